@@ -1,0 +1,32 @@
+# `make run` and `make test` on a fresh machine: the environment from the lock, then the default run or the tests.
+
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.locked
+
+.PHONY: run test lint lock clean
+
+run: $(STAMP)
+	$(VENV)/bin/snakemake --cores all
+
+test: $(STAMP)
+	$(VENV)/bin/python -m pytest
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(VENV)/bin/snakemake --lint
+
+lock: $(STAMP)
+	$(VENV)/bin/python envs/lock.py
+
+clean:
+	rm -rf $(VENV)
+
+# The stamp is made last, so that an interrupted installation starts again.
+$(STAMP): envs/requirements.lock envs/check_python.py
+	$(PYTHON) envs/check_python.py
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement envs/requirements.lock
+	touch $(STAMP)
