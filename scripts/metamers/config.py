@@ -1,0 +1,412 @@
+"""The configuration and its registries: read, check against their schemas, and resolve names.
+
+Everything that can be known to be wrong before a job starts is said here, with the name of the key, what was found and
+what would do. Whatever needs data or a model to be judged is left to the step that has them. Imports nothing heavy:
+the workflow calls this each time that it builds its DAG.
+"""
+
+import csv
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
+
+# What may name a file of a run: letters, digits and a few signs, no separator, not hidden.
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+
+INPUT_STAGE = "input"
+NATURAL = "natural"
+
+
+class ConfigurationError(ValueError):
+    """What is wrong in a configuration file, naming the key, what was found, and what would do."""
+
+
+def unknown_name(what: str, found: str, valid: Iterable[str], key: str) -> ConfigurationError:
+    """The error for a name that is not in a registry, with the nearest valid name and all of them."""
+    valid = list(valid)
+    near = difflib.get_close_matches(str(found), valid, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return ConfigurationError(f"{key}: unknown {what} {found!r}.{hint} Valid: {', '.join(valid) or 'none'}.")
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Read one YAML file, plain data only.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file is missing or is not YAML.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as stream:
+            return yaml.safe_load(stream)
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: there is no such file") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+
+
+def validate(data: Any, schema: str, source: str) -> None:
+    """Check data against ``workflow/schemas/<schema>.schema.yaml``.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming ``source``, the key, what was found, and what the schema asks for.
+    """
+    validator = jsonschema.Draft202012Validator(read_yaml(SCHEMAS / f"{schema}.schema.yaml"))
+    errors = sorted(validator.iter_errors(data), key=lambda e: (len(e.absolute_path), str(list(e.absolute_path))))
+    if errors:
+        lines = []
+        for error in errors[:5]:
+            best = jsonschema.exceptions.best_match([error])
+            key = ".".join(str(part) for part in best.absolute_path) or "(top level)"
+            wanted = best.schema.get("description") if isinstance(best.schema, dict) else None
+            lines.append(f"{source}: {key}: {best.message}" + (f" Wanted: {wanted}" if wanted else ""))
+        raise ConfigurationError("\n".join(lines))
+
+
+def read_registry(path: str | Path, schema: str) -> dict[str, dict]:
+    """Read and check a registry: a mapping from names, which become file names, to entries."""
+    entries = read_yaml(path) or {}
+    validate(entries, schema, str(path))
+    for name in entries:
+        if not FILE_NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"{path}: {name!r} names files, so it must be at most 100 letters, digits, '.', '_', '+' or '-', "
+                "beginning with a letter or digit"
+            )
+    return entries
+
+
+def read_experiments(path: str | Path) -> dict[str, Any]:
+    """Read and check the registry of human experiments, and put its parts together.
+
+    Returns
+    -------
+    dict
+        ``source``: ``url`` and ``files`` (a table); ``experiments``: name → ``modality``, ``participants``, ``models``;
+        ``judges``: modality → ``answers``, ``average``, ``published``, ``models``. ``models`` is network → ``name`` in
+        the paper, ``class``, ``layers`` (layer in the files → stage, in processing order), and for an experiment
+        ``file``, for judges ``files`` (judge → file): paths below the source's ``url``.
+
+    Raises
+    ------
+    ConfigurationError
+        When the registry does not fit its schema, or names something that it does not have.
+    """
+    registry = read_yaml(path)
+    validate(registry, "experiments", str(path))
+    names = [entry["name"] for entry in registry["models"].values()]
+    if double := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(f"{path}: models: several networks have the name {', '.join(double)}")
+    for layers, stages in registry["layers"].items():
+        found = list(stages.values())
+        if found[0] != NATURAL or len(set(found)) < len(found):
+            raise ConfigurationError(
+                f"{path}: layers.{layers}: stages {', '.join(found)}: the first must be {NATURAL!r}, each named once"
+            )
+
+    def network(name: str, key: str) -> dict[str, Any]:
+        if name not in registry["models"]:
+            raise unknown_name("network", name, registry["models"], f"{path}: {key}")
+        entry = registry["models"][name]
+        if entry["layers"] not in registry["layers"]:
+            raise unknown_name("layers", entry["layers"], registry["layers"], f"{path}: models.{name}.layers")
+        return {"name": entry["name"], "class": entry["class"], "layers": registry["layers"][entry["layers"]]}
+
+    experiments = {}
+    for name, entry in registry["experiments"].items():
+        models = {
+            model: network(model, f"experiments.{name}.models") | {"file": entry["file"].replace("{model}", model)}
+            for model in entry["models"]
+        }
+        experiments[name] = entry | {"models": models}
+    judges = {}
+    for modality, entry in registry["judges"].items():
+        models = {}
+        for model in entry["models"]:
+            file = entry["file"].replace("{model}", model)
+            files = {judge: file.replace("{judge}", judge) for judge in entry["models"]}
+            models[model] = network(model, f"judges.{modality}.models") | {"files": files}
+        judges[modality] = entry | {"models": models}
+    return {"source": registry["source"], "experiments": experiments, "judges": judges}
+
+
+def stage_path(stage: str) -> str:
+    """A stage's name as it stands in a path: ``/`` and spaces become ``_``."""
+    return stage.replace("/", "_").replace(" ", "_")
+
+
+def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    """Read a table (``.tsv``, else comma-separated) whose header has at least ``columns``.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file is missing, has no rows, lacks a column, or a row lacks a value in one of ``columns``.
+    """
+    path = Path(path)
+    columns = list(columns)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
+            rows = list(reader)
+            header = reader.fieldnames or []
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: there is no such table; wanted columns {', '.join(columns)}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigurationError(f"{path}: not a table in UTF-8: {error}") from error
+    if missing := [column for column in columns if column not in header]:
+        raise ConfigurationError(f"{path}: no column {', '.join(missing)}; found {', '.join(header) or 'no header'}")
+    if not rows:
+        raise ConfigurationError(f"{path}: the table has a header but no rows")
+    for number, row in enumerate(rows, start=2):
+        for column in columns:
+            if not (row[column] or "").strip():
+                raise ConfigurationError(f"{path}: line {number}: no {column}")
+    return rows
+
+
+def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The stimuli of a dataset in its table's order: ``stimulus`` (its name), ``file``, ``category``, ``label``.
+
+    A stimulus is named after its file, without folder and ending. The label is the table's, else the category.
+
+    Raises
+    ------
+    ConfigurationError
+        When the table is broken, a file leads out of its folder, two stimuli have one name, or a category has no
+        classes in the dataset's ``categories`` table.
+    """
+    key = f"datasets: {dataset}"
+    rows = []
+    for row in read_table(entry["table"], ["file", "category"]):
+        file = Path(row["file"])
+        if file.is_absolute() or ".." in file.parts:
+            raise ConfigurationError(f"{key}: {entry['table']}: {row['file']!r} must lie in the dataset's folder")
+        if not FILE_NAME.fullmatch(file.stem):
+            raise ConfigurationError(
+                f"{key}: {entry['table']}: {row['file']!r} names a stimulus, so it must be at most 100 letters, "
+                "digits, '.', '_', '+' or '-', beginning with a letter or digit"
+            )
+        label = row.get("label") or row["category"]
+        rows.append({"stimulus": file.stem, "file": row["file"], "category": row["category"], "label": label})
+    names = [row["stimulus"] for row in rows]
+    if double := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(f"{key}: {entry['table']}: several files would be stimulus {', '.join(double)}")
+    known = category_classes(dataset, entry)
+    for row in rows:
+        if row["category"] not in known:
+            raise ConfigurationError(
+                f"{key}: category {row['category']!r} of {row['file']} has no classes in {entry['categories']}; "
+                f"it has {', '.join(known)}"
+            )
+    return rows
+
+
+def category_classes(dataset: str, entry: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Which class indices of a model belong to each category of a dataset, categories in the table's order.
+
+    Raises
+    ------
+    ConfigurationError
+        When an index is not a whole number, or one class belongs to two categories.
+    """
+    table = entry["categories"]
+    classes: dict[str, list[int]] = {}
+    owner: dict[int, str] = {}
+    for row in read_table(table, ["class_index", "category"]):
+        if not row["class_index"].strip().isdigit():
+            raise ConfigurationError(f"datasets: {dataset}: {table}: class_index {row['class_index']!r} is no index")
+        index, category = int(row["class_index"]), row["category"]
+        if owner.setdefault(index, category) != category:
+            raise ConfigurationError(
+                f"datasets: {dataset}: {table}: class {index} belongs to both {owner[index]!r} and {category!r}"
+            )
+        classes.setdefault(category, []).append(index)
+    return classes
+
+
+def _check_models(models: Mapping[str, dict], source: str) -> None:
+    """Stages begin with the input, and each names a file of its own."""
+    for name, model in models.items():
+        stages = list(model["stages"])
+        if stages[0] != INPUT_STAGE or model["stages"][INPUT_STAGE] is not None:
+            raise ConfigurationError(f"{source}: {name}.stages: the first must be '{INPUT_STAGE}: null'")
+        if NATURAL in stages:
+            raise ConfigurationError(f"{source}: {name}.stages: {NATURAL!r} means the natural stimulus")
+        paths = [stage_path(stage) for stage in stages]
+        for stage, path in zip(stages, paths, strict=True):
+            if not FILE_NAME.fullmatch(path) or paths.count(path) > 1:
+                raise ConfigurationError(
+                    f"{source}: {name}.stages: {stage!r} must name a file of its own; {path!r} does not do"
+                )
+
+
+def _check_files_of_model(name: str, model: Mapping[str, Any]) -> None:
+    """What a model is built from, where it is not retrieved, is there."""
+    if (path := model["weights"].get("path")) and not Path(path).is_file():
+        raise ConfigurationError(f"models: {name}.weights.path: there is no file {path}")
+    if (builder := model["source"].get("python")) and not Path(builder.split(":")[0]).is_file():
+        raise ConfigurationError(f"models: {name}.source.python: there is no file {builder.split(':')[0]}")
+    if model["modality"] == "vision" and not {"size", "mean", "std"} <= model["input"].keys():
+        raise ConfigurationError(f"models: {name}.input: wanted size, mean and std; found {', '.join(model['input'])}")
+
+
+def _stimuli(config: Mapping[str, Any], datasets: Mapping[str, dict]) -> dict[str, list[dict[str, str]]]:
+    """Datasets in use, and the rows of their tables that metamers are made of."""
+    stimuli = {}
+    for modality, choice in config["stimuli"].items():
+        name = choice["dataset"]
+        key = f"stimuli.{modality}.dataset"
+        if name not in datasets:
+            raise unknown_name("dataset", name, datasets, key)
+        entry = datasets[name]
+        if entry["modality"] != modality:
+            raise ConfigurationError(f"{key}: {name!r} is of modality {entry['modality']!r}")
+        if modality == "vision" and "size" not in entry:
+            raise ConfigurationError(f"datasets: {name}.size: missing; wanted rows and columns in pixels")
+        rows = stimulus_table(name, entry)
+        if "folder" in entry["files"] and "package" not in entry["files"]:
+            for row in rows:
+                if not (path := Path(entry["files"]["folder"]) / row["file"]).is_file():
+                    raise ConfigurationError(f"datasets: {name}: {entry['table']} names {path}, which is not there")
+        number = choice.get("number") or len(rows)
+        if number > len(rows):
+            raise ConfigurationError(f"stimuli.{modality}.number: {number}, but {name!r} has {len(rows)} stimuli")
+        stimuli[name] = rows[:number]
+    return stimuli
+
+
+def _generation_models(config: Mapping[str, Any], models: Mapping[str, dict]) -> dict[str, list[str]]:
+    """Generation models and their chosen stages, in the order of the registry."""
+    chosen: dict[str, list[str]] = {}
+    for number, item in enumerate(config["generation_models"]):
+        key = f"generation_models.{number}"
+        name = item if isinstance(item, str) else item["model"]
+        if name not in models:
+            raise unknown_name("model", name, models, key)
+        if name in chosen:
+            raise ConfigurationError(f"{key}: model {name!r} is named twice")
+        valid = list(models[name]["stages"])
+        stages = valid if isinstance(item, str) else item["stages"]
+        for stage in stages:
+            if stage not in valid:
+                raise unknown_name("stage", stage, valid, f"{key}.stages ({name})")
+        chosen[name] = [stage for stage in valid if stage in stages]
+    return chosen
+
+
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a configuration and everything that it names.
+
+    Parameters
+    ----------
+    config
+        As in ``config/config.yaml``.
+
+    Returns
+    -------
+    dict
+        ``models``, ``datasets``: the registries; ``experiments``, ``judges``, ``human_files``: what
+        ``read_experiments`` gives (the last is its ``source``); ``human_data``: as configured;
+        ``generation_models``: name → stages in order;
+        ``recognition_models``: names; ``stimuli``: dataset → rows of its table that metamers are made of;
+        ``dataset_of``: model → dataset of its modality.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first thing that is wrong.
+    """
+    validate(config, "config", "configuration")
+    if not FILE_NAME.fullmatch(config["run"]):
+        raise ConfigurationError(f"run: {config['run']!r} names a folder: use letters, digits, '.', '_', '+' or '-'")
+    registry = config["registry"]
+    models = read_registry(registry["models"], "models")
+    datasets = read_registry(registry["datasets"], "datasets")
+    humans = read_experiments(registry["experiments"])
+    _check_models(models, registry["models"])
+    generation_models = _generation_models(config, models)
+    for number, name in enumerate(config["recognition_models"]):
+        if name not in models:
+            raise unknown_name("model", name, models, f"recognition_models.{number}")
+    used = [*generation_models, *config["recognition_models"]]
+    for name in used:
+        _check_files_of_model(name, models[name])
+    stimuli = _stimuli(config, datasets)
+    of_modality = {datasets[dataset]["modality"]: dataset for dataset in stimuli}
+    for name in used:
+        if models[name]["modality"] not in of_modality:
+            raise ConfigurationError(f"stimuli: no dataset for modality {models[name]['modality']!r} of model {name!r}")
+    if config["mirror"] is not None and not Path(config["mirror"]).is_dir():
+        raise ConfigurationError(f"mirror: there is no folder {config['mirror']}; wanted a folder, or null")
+    return {
+        "models": models,
+        "datasets": datasets,
+        "experiments": humans["experiments"],
+        "judges": humans["judges"],
+        "human_files": humans["source"],
+        "human_data": config["human_data"],
+        "generation_models": generation_models,
+        "recognition_models": config["recognition_models"],
+        "stimuli": stimuli,
+        "dataset_of": {name: of_modality[models[name]["modality"]] for name in used},
+    }
+
+
+def _human_collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """The public files of the human experiments (``experiments/<experiment>``) and judges (``judges/<modality>``)."""
+    url, table = setup["human_files"]["url"], setup["human_files"]["files"]
+    hashes = {row["path"]: row["sha256"] for row in read_table(table, ["path", "sha256"])}
+    paths = {
+        f"experiments/{name}": [model["file"] for model in entry["models"].values()]
+        for name, entry in setup["experiments"].items()
+    } | {
+        f"judges/{modality}": [file for model in entry["models"].values() for file in model["files"].values()]
+        for modality, entry in setup["judges"].items()
+    }
+    for path in (path for files in paths.values() for path in files):
+        if path not in hashes:
+            raise ConfigurationError(f"registry.experiments: {table} has no SHA-256 for {path}")
+    return {
+        name: [{"name": file, "url": f"{url}/{file}", "sha256": hashes[file]} for file in files]
+        for name, files in paths.items()
+    }
+
+
+def collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """What a run retrieves: name of the collection (a folder) → its files, as ``metamers.retrieve.obtain`` takes them.
+
+    Weights of the run's models, its datasets' files where they do not lie in a folder already, and the public data of
+    the human experiments, which a run with ``human_data: summary`` leaves alone unless it is asked for them.
+    """
+    found: dict[str, list[dict[str, str]]] = {}
+    for model in dict.fromkeys([*setup["generation_models"], *setup["recognition_models"]]):
+        weights = setup["models"][model]["weights"]
+        if "package" in weights or "url" in weights:
+            wanted = {key: weights[key] for key in ("package", "file", "url", "sha256") if key in weights}
+            name = (weights.get("file") or weights["url"]).rsplit("/", 1)[-1]
+            found[f"weights/{model}"] = [{"name": name, **wanted}]
+    for dataset in setup["stimuli"]:
+        entry = setup["datasets"][dataset]
+        files = entry["files"]
+        if "package" in files:
+            found[f"datasets/{dataset}"] = [
+                {"name": row["file"], "package": files["package"], "file": f"{files['folder']}/{row['file']}"}
+                for row in stimulus_table(dataset, entry)
+            ]
+        elif "url" in files:
+            hashes = {row["file"]: row["sha256"] for row in read_table(entry["table"], ["file", "sha256"])}
+            found[f"datasets/{dataset}"] = [
+                {"name": file, "url": f"{files['url']}/{file}", "sha256": sha256} for file, sha256 in hashes.items()
+            ]
+    return found | _human_collections(setup)

@@ -1,0 +1,63 @@
+"""What several tests need."""
+
+import os
+from pathlib import Path
+
+import pytest
+import requests
+
+from metamers import config, retrieve
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def registry() -> dict:
+    """The registry of the published experiments."""
+    return config.read_experiments(ROOT / "config" / "experiments.yaml")
+
+
+def fill_mirror(folder: Path, source: dict) -> None:
+    """Download every public file of the study that is not there yet; skip the test where there is no network."""
+    url = source["url"]
+    rows = config.read_table(ROOT / source["files"], ["path", "sha256"])
+    missing = [row for row in rows if not (folder / retrieve.mirror_path(f"{url}/{row['path']}")).is_file()]
+    if not missing:
+        return
+    try:
+        requests.head(f"{url}/{missing[0]['path']}", timeout=10).raise_for_status()
+    except requests.RequestException as error:
+        pytest.skip(f"no mirror (METAMERS_MIRROR) and no network: {error}")
+    store = folder / "store"
+    store.mkdir(exist_ok=True)
+    for row in missing:
+        target = folder / retrieve.mirror_path(f"{url}/{row['path']}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        retrieve.download(f"{url}/{row['path']}", row["sha256"], store).replace(target)
+
+
+@pytest.fixture(scope="session")
+def mirror(registry, pytestconfig) -> Path:
+    """A folder laid out as <host>/<path> with the study's public files.
+
+    METAMERS_MIRROR, else ``../shared/mirror`` beside the repository, else downloaded once into pytest's cache.
+    """
+    if named := os.environ.get("METAMERS_MIRROR"):
+        return Path(named)
+    if (beside := ROOT.parent / "shared" / "mirror").is_dir():
+        return beside
+    folder = pytestconfig.cache.mkdir("mirror")
+    fill_mirror(folder, registry["source"])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def public(mirror, registry) -> Path:
+    """The folder of the study's repository in the mirror."""
+    return mirror / retrieve.mirror_path(registry["source"]["url"])

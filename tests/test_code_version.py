@@ -1,0 +1,56 @@
+"""A step's code is its script and every module that it imports; nothing else counts."""
+
+import pytest
+
+from metamers.code_version import _parsed, code_version, files_used
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    (tmp_path / "metamers").mkdir()
+    for name, text in {
+        "step.py": '"""Doc."""\nfrom metamers import near\n',
+        "metamers/__init__.py": "",
+        "metamers/near.py": "import metamers.far\n\n\ndef f():\n    return 1\n",
+        "metamers/far.py": "X = 1\n",
+        "metamers/other.py": "Y = 1\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def version(scripts):
+    _parsed.cache_clear()
+    return code_version(scripts / "step.py")
+
+
+def test_imports_are_followed(scripts):
+    used = [path.relative_to(scripts).as_posix() for path in files_used(scripts / "step.py")]
+    assert used == ["metamers/__init__.py", "metamers/far.py", "metamers/near.py", "step.py"]
+
+
+@pytest.mark.parametrize("changed", ["step.py", "metamers/near.py", "metamers/far.py"])
+def test_a_change_of_code_that_runs_counts(scripts, changed):
+    before = version(scripts)
+    (scripts / changed).write_text((scripts / changed).read_text() + "Z = 2\n")
+    assert version(scripts) != before
+
+
+def test_a_module_that_is_not_imported_does_not_count(scripts):
+    before = version(scripts)
+    (scripts / "metamers/other.py").write_text("Y = 2\n")
+    assert version(scripts) == before
+
+
+def test_comments_and_docstrings_do_not_count(scripts):
+    before = version(scripts)
+    (scripts / "step.py").write_text('"""Another."""\n# why\nfrom metamers import near\n')
+    assert version(scripts) == before
+
+
+def test_data_files_count(scripts):
+    page = scripts / "page.html"
+    page.write_text("a")
+    before = code_version(scripts / "step.py", (page,))
+    page.write_text("b")
+    assert code_version(scripts / "step.py", (page,)) != before

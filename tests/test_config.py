@@ -1,0 +1,167 @@
+"""Whatever is wrong in a configuration is said before a job starts: the key, what was found, what would do."""
+
+import copy
+
+import pytest
+import yaml
+
+from metamers import config
+from metamers.config import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(root, monkeypatch):
+    monkeypatch.chdir(root)
+
+
+@pytest.fixture
+def settings(root):
+    return yaml.safe_load((root / "config" / "config.yaml").read_text())
+
+
+def with_registry(settings, tmp_path, which, change):
+    """The settings with one registry changed by ``change``."""
+    entries = config.read_yaml(settings["registry"][which])
+    change(entries)
+    path = tmp_path / f"{which}.yaml"
+    path.write_text(yaml.safe_dump(entries, sort_keys=False))
+    return settings | {"registry": settings["registry"] | {which: str(path)}}
+
+
+def test_the_default_configuration_resolves(settings):
+    setup = config.resolve(settings)
+    assert list(setup["generation_models"]) == ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    assert setup["generation_models"]["efficientnet_lite0"][0] == "input"
+    assert len(setup["stimuli"]["imagenet_photographs"]) == settings["stimuli"]["vision"]["number"]
+
+
+def change(path, value):
+    """A change of one key, as a function of the settings."""
+    *folders, last = path.split(".")
+
+    def apply(settings):
+        place = settings
+        for folder in folders:
+            place = place[folder]
+        place[last] = value
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "generation_models",
+            ["efficientnet_lite"],
+            r"generation_models\.0: unknown model 'efficientnet_lite'\. Did you mean 'efficientnet_lite\d'\? Valid: efficientnet_lite0, ",
+        ),
+        ("recognition_models", ["resnet"], r"recognition_models\.0: unknown model 'resnet'.*Valid: "),
+        (
+            "generation_models",
+            [{"model": "efficientnet_lite0", "stages": ["block_2"]}],
+            r"generation_models\.0\.stages \(efficientnet_lite0\): unknown stage 'block_2'.*Valid: input, block_1, block_3",
+        ),
+        (
+            "generation_models",
+            ["efficientnet_lite0"] * 2,
+            r"generation_models\.1: model 'efficientnet_lite0' is named twice",
+        ),
+        (
+            "stimuli.vision",
+            {"dataset": "imagenet"},
+            r"stimuli\.vision\.dataset: unknown dataset 'imagenet'.*Valid: imagenet_photographs",
+        ),
+        ("stimuli.vision.number", 21, r"stimuli\.vision\.number: 21, but 'imagenet_photographs' has 20 stimuli"),
+        ("stimuli.vision.number", 0, r"stimuli\.vision\.number: 0 is less than"),
+        ("stimuli", {}, "stimuli: no dataset for modality 'vision'"),
+        ("synthesis.one_cycle.optimizer", "adan", r"synthesis\.one_cycle\.optimizer: 'adan' is not one of .*adam"),
+        ("synthesis.procedure", "fast", r"synthesis\.procedure: 'fast' is not one of .*one_cycle.*published"),
+        (
+            "synthesis.one_cycle.steps",
+            -3,
+            r"synthesis\.one_cycle\.steps: -3 is less than .* Wanted: number of steps, from 1",
+        ),
+        ("synthesis.one_cycle.beta_2", 1, r"synthesis\.one_cycle\.beta_2: 1 is"),
+        ("human_data", "all", r"human_data: 'all' is not one of .* Wanted: summary or participants"),
+        ("device", "gpu", r"device: 'gpu' does not match .* Wanted: auto, cpu, mps, cuda or cuda:N"),
+        ("run", "../elsewhere", "run: '../elsewhere' names a folder"),
+        ("mirror", "/no/such/folder", "mirror: there is no folder /no/such/folder"),
+        ("registry.models", "config/none.yaml", "config/none.yaml: there is no such file"),
+        ("sed", 1, r"'sed' was unexpected"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message):
+    changed = copy.deepcopy(settings)
+    change(path, value)(changed)
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (change("efficientnet_lite0.stages", {"block_1": "blocks.0", "input": None}), r"efficientnet_lite0\.stages: the first must be 'input: null'"),
+        (change("efficientnet_lite0.stages", {"input": None, "a b": "x", "a/b": "y"}), r"'a b' must name a file of its own; 'a_b' does not do"),
+        (change("efficientnet_lite0.stages", {"input": None, "natural": "x"}), "means the natural stimulus"),
+        (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth"}), r"efficientnet_lite0\.weights: .* Wanted: .*sha256"),
+        (change("efficientnet_lite0.weights", {"path": "none.pth"}), r"efficientnet_lite0\.weights\.path: there is no file none\.pth"),
+        (change("efficientnet_lite0.source", {"python": "none.py:f"}), r"efficientnet_lite0\.source\.python: there is no file none\.py"),
+        (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: wanted size, mean and std; found size"),
+        (lambda models: models.update({"../x": models["efficientnet_lite0"]}), "'../x' names files"),
+    ],
+)  # fmt: skip
+def test_a_wrong_model_entry_is_named(settings, tmp_path, changed, message):
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(with_registry(settings, tmp_path, "models", changed))
+
+
+def table(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "categories", "message"),
+    [
+        ("a.png,dog\nb.png,yeti\n", "0,dog\n", r"category 'yeti' of b\.png has no classes in .*; it has dog"),
+        ("a.png,\n", "0,dog\n", "line 2: no category"),
+        ("", "0,dog\n", "has a header but no rows"),
+        ("a.png,dog\nx/a.png,dog\n", "0,dog\n", "several files would be stimulus a"),
+        ("../a.png,dog\n", "0,dog\n", "must lie in the dataset's folder"),
+        ("/a.png,dog\n", "0,dog\n", "must lie in the dataset's folder"),
+        (".hidden.png,dog\n", "0,dog\n", "'.hidden.png' names a stimulus"),
+        ("a.png,dog\n", "0,dog\n0,cat\n", "class 0 belongs to both 'dog' and 'cat'"),
+        ("a.png,dog\n", "zero,dog\n", "class_index 'zero' is no index"),
+        ("a.png,dog\n", "0,dog\n", r"table\.csv names .*a\.png, which is not there"),
+    ],
+)
+def test_a_wrong_dataset_is_named(settings, tmp_path, rows, categories, message):
+    entry = {
+        "modality": "vision",
+        "files": {"folder": str(tmp_path)},
+        "table": table(tmp_path, "table.csv", "file,category\n" + rows),
+        "categories": table(tmp_path, "categories.csv", "class_index,category\n" + categories),
+        "size": 16,
+    }
+    changed = with_registry(settings, tmp_path, "datasets", lambda datasets: datasets.update(mine=entry))
+    changed["stimuli"] = {"vision": {"dataset": "mine"}}
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(changed)
+
+
+def test_a_table_without_its_columns_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match="no column category; found file, kind"):
+        config.read_table(table(tmp_path, "t.csv", "file,kind\na,b\n"), ["file", "category"])
+
+
+def test_the_published_sixteen_categories(root):
+    entry = config.read_registry("config/datasets.yaml", "datasets")["imagenet_photographs_16"]
+    classes = config.category_classes("imagenet_photographs_16", entry)
+    assert len(classes) == 16
+    assert sum(len(members) for members in classes.values()) == 207
+
+
+def test_every_stage_of_the_registry_has_a_path_of_its_own():
+    assert config.stage_path("layer 1/relu") == "layer_1_relu"

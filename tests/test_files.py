@@ -1,0 +1,111 @@
+"""Cached files are whole or absent, carry their provenance, and hash to the same before and after the disk."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers import files
+
+PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
+
+
+@pytest.fixture
+def dataset() -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "stimulus_value": (("stimulus", "row"), np.arange(6, dtype=np.float32).reshape(2, 3)),
+            "correct": ("stimulus", [True, False]),
+        },
+        coords={"stimulus": ["a", "ü"], "category": ("stimulus", ["dog", "cat"])},
+    )
+
+
+def test_what_is_read_is_what_was_written(dataset, tmp_path):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    xr.testing.assert_equal(files.load(tmp_path / "x.nc"), dataset)
+
+
+def test_the_content_hash_survives_the_disk_and_notices_any_change(dataset, tmp_path):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    read = files.load(tmp_path / "x.nc")
+    assert files.content_sha256(read) == read.attrs["content_sha256"] == files.content_sha256(dataset)
+    changes = [
+        read.assign(stimulus_value=read["stimulus_value"] + 1e-6),
+        read.assign_coords(stimulus=["a", "u"]),
+        read.rename(category="label"),
+        read.assign(stimulus_value=read["stimulus_value"].astype(np.float64)),
+        read.transpose(),
+    ]
+    assert read.attrs["content_sha256"] not in {files.content_sha256(changed) for changed in changes}
+
+
+def test_every_file_carries_its_provenance(dataset, tmp_path):
+    source = tmp_path / "input.txt"
+    source.write_text("input")
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[source])
+    read = files.load(tmp_path / "x.nc")
+    wanted = {"title", "source", "references", "history", "run", "seed", "software", "inputs", "content_sha256"}
+    assert wanted <= read.attrs.keys()
+    assert json.loads(read.attrs["inputs"]) == {str(source): files.sha256_of(source)}
+    assert json.loads(read.attrs["software"])["numpy"] == np.__version__
+    assert all(variable.attrs["long_name"] for variable in read.variables.values())
+    assert read["stimulus_value"].attrs["units"] == "1"
+
+
+def test_a_variable_without_description_is_refused(dataset, tmp_path):
+    with pytest.raises(KeyError, match="mystery"):
+        files.save(dataset.rename(correct="mystery"), tmp_path / "x.nc", **PROVENANCE, inputs=[])
+
+
+def test_a_folder_hashes_by_names_and_contents(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_text("1")
+    before = files.sha256_of(tmp_path / "a")
+    (tmp_path / "a" / "x").rename(tmp_path / "a" / "y")
+    assert files.sha256_of(tmp_path / "a") != before
+
+
+def test_a_disk_that_fills_up_leaves_the_older_file_and_nothing_else(dataset, tmp_path, root):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    before = (tmp_path / "x.nc").read_bytes()
+    # A limit on the size of files is a disk that is full, for this one process.
+    program = textwrap.dedent(
+        f"""
+        import resource, signal, sys
+        import numpy as np, xarray as xr
+        from metamers import files
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, {resource.getrlimit(resource.RLIMIT_FSIZE)[1]}))
+        big = xr.Dataset({{"stimulus_value": ("row", np.random.default_rng(0).random(100_000))}})
+        try:
+            files.save(big, "x.nc", title="t", source="s", step="test", run="r", seed=0, inputs=[])
+        except OSError as error:
+            sys.exit(str(error))
+        """
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(root / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "x.nc could not be written" in ran.stderr
+    assert "disk full" in ran.stderr
+    assert (tmp_path / "x.nc").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["x.nc"]
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "x.nc").write_bytes(b"not NetCDF")
+    with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF"):
+        files.load(tmp_path / "x.nc")

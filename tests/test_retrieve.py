@@ -1,0 +1,161 @@
+"""Retrieval from packages, a server with every bad habit (on this machine), and a mirror."""
+
+import contextlib
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from metamers import retrieve
+
+CONTENT = bytes(range(256)) * 4096
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves CONTENT, breaking off the first ``breaks`` answers, honouring ranges."""
+
+    def do_GET(self):
+        state = self.server.state
+        state["requests"].append(self.headers.get("Range"))
+        if self.path.endswith("missing"):
+            self.send_error(404)
+            return
+        body = b"<html>wrong</html>" if self.path.endswith("wrong") else CONTENT
+        start = 0
+        if (wanted := self.headers.get("Range")) and state["ranges"]:
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            self.send_response(206)
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        body = body[start:]
+        if state["breaks"] > 0:
+            state["breaks"] -= 1
+            body = body[: len(body) // 2]
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(retrieve.time, "sleep", lambda _: None)
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.state = {"breaks": 0, "ranges": True, "requests": []}
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield httpd
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def address(server, name):
+    return f"http://127.0.0.1:{server.server_port}/{name}"
+
+
+def item(server, name="file.bin", sha256=SHA256):
+    return {"name": name, "url": address(server, name), "sha256": sha256}
+
+
+def test_a_collection_is_laid_out_as_named(server, tmp_path):
+    files = [item(server), item(server, "folder/second.bin")]
+    retrieve.retrieve(files, tmp_path / "out", tmp_path / "store")
+    assert (tmp_path / "out" / "file.bin").read_bytes() == CONTENT
+    assert (tmp_path / "out" / "folder" / "second.bin").read_bytes() == CONTENT
+    assert not list((tmp_path / "store").iterdir())
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_broken_transfer_goes_on_where_the_server_allows(server, tmp_path, ranges):
+    server.state |= {"breaks": 2, "ranges": ranges}
+    retrieve.retrieve([item(server)], tmp_path / "out", tmp_path / "store")
+    assert (tmp_path / "out" / "file.bin").read_bytes() == CONTENT
+    half = len(CONTENT) // 2
+    assert server.state["requests"][:2] == [None, f"bytes={half}-"]
+
+
+def test_a_transfer_killed_in_another_run_goes_on(server, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / f"{SHA256}.partial").write_bytes(CONTENT[:1000])
+    retrieve.retrieve([item(server)], tmp_path / "out", tmp_path / "store")
+    assert server.state["requests"] == ["bytes=1000-"]
+    assert (tmp_path / "out" / "file.bin").read_bytes() == CONTENT
+
+
+def test_a_wrong_beginning_is_thrown_away(server, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / f"{SHA256}.partial").write_bytes(b"x" * 1000)
+    retrieve.retrieve([item(server)], tmp_path / "out", tmp_path / "store")
+    assert server.state["requests"] == ["bytes=1000-", None]
+    assert (tmp_path / "out" / "file.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("wrong", "does not have SHA-256"), ("missing", "404.*set the key `mirror` to a folder that has 127.0.0.1")],
+)
+def test_what_cannot_be_had_leaves_nothing_behind(server, tmp_path, name, message):
+    with pytest.raises(OSError, match=message):
+        retrieve.retrieve([item(server), item(server, name, "0" * 64)], tmp_path / "out", tmp_path / "store")
+    assert not (tmp_path / "out").exists()
+    # What had already arrived, right, is kept for the next try.
+    assert [path.name for path in (tmp_path / "store").iterdir()] == [SHA256]
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_what_arrived_is_not_fetched_again(server, tmp_path):
+    with pytest.raises(OSError, match="404"):
+        retrieve.retrieve([item(server), item(server, "missing", "0" * 64)], tmp_path / "out", tmp_path / "store")
+    server.state["requests"].clear()
+    retrieve.retrieve([item(server)], tmp_path / "out", tmp_path / "store")
+    assert server.state["requests"] == []
+
+
+def test_a_mirror_stands_for_the_network(server, tmp_path):
+    url = "https://example.org/a/b.bin"
+    (tmp_path / "mirror/example.org/a").mkdir(parents=True)
+    (tmp_path / "mirror/example.org/a/b.bin").write_bytes(CONTENT)
+    one = {"name": "b.bin", "url": url, "sha256": SHA256}
+    retrieve.retrieve([one], tmp_path / "out", tmp_path / "store", tmp_path / "mirror")
+    assert (tmp_path / "out" / "b.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("url", "sha256", "message"),
+    [
+        ("https://example.org/a/c.bin", SHA256, r"lacks example\.org/a/c\.bin"),
+        ("https://example.org/a/b.bin", "0" * 64, "has SHA-256 .* but the registry says 000"),
+    ],
+)
+def test_a_mirror_that_lacks_a_file_or_has_another_says_so(url, sha256, message, tmp_path):
+    (tmp_path / "mirror/example.org/a").mkdir(parents=True)
+    (tmp_path / "mirror/example.org/a/b.bin").write_bytes(CONTENT)
+    one = {"name": "x", "url": url, "sha256": sha256}
+    with pytest.raises(OSError, match=message):
+        retrieve.retrieve([one], tmp_path / "out", tmp_path / "store", tmp_path / "mirror")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_an_installed_package(tmp_path):
+    one = {"name": "x.jpg", "package": "foolbox", "file": "foolbox/data/imagenet_00_243.jpg"}
+    retrieve.retrieve([one], tmp_path / "out", tmp_path / "store")
+    assert (tmp_path / "out" / "x.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"package": "not-there"}, "package 'not-there' is not installed"),
+        ({"file": "foolbox/data/none.jpg"}, "has no file 'foolbox/data/none.jpg'"),
+        ({"sha256": "0" * 64}, "foolbox/data/imagenet_00_243.jpg has SHA-256"),
+    ],
+)
+def test_a_package_without_the_file_is_named(changed, message, tmp_path):
+    one = {"name": "x.jpg", "package": "foolbox", "file": "foolbox/data/imagenet_00_243.jpg"} | changed
+    with pytest.raises(OSError, match=message):
+        retrieve.retrieve([one], tmp_path / "out", tmp_path / "store")
+    assert not (tmp_path / "out").exists()

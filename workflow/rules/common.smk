@@ -1,0 +1,111 @@
+"""Where files lie, and which of them a run has: path functions only."""
+
+from metamers.code_version import code_version
+from metamers.config import collections, stage_path, stimulus_table
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+ENVIRONMENT = Path(workflow.basedir) / "envs" / "environment.yaml"
+RESULTS = f"results/{config['run']}"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+RESOURCES = "resources/retrieved"
+COLLECTIONS = collections(setup)
+
+
+wildcard_constraints:
+    dataset="|".join(setup["datasets"]) or "(?!)",
+    generation_model="|".join(setup["models"]) or "(?!)",
+    recognition_model="|".join(setup["models"]) or "(?!)",
+    stage="[^/]+",
+    batch=r"\d{4}",
+
+
+def code(name):
+    """Version of the code that scripts/<name>.py runs."""
+    return code_version(SCRIPTS / f"{name}.py")
+
+
+def dataset_folder(dataset):
+    """Where the files of a dataset's table lie."""
+    collection = f"datasets/{dataset}"
+    return f"{RESOURCES}/{collection}" if collection in COLLECTIONS else setup["datasets"][dataset]["files"]["folder"]
+
+
+def dataset_files(wildcards):
+    """The files of a dataset: its retrieved folder, or each of its own folder's files."""
+    entry = setup["datasets"][wildcards.dataset]
+    if f"datasets/{wildcards.dataset}" in COLLECTIONS:
+        return [f"{RESOURCES}/datasets/{wildcards.dataset}"]
+    return [f"{entry['files']['folder']}/{row['file']}" for row in stimulus_table(wildcards.dataset, entry)]
+
+
+def weights_file(model):
+    """The file of a model's weights, or None where they are random."""
+    collection = f"weights/{model}"
+    if collection in COLLECTIONS:
+        return f"{RESOURCES}/{collection}/{COLLECTIONS[collection][0]['name']}"
+    return setup["models"][model]["weights"].get("path")
+
+
+def architecture(model):
+    """What a model's results depend on, of its registry entry."""
+    return {key: value for key, value in setup["models"][model].items() if key not in ("references", "accuracy")}
+
+
+def model_files(wildcard):
+    """Input function: the files that the model in a wildcard is built from."""
+
+    def files(wildcards):
+        model = wildcards[wildcard]
+        source = setup["models"][model]["source"]
+        found = {"builder": source["python"].split(":")[0]} if "python" in source else {}
+        if f"weights/{model}" in COLLECTIONS:
+            return found | {"weights": f"{RESOURCES}/weights/{model}"}
+        return found | ({"weights": weights_file(model)} if weights_file(model) else {})
+
+    return files
+
+
+def stimuli_of(model):
+    """The natural stimuli that a model is shown."""
+    return f"{RESULTS}/stimuli/{setup['dataset_of'][model]}.nc"
+
+
+def exported_stimuli_of(model):
+    """The natural stimuli that a model is shown, as exported."""
+    return f"{RESULTS}/exported/datasets/{setup['dataset_of'][model]}"
+
+
+def stage_name(model, path):
+    """The stage whose name in a path is ``path``."""
+    return next((stage for stage in setup["models"][model]["stages"] if stage_path(stage) == path), path)
+
+
+def batches(model):
+    """Batches of a generation model: zero-padded number → names of its stimuli."""
+    names = [row["stimulus"] for row in setup["stimuli"][setup["dataset_of"][model]]]
+    size = config["synthesis"]["batch_size"]
+    return {f"{start // size:04d}": names[start : start + size] for start in range(0, len(names), size)}
+
+
+def batch_of(model, batch):
+    """Names of the stimuli in a batch."""
+    return batches(model)[batch]
+
+
+def metamers_of(model):
+    """All metamers of a generation model: every chosen stage and batch."""
+    return [
+        f"{RESULTS}/metamers/{model}/{stage_path(stage)}/{batch}.nc"
+        for stage in setup["generation_models"][model]
+        for batch in batches(model)
+    ]
+
+
+def recognition_of(model):
+    """What every recognition model of its modality says of a generation model's metamers."""
+    return [
+        f"{RESULTS}/recognition/{model}/{judge}.nc"
+        for judge in config["recognition_models"]
+        if setup["dataset_of"][judge] == setup["dataset_of"][model]
+    ]
