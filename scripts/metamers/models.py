@@ -1,0 +1,433 @@
+"""Models: networks with their preprocessing inside and named stages, built from the registry.
+
+A model takes stimuli and gives the activations of one stage, computing nothing beyond it; gradients reach the stimulus.
+Weights are read without running code. Which models there are is data (``config/models.yaml``).
+"""
+
+import ctypes
+import difflib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import nn
+
+from metamers.config import INPUT_STAGE, unknown_name
+
+Weights = dict[str, torch.Tensor]
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+
+
+class _StageReached(Exception):  # noqa: N818 (a signal, not an error)
+    def __init__(self, activations: Any):
+        self.activations = activations
+
+
+def _stop(_module: nn.Module, _inputs: tuple, output: Any) -> None:
+    raise _StageReached(output)
+
+
+class ImagePreprocessing(nn.Module):
+    """Bring images to a model's size and normalize them.
+
+    Parameters
+    ----------
+    size
+        Rows and columns that the network takes, in pixels.
+    mean, std
+        Of the three channels, for values 0 to 1.
+    interpolation
+        ``bicubic`` or ``bilinear``, antialiased; used only on images of another size.
+    """
+
+    def __init__(self, size: int, mean: list[float], std: list[float], interpolation: str = "bicubic"):
+        super().__init__()
+        self.size = size
+        self.interpolation = interpolation
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (batch, 3, row, column), values 0 to 1, to the network's input (batch, 3, size, size)."""
+        return (resize(images, self.size, self.interpolation) - self.mean) / self.std
+
+
+def resize(images: torch.Tensor, size: int, interpolation: str) -> torch.Tensor:
+    """Resample images (batch, 3, row, column) to (batch, 3, size, size), values 0 to 1; unchanged where they fit."""
+    if images.shape[-2:] == (size, size):
+        return images
+    return nn.functional.interpolate(images, (size, size), mode=interpolation, antialias=True).clamp(0, 1)
+
+
+def pass_through(relu: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """The rectified inputs, with the gradient of the identity (Feather et al. 2023, Methods).
+
+    ``relu`` must not work in place. The sum is exact: where the input is positive 0 is added, else its negative.
+    """
+    return inputs + (relu(inputs) - inputs).detach()
+
+
+class Model(nn.Module):
+    """A network with its preprocessing and a table of stages.
+
+    Parameters
+    ----------
+    name
+        As in the registry; messages name it.
+    modality
+        ``vision`` or ``audio``.
+    preprocessing
+        From stimuli to what ``network`` takes; differentiable.
+    network
+        Gives class scores (batch, class).
+    stages
+        Stage → module path, or {module, pass_through_relu}, in processing order; ``input`` → None comes first.
+    signal_shape
+        Shape of one stimulus at the size that the network takes: (3, size, size) or (samples,).
+
+    Raises
+    ------
+    ValueError
+        When a stage names a module that the network does not have.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        modality: str,
+        preprocessing: nn.Module,
+        network: nn.Module,
+        stages: Mapping[str, Any],
+        signal_shape: tuple[int, ...],
+    ):
+        super().__init__()
+        self.name = name
+        self.modality = modality
+        self.preprocessing = preprocessing
+        self.network = network
+        self.signal_shape = signal_shape
+        self.stages = {
+            stage: entry if isinstance(entry, dict) else {"module": entry, "pass_through_relu": None}
+            for stage, entry in stages.items()
+        }
+        self._relu_calls: dict[str, int] = {}
+        for stage, entry in self.stages.items():
+            for path in filter(None, entry.values()):
+                self._module(path, f"models: {name}.stages.{stage}")
+            if entry["pass_through_relu"] and not isinstance(
+                self._module(entry["pass_through_relu"], ""), nn.ReLU | nn.ReLU6
+            ):
+                raise ValueError(f"models: {name}.stages.{stage}.pass_through_relu: that module is no ReLU")
+        self.requires_grad_(False).eval()
+
+    def _module(self, path: str, key: str) -> nn.Module:
+        try:
+            return self.network.get_submodule(path)
+        except AttributeError as error:
+            names = [module for module, _ in self.network.named_modules() if module]
+            near = difflib.get_close_matches(path, names, n=3)
+            raise ValueError(
+                f"{key}: {self.name} has no module {path!r}. Near: {', '.join(near) or ', '.join(names[:20])}"
+            ) from error
+
+    def scores(self, stimuli: torch.Tensor) -> torch.Tensor:
+        """Class scores (batch, class) of stimuli (batch, …signal)."""
+        return self.network(self.preprocessing(stimuli))
+
+    def forward(self, stimuli: torch.Tensor, stage: str) -> torch.Tensor:
+        """Activations (batch, …) of stimuli (batch, …signal) at one stage; nothing beyond it is computed.
+
+        Raises
+        ------
+        metamers.config.ConfigurationError
+            For a stage that the model does not have, listing those it has.
+        ValueError
+            When the stage's module is not reached, or does not give a tensor.
+        """
+        if stage not in self.stages:
+            raise unknown_name("stage", stage, self.stages, f"model {self.name}")
+        if stage == INPUT_STAGE:
+            return stimuli
+        with self._pass_through(stage, stimuli):
+            return self._run_to(stage, stimuli)
+
+    def _run_to(self, stage: str, stimuli: torch.Tensor) -> torch.Tensor:
+        path = self.stages[stage]["module"]
+        hook = self.network.get_submodule(path).register_forward_hook(_stop)
+        try:
+            self.scores(stimuli)
+        except _StageReached as reached:
+            if not isinstance(reached.activations, torch.Tensor):
+                kind = type(reached.activations).__name__
+                raise ValueError(
+                    f"models: {self.name}.stages.{stage}: module {path!r} gives a {kind}, not a tensor"
+                ) from None
+            return reached.activations
+        finally:
+            hook.remove()
+        raise ValueError(f"models: {self.name}.stages.{stage}: module {path!r} takes no part in the model's run")
+
+    @contextmanager
+    def _pass_through(self, stage: str, stimuli: torch.Tensor) -> Iterator[None]:
+        """Let gradients pass through the stage's last ReLU, and only there.
+
+        One ReLU module may serve several times in a block (torchvision's residual networks), so the call that ends the
+        stage is found by counting calls in a run without gradients.
+        """
+        path = self.stages[stage]["pass_through_relu"]
+        if path is None:
+            yield
+            return
+        relu = self.network.get_submodule(path)
+        plain, calls = relu.forward, 0
+
+        def counted(inputs: torch.Tensor) -> torch.Tensor:
+            nonlocal calls
+            calls += 1
+            last = calls == self._relu_calls.get(stage)
+            return pass_through(not_in_place, inputs) if last else plain(inputs)
+
+        not_in_place = type(relu)()
+        relu.forward = counted
+        try:
+            if stage not in self._relu_calls:
+                with torch.no_grad():
+                    self._run_to(stage, stimuli[:1])
+                if not calls:
+                    raise ValueError(f"models: {self.name}.stages.{stage}.pass_through_relu: {path!r} is not reached")
+                self._relu_calls[stage], calls = calls, 0
+            yield
+        finally:
+            del relu.forward
+
+
+def choose_device(device: str) -> torch.device:
+    """The device of a configuration's ``device``; ``auto`` takes CUDA, else MPS, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        When the device is not there, saying which are.
+    """
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there = ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count())), *there]
+    if device == "auto":
+        return torch.device(there[0])
+    if device not in there:
+        raise ValueError(f"device: {device!r} is not on this machine; it has {', '.join(there)}")
+    return torch.device(device)
+
+
+def use_threads(threads: int) -> None:
+    """Compute on that many CPU threads, the same way every time, and keep freed memory for the next step.
+
+    glibc hands large freed blocks back to the kernel, and every step of a synthesis would fault its activations in
+    again: a fifth of the time, measured on EfficientNet-Lite0 with batches of 8.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _torchvision(name: str, arguments: dict) -> nn.Module:
+    import torchvision
+
+    if name not in torchvision.models.list_models():
+        raise unknown_name("torchvision model", name, torchvision.models.list_models(), "source.torchvision")
+    return torchvision.models.get_model(name, weights=None, **arguments)
+
+
+def _timm(name: str, arguments: dict) -> nn.Module:
+    import timm
+
+    if not timm.is_model(name):
+        raise unknown_name("timm model", name, timm.list_models(), "source.timm")
+    return timm.create_model(name, pretrained=False, **arguments)
+
+
+def _python(place: str, arguments: dict) -> nn.Module:
+    file, function = place.split(":")
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"source.python: there is no file {file}")
+    specification = importlib.util.spec_from_file_location(Path(file).stem, file)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    builder = getattr(module, function, None)
+    if not callable(builder):
+        raise ValueError(f"source.python: {file} has no function {function}")
+    network = builder(**arguments)
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"source.python: {place} gave a {type(network).__name__}, not a torch.nn.Module")
+    return network
+
+
+BUILDERS: dict[str, Callable[[str, dict], nn.Module]] = {
+    "torchvision": _torchvision,
+    "timm": _timm,
+    "python": _python,
+}
+
+
+def read_weights(path: str | Path, entry: str | None = None, prefix: str = "") -> Weights:
+    """Read a checkpoint, tensors only: safetensors, or PyTorch's format through its restricted reader.
+
+    Parameters
+    ----------
+    path
+        ``.safetensors``, else a file of ``torch.save``.
+    entry
+        Key under which the weights lie in a training checkpoint.
+    prefix
+        Keys begin with it; keys that do not are left out, and it is cut off.
+
+    Raises
+    ------
+    ValueError
+        When the file is no checkpoint, would run code, lacks ``entry``, has anything but tensors, or a value that is
+        not finite.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            weights = safetensors.torch.load_file(path)
+        else:
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: there is no such weights file") from error
+    except Exception as error:
+        # Both readers raise many kinds for a broken or hostile file; none of them is worth going on after.
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path}: not a weights file that can be read without running code ({first}). Wanted: safetensors, or "
+            "torch.save of a state dict of tensors."
+        ) from error
+    if entry is not None:
+        if not isinstance(weights, dict) or entry not in weights:
+            keys = ", ".join(map(str, list(weights)[:10])) if isinstance(weights, dict) else type(weights).__name__
+            raise ValueError(f"{path}: no entry {entry!r}; found {keys}")
+        weights = weights[entry]
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise ValueError(f"{path}: not a state dict of tensors; if the weights lie under a key, name it in `entry`")
+    weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    for key, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise ValueError(f"{path}: {key} has NaN or infinite values; fetch the file again or take another")
+    return weights
+
+
+def fit_weights(weights: Weights, network: nn.Module, keys: str, source: str) -> Weights:
+    """Name weights as the network does.
+
+    Parameters
+    ----------
+    keys
+        ``same``: as they are; ``order``: the n-th to the n-th, for the same architecture under other names, where the
+        last part of the key (``weight``, ``running_mean``, …) and the shape must agree.
+    source
+        The file, for messages.
+
+    Raises
+    ------
+    ValueError
+        When keys are missing or unexpected, or shapes differ.
+    """
+    own = network.state_dict()
+    if keys == "order":
+        if len(weights) != len(own):
+            raise ValueError(f"{source}: {len(weights)} tensors, but the network has {len(own)}: another architecture")
+        for (theirs, value), (ours, wanted) in zip(weights.items(), own.items(), strict=True):
+            if theirs.rsplit(".", 1)[-1] != ours.rsplit(".", 1)[-1] or value.shape != wanted.shape:
+                raise ValueError(
+                    f"{source}: in order, {theirs} {tuple(value.shape)} would become {ours} {tuple(wanted.shape)}: "
+                    "another architecture"
+                )
+        return dict(zip(own, weights.values(), strict=True))
+    missing = sorted(own.keys() - weights.keys())
+    unexpected = sorted(weights.keys() - own.keys())
+    if missing or unexpected:
+        raise ValueError(
+            f"{source}: keys do not fit the network. Missing {len(missing)}: {', '.join(missing[:5]) or 'none'}; "
+            f"unexpected {len(unexpected)}: {', '.join(unexpected[:5]) or 'none'}. `prefix`, `entry` or `keys: order` "
+            "in the registry may name them right."
+        )
+    for key, wanted in own.items():
+        if weights[key].shape != wanted.shape:
+            raise ValueError(
+                f"{source}: {key} has shape {tuple(weights[key].shape)}, the network {tuple(wanted.shape)}"
+            )
+    return weights
+
+
+def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | None, device: torch.device) -> Model:
+    """Build a model of the registry and load its weights.
+
+    Parameters
+    ----------
+    name, entry
+        The registry's name and entry.
+    weights_file
+        The retrieved file, or None for ``weights: {random: SEED}``.
+    device
+        Where it is to run.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        Naming the key or file that is wrong.
+    """
+    source = dict(entry["source"])
+    arguments = source.pop("arguments", {})
+    (kind, place), *_ = source.items()
+    weights = entry["weights"]
+    # The builder fills the network with random numbers, which are its weights under `random` and else replaced.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(weights.get("random", 0))
+        try:
+            network = BUILDERS[kind](place, arguments)
+        except TypeError as error:
+            raise ValueError(f"models: {name}.source.arguments: {error}") from error
+    if weights_file is not None:
+        state = read_weights(weights_file, weights.get("entry"), weights.get("prefix", ""))
+        network.load_state_dict(fit_weights(state, network, weights.get("keys", "same"), str(weights_file)))
+    if entry["modality"] != "vision":
+        raise ValueError(f"models: {name}.modality: only vision can be run yet, not {entry['modality']!r}")
+    settings = entry["input"]
+    preprocessing = ImagePreprocessing(**settings)
+    shape = (3, settings["size"], settings["size"])
+    model = Model(name, entry["modality"], preprocessing, network, entry["stages"], shape)
+    return model.to(device, memory_format=torch.channels_last)
+
+
+def fit_stimuli(model: Model, stimuli: np.ndarray) -> torch.Tensor:
+    """Natural stimuli (stimulus, …signal) at the size that a model takes, on its device: (stimulus, *signal_shape)."""
+    device = next(model.parameters()).device
+    values = torch.from_numpy(np.ascontiguousarray(stimuli, dtype=np.float32)).to(device)
+    return resize(values, model.preprocessing.size, model.preprocessing.interpolation)
+
+
+@torch.no_grad()
+def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int = 8) -> np.ndarray:
+    """Activations (stimulus, …) at a stage, float32, computed in batches.
+
+    Raises
+    ------
+    ValueError
+        When an activation is not finite.
+    """
+    batches = [model(batch, stage).float().cpu().numpy() for batch in stimuli.split(batch_size)]
+    values = np.concatenate(batches)
+    if not np.isfinite(values).all():
+        raise ValueError(f"model {model.name}: activations at stage {stage!r} are not finite")
+    return values

@@ -1,0 +1,162 @@
+"""Natural stimuli: image files to arrays, arrays to what observers are shown, and the noise that synthesis starts from.
+
+An image is an array (channel, row, column) of values 0 to 1. What is exported is 8-bit; whoever judges a stimulus,
+person or model, judges that.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+logger = logging.getLogger("metamers")
+
+CHANNELS = ("red", "green", "blue")
+SIGNAL_DIMS = {"vision": ("channel", "row", "column"), "audio": ("sample",)}
+START_MEAN = {"vision": 0.5, "audio": 0.0}
+START_STANDARD_DEVIATION = {"vision": 0.05, "audio": 1e-7}
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read one 8-bit image file as RGB, upright.
+
+    Greyscale, palette, CMYK and transparent images are converted, with a note in the log.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (row, column, 3), uint8.
+
+    Raises
+    ------
+    ValueError
+        When the file is missing, not an image, truncated, animated, too large to be true, or of more than 8 bits.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                raise ValueError(f"{path}: an animation of {image.n_frames} frames; wanted one still image")
+            if image.mode in DEEP_MODES:
+                raise ValueError(f"{path}: pixels of mode {image.mode} have more than 8 bits; save it as 8-bit RGB")
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode != "RGB":
+                logger.warning("%s: mode %s, converted to RGB", path, upright.mode)
+            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+                upright = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+            return np.asarray(upright.convert("RGB"))
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: there is no such file") from error
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path}: not an image that can be read; wanted PNG, JPEG, TIFF or WebP") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path}: too large to be a stimulus: {error}") from error
+    except (OSError, SyntaxError) as error:  # Pillow says SyntaxError of some broken PNG files
+        raise ValueError(f"{path}: damaged or cut off ({error}); fetch or save it again") from error
+
+
+def square(image: np.ndarray, size: int) -> np.ndarray:
+    """Cut the central square out of an image and resample it.
+
+    Parameters
+    ----------
+    image
+        Shape (row, column, 3), uint8.
+    size
+        Rows and columns wanted, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (3, size, size), float32, values 0 to 1.
+    """
+    rows, columns = image.shape[:2]
+    side = min(rows, columns)
+    top, left = (rows - side) // 2, (columns - side) // 2
+    cut = Image.fromarray(image[top : top + side, left : left + side])
+    values = np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS), dtype=np.float32) / 255
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int) -> xr.Dataset:
+    """All images of a dataset.
+
+    Parameters
+    ----------
+    rows
+        ``stimulus``, ``file``, ``category`` and ``label`` of each, as from ``metamers.config.stimulus_table``.
+    folder
+        Where the files lie.
+    size
+        Rows and columns, in pixels.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``stimulus_value`` (stimulus, channel, row, column), with ``category`` and ``label``.
+
+    Raises
+    ------
+    ValueError
+        For the first file that cannot be used.
+    """
+    values = np.stack([square(read_image(Path(folder) / row["file"]), size) for row in rows])
+    return xr.Dataset(
+        {"stimulus_value": (("stimulus", *SIGNAL_DIMS["vision"]), values)},
+        coords={
+            "stimulus": [row["stimulus"] for row in rows],
+            "category": ("stimulus", [row["category"] for row in rows]),
+            "label": ("stimulus", [row["label"] for row in rows]),
+            "channel": list(CHANNELS),
+        },
+    )
+
+
+def eight_bit(values: np.ndarray) -> np.ndarray:
+    """Values 0 to 1 as they are exported: the nearest of 256 levels, uint8.
+
+    Raises
+    ------
+    ValueError
+        When a value is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError("an image with NaN or infinite values cannot be exported")
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def write_image(values: np.ndarray, path: str | Path) -> None:
+    """Export an image (channel, row, column; values 0 to 1) as 8-bit PNG."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(eight_bit(values).transpose(1, 2, 0)).save(path, format="PNG")
+
+
+def read_exported(path: str | Path) -> np.ndarray:
+    """Read an exported image: (channel, row, column), float32, values 0 to 1."""
+    return np.ascontiguousarray(read_image(path).transpose(2, 0, 1), dtype=np.float32) / 255
+
+
+def start_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
+    """The noise that the synthesis of one metamer starts from.
+
+    One generator per stimulus and seed, so that a start does not depend on what else is in the batch. Mean and
+    standard deviation as published: images 0.5 and 0.05, within 0 to 1; sounds 0 and 1e-7 (Feather et al. 2023,
+    Methods, metamer generation).
+
+    Returns
+    -------
+    numpy.ndarray
+        Of ``shape``, float32.
+    """
+    entropy = hashlib.sha256(f"{run_seed}/{stimulus}/{seed}".encode()).digest()
+    noise = np.random.default_rng(list(entropy)).standard_normal(shape)
+    start = START_MEAN[modality] + START_STANDARD_DEVIATION[modality] * noise
+    if modality == "vision":
+        start = np.clip(start, 0, 1)
+    return start.astype(np.float32)

@@ -1,0 +1,183 @@
+"""Synthesis: from noise to a stimulus whose activations at one stage equal those of a natural one.
+
+Two procedures that minimize the same loss, the normalized error at the stage, over the stimulus alone: ``published``
+(Feather et al. 2023, Methods) and ``one_cycle``, which reaches the same match sooner. Neither has any prior or penalty:
+nothing favours natural-looking solutions. The stimuli of a batch do not influence each other.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from metamers.models import Model
+
+logger = logging.getLogger("metamers")
+
+PROGRESS_S = 5.0
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "nadam": torch.optim.NAdam, "radam": torch.optim.RAdam}
+
+# A step of a procedure: given the gradient at the metamers, change them in place.
+Step = Callable[[], None]
+
+
+def normalized_error(natural: torch.Tensor, synthetic: torch.Tensor) -> torch.Tensor:
+    """‖a−a'‖/‖a‖ of each stimulus: activations (stimulus, …) to (stimulus,)."""
+    difference = (synthetic - natural).flatten(1)
+    return torch.linalg.vector_norm(difference, dim=1) / torch.linalg.vector_norm(natural.flatten(1), dim=1)
+
+
+def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor:
+    """Activations of natural stimuli at a stage, once it is sure that synthesis can work there.
+
+    Returns
+    -------
+    torch.Tensor
+        Activations (stimulus, …) without gradient.
+
+    Raises
+    ------
+    ValueError
+        When activations or gradients are not finite, when all activations of a stimulus are zero, or when the model is
+        not differentiable before the stage.
+    """
+    stages = list(model.stages)
+    earlier = ", ".join(stages[: stages.index(stage)]) if stage in stages else ""
+    stimulus = natural[:1].clone().requires_grad_()
+    one = model(stimulus, stage)
+    gradient = None
+    if one.requires_grad:
+        (gradient,) = torch.autograd.grad(one.float().square().sum(), stimulus, allow_unused=True)
+    if gradient is None or not gradient.any():
+        raise ValueError(
+            f"model {model.name} is not differentiable before stage {stage!r}: no gradient reaches the stimulus, so "
+            f"nothing can be synthesized from it. Choose an earlier stage ({earlier}) or make the model differentiable."
+        )
+    with torch.no_grad():
+        activations = model(natural, stage)
+    if not activations.isfinite().all() or not gradient.isfinite().all():
+        raise ValueError(f"model {model.name}: activations or gradients at stage {stage!r} are not finite")
+    if not activations.flatten(1).any(dim=1).all():
+        raise ValueError(
+            f"model {model.name}: a stimulus has only zero activations at stage {stage!r}: no match to seek"
+        )
+    return activations
+
+
+def one_cycle(
+    metamers: torch.Tensor, steps: int, learning_rate: float, beta_2: float, optimizer: str
+) -> Iterator[Step]:
+    """Steps of an adaptive first-order optimizer whose rate rises to ``learning_rate`` and falls to about 0.
+
+    Parameters
+    ----------
+    metamers
+        Changed in place, by its ``grad``.
+    steps
+        How many.
+    learning_rate
+        The cycle's peak, in units of the stimulus.
+    beta_2
+        Decay of the squared gradient's running average.
+    optimizer
+        One of ``OPTIMIZERS``.
+    """
+    adaptive = OPTIMIZERS[optimizer]([metamers], lr=learning_rate, betas=(0.9, beta_2))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(adaptive, learning_rate, total_steps=steps, cycle_momentum=False)
+
+    def step() -> None:
+        adaptive.step()
+        if schedule.last_epoch < steps - 1:
+            schedule.step()
+
+    for _ in range(steps):
+        yield step
+
+
+def published(metamers: torch.Tensor, steps: int, step_size: float, halvings: int) -> Iterator[Step]:
+    """Steps along the gradient of each stimulus scaled to length 1, the step size halved after every ``steps``.
+
+    With ``steps`` 3000, ``step_size`` 1 and ``halvings`` 7 as published: 8 × 3000 steps (Feather et al. 2023, Methods).
+    """
+    size = step_size
+
+    def step() -> None:
+        gradient = metamers.grad
+        length = torch.linalg.vector_norm(gradient.flatten(1), dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
+        metamers.sub_(size * gradient / length.view(-1, *[1] * (gradient.ndim - 1)))
+
+    for halving in range(halvings + 1):
+        size = step_size / 2**halving
+        for _ in range(steps):
+            yield step
+
+
+PROCEDURES: dict[str, Callable[..., Iterator[Step]]] = {"one_cycle": one_cycle, "published": published}
+
+
+def synthesize(
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    procedure: str,
+    settings: Mapping[str, Any],
+    progress: str = "",
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Metamers of a batch of stimuli.
+
+    Parameters
+    ----------
+    model, stage
+        Whose activations are to be matched.
+    natural
+        Stimuli (stimulus, *model.signal_shape).
+    start
+        What synthesis starts from, of the same shape.
+    procedure
+        One of ``PROCEDURES``.
+    settings
+        Its parameters.
+    progress
+        What progress lines begin with.
+
+    Returns
+    -------
+    metamers
+        As ``natural``; images within 0 to 1.
+    loss
+        Normalized error before each step, (stimulus, step), float32.
+
+    Raises
+    ------
+    ValueError
+        When synthesis cannot work at the stage (``check_stage``), or the loss becomes NaN or infinite.
+    """
+    target = check_stage(model, stage, natural)
+    layout = torch.channels_last if natural.ndim == 4 else torch.contiguous_format
+    metamers = start.detach().clone(memory_format=layout).requires_grad_()
+    losses = []
+    total = settings["steps"] * (settings.get("halvings", 0) + 1)
+    began = said = time.monotonic()
+    for number, step in enumerate(PROCEDURES[procedure](metamers, **settings), start=1):
+        metamers.grad = None
+        loss = normalized_error(target, model(metamers, stage))
+        loss.sum().backward()
+        losses.append(loss.detach())
+        with torch.no_grad():
+            step()
+            if model.modality == "vision":
+                metamers.clamp_(0, 1)
+        now = time.monotonic()
+        if now - said > PROGRESS_S or number == total:
+            said = now
+            mean = float(losses[-1].mean())
+            if not np.isfinite(mean):
+                raise ValueError(f"model {model.name}, stage {stage!r}: the loss is {mean} at step {number}")
+            left = (now - began) / number * (total - number)
+            logger.info("%s: step %d of %d, loss %.4f, %.0f s left", progress, number, total, mean, left)
+    return metamers.detach().contiguous(), torch.stack(losses, dim=1).float().cpu().numpy()

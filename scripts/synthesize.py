@@ -1,0 +1,67 @@
+"""Make metamers/<generation_model>/<stage>/<batch>.nc out of natural stimuli and a model."""
+
+import numpy as np
+import torch
+import xarray as xr
+
+from metamers import files
+from metamers.config import category_classes
+from metamers.logs import log_to
+from metamers.match import MEASURES, match
+from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
+from metamers.recognize import answers, class_scores
+from metamers.stimuli import SIGNAL_DIMS, eight_bit, start_noise
+from metamers.synthesize import synthesize
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, stage, params = snakemake.wildcards.generation_model, snakemake.params.stage, snakemake.params
+model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
+stimuli = files.load(snakemake.input.stimuli).sel(stimulus=params.batch)
+seeds = list(range(params.seeds))
+
+# The batch that is optimized at once is every stimulus with every seed, the seed running fastest.
+natural = fit_stimuli(model, stimuli["stimulus_value"].values).repeat_interleave(len(seeds), dim=0)
+noise = [
+    start_noise(model.modality, model.signal_shape, stimulus, seed, params.run_seed)
+    for stimulus in params.batch
+    for seed in seeds
+]
+start = torch.from_numpy(np.stack(noise)).to(natural.device)
+label = f"{name} {stage} {snakemake.wildcards.batch}"
+metamers, loss = synthesize(model, stage, natural, start, params.procedure, params.settings, label)
+
+matches = [
+    match(a, b) for a, b in zip(activations(model, natural, stage), activations(model, metamers, stage), strict=True)
+]
+signal = metamers.cpu().numpy()
+shown = torch.from_numpy(eight_bit(signal).astype(np.float32) / 255).to(natural.device)
+predicted = answers(class_scores(model, shown), category_classes(params.dataset, params.dataset_entry), name)
+
+shape = (len(params.batch), len(seeds))
+dims = ("stimulus", "seed")
+files.save(
+    xr.Dataset(
+        {
+            "metamer": ((*dims, *SIGNAL_DIMS[model.modality]), signal.reshape(*shape, *model.signal_shape)),
+            **{key: (dims, np.reshape([m[key] for m in matches], shape)) for key in MEASURES},
+            "predicted_category": (dims, predicted.reshape(shape)),
+            "steps": (dims, np.full(shape, loss.shape[1])),
+            "loss": ((*dims, "step"), loss.reshape(*shape, -1)),
+        },
+        coords={
+            "stimulus": params.batch,
+            "category": ("stimulus", stimuli["category"].values),
+            "label": ("stimulus", stimuli["label"].values),
+            "seed": seeds,
+        },
+        attrs={"generation_model": name, "stage": stage, "procedure": params.procedure},
+    ),
+    snakemake.output[0],
+    title=f"Metamers of {name} at {stage}",
+    source=f"synthesized from noise by the {params.procedure} procedure",
+    step="synthesize",
+    run=snakemake.config["run"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

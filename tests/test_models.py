@@ -1,0 +1,285 @@
+"""Models come from data, run only as far as asked, and never run what a weights file says."""
+
+import pickle
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from metamers import config, models, retrieve
+from metamers.config import ConfigurationError
+from metamers.recognize import class_scores
+
+CPU = torch.device("cpu")
+IMAGE_INPUT = {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3}
+
+
+def tiny(root, function, stages, **entry):
+    source = {"python": f"{root}/tests/tiny.py:{function}"}
+    return {
+        "modality": "vision",
+        "source": source,
+        "weights": {"random": 0},
+        "input": IMAGE_INPUT,
+        "stages": stages,
+    } | entry
+
+
+def load(entry, weights=None):
+    return models.load_model("tiny", entry, weights, CPU)
+
+
+@pytest.fixture
+def convolutional(root):
+    stages = {
+        "input": None,
+        "first": "first",
+        "block": {"module": "block", "pass_through_relu": "relu"},
+        "plain_block": "block",
+        "pooled": "pool",
+        "logits": "classify",
+    }
+    return load(tiny(root, "convolutional", stages))
+
+
+def test_the_input_stage_is_the_stimulus(convolutional):
+    images = torch.rand(2, 3, 8, 8)
+    assert convolutional(images, "input") is images
+
+
+def test_the_last_stage_is_the_whole_model(convolutional):
+    images = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(convolutional(images, "logits"), convolutional.scores(images))
+
+
+def test_a_model_runs_only_up_to_the_stage(convolutional):
+    ran = []
+    for name, module in convolutional.network.named_modules():
+        module.register_forward_hook(lambda *_, name=name: ran.append(name))
+    convolutional(torch.rand(1, 3, 8, 8), "first")
+    assert ran in (["first"], [])  # the hook that stops comes first or last; nothing after it runs
+
+
+def test_activations_are_the_same_however_they_are_batched(convolutional):
+    images = torch.rand(5, 3, 8, 8)
+    one = models.activations(convolutional, images, "pooled", batch_size=1)
+    np.testing.assert_allclose(models.activations(convolutional, images, "pooled", batch_size=5), one, rtol=1e-5)
+
+
+def test_a_pass_through_relu_changes_gradients_not_activations(convolutional):
+    images = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(convolutional(images, "block"), convolutional(images, "plain_block"), rtol=0, atol=0)
+    # Only the last ReLU passes: the gradient equals that of the sum before it.
+    given = images.clone().requires_grad_()
+    convolutional(given, "block").sum().backward()
+    network = convolutional.network
+    wanted = images.clone().requires_grad_()
+    hidden = torch.relu(network.first(convolutional.preprocessing(wanted)))
+    (network.second(hidden) + hidden).sum().backward()
+    torch.testing.assert_close(given.grad, wanted.grad)
+
+
+def test_images_of_another_size_are_resized_and_gradients_reach_them(convolutional):
+    images = torch.rand(1, 3, 12, 12, requires_grad=True)
+    convolutional(images, "logits").sum().backward()
+    assert images.grad.isfinite().all()
+    assert images.grad.any()
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ({"input": None, "x": "frist"}, r"tiny\.stages\.x: tiny has no module 'frist'\. Near: first"),
+        ({"input": None, "x": {"module": "first", "pass_through_relu": "first"}}, "that module is no ReLU"),
+    ],
+)
+def test_a_stage_without_module_is_named(root, stages, message):
+    with pytest.raises(ValueError, match=message):
+        load(tiny(root, "convolutional", stages))
+
+
+def test_an_unknown_stage_lists_those_there_are(convolutional):
+    with pytest.raises(ConfigurationError, match=r"unknown stage 'blocks'.*Did you mean 'block'.*input, first, block"):
+        convolutional(torch.rand(1, 3, 8, 8), "blocks")
+
+
+def test_a_module_that_takes_no_part_is_named(root):
+    model = load(tiny(root, "convolutional", {"input": None, "x": "unused"}))
+    with pytest.raises(ValueError, match="'unused' takes no part"):
+        model(torch.rand(1, 3, 8, 8), "x")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"timm": "resnet5"}, "source.timm: unknown timm model 'resnet5'. Did you mean 'resnet"),
+        ({"torchvision": "alexnt"}, "source.torchvision: unknown torchvision model 'alexnt'. Did you mean 'alexnet'"),
+        ({"python": "nowhere.py:f"}, "no file nowhere.py"),
+        ({"python": "tests/tiny.py:nothing"}, "has no function nothing"),
+        ({"python": "tests/tiny.py:not_a_network"}, "gave a str, not a torch.nn.Module"),
+        ({"python": "tests/tiny.py:linear", "arguments": {"sise": 3}}, "tiny.source.arguments: .*sise"),
+    ],
+)
+def test_a_source_that_does_not_build_is_named(root, source, message, monkeypatch):
+    monkeypatch.chdir(root)
+    entry = tiny(root, "linear", {"input": None, "logits": "classify"}) | {"source": source}
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        load(entry)
+
+
+@pytest.mark.parametrize(
+    ("source", "stages", "size"),
+    [
+        ({"torchvision": "resnet18", "arguments": {"num_classes": 5}}, {"input": None, "l": "layer2", "fc": "fc"}, 64),
+        (
+            {"timm": "vit_tiny_patch16_224", "arguments": {"num_classes": 5, "img_size": 32}},
+            {"input": None, "b": "blocks.3", "head": "head"},
+            32,
+        ),
+    ],
+)
+def test_any_torchvision_or_timm_model_is_an_entry(root, source, stages, size):
+    entry = tiny(root, "linear", stages) | {"source": source, "input": IMAGE_INPUT | {"size": size}}
+    model = load(entry)
+    images = torch.rand(1, 3, size, size, requires_grad=True)
+    for stage in list(stages)[1:]:
+        model(images, stage).sum().backward()
+    assert model.scores(images).shape == (1, 5)
+
+
+def test_random_weights_are_the_same_each_time_and_leave_torchs_generator_alone(root):
+    entry = tiny(root, "linear", {"input": None, "logits": "classify"})
+    torch.manual_seed(5)
+    a = load(entry).network.project.weight
+    after = torch.rand(1)
+    torch.manual_seed(5)
+    assert torch.rand(1) == after
+    torch.testing.assert_close(a, load(entry).network.project.weight, rtol=0, atol=0)
+
+
+class TestWeights:
+    """Weights files, right and wrong."""
+
+    @pytest.fixture
+    def entry(self, root):
+        return tiny(root, "linear", {"input": None, "logits": "classify"})
+
+    @pytest.fixture
+    def state(self, entry):
+        return {key: torch.rand_like(value) for key, value in load(entry).network.state_dict().items()}
+
+    @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+    def test_what_was_saved_is_loaded(self, entry, state, suffix, tmp_path):
+        path = tmp_path / f"w.{suffix}"
+        safetensors.torch.save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
+        torch.testing.assert_close(load(entry, path).network.state_dict(), state)
+
+    def test_a_training_checkpoints_entry_and_prefix(self, entry, state, tmp_path):
+        wrapped = {
+            "epoch": 3,
+            "model": {f"module.{key}": value for key, value in state.items()} | {"other": torch.ones(1)},
+        }
+        torch.save(wrapped, tmp_path / "w.pth")
+        entry["weights"] = {"path": "w.pth", "entry": "model", "prefix": "module."}
+        torch.testing.assert_close(load(entry, tmp_path / "w.pth").network.state_dict(), state)
+
+    def test_the_same_architecture_under_other_names(self, entry, state, tmp_path):
+        torch.save(
+            {f"other{n}.{key.rsplit('.')[-1]}": v for n, (key, v) in enumerate(state.items())}, tmp_path / "w.pth"
+        )
+        entry["weights"] = {"path": "w.pth", "keys": "order"}
+        torch.testing.assert_close(load(entry, tmp_path / "w.pth").network.state_dict(), state)
+
+    @pytest.mark.parametrize(
+        ("change", "keys", "message"),
+        [
+            (lambda s: s.pop("classify.bias"), "same", r"Missing 1: classify\.bias; unexpected 0"),
+            (lambda s: s.update(extra=torch.ones(1)), "same", "Missing 0: none; unexpected 1: extra"),
+            (lambda s: s.update({"classify.bias": torch.ones(7)}), "same", r"classify\.bias has shape \(7,\)"),
+            (lambda s: s["project.weight"].fill_(torch.nan), "same", r"project\.weight has NaN"),
+            (lambda s: s["project.weight"].fill_(torch.inf), "same", r"project\.weight has NaN or infinite"),
+            (lambda s: s.pop("classify.bias"), "order", "2 tensors, but the network has 3"),
+            (lambda s: s.update({"classify.bias": torch.ones(7)}), "order", r"in order, classify\.bias \(7,\) would"),
+            (lambda s: s.update({"classify.bias": 3}), "same", "not a state dict of tensors"),
+        ],
+    )
+    def test_weights_that_do_not_fit_are_refused(self, entry, state, change, keys, message, tmp_path):
+        change(state)
+        torch.save(state, tmp_path / "w.pth")
+        entry["weights"] = {"path": "w.pth", "keys": keys}
+        with pytest.raises(ValueError, match=message) as error:
+            load(entry, tmp_path / "w.pth")
+        assert "w.pth" in str(error.value)
+
+    def test_nothing_is_unpickled_that_could_run_code(self, entry, tmp_path):
+        ran = tmp_path / "ran"
+
+        class Hostile:
+            def __reduce__(self):
+                return (open, (str(ran), "w"))
+
+        torch.save({"classify.bias": Hostile()}, tmp_path / "w.pth")
+        (tmp_path / "w.pkl").write_bytes(pickle.dumps(Hostile()))
+        for name in ("w.pth", "w.pkl"):
+            with pytest.raises(ValueError, match="without running code"):
+                load(entry, tmp_path / name)
+        assert not ran.exists()
+
+    @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+    def test_a_file_that_is_no_checkpoint_is_named(self, entry, suffix, tmp_path):
+        (tmp_path / f"w.{suffix}").write_bytes(b"<html>404</html>")
+        with pytest.raises(ValueError, match=f"w.{suffix}: not a weights file"):
+            load(entry, tmp_path / f"w.{suffix}")
+
+    def test_an_entry_that_is_not_there_lists_those_there_are(self, entry, state, tmp_path):
+        torch.save({"weights": state}, tmp_path / "w.pth")
+        entry["weights"] = {"path": "w.pth", "entry": "model"}
+        with pytest.raises(ValueError, match="no entry 'model'; found weights"):
+            load(entry, tmp_path / "w.pth")
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match=r"device: 'cuda:99' is not on this machine; it has .*cpu"):
+        models.choose_device("cuda:99")
+    assert models.choose_device("cpu") == CPU
+
+
+def registered():
+    return config.read_registry("config/models.yaml", "models")
+
+
+@pytest.mark.parametrize("name", [name for name, entry in registered().items() if "package" in entry["weights"]])
+def test_the_registrys_accuracy_on_the_photographs(name, root, tmp_path, monkeypatch):
+    from metamers.stimuli import image_dataset
+
+    monkeypatch.chdir(root)
+    entry = registered()[name]
+    weights = entry["weights"]
+    file = retrieve.obtain(weights, tmp_path, None)
+    model = models.load_model(name, entry, file, CPU)
+    for dataset, accuracy in entry["accuracy"].items():
+        dataset_entry = config.read_registry("config/datasets.yaml", "datasets")[dataset]
+        rows = config.stimulus_table(dataset, dataset_entry)
+        folder = retrieve.package_file("foolbox", f"foolbox/data/{rows[0]['file']}").parent
+        stimuli = image_dataset(rows, folder, dataset_entry["size"])
+        scores = class_scores(model, models.fit_stimuli(model, stimuli["stimulus_value"].values))
+        classes = config.category_classes(dataset, dataset_entry)
+        right = [int(best) in classes[row["category"]] for best, row in zip(scores.argmax(axis=1), rows, strict=True)]
+        assert np.mean(right) == pytest.approx(accuracy)
+
+
+def test_stage_tables_are_in_processing_order(root, monkeypatch):
+    monkeypatch.chdir(root)
+    entry = registered()["efficientnet_lite0"] | {"weights": {"random": 0}}
+    model = load(entry)
+    reached = []
+    for stage, place in model.stages.items():
+        if place["module"]:
+            model.network.get_submodule(place["module"]).register_forward_hook(
+                lambda *_, stage=stage: reached.append(stage)
+            )
+    model.scores(torch.rand(1, 3, 224, 224))
+    assert reached == list(entry["stages"])[1:]
+    assert isinstance(model.network, nn.Module)

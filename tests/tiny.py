@@ -1,0 +1,76 @@
+"""Small networks for tests, as somebody's own Python file would bring them."""
+
+import torch
+from torch import nn
+
+
+class Linear(nn.Module):
+    """One matrix: what a metamer of it is follows from algebra."""
+
+    def __init__(self, size: int = 8, features: int = 20, classes: int = 4):
+        super().__init__()
+        self.flatten = nn.Flatten()
+        self.project = nn.Linear(3 * size * size, features, bias=False)
+        self.classify = nn.Linear(features, classes)
+
+    def forward(self, images):
+        return self.classify(self.project(self.flatten(images)))
+
+
+class Convolutional(nn.Module):
+    """Two convolutions; one ReLU module serves twice, in place, as in torchvision's residual networks."""
+
+    def __init__(self, classes: int = 4):
+        super().__init__()
+        self.first = nn.Conv2d(3, 6, 3, padding=1)
+        self.second = nn.Conv2d(6, 6, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+        self.block = nn.Identity()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.unused = nn.Identity()
+        self.classify = nn.Linear(6, classes)
+
+    def forward(self, images):
+        hidden = self.relu(self.first(images))
+        hidden = self.block(self.relu(self.second(hidden) + hidden))
+        return self.classify(self.pool(hidden).flatten(1))
+
+
+class Rounding(nn.Module):
+    """Not differentiable before its last stage."""
+
+    def __init__(self, classes: int = 4):
+        super().__init__()
+        self.convolve = nn.Conv2d(3, 4, 3)
+        self.round = Round()
+        self.classify = nn.Linear(4, classes)
+
+    def forward(self, images):
+        return self.classify(self.round(self.convolve(images)).mean((2, 3)))
+
+
+class Round(nn.Module):
+    """To whole numbers; no gradient gets through."""
+
+    def forward(self, values):
+        return torch.round(values).detach()
+
+
+def linear(**arguments):
+    """A linear model."""
+    return Linear(**arguments)
+
+
+def convolutional(**arguments):
+    """A small convolutional model."""
+    return Convolutional(**arguments)
+
+
+def rounding(**arguments):
+    """A model that is not differentiable."""
+    return Rounding(**arguments)
+
+
+def not_a_network():
+    """What a builder should not give."""
+    return "network"
