@@ -1,0 +1,29 @@
+"""Make comparison/humans_vs_models.nc out of the tables of published group results and noise ceilings."""
+
+from metamers import files
+from metamers.compare import CORRELATIONS, humans_vs_models
+from metamers.humans import CEILING_COLUMNS, COLUMNS, pooled_points, read_table
+from metamers.logs import log_to
+
+logger = log_to(snakemake.log[0])
+compared = humans_vs_models(
+    pooled_points(read_table(snakemake.input.groups, COLUMNS)),
+    read_table(snakemake.input.ceilings, CEILING_COLUMNS),
+    snakemake.params.judges,
+    snakemake.params.bootstrap,
+    snakemake.params.run_seed,
+)
+for modality in compared["modality"].values:
+    for name in CORRELATIONS:
+        value, low, high = (float(compared[name + end].sel(modality=modality)) for end in ("", "_low", "_high"))
+        logger.info("%s: %s %.3f (%.3f to %.3f)", modality, name, value, low, high)
+files.save(
+    compared,
+    snakemake.output[0],
+    title="Human recognizability of the published models' metamers against that by other models",
+    source=f"public data of the study ({snakemake.config['human_data']})",
+    step="compare_humans_vs_models",
+    run=snakemake.config["run"],
+    seed=snakemake.params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,26 @@
+"""Make comparison/recognizability.nc out of the accepted metamers and what every recognition model answers."""
+
+from pathlib import Path
+
+from metamers import files
+from metamers.compare import by_other_models, recognizability
+from metamers.logs import log_to
+
+logger = log_to(snakemake.log[0])
+acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acceptance}
+recognition = {model: {} for model in acceptance}
+for path in map(Path, snakemake.input.recognition):
+    recognition[path.parent.name][path.stem] = files.load(path)
+recognizable = recognizability(acceptance, recognition)
+for (model, stage), mean in by_other_models(recognizable).to_series().dropna().items():
+    logger.info("%s %s: %.3f correct, mean over other models", model, stage, mean)
+files.save(
+    recognizable,
+    snakemake.output[0],
+    title="Recognizability of accepted metamers by every recognition model",
+    source="answers of the recognition models",
+    step="compare_recognizability",
+    run=snakemake.config["run"],
+    seed=snakemake.config["seed"],
+    inputs=[*snakemake.input.acceptance, *snakemake.input.recognition],
+)

@@ -1,0 +1,35 @@
+"""Make the tables of group results and noise ceilings, which stand for the participant-level data, out of those."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from metamers import files
+from metamers.humans import (
+    CEILING_COLUMNS,
+    group_results,
+    judgements,
+    noise_ceiling,
+    pooled_points,
+    write_table,
+)
+from metamers.logs import log_to
+
+logger = log_to(snakemake.log[0])
+modalities = snakemake.params.modalities
+experiments = {Path(path).stem: files.load(path) for path in snakemake.input.experiments}
+judged = {
+    modality: judgements(entry, folder)
+    for (modality, entry), folder in zip(snakemake.params.judges.items(), snakemake.input.judges, strict=True)
+}
+groups = group_results(experiments, modalities, judged)
+write_table(groups, snakemake.output.groups)
+
+points = pooled_points(groups)
+ceilings = []
+for modality in judged:
+    wanted = points.loc[points["modality"] == modality, ["generation_model", "stage"]]
+    of_modality = [data for name, data in experiments.items() if modalities[name] == modality]
+    ceilings.append((modality, *noise_ceiling(of_modality, list(wanted.itertuples(index=False, name=None)))))
+    logger.info("%s: noise ceiling of R2 %.3f (%.3f to %.3f)", *ceilings[-1])
+write_table(pd.DataFrame(ceilings, columns=CEILING_COLUMNS), snakemake.output.ceilings)

@@ -1,0 +1,272 @@
+"""Recognizability of this run's metamers, and what humans and models have in common in the published data.
+
+Reading the published data is for ``metamers.humans``; the analysis of variance is in ``metamers.anova``.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+import statsmodels.api
+import xarray as xr
+
+from metamers.config import NATURAL
+from metamers.humans import stage_union
+
+CORRELATIONS = ("pearson_r2", "spearman_rho", "kendall_tau")
+INTERVAL = 0.95
+ENDS = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
+
+
+def recognized(correct: xr.DataArray, accepted: xr.DataArray) -> xr.Dataset:
+    """Recognizability of one model's metamers by one observer, stage by stage.
+
+    Only accepted metamers count; natural stimuli, which need no acceptance, all do. Seeds of one stimulus are averaged
+    first, because they are not independent: mean and standard error are over stimuli.
+
+    Parameters
+    ----------
+    correct
+        (stage, stimulus, seed), booleans, with stage ``natural``.
+    accepted
+        (stage, stimulus, seed), booleans, without it.
+
+    Returns
+    -------
+    xr.Dataset
+        (stage) → ``proportion_correct`` (NaN where nothing is accepted), ``standard_error`` (NaN for fewer than two
+        stimuli), ``n``: stimuli with an accepted metamer.
+    """
+    counts = accepted.reindex(stage=correct["stage"], fill_value=True).astype(bool)
+    by_stimulus = correct.astype(float).where(counts).mean("seed")
+    n = by_stimulus.count("stimulus")
+    mean = by_stimulus.mean("stimulus")
+    variance = ((by_stimulus - mean) ** 2).sum("stimulus") / (n - 1).where(n > 1)
+    return xr.Dataset({"proportion_correct": mean, "standard_error": np.sqrt(variance / n), "n": n})
+
+
+def recognizability(
+    acceptance: Mapping[str, xr.Dataset], recognition: Mapping[str, Mapping[str, xr.Dataset]]
+) -> xr.Dataset:
+    """Recognizability for every generation model, stage and recognition model of a run.
+
+    Parameters
+    ----------
+    acceptance
+        Generation model → ``accepted`` (stage, stimulus, seed).
+    recognition
+        Generation model → recognition model → ``correct`` (stage, stimulus, seed), stage ``natural`` first.
+
+    Returns
+    -------
+    xr.Dataset
+        (generation_model, stage, recognition_model) → what ``recognized`` gives, NaN and 0 where a model has no such
+        stage or was not asked; ``stage_number`` (generation_model, stage) as ``metamers.humans.stage_union`` gives it.
+    """
+    by_model = {
+        model: xr.concat(
+            [recognized(one["correct"], acceptance[model]["accepted"]) for one in judged.values()], "recognition_model"
+        ).assign_coords(recognition_model=list(judged))
+        for model, judged in recognition.items()
+    }
+    stages, stage_number = stage_union({model: list(map(str, d["stage"].values)) for model, d in by_model.items()})
+    judges = list(dict.fromkeys(judge for judged in recognition.values() for judge in judged))
+    whole = xr.concat(
+        [d.reindex(stage=stages, recognition_model=judges, fill_value={"n": 0}) for d in by_model.values()],
+        "generation_model",
+    ).assign_coords(generation_model=list(by_model))
+    return whole.transpose("generation_model", "stage", "recognition_model").assign(stage_number=stage_number)
+
+
+def correlations(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """Square of Pearson's r, Spearman's rho and Kendall's tau-b of two series."""
+    return (
+        float(scipy.stats.pearsonr(x, y).statistic ** 2),
+        float(scipy.stats.spearmanr(x, y).statistic),
+        float(scipy.stats.kendalltau(x, y).statistic),
+    )
+
+
+def bootstrap_intervals(x: np.ndarray, y: np.ndarray, clusters: np.ndarray, number: int, seed: int) -> np.ndarray:
+    """95% percentile bootstrap intervals of ``correlations``, whole clusters resampled.
+
+    The stages of one model are not independent observations, so models are drawn with replacement, each with all its
+    stages.
+
+    Parameters
+    ----------
+    x, y
+        The two series, (point,).
+    clusters
+        The cluster of each point, (point,).
+    number
+        Bootstrap samples.
+    seed
+        Of the samples.
+
+    Returns
+    -------
+    np.ndarray
+        (statistic, 2): low and high end for each of ``CORRELATIONS``.
+    """
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(clusters == cluster) for cluster in dict.fromkeys(clusters)]
+    samples = np.empty((number, len(CORRELATIONS)))
+    for sample in samples:
+        points = np.concatenate([members[index] for index in rng.integers(len(members), size=len(members))])
+        sample[:] = correlations(x[points], y[points])
+    return np.quantile(samples, ENDS, axis=0).T
+
+
+def humans_vs_models(
+    points: pd.DataFrame,
+    ceilings: pd.DataFrame,
+    judges: Mapping[str, Mapping[str, float]],
+    bootstrap: int,
+    seed: int,
+) -> xr.Dataset:
+    """Human recognizability of the published models' metamers against that by other models.
+
+    Parameters
+    ----------
+    points
+        What ``metamers.humans.pooled_points`` gives.
+    ceilings
+        Columns ``modality``, ``noise_ceiling_r2``, ``low``, ``high``: see ``metamers.humans.noise_ceiling``.
+    judges
+        Modality → ``public``: number of models whose answers are public, ``judges``: number of them in the paper, and
+        what the paper finds with those, as far as it says so: ``CORRELATIONS``.
+    bootstrap, seed
+        Samples of the intervals, and their seed.
+
+    Returns
+    -------
+    xr.Dataset
+        (modality, point) → ``human_mean``, ``human_sem``, ``human_n``, ``model_mean``, ``model_sem``, ``model_n``, with
+        coordinates ``generation_model``, ``model_class``, ``stage``: a modality with fewer points ends in NaN, 0 and
+        empty names. (modality) → each of ``CORRELATIONS``, with ``_low`` and ``_high`` (95% bootstrap interval over
+        models) and with ``published_``; ``noise_ceiling_r2`` with its ``_low`` and ``_high``; ``judges``,
+        ``judges_published``.
+    """
+    modalities = list(dict.fromkeys(points["modality"]))
+    of_modality = {modality: points[points["modality"] == modality].reset_index(drop=True) for modality in modalities}
+    size = max(map(len, of_modality.values()))
+    fills = {column: np.nan for column in points if column.endswith(("_mean", "_sem"))}
+    fills |= {"human_n": 0, "model_n": 0, "generation_model": "", "model_class": "", "stage": ""}
+    padded = {
+        column: (
+            ("modality", "point"),
+            np.stack([d[column].reindex(range(size), fill_value=fill).to_numpy() for d in of_modality.values()]),
+        )
+        for column, fill in fills.items()
+    }
+    names = {column: (dims, values.astype(str)) for column, (dims, values) in padded.items() if fills[column] == ""}
+    rows = []
+    for modality, table in of_modality.items():
+        human, model = table["human_mean"].to_numpy(), table["model_mean"].to_numpy()
+        found = correlations(human, model)
+        intervals = bootstrap_intervals(human, model, table["generation_model"].to_numpy(), bootstrap, seed)
+        ceiling = ceilings.set_index("modality").loc[modality]
+        row = {"noise_ceiling_r2": ceiling["noise_ceiling_r2"]}
+        row |= {f"noise_ceiling_r2_{end}": ceiling[end] for end in ("low", "high")}
+        row |= {"judges": judges[modality]["public"], "judges_published": judges[modality]["judges"]}
+        for name, value, (low, high) in zip(CORRELATIONS, found, intervals, strict=True):
+            published = judges[modality].get(name, np.nan)
+            row |= {name: value, f"{name}_low": low, f"{name}_high": high, f"published_{name}": published}
+        rows.append(row)
+    figures = {name: ("modality", np.array([row[name] for row in rows])) for name in rows[0]}
+    dataset = xr.Dataset(
+        {name: value for name, value in padded.items() if name not in names} | figures,
+        coords={"modality": modalities, "point": np.arange(size), **names},
+    )
+    dataset.attrs["comment"] = " ".join(
+        f"{modality}: {public['public']} of the paper's {public['judges']} judges have public answers"
+        + ("." if public["public"] == public["judges"] else ", so the paper's figures cannot be recomputed exactly.")
+        for modality, public in ((modality, judges[modality]) for modality in modalities)
+    )
+    return dataset
+
+
+def by_other_models(recognizable: xr.Dataset) -> xr.DataArray:
+    """Mean recognizability of each model's metamers by the recognition models other than itself.
+
+    Parameters
+    ----------
+    recognizable
+        What ``recognizability`` gives.
+
+    Returns
+    -------
+    xr.DataArray
+        (generation_model, stage), NaN where no other model was asked or nothing is accepted.
+    """
+    other = recognizable["recognition_model"] != recognizable["generation_model"]
+    return recognizable["proportion_correct"].where(other).mean("recognition_model")
+
+
+def predict_human(other_models: np.ndarray, relation: xr.Dataset) -> np.ndarray:
+    """Human recognizability expected from that by other models.
+
+    Ordinary least squares of the published human means on the published means by other models, with the interval in
+    which a single new point lies with 95% probability if the relation holds for it. It holds for models and stimuli
+    like the published ones; what lies elsewhere is extrapolated.
+
+    Parameters
+    ----------
+    other_models
+        Mean recognizability by other models, (point,), 0..1, NaN allowed.
+    relation
+        ``human_mean`` and ``model_mean`` (point) of one modality.
+
+    Returns
+    -------
+    np.ndarray
+        (point, 3): predicted, low, high, within 0..1; NaN for NaN.
+    """
+    known = relation["model_mean"].notnull().values
+    x, y = relation["model_mean"].values[known], relation["human_mean"].values[known]
+    fit = statsmodels.api.OLS(y, statsmodels.api.add_constant(x)).fit()
+    result = np.full((len(other_models), 3), np.nan)
+    wanted = np.isfinite(other_models)
+    if wanted.any():
+        new = statsmodels.api.add_constant(other_models[wanted], has_constant="add")
+        frame = fit.get_prediction(new).summary_frame(alpha=1 - INTERVAL)
+        result[wanted] = frame[["mean", "obs_ci_lower", "obs_ci_upper"]]
+    return result.clip(0, 1)
+
+
+def predicted_human(recognizable: xr.Dataset, relation: xr.Dataset, modalities: Mapping[str, str]) -> xr.Dataset:
+    """Human recognizability expected of a run's metamers, which nobody has judged yet.
+
+    Parameters
+    ----------
+    recognizable
+        What ``recognizability`` gives.
+    relation
+        What ``humans_vs_models`` gives.
+    modalities
+        Generation model → ``vision`` or ``audio``.
+
+    Returns
+    -------
+    xr.Dataset
+        (generation_model, stage) → ``predicted``, ``low``, ``high``: see ``predict_human``; ``stage_number``, where 0
+        is the natural stimulus, which is left out.
+    """
+    metamers = recognizable.sel(stage=recognizable["stage"] != NATURAL)
+    others = by_other_models(metamers)
+    predictions = np.stack(
+        [
+            predict_human(others.sel(generation_model=model).values, relation.sel(modality=modalities[str(model)]))
+            for model in others["generation_model"].values
+        ]
+    )
+    return xr.Dataset(
+        {name: (others.dims, predictions[..., index]) for index, name in enumerate(("predicted", "low", "high"))},
+        coords=others.coords,
+        attrs={
+            "comment": "Extrapolated from the published relation between people and models: other models, stimuli and "
+            "categories than the published ones may follow another. Not a measurement."
+        },
+    ).assign(stage_number=metamers["stage_number"])

@@ -1,0 +1,435 @@
+"""The published human experiments: read their public files, check them, and summarize participants by group.
+
+Reads MATLAB files of participants' answers and pickles of models' answers, trusting neither. Which file holds what is
+in the registry of experiments; what humans and models have in common is for ``metamers.compare``.
+"""
+
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+import scipy.io
+import xarray as xr
+
+from metamers.config import INPUT_STAGE, NATURAL
+from metamers.files import replace_whole
+
+OBSERVERS = ("human", "model")
+OTHER_MODELS = "other_models"
+COLUMNS = ["experiment", "modality", "generation_model", "model_class", "stage", "observer", "mean", "sem", "n"]
+CEILING_COLUMNS = ["modality", "noise_ceiling_r2", "low", "high"]
+
+# What every public .mat file holds besides its layers and participants.
+MAT_VARIABLES = {"participant_data_matrix", "model_layers", "participants", "conditions", "axis_order"}
+MAT_CONDITIONS = ["Human", "Network"]
+MAT_AXES = ["participants", "model_layers", "conditions"]
+
+# The judges' pickles also tell what they made of the model's input, which no visual experiment asked people about.
+JUDGED_INPUT = "input_after_preproc"
+PUBLISHED_STIMULI = 400  # stimuli of each layer; those without an accepted metamer are missing
+
+# All that a pickle of NumPy scalars and arrays needs. Looked up here, so nothing is imported and no attribute followed.
+_ADMITTED: dict[tuple[str, str], Any] = {("numpy", "dtype"): np.dtype, ("numpy", "ndarray"): np.ndarray} | {
+    (module, name): getattr(np._core.multiarray, name)
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+    for name in ("scalar", "_reconstruct")
+}
+
+# Stages that the published comparison of humans and models leaves out.
+LEFT_OUT = {"vision": {NATURAL, INPUT_STAGE}, "audio": {NATURAL}}
+
+DECIMALS = 10  # of a point: far below one answer, far above rounding of floating-point sums
+SPLITS = 1000  # random halves of the participants for the noise ceiling
+SPLIT_SEED = 0  # the ceiling belongs to the published data, so it is the same in every run
+
+
+def _texts(values: np.ndarray) -> list[str]:
+    return [str(value).strip() for value in np.ravel(values)]
+
+
+def _same(path: Path, what: str, found: Any, wanted: Any) -> None:
+    if found != wanted:
+        raise ValueError(f"{path}: {what}: found {found}, wanted {wanted}")
+
+
+def read_participants(path: str | Path, layers: Sequence[str], participants: int) -> tuple[np.ndarray, list[str]]:
+    """Read the answers about one model's metamers in one experiment.
+
+    Parameters
+    ----------
+    path
+        A public ``.mat`` file (MATLAB 5).
+    layers
+        The layers that it must have, in order.
+    participants
+        How many participants it must have.
+
+    Returns
+    -------
+    proportion_correct
+        (participant, layer, observer), 0..1; observers are human and model.
+    names
+        The participants' names, each once.
+
+    Raises
+    ------
+    ValueError
+        When the file is anything else: names the file, what was found and what was wanted.
+    OSError
+        When there is no such file.
+    """
+    path = Path(path)
+    with path.open("rb") as stream:
+        try:
+            content = scipy.io.loadmat(stream)
+        except Exception as error:  # a broken file raises nearly anything
+            raise ValueError(f"{path}: not a MATLAB 5 file that can be read ({error})") from error
+    _same(path, "variables", sorted(name for name in content if not name.startswith("__")), sorted(MAT_VARIABLES))
+    _same(path, "axis_order", _texts(content["axis_order"]), MAT_AXES)
+    _same(path, "conditions", _texts(content["conditions"]), MAT_CONDITIONS)
+    _same(path, "model_layers", _texts(content["model_layers"]), list(layers))
+    names = _texts(content["participants"])
+    _same(path, "number of different participants", len(set(names)), participants)
+    values = content["participant_data_matrix"]
+    _same(path, "shape of participant_data_matrix", values.shape, (participants, len(layers), len(OBSERVERS)))
+    if values.dtype.kind != "f":
+        raise ValueError(f"{path}: participant_data_matrix: found type {values.dtype}, wanted real numbers")
+    if not ((values >= 0) & (values <= 1)).all():  # also false for NaN
+        raise ValueError(
+            f"{path}: participant_data_matrix: found values from {values.min()} to {values.max()}, wanted proportions "
+            "from 0 to 1"
+        )
+    return values, names
+
+
+class _NumpyUnpickler(pickle.Unpickler):
+    """An unpickler that can build NumPy scalars and arrays, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return one of the admitted builders; any other name is refused before it is imported."""
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(
+                f"it names {module}.{name}, which could run code; admitted are plain data, NumPy scalars and arrays"
+            ) from None
+
+
+def read_pickle(stream: BinaryIO) -> Any:
+    """Unpickle plain data with NumPy scalars and arrays.
+
+    Raises
+    ------
+    ValueError
+        When the pickle names anything else (nothing of it is run), is truncated, or is not a pickle.
+    """
+    try:
+        return _NumpyUnpickler(stream).load()
+    except Exception as error:  # a broken pickle raises nearly anything
+        raise ValueError(f"not a pickle that may be read: {error}") from error
+
+
+def read_judgement(path: str | Path, layers: Iterable[str], answers: str, average: str) -> dict[str, float]:
+    """Read what one model made of another model's metamers.
+
+    Parameters
+    ----------
+    path
+        A public pickle.
+    layers
+        The layers that it must have, besides the input.
+    answers, average
+        Its keys for layer → list of right and wrong answers, and layer → proportion correct.
+
+    Returns
+    -------
+    dict
+        Layer → proportion correct, 0..1.
+
+    Raises
+    ------
+    ValueError
+        When the file is anything else: names the file, what was found and what was wanted.
+    OSError
+        When there is no such file.
+    """
+    path = Path(path)
+    with path.open("rb") as stream:
+        try:
+            content = read_pickle(stream)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    if not isinstance(content, dict) or not {answers, average} <= content.keys():
+        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"{path}: found {found}, wanted a dictionary with {answers} and {average}")
+    wanted = {*layers, JUDGED_INPUT}
+    proportions = {}
+    for key in (answers, average):
+        found = sorted(map(str, content[key])) if isinstance(content[key], dict) else type(content[key]).__name__
+        _same(path, f"layers of {key}", found, sorted(wanted))
+    for layer, given in content[answers].items():
+        plain = isinstance(given, list) and all(isinstance(answer, bool | np.bool_) for answer in given)
+        if not plain or not 1 <= len(given) <= PUBLISHED_STIMULI:
+            raise ValueError(f"{path}: {answers}: {layer}: wanted a list of 1 to {PUBLISHED_STIMULI} booleans")
+        proportions[layer] = float(np.mean(given))
+        stated = content[average][layer]
+        if not isinstance(stated, float) or not np.isclose(stated, proportions[layer]):  # np.float64 is a float
+            raise ValueError(
+                f"{path}: {average}: {layer}: found {stated}, wanted {proportions[layer]}, the mean of the answers"
+            )
+    return proportions
+
+
+def stage_union(stages: Mapping[str, Sequence[str]]) -> tuple[list[str], xr.DataArray]:
+    """All stages of several models, and the place that each has in each model.
+
+    Parameters
+    ----------
+    stages
+        Generation model → its stages in processing order.
+
+    Returns
+    -------
+    union
+        Every stage once, in order of first appearance.
+    stage_number
+        (generation_model, stage): place in the model's order from 0, or -1 where the model has no such stage.
+    """
+    union = list(dict.fromkeys(stage for own in stages.values() for stage in own))
+    numbers = [[own.index(stage) if stage in own else -1 for stage in union] for own in map(list, stages.values())]
+    coords = {"generation_model": list(stages), "stage": union}
+    return union, xr.DataArray(np.array(numbers, dtype="int16"), coords=coords, dims=list(coords))
+
+
+def own_stages(dataset: xr.Dataset, generation_model: str) -> list[str]:
+    """The stages of one model in processing order, out of a file that holds the stages of several."""
+    number = dataset["stage_number"].sel(generation_model=generation_model).values
+    return [str(dataset["stage"].values[index]) for index in np.argsort(number, kind="stable") if number[index] >= 0]
+
+
+def experiment_dataset(entry: Mapping[str, Any], folder: str | Path) -> xr.Dataset:
+    """Put the public files of one experiment together.
+
+    Parameters
+    ----------
+    entry
+        ``participants`` and ``models``, as ``metamers.config.read_experiments`` gives them.
+    folder
+        Where the models' files lie.
+
+    Returns
+    -------
+    xr.Dataset
+        ``proportion_correct`` (participant, generation_model, stage, observer), NaN where a model has no such stage;
+        ``stage_number`` (generation_model, stage); ``model_class`` (generation_model).
+
+    Raises
+    ------
+    ValueError
+        When a file is not what it should be, or the files are not about the same participants.
+    """
+    models = entry["models"].values()
+    stages = {model["name"]: list(model["layers"].values()) for model in models}
+    union, stage_number = stage_union(stages)
+    shape = (entry["participants"], len(stages), len(union), len(OBSERVERS))
+    values = np.full(shape, np.nan)
+    participants: list[str] | None = None
+    for number, model in enumerate(models):
+        path = Path(folder) / model["file"]
+        own, names = read_participants(path, list(model["layers"]), entry["participants"])
+        _same(path, "participants", names, participants or names)
+        participants = names
+        values[:, number, [union.index(stage) for stage in stages[model["name"]]]] = own
+    dims = ("participant", "generation_model", "stage", "observer")
+    return xr.Dataset(
+        {"proportion_correct": (dims, values), "stage_number": stage_number},
+        coords={
+            "participant": participants,
+            "observer": list(OBSERVERS),
+            "model_class": ("generation_model", [model["class"] for model in models]),
+        },
+    )
+
+
+def judgements(entry: Mapping[str, Any], folder: str | Path) -> pd.DataFrame:
+    """What all judges of a modality made of each other's metamers.
+
+    Parameters
+    ----------
+    entry
+        ``answers``, ``average`` and ``models``, as ``metamers.config.read_experiments`` gives them.
+    folder
+        Where the judges' files lie.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per ``generation_model``, ``stage`` and ``recognition_model``, with ``proportion_correct``. Natural
+        stimuli are not among the public answers.
+
+    Raises
+    ------
+    ValueError
+        When a file is not what it should be.
+    """
+    models = entry["models"]
+    rows = []
+    for model in models.values():
+        stages = {layer: stage for layer, stage in model["layers"].items() if stage != NATURAL}
+        for judge, file in model["files"].items():
+            correct = read_judgement(Path(folder) / file, stages, entry["answers"], entry["average"])
+            rows += [(model["name"], stages[layer], models[judge]["name"], correct[layer]) for layer in stages]
+    return pd.DataFrame(rows, columns=["generation_model", "stage", "recognition_model", "proportion_correct"])
+
+
+def _mean_sem(values: np.ndarray) -> tuple[float, float, int]:
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values)
+
+
+def group_results(
+    experiments: Mapping[str, xr.Dataset], modalities: Mapping[str, str], judged: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """Summarize participants by group: the small table that stands for the participant-level data.
+
+    Parameters
+    ----------
+    experiments
+        Experiment → what ``experiment_dataset`` gives.
+    modalities
+        Experiment → ``vision`` or ``audio``.
+    judged
+        Modality → what ``judgements`` gives.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``COLUMNS``: one row per experiment, model, stage (in processing order) and observer. ``mean``, ``sem`` and
+        ``n`` are over participants for observers ``human`` and ``model``, and over judges for ``other_models``: all
+        judges but the model itself, where the model was judged.
+    """
+    others = {}
+    for modality, table in judged.items():
+        foreign = table[table["generation_model"] != table["recognition_model"]]
+        for (model, stage), rows in foreign.groupby(["generation_model", "stage"], sort=False):
+            others[modality, model, stage] = _mean_sem(rows["proportion_correct"].to_numpy())
+    rows = []
+    for experiment, dataset in experiments.items():
+        modality = modalities[experiment]
+        for model in map(str, dataset["generation_model"].values):
+            of_model = dataset.sel(generation_model=model)
+            for stage in own_stages(dataset, model):
+                values = of_model["proportion_correct"].sel(stage=stage)
+                summaries = {observer: _mean_sem(values.sel(observer=observer).values) for observer in OBSERVERS}
+                if (modality, model, stage) in others:
+                    summaries[OTHER_MODELS] = others[modality, model, stage]
+                key = (experiment, modality, model, str(of_model["model_class"].values), stage)
+                rows += [(*key, observer, *summary) for observer, summary in summaries.items()]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a small table as CSV, numbers to 12 digits, so that the same data give the same bytes everywhere."""
+    replace_whole(path, lambda partial: table.to_csv(partial, index=False, float_format="%.12g", lineterminator="\n"))
+
+
+def read_table(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table that ``write_table`` wrote.
+
+    Raises
+    ------
+    ValueError
+        When it has other columns.
+    """
+    table = pd.read_csv(path, keep_default_na=False)
+    _same(Path(path), "columns", list(table), list(columns))
+    return table
+
+
+def pooled_points(groups: pd.DataFrame) -> pd.DataFrame:
+    """One point per published model and stage: what people and other models make of its metamers.
+
+    Participants of a model that is in several experiments are pooled: their mean and SEM follow exactly from those of
+    the experiments. As published, natural stimuli are left out, and vision leaves the input stage out as well. Models
+    that no other model judged have no point.
+
+    Parameters
+    ----------
+    groups
+        What ``group_results`` gives.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``modality``, ``generation_model``, ``model_class``, ``stage``; ``human_mean``, ``human_sem``, ``human_n`` over
+        participants; ``model_mean``, ``model_sem``, ``model_n`` over judges. In order of first appearance.
+    """
+    rows = []
+    keys = ["modality", "generation_model", "model_class", "stage"]
+    for key, of_point in groups.groupby(keys, sort=False):
+        human = of_point[of_point["observer"] == "human"]
+        others = of_point[of_point["observer"] == OTHER_MODELS]
+        if key[-1] in LEFT_OUT[key[0]] or others.empty:
+            continue
+        n = human["n"].sum()
+        mean = (human["n"] * human["mean"]).sum() / n
+        squares = ((human["n"] - 1) * human["n"] * human["sem"] ** 2 + human["n"] * (human["mean"] - mean) ** 2).sum()
+        same = others.iloc[0]  # the judges are the same for every experiment
+        rows.append((*key, mean, np.sqrt(squares / (n - 1) / n), n, same["mean"], same["sem"], same["n"]))
+    values = [f"{observer}_{what}" for observer in OBSERVERS for what in ("mean", "sem", "n")]
+    # Equal proportions must tie in rank correlations, however their sums were rounded.
+    return pd.DataFrame(rows, columns=keys + values).round(DECIMALS)
+
+
+def noise_ceiling(
+    experiments: Sequence[xr.Dataset], points: Sequence[tuple[str, str]], splits: int = SPLITS, seed: int = SPLIT_SEED
+) -> tuple[float, float, float]:
+    """Split-half reliability of the human means: the R² that a perfect predictor of people would reach.
+
+    Participants of every experiment are split into random halves, a participant with all their answers (an
+    experiment's files name the same participants, who are taken to be the same people). Each half is pooled over
+    experiments and averaged at every point; r between the two halves' averages, corrected for half the number of
+    participants by Spearman and Brown's 2 r / (1 + r), is the reliability of the averages over all participants.
+    Under classical test theory noise-free predictions correlate with them by its square root, so that the reliability
+    itself is the ceiling of R².
+
+    Parameters
+    ----------
+    experiments
+        What ``experiment_dataset`` gives, all of one modality.
+    points
+        (generation model, stage) of every point.
+    splits
+        Number of random splits.
+    seed
+        Of the splits.
+
+    Returns
+    -------
+    ceiling, low, high
+        Mean and 95% range over the splits: how much the ceiling depends on who falls into which half.
+    """
+    rng = np.random.default_rng(seed)
+    sums = np.zeros((2, splits, len(points)))
+    counts = np.zeros((2, 1, len(points)))
+    for dataset in experiments:
+        human = dataset["proportion_correct"].sel(observer="human")
+        models = set(map(str, human["generation_model"].values))
+        asked = np.array([model in models for model, _ in points])
+        values = np.zeros((human.sizes["participant"], len(points)))
+        for index in np.flatnonzero(asked):
+            model, stage = points[index]
+            values[:, index] = human.sel(generation_model=model, stage=stage)
+        participants = len(values)
+        first = rng.permuted(np.tile(np.arange(participants), (splits, 1)), axis=1) < participants // 2
+        for half, members in enumerate((first, ~first)):
+            sums[half] += members.astype(float) @ values
+            counts[half] += members[0].sum() * asked
+    halves = sums / counts
+    halves -= halves.mean(axis=2, keepdims=True)
+    r = (halves[0] * halves[1]).sum(axis=1) / np.sqrt((halves**2).sum(axis=2).prod(axis=0))
+    reliability = 2 * r / (1 + r)
+    low, high = np.quantile(reliability, [0.025, 0.975])
+    return float(reliability.mean()), float(low), float(high)

@@ -1,0 +1,255 @@
+"""Recognizability, and what humans and models have in common."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import xarray as xr
+
+from metamers import compare, files, humans
+
+
+@pytest.fixture(scope="module")
+def committed(root):
+    return humans.read_table(root / "resources/published/group_results.csv", humans.COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def ceilings(root):
+    return humans.read_table(root / "resources/published/noise_ceiling.csv", humans.CEILING_COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def judges(registry):
+    return {name: {"public": len(e["models"]), **e["published"]} for name, e in registry["judges"].items()}
+
+
+@pytest.fixture(scope="module")
+def from_summary(committed, ceilings, judges):
+    return compare.humans_vs_models(humans.pooled_points(committed), ceilings, judges, bootstrap=200, seed=0)
+
+
+@pytest.fixture(scope="module")
+def from_participants(public, registry, ceilings, judges):
+    experiments = {name: humans.experiment_dataset(entry, public) for name, entry in registry["experiments"].items()}
+    modalities = {name: entry["modality"] for name, entry in registry["experiments"].items()}
+    judged = {modality: humans.judgements(entry, public) for modality, entry in registry["judges"].items()}
+    groups = humans.group_results(experiments, modalities, judged)
+    return compare.humans_vs_models(humans.pooled_points(groups), ceilings, judges, bootstrap=200, seed=0)
+
+
+def test_audition_gives_the_published_relation(from_participants):
+    found = from_participants.sel(modality="audio")
+    assert [round(float(found[name]), 3) for name in compare.CORRELATIONS] == [0.949, 0.863, 0.713]
+    assert found["human_mean"].count() == 144
+    assert int(found["judges"]) == int(found["judges_published"]) == 17
+
+
+def test_vision_gives_a_relation_near_the_published_one_with_the_20_public_judges_of_29(from_participants):
+    found = from_participants.sel(modality="vision")
+    assert found["human_mean"].count() == 148
+    assert (int(found["judges"]), int(found["judges_published"])) == (20, 29)
+    assert [round(float(found[name]), 3) for name in compare.CORRELATIONS] == [0.860, 0.920, 0.748]
+    assert found["pearson_r2_low"] < found["published_pearson_r2"] < found["pearson_r2_high"]
+    assert "20 of the paper's 29" in from_participants.attrs["comment"]
+
+
+def test_the_committed_table_gives_what_the_participants_give(from_summary, from_participants):
+    xr.testing.assert_allclose(from_summary, from_participants, rtol=0, atol=2e-10)
+
+
+def test_intervals_hold_their_estimates_and_lie_below_the_noise_ceiling(from_summary):
+    for name in compare.CORRELATIONS:
+        assert (from_summary[f"{name}_low"] < from_summary[name]).all()
+        assert (from_summary[name] < from_summary[f"{name}_high"]).all()
+    assert (from_summary["pearson_r2_high"] < from_summary["noise_ceiling_r2_low"]).all()
+
+
+def test_correlations_of_a_line_and_of_its_reverse():
+    x = np.arange(10.0)
+    assert compare.correlations(x, 3 * x + 1) == pytest.approx((1, 1, 1))
+    assert compare.correlations(x, -x) == pytest.approx((1, -1, -1))
+
+
+def test_resampling_whole_models_widens_the_interval_when_their_stages_agree():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(12), 8)
+    x, y = (rng.normal(size=12)[clusters] + 0.1 * rng.normal(size=96) for _ in range(2))
+    by_model = compare.bootstrap_intervals(x, y, clusters, number=300, seed=0)
+    by_point = compare.bootstrap_intervals(x, y, np.arange(96), number=300, seed=0)
+    assert (np.diff(by_model) > 1.5 * np.diff(by_point)).all()
+
+
+def test_with_one_point_per_model_the_interval_is_the_ordinary_bootstrap():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=40)
+    y = x + rng.normal(size=40)
+    found = compare.bootstrap_intervals(x, y, np.arange(40), number=4000, seed=0)[1]
+    expected = scipy.stats.bootstrap(
+        (x, y),
+        lambda a, b: scipy.stats.spearmanr(a, b).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=2000,
+        method="percentile",
+        rng=1,
+    ).confidence_interval
+    np.testing.assert_allclose(found, expected, atol=0.03)
+
+
+def run_data(correct, accepted):
+    """Datasets as the workflow makes them: stages natural and one, three stimuli, two seeds."""
+    coords = {"stage": ["natural", "one"], "stimulus": ["a", "b", "c"], "seed": [0, 1]}
+    correct = xr.DataArray(np.array(correct, dtype=bool), coords=coords, dims=list(coords))
+    accepted = xr.DataArray(np.array([accepted], dtype=bool), coords=coords | {"stage": ["one"]}, dims=list(coords))
+    return xr.Dataset({"accepted": accepted}), xr.Dataset({"correct": correct})
+
+
+NATURAL_ANSWERS = [[1, 1], [1, 1], [0, 0]]
+
+
+def test_recognizability_by_hand():
+    # Stimulus a: one of two accepted metamers right, 1/2. b: its one accepted metamer right, 1. c: none accepted.
+    acceptance, recognition = run_data(
+        correct=[NATURAL_ANSWERS, [[1, 0], [0, 1], [1, 1]]],
+        accepted=[[1, 1], [0, 1], [0, 0]],
+    )
+    found = compare.recognized(recognition["correct"], acceptance["accepted"])
+    assert found["n"].values.tolist() == [3, 2]
+    np.testing.assert_allclose(found["proportion_correct"], [2 / 3, 3 / 4])
+    np.testing.assert_allclose(found["standard_error"], [1 / 3, 1 / 4])
+
+
+def test_without_accepted_metamers_recognizability_is_not_known():
+    acceptance, recognition = run_data(correct=[NATURAL_ANSWERS, np.ones((3, 2))], accepted=np.zeros((3, 2)))
+    found = compare.recognized(recognition["correct"], acceptance["accepted"]).sel(stage="one")
+    assert found["n"] == 0
+    assert np.isnan(found["proportion_correct"])
+    assert np.isnan(found["standard_error"])
+
+
+def test_one_stimulus_has_a_mean_and_no_standard_error():
+    acceptance, recognition = run_data([NATURAL_ANSWERS, np.ones((3, 2))], accepted=[[1, 1], [0, 0], [0, 0]])
+    found = compare.recognized(recognition["correct"], acceptance["accepted"]).sel(stage="one")
+    assert (found["n"], found["proportion_correct"]) == (1, 1)
+    assert np.isnan(found["standard_error"])
+
+
+@pytest.fixture
+def recognizable():
+    """Two models; x recognizes none of y's metamers, y all of x's, and each its own."""
+    right, wrong = [NATURAL_ANSWERS, np.ones((3, 2))], [NATURAL_ANSWERS, np.zeros((3, 2))]
+    acceptance, _ = run_data(right, np.ones((3, 2)))
+    answers = {"right": run_data(right, np.ones((3, 2)))[1], "wrong": run_data(wrong, np.ones((3, 2)))[1]}
+    y_stages = ["natural", "two"]
+    of_y = {"x": answers["wrong"].assign_coords(stage=y_stages), "y": answers["right"].assign_coords(stage=y_stages)}
+    return compare.recognizability(
+        {"x": acceptance, "y": acceptance.assign_coords(stage=["two"])},
+        {"x": {"x": answers["right"], "y": answers["right"]}, "y": of_y},
+    )
+
+
+def test_recognizability_of_models_with_different_stages(recognizable):
+    assert recognizable["proportion_correct"].dims == ("generation_model", "stage", "recognition_model")
+    assert recognizable["stage"].values.tolist() == ["natural", "one", "two"]
+    assert humans.own_stages(recognizable, "y") == ["natural", "two"]
+    assert recognizable["proportion_correct"].sel(generation_model="y", stage="one").isnull().all()
+    assert (recognizable["n"].sel(generation_model="y", stage="one") == 0).all()
+
+
+def test_recognizability_and_predictions_can_be_kept(recognizable, from_summary, tmp_path):
+    predicted = compare.predicted_human(recognizable, from_summary, {"x": "vision", "y": "vision"})
+    for number, dataset in enumerate((recognizable, predicted, from_summary)):
+        path = tmp_path / f"{number}.nc"
+        files.save(dataset, path, title="", source="", step="test", run="test", seed=0, inputs=[])
+        assert files.content_sha256(files.load(path)) == files.load(path).attrs["content_sha256"]
+
+
+def test_no_model_counts_for_its_own_metamers(recognizable):
+    others = compare.by_other_models(recognizable)
+    assert others.sel(generation_model="x", stage="one") == 1
+    assert others.sel(generation_model="y", stage="two") == 0
+    assert np.isnan(others.sel(generation_model="y", stage="one"))
+
+
+def relation(x, y):
+    return xr.Dataset({"model_mean": ("point", [*x, np.nan]), "human_mean": ("point", [*y, np.nan])})
+
+
+def test_prediction_is_the_least_squares_line_with_its_prediction_interval():
+    rng = np.random.default_rng(0)
+    x = rng.random(30)
+    y = 0.2 + 0.5 * x + 0.02 * rng.normal(size=30)
+    new = np.array([0.4, 0.9])
+    predicted, low, high = compare.predict_human(new, relation(x, y)).T
+    line = scipy.stats.linregress(x, y)
+    np.testing.assert_allclose(predicted, line.intercept + line.slope * new)
+    spread = np.sqrt(((y - line.intercept - line.slope * x) ** 2).sum() / 28)
+    half = (
+        scipy.stats.t.ppf(0.975, 28)
+        * spread
+        * np.sqrt(1 + 1 / 30 + (new - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
+    )
+    np.testing.assert_allclose([low, high], [predicted - half, predicted + half])
+
+
+def test_prediction_intervals_cover_new_points():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(200):
+        x, new = rng.random(40), rng.random(10)
+        y, truth = (0.3 + 0.4 * v + 0.05 * rng.normal(size=v.size) for v in (x, new))
+        _, low, high = compare.predict_human(new, relation(x, y)).T
+        covered.append((low <= truth) & (truth <= high))
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
+
+
+def test_predictions_stay_proportions_and_unknown_stays_unknown():
+    predicted = compare.predict_human(np.array([0.0, np.nan, 1.0]), relation([0.2, 0.5, 0.7], [0.0, 0.5, 1.0]))
+    assert np.nanmin(predicted) >= 0
+    assert np.nanmax(predicted) <= 1
+    assert np.isnan(predicted).tolist() == [[False] * 3, [True] * 3, [False] * 3]
+    assert np.isnan(compare.predict_human(np.array([np.nan]), relation([0.2, 0.5, 0.7], [0.1, 0.5, 1.0]))).all()
+
+
+def test_one_new_point_is_predicted_as_among_others():
+    published = relation([0.2, 0.5, 0.6, 0.7], [0.1, 0.4, 0.6, 0.7])
+    alone = compare.predict_human(np.array([0.3]), published)
+    np.testing.assert_allclose(alone[0], compare.predict_human(np.array([0.3, 0.9]), published)[0])
+
+
+def test_a_run_predicts_metamers_only(recognizable, from_summary):
+    predicted = compare.predicted_human(recognizable, from_summary, {"x": "vision", "y": "vision"})
+    assert predicted["stage"].values.tolist() == ["one", "two"]
+    assert predicted["predicted"].sel(generation_model="x", stage="one") > 0.8
+    assert predicted["predicted"].sel(generation_model="y", stage="two") < 0.2
+    assert np.isnan(predicted["predicted"].sel(generation_model="y", stage="one"))
+    known = predicted.to_dataframe().dropna()
+    assert (known["low"] <= known["predicted"]).all()
+    assert (known["predicted"] <= known["high"]).all()
+
+
+def test_pooled_points_by_hand():
+    """Two experiments with 2 and 3 participants: 0, 1 and 0, 0, 1."""
+
+    def row(experiment, observer, answers):
+        answers = np.array(answers)
+        mean, sem = answers.mean(), scipy.stats.sem(answers)
+        return (experiment, "vision", "m", "standard", "one", observer, mean, sem, len(answers))
+
+    others = [0.2, 0.4]
+    table = pd.DataFrame(
+        [
+            row("e", "human", [0, 1]),
+            row("e", "model", [1, 1]),
+            row("e", "other_models", others),
+            row("f", "human", [0, 0, 1]),
+            row("f", "other_models", others),
+        ],
+        columns=humans.COLUMNS,
+    )
+    point = humans.pooled_points(table).iloc[0]
+    assert point["human_n"] == 5
+    assert point["human_mean"] == pytest.approx(2 / 5)
+    assert point["human_sem"] == pytest.approx(scipy.stats.sem([0, 1, 0, 0, 1]))
+    assert (point["model_mean"], point["model_sem"], point["model_n"]) == pytest.approx((0.3, 0.1, 2))

@@ -1,0 +1,106 @@
+"""Comparison: recognizability of this run's metamers, people against models, and what to expect of people."""
+
+COMPARISON = [path for path in HUMANS if path.startswith(f"{RESULTS}/comparison/")]
+if setup["generation_models"]:
+    COMPARISON += [f"{RESULTS}/comparison/recognizability.nc", f"{RESULTS}/comparison/predicted_human.nc"]
+
+
+rule compare_recognizability:
+    input:
+        acceptance=expand(f"{RESULTS}/acceptance/{{model}}.nc", model=setup["generation_models"]),
+        recognition=[path for model in setup["generation_models"] for path in recognition_of(model)],
+    output:
+        f"{RESULTS}/comparison/recognizability.nc",
+    log:
+        f"{LOGS}/compare_recognizability.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_recognizability.tsv"
+    params:
+        code=code("compare_recognizability"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Comparing how well models recognize each other's metamers"
+    script:
+        SCRIPTS / "compare_recognizability.py"
+
+
+rule compare_humans_vs_models:
+    input:
+        groups=f"{PUBLISHED}/group_results.csv",
+        ceilings=f"{PUBLISHED}/noise_ceiling.csv",
+        sources=SOURCES,  # not read: what the tables were made of, for the record of inputs
+    output:
+        f"{RESULTS}/comparison/humans_vs_models.nc",
+    log:
+        f"{LOGS}/compare_humans_vs_models.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_humans_vs_models.tsv"
+    params:
+        code=code("compare_humans_vs_models"),
+        judges={
+            modality: {"public": len(entry["models"]), **entry["published"]}
+            for modality, entry in setup["judges"].items()
+        },
+        bootstrap=config["comparison"]["bootstrap"],
+        run_seed=config["seed"],
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Comparing people with models in the published data"
+    script:
+        SCRIPTS / "compare_humans_vs_models.py"
+
+
+rule compare_anova:
+    input:
+        EXPERIMENTS,
+    output:
+        f"{RESULTS}/comparison/anova.nc",
+    log:
+        f"{LOGS}/compare_anova.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_anova.tsv"
+    params:
+        code=code("compare_anova"),
+        permutations=config["comparison"]["permutations"],
+        run_seed=config["seed"],
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Testing human against model in every published experiment"
+    script:
+        SCRIPTS / "compare_anova.py"
+
+
+rule compare_predicted_human:
+    input:
+        recognizability=rules.compare_recognizability.output[0],
+        relation=rules.compare_humans_vs_models.output[0],
+    output:
+        f"{RESULTS}/comparison/predicted_human.nc",
+    log:
+        f"{LOGS}/compare_predicted_human.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_predicted_human.tsv"
+    params:
+        code=code("compare_predicted_human"),
+        modalities={model: setup["models"][model]["modality"] for model in setup["generation_models"]},
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Predicting what people would make of the metamers"
+    script:
+        SCRIPTS / "compare_predicted_human.py"

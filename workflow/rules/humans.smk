@@ -1,0 +1,60 @@
+"""Human data: the published participants' answers, or the committed table of their group results."""
+
+PARTICIPANTS = setup["human_data"] == "participants"
+EXPERIMENTS = [f"{RESULTS}/humans/{experiment}.nc" for experiment in setup["experiments"]]
+# With participants, the run makes for itself the tables that the repository carries in resources/published.
+PUBLISHED = f"{RESULTS}/humans" if PARTICIPANTS else "resources/published"
+SOURCES = [*EXPERIMENTS, *(f"{RESOURCES}/judges/{modality}" for modality in setup["judges"])] if PARTICIPANTS else []
+HUMANS = [f"{RESULTS}/comparison/humans_vs_models.nc"]
+HUMANS += [*EXPERIMENTS, f"{RESULTS}/comparison/anova.nc"] if PARTICIPANTS else []
+
+
+rule humans_participants:
+    input:
+        f"{RESOURCES}/experiments/{{experiment}}",
+    output:
+        f"{RESULTS}/humans/{{experiment}}.nc",
+    log:
+        f"{LOGS}/humans_participants/{{experiment}}.log",
+    benchmark:
+        f"{BENCHMARKS}/humans_participants/{{experiment}}.tsv"
+    wildcard_constraints:
+        experiment="|".join(setup["experiments"]) or "(?!)",
+    params:
+        code=code("humans_participants"),
+        experiment=lambda wildcards: setup["experiments"][wildcards.experiment],
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Reading the participants of {wildcards.experiment}"
+    script:
+        SCRIPTS / "humans_participants.py"
+
+
+rule humans_summary:
+    input:
+        experiments=EXPERIMENTS,
+        judges=[f"{RESOURCES}/judges/{modality}" for modality in setup["judges"]],
+    output:
+        groups=f"{RESULTS}/humans/group_results.csv",
+        ceilings=f"{RESULTS}/humans/noise_ceiling.csv",
+    log:
+        f"{LOGS}/humans_summary.log",
+    benchmark:
+        f"{BENCHMARKS}/humans_summary.tsv"
+    params:
+        code=code("humans_summary"),
+        modalities={name: entry["modality"] for name, entry in setup["experiments"].items()},
+        judges=setup["judges"],
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Summarizing the published experiments by group"
+    script:
+        SCRIPTS / "humans_summary.py"
