@@ -4,13 +4,18 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.locked
 
-.PHONY: run test lint lock clean
+.PHONY: run test dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
 
 test: $(STAMP)
 	$(VENV)/bin/python -m pytest
+
+dry-runs: $(STAMP)
+	$(VENV)/bin/snakemake -n --quiet
+	$(VENV)/bin/snakemake -n --quiet --configfile config/paper.yaml
+	$(VENV)/bin/snakemake -n --quiet --workflow-profile workflow/profiles/slurm
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check

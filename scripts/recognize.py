@@ -7,11 +7,12 @@ import torch
 import xarray as xr
 
 from metamers import files
-from metamers.config import NATURAL, category_classes, stage_path
 from metamers.logs import log_to
 from metamers.models import choose_device, load_model, use_threads
+from metamers.names import NATURAL, stage_path
 from metamers.recognize import answers, class_scores
 from metamers.stimuli import read_exported
+from metamers.tables import category_classes
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)

@@ -1,9 +1,9 @@
 """Make stimuli/<dataset>.nc out of a dataset's files."""
 
 from metamers import files
-from metamers.config import stimulus_table
 from metamers.logs import log_to
 from metamers.stimuli import image_dataset
+from metamers.tables import stimulus_table
 
 log_to(snakemake.log[0])
 name, entry = snakemake.wildcards.dataset, snakemake.params.entry

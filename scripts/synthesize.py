@@ -5,13 +5,13 @@ import torch
 import xarray as xr
 
 from metamers import files
-from metamers.config import category_classes
 from metamers.logs import log_to
 from metamers.match import MEASURES, match
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
 from metamers.recognize import answers, class_scores
 from metamers.stimuli import SIGNAL_DIMS, eight_bit, start_noise
 from metamers.synthesize import synthesize
+from metamers.tables import category_classes
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from metamers import config, retrieve
+from metamers import config, retrieve, tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,7 +26,7 @@ def registry() -> dict:
 def fill_mirror(folder: Path, source: dict) -> None:
     """Download every public file of the study that is not there yet; skip the test where there is no network."""
     url = source["url"]
-    rows = config.read_table(ROOT / source["files"], ["path", "sha256"])
+    rows = tables.read_table(ROOT / source["files"], ["path", "sha256"])
     missing = [row for row in rows if not (folder / retrieve.mirror_path(f"{url}/{row['path']}")).is_file()]
     if not missing:
         return

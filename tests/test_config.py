@@ -5,8 +5,8 @@ import copy
 import pytest
 import yaml
 
-from metamers import config
-from metamers.config import ConfigurationError
+from metamers import config, names, tables
+from metamers.names import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -153,15 +153,15 @@ def test_a_wrong_dataset_is_named(settings, tmp_path, rows, categories, message)
 
 def test_a_table_without_its_columns_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match="no column category; found file, kind"):
-        config.read_table(table(tmp_path, "t.csv", "file,kind\na,b\n"), ["file", "category"])
+        tables.read_table(table(tmp_path, "t.csv", "file,kind\na,b\n"), ["file", "category"])
 
 
 def test_the_published_sixteen_categories(root):
     entry = config.read_registry("config/datasets.yaml", "datasets")["imagenet_photographs_16"]
-    classes = config.category_classes("imagenet_photographs_16", entry)
+    classes = tables.category_classes("imagenet_photographs_16", entry)
     assert len(classes) == 16
     assert sum(len(members) for members in classes.values()) == 207
 
 
 def test_every_stage_of_the_registry_has_a_path_of_its_own():
-    assert config.stage_path("layer 1/relu") == "layer_1_relu"
+    assert names.stage_path("layer 1/relu") == "layer_1_relu"

@@ -318,7 +318,7 @@ def test_a_registry_that_contradicts_itself_is_refused(root, tmp_path, changes, 
         config.read_experiments(path)
 
 
-def test_participants_are_retrieved_only_where_the_run_starts_from_them(registry, root, monkeypatch):
+def test_every_public_file_is_retrieved_with_its_hash(registry, root, monkeypatch):
     monkeypatch.chdir(root)
     none = {"generation_models": {}, "recognition_models": [], "stimuli": {}, "datasets": {}}
     humans_of = {
@@ -326,8 +326,7 @@ def test_participants_are_retrieved_only_where_the_run_starts_from_them(registry
         "judges": registry["judges"],
         "human_files": registry["source"],
     }
-    assert config.collections(none | humans_of | {"human_data": "summary"}) == {}
-    found = config.collections(none | humans_of | {"human_data": "participants"})
+    found = config.collections(none | humans_of)
     assert sum(len(items) for name, items in found.items() if name.startswith("experiments/")) == 59
     assert {name: len(items) for name, items in found.items() if name.startswith("judges/")} == {
         "judges/vision": 400,
@@ -339,7 +338,7 @@ def test_participants_are_retrieved_only_where_the_run_starts_from_them(registry
 def test_a_public_file_without_a_hash_is_not_retrieved(registry, tmp_path):
     table = tmp_path / "files.tsv"
     table.write_text("path\tsha256\nother.mat\t" + "0" * 64 + "\n")
-    setup = {"generation_models": {}, "recognition_models": [], "stimuli": {}, "human_data": "participants"}
+    setup = {"generation_models": {}, "recognition_models": [], "stimuli": {}}
     source = {"url": "https://example.org", "files": str(table)}
     with pytest.raises(config.ConfigurationError, match=r"files\.tsv has no SHA-256 for VisionBehavioral.*cornet_s"):
         config.collections(setup | {key: registry[key] for key in ("experiments", "judges")} | {"human_files": source})

@@ -8,8 +8,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from metamers import config, models, retrieve
-from metamers.config import ConfigurationError
+from metamers import config, models, retrieve, tables
+from metamers.names import ConfigurationError
 from metamers.recognize import class_scores
 
 CPU = torch.device("cpu")
@@ -261,11 +261,11 @@ def test_the_registrys_accuracy_on_the_photographs(name, root, tmp_path, monkeyp
     model = models.load_model(name, entry, file, CPU)
     for dataset, accuracy in entry["accuracy"].items():
         dataset_entry = config.read_registry("config/datasets.yaml", "datasets")[dataset]
-        rows = config.stimulus_table(dataset, dataset_entry)
+        rows = tables.stimulus_table(dataset, dataset_entry)
         folder = retrieve.package_file("foolbox", f"foolbox/data/{rows[0]['file']}").parent
         stimuli = image_dataset(rows, folder, dataset_entry["size"])
         scores = class_scores(model, models.fit_stimuli(model, stimuli["stimulus_value"].values))
-        classes = config.category_classes(dataset, dataset_entry)
+        classes = tables.category_classes(dataset, dataset_entry)
         right = [int(best) in classes[row["category"]] for best, row in zip(scores.argmax(axis=1), rows, strict=True)]
         assert np.mean(right) == pytest.approx(accuracy)
 

@@ -11,8 +11,8 @@ import scipy.stats
 import statsmodels.api
 import xarray as xr
 
-from metamers.config import NATURAL
 from metamers.humans import stage_union
+from metamers.names import NATURAL
 
 CORRELATIONS = ("pearson_r2", "spearman_rho", "kendall_tau")
 INTERVAL = 0.95

@@ -5,35 +5,20 @@ what would do. Whatever needs data or a model to be judged is left to the step t
 the workflow calls this each time that it builds its DAG.
 """
 
-import csv
-import difflib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
+from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
+from metamers.tables import read_table, stimulus_table
+
+# Modalities whose models can be built; registries and human data may have others.
+RUNNABLE = ("vision",)
+
 SCHEMAS = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
-
-# What may name a file of a run: letters, digits and a few signs, no separator, not hidden.
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-
-INPUT_STAGE = "input"
-NATURAL = "natural"
-
-
-class ConfigurationError(ValueError):
-    """What is wrong in a configuration file, naming the key, what was found, and what would do."""
-
-
-def unknown_name(what: str, found: str, valid: Iterable[str], key: str) -> ConfigurationError:
-    """The error for a name that is not in a registry, with the nearest valid name and all of them."""
-    valid = list(valid)
-    near = difflib.get_close_matches(str(found), valid, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ConfigurationError(f"{key}: unknown {what} {found!r}.{hint} Valid: {', '.join(valid) or 'none'}.")
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -140,101 +125,6 @@ def read_experiments(path: str | Path) -> dict[str, Any]:
     return {"source": registry["source"], "experiments": experiments, "judges": judges}
 
 
-def stage_path(stage: str) -> str:
-    """A stage's name as it stands in a path: ``/`` and spaces become ``_``."""
-    return stage.replace("/", "_").replace(" ", "_")
-
-
-def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]:
-    """Read a table (``.tsv``, else comma-separated) whose header has at least ``columns``.
-
-    Raises
-    ------
-    ConfigurationError
-        When the file is missing, has no rows, lacks a column, or a row lacks a value in one of ``columns``.
-    """
-    path = Path(path)
-    columns = list(columns)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
-            rows = list(reader)
-            header = reader.fieldnames or []
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: there is no such table; wanted columns {', '.join(columns)}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigurationError(f"{path}: not a table in UTF-8: {error}") from error
-    if missing := [column for column in columns if column not in header]:
-        raise ConfigurationError(f"{path}: no column {', '.join(missing)}; found {', '.join(header) or 'no header'}")
-    if not rows:
-        raise ConfigurationError(f"{path}: the table has a header but no rows")
-    for number, row in enumerate(rows, start=2):
-        for column in columns:
-            if not (row[column] or "").strip():
-                raise ConfigurationError(f"{path}: line {number}: no {column}")
-    return rows
-
-
-def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The stimuli of a dataset in its table's order: ``stimulus`` (its name), ``file``, ``category``, ``label``.
-
-    A stimulus is named after its file, without folder and ending. The label is the table's, else the category.
-
-    Raises
-    ------
-    ConfigurationError
-        When the table is broken, a file leads out of its folder, two stimuli have one name, or a category has no
-        classes in the dataset's ``categories`` table.
-    """
-    key = f"datasets: {dataset}"
-    rows = []
-    for row in read_table(entry["table"], ["file", "category"]):
-        file = Path(row["file"])
-        if file.is_absolute() or ".." in file.parts:
-            raise ConfigurationError(f"{key}: {entry['table']}: {row['file']!r} must lie in the dataset's folder")
-        if not FILE_NAME.fullmatch(file.stem):
-            raise ConfigurationError(
-                f"{key}: {entry['table']}: {row['file']!r} names a stimulus, so it must be at most 100 letters, "
-                "digits, '.', '_', '+' or '-', beginning with a letter or digit"
-            )
-        label = row.get("label") or row["category"]
-        rows.append({"stimulus": file.stem, "file": row["file"], "category": row["category"], "label": label})
-    names = [row["stimulus"] for row in rows]
-    if double := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigurationError(f"{key}: {entry['table']}: several files would be stimulus {', '.join(double)}")
-    known = category_classes(dataset, entry)
-    for row in rows:
-        if row["category"] not in known:
-            raise ConfigurationError(
-                f"{key}: category {row['category']!r} of {row['file']} has no classes in {entry['categories']}; "
-                f"it has {', '.join(known)}"
-            )
-    return rows
-
-
-def category_classes(dataset: str, entry: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Which class indices of a model belong to each category of a dataset, categories in the table's order.
-
-    Raises
-    ------
-    ConfigurationError
-        When an index is not a whole number, or one class belongs to two categories.
-    """
-    table = entry["categories"]
-    classes: dict[str, list[int]] = {}
-    owner: dict[int, str] = {}
-    for row in read_table(table, ["class_index", "category"]):
-        if not row["class_index"].strip().isdigit():
-            raise ConfigurationError(f"datasets: {dataset}: {table}: class_index {row['class_index']!r} is no index")
-        index, category = int(row["class_index"]), row["category"]
-        if owner.setdefault(index, category) != category:
-            raise ConfigurationError(
-                f"datasets: {dataset}: {table}: class {index} belongs to both {owner[index]!r} and {category!r}"
-            )
-        classes.setdefault(category, []).append(index)
-    return classes
-
-
 def _check_models(models: Mapping[str, dict], source: str) -> None:
     """Stages begin with the input, and each names a file of its own."""
     for name, model in models.items():
@@ -257,7 +147,7 @@ def _check_files_of_model(name: str, model: Mapping[str, Any]) -> None:
         raise ConfigurationError(f"models: {name}.weights.path: there is no file {path}")
     if (builder := model["source"].get("python")) and not Path(builder.split(":")[0]).is_file():
         raise ConfigurationError(f"models: {name}.source.python: there is no file {builder.split(':')[0]}")
-    if model["modality"] == "vision" and not {"size", "mean", "std"} <= model["input"].keys():
+    if not {"size", "mean", "std"} <= model["input"].keys():
         raise ConfigurationError(f"models: {name}.input: wanted size, mean and std; found {', '.join(model['input'])}")
 
 
@@ -272,7 +162,9 @@ def _stimuli(config: Mapping[str, Any], datasets: Mapping[str, dict]) -> dict[st
         entry = datasets[name]
         if entry["modality"] != modality:
             raise ConfigurationError(f"{key}: {name!r} is of modality {entry['modality']!r}")
-        if modality == "vision" and "size" not in entry:
+        if modality not in RUNNABLE:
+            raise ConfigurationError(f"stimuli.{modality}: only {', '.join(RUNNABLE)} can be run yet")
+        if "size" not in entry:
             raise ConfigurationError(f"datasets: {name}.size: missing; wanted rows and columns in pixels")
         rows = stimulus_table(name, entry)
         if "folder" in entry["files"] and "package" not in entry["files"]:

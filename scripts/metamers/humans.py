@@ -14,8 +14,8 @@ import pandas as pd
 import scipy.io
 import xarray as xr
 
-from metamers.config import INPUT_STAGE, NATURAL
 from metamers.files import replace_whole
+from metamers.names import INPUT_STAGE, NATURAL
 
 OBSERVERS = ("human", "model")
 OTHER_MODELS = "other_models"

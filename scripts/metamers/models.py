@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from metamers.config import INPUT_STAGE, unknown_name
+from metamers.names import INPUT_STAGE, unknown_name
 
 Weights = dict[str, torch.Tensor]
 
@@ -145,7 +145,7 @@ class Model(nn.Module):
 
         Raises
         ------
-        metamers.config.ConfigurationError
+        metamers.names.ConfigurationError
             For a stage that the model does not have, listing those it has.
         ValueError
             When the stage's module is not reached, or does not give a tensor.
@@ -401,8 +401,6 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
     if weights_file is not None:
         state = read_weights(weights_file, weights.get("entry"), weights.get("prefix", ""))
         network.load_state_dict(fit_weights(state, network, weights.get("keys", "same"), str(weights_file)))
-    if entry["modality"] != "vision":
-        raise ValueError(f"models: {name}.modality: only vision can be run yet, not {entry['modality']!r}")
     settings = entry["input"]
     preprocessing = ImagePreprocessing(**settings)
     shape = (3, settings["size"], settings["size"])

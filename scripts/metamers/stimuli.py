@@ -90,7 +90,7 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
     Parameters
     ----------
     rows
-        ``stimulus``, ``file``, ``category`` and ``label`` of each, as from ``metamers.config.stimulus_table``.
+        ``stimulus``, ``file``, ``category`` and ``label`` of each, as from ``metamers.tables.stimulus_table``.
     folder
         Where the files lie.
     size

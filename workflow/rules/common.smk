@@ -1,7 +1,9 @@
 """Where files lie, and which of them a run has: path functions only."""
 
 from metamers.code_version import code_version
-from metamers.config import collections, stage_path, stimulus_table
+from metamers.config import collections
+from metamers.names import stage_path
+from metamers.tables import stimulus_table
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 ENVIRONMENT = Path(workflow.basedir) / "envs" / "environment.yaml"
@@ -20,9 +22,9 @@ wildcard_constraints:
     batch=r"\d{4}",
 
 
-def code(name):
-    """Version of the code that scripts/<name>.py runs."""
-    return code_version(SCRIPTS / f"{name}.py")
+def code(name, *data):
+    """Version of the code that scripts/<name>.py runs, and of other files that it reads of this repository."""
+    return code_version(SCRIPTS / f"{name}.py", data)
 
 
 def dataset_folder(dataset):

@@ -1,0 +1,94 @@
+"""The lock is in step with pyproject.toml, complete, hashed, and names no host; conda gets the same pins."""
+
+import importlib.metadata
+import re
+import sys
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PYTHONS = ("3.11", "3.12", "3.13")
+
+
+@pytest.fixture(scope="module")
+def lock(root):
+    return (root / "envs" / "requirements.lock").read_text()
+
+
+@pytest.fixture(scope="module")
+def envs(root):
+    sys.path.insert(0, str(root / "envs"))
+    yield
+    sys.path.remove(str(root / "envs"))
+
+
+def pinned(lock, python):
+    """Name → version of what the lock installs on Linux under a Python."""
+    environment = {"python_version": python, "python_full_version": f"{python}.1", "sys_platform": "linux"}
+    environment |= {"platform_machine": "x86_64", "platform_system": "Linux", "implementation_name": "cpython"}
+    requirements = [Requirement(line.rstrip(" \\")) for line in lock.splitlines() if re.match(r"[a-z0-9]", line)]
+    chosen = [r for r in requirements if r.marker is None or r.marker.evaluate(environment)]
+    assert len({r.name for r in chosen}) == len(chosen)
+    return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in chosen}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_lock_has_what_pyproject_asks_for(root, lock, python):
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    versions = pinned(lock, python)
+    for wanted in map(Requirement, project["dependencies"] + project["optional-dependencies"]["test"]):
+        assert versions[canonicalize_name(wanted.name)] in wanted.specifier, wanted
+
+
+def test_the_lock_has_all_that_its_packages_need_and_nothing_else(root, lock):
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    versions = pinned(lock, f"{sys.version_info.major}.{sys.version_info.minor}")
+    waiting = list(map(Requirement, project["dependencies"] + project["optional-dependencies"]["test"]))
+    reached = set()
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in ("", *requirement.extras):
+            if (name, extra) in reached:
+                continue
+            reached.add((name, extra))
+            assert versions[name] == importlib.metadata.version(name)
+            needs = map(Requirement, importlib.metadata.requires(name) or [])
+            waiting.extend(need for need in needs if need.marker is None or need.marker.evaluate({"extra": extra}))
+    assert {name for name, _ in reached} == set(versions)
+
+
+def test_every_pin_has_a_hash_and_no_host_is_named(lock, root):
+    blocks = re.split(r"\n(?=[a-z0-9])", lock.strip())
+    assert all("--hash=sha256:" in block for block in blocks)
+    for name in ("requirements.lock", "environment.yaml"):
+        assert "://" not in (root / "envs" / name).read_text()
+
+
+def test_conda_gets_the_same_pins(root, lock, envs):
+    from lock import environment
+
+    assert (root / "envs" / "environment.yaml").read_text() == environment(lock)
+
+
+@pytest.mark.parametrize(
+    ("version", "has_venv", "message"),
+    [
+        ((3, 10, 2), True, "This is Python 3.10, but Python 3.11, 3.12 or 3.13 is needed: install one"),
+        ((3, 14, 0), True, "This is Python 3.14"),
+        ((3, 12, 0), False, "has no venv module: install it (Debian and Ubuntu: apt install python3.12-venv)"),
+    ],
+)
+def test_a_python_that_will_not_do_is_told_what_to_install(version, has_venv, message, envs):
+    from check_python import complaint
+
+    assert message in complaint(version, has_venv)
+
+
+@pytest.mark.parametrize("minor", [11, 12, 13])
+def test_a_python_that_will_do_is_told_nothing(minor, envs):
+    from check_python import complaint
+
+    assert complaint((3, minor, 0), True) is None

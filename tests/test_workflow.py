@@ -1,0 +1,372 @@
+"""The workflow as a user meets it: what it would run, what it makes, what reruns, and what it says of bad input."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from metamers import files
+
+IGNORED = shutil.ignore_patterns("retrieved", "store", "__pycache__")
+STAGES = ["input", "block", "logits"]
+
+
+def copy_of(root: Path, folder: Path) -> Path:
+    """The repository's workflow, without what runs have left, in a folder of its own."""
+    for name in ("config", "envs", "resources", "scripts", "workflow"):
+        shutil.copytree(root / name, folder / name, ignore=IGNORED)
+    shutil.copy(root / "Snakefile", folder)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
+    """Run Snakemake in a folder and give what it says."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    ran = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert (ran.returncode != 0) == fails, ran.stdout[-5000:]
+    return ran.stdout
+
+
+def counts(output: str) -> dict[str, int]:
+    """Rule → number of jobs, out of a dry run's table."""
+    if "Nothing to be done" in output:
+        return {}
+    table = output.rsplit("Job stats:", 1)[1]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table, flags=re.MULTILINE)}
+
+
+@pytest.fixture
+def clone(root, tmp_path):
+    return copy_of(root, tmp_path)
+
+
+def small(root: Path, folder: Path) -> list[str]:
+    """A run of seconds: two tiny models, own images, own categories. Gives Snakemake's arguments."""
+    (folder / "mine").mkdir()
+    shutil.copy(root / "tests" / "tiny.py", folder / "mine" / "builders.py")
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(4):
+        values = rng.integers(0, 255, (4, 4, 3), np.uint8).repeat(6, axis=0).repeat(6, axis=1)
+        Image.fromarray(values).save(folder / "mine" / f"image_{n}.png")
+        rows.append(f"image_{n}.png,{'dog' if n % 2 else 'cat <b>'}\n")
+    (folder / "mine" / "table.csv").write_text("file,category\n" + "".join(rows))
+    (folder / "mine" / "categories.csv").write_text("class_index,category\n0,cat <b>\n1,dog\n3,dog\n")
+    model = {
+        "modality": "vision",
+        "source": {"python": "mine/builders.py:convolutional"},
+        "weights": {"random": 0},
+        "input": {"size": 16, "mean": [0.5] * 3, "std": [0.5] * 3},
+        "stages": {"input": None, "block": {"module": "block", "pass_through_relu": "relu"}, "logits": "classify"},
+    }
+    dataset = {
+        "modality": "vision",
+        "files": {"folder": "mine"},
+        "table": "mine/table.csv",
+        "categories": "mine/categories.csv",
+        "size": 16,
+    }
+    registry = {"models": {"first": model, "second": model | {"weights": {"random": 1}}}, "datasets": {"own": dataset}}
+    for name, entries in registry.items():
+        (folder / "mine" / f"{name}.yaml").write_text(yaml.safe_dump(entries, sort_keys=False))
+    settings = {
+        "run": "small",
+        "registry": {name: f"mine/{name}.yaml" for name in registry},
+        "stimuli": {"vision": {"dataset": "own", "number": 3}},
+        "generation_models": ["first", "second"],
+        "recognition_models": ["first", "second"],
+        "synthesis": {"seeds": 2, "batch_size": 2, "one_cycle": {"steps": 30}},
+        "comparison": {"bootstrap": 100},
+    }
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    return ["--configfile", "small.yaml"]
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    """A finished small run: its folder and Snakemake's arguments. Tests that change it take a copy."""
+    folder = copy_of(root, tmp_path_factory.mktemp("small"))
+    arguments = small(root, folder)
+    snakemake(folder, *arguments)
+    return folder, arguments
+
+
+@pytest.fixture
+def rerun(finished, tmp_path):
+    """A copy of the finished run, times and records included."""
+    folder, arguments = finished
+    shutil.copytree(folder, tmp_path / "copy", symlinks=True)
+    return tmp_path / "copy", arguments
+
+
+SMALL = {"synthesize": 2 * 3 * 2, "null": 2, "recognize": 4}
+
+
+# What would run
+
+
+def test_the_default_run(clone):
+    settings = yaml.safe_load((clone / "config" / "config.yaml").read_text())
+    models = len(settings["generation_models"])
+    stimuli, size = settings["stimuli"]["vision"]["number"], settings["synthesis"]["batch_size"]
+    jobs = counts(snakemake(clone, "-n"))
+    jobs = {rule: count for rule, count in jobs.items() if not rule.startswith("report")}
+    assert jobs == {
+        "all": 1,
+        "retrieve_collection": 1 + models,  # photographs and weights
+        "stimuli": 1,
+        "stimuli_export": 1,
+        "synthesize": models * 9 * -(-stimuli // size),
+        "synthesize_export": models,
+        "null": models,
+        "null_acceptance": models,
+        "recognize": models**2,
+        "compare_recognizability": 1,
+        "compare_humans_vs_models": 1,
+        "compare_predicted_human": 1,
+        "total": sum(jobs.values()) - jobs["total"],
+    }
+
+
+def test_the_published_study(clone):
+    jobs = counts(snakemake(clone, "-n", "--configfile", "config/paper.yaml"))
+    assert jobs["humans_participants"] == 15
+    assert jobs["retrieve_collection"] == 15 + 2  # experiments, and judges of either modality
+    assert jobs["compare_anova"] == 1
+    assert not {"synthesize", "recognize", "compare_predicted_human"} & jobs.keys()
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+@pytest.mark.parametrize("configuration", ["config", "paper"])
+def test_every_profile_builds_the_same_jobs(clone, profile, configuration):
+    given = ["--configfile", f"config/{configuration}.yaml"]
+    jobs = counts(snakemake(clone, "-n", *given, "--workflow-profile", f"workflow/profiles/{profile}"))
+    assert jobs == counts(snakemake(clone, "-n", *given))
+
+
+def test_retrieve_does_only_that(clone):
+    jobs = counts(snakemake(clone, "-n", "retrieve"))
+    assert jobs == {"retrieve": 1, "retrieve_collection": 4, "total": 5}
+
+
+def test_humans_needs_no_model(clone):
+    jobs = counts(snakemake(clone, "-n", "humans"))
+    assert jobs == {"humans": 1, "compare_humans_vs_models": 1, "total": 2}
+    jobs = counts(snakemake(clone, "-n", "humans", "--config", "human_data=participants"))
+    assert jobs["humans_participants"] == 15
+    assert not {"synthesize", "null", "recognize", "stimuli"} & jobs.keys()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "stimuli/own.nc",
+        "metamers/first/block/0001.nc",
+        "nulls/second.nc",
+        "acceptance/first.nc",
+        "recognition/first/second.nc",
+        "humans/visual-12.nc",
+        "comparison/recognizability.nc",
+        "comparison/humans_vs_models.nc",
+        "comparison/anova.nc",
+        "comparison/predicted_human.nc",
+        "report/index.html",
+    ],
+)
+def test_every_file_of_the_contract_is_a_target(root, clone, path):
+    assert counts(snakemake(clone, "-n", *small(root, clone), f"results/small/{path}"))["total"] >= 1
+
+
+def test_every_rule_names_its_environment_and_its_message(root):
+    for path in (root / "workflow" / "rules").glob("*.smk"):
+        text = path.read_text()
+        rules = len(re.findall(r"^rule \w+:", text, flags=re.MULTILINE))
+        for directive in ("log:", "benchmark:", "conda:\n        ENVIRONMENT", "message:", "script:"):
+            assert text.count(f"    {directive}") == rules, (path.name, directive)
+
+
+# What it makes
+
+
+def test_a_second_run_does_nothing(finished):
+    folder, arguments = finished
+    assert "Nothing to be done" in snakemake(folder, *arguments)
+
+
+def test_the_same_configuration_gives_the_same_bits(finished, root, clone):
+    folder, arguments = finished
+    small(root, clone)
+    snakemake(clone, *arguments, "comparison")
+    made = sorted(path.relative_to(clone) for path in (clone / "results").rglob("*.nc"))
+    assert len(made) >= sum(SMALL.values())
+    for path in made:
+        assert files.load(clone / path).attrs["content_sha256"] == files.load(folder / path).attrs["content_sha256"]
+
+
+def test_results_do_not_depend_on_the_batch(finished, root, clone):
+    folder, arguments = finished
+    small(root, clone)
+    settings = yaml.safe_load((clone / "small.yaml").read_text())
+    settings["synthesis"]["batch_size"] = 3
+    (clone / "small.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(clone, *arguments, "results/small/metamers/first/block/0000.nc")
+    whole = files.load(clone / "results/small/metamers/first/block/0000.nc")["metamer"]
+    parts = [files.load(folder / f"results/small/metamers/first/block/{n:04d}.nc")["metamer"] for n in range(2)]
+    for part in parts:
+        np.testing.assert_allclose(whole.sel(stimulus=part["stimulus"]), part, atol=1e-3)
+
+
+def test_every_file_is_traced_to_its_inputs(finished):
+    import json
+
+    folder, _ = finished
+    for path in (folder / "results" / "small").rglob("*.nc"):
+        attributes = files.load(path).attrs
+        assert attributes["run"] == "small"
+        inputs = json.loads(attributes["inputs"])
+        assert inputs
+        for name, sha256 in inputs.items():
+            assert files.sha256_of(folder / name) == sha256, (path, name)
+
+
+def test_the_generation_model_judges_its_own_metamers_as_it_did_at_synthesis(finished):
+    folder, _ = finished
+    given = files.load(folder / "results/small/recognition/first/first.nc")["answer"]
+    assert given["stage"].values.tolist() == ["natural", *STAGES]
+    for path in (folder / "results/small/metamers/first").rglob("*.nc"):
+        metamers = files.load(path)
+        answers = given.sel(stage=metamers.attrs["stage"], stimulus=metamers["stimulus"])
+        assert (answers.values == metamers["predicted_category"].values).all()
+
+
+def test_what_is_judged_is_the_exported_picture(finished):
+    from metamers.stimuli import eight_bit, read_image
+
+    folder, _ = finished
+    metamers = files.load(folder / "results/small/metamers/second/block/0001.nc")["metamer"]
+    for seed in (0, 1):
+        exported = read_image(folder / f"results/small/exported/metamers/second/block/image_2_{seed}.png")
+        np.testing.assert_array_equal(
+            exported.transpose(2, 0, 1), eight_bit(metamers.sel(stimulus="image_2", seed=seed))
+        )
+
+
+def test_progress_stays_in_the_log(finished):
+    folder, _ = finished
+    log = (folder / "results/small/logs/synthesize/first/block/0000.log").read_text()
+    assert re.search(r"first block 0000: step 30 of 30, loss \d\.\d+, 0 s left", log)
+
+
+def test_the_report_of_snakemake_works_offline(finished):
+    folder, arguments = finished
+    snakemake(folder, *arguments, "--report", "report.html")
+    assert (folder / "report.html").stat().st_size > 10_000
+
+
+# What reruns
+
+
+def append(path: Path, text: str = "\n\nUNUSED = 1\n") -> None:
+    path.write_text(path.read_text() + text)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reruns", "stays"),
+    [
+        ("scripts/metamers/synthesize.py", {"synthesize", "null_acceptance", "recognize"}, {"null", "stimuli"}),
+        ("scripts/metamers/null.py", {"null", "null_acceptance", "recognize"}, {"synthesize", "stimuli"}),
+        ("scripts/recognize.py", {"recognize", "compare_recognizability"}, {"synthesize", "null", "null_acceptance"}),
+        ("scripts/metamers/compare.py", {"compare_recognizability", "report"}, {"synthesize", "recognize"}),
+        ("mine/builders.py", {"synthesize", "null", "recognize"}, {"stimuli"}),
+        ("mine/image_0.png", {"stimuli", "synthesize", "null"}, set()),
+    ],
+)
+def test_a_change_of_code_or_input_reruns_what_uses_it_and_what_follows(rerun, changed, reruns, stays):
+    folder, arguments = rerun
+    if changed.endswith(".png"):
+        Image.new("RGB", (24, 24), "red").save(folder / changed)
+    else:
+        append(folder / changed)
+    jobs = counts(snakemake(folder, "-n", *arguments))
+    assert reruns <= jobs.keys()
+    assert not stays & jobs.keys()
+    assert "retrieve_collection" not in jobs
+
+
+def test_a_comment_reruns_nothing(rerun):
+    folder, arguments = rerun
+    append(folder / "scripts/metamers/synthesize.py", "\n# why\n")
+    assert counts(snakemake(folder, "-n", *arguments)) == {}
+
+
+def test_another_number_of_steps_reruns_synthesis_but_not_retrieval(rerun):
+    folder, arguments = rerun
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["synthesis"]["one_cycle"]["steps"] = 31
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    jobs = counts(snakemake(folder, "-n", *arguments))
+    assert jobs["synthesize"] == SMALL["synthesize"]
+    assert not {"retrieve_collection", "stimuli", "null", "compare_humans_vs_models"} & jobs.keys()
+
+
+def test_another_device_mirror_or_unused_setting_reruns_nothing(rerun, tmp_path):
+    folder, arguments = rerun
+    (tmp_path / "mirror").mkdir()
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings |= {"device": "cpu", "mirror": str(tmp_path / "mirror")}
+    settings["synthesis"]["published"] = {"steps": 7}
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    jobs = counts(snakemake(folder, "-n", *arguments))
+    assert not {"synthesize", "null", "stimuli", "recognize", "retrieve_collection"} & jobs.keys()
+
+
+# What it says
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "generation_models=[efficientnet_lite]",
+            "generation_models.0: unknown model 'efficientnet_lite'. Did you mean",
+        ),
+        ("human_data=everything", "Wanted: summary or participants"),
+        ("mirror=/no/such/folder", "mirror: there is no folder /no/such/folder"),
+    ],
+)
+def test_a_wrong_configuration_is_said_before_a_job_starts(clone, setting, message):
+    output = snakemake(clone, "--config", setting, fails=True)
+    assert message in output
+    assert "Job stats" not in output
+    assert not (clone / "results").exists()
+
+
+def test_a_mirror_that_lacks_a_file_is_said_by_the_job(clone, tmp_path):
+    (tmp_path / "mirror").mkdir()
+    settings = ["mirror=" + str(tmp_path / "mirror"), "human_data=participants"]
+    output = snakemake(clone, "--config", *settings, "--", "results/demo/humans/auditory-4.nc", fails=True)
+    assert "lacks raw.githubusercontent.com/jenellefeather" in output
+    assert not (clone / "resources" / "retrieved" / "experiments").exists()
+
+
+def test_an_image_that_is_none_is_said_by_the_job(root, clone):
+    arguments = small(root, clone)
+    (clone / "mine" / "image_0.png").write_text("<html>404</html>")
+    output = snakemake(clone, *arguments, "results/small/stimuli/own.nc", fails=True)
+    assert "mine/image_0.png: not an image that can be read" in output
+    assert not list((clone / "results").rglob("*.nc*"))
+
+
+def test_participants_from_a_mirror(clone, mirror):
+    settings = [f"mirror={mirror}", "human_data=participants"]
+    snakemake(clone, "humans", "--config", *settings)
+    humans = clone / "results" / "demo" / "humans"
+    assert len(list(humans.glob("*.nc"))) == 15
+    compared = files.load(clone / "results/demo/comparison/humans_vs_models.nc")
+    assert round(float(compared["pearson_r2"].sel(modality="audio")), 3) == 0.949
