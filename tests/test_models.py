@@ -149,6 +149,19 @@ def test_any_torchvision_or_timm_model_is_an_entry(root, source, stages, size):
     assert model.scores(images).shape == (1, 5)
 
 
+@pytest.mark.parametrize(
+    ("function", "size", "message"),
+    [
+        ("linear", 9, r"tiny: the network does not run on stimuli of shape \(1, 3, 9, 9\).*Do `input`"),
+        ("without_scores", 8, r"tiny: the network gives shape \(1, 3, 8, 8\); wanted class scores"),
+    ],
+)
+def test_a_network_that_does_not_fit_its_entry_is_named(root, function, size, message):
+    entry = tiny(root, function, {"input": None, "x": "flatten"}) | {"input": IMAGE_INPUT | {"size": size}}
+    with pytest.raises(ValueError, match=message):
+        load(entry)
+
+
 def test_random_weights_are_the_same_each_time_and_leave_torchs_generator_alone(root):
     entry = tiny(root, "linear", {"input": None, "logits": "classify"})
     torch.manual_seed(5)

@@ -1,5 +1,7 @@
 """Small networks for tests, as somebody's own Python file would bring them."""
 
+from collections import OrderedDict
+
 import torch
 from torch import nn
 
@@ -69,6 +71,11 @@ def convolutional(**arguments):
 def rounding(**arguments):
     """A model that is not differentiable."""
     return Rounding(**arguments)
+
+
+def without_scores():
+    """A network that gives an image."""
+    return nn.Sequential(OrderedDict(flatten=nn.Identity()))
 
 
 def not_a_network():

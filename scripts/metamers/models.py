@@ -7,6 +7,7 @@ Weights are read without running code. Which models there are is data (``config/
 import ctypes
 import difflib
 import importlib.util
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from metamers.fold import fold_batch_norms
 from metamers.names import INPUT_STAGE, unknown_name
+
+logger = logging.getLogger("metamers")
 
 Weights = dict[str, torch.Tensor]
 
@@ -402,10 +406,51 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
         state = read_weights(weights_file, weights.get("entry"), weights.get("prefix", ""))
         network.load_state_dict(fit_weights(state, network, weights.get("keys", "same"), str(weights_file)))
     settings = entry["input"]
-    preprocessing = ImagePreprocessing(**settings)
     shape = (3, settings["size"], settings["size"])
-    model = Model(name, entry["modality"], preprocessing, network, entry["stages"], shape)
-    return model.to(device, memory_format=torch.channels_last)
+
+    def with_network(network: nn.Module) -> Model:
+        return Model(name, entry["modality"], ImagePreprocessing(**settings), network, entry["stages"], shape)
+
+    model = with_network(network)
+    example = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+    check_run(model, example)
+    return folded(model, with_network, example).to(device, memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def check_run(model: Model, example: torch.Tensor) -> None:
+    """Make sure that a model takes its stimuli and gives class scores.
+
+    Raises
+    ------
+    ValueError
+        When its network fails on them, or gives anything else.
+    """
+    try:
+        scores = model.scores(example)
+    except (RuntimeError, TypeError, IndexError, AssertionError) as error:
+        raise ValueError(
+            f"models: {model.name}: the network does not run on stimuli of shape {tuple(example.shape)} ({error}). "
+            "Do `input` and `source.arguments` fit it?"
+        ) from error
+    if not isinstance(scores, torch.Tensor) or scores.ndim != 2:
+        found = f"shape {tuple(scores.shape)}" if isinstance(scores, torch.Tensor) else f"a {type(scores).__name__}"
+        raise ValueError(f"models: {model.name}: the network gives {found}; wanted class scores (batch, class)")
+
+
+@torch.no_grad()
+def folded(model: Model, with_network: Callable[[nn.Module], Model], example: torch.Tensor) -> Model:
+    """The model with its batch normalizations folded, where that changes no stage beyond rounding; else as it is."""
+    inputs = model.preprocessing(example)
+    try:
+        faster = with_network(fold_batch_norms(model.network, lambda network: network(inputs)))
+        for stage in model.stages:
+            torch.testing.assert_close(faster(example, stage), model(example, stage), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(faster.scores(example), model.scores(example), rtol=1e-3, atol=1e-4)
+    except (AssertionError, ValueError):
+        logger.info("%s: batch normalizations stay, since folding them would change a stage", model.name)
+        return model
+    return faster
 
 
 def fit_stimuli(model: Model, stimuli: np.ndarray) -> torch.Tensor:

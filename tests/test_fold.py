@@ -1,0 +1,67 @@
+"""Folding changes how long a network takes, not what it computes."""
+
+import pytest
+import timm
+import torch
+import torchvision
+from test_models import IMAGE_INPUT, load, tiny
+from torch import nn
+
+from metamers.fold import fold_batch_norms
+
+IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+def count(network, kind):
+    return sum(isinstance(module, kind) for module in network.modules())
+
+
+def with_statistics(network):
+    """Batch normalizations as after training: none of them the identity."""
+    generator = torch.Generator().manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values in (module.weight.data, module.running_var):
+                values.uniform_(0.5, 1.5, generator=generator)
+            for values in (module.bias.data, module.running_mean):
+                values.uniform_(-0.5, 0.5, generator=generator)
+    return network.eval()
+
+
+@pytest.mark.parametrize("build", [torchvision.models.resnet18, lambda: timm.create_model("tf_efficientnet_lite0")])
+def test_every_batch_norm_is_folded_and_the_network_is_the_same(build):
+    network = with_statistics(build())
+    folded = fold_batch_norms(network, lambda network: network(IMAGES))
+    assert count(network, nn.BatchNorm2d) > 0
+    assert count(folded, nn.BatchNorm2d) == 0
+    torch.testing.assert_close(folded(IMAGES), network(IMAGES), rtol=1e-3, atol=1e-4)
+
+
+class Shared(nn.Module):
+    """One convolution used twice, and one whose output goes elsewhere too."""
+
+    def __init__(self):
+        super().__init__()
+        self.twice = nn.Conv2d(3, 3, 1)
+        self.norm = nn.BatchNorm2d(3)
+        self.elsewhere = nn.Conv2d(3, 3, 1)
+        self.other_norm = nn.BatchNorm2d(3)
+
+    def forward(self, images):
+        hidden = self.norm(self.twice(self.twice(images)))
+        branch = self.elsewhere(hidden)
+        return (self.other_norm(branch) + branch).mean((2, 3))
+
+
+def test_a_convolution_that_serves_twice_is_left_alone():
+    folded = fold_batch_norms(with_statistics(Shared()), lambda network: network(IMAGES))
+    assert isinstance(folded.norm, nn.BatchNorm2d)
+
+
+def test_a_model_keeps_a_network_that_folding_would_change(root, monkeypatch, tmp_path):
+    (tmp_path / "shared.py").write_text(
+        "from test_fold import Shared, with_statistics\n\ndef build():\n    return with_statistics(Shared())\n"
+    )
+    entry = tiny(root, "linear", {"input": None, "norm": "norm"})
+    model = load(entry | {"source": {"python": f"{tmp_path}/shared.py:build"}, "input": IMAGE_INPUT | {"size": 64}})
+    assert isinstance(model.network.other_norm, nn.BatchNorm2d)
