@@ -26,11 +26,13 @@ include: "workflow/rules/null.smk"
 include: "workflow/rules/recognize.smk"
 include: "workflow/rules/humans.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
     default_target: True
     input:
+        rules.report.output,
         COMPARISON,
 
 

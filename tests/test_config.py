@@ -74,6 +74,11 @@ def change(path, value):
         ),
         ("stimuli.vision.number", 21, r"stimuli\.vision\.number: 21, but 'imagenet_photographs' has 20 stimuli"),
         ("stimuli.vision.number", 0, r"stimuli\.vision\.number: 0 is less than"),
+        (
+            "recognition_models",
+            [],
+            "recognition_models: none of modality 'vision' to judge metamers of 'efficientnet_lite0'",
+        ),
         ("stimuli", {}, "stimuli: no dataset for modality 'vision'"),
         ("synthesis.one_cycle.optimizer", "adan", r"synthesis\.one_cycle\.optimizer: 'adan' is not one of .*adam"),
         ("synthesis.procedure", "fast", r"synthesis\.procedure: 'fast' is not one of .*one_cycle.*published"),

@@ -180,7 +180,7 @@ def test_humans_needs_no_model(clone):
     ],
 )
 def test_every_file_of_the_contract_is_a_target(root, clone, path):
-    assert counts(snakemake(clone, "-n", *small(root, clone), f"results/small/{path}"))["total"] >= 1
+    assert counts(snakemake(clone, "-n", f"results/small/{path}", *small(root, clone)))["total"] >= 1
 
 
 def test_every_rule_names_its_environment_and_its_message(root):
@@ -202,7 +202,7 @@ def test_a_second_run_does_nothing(finished):
 def test_the_same_configuration_gives_the_same_bits(finished, root, clone):
     folder, arguments = finished
     small(root, clone)
-    snakemake(clone, *arguments, "comparison")
+    snakemake(clone, "comparison", *arguments)
     made = sorted(path.relative_to(clone) for path in (clone / "results").rglob("*.nc"))
     assert len(made) >= sum(SMALL.values())
     for path in made:
@@ -215,7 +215,7 @@ def test_results_do_not_depend_on_the_batch(finished, root, clone):
     settings = yaml.safe_load((clone / "small.yaml").read_text())
     settings["synthesis"]["batch_size"] = 3
     (clone / "small.yaml").write_text(yaml.safe_dump(settings))
-    snakemake(clone, *arguments, "results/small/metamers/first/block/0000.nc")
+    snakemake(clone, "results/small/metamers/first/block/0000.nc", *arguments)
     whole = files.load(clone / "results/small/metamers/first/block/0000.nc")["metamer"]
     parts = [files.load(folder / f"results/small/metamers/first/block/{n:04d}.nc")["metamer"] for n in range(2)]
     for part in parts:
@@ -255,6 +255,13 @@ def test_what_is_judged_is_the_exported_picture(finished):
         np.testing.assert_array_equal(
             exported.transpose(2, 0, 1), eight_bit(metamers.sel(stimulus="image_2", seed=seed))
         )
+
+
+def test_the_page_names_no_folder_of_this_machine(finished):
+    folder, _ = finished
+    page = (folder / "results" / "small" / "report" / "index.html").read_text()
+    assert "first" in page
+    assert str(folder) not in page
 
 
 def test_progress_stays_in_the_log(finished):
@@ -350,7 +357,7 @@ def test_a_wrong_configuration_is_said_before_a_job_starts(clone, setting, messa
 def test_a_mirror_that_lacks_a_file_is_said_by_the_job(clone, tmp_path):
     (tmp_path / "mirror").mkdir()
     settings = ["mirror=" + str(tmp_path / "mirror"), "human_data=participants"]
-    output = snakemake(clone, "--config", *settings, "--", "results/demo/humans/auditory-4.nc", fails=True)
+    output = snakemake(clone, "results/demo/humans/auditory-4.nc", "--config", *settings, fails=True)
     assert "lacks raw.githubusercontent.com/jenellefeather" in output
     assert not (clone / "resources" / "retrieved" / "experiments").exists()
 
@@ -358,7 +365,7 @@ def test_a_mirror_that_lacks_a_file_is_said_by_the_job(clone, tmp_path):
 def test_an_image_that_is_none_is_said_by_the_job(root, clone):
     arguments = small(root, clone)
     (clone / "mine" / "image_0.png").write_text("<html>404</html>")
-    output = snakemake(clone, *arguments, "results/small/stimuli/own.nc", fails=True)
+    output = snakemake(clone, "results/small/stimuli/own.nc", *arguments, fails=True)
     assert "mine/image_0.png: not an image that can be read" in output
     assert not list((clone / "results").rglob("*.nc*"))
 

@@ -239,6 +239,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     for name in used:
         if models[name]["modality"] not in of_modality:
             raise ConfigurationError(f"stimuli: no dataset for modality {models[name]['modality']!r} of model {name!r}")
+    asked = {models[name]["modality"] for name in config["recognition_models"]}
+    for name in generation_models:
+        if (modality := models[name]["modality"]) not in asked:
+            raise ConfigurationError(f"recognition_models: none of modality {modality!r} to judge metamers of {name!r}")
     if config["mirror"] is not None and not Path(config["mirror"]).is_dir():
         raise ConfigurationError(f"mirror: there is no folder {config['mirror']}; wanted a folder, or null")
     return {

@@ -1,0 +1,331 @@
+"""Figures of the report: Datasets in, matplotlib figures out, and figures to SVG that is the same bytes every time.
+
+What a figure says is never in colour alone: series differ by marker, fill, line or place as well. How figures come
+together on a page, with their words, is for ``metamers.report``.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from metamers.compare import CORRELATIONS, predict_human, recognized
+from metamers.humans import own_stages
+from metamers.names import NATURAL
+
+INK, FAINT, PALE = "#1f2328", "#6e7681", "#d0d4da"
+BLUE, SKY, ORANGE, GREEN, PURPLE = "#0060a8", "#4fa3d9", "#c4480a", "#00785a", "#9c4f96"
+
+STYLE = {
+    "font.family": "DejaVu Sans",  # carried by matplotlib, so that a figure is the same everywhere
+    "font.size": 10.5,
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "lines.markersize": 6,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "metamers",
+}
+styled = matplotlib.rc_context(STYLE)
+
+OTHER_MARKERS = "sv^Dphx+*"
+KIND_MARKERS = "osD^vPX*<>"
+KIND_COLOURS = (INK, ORANGE, BLUE, GREEN, PURPLE, "#8a6d00", SKY, "#b0003a", FAINT, "#5a3d99")
+LOSS_POINTS = 300  # of a loss curve; more cannot be seen
+NAMES = {"pearson_r2": "R²", "spearman_rho": "ρ", "kendall_tau": "τ"}
+
+
+@styled
+def svg(figure: Figure) -> bytes:
+    """A figure as SVG: text as outlines, so that it needs no font; no date, so that its bytes are always the same."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
+
+
+def by_others(recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray, generation_model: str) -> xr.Dataset:
+    """Recognizability of a model's metamers by all other models together, with its standard error over stimuli.
+
+    Parameters
+    ----------
+    recognition
+        Recognition model → ``correct`` (stage, stimulus, seed).
+    accepted
+        (stage, stimulus, seed).
+    generation_model
+        Whose metamers they are: its own answers do not count.
+
+    Returns
+    -------
+    xr.Dataset
+        What ``metamers.compare.recognized`` gives of the other models' mean answer to each metamer; NaN and 0 where
+        there is no other model.
+    """
+    others = [data["correct"].astype(float) for name, data in recognition.items() if name != generation_model]
+    if not others:
+        return recognized(xr.full_like(next(iter(recognition.values()))["correct"], np.nan, float), accepted)
+    return recognized(xr.concat(others, "recognition_model").mean("recognition_model"), accepted)
+
+
+def published_curves(relation: xr.Dataset, modality: str) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """Human recognizability of the published models' metamers over relative depth, 0 (input) to 1 (last stage).
+
+    Parameters
+    ----------
+    relation
+        What ``metamers.compare.humans_vs_models`` gives.
+    modality
+        ``vision`` or ``audio``.
+
+    Returns
+    -------
+    curves
+        For each model depth (stage,) and human mean (stage,).
+    mean
+        (2, depth): depths that every model covers, and the mean over models there, linearly interpolated.
+    """
+    points = relation.sel(modality=modality)
+    points = points.isel(point=points["human_mean"].notnull().values)
+    human = pd.Series(points["human_mean"].values).groupby(points["generation_model"].values, sort=False)
+    curves = [(np.arange(1, len(curve) + 1) / len(curve), curve.to_numpy()) for _, curve in human]
+    depth = np.linspace(max(depths[0] for depths, _ in curves), 1, 50)
+    return curves, np.stack([depth, np.mean([np.interp(depth, *curve) for curve in curves], axis=0)])
+
+
+def _stage_axis(axes: Axes, stages: Sequence[str], below: Sequence[str]) -> None:
+    """Stages in processing order along x, with a word about each below it."""
+    labels = [f"{stage}\n{word}" for stage, word in zip(stages, below, strict=True)]
+    axes.set_xticks(range(len(stages)), labels, fontsize=9)
+    axes.set_xlim(-0.5, len(stages) - 0.5)
+    axes.tick_params(axis="x", length=0)
+
+
+@styled
+def recognizability_figure(
+    generation_model: str,
+    recognizable: xr.Dataset,
+    others: xr.Dataset,
+    predicted: xr.Dataset,
+    relation: xr.Dataset,
+    modality: str,
+    chance: float,
+) -> Figure:
+    """Recognizability of one model's metamers over stages: by itself, by other models, and expected of people.
+
+    Parameters
+    ----------
+    generation_model
+        Whose metamers they are.
+    recognizable, predicted, relation
+        What ``recognizability``, ``predicted_human`` and ``humans_vs_models`` of ``metamers.compare`` give.
+    others
+        What ``by_others`` gives.
+    modality
+        ``vision`` or ``audio``.
+    chance
+        Proportion correct of an observer who guesses.
+    """
+    own = recognizable.sel(generation_model=generation_model)
+    stages = own_stages(recognizable, generation_model)
+    judges = [
+        str(name)
+        for name in own["recognition_model"].values
+        if name != generation_model and own["proportion_correct"].sel(recognition_model=name).notnull().any()
+    ]
+    figure = Figure(figsize=(10, 5.4), layout="constrained")
+    axes = figure.add_subplot()
+    x = np.arange(len(stages))
+    _stage_axis(axes, stages, [f"n = {n}" for n in own["n"].max("recognition_model").sel(stage=stages).values])
+
+    # Published people, on the stretch from the input stage (relative depth 0) to the last stage (1).
+    curves, mean = published_curves(relation, modality)
+    for number, (depth, human) in enumerate(curves):
+        label = f"people, published: {len(curves)} other models, other stimuli" if number == 0 else None
+        axes.plot(1 + depth * (len(stages) - 2), human, color=PALE, linewidth=0.8, zorder=1, label=label)
+    axes.plot(
+        1 + mean[0] * (len(stages) - 2), mean[1], "--", color=FAINT, linewidth=1.8, zorder=2,
+        label="their mean over relative depth",
+    )  # fmt: skip
+    axes.axhline(chance, color=INK, linewidth=0.9, linestyle=":", zorder=1, label=f"chance ({chance:.2g})")
+
+    def series(name: str) -> np.ndarray:
+        return own["proportion_correct"].sel(recognition_model=name, stage=stages).values
+
+    if generation_model in own["recognition_model"]:
+        style = {"color": INK, "linewidth": 1.5, "marker": "o", "zorder": 4}
+        axes.plot(x - 0.18, series(generation_model), **style, label=f"{generation_model} itself")
+    for name, marker in zip(judges, (OTHER_MARKERS * (1 + len(judges) // len(OTHER_MARKERS))), strict=False):
+        style = {"color": SKY, "linewidth": 0.9, "marker": marker, "markersize": 5, "zorder": 3}
+        axes.plot(x, series(name), **style, markerfacecolor="white" if marker not in "x+" else SKY, label=name)
+    mean_others, error = (others[key].sel(stage=stages).values for key in ("proportion_correct", "standard_error"))
+    if np.isfinite(mean_others).any():
+        axes.errorbar(
+            x - 0.06, mean_others, np.nan_to_num(error), color=BLUE, linewidth=2.6, marker="s", capsize=3, zorder=5,
+            label="mean of the other models ± standard error",
+        )  # fmt: skip
+    metamers = [stage for stage in stages if stage != NATURAL]
+    expected = predicted.sel(generation_model=generation_model).sel(stage=metamers)
+    middle, low, high = (expected[name].values for name in ("predicted", "low", "high"))
+    if np.isfinite(middle).any():
+        axes.errorbar(
+            x[1:] + 0.2, middle, [middle - low, high - middle], color=ORANGE, linestyle="none", marker="D", capsize=3,
+            markerfacecolor="white", markeredgewidth=1.6, zorder=6,
+            label="people: predicted, with 95% interval (nobody was asked)",
+        )  # fmt: skip
+    axes.set(
+        ylim=(-0.03, 1.05), ylabel="Proportion correct",
+        xlabel="Stage that the metamers match (n: stimuli with an accepted metamer)",
+    )  # fmt: skip
+    handles, labels = axes.get_legend_handles_labels()
+    order = [*range(3, len(handles)), 0, 1, 2]  # this run first, then what it is compared with
+    figure.legend(
+        [handles[i] for i in order], [labels[i] for i in order], loc="outside lower center", ncols=2, fontsize=9.5
+    )
+    return figure
+
+
+@styled
+def null_figure(null: xr.Dataset, acceptance: xr.Dataset) -> Figure:
+    """Match of one model's metamers at each stage, beside the null distribution between different natural stimuli.
+
+    Parameters
+    ----------
+    null
+        (stage, pair) → ``spearman_rho``.
+    acceptance
+        (stage, stimulus, seed) → ``accepted``, ``above_null``, ``spearman_rho``.
+    """
+    stages = list(map(str, null["stage"].values))
+    accepted = acceptance["accepted"].sel(stage=stages)
+    counts = [f"{int(of_stage.sum())} of {of_stage.size}" for of_stage in accepted]
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    axes = figure.add_subplot()
+    _stage_axis(axes, stages, counts)
+    lowest = np.nanmin([null["spearman_rho"].min(), acceptance["spearman_rho"].min(), 0])
+    bins = np.linspace(np.floor(lowest * 10) / 10, 1, 51)
+    kinds = {
+        "accepted metamer": ("o", BLUE, lambda a: a["accepted"]),
+        "rejected: match not above the criterion": ("o", "white", lambda a: ~a["above_null"]),
+        "rejected: category not preserved": ("s", "white", lambda a: a["above_null"] & ~a["accepted"]),
+    }
+    for x, stage in enumerate(stages):
+        values = null["spearman_rho"].sel(stage=stage).values
+        values = values[np.isfinite(values)]
+        density = np.histogram(values, bins)[0].astype(float)
+        wide = np.repeat(0.42 * density / max(density.max(), 1), 2)
+        edges = np.repeat(bins, 2)[1:-1]
+        label = f"null distribution: {null.sizes['pair']} pairs of different natural stimuli" if x == 0 else None
+        axes.fill_betweenx(edges, x - wide, x, color="#b9bfc7", linewidth=0, label=label, zorder=2)
+        if len(values):
+            label = "criterion: the highest of the null distribution" if x == 0 else None
+            axes.plot([x - 0.45, x + 0.45], [values.max()] * 2, "--", color=INK, linewidth=1.2, label=label, zorder=3)
+        of_stage = acceptance.sel(stage=stage)
+        rho = of_stage["spearman_rho"].values.ravel()
+        spread = x + 0.08 + 0.32 * (np.arange(len(rho)) + 0.5) / max(len(rho), 1)
+        for name, (marker, fill, chosen) in kinds.items():
+            which = chosen(of_stage).values.ravel() & np.isfinite(rho)
+            style = {
+                "linestyle": "none",
+                "marker": marker,
+                "markeredgecolor": BLUE,
+                "markerfacecolor": fill,
+                "zorder": 4,
+            }
+            axes.plot(spread[which], rho[which], **style, markersize=5.5, label=name if x == 0 else None)
+    axes.set(ylim=(bins[0], 1.05), ylabel="Spearman ρ of activations", xlabel="Stage (accepted metamers of all)")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9.5)
+    return figure
+
+
+@styled
+def loss_figure(losses: Mapping[str, np.ndarray]) -> Figure:
+    """Normalized error over the steps of synthesis, one small panel a stage: median and range over metamers.
+
+    Parameters
+    ----------
+    losses
+        Stage → (metamer, step).
+    """
+    columns = min(5, len(losses))
+    rows = -(-len(losses) // columns)
+    figure = Figure(figsize=(10, 0.9 + 2 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, (stage, loss) in zip(grid, losses.items(), strict=False):
+        chosen = np.unique(np.linspace(0, loss.shape[1] - 1, min(LOSS_POINTS, loss.shape[1])).astype(int))
+        steps, shown = chosen + 1, loss[:, chosen]
+        axes.fill_between(steps, np.nanmin(shown, axis=0), np.nanmax(shown, axis=0), color=SKY, alpha=0.35, linewidth=0)
+        median = np.nanmedian(shown, axis=0)
+        axes.plot(steps, median, color=BLUE, linewidth=1.8)
+        axes.set_title(stage, fontsize=10)
+        axes.text(1, 0.97, f"ends at {median[-1]:.2g}", transform=axes.transAxes, ha="right", va="top", fontsize=9)
+        axes.set_yscale("log")
+        axes.grid(axis="y", color=PALE, linewidth=0.6)
+    for axes in grid[len(losses) :]:
+        axes.set_visible(False)
+    for axes in grid[max(len(losses) - columns, 0) : len(losses)]:
+        axes.tick_params(labelbottom=True)
+    figure.supxlabel("Step of the synthesis", fontsize=10.5)
+    figure.supylabel("Normalized error", fontsize=10.5)
+    return figure
+
+
+def with_interval(relation: xr.Dataset, modality: str, name: str) -> str:
+    """A correlation of the published data with its 95% interval, as text."""
+    value, low, high = (float(relation[name + end].sel(modality=modality)) for end in ("", "_low", "_high"))
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
+@styled
+def humans_vs_models_figure(relation: xr.Dataset, modality: str) -> Figure:
+    """Human recognizability of the published models' metamers against that by other models.
+
+    Parameters
+    ----------
+    relation
+        What ``metamers.compare.humans_vs_models`` gives.
+    modality
+        ``vision`` or ``audio``.
+    """
+    points = relation.sel(modality=modality)
+    points = points.isel(point=points["human_mean"].notnull().values)
+    figure = Figure(figsize=(6.4, 6.9), layout="constrained")
+    axes = figure.add_subplot()
+    grid = np.linspace(0, 1, 101)
+    line, low, high = predict_human(grid, points).T
+    axes.fill_between(
+        grid, low, high, color=PALE, alpha=0.55, linewidth=0, zorder=1, label="95% interval of a new point"
+    )
+    axes.plot(grid, line, color=INK, linewidth=1.4, zorder=2, label="regression line")
+    # A kind looks the same in every modality.
+    for number, kind in enumerate(dict.fromkeys(filter(None, map(str, relation["model_class"].values.ravel())))):
+        of_kind = points.isel(point=points["model_class"].values == kind)
+        if not of_kind.sizes["point"]:
+            continue
+        colour = KIND_COLOURS[number % len(KIND_COLOURS)]
+        axes.errorbar(
+            of_kind["model_mean"], of_kind["human_mean"], of_kind["human_sem"], of_kind["model_sem"], linestyle="none",
+            color=colour, elinewidth=0.6, alpha=0.85, marker=KIND_MARKERS[number % len(KIND_MARKERS)], markersize=5.5,
+            markerfacecolor="white" if number % 2 else colour, label=kind, zorder=3,
+        )  # fmt: skip
+    found = [f"{NAMES[name]} {with_interval(relation, modality, name)}" for name in CORRELATIONS]
+    ceiling = f"noise ceiling of R² {float(points['noise_ceiling_r2']):.3f}"
+    axes.set_title("\n".join([f"{found[0]},  {ceiling}", ",  ".join(found[1:])]), fontsize=9, fontweight="normal")
+    axes.set(
+        xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal",
+        xlabel="Mean proportion correct of other models", ylabel="Proportion correct of people",
+    )  # fmt: skip
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
+    return figure

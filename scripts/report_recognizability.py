@@ -1,0 +1,21 @@
+"""Draw recognizability of one generation model's metamers over stages."""
+
+from pathlib import Path
+
+from metamers import files
+from metamers.logs import log_to
+from metamers.report_figures import by_others, recognizability_figure, svg
+
+log_to(snakemake.log[0])
+name, params = snakemake.wildcards.generation_model, snakemake.params
+recognition = {Path(path).stem: files.load(path) for path in snakemake.input.recognition}
+figure = recognizability_figure(
+    name,
+    files.load(snakemake.input.recognizability),
+    by_others(recognition, files.load(snakemake.input.acceptance)["accepted"], name),
+    files.load(snakemake.input.predicted),
+    files.load(snakemake.input.relation),
+    params.model["modality"],
+    1 / params.model["categories"],
+)
+files.replace_whole(snakemake.output[0], lambda partial: partial.write_bytes(svg(figure)))

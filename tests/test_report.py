@@ -1,0 +1,337 @@
+"""The report: its figures are always the same bytes, its page is whole, and says what the data say."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+from PIL import Image
+
+from metamers import files, report
+from metamers.compare import CORRELATIONS, humans_vs_models, predicted_human, recognizability
+from metamers.report_figures import (
+    by_others,
+    humans_vs_models_figure,
+    loss_figure,
+    null_figure,
+    published_curves,
+    recognizability_figure,
+    svg,
+)
+
+HOSTILE = "<script>alert('label')</script>"
+STAGES = ["input", "block_1", "logits"]
+JUDGES = ["net_a", "net_b", "net_c"]
+STIMULI = {"one": ("dog", HOSTILE), "two": ("cat", "tabby"), "three": ("dog", "poodle")}
+
+
+def coordinates() -> dict:
+    """Coordinates of stimuli and seeds."""
+    return {
+        "stimulus": list(STIMULI),
+        "category": ("stimulus", [category for category, _ in STIMULI.values()]),
+        "label": ("stimulus", [label for _, label in STIMULI.values()]),
+        "seed": [0],
+    }
+
+
+@pytest.fixture(scope="module")
+def acceptance() -> xr.Dataset:
+    """All accepted but two metamers of the last stage, rejected for different reasons."""
+    above, kept = np.ones((2, len(STAGES), len(STIMULI), 1), dtype=bool)
+    above[-1, 0], kept[-1, 1] = False, False
+    dims = ("stage", "stimulus", "seed")
+    measures = dict.fromkeys(("normalized_error", "pearson_r", "spearman_rho"), np.full(above.shape, 0.75))
+    masks = {"accepted": above & kept, "above_null": above, "category_preserved": kept}
+    return xr.Dataset(
+        {name: (dims, values) for name, values in {**masks, **measures, "snr_db": np.full(above.shape, 12.5)}.items()},
+        coords={"stage": STAGES, **coordinates()},
+    )
+
+
+@pytest.fixture(scope="module")
+def recognition() -> dict[str, xr.Dataset]:
+    """The model itself is always right; the others are at the early stages, and at the last one never."""
+    stages = ["natural", *STAGES]
+    given = {}
+    for judge in JUDGES:
+        correct = np.ones((len(stages), len(STIMULI), 1), dtype=bool)
+        correct[-1] = judge == "net_a"
+        answer = np.where(correct, "dog", HOSTILE)
+        dims = ("stage", "stimulus", "seed")
+        given[judge] = xr.Dataset(
+            {"answer": (dims, answer), "correct": (dims, correct)}, coords={"stage": stages, **coordinates()}
+        )
+    return given
+
+
+@pytest.fixture(scope="module")
+def relation() -> xr.Dataset:
+    """Published data in which people do as other models do, nearly."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for modality, count in (("vision", 6), ("audio", 4)):
+        for number in range(count):
+            for stage, mean in enumerate((0.9, 0.6, 0.2)):
+                human, model = np.clip(mean + 0.05 * rng.standard_normal(2), 0, 1)
+                kind = "standard" if number % 2 else "adversarial"
+                rows.append((modality, f"{modality} {number}", kind, f"s{stage}", human, 0.02, 20, model, 0.03, 5))
+    names = [f"{observer}_{what}" for observer in ("human", "model") for what in ("mean", "sem", "n")]
+    points = pd.DataFrame(rows, columns=["modality", "generation_model", "model_class", "stage", *names])
+    ceilings = pd.DataFrame(
+        [("vision", 0.99, 0.98, 1), ("audio", 0.98, 0.97, 0.99)],
+        columns=["modality", "noise_ceiling_r2", "low", "high"],
+    )
+    judges = {"vision": {"public": 5, "judges": 7}, "audio": {"public": 5, "judges": 5, "pearson_r2": 0.9}}
+    return humans_vs_models(points, ceilings, judges, bootstrap=20, seed=0)
+
+
+@pytest.fixture(scope="module")
+def compared(acceptance, recognition, relation) -> tuple[xr.Dataset, xr.Dataset]:
+    """Recognizability, and prediction of people."""
+    recognizable = recognizability({"net_a": acceptance}, {"net_a": recognition})
+    return recognizable, predicted_human(recognizable, relation, {"net_a": "vision"})
+
+
+@pytest.fixture(scope="module")
+def figures(acceptance, recognition, relation, compared) -> dict[str, Figure]:
+    """Every kind of figure."""
+    rng = np.random.default_rng(0)
+    null = xr.Dataset({"spearman_rho": (("stage", "pair"), 0.2 * rng.random((3, 6)))}, coords={"stage": STAGES})
+    others = by_others(recognition, acceptance["accepted"], "net_a")
+    recognizable, predicted = compared
+    return {
+        "recognizability_net_a": recognizability_figure(
+            "net_a", recognizable, others, predicted, relation, "vision", 1 / 2
+        ),
+        "null_net_a": null_figure(null, acceptance),
+        "loss_net_a": loss_figure({stage: 0.5 ** np.arange(1, 7).reshape(2, 3) for stage in STAGES}),
+        "humans_vs_models_vision": humans_vs_models_figure(relation, "vision"),
+        "humans_vs_models_audio": humans_vs_models_figure(relation, "audio"),
+    }
+
+
+def shown() -> dict[tuple[str, str], str]:
+    """A picture of everything."""
+    return {(stage, stimulus): "data:image/png;base64,AAAA" for stimulus in STIMULI for stage in ["natural", *STAGES]}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, acceptance) -> str:
+    """A file of a run."""
+    path = tmp_path_factory.mktemp("run") / "acceptance.nc"
+    given = path.with_name("input.txt")
+    given.write_text("bytes")
+    files.save(acceptance, path, title="Accepted", source="a test", step="test", run="x", seed=0, inputs=[given])
+    return str(path)
+
+
+def context(models, relation, figures, written, **changed) -> dict:
+    """The page's context."""
+    given = {
+        "run": HOSTILE,
+        "models": models,
+        "judges": {judge: ["one paper"] for judge in JUDGES},
+        "relation": relation,
+        "anova": None,
+        "figures": {name: svg(figure) for name, figure in figures.items()},
+        "captions": dict.fromkeys(("recognizability", "null", "loss", "humans_vs_models"), "First.\n\nSecond\nline."),
+        "jpeg_quality": None,
+        "origin": report.provenance([written]),
+        "configuration": {"run": HOSTILE, "seed": 0},
+    }
+    return report.page_context(**(given | changed))
+
+
+@pytest.fixture(scope="module")
+def model(acceptance, recognition, compared) -> dict:
+    """What the page shows of the generation model."""
+    entry = {"modality": "vision", "dataset": "animals", "categories": 2}
+    return report.model_context("net_a", entry, acceptance, recognition, *compared, shown())
+
+
+@pytest.fixture(scope="module")
+def page(model, relation, figures, written) -> str:
+    """The page of a run with one generation model."""
+    return report.page(context([model], relation, figures, written))
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes, and its words."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.words = ""
+        self.feed(page)
+        self.words = " ".join(self.words.split())
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        """Note an element."""
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Note words."""
+        self.words += data
+
+
+def test_the_page_loads_nothing(page):
+    loading = {"src", "href", "data", "srcset", "poster", "action"}
+    for tag, attributes in Elements(page).found:
+        for name in loading & attributes.keys():
+            assert attributes[name].startswith(("data:", "#")), f"<{tag} {name}={attributes[name][:80]}>"
+    style = "".join(re.findall(r"<style>.*?</style>", page, re.DOTALL))
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "default-src 'none'" in page
+
+
+def test_labels_with_markup_show_as_text(page):
+    scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
+    assert len(scripts) == 1  # the page's own
+    assert HOSTILE not in page
+    alts = [attributes["alt"] for tag, attributes in Elements(page).found if tag == "img" and "src" in attributes]
+    assert f"Natural stimulus: {HOSTILE}; recognized by 2 of 2 other models" in alts
+
+
+def test_every_picture_says_what_it_shows(page):
+    images = [attributes for tag, attributes in Elements(page).found if tag == "img" and "src" in attributes]
+    assert len(images) == len(shown()) + 5
+    assert all(image["alt"] for image in images)
+
+
+def test_no_identifier_occurs_twice(page):
+    names = [attributes["id"] for _, attributes in Elements(page).found if "id" in attributes]
+    assert len(names) == len(set(names))
+
+
+def test_every_link_leads_somewhere(page):
+    found = Elements(page).found
+    names = {attributes["id"] for _, attributes in found if "id" in attributes}
+    assert {attributes["href"][1:] for tag, attributes in found if tag == "a"} <= names
+
+
+def test_the_main_result_is_computed(page):
+    words = Elements(page).words
+    assert "7 of 9metamers accepted" in words.replace(" metamers", "metamers")
+    assert "guessing gives 50%" in words
+    assert "100% of those of block_1 and 0% of those of logits (n = 1); fewer than half for the first time" in words
+    assert "far fewer metamers of the last stage" in words
+
+
+def test_rejection_is_said_in_words(page):
+    words = Elements(page).words
+    assert "✗ rejected: poor match" in words
+    assert "✗ rejected: category lost" in words
+    assert "0 of 2 others" in words
+
+
+def test_the_page_says_what_a_prediction_is_worth(page):
+    words = Elements(page).words
+    assert "not a measurement" in words
+    assert "3 judges do, all from one family of architectures" in words
+    assert "5 of the paper’s 7 judges have public answers" in words
+
+
+def test_judges_of_different_origin_are_not_one_family(model, relation, figures, written):
+    judges = {"net_a": ["one paper"], "net_b": ["another"]}
+    assert "one family" not in report.page(context([model], relation, figures, written, judges=judges))
+
+
+def test_numbers_can_be_traced(page, written):
+    words = Elements(page).words
+    for found in report.provenance([written])["inputs"]["rows"][0]:
+        assert found in words
+    assert "snakemake --cores all --configfile run.yaml report" in words
+
+
+def test_a_run_of_several_pieces_is_said(model, relation, figures, written, tmp_path):
+    other = tmp_path / "other.nc"
+    data = files.load(written)
+    changed = report.provenance([written])["inputs"]["rows"][0][0]
+    data.attrs["inputs"] = data.attrs["inputs"].replace(":", ': "0", "x":', 1)
+    data.to_netcdf(other)
+    origin = report.provenance([written, other])
+    assert origin["mixed"] == [changed]
+    assert "Not of one piece" in report.page(context([model], relation, figures, written, origin=origin))
+
+
+def test_without_generation_models_the_human_parts_remain(relation, figures, written):
+    page = report.page(context([], relation, figures, written))
+    words = Elements(page).words
+    assert "People against other models" in words
+    assert "Gallery" not in words
+    assert "nan" not in words.lower()
+
+
+def test_the_analysis_of_variance_has_its_table(relation, figures, written):
+    dims = ("test", "effect")
+    values = {"f": 467.84, "df_effect": 1, "df_error": 38, "p_permutation": 0.0001, "partial_eta_squared": 0.92}
+    tested = xr.Dataset(
+        {name: (dims, np.full((1, 3), value)) for name, value in values.items()},
+        coords={
+            "effect": ["observer", "stage", "interaction"],
+            "experiment": ("test", ["auditory-1"]),
+            "generation_model": ("test", ["CochResNet50"]),
+        },
+    )
+    words = Elements(report.page(context([], relation, figures, written, anova=tested))).words
+    assert "F(1,38) = 467.84; 0.0001; 0.92" in words
+
+
+def test_nothing_accepted_is_no_number(acceptance, recognition, relation, figures, written):
+    none = acceptance.assign(accepted=acceptance["accepted"] & False)
+    recognizable = recognizability({"net_a": none}, {"net_a": recognition})
+    predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
+    entry = {"modality": "vision", "dataset": "animals", "categories": 2}
+    model = report.model_context("net_a", entry, none, recognition, recognizable, predicted, shown())
+    others = by_others(recognition, none["accepted"], "net_a")
+    svg(recognizability_figure("net_a", recognizable, others, predicted, relation, "vision", 1 / 2))
+    words = Elements(report.page(context([model], relation, figures, written))).words
+    assert "0 of 9" in words
+    assert "cannot be compared" in words
+    assert "None of logits was" in words
+    assert "nan" not in words.lower()
+
+
+def test_figures_are_the_same_bytes_every_time(relation):
+    first, second = (svg(humans_vs_models_figure(relation, "vision")) for _ in range(2))
+    assert first == second
+    assert b"<dc:date>" not in first
+    assert b"<text" not in first  # outlines need no font
+
+
+def test_others_are_averaged_over_accepted_metamers_without_the_model_itself(acceptance, recognition):
+    others = by_others(recognition, acceptance["accepted"], "net_a")
+    assert list(others["n"].values) == [3, 3, 3, 1]
+    assert list(others["proportion_correct"].values) == [1, 1, 1, 0]
+    alone = by_others({"net_a": recognition["net_a"]}, acceptance["accepted"], "net_a")
+    assert alone["proportion_correct"].isnull().all()
+
+
+def test_published_curves_end_at_the_last_stage(relation):
+    curves, mean = published_curves(relation, "audio")
+    assert len(curves) == 4
+    assert all(depth[-1] == 1 for depth, _ in curves)
+    assert mean[1, -1] == pytest.approx(np.mean([human[-1] for _, human in curves]))
+
+
+def test_relations_have_numbers_for_every_modality(relation):
+    table = report.relation_table(relation)
+    assert [row[0] for row in table["rows"]] == ["vision", "audio"]
+    assert all(len(row) == len(table["head"]) for row in table["rows"])
+    assert f"{float(relation[CORRELATIONS[0]][0]):.3f}" in table["rows"][0][3]
+
+
+def test_pictures_are_kept_as_they_are_where_there_is_room(tmp_path):
+    path = tmp_path / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
+    kept, quality = report.pictures({"a": path})
+    assert kept["a"] == report.data_uri(path.read_bytes(), "image/png")
+    assert quality is None
+    smaller, quality = report.pictures({"a": path}, size=path.stat().st_size - 1)
+    assert smaller["a"].startswith("data:image/jpeg")
+    assert quality in report.JPEG_QUALITIES

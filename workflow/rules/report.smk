@@ -1,0 +1,183 @@
+"""Report: figures, and one self-contained page that says what a run found."""
+
+from metamers.tables import category_classes
+
+REPORT = f"{RESULTS}/report"
+CAPTIONS = Path(workflow.basedir) / "workflow" / "report"
+# The page says of each kind of figure what `snakemake --report` says.
+FIGURES_OF_MODEL = ["recognizability", "null", "loss"] if setup["generation_models"] else []
+FIGURES = [
+    f"{REPORT}/figures/{kind}_{model}.svg" for kind in FIGURES_OF_MODEL for model in setup["generation_models"]
+] + [f"{REPORT}/figures/humans_vs_models_{modality}.svg" for modality in setup["judges"]]
+
+
+report: "../report/workflow.rst"
+
+
+wildcard_constraints:
+    modality="|".join(setup["judges"]) or "(?!)",
+
+
+# What the report has to know of a generation model besides its files.
+SHOWN_MODELS = {
+    model: {
+        "modality": setup["models"][model]["modality"],
+        "dataset": setup["dataset_of"][model],
+        "categories": len(category_classes(setup["dataset_of"][model], setup["datasets"][setup["dataset_of"][model]])),
+    }
+    for model in setup["generation_models"]
+}
+
+
+rule report_recognizability:
+    input:
+        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
+        recognition=lambda wildcards: recognition_of(wildcards.generation_model),
+        recognizability=f"{RESULTS}/comparison/recognizability.nc",
+        predicted=f"{RESULTS}/comparison/predicted_human.nc",
+        relation=f"{RESULTS}/comparison/humans_vs_models.nc",
+    output:
+        report(
+            f"{REPORT}/figures/recognizability_{{generation_model}}.svg",
+            caption="../report/recognizability.rst",
+            category="Recognizability over stages",
+            labels={"model": "{generation_model}"},
+        ),
+    log:
+        f"{LOGS}/report_recognizability/{{generation_model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/report_recognizability/{{generation_model}}.tsv"
+    params:
+        code=code("report_recognizability"),
+        model=lambda wildcards: SHOWN_MODELS[wildcards.generation_model],
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing recognizability of metamers of {wildcards.generation_model}"
+    script:
+        SCRIPTS / "report_recognizability.py"
+
+
+rule report_null:
+    input:
+        null=f"{RESULTS}/nulls/{{generation_model}}.nc",
+        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
+    output:
+        report(
+            f"{REPORT}/figures/null_{{generation_model}}.svg",
+            caption="../report/null.rst",
+            category="Null distributions and acceptance",
+            labels={"model": "{generation_model}"},
+        ),
+    log:
+        f"{LOGS}/report_null/{{generation_model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/report_null/{{generation_model}}.tsv"
+    params:
+        code=code("report_null"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing the null distribution of {wildcards.generation_model}"
+    script:
+        SCRIPTS / "report_null.py"
+
+
+rule report_loss:
+    input:
+        lambda wildcards: metamers_of(wildcards.generation_model),
+    output:
+        report(
+            f"{REPORT}/figures/loss_{{generation_model}}.svg",
+            caption="../report/loss.rst",
+            category="Synthesis",
+            labels={"model": "{generation_model}"},
+        ),
+    log:
+        f"{LOGS}/report_loss/{{generation_model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/report_loss/{{generation_model}}.tsv"
+    params:
+        code=code("report_loss"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing the loss curves of {wildcards.generation_model}"
+    script:
+        SCRIPTS / "report_loss.py"
+
+
+rule report_humans_vs_models:
+    input:
+        f"{RESULTS}/comparison/humans_vs_models.nc",
+    output:
+        report(
+            f"{REPORT}/figures/humans_vs_models_{{modality}}.svg",
+            caption="../report/humans_vs_models.rst",
+            category="People against other models",
+            labels={"modality": "{modality}"},
+        ),
+    log:
+        f"{LOGS}/report_humans_vs_models/{{modality}}.log",
+    benchmark:
+        f"{BENCHMARKS}/report_humans_vs_models/{{modality}}.tsv"
+    params:
+        code=code("report_humans_vs_models"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing people against other models ({wildcards.modality})"
+    script:
+        SCRIPTS / "report_humans_vs_models.py"
+
+
+rule report:
+    input:
+        figures=FIGURES,
+        comparison=COMPARISON,
+        acceptance=[f"{RESULTS}/acceptance/{model}.nc" for model in setup["generation_models"]],
+        recognition=[path for model in setup["generation_models"] for path in recognition_of(model)],
+        exported_stimuli=list(dict.fromkeys(exported_stimuli_of(model) for model in setup["generation_models"])),
+        exported_metamers=[f"{RESULTS}/exported/metamers/{model}" for model in setup["generation_models"]],
+        # Only for where everything comes from.
+        humans=[path for path in HUMANS if path not in COMPARISON],
+        stimuli=list(dict.fromkeys(stimuli_of(model) for model in setup["generation_models"])),
+        metamers=[path for model in setup["generation_models"] for path in metamers_of(model)],
+        nulls=[f"{RESULTS}/nulls/{model}.nc" for model in setup["generation_models"]],
+    output:
+        report(f"{REPORT}/index.html", caption="../report/page.rst", category="The whole report"),
+    log:
+        f"{LOGS}/report.log",
+    benchmark:
+        f"{BENCHMARKS}/report.tsv"
+    params:
+        code=code("report", SCRIPTS / "metamers" / "report.html.j2"),
+        models=SHOWN_MODELS,
+        judges={model: setup["models"][model].get("references", []) for model in setup["recognition_models"]},
+        captions={
+            name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
+            for name in ("recognizability", "null", "loss", "humans_vs_models")
+        },
+        # Without what is of one machine only.
+        configuration={key: value for key, value in config.items() if key not in ("mirror", "device")},
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Writing the report of {config[run]}"
+    script:
+        SCRIPTS / "report.py"
