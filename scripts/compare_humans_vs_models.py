@@ -2,13 +2,13 @@
 
 from metamers import files
 from metamers.compare import CORRELATIONS, humans_vs_models
-from metamers.humans import CEILING_COLUMNS, COLUMNS, pooled_points, read_table
+from metamers.humans import CEILING_COLUMNS, COLUMNS, pooled_points, read_results
 from metamers.logs import log_to
 
 logger = log_to(snakemake.log[0])
 compared = humans_vs_models(
-    pooled_points(read_table(snakemake.input.groups, COLUMNS)),
-    read_table(snakemake.input.ceilings, CEILING_COLUMNS),
+    pooled_points(read_results(snakemake.input.groups, COLUMNS)),
+    read_results(snakemake.input.ceilings, CEILING_COLUMNS),
     snakemake.params.judges,
     snakemake.params.bootstrap,
     snakemake.params.run_seed,

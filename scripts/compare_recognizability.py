@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from metamers import files
-from metamers.compare import by_other_models, recognizability
+from metamers.compare import recognizability
 from metamers.logs import log_to
 
 logger = log_to(snakemake.log[0])
@@ -12,7 +12,7 @@ recognition = {model: {} for model in acceptance}
 for path in map(Path, snakemake.input.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
 recognizable = recognizability(acceptance, recognition)
-for (model, stage), mean in by_other_models(recognizable).to_series().dropna().items():
+for (model, stage), mean in recognizable["other_models"].to_series().dropna().items():
     logger.info("%s %s: %.3f correct, mean over other models", model, stage, mean)
 files.save(
     recognizable,

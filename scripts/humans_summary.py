@@ -11,7 +11,7 @@ from metamers.humans import (
     judgements,
     noise_ceiling,
     pooled_points,
-    write_table,
+    write_results,
 )
 from metamers.logs import log_to
 
@@ -23,7 +23,7 @@ judged = {
     for (modality, entry), folder in zip(snakemake.params.judges.items(), snakemake.input.judges, strict=True)
 }
 groups = group_results(experiments, modalities, judged)
-write_table(groups, snakemake.output.groups)
+write_results(groups, snakemake.output.groups)
 
 points = pooled_points(groups)
 ceilings = []
@@ -32,4 +32,4 @@ for modality in judged:
     of_modality = [data for name, data in experiments.items() if modalities[name] == modality]
     ceilings.append((modality, *noise_ceiling(of_modality, list(wanted.itertuples(index=False, name=None)))))
     logger.info("%s: noise ceiling of R2 %.3f (%.3f to %.3f)", *ceilings[-1])
-write_table(pd.DataFrame(ceilings, columns=CEILING_COLUMNS), snakemake.output.ceilings)
+write_results(pd.DataFrame(ceilings, columns=CEILING_COLUMNS), snakemake.output.ceilings)

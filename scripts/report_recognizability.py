@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from metamers import files
+from metamers.compare import by_others
 from metamers.logs import log_to
-from metamers.report_figures import by_others, recognizability_figure, svg
+from metamers.report_figures import recognizability_figure, svg
 
 log_to(snakemake.log[0])
 name, params = snakemake.wildcards.generation_model, snakemake.params

@@ -1,5 +1,7 @@
 """Make metamers/<generation_model>/<stage>/<batch>.nc out of natural stimuli and a model."""
 
+import json
+
 import numpy as np
 import torch
 import xarray as xr
@@ -28,6 +30,9 @@ noise = [
     for seed in seeds
 ]
 start = torch.from_numpy(np.stack(noise)).to(natural.device)
+# Whether the dataset's classes are the model's is known now, not after the synthesis.
+classes = category_classes(params.dataset, params.dataset_entry)
+answers(class_scores(model, natural[:1]), classes, name)
 label = f"{name} {stage} {snakemake.wildcards.batch}"
 metamers, loss = synthesize(model, stage, natural, start, params.procedure, params.settings, label)
 
@@ -36,7 +41,7 @@ matches = [
 ]
 signal = metamers.cpu().numpy()
 shown = torch.from_numpy(eight_bit(signal).astype(np.float32) / 255).to(natural.device)
-predicted = answers(class_scores(model, shown), category_classes(params.dataset, params.dataset_entry), name)
+predicted = answers(class_scores(model, shown), classes, name)
 
 shape = (len(params.batch), len(seeds))
 dims = ("stimulus", "seed")
@@ -55,7 +60,14 @@ files.save(
             "label": ("stimulus", stimuli["label"].values),
             "seed": seeds,
         },
-        attrs={"generation_model": name, "stage": stage, "procedure": params.procedure},
+        attrs={
+            "generation_model": name,
+            "stage": stage,
+            "procedure": params.procedure,
+            "settings": json.dumps(dict(params.settings)),
+            "model": json.dumps(params.model),
+            "device": str(natural.device),
+        },
     ),
     snakemake.output[0],
     title=f"Metamers of {name} at {stage}",

@@ -93,6 +93,8 @@ def change(path, value):
         ("run", "../elsewhere", "run: '../elsewhere' names a folder"),
         ("mirror", "/no/such/folder", "mirror: there is no folder /no/such/folder"),
         ("registry.models", "config/none.yaml", "config/none.yaml: there is no such file"),
+        ("registry.models", "config", r"config: there is no such file that can be read \(Is a directory\)"),
+        ("synthesis.one_cycle.learning_rate", float("inf"), r"synthesis\.one_cycle\.learning_rate: inf is greater"),
         ("sed", 1, r"'sed' was unexpected"),
     ],
 )
@@ -113,6 +115,12 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
         (change("efficientnet_lite0.weights", {"path": "none.pth"}), r"efficientnet_lite0\.weights\.path: there is no file none\.pth"),
         (change("efficientnet_lite0.source", {"python": "none.py:f"}), r"efficientnet_lite0\.source\.python: there is no file none\.py"),
         (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: wanted size, mean and std; found size"),
+        (change("efficientnet_lite0.stages", {"input": None, "x": None}), "the first must be 'input: null', and all others"),
+        (change("efficientnet_lite0.stages", {"input": None, 1: "blocks.0"}), r"efficientnet_lite0: stages: the key 1 is not text"),
+        (change("efficientnet_lite0.weights.package", "nowhere"), r"weights\.package: 'nowhere' is not installed"),
+        (change("efficientnet_lite0.weights.file", "x.pth"), r"has no file 'x\.pth'"),
+        (change("efficientnet_lite0.input.mean", [float("nan")] * 3), "input: mean and std must be finite"),
+        (lambda models: models.update({50: models["efficientnet_lite0"]}), "the key 50 is not text; put it in quotes"),
         (lambda models: models.update({"../x": models["efficientnet_lite0"]}), "'../x' names files"),
     ],
 )  # fmt: skip
@@ -132,6 +140,9 @@ def table(tmp_path, name, text):
     [
         ("a.png,dog\nb.png,yeti\n", "0,dog\n", r"category 'yeti' of b\.png has no classes in .*; it has dog"),
         ("a.png,\n", "0,dog\n", "line 2: no category"),
+        ("a.png,dog\n", "²,dog\n", "class_index '²' is no index"),
+        ("a.png,dog\n", "99999999999999999999,dog\n", "class_index '9+' is no index"),
+        ("a.png,dog\n", "0,dog\n", "has one stimulus; a null distribution needs two"),
         ("", "0,dog\n", "has a header but no rows"),
         ("a.png,dog\nx/a.png,dog\n", "0,dog\n", "several files would be stimulus a"),
         ("../a.png,dog\n", "0,dog\n", "must lie in the dataset's folder"),
@@ -139,7 +150,7 @@ def table(tmp_path, name, text):
         (".hidden.png,dog\n", "0,dog\n", "'.hidden.png' names a stimulus"),
         ("a.png,dog\n", "0,dog\n0,cat\n", "class 0 belongs to both 'dog' and 'cat'"),
         ("a.png,dog\n", "zero,dog\n", "class_index 'zero' is no index"),
-        ("a.png,dog\n", "0,dog\n", r"table\.csv names .*a\.png, which is not there"),
+        ("a.png,dog\nb.png,dog\n", "0,dog\n", r"table\.csv names .*a\.png, which is not there"),
     ],
 )
 def test_a_wrong_dataset_is_named(settings, tmp_path, rows, categories, message):

@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 from metamers import files
+from metamers.hashes import sha256_of
 
 PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
 
@@ -53,7 +54,7 @@ def test_every_file_carries_its_provenance(dataset, tmp_path):
     read = files.load(tmp_path / "x.nc")
     wanted = {"title", "source", "references", "history", "run", "seed", "software", "inputs", "content_sha256"}
     assert wanted <= read.attrs.keys()
-    assert json.loads(read.attrs["inputs"]) == {str(source): files.sha256_of(source)}
+    assert json.loads(read.attrs["inputs"]) == {str(source): sha256_of(source)}
     assert json.loads(read.attrs["software"])["numpy"] == np.__version__
     assert all(variable.attrs["long_name"] for variable in read.variables.values())
     assert read["stimulus_value"].attrs["units"] == "1"
@@ -67,9 +68,9 @@ def test_a_variable_without_description_is_refused(dataset, tmp_path):
 def test_a_folder_hashes_by_names_and_contents(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x").write_text("1")
-    before = files.sha256_of(tmp_path / "a")
+    before = sha256_of(tmp_path / "a")
     (tmp_path / "a" / "x").rename(tmp_path / "a" / "y")
-    assert files.sha256_of(tmp_path / "a") != before
+    assert sha256_of(tmp_path / "a") != before
 
 
 def test_a_disk_that_fills_up_leaves_the_older_file_and_nothing_else(dataset, tmp_path, root):

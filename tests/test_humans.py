@@ -209,11 +209,11 @@ def test_people_recognize_natural_stimuli_and_not_the_last_stage_of_standard_mod
 
 
 def test_the_committed_tables_follow_from_the_public_data(groups, experiments, registry, root):
-    committed = humans.read_table(root / "resources/published/group_results.csv", humans.COLUMNS)
+    committed = humans.read_results(root / "resources/published/group_results.csv", humans.COLUMNS)
     pd.testing.assert_frame_equal(groups, committed, check_exact=False, rtol=0, atol=1e-11)
 
     points = humans.pooled_points(groups)
-    ceilings = humans.read_table(root / "resources/published/noise_ceiling.csv", humans.CEILING_COLUMNS)
+    ceilings = humans.read_results(root / "resources/published/noise_ceiling.csv", humans.CEILING_COLUMNS)
     for modality, *committed_ceiling in ceilings.itertuples(index=False):
         own = points[points["modality"] == modality]
         data = [experiments[n] for n, entry in registry["experiments"].items() if entry["modality"] == modality]

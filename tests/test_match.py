@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 from metamers.match import MEASURES, match
@@ -67,8 +68,6 @@ def test_pairs_are_of_different_stimuli_and_never_twice():
 
 
 def test_acceptance_needs_the_whole_null_distribution_below_and_the_category_kept():
-    import xarray as xr
-
     dims = ("stage", "stimulus", "seed")
     rho = np.array([[[0.5], [0.5], [0.3], [np.nan]]])
     metamers = xr.Dataset(
@@ -81,3 +80,19 @@ def test_acceptance_needs_the_whole_null_distribution_below_and_the_category_kep
     assert accepted["above_null"].values.ravel().tolist() == [True, True, False, False]
     assert accepted["category_preserved"].values.ravel().tolist() == [True, False, True, True]
     assert accepted["accepted"].values.ravel().tolist() == [True, False, False, False]
+
+
+def test_the_same_ranks_are_not_above_the_null_by_rounding():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        natural = rng.standard_normal((2, 4)).astype(np.float32)
+        natural[1] = np.sort(natural[1])[np.argsort(np.argsort(natural[0]))]  # in the order of the other: rho is 1
+        null = null_distribution(natural, choose_pairs(2, 10, seed=0))["spearman_rho"]
+        metamer = match(natural[0], 2 * natural[0])
+        dims = ("stage", "stimulus", "seed")
+        metamers = xr.Dataset(
+            {name: (dims, [[[metamer[name]]]]) for name in MEASURES} | {"predicted_category": (dims, [[["dog"]]])},
+            coords={"stage": ["s"], "stimulus": ["a"], "seed": [0], "category": ("stimulus", ["dog"])},
+        )
+        distribution = xr.Dataset({"spearman_rho": (("stage", "pair"), null[None])}, coords={"stage": ["s"]})
+        assert not accept(metamers, distribution)["accepted"].any()

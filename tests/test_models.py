@@ -119,7 +119,10 @@ def test_a_module_that_takes_no_part_is_named(root):
         ({"python": "nowhere.py:f"}, "no file nowhere.py"),
         ({"python": "tests/tiny.py:nothing"}, "has no function nothing"),
         ({"python": "tests/tiny.py:not_a_network"}, "gave a str, not a torch.nn.Module"),
-        ({"python": "tests/tiny.py:linear", "arguments": {"sise": 3}}, "tiny.source.arguments: .*sise"),
+        (
+            {"python": "tests/tiny.py:linear", "arguments": {"sise": 3}},
+            "tiny.source: .*arguments .*sise.* fails: .*sise",
+        ),
     ],
 )
 def test_a_source_that_does_not_build_is_named(root, source, message, monkeypatch):
@@ -162,6 +165,17 @@ def test_a_network_that_does_not_fit_its_entry_is_named(root, function, size, me
         load(entry)
 
 
+def test_a_builder_may_import_its_neighbours_and_define_dataclasses(root, tmp_path):
+    (tmp_path / "neighbour_of_builder.py").write_text("CLASSES = 4\n")
+    (tmp_path / "mine.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom neighbour_of_builder import CLASSES\n"
+        "from torch import nn\n\n@dataclass\nclass Settings:\n    classes: int = CLASSES\n\n"
+        "def build():\n    return nn.Sequential(nn.Flatten(), nn.Linear(192, Settings().classes))\n"
+    )
+    entry = tiny(root, "linear", {"input": None, "flat": "0"}) | {"source": {"python": f"{tmp_path}/mine.py:build"}}
+    assert load(entry).scores(torch.rand(2, 3, 8, 8)).shape == (2, 4)
+
+
 def test_random_weights_are_the_same_each_time_and_leave_torchs_generator_alone(root):
     entry = tiny(root, "linear", {"input": None, "logits": "classify"})
     torch.manual_seed(5)
@@ -189,6 +203,12 @@ class TestWeights:
         safetensors.torch.save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
         torch.testing.assert_close(load(entry, path).network.state_dict(), state)
 
+    def test_a_file_with_another_hash_is_refused(self, entry, state, tmp_path):
+        torch.save(state, tmp_path / "w.pth")
+        entry["weights"] = {"path": "w.pth", "sha256": "0" * 64}
+        with pytest.raises(ValueError, match=r"tiny\.weights\.sha256: .*w\.pth has SHA-256 .* the registry says 000"):
+            load(entry, tmp_path / "w.pth")
+
     def test_a_training_checkpoints_entry_and_prefix(self, entry, state, tmp_path):
         wrapped = {
             "epoch": 3,
@@ -215,7 +235,15 @@ class TestWeights:
             (lambda s: s["project.weight"].fill_(torch.inf), "same", r"project\.weight has NaN or infinite"),
             (lambda s: s.pop("classify.bias"), "order", "2 tensors, but the network has 3"),
             (lambda s: s.update({"classify.bias": torch.ones(7)}), "order", r"in order, classify\.bias \(7,\) would"),
-            (lambda s: s.update({"classify.bias": 3}), "same", "not a state dict of tensors"),
+            (lambda s: s.update({"classify.bias": 3}), "same", "not a state dict of dense tensors"),
+            (lambda s: s.update({7: torch.ones(4)}), "same", "not a state dict of dense tensors"),
+            (lambda s: s.update({"classify.bias": torch.ones(4).to_sparse()}), "same", "not a state dict of dense"),
+            (lambda s: s.update({"classify.bias": torch.ones(4) * 1j}), "same", "classify.bias has complex values"),
+            (
+                lambda s: s.update({"classify.bias": torch.full((4,), 1e300, dtype=torch.float64)}),
+                "same",
+                "has NaN or inf",
+            ),
         ],
     )
     def test_weights_that_do_not_fit_are_refused(self, entry, state, change, keys, message, tmp_path):

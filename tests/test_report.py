@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from metamers import files, report
-from metamers.compare import CORRELATIONS, humans_vs_models, predicted_human, recognizability
+from metamers.compare import CORRELATIONS, by_others, humans_vs_models, predicted_human, recognizability
 from metamers.report_figures import (
-    by_others,
     humans_vs_models_figure,
     loss_figure,
     null_figure,

@@ -1,5 +1,6 @@
 """Retrieval from packages, a server with every bad habit (on this machine), and a mirror."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import http.server
@@ -66,7 +67,8 @@ def test_a_collection_is_laid_out_as_named(server, tmp_path):
     retrieve.retrieve(files, tmp_path / "out", tmp_path / "store")
     assert (tmp_path / "out" / "file.bin").read_bytes() == CONTENT
     assert (tmp_path / "out" / "folder" / "second.bin").read_bytes() == CONTENT
-    assert not list((tmp_path / "store").iterdir())
+    # Each once on the disk: the store keeps it, the folder links to it.
+    assert (tmp_path / "out" / "file.bin").samefile(tmp_path / "store" / SHA256)
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -103,7 +105,7 @@ def test_what_cannot_be_had_leaves_nothing_behind(server, tmp_path, name, messag
         retrieve.retrieve([item(server), item(server, name, "0" * 64)], tmp_path / "out", tmp_path / "store")
     assert not (tmp_path / "out").exists()
     # What had already arrived, right, is kept for the next try.
-    assert [path.name for path in (tmp_path / "store").iterdir()] == [SHA256]
+    assert [path.name for path in (tmp_path / "store").iterdir() if path.suffix != ".lock"] == [SHA256]
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
@@ -113,6 +115,14 @@ def test_what_arrived_is_not_fetched_again(server, tmp_path):
     server.state["requests"].clear()
     retrieve.retrieve([item(server)], tmp_path / "out", tmp_path / "store")
     assert server.state["requests"] == []
+
+
+def test_two_jobs_may_want_the_same_file_at_once(server, tmp_path):
+    folders = [tmp_path / f"out_{n}" for n in range(4)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(lambda folder: retrieve.retrieve([item(server)], folder, tmp_path / "store"), folders))
+    assert {(folder / "file.bin").read_bytes() for folder in folders} == {CONTENT}
+    assert len(server.state["requests"]) == 1
 
 
 def test_a_mirror_stands_for_the_network(server, tmp_path):

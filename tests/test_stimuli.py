@@ -1,6 +1,8 @@
 """Images of every kind come out right or are refused with their name; exported pixels are what was judged."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -53,6 +55,12 @@ def broken(kind, folder):
         gradient().save(path, save_all=True, append_images=[gradient().rotate(90)])
     elif kind == "deep":
         Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(path)
+    elif kind == "deep_colour":
+        raw = b"".join(b"\0" + b"\x12\x34" * 12 for _ in range(4))  # 4 x 4 pixels of 16-bit colour
+        head = struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
+        chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
+        body = [struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks]
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(body))
     elif kind == "bomb":
         stream = io.BytesIO()
         Image.new("1", (20_000, 20_000)).save(stream, "PNG")
@@ -70,6 +78,7 @@ def broken(kind, folder):
         ("missing", "there is no such file"),
         ("animated", "an animation of 2 frames; wanted one still image"),
         ("deep", "more than 8 bits"),
+        ("deep_colour", "more than 8 bits"),
         ("bomb", "too large to be a stimulus"),
     ],
 )
@@ -78,6 +87,14 @@ def test_what_is_no_usable_image_is_refused_by_name(kind, message, tmp_path):
     with pytest.raises(ValueError, match=message) as error:
         stimuli.read_image(path)
     assert str(path) in str(error.value)
+
+
+def test_the_same_picture_twice_is_refused(tmp_path):
+    rows = [{"stimulus": n, "file": f"{n}.png", "category": "c", "label": "c"} for n in "abc"]
+    for row in rows:
+        (gradient() if row["stimulus"] == "b" else gradient().rotate(180)).save(tmp_path / row["file"])
+    with pytest.raises(ValueError, match=r"a\.png and c\.png in .* are the same picture"):
+        stimuli.image_dataset(rows, tmp_path, 8)
 
 
 def test_the_central_square_is_cut_and_resampled():

@@ -46,6 +46,30 @@ def recognized(correct: xr.DataArray, accepted: xr.DataArray) -> xr.Dataset:
     return xr.Dataset({"proportion_correct": mean, "standard_error": np.sqrt(variance / n), "n": n})
 
 
+def by_others(recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray, generation_model: str) -> xr.Dataset:
+    """Recognizability of a model's metamers by all other models together, with its standard error over stimuli.
+
+    Parameters
+    ----------
+    recognition
+        Recognition model → ``correct`` (stage, stimulus, seed).
+    accepted
+        (stage, stimulus, seed).
+    generation_model
+        Whose metamers they are: its own answers do not count.
+
+    Returns
+    -------
+    xr.Dataset
+        What ``recognized`` gives of the other models' mean answer to each metamer; NaN and 0 where
+        there is no other model.
+    """
+    others = [data["correct"].astype(float) for name, data in recognition.items() if name != generation_model]
+    if not others:
+        return recognized(xr.full_like(next(iter(recognition.values()))["correct"], np.nan, float), accepted)
+    return recognized(xr.concat(others, "recognition_model").mean("recognition_model"), accepted)
+
+
 def recognizability(
     acceptance: Mapping[str, xr.Dataset], recognition: Mapping[str, Mapping[str, xr.Dataset]]
 ) -> xr.Dataset:
@@ -62,12 +86,18 @@ def recognizability(
     -------
     xr.Dataset
         (generation_model, stage, recognition_model) → what ``recognized`` gives, NaN and 0 where a model has no such
-        stage or was not asked; ``stage_number`` (generation_model, stage) as ``metamers.humans.stage_union`` gives it.
+        stage or was not asked; (generation_model, stage) → ``other_models``, ``other_models_standard_error``: what
+        ``by_others`` gives; ``stage_number`` as ``metamers.humans.stage_union`` gives it.
     """
     by_model = {
         model: xr.concat(
             [recognized(one["correct"], acceptance[model]["accepted"]) for one in judged.values()], "recognition_model"
         ).assign_coords(recognition_model=list(judged))
+        for model, judged in recognition.items()
+    }
+    names = {"proportion_correct": "other_models", "standard_error": "other_models_standard_error"}
+    together = {
+        model: by_others(judged, acceptance[model]["accepted"], model)[list(names)].rename(names)
         for model, judged in recognition.items()
     }
     stages, stage_number = stage_union({model: list(map(str, d["stage"].values)) for model, d in by_model.items()})
@@ -76,7 +106,9 @@ def recognizability(
         [d.reindex(stage=stages, recognition_model=judges, fill_value={"n": 0}) for d in by_model.values()],
         "generation_model",
     ).assign_coords(generation_model=list(by_model))
-    return whole.transpose("generation_model", "stage", "recognition_model").assign(stage_number=stage_number)
+    others = xr.concat([d.reindex(stage=stages) for d in together.values()], "generation_model")
+    whole = whole.transpose("generation_model", "stage", "recognition_model")
+    return whole.assign(stage_number=stage_number, **others.drop_vars("stage").data_vars)
 
 
 def correlations(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
@@ -188,34 +220,21 @@ def humans_vs_models(
     return dataset
 
 
-def by_other_models(recognizable: xr.Dataset) -> xr.DataArray:
-    """Mean recognizability of each model's metamers by the recognition models other than itself.
-
-    Parameters
-    ----------
-    recognizable
-        What ``recognizability`` gives.
-
-    Returns
-    -------
-    xr.DataArray
-        (generation_model, stage), NaN where no other model was asked or nothing is accepted.
-    """
-    other = recognizable["recognition_model"] != recognizable["generation_model"]
-    return recognizable["proportion_correct"].where(other).mean("recognition_model")
-
-
-def predict_human(other_models: np.ndarray, relation: xr.Dataset) -> np.ndarray:
+def predict_human(other_models: np.ndarray, standard_error: np.ndarray, relation: xr.Dataset) -> np.ndarray:
     """Human recognizability expected from that by other models.
 
     Ordinary least squares of the published human means on the published means by other models, with the interval in
-    which a single new point lies with 95% probability if the relation holds for it. It holds for models and stimuli
-    like the published ones; what lies elsewhere is extrapolated.
+    which a single new point lies with 95% probability if the relation holds for it. The sampling error of the new
+    point's own mean adds slope² × standard error² to the variance. The relation holds for models and stimuli like the
+    published ones; what lies elsewhere is extrapolated.
 
     Parameters
     ----------
     other_models
         Mean recognizability by other models, (point,), 0..1, NaN allowed.
+    standard_error
+        Its standard error over stimuli, (point,); NaN, where there is one stimulus only, counts as the largest that a
+        proportion can have, 0.5.
     relation
         ``human_mean`` and ``model_mean`` (point) of one modality.
 
@@ -231,8 +250,11 @@ def predict_human(other_models: np.ndarray, relation: xr.Dataset) -> np.ndarray:
     wanted = np.isfinite(other_models)
     if wanted.any():
         new = statsmodels.api.add_constant(other_models[wanted], has_constant="add")
-        frame = fit.get_prediction(new).summary_frame(alpha=1 - INTERVAL)
-        result[wanted] = frame[["mean", "obs_ci_lower", "obs_ci_upper"]]
+        prediction = fit.get_prediction(new)
+        own = np.nan_to_num(standard_error[wanted], nan=0.5) * fit.params[1]
+        half = scipy.stats.t.ppf(ENDS[1], fit.df_resid) * np.sqrt(prediction.var_pred + prediction.var_resid + own**2)
+        mean = prediction.predicted_mean
+        result[wanted] = np.stack([mean, mean - half, mean + half], axis=1)
     return result.clip(0, 1)
 
 
@@ -255,10 +277,14 @@ def predicted_human(recognizable: xr.Dataset, relation: xr.Dataset, modalities: 
         is the natural stimulus, which is left out.
     """
     metamers = recognizable.sel(stage=recognizable["stage"] != NATURAL)
-    others = by_other_models(metamers)
+    others = metamers["other_models"]
     predictions = np.stack(
         [
-            predict_human(others.sel(generation_model=model).values, relation.sel(modality=modalities[str(model)]))
+            predict_human(
+                others.sel(generation_model=model).values,
+                metamers["other_models_standard_error"].sel(generation_model=model).values,
+                relation.sel(modality=modalities[str(model)]),
+            )
             for model in others["generation_model"].values
         ]
     )

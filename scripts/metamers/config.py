@@ -5,6 +5,8 @@ what would do. Whatever needs data or a model to be judged is left to the step t
 the workflow calls this each time that it builds its DAG.
 """
 
+import importlib.metadata
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,8 +34,8 @@ def read_yaml(path: str | Path) -> Any:
     try:
         with Path(path).open(encoding="utf-8") as stream:
             return yaml.safe_load(stream)
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path}: there is no such file that can be read ({error.strerror})") from error
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
 
@@ -58,9 +60,18 @@ def validate(data: Any, schema: str, source: str) -> None:
         raise ConfigurationError("\n".join(lines))
 
 
+def _check_keys(data: Any, source: str) -> None:
+    """Every key is text: YAML reads an unquoted 50 or yes otherwise."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        if isinstance(data, dict) and not isinstance(key, str):
+            raise ConfigurationError(f"{source}: the key {key!r} is not text; put it in quotes")
+        _check_keys(value, f"{source}: {key}")
+
+
 def read_registry(path: str | Path, schema: str) -> dict[str, dict]:
     """Read and check a registry: a mapping from names, which become file names, to entries."""
     entries = read_yaml(path) or {}
+    _check_keys(entries, str(path))
     validate(entries, schema, str(path))
     for name in entries:
         if not FILE_NAME.fullmatch(name):
@@ -129,8 +140,11 @@ def _check_models(models: Mapping[str, dict], source: str) -> None:
     """Stages begin with the input, and each names a file of its own."""
     for name, model in models.items():
         stages = list(model["stages"])
-        if stages[0] != INPUT_STAGE or model["stages"][INPUT_STAGE] is not None:
-            raise ConfigurationError(f"{source}: {name}.stages: the first must be '{INPUT_STAGE}: null'")
+        without_module = [stage for stage, module in model["stages"].items() if module is None]
+        if stages[0] != INPUT_STAGE or without_module != [INPUT_STAGE]:
+            raise ConfigurationError(
+                f"{source}: {name}.stages: the first must be '{INPUT_STAGE}: null', and all others name a module"
+            )
         if NATURAL in stages:
             raise ConfigurationError(f"{source}: {name}.stages: {NATURAL!r} means the natural stimulus")
         paths = [stage_path(stage) for stage in stages]
@@ -141,12 +155,27 @@ def _check_models(models: Mapping[str, dict], source: str) -> None:
                 )
 
 
+def _check_package(package: str, files: list[str], key: str) -> None:
+    """A package is installed and has the files."""
+    try:
+        distribution = importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ConfigurationError(f"{key}.package: {package!r} is not installed in this environment") from error
+    for file in files:
+        if not Path(str(distribution.locate_file(file))).is_file():
+            raise ConfigurationError(f"{key}: package {package!r} {distribution.version} has no file {file!r}")
+
+
 def _check_files_of_model(name: str, model: Mapping[str, Any]) -> None:
     """What a model is built from, where it is not retrieved, is there."""
     if (path := model["weights"].get("path")) and not Path(path).is_file():
         raise ConfigurationError(f"models: {name}.weights.path: there is no file {path}")
     if (builder := model["source"].get("python")) and not Path(builder.split(":")[0]).is_file():
         raise ConfigurationError(f"models: {name}.source.python: there is no file {builder.split(':')[0]}")
+    if package := model["weights"].get("package"):
+        _check_package(package, [model["weights"]["file"]], f"models: {name}.weights")
+    if not all(map(math.isfinite, [*model["input"].get("mean", []), *model["input"].get("std", [])])):
+        raise ConfigurationError(f"models: {name}.input: mean and std must be finite numbers")
     if not {"size", "mean", "std"} <= model["input"].keys():
         raise ConfigurationError(f"models: {name}.input: wanted size, mean and std; found {', '.join(model['input'])}")
 
@@ -167,7 +196,15 @@ def _stimuli(config: Mapping[str, Any], datasets: Mapping[str, dict]) -> dict[st
         if "size" not in entry:
             raise ConfigurationError(f"datasets: {name}.size: missing; wanted rows and columns in pixels")
         rows = stimulus_table(name, entry)
-        if "folder" in entry["files"] and "package" not in entry["files"]:
+        if len(rows) < 2:
+            raise ConfigurationError(
+                f"datasets: {name}: {entry['table']} has one stimulus; a null distribution needs two"
+            )
+        if package := entry["files"].get("package"):
+            _check_package(
+                package, [f"{entry['files']['folder']}/{row['file']}" for row in rows], f"datasets: {name}.files"
+            )
+        elif "folder" in entry["files"]:
             for row in rows:
                 if not (path := Path(entry["files"]["folder"]) / row["file"]).is_file():
                     raise ConfigurationError(f"datasets: {name}: {entry['table']} names {path}, which is not there")

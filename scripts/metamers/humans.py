@@ -92,6 +92,7 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
     _same(path, "conditions", _texts(content["conditions"]), MAT_CONDITIONS)
     _same(path, "model_layers", _texts(content["model_layers"]), list(layers))
     names = _texts(content["participants"])
+    _same(path, "number of participants", len(names), participants)
     _same(path, "number of different participants", len(set(names)), participants)
     values = content["participant_data_matrix"]
     _same(path, "shape of participant_data_matrix", values.shape, (participants, len(layers), len(OBSERVERS)))
@@ -330,13 +331,13 @@ def group_results(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def write_table(table: pd.DataFrame, path: str | Path) -> None:
+def write_results(table: pd.DataFrame, path: str | Path) -> None:
     """Write a small table as CSV, numbers to 12 digits, so that the same data give the same bytes everywhere."""
     replace_whole(path, lambda partial: table.to_csv(partial, index=False, float_format="%.12g", lineterminator="\n"))
 
 
-def read_table(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a table that ``write_table`` wrote.
+def read_results(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table that ``write_results`` wrote.
 
     Raises
     ------

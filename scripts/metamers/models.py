@@ -8,6 +8,7 @@ import ctypes
 import difflib
 import importlib.util
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ import torch
 from torch import nn
 
 from metamers.fold import fold_batch_norms
-from metamers.names import INPUT_STAGE, unknown_name
+from metamers.hashes import sha256_of
+from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 
 logger = logging.getLogger("metamers")
 
@@ -265,8 +267,11 @@ def _python(place: str, arguments: dict) -> nn.Module:
     file, function = place.split(":")
     if not Path(file).is_file():
         raise FileNotFoundError(f"source.python: there is no file {file}")
-    specification = importlib.util.spec_from_file_location(Path(file).stem, file)
+    specification = importlib.util.spec_from_file_location(f"builder_{Path(file).stem}", file)
     module = importlib.util.module_from_spec(specification)
+    # As an import would: the file may define dataclasses and import its neighbours.
+    sys.modules[specification.name] = module
+    sys.path.append(str(Path(file).resolve().parent))
     specification.loader.exec_module(module)
     builder = getattr(module, function, None)
     if not callable(builder):
@@ -322,11 +327,18 @@ def read_weights(path: str | Path, entry: str | None = None, prefix: str = "") -
             keys = ", ".join(map(str, list(weights)[:10])) if isinstance(weights, dict) else type(weights).__name__
             raise ValueError(f"{path}: no entry {entry!r}; found {keys}")
         weights = weights[entry]
-    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise ValueError(f"{path}: not a state dict of tensors; if the weights lie under a key, name it in `entry`")
+    if not isinstance(weights, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) and value.layout == torch.strided
+        for key, value in weights.items()
+    ):
+        raise ValueError(
+            f"{path}: not a state dict of dense tensors; if the weights lie under a key, name it in `entry`"
+        )
     weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
     for key, value in weights.items():
-        if value.is_floating_point() and not value.isfinite().all():
+        if value.is_complex():
+            raise ValueError(f"{path}: {key} has complex values; wanted real ones")
+        if value.is_floating_point() and not value.float().isfinite().all():
             raise ValueError(f"{path}: {key} has NaN or infinite values; fetch the file again or take another")
     return weights
 
@@ -400,9 +412,16 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
         torch.manual_seed(weights.get("random", 0))
         try:
             network = BUILDERS[kind](place, arguments)
-        except TypeError as error:
-            raise ValueError(f"models: {name}.source.arguments: {error}") from error
+        except ConfigurationError:
+            raise
+        except Exception as error:  # a builder is anybody's code
+            raise ValueError(f"models: {name}.source: {place} with arguments {arguments} fails: {error}") from error
     if weights_file is not None:
+        if "sha256" in weights and (found := sha256_of(weights_file)) != weights["sha256"]:
+            raise ValueError(
+                f"models: {name}.weights.sha256: {weights_file} has SHA-256 {found}, but the registry says "
+                f"{weights['sha256']}: it is another file"
+            )
         state = read_weights(weights_file, weights.get("entry"), weights.get("prefix", ""))
         network.load_state_dict(fit_weights(state, network, weights.get("keys", "same"), str(weights_file)))
     settings = entry["input"]
@@ -455,7 +474,7 @@ def folded(model: Model, with_network: Callable[[nn.Module], Model], example: to
 
 def fit_stimuli(model: Model, stimuli: np.ndarray) -> torch.Tensor:
     """Natural stimuli (stimulus, …signal) at the size that a model takes, on its device: (stimulus, *signal_shape)."""
-    device = next(model.parameters()).device
+    device = model.preprocessing.mean.device
     values = torch.from_numpy(np.ascontiguousarray(stimuli, dtype=np.float32)).to(device)
     return resize(values, model.preprocessing.size, model.preprocessing.interpolation)
 

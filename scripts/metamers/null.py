@@ -1,6 +1,5 @@
 """The null distribution of match between different natural stimuli, and which metamers it lets us accept."""
 
-import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +7,8 @@ import xarray as xr
 from scipy.stats import rankdata
 
 NULL_MEASURES = ("pearson_r", "spearman_rho", "snr_db")
+CHUNK = 1 << 16  # units of activations in float64 at a time
+ROUNDING = 1e-9  # correlations that differ by less are equal: the same ranks, summed in another order
 
 
 def choose_pairs(count: int, pairs: int, seed: int) -> np.ndarray:
@@ -15,11 +16,13 @@ def choose_pairs(count: int, pairs: int, seed: int) -> np.ndarray:
 
     Order within a pair counts: the first is the one whose power the signal-to-noise ratio refers to.
     """
-    every = np.array(list(itertools.permutations(range(count), 2)), dtype=int).reshape(-1, 2)
-    if len(every) <= pairs:
-        return every
-    chosen = np.random.default_rng(seed).choice(len(every), size=pairs, replace=False)
-    return every[np.sort(chosen)]
+    number = count * (count - 1)
+    chosen = np.arange(number)
+    if number > pairs:
+        chosen = np.sort(np.random.default_rng(seed).choice(number, size=pairs, replace=False))
+    # The n-th pair: its first, and the second counted among all others.
+    first, other = np.divmod(chosen, count - 1)
+    return np.stack([first, other + (other >= first)], axis=1)
 
 
 def null_distribution(activations: np.ndarray, pairs: np.ndarray) -> dict[str, np.ndarray]:
@@ -40,21 +43,29 @@ def null_distribution(activations: np.ndarray, pairs: np.ndarray) -> dict[str, n
     dict
         ``pearson_r``, ``spearman_rho``, ``snr_db`` (dB), each (pair,).
     """
-    values = activations.reshape(len(activations), -1).astype(np.float64)
+    values = activations.reshape(len(activations), -1)
     a, b = pairs.T
-    products = values @ values.T
+    products = _products(values, np.zeros(len(values)))
     power = np.diag(products)
     error = np.maximum(power[a] + power[b] - 2 * products[a, b], 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        snr_db = 10 * np.log10(power[a] / error)
-    correlations = {}
-    for name, scores in (("pearson_r", values), ("spearman_rho", rankdata(values, axis=1))):
-        centred = scores - scores.mean(axis=1, keepdims=True)
-        gram = centred @ centred.T
-        length = np.sqrt(np.diag(gram))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            correlations[name] = gram[a, b] / (length[a] * length[b])
-    return {**correlations, "snr_db": snr_db}
+        measures = {"snr_db": 10 * np.log10(power[a] / error)}
+        # Mean ranks are halves, exact in float32 up to 8 million units.
+        ranks = np.stack([rankdata(row).astype(np.float32) for row in values])
+        for name, scores in (("pearson_r", values), ("spearman_rho", ranks)):
+            products = _products(scores, scores.mean(axis=1, dtype=np.float64))
+            length = np.sqrt(np.diag(products))
+            measures[name] = products[a, b] / (length[a] * length[b])
+    return measures
+
+
+def _products(scores: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Products (stimulus, stimulus) of scores (stimulus, unit) less their means, in float64, some units at a time."""
+    products = np.zeros((len(scores), len(scores)))
+    for start in range(0, scores.shape[1], CHUNK):
+        centred = scores[:, start : start + CHUNK] - means[:, None]
+        products += centred @ centred.T
+    return products
 
 
 def accept(metamers: xr.Dataset, null: xr.Dataset) -> xr.Dataset:
@@ -75,7 +86,7 @@ def accept(metamers: xr.Dataset, null: xr.Dataset) -> xr.Dataset:
         measures. A rho that is not defined (constant activations) is not above.
     """
     highest = null["spearman_rho"].max("pair")
-    above_null = metamers["spearman_rho"] > highest.sel(stage=metamers["stage"])
+    above_null = metamers["spearman_rho"] > highest.sel(stage=metamers["stage"]) + ROUNDING
     category_preserved = metamers["predicted_category"] == metamers["category"]
     measures: Mapping[str, xr.DataArray] = {
         name: metamers[name] for name in ("normalized_error", "pearson_r", "spearman_rho", "snr_db")

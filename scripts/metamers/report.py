@@ -17,10 +17,10 @@ import xarray as xr
 import yaml
 from PIL import Image
 
-from metamers.compare import CORRELATIONS
+from metamers.compare import CORRELATIONS, by_others
 from metamers.humans import own_stages
 from metamers.names import INPUT_STAGE, NATURAL
-from metamers.report_figures import by_others, with_interval
+from metamers.report_figures import with_interval
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 GALLERY_STIMULI = 6  # rows of a gallery; more are in the exported folders
@@ -164,7 +164,7 @@ def summary(
     acceptance
         (stage, stimulus, seed) → ``accepted``.
     others
-        What ``metamers.report_figures.by_others`` gives.
+        What ``metamers.compare.by_others`` gives.
     recognizable, predicted
         What ``recognizability`` and ``predicted_human`` of ``metamers.compare`` give.
 

@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from metamers.compare import CORRELATIONS, predict_human, recognized
+from metamers.compare import CORRELATIONS, predict_human
 from metamers.humans import own_stages
 from metamers.names import NATURAL
 
@@ -54,30 +54,6 @@ def svg(figure: Figure) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()
-
-
-def by_others(recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray, generation_model: str) -> xr.Dataset:
-    """Recognizability of a model's metamers by all other models together, with its standard error over stimuli.
-
-    Parameters
-    ----------
-    recognition
-        Recognition model → ``correct`` (stage, stimulus, seed).
-    accepted
-        (stage, stimulus, seed).
-    generation_model
-        Whose metamers they are: its own answers do not count.
-
-    Returns
-    -------
-    xr.Dataset
-        What ``metamers.compare.recognized`` gives of the other models' mean answer to each metamer; NaN and 0 where
-        there is no other model.
-    """
-    others = [data["correct"].astype(float) for name, data in recognition.items() if name != generation_model]
-    if not others:
-        return recognized(xr.full_like(next(iter(recognition.values()))["correct"], np.nan, float), accepted)
-    return recognized(xr.concat(others, "recognition_model").mean("recognition_model"), accepted)
 
 
 def published_curves(relation: xr.Dataset, modality: str) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
@@ -132,7 +108,7 @@ def recognizability_figure(
     recognizable, predicted, relation
         What ``recognizability``, ``predicted_human`` and ``humans_vs_models`` of ``metamers.compare`` give.
     others
-        What ``by_others`` gives.
+        What ``metamers.compare.by_others`` gives.
     modality
         ``vision`` or ``audio``.
     chance
@@ -304,7 +280,7 @@ def humans_vs_models_figure(relation: xr.Dataset, modality: str) -> Figure:
     figure = Figure(figsize=(6.4, 6.9), layout="constrained")
     axes = figure.add_subplot()
     grid = np.linspace(0, 1, 101)
-    line, low, high = predict_human(grid, points).T
+    line, low, high = predict_human(grid, np.zeros(len(grid)), points).T
     axes.fill_between(
         grid, low, high, color=PALE, alpha=0.55, linewidth=0, zorder=1, label="95% interval of a new point"
     )

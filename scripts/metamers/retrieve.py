@@ -1,7 +1,7 @@
 """Files from outside: out of an installed package, from an address with its SHA-256, or from a mirror folder.
 
-One mechanism for data and weights. Whatever arrives is kept in a store under its hash, so that a broken transfer goes
-on where it stopped and nothing is fetched twice; a collection of files is then laid out as a folder, whole or not at
+One mechanism for data and weights. Whatever arrives stays in a store under its hash, so that a broken transfer goes on
+where it stopped and nothing is fetched twice; a collection of files is then laid out as a folder, whole or not at
 all. What the files mean is left to the steps that read them.
 """
 
@@ -14,15 +14,18 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import filelock
 import pooch
 import requests
 from tqdm import tqdm
 
-from metamers.files import sha256_of
+from metamers.hashes import sha256_of
 
 logger = logging.getLogger("metamers")
 
 RETRIES = 5
+# What a server may say that a later try can change: too slow, too many requests.
+PASSING = (requests.codes.request_timeout, requests.codes.too_many_requests)
 TIMEOUT_S = 30
 CHUNK = 1 << 16  # what is lost of a transfer that breaks
 
@@ -98,7 +101,7 @@ class ResumingDownloader:
 
 
 def download(url: str, sha256: str, store: Path) -> Path:
-    """Fetch an address into the store, resuming and retrying.
+    """Fetch an address into the store, resuming and retrying; whoever wants the same file at the same time waits.
 
     Parameters
     ----------
@@ -114,6 +117,11 @@ def download(url: str, sha256: str, store: Path) -> Path:
     OSError
         When the file cannot be had (after retries) or is not what its hash says; nothing wrong is left behind.
     """
+    with filelock.FileLock(store / f"{sha256}.lock"):
+        return _download(url, sha256, store)
+
+
+def _download(url: str, sha256: str, store: Path) -> Path:
     target = store / sha256
     partial = store / f"{sha256}.partial"
     problem: Exception | None = None
@@ -129,7 +137,8 @@ def download(url: str, sha256: str, store: Path) -> Path:
             partial.unlink(missing_ok=True)
         except requests.HTTPError as error:
             problem = error
-            if error.response.status_code < requests.codes.internal_server_error:
+            status = error.response.status_code
+            if status < requests.codes.internal_server_error and status not in PASSING:
                 break
         except (requests.RequestException, OSError) as error:
             problem = error
@@ -216,12 +225,20 @@ def retrieve(items: Sequence[Mapping[str, str]], folder: Path, store: Path, mirr
         for item in tqdm(items, desc=folder.name, unit="file", mininterval=1, disable=len(items) < 2):
             target = partial / item["name"]
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(obtain(item, store, mirror), target)
+            _lay_out(obtain(item, store, mirror), target, store)
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    for item in items:
-        if "sha256" in item:
-            (store / item["sha256"]).unlink(missing_ok=True)
+
+
+def _lay_out(source: Path, target: Path, store: Path) -> None:
+    """Put a file in its place: one of the store as a link, which takes no room twice, any other as a copy."""
+    if source.parent == store:
+        try:
+            target.hardlink_to(source)
+        except OSError:  # a file system without links
+            shutil.copyfile(source, target)
+    else:
+        shutil.copyfile(source, target)

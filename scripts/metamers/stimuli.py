@@ -42,8 +42,9 @@ def read_image(path: str | Path) -> np.ndarray:
         with Image.open(path) as image:
             if getattr(image, "n_frames", 1) > 1:
                 raise ValueError(f"{path}: an animation of {image.n_frames} frames; wanted one still image")
-            if image.mode in DEEP_MODES:
-                raise ValueError(f"{path}: pixels of mode {image.mode} have more than 8 bits; save it as 8-bit RGB")
+            # Pillow reads 16-bit colour as 8-bit RGB; how the file holds it stands in its tiles.
+            if image.mode in DEEP_MODES or any(";16" in str(tile) for tile in image.tile):
+                raise ValueError(f"{path}: its pixels have more than 8 bits; save it as 8-bit RGB")
             upright = ImageOps.exif_transpose(image)
             if upright.mode != "RGB":
                 logger.warning("%s: mode %s, converted to RGB", path, upright.mode)
@@ -104,9 +105,16 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
     Raises
     ------
     ValueError
-        For the first file that cannot be used.
+        For the first file that cannot be used, or two that show the same.
     """
     values = np.stack([square(read_image(Path(folder) / row["file"]), size) for row in rows])
+    seen: dict[bytes, str] = {}
+    for row, image in zip(rows, values, strict=True):
+        if (other := seen.setdefault(image.tobytes(), row["file"])) != row["file"]:
+            raise ValueError(
+                f"{other} and {row['file']} in {folder} are the same picture; leave one out: no match "
+                "could lie above that between different stimuli"
+            )
     return xr.Dataset(
         {"stimulus_value": (("stimulus", *SIGNAL_DIMS["vision"]), values)},
         coords={

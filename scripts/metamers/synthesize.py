@@ -45,26 +45,29 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
         When activations or gradients are not finite, when all activations of a stimulus are zero, or when the model is
         not differentiable before the stage.
     """
-    stages = list(model.stages)
-    earlier = ", ".join(stages[: stages.index(stage)]) if stage in stages else ""
+    with torch.no_grad():
+        activations = model(natural, stage)
+    if not activations.isfinite().all():
+        raise ValueError(f"model {model.name}: activations at stage {stage!r} are not finite")
+    if not activations.flatten(1).any(dim=1).all():
+        raise ValueError(
+            f"model {model.name}: a stimulus has only zero activations at stage {stage!r}, nothing to match: "
+            "leave the stimulus out (is it black?) or choose another stage"
+        )
     stimulus = natural[:1].clone().requires_grad_()
     one = model(stimulus, stage)
     gradient = None
     if one.requires_grad:
         (gradient,) = torch.autograd.grad(one.float().square().sum(), stimulus, allow_unused=True)
     if gradient is None or not gradient.any():
+        stages = list(model.stages)
         raise ValueError(
             f"model {model.name} is not differentiable before stage {stage!r}: no gradient reaches the stimulus, so "
-            f"nothing can be synthesized from it. Choose an earlier stage ({earlier}) or make the model differentiable."
+            f"nothing can be synthesized from it. Choose an earlier stage ({', '.join(stages[: stages.index(stage)])}) "
+            "or make the model differentiable."
         )
-    with torch.no_grad():
-        activations = model(natural, stage)
-    if not activations.isfinite().all() or not gradient.isfinite().all():
-        raise ValueError(f"model {model.name}: activations or gradients at stage {stage!r} are not finite")
-    if not activations.flatten(1).any(dim=1).all():
-        raise ValueError(
-            f"model {model.name}: a stimulus has only zero activations at stage {stage!r}: no match to seek"
-        )
+    if not gradient.isfinite().all():
+        raise ValueError(f"model {model.name}: gradients at stage {stage!r} are not finite")
     return activations
 
 

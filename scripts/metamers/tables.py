@@ -1,6 +1,7 @@
 """Tables of datasets: which stimuli there are, and which of a model's classes belong to each category."""
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]
             reader = csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
             rows = list(reader)
             header = reader.fieldnames or []
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: there is no such table; wanted columns {', '.join(columns)}") from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: there is no such table that can be read ({error.strerror}); wanted columns {', '.join(columns)}"
+        ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"{path}: not a table in UTF-8: {error}") from error
     if missing := [column for column in columns if column not in header]:
@@ -87,7 +90,7 @@ def category_classes(dataset: str, entry: Mapping[str, Any]) -> dict[str, list[i
     classes: dict[str, list[int]] = {}
     owner: dict[int, str] = {}
     for row in read_table(table, ["class_index", "category"]):
-        if not row["class_index"].strip().isdigit():
+        if not re.fullmatch(r"[0-9]{1,9}", row["class_index"].strip()):
             raise ConfigurationError(f"datasets: {dataset}: {table}: class_index {row['class_index']!r} is no index")
         index, category = int(row["class_index"]), row["category"]
         if owner.setdefault(index, category) != category:

@@ -1,8 +1,10 @@
 """Where files lie, and which of them a run has: path functions only."""
 
+import re
+
 from metamers.code_version import code_version
 from metamers.config import collections
-from metamers.names import stage_path
+from metamers.names import stage_path, unknown_name
 from metamers.tables import stimulus_table
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
@@ -14,12 +16,25 @@ RESOURCES = "resources/retrieved"
 COLLECTIONS = collections(setup)
 
 
+def one_of(names):
+    """A pattern for exactly one of these names."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    dataset="|".join(setup["datasets"]) or "(?!)",
-    generation_model="|".join(setup["models"]) or "(?!)",
-    recognition_model="|".join(setup["models"]) or "(?!)",
+    dataset=one_of(setup["datasets"]),
+    generation_model=one_of(setup["models"]),
+    recognition_model=one_of(setup["models"]),
     stage="[^/]+",
-    batch=r"\d{4}",
+    batch=r"\d\d\d\d+",
+
+
+def needed(collection):
+    """Whether the run uses a collection, without being asked for single files."""
+    kind, name = collection.split("/")
+    if kind in ("experiments", "judges"):
+        return setup["human_data"] == "participants"
+    return kind != "datasets" or name in setup["dataset_of"].values()
 
 
 def code(name, *data):
@@ -54,6 +69,11 @@ def architecture(model):
     return {key: value for key, value in setup["models"][model].items() if key not in ("references", "accuracy")}
 
 
+def choice(model):
+    """What the answers of a model, or about its metamers, depend on, of its dataset's registry entry."""
+    return {"categories": setup["datasets"][setup["dataset_of"][model]]["categories"]}
+
+
 def model_files(wildcard):
     """Input function: the files that the model in a wildcard is built from."""
 
@@ -80,7 +100,10 @@ def exported_stimuli_of(model):
 
 def stage_name(model, path):
     """The stage whose name in a path is ``path``."""
-    return next((stage for stage in setup["models"][model]["stages"] if stage_path(stage) == path), path)
+    stages = {stage_path(stage): stage for stage in setup["models"][model]["stages"]}
+    if path not in stages:
+        raise unknown_name("stage", path, stages, f"results of {model}")
+    return stages[path]
 
 
 def batches(model):
@@ -92,6 +115,8 @@ def batches(model):
 
 def batch_of(model, batch):
     """Names of the stimuli in a batch."""
+    if batch not in batches(model):
+        raise unknown_name("batch", batch, batches(model), f"results of {model}")
     return batches(model)[batch]
 
 

@@ -19,7 +19,7 @@ rule humans_participants:
     benchmark:
         f"{BENCHMARKS}/humans_participants/{{experiment}}.tsv"
     wildcard_constraints:
-        experiment="|".join(setup["experiments"]) or "(?!)",
+        experiment=one_of(setup["experiments"]),
     params:
         code=code("humans_participants"),
         experiment=lambda wildcards: setup["experiments"][wildcards.experiment],

@@ -41,6 +41,9 @@ rule null_acceptance:
         f"{BENCHMARKS}/null_acceptance/{{generation_model}}.tsv"
     params:
         code=code("null_acceptance"),
+    threads: 1
+    resources:
+        mem_mb=1000,
     conda:
         ENVIRONMENT
     message:

@@ -7,7 +7,7 @@ rule recognize:
         metamers=rules.synthesize_export.output,
         natural=lambda wildcards: exported_stimuli_of(wildcards.generation_model),
         acceptance=rules.null_acceptance.output,
-        categories=lambda wildcards: setup["datasets"][setup["dataset_of"][wildcards.generation_model]]["categories"],
+        categories=lambda wildcards: choice(wildcards.generation_model)["categories"],
     output:
         f"{RESULTS}/recognition/{{generation_model}}/{{recognition_model}}.nc",
     log:
@@ -19,7 +19,7 @@ rule recognize:
         model=lambda wildcards: architecture(wildcards.recognition_model),
         weights_file=lambda wildcards: weights_file(wildcards.recognition_model),
         dataset=lambda wildcards: setup["dataset_of"][wildcards.generation_model],
-        dataset_entry=lambda wildcards: setup["datasets"][setup["dataset_of"][wildcards.generation_model]],
+        dataset_entry=lambda wildcards: choice(wildcards.generation_model),
     threads: 1
     resources:
         mem_mb=4000,

@@ -15,7 +15,7 @@ report: "../report/workflow.rst"
 
 
 wildcard_constraints:
-    modality="|".join(setup["judges"]) or "(?!)",
+    modality=one_of(setup["judges"]),
 
 
 # What the report has to know of a generation model besides its files.

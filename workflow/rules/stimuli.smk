@@ -16,6 +16,9 @@ rule stimuli:
         code=code("stimuli"),
         entry=lambda wildcards: setup["datasets"][wildcards.dataset],
         folder=lambda wildcards: dataset_folder(wildcards.dataset),
+    threads: 1
+    resources:
+        mem_mb=1000,
     conda:
         ENVIRONMENT
     message:
@@ -35,6 +38,9 @@ rule stimuli_export:
         f"{BENCHMARKS}/stimuli_export/{{dataset}}.tsv"
     params:
         code=code("stimuli_export"),
+    threads: 1
+    resources:
+        mem_mb=1000,
     conda:
         ENVIRONMENT
     message:

@@ -5,7 +5,7 @@ rule synthesize:
     input:
         unpack(model_files("generation_model")),
         stimuli=lambda wildcards: stimuli_of(wildcards.generation_model),
-        categories=lambda wildcards: setup["datasets"][setup["dataset_of"][wildcards.generation_model]]["categories"],
+        categories=lambda wildcards: choice(wildcards.generation_model)["categories"],
     output:
         f"{RESULTS}/metamers/{{generation_model}}/{{stage}}/{{batch}}.nc",
     log:
@@ -17,7 +17,7 @@ rule synthesize:
         model=lambda wildcards: architecture(wildcards.generation_model),
         weights_file=lambda wildcards: weights_file(wildcards.generation_model),
         dataset=lambda wildcards: setup["dataset_of"][wildcards.generation_model],
-        dataset_entry=lambda wildcards: setup["datasets"][setup["dataset_of"][wildcards.generation_model]],
+        dataset_entry=lambda wildcards: choice(wildcards.generation_model),
         stage=lambda wildcards: stage_name(wildcards.generation_model, wildcards.stage),
         batch=lambda wildcards: batch_of(wildcards.generation_model, wildcards.batch),
         seeds=config["synthesis"]["seeds"],
@@ -47,6 +47,9 @@ rule synthesize_export:
         f"{BENCHMARKS}/synthesize_export/{{generation_model}}.tsv"
     params:
         code=code("synthesize_export"),
+    threads: 1
+    resources:
+        mem_mb=1000,
     conda:
         ENVIRONMENT
     message:
