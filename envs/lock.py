@@ -37,7 +37,7 @@ def main() -> None:
     """Resolve anew and write both files."""
     command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--extra", "test", "--universal"]
     command += ["--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header"]
-    command += ["--no-emit-index-url", "--no-emit-find-links", "--output-file", str(LOCK), *sys.argv[1:]]
+    command += ["--output-file", str(LOCK), *sys.argv[1:]]
     subprocess.run(command, check=True, cwd=ENVS.parent, stdout=subprocess.DEVNULL)
     lock = LOCK.read_text(encoding="utf-8")
     ENVIRONMENT.write_text(environment(lock), encoding="utf-8")

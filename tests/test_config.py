@@ -117,7 +117,7 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
         (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: wanted size, mean and std; found size"),
         (change("efficientnet_lite0.stages", {"input": None, "x": None}), "the first must be 'input: null', and all others"),
         (change("efficientnet_lite0.stages", {"input": None, 1: "blocks.0"}), r"efficientnet_lite0: stages: the key 1 is not text"),
-        (change("efficientnet_lite0.weights.package", "nowhere"), r"weights\.package: 'nowhere' is not installed"),
+        (change("efficientnet_lite0.weights.package", "nowhere"), r"weights: package 'nowhere' is not installed"),
         (change("efficientnet_lite0.weights.file", "x.pth"), r"has no file 'x\.pth'"),
         (change("efficientnet_lite0.input.mean", [float("nan")] * 3), "input: mean and std must be finite"),
         (lambda models: models.update({50: models["efficientnet_lite0"]}), "the key 50 is not text; put it in quotes"),

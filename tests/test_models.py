@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from metamers import config, models, retrieve, tables
+from metamers import config, models, packages, retrieve, tables
 from metamers.names import ConfigurationError
 from metamers.recognize import class_scores
 
@@ -303,7 +303,7 @@ def test_the_registrys_accuracy_on_the_photographs(name, root, tmp_path, monkeyp
     for dataset, accuracy in entry["accuracy"].items():
         dataset_entry = config.read_registry("config/datasets.yaml", "datasets")[dataset]
         rows = tables.stimulus_table(dataset, dataset_entry)
-        folder = retrieve.package_file("foolbox", f"foolbox/data/{rows[0]['file']}").parent
+        folder = packages.package_file("foolbox", f"foolbox/data/{rows[0]['file']}").parent
         stimuli = image_dataset(rows, folder, dataset_entry["size"])
         scores = class_scores(model, models.fit_stimuli(model, stimuli["stimulus_value"].values))
         classes = tables.category_classes(dataset, dataset_entry)

@@ -5,7 +5,6 @@ what would do. Whatever needs data or a model to be judged is left to the step t
 the workflow calls this each time that it builds its DAG.
 """
 
-import importlib.metadata
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ import jsonschema
 import yaml
 
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
+from metamers.packages import package_file
 from metamers.tables import read_table, stimulus_table
 
 # Modalities whose models can be built; registries and human data may have others.
@@ -158,12 +158,10 @@ def _check_models(models: Mapping[str, dict], source: str) -> None:
 def _check_package(package: str, files: list[str], key: str) -> None:
     """A package is installed and has the files."""
     try:
-        distribution = importlib.metadata.distribution(package)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ConfigurationError(f"{key}.package: {package!r} is not installed in this environment") from error
-    for file in files:
-        if not Path(str(distribution.locate_file(file))).is_file():
-            raise ConfigurationError(f"{key}: package {package!r} {distribution.version} has no file {file!r}")
+        for file in files:
+            package_file(package, file)
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{key}: {error}") from error
 
 
 def _check_files_of_model(name: str, model: Mapping[str, Any]) -> None:

@@ -5,7 +5,6 @@ where it stopped and nothing is fetched twice; a collection of files is then lai
 all. What the files mean is left to the steps that read them.
 """
 
-import importlib.metadata
 import logging
 import os
 import shutil
@@ -20,6 +19,7 @@ import requests
 from tqdm import tqdm
 
 from metamers.hashes import sha256_of
+from metamers.packages import package_file
 
 logger = logging.getLogger("metamers")
 
@@ -34,26 +34,6 @@ def mirror_path(url: str) -> str:
     """Where an address lies in a mirror folder: ``<host>/<path>``."""
     parts = urllib.parse.urlsplit(url)
     return f"{parts.netloc}{parts.path}"
-
-
-def package_file(package: str, file: str) -> Path:
-    """A file of an installed distribution, found without importing (running) the package.
-
-    Raises
-    ------
-    FileNotFoundError
-        When the distribution is not installed or has no such file.
-    """
-    try:
-        distribution = importlib.metadata.distribution(package)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise FileNotFoundError(
-            f"package {package!r} is not installed in this environment; `make run` installs all that the lock names"
-        ) from error
-    path = Path(str(distribution.locate_file(file)))
-    if not path.is_file():
-        raise FileNotFoundError(f"package {package!r} {distribution.version} has no file {file!r}")
-    return path
 
 
 class ResumingDownloader:
