@@ -1,0 +1,242 @@
+"""Natural sounds: sound files to arrays at one rate, length and level, and arrays to what listeners hear.
+
+A sound is an array (sample,) of float32, mono, nominally within -1 to 1. What is exported is 16-bit; whoever judges a
+sound, person or model, judges that.
+"""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import xarray as xr
+
+logger = logging.getLogger("metamers")
+
+RMS = 0.1  # of every sound that a model or a listener gets (Feather et al. 2023, Methods)
+
+# The decoder reads what there is of a cut WAV or AIFF file and only mentions it in its log.
+CUT_OFF = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+UNKNOWN_LENGTH = 0x7FFFFF00  # stated from here on: written as a stream, whose length was not known at the start
+
+LOWPASS_WIDTH = 64  # zero crossings of the resampling filter: an edge within 1.6 % of the lower Nyquist frequency
+
+
+def resample(sound: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
+    """A sound (sample,) at another sampling rate, float32, by windowed sinc interpolation."""
+    if from_hz == to_hz:
+        return np.asarray(sound, dtype=np.float32)
+    import torch  # here, since whoever only writes sounds does not need it
+    import torchaudio
+
+    values = torch.from_numpy(np.array(sound, dtype=np.float32))
+    return torchaudio.functional.resample(values, from_hz, to_hz, lowpass_filter_width=LOWPASS_WIDTH).numpy()
+
+
+def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
+    """Read one sound file, mono, at the wanted sampling rate.
+
+    Several channels are averaged, other rates resampled, and 8-bit files accepted, each with a note in the log.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (sample,), float32, nominally within -1 to 1.
+
+    Raises
+    ------
+    ValueError
+        When the file is missing, not a sound, damaged, cut off or empty, or holds NaN or infinite values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: not a sound that can be read: the file is empty; fetch or save it again")
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, subtype, frames = file.samplerate, file.subtype, file.frames
+            channels = file.read(dtype="float32", always_2d=True)
+            said = file.extra_info
+    except soundfile.LibsndfileError as error:
+        raise ValueError(
+            f"{path}: not a sound that can be read, damaged or cut off ({error.error_string}); "
+            "wanted WAV, FLAC, OGG, MP3 or AIFF: fetch or save it again"
+        ) from error
+    for stated, found in CUT_OFF.findall(said):
+        if int(found) < int(stated) < UNKNOWN_LENGTH:
+            raise ValueError(f"{path}: damaged or cut off ({found} of {stated} bytes of sound); fetch or save it again")
+    if len(channels) == 0:
+        raise ValueError(f"{path}: no samples, or cut off before the first; leave it out or fetch it again")
+    if len(channels) < frames:
+        raise ValueError(f"{path}: damaged or cut off ({len(channels)} of {frames} samples); fetch or save it again")
+    if not np.isfinite(channels).all():
+        raise ValueError(f"{path}: NaN or infinite values; save it again as 16-bit or finite floating-point sound")
+    if subtype in ("PCM_U8", "PCM_S8"):
+        logger.warning("%s: 8-bit sound, whose quantization noise can be heard", path)
+    if channels.shape[1] > 1:
+        logger.warning("%s: %d channels, averaged to one", path, channels.shape[1])
+    sound = channels.mean(axis=1)
+    if rate != sampling_rate_hz:
+        logger.warning("%s: sampled at %d Hz, resampled to %d Hz", path, rate, sampling_rate_hz)
+        sound = resample(sound, rate, sampling_rate_hz)
+    return sound
+
+
+def fit_length(sound: np.ndarray, samples: int, name: str) -> np.ndarray:
+    """A sound (sample,) of ``samples``: silence added on both sides, or its middle cut out, with a note in the log.
+
+    Parameters
+    ----------
+    sound
+        Shape (sample,).
+    samples
+        How many are wanted.
+    name
+        What the note calls the sound.
+    """
+    have = len(sound)
+    if have == samples:
+        return sound
+    if have < samples:
+        logger.warning("%s: %d samples, filled up with silence to %d", name, have, samples)
+        before = (samples - have) // 2
+        return np.pad(sound, (before, samples - have - before))
+    logger.warning("%s: %d samples, cut to the middle %d", name, have, samples)
+    first = (have - samples) // 2
+    return sound[first : first + samples]
+
+
+def with_rms(sound: np.ndarray, rms: float = RMS, name: str = "") -> np.ndarray:
+    """A sound scaled to a root mean square.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of ``sound``'s shape, float32.
+
+    Raises
+    ------
+    ValueError
+        When the sound has no samples, is silent, or is not finite.
+    """
+    name = name or "a sound"
+    values = np.asarray(sound, dtype=np.float64)
+    if values.size == 0:
+        raise ValueError(f"{name}: no samples, so there is nothing to scale to RMS {rms}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name}: NaN or infinite values cannot be scaled to RMS {rms}")
+    found = np.sqrt(np.mean(values**2))
+    if found == 0:
+        raise ValueError(f"{name}: silent, so it cannot be scaled to RMS {rms}; leave it out")
+    return (values * (rms / found)).astype(np.float32)
+
+
+def sixteen_bit(values: np.ndarray) -> np.ndarray:
+    """Values -1 to 1 as they are exported: the nearest of 65536 levels, int16; what lies outside is clipped.
+
+    Raises
+    ------
+    ValueError
+        When a value is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError("a sound with NaN or infinite values cannot be exported")
+    return np.clip(np.rint(np.asarray(values, dtype=np.float64) * 32768), -32768, 32767).astype(np.int16)
+
+
+def write_sound(values: np.ndarray, path: str | Path, sampling_rate_hz: int) -> None:
+    """Export a sound (sample,) of values -1 to 1 as 16-bit WAV; a note in the log says how many values were clipped."""
+    path = Path(path)
+    levels = sixteen_bit(values)
+    if clipped := int((np.abs(values) > 1).sum()):
+        logger.warning("%s: %d of %d values beyond -1 to 1, clipped", path, clipped, np.size(values))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, levels, sampling_rate_hz, subtype="PCM_16", format="WAV")
+
+
+def read_exported_sound(path: str | Path) -> np.ndarray:
+    """Read an exported sound: (sample,), float32, exactly its 16-bit levels divided by 32768.
+
+    Raises
+    ------
+    ValueError
+        As ``read_sound``, and when the file is not mono of 16 bits.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
+    try:
+        info = soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{path}: damaged or cut off ({error.error_string}); export it again") from error
+    if info.channels != 1 or info.subtype != "PCM_16":
+        raise ValueError(f"{path}: {info.channels} channels of {info.subtype}; an exported sound is one of PCM_16")
+    return read_sound(path, info.samplerate)
+
+
+def labelled_sounds(values: np.ndarray, rows: Sequence[Mapping[str, str]], sampling_rate_hz: int) -> xr.Dataset:
+    """Sounds and what is known of each as one dataset.
+
+    Parameters
+    ----------
+    values
+        Shape (stimulus, sample), float32.
+    rows
+        ``stimulus``, ``category`` and ``label`` of each, and ``speaker`` and ``split`` where there are any.
+    sampling_rate_hz
+        Kept as an attribute.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``stimulus_value`` (stimulus, sample), with ``category``, ``label``, ``speaker`` and ``split``.
+    """
+    facts = ("category", "label", "speaker", "split")
+    return xr.Dataset(
+        {"stimulus_value": (("stimulus", "sample"), values)},
+        coords={"stimulus": [row["stimulus"] for row in rows]}
+        | {fact: ("stimulus", [row.get(fact) or "" for row in rows]) for fact in facts},
+        attrs={"sampling_rate_hz": sampling_rate_hz},
+    )
+
+
+def sound_dataset(
+    rows: Sequence[Mapping[str, str]], folder: str | Path, sampling_rate_hz: int, duration_s: float
+) -> xr.Dataset:
+    """All sounds of a dataset, of one length and at RMS 0.1.
+
+    Parameters
+    ----------
+    rows
+        ``stimulus``, ``file``, ``category`` and ``label`` of each, ``speaker`` and ``split`` where there are any.
+    folder
+        Where the files lie.
+    sampling_rate_hz, duration_s
+        What every sound is brought to.
+
+    Returns
+    -------
+    xarray.Dataset
+        As ``labelled_sounds``.
+
+    Raises
+    ------
+    ValueError
+        For the first file that cannot be used, or two that sound the same.
+    """
+    samples = round(sampling_rate_hz * duration_s)
+    values = np.empty((len(rows), samples), dtype=np.float32)
+    seen: dict[bytes, str] = {}
+    for number, row in enumerate(rows):
+        path = Path(folder) / row["file"]
+        sound = fit_length(read_sound(path, sampling_rate_hz), samples, str(path))
+        values[number] = with_rms(sound, name=str(path))
+        if (other := seen.setdefault(values[number].tobytes(), row["file"])) != row["file"]:
+            raise ValueError(
+                f"{other} and {row['file']} in {folder} are the same sound; leave one out: no match "
+                "could lie above that between different stimuli"
+            )
+    return labelled_sounds(values, rows, sampling_rate_hz)
