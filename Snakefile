@@ -21,12 +21,14 @@ setup = metamers.config.resolve(config)
 include: "workflow/rules/common.smk"
 include: "workflow/rules/retrieve.smk"
 include: "workflow/rules/stimuli.smk"
+include: "workflow/rules/train.smk"
 include: "workflow/rules/synthesize.smk"
 include: "workflow/rules/null.smk"
 include: "workflow/rules/recognize.smk"
 include: "workflow/rules/humans.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/benchmark.smk"
 
 
 rule all:
@@ -49,3 +51,8 @@ rule humans:
 rule comparison:
     input:
         COMPARISON,
+
+
+rule benchmark:
+    input:
+        rules.benchmark_cochleagram.output,

@@ -13,7 +13,7 @@ use_threads(snakemake.threads)
 name, params = snakemake.wildcards.generation_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli)
-natural = fit_stimuli(model, stimuli["stimulus_value"].values)
+natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
 pairs = choose_pairs(len(natural), params.pairs, params.run_seed)
 measured = []
 for stage in params.stages:

@@ -1,20 +1,19 @@
-"""Make stimuli/<dataset>.nc out of a dataset's files."""
+"""Make stimuli/<dataset>.nc, of which metamers are made, out of a dataset's files or of synthetic speech."""
 
 from metamers import files
+from metamers.datasets import read_dataset
 from metamers.logs import log_to
-from metamers.stimuli import image_dataset
-from metamers.tables import stimulus_table
 
 log_to(snakemake.log[0])
-name, entry = snakemake.wildcards.dataset, snakemake.params.entry
+name, params = snakemake.wildcards.dataset, snakemake.params
 files.save(
-    image_dataset(stimulus_table(name, entry), snakemake.params.folder, entry["size"]),
+    read_dataset(name, params.entry, params.folder, params.run_seed, splits=["test"]),
     snakemake.output[0],
     title=f"Natural stimuli of {name}",
-    source=f"files of the dataset {name}, the central square resampled",
-    references="; ".join(entry.get("references", [])),
+    source=f"the dataset {name}",
+    references="; ".join(params.entry.get("references", [])),
     step="stimuli",
     run=snakemake.config["run"],
-    seed=snakemake.config["seed"],
+    seed=params.run_seed,
     inputs=snakemake.input,
 )

@@ -11,7 +11,7 @@ from metamers.logs import log_to
 from metamers.match import MEASURES, match
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
 from metamers.recognize import answers, class_scores
-from metamers.stimuli import SIGNAL_DIMS, eight_bit, start_noise
+from metamers.stimuli import MODALITIES, start_noise
 from metamers.synthesize import synthesize
 from metamers.tables import category_classes
 
@@ -20,14 +20,14 @@ use_threads(snakemake.threads)
 name, stage, params = snakemake.wildcards.generation_model, snakemake.params.stage, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli).sel(stimulus=params.batch)
+modality, shape = MODALITIES[model.modality], model.preprocessing.signal_shape
 seeds = list(range(params.seeds))
 
 # The batch that is optimized at once is every stimulus with every seed, the seed running fastest.
-natural = fit_stimuli(model, stimuli["stimulus_value"].values).repeat_interleave(len(seeds), dim=0)
+natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+natural = natural.repeat_interleave(len(seeds), dim=0)
 noise = [
-    start_noise(model.modality, model.signal_shape, stimulus, seed, params.run_seed)
-    for stimulus in params.batch
-    for seed in seeds
+    start_noise(model.modality, shape, stimulus, seed, params.run_seed) for stimulus in params.batch for seed in seeds
 ]
 start = torch.from_numpy(np.stack(noise)).to(natural.device)
 # Whether the dataset's classes are the model's is known now, not after the synthesis.
@@ -40,19 +40,19 @@ matches = [
     match(a, b) for a, b in zip(activations(model, natural, stage), activations(model, metamers, stage), strict=True)
 ]
 signal = metamers.cpu().numpy()
-shown = torch.from_numpy(eight_bit(signal).astype(np.float32) / 255).to(natural.device)
+shown = torch.from_numpy(modality.as_exported(signal)).to(natural.device)
 predicted = answers(class_scores(model, shown), classes, name)
 
-shape = (len(params.batch), len(seeds))
+each = (len(params.batch), len(seeds))
 dims = ("stimulus", "seed")
 files.save(
     xr.Dataset(
         {
-            "metamer": ((*dims, *SIGNAL_DIMS[model.modality]), signal.reshape(*shape, *model.signal_shape)),
-            **{key: (dims, np.reshape([m[key] for m in matches], shape)) for key in MEASURES},
-            "predicted_category": (dims, predicted.reshape(shape)),
-            "steps": (dims, np.full(shape, loss.shape[1])),
-            "loss": ((*dims, "step"), loss.reshape(*shape, -1)),
+            "metamer": ((*dims, *modality.dims), signal.reshape(*each, *shape)),
+            **{key: (dims, np.reshape([m[key] for m in matches], each)) for key in MEASURES},
+            "predicted_category": (dims, predicted.reshape(each)),
+            "steps": (dims, np.full(each, loss.shape[1])),
+            "loss": ((*dims, "step"), loss.reshape(*each, -1)),
         },
         coords={
             "stimulus": params.batch,
@@ -67,6 +67,7 @@ files.save(
             "settings": json.dumps(dict(params.settings)),
             "model": json.dumps(params.model),
             "device": str(natural.device),
+            **({"sampling_rate_hz": params.model["input"]["sampling_rate_hz"]} if model.modality == "audio" else {}),
         },
     ),
     snakemake.output[0],

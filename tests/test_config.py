@@ -30,9 +30,14 @@ def with_registry(settings, tmp_path, which, change):
 
 def test_the_default_configuration_resolves(settings):
     setup = config.resolve(settings)
-    assert list(setup["generation_models"]) == ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    assert {"efficientnet_lite0", "cochcnn9_standard", "spectemp"} <= setup["generation_models"].keys()
     assert setup["generation_models"]["efficientnet_lite0"][0] == "input"
     assert len(setup["stimuli"]["imagenet_photographs"]) == settings["stimuli"]["vision"]["number"]
+    words = [row["category"] for row in setup["stimuli"]["spoken_words"]]
+    assert len(set(words)) == settings["stimuli"]["audio"]["number"], "every word once before any comes again"
+    assert all(row["split"] == "test" for row in setup["stimuli"]["spoken_words"])
+    assert setup["training"]["cochcnn9_adversarial"]["perturbation"]["kind"] == "adversarial"
+    assert setup["training"]["cochcnn9_adversarial"]["batch_size"] == config.TRAINING_DEFAULTS["batch_size"]
 
 
 def change(path, value):
@@ -80,21 +85,46 @@ def change(path, value):
             "recognition_models: none of modality 'vision' to judge metamers of 'efficientnet_lite0'",
         ),
         ("stimuli", {}, "stimuli: no dataset for modality 'vision'"),
-        ("synthesis.one_cycle.optimizer", "adan", r"synthesis\.one_cycle\.optimizer: 'adan' is not one of .*adam"),
+        (
+            "synthesis.one_cycle.vision.optimizer",
+            "adan",
+            r"synthesis\.one_cycle\.vision\.optimizer: 'adan' is not one of .*adam",
+        ),
         ("synthesis.procedure", "fast", r"synthesis\.procedure: 'fast' is not one of .*one_cycle.*published"),
         (
-            "synthesis.one_cycle.steps",
+            "synthesis.one_cycle.audio.steps",
             -3,
-            r"synthesis\.one_cycle\.steps: -3 is less than .* Wanted: number of steps, from 1",
+            r"synthesis\.one_cycle\.audio\.steps: -3 is less than .* Wanted: number of steps, from 1",
         ),
-        ("synthesis.one_cycle.beta_2", 1, r"synthesis\.one_cycle\.beta_2: 1 is"),
+        ("synthesis.one_cycle.vision.beta_2", 1, r"synthesis\.one_cycle\.vision\.beta_2: 1 is"),
         ("human_data", "all", r"human_data: 'all' is not one of .* Wanted: summary or participants"),
         ("device", "gpu", r"device: 'gpu' does not match .* Wanted: auto, cpu, mps, cuda or cuda:N"),
         ("run", "../elsewhere", "run: '../elsewhere' names a folder"),
         ("mirror", "/no/such/folder", "mirror: there is no folder /no/such/folder"),
         ("registry.models", "config/none.yaml", "config/none.yaml: there is no such file"),
         ("registry.models", "config", r"config: there is no such file that can be read \(Is a directory\)"),
-        ("synthesis.one_cycle.learning_rate", float("inf"), r"synthesis\.one_cycle\.learning_rate: inf is greater"),
+        (
+            "synthesis.one_cycle.vision.learning_rate",
+            float("inf"),
+            r"synthesis\.one_cycle\.vision\.learning_rate: inf is greater",
+        ),
+        (
+            "synthesis.one_cycle",
+            {"vision": {"optimizer": "adam", "steps": 1, "learning_rate": 1, "beta_2": 0.9}},
+            r"synthesis\.one_cycle\.audio: missing",
+        ),
+        (
+            "comparison.contrasts",
+            [["cochcnn9_adversarial", "cochcnn9"]],
+            r"comparison\.contrasts\.0: unknown generation model 'cochcnn9'.*Did you mean",
+        ),
+        ("comparison.contrasts", [["spectemp", "efficientnet_lite0"]], "wanted two models of one modality"),
+        ("training.attack.norm", "l1", r"training\.attack\.norm: 'l1' is not one of"),
+        (
+            "stimuli.audio.dataset",
+            "imagenet_photographs",
+            r"stimuli\.audio\.dataset: 'imagenet_photographs' is of modality 'vision'",
+        ),
         ("sed", 1, r"'sed' was unexpected"),
     ],
 )
@@ -114,7 +144,17 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
         (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth"}), r"efficientnet_lite0\.weights: .* Wanted: .*sha256"),
         (change("efficientnet_lite0.weights", {"path": "none.pth"}), r"efficientnet_lite0\.weights\.path: there is no file none\.pth"),
         (change("efficientnet_lite0.source", {"python": "none.py:f"}), r"efficientnet_lite0\.source\.python: there is no file none\.py"),
-        (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: wanted size, mean and std; found size"),
+        (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: 'mean' is a required property Wanted: of a vision model size, mean and std"),
+        (change("cochcnn9_standard.input", {"sampling_rate_hz": 20000}), r"cochcnn9_standard\.input: 'duration_s' is a required property"),
+        (change("cochcnn9_standard.input.size", 224), r"cochcnn9_standard\.input: .* Wanted: of an audio model sampling_rate_hz and duration_s"),
+        (change("cochcnn9_standard.input.sampling_rate_hz", 16000), r"cochleagram\.high_hz: 10000 Hz is more than half of sampling_rate_hz 16000; give at most 8000"),
+        (change("cochcnn9_standard.input.duration_s", 0.01), r"duration_s: 200 samples are fewer than the 1001 taps"),
+        (change("cochcnn9_standard.weights", {"train": {"dataset": "words", "epochs": 1}}), r"weights\.train\.dataset: unknown dataset 'words'.*Valid: .*spoken_words"),
+        (change("cochcnn9_standard.weights", {"train": {"dataset": "imagenet_photographs", "epochs": 1}}), r"weights\.train\.dataset: 'imagenet_photographs' is of modality 'vision'"),
+        (change("efficientnet_lite0.weights", {"train": {"dataset": "imagenet_photographs", "epochs": 1}}), "has nothing of split train, validation; training needs train, validation, test"),
+        (change("cochcnn9_random.weights.train.perturbation", {"kind": "random", "norm": "l2", "size": 1, "on": "input", "steps": 3}), r"cochcnn9_random\.weights\.train\.perturbation: "),
+        (change("cochcnn9_random.weights.train.perturbation", {"kind": "adversarial", "norm": "l2", "size": 1, "on": "input"}), r"perturbation: 'steps' is a required property"),
+        (change("spectemp.weights.train.perturbation", {"kind": "random", "norm": "l2", "size": 1, "on": "input"}), "a readout is trained on unperturbed activations"),
         (change("efficientnet_lite0.stages", {"input": None, "x": None}), "the first must be 'input: null', and all others"),
         (change("efficientnet_lite0.stages", {"input": None, 1: "blocks.0"}), r"efficientnet_lite0: stages: the key 1 is not text"),
         (change("efficientnet_lite0.weights.package", "nowhere"), r"weights: package 'nowhere' is not installed"),
@@ -142,7 +182,7 @@ def table(tmp_path, name, text):
         ("a.png,\n", "0,dog\n", "line 2: no category"),
         ("a.png,dog\n", "²,dog\n", "class_index '²' is no index"),
         ("a.png,dog\n", "99999999999999999999,dog\n", "class_index '9+' is no index"),
-        ("a.png,dog\n", "0,dog\n", "has one stimulus; a null distribution needs two"),
+        ("a.png,dog\n", "0,dog\n", "1 stimuli of split test; a null distribution needs two"),
         ("", "0,dog\n", "has a header but no rows"),
         ("a.png,dog\nx/a.png,dog\n", "0,dog\n", "several files would be stimulus a"),
         ("../a.png,dog\n", "0,dog\n", "must lie in the dataset's folder"),
@@ -165,6 +205,47 @@ def test_a_wrong_dataset_is_named(settings, tmp_path, rows, categories, message)
     changed["stimuli"] = {"vision": {"dataset": "mine"}}
     with pytest.raises(ConfigurationError, match=message):
         config.resolve(changed)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a.wav,yeti,anna,test\n", r"word 'yeti' of a\.wav has no classes in .*; it has dog, cat"),
+        ("a.wav,dog,anna,tset\n", "unknown split 'tset'. Did you mean 'test'"),
+        ("a.wav,dog,anna,train\nb.wav,cat,bob,train\n", "0 stimuli of split test"),
+        ("a.wav,,anna,test\n", "line 2: no word"),
+    ],
+)
+def test_a_wrong_table_of_sounds_is_named(settings, tmp_path, rows, message):
+    entry = {
+        "modality": "audio",
+        "files": {"folder": str(tmp_path)},
+        "table": table(tmp_path, "table.csv", "file,word,speaker,split\n" + rows),
+        "categories": table(tmp_path, "categories.csv", "class_index,category\n0,dog\n1,cat\n"),
+        "sampling_rate_hz": 20_000,
+        "duration_s": 1,
+    }
+    changed = with_registry(settings, tmp_path, "datasets", lambda datasets: datasets.update(mine=entry))
+    changed["stimuli"] = {"audio": {"dataset": "mine"}}
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (change("spoken_words.speech.splits.test.voices", ["en-us+f99"]), r"spoken_words\.speech\.splits\.test\.voices: unknown voice 'en-us\+f99'. Did you mean"),
+        (change("spoken_words.speech.splits.test.voices", ["en-us+f1"]), "'en-us\\+f1' is listed in train already"),
+        (change("spoken_words.speech.splits.test.voices", []), "voices: none; wanted one at least"),
+        (change("spoken_words.speech.splits.train.per_word", 0), r"splits\.train\.per_word: 0 is less than the minimum"),
+        (change("spoken_words.speech.rate_wpm", [200, 100]), "whose low is above its high"),
+        (change("spoken_words.size", 100), r"spoken_words: .*Wanted: of sounds sampling_rate_hz and duration_s, and no size"),
+        (change("imagenet_photographs.duration_s", 1), r"imagenet_photographs: .*Wanted: of images a size"),
+    ],
+)  # fmt: skip
+def test_a_wrong_dataset_of_speech_is_named(settings, tmp_path, changed, message):
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(with_registry(settings, tmp_path, "datasets", changed))
 
 
 def test_a_table_without_its_columns_is_named(tmp_path):

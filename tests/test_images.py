@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metamers import stimuli
+from metamers import images
 
 
 def gradient(rows=20, columns=30):
@@ -23,7 +23,7 @@ def test_other_colour_modes_are_converted_and_noted(mode, tmp_path, caplog):
     path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
     image = gradient().convert("L").convert(mode) if mode == "LA" else gradient().convert(mode)
     image.save(path)
-    read = stimuli.read_image(path)
+    read = images.read_image(path)
     assert read.shape == (20, 30, 3)
     assert f"{path}: mode {mode}, converted to RGB" in caplog.text
     if mode == "L":
@@ -34,7 +34,7 @@ def test_other_colour_modes_are_converted_and_noted(mode, tmp_path, caplog):
 
 def test_transparent_pixels_show_white(tmp_path):
     Image.new("RGBA", (2, 2), (10, 20, 30, 0)).save(tmp_path / "x.png")
-    assert (stimuli.read_image(tmp_path / "x.png") == 255).all()
+    assert (images.read_image(tmp_path / "x.png") == 255).all()
 
 
 def broken(kind, folder):
@@ -85,7 +85,7 @@ def broken(kind, folder):
 def test_what_is_no_usable_image_is_refused_by_name(kind, message, tmp_path):
     path = broken(kind, tmp_path)
     with pytest.raises(ValueError, match=message) as error:
-        stimuli.read_image(path)
+        images.read_image(path)
     assert str(path) in str(error.value)
 
 
@@ -94,13 +94,13 @@ def test_the_same_picture_twice_is_refused(tmp_path):
     for row in rows:
         (gradient() if row["stimulus"] == "b" else gradient().rotate(180)).save(tmp_path / row["file"])
     with pytest.raises(ValueError, match=r"a\.png and c\.png in .* are the same picture"):
-        stimuli.image_dataset(rows, tmp_path, 8)
+        images.image_dataset(rows, tmp_path, 8)
 
 
 def test_the_central_square_is_cut_and_resampled():
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 10:20] = 255
-    cut = stimuli.square(image, 5)
+    cut = images.square(image, 5)
     assert cut.shape == (3, 5, 5)
     assert cut.dtype == np.float32
     np.testing.assert_array_equal(cut, 1)
@@ -111,30 +111,18 @@ def test_sideways_photographs_are_turned_upright(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(tmp_path / "x.jpg", exif=exif)
-    assert stimuli.read_image(tmp_path / "x.jpg").shape == (30, 20, 3)
+    assert images.read_image(tmp_path / "x.jpg").shape == (30, 20, 3)
 
 
 def test_export_keeps_the_nearest_of_256_levels(tmp_path):
     values = np.random.default_rng(0).uniform(-0.1, 1.1, (3, 8, 8)).astype(np.float32)
-    stimuli.write_image(values, tmp_path / "x.png")
-    read = stimuli.read_exported(tmp_path / "x.png")
+    images.write_image(values, tmp_path / "x.png")
+    read = images.read_exported_image(tmp_path / "x.png")
     np.testing.assert_allclose(read, np.clip(values, 0, 1), atol=0.5 / 255 + 1e-6)
-    np.testing.assert_array_equal(stimuli.eight_bit(read), stimuli.eight_bit(values))
+    np.testing.assert_array_equal(images.eight_bit(read), images.eight_bit(values))
 
 
 def test_nan_is_not_exported(tmp_path):
     with pytest.raises(ValueError, match="NaN"):
-        stimuli.write_image(np.full((3, 2, 2), np.nan), tmp_path / "x.png")
+        images.write_image(np.full((3, 2, 2), np.nan), tmp_path / "x.png")
     assert not (tmp_path / "x.png").exists()
-
-
-def test_the_start_is_the_published_noise_whatever_else_is_in_the_batch():
-    noise = stimuli.start_noise("vision", (3, 64, 64), "a", 0, run_seed=0)
-    assert noise.mean() == pytest.approx(0.5, abs=0.002)
-    assert noise.std() == pytest.approx(0.05, abs=0.001)
-    np.testing.assert_array_equal(noise, stimuli.start_noise("vision", (3, 64, 64), "a", 0, run_seed=0))
-    others = [("b", 0, 0), ("a", 1, 0), ("a", 0, 1)]
-    for stimulus, seed, run_seed in others:
-        assert (noise != stimuli.start_noise("vision", (3, 64, 64), stimulus, seed, run_seed)).any()
-    sound = stimuli.start_noise("audio", (20_000,), "a", 0, run_seed=0)
-    assert sound.std() == pytest.approx(1e-7, rel=0.05)

@@ -15,7 +15,7 @@ PUBLISHED = {"steps": 300, "step_size": 1.0, "halvings": 7}
 
 
 def starts(model, names, seeds=(0,)):
-    noise = [start_noise("vision", model.signal_shape, name, seed, 0) for name in names for seed in seeds]
+    noise = [start_noise("vision", model.preprocessing.signal_shape, name, seed, 0) for name in names for seed in seeds]
     return torch.from_numpy(np.stack(noise))
 
 
@@ -27,7 +27,7 @@ def linear(root):
 @pytest.fixture
 def natural(linear):
     # Near the start, so that the values stay within 0 to 1 and the algebra holds.
-    noise = torch.randn(3, *linear.signal_shape, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(3, *linear.preprocessing.signal_shape, generator=torch.Generator().manual_seed(1))
     return (0.5 + 0.05 * noise).clamp(0, 1)
 
 

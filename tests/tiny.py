@@ -38,6 +38,20 @@ class Convolutional(nn.Module):
         return self.classify(self.pool(hidden).flatten(1))
 
 
+class Hearing(nn.Module):
+    """One convolution over time on a cochleagram, and a readout of its mean."""
+
+    def __init__(self, frequencies: int = 12, classes: int = 3):
+        super().__init__()
+        self.convolve = nn.Conv2d(1, 8, (frequencies, 5))
+        self.relu = nn.ReLU()
+        self.norm = nn.BatchNorm2d(8)
+        self.classify = nn.Linear(8, classes)
+
+    def forward(self, cochleagrams):
+        return self.classify(self.norm(self.relu(self.convolve(cochleagrams))).mean((2, 3)))
+
+
 class Rounding(nn.Module):
     """Not differentiable before its last stage."""
 
@@ -66,6 +80,11 @@ def linear(**arguments):
 def convolutional(**arguments):
     """A small convolutional model."""
     return Convolutional(**arguments)
+
+
+def hearing(**arguments):
+    """A small auditory model."""
+    return Hearing(**arguments)
 
 
 def rounding(**arguments):

@@ -6,7 +6,7 @@ the workflow calls this each time that it builds its DAG.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,18 @@ import yaml
 
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 from metamers.packages import package_file
-from metamers.tables import read_table, stimulus_table
+from metamers.tables import SPLITS, read_table, stimulus_table
 
-# Modalities whose models can be built; registries and human data may have others.
-RUNNABLE = ("vision",)
+# What a registry entry's `weights.train` may leave out.
+TRAINING_DEFAULTS = {
+    "batch_size": 32,
+    "learning_rate": 0.003,
+    "weight_decay": 0.01,
+    "label_smoothing": 0.0,
+    "seed": 0,
+    "readout": None,
+    "perturbation": None,
+}
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
 
@@ -174,14 +182,57 @@ def _check_files_of_model(name: str, model: Mapping[str, Any]) -> None:
         _check_package(package, [model["weights"]["file"]], f"models: {name}.weights")
     if not all(map(math.isfinite, [*model["input"].get("mean", []), *model["input"].get("std", [])])):
         raise ConfigurationError(f"models: {name}.input: mean and std must be finite numbers")
-    if not {"size", "mean", "std"} <= model["input"].keys():
-        raise ConfigurationError(f"models: {name}.input: wanted size, mean and std; found {', '.join(model['input'])}")
+    if model["modality"] == "audio":
+        _check_cochleagram(model["input"], f"models: {name}.input")
 
 
-def _stimuli(config: Mapping[str, Any], datasets: Mapping[str, dict]) -> dict[str, list[dict[str, str]]]:
-    """Datasets in use, and the rows of their tables that metamers are made of."""
+def _check_cochleagram(sound: Mapping[str, Any], key: str) -> None:
+    """A model's sounds carry the frequencies that its cochleagram asks for, and are long enough for it."""
+    settings = {"high_hz": 10000, "low_hz": 50, "taps": 1001} | sound.get("cochleagram", {})
+    if settings["high_hz"] > sound["sampling_rate_hz"] / 2:
+        raise ConfigurationError(
+            f"{key}.cochleagram.high_hz: {settings['high_hz']} Hz is more than half of sampling_rate_hz "
+            f"{sound['sampling_rate_hz']}; give at most {sound['sampling_rate_hz'] / 2}"
+        )
+    if settings["low_hz"] >= settings["high_hz"]:
+        raise ConfigurationError(f"{key}.cochleagram.low_hz: {settings['low_hz']} must lie below high_hz")
+    if (samples := round(sound["sampling_rate_hz"] * sound["duration_s"])) < settings["taps"]:
+        raise ConfigurationError(
+            f"{key}.duration_s: {samples} samples are fewer than the {settings['taps']} taps of the downsampling filter"
+        )
+
+
+def training_settings(model: Mapping[str, Any]) -> dict[str, Any]:
+    """How a model of the registry is trained, defaults filled in."""
+    return TRAINING_DEFAULTS | model["weights"]["train"]
+
+
+def _check_training(name: str, models: Mapping[str, dict], datasets: Mapping[str, dict]) -> None:
+    """A model to be trained has a dataset with all splits, and settings that go together."""
+    settings, key = models[name]["weights"]["train"], f"models: {name}.weights.train"
+    dataset = settings["dataset"]
+    if dataset not in datasets:
+        raise unknown_name("dataset", dataset, datasets, f"{key}.dataset")
+    if datasets[dataset]["modality"] != models[name]["modality"]:
+        raise ConfigurationError(f"{key}.dataset: {dataset!r} is of modality {datasets[dataset]['modality']!r}")
+    found = {row["split"] for row in stimulus_table(dataset, datasets[dataset])}
+    if missing := [split for split in SPLITS if split not in found]:
+        raise ConfigurationError(
+            f"{key}.dataset: {dataset!r} has nothing of split {', '.join(missing)}; training needs {', '.join(SPLITS)}"
+        )
+    if "readout" in settings and "perturbation" in settings:
+        raise ConfigurationError(f"{key}.perturbation: a readout is trained on unperturbed activations; leave it out")
+
+
+def _stimuli(
+    config: Mapping[str, Any], modalities: Iterable[str], datasets: Mapping[str, dict]
+) -> dict[str, list[dict[str, str]]]:
+    """Datasets in use, those of modalities that the run has models of, and the rows that metamers are made of."""
     stimuli = {}
-    for modality, choice in config["stimuli"].items():
+    for modality in modalities:
+        if modality not in config["stimuli"]:
+            continue
+        choice = config["stimuli"][modality]
         name = choice["dataset"]
         key = f"stimuli.{modality}.dataset"
         if name not in datasets:
@@ -189,28 +240,41 @@ def _stimuli(config: Mapping[str, Any], datasets: Mapping[str, dict]) -> dict[st
         entry = datasets[name]
         if entry["modality"] != modality:
             raise ConfigurationError(f"{key}: {name!r} is of modality {entry['modality']!r}")
-        if modality not in RUNNABLE:
-            raise ConfigurationError(f"stimuli.{modality}: only {', '.join(RUNNABLE)} can be run yet")
-        if "size" not in entry:
-            raise ConfigurationError(f"datasets: {name}.size: missing; wanted rows and columns in pixels")
-        rows = stimulus_table(name, entry)
+        rows = [row for row in stimulus_table(name, entry) if row["split"] == "test"]
         if len(rows) < 2:
             raise ConfigurationError(
-                f"datasets: {name}: {entry['table']} has one stimulus; a null distribution needs two"
+                f"datasets: {name}: {len(rows)} stimuli of split test; a null distribution needs two at least"
             )
-        if package := entry["files"].get("package"):
-            _check_package(
-                package, [f"{entry['files']['folder']}/{row['file']}" for row in rows], f"datasets: {name}.files"
-            )
-        elif "folder" in entry["files"]:
-            for row in rows:
-                if not (path := Path(entry["files"]["folder"]) / row["file"]).is_file():
-                    raise ConfigurationError(f"datasets: {name}: {entry['table']} names {path}, which is not there")
         number = choice.get("number") or len(rows)
         if number > len(rows):
             raise ConfigurationError(f"stimuli.{modality}.number: {number}, but {name!r} has {len(rows)} stimuli")
         stimuli[name] = rows[:number]
     return stimuli
+
+
+def _check_files_of_dataset(name: str, entry: Mapping[str, Any]) -> None:
+    """The files of a dataset's table, where they are not retrieved, are there."""
+    files = entry.get("files", {})
+    rows = stimulus_table(name, entry)
+    if package := files.get("package"):
+        _check_package(package, [f"{files['folder']}/{row['file']}" for row in rows], f"datasets: {name}.files")
+    elif "folder" in files:
+        for row in rows:
+            if not (path := Path(files["folder"]) / row["file"]).is_file():
+                raise ConfigurationError(f"datasets: {name}: {entry['table']} names {path}, which is not there")
+
+
+def _check_contrasts(
+    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, dict]
+) -> None:
+    """Models that are compared are generation models of one modality."""
+    for number, pair in enumerate(config["comparison"]["contrasts"]):
+        key = f"comparison.contrasts.{number}"
+        for name in pair:
+            if name not in generation_models:
+                raise unknown_name("generation model", name, generation_models, key)
+        if pair[0] == pair[1] or models[pair[0]]["modality"] != models[pair[1]]["modality"]:
+            raise ConfigurationError(f"{key}: {pair[0]} and {pair[1]}: wanted two models of one modality")
 
 
 def _generation_models(config: Mapping[str, Any], models: Mapping[str, dict]) -> dict[str, list[str]]:
@@ -232,6 +296,14 @@ def _generation_models(config: Mapping[str, Any], models: Mapping[str, dict]) ->
     return chosen
 
 
+def _check_procedure(config: Mapping[str, Any], stimuli: Mapping[str, list], datasets: Mapping[str, dict]) -> None:
+    """The chosen procedure has settings for every modality in use."""
+    procedure = config["synthesis"]["procedure"]
+    for modality in dict.fromkeys(datasets[dataset]["modality"] for dataset in stimuli):
+        if modality not in config["synthesis"][procedure]:
+            raise ConfigurationError(f"synthesis.{procedure}.{modality}: missing; its settings for that modality")
+
+
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     """Check a configuration and everything that it names.
 
@@ -247,7 +319,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         ``read_experiments`` gives (the last is its ``source``); ``human_data``: as configured;
         ``generation_models``: name → stages in order;
         ``recognition_models``: names; ``stimuli``: dataset → rows of its table that metamers are made of;
-        ``dataset_of``: model → dataset of its modality.
+        ``dataset_of``: model → dataset of its modality; ``training``: model → how it is trained, for those that are.
 
     Raises
     ------
@@ -269,7 +341,14 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     used = [*generation_models, *config["recognition_models"]]
     for name in used:
         _check_files_of_model(name, models[name])
-    stimuli = _stimuli(config, datasets)
+    trained = [name for name in dict.fromkeys(used) if "train" in models[name]["weights"]]
+    for name in trained:
+        _check_training(name, models, datasets)
+    stimuli = _stimuli(config, dict.fromkeys(models[name]["modality"] for name in used), datasets)
+    for name in dict.fromkeys([*stimuli, *(models[name]["weights"]["train"]["dataset"] for name in trained)]):
+        _check_files_of_dataset(name, datasets[name])
+    _check_procedure(config, stimuli, datasets)
+    _check_contrasts(config, generation_models, models)
     of_modality = {datasets[dataset]["modality"]: dataset for dataset in stimuli}
     for name in used:
         if models[name]["modality"] not in of_modality:
@@ -291,6 +370,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         "recognition_models": config["recognition_models"],
         "stimuli": stimuli,
         "dataset_of": {name: of_modality[models[name]["modality"]] for name in used},
+        "training": {name: training_settings(models[name]) for name in trained},
     }
 
 
@@ -327,9 +407,9 @@ def collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
             wanted = {key: weights[key] for key in ("package", "file", "url", "sha256") if key in weights}
             name = (weights.get("file") or weights["url"]).rsplit("/", 1)[-1]
             found[f"weights/{model}"] = [{"name": name, **wanted}]
-    for dataset in setup["stimuli"]:
+    for dataset in dict.fromkeys([*setup["stimuli"], *(how["dataset"] for how in setup["training"].values())]):
         entry = setup["datasets"][dataset]
-        files = entry["files"]
+        files = entry.get("files", {})
         if "package" in files:
             found[f"datasets/{dataset}"] = [
                 {"name": row["file"], "package": files["package"], "file": f"{files['folder']}/{row['file']}"}

@@ -1,10 +1,8 @@
-"""Natural stimuli: image files to arrays, arrays to what observers are shown, and the noise that synthesis starts from.
+"""Images: files to arrays, and arrays to what observers are shown.
 
-An image is an array (channel, row, column) of values 0 to 1. What is exported is 8-bit; whoever judges a stimulus,
-person or model, judges that.
+An image is an array (channel, row, column) of values 0 to 1. What is exported is 8-bit.
 """
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +14,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 logger = logging.getLogger("metamers")
 
 CHANNELS = ("red", "green", "blue")
-SIGNAL_DIMS = {"vision": ("channel", "row", "column"), "audio": ("sample",)}
-START_MEAN = {"vision": 0.5, "audio": 0.0}
-START_STANDARD_DEVIATION = {"vision": 0.05, "audio": 1e-7}
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -91,7 +86,7 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
     Parameters
     ----------
     rows
-        ``stimulus``, ``file``, ``category`` and ``label`` of each, as from ``metamers.tables.stimulus_table``.
+        Of each what ``metamers.tables.stimulus_table`` gives.
     folder
         Where the files lie.
     size
@@ -100,7 +95,8 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
     Returns
     -------
     xarray.Dataset
-        ``stimulus_value`` (stimulus, channel, row, column), with ``category`` and ``label``.
+        ``stimulus_value`` (stimulus, channel, row, column), with ``category``, ``label``, ``speaker`` (empty) and
+        ``split``.
 
     Raises
     ------
@@ -116,11 +112,13 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
                 "could lie above that between different stimuli"
             )
     return xr.Dataset(
-        {"stimulus_value": (("stimulus", *SIGNAL_DIMS["vision"]), values)},
+        {"stimulus_value": (("stimulus", "channel", "row", "column"), values)},
         coords={
             "stimulus": [row["stimulus"] for row in rows],
             "category": ("stimulus", [row["category"] for row in rows]),
             "label": ("stimulus", [row["label"] for row in rows]),
+            "speaker": ("stimulus", [row["speaker"] for row in rows]),
+            "split": ("stimulus", [row["split"] for row in rows]),
             "channel": list(CHANNELS),
         },
     )
@@ -145,26 +143,6 @@ def write_image(values: np.ndarray, path: str | Path) -> None:
     Image.fromarray(eight_bit(values).transpose(1, 2, 0)).save(path, format="PNG")
 
 
-def read_exported(path: str | Path) -> np.ndarray:
+def read_exported_image(path: str | Path) -> np.ndarray:
     """Read an exported image: (channel, row, column), float32, values 0 to 1."""
     return np.ascontiguousarray(read_image(path).transpose(2, 0, 1), dtype=np.float32) / 255
-
-
-def start_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
-    """The noise that the synthesis of one metamer starts from.
-
-    One generator per stimulus and seed, so that a start does not depend on what else is in the batch. Mean and
-    standard deviation as published: images 0.5 and 0.05, within 0 to 1; sounds 0 and 1e-7 (Feather et al. 2023,
-    Methods, metamer generation).
-
-    Returns
-    -------
-    numpy.ndarray
-        Of ``shape``, float32.
-    """
-    entropy = hashlib.sha256(f"{run_seed}/{stimulus}/{seed}".encode()).digest()
-    noise = np.random.default_rng(list(entropy)).standard_normal(shape)
-    start = START_MEAN[modality] + START_STANDARD_DEVIATION[modality] * noise
-    if modality == "vision":
-        start = np.clip(start, 0, 1)
-    return start.astype(np.float32)

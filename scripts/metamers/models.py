@@ -22,10 +22,14 @@ from torch import nn
 from metamers.fold import fold_batch_norms
 from metamers.hashes import sha256_of
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
+from metamers.preprocessing import PREPROCESSING
 
 logger = logging.getLogger("metamers")
 
 Weights = dict[str, torch.Tensor]
+
+PREPROCESSING_PATH = "preprocessing"
+NO_OPTIONS = {"module": None, "pass_through_relu": None, "coarse_to_fine": None}
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
@@ -37,38 +41,6 @@ class _StageReached(Exception):  # noqa: N818 (a signal, not an error)
 
 def _stop(_module: nn.Module, _inputs: tuple, output: Any) -> None:
     raise _StageReached(output)
-
-
-class ImagePreprocessing(nn.Module):
-    """Bring images to a model's size and normalize them.
-
-    Parameters
-    ----------
-    size
-        Rows and columns that the network takes, in pixels.
-    mean, std
-        Of the three channels, for values 0 to 1.
-    interpolation
-        ``bicubic`` or ``bilinear``, antialiased; used only on images of another size.
-    """
-
-    def __init__(self, size: int, mean: list[float], std: list[float], interpolation: str = "bicubic"):
-        super().__init__()
-        self.size = size
-        self.interpolation = interpolation
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (batch, 3, row, column), values 0 to 1, to the network's input (batch, 3, size, size)."""
-        return (resize(images, self.size, self.interpolation) - self.mean) / self.std
-
-
-def resize(images: torch.Tensor, size: int, interpolation: str) -> torch.Tensor:
-    """Resample images (batch, 3, row, column) to (batch, 3, size, size), values 0 to 1; unchanged where they fit."""
-    if images.shape[-2:] == (size, size):
-        return images
-    return nn.functional.interpolate(images, (size, size), mode=interpolation, antialias=True).clamp(0, 1)
 
 
 def pass_through(relu: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -89,13 +61,13 @@ class Model(nn.Module):
     modality
         ``vision`` or ``audio``.
     preprocessing
-        From stimuli to what ``network`` takes; differentiable.
+        From stimuli to what ``network`` takes, differentiable: see ``metamers.preprocessing``.
     network
         Gives class scores (batch, class).
     stages
-        Stage → module path, or {module, pass_through_relu}, in processing order; ``input`` → None comes first.
-    signal_shape
-        Shape of one stimulus at the size that the network takes: (3, size, size) or (samples,).
+        Stage → module path in ``network``, or {module, pass_through_relu, coarse_to_fine}, in processing order;
+        ``input`` → None comes first; the path ``preprocessing`` is what the network is given (of a sound its
+        cochleagram).
 
     Raises
     ------
@@ -110,29 +82,32 @@ class Model(nn.Module):
         preprocessing: nn.Module,
         network: nn.Module,
         stages: Mapping[str, Any],
-        signal_shape: tuple[int, ...],
     ):
         super().__init__()
         self.name = name
         self.modality = modality
         self.preprocessing = preprocessing
         self.network = network
-        self.signal_shape = signal_shape
         self.stages = {
-            stage: entry if isinstance(entry, dict) else {"module": entry, "pass_through_relu": None}
+            stage: NO_OPTIONS | (entry if isinstance(entry, dict) else {"module": entry})
             for stage, entry in stages.items()
         }
         self._relu_calls: dict[str, int] = {}
         for stage, entry in self.stages.items():
-            for path in filter(None, entry.values()):
-                self._module(path, f"models: {name}.stages.{stage}")
+            key = f"models: {name}.stages.{stage}"
+            for path in filter(None, (entry["module"], entry["pass_through_relu"])):
+                self._module(path, key)
             if entry["pass_through_relu"] and not isinstance(
                 self._module(entry["pass_through_relu"], ""), nn.ReLU | nn.ReLU6
             ):
-                raise ValueError(f"models: {name}.stages.{stage}.pass_through_relu: that module is no ReLU")
+                raise ValueError(f"{key}.pass_through_relu: that module is no ReLU")
+            if entry["coarse_to_fine"] and not hasattr(network, "coarse_units"):
+                raise ValueError(f"{key}.coarse_to_fine: the network has no method coarse_units(progress)")
         self.requires_grad_(False).eval()
 
     def _module(self, path: str, key: str) -> nn.Module:
+        if path == PREPROCESSING_PATH:
+            return self.preprocessing
         try:
             return self.network.get_submodule(path)
         except AttributeError as error:
@@ -163,9 +138,20 @@ class Model(nn.Module):
         with self._pass_through(stage, stimuli):
             return self._run_to(stage, stimuli)
 
+    def units_in_loss(self, stage: str, progress: float) -> torch.Tensor | None:
+        """Which units (unit,) of a stage's second dimension a synthesis is to match at a part 0 to 1 of its steps.
+
+        None for all of them, as at most stages. A stage whose registry entry has ``coarse_to_fine`` takes that part of
+        the steps to go through what the network's ``coarse_units`` names, coarse ones first.
+        """
+        share = self.stages[stage]["coarse_to_fine"]
+        if share is None or progress >= share:
+            return None
+        return self.network.coarse_units(progress / share)
+
     def _run_to(self, stage: str, stimuli: torch.Tensor) -> torch.Tensor:
         path = self.stages[stage]["module"]
-        hook = self.network.get_submodule(path).register_forward_hook(_stop)
+        hook = self._module(path, stage).register_forward_hook(_stop)
         try:
             self.scores(stimuli)
         except _StageReached as reached:
@@ -263,6 +249,14 @@ def _timm(name: str, arguments: dict) -> nn.Module:
     return timm.create_model(name, pretrained=False, **arguments)
 
 
+def _library(name: str, arguments: dict) -> nn.Module:
+    from metamers import networks
+
+    if name not in networks.NETWORKS:
+        raise unknown_name("architecture", name, networks.NETWORKS, "source.metamers")
+    return networks.NETWORKS[name](**arguments)
+
+
 def _python(place: str, arguments: dict) -> nn.Module:
     file, function = place.split(":")
     if not Path(file).is_file():
@@ -285,6 +279,7 @@ def _python(place: str, arguments: dict) -> nn.Module:
 BUILDERS: dict[str, Callable[[str, dict], nn.Module]] = {
     "torchvision": _torchvision,
     "timm": _timm,
+    "metamers": _library,
     "python": _python,
 }
 
@@ -386,17 +381,8 @@ def fit_weights(weights: Weights, network: nn.Module, keys: str, source: str) ->
     return weights
 
 
-def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | None, device: torch.device) -> Model:
-    """Build a model of the registry and load its weights.
-
-    Parameters
-    ----------
-    name, entry
-        The registry's name and entry.
-    weights_file
-        The retrieved file, or None for ``weights: {random: SEED}``.
-    device
-        Where it is to run.
+def build_network(name: str, entry: Mapping[str, Any], seed: int) -> nn.Module:
+    """Build the network of a registry entry, filled with random numbers of a seed.
 
     Raises
     ------
@@ -406,16 +392,35 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
     source = dict(entry["source"])
     arguments = source.pop("arguments", {})
     (kind, place), *_ = source.items()
-    weights = entry["weights"]
-    # The builder fills the network with random numbers, which are its weights under `random` and else replaced.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(weights.get("random", 0))
+        torch.manual_seed(seed)
         try:
-            network = BUILDERS[kind](place, arguments)
+            return BUILDERS[kind](place, arguments)
         except ConfigurationError:
             raise
         except Exception as error:  # a builder is anybody's code
             raise ValueError(f"models: {name}.source: {place} with arguments {arguments} fails: {error}") from error
+
+
+def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | None, device: torch.device) -> Model:
+    """Build a model of the registry and load its weights.
+
+    Parameters
+    ----------
+    name, entry
+        The registry's name and entry.
+    weights_file
+        The retrieved or trained file, or None for ``weights: {random: SEED}``.
+    device
+        Where it is to run.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        Naming the key or file that is wrong.
+    """
+    weights = entry["weights"]
+    network = build_network(name, entry, weights.get("random", 0))
     if weights_file is not None:
         if "sha256" in weights and (found := sha256_of(weights_file)) != weights["sha256"]:
             raise ValueError(
@@ -424,14 +429,13 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
             )
         state = read_weights(weights_file, weights.get("entry"), weights.get("prefix", ""))
         network.load_state_dict(fit_weights(state, network, weights.get("keys", "same"), str(weights_file)))
-    settings = entry["input"]
-    shape = (3, settings["size"], settings["size"])
+    preprocessing = PREPROCESSING[entry["modality"]](**entry["input"])
 
     def with_network(network: nn.Module) -> Model:
-        return Model(name, entry["modality"], ImagePreprocessing(**settings), network, entry["stages"], shape)
+        return Model(name, entry["modality"], preprocessing, network, entry["stages"])
 
     model = with_network(network)
-    example = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+    example = preprocessing.example()
     check_run(model, example)
     return folded(model, with_network, example).to(device, memory_format=torch.channels_last)
 
@@ -472,11 +476,15 @@ def folded(model: Model, with_network: Callable[[nn.Module], Model], example: to
     return faster
 
 
-def fit_stimuli(model: Model, stimuli: np.ndarray) -> torch.Tensor:
-    """Natural stimuli (stimulus, …signal) at the size that a model takes, on its device: (stimulus, *signal_shape)."""
-    device = model.preprocessing.mean.device
+def fit_stimuli(model: Model, stimuli: np.ndarray, sampling_rate_hz: float | None) -> torch.Tensor:
+    """Stimuli (stimulus, …signal) as a model takes them, on its device: (stimulus, *model.preprocessing.signal_shape).
+
+    Pictures of another size are resampled, and sounds of another ``sampling_rate_hz`` or length resampled, padded or
+    cut.
+    """
+    device = next(model.preprocessing.buffers()).device
     values = torch.from_numpy(np.ascontiguousarray(stimuli, dtype=np.float32)).to(device)
-    return resize(values, model.preprocessing.size, model.preprocessing.interpolation)
+    return model.preprocessing.fit(values, sampling_rate_hz)
 
 
 @torch.no_grad()

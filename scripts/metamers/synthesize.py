@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from metamers.models import Model
+from metamers.stimuli import MODALITIES
 
 logger = logging.getLogger("metamers")
 
@@ -138,7 +139,7 @@ def synthesize(
     model, stage
         Whose activations are to be matched.
     natural
-        Stimuli (stimulus, *model.signal_shape).
+        Stimuli (stimulus, *model.preprocessing.signal_shape).
     start
         What synthesis starts from, of the same shape.
     procedure
@@ -153,7 +154,7 @@ def synthesize(
     metamers
         As ``natural``; images within 0 to 1.
     loss
-        Normalized error before each step, (stimulus, step), float32.
+        Normalized error before each step, (stimulus, step), float32; of the units that took part in that step.
 
     Raises
     ------
@@ -161,6 +162,12 @@ def synthesize(
         When synthesis cannot work at the stage (``check_stage``), or the loss becomes NaN or infinite.
     """
     target = check_stage(model, stage, natural)
+
+    def units(natural: torch.Tensor, synthetic: torch.Tensor, progress: float) -> tuple[torch.Tensor, torch.Tensor]:
+        chosen = model.units_in_loss(stage, progress)
+        return (natural, synthetic) if chosen is None else (natural[:, chosen], synthetic[:, chosen])
+
+    limits = MODALITIES[model.modality].limits
     layout = torch.channels_last if natural.ndim == 4 else torch.contiguous_format
     metamers = start.detach().clone(memory_format=layout).requires_grad_()
     losses = []
@@ -168,13 +175,13 @@ def synthesize(
     began = said = time.monotonic()
     for number, step in enumerate(PROCEDURES[procedure](metamers, **settings), start=1):
         metamers.grad = None
-        loss = normalized_error(target, model(metamers, stage))
+        loss = normalized_error(*units(target, model(metamers, stage), (number - 1) / total))
         loss.sum().backward()
         losses.append(loss.detach())
         with torch.no_grad():
             step()
-            if model.modality == "vision":
-                metamers.clamp_(0, 1)
+            if limits is not None:
+                metamers.clamp_(*limits)
         now = time.monotonic()
         if now - said > PROGRESS_S or number == total:
             said = now

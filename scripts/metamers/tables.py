@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from metamers.names import FILE_NAME, ConfigurationError
+from metamers.names import FILE_NAME, ConfigurationError, unknown_name
+from metamers.speech import speech_table
+
+SPLITS = ("train", "validation", "test")
 
 
 def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]:
@@ -42,19 +45,25 @@ def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]
 
 
 def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The stimuli of a dataset in its table's order: ``stimulus`` (its name), ``file``, ``category``, ``label``.
+    """The stimuli of a dataset in its table's order.
 
-    A stimulus is named after its file, without folder and ending. The label is the table's, else the category.
+    Each is ``stimulus`` (its name), ``file``, ``category``, ``label``, ``speaker`` and ``split``. A stimulus is named
+    after its file, without folder and ending. The label is the table's, else the category; in a table of sounds the
+    category is the ``word``. Without a column ``split`` all are of the split ``test``, of which metamers are made.
+    Of a dataset of synthetic speech, ``file`` is empty.
 
     Raises
     ------
     ConfigurationError
-        When the table is broken, a file leads out of its folder, two stimuli have one name, or a category has no
-        classes in the dataset's ``categories`` table.
+        When the table is broken, a file leads out of its folder, two stimuli have one name, a split has another name
+        than ``SPLITS``, or a category has no classes in the dataset's ``categories`` table.
     """
     key = f"datasets: {dataset}"
+    if "speech" in entry:
+        return speech_table(list(category_classes(dataset, entry)), entry["speech"], f"{key}.speech")
+    named = "word" if entry["modality"] == "audio" else "category"
     rows = []
-    for row in read_table(entry["table"], ["file", "category"]):
+    for row in read_table(entry["table"], ["file", named]):
         file = Path(row["file"])
         if file.is_absolute() or ".." in file.parts:
             raise ConfigurationError(f"{key}: {entry['table']}: {row['file']!r} must lie in the dataset's folder")
@@ -63,8 +72,19 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
                 f"{key}: {entry['table']}: {row['file']!r} names a stimulus, so it must be at most 100 letters, "
                 "digits, '.', '_', '+' or '-', beginning with a letter or digit"
             )
-        label = row.get("label") or row["category"]
-        rows.append({"stimulus": file.stem, "file": row["file"], "category": row["category"], "label": label})
+        split = row.get("split") or "test"
+        if split not in SPLITS:
+            raise unknown_name("split", split, SPLITS, f"{key}: {entry['table']}: {row['file']}")
+        rows.append(
+            {
+                "stimulus": file.stem,
+                "file": row["file"],
+                "category": row[named],
+                "label": row.get("label") or row[named],
+                "speaker": row.get("speaker") or "",
+                "split": split,
+            }
+        )
     names = [row["stimulus"] for row in rows]
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigurationError(f"{key}: {entry['table']}: several files would be stimulus {', '.join(double)}")
@@ -72,7 +92,7 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
     for row in rows:
         if row["category"] not in known:
             raise ConfigurationError(
-                f"{key}: category {row['category']!r} of {row['file']} has no classes in {entry['categories']}; "
+                f"{key}: {named} {row['category']!r} of {row['file']} has no classes in {entry['categories']}; "
                 f"it has {', '.join(known)}"
             )
     return rows

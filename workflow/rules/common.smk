@@ -34,7 +34,8 @@ def needed(collection):
     kind, name = collection.split("/")
     if kind in ("experiments", "judges"):
         return setup["human_data"] == "participants"
-    return kind != "datasets" or name in setup["dataset_of"].values()
+    trained_on = [how["dataset"] for how in setup["training"].values()]
+    return kind != "datasets" or name in [*setup["dataset_of"].values(), *trained_on]
 
 
 def code(name, *data):
@@ -45,19 +46,25 @@ def code(name, *data):
 def dataset_folder(dataset):
     """Where the files of a dataset's table lie."""
     collection = f"datasets/{dataset}"
-    return f"{RESOURCES}/{collection}" if collection in COLLECTIONS else setup["datasets"][dataset]["files"]["folder"]
+    if collection in COLLECTIONS:
+        return f"{RESOURCES}/{collection}"
+    return setup["datasets"][dataset].get("files", {}).get("folder")
 
 
 def dataset_files(wildcards):
-    """The files of a dataset: its retrieved folder, or each of its own folder's files."""
+    """The files of a dataset: its retrieved folder, or each of its own folder's files; none of synthetic speech."""
     entry = setup["datasets"][wildcards.dataset]
     if f"datasets/{wildcards.dataset}" in COLLECTIONS:
         return [f"{RESOURCES}/datasets/{wildcards.dataset}"]
+    if "files" not in entry:
+        return []
     return [f"{entry['files']['folder']}/{row['file']}" for row in stimulus_table(wildcards.dataset, entry)]
 
 
 def weights_file(model):
     """The file of a model's weights, or None where they are random."""
+    if model in setup["training"]:
+        return f"{RESULTS}/training/{model}.safetensors"
     collection = f"weights/{model}"
     if collection in COLLECTIONS:
         return f"{RESOURCES}/{collection}/{COLLECTIONS[collection][0]['name']}"
@@ -66,7 +73,8 @@ def weights_file(model):
 
 def architecture(model):
     """What a model's results depend on, of its registry entry."""
-    return {key: value for key, value in setup["models"][model].items() if key not in ("references", "accuracy")}
+    not_computed_with = ("references", "accuracy", "published_as")
+    return {key: value for key, value in setup["models"][model].items() if key not in not_computed_with}
 
 
 def choice(model):
@@ -74,13 +82,21 @@ def choice(model):
     return {"categories": setup["datasets"][setup["dataset_of"][model]]["categories"]}
 
 
+def builder_of(wildcard):
+    """Input function: the user's own file that builds the network of the model in a wildcard, if there is one."""
+
+    def files(wildcards):
+        source = setup["models"][wildcards[wildcard]]["source"]
+        return {"builder": source["python"].split(":")[0]} if "python" in source else {}
+
+    return files
+
+
 def model_files(wildcard):
     """Input function: the files that the model in a wildcard is built from."""
 
     def files(wildcards):
-        model = wildcards[wildcard]
-        source = setup["models"][model]["source"]
-        found = {"builder": source["python"].split(":")[0]} if "python" in source else {}
+        model, found = wildcards[wildcard], builder_of(wildcard)(wildcards)
         if f"weights/{model}" in COLLECTIONS:
             return found | {"weights": f"{RESOURCES}/weights/{model}"}
         return found | ({"weights": weights_file(model)} if weights_file(model) else {})
@@ -104,6 +120,12 @@ def stage_name(model, path):
     if path not in stages:
         raise unknown_name("stage", path, stages, f"results of {model}")
     return stages[path]
+
+
+def synthesis_settings(model):
+    """Settings of the chosen procedure for a model's modality."""
+    procedure = config["synthesis"]["procedure"]
+    return config["synthesis"][procedure][setup["models"][model]["modality"]]
 
 
 def batches(model):
@@ -136,3 +158,8 @@ def recognition_of(model):
         for judge in config["recognition_models"]
         if setup["dataset_of"][judge] == setup["dataset_of"][model]
     ]
+
+
+def compared_models():
+    """Generation models that are in a contrast, each once."""
+    return list(dict.fromkeys(name for pair in config["comparison"]["contrasts"] for name in pair))

@@ -18,6 +18,11 @@ rule recognize:
         code=code("recognize"),
         model=lambda wildcards: architecture(wildcards.recognition_model),
         weights_file=lambda wildcards: weights_file(wildcards.recognition_model),
+        # Of exported sounds; None of pictures.
+        natural_rate_hz=lambda wildcards: setup["datasets"][setup["dataset_of"][wildcards.generation_model]].get(
+            "sampling_rate_hz"
+        ),
+        metamer_rate_hz=lambda wildcards: setup["models"][wildcards.generation_model]["input"].get("sampling_rate_hz"),
         dataset=lambda wildcards: setup["dataset_of"][wildcards.generation_model],
         dataset_entry=lambda wildcards: choice(wildcards.generation_model),
     threads: 1

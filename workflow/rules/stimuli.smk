@@ -4,7 +4,7 @@
 rule stimuli:
     input:
         files=dataset_files,
-        table=lambda wildcards: setup["datasets"][wildcards.dataset]["table"],
+        table=lambda wildcards: setup["datasets"][wildcards.dataset].get("table", []),
         categories=lambda wildcards: setup["datasets"][wildcards.dataset]["categories"],
     output:
         f"{RESULTS}/stimuli/{{dataset}}.nc",
@@ -16,6 +16,7 @@ rule stimuli:
         code=code("stimuli"),
         entry=lambda wildcards: setup["datasets"][wildcards.dataset],
         folder=lambda wildcards: dataset_folder(wildcards.dataset),
+        run_seed=config["seed"],
     threads: 1
     resources:
         mem_mb=1000,
@@ -38,6 +39,7 @@ rule stimuli_export:
         f"{BENCHMARKS}/stimuli_export/{{dataset}}.tsv"
     params:
         code=code("stimuli_export"),
+        modality=lambda wildcards: setup["datasets"][wildcards.dataset]["modality"],
     threads: 1
     resources:
         mem_mb=1000,

@@ -23,7 +23,7 @@ rule synthesize:
         seeds=config["synthesis"]["seeds"],
         run_seed=config["seed"],
         procedure=config["synthesis"]["procedure"],
-        settings=config["synthesis"][config["synthesis"]["procedure"]],
+        settings=lambda wildcards: synthesis_settings(wildcards.generation_model),
     # One thread, so that results do not depend on how many cores the workflow was given.
     threads: 1
     resources:
@@ -47,6 +47,7 @@ rule synthesize_export:
         f"{BENCHMARKS}/synthesize_export/{{generation_model}}.tsv"
     params:
         code=code("synthesize_export"),
+        modality=lambda wildcards: setup["models"][wildcards.generation_model]["modality"],
     threads: 1
     resources:
         mem_mb=1000,

@@ -1,0 +1,89 @@
+"""What differs between stimuli that are seen and that are heard: dimensions, limits, start noise, exported form.
+
+Whoever judges a stimulus, person or model, judges what is exported: an 8-bit picture or a 16-bit sound. The files
+themselves are for ``metamers.images`` and ``metamers.sounds``.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from metamers import images, sounds
+
+
+@dataclass(frozen=True)
+class Modality:
+    """How stimuli of one modality are held, started from, and exported.
+
+    Attributes
+    ----------
+    dims
+        Dimensions of one stimulus.
+    limits
+        Least and largest value that a stimulus can have, or None.
+    start_mean, start_standard_deviation
+        Of the noise that synthesis starts from, as published (Feather et al. 2023, Methods, metamer generation).
+    suffix
+        Of exported files.
+    write
+        (values, path, sampling rate in Hz or None) → an exported file.
+    read
+        Path of an exported file → values, float32.
+    as_exported
+        Values → what ``read`` would give of them after ``write``, bit for bit.
+    """
+
+    dims: tuple[str, ...]
+    limits: tuple[float, float] | None
+    start_mean: float
+    start_standard_deviation: float
+    suffix: str
+    write: Callable[[np.ndarray, Path, float | None], None]
+    read: Callable[[Path], np.ndarray]
+    as_exported: Callable[[np.ndarray], np.ndarray]
+
+
+MODALITIES = {
+    "vision": Modality(
+        dims=("channel", "row", "column"),
+        limits=(0, 1),
+        start_mean=0.5,
+        start_standard_deviation=0.05,
+        suffix=".png",
+        write=lambda values, path, _rate: images.write_image(values, path),
+        read=images.read_exported_image,
+        as_exported=lambda values: images.eight_bit(values).astype(np.float32) / 255,
+    ),
+    "audio": Modality(
+        dims=("sample",),
+        limits=None,
+        start_mean=0.0,
+        start_standard_deviation=1e-7,
+        suffix=".wav",
+        write=sounds.write_sound,
+        read=sounds.read_exported_sound,
+        as_exported=lambda values: sounds.sixteen_bit(values).astype(np.float32) / 32768,
+    ),
+}
+
+
+def start_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
+    """The noise that the synthesis of one metamer starts from.
+
+    One generator per stimulus and seed, so that a start does not depend on what else is in the batch.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of ``shape``, float32.
+    """
+    entropy = hashlib.sha256(f"{run_seed}/{stimulus}/{seed}".encode()).digest()
+    noise = np.random.default_rng(list(entropy)).standard_normal(shape)
+    kind = MODALITIES[modality]
+    start = kind.start_mean + kind.start_standard_deviation * noise
+    if kind.limits is not None:
+        start = np.clip(start, *kind.limits)
+    return start.astype(np.float32)

@@ -1,0 +1,369 @@
+"""Training: networks that learn to name stimuli, plainly, against adversaries, or among random perturbations.
+
+The study's three kinds (Feather et al. 2023, Methods, adversarial training): ``adversarial`` training shows the network
+what a few steps of projected gradient ascent on its own loss make of each stimulus; ``random`` training, the control,
+adds perturbations of the same size in random directions. Perturbations are added to the stimulus or to what the
+preprocessing makes of it (a cochleagram). Which settings there are is in ``config/README.md``.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from metamers.files import replace_whole
+
+logger = logging.getLogger("metamers")
+
+BATCH = 16  # of what is computed without gradients
+CACHE_BYTES = 2**31  # the network's inputs are computed once where they fit
+WARM_UP = 0.3  # share of the steps in which the learning rate rises
+PROGRESS_S = 5.0
+
+CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate")
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """What is added to what a network is trained or tested on.
+
+    Attributes
+    ----------
+    kind
+        ``adversarial`` or ``random``.
+    norm
+        ``l2``: Euclidean length; ``linf``: largest absolute value.
+    size
+        Largest norm of a perturbation.
+    steps, step_size
+        Of projected gradient ascent, for ``adversarial``.
+    """
+
+    kind: str
+    norm: str
+    size: float
+    steps: int = 1
+    step_size: float | None = None
+
+
+def _lengths(values: torch.Tensor) -> torch.Tensor:
+    """Euclidean length of each of a batch, shaped to be divided by."""
+    lengths = torch.linalg.vector_norm(values.flatten(1), dim=1).clamp(min=torch.finfo(values.dtype).tiny)
+    return lengths.view(-1, *[1] * (values.ndim - 1))
+
+
+def project(perturbations: torch.Tensor, norm: str, size: float) -> torch.Tensor:
+    """The nearest perturbations (batch, …) of at most that norm."""
+    if norm == "linf":
+        return perturbations.clamp(-size, size)
+    return perturbations * (size / _lengths(perturbations)).clamp(max=1)
+
+
+def random_perturbation(like: torch.Tensor, norm: str, size: float, generator: torch.Generator) -> torch.Tensor:
+    """Perturbations (batch, …) of exactly that norm, in random directions; under ``linf`` every value is ± size."""
+    directions = torch.randn(like.shape, generator=generator).to(like.device)
+    return size * directions.sign() if norm == "linf" else size * directions / _lengths(directions)
+
+
+def adversarial_perturbation(
+    scores: Callable[[torch.Tensor], torch.Tensor],
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    perturbation: Perturbation,
+    limits: tuple[float, float] | None = None,
+) -> torch.Tensor:
+    """Perturbations that raise the network's loss, by projected gradient ascent (Madry et al. 2018).
+
+    Parameters
+    ----------
+    scores
+        Inputs (batch, …) to class scores (batch, class).
+    inputs, labels
+        (batch, …), (batch,).
+    perturbation
+        Its ``norm``, ``size``, ``steps``, ``step_size``; a step goes along the gradient scaled to length 1 (``l2``), or
+        along its sign (``linf``).
+    limits
+        Within which perturbed inputs stay.
+
+    Returns
+    -------
+    torch.Tensor
+        As ``inputs``, without gradient.
+    """
+    step_size = perturbation.step_size or 2.5 * perturbation.size / perturbation.steps
+    added = torch.zeros_like(inputs)
+    for _ in range(perturbation.steps):
+        added.requires_grad_()
+        loss = nn.functional.cross_entropy(scores(inputs + added), labels, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, added)
+        direction = gradient.sign() if perturbation.norm == "linf" else gradient / _lengths(gradient)
+        added = project(added.detach() + step_size * direction, perturbation.norm, perturbation.size)
+        if limits is not None:
+            added = (inputs + added).clamp(*limits) - inputs
+    return added.detach()
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled inputs of one split, as the network is to be trained on them: computed once, or for each batch.
+
+    Attributes
+    ----------
+    stimuli
+        (example, …signal), as the model takes them.
+    labels
+        Class indices (example,).
+    transform
+        From stimuli to the network's inputs, or None where ``stimuli`` are already those.
+    """
+
+    stimuli: torch.Tensor
+    labels: torch.Tensor
+    transform: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, order: torch.Tensor, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Inputs and labels, in an order of indices."""
+        for chosen in order.split(size):
+            inputs = self.stimuli[chosen]
+            yield (self.transform(inputs) if self.transform else inputs), self.labels[chosen]
+
+    def first(self, number: int) -> "Examples":
+        """The first so many of them."""
+        return Examples(self.stimuli[:number], self.labels[:number], self.transform)
+
+    @torch.no_grad()
+    def transformed(self) -> "Examples":
+        """The same with the transformation done, where the result fits into memory; else as they are."""
+        if self.transform is None or not len(self):
+            return self
+        one = self.transform(self.stimuli[:1])
+        if one.numel() * one.element_size() * len(self) > CACHE_BYTES:
+            return self
+        inputs = torch.cat([self.transform(batch) for batch in self.stimuli.split(BATCH)])
+        return Examples(inputs, self.labels)
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """One cycle of cosines: up from a 25th of the peak, down to 0 (Smith & Topin 2018)."""
+    rising = max(WARM_UP * steps, 1)
+    if step < rising:
+        return peak * (1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * step / rising)) / 2)
+    return peak * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1))) / 2
+
+
+class _Reached(Exception):  # noqa: N818 (a signal, not an error)
+    """A module was called; carries its inputs."""
+
+
+def inputs_of(network: nn.Module, path: str, preprocessing: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """From stimuli to what the module at a path of the network is given, nothing beyond it computed."""
+
+    def stop(_module: nn.Module, inputs: tuple) -> None:
+        raise _Reached(inputs[0])
+
+    def transform(stimuli: torch.Tensor) -> torch.Tensor:
+        network.eval()
+        hook = network.get_submodule(path).register_forward_pre_hook(stop)
+        try:
+            network(preprocessing(stimuli))
+        except _Reached as reached:
+            return reached.args[0]
+        finally:
+            hook.remove()
+        raise ValueError(f"weights.train.readout: module {path!r} takes no part in the network's run")
+
+    return transform
+
+
+@torch.no_grad()
+def scores_of(network: nn.Module, examples: Examples) -> np.ndarray:
+    """Class scores (example, class), float32."""
+    every = torch.arange(len(examples))
+    return np.concatenate([network(inputs).float().cpu().numpy() for inputs, _ in examples.batches(every, BATCH)])
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, examples: Examples) -> tuple[float, float]:
+    """Mean loss and proportion correct; NaN without examples."""
+    network.eval()
+    losses, right = [], []
+    for inputs, labels in examples.batches(torch.arange(len(examples)), BATCH):
+        scores = network(inputs)
+        losses.append(nn.functional.cross_entropy(scores, labels, reduction="none"))
+        right.append(scores.argmax(1) == labels)
+    if not right:
+        return np.nan, np.nan
+    return float(torch.cat(losses).mean()), float(torch.cat(right).float().mean())
+
+
+def adversarial_accuracy(
+    scores: Callable[[torch.Tensor], torch.Tensor],
+    examples: Examples,
+    perturbation: Perturbation,
+    limits: tuple[float, float] | None = None,
+) -> float:
+    """Proportion of examples that are named right although they are perturbed against the network."""
+    right = []
+    for inputs, labels in examples.batches(torch.arange(len(examples)), BATCH):
+        added = adversarial_perturbation(scores, inputs, labels, perturbation, limits)
+        with torch.no_grad():
+            right.append(scores(inputs + added).argmax(1) == labels)
+    return float(torch.cat(right).float().mean())
+
+
+@dataclass
+class Progress:
+    """Where a training stands after an epoch; all that is needed to go on as if it had not stopped.
+
+    Attributes
+    ----------
+    epoch
+        Epochs done.
+    network, optimizer
+        Their states.
+    curves
+        Name → one value an epoch, for each of ``CURVES``.
+    """
+
+    epoch: int = 0
+    network: dict[str, torch.Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
+
+
+def save_progress(progress: Progress, path: Path, identity: str) -> None:
+    """Write where a training stands, whole or not at all. ``identity`` says which training it is."""
+    replace_whole(path, lambda partial: torch.save({"identity": identity, **vars(progress)}, partial))
+
+
+def load_progress(path: Path, identity: str) -> Progress:
+    """Where a training stood when it was stopped; its beginning if nothing of the same training was saved.
+
+    The file is read without running code; one that is damaged, or of other settings, is left out with a note.
+    """
+    if not path.is_file():
+        return Progress()
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        if saved.pop("identity") != identity:
+            logger.info("%s: of a training with other settings, data or code; beginning anew", path)
+            return Progress()
+        return Progress(**saved)
+    except Exception as error:  # its reader raises many kinds; a lost checkpoint costs time only
+        logger.warning("%s: cannot be read (%s); beginning anew", path, error)
+        return Progress()
+
+
+def train(
+    network: nn.Module,
+    training: Examples,
+    validation: Examples,
+    settings: Mapping[str, Any],
+    perturbation: Perturbation | None,
+    limits: tuple[float, float] | None,
+    progress: Progress,
+    save: Callable[[Progress], None],
+    label: str = "",
+) -> dict[str, np.ndarray]:
+    """Train a network with AdamW, in place.
+
+    Every random choice is drawn from the seed and the epoch's number, so that a training that was stopped and goes on
+    gives the same network as one that was not.
+
+    Parameters
+    ----------
+    network
+        From inputs (batch, …) to class scores.
+    training, validation
+        Of which inputs perturbations are added to; validation is not perturbed.
+    settings
+        ``epochs``, ``batch_size``, ``learning_rate`` (its peak), ``weight_decay``, ``seed``.
+    perturbation
+        Of the training examples, or None.
+    limits
+        Within which perturbed inputs stay, or None.
+    progress
+        Where to begin.
+    save
+        Is given where the training stands after each epoch.
+    label
+        What progress lines begin with.
+
+    Returns
+    -------
+    dict
+        Each of ``CURVES``, (epoch,).
+
+    Raises
+    ------
+    ValueError
+        When the loss becomes NaN or infinite.
+    """
+    epochs, size = settings["epochs"], settings["batch_size"]
+    optimizer = torch.optim.AdamW(
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        lr=settings["learning_rate"],
+        weight_decay=settings["weight_decay"],
+    )
+    if progress.epoch:
+        network.load_state_dict(progress.network)
+        optimizer.load_state_dict(progress.optimizer)
+        logger.info("%s: going on after epoch %d of %d", label, progress.epoch, epochs)
+    curves = {name: list(values) for name, values in progress.curves.items()}
+    batches = -(-len(training) // size)
+    began = said = time.monotonic()
+    for epoch in range(progress.epoch, epochs):
+        generator = torch.Generator().manual_seed(settings["seed"] * 100_003 + epoch)
+        # What the network itself draws, for its dropout.
+        torch.manual_seed(settings["seed"] * 100_003 + epoch)
+        losses, right = [], []
+        for number, (inputs, labels) in enumerate(
+            training.batches(torch.randperm(len(training), generator=generator), size)
+        ):
+            shown = inputs
+            if perturbation is not None and perturbation.kind == "adversarial":
+                network.eval()
+                shown = inputs + adversarial_perturbation(network, inputs, labels, perturbation, limits)
+            elif perturbation is not None:
+                shown = inputs + random_perturbation(inputs, perturbation.norm, perturbation.size, generator)
+                shown = shown if limits is None else shown.clamp(*limits)
+            rate = learning_rate(epoch * batches + number, epochs * batches, settings["learning_rate"])
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            network.train()
+            optimizer.zero_grad()
+            scores = network(shown)
+            loss = nn.functional.cross_entropy(scores, labels, label_smoothing=settings["label_smoothing"])
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach() * len(labels))
+            right.append((scores.detach().argmax(1) == labels).float().sum())
+        train_loss = float(torch.stack(losses).sum()) / len(training)
+        if not np.isfinite(train_loss):
+            raise ValueError(f"{label}: the loss is {train_loss} in epoch {epoch + 1}; try a lower learning_rate")
+        train_accuracy = float(torch.stack(right).sum()) / len(training)
+        for name, value in zip(CURVES, (train_loss, train_accuracy, *evaluate(network, validation), rate), strict=True):
+            curves[name].append(value)
+        now = time.monotonic()
+        if now - said > PROGRESS_S or epoch == epochs - 1:
+            said = now
+            left = (now - began) / (epoch + 1 - progress.epoch) * (epochs - epoch - 1)
+            logger.info(
+                "%s: epoch %d of %d, loss %.3f, training %.0f%%, validation %.0f%%, %.0f s left",
+                *(label, epoch + 1, epochs, train_loss, 100 * train_accuracy, 100 * curves["validation_accuracy"][-1]),
+                left,
+            )
+        save(Progress(epoch + 1, network.state_dict(), optimizer.state_dict(), curves))
+    network.eval()
+    return {name: np.array(values, dtype=np.float32) for name, values in curves.items()}

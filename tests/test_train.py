@@ -1,0 +1,172 @@
+"""Networks learn, perturbations have the size that was asked for, and a training that was stopped goes on as if not."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from metamers import train
+from metamers.train import Examples, Perturbation, Progress
+
+SETTINGS = {
+    "epochs": 4,
+    "batch_size": 8,
+    "learning_rate": 0.01,
+    "weight_decay": 0.01,
+    "label_smoothing": 0.0,
+    "seed": 3,
+}
+
+
+def network():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3)
+        )
+
+
+def examples(number=48, seed=0):
+    """Three clouds of points."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(number) % 3
+    centers = 2 * torch.eye(3, 6)
+    return Examples(centers[labels] + 0.5 * torch.randn(number, 6, generator=generator), labels)
+
+
+def trained(progress=None, save=lambda progress: None, perturbation=None, settings=SETTINGS):
+    made = network()
+    curves = train.train(
+        made, examples(), examples(seed=1), settings, perturbation, None, progress or Progress(), save, "test"
+    )
+    return made, curves
+
+
+@pytest.mark.parametrize(
+    "perturbation",
+    [None, Perturbation("random", "l2", 0.5), Perturbation("adversarial", "linf", 0.1, steps=2)],
+)
+def test_a_network_learns(perturbation):
+    made, curves = trained(perturbation=perturbation, settings=SETTINGS | {"epochs": 20})
+    assert train.evaluate(made, examples(seed=2))[1] > 0.9
+    assert curves["train_loss"][-1] < curves["train_loss"][0] / 2
+    assert set(curves) == set(train.CURVES)
+    assert all(values.shape == (20,) for values in curves.values())
+
+
+@pytest.mark.parametrize("stop", [1, 3])
+@pytest.mark.parametrize("perturbation", [None, Perturbation("random", "linf", 0.1)])
+def test_a_training_that_was_stopped_after_any_epoch_ends_with_the_same_network(stop, perturbation, tmp_path):
+    path = tmp_path / "checkpoint"
+
+    def save_and_stop(progress):
+        train.save_progress(progress, path, "this")
+        if progress.epoch == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(save=save_and_stop, perturbation=perturbation)
+    whole, curves = trained(perturbation=perturbation)
+    resumed, resumed_curves = trained(train.load_progress(path, "this"), perturbation=perturbation)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+    for name, values in curves.items():
+        np.testing.assert_array_equal(resumed_curves[name], values)
+
+
+def test_a_checkpoint_of_another_training_or_a_damaged_one_is_left_out(tmp_path, caplog):
+    path = tmp_path / "checkpoint"
+    caplog.set_level("INFO")
+    assert train.load_progress(path, "this").epoch == 0
+    train.save_progress(Progress(epoch=2), path, "other")
+    assert train.load_progress(path, "this").epoch == 0
+    assert "of a training with other settings" in caplog.text
+    path.write_bytes(path.read_bytes()[:100])
+    assert train.load_progress(path, "this").epoch == 0
+    assert "cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_a_random_perturbation_has_exactly_the_size(norm):
+    made = train.random_perturbation(torch.zeros(5, 3, 40), norm, 0.7, torch.Generator().manual_seed(0))
+    order = 2 if norm == "l2" else np.inf
+    np.testing.assert_allclose(torch.linalg.vector_norm(made.flatten(1), ord=order, dim=1), 0.7, rtol=1e-5)
+    assert abs(made.mean()) < 0.1
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_projection_gives_the_nearest_perturbation_within_the_size(norm):
+    far, near = torch.randn(4, 10, generator=torch.Generator().manual_seed(0)), 1e-3 * torch.ones(1, 10)
+    projected = train.project(far, norm, 0.5)
+    if norm == "linf":
+        torch.testing.assert_close(projected, far.clamp(-0.5, 0.5))
+    else:
+        torch.testing.assert_close(projected, 0.5 * far / far.norm(dim=1, keepdim=True))
+    torch.testing.assert_close(train.project(near, norm, 0.5), near)
+
+
+@pytest.mark.parametrize(("norm", "dual"), [("l2", 2), ("linf", 1)])
+def test_against_a_linear_network_the_attack_is_the_best_there_is(norm, dual):
+    """Of two classes the loss grows with −(w₀ − w₁)·x, so the best perturbation lowers that by size × the dual norm."""
+    linear = nn.Linear(6, 2, bias=False)
+    inputs, labels = torch.randn(7, 6, generator=torch.Generator().manual_seed(0)), torch.zeros(7, dtype=torch.long)
+    added = train.adversarial_perturbation(linear, inputs, labels, Perturbation("adversarial", norm, 0.3, steps=20))
+    weights = (linear.weight[0] - linear.weight[1]).detach()
+    lowered = -(added @ weights)
+    np.testing.assert_allclose(lowered, 0.3 * float(torch.linalg.vector_norm(weights, ord=dual)), rtol=1e-3)
+
+
+def test_what_is_attacked_stays_within_its_limits():
+    inputs = torch.rand(5, 6, generator=torch.Generator().manual_seed(0))
+    added = train.adversarial_perturbation(
+        network().eval(), inputs, torch.zeros(5, dtype=torch.long), Perturbation("adversarial", "linf", 0.9, 3), (0, 1)
+    )
+    assert ((inputs + added) >= -1e-6).all()
+    assert ((inputs + added) <= 1 + 1e-6).all()
+
+
+def test_training_against_adversaries_makes_a_network_hold_out_longer():
+    plain, _ = trained(settings=SETTINGS | {"epochs": 30})
+    robust, _ = trained(
+        perturbation=Perturbation("adversarial", "l2", 0.8, steps=5), settings=SETTINGS | {"epochs": 30}
+    )
+    attack = Perturbation("adversarial", "l2", 1.0, steps=10)
+    plainly, robustly = (train.adversarial_accuracy(made, examples(seed=2), attack) for made in (plain, robust))
+    assert robustly >= plainly
+    assert train.adversarial_accuracy(plain, examples(seed=2), attack) < train.evaluate(plain, examples(seed=2))[1]
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
+    rates = [train.learning_rate(step, 100, 0.1) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1 / 25)
+    assert max(rates) == pytest.approx(0.1)
+    assert np.argmax(rates) == 30
+    assert rates[-1] < 1e-3
+
+
+def test_a_loss_that_becomes_infinite_is_said():
+    with pytest.raises(ValueError, match=r"test: the loss is (nan|inf) in epoch 1; try a lower learning_rate"):
+        trained(settings=SETTINGS | {"learning_rate": 1e30, "epochs": 1})
+
+
+def test_inputs_of_a_module_are_what_it_is_given():
+    made = network().eval()
+    stimuli = torch.randn(4, 6)
+    given = train.inputs_of(made, "5", nn.Identity())(stimuli)
+    torch.testing.assert_close(made[5](given), made(stimuli))
+
+
+def test_examples_are_transformed_once_where_that_fits(monkeypatch):
+    counted = []
+
+    def double(stimuli):
+        counted.append(len(stimuli))
+        return 2 * stimuli
+
+    one = Examples(torch.ones(20, 3), torch.zeros(20, dtype=torch.long), double)
+    assert one.transformed().transform is None
+    torch.testing.assert_close(one.transformed().stimuli, torch.full((20, 3), 2.0))
+    monkeypatch.setattr(train, "CACHE_BYTES", 100)
+    assert one.transformed() is one
+    ((inputs, _),) = one.batches(torch.arange(2), 2)
+    torch.testing.assert_close(inputs, torch.full((2, 3), 2.0))

@@ -1,0 +1,67 @@
+"""Training: the models of the registry that no file of weights is known of, on the examples of a dataset."""
+
+TRAINING = f"{RESULTS}/training"
+
+
+rule train_examples:
+    input:
+        files=dataset_files,
+        table=lambda wildcards: setup["datasets"][wildcards.dataset].get("table", []),
+        categories=lambda wildcards: setup["datasets"][wildcards.dataset]["categories"],
+    output:
+        f"{RESULTS}/examples/{{dataset}}.nc",
+    log:
+        f"{LOGS}/train_examples/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_examples/{{dataset}}.tsv"
+    params:
+        code=code("train_examples"),
+        entry=lambda wildcards: setup["datasets"][wildcards.dataset],
+        folder=lambda wildcards: dataset_folder(wildcards.dataset),
+        run_seed=config["seed"],
+    threads: 1
+    resources:
+        mem_mb=4000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Making the training examples of {wildcards.dataset}"
+    script:
+        SCRIPTS / "train_examples.py"
+
+
+rule train:
+    input:
+        unpack(builder_of("trained_model")),
+        examples=lambda wildcards: f"{RESULTS}/examples/{setup['training'][wildcards.trained_model]['dataset']}.nc",
+        categories=lambda wildcards: choice(wildcards.trained_model)["categories"],
+    output:
+        weights=f"{TRAINING}/{{trained_model}}.safetensors",
+        curves=f"{TRAINING}/{{trained_model}}.nc",
+    log:
+        f"{LOGS}/train/{{trained_model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{{trained_model}}.tsv"
+    wildcard_constraints:
+        trained_model=one_of(setup["training"]),
+    params:
+        code=code("train"),
+        model=lambda wildcards: architecture(wildcards.trained_model),
+        settings=lambda wildcards: setup["training"][wildcards.trained_model],
+        # Its test split, of which metamers are made, gives the categories.
+        dataset=lambda wildcards: setup["training"][wildcards.trained_model]["dataset"],
+        dataset_entry=lambda wildcards: {
+            "categories": setup["datasets"][setup["training"][wildcards.trained_model]["dataset"]]["categories"]
+        },
+        attack=config["training"]["attack"],
+        checkpoint=lambda wildcards: f"{TRAINING}/{wildcards.trained_model}.checkpoint",
+    # One thread, as for synthesis: the same network whatever --cores is.
+    threads: 1
+    resources:
+        mem_mb=6000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Training {wildcards.trained_model}"
+    script:
+        SCRIPTS / "train.py"
