@@ -1,18 +1,23 @@
 """The workflow as a user meets it: what it would run, what it makes, what reruns, and what it says of bad input."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time as clock
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import yaml
 from PIL import Image
 
 from metamers import files
 from metamers.hashes import sha256_of
+from metamers.sounds import sixteen_bit
 
 IGNORED = shutil.ignore_patterns("retrieved", "store", "__pycache__")
 STAGES = ["input", "block", "logits"]
@@ -83,8 +88,8 @@ def small(root: Path, folder: Path) -> list[str]:
         "stimuli": {"vision": {"dataset": "own", "number": 3}},
         "generation_models": ["first", "second"],
         "recognition_models": ["first", "second"],
-        "synthesis": {"seeds": 2, "batch_size": 2, "one_cycle": {"steps": 30}},
-        "comparison": {"bootstrap": 100},
+        "synthesis": {"seeds": 2, "batch_size": 2, "one_cycle": {"vision": {"steps": 30}}},
+        "comparison": {"bootstrap": 100, "contrasts": []},
     }
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     return ["--configfile", "small.yaml"]
@@ -260,7 +265,7 @@ def test_the_generation_model_judges_its_own_metamers_as_it_did_at_synthesis(fin
 
 
 def test_what_is_judged_is_the_exported_picture(finished):
-    from metamers.stimuli import eight_bit, read_image
+    from metamers.images import eight_bit, read_image
 
     folder, _ = finished
     metamers = files.load(folder / "results/small/metamers/second/block/0001.nc")["metamer"]
@@ -341,7 +346,7 @@ def test_a_comment_reruns_nothing(rerun, script):
 def test_another_number_of_steps_reruns_synthesis_but_not_retrieval(rerun):
     folder, arguments = rerun
     settings = yaml.safe_load((folder / "small.yaml").read_text())
-    settings["synthesis"]["one_cycle"]["steps"] = 31
+    settings["synthesis"]["one_cycle"]["vision"]["steps"] = 31
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     jobs = counts(snakemake(folder, "-n", *arguments))
     assert jobs["synthesize"] == SMALL["synthesize"]
@@ -353,13 +358,191 @@ def test_another_device_mirror_or_unused_setting_reruns_no_step_that_computes(re
     (tmp_path / "mirror").mkdir()
     settings = yaml.safe_load((folder / "small.yaml").read_text())
     settings |= {"device": "cpu", "mirror": str(tmp_path / "mirror")}
-    settings["synthesis"]["published"] = {"steps": 7}
+    settings["synthesis"]["published"] = {"vision": {"steps": 7}}
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     models = yaml.safe_load((folder / "mine/models.yaml").read_text())
     models["first"]["accuracy"] = {"own": 0.5}
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
     # The page shows the configuration, with what the run did not use; nothing else depends on it.
     assert counts(snakemake(folder, "-n", *arguments)).keys() == {"report", "all", "total"}
+
+
+# Hearing and training
+
+HEARING = ["--configfile", "hearing.yaml"]
+
+
+def small_hearing(root: Path, folder: Path) -> list[str]:
+    """A run of sounds: three kinds of tones as words, two small networks that learn them. Gives Snakemake's arguments."""
+    (folder / "mine").mkdir()
+    shutil.copy(root / "tests" / "tiny.py", folder / "mine" / "builders.py")
+    rng = np.random.default_rng(0)
+    rows = []
+    for split, number in (("train", 8), ("validation", 2), ("test", 2)):
+        for word, frequency in (("low", 300), ("middle", 900), ("high <b>", 2700)):
+            for n in range(number):
+                name = f"{split}_{word.split()[0]}_{n}.wav"
+                time = np.arange(2000) / 8000
+                sound = np.sin(2 * np.pi * frequency * rng.uniform(0.9, 1.1) * time) + 0.1 * rng.standard_normal(2000)
+                soundfile.write(folder / "mine" / name, 0.2 * sound, 8000)
+                rows.append(f"{name},{word},speaker_{split},{split}\n")
+    (folder / "mine" / "table.csv").write_text("file,word,speaker,split\n" + "".join(rows))
+    (folder / "mine" / "categories.csv").write_text("class_index,category\n0,low\n1,middle\n2,high <b>\n")
+    train = {"dataset": "tones", "epochs": 6, "batch_size": 8, "learning_rate": 0.05}
+    cochleagram = {"high_hz": 4000, "filters": 10, "sample_factor": 1, "taps": 201}
+    model = {
+        "modality": "audio",
+        "source": {"python": "mine/builders.py:hearing"},
+        "weights": {"train": train},
+        "input": {"sampling_rate_hz": 8000, "duration_s": 0.25, "cochleagram": cochleagram},
+        "stages": {
+            "input": None,
+            "cochleagram": "preprocessing",
+            "relu": {"module": "relu", "pass_through_relu": "relu"},
+            "final": "classify",
+        },
+    }
+    perturbation = {"kind": "adversarial", "norm": "l2", "size": 0.1, "steps": 2, "on": "preprocessing"}
+    waveform = {"kind": "random", "norm": "linf", "size": 0.001, "on": "input"}
+    models = {
+        "plain": model,
+        "robust": model | {"weights": {"train": train | {"perturbation": perturbation}}},
+        "noisy": model | {"weights": {"train": train | {"perturbation": waveform}}},
+        "readout": model | {"weights": {"train": train | {"readout": "classify"}}},
+    }
+    dataset = {
+        "modality": "audio",
+        "files": {"folder": "mine"},
+        "table": "mine/table.csv",
+        "categories": "mine/categories.csv",
+        "sampling_rate_hz": 8000,
+        "duration_s": 0.25,
+    }
+    for name, entries in {"models": models, "datasets": {"tones": dataset}}.items():
+        (folder / "mine" / f"{name}.yaml").write_text(yaml.safe_dump(entries, sort_keys=False))
+    settings = {
+        "run": "hearing",
+        "registry": {"models": "mine/models.yaml", "datasets": "mine/datasets.yaml"},
+        "stimuli": {"audio": {"dataset": "tones", "number": 4}},
+        "generation_models": ["plain", "robust"],
+        "recognition_models": list(models),
+        "training": {"attack": {"sizes": [0.1, 0.5], "steps": 2, "examples": 6}},
+        "synthesis": {"seeds": 1, "batch_size": 6, "one_cycle": {"audio": {"steps": 60}}},
+        "comparison": {"bootstrap": 100, "contrasts": [["robust", "plain"]]},
+    }
+    (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
+    return HEARING
+
+
+@pytest.fixture(scope="module")
+def heard(root, tmp_path_factory):
+    """A finished small run of hearing: its folder."""
+    folder = copy_of(root, tmp_path_factory.mktemp("hearing"))
+    snakemake(folder, *small_hearing(root, folder))
+    return folder
+
+
+def test_sounds_go_through_the_same_rules_to_the_report(heard):
+    results = heard / "results" / "hearing"
+    assert "Nothing to be done" in snakemake(heard, *HEARING)
+    compared = files.load(results / "comparison/recognizability.nc")
+    assert compared["recognition_model"].values.tolist() == ["plain", "robust", "noisy", "readout"]
+    assert compared["stage"].values.tolist() == ["natural", "input", "cochleagram", "relu", "final"]
+    contrast = files.load(results / "comparison/contrasts.nc")
+    assert contrast["contrast"].values.tolist() == ["robust - plain"]
+    assert contrast["judged_by"].item() == "noisy, readout"
+    page = (results / "report" / "index.html").read_text()
+    assert "<audio" in page
+    assert "high <b>" not in page
+    assert "high &lt;b&gt;" in page
+
+
+def test_what_is_judged_is_the_exported_sound(heard):
+    results = heard / "results" / "hearing"
+    metamers = files.load(results / "metamers/plain/relu/0000.nc")
+    assert metamers.attrs["sampling_rate_hz"] == 8000
+    for stimulus in metamers["stimulus"].values:
+        sound, rate = soundfile.read(results / f"exported/metamers/plain/relu/{stimulus}_0.wav", dtype="int16")
+        assert rate == 8000
+        np.testing.assert_array_equal(sound, sixteen_bit(metamers["metamer"].sel(stimulus=stimulus, seed=0).values))
+
+
+@pytest.mark.parametrize("model", ["plain", "robust", "noisy", "readout"])
+def test_networks_are_trained_and_say_how_well(heard, model):
+    trained = files.load(heard / f"results/hearing/training/{model}.nc")
+    assert trained.sizes["epoch"] == 6
+    assert trained["answers"].sum() == 6
+    right = sum(int(trained["answers"].sel(category=c, answered_category=c)) for c in trained["category"].values)
+    assert float(trained["test_accuracy"]) == pytest.approx(right / 6)
+    assert (trained["adversarial_accuracy"] <= trained["test_accuracy"] + 1e-9).all()
+    if model != "readout":
+        assert float(trained["test_accuracy"]) > 0.6
+    weights = heard / f"results/hearing/training/{model}.safetensors"
+    assert sha256_of(weights) == trained.attrs["weights_sha256"]
+    assert not weights.with_suffix(".checkpoint").exists()
+
+
+def test_a_training_that_is_killed_goes_on_from_its_last_epoch(heard, tmp_path):
+    """Killed without warning in the middle; what comes out is what an undisturbed training gives, to the bit."""
+    folder = tmp_path / "copy"
+    shutil.copytree(heard, folder, symlinks=True)
+    target = "results/hearing/training/plain.safetensors"
+    settings = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    settings["plain"]["weights"]["train"]["epochs"] = 400
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", target, *HEARING]
+    checkpoint = folder / "results/hearing/training/plain.checkpoint"
+    running = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        for _ in range(600):
+            if checkpoint.is_file():
+                break
+            clock.sleep(0.1)
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    assert checkpoint.is_file()
+    snakemake(folder, "--unlock", *HEARING)
+    output = snakemake(folder, target, "--rerun-incomplete", *HEARING)
+    assert re.search(r"plain: going on after epoch \d+ of 400", output)
+    resumed = sha256_of(folder / target)
+    (folder / target).unlink()
+    assert "going on" not in snakemake(folder, target, *HEARING)
+    assert sha256_of(folder / target) == resumed
+
+
+def test_a_small_visual_model_is_trained_by_the_same_rules(root, clone):
+    arguments = small(root, clone)
+    rng = np.random.default_rng(1)
+    rows = []
+    for split, number in (("train", 12), ("validation", 4), ("test", 4)):
+        for n in range(number):
+            colour = (200, 60, 60) if n % 2 else (60, 60, 200)
+            values = np.clip(np.array(colour) + rng.integers(-40, 40, (16, 16, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(values).save(clone / "mine" / f"{split}_{n}.png")
+            rows.append(f"{split}_{n}.png,{'dog' if n % 2 else 'cat <b>'},{split}\n")
+    (clone / "mine" / "table.csv").write_text("file,category,split\n" + "".join(rows))
+    models = yaml.safe_load((clone / "mine/models.yaml").read_text())
+    perturbation = {"kind": "adversarial", "norm": "linf", "size": 0.01, "steps": 2, "on": "input"}
+    train = {"dataset": "own", "epochs": 8, "batch_size": 4, "learning_rate": 0.05, "perturbation": perturbation}
+    models["first"]["weights"] = {"train": train}
+    (clone / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    snakemake(clone, "results/small/recognition/second/first.nc", *arguments)
+    trained = files.load(clone / "results/small/training/first.nc")
+    assert float(trained["test_accuracy"]) > 0.7
+    assert sorted(files.load(clone / "results/small/stimuli/own.nc")["split"].values) == ["test"] * 4
+
+
+def test_the_cochleagram_s_benchmark_gives_its_gain(clone):
+    snakemake(clone, "benchmark")
+    measured = files.load(clone / "results/demo/benchmark/cochleagram.nc")
+    assert float(measured["relative_error"]) < 1e-3
+    assert measured["seconds"].dims == ("implementation", "repeat")
+    medians = measured["seconds"].median("repeat")
+    ratio = medians.sel(implementation="full_rate") / medians.sel(implementation="ours")
+    assert float(measured["speedup"]) == pytest.approx(float(ratio))
 
 
 # What it says

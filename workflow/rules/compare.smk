@@ -3,6 +3,9 @@
 COMPARISON = [path for path in HUMANS if path.startswith(f"{RESULTS}/comparison/")]
 if setup["generation_models"]:
     COMPARISON += [f"{RESULTS}/comparison/recognizability.nc", f"{RESULTS}/comparison/predicted_human.nc"]
+CONTRASTS = config["comparison"]["contrasts"]
+if CONTRASTS:
+    COMPARISON += [f"{RESULTS}/comparison/contrasts.nc"]
 
 
 rule compare_recognizability:
@@ -26,6 +29,32 @@ rule compare_recognizability:
         "Comparing how well models recognize each other's metamers"
     script:
         SCRIPTS / "compare_recognizability.py"
+
+
+rule compare_contrasts:
+    input:
+        acceptance=lambda wildcards: [f"{RESULTS}/acceptance/{model}.nc" for model in compared_models()],
+        recognition=lambda wildcards: [path for model in compared_models() for path in recognition_of(model)],
+    output:
+        f"{RESULTS}/comparison/contrasts.nc",
+    log:
+        f"{LOGS}/compare_contrasts.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_contrasts.tsv"
+    params:
+        code=code("compare_contrasts"),
+        contrasts=CONTRASTS,
+        bootstrap=config["comparison"]["bootstrap"],
+        run_seed=config["seed"],
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Comparing how well metamers of differently trained models are recognized"
+    script:
+        SCRIPTS / "compare_contrasts.py"
 
 
 rule compare_humans_vs_models:

@@ -1,0 +1,29 @@
+"""Make comparison/contrasts.nc out of the accepted metamers of compared models and what other models answer."""
+
+from pathlib import Path
+
+from metamers import files
+from metamers.contrasts import contrasts
+from metamers.logs import log_to
+
+logger = log_to(snakemake.log[0])
+acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acceptance}
+recognition = {model: {} for model in acceptance}
+for path in map(Path, snakemake.input.recognition):
+    recognition[path.parent.name][path.stem] = files.load(path)
+pairs = [tuple(pair) for pair in snakemake.params.contrasts]
+compared = contrasts(pairs, recognition, acceptance, snakemake.params.bootstrap, snakemake.params.run_seed)
+for name in compared["contrast"].values:
+    one = compared.sel(contrast=name)
+    values = (float(one[key]) for key in ("late_difference", "late_low", "late_high"))
+    logger.info("%s at %s: %+.3f (%.3f to %.3f)", name, one["late_stages"].item(), *values)
+files.save(
+    compared,
+    snakemake.output[0],
+    title="Differences in recognizability between models, by the same other models on the same stimuli",
+    source="answers of the recognition models",
+    step="compare_contrasts",
+    run=snakemake.config["run"],
+    seed=snakemake.params.run_seed,
+    inputs=[*snakemake.input.acceptance, *snakemake.input.recognition],
+)
