@@ -1,7 +1,9 @@
 """The report: its figures are always the same bytes, its page is whole, and says what the data say."""
 
+import base64
 import re
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -9,14 +11,19 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 from PIL import Image
+from test_report_contrasts import three_contrasts
+from test_report_training import trained_model
 
-from metamers import files, report
+from metamers import files, report, report_gallery, report_tables
 from metamers.compare import CORRELATIONS, by_others, humans_vs_models, predicted_human, recognizability
+from metamers.humans import COLUMNS, OBSERVERS
+from metamers.report_confusion import confusion, confusion_figure, shown_stages
 from metamers.report_figures import (
     humans_vs_models_figure,
     loss_figure,
     null_figure,
     published_curves,
+    published_people,
     recognizability_figure,
     svg,
 )
@@ -24,6 +31,7 @@ from metamers.report_figures import (
 HOSTILE = "<script>alert('label')</script>"
 STAGES = ["input", "block_1", "logits"]
 JUDGES = ["net_a", "net_b", "net_c"]
+CAPTIONS = ("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models")
 STIMULI = {"one": ("dog", HOSTILE), "two": ("cat", "tabby"), "three": ("dog", "poodle")}
 
 
@@ -96,7 +104,23 @@ def compared(acceptance, recognition, relation) -> tuple[xr.Dataset, xr.Dataset]
 
 
 @pytest.fixture(scope="module")
-def figures(acceptance, recognition, relation, compared) -> dict[str, Figure]:
+def groups() -> pd.DataFrame:
+    """Two experiments about one published model, whose stages are this run's, and one about another architecture."""
+    rows = [
+        (experiment, "audio", name, "standard", stage, observer, mean, 0.01, n)
+        for experiment, name, n, means in (
+            ("auditory-1", "CochCNN9", 10, (0.9, 0.8, 0.4)),
+            ("auditory-4", "CochCNN9", 30, (0.7, 0.6, 0.0)),
+            ("auditory-1", "CochResNet50", 10, (0.9, 0.8, 0.2)),
+        )
+        for stage, mean in zip(("natural", "block_1", "logits"), means, strict=True)
+        for observer in OBSERVERS
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def figures(acceptance, recognition, relation, compared, groups) -> dict[str, Figure]:
     """Every kind of figure."""
     rng = np.random.default_rng(0)
     null = xr.Dataset({"spearman_rho": (("stage", "pair"), 0.2 * rng.random((3, 6)))}, coords={"stage": STAGES})
@@ -104,7 +128,10 @@ def figures(acceptance, recognition, relation, compared) -> dict[str, Figure]:
     recognizable, predicted = compared
     return {
         "recognizability_net_a": recognizability_figure(
-            "net_a", recognizable, others, predicted, relation, "vision", 1 / 2
+            "net_a", recognizable, others, predicted, relation, groups, "vision", 1 / 2
+        ),
+        "confusion_net_a": confusion_figure(
+            confusion("net_a", recognition, acceptance["accepted"], shown_stages(STAGES)), "vision"
         ),
         "null_net_a": null_figure(null, acceptance),
         "loss_net_a": loss_figure({stage: 0.5 ** np.arange(1, 7).reshape(2, 3) for stage in STAGES}),
@@ -133,11 +160,14 @@ def context(models, relation, figures, written, **changed) -> dict:
     given = {
         "run": HOSTILE,
         "models": models,
-        "judges": {judge: ["one paper"] for judge in JUDGES},
+        "judges": {judge: {"modality": "vision", "references": ["one paper"]} for judge in JUDGES},
         "relation": relation,
         "anova": None,
+        "contrasts": None,
+        "trained": {},
+        "unheard_voices": False,
         "figures": {name: svg(figure) for name, figure in figures.items()},
-        "captions": dict.fromkeys(("recognizability", "null", "loss", "humans_vs_models"), "First.\n\nSecond\nline."),
+        "captions": dict.fromkeys(CAPTIONS, "First.\n\nSecond\nline."),
         "jpeg_quality": None,
         "origin": report.provenance([written]),
         "configuration": {"run": HOSTILE, "seed": 0},
@@ -149,7 +179,7 @@ def context(models, relation, figures, written, **changed) -> dict:
 def model(acceptance, recognition, compared) -> dict:
     """What the page shows of the generation model."""
     entry = {"modality": "vision", "dataset": "animals", "categories": 2}
-    return report.model_context("net_a", entry, acceptance, recognition, *compared, shown())
+    return report.model_context("net_a", entry, acceptance, recognition, *compared, shown(), {})
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +228,7 @@ def test_labels_with_markup_show_as_text(page):
 
 def test_every_picture_says_what_it_shows(page):
     images = [attributes for tag, attributes in Elements(page).found if tag == "img" and "src" in attributes]
-    assert len(images) == len(shown()) + 5
+    assert len(images) == len(shown()) + 6
     assert all(image["alt"] for image in images)
 
 
@@ -231,12 +261,15 @@ def test_rejection_is_said_in_words(page):
 def test_the_page_says_what_a_prediction_is_worth(page):
     words = Elements(page).words
     assert "not a measurement" in words
-    assert "3 judges do, all from one family of architectures" in words
+    assert "in vision 5 there and 3 here, all from one family of architectures" in words
     assert "5 of the paper’s 7 judges have public answers" in words
 
 
 def test_judges_of_different_origin_are_not_one_family(model, relation, figures, written):
-    judges = {"net_a": ["one paper"], "net_b": ["another"]}
+    judges = {
+        "net_a": {"modality": "vision", "references": ["one paper"]},
+        "net_b": {"modality": "vision", "references": ["another"]},
+    }
     assert "one family" not in report.page(context([model], relation, figures, written, judges=judges))
 
 
@@ -281,14 +314,15 @@ def test_the_analysis_of_variance_has_its_table(relation, figures, written):
     assert "F(1,38) = 467.84; 0.0001; 0.92" in words
 
 
-def test_nothing_accepted_is_no_number(acceptance, recognition, relation, figures, written):
+def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, figures, written):
     none = acceptance.assign(accepted=acceptance["accepted"] & False)
     recognizable = recognizability({"net_a": none}, {"net_a": recognition})
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
     entry = {"modality": "vision", "dataset": "animals", "categories": 2}
-    model = report.model_context("net_a", entry, none, recognition, recognizable, predicted, shown())
+    model = report.model_context("net_a", entry, none, recognition, recognizable, predicted, shown(), {})
     others = by_others(recognition, none["accepted"], "net_a")
-    svg(recognizability_figure("net_a", recognizable, others, predicted, relation, "vision", 1 / 2))
+    svg(recognizability_figure("net_a", recognizable, others, predicted, relation, groups, "vision", 1 / 2))
+    svg(confusion_figure(confusion("net_a", recognition, none["accepted"], shown_stages(STAGES)), "vision"))
     words = Elements(report.page(context([model], relation, figures, written))).words
     assert "0 of 9" in words
     assert "cannot be compared" in words
@@ -319,7 +353,7 @@ def test_published_curves_end_at_the_last_stage(relation):
 
 
 def test_relations_have_numbers_for_every_modality(relation):
-    table = report.relation_table(relation)
+    table = report_tables.relation_table(relation)
     assert [row[0] for row in table["rows"]] == ["vision", "audio"]
     assert all(len(row) == len(table["head"]) for row in table["rows"])
     assert f"{float(relation[CORRELATIONS[0]][0]):.3f}" in table["rows"][0][3]
@@ -328,9 +362,125 @@ def test_relations_have_numbers_for_every_modality(relation):
 def test_pictures_are_kept_as_they_are_where_there_is_room(tmp_path):
     path = tmp_path / "noise.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
-    kept, quality = report.pictures({"a": path})
-    assert kept["a"] == report.data_uri(path.read_bytes(), "image/png")
+    kept, quality = report_gallery.pictures({"a": path})
+    assert kept["a"] == report_gallery.data_uri(path.read_bytes(), "image/png")
     assert quality is None
-    smaller, quality = report.pictures({"a": path}, size=path.stat().st_size - 1)
+    smaller, quality = report_gallery.pictures({"a": path}, size=path.stat().st_size - 1)
     assert smaller["a"].startswith("data:image/jpeg")
-    assert quality in report.JPEG_QUALITIES
+    assert quality in report_gallery.JPEG_QUALITIES
+
+
+def test_a_figure_in_the_page_is_the_figure_that_was_drawn(relation):
+    drawn = svg(humans_vs_models_figure(relation, "audio"))
+    kind, text = report_gallery.svg_uri(drawn).split(",", 1)
+    assert kind == "data:image/svg+xml;charset=utf-8"
+    assert unquote(text).split() == drawn.decode().split()
+    assert not set(text) & set('"<>#\n')
+
+
+def test_people_of_several_experiments_are_pooled_by_their_number(groups):
+    people = published_people(groups, "CochCNN9")
+    assert list(people.index) == ["natural", "block_1", "logits"]
+    assert people["mean"].tolist() == pytest.approx([0.75, 0.65, 0.1])
+    assert people["n"].tolist() == [40, 40, 40]
+    assert published_people(groups, "nothing").empty
+
+
+def named_lines(figure: Figure) -> dict[str, tuple]:
+    """The lines of a figure's first axes, by label."""
+    return {line.get_label(): line.get_data() for line in figure.axes[0].get_lines()}
+
+
+def test_people_stand_stage_by_stage_beside_a_model_of_the_same_architecture(
+    acceptance, recognition, relation, compared, groups
+):
+    others = by_others(recognition, acceptance["accepted"], "net_a")
+    given = ("net_a", compared[0], others, compared[1], relation, groups, "audio", 1 / 2)
+    lines = named_lines(recognizability_figure(*given, "CochCNN9 (L2 1 waveform random)"))
+    x, mean = lines["people: CochCNN9,\nin full size, 400 words (n = 40)"]
+    assert list(x) == [0, 2, 3]  # natural, block_1, logits: people were not asked about the input
+    assert list(mean) == pytest.approx([0.75, 0.65, 0.1])
+    x, _ = lines["people: CochResNet50, over relative depth,\nin full size, 400 words (n = 10)"]
+    assert list(x) == [0, 2, 3]  # input at 1, last stage at 3
+    svg(recognizability_figure(*given))
+
+
+def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compared, relation, figures, written):
+    """Of one run with both: each with its own numbers, categories, judges and words."""
+    entry = {"modality": "audio", "dataset": "words", "categories": 24}
+    cells = shown().keys()
+    player = "data:audio/flac;base64," + base64.b64encode(b"sound").decode()
+    heard = report.model_context(
+        "net_a", entry, acceptance, recognition, *compared, shown(), dict.fromkeys(cells, player)
+    )
+    judges = {judge: {"modality": "vision", "references": ["one paper"]} for judge in JUDGES}
+    judges["ear"] = {"modality": "audio", "references": ["another paper"]}
+    page = report.page(context([model, heard | {"name": "net_e"}], relation, more(figures), written, judges=judges))
+    words = Elements(page).words
+    assert "which of 24 words was spoken" in words
+    assert "which of 793 words was spoken" in words
+    assert "which of 2 categories an image shows" in words
+    assert "which of 16 categories an image shows" in words
+    assert "8-bit PNG image" in words
+    assert "16-bit WAV sound" in words
+    assert "guessing gives 50%" in words
+    assert "guessing gives 4%" in words
+    assert "judged by ear, each of which" in words
+    players = [attributes for tag, attributes in Elements(page).found if tag == "audio" and "src" in attributes]
+    assert len(players) == len(cells)
+    names = [attributes["aria-label"] for attributes in players]
+    assert f"{HOSTILE}, net_a, block_1" in names
+    assert f"{HOSTILE}, natural" in names
+
+
+def more(figures: dict[str, Figure]) -> dict[str, Figure]:
+    """The same figures for another model too."""
+    return figures | {
+        name.replace("net_a", "net_e"): figure for name, figure in figures.items() if name.endswith("net_a")
+    }
+
+
+def test_a_run_of_hearing_alone_says_nothing_of_images(acceptance, recognition, compared, relation, figures, written):
+    entry = {"modality": "audio", "dataset": "words", "categories": 24}
+    sounds = dict.fromkeys(shown(), "data:audio/wav;base64,AAAA")
+    heard = report.model_context("net_a", entry, acceptance, recognition, *compared, shown(), sounds)
+    judges = {judge: {"modality": "audio", "references": []} for judge in JUDGES}
+    words = Elements(report.page(context([heard], relation, figures, written, judges=judges))).words
+    assert "Mind the volume" in words
+    assert "image shows" not in words
+    assert "PNG" not in words
+
+
+def test_without_sounds_there_is_no_player(page):
+    assert not [1 for tag, attributes in Elements(page).found if tag == "audio" and "src" in attributes]
+    assert "Mind the volume" not in page
+
+
+def test_a_run_that_trains_models_says_how(relation, figures, written):
+    drawn = {"training_plain": figures["loss_net_a"], "training_robust": figures["loss_net_a"]}
+    how = {"kind": "adversarial", "on": "preprocessing", "norm": "l2", "size": 0.5, "steps": 3}
+    trained = {"plain": trained_model(), "robust": trained_model(how)}
+    page = report.page(context([], relation, figures | drawn, written, trained=trained, unheard_voices=True))
+    words = Elements(page).words
+    assert "adversarial, L2 0.5 on the cochleagram, 3 steps" in words
+    assert "voices that are in no training example" in words
+    assert "found on the cochleagram" in words
+    found = Elements(page).found
+    assert [a["alt"] for tag, a in found if tag == "img" and a["alt"].startswith("Loss and accuracy of robust")]
+
+
+def test_a_run_without_training_or_contrasts_says_nothing_of_them(page):
+    identifiers = {attributes.get("id") for _, attributes in Elements(page).found}
+    assert not {"training", "contrasts"} & identifiers
+
+
+def test_contrasts_are_said_as_their_intervals_are(relation, figures, written):
+    drawn = figures | {"contrasts": figures["loss_net_a"]}
+    words = Elements(report.page(context([], relation, drawn, written, contrasts=three_contrasts()))).words
+    assert "the difference is +12.0 (+1.0 to +20.0) percentage points, n = 6" in words
+    assert "lies above 0: metamers of b are recognized more often" in words
+    assert "above 0 at input, below 0 at late" in words
+    assert "includes 0: it does not tell which are recognized more often" in words
+    assert "Of no single stage" in words
+    assert "too few metamers of both were accepted" in words
+    assert "nan" not in words.lower()

@@ -25,7 +25,21 @@ STUDY = (
 
 TEXT = "OUST"  # kinds of NumPy types that hold text
 
-SOFTWARE = ("numpy", "scipy", "pandas", "pingouin", "statsmodels", "xarray", "netCDF4", "torch", "torchvision", "timm")
+SOFTWARE = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pingouin",
+    "statsmodels",
+    "xarray",
+    "netCDF4",
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "timm",
+    "soundfile",
+    "espeakng-loader",
+)
 
 # Long name and unit of every variable and coordinate.
 DESCRIPTIONS: dict[str, tuple[str, str]] = yaml.safe_load(

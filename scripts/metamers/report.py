@@ -1,11 +1,9 @@
 """The report's page: Datasets, figures and pictures in, one self-contained HTML text out.
 
-Numbers and tables are put together here; the words around them are in ``report.html.j2``, which escapes everything
-that it is given. Figures are drawn in ``metamers.report_figures``.
+What the page says is put together here; the words around it are in ``report.html.j2``, which escapes everything that
+it is given. Figures, tables, galleries and sounds are made in the other modules ``metamers.report_…``.
 """
 
-import base64
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,141 +13,28 @@ import jinja2
 import numpy as np
 import xarray as xr
 import yaml
-from PIL import Image
 
-from metamers.compare import CORRELATIONS, by_others
-from metamers.humans import own_stages
+from metamers.compare import by_others
 from metamers.names import INPUT_STAGE, NATURAL
+from metamers.report_contrasts import contrasts_context
 from metamers.report_figures import with_interval
+from metamers.report_gallery import gallery, svg_uri
+from metamers.report_tables import (
+    anova_table,
+    match_table,
+    number,
+    percent,
+    recognizability_table,
+    relation_table,
+)
+from metamers.report_training import attacked_places, training_table
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-GALLERY_STIMULI = 6  # rows of a gallery; more are in the exported folders
-PICTURES_BYTES = 9_000_000  # of all pictures of a page
-JPEG_QUALITIES = (90, 85, 80)
-ABSENT = "–"
+TITLES = {"vision": "Vision", "audio": "Hearing"}
 NOUNS = {"vision": "images", "audio": "sounds"}
-TASKS = {"vision": "which of 16 categories an image shows", "audio": "which of 793 words was spoken"}
-
-Table = dict[str, Any]
-
-
-def data_uri(content: bytes, kind: str) -> str:
-    """Bytes as an address that holds them."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _jpeg(path: Path, quality: int) -> bytes:
-    """An image as JPEG with all its colour resolution, which noise needs."""
-    stream = io.BytesIO()
-    with Image.open(path) as image:
-        image.convert("RGB").save(stream, format="JPEG", quality=quality, subsampling=0)
-    return stream.getvalue()
-
-
-def pictures(paths: Mapping[Any, Path], size: int = PICTURES_BYTES) -> tuple[dict[Any, str], int | None]:
-    """Exported images as data URIs: PNG as they are, or JPEG where all together would be too large for a page.
-
-    Parameters
-    ----------
-    paths
-        Any key → PNG file.
-    size
-        Bytes that all files together should not exceed: decides on the format, and on the quality of JPEG.
-
-    Returns
-    -------
-    uris
-        Key → data URI.
-    quality
-        Of the JPEG files, or None where they are PNG.
-    """
-    if sum(path.stat().st_size for path in paths.values()) <= size:
-        return {key: data_uri(path.read_bytes(), "image/png") for key, path in paths.items()}, None
-    for quality in JPEG_QUALITIES:
-        files = {key: _jpeg(path, quality) for key, path in paths.items()}
-        if sum(map(len, files.values())) <= size:
-            break
-    return {key: data_uri(content, "image/jpeg") for key, content in files.items()}, quality
-
-
-def number(value: float, digits: int = 2) -> str:
-    """A number with so many decimals, or a dash where there is none."""
-    return f"{value:.{digits}f}" if np.isfinite(value) else ABSENT
-
-
-def significant(value: float, digits: int = 2) -> str:
-    """A number with so many significant digits, or a dash where there is none."""
-    return f"{value:.{digits}g}" if np.isfinite(value) else ABSENT
-
-
-def percent(value: float) -> str:
-    """A proportion in percent, or a dash where there is none."""
-    return f"{100 * value:.0f}%" if np.isfinite(value) else ABSENT
-
-
-def verdict(accepted: bool, above_null: bool) -> str:
-    """What became of a metamer, in words and a sign."""
-    if accepted:
-        return "✓ accepted"
-    return "✗ rejected: category lost" if above_null else "✗ rejected: poor match"
-
-
-def gallery(
-    generation_model: str,
-    acceptance: xr.Dataset,
-    recognition: Mapping[str, xr.Dataset],
-    shown: Mapping[tuple[str, str], str],
-) -> list[dict[str, Any]]:
-    """The rows of one generation model's gallery: a natural stimulus, then its metamer at every stage.
-
-    Parameters
-    ----------
-    generation_model
-        Whose metamers they are.
-    acceptance
-        (stage, stimulus, seed) → ``accepted``, ``above_null``.
-    recognition
-        Recognition model → (stage, stimulus, seed) → ``answer``, ``correct``, stage ``natural`` first.
-    shown
-        (stage, stimulus) → data URI of what is shown, of the first seed; decides which stimuli have a row.
-
-    Returns
-    -------
-    list
-        For each stimulus ``label``, ``category`` and ``cells``: ``stage``, ``picture``, ``alt``, ``verdict`` (empty for
-        the natural stimulus), ``accepted``, ``others`` (how many other models recognize it), ``answers``.
-    """
-    judges = [name for name in recognition if name != generation_model]
-    rows = []
-    for stimulus in dict.fromkeys(stimulus for _, stimulus in shown):
-        of_stimulus = acceptance.sel(stimulus=stimulus).isel(seed=0)
-        label, category = str(of_stimulus["label"].values), str(of_stimulus["category"].values)
-        cells = []
-        for stage in [NATURAL, *map(str, acceptance["stage"].values)]:
-            answers = {
-                name: data.sel(stage=stage, stimulus=stimulus).isel(seed=0) for name, data in recognition.items()
-            }
-            right = sum(bool(answers[name]["correct"]) for name in judges)
-            others = f"{right} of {len(judges)} others" if judges else ""
-            accepted, word = True, ""
-            if stage != NATURAL:
-                accepted = bool(of_stimulus["accepted"].sel(stage=stage))
-                word = verdict(accepted, bool(of_stimulus["above_null"].sel(stage=stage)))
-            what = f"Natural stimulus: {label}" if stage == NATURAL else f"Metamer of {label} at stage {stage}: {word}"
-            said = [f"{name}: {a['answer'].item()} {'✓' if a['correct'] else '✗'}" for name, a in answers.items()]
-            cells.append(
-                {
-                    "stage": stage,
-                    "picture": shown[stage, stimulus],
-                    "alt": what + (f"; recognized by {others.removesuffix('others')}other models" if judges else ""),
-                    "verdict": word,
-                    "accepted": accepted,
-                    "others": others,
-                    "answers": "; ".join(said),
-                }
-            )
-        rows.append({"label": label, "category": category, "cells": cells})
-    return rows
+EXPORTED = {"vision": "8-bit PNG image", "audio": "16-bit WAV sound"}
+TASKS = {"vision": "which of {} categories an image shows", "audio": "which of {} words was spoken"}
+PUBLISHED_CATEGORIES = {"vision": 16, "audio": 793}
 
 
 def summary(
@@ -207,98 +92,6 @@ def mean_of(values: Iterable[float]) -> float:
     """Mean of the numbers that there are, NaN where there are none."""
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
-
-
-def match_table(acceptance: xr.Dataset) -> Table:
-    """Match at each stage: median over metamers of each measure, and how many were accepted."""
-    rows = []
-    for stage in acceptance["stage"].values:
-        of_stage = acceptance.sel(stage=stage)
-        median = {name: float(of_stage[name].median()) for name in ("normalized_error", "pearson_r", "spearman_rho")}
-        count = {name: int(of_stage[name].sum()) for name in ("accepted", "above_null", "category_preserved")}
-        rows.append(
-            [
-                str(stage),
-                f"{count['accepted']} of {of_stage['accepted'].size}",
-                str(count["above_null"]),
-                str(count["category_preserved"]),
-                significant(median["normalized_error"]),
-                number(median["pearson_r"], 3),
-                number(median["spearman_rho"], 3),
-                number(float(of_stage["snr_db"].median()), 1),
-            ]
-        )
-    head = ["Stage", "Accepted", "Match above null", "Category kept", "Normalized error", "Pearson r", "Spearman ρ"]
-    return {"head": [*head, "Signal-to-noise ratio (dB)"], "rows": rows}
-
-
-def recognizability_table(
-    generation_model: str, recognizable: xr.Dataset, others: xr.Dataset, predicted: xr.Dataset
-) -> Table:
-    """Recognizability at each stage: by every recognition model, by the others together, and expected of people."""
-    own = recognizable.sel(generation_model=generation_model)
-    judges = [str(name) for name in own["recognition_model"].values]
-    judges = [name for name in judges if own["n"].sel(recognition_model=name).any()]
-    rows = []
-    for stage in own_stages(recognizable, generation_model):
-        row = [stage, str(int(own["n"].sel(stage=stage).max()))]
-        row += [number(float(own["proportion_correct"].sel(stage=stage, recognition_model=name))) for name in judges]
-        of_stage = others.sel(stage=stage)
-        mean, error = float(of_stage["proportion_correct"]), float(of_stage["standard_error"])
-        row.append(f"{number(mean)} ± {number(error)}" if np.isfinite(mean) else ABSENT)
-        expected = ABSENT
-        if stage != NATURAL:
-            values = predicted.sel(generation_model=generation_model, stage=stage)
-            middle, low, high = (float(values[name]) for name in ("predicted", "low", "high"))
-            expected = f"{middle:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(middle) else ABSENT
-        rows.append([*row, expected])
-    named = [f"{name} (itself)" if name == generation_model else name for name in judges]
-    head = ["Stage", "n", *named, "Mean of the others ± SE", "People, predicted (95% interval)"]
-    return {"head": head, "rows": rows}
-
-
-def relation_table(relation: xr.Dataset) -> Table:
-    """What people and other models have in common in the published data, for each modality."""
-    rows = []
-    for modality in relation["modality"].values:
-        of_modality = relation.sel(modality=modality)
-        row = [str(modality), str(int(of_modality["human_mean"].count()))]
-        row.append(f"{int(of_modality['judges'])} of {int(of_modality['judges_published'])}")
-        for name in CORRELATIONS:
-            value, low, high = (number(float(of_modality[name + end]), 3) for end in ("", "_low", "_high"))
-            row += [f"{value} ({low} to {high})", number(float(of_modality[f"published_{name}"]), 3)]
-        value, low, high = (number(float(of_modality["noise_ceiling_r2" + end]), 3) for end in ("", "_low", "_high"))
-        rows.append([*row, f"{value} ({low} to {high})"])
-    head = [
-        "Modality",
-        "Points",
-        "Judges public",
-        "R² (95% interval)",
-        "R² in the paper",
-        "Spearman ρ",
-        "ρ in the paper",
-    ]
-    return {"head": [*head, "Kendall τ", "τ in the paper", "Noise ceiling of R² (range)"], "rows": rows}
-
-
-def anova_table(tested: xr.Dataset) -> Table:
-    """Mixed analysis of variance, human against model, for each published experiment and model."""
-    rows = []
-    effects = list(map(str, tested["effect"].values))
-    for test in range(tested.sizes["test"]):
-        of_test = tested.isel(test=test)
-        row = [str(of_test["experiment"].values), str(of_test["generation_model"].values)]
-        for effect in effects:
-            one = of_test.sel(effect=effect)
-            f, first, second, p, eta = (
-                float(one[name]) for name in ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
-            )
-            row.append(f"F({first:.0f},{second:.0f}) = {f:.2f}; {p:.4f}; {eta:.2f}")
-        rows.append(row)
-    return {
-        "head": ["Experiment", "Model", *(f"{effect.capitalize()}: F; p; partial η²" for effect in effects)],
-        "rows": rows,
-    }
 
 
 def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
@@ -371,29 +164,51 @@ def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def totals(models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The result of all generation models together: sums, and means over models.
+def modality_result(
+    modality: str,
+    models: Sequence[Mapping[str, Any]],
+    judges: Mapping[str, Mapping[str, Any]],
+    relation: xr.Dataset,
+) -> dict[str, Any]:
+    """The result of all generation models of one modality together: sums, and means over models.
 
     Parameters
     ----------
+    modality
+        ``vision`` or ``audio``.
     models
-        What ``model_context`` gives.
+        What ``model_context`` gives, of this modality only; all choose among the same categories.
+    judges
+        Recognition model → ``modality`` and ``references``: models with the same are one family.
+    relation
+        What ``metamers.compare.humans_vs_models`` gives.
     """
     summaries = [model["summary"] for model in models]
     first, last = (mean_of(summary[end]["others"] for summary in summaries) for end in ("first", "last"))
-    modalities = list(dict.fromkeys(model["modality"] for model in models))
+    asked = {name: tuple(judge["references"]) for name, judge in judges.items() if judge["modality"] == modality}
+    outside, predictions = outside_published([model["others"] for model in models], relation, modality)
+    categories = models[0]["categories"]
     return {
+        "modality": modality,
+        "title": TITLES[modality],
+        "noun": NOUNS[modality],
+        "exported": EXPORTED[modality],
+        "models": models,
         "made": sum(summary["made"] for summary in summaries),
         "accepted": sum(summary["accepted"] for summary in summaries),
-        "stimuli": max((summary["stimuli"] for summary in summaries), default=0),
+        "stimuli": max(summary["stimuli"] for summary in summaries),
         "natural": mean_of(summary["natural"] for summary in summaries),
         "first": first,
         "last": last,
         "first_known": bool(np.isfinite(first)),
         "last_known": bool(np.isfinite(last)),
-        "chance": mean_of(1 / model["categories"] for model in models),
-        "noun": NOUNS[modalities[0]] if len(modalities) == 1 else "stimuli",
-        "categories": list(dict.fromkeys(str(model["categories"]) for model in models)),
+        "chance": 1 / categories,
+        "task": TASKS[modality].format(categories),
+        "published_task": TASKS[modality].format(PUBLISHED_CATEGORIES[modality]),
+        "judges": list(asked),
+        "one_family": len(asked) > 1 and len(set(asked.values())) == 1,
+        "outside": outside,
+        "predictions": predictions,
     }
 
 
@@ -405,6 +220,7 @@ def model_context(
     recognizable: xr.Dataset,
     predicted: xr.Dataset,
     shown: Mapping[tuple[str, str], str],
+    sounds: Mapping[tuple[str, str], str],
 ) -> dict[str, Any]:
     """What the page shows of one generation model.
 
@@ -416,8 +232,8 @@ def model_context(
         Its ``modality`` and ``categories``, the number of categories that an observer chooses among.
     acceptance, recognition, recognizable, predicted
         The run's Datasets; ``recognition`` by recognition model.
-    shown
-        What ``gallery`` takes; empty where nothing can be shown as a picture.
+    shown, sounds
+        What ``metamers.report_gallery.gallery`` takes.
     """
     others = by_others(recognition, acceptance["accepted"], name)
     return {
@@ -425,7 +241,7 @@ def model_context(
         **entry,
         "seeds": acceptance.sizes["seed"],
         "summary": summary(name, acceptance, others, recognizable, predicted),
-        "gallery": gallery(name, acceptance, recognition, shown),
+        "gallery": gallery(name, acceptance, recognition, shown, sounds),
         "match": match_table(acceptance),
         "recognizability": recognizability_table(name, recognizable, others, predicted),
         "others": others,
@@ -435,9 +251,12 @@ def model_context(
 def page_context(
     run: str,
     models: Sequence[Mapping[str, Any]],
-    judges: Mapping[str, Sequence[str]],
+    judges: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
     anova: xr.Dataset | None,
+    contrasts: xr.Dataset | None,
+    trained: Mapping[str, xr.Dataset],
+    unheard_voices: bool,
     figures: Mapping[str, bytes],
     captions: Mapping[str, str],
     jpeg_quality: int | None,
@@ -453,34 +272,44 @@ def page_context(
     models
         What ``model_context`` gives, for each generation model; may be empty.
     judges
-        Recognition model → its references in the registry: models with the same are one family.
-    relation, anova
-        What ``humans_vs_models`` and ``human_against_model`` give, the latter where there are participants.
+        Recognition model → its ``modality``, and its ``references`` in the registry.
+    relation, anova, contrasts
+        What ``humans_vs_models``, ``human_against_model`` and ``contrasts`` give, the second where there are
+        participants, the third where models are compared.
+    trained
+        Model → what the rule ``train`` makes, for each that the run trains; may be empty.
+    unheard_voices
+        Whether trained models were tested with voices that they never heard.
     figures
         Name → SVG.
     captions
         Name → text, paragraphs with an empty line between them.
     jpeg_quality
-        What ``pictures`` gives.
+        What ``metamers.report_gallery.pictures`` gives.
     origin
         What ``provenance`` gives.
     configuration
         What of the run's configuration gives the same run on any machine.
     """
     modalities = list(dict.fromkeys(model["modality"] for model in models))
-    counts = [
-        outside_published([model["others"] for model in models if model["modality"] == modality], relation, modality)
-        for modality in modalities
-    ]
+    training = None
+    if trained:
+        training = {
+            "models": list(trained),
+            "table": training_table(trained, unheard_voices),
+            "places": attacked_places(trained),
+            "unheard_voices": unheard_voices,
+        }
     return {
         "run": run,
         "models": models,
-        "modalities": modalities,
-        "tasks": [TASKS[modality] for modality in modalities],
-        "totals": totals(models),
-        "judges": {"names": list(judges), "one_family": len(judges) > 1 and len(set(map(tuple, judges.values()))) == 1},
-        "outside": {"number": sum(count for count, _ in counts), "of": sum(of for _, of in counts)},
+        "results": [
+            modality_result(modality, [model for model in models if model["modality"] == modality], judges, relation)
+            for modality in modalities
+        ],
         "relation": relations(relation),
+        "contrasts": contrasts_context(contrasts) if contrasts is not None else None,
+        "training": training,
         "tables": {"relation": relation_table(relation), "anova": anova_table(anova) if anova is not None else None},
         "figures": figures,
         "captions": {
@@ -508,5 +337,5 @@ def page(context: Mapping[str, Any]) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"percent": percent, "number": number, "uri": lambda text: data_uri(text, "image/svg+xml")}
+    environment.filters |= {"percent": percent, "number": number, "uri": svg_uri}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(context)

@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from metamers.compare import CORRELATIONS, predict_human
-from metamers.humans import own_stages
-from metamers.names import NATURAL
+from metamers.humans import OBSERVERS, PUBLISHED_STIMULI, own_stages
+from metamers.names import INPUT_STAGE, NATURAL
 
-INK, FAINT, PALE = "#1f2328", "#6e7681", "#d0d4da"
+INK, SLATE, FAINT, PALE = "#1f2328", "#4c535c", "#6e7681", "#d0d4da"
 BLUE, SKY, ORANGE, GREEN, PURPLE = "#0060a8", "#4fa3d9", "#c4480a", "#00785a", "#9c4f96"
 
 STYLE = {
@@ -44,7 +44,11 @@ styled = matplotlib.rc_context(STYLE)
 OTHER_MARKERS = "sv^Dphx+*"
 KIND_MARKERS = "osD^vPX*<>"
 KIND_COLOURS = (INK, ORANGE, BLUE, GREEN, PURPLE, "#8a6d00", SKY, "#b0003a", FAINT, "#5a3d99")
-LOSS_POINTS = 300  # of a loss curve; more cannot be seen
+PEOPLE_LINES = ("-.", (0, (1, 1)))  # over relative depth
+# Published models that every model of the modality is set beside.
+ARCHITECTURES = {"vision": (), "audio": ("CochCNN9", "CochResNet50")}
+PUBLISHED_NOUNS = {"vision": "images", "audio": "words"}
+LOSS_POINTS = 120  # of a loss curve; more cannot be seen
 NAMES = {"pearson_r2": "R²", "spearman_rho": "ρ", "kendall_tau": "τ"}
 
 
@@ -81,6 +85,62 @@ def published_curves(relation: xr.Dataset, modality: str) -> tuple[list[tuple[np
     return curves, np.stack([depth, np.mean([np.interp(depth, *curve) for curve in curves], axis=0)])
 
 
+def published_people(groups: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Human recognizability of one published model's metamers, participants of all its experiments pooled.
+
+    Parameters
+    ----------
+    groups
+        What ``metamers.humans.group_results`` gives.
+    name
+        The model's name in the paper.
+
+    Returns
+    -------
+    pd.DataFrame
+        By ``stage``, in processing order and with ``natural``: ``mean``, and ``n`` participants; empty where people
+        were not asked about such a model.
+    """
+    human = groups[(groups["generation_model"] == name) & (groups["observer"] == OBSERVERS[0])]
+    rows = {
+        stage: (np.average(of_stage["mean"], weights=of_stage["n"]), of_stage["n"].sum())
+        for stage, of_stage in human.groupby("stage", sort=False)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "n"])
+
+
+def _at_depth(depth: np.ndarray, stages: Sequence[str]) -> np.ndarray:
+    """Where a relative depth lies on the axis of stages: 0 at the input, or at the natural stimuli, 1 at the last."""
+    first = stages.index(INPUT_STAGE) if INPUT_STAGE in stages else 0
+    return first + depth * (len(stages) - 1 - first)
+
+
+def _draw_people(
+    axes: Axes, stages: Sequence[str], groups: pd.DataFrame, modality: str, published_as: str | None
+) -> None:
+    """The published human curves of the same architecture, over stages, and of others, over relative depth."""
+    names = dict.fromkeys(filter(None, [published_as, *ARCHITECTURES[modality]]))
+    x = {stage: place for place, stage in enumerate(stages)}
+    lines = iter(PEOPLE_LINES)
+    for name in names:
+        people = published_people(groups, name)
+        if people.empty:
+            continue
+        same = published_as is not None and published_as.split(" (")[0] == name.split(" (")[0]
+        if same:
+            people = people[people.index.isin(stages)]
+            places, how = [x[stage] for stage in people.index], ""
+        else:
+            depth = np.arange(1, len(people)) / (len(people) - 1)
+            places, how = [x[NATURAL], *_at_depth(depth, stages)], ", over relative depth"
+        of_what = f"in full size, {PUBLISHED_STIMULI} {PUBLISHED_NOUNS[modality]} (n = {people['n'].max()})"
+        label = f"people: {name}{how},\n{of_what}"
+        style = {"color": SLATE, "linewidth": 1.5, "linestyle": "-" if same else next(lines), "zorder": 2}
+        if same:
+            style |= {"marker": "P" if name == published_as else "X", "markersize": 6, "markerfacecolor": "white"}
+        axes.plot(places, people["mean"], **style, label=label)
+
+
 def _stage_axis(axes: Axes, stages: Sequence[str], below: Sequence[str]) -> None:
     """Stages in processing order along x, with a word about each below it."""
     labels = [f"{stage}\n{word}" for stage, word in zip(stages, below, strict=True)]
@@ -96,8 +156,10 @@ def recognizability_figure(
     others: xr.Dataset,
     predicted: xr.Dataset,
     relation: xr.Dataset,
+    groups: pd.DataFrame,
     modality: str,
     chance: float,
+    published_as: str | None = None,
 ) -> Figure:
     """Recognizability of one model's metamers over stages: by itself, by other models, and expected of people.
 
@@ -109,10 +171,14 @@ def recognizability_figure(
         What ``recognizability``, ``predicted_human`` and ``humans_vs_models`` of ``metamers.compare`` give.
     others
         What ``metamers.compare.by_others`` gives.
+    groups
+        Published answers, what ``metamers.humans.group_results`` gives.
     modality
         ``vision`` or ``audio``.
     chance
         Proportion correct of an observer who guesses.
+    published_as
+        Name in the paper of the model that this is a version of, whose human curve is drawn stage by stage.
     """
     own = recognizable.sel(generation_model=generation_model)
     stages = own_stages(recognizable, generation_model)
@@ -121,21 +187,23 @@ def recognizability_figure(
         for name in own["recognition_model"].values
         if name != generation_model and own["proportion_correct"].sel(recognition_model=name).notnull().any()
     ]
-    figure = Figure(figsize=(10, 5.4), layout="constrained")
+    figure = Figure(figsize=(10, 5.4 + (0.7 if published_as or ARCHITECTURES[modality] else 0)), layout="constrained")
     axes = figure.add_subplot()
     x = np.arange(len(stages))
     _stage_axis(axes, stages, [f"n = {n}" for n in own["n"].max("recognition_model").sel(stage=stages).values])
 
-    # Published people, on the stretch from the input stage (relative depth 0) to the last stage (1).
     curves, mean = published_curves(relation, modality)
     for number, (depth, human) in enumerate(curves):
-        label = f"people, published: {len(curves)} other models, other stimuli" if number == 0 else None
-        axes.plot(1 + depth * (len(stages) - 2), human, color=PALE, linewidth=0.8, zorder=1, label=label)
+        label = f"people: each of {len(curves)} published models, over relative depth" if number == 0 else None
+        axes.plot(_at_depth(depth, stages), human, color=PALE, linewidth=0.8, zorder=1, label=label)
     axes.plot(
-        1 + mean[0] * (len(stages) - 2), mean[1], "--", color=FAINT, linewidth=1.8, zorder=2,
-        label="their mean over relative depth",
+        _at_depth(mean[0], stages), mean[1], "--", color=FAINT, linewidth=1.8, zorder=2,
+        label="their mean",
     )  # fmt: skip
     axes.axhline(chance, color=INK, linewidth=0.9, linestyle=":", zorder=1, label=f"chance ({chance:.2g})")
+
+    _draw_people(axes, stages, groups, modality, published_as)
+    compared_with = len(axes.get_legend_handles_labels()[0])
 
     def series(name: str) -> np.ndarray:
         return own["proportion_correct"].sel(recognition_model=name, stage=stages).values
@@ -159,16 +227,19 @@ def recognizability_figure(
         axes.errorbar(
             x[1:] + 0.2, middle, [middle - low, high - middle], color=ORANGE, linestyle="none", marker="D", capsize=3,
             markerfacecolor="white", markeredgewidth=1.6, zorder=6,
-            label="people: predicted, with 95% interval (nobody was asked)",
+            label="people: predicted, with 95% interval (nobody asked)",
         )  # fmt: skip
     axes.set(
         ylim=(-0.03, 1.05), ylabel="Proportion correct",
         xlabel="Stage that the metamers match (n: stimuli with an accepted metamer)",
     )  # fmt: skip
     handles, labels = axes.get_legend_handles_labels()
-    order = [*range(3, len(handles)), 0, 1, 2]  # this run first, then what it is compared with
+    order = [
+        *range(compared_with, len(handles)),
+        *range(compared_with),
+    ]  # this run first, then what it is compared with
     figure.legend(
-        [handles[i] for i in order], [labels[i] for i in order], loc="outside lower center", ncols=2, fontsize=9.5
+        [handles[i] for i in order], [labels[i] for i in order], loc="outside lower center", ncols=2, fontsize=9
     )
     return figure
 

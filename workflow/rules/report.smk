@@ -5,10 +5,16 @@ from metamers.tables import category_classes
 REPORT = f"{RESULTS}/report"
 CAPTIONS = Path(workflow.basedir) / "workflow" / "report"
 # The page says of each kind of figure what `snakemake --report` says.
-FIGURES_OF_MODEL = ["recognizability", "null", "loss"] if setup["generation_models"] else []
-FIGURES = [
-    f"{REPORT}/figures/{kind}_{model}.svg" for kind in FIGURES_OF_MODEL for model in setup["generation_models"]
-] + [f"{REPORT}/figures/humans_vs_models_{modality}.svg" for modality in setup["judges"]]
+FIGURES = (
+    [
+        f"{REPORT}/figures/{kind}_{model}.svg"
+        for kind in ("recognizability", "confusion", "null", "loss")
+        for model in setup["generation_models"]
+    ]
+    + [f"{REPORT}/figures/training_{model}.svg" for model in setup["training"]]
+    + [f"{REPORT}/figures/humans_vs_models_{modality}.svg" for modality in setup["judges"]]
+    + ([f"{REPORT}/figures/contrasts.svg"] if CONTRASTS else [])
+)
 
 
 report: "../report/workflow.rst"
@@ -24,9 +30,17 @@ SHOWN_MODELS = {
         "modality": setup["models"][model]["modality"],
         "dataset": setup["dataset_of"][model],
         "categories": len(category_classes(setup["dataset_of"][model], setup["datasets"][setup["dataset_of"][model]])),
+        "input": setup["models"][model]["input"],
+        "published_as": setup["models"][model].get("published_as"),
     }
     for model in setup["generation_models"]
 }
+
+
+def voices_differ(dataset):
+    """Whether no voice of a dataset of synthetic speech is in both the training and the test split."""
+    splits = setup["datasets"][dataset].get("speech", {}).get("splits")
+    return splits is not None and not set(splits["train"]["voices"]) & set(splits["test"]["voices"])
 
 
 rule report_recognizability:
@@ -36,6 +50,7 @@ rule report_recognizability:
         recognizability=f"{RESULTS}/comparison/recognizability.nc",
         predicted=f"{RESULTS}/comparison/predicted_human.nc",
         relation=f"{RESULTS}/comparison/humans_vs_models.nc",
+        groups=f"{PUBLISHED}/group_results.csv",
     output:
         report(
             f"{REPORT}/figures/recognizability_{{generation_model}}.svg",
@@ -116,6 +131,90 @@ rule report_loss:
         SCRIPTS / "report_loss.py"
 
 
+rule report_confusion:
+    input:
+        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
+        recognition=lambda wildcards: recognition_of(wildcards.generation_model),
+    output:
+        report(
+            f"{REPORT}/figures/confusion_{{generation_model}}.svg",
+            caption="../report/confusion.rst",
+            category="What metamers are taken for",
+            labels={"model": "{generation_model}"},
+        ),
+    log:
+        f"{LOGS}/report_confusion/{{generation_model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/report_confusion/{{generation_model}}.tsv"
+    params:
+        code=code("report_confusion"),
+        model=lambda wildcards: SHOWN_MODELS[wildcards.generation_model],
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing what metamers of {wildcards.generation_model} are taken for"
+    script:
+        SCRIPTS / "report_confusion.py"
+
+
+rule report_contrasts:
+    input:
+        f"{RESULTS}/comparison/contrasts.nc",
+    output:
+        report(
+            f"{REPORT}/figures/contrasts.svg",
+            caption="../report/contrasts.rst",
+            category="Contrasts between models",
+        ),
+    log:
+        f"{LOGS}/report_contrasts.log",
+    benchmark:
+        f"{BENCHMARKS}/report_contrasts.tsv"
+    params:
+        code=code("report_contrasts"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing differences in recognizability between models"
+    script:
+        SCRIPTS / "report_contrasts.py"
+
+
+rule report_training:
+    input:
+        f"{TRAINING}/{{trained_model}}.nc",
+    output:
+        report(
+            f"{REPORT}/figures/training_{{trained_model}}.svg",
+            caption="../report/training.rst",
+            category="Training",
+            labels={"model": "{trained_model}"},
+        ),
+    log:
+        f"{LOGS}/report_training/{{trained_model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/report_training/{{trained_model}}.tsv"
+    wildcard_constraints:
+        trained_model=one_of(setup["training"]),
+    params:
+        code=code("report_training"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing the training of {wildcards.trained_model}"
+    script:
+        SCRIPTS / "report_training.py"
+
+
 rule report_humans_vs_models:
     input:
         f"{RESULTS}/comparison/humans_vs_models.nc",
@@ -156,6 +255,7 @@ rule report:
         stimuli=list(dict.fromkeys(stimuli_of(model) for model in setup["generation_models"])),
         metamers=[path for model in setup["generation_models"] for path in metamers_of(model)],
         nulls=[f"{RESULTS}/nulls/{model}.nc" for model in setup["generation_models"]],
+        training=[f"{TRAINING}/{model}.nc" for model in setup["training"]],
     output:
         report(f"{REPORT}/index.html", caption="../report/page.rst", category="The whole report"),
     log:
@@ -165,10 +265,17 @@ rule report:
     params:
         code=code("report", SCRIPTS / "metamers" / "report.html.j2"),
         models=SHOWN_MODELS,
-        judges={model: setup["models"][model].get("references", []) for model in setup["recognition_models"]},
+        judges={
+            model: {
+                "modality": setup["models"][model]["modality"],
+                "references": setup["models"][model].get("references", []),
+            }
+            for model in setup["recognition_models"]
+        },
+        unheard_voices=all(voices_differ(how["dataset"]) for how in setup["training"].values()),
         captions={
             name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
-            for name in ("recognizability", "null", "loss", "humans_vs_models")
+            for name in ("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models")
         },
         # Without what is of one machine only.
         configuration={key: value for key, value in config.items() if key not in ("mirror", "device")},

@@ -1,0 +1,122 @@
+"""Sounds in the report: players that carry exactly the exported samples, and cochleagrams as small pictures.
+
+A cochleagram is that of the generation model's own front end, computed from the exported sound as models get it.
+"""
+
+import inspect
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from PIL import Image
+
+from metamers.cochleagram import Cochleagram
+from metamers.preprocessing import SoundPreprocessing
+from metamers.report_figures import styled
+from metamers.report_gallery import data_uri
+from metamers.sounds import read_exported_sound
+
+COLOURS = colormaps["viridis"]  # its lightness rises evenly
+LEVELS = 16  # of a small picture: four bits a point
+FREQUENCIES_HZ = (50, 200, 500, 1000, 2000, 5000, 10000, 20000)
+
+
+def player(path: Path) -> str:
+    """The data URI of an exported sound: the WAV file itself, or the same samples as FLAC where that is smaller."""
+    levels, rate = soundfile.read(path, dtype="int16")
+    stream = io.BytesIO()
+    soundfile.write(stream, levels, rate, format="FLAC", subtype="PCM_16")
+    whole, packed = path.read_bytes(), stream.getvalue()
+    return data_uri(packed, "audio/flac") if len(packed) < len(whole) else data_uri(whole, "audio/wav")
+
+
+def cochleagrams(paths: Mapping[Any, Path], settings: Mapping[str, Any]) -> dict[Any, np.ndarray]:
+    """Cochleagrams of exported sounds.
+
+    Parameters
+    ----------
+    paths
+        Any key → WAV file of any rate and length.
+    settings
+        ``input`` of the model's registry entry.
+
+    Returns
+    -------
+    dict
+        Key → (frequency, time), frequencies ascending.
+    """
+    preprocessing = SoundPreprocessing(**settings)
+    found = {}
+    with torch.inference_mode():
+        for key, path in paths.items():
+            sound = torch.from_numpy(read_exported_sound(path))[None]
+            found[key] = preprocessing(preprocessing.fit(sound, soundfile.info(path).samplerate))[0, 0].numpy()
+    return found
+
+
+def highest(found: Iterable[np.ndarray]) -> float:
+    """The upper end of a scale that several cochleagrams share; the lower is 0."""
+    return max(float(cochleagram.max()) for cochleagram in found)
+
+
+def picture(cochleagram: np.ndarray, top: float) -> str:
+    """A cochleagram (frequency, time) as the data URI of a PNG, a point a pixel, low frequencies at the bottom.
+
+    Parameters
+    ----------
+    cochleagram
+        Values from 0.
+    top
+        What has the lightest colour.
+    """
+    levels = np.rint(np.clip(cochleagram[::-1] / top, 0, 1) * (LEVELS - 1)).astype(np.uint8)
+    image = Image.fromarray(levels).convert("P")
+    image.putpalette((COLOURS(np.linspace(0, 1, LEVELS))[:, :3] * 255).round().astype(np.uint8).tobytes())
+    stream = io.BytesIO()
+    image.save(stream, format="PNG", optimize=True, bits=4)
+    return data_uri(stream.getvalue(), "image/png")
+
+
+@styled
+def cochleagram_figure(cochleagram: np.ndarray, settings: Mapping[str, Any], top: float, title: str) -> Figure:
+    """One cochleagram with its axes and its scale, which the small pictures of a gallery share.
+
+    Parameters
+    ----------
+    cochleagram
+        (frequency, time).
+    settings
+        ``input`` of the model's registry entry.
+    top
+        Upper end of the scale.
+    title
+        What it is of.
+    """
+    rate = settings["sampling_rate_hz"]
+    arguments = inspect.signature(Cochleagram).bind(
+        round(rate * settings["duration_s"]), rate, **settings.get("cochleagram") or {}
+    )
+    arguments.apply_defaults()
+    chosen = arguments.arguments
+    centers = Cochleagram(**chosen).center_frequencies_hz
+    # A point stands for the stretch of the sound under its filter, whose middle is half the filter's length later.
+    first, step = chosen["taps"] / 2 / rate, 1 / chosen["envelope_rate_hz"]
+    channels, times = cochleagram.shape
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    shown = axes.imshow(
+        cochleagram, origin="lower", aspect="auto", cmap=COLOURS, vmin=0, vmax=top, interpolation="none",
+        extent=(first - step / 2, first + (times - 0.5) * step, -0.5, channels - 0.5),
+    )  # fmt: skip
+    ticks = [frequency for frequency in FREQUENCIES_HZ if centers[0] <= frequency <= centers[-1]]
+    axes.set_yticks(np.interp(ticks, centers, np.arange(channels)), [f"{frequency:,}" for frequency in ticks])
+    axes.set(xlabel="Time (s)", ylabel="Frequency (Hz)")
+    axes.set_title(title, fontsize=10.5)
+    figure.colorbar(shown, ax=axes, label="Compressed envelope (no unit)")
+    return figure

@@ -1,0 +1,124 @@
+"""Tables of the report: Datasets in, rows of text out, and how numbers are written in them.
+
+A table is ``head``, the columns' names, and ``rows``, lists of as many texts.
+"""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from metamers.compare import CORRELATIONS
+from metamers.humans import own_stages
+from metamers.names import NATURAL
+
+ABSENT = "–"
+
+Table = dict[str, Any]
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with so many decimals, or a dash where there is none."""
+    return f"{value:.{digits}f}" if np.isfinite(value) else ABSENT
+
+
+def significant(value: float, digits: int = 2) -> str:
+    """A number with so many significant digits, or a dash where there is none."""
+    return f"{value:.{digits}g}" if np.isfinite(value) else ABSENT
+
+
+def percent(value: float) -> str:
+    """A proportion in percent, or a dash where there is none."""
+    return f"{100 * value:.0f}%" if np.isfinite(value) else ABSENT
+
+
+def match_table(acceptance: xr.Dataset) -> Table:
+    """Match at each stage: median over metamers of each measure, and how many were accepted."""
+    rows = []
+    for stage in acceptance["stage"].values:
+        of_stage = acceptance.sel(stage=stage)
+        median = {name: float(of_stage[name].median()) for name in ("normalized_error", "pearson_r", "spearman_rho")}
+        count = {name: int(of_stage[name].sum()) for name in ("accepted", "above_null", "category_preserved")}
+        rows.append(
+            [
+                str(stage),
+                f"{count['accepted']} of {of_stage['accepted'].size}",
+                str(count["above_null"]),
+                str(count["category_preserved"]),
+                significant(median["normalized_error"]),
+                number(median["pearson_r"], 3),
+                number(median["spearman_rho"], 3),
+                number(float(of_stage["snr_db"].median()), 1),
+            ]
+        )
+    head = ["Stage", "Accepted", "Match above null", "Category kept", "Normalized error", "Pearson r", "Spearman ρ"]
+    return {"head": [*head, "Signal-to-noise ratio (dB)"], "rows": rows}
+
+
+def recognizability_table(
+    generation_model: str, recognizable: xr.Dataset, others: xr.Dataset, predicted: xr.Dataset
+) -> Table:
+    """Recognizability at each stage: by every recognition model, by the others together, and expected of people."""
+    own = recognizable.sel(generation_model=generation_model)
+    judges = [str(name) for name in own["recognition_model"].values]
+    judges = [name for name in judges if own["n"].sel(recognition_model=name).any()]
+    rows = []
+    for stage in own_stages(recognizable, generation_model):
+        row = [stage, str(int(own["n"].sel(stage=stage).max()))]
+        row += [number(float(own["proportion_correct"].sel(stage=stage, recognition_model=name))) for name in judges]
+        of_stage = others.sel(stage=stage)
+        mean, error = float(of_stage["proportion_correct"]), float(of_stage["standard_error"])
+        row.append(f"{number(mean)} ± {number(error)}" if np.isfinite(mean) else ABSENT)
+        expected = ABSENT
+        if stage != NATURAL:
+            values = predicted.sel(generation_model=generation_model, stage=stage)
+            middle, low, high = (float(values[name]) for name in ("predicted", "low", "high"))
+            expected = f"{middle:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(middle) else ABSENT
+        rows.append([*row, expected])
+    named = [f"{name} (itself)" if name == generation_model else name for name in judges]
+    head = ["Stage", "n", *named, "Mean of the others ± SE", "People, predicted (95% interval)"]
+    return {"head": head, "rows": rows}
+
+
+def relation_table(relation: xr.Dataset) -> Table:
+    """What people and other models have in common in the published data, for each modality."""
+    rows = []
+    for modality in relation["modality"].values:
+        of_modality = relation.sel(modality=modality)
+        row = [str(modality), str(int(of_modality["human_mean"].count()))]
+        row.append(f"{int(of_modality['judges'])} of {int(of_modality['judges_published'])}")
+        for name in CORRELATIONS:
+            value, low, high = (number(float(of_modality[name + end]), 3) for end in ("", "_low", "_high"))
+            row += [f"{value} ({low} to {high})", number(float(of_modality[f"published_{name}"]), 3)]
+        value, low, high = (number(float(of_modality["noise_ceiling_r2" + end]), 3) for end in ("", "_low", "_high"))
+        rows.append([*row, f"{value} ({low} to {high})"])
+    head = [
+        "Modality",
+        "Points",
+        "Judges public",
+        "R² (95% interval)",
+        "R² in the paper",
+        "Spearman ρ",
+        "ρ in the paper",
+    ]
+    return {"head": [*head, "Kendall τ", "τ in the paper", "Noise ceiling of R² (range)"], "rows": rows}
+
+
+def anova_table(tested: xr.Dataset) -> Table:
+    """Mixed analysis of variance, human against model, for each published experiment and model."""
+    rows = []
+    effects = list(map(str, tested["effect"].values))
+    for test in range(tested.sizes["test"]):
+        of_test = tested.isel(test=test)
+        row = [str(of_test["experiment"].values), str(of_test["generation_model"].values)]
+        for effect in effects:
+            one = of_test.sel(effect=effect)
+            f, first, second, p, eta = (
+                float(one[name]) for name in ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
+            )
+            row.append(f"F({first:.0f},{second:.0f}) = {f:.2f}; {p:.4f}; {eta:.2f}")
+        rows.append(row)
+    return {
+        "head": ["Experiment", "Model", *(f"{effect.capitalize()}: F; p; partial η²" for effect in effects)],
+        "rows": rows,
+    }

@@ -1,0 +1,10 @@
+"""Draw the differences in recognizability between models, stage by stage."""
+
+from metamers import files
+from metamers.logs import log_to
+from metamers.report_contrasts import contrasts_figure
+from metamers.report_figures import svg
+
+log_to(snakemake.log[0])
+figure = contrasts_figure(files.load(snakemake.input[0]))
+files.replace_whole(snakemake.output[0], lambda partial: partial.write_bytes(svg(figure)))
