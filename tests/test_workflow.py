@@ -119,27 +119,37 @@ SMALL = {"synthesize": 2 * 3 * 2, "null": 2, "recognize": 4}
 
 
 def test_the_default_run(clone):
-    settings = yaml.safe_load((clone / "config" / "config.yaml").read_text())
-    models = len(settings["generation_models"])
-    stimuli, size = settings["stimuli"]["vision"]["number"], settings["synthesis"]["batch_size"]
     jobs = counts(snakemake(clone, "-n"))
-    assert jobs == {
+    seeing, hearing = 2, 4  # generation models
+    seeing_judges, hearing_judges = 3, 5
+    each = dict.fromkeys(
+        (
+            "synthesize_export",
+            "null",
+            "null_acceptance",
+            "report_recognizability",
+            "report_null",
+            "report_loss",
+            "report_confusion",
+        ),
+        seeing + hearing,
+    )
+    assert jobs == each | {
         "all": 1,
-        "retrieve_collection": 1 + models,  # photographs and weights
-        "stimuli": 1,
-        "stimuli_export": 1,
-        "synthesize": models * 9 * -(-stimuli // size),
-        "synthesize_export": models,
-        "null": models,
-        "null_acceptance": models,
-        "recognize": models**2,
+        "retrieve_collection": 1 + seeing_judges,  # photographs, and weights of networks that see
+        "stimuli": 2,
+        "stimuli_export": 2,
+        "train_examples": 1,
+        "train": hearing_judges,
+        "synthesize": seeing * 9 + 3 * 10 + 3,
+        "recognize": seeing * seeing_judges + hearing * hearing_judges,
         "compare_recognizability": 1,
+        "compare_contrasts": 1,
         "compare_humans_vs_models": 1,
         "compare_predicted_human": 1,
-        "report_recognizability": models,
-        "report_null": models,
-        "report_loss": models,
         "report_humans_vs_models": 2,
+        "report_training": hearing_judges,
+        "report_contrasts": 1,
         "report": 1,
         "total": sum(jobs.values()) - jobs["total"],
     }
@@ -179,6 +189,7 @@ def test_humans_needs_no_model(clone):
         "stimuli/own.nc",
         "metamers/first/block/0001.nc",
         "nulls/second.nc",
+        "benchmark/cochleagram.nc",
         "acceptance/first.nc",
         "recognition/first/second.nc",
         "humans/visual-12.nc",
@@ -303,7 +314,12 @@ def append(path: Path, text: str = "\n\nUNUSED = 1\n") -> None:
 
 
 AFTER_COMPARISON = {"report_recognizability", "report", "all", "total"}
-AFTER_RECOGNITION = {"recognize", "compare_recognizability", "compare_predicted_human"} | AFTER_COMPARISON
+AFTER_RECOGNITION = {
+    "recognize",
+    "compare_recognizability",
+    "compare_predicted_human",
+    "report_confusion",
+} | AFTER_COMPARISON
 AFTER_NULL = {"null", "null_acceptance", "report_null"} | AFTER_RECOGNITION
 AFTER_SYNTHESIS = {
     "synthesize",
@@ -379,7 +395,7 @@ def small_hearing(root: Path, folder: Path) -> list[str]:
     rng = np.random.default_rng(0)
     rows = []
     for split, number in (("train", 8), ("validation", 2), ("test", 2)):
-        for word, frequency in (("low", 300), ("middle", 900), ("high <b>", 2700)):
+        for word, frequency in (("high <b>", 2700), ("low", 300), ("middle", 900)):
             for n in range(number):
                 name = f"{split}_{word.split()[0]}_{n}.wav"
                 time = np.arange(2000) / 8000

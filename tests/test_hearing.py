@@ -1,0 +1,144 @@
+"""Metamers of sound: what is matched at a stage, from the published start to the exported sound that is judged."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from metamers import models, speech
+from metamers.match import match
+from metamers.models import activations
+from metamers.stimuli import MODALITIES, start_noise
+from metamers.synthesize import synthesize
+
+CPU = torch.device("cpu")
+SHORT = {"sampling_rate_hz": 20_000, "duration_s": 0.25}
+SPECTEMP = {
+    "modality": "audio",
+    "source": {
+        "metamers": "spectemp",
+        "arguments": {"classes": 3, "shape": [211, 40], "rates": [0, 8], "scales": [0, 0.25]},
+    },
+    "weights": {"random": 0},
+    "input": SHORT,
+    "stages": {
+        "input": None,
+        "cochleagram": "preprocessing",
+        "power": {"module": "power", "coarse_to_fine": 0.5},
+        "average": "average",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def procedure(root):
+    """The default run's, for sounds."""
+    return yaml.safe_load((root / "config" / "config.yaml").read_text())["synthesis"]["one_cycle"]["audio"]
+
+
+@pytest.fixture(scope="module")
+def registered(root):
+    return yaml.safe_load((root / "config" / "models.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def words(root):
+    """Two words as the default run has them, a second each."""
+    entry = yaml.safe_load((root / "config" / "datasets.yaml").read_text())["spoken_words"]
+    spoken = speech.spoken_words(["apple", "fish"], entry["speech"], 20_000, 1, 0, ["test"])
+    return torch.from_numpy(spoken["stimulus_value"].values[:2])
+
+
+def starts(number, samples):
+    return torch.from_numpy(np.stack([start_noise("audio", (samples,), str(n), 0, 0) for n in range(number)]))
+
+
+def test_a_metamer_of_the_cochleagram_has_the_word_s_cochleagram_also_as_exported(words, procedure, registered):
+    """The default run's procedure, from noise of standard deviation 1e-7 to a normalized error below 0.05."""
+    entry = registered["cochcnn9_standard"] | {"weights": {"random": 0}}
+    model = models.load_model("cochcnn9", entry, None, CPU)
+    start = starts(2, 20_000)
+    assert start.std() == pytest.approx(1e-7, rel=0.02)
+    metamers, loss = synthesize(model, "cochleagram", words, start, "one_cycle", procedure)
+    assert (loss[:, 0] > 0.5).all()
+    exported = torch.from_numpy(MODALITIES["audio"].as_exported(metamers.numpy()))
+    natural = activations(model, words, "cochleagram")
+    for heard in (metamers, exported):
+        found = activations(model, heard, "cochleagram")
+        for n in range(2):
+            assert match(natural[n], found[n])["normalized_error"] < 0.05
+    # Its cochleagram, not its waveform.
+    assert abs(np.corrcoef(metamers[0], words[0])[0, 1]) < 0.5
+
+
+def test_of_the_waveform_the_metamer_is_the_sound(words, procedure, registered):
+    entry = registered["cochcnn9_standard"] | {"weights": {"random": 0}}
+    model = models.load_model("cochcnn9", entry, None, CPU)
+    metamers, _ = synthesize(model, "input", words, starts(2, 20_000), "one_cycle", procedure)
+    assert match(words[0].numpy(), metamers[0].numpy())["normalized_error"] < 0.02
+
+
+@pytest.mark.parametrize(
+    "name", ["cochcnn9_standard", "cochcnn9_adversarial", "cochcnn9_random", "cochresnet50_standard", "spectemp"]
+)
+def test_every_stage_of_every_registered_auditory_model_can_be_synthesized_from(name, words, registered):
+    model = models.load_model(name, registered[name] | {"weights": {"random": 0}}, None, CPU)
+    for stage in model.stages:
+        settings = {"optimizer": "adam", "steps": 2, "learning_rate": 0.03, "beta_2": 0.95}
+        metamers, loss = synthesize(model, stage, words[:1], starts(1, 20_000), "one_cycle", settings)
+        assert metamers.isfinite().all()
+        assert np.isfinite(loss).all()
+
+
+def test_coarse_units_are_matched_first_and_all_of_them_in_the_end():
+    model = models.load_model("spectemp", SPECTEMP, None, CPU)
+    taking_part = [model.units_in_loss("power", progress) for progress in (0, 0.2, 0.4, 0.49, 0.5, 1)]
+    counts = [
+        model.network.filters.spectral_scale.numel() if units is None else int(units.sum()) for units in taking_part
+    ]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+    assert taking_part[-2] is None
+    assert model.units_in_loss("average", 0) is None
+
+
+def test_units_that_take_no_part_do_not_influence_the_metamer(monkeypatch):
+    """With the finest filter out of the loss throughout, another target of that filter changes nothing."""
+    model = models.load_model("spectemp", SPECTEMP, None, CPU)
+    natural = 0.1 * torch.randn(1, 5000, generator=torch.Generator().manual_seed(0))
+    settings = {"optimizer": "adam", "steps": 5, "learning_rate": 0.01, "beta_2": 0.95}
+    some = torch.arange(model.network.filters.spectral_scale.numel()) > 0
+    monkeypatch.setattr(model, "units_in_loss", lambda stage, progress: some)
+    whole, _ = synthesize(model, "power", natural, starts(1, 5000), "one_cycle", settings)
+    forward = model.network.power.forward
+
+    def louder_in_the_first(values):
+        given = forward(values)
+        return torch.cat([2 * given[:, :1], given[:, 1:]], dim=1)
+
+    monkeypatch.setattr(model.network.power, "forward", louder_in_the_first)
+    other, _ = synthesize(model, "power", natural, starts(1, 5000), "one_cycle", settings)
+    torch.testing.assert_close(whole, other)
+
+
+def test_a_network_without_coarse_units_is_refused(registered):
+    entry = registered["cochcnn9_standard"] | {"weights": {"random": 0}}
+    entry["stages"] = entry["stages"] | {"relu0": {"module": "relu0", "coarse_to_fine": 0.5}}
+    with pytest.raises(ValueError, match=r"stages\.relu0\.coarse_to_fine: the network has no method coarse_units"):
+        models.load_model("cochcnn9", entry, None, CPU)
+
+
+def test_an_architecture_that_the_library_does_not_have_is_named(registered):
+    entry = registered["cochcnn9_standard"] | {"source": {"metamers": "coch_cnn8"}}
+    with pytest.raises(
+        ValueError, match=r"source\.metamers: unknown architecture 'coch_cnn8'. Did you mean 'coch_cnn9'"
+    ):
+        models.build_network("mine", entry, 0)
+
+
+def test_a_model_hears_sounds_of_another_rate_and_length(registered):
+    model = models.load_model("spectemp", SPECTEMP, None, CPU)
+    sounds = 0.1 * np.random.default_rng(0).standard_normal((2, 8000)).astype(np.float32)
+    fitted = models.fit_stimuli(model, sounds, 40_000)
+    assert fitted.shape == (2, 5000)
+    assert model.scores(fitted).shape == (2, 3)
