@@ -4,10 +4,15 @@ from metamers import files
 from metamers.datasets import read_dataset
 from metamers.logs import log_to
 
-log_to(snakemake.log[0])
+logger = log_to(snakemake.log[0])
 name, params = snakemake.wildcards.dataset, snakemake.params
+examples = read_dataset(name, params.entry, params.folder, params.run_seed)
+splits_of = examples["split"].to_series().groupby(examples["speaker"].values).unique()
+for speaker, splits in splits_of.items():
+    if speaker and len(splits) > 1:
+        logger.warning("%s: speaker %s is in the splits %s: models are tested on a known voice", name, speaker, splits)
 files.save(
-    read_dataset(name, params.entry, params.folder, params.run_seed),
+    examples,
     snakemake.output[0],
     title=f"Examples of {name} for training, validation and test",
     source=f"the dataset {name}",

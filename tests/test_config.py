@@ -106,7 +106,7 @@ def change(path, value):
         (
             "synthesis.one_cycle.vision.learning_rate",
             float("inf"),
-            r"synthesis\.one_cycle\.vision\.learning_rate: inf is greater",
+            "synthesis: one_cycle: vision: learning_rate: inf is not a finite number",
         ),
         (
             "synthesis.one_cycle",
@@ -119,6 +119,12 @@ def change(path, value):
             r"comparison\.contrasts\.0: unknown generation model 'cochcnn9'.*Did you mean",
         ),
         ("comparison.contrasts", [["spectemp", "efficientnet_lite0"]], "wanted two models of one modality"),
+        (
+            "recognition_models",
+            ["efficientnet_lite0", "cochcnn9_adversarial", "cochcnn9_standard"],
+            r"comparison\.contrasts\.0: no recognition model of modality 'audio' besides the two",
+        ),
+        ("training.attack.sizes", [float("nan")], "training: attack: sizes: 0: nan is not a finite number"),
         ("training.attack.norm", "l1", r"training\.attack\.norm: 'l1' is not one of"),
         (
             "stimuli.audio.dataset",
@@ -154,12 +160,14 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
         (change("efficientnet_lite0.weights", {"train": {"dataset": "imagenet_photographs", "epochs": 1}}), "has nothing of split train, validation; training needs train, validation, test"),
         (change("cochcnn9_random.weights.train.perturbation", {"kind": "random", "norm": "l2", "size": 1, "on": "input", "steps": 3}), r"cochcnn9_random\.weights\.train\.perturbation: "),
         (change("cochcnn9_random.weights.train.perturbation", {"kind": "adversarial", "norm": "l2", "size": 1, "on": "input"}), r"perturbation: 'steps' is a required property"),
+        (change("cochcnn9_random.weights.prefix", "model."), r"cochcnn9_random\.weights: "),
+        (change("cochcnn9_random.weights.train.learning_rate", float("nan")), "learning_rate: nan is not a finite number"),
         (change("spectemp.weights.train.perturbation", {"kind": "random", "norm": "l2", "size": 1, "on": "input"}), "a readout is trained on unperturbed activations"),
         (change("efficientnet_lite0.stages", {"input": None, "x": None}), "the first must be 'input: null', and all others"),
         (change("efficientnet_lite0.stages", {"input": None, 1: "blocks.0"}), r"efficientnet_lite0: stages: the key 1 is not text"),
         (change("efficientnet_lite0.weights.package", "nowhere"), r"weights: package 'nowhere' is not installed"),
         (change("efficientnet_lite0.weights.file", "x.pth"), r"has no file 'x\.pth'"),
-        (change("efficientnet_lite0.input.mean", [float("nan")] * 3), "input: mean and std must be finite"),
+        (change("efficientnet_lite0.input.mean", [float("nan")] * 3), "input: mean: 0: nan is not a finite number"),
         (lambda models: models.update({50: models["efficientnet_lite0"]}), "the key 50 is not text; put it in quotes"),
         (lambda models: models.update({"../x": models["efficientnet_lite0"]}), "'../x' names files"),
     ],
@@ -214,6 +222,7 @@ def test_a_wrong_dataset_is_named(settings, tmp_path, rows, categories, message)
         ("a.wav,dog,anna,tset\n", "unknown split 'tset'. Did you mean 'test'"),
         ("a.wav,dog,anna,train\nb.wav,cat,bob,train\n", "0 stimuli of split test"),
         ("a.wav,,anna,test\n", "line 2: no word"),
+        ("a.wav,dog,anna,\n", r"no split of a\.wav; wanted train, validation, test"),
     ],
 )
 def test_a_wrong_table_of_sounds_is_named(settings, tmp_path, rows, message):
@@ -235,7 +244,8 @@ def test_a_wrong_table_of_sounds_is_named(settings, tmp_path, rows, message):
     ("changed", "message"),
     [
         (change("spoken_words.speech.splits.test.voices", ["en-us+f99"]), r"spoken_words\.speech\.splits\.test\.voices: unknown voice 'en-us\+f99'. Did you mean"),
-        (change("spoken_words.speech.splits.test.voices", ["en-us+f1"]), "'en-us\\+f1' is listed in train already"),
+        (change("spoken_words.speech.splits.test.voices", ["en-us+f1"]), "'en-us\\+f1' is listed in train already, as"),
+        (change("spoken_words.speech.splits.test.voices", ["en-gb+m1"]), "'en-gb\\+m1' is listed in train already, as 'en-us\\+m1'"),
         (change("spoken_words.speech.splits.test.voices", []), "voices: none; wanted one at least"),
         (change("spoken_words.speech.splits.train.per_word", 0), r"splits\.train\.per_word: 0 is less than the minimum"),
         (change("spoken_words.speech.rate_wpm", [200, 100]), "whose low is above its high"),
@@ -246,6 +256,31 @@ def test_a_wrong_table_of_sounds_is_named(settings, tmp_path, rows, message):
 def test_a_wrong_dataset_of_speech_is_named(settings, tmp_path, changed, message):
     with pytest.raises(ConfigurationError, match=message):
         config.resolve(with_registry(settings, tmp_path, "datasets", changed))
+
+
+def test_models_are_asked_for_the_classes_that_they_learn(settings, tmp_path):
+    def add(datasets):
+        other = table(tmp_path, "other.csv", "class_index,category\n0,wolf\n1,bird\n")
+        datasets["other"] = datasets["spoken_words"] | {"categories": other}
+
+    changed = with_registry(settings, tmp_path, "datasets", add)
+    changed["stimuli"]["audio"] = {"dataset": "other", "number": 2}
+    with pytest.raises(
+        ConfigurationError,
+        match="class 0 is 'apple' in 'spoken_words', on which the model is trained, but 'wolf' in 'other'",
+    ):
+        config.resolve(changed)
+
+
+def test_models_that_share_no_stage_are_not_contrasted(settings):
+    chosen = [
+        {"model": "cochcnn9_adversarial", "stages": ["relu1"]},
+        {"model": "cochcnn9_standard", "stages": ["final"]},
+    ]
+    settings |= {"generation_models": chosen}
+    settings["comparison"]["contrasts"] = [["cochcnn9_adversarial", "cochcnn9_standard"]]
+    with pytest.raises(ConfigurationError, match="share no stage at which to compare them"):
+        config.resolve(settings)
 
 
 def test_a_table_without_its_columns_is_named(tmp_path):

@@ -7,7 +7,7 @@ import xarray as xr
 from metamers.contrasts import bootstrap_mean, contrasts
 
 STAGES = ["cochleagram", "relu1", "relu2", "final"]
-WORDS = ["apple", "bird", "chair"]
+WORDS = ["apple", "bird", "chair", "dog", "fish", "garden"]
 
 
 def answered(right, stimuli=WORDS, stages=STAGES):
@@ -36,10 +36,10 @@ def compare(one, other, robust_accepted=True, judges=("judge",), **others):
 
 
 def test_the_difference_is_that_of_the_proportions_at_each_stage():
-    right = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=bool)
+    right = np.array([[1] * 6, [1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0], [0] * 6], dtype=bool)
     found = compare(answered(True), answered(right))
     np.testing.assert_allclose(found["difference"], [0, 1 / 3, 2 / 3, 1])
-    assert found["n"].values.tolist() == [3, 3, 3, 3]
+    assert found["n"].values.tolist() == [6, 6, 6, 6]
     assert found["late_stages"].item() == "relu2, final"
     assert float(found["late_difference"]) == pytest.approx(5 / 6)
     assert (found["low"] <= found["difference"]).all()
@@ -48,12 +48,12 @@ def test_the_difference_is_that_of_the_proportions_at_each_stage():
 
 
 def test_stimuli_are_matched_by_name_and_only_those_accepted_of_both_count():
-    right = np.array([[1, 0, 1]] * 4, dtype=bool)
+    right = np.array([[1, 0, 1, 1, 0, 0]] * 4, dtype=bool)
     turned = answered(right[:, ::-1], WORDS[::-1])
     assert (compare(turned, answered(right))["difference"] == 0).all()
-    found = compare(answered(True), answered(right), robust_accepted=np.array([[True, False, True]] * 4))
+    found = compare(answered(True), answered(right), robust_accepted=right)
     assert (found["difference"] == 0).all()
-    assert (found["n"] == 2).all()
+    assert (found["n"] == 3).all()
 
 
 def test_models_that_are_compared_do_not_judge():
@@ -76,10 +76,17 @@ def test_stages_that_one_of_them_lacks_are_left_out():
     assert found["stage"].values.tolist() == ["relu1"]
 
 
-def test_intervals_cover_the_mean_as_often_as_they_say():
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("n", [7, 12, 40])
+def test_intervals_cover_the_mean_nearly_as_often_as_they_say(n):
+    """Also of as few stimuli, and of differences as coarse, as two judges of a default run give."""
+    rng = np.random.default_rng(n)
     covered = 0
-    for seed in range(300):
-        _, low, high = bootstrap_mean(rng.normal(0.3, 1, 40), 500, seed)
-        covered += low <= 0.3 <= high
-    assert 0.90 < covered / 300 < 0.98
+    for seed in range(400):
+        _, low, high = bootstrap_mean(rng.choice([-0.5, 0, 0.5, 1], n, p=[0.15, 0.5, 0.3, 0.05]), 400, seed)
+        covered += low <= 0.125 <= high
+    assert 0.90 < covered / 400 < 0.99
+
+
+def test_very_few_stimuli_give_no_interval():
+    assert bootstrap_mean(np.ones(5), 100, 0)[0] == 1
+    assert np.isnan(bootstrap_mean(np.ones(5), 100, 0)[1:]).all()

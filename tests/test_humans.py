@@ -320,7 +320,7 @@ def test_a_registry_that_contradicts_itself_is_refused(root, tmp_path, changes, 
 
 def test_every_public_file_is_retrieved_with_its_hash(registry, root, monkeypatch):
     monkeypatch.chdir(root)
-    none = {"generation_models": {}, "recognition_models": [], "stimuli": {}, "datasets": {}}
+    none = {"generation_models": {}, "recognition_models": [], "stimuli": {}, "datasets": {}, "training": {}}
     humans_of = {
         "experiments": registry["experiments"],
         "judges": registry["judges"],
@@ -338,7 +338,7 @@ def test_every_public_file_is_retrieved_with_its_hash(registry, root, monkeypatc
 def test_a_public_file_without_a_hash_is_not_retrieved(registry, tmp_path):
     table = tmp_path / "files.tsv"
     table.write_text("path\tsha256\nother.mat\t" + "0" * 64 + "\n")
-    setup = {"generation_models": {}, "recognition_models": [], "stimuli": {}}
+    setup = {"generation_models": {}, "recognition_models": [], "stimuli": {}, "training": {}}
     source = {"url": "https://example.org", "files": str(table)}
     with pytest.raises(config.ConfigurationError, match=r"files\.tsv has no SHA-256 for VisionBehavioral.*cornet_s"):
         config.collections(setup | {key: registry[key] for key in ("experiments", "judges")} | {"human_files": source})

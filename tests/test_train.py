@@ -1,5 +1,9 @@
 """Networks learn, perturbations have the size that was asked for, and a training that was stopped goes on as if not."""
 
+import hashlib
+import os
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -82,8 +86,68 @@ def test_a_checkpoint_of_another_training_or_a_damaged_one_is_left_out(tmp_path,
     assert train.load_progress(path, "this").epoch == 0
     assert "of a training with other settings" in caplog.text
     path.write_bytes(path.read_bytes()[:100])
+    assert train.load_progress(path, "other").epoch == 0
+    assert "damaged; beginning anew" in caplog.text
+
+
+@pytest.mark.parametrize("place", [0, 40, 0.5, -1])
+def test_one_changed_bit_of_a_checkpoint_is_seen(place, tmp_path):
+    path = tmp_path / "checkpoint"
+    train.save_progress(Progress(epoch=2, network=network().state_dict()), path, "this")
+    assert train.load_progress(path, "this").epoch == 2
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
+    path.write_bytes(content)
+    assert train.load_progress(path, "this").epoch == 0
+
+
+def test_a_checkpoint_that_would_run_code_is_not_run(tmp_path, caplog):
+    class Hostile:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "ran"),))
+
+    content = pickle.dumps(Hostile())
+    path = tmp_path / "checkpoint"
+    path.write_bytes(hashlib.sha256(content).digest() + content)
     assert train.load_progress(path, "this").epoch == 0
     assert "cannot be read" in caplog.text
+    assert not (tmp_path / "ran").exists()
+
+
+CLASSES = {"low": [0], "middle": [1], "high": [2]}
+
+
+@pytest.mark.parametrize(
+    ("classes", "readout", "message"),
+    [
+        (
+            CLASSES | {"high": [3]},
+            None,
+            r"models: net\.weights\.train\.dataset: category 'high' is class 3, but the network has 3 classes",
+        ),
+        (CLASSES | {"high": [2, 4]}, None, "category 'high' has classes 2, 4; training needs one of each"),
+        (CLASSES, "6", r"models: net\.weights\.train\.readout: unknown module '6'.*Valid: 0, 1, 2"),
+        (CLASSES, "3", "module '3' has no weights to be trained"),
+        (CLASSES, "1", "module '1' does not give the network's 3 class scores"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before(classes, readout, message):
+    scores = network().eval()(torch.zeros(1, 6))
+    train.check_trainable("net", network(), scores, CLASSES, "5")
+    with pytest.raises(ValueError, match=message):
+        train.check_trainable("net", network(), scores, classes, readout)
+
+
+def test_a_last_example_is_not_left_alone():
+    sizes = [len(labels) for _, labels in examples(9).batches(torch.arange(9), 4)]
+    assert sizes == [4, 5]
+
+
+def test_examples_for_an_attack_are_drawn_from_all_alike():
+    drawn = examples(30).some(12, seed=0)
+    assert len(drawn) == 12
+    assert len(examples(30).some(100, seed=0)) == 30
+    assert len(set(drawn.labels.tolist())) == 3
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])
@@ -125,15 +189,32 @@ def test_what_is_attacked_stays_within_its_limits():
     assert ((inputs + added) <= 1 + 1e-6).all()
 
 
-def test_training_against_adversaries_makes_a_network_hold_out_longer():
-    plain, _ = trained(settings=SETTINGS | {"epochs": 30})
-    robust, _ = trained(
-        perturbation=Perturbation("adversarial", "l2", 0.8, steps=5), settings=SETTINGS | {"epochs": 30}
-    )
-    attack = Perturbation("adversarial", "l2", 1.0, steps=10)
-    plainly, robustly = (train.adversarial_accuracy(made, examples(seed=2), attack) for made in (plain, robust))
-    assert robustly >= plainly
-    assert train.adversarial_accuracy(plain, examples(seed=2), attack) < train.evaluate(plain, examples(seed=2))[1]
+def brittle(number, seed):
+    """One feature that is mostly right and large, and five that are always right and small (Tsipras et al. 2019)."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(number) % 2
+    signs = 2.0 * labels - 1
+    flipped = torch.where(torch.rand(number, generator=generator) < 0.9, signs, -signs)
+    small = 0.2 * signs[:, None] + 0.05 * torch.randn(number, 5, generator=generator)
+    return Examples(torch.cat([flipped[:, None], small], dim=1), labels)
+
+
+def test_training_against_adversaries_makes_a_network_hold_out():
+    """Plain training relies on the small features, which an attack turns round; adversarial training does not."""
+    attack = Perturbation("adversarial", "linf", 0.4, steps=5)
+    accuracy = {}
+    for kind, perturbation in {"plain": None, "robust": attack}.items():
+        linear = nn.Linear(6, 2)
+        nn.init.zeros_(linear.weight)
+        settings = SETTINGS | {"epochs": 40, "learning_rate": 0.05}
+        train.train(
+            linear, brittle(200, 0), brittle(50, 1), settings, perturbation, None, Progress(), lambda progress: None
+        )
+        clean = train.evaluate(linear, brittle(200, 2))[1]
+        accuracy[kind] = clean, train.adversarial_accuracy(linear, brittle(200, 2), attack)
+    assert accuracy["plain"][0] > 0.95
+    assert accuracy["plain"][1] < 0.5
+    assert accuracy["robust"][1] > 0.75
 
 
 def test_the_rate_rises_to_its_peak_and_falls_to_nearly_nothing():

@@ -120,7 +120,7 @@ SMALL = {"synthesize": 2 * 3 * 2, "null": 2, "recognize": 4}
 
 def test_the_default_run(clone):
     jobs = counts(snakemake(clone, "-n"))
-    seeing, hearing = 2, 4  # generation models
+    seeing, hearing = 2, 5  # generation models
     seeing_judges, hearing_judges = 3, 5
     each = dict.fromkeys(
         (
@@ -141,7 +141,8 @@ def test_the_default_run(clone):
         "stimuli_export": 2,
         "train_examples": 1,
         "train": hearing_judges,
-        "synthesize": seeing * 9 + 3 * 10 + 3,
+        "train_test": hearing_judges,
+        "synthesize": seeing * 9 + 3 * 10 + 4 + 3,
         "recognize": seeing * seeing_judges + hearing * hearing_judges,
         "compare_recognizability": 1,
         "compare_contrasts": 1,
@@ -404,7 +405,7 @@ def small_hearing(root: Path, folder: Path) -> list[str]:
                 rows.append(f"{name},{word},speaker_{split},{split}\n")
     (folder / "mine" / "table.csv").write_text("file,word,speaker,split\n" + "".join(rows))
     (folder / "mine" / "categories.csv").write_text("class_index,category\n0,low\n1,middle\n2,high <b>\n")
-    train = {"dataset": "tones", "epochs": 6, "batch_size": 8, "learning_rate": 0.05}
+    train = {"dataset": "tones", "epochs": 30, "batch_size": 8, "learning_rate": 0.02}
     cochleagram = {"high_hz": 4000, "filters": 10, "sample_factor": 1, "taps": 201}
     model = {
         "modality": "audio",
@@ -486,16 +487,59 @@ def test_what_is_judged_is_the_exported_sound(heard):
 @pytest.mark.parametrize("model", ["plain", "robust", "noisy", "readout"])
 def test_networks_are_trained_and_say_how_well(heard, model):
     trained = files.load(heard / f"results/hearing/training/{model}.nc")
-    assert trained.sizes["epoch"] == 6
+    assert trained.sizes["epoch"] == 30
     assert trained["answers"].sum() == 6
     right = sum(int(trained["answers"].sel(category=c, answered_category=c)) for c in trained["category"].values)
     assert float(trained["test_accuracy"]) == pytest.approx(right / 6)
-    assert (trained["adversarial_accuracy"] <= trained["test_accuracy"] + 1e-9).all()
-    if model != "readout":
+    assert trained.sizes["perturbation_size"] == 2
+    if model != "readout":  # of a random convolution
         assert float(trained["test_accuracy"]) > 0.6
+        assert (trained["adversarial_accuracy"] <= trained["test_accuracy"] + 1e-9).all()
     weights = heard / f"results/hearing/training/{model}.safetensors"
     assert sha256_of(weights) == trained.attrs["weights_sha256"]
     assert not weights.with_suffix(".checkpoint").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "wanted"),
+    [
+        ("attack", {"train_test": 4}),
+        ("seed", {"train": 1, "train_test": 1}),
+        ("stage", {"train_test": 1}),
+        ("word", {"train": 4, "train_test": 4}),
+    ],
+)
+def test_a_change_retrains_only_what_depends_on_it(heard, tmp_path, changed, wanted):
+    folder = tmp_path / "copy"
+    shutil.copytree(heard, folder, symlinks=True)
+    settings = yaml.safe_load((folder / "hearing.yaml").read_text())
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    if changed == "attack":
+        settings["training"]["attack"]["steps"] = 3
+    elif changed == "seed":
+        models["noisy"]["weights"]["train"]["seed"] = 5
+    elif changed == "stage":
+        models["plain"]["stages"] = models["plain"]["stages"] | {"norm": "norm"}
+    else:
+        append(folder / "mine/categories.csv", "3,other\n")
+    (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    jobs = counts(snakemake(folder, "-n", *HEARING))
+    assert {rule: jobs.get(rule, 0) for rule in ("train", "train_test")} == {"train": 0, "train_test": 0} | {
+        rule: number for rule, number in wanted.items() if rule.startswith("train")
+    }
+
+
+def test_a_network_that_lacks_a_word_s_class_is_refused_before_it_is_trained(heard, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(heard, folder, symlinks=True)
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    models["plain"]["source"]["arguments"] = {"classes": 2}
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    output = snakemake(folder, "results/hearing/training/plain.nc", *HEARING, fails=True)
+    assert (
+        "models: plain.weights.train.dataset: category 'high <b>' is class 2, but the network has 2 classes" in output
+    )
 
 
 def test_a_training_that_is_killed_goes_on_from_its_last_epoch(heard, tmp_path):
@@ -540,12 +584,14 @@ def test_a_small_visual_model_is_trained_by_the_same_rules(root, clone):
             Image.fromarray(values).save(clone / "mine" / f"{split}_{n}.png")
             rows.append(f"{split}_{n}.png,{'dog' if n % 2 else 'cat <b>'},{split}\n")
     (clone / "mine" / "table.csv").write_text("file,category,split\n" + "".join(rows))
+    # Of all that training names, each has one class.
+    (clone / "mine" / "categories.csv").write_text("class_index,category\n0,cat <b>\n1,dog\n")
     models = yaml.safe_load((clone / "mine/models.yaml").read_text())
     perturbation = {"kind": "adversarial", "norm": "linf", "size": 0.01, "steps": 2, "on": "input"}
     train = {"dataset": "own", "epochs": 8, "batch_size": 4, "learning_rate": 0.05, "perturbation": perturbation}
     models["first"]["weights"] = {"train": train}
     (clone / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
-    snakemake(clone, "results/small/recognition/second/first.nc", *arguments)
+    snakemake(clone, "results/small/training/first.nc", "results/small/recognition/second/first.nc", *arguments)
     trained = files.load(clone / "results/small/training/first.nc")
     assert float(trained["test_accuracy"]) > 0.7
     assert sorted(files.load(clone / "results/small/stimuli/own.nc")["split"].values) == ["test"] * 4

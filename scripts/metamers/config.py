@@ -15,7 +15,7 @@ import yaml
 
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 from metamers.packages import package_file
-from metamers.tables import SPLITS, read_table, stimulus_table
+from metamers.tables import SPLITS, category_classes, read_table, stimulus_table
 
 # What a registry entry's `weights.train` may leave out.
 TRAINING_DEFAULTS = {
@@ -56,6 +56,7 @@ def validate(data: Any, schema: str, source: str) -> None:
     ConfigurationError
         Naming ``source``, the key, what was found, and what the schema asks for.
     """
+    _check_finite(data, source)
     validator = jsonschema.Draft202012Validator(read_yaml(SCHEMAS / f"{schema}.schema.yaml"))
     errors = sorted(validator.iter_errors(data), key=lambda e: (len(e.absolute_path), str(list(e.absolute_path))))
     if errors:
@@ -66,6 +67,14 @@ def validate(data: Any, schema: str, source: str) -> None:
             wanted = best.schema.get("description") if isinstance(best.schema, dict) else None
             lines.append(f"{source}: {key}: {best.message}" + (f" Wanted: {wanted}" if wanted else ""))
         raise ConfigurationError("\n".join(lines))
+
+
+def _check_finite(data: Any, source: str) -> None:
+    """No number is NaN or infinite, which a schema's limits would let pass."""
+    if isinstance(data, float) and not math.isfinite(data):
+        raise ConfigurationError(f"{source}: {data} is not a finite number")
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        _check_finite(value, f"{source}: {key}")
 
 
 def _check_keys(data: Any, source: str) -> None:
@@ -180,8 +189,6 @@ def _check_files_of_model(name: str, model: Mapping[str, Any]) -> None:
         raise ConfigurationError(f"models: {name}.source.python: there is no file {builder.split(':')[0]}")
     if package := model["weights"].get("package"):
         _check_package(package, [model["weights"]["file"]], f"models: {name}.weights")
-    if not all(map(math.isfinite, [*model["input"].get("mean", []), *model["input"].get("std", [])])):
-        raise ConfigurationError(f"models: {name}.input: mean and std must be finite numbers")
     if model["modality"] == "audio":
         _check_cochleagram(model["input"], f"models: {name}.input")
 
@@ -220,7 +227,7 @@ def _check_training(name: str, models: Mapping[str, dict], datasets: Mapping[str
         raise ConfigurationError(
             f"{key}.dataset: {dataset!r} has nothing of split {', '.join(missing)}; training needs {', '.join(SPLITS)}"
         )
-    if "readout" in settings and "perturbation" in settings:
+    if settings.get("readout") and settings.get("perturbation"):
         raise ConfigurationError(f"{key}.perturbation: a readout is trained on unperturbed activations; leave it out")
 
 
@@ -272,9 +279,19 @@ def _check_contrasts(
         key = f"comparison.contrasts.{number}"
         for name in pair:
             if name not in generation_models:
-                raise unknown_name("generation model", name, generation_models, key)
-        if pair[0] == pair[1] or models[pair[0]]["modality"] != models[pair[1]]["modality"]:
+                raise ConfigurationError(
+                    f"{unknown_name('generation model', name, generation_models, key)} A run without them needs "
+                    "`comparison: {contrasts: []}`."
+                )
+        modality = models[pair[0]]["modality"]
+        if pair[0] == pair[1] or models[pair[1]]["modality"] != modality:
             raise ConfigurationError(f"{key}: {pair[0]} and {pair[1]}: wanted two models of one modality")
+        if not set(generation_models[pair[0]]) & set(generation_models[pair[1]]):
+            raise ConfigurationError(f"{key}: {pair[0]} and {pair[1]} share no stage at which to compare them")
+        if not [j for j in config["recognition_models"] if models[j]["modality"] == modality and j not in pair]:
+            raise ConfigurationError(
+                f"{key}: no recognition model of modality {modality!r} besides the two, which cannot judge themselves"
+            )
 
 
 def _generation_models(config: Mapping[str, Any], models: Mapping[str, dict]) -> dict[str, list[str]]:
@@ -294,6 +311,24 @@ def _generation_models(config: Mapping[str, Any], models: Mapping[str, dict]) ->
                 raise unknown_name("stage", stage, valid, f"{key}.stages ({name})")
         chosen[name] = [stage for stage in valid if stage in stages]
     return chosen
+
+
+def _check_vocabulary(
+    trained: Iterable[str], models: Mapping[str, dict], datasets: Mapping[str, dict], dataset_of: Mapping[str, str]
+) -> None:
+    """A model that the run trains is asked for the classes that it learns."""
+    for name in trained:
+        learned, asked = models[name]["weights"]["train"]["dataset"], dataset_of[name]
+        known, wanted = (category_classes(dataset, datasets[dataset]) for dataset in (learned, asked))
+        category_of = {index: category for category, indices in known.items() for index in indices}
+        for category, indices in wanted.items():
+            for index in indices:
+                if category_of.get(index) != category:
+                    raise ConfigurationError(
+                        f"models: {name}.weights.train.dataset: class {index} is {category_of.get(index)!r} in "
+                        f"{learned!r}, on which the model is trained, but {category!r} in {asked!r}, on which it is "
+                        "asked"
+                    )
 
 
 def _check_procedure(config: Mapping[str, Any], stimuli: Mapping[str, list], datasets: Mapping[str, dict]) -> None:
@@ -348,7 +383,6 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     for name in dict.fromkeys([*stimuli, *(models[name]["weights"]["train"]["dataset"] for name in trained)]):
         _check_files_of_dataset(name, datasets[name])
     _check_procedure(config, stimuli, datasets)
-    _check_contrasts(config, generation_models, models)
     of_modality = {datasets[dataset]["modality"]: dataset for dataset in stimuli}
     for name in used:
         if models[name]["modality"] not in of_modality:
@@ -357,8 +391,11 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     for name in generation_models:
         if (modality := models[name]["modality"]) not in asked:
             raise ConfigurationError(f"recognition_models: none of modality {modality!r} to judge metamers of {name!r}")
+    _check_contrasts(config, generation_models, models)
     if config["mirror"] is not None and not Path(config["mirror"]).is_dir():
         raise ConfigurationError(f"mirror: there is no folder {config['mirror']}; wanted a folder, or null")
+    dataset_of = {name: of_modality[models[name]["modality"]] for name in used}
+    _check_vocabulary(trained, models, datasets, dataset_of)
     return {
         "models": models,
         "datasets": datasets,
@@ -369,7 +406,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         "generation_models": generation_models,
         "recognition_models": config["recognition_models"],
         "stimuli": stimuli,
-        "dataset_of": {name: of_modality[models[name]["modality"]] for name in used},
+        "dataset_of": dataset_of,
         "training": {name: training_settings(models[name]) for name in trained},
     }
 

@@ -8,10 +8,13 @@ same stimuli, so that differences are within stimuli.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import scipy.stats
 import xarray as xr
 
 from metamers.compare import ENDS
 from metamers.names import NATURAL
+
+FEWEST = 6  # stimuli of which an interval is given
 
 
 def recognized_by(recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray, judges: Sequence[str]) -> xr.DataArray:
@@ -37,17 +40,19 @@ def recognized_by(recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray,
 
 
 def bootstrap_mean(values: np.ndarray, number: int, seed: int) -> tuple[float, float, float]:
-    """Mean of values (stimulus,), and its 95% percentile bootstrap interval over stimuli; NaN ones are left out.
+    """Mean of values (stimulus,), and its 95% bootstrap interval over stimuli; NaN ones are left out.
 
-    Without a value all are NaN, and with one its interval.
+    Percentiles of resampled means are too narrow for few values, by √((n−1)/n) and for want of Student's quantiles;
+    they are taken further out by as much (Hesterberg 2015, The American Statistician 69, 371-386, expanded
+    percentiles). Below ``FEWEST`` values there is no interval (NaN), and without a value no mean.
     """
     values = values[np.isfinite(values)]
-    if not len(values):
-        return np.nan, np.nan, np.nan
-    if len(values) == 1:
-        return float(values[0]), np.nan, np.nan
-    drawn = np.random.default_rng(seed).integers(len(values), size=(number, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), ENDS)
+    n = len(values)
+    if n < FEWEST:
+        return (float(values.mean()) if n else np.nan), np.nan, np.nan
+    drawn = np.random.default_rng(seed).integers(n, size=(number, n))
+    tail = scipy.stats.norm.cdf(np.sqrt(n / (n - 1)) * scipy.stats.t.ppf(ENDS, n - 1))
+    low, high = np.quantile(values[drawn].mean(axis=1), tail)
     return float(values.mean()), float(low), float(high)
 
 
@@ -61,8 +66,8 @@ def contrasts(
     """Differences in recognizability between models.
 
     A difference is the mean over stimuli of which both models' metamers are accepted. Who judges are the recognition
-    models of both that are in no pair with either of them, or, where there is none, all but the two: the models that
-    are compared do not judge each other.
+    models of both that are in no pair at all, or, where there is none, all but the two: the models that are compared
+    do not judge each other. There must be one.
 
     Parameters
     ----------
@@ -88,7 +93,7 @@ def contrasts(
     for model, reference in pairs:
         asked = [judge for judge in recognition[model] if judge in recognition[reference]]
         judges = [judge for judge in asked if judge not in compared]
-        judges = judges or [judge for judge in asked if judge not in (model, reference)] or asked
+        judges = judges or [judge for judge in asked if judge not in (model, reference)]
         one, other = (
             recognized_by(recognition[name], acceptance[name]["accepted"], judges) for name in (model, reference)
         )
@@ -98,7 +103,7 @@ def contrasts(
         rows = [bootstrap_mean(values, bootstrap, seed) for values in difference.values]
         late = stages[len(stages) // 2 :]
         mean, low, high = bootstrap_mean(difference.sel(stage=late).mean("stage").values, bootstrap, seed)
-        by_stage = dict(zip(("difference", "low", "high"), np.array(rows).T, strict=True))
+        by_stage = dict(zip(("difference", "low", "high"), np.reshape(rows, (-1, 3)).T, strict=True))
         found.append(
             xr.Dataset(
                 {name: ("stage", values) for name, values in by_stage.items()}

@@ -436,13 +436,13 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
 
     model = with_network(network)
     example = preprocessing.example()
-    check_run(model, example)
+    check_run(name, model.scores, example)
     return folded(model, with_network, example).to(device, memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def check_run(model: Model, example: torch.Tensor) -> None:
-    """Make sure that a model takes its stimuli and gives class scores.
+def check_run(name: str, scores_of: Callable[[torch.Tensor], Any], example: torch.Tensor) -> torch.Tensor:
+    """Make sure that a model takes its stimuli and gives class scores; the scores of an example.
 
     Raises
     ------
@@ -450,15 +450,16 @@ def check_run(model: Model, example: torch.Tensor) -> None:
         When its network fails on them, or gives anything else.
     """
     try:
-        scores = model.scores(example)
-    except (RuntimeError, TypeError, IndexError, AssertionError) as error:
+        scores = scores_of(example)
+    except (RuntimeError, TypeError, IndexError, AssertionError, ValueError) as error:
         raise ValueError(
-            f"models: {model.name}: the network does not run on stimuli of shape {tuple(example.shape)} ({error}). "
+            f"models: {name}: the network does not run on stimuli of shape {tuple(example.shape)} ({error}). "
             "Do `input` and `source.arguments` fit it?"
         ) from error
     if not isinstance(scores, torch.Tensor) or scores.ndim != 2:
         found = f"shape {tuple(scores.shape)}" if isinstance(scores, torch.Tensor) else f"a {type(scores).__name__}"
-        raise ValueError(f"models: {model.name}: the network gives {found}; wanted class scores (batch, class)")
+        raise ValueError(f"models: {name}: the network gives {found}; wanted class scores (batch, class)")
+    return scores
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from metamers.cochleagram import Cochleagram
+from metamers.sounds import resample
 
 
 class ImagePreprocessing(nn.Module):
@@ -69,10 +70,7 @@ class SoundPreprocessing(nn.Module):
 
     def fit(self, sounds: torch.Tensor, sampling_rate_hz: float) -> torch.Tensor:
         """Sounds (batch, sample) of any rate and length at the model's: resampled; padded or cut on both sides."""
-        if sampling_rate_hz != self.sampling_rate_hz:
-            from torchaudio.functional import resample
-
-            sounds = resample(sounds, int(sampling_rate_hz), int(self.sampling_rate_hz))
+        sounds = resample(sounds, int(sampling_rate_hz), int(self.sampling_rate_hz))
         missing = self.samples - sounds.shape[-1]
         return nn.functional.pad(sounds, (missing // 2, missing - missing // 2)) if missing else sounds
 

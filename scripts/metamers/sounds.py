@@ -5,13 +5,18 @@ sound, person or model, judges that.
 """
 
 import logging
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
 import xarray as xr
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger("metamers")
 
@@ -21,18 +26,28 @@ RMS = 0.1  # of every sound that a model or a listener gets (Feather et al. 2023
 CUT_OFF = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 UNKNOWN_LENGTH = 0x7FFFFF00  # stated from here on: written as a stream, whose length was not known at the start
 
+QUIETEST = 1e-4  # RMS about the mean of what is no silence: three steps of 16 bits
+LARGEST_RATIO = 2000  # of a rate to the greatest common divisor of both, up to which sinc interpolation is cheap
 LOWPASS_WIDTH = 64  # zero crossings of the resampling filter: an edge within 1.6 % of the lower Nyquist frequency
 
 
-def resample(sound: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
-    """A sound (sample,) at another sampling rate, float32, by windowed sinc interpolation."""
-    if from_hz == to_hz:
-        return np.asarray(sound, dtype=np.float32)
-    import torch  # here, since whoever only writes sounds does not need it
-    import torchaudio
+def resample(sounds: "torch.Tensor", from_hz: int, to_hz: int) -> "torch.Tensor":
+    """Sounds (…, sample) at another sampling rate, differentiable.
 
-    values = torch.from_numpy(np.array(sound, dtype=np.float32))
-    return torchaudio.functional.resample(values, from_hz, to_hz, lowpass_filter_width=LOWPASS_WIDTH).numpy()
+    By windowed sinc interpolation; where the rates are in no ratio of small numbers, for which that would need
+    gigabytes, by cutting or padding the spectrum, as if the sound went round in a circle.
+    """
+    if from_hz == to_hz:
+        return sounds
+    import torch  # here, since whoever only writes sounds does not need it
+    from torchaudio.functional import resample as interpolated
+
+    if from_hz // math.gcd(from_hz, to_hz) <= LARGEST_RATIO:
+        return interpolated(sounds, from_hz, to_hz, lowpass_filter_width=LOWPASS_WIDTH)
+    before = sounds.shape[-1]
+    after = round(before * to_hz / from_hz)
+    spectrum = torch.fft.rfft(sounds)[..., : min(before, after) // 2 + 1]
+    return torch.fft.irfft(spectrum, after) * (after / before)
 
 
 def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
@@ -50,6 +65,8 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
     ValueError
         When the file is missing, not a sound, damaged, cut off or empty, or holds NaN or infinite values.
     """
+    import torch
+
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
@@ -81,7 +98,7 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
     sound = channels.mean(axis=1)
     if rate != sampling_rate_hz:
         logger.warning("%s: sampled at %d Hz, resampled to %d Hz", path, rate, sampling_rate_hz)
-        sound = resample(sound, rate, sampling_rate_hz)
+        sound = resample(torch.from_numpy(sound), rate, sampling_rate_hz).numpy()
     return sound
 
 
@@ -120,7 +137,7 @@ def with_rms(sound: np.ndarray, rms: float = RMS, name: str = "") -> np.ndarray:
     Raises
     ------
     ValueError
-        When the sound has no samples, is silent, or is not finite.
+        When the sound has no samples, is silent or as good as, or is not finite.
     """
     name = name or "a sound"
     values = np.asarray(sound, dtype=np.float64)
@@ -128,10 +145,13 @@ def with_rms(sound: np.ndarray, rms: float = RMS, name: str = "") -> np.ndarray:
         raise ValueError(f"{name}: no samples, so there is nothing to scale to RMS {rms}")
     if not np.isfinite(values).all():
         raise ValueError(f"{name}: NaN or infinite values cannot be scaled to RMS {rms}")
-    found = np.sqrt(np.mean(values**2))
-    if found == 0:
-        raise ValueError(f"{name}: silent, so it cannot be scaled to RMS {rms}; leave it out")
-    return (values * (rms / found)).astype(np.float32)
+    # A constant is not to be heard either.
+    if (heard := np.std(values)) < QUIETEST:
+        raise ValueError(
+            f"{name}: silent (RMS {heard:.1e} about its mean, wanted {QUIETEST:g} at least), so it cannot be scaled to "
+            f"RMS {rms}; leave it out"
+        )
+    return (values * (rms / np.sqrt(np.mean(values**2)))).astype(np.float32)
 
 
 def sixteen_bit(values: np.ndarray) -> np.ndarray:

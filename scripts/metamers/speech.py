@@ -300,7 +300,7 @@ def check_speech(words: Sequence[str], entry: Mapping[str, Any], key: str) -> No
         raise ConfigurationError(f"{key}.splits: none; wanted test at least")
     _check_words(words, entry["splits"], key)
     known = _identifiers()
-    speaks: dict[str, str] = {}
+    speaks: dict[str, tuple[str, str]] = {}
     for split, wanted in entry["splits"].items():
         here = f"{key}.splits.{split}"
         for name in ("voices", "per_word", "snr_db"):
@@ -316,12 +316,14 @@ def check_speech(words: Sequence[str], entry: Mapping[str, Any], key: str) -> No
         for voice in wanted["voices"]:
             if voice not in known:
                 raise unknown_name("voice", voice, known, f"{here}.voices")
-            if voice in speaks:
+            # The variant is who speaks, in whatever accent.
+            speaker = voice.partition("+")[2]
+            other, listed = speaks.setdefault(speaker, (voice, split))
+            if listed != split or wanted["voices"].count(voice) > 1:
                 raise ConfigurationError(
-                    f"{here}.voices: {voice!r} is listed in {speaks[voice]} already; wanted every voice once, so that "
-                    "no split is tested on a speaker of another"
+                    f"{here}.voices: {voice!r} is listed in {listed} already, as {other!r}; wanted no variant in two "
+                    "splits, so that none is tested on a speaker of another, and no voice twice"
                 )
-            speaks[voice] = split
 
 
 def _digest(*parts: object) -> bytes:
@@ -400,6 +402,8 @@ def spoken_words(
     ConfigurationError
         As ``check_speech``, and for a split that ``entry`` does not have.
     """
+    import torch
+
     from metamers import sounds
 
     rows = speech_table(words, entry, "speech")
@@ -423,7 +427,7 @@ def spoken_words(
         slope, position = rng.uniform(*entry["noise_slope"]), rng.uniform()
         word, rate_hz = say(row["category"], row["speaker"], rate_wpm, pitch)
         noise = coloured_noise(samples, slope, rng, lowest=LOWEST_HZ / sampling_rate_hz)
-        speech = sounds.resample(word, rate_hz, sampling_rate_hz)
+        speech = sounds.resample(torch.from_numpy(word), rate_hz, sampling_rate_hz).numpy()
         values[index] = embed(speech, noise, snr_db, samples, position, name)
         for fact, value in (("snr_db", snr_db), ("rate_wpm", rate_wpm), ("pitch", pitch)):
             drawn[fact][index] = value

@@ -43,8 +43,8 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
     Raises
     ------
     ValueError
-        When activations or gradients are not finite, when all activations of a stimulus are zero, or when the model is
-        not differentiable before the stage.
+        When the stage's units are not those of the network's ``coarse_units``, when activations or gradients are not
+        finite, when all activations of a stimulus are zero, or when the model is not differentiable before the stage.
     """
     with torch.no_grad():
         activations = model(natural, stage)
@@ -54,6 +54,12 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
         raise ValueError(
             f"model {model.name}: a stimulus has only zero activations at stage {stage!r}, nothing to match: "
             "leave the stimulus out (is it black?) or choose another stage"
+        )
+    coarse = model.units_in_loss(stage, 0)
+    if coarse is not None and (activations.ndim < 2 or activations.shape[1] != len(coarse)):
+        raise ValueError(
+            f"models: {model.name}.stages.{stage}.coarse_to_fine: the network has {len(coarse)} units for it, but the "
+            f"stage has activations of shape {tuple(activations.shape)}; wanted (stimulus, {len(coarse)}, …)"
         )
     stimulus = natural[:1].clone().requires_grad_()
     one = model(stimulus, stage)

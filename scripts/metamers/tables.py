@@ -72,7 +72,9 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
                 f"{key}: {entry['table']}: {row['file']!r} names a stimulus, so it must be at most 100 letters, "
                 "digits, '.', '_', '+' or '-', beginning with a letter or digit"
             )
-        split = row.get("split") or "test"
+        split = row.get("split", "test")
+        if not (split or "").strip():
+            raise ConfigurationError(f"{key}: {entry['table']}: no split of {row['file']}; wanted {', '.join(SPLITS)}")
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS, f"{key}: {entry['table']}: {row['file']}")
         rows.append(

@@ -6,19 +6,23 @@ adds perturbations of the same size in random directions. Perturbations are adde
 preprocessing makes of it (a cochleagram). Which settings there are is in ``config/README.md``.
 """
 
+import hashlib
+import io
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import nn
 
 from metamers.files import replace_whole
+from metamers.names import unknown_name
 
 logger = logging.getLogger("metamers")
 
@@ -133,14 +137,21 @@ class Examples:
         return len(self.labels)
 
     def batches(self, order: torch.Tensor, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Inputs and labels, in an order of indices."""
-        for chosen in order.split(size):
+        """Inputs and labels, in an order of indices.
+
+        A last example that would be alone goes with those before it: of one example there is no batch statistic.
+        """
+        parts = list(order.split(size))
+        if len(parts) > 1 and len(parts[-1]) == 1:
+            parts[-2:] = [torch.cat(parts[-2:])]
+        for chosen in parts:
             inputs = self.stimuli[chosen]
             yield (self.transform(inputs) if self.transform else inputs), self.labels[chosen]
 
-    def first(self, number: int) -> "Examples":
-        """The first so many of them."""
-        return Examples(self.stimuli[:number], self.labels[:number], self.transform)
+    def some(self, number: int, seed: int) -> "Examples":
+        """So many of them at random, all if there are fewer."""
+        chosen = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:number]
+        return Examples(self.stimuli[chosen], self.labels[chosen], self.transform)
 
     @torch.no_grad()
     def transformed(self) -> "Examples":
@@ -160,6 +171,37 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     if step < rising:
         return peak * (1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * step / rising)) / 2)
     return peak * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1))) / 2
+
+
+def labelled_examples(
+    examples: xr.Dataset,
+    split: str,
+    classes: Mapping[str, Sequence[int]],
+    preprocessing: nn.Module,
+    device: torch.device,
+    transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> Examples:
+    """One split of a dataset, as a model takes its stimuli.
+
+    Parameters
+    ----------
+    examples
+        ``stimulus_value`` (stimulus, …signal), with ``category`` and ``split``.
+    split
+        Its name.
+    classes
+        Category → class indices, the first of which is the label.
+    preprocessing
+        The model's, which fits stimuli to it.
+    device
+        Where the examples are to be.
+    transform
+        Of the result.
+    """
+    chosen = examples.sel(stimulus=examples["split"] == split)
+    values = torch.from_numpy(np.ascontiguousarray(chosen["stimulus_value"].values, dtype=np.float32)).to(device)
+    labels = torch.tensor([classes[category][0] for category in chosen["category"].values]).to(device)
+    return Examples(preprocessing.fit(values, examples.attrs.get("sampling_rate_hz")), labels, transform)
 
 
 class _Reached(Exception):  # noqa: N818 (a signal, not an error)
@@ -184,6 +226,56 @@ def inputs_of(network: nn.Module, path: str, preprocessing: nn.Module) -> Callab
         raise ValueError(f"weights.train.readout: module {path!r} takes no part in the network's run")
 
     return transform
+
+
+@torch.no_grad()
+def check_trainable(
+    name: str, network: nn.Module, scores: torch.Tensor, classes: Mapping[str, Sequence[int]], readout: str | None
+) -> None:
+    """Make sure that a network can learn a dataset's categories.
+
+    Parameters
+    ----------
+    name
+        The model's, for messages.
+    network
+        To be trained.
+    scores
+        What it gives for one stimulus, (1, class).
+    classes
+        Category → class indices.
+    readout
+        Path of the only module that is to be trained, or None.
+
+    Raises
+    ------
+    ValueError
+        When a category has several classes or one that the network lacks, or the readout is no module with weights that
+        gives the network's scores.
+    """
+    key = f"models: {name}.weights.train"
+    for category, indices in classes.items():
+        if len(indices) > 1:
+            raise ValueError(
+                f"{key}.dataset: category {category!r} has classes {', '.join(map(str, indices))}; "
+                "training needs one of each"
+            )
+        if indices[0] >= scores.shape[1]:
+            raise ValueError(
+                f"{key}.dataset: category {category!r} is class {indices[0]}, but the network has "
+                f"{scores.shape[1]} classes"
+            )
+    if readout is None:
+        return
+    modules = dict(network.named_modules())
+    if readout not in modules:
+        raise unknown_name("module", readout, filter(None, modules), f"{key}.readout")
+    if not any(True for _ in modules[readout].parameters()):
+        raise ValueError(f"{key}.readout: module {readout!r} has no weights to be trained")
+    if list(modules[readout].parameters())[-1].shape[0] != scores.shape[1]:
+        raise ValueError(
+            f"{key}.readout: module {readout!r} does not give the network's {scores.shape[1]} class scores"
+        )
 
 
 @torch.no_grad()
@@ -243,26 +335,34 @@ class Progress:
 
 
 def save_progress(progress: Progress, path: Path, identity: str) -> None:
-    """Write where a training stands, whole or not at all. ``identity`` says which training it is."""
-    replace_whole(path, lambda partial: torch.save({"identity": identity, **vars(progress)}, partial))
+    """Write where a training stands, whole or not at all, behind its hash. ``identity`` says which training it is."""
+    buffer = io.BytesIO()
+    torch.save({"identity": identity, **vars(progress)}, buffer)
+    digest = hashlib.sha256(buffer.getbuffer()).digest()
+    replace_whole(path, lambda partial: partial.write_bytes(digest + buffer.getvalue()))
 
 
 def load_progress(path: Path, identity: str) -> Progress:
     """Where a training stood when it was stopped; its beginning if nothing of the same training was saved.
 
-    The file is read without running code; one that is damaged, or of other settings, is left out with a note.
+    The file is read without running code; one that is damaged, be it by a bit, or of another training, is left out with
+    a note: a lost checkpoint costs time only.
     """
     if not path.is_file():
         return Progress()
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        if saved.pop("identity") != identity:
-            logger.info("%s: of a training with other settings, data or code; beginning anew", path)
-            return Progress()
-        return Progress(**saved)
-    except Exception as error:  # its reader raises many kinds; a lost checkpoint costs time only
-        logger.warning("%s: cannot be read (%s); beginning anew", path, error)
+    content = path.read_bytes()
+    digest, saved = content[: hashlib.sha256().digest_size], content[hashlib.sha256().digest_size :]
+    if hashlib.sha256(saved).digest() != digest:
+        logger.warning("%s: damaged; beginning anew", path)
         return Progress()
+    try:
+        state = torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
+        if state.pop("identity") == identity:
+            return Progress(**state)
+        logger.info("%s: of a training with other settings, data or code; beginning anew", path)
+    except Exception as error:  # its reader raises many kinds for what nobody but an attacker would write
+        logger.warning("%s: cannot be read (%s); beginning anew", path, error)
+    return Progress()
 
 
 def train(
@@ -288,7 +388,7 @@ def train(
     training, validation
         Of which inputs perturbations are added to; validation is not perturbed.
     settings
-        ``epochs``, ``batch_size``, ``learning_rate`` (its peak), ``weight_decay``, ``seed``.
+        ``epochs``, ``batch_size``, ``learning_rate`` (its peak), ``weight_decay``, ``label_smoothing``, ``seed``.
     perturbation
         Of the training examples, or None.
     limits

@@ -30,14 +30,24 @@ rule train_examples:
         SCRIPTS / "train_examples.py"
 
 
+def examples_of(wildcards):
+    """The examples that a model is trained on."""
+    return f"{RESULTS}/examples/{setup['training'][wildcards.trained_model]['dataset']}.nc"
+
+
+def trained_categories(wildcards):
+    """The table of the classes that a model is trained to name."""
+    return setup["datasets"][setup["training"][wildcards.trained_model]["dataset"]]["categories"]
+
+
 rule train:
     input:
         unpack(builder_of("trained_model")),
-        examples=lambda wildcards: f"{RESULTS}/examples/{setup['training'][wildcards.trained_model]['dataset']}.nc",
-        categories=lambda wildcards: choice(wildcards.trained_model)["categories"],
+        examples=examples_of,
+        categories=trained_categories,
     output:
         weights=f"{TRAINING}/{{trained_model}}.safetensors",
-        curves=f"{TRAINING}/{{trained_model}}.nc",
+        curves=f"{TRAINING}/curves/{{trained_model}}.nc",
     log:
         f"{LOGS}/train/{{trained_model}}.log",
     benchmark:
@@ -46,14 +56,13 @@ rule train:
         trained_model=one_of(setup["training"]),
     params:
         code=code("train"),
-        model=lambda wildcards: architecture(wildcards.trained_model),
-        settings=lambda wildcards: setup["training"][wildcards.trained_model],
-        # Its test split, of which metamers are made, gives the categories.
-        dataset=lambda wildcards: setup["training"][wildcards.trained_model]["dataset"],
-        dataset_entry=lambda wildcards: {
-            "categories": setup["datasets"][setup["training"][wildcards.trained_model]["dataset"]]["categories"]
+        # Its stages have no part in it.
+        model=lambda wildcards: {
+            key: value for key, value in architecture(wildcards.trained_model).items() if key != "stages"
         },
-        attack=config["training"]["attack"],
+        settings=lambda wildcards: setup["training"][wildcards.trained_model],
+        dataset=lambda wildcards: setup["training"][wildcards.trained_model]["dataset"],
+        dataset_entry=lambda wildcards: {"categories": trained_categories(wildcards)},
         checkpoint=lambda wildcards: f"{TRAINING}/{wildcards.trained_model}.checkpoint",
     # One thread, as for synthesis: the same network whatever --cores is.
     threads: 1
@@ -65,3 +74,35 @@ rule train:
         "Training {wildcards.trained_model}"
     script:
         SCRIPTS / "train.py"
+
+
+rule train_test:
+    input:
+        unpack(builder_of("trained_model")),
+        weights=rules.train.output.weights,
+        curves=rules.train.output.curves,
+        examples=examples_of,
+        categories=trained_categories,
+    output:
+        f"{TRAINING}/{{trained_model}}.nc",
+    log:
+        f"{LOGS}/train_test/{{trained_model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_test/{{trained_model}}.tsv"
+    wildcard_constraints:
+        trained_model=one_of(setup["training"]),
+    params:
+        code=code("train_test"),
+        model=lambda wildcards: architecture(wildcards.trained_model),
+        dataset=lambda wildcards: setup["training"][wildcards.trained_model]["dataset"],
+        dataset_entry=lambda wildcards: {"categories": trained_categories(wildcards)},
+        attack=config["training"]["attack"],
+    threads: 1
+    resources:
+        mem_mb=4000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Testing {wildcards.trained_model}, attacked and not"
+    script:
+        SCRIPTS / "train_test.py"
