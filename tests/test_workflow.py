@@ -142,7 +142,7 @@ def test_the_default_run(clone):
         "train_examples": 1,
         "train": hearing_judges,
         "train_test": hearing_judges,
-        "synthesize": seeing * 9 + 3 * 10 + 4 + 3,
+        "synthesize": seeing * 9 + 3 * 10 + 3 + 3,
         "recognize": seeing * seeing_judges + hearing * hearing_judges,
         "compare_recognizability": 1,
         "compare_contrasts": 1,
