@@ -104,6 +104,22 @@ def model_files(wildcard):
     return files
 
 
+def examples_of(wildcards):
+    """The examples that a model is trained on."""
+    return f"{RESULTS}/examples/{setup['training'][wildcards.trained_model]['dataset']}.nc"
+
+
+def trained_categories(wildcards):
+    """The table of the classes that a model is trained to name."""
+    return setup["datasets"][setup["training"][wildcards.trained_model]["dataset"]]["categories"]
+
+
+def voices_differ(dataset):
+    """Whether no voice of a dataset of synthetic speech is in both the training and the test split."""
+    splits = setup["datasets"][dataset].get("speech", {}).get("splits")
+    return splits is not None and not set(splits["train"]["voices"]) & set(splits["test"]["voices"])
+
+
 def stimuli_of(model):
     """The natural stimuli that a model is shown."""
     return f"{RESULTS}/stimuli/{setup['dataset_of'][model]}.nc"

@@ -37,12 +37,6 @@ SHOWN_MODELS = {
 }
 
 
-def voices_differ(dataset):
-    """Whether no voice of a dataset of synthetic speech is in both the training and the test split."""
-    splits = setup["datasets"][dataset].get("speech", {}).get("splits")
-    return splits is not None and not set(splits["train"]["voices"]) & set(splits["test"]["voices"])
-
-
 rule report_recognizability:
     input:
         acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",

@@ -30,16 +30,6 @@ rule train_examples:
         SCRIPTS / "train_examples.py"
 
 
-def examples_of(wildcards):
-    """The examples that a model is trained on."""
-    return f"{RESULTS}/examples/{setup['training'][wildcards.trained_model]['dataset']}.nc"
-
-
-def trained_categories(wildcards):
-    """The table of the classes that a model is trained to name."""
-    return setup["datasets"][setup["training"][wildcards.trained_model]["dataset"]]["categories"]
-
-
 rule train:
     input:
         unpack(builder_of("trained_model")),
