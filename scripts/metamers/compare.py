@@ -3,7 +3,7 @@
 Reading the published data is for ``metamers.humans``; the analysis of variance is in ``metamers.anova``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,30 @@ from metamers.names import NATURAL
 CORRELATIONS = ("pearson_r2", "spearman_rho", "kendall_tau")
 INTERVAL = 0.95
 ENDS = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
+
+
+def mean_correct(recognition: Iterable[xr.Dataset]) -> xr.DataArray:
+    """Proportion of models that recognize each stimulus and metamer: ``correct`` of each to (stage, stimulus, seed)."""
+    return xr.concat([data["correct"].astype(float) for data in recognition], "judge").mean("judge")
+
+
+def by_stimulus(correct: xr.DataArray, accepted: xr.DataArray) -> xr.DataArray:
+    """Proportion correct on each stimulus's accepted metamers, seeds averaged, because they are not independent.
+
+    Parameters
+    ----------
+    correct
+        (stage, stimulus, seed), booleans or proportions, with stage ``natural``, which needs no acceptance.
+    accepted
+        (stage, stimulus, seed), booleans, without it.
+
+    Returns
+    -------
+    xr.DataArray
+        (stage, stimulus); NaN where nothing is accepted.
+    """
+    counts = accepted.reindex(stage=correct["stage"], fill_value=True).astype(bool)
+    return correct.astype(float).where(counts).mean("seed").transpose("stage", "stimulus")
 
 
 def recognized(correct: xr.DataArray, accepted: xr.DataArray) -> xr.Dataset:
@@ -38,11 +62,10 @@ def recognized(correct: xr.DataArray, accepted: xr.DataArray) -> xr.Dataset:
         (stage) → ``proportion_correct`` (NaN where nothing is accepted), ``standard_error`` (NaN for fewer than two
         stimuli), ``n``: stimuli with an accepted metamer.
     """
-    counts = accepted.reindex(stage=correct["stage"], fill_value=True).astype(bool)
-    by_stimulus = correct.astype(float).where(counts).mean("seed")
-    n = by_stimulus.count("stimulus")
-    mean = by_stimulus.mean("stimulus")
-    variance = ((by_stimulus - mean) ** 2).sum("stimulus") / (n - 1).where(n > 1)
+    proportions = by_stimulus(correct, accepted)
+    n = proportions.count("stimulus")
+    mean = proportions.mean("stimulus")
+    variance = ((proportions - mean) ** 2).sum("stimulus") / (n - 1).where(n > 1)
     return xr.Dataset({"proportion_correct": mean, "standard_error": np.sqrt(variance / n), "n": n})
 
 
@@ -64,10 +87,10 @@ def by_others(recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray, gen
         What ``recognized`` gives of the other models' mean answer to each metamer; NaN and 0 where
         there is no other model.
     """
-    others = [data["correct"].astype(float) for name, data in recognition.items() if name != generation_model]
+    others = [data for name, data in recognition.items() if name != generation_model]
     if not others:
         return recognized(xr.full_like(next(iter(recognition.values()))["correct"], np.nan, float), accepted)
-    return recognized(xr.concat(others, "recognition_model").mean("recognition_model"), accepted)
+    return recognized(mean_correct(others), accepted)
 
 
 def recognizability(

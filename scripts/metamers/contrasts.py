@@ -11,32 +11,10 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 
-from metamers.compare import ENDS
+from metamers.compare import ENDS, by_stimulus, mean_correct
 from metamers.names import NATURAL
 
 FEWEST = 6  # stimuli of which an interval is given
-
-
-def recognized_by(recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray, judges: Sequence[str]) -> xr.DataArray:
-    """Proportion of judges that recognize a model's metamer of each stimulus, seeds averaged.
-
-    Parameters
-    ----------
-    recognition
-        Recognition model → ``correct`` (stage, stimulus, seed).
-    accepted
-        (stage, stimulus, seed).
-    judges
-        Names of recognition models.
-
-    Returns
-    -------
-    xarray.DataArray
-        (stage, stimulus), without ``natural``; NaN where no metamer is accepted.
-    """
-    correct = xr.concat([recognition[judge]["correct"].astype(float) for judge in judges], "judge").mean("judge")
-    correct = correct.sel(stage=correct["stage"] != NATURAL)
-    return correct.where(accepted.sel(stage=correct["stage"])).mean("seed").transpose("stage", "stimulus")
 
 
 def bootstrap_mean(values: np.ndarray, number: int, seed: int) -> tuple[float, float, float]:
@@ -95,9 +73,10 @@ def contrasts(
         judges = [judge for judge in asked if judge not in compared]
         judges = judges or [judge for judge in asked if judge not in (model, reference)]
         one, other = (
-            recognized_by(recognition[name], acceptance[name]["accepted"], judges) for name in (model, reference)
+            by_stimulus(mean_correct(recognition[name][judge] for judge in judges), acceptance[name]["accepted"])
+            for name in (model, reference)
         )
-        stages = [stage for stage in one["stage"].values if stage in other["stage"].values]
+        stages = [stage for stage in one["stage"].values if stage in other["stage"].values and stage != NATURAL]
         # Stimuli are matched by name, whatever their order.
         difference = one.sel(stage=stages) - other.sel(stage=stages)
         rows = [bootstrap_mean(values, bootstrap, seed) for values in difference.values]
