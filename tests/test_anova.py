@@ -3,9 +3,11 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
+from statsmodels.stats.anova import AnovaRM
 
 from metamers import anova, humans
 
@@ -72,7 +74,7 @@ def test_the_permutation_tests_f_is_pingouins(seed):
     stage, interaction = anova.f_within(rows[None])
     expected = anova.mixed_anova(scores)["f"]
     found = [anova.f_observer(rows.mean(axis=1), first[None])[0], stage[0], interaction[0]]
-    np.testing.assert_allclose(found, expected[list(anova.EFFECTS)].astype(float))
+    np.testing.assert_allclose(found, expected[list(anova.MIXED_EFFECTS)].astype(float))
 
 
 def test_with_two_groups_f_of_the_observer_is_the_squared_t_of_the_means():
@@ -84,7 +86,7 @@ def test_with_two_groups_f_of_the_observer_is_the_squared_t_of_the_means():
 def test_permutation_p_is_uniform_where_observers_and_stages_make_no_difference():
     rng = np.random.default_rng(0)
     found = [anova.permutation_p(rng.random((8, 4, 2)), permutations=200, rng=rng) for _ in range(300)]
-    for effect in anova.EFFECTS:
+    for effect in anova.MIXED_EFFECTS:
         p = [one[effect] for one in found]
         assert scipy.stats.kstest(p, "uniform").pvalue > 0.01, effect
 
@@ -97,7 +99,7 @@ def test_each_effect_is_found_alone():
     for effect, difference in made.items():
         p = anova.permutation_p(noise + difference, permutations=1000, rng=rng)
         assert p[effect] == 0.001
-        assert all(p[other] > 0.001 for other in anova.EFFECTS if other not in (effect, "stage"))
+        assert all(p[other] > 0.001 for other in anova.MIXED_EFFECTS if other not in (effect, "stage"))
 
 
 def test_the_same_seed_gives_the_same_p_whichever_tests_are_made():
@@ -117,3 +119,141 @@ def test_the_same_seed_gives_the_same_p_whichever_tests_are_made():
 def test_scores_that_do_not_vary_have_no_f():
     with pytest.raises(ValueError, match="do not vary"):
         anova.permutation_p(np.full((4, 3, 2), 0.5), permutations=10, rng=np.random.default_rng(0))
+
+
+# Both factors within participants
+
+
+def statsmodels_f(scores, factors):
+    """Effect → F, its degrees of freedom, as statsmodels has them; ``factors`` are the names of the axes but the first."""
+    levels = np.indices(scores.shape).reshape(scores.ndim, -1)
+    table = pd.DataFrame({"score": scores.ravel()} | dict(zip(["participant", *factors], levels, strict=True)))
+    found = AnovaRM(table, "score", "participant", within=factors).fit().anova_table
+    return found[["F Value", "Num DF", "Den DF"]].to_numpy()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_f_and_degrees_of_freedom_within_participants_are_those_of_statsmodels(seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.random((int(rng.integers(3, 12)), int(rng.integers(2, 9)), int(rng.integers(2, 5))))
+    expected = statsmodels_f(scores, ["stage", "model"])[[1, 0, 2]]
+    table = anova.repeated_anova(scores)
+    np.testing.assert_allclose(table[["f", "df_effect", "df_error"]].astype(float), expected)
+    own = [anova.f_repeated(scores.mean(axis=axis)[None])[0] for axis in (1, 2)]
+    np.testing.assert_allclose([*own, anova.f_interaction(scores[None])[0]], expected[:, 0])
+    f, df_effect, df_error = (table[name] for name in ("f", "df_effect", "df_error"))
+    np.testing.assert_allclose(table["partial_eta_squared"], f * df_effect / (f * df_effect + df_error))
+
+
+def test_f_of_stage_alone_is_that_of_statsmodels():
+    scores = np.random.default_rng(0).random((7, 5))
+    expected = statsmodels_f(scores, ["stage"])
+    np.testing.assert_allclose(anova.stage_anova(scores)[["f", "df_effect", "df_error"]].astype(float), expected)
+    np.testing.assert_allclose(anova.f_repeated(scores[None]), expected[:, 0])
+
+
+def test_with_two_models_f_is_the_squared_paired_t():
+    scores = np.random.default_rng(1).random((9, 4, 2))
+    t = scipy.stats.ttest_rel(*scores.mean(axis=1).T).statistic
+    assert anova.repeated_anova(scores).loc["model", "f"] == pytest.approx(t**2)
+
+
+def test_how_good_a_participant_is_makes_no_difference_within_participants():
+    rng = np.random.default_rng(2)
+    scores = rng.random((8, 5, 3))
+    better = scores + rng.random((8, 1, 1))
+    np.testing.assert_allclose(anova.repeated_anova(better)["f"], anova.repeated_anova(scores)["f"])
+    np.testing.assert_allclose(anova.f_interaction(better[None]), anova.f_interaction(scores[None]))
+
+
+def test_permutation_p_is_uniform_where_models_and_stages_make_no_difference():
+    rng = np.random.default_rng(0)
+    made = [rng.random((8, 4, 2)) + rng.random((8, 1, 1)) for _ in range(300)]
+    found = [anova.permutation_p_models(scores, permutations=200, rng=rng) for scores in made]
+    alone = [anova.permutation_p_stage(scores[..., 0], permutations=200, rng=rng)["stage"] for scores in made]
+    for p in (*([one[effect] for one in found] for effect in anova.MODEL_EFFECTS), alone):
+        assert scipy.stats.kstest(p, "uniform").pvalue > 0.01
+
+
+def test_each_effect_of_models_and_stages_is_found_alone():
+    noise = 0.1 * np.random.default_rng(0).random((20, 5, 2))
+    rng = np.random.default_rng(1)
+    ramp = np.linspace(-1, 1, 5)[:, None]
+    made = {"model": [0, 1], "stage": ramp, "interaction": np.hstack([ramp, -ramp])}
+    for effect, difference in made.items():
+        p = anova.permutation_p_models(noise + difference, permutations=1000, rng=rng)
+        assert p[effect] == 0.001
+        assert all(p[other] > 0.001 for other in anova.MODEL_EFFECTS if other != effect)
+
+
+def test_identical_models_have_no_f():
+    scores = np.repeat(np.random.default_rng(0).random((6, 4, 1)), 2, axis=2)
+    with pytest.raises(ValueError, match="do not vary between models"):
+        anova.permutation_p_models(scores, permutations=10, rng=np.random.default_rng(0))
+
+
+# The published comparisons
+
+
+@pytest.fixture(scope="module")
+def everything(public, registry):
+    made = {name: humans.experiment_dataset(entry, public) for name, entry in registry["experiments"].items()}
+    return anova.published_tests(made, registry["comparisons"], registry["stage_effects"], permutations=200, seed=0)
+
+
+def test_every_test_has_the_effects_of_its_kind(everything):
+    effects = {
+        anova.HUMAN_AGAINST_MODEL: anova.MIXED_EFFECTS,
+        anova.BETWEEN_MODELS: anova.MODEL_EFFECTS,
+        anova.BETWEEN_STAGES: ("stage",),
+    }
+    assert len(np.unique(everything["test"])) == everything.sizes["test"]
+    for comparison, wanted in effects.items():
+        for value in everything.data_vars.values():
+            has = np.isfinite(value.sel(test=everything["comparison"] == comparison))
+            assert (has == np.isin(anova.EFFECTS, wanted)).all()
+    assert set(np.unique(everything["comparison"])) == set(effects)
+
+
+def test_degrees_of_freedom_follow_from_participants_stages_and_models(everything, registry):
+    between = everything.sel(test=everything["comparison"] == anova.BETWEEN_MODELS)
+    for test in between["test"].values:
+        one = between.sel(test=test)
+        entry = registry["experiments"][str(one["experiment"].values)]
+        names = str(one["generation_model"].values).split(", ")
+        layers = next(model["layers"] for model in entry["models"].values() if model["name"] == names[0])
+        models, stages, error = len(names) - 1, len(layers) - 1, entry["participants"] - 1
+        assert one["df_effect"].sel(effect=list(anova.MODEL_EFFECTS)).values.tolist() == [
+            models,
+            stages,
+            models * stages,
+        ]
+        np.testing.assert_array_equal((one["df_error"] / one["df_effect"]).sel(effect=list(anova.MODEL_EFFECTS)), error)
+
+
+def test_the_classifier_on_top_of_the_classical_models_is_left_out(everything, public, registry):
+    for test, experiment, model in (
+        ("visual-6: HMAX, people", "visual-6", "HMAX"),
+        ("auditory-2: SpecTemp, people", "auditory-2", "SpecTemp"),
+    ):
+        data = humans.experiment_dataset(registry["experiments"][experiment], public)
+        stages = humans.own_stages(data, model)
+        assert stages[0] == "natural"
+        assert stages[-1] == "final"
+        scores = data["proportion_correct"].sel(generation_model=model, observer="human", stage=stages[:-1])
+        f, df_effect, df_error = statsmodels_f(scores.transpose("participant", "stage").values, ["stage"])[0]
+        found = everything.sel(test=test, effect="stage")
+        assert float(found["f"]) == pytest.approx(f)
+        assert [float(found["df_effect"]), float(found["df_error"])] == [df_effect, df_error]
+
+
+def test_models_with_other_names_of_stages_are_matched_by_their_order(everything, public, registry):
+    data = humans.experiment_dataset(registry["experiments"]["visual-12"], public)
+    models = ["LowpassAlexNet", "VOneAlexNet"]
+    human = data["proportion_correct"].sel(observer="human")
+    names = [humans.own_stages(data, model) for model in models]
+    assert names[0] != names[1]
+    scores = [human.sel(generation_model=model, stage=own).values for model, own in zip(models, names, strict=True)]
+    expected = statsmodels_f(np.stack(scores, axis=2), ["stage", "model"])[[1, 0, 2], 0]
+    found = everything.sel(test="visual-12: GVOneNet_LowPassAlexnet", effect=list(anova.MODEL_EFFECTS))
+    np.testing.assert_allclose(found["f"], expected)

@@ -166,6 +166,8 @@ def context(models, relation, figures, written, **changed) -> dict:
         "contrasts": None,
         "trained": {},
         "unheard_voices": False,
+        "vulnerability": {},
+        "brain": {},
         "figures": {name: svg(figure) for name, figure in figures.items()},
         "captions": dict.fromkeys(CAPTIONS, "First.\n\nSecond\nline."),
         "jpeg_quality": None,
@@ -302,14 +304,20 @@ def test_without_generation_models_the_human_parts_remain(relation, figures, wri
 def test_the_analysis_of_variance_has_its_table(relation, figures, written):
     dims = ("test", "effect")
     values = {"f": 467.84, "df_effect": 1, "df_error": 38, "p_permutation": 0.0001, "partial_eta_squared": 0.92}
+    has = np.array([[True, False, True, True], [False, True, True, True]])
     tested = xr.Dataset(
-        {name: (dims, np.full((1, 3), value)) for name, value in values.items()},
+        {name: (dims, np.where(has, value, np.nan)) for name, value in values.items()},
         coords={
-            "effect": ["observer", "stage", "interaction"],
-            "experiment": ("test", ["auditory-1"]),
-            "generation_model": ("test", ["CochResNet50"]),
+            "effect": ["observer", "model", "stage", "interaction"],
+            "comparison": ("test", ["human against model", "between models"]),
+            "experiment": ("test", ["auditory-1", "auditory-3"]),
+            "generation_model": ("test", ["CochResNet50", "CochResNet50, CochCNN9"]),
         },
     )
+    first, second = report_tables.anova_table(tested)["rows"]
+    assert first[:3] == ["auditory-1", "human against model", "CochResNet50"]
+    assert [cell == report_tables.ABSENT for cell in first[3:]] == [False, True, False, False]
+    assert [cell == report_tables.ABSENT for cell in second[3:]] == [True, False, False, False]
     words = Elements(report.page(context([], relation, figures, written, anova=tested))).words
     assert "F(1,38) = 467.84; 0.0001; 0.92" in words
 

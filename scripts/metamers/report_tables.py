@@ -105,20 +105,18 @@ def relation_table(relation: xr.Dataset) -> Table:
 
 
 def anova_table(tested: xr.Dataset) -> Table:
-    """Mixed analysis of variance, human against model, for each published experiment and model."""
+    """Analyses of variance of the published experiments: what is compared, and each effect that a test has."""
     rows = []
     effects = list(map(str, tested["effect"].values))
     for test in range(tested.sizes["test"]):
         of_test = tested.isel(test=test)
-        row = [str(of_test["experiment"].values), str(of_test["generation_model"].values)]
+        row = [str(of_test[name].values) for name in ("experiment", "comparison", "generation_model")]
         for effect in effects:
             one = of_test.sel(effect=effect)
             f, first, second, p, eta = (
                 float(one[name]) for name in ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
             )
-            row.append(f"F({first:.0f},{second:.0f}) = {f:.2f}; {p:.4f}; {eta:.2f}")
+            row.append(f"F({first:.0f},{second:.0f}) = {f:.2f}; {p:.4f}; {eta:.2f}" if np.isfinite(f) else ABSENT)
         rows.append(row)
-    return {
-        "head": ["Experiment", "Model", *(f"{effect.capitalize()}: F; p; partial η²" for effect in effects)],
-        "rows": rows,
-    }
+    head = [f"{effect.capitalize()}: F; p; partial η²" for effect in effects]
+    return {"head": ["Experiment", "Compared", "Metamers of", *head], "rows": rows}

@@ -98,6 +98,8 @@ rule compare_anova:
         f"{BENCHMARKS}/compare_anova.tsv"
     params:
         code=code("compare_anova"),
+        comparisons=setup["comparisons"],
+        stage_effects=setup["stage_effects"],
         permutations=config["comparison"]["permutations"],
         run_seed=config["seed"],
     threads: 1
@@ -106,7 +108,7 @@ rule compare_anova:
     conda:
         ENVIRONMENT
     message:
-        "Testing human against model in every published experiment"
+        "Testing human against model, model against model, and stages in every published experiment"
     script:
         SCRIPTS / "compare_anova.py"
 
