@@ -318,15 +318,18 @@ def test_a_registry_that_contradicts_itself_is_refused(root, tmp_path, changes, 
         config.read_experiments(path)
 
 
+# A run without models and stimuli.
+NOTHING_ELSE = {"dataset_of": {}, "stimuli": {}, "training": {}, "analyses": {"brain": {"shown": []}}}
+
+
 def test_every_public_file_is_retrieved_with_its_hash(registry, root, monkeypatch):
     monkeypatch.chdir(root)
-    none = {"generation_models": {}, "recognition_models": [], "stimuli": {}, "datasets": {}, "training": {}}
     humans_of = {
         "experiments": registry["experiments"],
         "judges": registry["judges"],
         "human_files": registry["source"],
     }
-    found = config.collections(none | humans_of)
+    found = config.collections(NOTHING_ELSE | humans_of)
     assert sum(len(items) for name, items in found.items() if name.startswith("experiments/")) == 59
     assert {name: len(items) for name, items in found.items() if name.startswith("judges/")} == {
         "judges/vision": 400,
@@ -338,7 +341,8 @@ def test_every_public_file_is_retrieved_with_its_hash(registry, root, monkeypatc
 def test_a_public_file_without_a_hash_is_not_retrieved(registry, tmp_path):
     table = tmp_path / "files.tsv"
     table.write_text("path\tsha256\nother.mat\t" + "0" * 64 + "\n")
-    setup = {"generation_models": {}, "recognition_models": [], "stimuli": {}, "training": {}}
     source = {"url": "https://example.org", "files": str(table)}
     with pytest.raises(config.ConfigurationError, match=r"files\.tsv has no SHA-256 for VisionBehavioral.*cornet_s"):
-        config.collections(setup | {key: registry[key] for key in ("experiments", "judges")} | {"human_files": source})
+        config.collections(
+            NOTHING_ELSE | {key: registry[key] for key in ("experiments", "judges")} | {"human_files": source}
+        )

@@ -106,7 +106,7 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
     return values, names
 
 
-class _NumpyUnpickler(pickle.Unpickler):
+class NumpyUnpickler(pickle.Unpickler):
     """An unpickler that can build NumPy scalars and arrays, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -119,8 +119,8 @@ class _NumpyUnpickler(pickle.Unpickler):
             ) from None
 
 
-def read_pickle(stream: BinaryIO) -> Any:
-    """Unpickle plain data with NumPy scalars and arrays.
+def read_pickle(stream: BinaryIO, unpickler: type[NumpyUnpickler] = NumpyUnpickler) -> Any:
+    """Unpickle plain data with NumPy scalars and arrays, and what else an unpickler of the caller's admits.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def read_pickle(stream: BinaryIO) -> Any:
         When the pickle names anything else (nothing of it is run), is truncated, or is not a pickle.
     """
     try:
-        return _NumpyUnpickler(stream).load()
+        return unpickler(stream).load()
     except Exception as error:  # a broken pickle raises nearly anything
         raise ValueError(f"not a pickle that may be read: {error}") from error
 
@@ -349,6 +349,20 @@ def read_results(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
+def pooled(human: pd.DataFrame) -> tuple[float, float, int]:
+    """Mean, SEM and number of the participants of several experiments together, exactly from those of each.
+
+    Parameters
+    ----------
+    human
+        Columns ``mean``, ``sem`` and ``n``, a row for each experiment.
+    """
+    n = human["n"].sum()
+    mean = (human["n"] * human["mean"]).sum() / n
+    squares = ((human["n"] - 1) * human["n"] * human["sem"] ** 2 + human["n"] * (human["mean"] - mean) ** 2).sum()
+    return mean, np.sqrt(squares / (n - 1) / n), n
+
+
 def pooled_points(groups: pd.DataFrame) -> pd.DataFrame:
     """One point per published model and stage: what people and other models make of its metamers.
 
@@ -374,11 +388,8 @@ def pooled_points(groups: pd.DataFrame) -> pd.DataFrame:
         others = of_point[of_point["observer"] == OTHER_MODELS]
         if key[-1] in LEFT_OUT[key[0]] or others.empty:
             continue
-        n = human["n"].sum()
-        mean = (human["n"] * human["mean"]).sum() / n
-        squares = ((human["n"] - 1) * human["n"] * human["sem"] ** 2 + human["n"] * (human["mean"] - mean) ** 2).sum()
         same = others.iloc[0]  # the judges are the same for every experiment
-        rows.append((*key, mean, np.sqrt(squares / (n - 1) / n), n, same["mean"], same["sem"], same["n"]))
+        rows.append((*key, *pooled(human), same["mean"], same["sem"], same["n"]))
     values = [f"{observer}_{what}" for observer in OBSERVERS for what in ("mean", "sem", "n")]
     # Equal proportions must tie in rank correlations, however their sums were rounded.
     return pd.DataFrame(rows, columns=keys + values).round(DECIMALS)

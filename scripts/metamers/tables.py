@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 from metamers.speech import speech_table
 
@@ -44,13 +46,81 @@ def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]
     return rows
 
 
+def drawn_images(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Draw equally many of ImageNet's images of each category: ``file``, ``category`` and ``label`` (WordNet id).
+
+    Categories come in alphabetical order. The images of all classes of one are sorted, then permuted at random, and
+    the first that are not excluded are taken. The permutation depends on nothing but the seed, the category and its
+    images: whoever excludes an image replaces that one only.
+
+    The study chose its images in this way (Feather et al. 2023), but others: it went through a list in an order of its
+    own with another generator, passed over greyscale images and those smaller than 224 pixels, and sorted out others
+    by hand (``input_helpers.py`` in its repository). ``draw.exclude``, a text file with a file's name in each line,
+    takes over such a screening.
+
+    Raises
+    ------
+    ConfigurationError
+        When the folder or that of a class is missing, a category has too few images, or the file of names to exclude
+        cannot be read or has one that no image has.
+    """
+    key, folder, draw = f"datasets: {dataset}", Path(entry["files"]["folder"]), entry["draw"]
+    wanted = "wanted ImageNet's validation images as FOLDER/<wnid>/*.JPEG"
+    if not folder.is_dir():
+        raise ConfigurationError(f"{key}.files.folder: there is no folder {folder}; {wanted}")
+    images: dict[str, set[str]] = {}
+    for row in read_table(entry["categories"], ["wnid", "category"]):
+        try:
+            names = [path.name for path in (folder / row["wnid"]).iterdir()]
+        except OSError as error:
+            raise ConfigurationError(
+                f"{key}.files.folder: {folder} has no folder {row['wnid']}, a class of {row['category']!r} "
+                f"({error.strerror}); {wanted}"
+            ) from error
+        files = {f"{row['wnid']}/{name}" for name in names if name.endswith(".JPEG") and not name.startswith(".")}
+        images.setdefault(row["category"], set()).update(files)
+    excluded = _excluded(draw["exclude"], images, key) if "exclude" in draw else set()
+    drawn = []
+    for category in sorted(images):
+        order = np.random.default_rng([draw["seed"], *category.encode()]).permutation(sorted(images[category]))
+        left = [str(file) for file in order if Path(file).name not in excluded]
+        if len(left) < draw["per_category"]:
+            raise ConfigurationError(
+                f"{key}.draw.per_category: {draw['per_category']}, but category {category!r} has {len(left)} images "
+                f"in {folder} that are not excluded; {wanted}"
+            )
+        chosen = left[: draw["per_category"]]
+        drawn += [{"file": file, "category": category, "label": Path(file).parent.name} for file in chosen]
+    return drawn
+
+
+def _excluded(path: str, images: Mapping[str, set[str]], key: str) -> set[str]:
+    """The names in a text file, one in each line, all of which are names of images."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{key}.draw.exclude: {path} cannot be read ({error}); wanted a text file, a file's name in each line"
+        ) from error
+    excluded = {line.strip() for line in lines if line.strip()}
+    if unknown := sorted(excluded - {Path(file).name for files in images.values() for file in files}):
+        raise ConfigurationError(
+            f"{key}.draw.exclude: {path}: {unknown[0]!r} is the name of no image that could be drawn; wanted names of "
+            "files, with ending and without folder"
+        )
+    return excluded
+
+
 def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]:
     """The stimuli of a dataset in its table's order.
 
-    Each is ``stimulus`` (its name), ``file``, ``category``, ``label``, ``speaker`` and ``split``. A stimulus is named
-    after its file, without folder and ending. The label is the table's, else the category; in a table of sounds the
+    Each is ``stimulus`` (its name), ``file``, ``category``, ``label``, ``speaker`` and ``split``. A stimulus has the
+    name in the column ``stimulus``, else that of its file, without folder and ending. Of a file in an archive the table
+    may know a part of the name only: ``*`` stands for the rest. Of excerpts only the names are known before they are
+    read. The label is the table's, else the category; in a table of sounds the
     category is the ``word``. Without a column ``split`` all are of the split ``test``, of which metamers are made.
-    Of a dataset of synthetic speech, ``file`` is empty.
+    Of a dataset of synthetic speech, ``file`` is empty. In place of a table there may be a draw, as ``drawn_images``
+    makes it.
 
     Raises
     ------
@@ -61,25 +131,33 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
     key = f"datasets: {dataset}"
     if "speech" in entry:
         return speech_table(list(category_classes(dataset, entry)), entry["speech"], f"{key}.speech")
+    if "excerpts" in entry:
+        unknown = {"file": "", "category": "", "label": "", "speaker": "", "split": "test"}
+        return [{"stimulus": f"{number:03d}"} | unknown for number in range(entry["excerpts"])]
     named = "word" if entry["modality"] == "audio" else "category"
+    source = f"{key}: {entry['table']}" if "table" in entry else f"{key}.draw"
+    given = read_table(entry["table"], ["file", named]) if "table" in entry else drawn_images(dataset, entry)
     rows = []
-    for row in read_table(entry["table"], ["file", named]):
+    for row in given:
         file = Path(row["file"])
         if file.is_absolute() or ".." in file.parts:
-            raise ConfigurationError(f"{key}: {entry['table']}: {row['file']!r} must lie in the dataset's folder")
-        if not FILE_NAME.fullmatch(file.stem):
+            raise ConfigurationError(f"{source}: {row['file']!r} must lie in the dataset's folder")
+        name = row.get("stimulus") or file.stem
+        if not FILE_NAME.fullmatch(name):
             raise ConfigurationError(
-                f"{key}: {entry['table']}: {row['file']!r} names a stimulus, so it must be at most 100 letters, "
-                "digits, '.', '_', '+' or '-', beginning with a letter or digit"
+                f"{source}: {(row.get('stimulus') or row['file'])!r} names a stimulus, so it must be "
+                "at most 100 letters, digits, '.', '_', '+' or '-', beginning with a letter or digit"
             )
+        if "*" in row["file"] and "archive" not in entry["files"]:
+            raise ConfigurationError(f"{source}: {row['file']!r}: '*' stands for a part of a name in an archive only")
         split = row.get("split", "test")
         if not (split or "").strip():
-            raise ConfigurationError(f"{key}: {entry['table']}: no split of {row['file']}; wanted {', '.join(SPLITS)}")
+            raise ConfigurationError(f"{source}: no split of {row['file']}; wanted {', '.join(SPLITS)}")
         if split not in SPLITS:
-            raise unknown_name("split", split, SPLITS, f"{key}: {entry['table']}: {row['file']}")
+            raise unknown_name("split", split, SPLITS, f"{source}: {row['file']}")
         rows.append(
             {
-                "stimulus": file.stem,
+                "stimulus": name,
                 "file": row["file"],
                 "category": row[named],
                 "label": row.get("label") or row[named],
@@ -89,7 +167,9 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
         )
     names = [row["stimulus"] for row in rows]
     if double := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigurationError(f"{key}: {entry['table']}: several files would be stimulus {', '.join(double)}")
+        raise ConfigurationError(f"{source}: several files would be stimulus {', '.join(double)}")
+    if "vocabulary" in entry and not Path(entry["categories"]).is_file():
+        return rows  # checked by the step that reads the stimuli, when the categories have been retrieved
     known = category_classes(dataset, entry)
     for row in rows:
         if row["category"] not in known:

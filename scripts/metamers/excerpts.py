@@ -1,0 +1,197 @@
+"""The study's word excerpts and its vocabulary, out of its pickles, of which nothing is run.
+
+The pickle of excerpts holds objects of pandas, whose classes change from version to version. None of them is made:
+what the pickle says of them is kept as it stands, and the two arrays that are wanted (labels and values) are looked up
+in it.
+"""
+
+import logging
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from metamers.humans import NumpyUnpickler, read_pickle
+from metamers.sounds import fit_length, labelled_sounds, resample, with_rms
+
+logger = logging.getLogger("metamers")
+
+ORDER = "Dataset_Word_Order"  # keys of the study's pickles
+METADATA = "dataframe_metadata"
+CLIPS = "audio_clips"
+ENCODINGS = "word_to_idx"
+FACTS = ("word", "word_int", "sr")
+SLICES = (("builtins", "slice"), ("__builtin__", "slice"))  # what pandas says of columns, under Python 3 and 2
+
+
+class Kept:
+    """What a pickle says of an object: the arguments and the state that it would be made from."""
+
+    def __new__(cls, *arguments: Any, **named: Any) -> "Kept":
+        """Keep the arguments, and do nothing with them."""
+        kept = super().__new__(cls)
+        kept.parts = [*arguments, *named.values()]
+        return kept
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep the state, and do nothing with it."""
+        self.parts.append(state)
+
+
+def _encoded(text: str, encoding: str = "latin1") -> bytes:
+    """How older pickles write bytes."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it encodes text as {encoding}, which no pickle of bytes does")
+    return text.encode("latin1")
+
+
+class _KeepingUnpickler(NumpyUnpickler):
+    """Builds NumPy scalars and arrays, keeps what it hears of pandas, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a stand-in for whatever is of pandas; nothing is imported."""
+        if f"{module}.".startswith("pandas.") or (module, name) in SLICES:
+            return type(name, (Kept,), {})
+        if (module, name) == ("_codecs", "encode"):
+            return _encoded
+        return super().find_class(module, name)
+
+
+def _arrays(thing: Any, seen: set[int]) -> Iterator[np.ndarray]:
+    """All one-dimensional arrays in what was kept of an object; of a column of one, its only row."""
+    if id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, np.ndarray):
+        yield thing.ravel()
+    elif isinstance(thing, Kept):
+        parts = getattr(thing, "parts", [])
+        for part in parts:
+            yield from _arrays(part, seen)
+    elif isinstance(thing, Mapping):
+        for part in thing.values():
+            yield from _arrays(part, seen)
+    elif isinstance(thing, list | tuple):
+        for part in thing:
+            yield from _arrays(part, seen)
+
+
+def _facts(metadata: Any, key: str) -> dict[str, Any]:
+    """The row of metadata of an excerpt: a dictionary, or what was kept of a pandas Series."""
+    if isinstance(metadata, Mapping):
+        return dict(metadata)
+    arrays = list(_arrays(metadata, set()))
+    labels = next((a for a in arrays if set(FACTS) <= {x for x in a.tolist() if isinstance(x, str)}), None)
+    if labels is not None:
+        for values in arrays:
+            if len(values) == len(labels) and values.tolist() != labels.tolist():
+                return dict(zip(labels.tolist(), values.tolist(), strict=True))
+    raise ValueError(f"{key}.{METADATA}: wanted a dictionary or a pandas Series with {', '.join(FACTS)}")
+
+
+def _read(path: Path, keys: tuple[str, ...]) -> dict:
+    try:
+        with path.open("rb") as stream:
+            content = read_pickle(stream, _KeepingUnpickler)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if not isinstance(content, dict) or any(key not in content for key in keys):
+        found = ", ".join(sorted(map(str, content))[:5]) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"{path}: found {found}, wanted a dictionary with {', '.join(keys)}")
+    return content
+
+
+def read_vocabulary(path: str | Path, classes: int) -> dict[str, int]:
+    """The word of each class of the study's auditory models.
+
+    Parameters
+    ----------
+    path
+        The study's pickle of encodings: a dictionary with ``word_to_idx``, word → index of the class.
+    classes
+        How many classes the models have.
+
+    Returns
+    -------
+    dict
+        Word → index, by index.
+
+    Raises
+    ------
+    ValueError
+        When the file is anything else, or an index is none or is there twice.
+    """
+    found = _read(Path(path), (ENCODINGS,))[ENCODINGS]
+    plain = isinstance(found, dict) and all(
+        isinstance(word, str) and word.strip() and isinstance(index, int | np.integer) and not isinstance(index, bool)
+        for word, index in found.items()
+    )
+    if not plain or len(found) < 2:
+        raise ValueError(f"{path}: {ENCODINGS}: wanted a dictionary of words and whole numbers")
+    indices = sorted(int(index) for index in found.values())
+    if indices[0] < 0 or indices[-1] >= classes or len(set(indices)) < len(indices):
+        raise ValueError(
+            f"{path}: {ENCODINGS}: {len(indices)} indices from {indices[0]} to {indices[-1]}, wanted each once, below "
+            f"{classes}"
+        )
+    return {str(word): int(index) for word, index in sorted(found.items(), key=lambda item: item[1])}
+
+
+def excerpt_dataset(
+    path: str | Path, number: int, classes: Mapping[str, list[int]], sampling_rate_hz: int, duration_s: float
+) -> xr.Dataset:
+    """The study's excerpts, mean subtracted, of one length and at RMS 0.1 (Feather et al. 2023, Methods).
+
+    Parameters
+    ----------
+    path
+        The study's pickle: ``Dataset_Word_Order``, a list of words, and for each word ``dataframe_metadata`` (a
+        dictionary or a pandas Series with ``word``, ``word_int`` and ``sr``) and ``audio_clips`` (the first is taken).
+    number
+        How many excerpts there must be.
+    classes
+        Word → indices of its classes.
+    sampling_rate_hz, duration_s
+        What every excerpt is brought to.
+
+    Returns
+    -------
+    xarray.Dataset
+        As ``metamers.sounds.labelled_sounds``; excerpts are named ``000``, ``001``, ... by their place.
+
+    Raises
+    ------
+    ValueError
+        When the file is anything else: names the excerpt, what was found and what was wanted.
+    """
+    path = Path(path)
+    content = _read(path, (ORDER,))
+    order = [str(word) for word in content[ORDER]]
+    if len(order) != number or len(set(order)) != number or any(word not in content for word in order):
+        raise ValueError(f"{path}: {ORDER}: {len(set(order))} words, wanted {number}, each once and with its excerpt")
+    samples = round(sampling_rate_hz * duration_s)
+    values = np.empty((number, samples), dtype=np.float32)
+    for place, word in enumerate(order):
+        key = f"{path}: {word}"
+        excerpt = content[word]
+        if not isinstance(excerpt, dict) or METADATA not in excerpt or not len(excerpt.get(CLIPS, ())):
+            raise ValueError(f"{key}: wanted a dictionary with {METADATA} and {CLIPS}")
+        facts = _facts(excerpt[METADATA], key)
+        if any(fact not in facts for fact in FACTS) or facts["word"] != word:
+            raise ValueError(
+                f"{key}: its {METADATA} is of {facts.get('word')!r}; wanted {', '.join(FACTS)} of {word!r}"
+            )
+        if classes.get(word) != [int(facts["word_int"])]:
+            raise ValueError(f"{key}: class {facts['word_int']}, but in the vocabulary {classes.get(word)}")
+        sound = np.asarray(excerpt[CLIPS][0], dtype=np.float64).ravel()
+        if (rate := round(float(facts["sr"]))) != sampling_rate_hz:
+            logger.warning("%s: sampled at %d Hz, resampled to %d Hz", key, rate, sampling_rate_hz)
+            sound = resample(torch.from_numpy(sound), rate, sampling_rate_hz).numpy()
+        sound = fit_length(sound, samples, key)
+        values[place] = with_rms(sound - sound.mean(), name=key)
+    rows = [{"stimulus": f"{n:03d}", "category": word, "label": word, "split": "test"} for n, word in enumerate(order)]
+    return labelled_sounds(values, rows, sampling_rate_hz)
