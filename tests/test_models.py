@@ -116,6 +116,7 @@ def test_a_module_that_takes_no_part_is_named(root):
     [
         ({"timm": "resnet5"}, "source.timm: unknown timm model 'resnet5'. Did you mean 'resnet"),
         ({"torchvision": "alexnt"}, "source.torchvision: unknown torchvision model 'alexnt'. Did you mean 'alexnet'"),
+        ({"open_clip": "RN5"}, "source.open_clip: unknown open_clip model 'RN5'. Did you mean 'RN50"),
         ({"python": "nowhere.py:f"}, "no file nowhere.py"),
         ({"python": "tests/tiny.py:nothing"}, "has no function nothing"),
         ({"python": "tests/tiny.py:not_a_network"}, "gave a str, not a torch.nn.Module"),

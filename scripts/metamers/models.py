@@ -9,7 +9,7 @@ import difflib
 import importlib.util
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from metamers.checkpoints import Placeholder, read_checkpoint
 from metamers.fold import fold_batch_norms
 from metamers.hashes import sha256_of
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
@@ -29,7 +30,7 @@ logger = logging.getLogger("metamers")
 Weights = dict[str, torch.Tensor]
 
 PREPROCESSING_PATH = "preprocessing"
-NO_OPTIONS = {"module": None, "pass_through_relu": None, "coarse_to_fine": None}
+NO_OPTIONS = {"module": None, "pass_through_relu": None, "coarse_to_fine": None, "published": None}
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
@@ -89,23 +90,30 @@ class Model(nn.Module):
         self.preprocessing = preprocessing
         self.network = network
         self.stages = {
-            stage: NO_OPTIONS | (entry if isinstance(entry, dict) else {"module": entry})
+            stage: NO_OPTIONS | (entry if isinstance(entry, Mapping) else {"module": entry})
             for stage, entry in stages.items()
         }
         self._relu_calls: dict[str, int] = {}
         for stage, entry in self.stages.items():
             key = f"models: {name}.stages.{stage}"
             for path in filter(None, (entry["module"], entry["pass_through_relu"])):
-                self._module(path, key)
+                self.module_at(path, key)
             if entry["pass_through_relu"] and not isinstance(
-                self._module(entry["pass_through_relu"], ""), nn.ReLU | nn.ReLU6
+                self.module_at(entry["pass_through_relu"], ""), nn.ReLU | nn.ReLU6
             ):
                 raise ValueError(f"{key}.pass_through_relu: that module is no ReLU")
             if entry["coarse_to_fine"] and not hasattr(network, "coarse_units"):
                 raise ValueError(f"{key}.coarse_to_fine: the network has no method coarse_units(progress)")
         self.requires_grad_(False).eval()
 
-    def _module(self, path: str, key: str) -> nn.Module:
+    def module_at(self, path: str, key: str) -> nn.Module:
+        """The module at a stage's path.
+
+        Raises
+        ------
+        ValueError
+            When there is none, saying so of ``key`` and naming the nearest.
+        """
         if path == PREPROCESSING_PATH:
             return self.preprocessing
         try:
@@ -151,7 +159,7 @@ class Model(nn.Module):
 
     def _run_to(self, stage: str, stimuli: torch.Tensor) -> torch.Tensor:
         path = self.stages[stage]["module"]
-        hook = self._module(path, stage).register_forward_hook(_stop)
+        hook = self.module_at(path, stage).register_forward_hook(_stop)
         try:
             self.scores(stimuli)
         except _StageReached as reached:
@@ -249,6 +257,75 @@ def _timm(name: str, arguments: dict) -> nn.Module:
     return timm.create_model(name, pretrained=False, **arguments)
 
 
+class _ZeroShot(nn.Module):
+    """Features (batch, feature), of length 1, to class scores: their cosine with the text of each class."""
+
+    def __init__(self, features: int, classes: int):
+        super().__init__()
+        # Stored as the study stores it: one column for each class, the mean embedding of its descriptions.
+        self.weight = nn.Parameter(torch.randn(features, classes) / features**0.5)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features @ self.weight
+
+
+class _UnitLength(nn.Module):
+    """Features (batch, feature) divided by their length, through which no gradient goes (as in the study)."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features / features.norm(dim=-1, keepdim=True).detach()
+
+
+class ClipImages(nn.Module):
+    """The image tower of a CLIP model, with class scores from texts (Radford et al. 2021, section 3.1).
+
+    Parameters
+    ----------
+    visual
+        open_clip's tower, a residual network or a vision transformer.
+    features
+        Length of its embedding.
+    classes
+        Number of texts.
+    """
+
+    def __init__(self, visual: nn.Module, features: int, classes: int):
+        super().__init__()
+        self.visual = visual
+        self.tokens = nn.Identity()  # patches and class token, before their positions are added
+        self.embedding = _UnitLength()
+        self.classify = _ZeroShot(features, classes)
+
+    def _transform(self, images: torch.Tensor) -> torch.Tensor:
+        """The vision transformer step by step, as not all of the study's stages are modules of it."""
+        visual = self.visual
+        patches = visual.conv1(images).flatten(2).transpose(1, 2)
+        class_token = visual.class_embedding.expand(len(images), 1, -1)
+        tokens = self.tokens(torch.cat([class_token, patches], dim=1))
+        transformed = visual.transformer(visual.ln_pre(tokens + visual.positional_embedding))
+        return visual.ln_post(transformed[:, 0]) @ visual.proj
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (batch, 3, size, size) to class scores (batch, class)."""
+        features = self._transform(images) if hasattr(self.visual, "transformer") else self.visual(images)
+        return self.classify(self.embedding(features))
+
+
+def _open_clip(name: str, arguments: dict) -> nn.Module:
+    import open_clip
+
+    if name not in open_clip.list_models():
+        raise unknown_name("open_clip model", name, open_clip.list_models(), "source.open_clip")
+    return _clip_images(name, **arguments)
+
+
+def _clip_images(name: str, classes: int = 1000, size: int | None = None) -> ClipImages:
+    import open_clip
+
+    model = open_clip.create_model(name, pretrained=None, force_image_size=size)
+    return ClipImages(model.visual, open_clip.get_model_config(name)["embed_dim"], classes)
+
+
 def _library(name: str, arguments: dict) -> nn.Module:
     from metamers import networks
 
@@ -279,35 +356,33 @@ def _python(place: str, arguments: dict) -> nn.Module:
 BUILDERS: dict[str, Callable[[str, dict], nn.Module]] = {
     "torchvision": _torchvision,
     "timm": _timm,
+    "open_clip": _open_clip,
     "metamers": _library,
     "python": _python,
 }
 
 
-def read_weights(path: str | Path, entry: str | None = None, prefix: str = "") -> Weights:
-    """Read a checkpoint, tensors only: safetensors, or PyTorch's format through its restricted reader.
+def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, prefix: str = "") -> Weights:
+    """Read a checkpoint, tensors only: safetensors, or what PyTorch saves, and of that nothing that could run code.
 
     Parameters
     ----------
     path
-        ``.safetensors``, else a file of ``torch.save``.
+        ``.safetensors``, else a file of ``torch.save`` or ``torch.jit.save``; a single tensor is called ``weight``.
     entry
-        Key under which the weights lie in a training checkpoint.
+        Key under which the weights lie in a training checkpoint, or several of which the first that is there is taken.
     prefix
         Keys begin with it; keys that do not are left out, and it is cut off.
 
     Raises
     ------
     ValueError
-        When the file is no checkpoint, would run code, lacks ``entry``, has anything but tensors, or a value that is
+        When the file is no checkpoint, lacks ``entry``, has anything but tensors among the weights, or a value that is
         not finite.
     """
     path = Path(path)
     try:
-        if path.suffix == ".safetensors":
-            weights = safetensors.torch.load_file(path)
-        else:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
+        weights = safetensors.torch.load_file(path) if path.suffix == ".safetensors" else read_checkpoint(path)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such weights file") from error
     except Exception as error:
@@ -318,10 +393,21 @@ def read_weights(path: str | Path, entry: str | None = None, prefix: str = "") -
             "torch.save of a state dict of tensors."
         ) from error
     if entry is not None:
-        if not isinstance(weights, dict) or entry not in weights:
+        entries = [entry] if isinstance(entry, str) else entry
+        there = [key for key in entries if isinstance(weights, dict) and key in weights]
+        if not there:
             keys = ", ".join(map(str, list(weights)[:10])) if isinstance(weights, dict) else type(weights).__name__
-            raise ValueError(f"{path}: no entry {entry!r}; found {keys}")
-        weights = weights[entry]
+            raise ValueError(f"{path}: no entry {' or '.join(map(repr, entries))}; found {keys}")
+        weights = weights[there[0]]
+    if isinstance(weights, torch.Tensor):
+        weights = {"weight": weights}
+    named = weights.items() if isinstance(weights, dict) else [("it", weights)]
+    for key, value in named:
+        if isinstance(value, Placeholder):
+            raise ValueError(
+                f"{path}: not a state dict of dense tensors: {key} is a {type(value).__name__}, which cannot be had "
+                "without running code"
+            )
     if not isinstance(weights, dict) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) and value.layout == torch.strided
         for key, value in weights.items()
@@ -355,6 +441,10 @@ def fit_weights(weights: Weights, network: nn.Module, keys: str, source: str) ->
         When keys are missing or unexpected, or shapes differ.
     """
     own = network.state_dict()
+    # Counters of batches, which nothing but training uses, are missing in checkpoints from before PyTorch 0.4.1.
+    counters = {key: value for key, value in own.items() if key.endswith(".num_batches_tracked")}
+    if not weights.keys() & counters.keys() and len(weights) == len(own) - len(counters):
+        own = {key: value for key, value in own.items() if key not in counters}
     if keys == "order":
         if len(weights) != len(own):
             raise ValueError(f"{source}: {len(weights)} tensors, but the network has {len(own)}: another architecture")
@@ -379,6 +469,37 @@ def fit_weights(weights: Weights, network: nn.Module, keys: str, source: str) ->
                 f"{source}: {key} has shape {tuple(weights[key].shape)}, the network {tuple(wanted.shape)}"
             )
     return weights
+
+
+def published_weights(name: str, entry: Mapping[str, Any], weights_file: str | Path, network: nn.Module) -> Weights:
+    """The weights of a registry entry, named as its network does.
+
+    Parameters
+    ----------
+    name, entry
+        The registry's name and entry.
+    weights_file
+        The retrieved or trained file; what the entry's ``weights.besides`` names is read from its ``path``.
+    network
+        Built from the entry.
+
+    Raises
+    ------
+    ValueError
+        When a file has another hash, cannot be read, or the weights do not fit.
+    """
+    weights = entry["weights"]
+    state: Weights = {}
+    for part, file in ((weights, weights_file), *((p, p["path"]) for p in filter(None, [weights.get("besides")]))):
+        if "sha256" in part and not (found := sha256_of(file)).startswith(part["sha256"]):
+            raise ValueError(
+                f"models: {name}.weights.sha256: {file} has SHA-256 {found}, but the registry says "
+                f"{part['sha256']}: it is another file"
+            )
+        read = read_weights(file, part.get("entry"), part.get("prefix", ""))
+        place = f"{part['module']}." if "module" in part else ""
+        state |= {f"{place}{key}": value for key, value in read.items()}
+    return fit_weights(state, network, weights.get("keys", "same"), str(weights_file))
 
 
 def build_network(name: str, entry: Mapping[str, Any], seed: int) -> nn.Module:
@@ -422,13 +543,8 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
     weights = entry["weights"]
     network = build_network(name, entry, weights.get("random", 0))
     if weights_file is not None:
-        if "sha256" in weights and (found := sha256_of(weights_file)) != weights["sha256"]:
-            raise ValueError(
-                f"models: {name}.weights.sha256: {weights_file} has SHA-256 {found}, but the registry says "
-                f"{weights['sha256']}: it is another file"
-            )
-        state = read_weights(weights_file, weights.get("entry"), weights.get("prefix", ""))
-        network.load_state_dict(fit_weights(state, network, weights.get("keys", "same"), str(weights_file)))
+        # Not strict only about the counters that ``fit_weights`` lets be missing.
+        network.load_state_dict(published_weights(name, entry, weights_file, network), strict=False)
     preprocessing = PREPROCESSING[entry["modality"]](**entry["input"])
 
     def with_network(network: nn.Module) -> Model:
