@@ -1,0 +1,27 @@
+"""Make comparison/brain_score.nc out of the published Brain-Scores and the published experiments' group results."""
+
+from pathlib import Path
+
+from metamers import files
+from metamers.humans import COLUMNS, read_results
+from metamers.logs import log_to
+from metamers.paper_brain import brain_score_dataset, pooled_people, read_brain_scores
+
+logger = log_to(snakemake.log[0])
+entry = snakemake.params.entry
+scores = read_brain_scores(Path(snakemake.input.scores) / entry["file"], entry["models"], entry["areas"])
+people = pooled_people(read_results(snakemake.input.groups, COLUMNS))
+related = brain_score_dataset(scores, people, snakemake.params.bootstrap, snakemake.params.run_seed)
+for area in related["visual_area"].values:
+    rho, p = (float(related[name].sel(visual_area=area)) for name in ("spearman_rho", "p_bonferroni"))
+    logger.info("%s: Spearman's rho %.2f, p %.3f (Bonferroni) over %d models", area, rho, p, len(entry["models"]))
+files.save(
+    related,
+    snakemake.output[0],
+    title="Brain-Scores of the published visual models against people's recognition of their metamers",
+    source="public table of Brain-Scores and participant-level data of the study",
+    step="paper_brain_score",
+    run=snakemake.config["run"],
+    seed=snakemake.params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,34 @@
+"""Make report/paper.html, one self-contained page: the paper's numbers and figures beside the run's."""
+
+from pathlib import Path
+
+from metamers import files
+from metamers.logs import log_to
+from metamers.pages import render
+from metamers.paper import page_context
+from metamers.paper_numbers import compared
+from metamers.report import provenance
+from metamers.report_gallery import svg_uri
+
+logger = log_to(snakemake.log[0])
+given, params = snakemake.input, snakemake.params
+results = {Path(path).stem: files.load(path) for path in given.results}
+rows = compared(params.numbers["numbers"], results)
+for row in rows:
+    logger.info(
+        "%s: %s: printed %s, here %s: %s", *(row[key] for key in ("section", "what", "printed", "ours", "state"))
+    )
+text = render(
+    "paper.html.j2",
+    page_context(
+        run=snakemake.config["run"],
+        human_data=snakemake.config["human_data"],
+        rows=rows,
+        panels=params.panels,
+        figures={Path(path).stem: svg_uri(Path(path).read_bytes()) for path in given.figures},
+        captions=params.captions,
+        not_public=params.numbers["not_public"],
+        origin=provenance(given.results),
+    ),
+)
+files.replace_whole(snakemake.output[0], lambda partial: partial.write_text(text, encoding="utf-8"))
