@@ -19,6 +19,7 @@ from metamers.tables import category_classes
 from metamers.train import (
     Perturbation,
     check_trainable,
+    frozen_weights,
     inputs_of,
     labelled_examples,
     load_progress,
@@ -34,6 +35,9 @@ device = choose_device(snakemake.config["device"])
 preprocessing = PREPROCESSING[entry["modality"]](**entry["input"])
 network = build_network(name, entry, settings["seed"])
 classes = category_classes(params.dataset, params.dataset_entry)
+if settings["from"]:
+    frozen = frozen_weights(name, settings["from"], params.frozen_file, network, settings["readout"])
+    network.load_state_dict(frozen, strict=False)  # of the readout there is none
 example = check_run(name, nn.Sequential(preprocessing, network).eval(), preprocessing.example())
 check_trainable(name, network, example, classes, settings["readout"])
 preprocessing, network = preprocessing.to(device), network.to(device)

@@ -3,13 +3,20 @@
 import hashlib
 import os
 import pickle
+import shutil
+import tarfile
 
 import numpy as np
 import pytest
+import safetensors.torch
+import tiny
 import torch
+import yaml
+from test_workflow import HEARING, copy_of, counts, small_hearing, snakemake
 from torch import nn
 
 from metamers import train
+from metamers.hashes import sha256_of
 from metamers.train import Examples, Perturbation, Progress
 
 SETTINGS = {
@@ -251,3 +258,104 @@ def test_examples_are_transformed_once_where_that_fits(monkeypatch):
     assert one.transformed() is one
     ((inputs, _),) = one.batches(torch.arange(2), 2)
     torch.testing.assert_close(inputs, torch.full((2, 3), 2.0))
+
+
+def self_supervised(path, head):
+    """A checkpoint of the same network with another head, as one that learned without labels leaves it."""
+    checkpoint = network()
+    torch.nn.init.normal_(checkpoint[1].weight, generator=torch.Generator().manual_seed(5))
+    checkpoint[2].running_mean += 0.5
+    state = {f"encoder.{key}": value for key, value in checkpoint.state_dict().items() if not key.startswith("5.")}
+    torch.save({"model": state | {f"encoder.5.{key}": value for key, value in head.items()}}, path)
+    return {key.removeprefix("encoder."): value for key, value in state.items()}
+
+
+HEADS = [{}, {"0.weight": torch.ones(9, 16), "2.bias": torch.ones(4)}, {"weight": torch.ones(7, 16)}]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_readout_is_trained_on_frozen_weights_of_a_checkpoint_and_nothing_else_changes(head, tmp_path):
+    wanted = self_supervised(tmp_path / "checkpoint.pt", head)
+    source = {"entry": "model", "prefix": "encoder."}
+    made = network()
+    frozen = train.frozen_weights("net", source, tmp_path / "checkpoint.pt", made, "5")
+    made.load_state_dict(frozen, strict=False)
+    learner = made.requires_grad_(False).get_submodule("5").requires_grad_(True)
+    transform = train.inputs_of(made, "5", nn.Identity())
+    before = train.evaluate(made, examples(seed=2))[1]
+    given = [Examples(one.stimuli, one.labels, transform).transformed() for one in (examples(), examples(seed=1))]
+    settings = SETTINGS | {"epochs": 30, "learning_rate": 0.05}
+    train.train(learner, *given, settings, None, None, Progress(), lambda progress: None)
+    after = made.state_dict()
+    assert {key for key in after if not key.startswith("5.")} == wanted.keys()
+    for key, value in wanted.items():
+        torch.testing.assert_close(after[key], value, rtol=0, atol=0)
+    assert not made[2].training
+    accuracy = train.evaluate(made, examples(seed=2))[1]
+    assert accuracy > max(0.9, before)
+
+
+def test_frozen_weights_that_do_not_fit_or_are_another_file_are_refused(tmp_path):
+    self_supervised(tmp_path / "checkpoint.pt", {})
+    path, how = tmp_path / "checkpoint.pt", {"entry": "model", "prefix": "encoder."}
+    with pytest.raises(ValueError, match=r"keys do not fit the network. Missing \d+: 1\.bias"):
+        train.frozen_weights("net", {"entry": "model"}, path, network(), "5")
+    with pytest.raises(ValueError, match=r"net\.weights\.train\.from\.sha256: .* it is another file"):
+        train.frozen_weights("net", how | {"sha256": "0" * 64}, path, network(), "5")
+
+
+@pytest.fixture(scope="module")
+def readouts(root, tmp_path_factory):
+    """A folder whose models get a readout on one checkpoint, had from a path, an address and an archive; a mirror."""
+    folder = copy_of(root, tmp_path_factory.mktemp("readouts"))
+    small_hearing(root, folder)
+    learned = tiny.hearing()
+    torch.nn.init.normal_(learned.convolve.weight, generator=torch.Generator().manual_seed(5))
+    state = {f"encoder.{key}": value for key, value in learned.state_dict().items() if not key.startswith("classify")}
+    torch.save({"model": state}, folder / "mine/checkpoint.pt")
+    there = folder / "mirror/x.org"
+    there.mkdir(parents=True)
+    shutil.copy(folder / "mine/checkpoint.pt", there / "checkpoint.pt")
+    with tarfile.open(there / "checkpoints.tar", "w") as tar:
+        tar.add(folder / "mine/checkpoint.pt", "models/checkpoint.pt")
+    archives = {"kept": {"url": "https://x.org/checkpoints.tar", "sha256": sha256_of(there / "checkpoints.tar")}}
+    (folder / "mine/archives.yaml").write_text(yaml.safe_dump(archives))
+    places = {
+        "path": {"path": "mine/checkpoint.pt"},
+        "url": {"url": "https://x.org/checkpoint.pt", "sha256": sha256_of(folder / "mine/checkpoint.pt")},
+        "archive": {"archive": "kept", "file": "models/checkpoint.pt"},
+    }
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    how = models["readout"]["weights"]["train"] | {"epochs": 2}
+    made = {
+        name: models["readout"]
+        | {"weights": {"train": how | {"from": place | {"entry": "model", "prefix": "encoder."}}}}
+        for name, place in places.items()
+    }
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(made, sort_keys=False))
+    settings = yaml.safe_load((folder / "hearing.yaml").read_text())
+    settings |= {"generation_models": list(places), "recognition_models": list(places), "mirror": "mirror"}
+    settings["registry"]["archives"] = "mine/archives.yaml"
+    settings["comparison"]["contrasts"] = []
+    (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
+    return folder, learned.state_dict()
+
+
+def test_wherever_a_checkpoint_comes_from_the_readout_is_trained_on_it(readouts):
+    folder, learned = readouts
+    files = {name: f"results/hearing/training/{name}.safetensors" for name in ("path", "url", "archive")}
+    snakemake(folder, *files.values(), *HEARING)
+    made = {name: safetensors.torch.load_file(folder / file) for name, file in files.items()}
+    for key, value in made["path"].items():
+        torch.testing.assert_close(made["url"][key], value, rtol=0, atol=0)
+        torch.testing.assert_close(made["archive"][key], value, rtol=0, atol=0)
+        assert torch.equal(value, learned[key]) != key.startswith("classify")
+
+
+def test_another_checkpoint_trains_its_readout_anew(readouts):
+    folder, _ = readouts
+    snakemake(folder, "results/hearing/training/path.safetensors", *HEARING)
+    state = torch.load(folder / "mine/checkpoint.pt", weights_only=True)
+    state["model"]["encoder.convolve.bias"] += 1
+    torch.save(state, folder / "mine/checkpoint.pt")
+    assert counts(snakemake(folder, "-n", "results/hearing/training/path.safetensors", *HEARING))["train"] == 1

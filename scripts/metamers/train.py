@@ -3,9 +3,11 @@
 The study's three kinds (Feather et al. 2023, Methods, adversarial training): ``adversarial`` training shows the network
 what a few steps of projected gradient ascent on its own loss make of each stimulus; ``random`` training, the control,
 adds perturbations of the same size in random directions. Perturbations are added to the stimulus or to what the
-preprocessing makes of it (a cochleagram). Which settings there are is in ``config/README.md``.
+preprocessing makes of it (a cochleagram). Of a network that learned without labels a linear readout is trained, on
+frozen weights of a checkpoint. Which settings there are is in ``config/README.md``.
 """
 
+import copy
 import hashlib
 import io
 import logging
@@ -22,6 +24,8 @@ import xarray as xr
 from torch import nn
 
 from metamers.files import replace_whole
+from metamers.hashes import sha256_of
+from metamers.models import fit_weights, read_weights
 from metamers.names import unknown_name
 
 logger = logging.getLogger("metamers")
@@ -202,6 +206,43 @@ def labelled_examples(
     values = torch.from_numpy(np.ascontiguousarray(chosen["stimulus_value"].values, dtype=np.float32)).to(device)
     labels = torch.tensor([classes[category][0] for category in chosen["category"].values]).to(device)
     return Examples(preprocessing.fit(values, examples.attrs.get("sampling_rate_hz")), labels, transform)
+
+
+def frozen_weights(
+    name: str, source: Mapping[str, Any], file: str | Path, network: nn.Module, readout: str
+) -> dict[str, torch.Tensor]:
+    """The weights on which a readout is trained, out of a checkpoint, named as the network does.
+
+    What the checkpoint has at the readout's own path (another head, of another shape or none) is left out.
+
+    Parameters
+    ----------
+    name
+        The model's, for messages.
+    source
+        The registry's ``weights.train.from``: ``sha256``, ``entry``, ``prefix`` and ``keys`` where wanted.
+    file
+        The checkpoint.
+    network
+        That the readout is a module of.
+    readout
+        Path of that module.
+
+    Raises
+    ------
+    ValueError
+        When the file has another hash, cannot be read, or its weights do not fit all of the network but the readout.
+    """
+    if "sha256" in source and not (found := sha256_of(file)).startswith(source["sha256"]):
+        raise ValueError(
+            f"models: {name}.weights.train.from.sha256: {file} has SHA-256 {found}, but the registry says "
+            f"{source['sha256']}: it is another file"
+        )
+    state = read_weights(file, source.get("entry"), source.get("prefix", ""))
+    state = {key: value for key, value in state.items() if not key.startswith(f"{readout}.")}
+    headless = copy.deepcopy(network)
+    headless.set_submodule(readout, nn.Identity())
+    return fit_weights(state, headless, source.get("keys", "same"), str(file))
 
 
 class _Reached(Exception):  # noqa: N818 (a signal, not an error)

@@ -33,6 +33,7 @@ rule train_examples:
 rule train:
     input:
         unpack(builder_of("trained_model")),
+        unpack(frozen_of),
         examples=examples_of,
         categories=trained_categories,
     output:
@@ -53,6 +54,7 @@ rule train:
         settings=lambda wildcards: setup["training"][wildcards.trained_model],
         dataset=lambda wildcards: setup["training"][wildcards.trained_model]["dataset"],
         dataset_entry=lambda wildcards: {"categories": trained_categories(wildcards)},
+        frozen_file=lambda wildcards: frozen_file(wildcards.trained_model),
         checkpoint=lambda wildcards: f"{TRAINING}/{wildcards.trained_model}.checkpoint",
     # One thread, as for synthesis: the same network whatever --cores is.
     threads: 1

@@ -1,0 +1,10 @@
+"""Draw which stages of models, and brains, agree about what is alike."""
+
+from metamers import files
+from metamers.logs import log_to
+from metamers.report_brain import similarity_figure
+from metamers.report_figures import svg
+
+log_to(snakemake.log[0])
+figure = similarity_figure(files.load(snakemake.input[0]))
+files.replace_whole(snakemake.output[0], lambda partial: partial.write_bytes(svg(figure)))

@@ -1,0 +1,118 @@
+"""What is analysed beside metamers runs from a configuration to the page, on small models; a brain may be one's own."""
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from test_workflow import HEARING, copy_of, counts, small_hearing, snakemake
+
+from metamers import brain, config, files
+
+BRAIN = {
+    "models": "generation", "dataset": None, "number": None, "responses": None, "splits": 2,
+    "simulated": {"model": "plain", "stage": "relu", "participants": 3, "voxels": 4, "repetitions": 2, "noise": 0.1},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def analysed(root, tmp_path_factory):
+    """A finished small run of hearing with a simulated brain, of untrained models: its folder."""
+    folder = copy_of(root, tmp_path_factory.mktemp("analyses"))
+    small_hearing(root, folder)
+    settings = yaml.safe_load((folder / "hearing.yaml").read_text())
+    attack = {"models": ["plain", "noisy"], "steps": 3, "step_size": 0.5, "audio": {"l2": [0.5, 5], "linf": [0.01]}}
+    last = [{"model": name, "stages": ["final"]} for name in ("plain", "robust")]
+    settings |= {"generation_models": last, "recognition_models": ["plain", "robust"]}
+    settings["comparison"]["contrasts"] = []
+    settings["analyses"] = {"vulnerability": attack, "brain": BRAIN, "similarity": {"models": "generation"}}
+    (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
+    # More to hear, so that there is something to regress on.
+    table = (folder / "mine/table.csv").read_text().replace(",validation\n", ",test\n")
+    (folder / "mine/table.csv").write_text(table)
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    for seed, model in enumerate(models.values()):
+        model["weights"] = {"random": seed}
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    snakemake(folder, "analyses", "report", *HEARING)
+    return folder
+
+
+def test_every_analysis_makes_its_files(analysed):
+    results = analysed / "results" / "hearing"
+    assert "Nothing to be done" in snakemake(analysed, "analyses", *HEARING)
+    attacked = files.load(results / "vulnerability/noisy.nc")
+    assert attacked["perturbation_size"].values.tolist() == [0, 0.5, 5, 0, 0.01]
+    assert attacked["correct"].sizes == {"attack": 5, "stimulus": 4}
+    compared = files.load(results / "similarity/audio.nc")
+    assert compared["representation_model"].values.tolist() == ["plain"] * 3 + ["robust"] * 3
+    assert compared["representation_stage"].values.tolist() == ["cochleagram", "relu", "final"] * 2
+    np.testing.assert_allclose(np.diag(compared["spearman_rho"]), 1)
+    # Both models hear through the same cochleagram.
+    assert float(compared["spearman_rho"][0, 3]) == pytest.approx(1)
+
+
+def test_the_simulated_brain_is_found_and_is_called_simulated(analysed):
+    results = analysed / "results" / "hearing"
+    found = files.load(results / "brain/plain.nc")
+    assert found["r2_corrected"].sizes == {"stage": 3, "voxel": 12, "split": 2}
+    assert found["voxels_r2"].mean("participant").idxmax("stage") == "relu"
+    assert "simulated" in found.attrs["title"]
+    assert files.load(results / "brain/responses/simulated.nc").attrs["title"].startswith("Simulated")
+    page = (results / "report" / "index.html").read_text()
+    assert "Simulated, not measured" in page
+    assert "Beside metamers" in page
+
+
+def test_one_s_own_responses_take_the_place_of_the_simulated(analysed):
+    """A file of measured responses, stimuli in another order, gives what its values say."""
+    activations = files.load(analysed / "results/hearing/activations/tones/plain.nc")
+    names = activations["stimulus"].values
+    own = brain.simulated(brain.by_stage(activations)["final"], names, 2, 3, 3, noise=0.1, seed=7)[::-1]
+    own.to_dataset().to_netcdf(analysed / "mine/responses.nc")
+    settings = yaml.safe_load((analysed / "hearing.yaml").read_text())
+    settings["analyses"]["brain"]["responses"] = "mine/responses.nc"
+    (analysed / "own.yaml").write_text(yaml.safe_dump(settings | {"run": "own"}))
+    snakemake(analysed, "results/own/brain/plain.nc", "--configfile", "own.yaml")
+    found = files.load(analysed / "results/own/brain/plain.nc")
+    assert found["participant"].sizes == {"participant": 2}
+    assert "simulated" not in found.attrs["title"]
+    assert not (analysed / "results/own/brain/responses").exists()
+
+
+def test_what_is_left_out_has_no_job(analysed):
+    settings = yaml.safe_load((analysed / "hearing.yaml").read_text())
+    off = {"vulnerability": None, "brain": BRAIN | {"models": []}, "similarity": {"models": []}}
+    (analysed / "off.yaml").write_text(yaml.safe_dump(settings | {"run": "off", "analyses": off}))
+    jobs = counts(snakemake(analysed, "-n", "--configfile", "off.yaml"))
+    assert not {rule for rule in jobs if rule.startswith(("vulnerability", "brain", "report_vuln", "report_brain"))}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vulnerability": {"models": ["plain_"]}}, "analyses.vulnerability.models.0: unknown model 'plain_'. Valid"),
+        ({"vulnerability": {"vision": None}}, "analyses.vulnerability.vision: missing; sizes of the attacks on"),
+        ({"brain": {"models": ["efficientnet_lite0"]}}, "'efficientnet_lite0' is of modality 'vision'"),
+        ({"brain": {"dataset": "words"}}, "analyses.brain.dataset: unknown dataset 'words'"),
+        ({"brain": {"responses": "no.nc"}}, "analyses.brain.responses: there is no file no.nc"),
+        (
+            {"brain": {"simulated": {"stage": "relu9"}}},
+            r"analyses.brain.simulated.stage \(cochcnn9_standard\): unknown",
+        ),
+    ],
+)
+def test_a_wrong_analysis_is_said_before_the_first_job(root, monkeypatch, change, message):
+    monkeypatch.chdir(root)
+    settings = config.over_default({"analyses": change})
+    if "vision" in change.get("vulnerability", {}):
+        del settings["analyses"]["vulnerability"]["vision"]
+    with pytest.raises(config.ConfigurationError, match=message):
+        config.resolve(settings)
+
+
+@pytest.mark.parametrize("missing", ["response", "participant", "stimulus"])
+def test_a_file_that_holds_no_responses_is_said(missing):
+    made = brain.simulated(np.random.default_rng(0).standard_normal((9, 3)), list("abcdefghi"), 2, 2, 2, 1, 0)
+    with pytest.raises(ValueError, match=r"wanted response \(stimulus, voxel, repetition\)"):
+        brain.read_responses(made.to_dataset().drop_vars(missing))
+    xr.testing.assert_equal(brain.read_responses(made.to_dataset()), made)

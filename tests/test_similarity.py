@@ -1,0 +1,83 @@
+"""Which stimuli are alike to a stage does not depend on how its units are turned, scaled or numbered."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import xarray as xr
+from scipy.spatial.distance import squareform
+
+from metamers import brain, similarity
+
+RNG = np.random.default_rng(0)
+VALUES = RNG.standard_normal((7, 12))
+NAMES = np.array([f"stimulus_{n}" for n in range(7)])
+
+
+def rotation(size):
+    """A random rotation that leaves the mean of the units where it is, as the correlation over units needs."""
+    basis = np.linalg.qr(np.column_stack([np.ones(size), RNG.standard_normal((size, size - 1))]))[0]
+    turned = np.eye(size)
+    turned[1:, 1:] = scipy.stats.special_ortho_group.rvs(size - 1, random_state=0)
+    return basis @ turned @ basis.T
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values @ rotation(12),
+        lambda values: values[:, RNG.permutation(12)],
+        lambda values: 3 * values + 5,
+        lambda values: values * np.arange(1, 8)[:, None],
+        lambda values: values.reshape(7, 3, 4),
+    ],
+)
+def test_what_keeps_the_representation_keeps_the_dissimilarity(change):
+    np.testing.assert_allclose(similarity.dissimilarity(change(VALUES)), similarity.dissimilarity(VALUES), atol=1e-12)
+
+
+def test_dissimilarity_is_one_less_the_correlation_of_each_pair():
+    np.testing.assert_allclose(squareform(similarity.dissimilarity(VALUES)), 1 - np.corrcoef(VALUES), atol=1e-12)
+
+
+def test_opposite_activations_are_as_unlike_as_can_be():
+    assert similarity.dissimilarity(np.stack([VALUES[0], -VALUES[0]])) == pytest.approx(2)
+
+
+def test_agreement_is_the_spearman_correlation():
+    given = RNG.standard_normal((4, 21)).round(1)  # with ties
+    np.testing.assert_allclose(similarity.agreement(given), scipy.stats.spearmanr(given, axis=1).statistic, atol=1e-12)
+
+
+def test_any_rising_function_of_dissimilarity_agrees_wholly():
+    one = similarity.dissimilarity(VALUES)
+    np.testing.assert_allclose(
+        similarity.agreement(np.stack([one, one**3, -one])), [[1, 1, -1], [1, 1, -1], [-1, -1, 1]]
+    )
+
+
+def test_a_stage_that_does_not_vary_agrees_with_nothing_and_spoils_nothing():
+    constant = similarity.dissimilarity(np.ones((7, 3)))
+    found = similarity.agreement(np.stack([similarity.dissimilarity(VALUES), constant]))
+    assert found[0, 0] == pytest.approx(1)
+    assert np.isnan(found[0, 1])
+    assert np.isnan(found[1]).all()
+
+
+def test_of_all_stages_that_which_a_brain_was_made_from_is_most_like_it():
+    rng = np.random.default_rng(1)
+    names = np.array([f"stimulus_{n}" for n in range(25)])
+    stages = {"one": rng.standard_normal((25, 40)), "other": rng.standard_normal((25, 40))}
+    pairs = xr.Dataset(
+        {"dissimilarity": (("stage", "pair"), [similarity.dissimilarity(v) for v in stages.values()])},
+        coords={"stage": list(stages)},
+    )
+    made = brain.simulated(stages["other"], names, participants=3, voxels=60, repetitions=3, noise=0.3, seed=0)
+    found = similarity.similarity({"model": pairs}, similarity.of_participants(made), names)
+    assert found["spearman_rho"].shape == (2, 2)
+    assert found["representation_stage"].values.tolist() == ["one", "other"]
+    assert found["stimulus_b"].values[:24].tolist() == names[1:].tolist()
+    brains = found["brain_spearman_rho"].values
+    assert (brains[:, 1] > 0.5).all()
+    assert (brains[:, 0] < 0.2).all()
+    assert (found["brain_agreement"] > 0.5).all()
+    assert "brain_agreement" not in similarity.similarity({"model": pairs}, None, names)
