@@ -1,0 +1,421 @@
+"""The leaderboard: models by how much of their metamers people recognize, over the whole depth of the model.
+
+Published models stand by what people were measured to recognize, a run's own models by what they would be expected to:
+where in the order a prediction falls is only as good as the prediction, so every published model is left out in turn
+and predicted as if nobody had judged its metamers. Fitting and predicting are in ``metamers.compare``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from metamers.compare import ENDS, predict_human
+from metamers.humans import own_stages, pooled
+from metamers.names import INPUT_STAGE, NATURAL
+
+PEOPLE, PREDICTION = "people", "prediction"
+WORST = 6  # errors that the page names
+ENTRY_COLUMNS = ["entry_modality", "generation_model", "model_class", "basis", "area", "area_low", "area_high", "rank"]
+ENTRY_COLUMNS += ["rank_low", "rank_high", "stages", "depth_first", "depth_last", "participants"]
+ENTRY_COLUMNS += ["left_out_area", "left_out_error"]
+
+Curve = pd.DataFrame
+
+
+def depths(stages: Sequence[str], order: Sequence[str]) -> np.ndarray:
+    """Relative depth of stages in their model: place / last place, from 0 at the first stage to 1 at the last.
+
+    Natural stimuli and the input, which a metamer of it reproduces, are no stages here.
+
+    Parameters
+    ----------
+    stages
+        Of the model, any.
+    order
+        All stages of the model, in processing order.
+
+    Raises
+    ------
+    ValueError
+        When the model has fewer than two stages, so that there is no depth.
+    """
+    counted = [stage for stage in order if stage not in (NATURAL, INPUT_STAGE)]
+    if len(counted) < 2:
+        raise ValueError(f"depth needs two stages besides the input; found {', '.join(counted) or 'none'}")
+    return np.array([counted.index(stage) for stage in stages]) / (len(counted) - 1)
+
+
+def area_weights(depth: np.ndarray) -> np.ndarray:
+    """Weights (stage,) whose product with a curve is the area under it, by trapezoids, over the width that it covers.
+
+    So the area of a curve that is 1 everywhere is 1, however many stages a model has.
+
+    Parameters
+    ----------
+    depth
+        (stage,), increasing, two or more.
+    """
+    half = np.diff(depth) / 2
+    weights = np.zeros(len(depth))
+    weights[:-1] += half
+    weights[1:] += half
+    return weights / (depth[-1] - depth[0])
+
+
+def measured_curves(groups: pd.DataFrame) -> dict[tuple[str, str, str], Curve]:
+    """What people recognize of each published model's metamers, participants of all its experiments together.
+
+    Parameters
+    ----------
+    groups
+        What ``metamers.humans.group_results`` gives.
+
+    Returns
+    -------
+    dict
+        (modality, model, class) → one row per stage in processing order: ``stage``, ``depth``, ``mean``, ``sem``,
+        ``n``, over participants.
+    """
+    curves = {}
+    human = groups[groups["observer"] == "human"]
+    for key, of_model in human.groupby(["modality", "generation_model", "model_class"], sort=False):
+        order = list(dict.fromkeys(of_model["stage"]))
+        stages = [stage for stage in order if stage not in (NATURAL, INPUT_STAGE)]
+        rows = [pooled(of_model[of_model["stage"] == stage]) for stage in stages]
+        curve = pd.DataFrame(rows, columns=["mean", "sem", "n"])
+        curves[key] = curve.assign(stage=stages, depth=depths(stages, order))
+    return curves
+
+
+def area(curve: Curve, column: str) -> float:
+    """Area under one column of a curve."""
+    return float(area_weights(curve["depth"].to_numpy()) @ curve[column].to_numpy())
+
+
+def areas_from_summary(curves: Sequence[Curve], number: int, seed: int) -> np.ndarray:
+    """Areas (sample, model) as other participants might have given them, from means and standard errors alone.
+
+    Means and standard errors do not tell how a participant's stages vary together. They are taken to move as one, the
+    widest that an area's interval can be: the standard error is the area under the stages' standard errors.
+    """
+    rng = np.random.default_rng(seed)
+    samples = np.empty((number, len(curves)))
+    for index, curve in enumerate(curves):
+        draws = rng.standard_t(curve["n"].min() - 1, number)
+        samples[:, index] = area(curve, "mean") + area(curve, "sem") * draws
+    return samples
+
+
+def areas_from_participants(
+    models: Sequence[str], curves: Sequence[Curve], experiments: Iterable[xr.Dataset], number: int, seed: int
+) -> np.ndarray:
+    """Areas (sample, model), participants of every experiment drawn with replacement, each with all their answers.
+
+    Parameters
+    ----------
+    models, curves
+        Names, and what ``measured_curves`` gives of them.
+    experiments
+        What ``metamers.humans.experiment_dataset`` gives, of the models' modality.
+    number, seed
+        Samples, and their seed.
+    """
+    rng = np.random.default_rng(seed)
+    sums, counts = np.zeros((number, len(models))), np.zeros(len(models))
+    for dataset in experiments:
+        human = dataset["proportion_correct"].sel(observer="human")
+        participants = human.sizes["participant"]
+        drawn = rng.multinomial(participants, np.full(participants, 1 / participants), number)
+        for index, (model, curve) in enumerate(zip(models, curves, strict=True)):
+            if model in human["generation_model"].values:
+                answers = human.sel(generation_model=model, stage=curve["stage"].to_list())
+                answers = answers.transpose("participant", "stage").values
+                sums[:, index] += drawn @ (answers @ area_weights(curve["depth"].to_numpy()))
+                counts[index] += participants
+    return sums / counts
+
+
+def ranked(found: np.ndarray, samples: np.ndarray) -> pd.DataFrame:
+    """Rank each model by its area, the largest first.
+
+    Parameters
+    ----------
+    found
+        Areas (model,).
+    samples
+        The same (sample, model).
+
+    Returns
+    -------
+    pd.DataFrame
+        (model) → ``area``, ``rank`` from 1, and 95% intervals of both (``_low``, ``_high``).
+    """
+    ranks = (-samples).argsort(axis=1).argsort(axis=1) + 1
+    ends = {"area": np.quantile(samples, ENDS, axis=0), "rank": np.quantile(ranks, ENDS, axis=0, method="nearest")}
+    table = pd.DataFrame({"area": found, "rank": (-found).argsort().argsort() + 1})
+    for name, (low, high) in ends.items():
+        table[f"{name}_low"], table[f"{name}_high"] = low, high
+    return table.astype({f"rank{end}": int for end in ("", "_low", "_high")})
+
+
+def left_out(relation: xr.Dataset) -> pd.DataFrame:
+    """Predict every published model's curve from the relation that the other published models give.
+
+    Parameters
+    ----------
+    relation
+        What ``metamers.compare.humans_vs_models`` gives.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per model and stage: ``modality``, ``generation_model``, ``stage``, ``human`` (measured mean),
+        ``predicted``, ``low``, ``high``: see ``metamers.compare.predict_human``. The model left out is still one of
+        those who judge the others' metamers.
+    """
+    tables = []
+    for modality in relation["modality"].values:
+        points = relation.sel(modality=modality)
+        points = points.isel(point=np.flatnonzero(points["human_mean"].notnull()))
+        models = points["generation_model"].values
+        for model in dict.fromkeys(models):
+            own, others = (points.isel(point=np.flatnonzero(chosen)) for chosen in (models == model, models != model))
+            judged = own["model_mean"].values
+            # Over 400 stimuli the standard error of a published mean is small beside the residuals of the relation.
+            predicted = predict_human(judged, np.zeros(len(judged)), others)
+            table = pd.DataFrame(predicted, columns=["predicted", "low", "high"])
+            names = {"modality": str(modality), "generation_model": str(model), "stage": own["stage"].values}
+            tables.append(table.assign(**names, human=own["human_mean"].values))
+    return pd.concat(tables, ignore_index=True)
+
+
+def calibration(points: pd.DataFrame, curves: Mapping[tuple[str, str, str], Curve]) -> pd.DataFrame:
+    """How well left-out models were predicted, one row each.
+
+    Parameters
+    ----------
+    points
+        What ``left_out`` gives.
+    curves
+        What ``measured_curves`` gives.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``modality``, ``generation_model``; ``area`` (measured) and ``left_out_area`` (predicted), both over the
+        predicted stages, with the areas under the interval's ends (``low``, ``high``); ``left_out_error``: mean
+        absolute error over stages.
+    """
+    depth = {(modality, model): curve.set_index("stage")["depth"] for (modality, model, _), curve in curves.items()}
+    rows = []
+    for (modality, model), own in points.groupby(["modality", "generation_model"], sort=False):
+        curve = own.assign(depth=depth[modality, model][own["stage"]].to_numpy())
+        named = {"area": "human", "left_out_area": "predicted", "low": "low", "high": "high"}
+        rows.append(
+            {"modality": modality, "generation_model": model}
+            | {name: area(curve, column) for name, column in named.items()}
+            | {"left_out_error": float((own["predicted"] - own["human"]).abs().mean())}
+        )
+    return pd.DataFrame(rows)
+
+
+def predicted_entries(
+    predicted: xr.Dataset, models: Mapping[str, Mapping[str, Any]], measured: pd.DataFrame
+) -> pd.DataFrame:
+    """Where a run's own models would stand, by what people would be expected to recognize of their metamers.
+
+    Parameters
+    ----------
+    predicted
+        What ``metamers.compare.predicted_human`` gives.
+    models
+        Generation model → ``modality``, ``stages`` (all that the model has, in order), ``published_as`` or None.
+    measured
+        Entries of published models: ``entry_modality``, ``area``.
+
+    Returns
+    -------
+    pd.DataFrame
+        Entries. Ends of the area are the areas under the predictions' ends, as if all stages erred the same way; the
+        rank is the one among the published models. A model with fewer than two judged stages has neither.
+    """
+    rows = []
+    for model, entry in models.items():
+        curve = predicted.sel(generation_model=model, stage=own_stages(predicted, model))
+        curve = curve[["predicted", "low", "high"]].to_dataframe()[["predicted", "low", "high"]].dropna()
+        curve = curve[curve.index != INPUT_STAGE]
+        row = {
+            "entry_modality": entry["modality"],
+            "generation_model": model,
+            "model_class": "this run" + (f", a version of {entry['published_as']}" if entry["published_as"] else ""),
+            "basis": PREDICTION,
+            "stages": len(curve),
+        }
+        if len(curve) >= 2:
+            curve = curve.assign(depth=depths(list(curve.index), entry["stages"]))
+            others = measured.loc[measured["entry_modality"] == entry["modality"], "area"]
+            found = {"": area(curve, "predicted"), "_low": area(curve, "low"), "_high": area(curve, "high")}
+            row |= {f"area{end}": value for end, value in found.items()}
+            row |= {
+                f"rank{end}": 1 + int((others > found[opposite]).sum())
+                for end, opposite in (("", ""), ("_low", "_high"), ("_high", "_low"))
+            }
+            row |= {"depth_first": curve["depth"].iloc[0], "depth_last": curve["depth"].iloc[-1]}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def leaderboard(
+    groups: pd.DataFrame,
+    relation: xr.Dataset,
+    experiments: Mapping[str, Sequence[xr.Dataset]],
+    predicted: xr.Dataset | None,
+    models: Mapping[str, Mapping[str, Any]],
+    bootstrap: int,
+    seed: int,
+) -> xr.Dataset:
+    """Rank published models by human recognizability and place a run's own models among them.
+
+    Parameters
+    ----------
+    groups
+        What ``metamers.humans.group_results`` gives.
+    relation
+        What ``metamers.compare.humans_vs_models`` gives.
+    experiments
+        Modality → what ``metamers.humans.experiment_dataset`` gives of its experiments; empty where a run has only the
+        groups' means and standard errors.
+    predicted, models
+        As for ``predicted_entries``; None and empty for a run without models.
+    bootstrap, seed
+        Samples of the intervals, and their seed.
+
+    Returns
+    -------
+    xr.Dataset
+        (entry), by modality and area: ``area`` with its 95% interval (``_low``, ``_high``); ``rank`` among the
+        published models of its modality, with interval; ``stages``, ``depth_first``, ``depth_last``: what the area is
+        over; ``participants``; ``left_out_area``, ``left_out_error``: see ``calibration``; coordinates
+        ``entry_modality``, ``generation_model``, ``model_class``, ``basis``. (left_out_point) → ``left_out_human``,
+        ``left_out_predicted``, ``left_out_low``, ``left_out_high``. (modality) → ``left_out_r2`` (share of the variance
+        of human means that left-out predictions explain), ``left_out_mean_error``, ``left_out_area_error`` (root mean
+        square), ``left_out_coverage``, ``left_out_area_coverage`` (share of stages and of models within their
+        interval), and ``noise_ceiling_r2`` with its ends. The attribute ``intervals`` says how people's were made.
+    """
+    curves = measured_curves(groups)
+    points = left_out(relation)
+    calibrated = calibration(points, curves)
+    tables = []
+    for modality in map(str, relation["modality"].values):
+        own = {key: curve for key, curve in curves.items() if key[0] == modality}
+        names, shown = [key[1] for key in own], list(own.values())
+        samples = (
+            areas_from_participants(names, shown, experiments[modality], bootstrap, seed)
+            if experiments
+            else areas_from_summary(shown, bootstrap, seed)
+        )
+        table = ranked(np.array([area(curve, "mean") for curve in shown]), samples)
+        table = table.assign(
+            entry_modality=modality,
+            generation_model=names,
+            model_class=[key[2] for key in own],
+            basis=PEOPLE,
+            stages=list(map(len, shown)),
+            depth_first=0.0,
+            depth_last=1.0,
+            participants=[int(curve["n"].max()) for curve in shown],
+        )
+        found = calibrated[calibrated["modality"] == modality]
+        tables.append(table.merge(found[["generation_model", "left_out_area", "left_out_error"]], "left"))
+    entries = pd.concat(tables, ignore_index=True)
+    if predicted is not None:
+        entries = pd.concat([entries, predicted_entries(predicted, models, entries)], ignore_index=True)
+    entries = pd.concat(
+        [
+            of_modality.sort_values("area", ascending=False, kind="stable")
+            for _, of_modality in entries.reindex(columns=ENTRY_COLUMNS).groupby("entry_modality", sort=False)
+        ]
+    )
+    return _dataset(entries, points, calibrated, relation).assign_attrs(
+        intervals="bootstrap over participants"
+        if experiments
+        else "from means and standard errors of the stages, taken to move together: the widest that they can be"
+    )
+
+
+def _dataset(entries: pd.DataFrame, points: pd.DataFrame, calibrated: pd.DataFrame, relation: xr.Dataset) -> xr.Dataset:
+    """Entries, left-out points and figures of each modality as one Dataset."""
+    text = {"entry_modality", "generation_model", "model_class", "basis"}
+    columns = {name: ("entry", entries[name].to_numpy(str if name in text else float)) for name in ENTRY_COLUMNS}
+    of_points = {
+        "left_out_modality": "modality",
+        "left_out_model": "generation_model",
+        "left_out_stage": "stage",
+        "left_out_human": "human",
+        "left_out_predicted": "predicted",
+        "left_out_low": "low",
+        "left_out_high": "high",
+    }
+    for name, column in of_points.items():
+        numeric = pd.api.types.is_numeric_dtype(points[column])
+        columns[name] = ("left_out_point", points[column].to_numpy(float if numeric else str))
+    figures = []
+    for modality in relation["modality"].values:
+        own, models = points[points["modality"] == modality], calibrated[calibrated["modality"] == modality]
+        error, area_error = own["predicted"] - own["human"], models["left_out_area"] - models["area"]
+        figures.append(
+            {
+                "left_out_r2": 1 - (error**2).sum() / ((own["human"] - own["human"].mean()) ** 2).sum(),
+                "left_out_mean_error": error.abs().mean(),
+                "left_out_area_error": np.sqrt((area_error**2).mean()),
+                "left_out_coverage": own["human"].between(own["low"], own["high"]).mean(),
+                "left_out_area_coverage": models["area"].between(models["low"], models["high"]).mean(),
+            }
+        )
+    columns |= {name: ("modality", np.array([row[name] for row in figures])) for name in figures[0]}
+    ceilings = [f"noise_ceiling_r2{end}" for end in ("", "_low", "_high")]
+    coords = ["entry_modality", "generation_model", "model_class", "basis"]
+    coords += ["left_out_modality", "left_out_model", "left_out_stage"]
+    dataset = xr.Dataset(columns, coords={"modality": relation["modality"].values}).set_coords(coords)
+    return dataset.assign({name: ("modality", relation[name].values) for name in ceilings})
+
+
+def entries_of(board: xr.Dataset) -> pd.DataFrame:
+    """The entries of a leaderboard as a table, one row each, whole numbers as such (missing where there is none)."""
+    table = board[ENTRY_COLUMNS].to_dataframe().reset_index(drop=True)[ENTRY_COLUMNS]
+    return table.astype(dict.fromkeys(("rank", "rank_low", "rank_high", "stages", "participants"), "Int64"))
+
+
+def page_context(board: xr.Dataset, run: str) -> dict[str, Any]:
+    """Everything that the leaderboard's page names.
+
+    Parameters
+    ----------
+    board
+        What ``leaderboard`` gives.
+    run
+        The run's name.
+    """
+    entries = entries_of(board)
+    points = board[["left_out_human", "left_out_predicted"]].to_dataframe().reset_index(drop=True)
+    points["error"] = points["left_out_predicted"] - points["left_out_human"]
+    modalities = []
+    for modality in map(str, board["modality"].values):
+        own = entries[entries["entry_modality"] == modality]
+        of_modality = board.sel(modality=modality)
+        worst = points[points["left_out_modality"] == modality].sort_values("error", key=abs, ascending=False)
+        named = [name for name in board.data_vars if of_modality[name].ndim == 0]
+        modalities.append(
+            {
+                "name": modality,
+                "entries": own.astype(object).where(own.notna(), None).to_dict("records"),
+                "worst": worst.head(WORST).to_dict("records"),
+                "predicted": bool((own["basis"] == PREDICTION).any()),
+                "left_out_models": int(own["left_out_area"].notna().sum()),
+                **{name: float(of_modality[name]) for name in named},
+            }
+        )
+    return {"run": run, "modalities": modalities, "intervals": board.attrs["intervals"]}

@@ -1,0 +1,80 @@
+"""Make model_cards/<model>.nc and .html: whether metamers can be made of a model, and what that would take."""
+
+import numpy as np
+import torch
+import xarray as xr
+
+from metamers import files, model_card
+from metamers.logs import log_to
+from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
+from metamers.pages import render
+from metamers.recognize import class_scores
+from metamers.stimuli import MODALITIES, start_noise
+from metamers.tables import category_classes
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.config["model"], snakemake.params
+settings, entry = params.settings | {"modality": params.model["modality"]}, params.model
+absent = model_card.absent_stages(name, entry)
+there = {stage: module for stage, module in entry["stages"].items() if stage not in absent}
+device = choose_device(snakemake.config["device"])
+model = load_model(name, entry | {"stages": there}, params.weights_file, device)
+modality, shape = MODALITIES[model.modality], model.preprocessing.signal_shape
+stimuli = files.load(snakemake.input.stimuli)
+rate = stimuli.attrs.get("sampling_rate_hz")
+natural = fit_stimuli(model, modality.as_exported(stimuli["stimulus_value"].values), rate)
+
+# Costs first, while this process has little memory of its own and has computed nothing.
+batch = settings["stimuli"][: settings["batch_size"]]
+own = fit_stimuli(model, stimuli["stimulus_value"].sel(stimulus=batch).values, rate)
+own = own.repeat_interleave(settings["seeds"], dim=0)
+noise = [
+    start_noise(model.modality, shape, s, seed, params.run_seed) for s in batch for seed in range(settings["seeds"])
+]
+start = torch.from_numpy(np.stack(noise)).to(device)
+costs = {stage: model_card.cost(model, stage, own, start) for stage in there}
+place = model_card.places(model, natural[:1])
+rows = []
+for stage in entry["stages"]:
+    row = {"place": place.get(stage, -1), "units": 0, "step_seconds": np.nan, "peak_memory": np.nan}
+    row["problem"] = absent.get(stage) or model_card.stage_problem(model, stage, natural[:2])
+    if not row["problem"]:
+        row |= costs[stage] | {"units": activations(model, natural[:1], stage).size}
+        row["problem"] = "" if row["step_seconds"] > 0 else model_card.NOT_SURVIVED
+    logger.info("%s %s: %s", name, stage, row["problem"] or f"{row['step_seconds']:.3f} s a step")
+    rows.append(row)
+
+findings = [model_card.order_problem(place)] if model_card.order_problem(place) else []
+differences = dict.fromkeys(("repeat_difference", "batch_difference"), np.nan)
+classes = category_classes(settings["dataset"], settings["dataset_entry"])
+named = {"top_1": np.nan, "forced_choice": np.nan, "categories": len(classes), "natural_stimuli": len(natural)}
+try:
+    differences = model_card.steadiness(model, natural[:8])
+    findings += model_card.unsteady(differences)
+    named = model_card.accuracy(class_scores(model, natural), stimuli["category"].values, classes, name)
+    findings += model_card.inaccurate(named)
+except ValueError as error:
+    findings.append(f"{error}.")
+card = xr.Dataset(
+    {key: ("stage", np.array([row[key] for row in rows])) for key in rows[0]}
+    | {"parameters": sum(parameter.numel() for parameter in model.network.parameters()), **differences, **named},
+    coords={"stage": list(entry["stages"])},
+    attrs={"model": name, "findings": "\n".join(findings), "batch": len(start), "device": str(device)},
+)
+card = card.assign(model_card.run_estimate(card, settings, len(start), int(np.prod(shape))))
+for finding in findings:
+    logger.info("%s: %s", name, finding)
+files.save(
+    card,
+    snakemake.output.netcdf,
+    title=f"Model card of {name}",
+    source=f"the model, shown the natural stimuli of {settings['dataset']}",
+    references="; ".join(params.references) or files.STUDY,
+    step="model_card",
+    run=snakemake.config["run"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)
+text = render("model_card.html.j2", model_card.page_context(card, entry, settings, snakemake.config["run"]))
+files.replace_whole(snakemake.output.page, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -1,0 +1,144 @@
+"""The leaderboard: areas by hand, intervals that cover, and predictions of models that nobody judged."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import xarray as xr
+
+from metamers import compare, files, humans, leaderboard
+from metamers.pages import render
+
+
+@pytest.fixture(scope="module")
+def groups(root):
+    return humans.read_results(root / "resources/published/group_results.csv", humans.COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def relation(root, groups, registry):
+    ceilings = humans.read_results(root / "resources/published/noise_ceiling.csv", humans.CEILING_COLUMNS)
+    judges = {name: {"public": len(e["models"]), **e["published"]} for name, e in registry["judges"].items()}
+    return compare.humans_vs_models(humans.pooled_points(groups), ceilings, judges, bootstrap=100, seed=0)
+
+
+@pytest.fixture(scope="module")
+def experiments(public, registry):
+    found = {}
+    for entry in registry["experiments"].values():
+        found.setdefault(entry["modality"], []).append(humans.experiment_dataset(entry, public))
+    return found
+
+
+@pytest.fixture(scope="module")
+def predicted():
+    """A run's model that people would be expected to recognize always, and one of which one stage was judged."""
+    values = np.array([[1.0, 1.0, 1.0], [0.5, np.nan, np.nan]])
+    names = ("predicted", "low", "high")
+    coords = {"generation_model": ["perfect", "short"], "stage": ["input", "one", "two"]}
+    dims = ("generation_model", "stage")
+    numbers = np.tile([1, 2, 3], (2, 1))
+    return xr.Dataset({name: (dims, values) for name in names} | {"stage_number": (dims, numbers)}, coords=coords)
+
+
+MODELS = {
+    name: {"modality": "vision", "stages": ["input", "one", "two"], "published_as": None}
+    for name in ("perfect", "short")
+}
+
+
+@pytest.fixture(scope="module")
+def board(groups, relation, predicted):
+    return leaderboard.leaderboard(groups, relation, {}, predicted, MODELS, bootstrap=400, seed=0)
+
+
+def test_depth_is_place_over_last_place_without_natural_and_input():
+    order = ["natural", "input", "a", "b", "c"]
+    assert leaderboard.depths(["a", "b", "c"], order).tolist() == [0, 0.5, 1]
+    assert leaderboard.depths(["a", "c"], order).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="two stages besides the input; found a"):
+        leaderboard.depths(["a"], ["input", "a"])
+
+
+@pytest.mark.parametrize("depth", [[0, 1], [0, 0.1, 1], [0.2, 0.5, 0.6]])
+def test_the_area_under_a_line_is_its_height_in_the_middle(depth):
+    weights = leaderboard.area_weights(np.array(depth))
+    assert weights.sum() == pytest.approx(1)
+    assert weights @ (1 - np.array(depth)) == pytest.approx(1 - (depth[0] + depth[-1]) / 2)
+
+
+def test_a_curve_and_its_stages_doubled_have_the_same_area():
+    few, many = np.linspace(0, 1, 5), np.linspace(0, 1, 9)
+    curve = np.array([1.0, 0.7, 0.6, 0.2, 0.1])
+    doubled = np.interp(many, few, curve)
+    assert leaderboard.area_weights(many) @ doubled == pytest.approx(leaderboard.area_weights(few) @ curve)
+
+
+def test_a_participant_s_areas_give_the_ordinary_standard_error():
+    rng = np.random.default_rng(0)
+    answers = rng.random((30, 3, 1)) * np.array([0.9, 0.5, 0.3])[:, None] + rng.normal(0, 0.1, (30, 1, 1))
+    stages = ["one", "two", "three"]
+    data = xr.Dataset(
+        {"proportion_correct": (("participant", "stage", "generation_model"), answers)},
+        coords={"generation_model": ["m"], "stage": stages},
+    ).expand_dims(observer=["human"])
+    curve = pd.DataFrame({"stage": stages, "depth": [0, 0.5, 1], "mean": answers[..., 0].mean(0)})
+    samples = leaderboard.areas_from_participants(["m"], [curve], [data], 4000, 0)[:, 0]
+    areas = answers[..., 0] @ [0.25, 0.5, 0.25]
+    assert samples.mean() == pytest.approx(areas.mean(), abs=0.002)
+    assert samples.std() == pytest.approx(scipy.stats.sem(areas), rel=0.06)
+
+
+def test_people_rank_adversarial_training_first(board):
+    entries = leaderboard.entries_of(board)
+    people = entries[entries["basis"] == leaderboard.PEOPLE]
+    assert people.groupby("entry_modality").size().to_dict() == {"vision": 30, "audio": 18}
+    first = people[people["rank"] == 1]
+    assert (first["model_class"] == "adversarial").all()
+    for _, own in people.groupby("entry_modality"):
+        assert own["rank"].tolist() == list(range(1, len(own) + 1))
+        assert own["area"].is_monotonic_decreasing
+        assert (own["area_low"] < own["area"]).all()
+        assert (own["area"] < own["area_high"]).all()
+        assert ((own["rank_low"] <= own["rank"]) & (own["rank"] <= own["rank_high"])).all()
+
+
+def test_means_and_standard_errors_give_wider_intervals_than_the_participants(groups, relation, experiments, board):
+    exact = leaderboard.leaderboard(groups, relation, experiments, None, {}, bootstrap=400, seed=0)
+    exact, board = (leaderboard.entries_of(b).set_index("generation_model") for b in (exact, board))
+    board = board.loc[exact.index]
+    np.testing.assert_allclose(exact["area"], board["area"])
+    ratio = (board["area_high"] - board["area_low"]) / (exact["area_high"] - exact["area_low"])
+    assert (ratio > 1).all()
+    assert 1.5 < ratio.median() < 2.5
+
+
+def test_a_left_out_model_has_no_part_in_its_own_prediction(relation):
+    changed = relation.copy(deep=True)
+    own = changed["generation_model"] == "VGG-19"
+    changed["human_mean"] = xr.where(own & changed["human_mean"].notnull(), 0.0, changed["human_mean"])
+    before, after = (leaderboard.left_out(r).set_index("generation_model") for r in (relation, changed))
+    np.testing.assert_allclose(before.loc["VGG-19", "predicted"], after.loc["VGG-19", "predicted"])
+    assert not np.allclose(before.loc["CORnet-S", "predicted"], after.loc["CORnet-S", "predicted"])
+
+
+def test_left_out_predictions_are_good_but_below_the_noise_ceiling(board):
+    assert (board["left_out_r2"] > 0.8).all()
+    assert (board["left_out_r2"] < board["noise_ceiling_r2_low"]).all()
+    assert ((board["left_out_coverage"] > 0.9) & (board["left_out_coverage"] < 0.99)).all()
+    assert (board["left_out_area_coverage"] >= 0.9).all()
+
+
+def test_a_run_s_models_are_placed_and_marked(board):
+    entries = leaderboard.entries_of(board).set_index("generation_model")
+    assert entries.loc["perfect", ["area", "rank", "basis"]].tolist() == [1, 1, leaderboard.PREDICTION]
+    assert entries.loc["short", ["area", "rank"]].isna().all()
+    assert entries["left_out_area"].notna().sum() == 20 + 17
+
+
+def test_it_can_be_kept_and_shown(board, tmp_path):
+    files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
+    page = render("leaderboard.html.j2", leaderboard.page_context(files.load(tmp_path / "b.nc"), "<run>"))
+    assert "&lt;run&gt;" in page
+    assert page.count('<th scope="row">perfect</th>') == 1
+    assert "http" not in page.replace("http-equiv", "")

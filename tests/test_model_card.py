@@ -1,0 +1,154 @@
+"""Model cards: what is wrong with a model is said in words, and the card is written."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+import yaml
+from test_workflow import copy_of, small, snakemake
+from torch import nn
+
+from metamers import files, model_card
+from metamers.models import Model
+from metamers.preprocessing import ImagePreprocessing
+
+STIMULI = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def model_of(network, stages):
+    preprocessing = ImagePreprocessing(8, [0.5] * 3, [0.5] * 3)
+    return Model("own", "vision", preprocessing, network, {"input": None} | stages)
+
+
+def sequence(**modules):
+    network = nn.Sequential()
+    for name, module in modules.items():
+        network.add_module(name, module)
+    return network
+
+
+class Noisy(nn.Module):
+    def forward(self, values):
+        return values + 0.1 * torch.randn_like(values)
+
+
+class OverTheBatch(nn.Module):
+    def forward(self, values):
+        return values - values.mean(0)
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        (nn.Identity(), None),
+        (Noisy(), "something random is active"),
+        (OverTheBatch(), "alone gives other class scores"),
+    ],
+)
+def test_scores_are_the_same_twice_and_alone(added, message):
+    torch.manual_seed(0)
+    network = sequence(flatten=nn.Flatten(), classify=nn.Linear(192, 4), added=added)
+    found = model_card.unsteady(model_card.steadiness(model_of(network, {"classify": "classify"}), STIMULI))
+    assert (found == []) if message is None else (message in found[0])
+
+
+def test_stages_are_counted_as_the_run_reaches_them():
+    network = sequence(flatten=nn.Flatten(), first=nn.Linear(192, 5), second=nn.Linear(5, 4))
+    place = model_card.places(model_of(network, {"late": "second", "early": "first"}), STIMULI)
+    assert place == {"input": 0, "late": 2, "early": 1}
+    assert "reaches them as input, early, late" in model_card.order_problem(place)
+    assert model_card.order_problem({"input": 0, "early": 1, "never": -1, "late": 2}) is None
+
+
+def test_accuracy_by_hand():
+    scores = np.array([[9, 5, 1], [9, 1, 5], [1, 5, 9], [5, 1, 0]], dtype=float)
+    # Class 0 belongs to no category, so that forced choice passes over it.
+    found = model_card.accuracy(scores, ["b", "c", "c", "b"], {"b": [1], "c": [2]}, "own")
+    assert found == {"top_1": 0.25, "forced_choice": 1, "categories": 2, "natural_stimuli": 4}
+
+
+@pytest.mark.parametrize(("right", "said"), [(20, False), (10, False), (1, True), (0, True)])
+def test_no_better_than_guessing_is_said(right, said):
+    found = {"forced_choice": right / 20, "categories": 10, "natural_stimuli": 20}
+    assert bool(model_card.inaccurate(found)) == said
+
+
+def test_the_run_is_estimated_from_its_steps():
+    card = xr.Dataset({"step_seconds": ("stage", [1.0, 2.0, np.nan])}, coords={"stage": ["a", "b", "broken"]})
+    settings = {"stages": ["a", "b", "broken"], "stimuli": ["x"] * 6, "seeds": 2, "modality": "vision"}
+    settings["synthesis"] = {"steps": 100, "halvings": 1}
+    found = model_card.run_estimate(card, settings, batch=4, signal=1000)
+    assert found["run_hours"] == pytest.approx(3 * 200 * 12 / 4 / 3600)
+    assert found["run_size"] == pytest.approx(2 * 12 * 1000 * 5 / 1e6)
+
+
+def test_a_step_that_keeps_more_takes_more_memory_and_leaves_this_process_as_it_was():
+    network = sequence(
+        small=nn.Conv2d(3, 1, 1), wide=nn.Conv2d(1, 800, 1), big=nn.Sigmoid(), pool=nn.AdaptiveAvgPool2d(1)
+    )
+    network.add_module("flatten", nn.Flatten())
+    model = model_of(network, {"small": "small", "big": "big"})
+    model.preprocessing = ImagePreprocessing(64, [0.5] * 3, [0.5] * 3)
+    batch = torch.rand(8, 3, 64, 64)
+    small_cost, big_cost = (model_card.cost(model, stage, batch, batch) for stage in ("small", "big"))
+    kept = 8 * 800 * 64 * 64 * 4 / 1e6  # MB of one activation in 32 bits
+    assert big_cost["peak_memory"] - small_cost["peak_memory"] > kept
+    assert big_cost["step_seconds"] > small_cost["step_seconds"] > 0
+
+
+@pytest.fixture(scope="module")
+def carded(root, tmp_path_factory):
+    """A folder with models of all kinds in its registry, and the arguments of its run."""
+    folder = copy_of(root, tmp_path_factory.mktemp("cards"))
+    arguments = small(root, folder)
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    models["broken"] = models["first"] | {
+        "source": {"python": "mine/builders.py:rounding"},
+        "stages": {"input": None, "convolve": "convolve", "round": "round", "nowhere": "conv", "logits": "classify"},
+    }
+    models["unbuilt"] = models["first"] | {"source": {"python": "mine/builders.py:not_a_network"}}
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    return folder, arguments
+
+
+def test_a_model_outside_the_run_gets_a_card_that_says_what_does_not_work(carded):
+    folder, arguments = carded
+    snakemake(folder, "model_card", *arguments, "--config", "model=broken")
+    card = files.load(folder / "results/small/model_cards/broken.nc")
+    problem = card["problem"].to_series()
+    assert problem["input"] == problem["convolve"] == ""
+    assert "no gradient reaches the stimulus" in problem["round"]
+    assert "Choose an earlier stage (input, convolve" in problem["logits"]
+    assert "has no module 'conv'. Near: convolve" in problem["nowhere"]
+    assert card["place"].to_series().to_dict() == {"input": 0, "convolve": 1, "round": 2, "nowhere": -1, "logits": 3}
+    assert card["step_seconds"].notnull().values.tolist() == [True, True, False, False, False]
+    assert int(card["parameters"]) == 3 * 4 * 9 + 4 + 4 * 4 + 4
+    assert int(card["units"].sel(stage="convolve")) == 4 * 14 * 14
+    page = (folder / "results/small/model_cards/broken.html").read_text()
+    assert page.count("Does not work.") == 3
+    assert "Its weights are random" in page
+    assert str(folder) not in page
+
+
+def test_a_model_that_cannot_be_built_has_no_card(carded):
+    folder, arguments = carded
+    output = snakemake(folder, "model_card", *arguments, "--config", "model=unbuilt", fails=True)
+    assert "gave a str, not a torch.nn.Module" in output
+    assert not (folder / "results/small/model_cards/unbuilt.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            (),
+            "model: of which model? Name one of the registry: `snakemake model_card --config model=NAME`. Valid: first,",
+        ),
+        (("--config", "model=frist"), "model: unknown model 'frist'. Did you mean 'first'? Valid: first, second"),
+    ],
+)
+def test_a_missing_or_unknown_name_is_said_before_a_job_starts(carded, given, message):
+    folder, arguments = carded
+    output = snakemake(folder, "model_card", *arguments, *given, fails=True)
+    assert message in output
+    assert "Job stats" not in output

@@ -1,0 +1,43 @@
+"""Leaderboard: published models by human recognizability, and the run's own models among them by prediction."""
+
+
+rule leaderboard:
+    input:
+        groups=f"{PUBLISHED}/group_results.csv",
+        relation=f"{RESULTS}/comparison/humans_vs_models.nc",
+        experiments=EXPERIMENTS if PARTICIPANTS else [],
+        predicted=[f"{RESULTS}/comparison/predicted_human.nc"] if setup["generation_models"] else [],
+    output:
+        netcdf=f"{RESULTS}/comparison/leaderboard.nc",
+        table=f"{RESULTS}/report/leaderboard.csv",
+        page=report(f"{RESULTS}/report/leaderboard.html", caption="../report/leaderboard.rst", category="Leaderboard"),
+    log:
+        f"{LOGS}/leaderboard.log",
+    benchmark:
+        f"{BENCHMARKS}/leaderboard.tsv"
+    params:
+        code=code("leaderboard", *templates("leaderboard")),
+        modalities=(
+            [setup["experiments"][experiment]["modality"] for experiment in setup["experiments"]]
+            if PARTICIPANTS
+            else []
+        ),
+        models={
+            model: {
+                "modality": setup["models"][model]["modality"],
+                "stages": list(setup["models"][model]["stages"]),
+                "published_as": setup["models"][model].get("published_as"),
+            }
+            for model in setup["generation_models"]
+        },
+        bootstrap=config["comparison"]["bootstrap"],
+        run_seed=config["seed"],
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Ranking models by human recognizability"
+    script:
+        SCRIPTS / "leaderboard.py"
