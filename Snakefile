@@ -7,14 +7,15 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# The workflow's own folder, also where it is a module of another workflow.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+
+sys.path.insert(0, str(ROOT / "scripts"))
 
 import metamers.config
 
-
-configfile: "config/config.yaml"
-
-
+# Not `configfile:`, which Snakemake passes over in a module that is given a configuration.
+config |= metamers.config.over_default(config)
 setup = metamers.config.resolve(config)
 
 
@@ -27,14 +28,20 @@ include: "workflow/rules/null.smk"
 include: "workflow/rules/recognize.smk"
 include: "workflow/rules/humans.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/vulnerability.smk"
+include: "workflow/rules/brain.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/paper.smk"
+include: "workflow/rules/leaderboard.smk"
+include: "workflow/rules/model_card.smk"
 include: "workflow/rules/benchmark.smk"
 
 
+# The first rule, so the default target; of a workflow that has this one as a module its own first rule is.
 rule all:
-    default_target: True
     input:
         rules.report.output,
+        rules.leaderboard.output,
         COMPARISON,
 
 
@@ -51,6 +58,19 @@ rule humans:
 rule comparison:
     input:
         COMPARISON,
+        PAPER_DATA,
+        rules.leaderboard.output.netcdf,
+
+
+rule paper:
+    input:
+        rules.paper_page.output,
+        PAPER_DRAWN,
+
+
+rule analyses:
+    input:
+        ANALYSES,
 
 
 rule benchmark:

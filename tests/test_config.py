@@ -258,6 +258,23 @@ def test_a_wrong_dataset_of_speech_is_named(settings, tmp_path, changed, message
         config.resolve(with_registry(settings, tmp_path, "datasets", changed))
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (change("comparisons.visual-9", {"a": ["alexnet", "resnet50"]}), r"comparisons: unknown experiment 'visual-9'"),
+        (change("comparisons.visual-1", {"a": ["alexnet", "resnet"]}), r"comparisons\.visual-1: unknown network 'resnet'.*mean"),
+        (change("comparisons.visual-1", {"a": ["alexnet", "resnet50"]}), r"visual-1\.a: AlexNet has 9, ResNet50 has 8 stages; wanted equally many"),
+        (change("comparisons.visual-1", {"AlexNet": ["resnet50", "resnet101"]}), r"visual-1\.AlexNet: a model has that name"),
+        (change("comparisons.visual-1", {"a": ["alexnet"]}), r"comparisons\.visual-1\.a: .* Wanted: two or more networks"),
+        (change("stage_effects.visual-6", {"hmax_standard": ["last"]}), r"stage_effects\.visual-6\.hmax_standard: unknown stage 'last'"),
+        (change("stage_effects.visual-6", {"hmax_standard": ["s1", "c1", "s2", "c2", "final"]}), "fewer than two stages remain"),
+    ],
+)  # fmt: skip
+def test_a_wrong_comparison_of_the_human_experiments_is_named(settings, tmp_path, changed, message):
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(with_registry(settings, tmp_path, "experiments", changed))
+
+
 def test_models_are_asked_for_the_classes_that_they_learn(settings, tmp_path):
     def add(datasets):
         other = table(tmp_path, "other.csv", "class_index,category\n0,wolf\n1,bird\n")
@@ -270,6 +287,80 @@ def test_models_are_asked_for_the_classes_that_they_learn(settings, tmp_path):
         match="class 0 is 'apple' in 'spoken_words', on which the model is trained, but 'wolf' in 'other'",
     ):
         config.resolve(changed)
+
+
+def test_models_that_a_run_trains_are_not_asked_for_the_words_of_published_ones(settings):
+    settings["stimuli"]["audio"] = {"dataset": "wsj_400", "number": None}
+    message = "stimuli: the categories of 'wsj_400' are those of published models; 'cochcnn9_.*', which this run trains"
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(settings)
+
+
+@pytest.mark.parametrize(
+    ("which", "path", "value", "message"),
+    [
+        ("models", "efficientnet_lite0.weights", {"archive": "nowhere", "file": "x.pt"}, r"models: efficientnet_lite0\.weights\.archive: unknown archive 'nowhere'.*Valid: visual_checkpoints, "),
+        ("models", "CLIP_resnet50.weights.besides", {"archive": "alexnet_g"}, r"resnet50\.weights\.besides\.archive: unknown archive 'alexnet_g'\. Did you mean 'alexnet_gn'"),
+        ("datasets", "imagenet_400.files.archive", "asset", r"datasets: imagenet_400\.files\.archive: unknown archive 'asset'\. Did you mean 'assets'"),
+        ("datasets", "imagenet_400.files.folder", "../x", r"datasets: imagenet_400\.files: '\.\./x' must be a path inside the archive"),
+    ],
+)  # fmt: skip
+def test_a_wrong_place_in_an_archive_is_named(settings, tmp_path, which, path, value, message):
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(with_registry(settings, tmp_path, which, change(path, value)))
+
+
+@pytest.mark.parametrize(
+    ("besides", "message"),
+    [
+        ({"path": "none.pt"}, r"models: CLIP_resnet50\.weights\.besides\.path: there is no file none\.pt"),
+        ({"package": "nowhere", "file": "x.pt"}, r"weights\.besides: package 'nowhere' is not installed"),
+        ({"zero_shot": "imagenet"}, r"CLIP_resnet50\.weights\.besides: .* Wanted: weights of another module"),
+        ({"zero_shot": "cifar", "module": "classify"}, r"besides\.zero_shot: 'cifar' is not one of \['imagenet'\]"),
+    ],
+)
+def test_weights_of_another_module_are_said_to_be_wrong_before_the_first_job(settings, tmp_path, besides, message):
+    settings |= {"generation_models": ["CLIP_resnet50"], "recognition_models": ["CLIP_resnet50"]}
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(with_registry(settings, tmp_path, "models", change("CLIP_resnet50.weights.besides", besides)))
+
+
+def test_only_a_network_that_has_read_texts_names_classes_by_them(settings, tmp_path):
+    of_clip = change("CLIP_resnet50.source", {"torchvision": "resnet50"})
+    with pytest.raises(ConfigurationError, match=r"besides\.zero_shot: only source\.open_clip .* source\.torchvision"):
+        config.resolve(with_registry(settings, tmp_path, "models", of_clip))
+
+
+@pytest.mark.parametrize(
+    ("besides", "path"),
+    [
+        ({"archive": "alexnet_gn"}, "weights/{}/besides/alexnet_gn_s1000_imagenet_wus_aug_final_weights_only.pth.tar"),
+        ({"url": "https://x.org/w.pt", "sha256": "0" * 8}, "weights/{}/besides/w.pt"),
+        ({"zero_shot": "imagenet", "module": "classify"}, "zero_shot/{}.safetensors"),
+    ],
+)
+def test_weights_of_another_module_are_read_from_where_they_are_retrieved_to(settings, tmp_path, besides, path):
+    settings |= {"generation_models": ["CLIP_resnet50"], "recognition_models": ["CLIP_resnet50"]}
+    settings["comparison"]["contrasts"] = []
+    changed = with_registry(settings, tmp_path, "models", change("CLIP_resnet50.weights.besides", besides))
+    setup = config.resolve(changed)
+    found = setup["models"]["CLIP_resnet50"]["weights"]["besides"]["path"]
+    assert found == f"resources/retrieved/{path.format('CLIP_resnet50')}"
+    retrieved = [f"weights/{{}}/{item['name']}" for item in config.collections(setup)["weights/CLIP_resnet50"]]
+    assert retrieved == ["weights/{}/RN50.pt", *([] if "zero_shot" in besides else [path])]
+
+
+def test_a_name_is_known_in_part_in_an_archive_only(tmp_path):
+    entry = {
+        "modality": "vision",
+        "files": {"folder": str(tmp_path)},
+        "table": table(tmp_path, "table.csv", "stimulus,file,category\n0,0_*.png,dog\n"),
+        "categories": table(tmp_path, "categories.csv", "class_index,category\n0,dog\n"),
+    }
+    with pytest.raises(ConfigurationError, match=r"'0_\*\.png': '\*' stands for a part of a name in an archive only"):
+        tables.stimulus_table("mine", entry)
+    archived = entry | {"files": {"archive": "assets", "folder": "images"}}
+    assert [row["stimulus"] for row in tables.stimulus_table("mine", archived)] == ["0"]
 
 
 def test_models_that_share_no_stage_are_not_contrasted(settings):

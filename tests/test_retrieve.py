@@ -169,3 +169,43 @@ def test_a_package_without_the_file_is_named(changed, message, tmp_path):
     with pytest.raises(OSError, match=message):
         retrieve.retrieve([one], tmp_path / "out", tmp_path / "store")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_first_digits_of_a_hash_do(server, tmp_path):
+    retrieve.retrieve([item(server, sha256=SHA256[:8])], tmp_path / "out", tmp_path / "store")
+    assert (tmp_path / "out" / "file.bin").read_bytes() == CONTENT
+    assert (tmp_path / "store" / SHA256[:8]).is_file()
+    with pytest.raises(OSError, match="does not have SHA-256 00000000"):
+        retrieve.retrieve([item(server, sha256="0" * 8)], tmp_path / "other", tmp_path / "store")
+
+
+def archive(server, **facts):
+    return {"url": address(server, "a.tar"), "sha256": None} | facts
+
+
+def test_a_file_without_a_published_hash_waits_for_somebody_to_vouch_for_it(server, tmp_path):
+    target, store = tmp_path / "retrieved" / "a.tar", tmp_path / "store"
+    server.state["breaks"] = 1
+    for _ in range(2):
+        with pytest.raises(OSError, match=rf"archives: assets: .* has {len(CONTENT)} bytes and SHA-256 {SHA256}"):
+            retrieve.retrieve_archive("assets", archive(server), target, store, None)
+        assert not target.exists()
+    assert len(server.state["requests"]) == 2, "once, and once more to go on"
+    retrieve.retrieve_archive("assets", archive(server, sha256=SHA256), target, store, None)
+    assert len(server.state["requests"]) == 2
+    assert target.read_bytes() == CONTENT
+    assert target.samefile(store / SHA256)
+
+
+@pytest.mark.parametrize("size", [len(CONTENT) // 3, len(CONTENT) * 3])
+def test_a_file_of_an_implausible_size_is_refused(server, tmp_path, size):
+    with pytest.raises(OSError, match=f"has {len(CONTENT)} bytes, but the registry says about {size}"):
+        retrieve.retrieve_archive("assets", archive(server, bytes=size), tmp_path / "a.tar", tmp_path / "store", None)
+    assert not [path for path in (tmp_path / "store").iterdir() if path.suffix != ".lock"]
+
+
+def test_a_disk_without_room_is_said_at_once(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(retrieve.shutil, "disk_usage", lambda _: type("usage", (), {"free": 1000}))
+    with pytest.raises(OSError, match="make room"):
+        retrieve.retrieve_archive("assets", archive(server), tmp_path / "a.tar", tmp_path / "store", None)
+    assert len(server.state["requests"]) == 1

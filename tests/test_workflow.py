@@ -90,6 +90,7 @@ def small(root: Path, folder: Path) -> list[str]:
         "recognition_models": ["first", "second"],
         "synthesis": {"seeds": 2, "batch_size": 2, "one_cycle": {"vision": {"steps": 30}}},
         "comparison": {"bootstrap": 100, "contrasts": []},
+        "analyses": dict.fromkeys(("vulnerability", "brain", "similarity")),
     }
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     return ["--configfile", "small.yaml"]
@@ -151,6 +152,16 @@ def test_the_default_run(clone):
         "report_humans_vs_models": 2,
         "report_training": hearing_judges,
         "report_contrasts": 1,
+        "leaderboard": 1,
+        "vulnerability": seeing + hearing,
+        "brain_activations": hearing,
+        "brain_simulate": 1,
+        "brain_regression": hearing,
+        "brain_dissimilarity": seeing + hearing,
+        "brain_similarity": 2,
+        "report_vulnerability": 1,
+        "report_brain": 1,
+        "report_similarity": 2,
         "report": 1,
         "total": sum(jobs.values()) - jobs["total"],
     }
@@ -159,9 +170,22 @@ def test_the_default_run(clone):
 def test_the_published_study(clone):
     jobs = counts(snakemake(clone, "-n", "--configfile", "config/paper.yaml"))
     assert jobs["humans_participants"] == 15
-    assert jobs["retrieve_collection"] == 15 + 2  # experiments, and judges of either modality
+    models, stages = 30 + 18, 421  # the input among the stages
+    assert jobs["retrieve_collection"] == 15 + 2 + models + 2  # experiments, judges, weights, stimuli
+    assert jobs["retrieve_archive"] == 3 + 3 + 1  # the study's, single files of weights, the vocabulary
+    assert jobs["synthesize"] == stages * 400 // 50  # in batches of 50 stimuli
+    assert jobs["recognize"] == 30 * 29 + 18 * 17
+    every = ("null", "null_acceptance", "synthesize_export", "vulnerability", "report_recognizability")
+    assert {jobs[rule] for rule in every} == {models}
+    assert jobs["humans_participants"] == 15
     assert jobs["compare_anova"] == 1
-    assert not {"synthesize", "recognize", "compare_predicted_human"} & jobs.keys()
+    assert jobs["total"] == 5037
+
+
+def test_the_public_part_of_the_published_study_needs_no_model(clone):
+    jobs = counts(snakemake(clone, "-n", "humans", "paper", "--configfile", "config/paper.yaml"))
+    assert jobs["retrieve_collection"] == 15 + 2 + 2  # experiments, judges, brain data
+    assert not {"synthesize", "null", "recognize", "stimuli", "retrieve_archive"} & jobs.keys()
 
 
 @pytest.mark.parametrize("configuration", ["config", "paper"])
@@ -314,7 +338,7 @@ def append(path: Path, text: str = "\n\nUNUSED = 1\n") -> None:
     path.write_text(path.read_text() + text)
 
 
-AFTER_COMPARISON = {"report_recognizability", "report", "all", "total"}
+AFTER_COMPARISON = {"report_recognizability", "report", "leaderboard", "all", "total"}
 AFTER_RECOGNITION = {
     "recognize",
     "compare_recognizability",
@@ -446,6 +470,7 @@ def small_hearing(root: Path, folder: Path) -> list[str]:
         "training": {"attack": {"sizes": [0.1, 0.5], "steps": 2, "examples": 6}},
         "synthesis": {"seeds": 1, "batch_size": 6, "one_cycle": {"audio": {"steps": 60}}},
         "comparison": {"bootstrap": 100, "contrasts": [["robust", "plain"]]},
+        "analyses": dict.fromkeys(("vulnerability", "brain", "similarity")),
     }
     (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
     return HEARING

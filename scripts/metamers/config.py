@@ -25,10 +25,14 @@ TRAINING_DEFAULTS = {
     "label_smoothing": 0.0,
     "seed": 0,
     "readout": None,
+    "from": None,
     "perturbation": None,
 }
 
-SCHEMAS = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
+RETRIEVED = "resources/retrieved"
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = ROOT / "workflow" / "schemas"
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -46,6 +50,31 @@ def read_yaml(path: str | Path) -> Any:
         raise ConfigurationError(f"{path}: there is no such file that can be read ({error.strerror})") from error
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+
+
+def over_default(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a configuration over ``config/config.yaml``: what it lacks is as there; lists are taken whole.
+
+    Raises
+    ------
+    ConfigurationError
+        When the default cannot be read.
+    """
+
+    def over(default: Any, given: Any) -> Any:
+        if not (isinstance(default, Mapping) and isinstance(given, Mapping)):
+            return given
+        return dict(default) | {key: over(default.get(key), value) for key, value in given.items()}
+
+    return over(read_yaml(ROOT / "config" / "config.yaml"), config)
+
+
+def located(path: str) -> str:
+    """Where a file or folder that the configuration names is: looked up from the working directory, and where it is
+    not there, from the workflow's own folder. What is in neither stays as it is written.
+    """
+    own = ROOT / path
+    return str(own) if own.exists() and not Path(path).exists() else path
 
 
 def validate(data: Any, schema: str, source: str) -> None:
@@ -106,9 +135,12 @@ def read_experiments(path: str | Path) -> dict[str, Any]:
     -------
     dict
         ``source``: ``url`` and ``files`` (a table); ``experiments``: name → ``modality``, ``participants``, ``models``;
-        ``judges``: modality → ``answers``, ``average``, ``published``, ``models``. ``models`` is network → ``name`` in
-        the paper, ``class``, ``layers`` (layer in the files → stage, in processing order), and for an experiment
-        ``file``, for judges ``files`` (judge → file): paths below the source's ``url``.
+        ``judges``: modality → ``answers``, ``average``, ``published``, ``models``; ``brains``: what the registry has of
+        ``brain_score`` and ``fmri``, each with its ``models``; ``comparisons``: experiment → name → networks' names in
+        the paper; ``stage_effects``: experiment → network's name in the paper → stages left out. ``models`` is
+        network → ``name`` in the paper, ``class``, ``layers`` (layer in the files → stage, in processing order), and
+        for an experiment ``file``, for judges ``files`` (judge → file), for brains ``files`` (stage → file): paths
+        below the source's ``url``.
 
     Raises
     ------
@@ -150,7 +182,158 @@ def read_experiments(path: str | Path) -> dict[str, Any]:
             files = {judge: file.replace("{judge}", judge) for judge in entry["models"]}
             models[model] = network(model, f"judges.{modality}.models") | {"files": files}
         judges[modality] = entry | {"models": models}
-    return {"source": registry["source"], "experiments": experiments, "judges": judges}
+    brains = {}
+    for kind, entry in registry.get("brains", {}).items():
+        models = {}
+        for number, item in enumerate(entry["models"]):
+            key = f"brains.{kind}.models.{number}"
+            name = item if isinstance(item, str) else item["model"]
+            models[name] = network(name, key)
+            if not isinstance(item, str):
+                own = models[name]["layers"]
+                if unknown := [stage for stage in item["stages"] if stage not in own.values()]:
+                    raise unknown_name("stage", unknown[0], own.values(), f"{path}: {key}.stages")
+                models[name]["layers"] = {layer: stage for layer, stage in own.items() if stage in item["stages"]}
+            file = entry["file"].replace("{model}", name)
+            # The files do not say how the gradient passed, which is of no consequence here.
+            models[name]["files"] = {
+                stage: file.replace("{layer}", layer.split("_fake")[0])
+                for layer, stage in models[name]["layers"].items()
+                if stage != NATURAL
+            }
+        brains[kind] = entry | {"models": models}
+    return {
+        "source": registry["source"],
+        "experiments": experiments,
+        "judges": judges,
+        "brains": brains,
+        "comparisons": _comparisons(registry.get("comparisons", {}), experiments, f"{path}: comparisons"),
+        "stage_effects": _stage_effects(registry.get("stage_effects", {}), experiments, f"{path}: stage_effects"),
+    }
+
+
+def _compared(experiments: Mapping[str, dict], experiment: str, network: str, source: str) -> tuple[str, list[str]]:
+    """A network's name in the paper and its stages, if the experiment has it."""
+    if experiment not in experiments:
+        raise unknown_name("experiment", experiment, experiments, source)
+    models = experiments[experiment]["models"]
+    if network not in models:
+        raise unknown_name("network", network, models, f"{source}.{experiment}")
+    return models[network]["name"], list(models[network]["layers"].values())
+
+
+def _comparisons(entries: Mapping[str, dict], experiments: Mapping[str, dict], source: str) -> dict[str, dict]:
+    """Comparisons between models of an experiment that have equally many stages, with their names in the paper."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for experiment, named in entries.items():
+        found[experiment] = {}
+        for name, networks in named.items():
+            stages = dict(_compared(experiments, experiment, network, source) for network in networks)
+            if len({len(own) for own in stages.values()}) > 1:
+                numbers = ", ".join(f"{model} has {len(own)}" for model, own in stages.items())
+                raise ConfigurationError(f"{source}.{experiment}.{name}: {numbers} stages; wanted equally many")
+            if name in (model["name"] for model in experiments[experiment]["models"].values()):
+                raise ConfigurationError(f"{source}.{experiment}.{name}: a model has that name; wanted another")
+            found[experiment][name] = list(stages)
+    return found
+
+
+def _stage_effects(entries: Mapping[str, dict], experiments: Mapping[str, dict], source: str) -> dict[str, dict]:
+    """Networks whose stages are compared in people alone, with their names in the paper, and the stages left out."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for experiment, networks in entries.items():
+        found[experiment] = {}
+        for network, left_out in networks.items():
+            name, stages = _compared(experiments, experiment, network, source)
+            key = f"{source}.{experiment}.{network}"
+            if unknown := [stage for stage in left_out if stage not in stages]:
+                raise unknown_name("stage", unknown[0], stages, key)
+            if len(stages) - len(left_out) < 2:
+                raise ConfigurationError(f"{key}: without {', '.join(left_out)} fewer than two stages remain")
+            found[experiment][name] = left_out
+    return found
+
+
+def _locate_files(models: Mapping[str, dict], datasets: Mapping[str, dict]) -> None:
+    """Write every path of registry entries as ``located`` gives it."""
+    for model in models.values():
+        if path := model["weights"].get("path"):
+            model["weights"]["path"] = located(path)
+        own = model["weights"].get("besides", {})
+        if "path" in own:
+            own["path"] = located(own["path"])
+        frozen = model["weights"].get("train", {}).get("from")
+        if frozen and "path" in frozen:
+            frozen["path"] = located(frozen["path"])
+        if place := model["source"].get("python"):
+            file, function = place.rsplit(":", 1)
+            model["source"]["python"] = f"{located(file)}:{function}"
+    for dataset in datasets.values():
+        dataset |= {key: located(dataset[key]) for key in ("table", "categories") if key in dataset}
+        files = dataset.get("files", {})
+        if "folder" in files and "package" not in files and "archive" not in files:
+            files["folder"] = located(files["folder"])
+        if "exclude" in dataset.get("draw", {}):
+            dataset["draw"]["exclude"] = located(dataset["draw"]["exclude"])
+
+
+def archive_path(name: str, archives: Mapping[str, dict]) -> str:
+    """Where a file of the registry of archives is retrieved to."""
+    return f"{RETRIEVED}/archives/{name}{Path(archives[name]['url']).suffix}"
+
+
+def retrieved_item(weights: Mapping[str, Any], archives: Mapping[str, dict]) -> dict[str, str] | None:
+    """What ``metamers.retrieve`` takes for a file of weights; None where it is not retrieved."""
+    wanted = {key: weights[key] for key in ("package", "file", "url", "sha256") if key in weights}
+    if "package" in weights or "url" in weights:
+        return {"name": (weights.get("file") or weights["url"]).rsplit("/", 1)[-1], **wanted}
+    if "archive" in weights:
+        # Without `file` the archive is the file itself.
+        name = Path(weights.get("file") or archives[weights["archive"]]["url"]).name
+        return {"name": name, "archive": archive_path(weights["archive"], archives), **wanted}
+    return None
+
+
+def _besides_item(weights: Mapping[str, Any], archives: Mapping[str, dict]) -> dict[str, str] | None:
+    """As ``retrieved_item``, of the weights of another module; in a folder of its own, as both may have one name."""
+    item = retrieved_item(weights.get("besides", {}), archives)
+    return item and item | {"name": f"besides/{item['name']}"}
+
+
+def _place_besides(models: Mapping[str, dict], archives: Mapping[str, dict]) -> None:
+    """Where the weights of another module are retrieved or computed: ``besides.path`` becomes where they will lie."""
+    for name, model in models.items():
+        if item := _besides_item(model["weights"], archives):
+            model["weights"]["besides"]["path"] = f"{RETRIEVED}/weights/{name}/{item['name']}"
+        elif "zero_shot" in model["weights"].get("besides", {}):
+            model["weights"]["besides"]["path"] = f"{RETRIEVED}/zero_shot/{name}.safetensors"
+
+
+def _place_vocabularies(datasets: Mapping[str, dict]) -> None:
+    """Where categories come from an archive: ``categories`` becomes the path of the table that is made of it, and
+    ``vocabulary`` says of what.
+    """
+    for name, dataset in datasets.items():
+        if not isinstance(dataset["categories"], str):
+            dataset["vocabulary"] = dataset["categories"]
+            dataset["categories"] = f"{RETRIEVED}/categories/{name}.tsv"
+
+
+def _check_archives(models: Mapping[str, dict], datasets: Mapping[str, dict], archives: Mapping[str, dict]) -> None:
+    """Whatever comes from an archive names one that is registered, and a place inside it."""
+    places = {f"models: {name}.weights": model["weights"] for name, model in models.items()}
+    places |= {f"{key}.besides": weights.get("besides", {}) for key, weights in places.items()}
+    for name, dataset in datasets.items():
+        places[f"datasets: {name}.files"] = dataset.get("files", {})
+        places[f"datasets: {name}.categories"] = dataset.get("vocabulary", {})
+    for key, place in places.items():
+        if "archive" not in place:
+            continue
+        if place["archive"] not in archives:
+            raise unknown_name("archive", place["archive"], archives, f"{key}.archive")
+        inside = place.get("file") or place.get("folder") or "."
+        if inside.startswith("/") or inside.endswith("/") or ".." in Path(inside).parts:
+            raise ConfigurationError(f"{key}: {inside!r} must be a path inside the archive, without '..'")
 
 
 def _check_models(models: Mapping[str, dict], source: str) -> None:
@@ -161,6 +344,12 @@ def _check_models(models: Mapping[str, dict], source: str) -> None:
         if stages[0] != INPUT_STAGE or without_module != [INPUT_STAGE]:
             raise ConfigurationError(
                 f"{source}: {name}.stages: the first must be '{INPUT_STAGE}: null', and all others name a module"
+            )
+        if "zero_shot" in model["weights"].get("besides", {}) and "open_clip" not in model["source"]:
+            (kind, *_) = model["source"]
+            raise ConfigurationError(
+                f"{source}: {name}.weights.besides.zero_shot: only source.open_clip has read texts; found "
+                f"source.{kind}"
             )
         if NATURAL in stages:
             raise ConfigurationError(f"{source}: {name}.stages: {NATURAL!r} means the natural stimulus")
@@ -185,6 +374,11 @@ def _check_files_of_model(name: str, model: Mapping[str, Any]) -> None:
     """What a model is built from, where it is not retrieved, is there."""
     if (path := model["weights"].get("path")) and not Path(path).is_file():
         raise ConfigurationError(f"models: {name}.weights.path: there is no file {path}")
+    own = model["weights"].get("besides", {})
+    if "package" in own:
+        _check_package(own["package"], [own["file"]], f"models: {name}.weights.besides")
+    elif own and not own.keys() & {"archive", "url", "zero_shot"} and not Path(own["path"]).is_file():
+        raise ConfigurationError(f"models: {name}.weights.besides.path: there is no file {own['path']}")
     if (builder := model["source"].get("python")) and not Path(builder.split(":")[0]).is_file():
         raise ConfigurationError(f"models: {name}.source.python: there is no file {builder.split(':')[0]}")
     if package := model["weights"].get("package"):
@@ -229,6 +423,13 @@ def _check_training(name: str, models: Mapping[str, dict], datasets: Mapping[str
         )
     if settings.get("readout") and settings.get("perturbation"):
         raise ConfigurationError(f"{key}.perturbation: a readout is trained on unperturbed activations; leave it out")
+    if frozen := settings.get("from"):
+        if not settings.get("readout"):
+            raise ConfigurationError(f"{key}.readout: missing; on weights `from` a checkpoint a readout is trained")
+        if (path := frozen.get("path")) and not Path(path).is_file():
+            raise ConfigurationError(f"{key}.from.path: there is no file {path}")
+        if package := frozen.get("package"):
+            _check_package(package, [frozen["file"]], f"{key}.from")
 
 
 def _stimuli(
@@ -265,10 +466,11 @@ def _check_files_of_dataset(name: str, entry: Mapping[str, Any]) -> None:
     rows = stimulus_table(name, entry)
     if package := files.get("package"):
         _check_package(package, [f"{files['folder']}/{row['file']}" for row in rows], f"datasets: {name}.files")
-    elif "folder" in files:
+    elif "folder" in files and "archive" not in files:
         for row in rows:
             if not (path := Path(files["folder"]) / row["file"]).is_file():
-                raise ConfigurationError(f"datasets: {name}: {entry['table']} names {path}, which is not there")
+                source = entry.get("table", "draw")
+                raise ConfigurationError(f"datasets: {name}: {source} names {path}, which is not there")
 
 
 def _check_contrasts(
@@ -313,12 +515,26 @@ def _generation_models(config: Mapping[str, Any], models: Mapping[str, dict]) ->
     return chosen
 
 
+def _card_models(config: Mapping[str, Any], models: Mapping[str, dict]) -> list[str]:
+    """The model that a card is asked of, where one is."""
+    if config["model"] is None:
+        return []
+    if config["model"] not in models:
+        raise unknown_name("model", config["model"], models, "model")
+    return [config["model"]]
+
+
 def _check_vocabulary(
     trained: Iterable[str], models: Mapping[str, dict], datasets: Mapping[str, dict], dataset_of: Mapping[str, str]
 ) -> None:
     """A model that the run trains is asked for the classes that it learns."""
     for name in trained:
         learned, asked = models[name]["weights"]["train"]["dataset"], dataset_of[name]
+        if "vocabulary" in datasets[asked]:
+            raise ConfigurationError(
+                f"stimuli: the categories of {asked!r} are those of published models; {name!r}, which this run trains "
+                f"on {learned!r}, does not know them"
+            )
         known, wanted = (category_classes(dataset, datasets[dataset]) for dataset in (learned, asked))
         category_of = {index: category for category, indices in known.items() for index in indices}
         for category, indices in wanted.items():
@@ -339,6 +555,86 @@ def _check_procedure(config: Mapping[str, Any], stimuli: Mapping[str, list], dat
             raise ConfigurationError(f"synthesis.{procedure}.{modality}: missing; its settings for that modality")
 
 
+def analysed_stages(modality: str, stages: Iterable[str]) -> list[str]:
+    """The stages whose representations are compared: all, but of sounds not the waveform, which averages to 0."""
+    return [stage for stage in stages if modality == "vision" or stage != INPUT_STAGE]
+
+
+def _analysed_models(
+    chosen: Any, key: str, run: Iterable[str], models: Mapping[str, dict], modality: str | None
+) -> list[str]:
+    """The models of one analysis: those of the run that are of the modality, or those that are named."""
+    if chosen == "generation":
+        return [name for name in run if modality in (None, models[name]["modality"])]
+    for number, name in enumerate(chosen or []):
+        if name not in models:
+            raise unknown_name("model", name, models, f"{key}.{number}")
+        if modality not in (None, models[name]["modality"]):
+            raise ConfigurationError(f"{key}.{number}: {name!r} is of modality {models[name]['modality']!r}")
+    return list(chosen or [])
+
+
+def _analyses(
+    config: Mapping[str, Any],
+    generation_models: Mapping[str, list[str]],
+    models: Mapping[str, dict],
+    datasets: Mapping[str, dict],
+) -> dict[str, dict[str, Any]]:
+    """What is analysed beside metamers, as ``resolve`` gives it."""
+    key, given = "analyses", {name: settings or {} for name, settings in config["analyses"].items()}
+    found = {
+        name: {
+            "models": _analysed_models(
+                given[name].get("models"), f"{key}.{name}.models", generation_models, models, None
+            )
+        }
+        for name in ("vulnerability", "similarity")
+    }
+    for name in found["vulnerability"]["models"]:
+        if (modality := models[name]["modality"]) not in given["vulnerability"]:
+            raise ConfigurationError(f"{key}.vulnerability.{modality}: missing; sizes of the attacks on {name!r}")
+    found["brain"] = _brain(config, given["brain"], generation_models, models, datasets)
+    simulated = found["brain"]["simulated"]
+    dataset = found["brain"]["dataset"]
+    found["brain"]["shown"] = [dataset] if dataset else []
+    for one in found.values():
+        one["built"] = one["models"]
+    found["brain"]["built"] = [*found["brain"]["models"], *([simulated["model"]] if simulated else [])]
+    return found
+
+
+def _brain(
+    config: Mapping[str, Any],
+    given: Mapping[str, Any],
+    generation_models: Mapping[str, list[str]],
+    models: Mapping[str, dict],
+    datasets: Mapping[str, dict],
+) -> dict[str, Any]:
+    """What is set against brains: the models, the stimuli that both were shown, and where responses come from."""
+    key, absent = "analyses.brain", {"models": [], "dataset": None, "responses": None, "simulated": None}
+    dataset = given.get("dataset") or config["stimuli"].get("audio", {}).get("dataset")
+    if not given.get("models") or dataset is None:
+        return absent
+    if dataset not in datasets:
+        raise unknown_name("dataset", dataset, datasets, f"{key}.dataset")
+    modality = datasets[dataset]["modality"]
+    chosen = _analysed_models(given["models"], f"{key}.models", generation_models, models, modality)
+    if not chosen:
+        return absent
+    if responses := given["responses"]:
+        if not Path(responses).is_file():
+            raise ConfigurationError(f"{key}.responses: there is no file {responses}; wanted NetCDF, or null")
+        return {"models": chosen, "dataset": dataset, "responses": responses, "simulated": None}
+    simulated = dict(given["simulated"])
+    model = simulated["model"] = simulated["model"] or chosen[0]
+    _analysed_models([model], f"{key}.simulated.model", [], models, modality)
+    stages = analysed_stages(modality, models[model]["stages"])
+    stage = simulated["stage"] = simulated["stage"] or stages[len(stages) // 2]
+    if stage not in stages:
+        raise unknown_name("stage", stage, stages, f"{key}.simulated.stage ({model})")
+    return {"models": chosen, "dataset": dataset, "responses": None, "simulated": simulated}
+
+
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     """Check a configuration and everything that it names.
 
@@ -350,11 +646,15 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``models``, ``datasets``: the registries; ``experiments``, ``judges``, ``human_files``: what
-        ``read_experiments`` gives (the last is its ``source``); ``human_data``: as configured;
-        ``generation_models``: name → stages in order;
-        ``recognition_models``: names; ``stimuli``: dataset → rows of its table that metamers are made of;
-        ``dataset_of``: model → dataset of its modality; ``training``: model → how it is trained, for those that are.
+        ``models``, ``datasets``, ``archives``: the registries (a dataset's ``categories`` is always a path,
+        and a model's ``weights.besides`` always has one); ``experiments``, ``judges``, ``brains``, ``comparisons``,
+        ``stage_effects``, ``human_files``: what ``read_experiments`` gives (the last is its ``source``);
+        ``human_data``: as configured; ``generation_models``: name → stages in order; ``recognition_models``: names;
+        ``stimuli``: dataset → rows of its table that metamers are made of;
+        ``dataset_of``: model → dataset of its modality; ``training``: model → how it is trained, for those that are;
+        ``analyses``: ``vulnerability``, ``brain`` and ``similarity``, each with its ``models`` (none where it is left
+        out) and those that must be ``built`` for it; ``brain`` also with ``dataset`` (in ``shown`` a list of it, or of
+        nothing), ``responses`` (a file or None) and ``simulated`` (or None).
 
     Raises
     ------
@@ -365,22 +665,31 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     if not FILE_NAME.fullmatch(config["run"]):
         raise ConfigurationError(f"run: {config['run']!r} names a folder: use letters, digits, '.', '_', '+' or '-'")
     registry = config["registry"]
-    models = read_registry(registry["models"], "models")
-    datasets = read_registry(registry["datasets"], "datasets")
-    humans = read_experiments(registry["experiments"])
+    models = read_registry(located(registry["models"]), "models")
+    datasets = read_registry(located(registry["datasets"]), "datasets")
+    archives = read_registry(located(registry["archives"]), "archives")
+    humans = read_experiments(located(registry["experiments"]))
+    _place_vocabularies(datasets)
+    _locate_files(models, datasets)
+    _check_archives(models, datasets, archives)
+    _place_besides(models, archives)
+    humans["source"]["files"] = located(humans["source"]["files"])
     _check_models(models, registry["models"])
     generation_models = _generation_models(config, models)
     for number, name in enumerate(config["recognition_models"]):
         if name not in models:
             raise unknown_name("model", name, models, f"recognition_models.{number}")
-    used = [*generation_models, *config["recognition_models"]]
+    used = [*generation_models, *config["recognition_models"], *_card_models(config, models)]
+    analyses = _analyses(config, generation_models, models, datasets)
+    used = list(dict.fromkeys([*used, *(name for one in analyses.values() for name in one["built"])]))
     for name in used:
         _check_files_of_model(name, models[name])
     trained = [name for name in dict.fromkeys(used) if "train" in models[name]["weights"]]
     for name in trained:
         _check_training(name, models, datasets)
     stimuli = _stimuli(config, dict.fromkeys(models[name]["modality"] for name in used), datasets)
-    for name in dict.fromkeys([*stimuli, *(models[name]["weights"]["train"]["dataset"] for name in trained)]):
+    read = [models[name]["weights"]["train"]["dataset"] for name in trained]
+    for name in dict.fromkeys([*stimuli, *read, *analyses["brain"]["shown"]]):
         _check_files_of_dataset(name, datasets[name])
     _check_procedure(config, stimuli, datasets)
     of_modality = {datasets[dataset]["modality"]: dataset for dataset in stimuli}
@@ -399,20 +708,25 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "models": models,
         "datasets": datasets,
+        "archives": archives,
         "experiments": humans["experiments"],
         "judges": humans["judges"],
+        "brains": humans["brains"],
+        "comparisons": humans["comparisons"],
+        "stage_effects": humans["stage_effects"],
         "human_files": humans["source"],
         "human_data": config["human_data"],
         "generation_models": generation_models,
         "recognition_models": config["recognition_models"],
         "stimuli": stimuli,
         "dataset_of": dataset_of,
+        "analyses": analyses,
         "training": {name: training_settings(models[name]) for name in trained},
     }
 
 
 def _human_collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """The public files of the human experiments (``experiments/<experiment>``) and judges (``judges/<modality>``)."""
+    """The study's public files: ``experiments/<experiment>``, ``judges/<modality>``, ``published/<brain data>``."""
     url, table = setup["human_files"]["url"], setup["human_files"]["files"]
     hashes = {row["path"]: row["sha256"] for row in read_table(table, ["path", "sha256"])}
     paths = {
@@ -422,6 +736,9 @@ def _human_collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str
         f"judges/{modality}": [file for model in entry["models"].values() for file in model["files"].values()]
         for modality, entry in setup["judges"].items()
     }
+    for kind, entry in setup.get("brains", {}).items():
+        files = (file for model in entry["models"].values() for file in model["files"].values())
+        paths[f"published/{kind}"] = list(dict.fromkeys(files))
     for path in (path for files in paths.values() for path in files):
         if path not in hashes:
             raise ConfigurationError(f"registry.experiments: {table} has no SHA-256 for {path}")
@@ -432,19 +749,21 @@ def _human_collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str
 
 
 def collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """What a run retrieves: name of the collection (a folder) → its files, as ``metamers.retrieve.obtain`` takes them.
+    """What a run retrieves: name of the collection (a folder) → its files, as ``metamers.retrieve`` takes them.
 
-    Weights of the run's models, its datasets' files where they do not lie in a folder already, and the public data of
-    the human experiments, which a run with ``human_data: summary`` leaves alone unless it is asked for them.
+    Weights of the run's models and of the one that a card is asked of, its datasets' files where they do not lie in a
+    folder already, and the public data of the human experiments, which a run with ``human_data: summary`` leaves alone
+    unless it is asked for them.
     """
     found: dict[str, list[dict[str, str]]] = {}
-    for model in dict.fromkeys([*setup["generation_models"], *setup["recognition_models"]]):
-        weights = setup["models"][model]["weights"]
-        if "package" in weights or "url" in weights:
-            wanted = {key: weights[key] for key in ("package", "file", "url", "sha256") if key in weights}
-            name = (weights.get("file") or weights["url"]).rsplit("/", 1)[-1]
-            found[f"weights/{model}"] = [{"name": name, **wanted}]
-    for dataset in dict.fromkeys([*setup["stimuli"], *(how["dataset"] for how in setup["training"].values())]):
+    checkpoints = {f"weights/{model}": setup["models"][model]["weights"] for model in setup["dataset_of"]}
+    checkpoints |= {f"frozen/{model}": how["from"] for model, how in setup["training"].items() if how["from"]}
+    for collection, weights in checkpoints.items():
+        parts = [retrieved_item(weights, setup["archives"]), _besides_item(weights, setup["archives"])]
+        if items := [item for item in parts if item]:
+            found[collection] = items
+    trained_on = [how["dataset"] for how in setup["training"].values()]
+    for dataset in dict.fromkeys([*setup["stimuli"], *trained_on, *setup["analyses"]["brain"]["shown"]]):
         entry = setup["datasets"][dataset]
         files = entry.get("files", {})
         if "package" in files:
@@ -452,6 +771,11 @@ def collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
                 {"name": row["file"], "package": files["package"], "file": f"{files['folder']}/{row['file']}"}
                 for row in stimulus_table(dataset, entry)
             ]
+        elif "archive" in files:
+            path = archive_path(files["archive"], setup["archives"])
+            inside = {key: files[key] for key in ("file", "folder") if key in files}
+            name = {"name": Path(files["file"]).name} if "file" in files else {}
+            found[f"datasets/{dataset}"] = [{**name, "archive": path, **inside}]
         elif "url" in files:
             hashes = {row["file"]: row["sha256"] for row in read_table(entry["table"], ["file", "sha256"])}
             found[f"datasets/{dataset}"] = [

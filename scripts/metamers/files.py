@@ -37,6 +37,9 @@ SOFTWARE = (
     "torchvision",
     "torchaudio",
     "timm",
+    "open_clip_torch",
+    "foolbox",
+    "scikit-learn",
     "soundfile",
     "espeakng-loader",
 )

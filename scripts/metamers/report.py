@@ -16,6 +16,7 @@ import yaml
 
 from metamers.compare import by_others
 from metamers.names import INPUT_STAGE, NATURAL
+from metamers.report_brain import brain_context
 from metamers.report_contrasts import contrasts_context
 from metamers.report_figures import with_interval
 from metamers.report_gallery import gallery, svg_uri
@@ -28,6 +29,7 @@ from metamers.report_tables import (
     relation_table,
 )
 from metamers.report_training import attacked_places, training_table
+from metamers.report_vulnerability import vulnerability_table
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 TITLES = {"vision": "Vision", "audio": "Hearing"}
@@ -257,6 +259,8 @@ def page_context(
     contrasts: xr.Dataset | None,
     trained: Mapping[str, xr.Dataset],
     unheard_voices: bool,
+    vulnerability: Mapping[str, xr.Dataset],
+    brain: Mapping[str, xr.Dataset],
     figures: Mapping[str, bytes],
     captions: Mapping[str, str],
     jpeg_quality: int | None,
@@ -280,6 +284,8 @@ def page_context(
         Model → what the rule ``train`` makes, for each that the run trains; may be empty.
     unheard_voices
         Whether trained models were tested with voices that they never heard.
+    vulnerability, brain
+        Model → what the rules ``vulnerability`` and ``brain_regression`` make; may be empty.
     figures
         Name → SVG.
     captions
@@ -310,6 +316,9 @@ def page_context(
         "relation": relations(relation),
         "contrasts": contrasts_context(contrasts) if contrasts is not None else None,
         "training": training,
+        "vulnerability": vulnerability_table(vulnerability) if vulnerability else None,
+        "brain": brain_context(brain) if brain else None,
+        "similarities": [name.removeprefix("similarity_") for name in figures if name.startswith("similarity_")],
         "tables": {"relation": relation_table(relation), "anova": anova_table(anova) if anova is not None else None},
         "figures": figures,
         "captions": {

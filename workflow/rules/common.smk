@@ -3,16 +3,15 @@
 import re
 
 from metamers.code_version import code_version
-from metamers.config import collections
-from metamers.names import stage_path, unknown_name
-from metamers.tables import stimulus_table
+from metamers.config import RETRIEVED as RESOURCES, archive_path, collections, located, retrieved_item
+from metamers.names import ConfigurationError, stage_path, unknown_name
+from metamers.tables import category_classes, stimulus_table
 
-SCRIPTS = Path(workflow.basedir) / "scripts"
-ENVIRONMENT = Path(workflow.basedir) / "envs" / "environment.yaml"
+SCRIPTS = ROOT / "scripts"
+ENVIRONMENT = ROOT / "envs" / "environment.yaml"
 RESULTS = f"results/{config['run']}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
-RESOURCES = "resources/retrieved"
 COLLECTIONS = collections(setup)
 
 
@@ -25,6 +24,7 @@ wildcard_constraints:
     dataset=one_of(setup["datasets"]),
     generation_model=one_of(setup["models"]),
     recognition_model=one_of(setup["models"]),
+    analysed_model=one_of(setup["dataset_of"]),
     stage="[^/]+",
     batch=r"\d\d\d\d+",
 
@@ -32,15 +32,39 @@ wildcard_constraints:
 def needed(collection):
     """Whether the run uses a collection, without being asked for single files."""
     kind, name = collection.split("/")
-    if kind in ("experiments", "judges"):
+    if kind in ("experiments", "judges", "published"):
         return setup["human_data"] == "participants"
     trained_on = [how["dataset"] for how in setup["training"].values()]
-    return kind != "datasets" or name in [*setup["dataset_of"].values(), *trained_on]
+    shown = [*setup["dataset_of"].values(), *trained_on, *setup["analyses"]["brain"]["shown"]]
+    return kind != "datasets" or name in shown
+
+
+def in_run(model):
+    """Whether a model has a part in the run, and not only in a model card."""
+    analysed = (name for one in setup["analyses"].values() for name in one["built"])
+    return model in {*setup["generation_models"], *setup["recognition_models"], *analysed}
+
+
+def vocabularies():
+    """Tables of categories that the run's datasets take from an archive."""
+    datasets = {dataset: setup["datasets"][dataset] for dataset in setup["stimuli"]}
+    return [entry["categories"] for entry in datasets.values() if "vocabulary" in entry]
+
+
+def number_of_categories(dataset):
+    """How many categories a model may answer with."""
+    entry = setup["datasets"][dataset]
+    return entry["vocabulary"]["classes"] if "vocabulary" in entry else len(category_classes(dataset, entry))
 
 
 def code(name, *data):
     """Version of the code that scripts/<name>.py runs, and of other files that it reads of this repository."""
     return code_version(SCRIPTS / f"{name}.py", data)
+
+
+def templates(name):
+    """The templates of a small page."""
+    return [SCRIPTS / "metamers" / f"{template}.html.j2" for template in ("page", name)]
 
 
 def dataset_folder(dataset):
@@ -65,16 +89,43 @@ def weights_file(model):
     """The file of a model's weights, or None where they are random."""
     if model in setup["training"]:
         return f"{RESULTS}/training/{model}.safetensors"
-    collection = f"weights/{model}"
+    weights = setup["models"][model]["weights"]
+    if item := retrieved_item(weights, setup["archives"]):
+        return f"{RESOURCES}/weights/{model}/{item['name']}"
+    return weights.get("path")
+
+
+def weights_input(model, file):
+    """What whoever reads a file of a model's weights waits for: the retrieved folder that it lies in, or the file."""
+    folder = f"{RESOURCES}/weights/{model}"
+    return folder if file.startswith(f"{folder}/") else file
+
+
+def frozen_file(model):
+    """The checkpoint on whose weights a model's readout is trained, or None."""
+    collection = f"frozen/{model}"
     if collection in COLLECTIONS:
         return f"{RESOURCES}/{collection}/{COLLECTIONS[collection][0]['name']}"
-    return setup["models"][model]["weights"].get("path")
+    return (setup["training"][model]["from"] or {}).get("path")
+
+
+def frozen_of(wildcards):
+    """Input function: the checkpoint on whose weights a readout is trained, if it is."""
+    model = wildcards.trained_model
+    if f"frozen/{model}" in COLLECTIONS:
+        return {"frozen": f"{RESOURCES}/frozen/{model}"}
+    return {"frozen": frozen_file(model)} if frozen_file(model) else {}
 
 
 def architecture(model):
     """What a model's results depend on, of its registry entry."""
     not_computed_with = ("references", "accuracy", "published_as")
-    return {key: value for key, value in setup["models"][model].items() if key not in not_computed_with}
+    entry = {key: value for key, value in setup["models"][model].items() if key not in not_computed_with}
+    stages = {
+        stage: {key: value for key, value in place.items() if key != "published"} if isinstance(place, dict) else place
+        for stage, place in entry["stages"].items()
+    }
+    return entry | {"stages": stages}
 
 
 def choice(model):
@@ -96,12 +147,38 @@ def model_files(wildcard):
     """Input function: the files that the model in a wildcard is built from."""
 
     def files(wildcards):
-        model, found = wildcards[wildcard], builder_of(wildcard)(wildcards)
-        if f"weights/{model}" in COLLECTIONS:
-            return found | {"weights": f"{RESOURCES}/weights/{model}"}
-        return found | ({"weights": weights_file(model)} if weights_file(model) else {})
+        model = wildcards[wildcard]
+        read = [weights_file(model), setup["models"][model]["weights"].get("besides", {}).get("path")]
+        weights = {weights_input(model, file) for file in read if file}
+        return builder_of(wildcard)(wildcards) | {"weights": sorted(weights)}
 
     return files
+
+
+def card_files(_wildcards):
+    """Input function: the files that the model of a model card is built from, and the stimuli that it is shown."""
+    model = config["model"]
+    if model is None:
+        raise ConfigurationError(
+            "model: of which model? Name one of the registry: `snakemake model_card --config model=NAME`. Valid: "
+            f"{', '.join(setup['models'])}."
+        )
+    categories = setup["datasets"][setup["dataset_of"][model]]["categories"]
+    return model_files("model")({"model": model}) | {"stimuli": stimuli_of(model), "categories": categories}
+
+
+def card_settings(model):
+    """What a model card has to know of the run in order to say what the run would take."""
+    dataset = setup["dataset_of"][model]
+    return {
+        "dataset": dataset,
+        "dataset_entry": choice(model),
+        "stages": setup["generation_models"].get(model, list(setup["models"][model]["stages"])),
+        "stimuli": [row["stimulus"] for row in setup["stimuli"][dataset]],
+        "seeds": config["synthesis"]["seeds"],
+        "batch_size": config["synthesis"]["batch_size"],
+        "synthesis": synthesis_settings(model),
+    }
 
 
 def examples_of(wildcards):
@@ -128,6 +205,19 @@ def stimuli_of(model):
 def exported_stimuli_of(model):
     """The natural stimuli that a model is shown, as exported."""
     return f"{RESULTS}/exported/datasets/{setup['dataset_of'][model]}"
+
+
+def has_brain(modality):
+    """Whether brains responded to stimuli of a modality in this run."""
+    brain = setup["analyses"]["brain"]
+    return bool(brain["models"]) and setup["datasets"][brain["dataset"]]["modality"] == modality
+
+
+def represented_stimuli(model):
+    """The natural stimuli that representations are compared by: those that brains responded to, where there are any."""
+    if has_brain(setup["models"][model]["modality"]):
+        return f"{RESULTS}/stimuli/{setup['analyses']['brain']['dataset']}.nc"
+    return stimuli_of(model)
 
 
 def stage_name(model, path):

@@ -3,7 +3,7 @@
 PARTICIPANTS = setup["human_data"] == "participants"
 EXPERIMENTS = [f"{RESULTS}/humans/{experiment}.nc" for experiment in setup["experiments"]]
 # With participants, the run makes for itself the tables that the repository carries in resources/published.
-PUBLISHED = f"{RESULTS}/humans" if PARTICIPANTS else "resources/published"
+PUBLISHED = f"{RESULTS}/humans" if PARTICIPANTS else located("resources/published")
 SOURCES = [*EXPERIMENTS, *(f"{RESOURCES}/judges/{modality}" for modality in setup["judges"])] if PARTICIPANTS else []
 HUMANS = [f"{RESULTS}/comparison/humans_vs_models.nc"]
 HUMANS += [*EXPERIMENTS, f"{RESULTS}/comparison/anova.nc"] if PARTICIPANTS else []

@@ -1,9 +1,8 @@
 """Report: figures, and one self-contained page that says what a run found."""
 
-from metamers.tables import category_classes
-
 REPORT = f"{RESULTS}/report"
-CAPTIONS = Path(workflow.basedir) / "workflow" / "report"
+CAPTIONS = ROOT / "workflow" / "report"
+REPORTED_TRAINING = [model for model in setup["training"] if in_run(model)]
 # The page says of each kind of figure what `snakemake --report` says.
 FIGURES = (
     [
@@ -11,9 +10,12 @@ FIGURES = (
         for kind in ("recognizability", "confusion", "null", "loss")
         for model in setup["generation_models"]
     ]
-    + [f"{REPORT}/figures/training_{model}.svg" for model in setup["training"]]
+    + [f"{REPORT}/figures/training_{model}.svg" for model in REPORTED_TRAINING]
     + [f"{REPORT}/figures/humans_vs_models_{modality}.svg" for modality in setup["judges"]]
     + ([f"{REPORT}/figures/contrasts.svg"] if CONTRASTS else [])
+    + ([f"{REPORT}/figures/vulnerability.svg"] if setup["analyses"]["vulnerability"]["models"] else [])
+    + ([f"{REPORT}/figures/brain.svg"] if BRAIN["models"] else [])
+    + [f"{REPORT}/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
 )
 
 
@@ -29,7 +31,7 @@ SHOWN_MODELS = {
     model: {
         "modality": setup["models"][model]["modality"],
         "dataset": setup["dataset_of"][model],
-        "categories": len(category_classes(setup["dataset_of"][model], setup["datasets"][setup["dataset_of"][model]])),
+        "categories": number_of_categories(setup["dataset_of"][model]),
         "input": setup["models"][model]["input"],
         "published_as": setup["models"][model].get("published_as"),
     }
@@ -209,6 +211,87 @@ rule report_training:
         SCRIPTS / "report_training.py"
 
 
+rule report_vulnerability:
+    input:
+        [f"{RESULTS}/vulnerability/{model}.nc" for model in setup["analyses"]["vulnerability"]["models"]],
+    output:
+        report(
+            f"{REPORT}/figures/vulnerability.svg",
+            caption="../report/vulnerability.rst",
+            category="Beside metamers",
+        ),
+    log:
+        f"{LOGS}/report_vulnerability.log",
+    benchmark:
+        f"{BENCHMARKS}/report_vulnerability.tsv"
+    params:
+        code=code("report_vulnerability"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing how vulnerable models are"
+    script:
+        SCRIPTS / "report_vulnerability.py"
+
+
+rule report_brain:
+    input:
+        [f"{RESULTS}/brain/{model}.nc" for model in BRAIN["models"]],
+    output:
+        report(
+            f"{REPORT}/figures/brain.svg",
+            caption="../report/brain.rst",
+            category="Beside metamers",
+        ),
+    log:
+        f"{LOGS}/report_brain.log",
+    benchmark:
+        f"{BENCHMARKS}/report_brain.tsv"
+    params:
+        code=code("report_brain"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing how well stages predict voxels"
+    script:
+        SCRIPTS / "report_brain.py"
+
+
+rule report_similarity:
+    input:
+        f"{RESULTS}/similarity/{{compared_modality}}.nc",
+    output:
+        report(
+            f"{REPORT}/figures/similarity_{{compared_modality}}.svg",
+            caption="../report/similarity.rst",
+            category="Beside metamers",
+            labels={"modality": "{compared_modality}"},
+        ),
+    log:
+        f"{LOGS}/report_similarity/{{compared_modality}}.log",
+    benchmark:
+        f"{BENCHMARKS}/report_similarity/{{compared_modality}}.tsv"
+    wildcard_constraints:
+        compared_modality=one_of(COMPARED_REPRESENTATIONS),
+    params:
+        code=code("report_similarity"),
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Drawing which stages agree ({wildcards.compared_modality})"
+    script:
+        SCRIPTS / "report_similarity.py"
+
+
 rule report_humans_vs_models:
     input:
         f"{RESULTS}/comparison/humans_vs_models.nc",
@@ -249,7 +332,10 @@ rule report:
         stimuli=list(dict.fromkeys(stimuli_of(model) for model in setup["generation_models"])),
         metamers=[path for model in setup["generation_models"] for path in metamers_of(model)],
         nulls=[f"{RESULTS}/nulls/{model}.nc" for model in setup["generation_models"]],
-        training=[f"{TRAINING}/{model}.nc" for model in setup["training"]],
+        training=[f"{TRAINING}/{model}.nc" for model in REPORTED_TRAINING],
+        vulnerability=[f"{RESULTS}/vulnerability/{model}.nc" for model in setup["analyses"]["vulnerability"]["models"]],
+        brain=[f"{RESULTS}/brain/{model}.nc" for model in BRAIN["models"]],
+        similarity=[f"{RESULTS}/similarity/{modality}.nc" for modality in COMPARED_REPRESENTATIONS],
     output:
         report(f"{REPORT}/index.html", caption="../report/page.rst", category="The whole report"),
     log:
@@ -266,19 +352,22 @@ rule report:
             }
             for model in setup["recognition_models"]
         },
-        unheard_voices=all(voices_differ(how["dataset"]) for how in setup["training"].values()),
+        unheard_voices=all(voices_differ(setup["training"][model]["dataset"]) for model in REPORTED_TRAINING),
         captions={
             name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
-            for name in ("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models")
+            for name in (
+                *("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models"),
+                *("vulnerability", "brain", "similarity"),
+            )
         },
-        # Without what is of one machine only.
-        configuration={key: value for key, value in config.items() if key not in ("mirror", "device")},
+        # Without what is of one machine, or of a model card, only.
+        configuration={key: value for key, value in config.items() if key not in ("mirror", "device", "model")},
     threads: 1
     resources:
         mem_mb=2000,
     conda:
         ENVIRONMENT
     message:
-        "Writing the report of {config[run]}"
+        f"Writing the report of {config['run']}"
     script:
         SCRIPTS / "report.py"
