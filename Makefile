@@ -10,7 +10,7 @@ run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
 
 test: $(STAMP)
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 dry-runs: $(STAMP)
 	$(VENV)/bin/snakemake -n --quiet

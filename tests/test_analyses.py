@@ -92,7 +92,10 @@ def test_what_is_left_out_has_no_job(analysed):
     [
         ({"vulnerability": {"models": ["plain_"]}}, "analyses.vulnerability.models.0: unknown model 'plain_'. Valid"),
         ({"vulnerability": {"vision": None}}, "analyses.vulnerability.vision: missing; sizes of the attacks on"),
-        ({"brain": {"models": ["efficientnet_lite0"]}}, "'efficientnet_lite0' is of modality 'vision'"),
+        (
+            {"brain": {"models": ["efficientnet_lite0"]}},
+            "is of modality 'vision', but the stimuli of .* are of 'audio'",
+        ),
         ({"brain": {"dataset": "words"}}, "analyses.brain.dataset: unknown dataset 'words'"),
         ({"brain": {"responses": "no.nc"}}, "analyses.brain.responses: there is no file no.nc"),
         (
@@ -108,6 +111,23 @@ def test_a_wrong_analysis_is_said_before_the_first_job(root, monkeypatch, change
         del settings["analyses"]["vulnerability"]["vision"]
     with pytest.raises(config.ConfigurationError, match=message):
         config.resolve(settings)
+
+
+def test_too_few_stimuli_for_a_regression_are_said_before_the_first_job(root, tmp_path, monkeypatch):
+    small_hearing(root, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    settings = yaml.safe_load((tmp_path / "hearing.yaml").read_text()) | {"analyses": {"brain": BRAIN}}
+    message = r"analyses.brain.dataset: 'tones' has 6 stimuli of split test; .* needs 8 at least. .*brain: null"
+    with pytest.raises(config.ConfigurationError, match=message):
+        config.resolve(config.over_default(settings))
+
+
+def test_a_run_of_images_alone_leaves_brains_that_hear_out_by_itself(root, monkeypatch):
+    monkeypatch.chdir(root)
+    seeing = {"generation_models": ["efficientnet_lite0"], "recognition_models": ["efficientnet_lite1"]}
+    found = config.resolve(config.over_default(seeing | {"comparison": {"contrasts": []}}))["analyses"]
+    assert found["brain"]["models"] == found["brain"]["shown"] == []
+    assert found["vulnerability"]["models"] == found["similarity"]["models"] == ["efficientnet_lite0"]
 
 
 @pytest.mark.parametrize("missing", ["response", "participant", "stimulus"])

@@ -149,6 +149,15 @@ def test_a_folder_gives_the_files_that_lie_directly_in_it(tmp_path):
     }
 
 
+@pytest.mark.parametrize("members_left", [1, 3])
+def test_a_folder_whose_end_is_missing_is_not_taken_for_whole(tmp_path, members_left):
+    path = pack(tmp_path / "a.tar", *(member(f"set/{n}", bytes(512)) for n in range(4)))
+    path.write_bytes(path.read_bytes()[: members_left * 1024])
+    with pytest.raises(OSError, match=rf"damaged or cut off at byte {members_left * 1024}"):
+        archives.take_folder(path, "set", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("members", "message"),
     [

@@ -190,3 +190,32 @@ def test_the_report_says_whether_voxels_were_measured(simulated):
     assert explained.startswith(f"{float(found['best_stage_r2'].mean()):.2f} ±")
     title = brain_figure({"net": found}).get_suptitle()
     assert title.startswith("SIMULATED") == bool(simulated)
+
+
+def test_ridge_in_the_span_of_the_features_is_ridge_on_all_of_them():
+    from sklearn.linear_model import Ridge
+
+    rng = np.random.default_rng(5)
+    train, test = rng.normal(size=(24, 400)), rng.normal(size=(20, 400))
+    responses = train[:, :30] @ rng.normal(size=(30, 4)) + rng.normal(size=(24, 4))
+    predicted, parameters = brain.ridge(train, responses, test)
+
+    def left_out(parameter):
+        errors = []
+        for row in range(len(train)):
+            others = np.arange(len(train)) != row
+            fitted = Ridge(parameter, solver="svd").fit(train[others], responses[others])
+            errors.append(fitted.predict(train[[row]])[0] - responses[row])
+        return np.square(errors).mean(axis=0)
+
+    least = np.min([left_out(parameter) for parameter in 10.0 ** np.arange(-6, 20)], axis=0)
+    for response, parameter in enumerate(parameters):
+        assert left_out(parameter)[response] == pytest.approx(least[response], rel=1e-6)
+        whole = Ridge(parameter, solver="svd").fit(train, responses[:, response])
+        np.testing.assert_allclose(predicted[:, response], whole.predict(test), rtol=1e-6)
+
+
+def test_features_that_do_not_vary_predict_the_mean():
+    responses = np.arange(12.0).reshape(6, 2)
+    predicted, _ = brain.ridge(np.ones((6, 3)), responses, np.ones((4, 3)))
+    np.testing.assert_allclose(predicted, np.broadcast_to(responses.mean(axis=0), (4, 2)))

@@ -148,6 +148,7 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
         (change("efficientnet_lite0.stages", {"input": None, "a b": "x", "a/b": "y"}), r"'a b' must name a file of its own; 'a_b' does not do"),
         (change("efficientnet_lite0.stages", {"input": None, "natural": "x"}), "means the natural stimulus"),
         (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth"}), r"efficientnet_lite0\.weights: .* Wanted: .*sha256"),
+        (change("efficientnet_lite0.weights", {"url": "https://x.org/?a", "sha256": "0" * 8}), r"weights\.url: .* Wanted: address of a file"),
         (change("efficientnet_lite0.weights", {"path": "none.pth"}), r"efficientnet_lite0\.weights\.path: there is no file none\.pth"),
         (change("efficientnet_lite0.source", {"python": "none.py:f"}), r"efficientnet_lite0\.source\.python: there is no file none\.py"),
         (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: 'mean' is a required property Wanted: of a vision model size, mean and std"),
@@ -301,6 +302,7 @@ def test_models_that_a_run_trains_are_not_asked_for_the_words_of_published_ones(
     [
         ("models", "efficientnet_lite0.weights", {"archive": "nowhere", "file": "x.pt"}, r"models: efficientnet_lite0\.weights\.archive: unknown archive 'nowhere'.*Valid: visual_checkpoints, "),
         ("models", "CLIP_resnet50.weights.besides", {"archive": "alexnet_g"}, r"resnet50\.weights\.besides\.archive: unknown archive 'alexnet_g'\. Did you mean 'alexnet_gn'"),
+        ("models", "spectemp.weights.train.from", {"archive": "nowhere", "file": "x.pt"}, r"spectemp\.weights\.train\.from\.archive: unknown archive 'nowhere'"),
         ("datasets", "imagenet_400.files.archive", "asset", r"datasets: imagenet_400\.files\.archive: unknown archive 'asset'\. Did you mean 'assets'"),
         ("datasets", "imagenet_400.files.folder", "../x", r"datasets: imagenet_400\.files: '\.\./x' must be a path inside the archive"),
     ],
@@ -336,6 +338,7 @@ def test_only_a_network_that_has_read_texts_names_classes_by_them(settings, tmp_
     [
         ({"archive": "alexnet_gn"}, "weights/{}/besides/alexnet_gn_s1000_imagenet_wus_aug_final_weights_only.pth.tar"),
         ({"url": "https://x.org/w.pt", "sha256": "0" * 8}, "weights/{}/besides/w.pt"),
+        ({"url": "https://x.org/w.safetensors?a=/b", "sha256": "0" * 8}, "weights/{}/besides/w.safetensors"),
         ({"zero_shot": "imagenet", "module": "classify"}, "zero_shot/{}.safetensors"),
     ],
 )

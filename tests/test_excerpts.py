@@ -101,6 +101,11 @@ def test_the_vocabulary_is_ordered_by_class(tmp_path):
     assert list(excerpts.read_vocabulary(given, 8).items()) == [("zebra", 2), ("apple", 4), ("mountain", 7)]
 
 
+@pytest.mark.parametrize("nothing", ["", None])
+def test_the_class_of_no_word_is_no_answer(tmp_path, nothing):
+    assert excerpts.read_vocabulary(encodings(tmp_path / "v.pckl", {nothing: 0} | INDEX), 8).keys() == INDEX.keys()
+
+
 @pytest.mark.parametrize(
     "words", [{"a": 0, "b": 8}, {"a": 1, "b": 1}, {"a": -1, "b": 1}, {"a": 0.5, "b": 1}, {1: 1, 2: 2}, [1]]
 )

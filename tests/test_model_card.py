@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tiny
 import torch
 import xarray as xr
 import yaml
@@ -9,7 +10,7 @@ from test_workflow import copy_of, small, snakemake
 from torch import nn
 
 from metamers import files, model_card
-from metamers.models import Model
+from metamers.models import Model, use_threads
 from metamers.preprocessing import ImagePreprocessing
 
 STIMULI = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -96,6 +97,24 @@ def test_a_step_that_keeps_more_takes_more_memory_and_leaves_this_process_as_it_
     assert big_cost["step_seconds"] > small_cost["step_seconds"] > 0
 
 
+def test_a_stage_is_not_charged_with_memory_that_was_freed_before():
+    model = model_of(sequence(flatten=nn.Flatten(), classify=nn.Linear(192, 4)), {"classify": "classify"})
+    use_threads(1)
+    before = model_card.cost(model, "classify", STIMULI, STIMULI)["peak_memory"]
+    # Below the threshold of a block of its own, so that it stays with the process when it is freed.
+    torch.ones(60_000_000).sum()
+    assert model_card.cost(model, "classify", STIMULI, STIMULI)["peak_memory"] < before + 60
+
+
+@pytest.mark.parametrize("stage", ["round", "never"])
+def test_where_no_step_can_be_taken_none_is_timed(stage):
+    network = sequence(flatten=nn.Flatten(), round=tiny.Round(), classify=nn.Linear(192, 4), never=nn.Identity())
+    network.forward = lambda values: network.classify(network.round(network.flatten(values)))
+    found = model_card.cost(model_of(network, {"round": "round", "never": "never"}), stage, STIMULI, STIMULI)
+    assert np.isnan(found["step_seconds"])
+    assert np.isnan(found["peak_memory"])
+
+
 @pytest.fixture(scope="module")
 def carded(root, tmp_path_factory):
     """A folder with models of all kinds in its registry, and the arguments of its run."""
@@ -105,6 +124,10 @@ def carded(root, tmp_path_factory):
     models["broken"] = models["first"] | {
         "source": {"python": "mine/builders.py:rounding"},
         "stages": {"input": None, "convolve": "convolve", "round": "round", "nowhere": "conv", "logits": "classify"},
+    }
+    models["not_finite"] = models["first"] | {
+        "source": {"python": "mine/builders.py:not_finite"},
+        "stages": {"input": None, "convolve": "convolve"},
     }
     models["unbuilt"] = models["first"] | {"source": {"python": "mine/builders.py:not_a_network"}}
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
@@ -128,6 +151,16 @@ def test_a_model_outside_the_run_gets_a_card_that_says_what_does_not_work(carded
     assert page.count("Does not work.") == 3
     assert "Its weights are random" in page
     assert str(folder) not in page
+
+
+def test_a_model_without_finite_scores_gets_a_card_that_says_so(carded):
+    folder, arguments = carded
+    snakemake(folder, "model_card", *arguments, "--config", "model=not_finite")
+    card = files.load(folder / "results/small/model_cards/not_finite.nc")
+    assert card.attrs["findings"] == "model not_finite: class scores are not finite."
+    assert (card["problem"] == "").all()
+    assert (card["step_seconds"] > 0).all()
+    assert np.isnan(card["top_1"])
 
 
 def test_a_model_that_cannot_be_built_has_no_card(carded):

@@ -63,6 +63,12 @@ def test_a_stage_that_does_not_vary_agrees_with_nothing_and_spoils_nothing():
     assert np.isnan(found[1]).all()
 
 
+def test_a_brain_of_one_voxel_is_refused():
+    made = brain.simulated(RNG.standard_normal((9, 4)), range(9), 2, 2, 2, noise=1, seed=0)
+    with pytest.raises(ValueError, match="one voxel of simulated_2; representational similarity needs two"):
+        similarity.of_participants(made.isel(voxel=slice(3)))
+
+
 def test_of_all_stages_that_which_a_brain_was_made_from_is_most_like_it():
     rng = np.random.default_rng(1)
     names = np.array([f"stimulus_{n}" for n in range(25)])

@@ -359,3 +359,13 @@ def test_another_checkpoint_trains_its_readout_anew(readouts):
     state["model"]["encoder.convolve.bias"] += 1
     torch.save(state, folder / "mine/checkpoint.pt")
     assert counts(snakemake(folder, "-n", "results/hearing/training/path.safetensors", *HEARING))["train"] == 1
+
+
+def test_a_model_that_only_a_card_is_asked_of_is_trained_for_its_card_alone(readouts):
+    folder, _ = readouts
+    settings = yaml.safe_load((folder / "hearing.yaml").read_text())
+    settings |= {"run": "carded", "generation_models": ["path"], "recognition_models": ["path"]}
+    (folder / "carded.yaml").write_text(yaml.safe_dump(settings))
+    asked = ("--configfile", "carded.yaml", "--config", "model=url")
+    assert counts(snakemake(folder, "-n", *asked)) == counts(snakemake(folder, "-n", *asked[:2]))
+    assert counts(snakemake(folder, "-n", "model_card", *asked))["train"] == 1

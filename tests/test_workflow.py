@@ -254,6 +254,13 @@ def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in snakemake(folder, *arguments)
 
 
+def test_a_step_that_its_memory_was_too_small_for_is_given_more(root, clone):
+    arguments = small(root, clone)
+    script = "assert snakemake.resources.mem_mb == 32000\nopen(snakemake.output[0], 'w').close()\n"
+    (clone / "scripts" / "null.py").write_text(script)
+    snakemake(clone, "results/small/nulls/first.nc", "--retries", "1", *arguments)
+
+
 def test_the_same_configuration_gives_the_same_bits(finished, root, clone):
     folder, arguments = finished
     small(root, clone)

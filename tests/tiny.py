@@ -65,6 +65,17 @@ class Rounding(nn.Module):
         return self.classify(self.round(self.convolve(images)).mean((2, 3)))
 
 
+class NotFinite(nn.Module):
+    """The logarithm of what can be negative."""
+
+    def __init__(self, classes: int = 4):
+        super().__init__()
+        self.convolve = nn.Conv2d(3, classes, 3)
+
+    def forward(self, values):
+        return self.convolve(values).mean((2, 3)).sub(10).log()
+
+
 class Round(nn.Module):
     """To whole numbers; no gradient gets through."""
 
@@ -90,6 +101,11 @@ def hearing(**arguments):
 def rounding(**arguments):
     """A model that is not differentiable."""
     return Rounding(**arguments)
+
+
+def not_finite(**arguments):
+    """A model whose class scores are NaN."""
+    return NotFinite(**arguments)
 
 
 def without_scores():

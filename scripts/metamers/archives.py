@@ -163,6 +163,8 @@ def take_folder(path: Path, folder: str, target: Path) -> None:
         names = [PurePosixPath(member.name).name for member in inside]
         if double := sorted({name for name in names if names.count(name) > 1}):
             raise OSError(f"{path}: {folder} has {', '.join(double)} twice")
+        if damage := _damage(tar):
+            raise OSError(f"{path}: more files may have been in {folder}{damage}; fetch it again")
         target.mkdir(parents=True, exist_ok=True)
         for name, member in tqdm(list(zip(names, inside, strict=True)), desc=folder, unit="file", mininterval=1):
             _copy(path, tar, _regular(path, member), target / name, lambda _: None)

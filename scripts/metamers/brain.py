@@ -150,10 +150,18 @@ def ridge(train: np.ndarray, responses: np.ndarray, test: np.ndarray) -> tuple[n
     """
     from sklearn.linear_model import RidgeCV
 
+    # Ridge regression does not change under a rotation, so it is done in the span of the training features, which has
+    # fewer dimensions than there are stimuli: a stage can have a million units.
+    mean = train.mean(axis=0)
+    left, lengths, directions = np.linalg.svd(train - mean, full_matrices=False)
+    spanned = lengths > lengths[0] * max(train.shape) * np.finfo(train.dtype).eps
+    inside, outside = left[:, spanned] * lengths[spanned], (test - mean) @ directions[spanned].T
+    if not spanned.any():  # features that do not vary predict the mean
+        inside, outside = np.zeros((len(train), 1)), np.zeros((len(test), 1))
     # The largest first, as in the study's analysis; the smallest can divide by 0, and are then not chosen.
     with np.errstate(divide="ignore", invalid="ignore"):
-        fitted = RidgeCV(alphas=RIDGE_PARAMETERS[::-1], alpha_per_target=True).fit(train, responses)
-    return fitted.predict(test), fitted.alpha_
+        fitted = RidgeCV(alphas=RIDGE_PARAMETERS[::-1], alpha_per_target=True, gcv_mode="eigen").fit(inside, responses)
+    return fitted.predict(outside), fitted.alpha_
 
 
 def corrected_r2(
@@ -219,7 +227,7 @@ def regression(activations: xr.Dataset, measured: xr.DataArray, count: int, seed
     Raises
     ------
     ValueError
-        When stimuli are missing, a response is not finite, or there are too few stimuli, repetitions or participants.
+        When stimuli are missing, a response is not finite, or there are too few repetitions or participants.
     """
     names = activations["stimulus"].values
     check_responses(measured, names)
@@ -269,8 +277,6 @@ def check_responses(measured: xr.DataArray, stimuli: Sequence[str]) -> None:
         raise ValueError("responses: one repetition; the correction for noise needs two at least")
     if len(set(measured["participant"].values)) < 2:
         raise ValueError("responses: one participant; the choice of a stage needs two at least")
-    if len(stimuli) < 8:
-        raise ValueError(f"{len(stimuli)} stimuli; a regression with halves of them needs 8 at least")
 
 
 def simulated(

@@ -6,6 +6,7 @@ the workflow calls this each time that it builds its DAG.
 """
 
 import math
+import urllib.parse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ TRAINING_DEFAULTS = {
     "from": None,
     "perturbation": None,
 }
+
+LEAST_REGRESSED = 8  # stimuli, of which halves are learned from and predicted
 
 RETRIEVED = "resources/retrieved"
 
@@ -279,17 +282,22 @@ def _locate_files(models: Mapping[str, dict], datasets: Mapping[str, dict]) -> N
 
 def archive_path(name: str, archives: Mapping[str, dict]) -> str:
     """Where a file of the registry of archives is retrieved to."""
-    return f"{RETRIEVED}/archives/{name}{Path(archives[name]['url']).suffix}"
+    return f"{RETRIEVED}/archives/{name}{Path(_file_name(archives[name]['url'])).suffix}"
+
+
+def _file_name(url: str) -> str:
+    """The last part of an address, without what may follow it (``?download=true``)."""
+    return urllib.parse.urlsplit(url).path.rsplit("/", 1)[-1]
 
 
 def retrieved_item(weights: Mapping[str, Any], archives: Mapping[str, dict]) -> dict[str, str] | None:
     """What ``metamers.retrieve`` takes for a file of weights; None where it is not retrieved."""
     wanted = {key: weights[key] for key in ("package", "file", "url", "sha256") if key in weights}
     if "package" in weights or "url" in weights:
-        return {"name": (weights.get("file") or weights["url"]).rsplit("/", 1)[-1], **wanted}
+        return {"name": Path(weights["file"]).name if "file" in weights else _file_name(weights["url"]), **wanted}
     if "archive" in weights:
         # Without `file` the archive is the file itself.
-        name = Path(weights.get("file") or archives[weights["archive"]]["url"]).name
+        name = Path(weights["file"]).name if "file" in weights else _file_name(archives[weights["archive"]]["url"])
         return {"name": name, "archive": archive_path(weights["archive"], archives), **wanted}
     return None
 
@@ -322,7 +330,9 @@ def _place_vocabularies(datasets: Mapping[str, dict]) -> None:
 def _check_archives(models: Mapping[str, dict], datasets: Mapping[str, dict], archives: Mapping[str, dict]) -> None:
     """Whatever comes from an archive names one that is registered, and a place inside it."""
     places = {f"models: {name}.weights": model["weights"] for name, model in models.items()}
-    places |= {f"{key}.besides": weights.get("besides", {}) for key, weights in places.items()}
+    places |= {f"{key}.besides": weights.get("besides", {}) for key, weights in places.items()} | {
+        f"{key}.train.from": weights.get("train", {}).get("from") or {} for key, weights in places.items()
+    }
     for name, dataset in datasets.items():
         places[f"datasets: {name}.files"] = dataset.get("files", {})
         places[f"datasets: {name}.categories"] = dataset.get("vocabulary", {})
@@ -348,8 +358,7 @@ def _check_models(models: Mapping[str, dict], source: str) -> None:
         if "zero_shot" in model["weights"].get("besides", {}) and "open_clip" not in model["source"]:
             (kind, *_) = model["source"]
             raise ConfigurationError(
-                f"{source}: {name}.weights.besides.zero_shot: only source.open_clip has read texts; found "
-                f"source.{kind}"
+                f"{source}: {name}.weights.besides.zero_shot: only source.open_clip has read texts; found source.{kind}"
             )
         if NATURAL in stages:
             raise ConfigurationError(f"{source}: {name}.stages: {NATURAL!r} means the natural stimulus")
@@ -570,7 +579,10 @@ def _analysed_models(
         if name not in models:
             raise unknown_name("model", name, models, f"{key}.{number}")
         if modality not in (None, models[name]["modality"]):
-            raise ConfigurationError(f"{key}.{number}: {name!r} is of modality {models[name]['modality']!r}")
+            raise ConfigurationError(
+                f"{key}.{number}: {name!r} is of modality {models[name]['modality']!r}, but the stimuli of "
+                f"analyses.brain.dataset are of {modality!r}"
+            )
     return list(chosen or [])
 
 
@@ -621,7 +633,14 @@ def _brain(
     chosen = _analysed_models(given["models"], f"{key}.models", generation_models, models, modality)
     if not chosen:
         return absent
-    if responses := given["responses"]:
+    stimuli = [row for row in stimulus_table(dataset, datasets[dataset]) if row["split"] == "test"]
+    if len(stimuli) < LEAST_REGRESSED:
+        raise ConfigurationError(
+            f"{key}.dataset: {dataset!r} has {len(stimuli)} stimuli of split test; a regression with halves of them "
+            f"needs {LEAST_REGRESSED} at least. A run without it needs `analyses: {{brain: null}}`."
+        )
+    if given["responses"]:
+        responses = located(given["responses"])
         if not Path(responses).is_file():
             raise ConfigurationError(f"{key}.responses: there is no file {responses}; wanted NetCDF, or null")
         return {"models": chosen, "dataset": dataset, "responses": responses, "simulated": None}

@@ -118,7 +118,7 @@ def read_vocabulary(path: str | Path, classes: int) -> dict[str, int]:
     Returns
     -------
     dict
-        Word → index, by index.
+        Word → index, by index. A class for sounds without a word, which has no name, is no answer and left out.
 
     Raises
     ------
@@ -126,6 +126,8 @@ def read_vocabulary(path: str | Path, classes: int) -> dict[str, int]:
         When the file is anything else, or an index is none or is there twice.
     """
     found = _read(Path(path), (ENCODINGS,))[ENCODINGS]
+    if isinstance(found, dict):
+        found = {word: index for word, index in found.items() if word not in (None, "")}
     plain = isinstance(found, dict) and all(
         isinstance(word, str) and word.strip() and isinstance(index, int | np.integer) and not isinstance(index, bool)
         for word, index in found.items()

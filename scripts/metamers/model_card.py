@@ -4,6 +4,7 @@ Every check ends in words that say what is wrong and what would help; nothing he
 """
 
 import contextlib
+import ctypes
 import functools
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
@@ -201,6 +202,13 @@ def _most_memory() -> float:
     return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
 
 
+def _give_back() -> None:
+    """Give freed memory, which ``metamers.models.use_threads`` keeps, back to the system, where that is glibc."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
 def _measure_here(model: Model, stage: str, natural: torch.Tensor, start: torch.Tensor) -> tuple[float, float]:
     with torch.no_grad():
         target = model(natural, stage)
@@ -248,6 +256,7 @@ def cost(model: Model, stage: str, natural: torch.Tensor, start: torch.Tensor) -
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
     measure = functools.partial(_measure_here, model, stage, natural, start)
+    _give_back()  # or the copy would be charged with what loading the model took
     process = context.Process(target=_report, args=(sending, measure))
     process.start()
     sending.close()

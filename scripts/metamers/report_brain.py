@@ -12,6 +12,7 @@ from metamers.report_figures import BLUE, FAINT, GREEN, INK, KIND_MARKERS, ORANG
 from metamers.report_tables import Table, number
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK)
+RHO_TICKS = (-1, -0.5, 0, 0.5, 1)
 SIMULATED = "SIMULATED voxels, made from {}: no brain was measured"
 
 
@@ -86,7 +87,9 @@ def similarity_figure(found: xr.Dataset) -> Figure:
     panels = figure.subplots(1, 2, width_ratios=[5, 1], sharey=True) if with_brain else [figure.subplots()]
     axes = panels[0]
     image = axes.imshow(found["spearman_rho"].values, cmap="cividis", vmin=-1, vmax=1, aspect="equal")
-    figure.colorbar(image, ax=axes, location="bottom", shrink=0.5, label="Spearman ρ of dissimilarities")
+    figure.colorbar(
+        image, ax=axes, location="bottom", shrink=0.5, label="Spearman ρ of dissimilarities", ticks=RHO_TICKS
+    )
     borders = np.flatnonzero(models[1:] != models[:-1]) + 0.5
     for border in borders:
         axes.axhline(border, color="white", linewidth=1.5)

@@ -52,10 +52,21 @@ def of_participants(measured: xr.DataArray) -> dict[str, np.ndarray]:
     Parameters
     ----------
     measured
-        (stimulus, voxel, repetition), with ``participant`` of each voxel; two voxels of each at least.
+        (stimulus, voxel, repetition), with ``participant`` of each voxel.
+
+    Raises
+    ------
+    ValueError
+        When a participant has a single voxel, whose responses correlate with nothing.
     """
     mean = measured.transpose("stimulus", "voxel", "repetition").mean("repetition").values
     who = measured["participant"].values
+    names, voxels = np.unique(who, return_counts=True)
+    if alone := [str(name) for name in names[voxels < 2]]:
+        raise ValueError(
+            f"responses: one voxel of {', '.join(alone)}; representational similarity needs two of each participant. "
+            "`analyses.similarity.models: []` leaves it out."
+        )
     return {str(one): dissimilarity(mean[:, who == one]) for one in dict.fromkeys(who)}
 
 
@@ -79,7 +90,8 @@ def similarity(
         (representation, other_representation) → ``spearman_rho``, with ``representation_model`` and
         ``representation_stage`` of each; (representation, pair) → ``dissimilarity``, with ``stimulus_a`` and
         ``stimulus_b`` of each pair. With people also (participant, representation) → ``brain_spearman_rho``, and
-        (participant) → ``brain_agreement``: with the mean of all others, what a perfect model could reach.
+        (participant) → ``brain_agreement``: with the mean of all others, a lower bound of what a perfect model would
+        reach (Nili et al. 2014).
     """
     counts = [one.sizes["stage"] for one in models.values()]
     values = np.concatenate([one["dissimilarity"].values for one in models.values()])

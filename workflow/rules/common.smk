@@ -128,6 +128,11 @@ def architecture(model):
     return entry | {"stages": stages}
 
 
+def memory_of_model(_wildcards, attempt):
+    """Megabytes for a step that computes with a model, whose size is not known before: eight times more at each try."""
+    return 4000 * 8 ** (attempt - 1)
+
+
 def choice(model):
     """What the answers of a model, or about its metamers, depend on, of its dataset's registry entry."""
     return {"categories": setup["datasets"][setup["dataset_of"][model]]["categories"]}

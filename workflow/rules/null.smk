@@ -20,7 +20,7 @@ rule null:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory_of_model,
     conda:
         ENVIRONMENT
     message:

@@ -27,7 +27,7 @@ rule recognize:
         dataset_entry=lambda wildcards: choice(wildcards.generation_model),
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory_of_model,
     conda:
         ENVIRONMENT
     message:

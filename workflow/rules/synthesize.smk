@@ -27,7 +27,7 @@ rule synthesize:
     # One thread, so that results do not depend on how many cores the workflow was given.
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory_of_model,
     conda:
         ENVIRONMENT
     message:
