@@ -133,7 +133,7 @@ def test_a_participant_counts_with_the_median_voxel_of_the_median_split(tmp_path
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"r2s": None}, "found .*, wanted a dictionary with layer_name, r2s"),
+        ({"r2s": None}, "found .*, wanted a dictionary with layer_name and .*r2s"),
         ({"r2s": np.full((2, 3), np.nan)}, r"r2s: wanted \(voxel, split\) of finite numbers"),
         ({"r2s": np.full((2, 3), -0.1)}, "finite numbers from 0"),
         ({"r2s": np.zeros((3, 3))}, "found 2 voxels of 2 participants, wanted 3 of 2"),

@@ -133,6 +133,27 @@ def read_pickle(stream: BinaryIO, unpickler: type[NumpyUnpickler] = NumpyUnpickl
         raise ValueError(f"not a pickle that may be read: {error}") from error
 
 
+def read_pickled(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    """The dictionary in a public pickle.
+
+    Raises
+    ------
+    ValueError
+        When the file is no pickle that may be read, or not a dictionary with ``keys``: names the file.
+    OSError
+        When there is no such file.
+    """
+    with path.open("rb") as stream:
+        try:
+            content = read_pickle(stream)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    if not isinstance(content, dict) or not content.keys() >= set(keys):
+        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"{path}: found {found}, wanted a dictionary with {' and '.join(keys)}")
+    return content
+
+
 def read_judgement(path: str | Path, layers: Iterable[str], answers: str, average: str) -> dict[str, float]:
     """Read what one model made of another model's metamers.
 
@@ -158,14 +179,7 @@ def read_judgement(path: str | Path, layers: Iterable[str], answers: str, averag
         When there is no such file.
     """
     path = Path(path)
-    with path.open("rb") as stream:
-        try:
-            content = read_pickle(stream)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    if not isinstance(content, dict) or not {answers, average} <= content.keys():
-        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"{path}: found {found}, wanted a dictionary with {answers} and {average}")
+    content = read_pickled(path, [answers, average])
     wanted = {*layers, JUDGED_INPUT}
     proportions = {}
     for key in (answers, average):

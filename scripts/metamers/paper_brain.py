@@ -15,7 +15,7 @@ import xarray as xr
 
 from metamers.brain import best_stage_left_out
 from metamers.compare import CORRELATIONS, bootstrap_intervals, correlations
-from metamers.humans import DECIMALS, OBSERVERS, pooled, read_pickle, stage_union
+from metamers.humans import DECIMALS, OBSERVERS, pooled, read_pickled, stage_union
 from metamers.tables import read_table
 
 ALL_VOXELS = "all"  # the region that is every voxel of auditory cortex that was measured
@@ -210,14 +210,7 @@ def read_voxels(
         When there is no such file.
     """
     path = Path(path)
-    with path.open("rb") as stream:
-        try:
-            content = read_pickle(stream)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    if not isinstance(content, dict) or not content.keys() >= VOXEL_KEYS:
-        found = sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"{path}: found {found}, wanted a dictionary with {', '.join(sorted(VOXEL_KEYS))}")
+    content = read_pickled(path, sorted(VOXEL_KEYS))
     if repr(bytes(content["layer_name"])) not in path.name:
         raise ValueError(f"{path}: layer_name: found {content['layer_name']}, wanted that of the file's name")
     values = np.asarray(content["r2s"])
