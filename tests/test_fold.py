@@ -58,6 +58,25 @@ def test_a_convolution_that_serves_twice_is_left_alone():
     assert isinstance(folded.norm, nn.BatchNorm2d)
 
 
+def test_all_stages_are_seen_in_one_run_as_each_is_seen_alone(root):
+    stages = {
+        "input": None,
+        "first": {"module": "relu", "pass_through_relu": "relu"},
+        "block": {"module": "block", "pass_through_relu": "relu"},
+        "scores": "classify",
+    }
+    model = load(tiny(root, "convolutional", stages))
+    images = torch.rand(2, *model.preprocessing.signal_shape)
+    with model.all_stages() as found:
+        model.scores(images)
+    assert list(found) == ["first", "block", "scores"]
+    for stage, activations in found.items():
+        assert torch.equal(activations, model(images, stage))
+    with model.all_stages() as found:
+        pass
+    assert found == {}
+
+
 def test_a_model_keeps_a_network_that_folding_would_change(root, monkeypatch, tmp_path):
     (tmp_path / "shared.py").write_text(
         "from test_fold import Shared, with_statistics\n\ndef build():\n    return with_statistics(Shared())\n"

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from metamers.match import MEASURES, match
+from metamers.match import MEASURES, match, mean_ranks
 from metamers.null import NULL_MEASURES, accept, choose_pairs, null_distribution
 
 
@@ -31,6 +31,20 @@ def test_correlations_are_scipys_ties_included(rng):
     measures = match(a, b)
     assert measures["pearson_r"] == pytest.approx(stats.pearsonr(a, b).statistic)
     assert measures["spearman_rho"] == pytest.approx(stats.spearmanr(a, b).statistic)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_ranks_are_scipys_to_the_bit(rng, kind):
+    values = rng.standard_normal(10_001).astype(kind)
+    zero = np.zeros(1, kind)
+    many_ties = np.round(np.maximum(values, 0), 2)
+    with_zeros = np.where(np.abs(values) < 1, np.copysign(zero, values), values)
+    denormal = values * np.finfo(kind).smallest_subnormal
+    neighbours = np.nextafter(np.ones(3, kind), np.array([0, 1, 2], kind))
+    for some in (values, many_ties, with_zeros, denormal, neighbours, values[:1], zero):
+        ranks = mean_ranks(some)
+        assert ranks.dtype == np.float64
+        np.testing.assert_array_equal(ranks, stats.rankdata(some))
 
 
 def test_constant_activations_have_no_correlation():

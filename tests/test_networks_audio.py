@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pytest
+import timm.layers
+import timm.layers.pool2d_same
 import torch
 import torchvision
 from torch import nn
@@ -139,7 +141,10 @@ def windows(values, kernel, stride, fill):
     return np.array([[values[r : r + kernel[0], c : c + kernel[1]] for c in starts[1]] for r in starts[0]])
 
 
-@pytest.mark.parametrize("shape", [(21, 39), (20, 38), (7, 16), (5, 5)])
+SAME_SHAPES = [(21, 39), (20, 38), (7, 16), (5, 5)]
+
+
+@pytest.mark.parametrize("shape", SAME_SHAPES)
 @pytest.mark.parametrize("layer", ["conv0", "maxpool0", "conv1", "conv2", "avgpool"])
 def test_same_padding_is_what_tensorflow_does(layer, shape):
     module = getattr(networks.coch_cnn9(3, width=0.01), layer)
@@ -153,6 +158,27 @@ def test_same_padding_is_what_tensorflow_does(layer, shape):
     else:
         expected = seen.max((2, 3)) if layer == "maxpool0" else seen.mean((2, 3))
     np.testing.assert_allclose(module(values)[0, 0].detach(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SAME_SHAPES)
+@pytest.mark.parametrize("layer", ["conv0", "maxpool0", "conv1", "conv2", "avgpool"])
+def test_padded_layers_are_timms_to_the_bit(layer, shape):
+    ours = getattr(networks.coch_cnn9(3, width=0.05), layer)
+    if isinstance(ours, nn.Conv2d):
+        theirs = timm.layers.Conv2dSame(ours.in_channels, ours.out_channels, ours.kernel_size, ours.stride, bias=False)
+        theirs.load_state_dict(ours.state_dict())
+        values = cochleagrams(shape).repeat(1, ours.in_channels, 1, 1)
+    else:
+        kind = {"maxpool0": timm.layers.pool2d_same.MaxPool2dSame, "avgpool": timm.layers.AvgPool2dSame}[layer]
+        theirs, values = kind(ours.kernel_size, ours.stride), cochleagrams(shape)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        both = []
+        for module in (ours, theirs):
+            heard = values.clone(memory_format=layout).requires_grad_()
+            found = module.to(memory_format=layout)(heard)
+            found.square().sum().backward()
+            both.append((found.detach(), heard.grad))
+        assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
 
 
 def test_the_average_counts_the_padding():

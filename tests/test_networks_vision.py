@@ -214,7 +214,7 @@ def test_gradients_can_pass_through_the_rectifier_that_ends_a_stage(name, stage)
 def test_metamers_can_be_synthesized(name, stage):
     noise = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     start = (0.5 + 0.05 * noise).clamp(0, 1)
-    settings = {"steps": 20, "learning_rate": 0.05, "beta_2": 0.9, "optimizer": "adam"}
+    settings = {"steps": 20, "learning_rate": 0.05, "beta_1": 0.9, "beta_2": 0.9, "optimizer": "adam"}
     metamer, loss = synthesize(model_of(name), stage, image(), start, "one_cycle", settings)
     assert loss[0, -1] < 0.6 * loss[0, 0]
     assert not torch.allclose(metamer, image(), atol=0.1)

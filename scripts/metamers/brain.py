@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import scipy.stats
 import xarray as xr
 
 # Ridge parameters that leave-one-out chooses from, as in the study's analysis.
@@ -97,12 +96,16 @@ def least_reliability(number: int) -> float:
     Of 83 sounds 0.182, of 82 0.183: what the study divides by at least, where a reliability is lower (after Huth et al.
     2016).
     """
+    import scipy.stats  # here, since most who import this module do no such statistics
+
     t = scipy.stats.t.isf(CHANCE, number - 2)
     return float(t / np.sqrt(number - 2 + t**2))
 
 
 def correlate(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Pearson correlation over the first axis; 0 where one does not vary, as in the study's analysis."""
+    import scipy.stats  # here, since most who import this module do no such statistics
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", scipy.stats.ConstantInputWarning)
         warnings.simplefilter("ignore", scipy.stats.NearConstantInputWarning)

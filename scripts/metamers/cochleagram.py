@@ -6,12 +6,12 @@ the band needs: an envelope does not change when its band is shifted in frequenc
 coefficients are transformed alone, and the downsampling filter is applied to the envelope's lowest coefficients alone.
 """
 
+import itertools
 import math
 from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.fft import next_fast_len
 from torch import nn
 
 # An envelope is broader in frequency than its band, without limit but ever more weakly. Sampled at so many times the
@@ -71,9 +71,9 @@ def erb_filters(
     centers, spacing = _band_centers(low_hz, high_hz, filters, sample_factor)
     distance = (numbers - centers[:, None]) / (2 * sample_factor * spacing)
     bands = np.where(np.abs(distance) < 0.5, np.cos(np.pi * distance), 0.0)
-    rest = np.sqrt(np.clip(1 - bands**2, 0, 1))
-    low = np.where(numbers < centers[:sample_factor, None], rest[:sample_factor], 0)
-    high = np.where(numbers > centers[-sample_factor:, None], rest[-sample_factor:], 0)
+    first, last = (np.sqrt(np.clip(1 - ends**2, 0, 1)) for ends in (bands[:sample_factor], bands[-sample_factor:]))
+    low = np.where(numbers < centers[:sample_factor, None], first, 0)
+    high = np.where(numbers > centers[-sample_factor:, None], last, 0)
     return np.concatenate([low, bands, high]) / math.sqrt(sample_factor)
 
 
@@ -206,6 +206,21 @@ class Cochleagram(nn.Module):
         return compress(both @ self.series, self.power, self.offset, self.gradient_clip)
 
 
+def fast_length(least: int) -> int:
+    """The next length of which a Fourier transform is fast: no prime factor above 11, as scipy.fft.next_fast_len's.
+
+    To import SciPy's transforms for this takes a job a quarter of a second.
+    """
+    for length in itertools.count(least):
+        rest = length
+        for factor in (2, 3, 5, 7, 11):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            break
+    return length
+
+
 def _support(gains: np.ndarray) -> np.ndarray:
     """Of each filter, as many neighbouring bins as the widest of them spans, with all its own: (channel, bin)."""
     spans = [np.flatnonzero(gain) if gain.any() else np.zeros(1, int) for gain in gains]
@@ -223,6 +238,6 @@ def _rate_groups(gains: np.ndarray, kept: int, n_samples: int) -> list[tuple[int
     for channel in range(1, len(needs) + 1):
         window = needs[first : channel + 1]
         if channel == len(needs) or max(window) > RATE_STEP * min(window):
-            groups.append((first, channel, min(next_fast_len(max(needs[first:channel])), n_samples)))
+            groups.append((first, channel, min(fast_length(max(needs[first:channel])), n_samples)))
             first = channel
     return groups

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-import scipy.stats
-import statsmodels.api
 import xarray as xr
 
 from metamers.humans import stage_union
@@ -136,6 +134,8 @@ def recognizability(
 
 def correlations(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     """Square of Pearson's r, Spearman's rho and Kendall's tau-b of two series."""
+    import scipy.stats  # here, since most who import this module do no such statistics
+
     return (
         float(scipy.stats.pearsonr(x, y).statistic ** 2),
         float(scipy.stats.spearmanr(x, y).statistic),
@@ -266,13 +266,17 @@ def predict_human(other_models: np.ndarray, standard_error: np.ndarray, relation
     np.ndarray
         (point, 3): predicted, low, high, within 0..1; NaN for NaN.
     """
+    import scipy.stats
+    from statsmodels.regression.linear_model import OLS  # without the half of statsmodels that its api imports
+    from statsmodels.tools.tools import add_constant
+
     known = relation["model_mean"].notnull().values
     x, y = relation["model_mean"].values[known], relation["human_mean"].values[known]
-    fit = statsmodels.api.OLS(y, statsmodels.api.add_constant(x)).fit()
+    fit = OLS(y, add_constant(x)).fit()
     result = np.full((len(other_models), 3), np.nan)
     wanted = np.isfinite(other_models)
     if wanted.any():
-        new = statsmodels.api.add_constant(other_models[wanted], has_constant="add")
+        new = add_constant(other_models[wanted], has_constant="add")
         prediction = fit.get_prediction(new)
         own = np.nan_to_num(standard_error[wanted], nan=0.5) * fit.params[1]
         half = scipy.stats.t.ppf(ENDS[1], fit.df_resid) * np.sqrt(prediction.var_pred + prediction.var_resid + own**2)

@@ -8,7 +8,6 @@ same stimuli, so that differences are within stimuli.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import scipy.stats
 import xarray as xr
 
 from metamers.compare import ENDS, by_stimulus, mean_correct
@@ -24,6 +23,8 @@ def bootstrap_mean(values: np.ndarray, number: int, seed: int) -> tuple[float, f
     they are taken further out by as much (Hesterberg 2015, The American Statistician 69, 371-386, expanded
     percentiles). Below ``FEWEST`` values there is no interval (NaN), and without a value no mean.
     """
+    import scipy.stats  # here, since most who import this module do no such statistics
+
     values = values[np.isfinite(values)]
     n = len(values)
     if n < FEWEST:

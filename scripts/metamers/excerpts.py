@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 
 from metamers.humans import NumpyUnpickler, read_pickle
@@ -191,6 +190,8 @@ def excerpt_dataset(
             raise ValueError(f"{key}: class {facts['word_int']}, but in the vocabulary {classes.get(word)}")
         sound = np.asarray(excerpt[CLIPS][0], dtype=np.float64).ravel()
         if (rate := round(float(facts["sr"]))) != sampling_rate_hz:
+            import torch  # here, as in metamers.sounds
+
             logger.warning("%s: sampled at %d Hz, resampled to %d Hz", key, rate, sampling_rate_hz)
             sound = resample(torch.from_numpy(sound), rate, sampling_rate_hz).numpy()
         sound = fit_length(sound, samples, key)

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
-import scipy.io
 import xarray as xr
 
 from metamers.files import replace_whole
@@ -81,6 +80,8 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
     OSError
         When there is no such file.
     """
+    import scipy.io  # here, since only one step reads such a file
+
     path = Path(path)
     with path.open("rb") as stream:
         try:

@@ -22,6 +22,8 @@ from torch import nn
 from metamers.checkpoints import Placeholder, read_checkpoint
 from metamers.fold import fold_batch_norms
 from metamers.hashes import sha256_of
+from metamers.lazy_compiler import import_without_compiler
+from metamers.logs import spent
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 from metamers.preprocessing import PREPROCESSING
 
@@ -146,6 +148,31 @@ class Model(nn.Module):
         with self._pass_through(stage, stimuli):
             return self._run_to(stage, stimuli)
 
+    @contextmanager
+    def all_stages(self) -> Iterator[dict[str, torch.Tensor]]:
+        """Collect, of a run of ``scores`` within, stage → activations, but of ``input``.
+
+        A stage that is not reached, or does not give a tensor, is not among them.
+        """
+        found: dict[str, torch.Tensor] = {}
+
+        def keep(stage: str, output: Any) -> None:
+            if stage not in found and isinstance(output, torch.Tensor):
+                found[stage] = output.clone()  # as a later module may work in place
+
+        hooks = [
+            self.module_at(entry["module"], stage).register_forward_hook(
+                lambda _module, _inputs, output, stage=stage: keep(stage, output)
+            )
+            for stage, entry in self.stages.items()
+            if stage != INPUT_STAGE
+        ]
+        try:
+            yield found
+        finally:
+            for hook in hooks:
+                hook.remove()
+
     def units_in_loss(self, stage: str, progress: float) -> torch.Tensor | None:
         """Which units (unit,) of a stage's second dimension a synthesis is to match at a part 0 to 1 of its steps.
 
@@ -238,20 +265,19 @@ def use_threads(threads: int) -> None:
         libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # use_deterministic_algorithms would import PyTorch's compiler, most of a second, to tell it too.
+    torch.set_deterministic_debug_mode("warn")
 
 
 def _torchvision(name: str, arguments: dict) -> nn.Module:
-    import torchvision
-
+    torchvision = import_without_compiler("torchvision")
     if name not in torchvision.models.list_models():
         raise unknown_name("torchvision model", name, torchvision.models.list_models(), "source.torchvision")
     return torchvision.models.get_model(name, weights=None, **arguments)
 
 
 def _timm(name: str, arguments: dict) -> nn.Module:
-    import timm
-
+    timm = import_without_compiler("timm")
     if not timm.is_model(name):
         raise unknown_name("timm model", name, timm.list_models(), "source.timm")
     return timm.create_model(name, pretrained=False, **arguments)
@@ -523,6 +549,7 @@ def build_network(name: str, entry: Mapping[str, Any], seed: int) -> nn.Module:
             raise ValueError(f"models: {name}.source: {place} with arguments {arguments} fails: {error}") from error
 
 
+@spent("loading")
 def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | None, device: torch.device) -> Model:
     """Build a model of the registry and load its weights.
 
@@ -551,9 +578,7 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
         return Model(name, entry["modality"], preprocessing, network, entry["stages"])
 
     model = with_network(network)
-    example = preprocessing.example()
-    check_run(name, model.scores, example)
-    return folded(model, with_network, example).to(device, memory_format=torch.channels_last)
+    return folded(model, with_network, preprocessing.example()).to(device, memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -580,13 +605,24 @@ def check_run(name: str, scores_of: Callable[[torch.Tensor], Any], example: torc
 
 @torch.no_grad()
 def folded(model: Model, with_network: Callable[[nn.Module], Model], example: torch.Tensor) -> Model:
-    """The model with its batch normalizations folded, where that changes no stage beyond rounding; else as it is."""
+    """The model with its batch normalizations folded, where that changes no stage beyond rounding; else as it is.
+
+    Raises
+    ------
+    ValueError
+        When the network fails on the example, or does not give class scores.
+    """
+    with model.all_stages() as wanted:
+        wanted_scores = check_run(model.name, model.scores, example)
     inputs = model.preprocessing(example)
     try:
+        if missing := model.stages.keys() - wanted.keys() - {INPUT_STAGE}:
+            raise ValueError(f"no activations at {', '.join(sorted(missing))}")
         faster = with_network(fold_batch_norms(model.network, lambda network: network(inputs)))
-        for stage in model.stages:
-            torch.testing.assert_close(faster(example, stage), model(example, stage), rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(faster.scores(example), model.scores(example), rtol=1e-3, atol=1e-4)
+        with faster.all_stages() as found:
+            scores = faster.scores(example)
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(scores, wanted_scores, rtol=1e-3, atol=1e-4)
     except (AssertionError, ValueError):
         logger.info("%s: batch normalizations stay, since folding them would change a stage", model.name)
         return model

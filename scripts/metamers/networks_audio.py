@@ -5,15 +5,19 @@ Each function builds one untrained network that takes cochleagrams (batch, 1, fr
 full size; ``width`` makes narrower networks of the same layers. Training is left to others.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from timm.layers import AvgPool2dSame, Conv2dSame
-from timm.layers.pool2d_same import MaxPool2dSame
 from torch import nn
-from torchvision.models.resnet import Bottleneck, ResNet
+
+from metamers.lazy_compiler import import_without_compiler
+
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
 FULL_SHAPE = (211, 390)  # channels and times of the study's cochleagrams of 2 s
 
@@ -39,6 +43,37 @@ def _scaled(channels: int, width: float) -> int:
 def _check_width(width: float) -> None:
     if not width > 0:
         raise ValueError(f"width {width}: wanted above 0; 1 is the published network")
+
+
+def _pad_same(values: torch.Tensor, kernel: tuple[int, int], stride: tuple[int, int], value: float) -> torch.Tensor:
+    """Values (…, row, column) padded so that there is an output for each stride begun, the odd element at the end."""
+    rows, columns = (
+        max((-(-size // step) - 1) * step + width - size, 0)
+        for size, width, step in zip(values.shape[-2:], kernel, stride, strict=True)
+    )
+    sides = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+    return nn.functional.pad(values, sides, value=value)
+
+
+class _SameConv2d(nn.Conv2d):
+    """A convolution with TensorFlow's padding 'same', of zeros."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return super().forward(_pad_same(values, self.kernel_size, self.stride, 0))
+
+
+class _SameMaxPool2d(nn.MaxPool2d):
+    """Maxima with TensorFlow's padding 'same', which is never the maximum."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return super().forward(_pad_same(values, self.kernel_size, self.stride, -math.inf))
+
+
+class _SameAvgPool2d(nn.AvgPool2d):
+    """Averages with TensorFlow's padding 'same', of zeros, which count."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return super().forward(_pad_same(values, self.kernel_size, self.stride, 0))
 
 
 def coch_cnn9(classes: int, width: float = 1.0, shape: Sequence[int] = FULL_SHAPE) -> nn.Sequential:
@@ -77,21 +112,21 @@ def coch_cnn9(classes: int, width: float = 1.0, shape: Sequence[int] = FULL_SHAP
     return nn.Sequential(
         OrderedDict(
             batchnorm0=nn.BatchNorm2d(1),
-            conv0=Conv2dSame(1, first, (7, 14), (3, 3), bias=False),
+            conv0=_SameConv2d(1, first, (7, 14), (3, 3), bias=False),
             relu0=nn.ReLU(),
-            maxpool0=MaxPool2dSame(**pooling),
+            maxpool0=_SameMaxPool2d(**pooling),
             batchnorm1=nn.BatchNorm2d(first),
-            conv1=Conv2dSame(first, second, (4, 8), (2, 2), bias=False),
+            conv1=_SameConv2d(first, second, (4, 8), (2, 2), bias=False),
             relu1=nn.ReLU(),
-            maxpool1=MaxPool2dSame(**pooling),
+            maxpool1=_SameMaxPool2d(**pooling),
             batchnorm2=nn.BatchNorm2d(second),
-            conv2=Conv2dSame(second, third, (2, 5), (1, 1), bias=False),
+            conv2=_SameConv2d(second, third, (2, 5), (1, 1), bias=False),
             relu2=nn.ReLU(),
-            conv3=Conv2dSame(third, fourth, (2, 5), (1, 1), bias=False),
+            conv3=_SameConv2d(third, fourth, (2, 5), (1, 1), bias=False),
             relu3=nn.ReLU(),
-            conv4=Conv2dSame(fourth, third, (2, 5), (1, 1), bias=False),
+            conv4=_SameConv2d(fourth, third, (2, 5), (1, 1), bias=False),
             relu4=nn.ReLU(),
-            avgpool=AvgPool2dSame(**pooling),
+            avgpool=_SameAvgPool2d(**pooling),
             flatten=nn.Flatten(),
             fullyconnected=nn.Linear(third * height * length, full),
             relufc=nn.ReLU(),
@@ -101,28 +136,7 @@ def coch_cnn9(classes: int, width: float = 1.0, shape: Sequence[int] = FULL_SHAP
     )
 
 
-class _ScaledResNet(ResNet):
-    """torchvision's residual network of Bottlenecks, for one input channel, with every number of channels scaled.
-
-    torchvision's own ``width_per_group`` scales the inside of the blocks only.
-    """
-
-    def __init__(self, blocks: list[int], classes: int, width: float):
-        self.width = width
-        super().__init__(Bottleneck, blocks)
-        stem = _scaled(64, width)
-        self.conv1 = nn.Conv2d(1, stem, kernel_size=7, stride=2, padding=3, bias=False)
-        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
-        self.bn1 = nn.BatchNorm2d(stem)
-        self.fc = nn.Linear(self.inplanes, classes)
-
-    def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
-        if planes == 64:
-            self.inplanes = _scaled(64, self.width)  # of the first convolution, which __init__ then makes anew
-        return super()._make_layer(block, _scaled(planes, self.width), blocks, stride, dilate)
-
-
-def coch_resnet50(classes: int, width: float = 1.0) -> ResNet:
+def coch_resnet50(classes: int, width: float = 1.0) -> "ResNet":
     """CochResNet50: ResNet-50 on cochleagrams of any shape (Feather et al. 2023, Methods).
 
     Parameters
@@ -143,7 +157,29 @@ def coch_resnet50(classes: int, width: float = 1.0) -> ResNet:
         When ``width`` is not above 0.
     """
     _check_width(width)
-    return _ScaledResNet([3, 4, 6, 3], classes, width)
+    # Here, so that the other networks do not have to wait for torchvision.
+    resnet = import_without_compiler("torchvision.models.resnet")
+
+    class ScaledResNet(resnet.ResNet):
+        """torchvision's residual network of Bottlenecks, for one input channel, with every number of channels scaled.
+
+        torchvision's own ``width_per_group`` scales the inside of the blocks only.
+        """
+
+        def __init__(self):
+            super().__init__(resnet.Bottleneck, [3, 4, 6, 3])
+            stem = _scaled(64, width)
+            self.conv1 = nn.Conv2d(1, stem, kernel_size=7, stride=2, padding=3, bias=False)
+            nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
+            self.bn1 = nn.BatchNorm2d(stem)
+            self.fc = nn.Linear(self.inplanes, classes)
+
+        def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
+            if planes == 64:
+                self.inplanes = _scaled(64, width)  # of the first convolution, which __init__ then makes anew
+            return super()._make_layer(block, _scaled(planes, width), blocks, stride, dilate)
+
+    return ScaledResNet()
 
 
 def temporal_gains(rate_hz: float, times: int, envelope_rate_hz: float) -> np.ndarray:

@@ -7,13 +7,17 @@ Each function builds one untrained network that takes normalized images (batch, 
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torchvision
-from scipy.special import ndtr
 from torch import nn
 from torch.nn import functional
+
+from metamers.lazy_compiler import import_without_compiler
+
+if TYPE_CHECKING:
+    from torchvision.models import AlexNet
 
 # HMAX (Serre et al. 2007): sizes in pixels of the S1 filters, and for each the tightness of its grating.
 S1_SIZES = range(7, 38, 2)
@@ -470,7 +474,7 @@ class HannPool2d(nn.Module):
         return pooled.reshape(*values.shape[:2], *pooled.shape[-2:])
 
 
-def lowpass_alexnet(classes: int = 1000) -> torchvision.models.AlexNet:
+def lowpass_alexnet(classes: int = 1000) -> "AlexNet":
     """LowpassAlexNet: AlexNet with Hann-weighted averages for its poolings and strides (Feather et al. 2023, Methods).
 
     Parameters
@@ -484,7 +488,8 @@ def lowpass_alexnet(classes: int = 1000) -> torchvision.models.AlexNet:
         With torchvision's module names. ``features.0`` is the first convolution, of stride 1, a ReLU, and the average;
         so what ``features.1`` takes is never negative. Images have at least 61 rows and columns.
     """
-    network = torchvision.models.alexnet(num_classes=classes)
+    # Here, as below, so that the other networks do not have to wait for these libraries.
+    network = import_without_compiler("torchvision").models.alexnet(num_classes=classes)
     network.features[0] = nn.Sequential(
         nn.Conv2d(3, 64, kernel_size=11, padding=5), nn.ReLU(), HannPool2d(17, stride=4, padding=5)
     )
@@ -512,6 +517,8 @@ def v1_gabors(cells: int, pixels_per_degree: float) -> dict[str, np.ndarray]:
         ``frequency`` in cycles per pixel, ``direction`` and ``phase`` in radians, ``sigma_along`` and ``sigma_across``
         in pixels, each (cell,).
     """
+    from scipy.special import ndtr
+
     random = np.random.RandomState(GABOR_SEED)  # whose numbers never change, so that the draw is the published one
 
     def quantiles(ranks: np.ndarray, edges: np.ndarray, counts: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
-from scipy.stats import rankdata
+
+from metamers.match import mean_ranks
 
 NULL_MEASURES = ("pearson_r", "spearman_rho", "snr_db")
 CHUNK = 1 << 16  # units of activations in float64 at a time
@@ -51,7 +52,7 @@ def null_distribution(activations: np.ndarray, pairs: np.ndarray) -> dict[str, n
     with np.errstate(divide="ignore", invalid="ignore"):
         measures = {"snr_db": 10 * np.log10(power[a] / error)}
         # Mean ranks are halves, exact in float32 up to 8 million units.
-        ranks = np.stack([rankdata(row).astype(np.float32) for row in values])
+        ranks = np.stack([mean_ranks(row).astype(np.float32) for row in values])
         for name, scores in (("pearson_r", values), ("spearman_rho", ranks)):
             products = _products(scores, scores.mean(axis=1, dtype=np.float64))
             length = np.sqrt(np.diag(products))

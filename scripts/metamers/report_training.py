@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import scipy.stats
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -40,6 +39,8 @@ def perturbed(trained: xr.Dataset) -> str:
 
 def proportion(right: float, n: int) -> tuple[float, float, float]:
     """A proportion of n answers with its 95% interval (Wilson)."""
+    import scipy.stats  # here, since most who import this module do no such statistics
+
     low, high = scipy.stats.binomtest(round(right * n), n).proportion_ci(method="wilson")
     return right, float(low), float(high)
 

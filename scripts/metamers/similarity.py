@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import scipy.stats
 import xarray as xr
 from scipy.spatial.distance import pdist
 
@@ -39,6 +38,8 @@ def agreement(dissimilarities: np.ndarray) -> np.ndarray:
     numpy.ndarray
         (representation, representation), NaN where one has a NaN.
     """
+    import scipy.stats  # here, since most who import this module do no such statistics
+
     ranks = scipy.stats.rankdata(dissimilarities, axis=1, nan_policy="propagate")
     ranks -= ranks.mean(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
