@@ -110,7 +110,16 @@ def change(path, value):
         ),
         (
             "synthesis.one_cycle",
-            {"vision": {"optimizer": "adam", "steps": 1, "learning_rate": 1, "beta_2": 0.9}},
+            {
+                "vision": {
+                    "optimizer": "adam",
+                    "steps": 1,
+                    "learning_rate": 1,
+                    "beta_1": 0.9,
+                    "low_precision": 0,
+                    "beta_2": 0.9,
+                }
+            },
             r"synthesis\.one_cycle\.audio: missing",
         ),
         (

@@ -124,11 +124,10 @@ def figures(acceptance, recognition, relation, compared, groups) -> dict[str, Fi
     """Every kind of figure."""
     rng = np.random.default_rng(0)
     null = xr.Dataset({"spearman_rho": (("stage", "pair"), 0.2 * rng.random((3, 6)))}, coords={"stage": STAGES})
-    others = by_others(recognition, acceptance["accepted"], "net_a")
     recognizable, predicted = compared
     return {
         "recognizability_net_a": recognizability_figure(
-            "net_a", recognizable, others, predicted, relation, groups, "vision", 1 / 2
+            "net_a", recognizable, predicted, relation, groups, "vision", 1 / 2
         ),
         "confusion_net_a": confusion_figure(
             confusion("net_a", recognition, acceptance["accepted"], shown_stages(STAGES)), "vision"
@@ -328,8 +327,7 @@ def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
     entry = {"modality": "vision", "dataset": "animals", "categories": 2}
     model = report.model_context("net_a", entry, none, recognition, recognizable, predicted, shown(), {})
-    others = by_others(recognition, none["accepted"], "net_a")
-    svg(recognizability_figure("net_a", recognizable, others, predicted, relation, groups, "vision", 1 / 2))
+    svg(recognizability_figure("net_a", recognizable, predicted, relation, groups, "vision", 1 / 2))
     svg(confusion_figure(confusion("net_a", recognition, none["accepted"], shown_stages(STAGES)), "vision"))
     words = Elements(report.page(context([model], relation, figures, written))).words
     assert "0 of 9" in words
@@ -399,11 +397,8 @@ def named_lines(figure: Figure) -> dict[str, tuple]:
     return {line.get_label(): line.get_data() for line in figure.axes[0].get_lines()}
 
 
-def test_people_stand_stage_by_stage_beside_a_model_of_the_same_architecture(
-    acceptance, recognition, relation, compared, groups
-):
-    others = by_others(recognition, acceptance["accepted"], "net_a")
-    given = ("net_a", compared[0], others, compared[1], relation, groups, "audio", 1 / 2)
+def test_people_stand_stage_by_stage_beside_a_model_of_the_same_architecture(relation, compared, groups):
+    given = ("net_a", compared[0], compared[1], relation, groups, "audio", 1 / 2)
     lines = named_lines(recognizability_figure(*given, "CochCNN9 (L2 1 waveform random)"))
     x, mean = lines["people: CochCNN9,\nin full size, 400 words (n = 40)"]
     assert list(x) == [0, 2, 3]  # natural, block_1, logits: people were not asked about the input

@@ -30,6 +30,8 @@ TRAINING_DEFAULTS = {
     "perturbation": None,
 }
 
+BENCHMARKED = 2  # architectures of each modality
+
 LEAST_REGRESSED = 8  # stimuli, of which halves are learned from and predicted
 
 RETRIEVED = "resources/retrieved"
@@ -412,6 +414,14 @@ def _check_cochleagram(sound: Mapping[str, Any], key: str) -> None:
         )
 
 
+def gpus_of_job(device: str) -> int:
+    """GPUs that a job which computes with a network asks for: one where ``device`` names CUDA, or leaves the choice and
+    this machine has an NVIDIA card.
+    """
+    there = any(Path("/dev").glob("nvidia[0-9]*"))
+    return int(device.startswith("cuda") or (device == "auto" and there))
+
+
 def training_settings(model: Mapping[str, Any]) -> dict[str, Any]:
     """How a model of the registry is trained, defaults filled in."""
     return TRAINING_DEFAULTS | model["weights"]["train"]
@@ -522,6 +532,32 @@ def _generation_models(config: Mapping[str, Any], models: Mapping[str, dict]) ->
                 raise unknown_name("stage", stage, valid, f"{key}.stages ({name})")
         chosen[name] = [stage for stage in valid if stage in stages]
     return chosen
+
+
+def _benchmark(
+    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, dict]
+) -> dict[str, list[str]]:
+    """Generation models whose synthesis is timed, with the stages at which it is, spread over those that they have."""
+    settings = config["benchmark"]
+    chosen = settings["models"]
+    if chosen is None:
+        architectures: dict[str, list[Any]] = {}
+        chosen = []
+        for name in generation_models:
+            of_modality = architectures.setdefault(models[name]["modality"], [])
+            if models[name]["source"] not in of_modality and len(of_modality) < BENCHMARKED:
+                of_modality.append(models[name]["source"])
+                chosen.append(name)
+    found = {}
+    for number, name in enumerate(chosen):
+        if name not in generation_models:
+            raise unknown_name("generation model", name, generation_models, f"benchmark.models.{number}")
+        stages = [stage for stage in generation_models[name] if stage != INPUT_STAGE]
+        count = min(settings["stages"][models[name]["modality"]], len(stages))
+        places = [round(place * (len(stages) - 1) / max(count - 1, 1)) for place in range(count)]
+        if stages:
+            found[name] = [stages[place] for place in places]
+    return found
 
 
 def _card_models(config: Mapping[str, Any], models: Mapping[str, dict]) -> list[str]:
@@ -671,6 +707,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         ``human_data``: as configured; ``generation_models``: name → stages in order; ``recognition_models``: names;
         ``stimuli``: dataset → rows of its table that metamers are made of;
         ``dataset_of``: model → dataset of its modality; ``training``: model → how it is trained, for those that are;
+        ``benchmark``: model → stages at which its synthesis is timed;
         ``analyses``: ``vulnerability``, ``brain`` and ``similarity``, each with its ``models`` (none where it is left
         out) and those that must be ``built`` for it; ``brain`` also with ``dataset`` (in ``shown`` a list of it, or of
         nothing), ``responses`` (a file or None) and ``simulated`` (or None).
@@ -740,6 +777,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         "stimuli": stimuli,
         "dataset_of": dataset_of,
         "analyses": analyses,
+        "benchmark": _benchmark(config, generation_models, models),
         "training": {name: training_settings(models[name]) for name in trained},
     }
 

@@ -153,7 +153,6 @@ def _stage_axis(axes: Axes, stages: Sequence[str], below: Sequence[str]) -> None
 def recognizability_figure(
     generation_model: str,
     recognizable: xr.Dataset,
-    others: xr.Dataset,
     predicted: xr.Dataset,
     relation: xr.Dataset,
     groups: pd.DataFrame,
@@ -169,8 +168,6 @@ def recognizability_figure(
         Whose metamers they are.
     recognizable, predicted, relation
         What ``recognizability``, ``predicted_human`` and ``humans_vs_models`` of ``metamers.compare`` give.
-    others
-        What ``metamers.compare.by_others`` gives.
     groups
         Published answers, what ``metamers.humans.group_results`` gives.
     modality
@@ -214,7 +211,7 @@ def recognizability_figure(
     for name, marker in zip(judges, (OTHER_MARKERS * (1 + len(judges) // len(OTHER_MARKERS))), strict=False):
         style = {"color": SKY, "linewidth": 0.9, "marker": marker, "markersize": 5, "zorder": 3}
         axes.plot(x, series(name), **style, markerfacecolor="white" if marker not in "x+" else SKY, label=name)
-    mean_others, error = (others[key].sel(stage=stages).values for key in ("proportion_correct", "standard_error"))
+    mean_others, error = (own[key].sel(stage=stages).values for key in ("other_models", "other_models_standard_error"))
     if np.isfinite(mean_others).any():
         axes.errorbar(
             x - 0.06, mean_others, np.nan_to_num(error), color=BLUE, linewidth=2.6, marker="s", capsize=3, zorder=5,

@@ -42,6 +42,7 @@ rule brain_activations:
     threads: 1
     resources:
         mem_mb=8000,
+        gpu=gpus(),
     conda:
         ENVIRONMENT
     message:
@@ -125,6 +126,7 @@ rule brain_dissimilarity:
     threads: 1
     resources:
         mem_mb=4000,
+        gpu=gpus(),
     conda:
         ENVIRONMENT
     message:

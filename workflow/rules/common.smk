@@ -1,14 +1,26 @@
 """Where files lie, and which of them a run has: path functions only."""
 
 import re
+from functools import cache
+from pathlib import Path
 
 from metamers.code_version import code_version
-from metamers.config import RETRIEVED as RESOURCES, archive_path, collections, located, retrieved_item
+from metamers.config import (
+    RETRIEVED as RESOURCES,
+    archive_path,
+    collections,
+    gpus_of_job,
+    located,
+    over_default,
+    read_yaml,
+    retrieved_item,
+)
 from metamers.names import ConfigurationError, stage_path, unknown_name
 from metamers.tables import category_classes, stimulus_table
 
 SCRIPTS = ROOT / "scripts"
 ENVIRONMENT = ROOT / "envs" / "environment.yaml"
+BENCHMARK_ENVIRONMENT = ROOT / "envs" / "benchmark.yaml"  # with plenoptic beside the rest
 RESULTS = f"results/{config['run']}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
@@ -51,6 +63,7 @@ def vocabularies():
     return [entry["categories"] for entry in datasets.values() if "vocabulary" in entry]
 
 
+@cache
 def number_of_categories(dataset):
     """How many categories a model may answer with."""
     entry = setup["datasets"][dataset]
@@ -117,6 +130,7 @@ def frozen_of(wildcards):
     return {"frozen": frozen_file(model)} if frozen_file(model) else {}
 
 
+@cache
 def architecture(model):
     """What a model's results depend on, of its registry entry."""
     not_computed_with = ("references", "accuracy", "published_as")
@@ -126,6 +140,11 @@ def architecture(model):
         for stage, place in entry["stages"].items()
     }
     return entry | {"stages": stages}
+
+
+def gpus():
+    """GPUs for a job that computes with a network; a profile says how many there are at once."""
+    return gpus_of_job(config["device"])
 
 
 def memory_of_model(_wildcards, attempt):
@@ -158,6 +177,12 @@ def model_files(wildcard):
         return builder_of(wildcard)(wildcards) | {"weights": sorted(weights)}
 
     return files
+
+
+def files_of_model(model):
+    """The same of a model that is not in a wildcard, as a list."""
+    found = model_files("model")({"model": model})
+    return [*([found["builder"]] if "builder" in found else []), *found["weights"]]
 
 
 def card_files(_wildcards):
@@ -239,6 +264,7 @@ def synthesis_settings(model):
     return config["synthesis"][procedure][setup["models"][model]["modality"]]
 
 
+@cache
 def batches(model):
     """Batches of a generation model: zero-padded number → names of its stimuli."""
     names = [row["stimulus"] for row in setup["stimuli"][setup["dataset_of"][model]]]
@@ -253,13 +279,15 @@ def batch_of(model, batch):
     return batches(model)[batch]
 
 
+def metamers_at(model, path):
+    """All metamers of a generation model at the stage whose name in a path is ``path``."""
+    return [f"{RESULTS}/metamers/{model}/{path}/{batch}.nc" for batch in batches(model)]
+
+
 def metamers_of(model):
     """All metamers of a generation model: every chosen stage and batch."""
-    return [
-        f"{RESULTS}/metamers/{model}/{stage_path(stage)}/{batch}.nc"
-        for stage in setup["generation_models"][model]
-        for batch in batches(model)
-    ]
+    stages = setup["generation_models"][model]
+    return [file for stage in stages for file in metamers_at(model, stage_path(stage))]
 
 
 def recognition_of(model):
@@ -271,6 +299,64 @@ def recognition_of(model):
     ]
 
 
+def recognition_groups():
+    """Recognition models that one job asks: modality and number of the group → their names, in the run's order."""
+    size = config["recognition"]["models_per_job"]
+    groups = {}
+    for modality in config["stimuli"]:
+        names = [name for name in config["recognition_models"] if setup["models"][name]["modality"] == modality]
+        groups |= {f"{modality}_{start // size}": names[start : start + size] for start in range(0, len(names), size)}
+    return groups
+
+
+def judged_by(judge):
+    """Generation models whose metamers a recognition model judges: those of its modality."""
+    return [model for model in setup["generation_models"] if setup["dataset_of"][model] == setup["dataset_of"][judge]]
+
+
 def compared_models():
     """Generation models that are in a contrast, each once."""
     return list(dict.fromkeys(name for pair in config["comparison"]["contrasts"] for name in pair))
+
+
+def other_judges(model):
+    """Recognition models of a model's modality but for itself."""
+    return [
+        judge
+        for judge in config["recognition_models"]
+        if setup["dataset_of"][judge] == setup["dataset_of"][model] and judge != model
+    ]
+
+
+def benchmarked_stages(kind, model):
+    """Files of one kind of the benchmark, one for each stage of a model."""
+    return [f"{RESULTS}/benchmark/{kind}/{model}/{stage_path(stage)}.nc" for stage in setup["benchmark"][model]]
+
+
+def benchmarked_procedures(model):
+    """Settings of both procedures for a model's modality, of the published one as much as the benchmark takes."""
+    modality = setup["models"][model]["modality"]
+    published = config["synthesis"]["published"][modality] | config["benchmark"]["published"][modality]
+    return {"published": published, "one_cycle": config["synthesis"]["one_cycle"][modality]}
+
+
+def published_study():
+    """The published study as config/paper.yaml has it, of the models that the registry has; None where it has none."""
+    study = over_default(read_yaml(ROOT / "config" / "paper.yaml"))
+    registered = setup["models"]
+    chosen = [{"model": item} if isinstance(item, str) else item for item in study["generation_models"]]
+    chosen = [item for item in chosen if item["model"] in registered]
+    judges = [name for name in study["recognition_models"] if name in registered]
+    if not chosen:
+        return None
+    generation = {item["model"]: item.get("stages", list(registered[item["model"]]["stages"])) for item in chosen}
+    return {
+        "entries": {name: architecture(name) for name in [*generation, *judges]},
+        "generation": generation,
+        "judges": judges,
+        "procedures": {procedure: study["synthesis"][procedure] for procedure in ("published", "one_cycle")},
+        "stimuli": 400,
+        "seeds": study["synthesis"]["seeds"],
+        "batch_size": study["synthesis"]["batch_size"],
+        "judges_per_job": study["recognition"]["models_per_job"],
+    }

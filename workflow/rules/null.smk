@@ -21,6 +21,7 @@ rule null:
     threads: 1
     resources:
         mem_mb=memory_of_model,
+        gpu=gpus(),
     conda:
         ENVIRONMENT
     message:

@@ -1,36 +1,54 @@
-"""Recognition: every recognition model judges every generation model's exported metamers and the natural stimuli."""
+"""Recognition: recognition models, a group in one job, judge a generation model's exported metamers and the natural
+stimuli.
+"""
 
+# A rule for each group, since what a rule makes cannot depend on a wildcard.
+for group, judges in recognition_groups().items():
 
-rule recognize:
-    input:
-        unpack(model_files("recognition_model")),
-        metamers=rules.synthesize_export.output,
-        natural=lambda wildcards: exported_stimuli_of(wildcards.generation_model),
-        acceptance=rules.null_acceptance.output,
-        categories=lambda wildcards: choice(wildcards.generation_model)["categories"],
-    output:
-        f"{RESULTS}/recognition/{{generation_model}}/{{recognition_model}}.nc",
-    log:
-        f"{LOGS}/recognize/{{generation_model}}/{{recognition_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/recognize/{{generation_model}}/{{recognition_model}}.tsv"
-    params:
-        code=code("recognize"),
-        model=lambda wildcards: architecture(wildcards.recognition_model),
-        weights_file=lambda wildcards: weights_file(wildcards.recognition_model),
-        # Of exported sounds; None of pictures.
-        natural_rate_hz=lambda wildcards: setup["datasets"][setup["dataset_of"][wildcards.generation_model]].get(
-            "sampling_rate_hz"
-        ),
-        metamer_rate_hz=lambda wildcards: setup["models"][wildcards.generation_model]["input"].get("sampling_rate_hz"),
-        dataset=lambda wildcards: setup["dataset_of"][wildcards.generation_model],
-        dataset_entry=lambda wildcards: choice(wildcards.generation_model),
-    threads: 1
-    resources:
-        mem_mb=memory_of_model,
-    conda:
-        ENVIRONMENT
-    message:
-        "Asking {wildcards.recognition_model} what metamers of {wildcards.generation_model} are"
-    script:
-        SCRIPTS / "recognize.py"
+    rule:
+        name:
+            f"recognize_{group}"
+        input:
+            models=[file for judge in judges for file in files_of_model(judge)],
+            metamers=rules.synthesize_export.output,
+            natural=exported_stimuli_of(judges[0]),
+            acceptance=rules.null_acceptance.output,
+            categories=choice(judges[0])["categories"],
+        output:
+            [f"{RESULTS}/recognition/{{generation_model}}/{judge}.nc" for judge in judges],
+        log:
+            f"{LOGS}/recognize/{{generation_model}}/{group}.log",
+        benchmark:
+            f"{BENCHMARKS}/recognize/{{generation_model}}/{group}.tsv"
+        wildcard_constraints:
+            generation_model=one_of(judged_by(judges[0])),
+        params:
+            code=code("recognize"),
+            # In the order of the files that are made.
+            judges={
+                judge: {
+                    "model": architecture(judge),
+                    "weights_file": weights_file(judge),
+                    "files": files_of_model(judge),
+                }
+                for judge in judges
+            },
+            # Of exported sounds; None of pictures.
+            natural_rate_hz=setup["datasets"][setup["dataset_of"][judges[0]]].get("sampling_rate_hz"),
+            metamer_rate_hz=lambda wildcards: setup["models"][wildcards.generation_model]["input"].get(
+                "sampling_rate_hz"
+            ),
+            dataset=setup["dataset_of"][judges[0]],
+            dataset_entry=choice(judges[0]),
+        threads: 1
+        resources:
+            mem_mb=memory_of_model,
+            gpu=gpus(),
+            # Minutes: an hour for each model. It stands here, as a profile would have to name each of these rules.
+            runtime=60 * len(judges),
+        conda:
+            ENVIRONMENT
+        message:
+            f"Asking {', '.join(judges)} what metamers of {{wildcards.generation_model}} are"
+        script:
+            SCRIPTS / "recognize.py"

@@ -41,8 +41,6 @@ SHOWN_MODELS = {
 
 rule report_recognizability:
     input:
-        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
-        recognition=lambda wildcards: recognition_of(wildcards.generation_model),
         recognizability=f"{RESULTS}/comparison/recognizability.nc",
         predicted=f"{RESULTS}/comparison/predicted_human.nc",
         relation=f"{RESULTS}/comparison/humans_vs_models.nc",

@@ -1,13 +1,13 @@
 """Data and weights from packages, addresses or a mirror: the only rules that may need the network."""
 
 RETRIEVED = [*vocabularies(), *(f"{RESOURCES}/{collection}" for collection in COLLECTIONS if needed(collection))]
-# Path of each retrieved archive → its name in the registry.
-ARCHIVES = {archive_path(name, setup["archives"]): name for name in setup["archives"]}
+# File of each retrieved archive → its name in the registry.
+ARCHIVES = {Path(archive_path(name, setup["archives"])).name: name for name in setup["archives"]}
 
 
 rule retrieve_archive:
     output:
-        "{archive}",
+        f"{RESOURCES}/archives/{{archive}}",
     log:
         f"{LOGS}/retrieve_archive/{{archive}}.log",
     benchmark:

@@ -28,6 +28,7 @@ rule synthesize:
     threads: 1
     resources:
         mem_mb=memory_of_model,
+        gpu=gpus(),
     conda:
         ENVIRONMENT
     message:

@@ -60,6 +60,7 @@ rule train:
     threads: 1
     resources:
         mem_mb=6000,
+        gpu=gpus(),
     conda:
         ENVIRONMENT
     message:
@@ -92,6 +93,7 @@ rule train_test:
     threads: 1
     resources:
         mem_mb=4000,
+        gpu=gpus(),
     conda:
         ENVIRONMENT
     message:

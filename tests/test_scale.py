@@ -1,0 +1,44 @@
+"""How many models a run may have: the published study with 200 more, every one to be synthesized from and to judge."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+from test_workflow import counts
+
+ADDED = 200
+LIMIT_S = 240  # for a dry run on a slow machine; it takes about a minute
+
+
+def many(root, folder):
+    """The published study with copies of ResNet50 of random weights. Gives Snakemake's configuration files."""
+    models = yaml.safe_load((root / "config" / "models.yaml").read_text())
+    study = yaml.safe_load((root / "config" / "paper.yaml").read_text())
+    copied = {key: value for key, value in models["resnet50"].items() if key != "published_as"}
+    stages = {stage: module for stage, module in copied["stages"].items() if stage != "avgpool"}
+    copies = {f"copy_{n}": copied | {"stages": stages, "weights": {"random": n}} for n in range(ADDED)}
+    (folder / "models.yaml").write_text(yaml.safe_dump(models | copies, sort_keys=False))
+    both = {key: [*study[key], *copies] for key in ("generation_models", "recognition_models")}
+    settings = {"run": "many", "registry": {"models": "models.yaml"}} | both
+    (folder / "many.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    return [str(root / "config" / "paper.yaml"), str(folder / "many.yaml")]
+
+
+@pytest.fixture
+def jobs(root, tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--quiet", "rules"]
+    command += ["--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path)]
+    command += ["--configfile", *many(root, tmp_path)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert ran.returncode == 0, ran.stderr[-5000:]
+    return counts(ran.stdout + ran.stderr)
+
+
+def test_the_published_study_with_200_more_models_is_planned_within_minutes(jobs):
+    stages, seeing, hearing = 421 + 7 * ADDED, 30 + ADDED, 18  # stages and generation models
+    assert jobs["synthesize"] == stages * 400 // 100  # in batches of 100 stimuli
+    asked = sum(number for rule, number in jobs.items() if rule.startswith("recognize"))
+    assert asked == seeing * 15 + hearing * 2  # groups of 16: of 229 recognition models, and of 17
+    assert jobs["null_acceptance"] == seeing + hearing
+    assert jobs["total"] < 13_000  # 53,000 pairs of models would be jobs, if they were not grouped
