@@ -7,6 +7,7 @@ import torch
 import xarray as xr
 
 from metamers import files
+from metamers.batches import at_once, in_batches
 from metamers.logs import log_to
 from metamers.match import MEASURES, match
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
@@ -21,43 +22,43 @@ name, stage, params = snakemake.wildcards.generation_model, snakemake.params.sta
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli).sel(stimulus=params.batch)
 modality, shape = MODALITIES[model.modality], model.preprocessing.signal_shape
-seeds = list(range(params.seeds))
-
-# The batch that is optimized at once is every stimulus with every seed, the seed running fastest.
-natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
-natural = natural.repeat_interleave(len(seeds), dim=0)
-noise = [
-    start_noise(model.modality, shape, stimulus, seed, params.run_seed) for stimulus in params.batch for seed in seeds
-]
-start = torch.from_numpy(np.stack(noise)).to(natural.device)
-# Whether the dataset's classes are the model's is known now, not after the synthesis.
+rate_hz = stimuli.attrs.get("sampling_rate_hz")
 classes = category_classes(params.dataset, params.dataset_entry)
-answers(class_scores(model, natural[:1]), classes, name)
 label = f"{name} {stage} {snakemake.wildcards.batch}"
-metamers, loss = synthesize(model, stage, natural, start, params.procedure, params.settings, label)
-
-matches = [
-    match(a, b) for a, b in zip(activations(model, natural, stage), activations(model, metamers, stage), strict=True)
-]
-signal = metamers.cpu().numpy()
-shown = torch.from_numpy(modality.as_exported(signal)).to(natural.device)
-predicted = answers(class_scores(model, shown), classes, name)
-
-each = (len(params.batch), len(seeds))
+seeds = list(range(params.seeds))
 dims = ("stimulus", "seed")
-files.save(
-    xr.Dataset(
+
+
+def natural_stimuli(part: slice) -> torch.Tensor:
+    return fit_stimuli(model, stimuli["stimulus_value"].values[part], rate_hz)
+
+
+def metamers_of(part: slice) -> xr.Dataset:
+    """What the file holds of some stimuli: all their seeds, the seed running fastest."""
+    names = params.batch[part]
+    natural = natural_stimuli(part).repeat_interleave(len(seeds), dim=0)
+    noise = [
+        start_noise(model.modality, shape, stimulus, seed, params.run_seed) for stimulus in names for seed in seeds
+    ]
+    start = torch.from_numpy(np.stack(noise)).to(natural.device)
+    metamers, loss = synthesize(model, stage, natural, start, params.procedure, params.settings, label)
+    both = (activations(model, signals, stage) for signals in (natural, metamers))
+    matches = [match(a, b) for a, b in zip(*both, strict=True)]
+    signal = metamers.cpu().numpy()
+    shown = torch.from_numpy(modality.as_exported(signal)).to(natural.device)
+    each = (len(names), len(seeds))
+    return xr.Dataset(
         {
             "metamer": ((*dims, *modality.dims), signal.reshape(*each, *shape)),
-            **{key: (dims, np.reshape([m[key] for m in matches], each)) for key in MEASURES},
-            "predicted_category": (dims, predicted.reshape(each)),
+            **{key: (dims, np.reshape([found[key] for found in matches], each)) for key in MEASURES},
+            "predicted_category": (dims, answers(class_scores(model, shown), classes, name).reshape(each)),
             "steps": (dims, np.full(each, loss.shape[1])),
             "loss": ((*dims, "step"), loss.reshape(*each, -1)),
         },
         coords={
-            "stimulus": params.batch,
-            "category": ("stimulus", stimuli["category"].values),
-            "label": ("stimulus", stimuli["label"].values),
+            "stimulus": names,
+            "category": ("stimulus", stimuli["category"].values[part]),
+            "label": ("stimulus", stimuli["label"].values[part]),
             "seed": seeds,
         },
         attrs={
@@ -69,12 +70,22 @@ files.save(
             "device": str(natural.device),
             **({"sampling_rate_hz": params.model["input"]["sampling_rate_hz"]} if model.modality == "audio" else {}),
         },
-    ),
+    )
+
+
+# Whether the dataset's classes are the model's is known now, not after the synthesis.
+first = natural_stimuli(slice(1))
+answers(class_scores(model, first), classes, name)
+with files.growing(
     snakemake.output[0],
+    "stimulus",
     title=f"Metamers of {name} at {stage}",
     source=f"synthesized from noise by the {params.procedure} procedure",
     step="synthesize",
     run=snakemake.config["run"],
     seed=params.run_seed,
     inputs=snakemake.input,
-)
+) as append:
+    size = max(1, at_once(model, stage, first) // len(seeds))
+    for piece in in_batches(len(params.batch), size, metamers_of):
+        append(piece)

@@ -60,6 +60,61 @@ def test_every_file_carries_its_provenance(dataset, tmp_path):
     assert read["stimulus_value"].attrs["units"] == "1"
 
 
+def test_a_file_that_grows_is_the_file_that_is_written_at_once(dataset, tmp_path):
+    files.save(dataset, tmp_path / "whole.nc", **PROVENANCE, inputs=[])
+    with files.growing(tmp_path / "grown.nc", "stimulus", **PROVENANCE, inputs=[]) as append:
+        append(dataset.isel(stimulus=[0]))
+        assert not (tmp_path / "grown.nc").exists()
+        append(dataset.isel(stimulus=[1]))
+    whole, grown = files.load(tmp_path / "whole.nc"), files.load(tmp_path / "grown.nc")
+    xr.testing.assert_identical(whole.drop_attrs(), grown.drop_attrs())
+    assert grown.attrs.keys() == whole.attrs.keys()
+    assert grown.attrs["content_sha256"] == whole.attrs["content_sha256"] == files.content_sha256(grown)
+    assert {name: v.attrs for name, v in grown.variables.items()} == {
+        name: v.attrs for name, v in whole.variables.items()
+    }
+
+
+def test_of_a_file_that_stopped_growing_nothing_is_left_and_the_old_one_stays(dataset, tmp_path):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    before = (tmp_path / "x.nc").read_bytes()
+
+    def stop_early():
+        with files.growing(tmp_path / "x.nc", "stimulus", **PROVENANCE, inputs=[]) as append:
+            append(dataset)
+            raise ValueError("the loss is nan")
+
+    with pytest.raises(ValueError, match="the loss is nan"):
+        stop_early()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.nc"]
+    assert (tmp_path / "x.nc").read_bytes() == before
+
+
+def test_a_file_that_grows_holds_no_more_than_a_piece_in_memory(tmp_path, root):
+    program = f"""
+        import resource, numpy as np, xarray as xr
+        from metamers import files
+        def piece(n):
+            values = np.random.default_rng(n).random((1, 4_000_000)).astype(np.float32)  # 16 MB
+            return xr.Dataset({{"stimulus_value": (("stimulus", "sample"), values)}}, coords={{"stimulus": [str(n)]}})
+        with files.growing("{tmp_path}/x.nc", "stimulus", **{PROVENANCE}, inputs=[]) as append:
+            append(piece(0))
+            append(piece(1))
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            for n in range(2, 14):
+                append(piece(n))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    grew = int(
+        subprocess.check_output(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            env=os.environ | {"PYTHONPATH": str(root / "scripts")},
+            text=True,
+        )
+    )
+    assert grew < 80_000  # kB; the file has 224 MB
+
+
 def test_a_variable_without_description_is_refused(dataset, tmp_path):
     with pytest.raises(KeyError, match="mystery"):
         files.save(dataset.rename(correct="mystery"), tmp_path / "x.nc", **PROVENANCE, inputs=[])

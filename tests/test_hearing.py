@@ -84,7 +84,7 @@ def test_of_the_waveform_the_metamer_is_the_sound(words, procedure, registered):
 def test_every_stage_of_every_registered_auditory_model_can_be_synthesized_from(name, words, registered):
     model = models.load_model(name, registered[name] | {"weights": {"random": 0}}, None, CPU)
     for stage in model.stages:
-        settings = {"optimizer": "adam", "steps": 2, "learning_rate": 0.03, "beta_2": 0.95}
+        settings = {"optimizer": "adam", "steps": 2, "learning_rate": 0.03, "beta_1": 0.9, "beta_2": 0.95}
         metamers, loss = synthesize(model, stage, words[:1], starts(1, 20_000), "one_cycle", settings)
         assert metamers.isfinite().all()
         assert np.isfinite(loss).all()
@@ -106,7 +106,7 @@ def test_units_that_take_no_part_do_not_influence_the_metamer(monkeypatch):
     """With the finest filter out of the loss throughout, another target of that filter changes nothing."""
     model = models.load_model("spectemp", SPECTEMP, None, CPU)
     natural = 0.1 * torch.randn(1, 5000, generator=torch.Generator().manual_seed(0))
-    settings = {"optimizer": "adam", "steps": 5, "learning_rate": 0.01, "beta_2": 0.95}
+    settings = {"optimizer": "adam", "steps": 5, "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.95}
     some = torch.arange(model.network.filters.spectral_scale.numel()) > 0
     monkeypatch.setattr(model, "units_in_loss", lambda stage, progress: some)
     whole, _ = synthesize(model, "power", natural, starts(1, 5000), "one_cycle", settings)

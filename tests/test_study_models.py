@@ -366,7 +366,7 @@ def test_metamers_come_closer(name, stages):
         start += 0.05 * torch.randn(shape, generator=generator)
     else:
         natural, start = 0.1 * torch.randn(shape, generator=generator), 1e-3 * torch.randn(shape, generator=generator)
-    settings = {"optimizer": "adam", "steps": 8, "learning_rate": 0.02, "beta_2": 0.99}
+    settings = {"optimizer": "adam", "steps": 8, "learning_rate": 0.02, "beta_1": 0.9, "beta_2": 0.99}
     for stage in stages:
         metamers, loss = synthesize(model, stage, natural, start, "one_cycle", settings)
         assert metamers.shape == shape

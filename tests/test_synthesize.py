@@ -10,7 +10,14 @@ from metamers.models import activations
 from metamers.stimuli import start_noise
 from metamers.synthesize import PROCEDURES, normalized_error, synthesize
 
-ONE_CYCLE = {"optimizer": "adam", "steps": 300, "learning_rate": 0.05, "beta_2": 0.95}
+ONE_CYCLE = {
+    "optimizer": "adam",
+    "steps": 300,
+    "learning_rate": 0.05,
+    "beta_1": 0.8,
+    "beta_2": 0.95,
+    "low_precision": 0.9,
+}
 PUBLISHED = {"steps": 300, "step_size": 1.0, "halvings": 7}
 
 

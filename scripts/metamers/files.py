@@ -9,14 +9,18 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import netCDF4
 import numpy as np
 import xarray as xr
 import yaml
 
 from metamers.hashes import sha256_of
+from metamers.logs import spent
 
 STUDY = (
     "Feather, Leclerc, Mądry & McDermott (2023). Model metamers reveal divergent invariances between biological and "
@@ -24,6 +28,7 @@ STUDY = (
 )
 
 TEXT = "OUST"  # kinds of NumPy types that hold text
+SLAB = 1 << 24  # bytes of a variable that are hashed at once
 
 SOFTWARE = (
     "numpy",
@@ -44,33 +49,59 @@ SOFTWARE = (
     "espeakng-loader",
 )
 
-# Long name and unit of every variable and coordinate.
-DESCRIPTIONS: dict[str, tuple[str, str]] = yaml.safe_load(
-    Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8")
+# Long name and unit of every variable and coordinate. Read as by yaml.safe_load, but, where PyYAML has it, ten times as
+# fast: every job waits for this.
+DESCRIPTIONS: dict[str, tuple[str, str]] = yaml.load(
+    Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"),
+    Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
 )
 
 
 def content_sha256(dataset: xr.Dataset) -> str:
     """SHA-256 over a dataset's variables and coordinates: names, dimensions, types and values, not attributes.
 
-    The same before writing and after reading, whatever the compression; texts count as UTF-8.
+    The same before writing and after reading, whatever the compression; texts count as UTF-8. Of a dataset that is
+    opened but not loaded, one slab along the first dimension is in memory at a time.
     """
     digest = hashlib.sha256()
     for name in sorted(map(str, dataset.variables)):
         variable = dataset[name].variable
-        values = np.asarray(variable.values)
-        if values.dtype.kind in TEXT:
-            kind = "text"
-            texts = [str(value).encode() for value in values.ravel()]
-            data = b"".join(len(text).to_bytes(8, "little") + text for text in texts)
-        else:
-            kind = values.dtype.str.replace(">", "<").replace("=", "<")
-            data = np.ascontiguousarray(values).astype(kind, copy=False).tobytes()
-        header = json.dumps([name, list(variable.dims), kind, list(values.shape)])
-        digest.update(header.encode() + b"\0" + data)
+        text = variable.dtype.kind in TEXT
+        kind = "text" if text else variable.dtype.str.replace(">", "<").replace("=", "<")
+        header = json.dumps([name, list(variable.dims), kind, list(variable.shape)])
+        digest.update(header.encode() + b"\0")
+        for values in _slabs(variable):
+            if text:
+                texts = [str(value).encode() for value in values.ravel()]
+                digest.update(b"".join(len(text).to_bytes(8, "little") + text for text in texts))
+            else:
+                digest.update(np.ascontiguousarray(values).astype(kind, copy=False).tobytes())
     return digest.hexdigest()
 
 
+def _slabs(variable: xr.Variable) -> Iterator[np.ndarray]:
+    """The values of a variable, some rows of its first dimension at a time."""
+    if variable.ndim == 0:
+        yield np.asarray(variable.values)
+        return
+    rows = max(1, SLAB * len(variable) // max(variable.nbytes, 1))
+    for start in range(0, len(variable), rows):
+        yield np.asarray(variable[start : start + rows].values)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say of an error in writing what may be wrong."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
+        raise OSError(
+            f"{path} could not be written: {error}. Is the disk full or the folder read-only? Nothing was left behind; "
+            "make room and run again."
+        ) from error
+
+
+@spent("writing")
 def replace_whole(path: str | Path, write: Callable[[Path], None]) -> None:
     """Let ``write`` fill a file beside ``path`` and move it into place, so that ``path`` is whole or as it was.
 
@@ -83,15 +114,11 @@ def replace_whole(path: str | Path, write: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        write(partial)
-        with partial.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
-        raise OSError(
-            f"{path} could not be written: {error}. Is the disk full or the folder read-only? Nothing was left behind; "
-            "make room and run again."
-        ) from error
+        with _explained(path):
+            write(partial)
+            with partial.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -107,26 +134,36 @@ def software_versions() -> dict[str, str]:
     return versions
 
 
-def save(
-    dataset: xr.Dataset,
-    path: str | Path,
-    *,
-    title: str,
-    source: str,
-    references: str = STUDY,
-    step: str,
-    run: str,
-    seed: int,
-    inputs: Iterable[str | Path],
-) -> None:
-    """Write a dataset as compressed NetCDF-4 with its provenance.
+def _described(dataset: xr.Dataset) -> xr.Dataset:
+    """A dataset with a long name and a unit on every variable.
+
+    Raises
+    ------
+    KeyError
+        When a variable has no description.
+    """
+    if unknown := sorted(str(name) for name in dataset.variables if name not in DESCRIPTIONS):
+        raise KeyError(f"no long name and unit for {unknown}: describe them in scripts/metamers/descriptions.yaml")
+    dataset = dataset.copy()
+    for name, variable in dataset.variables.items():
+        long_name, units = DESCRIPTIONS[str(name)]
+        variable.attrs = {"long_name": long_name} | ({"units": units} if units else {}) | variable.attrs
+    return dataset
+
+
+def _compressed(dataset: xr.Dataset) -> dict[Hashable, dict[str, Any]]:
+    """How variables are encoded: numbers compressed."""
+    numeric = [name for name, variable in dataset.variables.items() if variable.dtype.kind not in TEXT]
+    return {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in numeric}
+
+
+def _provenance(
+    *, title: str, source: str, references: str = STUDY, step: str, run: str, seed: int, inputs: Iterable[str | Path]
+) -> dict[str, Any]:
+    """Attributes that say where a file comes from.
 
     Parameters
     ----------
-    dataset
-        Variables and coordinates, each of which must be described in ``descriptions.yaml``.
-    path
-        The file; replaced whole.
     title, source, references
         What the file is, what it was computed from in words, and what to cite.
     step
@@ -135,22 +172,9 @@ def save(
         The run's name and its seed.
     inputs
         Paths of the files that it was computed from; their SHA-256 are recorded.
-
-    Raises
-    ------
-    KeyError
-        When a variable has no description.
-    OSError
-        When the file could not be written.
     """
-    if unknown := sorted(str(name) for name in dataset.variables if name not in DESCRIPTIONS):
-        raise KeyError(f"no long name and unit for {unknown}: describe them in scripts/metamers/descriptions.yaml")
-    dataset = dataset.copy()
-    for name, variable in dataset.variables.items():
-        long_name, units = DESCRIPTIONS[str(name)]
-        variable.attrs = {"long_name": long_name} | ({"units": units} if units else {}) | variable.attrs
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    dataset.attrs |= {
+    return {
         "title": title,
         "source": source,
         "references": references,
@@ -159,13 +183,88 @@ def save(
         "seed": seed,
         "software": json.dumps(software_versions()),
         "inputs": json.dumps({str(p): sha256_of(p) for p in inputs}),
-        "content_sha256": content_sha256(dataset),
     }
-    numeric = [name for name, variable in dataset.variables.items() if variable.dtype.kind not in TEXT]
-    encoding = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in numeric}
+
+
+@spent("writing")
+def save(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None:
+    """Write a dataset as compressed NetCDF-4 with its provenance.
+
+    Parameters
+    ----------
+    dataset
+        Variables and coordinates, each of which must be described in ``descriptions.yaml``.
+    path
+        The file; replaced whole.
+    **provenance
+        ``title``, ``source``, ``step``, ``run``, ``seed``, ``inputs`` and, if it is not the study, ``references``: see
+        ``_provenance``.
+
+    Raises
+    ------
+    KeyError
+        When a variable has no description.
+    OSError
+        When the file could not be written.
+    """
+    dataset = _described(dataset)
+    dataset.attrs |= _provenance(**provenance) | {"content_sha256": content_sha256(dataset)}
+    encoding = _compressed(dataset)
     replace_whole(path, lambda partial: dataset.to_netcdf(partial, engine="netcdf4", encoding=encoding))
 
 
+@contextmanager
+def growing(path: str | Path, dimension: str, **provenance: Any) -> Iterator[Callable[[xr.Dataset], None]]:
+    """Write a file as ``save`` does, piece by piece, so that no more than a piece of it need be in memory.
+
+    Gives a function that appends a piece along ``dimension``, which is the first one of whatever has it; what does not
+    have it, and attributes, are those of the first piece. The file is there, whole, when the context ends without an
+    error; else nothing is.
+
+    Parameters
+    ----------
+    path, **provenance
+        As for ``save``.
+    dimension
+        Along which pieces follow each other.
+
+    Raises
+    ------
+    KeyError, OSError
+        As ``save``.
+    """
+    path = Path(path)
+    grown = path.with_name(f".{path.name}.{os.getpid()}.growing")
+
+    @spent("writing")
+    def append(piece: xr.Dataset) -> None:
+        with _explained(path):
+            if not grown.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                first = _described(piece)
+                encoding = _compressed(first)
+                first.to_netcdf(grown, engine="netcdf4", encoding=encoding, unlimited_dims=[dimension])
+                return
+            with netCDF4.Dataset(grown, "a") as file:
+                place = len(file.dimensions[dimension])
+                for name, variable in piece.variables.items():
+                    if dimension in variable.dims:
+                        file[name][place : place + len(variable)] = variable.values
+
+    try:
+        yield append
+        with spent("writing"):
+            with _explained(path):
+                with xr.open_dataset(grown, engine="netcdf4") as whole:
+                    attributes = _provenance(**provenance) | {"content_sha256": content_sha256(whole)}
+                with netCDF4.Dataset(grown, "a") as file:
+                    file.setncatts(attributes)
+            replace_whole(path, grown.replace)
+    finally:
+        grown.unlink(missing_ok=True)
+
+
+@spent("loading")
 def load(path: str | Path) -> xr.Dataset:
     """Read a whole NetCDF file into memory and close it.
 

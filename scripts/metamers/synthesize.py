@@ -3,17 +3,21 @@
 Two procedures that minimize the same loss, the normalized error at the stage, over the stimulus alone: ``published``
 (Feather et al. 2023, Methods) and ``one_cycle``, which reaches the same match sooner. Neither has any prior or penalty:
 nothing favours natural-looking solutions. The stimuli of a batch do not influence each other.
+
+What ``one_cycle`` is made of was chosen by measuring (``metamers.trials``, `snakemake benchmark`).
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 
 from metamers.models import Model
+from metamers.precision import bears_low_precision, low_precision
 from metamers.stimuli import MODALITIES
 
 logger = logging.getLogger("metamers")
@@ -79,7 +83,12 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
 
 
 def one_cycle(
-    metamers: torch.Tensor, steps: int, learning_rate: float, beta_2: float, optimizer: str
+    metamers: torch.Tensor,
+    steps: int,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    optimizer: str,
 ) -> Iterator[Step]:
     """Steps of an adaptive first-order optimizer whose rate rises to ``learning_rate`` and falls to about 0.
 
@@ -91,12 +100,12 @@ def one_cycle(
         How many.
     learning_rate
         The cycle's peak, in units of the stimulus.
-    beta_2
-        Decay of the squared gradient's running average.
+    beta_1, beta_2
+        Decay of the running averages of the gradient and of its square.
     optimizer
         One of ``OPTIMIZERS``.
     """
-    adaptive = OPTIMIZERS[optimizer]([metamers], lr=learning_rate, betas=(0.9, beta_2))
+    adaptive = OPTIMIZERS[optimizer]([metamers], lr=learning_rate, betas=(beta_1, beta_2))
     schedule = torch.optim.lr_scheduler.OneCycleLR(adaptive, learning_rate, total_steps=steps, cycle_momentum=False)
 
     def step() -> None:
@@ -151,7 +160,8 @@ def synthesize(
     procedure
         One of ``PROCEDURES``.
     settings
-        Its parameters.
+        Its parameters, and, if that is wanted, ``low_precision``: the part of the steps, the first ones, in which the
+        network is computed in bfloat16, where device and stage bear it (``metamers.precision``).
     progress
         What progress lines begin with.
 
@@ -176,14 +186,21 @@ def synthesize(
     limits = MODALITIES[model.modality].limits
     layout = torch.channels_last if natural.ndim == 4 else torch.contiguous_format
     metamers = start.detach().clone(memory_format=layout).requires_grad_()
-    losses = []
+    step_settings = {key: value for key, value in settings.items() if key != "low_precision"}
     total = settings["steps"] * (settings.get("halvings", 0) + 1)
+    low = round(settings.get("low_precision", 0) * total)
+    low = low if low and bears_low_precision(model, stage) else 0
+    losses = torch.empty(total, len(natural), device=natural.device)
     began = said = time.monotonic()
-    for number, step in enumerate(PROCEDURES[procedure](metamers, **settings), start=1):
+    for number, step in enumerate(PROCEDURES[procedure](metamers, **step_settings), start=1):
         metamers.grad = None
-        loss = normalized_error(*units(target, model(metamers, stage), (number - 1) / total))
-        loss.sum().backward()
-        losses.append(loss.detach())
+        with low_precision(model) if number <= low else nullcontext():
+            synthetic = model(metamers, stage).float()
+        loss = normalized_error(*units(target, synthetic, (number - 1) / total))
+        # Its logarithm has the same minimum and the same direction of descent, and gradients that do not fade, so that
+        # running averages follow. Of a perfect match the gradient is 0, not 0/0.
+        (loss + torch.finfo(loss.dtype).tiny).log().sum().backward()
+        losses[number - 1] = loss.detach()
         with torch.no_grad():
             step()
             if limits is not None:
@@ -191,9 +208,9 @@ def synthesize(
         now = time.monotonic()
         if now - said > PROGRESS_S or number == total:
             said = now
-            mean = float(losses[-1].mean())
+            mean = float(losses[number - 1].mean())
             if not np.isfinite(mean):
                 raise ValueError(f"model {model.name}, stage {stage!r}: the loss is {mean} at step {number}")
             left = (now - began) / number * (total - number)
             logger.info("%s: step %d of %d, loss %.4f, %.0f s left", progress, number, total, mean, left)
-    return metamers.detach().contiguous(), torch.stack(losses, dim=1).float().cpu().numpy()
+    return metamers.detach().contiguous(), losses.T.cpu().numpy()

@@ -1,0 +1,95 @@
+"""Low precision is taken where the device has it and the stage bears it, and nowhere else."""
+
+import pytest
+import torch
+from test_models import load, tiny
+from torch import nn
+
+from metamers import precision
+from metamers.models import Model
+from metamers.precision import bears_low_precision, low_precision
+from metamers.preprocessing import ImagePreprocessing
+
+STAGES = {"input": None, "block": "block", "logits": "classify"}
+
+
+@pytest.fixture
+def convolutional(root):
+    return load(tiny(root, "convolutional", STAGES))
+
+
+@pytest.fixture
+def native(monkeypatch):
+    monkeypatch.setattr(precision, "native_bfloat16", lambda _device: True)
+
+
+class Depthwise(nn.Module):
+    """A strided depthwise convolution, which stays in float32 on a CPU, between two others."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 6, 3)
+        self.depthwise = nn.Conv2d(6, 6, 3, stride=2, groups=6)
+        self.last = nn.Conv2d(6, 4, 1)
+
+    def forward(self, images):
+        return self.last(self.depthwise(self.first(images))).mean((2, 3))
+
+
+def test_within_the_context_the_network_computes_in_bfloat16_and_after_it_as_before(convolutional):
+    stimuli = torch.rand(2, 3, 8, 8)
+    before = convolutional(stimuli, "logits")
+    with low_precision(convolutional):
+        low = convolutional(stimuli, "logits")
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), before, rtol=0.05, atol=0.05)
+    assert not torch.equal(low.float(), before)
+    assert torch.equal(convolutional(stimuli, "logits"), before)
+
+
+def test_preprocessing_and_strided_depthwise_convolutions_stay_in_float32():
+    stages = {"input": None, "preprocessed": "preprocessing", "depthwise": "depthwise", "logits": "last"}
+    model = Model("m", "vision", ImagePreprocessing(16, [0.5] * 3, [0.5] * 3), Depthwise(), stages)
+    seen = {}
+    model.network.depthwise.register_forward_pre_hook(lambda _module, inputs: seen.update(given=inputs[0].dtype))
+    with low_precision(model):
+        assert model(torch.rand(1, 3, 16, 16), "preprocessed").dtype == torch.float32
+        # It hands on what it was given, so that what follows is in bfloat16 again.
+        assert model(torch.rand(1, 3, 16, 16), "depthwise").dtype == torch.bfloat16
+    assert seen == {"given": torch.bfloat16}
+    assert "forward" not in vars(model.network.depthwise)
+
+
+def test_gradients_point_the_same_way(convolutional):
+    stimuli = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    gradients = []
+    for context in (low_precision(convolutional), torch.enable_grad()):
+        given = stimuli.clone().requires_grad_()
+        with context:
+            convolutional(given, "block").float().square().sum().backward()
+        gradients.append(given.grad.flatten())
+    assert gradients[0].dtype == torch.float32
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+
+
+@pytest.mark.usefixtures("native")
+def test_a_stage_that_differs_too_much_does_not_bear_it(convolutional, monkeypatch):
+    assert bears_low_precision(convolutional, "logits")
+    monkeypatch.setattr(precision, "LARGEST_ERROR", 1e-6)
+    assert not bears_low_precision(convolutional, "logits")
+
+
+def test_where_the_device_does_not_have_it_no_stage_does(convolutional, monkeypatch):
+    monkeypatch.setattr(precision, "native_bfloat16", lambda _device: False)
+    assert not bears_low_precision(convolutional, "logits")
+    assert not precision.native_bfloat16(torch.device("mps"))
+
+
+@pytest.mark.usefixtures("native")
+def test_a_network_that_cannot_be_computed_in_it_does_not_bear_it(convolutional):
+    def refuse(_module, inputs):
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("not implemented for 'BFloat16'")
+
+    convolutional.network.block.register_forward_pre_hook(refuse)
+    assert not bears_low_precision(convolutional, "logits")
