@@ -3,14 +3,19 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.locked
+EXTRA := $(VENV)/.benchmark
 
-.PHONY: run test dry-runs lint lock clean
+.PHONY: run test benchmark dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
+
+# Times, against the published procedure and plenoptic; it takes all cores for an hour or two.
+benchmark: $(EXTRA)
+	$(VENV)/bin/snakemake --cores all benchmark
 
 dry-runs: $(STAMP)
 	$(VENV)/bin/snakemake -n --quiet
@@ -35,3 +40,8 @@ $(STAMP): envs/requirements.lock envs/check_python.py
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement envs/requirements.lock
 	touch $(STAMP)
+
+# What only the benchmark needs (its tests are skipped without it); versions of the rest are those of the lock above.
+$(EXTRA): $(STAMP) envs/benchmark.lock
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement envs/benchmark.lock
+	touch $(EXTRA)

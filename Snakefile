@@ -75,4 +75,4 @@ rule analyses:
 
 rule benchmark:
     input:
-        rules.benchmark_cochleagram.output,
+        rules.benchmark_page.output,

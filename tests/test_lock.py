@@ -61,9 +61,10 @@ def test_the_lock_has_all_that_its_packages_need_and_nothing_else(root, lock):
 
 
 def test_every_pin_has_a_hash_and_no_host_is_named(lock, root):
-    blocks = re.split(r"\n(?=[a-z0-9])", lock.strip())
-    assert all("--hash=sha256:" in block for block in blocks)
-    for name in ("requirements.lock", "environment.yaml"):
+    for one in (lock, (root / "envs" / "benchmark.lock").read_text()):
+        blocks = re.split(r"\n(?=[a-z0-9])", one.strip())
+        assert all("--hash=sha256:" in block for block in blocks)
+    for name in ("requirements.lock", "environment.yaml", "benchmark.lock", "benchmark.yaml"):
         assert "://" not in (root / "envs" / name).read_text()
 
 
@@ -71,6 +72,17 @@ def test_conda_gets_the_same_pins(root, lock, envs):
     from lock import environment
 
     assert (root / "envs" / "environment.yaml").read_text() == environment(lock)
+    benchmark = (root / "envs" / "benchmark.lock").read_text()
+    assert (root / "envs" / "benchmark.yaml").read_text() == environment(benchmark, "benchmark.lock")
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_what_only_the_benchmark_needs_comes_to_the_same_versions_of_the_rest(root, lock, python):
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    versions, more = pinned(lock, python), pinned((root / "envs" / "benchmark.lock").read_text(), python)
+    assert versions.items() <= more.items()
+    for wanted in map(Requirement, project["optional-dependencies"]["benchmark"]):
+        assert more[canonicalize_name(wanted.name)] in wanted.specifier
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,8 @@ Every check ends in words that say what is wrong and what would help; nothing he
 """
 
 import contextlib
-import ctypes
 import functools
-import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +13,7 @@ import scipy.stats
 import torch
 import xarray as xr
 
-from metamers.benchmark import alternating
+from metamers.benchmark import alternating, in_own_process, most_memory
 from metamers.models import Model, build_network
 from metamers.names import INPUT_STAGE
 from metamers.preprocessing import PREPROCESSING
@@ -193,22 +190,6 @@ def inaccurate(found: Mapping[str, float]) -> list[str]:
     ]
 
 
-def _most_memory() -> float:
-    """Most resident memory of this process in its life, in MB (10^6 bytes); NaN where Linux is not."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return float("nan")
-    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
-
-
-def _give_back() -> None:
-    """Give freed memory, which ``metamers.models.use_threads`` keeps, back to the system, where that is glibc."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
-
-
 def _measure_here(model: Model, stage: str, natural: torch.Tensor, start: torch.Tensor) -> tuple[float, float]:
     with torch.no_grad():
         target = model(natural, stage)
@@ -217,23 +198,14 @@ def _measure_here(model: Model, stage: str, natural: torch.Tensor, start: torch.
         metamers = start.clone().requires_grad_()
         normalized_error(target, model(metamers, stage)).sum().backward()
 
-    return float(np.median(alternating(STEPS, step=step)["step"])), _most_memory()
-
-
-def _report(pipe: Any, measure: Callable[[], tuple[float, float]]) -> None:
-    # The copy has none of this process's threads: a pool of more than one would be waited for without end.
-    torch.set_num_threads(1)
-    with contextlib.suppress(RuntimeError, ValueError):  # what is wrong with the stage ``stage_problem`` says
-        pipe.send(measure())
+    return float(np.median(alternating(STEPS, step=step)["step"])), most_memory()
 
 
 def cost(model: Model, stage: str, natural: torch.Tensor, start: torch.Tensor) -> dict[str, float]:
     """What a step of synthesis takes at a stage, measured in a process of its own.
 
-    A process's memory does not shrink, so stages measured in one process would be charged with each other's. The
-    process is a copy of this one: measure before this one has computed anything, gradients above all, which PyTorch
-    may then refuse to the copy. On a GPU, which processes cannot share like that, it is measured here, and memory is
-    not known.
+    A process's memory does not shrink, so stages measured in one process would be charged with each other's. On a GPU,
+    which processes cannot share like that, it is measured here, and memory is not known.
 
     Parameters
     ----------
@@ -248,22 +220,14 @@ def cost(model: Model, stage: str, natural: torch.Tensor, start: torch.Tensor) -
         ``step_seconds``: median of forward and backward; ``peak_memory``: of the whole process, in MB; NaN where the
         stage allows no step or the process did not survive it.
     """
-    seconds = memory = float("nan")
-    if natural.device.type != "cpu":
-        with contextlib.suppress(RuntimeError, ValueError):
-            seconds, _ = _measure_here(model, stage, natural, start)
-        return {"step_seconds": seconds, "peak_memory": memory}
-    context = multiprocessing.get_context("fork")
-    receiving, sending = context.Pipe(duplex=False)
     measure = functools.partial(_measure_here, model, stage, natural, start)
-    _give_back()  # or the copy would be charged with what loading the model took
-    process = context.Process(target=_report, args=(sending, measure))
-    process.start()
-    sending.close()
-    with contextlib.suppress(EOFError):
-        seconds, memory = receiving.recv()
-    process.join()
-    return {"step_seconds": seconds, "peak_memory": memory}
+    if natural.device.type == "cpu":
+        seconds, memory = in_own_process(measure) or (float("nan"), float("nan"))
+        return {"step_seconds": seconds, "peak_memory": memory}
+    seconds = float("nan")
+    with contextlib.suppress(RuntimeError, ValueError):
+        seconds, _ = measure()
+    return {"step_seconds": seconds, "peak_memory": float("nan")}
 
 
 def run_estimate(card: xr.Dataset, settings: Mapping[str, Any], batch: int, signal: int) -> dict[str, float]:

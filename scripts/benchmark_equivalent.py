@@ -1,0 +1,53 @@
+"""Make benchmark/equivalent/<model>/<stage>.nc: the run's metamers, and the published procedure's of the same match."""
+
+import numpy as np
+import torch
+import xarray as xr
+
+from metamers import files
+from metamers.benchmark_match import published_at
+from metamers.logs import log_to
+from metamers.models import fit_stimuli, load_model, use_threads
+from metamers.stimuli import MODALITIES, start_noise
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.generation_model, snakemake.params
+model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
+modality = MODALITIES[model.modality]
+stimuli = files.load(snakemake.input.stimuli)
+made = xr.concat([files.load(path).isel(seed=0) for path in snakemake.input.metamers], "stimulus")
+names = made["stimulus"].values
+natural = fit_stimuli(
+    model, stimuli["stimulus_value"].sel(stimulus=names).values, stimuli.attrs.get("sampling_rate_hz")
+)
+noise = [
+    start_noise(model.modality, model.preprocessing.signal_shape, stimulus, 0, params.run_seed) for stimulus in names
+]
+start, wanted = torch.from_numpy(np.stack(noise)), made["normalized_error"].values
+parts = [slice(first, first + params.at_once) for first in range(0, len(names), params.at_once)]
+found = [published_at(model, params.stage, natural[part], start[part], wanted[part], params.settings) for part in parts]
+metamers, error, steps = (np.concatenate([np.asarray(one[place]) for one in found]) for place in range(3))
+logger.info("%s: the published procedure took %s steps, to %s of %s", params.stage, steps, error, wanted)
+dims = ("kept_procedure", "stimulus")
+files.save(
+    xr.Dataset(
+        {
+            "metamer": ((*dims, *modality.dims), np.stack([metamers, made["metamer"].values])),
+            "normalized_error": (dims, np.stack([error, wanted])),
+            "steps": (dims, np.stack([steps, made["steps"].values])),
+        },
+        coords={
+            "kept_procedure": ["published", "one_cycle"],
+            "stimulus": names,
+            "category": ("stimulus", made["category"].values),
+        },
+    ),
+    snakemake.output[0],
+    title=f"Metamers of {name} at {params.stage}, of both procedures at the same match",
+    source="the run's metamers, and the published procedure from the same starts until it matches as well",
+    step="benchmark_equivalent",
+    run=snakemake.config["run"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,37 @@
+"""Make benchmark/speed/<model>.nc: time and memory of steps of each procedure."""
+
+import numpy as np
+import torch
+
+from metamers import files
+from metamers.benchmark import WholeModel, plain_model, processor
+from metamers.benchmark_speed import speed
+from metamers.logs import log_to
+from metamers.models import fit_stimuli, load_model, use_threads
+from metamers.stimuli import start_noise
+
+log_to(snakemake.log[0])
+use_threads(1)
+name, params = snakemake.wildcards.generation_model, snakemake.params
+model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
+plain = plain_model(name, params.model, params.weights_file)
+whole = plain_model(name, params.model, params.weights_file, WholeModel)
+stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.at_once))
+natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+noise = [
+    start_noise(model.modality, model.preprocessing.signal_shape, stimulus, 0, params.run_seed)
+    for stimulus in stimuli["stimulus"].values
+]
+start = torch.from_numpy(np.stack(noise))
+files.save(
+    speed(model, plain, whole, params.stages, natural, start, params.settings, params.repeats).assign_attrs(
+        processor=processor()
+    ),
+    snakemake.output[0],
+    title=f"Time and memory of steps of synthesis with {name}",
+    source="procedures taking turns on one CPU thread",
+    step="benchmark_speed",
+    run=snakemake.config["run"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,31 @@
+"""Make benchmark/synthesis.nc: how many times sooner the same match is reached, and whether it is worth the same."""
+
+from metamers import files
+from metamers.benchmark_speed import collect
+from metamers.logs import log_to
+
+logger = log_to(snakemake.log[0])
+given, params = snakemake.input, snakemake.params
+paths = iter(given.matched)
+timed = dict(zip(params.models, map(files.load, given.speed), strict=True))
+collected = collect(
+    {name: {stage: files.load(next(paths)) for stage in stages} for name, stages in params.models.items()},
+    timed,
+    {name: files.load(path) for name, path in zip(params.models, given.recognized, strict=True)},
+    params.bootstrap,
+    params.run_seed,
+)
+for reference, mean, least in zip(
+    collected["reference"].values, collected["mean_speedup"].values, collected["least_speedup"].values, strict=True
+):
+    logger.info("%.1f times as fast as %s (geometric mean), at least %.1f times", mean, reference, least)
+files.save(
+    collected.assign_attrs(processor="; ".join({one.attrs["processor"] for one in timed.values()})),
+    snakemake.output[0],
+    title="Time to the same match, of the default procedure against the published one and plenoptic",
+    source="same models, stimuli and starts; one CPU thread each, taking turns; medians",
+    step="benchmark_synthesis",
+    run=snakemake.config["run"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,216 @@
+"""How long a step takes of each procedure, and how much memory: ours, the published one, and plenoptic's.
+
+Each as it is run: the published procedure one stimulus at a time and through the whole network, plenoptic and ours in
+batches and no further than the stage; the first two on the model without what this workflow does to make it fast
+(``metamers.benchmark.plain_model``). One CPU thread each, taking turns.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from metamers.benchmark import MATRIX, alternating, in_own_process, most_memory, operations_of_step, peak_rate
+from metamers.benchmark_match import PROCEDURES, equally_recognized, plenoptic_steps
+from metamers.models import Model
+from metamers.synthesize import synthesize
+
+STEPS = {"published": 10, "one_cycle": 20, "plenoptic": 5}  # timed at once
+PEAK = "peak"
+REFERENCES = ("published", "plenoptic")
+
+
+def _jobs(
+    model: Model,
+    plain: Model,
+    whole: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    settings: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Callable[[], object]]:
+    """``STEPS`` steps of each procedure; plenoptic's goes on from where it was."""
+    begun: list[Callable[[int], torch.Tensor]] = []
+
+    def plenoptic() -> None:
+        if not begun:
+            begun.append(plenoptic_steps(plain, stage, natural, start))
+        begun[0](STEPS["plenoptic"])
+
+    def ours() -> None:
+        synthesize(model, stage, natural, start, "one_cycle", settings["one_cycle"] | {"steps": STEPS["one_cycle"]})
+
+    def published() -> None:
+        changed = settings["published"] | {
+            "steps": STEPS["published"],
+            "halvings": 0,
+        }  # one step size is as long as another
+        synthesize(whole, stage, natural[:1], start[:1], "published", changed)
+
+    return {"published": published, "one_cycle": ours, "plenoptic": plenoptic}
+
+
+def speed(
+    model: Model,
+    plain: Model,
+    whole: Model,
+    stages: list[str],
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    settings: Mapping[str, Mapping[str, Any]],
+    repeats: int,
+) -> xr.Dataset:
+    """Time and memory of steps at each stage.
+
+    Parameters
+    ----------
+    model
+        As this workflow runs it.
+    plain, whole
+        The same without what makes it fast (``plain_model``), and through its whole network (``WholeModel``).
+    stages
+        Which.
+    natural, start
+        One batch (stimulus, …signal), on the CPU.
+    settings
+        ``published`` and ``one_cycle``.
+    repeats
+        How often each time is taken.
+
+    Returns
+    -------
+    xarray.Dataset
+        (procedure, stage, repeat) → ``seconds_per_step`` of one stimulus; (procedure, stage) → ``peak_memory`` of the
+        whole process in MB; (stage) → ``operations`` of one stimulus's step up to the stage, and ``share_of_peak``: the
+        part of the rate of products of float32 matrices on the same thread that ``one_cycle`` reaches.
+    """
+    jobs = {stage: _jobs(model, plain, whole, stage, natural, start, settings) for stage in stages}
+    memory = {
+        stage: {name: in_own_process(lambda job=job: (job(), most_memory())[1]) for name, job in of_stage.items()}
+        for stage, of_stage in jobs.items()
+    }
+    operations = [operations_of_step(plain, stage, natural[:1]) for stage in stages]
+    stimuli = {"published": 1, "one_cycle": len(natural), "plenoptic": len(natural)}
+    matrix = torch.randn(MATRIX, MATRIX, generator=torch.Generator().manual_seed(0))
+    seconds, share = [], []
+    for stage, operation in zip(stages, operations, strict=True):
+        took = alternating(repeats, **jobs[stage], **{PEAK: lambda: matrix @ matrix})
+        seconds.append([took[name] / (STEPS[name] * stimuli[name]) for name in PROCEDURES])
+        ours = np.median(seconds[-1][PROCEDURES.index("one_cycle")])
+        share.append(operation / ours / peak_rate(float(np.median(took[PEAK]))))
+    return xr.Dataset(
+        {
+            "seconds_per_step": (("procedure", "stage", "repeat"), np.swapaxes(seconds, 0, 1)),
+            "peak_memory": (
+                ("procedure", "stage"),
+                np.array([[memory[stage][name] for stage in stages] for name in PROCEDURES], dtype=float),
+            ),
+            "operations": ("stage", operations),
+            "share_of_peak": ("stage", share),
+        },
+        coords={"procedure": list(PROCEDURES), "stage": stages, "repeat": np.arange(repeats)},
+    )
+
+
+def speedups(speed: xr.Dataset, steps: xr.DataArray, most: xr.DataArray) -> xr.Dataset:
+    """How many times sooner ``one_cycle`` reaches the match than the others do.
+
+    Parameters
+    ----------
+    speed
+        What ``speed`` gives.
+    steps, most
+        ``steps_to_match`` and ``steps_most`` (procedure, stage).
+
+    Returns
+    -------
+    xarray.Dataset
+        (procedure, stage) → ``seconds_to_match`` of one stimulus, medians, from ``steps_most`` where the match was not
+        reached; (stage) → ``speedup_over_published``, ``speedup_over_plenoptic``, each with ``_low`` and ``_high``
+        over the repeats. Where plenoptic did not reach the match its speedup is a lower bound; where ``one_cycle`` did
+        not, there is none (NaN).
+    """
+    taken = steps.where(steps.notnull() | (steps["procedure"] == "one_cycle"), most)
+    of_repeat = speed["seconds_per_step"] * taken
+    seconds = of_repeat.median("repeat")
+    found = {"seconds_to_match": seconds}
+    for name in REFERENCES:
+        ratio = of_repeat.sel(procedure=name, drop=True) / of_repeat.sel(procedure="one_cycle", drop=True)
+        middle = seconds.sel(procedure=name, drop=True) / seconds.sel(procedure="one_cycle", drop=True)
+        found[f"speedup_over_{name}"] = middle
+        found[f"speedup_over_{name}_low"] = ratio.min("repeat")
+        found[f"speedup_over_{name}_high"] = ratio.max("repeat")
+    return xr.Dataset(found)
+
+
+def _of_model(
+    matched: Mapping[str, xr.Dataset], timed: xr.Dataset, recognized: xr.Dataset, bootstrap: int, seed: int
+) -> xr.Dataset:
+    """What ``collect`` has of one model, (stage)."""
+    stages = list(matched)
+    steps = xr.concat(
+        [one[["steps_to_match", "steps_most", "normalized_error"]] for one in matched.values()],
+        xr.DataArray(stages, dims="stage", name="stage"),
+    )
+    rows = [equally_recognized(recognized["correct"].sel(stage=stage), bootstrap, seed) for stage in stages]
+    return xr.merge(
+        [
+            steps[["steps_to_match", "steps_most"]],
+            timed,
+            speedups(timed, steps["steps_to_match"], steps["steps_most"]),
+        ],
+        compat="override",
+        join="exact",
+    ).assign(
+        normalized_error=steps["normalized_error"].sel(procedure="published", drop=True).mean("stimulus"),
+        recognized_error=recognized["normalized_error"].mean("stimulus").sel(stage=stages),
+        stage_number=("stage", np.arange(1, len(stages) + 1, dtype=float)),
+        **{key: ("stage", [row[key] for row in rows]) for key in rows[0]},
+    )
+
+
+def collect(
+    matched: Mapping[str, Mapping[str, xr.Dataset]],
+    timed: Mapping[str, xr.Dataset],
+    recognized: Mapping[str, xr.Dataset],
+    bootstrap: int,
+    seed: int,
+) -> xr.Dataset:
+    """The benchmark of synthesis: all models and stages.
+
+    Parameters
+    ----------
+    matched
+        Model → stage → what ``metamers.benchmark_match.steps_to_match`` gives.
+    timed
+        Model → what ``speed`` gives.
+    recognized
+        Model → (recognition_model, stage, kept_procedure, stimulus) → ``correct``; (stage, kept_procedure, stimulus) →
+        ``normalized_error``: of metamers of both procedures.
+    bootstrap, seed
+        Samples of intervals, and their seed.
+
+    Returns
+    -------
+    xarray.Dataset
+        (model, stage) → what ``speedups``, ``speed`` and ``metamers.benchmark_match.equally_recognized`` give,
+        ``normalized_error`` at which times are compared, ``recognized_error`` of the metamers that are recognized,
+        ``stage_number``; (reference) → ``mean_speedup``, geometric
+        over models and stages, and ``least_speedup``; (model) → ``whole_difference``, with ``_low`` and ``_high``: of
+        recognition of the two procedures' metamers over all stages.
+    """
+    names = list(matched)
+    of_model = [_of_model(matched[name], timed[name], recognized[name], bootstrap, seed) for name in names]
+    union = list(dict.fromkeys(stage for one in of_model for stage in one["stage"].values))
+    whole = xr.concat(
+        [one.reindex(stage=union) for one in of_model], xr.DataArray(names, dims="model", name="model"), join="exact"
+    )
+    of_reference = [whole[f"speedup_over_{name}"] for name in REFERENCES]
+    pooled = [equally_recognized(recognized[name]["correct"].mean("stage"), bootstrap, seed) for name in names]
+    return whole.assign(
+        mean_speedup=("reference", [float(np.exp(np.log(one).mean())) for one in of_reference]),
+        least_speedup=("reference", [float(one.min()) for one in of_reference]),
+        **{f"whole_{key}": ("model", [one[key] for one in pooled]) for key in pooled[0] if "difference" in key},
+    ).assign_coords(reference=list(REFERENCES))

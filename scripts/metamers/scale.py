@@ -1,0 +1,322 @@
+"""What a whole study would take, predicted from the benchmark: time, GPU hours, storage and cost.
+
+A step of synthesis takes the time of what grows with the stimulus (front end, optimizer) plus the time of the products
+of matrices and convolutions up to the stage, which are counted. What the two cost is fitted to the benchmark's times;
+how well that holds is for the caller to compare, with ``compare_jobs`` and ``seconds_of_step``.
+"""
+
+import csv
+import io
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from scipy.optimize import nnls
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from metamers.logs import read_spent
+from metamers.models import Model
+from metamers.names import INPUT_STAGE
+from metamers.precision import bears_low_precision, low_precision
+from metamers.synthesize import normalized_error
+
+# Peak dense throughput in operations per second, of the makers' data sheets: float32 outside the tensor cores.
+CARDS = {
+    "A100 SXM": {"float32": 19.5e12, "bfloat16": 312e12},
+    "H100 SXM": {"float32": 67e12, "bfloat16": 989e12},
+}
+UTILIZATION = 0.3  # of float32's peak: assumed, as no GPU was measured
+
+STEP = 2  # runs forward that a step is worth: forward, and backward to the stimulus but not to the weights
+HOUR = 3600
+GIGABYTE = 1e9
+JOBS_OF_MODEL = 3  # export, null distribution, acceptance
+
+# Seconds of a step of one stimulus of a model at a stage.
+Clock = Callable[[str, str], float]
+FLOAT32: dict[str, Any] = {}  # settings without low precision
+
+
+class Architecture(NamedTuple):
+    """What is counted and timed of a model."""
+
+    modality: str
+    values: int  # of a stimulus
+    operations: Mapping[str, float]  # stage → of a run forward up to it
+    seconds: tuple[float, float]  # of a step at the last stage, in float32 and in low precision
+
+
+class Cost(NamedTuple):
+    """Seconds of a step of one stimulus: for each of its values, and for each operation."""
+
+    per_value: float
+    per_operation: float
+
+
+class Plan(NamedTuple):
+    """What is to be made of which models, each of them so many times."""
+
+    generation: Mapping[str, Sequence[str]]  # model → stages
+    judges: Sequence[str]
+    settings: Mapping[str, Mapping[str, Any]]  # modality → of the procedure
+    stimuli: int  # of each modality
+    seeds: int
+    batch_size: int
+    judges_per_job: int
+    copies: float = 1  # of each generation model
+    judge_copies: float = 1
+
+
+def steps_of(settings: Mapping[str, Any]) -> int:
+    """Steps of a procedure with these settings."""
+    return settings["steps"] * (settings.get("halvings", 0) + 1)
+
+
+@torch.no_grad()
+def stage_operations(model: Model, stimulus: torch.Tensor) -> dict[str, float]:
+    """Floating-point operations of one run forward up to each stage: products of matrices and convolutions.
+
+    A multiplication and an addition are two. Fourier transforms and what is done element by element are not counted.
+
+    Parameters
+    ----------
+    stimulus
+        One, (1, …signal).
+
+    Raises
+    ------
+    ValueError
+        When a stage's module takes no part in the run.
+    """
+    found = {INPUT_STAGE: 0.0}
+    counter = FlopCounterMode(display=False)
+
+    def note(stage: str) -> None:
+        found.setdefault(stage, float(counter.get_total_flops()))  # as synthesis stops where the module first ends
+
+    hooks = [
+        model.module_at(entry["module"], stage).register_forward_hook(lambda *_, stage=stage: note(stage))
+        for stage, entry in model.stages.items()
+        if stage != INPUT_STAGE
+    ]
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # attention in one piece, as there and below, is not counted
+    try:
+        with sdpa_kernel(SDPBackend.MATH), counter:
+            model.scores(stimulus)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for hook in hooks:
+            hook.remove()
+    if missing := model.stages.keys() - found.keys():
+        raise ValueError(f"models: {model.name}.stages: {', '.join(sorted(missing))}: no part of the model's run")
+    return {stage: found[stage] for stage in model.stages}
+
+
+def seconds_of_step(model: Model, stage: str, stimulus: torch.Tensor) -> tuple[float, float]:
+    """Time of one step of one stimulus, in float32 and in low precision, where the stage bears that (else the same).
+
+    Without the optimizer's part, and after a run forward that is not timed.
+    """
+    with torch.no_grad():
+        target = model(stimulus, stage).float()
+
+    def timed(precision: Callable[[], Any]) -> float:
+        metamer = (stimulus + 0.01).requires_grad_()
+        began = time.perf_counter()
+        with precision():
+            synthetic = model(metamer, stage).float()
+        normalized_error(target, synthetic).sum().backward()
+        return time.perf_counter() - began
+
+    exact = timed(nullcontext)
+    return exact, timed(lambda: low_precision(model)) if bears_low_precision(model, stage) else exact
+
+
+def fit_cost(operations: Sequence[float], seconds: Sequence[float], values: Sequence[int]) -> Cost:
+    """Fit seconds = a × values + b × operations with a, b ≥ 0, by least squares of relative errors.
+
+    Parameters
+    ----------
+    operations, seconds
+        Of whole steps of one stimulus.
+    values
+        Of the stimulus.
+    """
+    terms = np.array([values, operations], dtype=float)
+    scale = terms.max(axis=1)
+    scale[scale == 0] = 1
+    found, _ = nnls((terms / scale[:, None] / np.asarray(seconds)).T, np.ones(len(seconds)))
+    return Cost(*map(float, found / scale))
+
+
+def fitted_clock(architectures: Mapping[str, Architecture], costs: Mapping[str, Cost]) -> Clock:
+    """Seconds of steps as the benchmark's fit has them (modality → cost)."""
+
+    def seconds(name: str, stage: str) -> float:
+        one = architectures[name]
+        per_value, per_operation = costs[one.modality]
+        return per_value * one.values + per_operation * STEP * one.operations[stage]
+
+    return seconds
+
+
+def timed_clock(
+    architectures: Mapping[str, Architecture], costs: Mapping[str, Cost], settings: Mapping[str, Mapping[str, Any]]
+) -> Clock:
+    """The fit's seconds times what one timed step at each model's last stage took, relative to the fit.
+
+    In the precision that the procedure's settings (modality →) have.
+    """
+    fitted = fitted_clock(architectures, costs)
+
+    def seconds(name: str, stage: str) -> float:
+        one = architectures[name]
+        return fitted(name, stage) * timed_step(one, settings[one.modality]) / fitted(name, list(one.operations)[-1])
+
+    return seconds
+
+
+def timed_step(architecture: Architecture, settings: Mapping[str, Any]) -> float:
+    """Seconds of a step at a model's last stage, mean over the precisions that a procedure's settings mix."""
+    exact, low = architecture.seconds
+    share = settings.get("low_precision", 0)
+    return (1 - share) * exact + share * low
+
+
+def predict(
+    plan: Plan,
+    architectures: Mapping[str, Architecture],
+    clocks: Mapping[str, tuple[Clock, Clock]],
+    bytes_per_value: Mapping[str, float],
+) -> dict[str, float]:
+    """What a plan takes.
+
+    Every metamer is judged by every judge of its modality, once; a run forward takes half as long as a step. Loading,
+    writing, and the analyses beside metamers are left out.
+
+    Parameters
+    ----------
+    clocks
+        Name → seconds of steps of synthesis and, which is computed in float32, of recognition; each gives
+        ``core_hours``, of synthesis, and ``recognition_core_hours``, with the name appended.
+    bytes_per_value
+        Modality → bytes on disk for each value of a metamer and of its loss.
+
+    Returns
+    -------
+    dict
+        ``models``, ``judging_models``, ``metamers``, ``recognitions``, ``planned_jobs``, ``storage`` in GB,
+        ``total_operations``, ``recognition_operations``, and the clocks' hours.
+    """
+    modalities = dict.fromkeys(architectures[name].modality for name in plan.generation)
+    parts = [_of_modality(plan, modality, architectures, clocks, bytes_per_value[modality]) for modality in modalities]
+    return {key: sum(part[key] for part in parts) for key in parts[0]}
+
+
+def _of_modality(
+    plan: Plan,
+    modality: str,
+    architectures: Mapping[str, Architecture],
+    clocks: Mapping[str, tuple[Clock, Clock]],
+    bytes_per_value: float,
+) -> dict[str, float]:
+    """What ``predict`` gives, of one modality."""
+
+    def of_modality(names: Iterable[str]) -> list[str]:
+        return [name for name in names if architectures[name].modality == modality]
+
+    def last(name: str) -> str:
+        return list(architectures[name].operations)[-1]
+
+    generation, judges = of_modality(plan.generation), of_modality(plan.judges)
+    places = [(name, stage) for name in generation for stage in plan.generation[name]]
+    of_place = plan.stimuli * plan.seeds * plan.copies  # metamers
+    steps = steps_of(plan.settings[modality])
+    metamers = len(places) * of_place
+    values = sum(architectures[name].values + steps for name, _ in places) * of_place
+    asked = sum(architectures[judge].operations[last(judge)] for judge in judges) * plan.judge_copies
+    judging = len(judges) * plan.judge_copies
+    jobs_of_model = JOBS_OF_MODEL + math.ceil(judging / plan.judges_per_job)
+    found = {
+        "models": len(generation) * plan.copies,
+        "judging_models": judging,
+        "metamers": metamers,
+        "recognitions": metamers * judging,
+        "planned_jobs": plan.copies
+        * (len(places) * math.ceil(plan.stimuli / plan.batch_size) + len(generation) * jobs_of_model),
+        "storage": values * bytes_per_value / GIGABYTE,
+        "total_operations": steps * of_place * STEP * sum(architectures[name].operations[at] for name, at in places),
+        "recognition_operations": metamers * asked,
+    }
+    for clock, (synthesis, recognition) in clocks.items():
+        found[f"core_hours{clock}"] = steps * of_place * sum(synthesis(*place) for place in places) / HOUR
+        forward = sum(recognition(judge, last(judge)) for judge in judges) * plan.judge_copies / STEP
+        found[f"recognition_core_hours{clock}"] = metamers * forward / HOUR
+    return found
+
+
+def gpu_hours(operations: xr.DataArray) -> xr.DataArray:
+    """Hours of each card (…, card) that operations take in float32, of its peak as much as ``UTILIZATION`` assumes."""
+    peak = xr.DataArray([card["float32"] for card in CARDS.values()], coords={"card": list(CARDS)}, dims="card")
+    return operations / (UTILIZATION * peak) / HOUR
+
+
+def computing_seconds(table: str, log: str) -> float | None:
+    """What a job computed: Snakemake's wall time less what its log says of start, loading and writing.
+
+    Parameters
+    ----------
+    table
+        Snakemake's benchmark table of the job, tab-separated, with a column ``s``.
+    log
+        The job's log.
+
+    Returns
+    -------
+    float or None
+        None where the log does not say.
+    """
+    spent = read_spent(log)
+    if spent is None:
+        return None
+    (row,) = csv.DictReader(io.StringIO(table), delimiter="\t")
+    return float(row["s"]) - spent["start"] - spent["loading"] - spent["writing"]
+
+
+def compare_jobs(jobs: Iterable[tuple[str, str, str, float, float | None]]) -> xr.Dataset:
+    """How well predictions held for the jobs of a run.
+
+    Parameters
+    ----------
+    jobs
+        Modality, generation model, stage, predicted and measured seconds (None: not known) of each job.
+
+    Returns
+    -------
+    xarray.Dataset
+        (generation_model, stage) → ``seconds_predicted`` and ``seconds_measured``, sums over those jobs that say;
+        (modality) → ``held_median``, ``held_low``, ``held_high``: measured divided by predicted, of stages but the
+        input; () → ``jobs_left_out``.
+    """
+    table = pd.DataFrame(list(jobs), columns=["modality", "generation_model", "stage", "predicted", "measured"])
+    told = table.astype({"predicted": float, "measured": float}).dropna()
+    both = told.groupby(["generation_model", "stage"], sort=False)[["predicted", "measured"]].sum()
+    found = both.to_xarray().reindex(generation_model=table["generation_model"].unique(), stage=table["stage"].unique())
+    at = told[told["stage"] != INPUT_STAGE].groupby(["modality", "generation_model", "stage"], sort=False)
+    sums = at[["predicted", "measured"]].sum()
+    ratio = (sums["measured"] / sums["predicted"]).groupby("modality", sort=False)
+    of_modality = pd.DataFrame({"held_median": ratio.median(), "held_low": ratio.min(), "held_high": ratio.max()})
+    return xr.merge(
+        [
+            found.rename(predicted="seconds_predicted", measured="seconds_measured"),
+            of_modality.to_xarray().reindex(modality=table["modality"].unique()),
+        ]
+    ).assign(jobs_left_out=len(table) - len(told))
