@@ -5,6 +5,7 @@ from metamers.benchmark_page import descent_figure, page_context, speedup_figure
 from metamers.logs import log_to
 from metamers.pages import render
 from metamers.report_figures import svg
+from metamers.report_gallery import svg_uri
 
 log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
@@ -20,7 +21,7 @@ context = page_context(
     files.load(given.workflow),
     files.load(given.trials[0]) if given.trials else None,
     files.load(given.scale[0]) if given.scale else None,
-    {name: svg(figure).decode() for name, figure in figures.items()},
+    {name: svg_uri(svg(figure)) for name, figure in figures.items()},
     params.settings,
     snakemake.config["run"],
 )

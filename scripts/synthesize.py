@@ -13,7 +13,7 @@ from metamers.match import MEASURES, match
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
 from metamers.recognize import answers, class_scores
 from metamers.stimuli import MODALITIES, start_noise
-from metamers.synthesize import synthesize
+from metamers.synthesize import check_stage, synthesize
 from metamers.tables import category_classes
 
 logger = log_to(snakemake.log[0])
@@ -76,6 +76,7 @@ def metamers_of(part: slice) -> xr.Dataset:
 # Whether the dataset's classes are the model's is known now, not after the synthesis.
 first = natural_stimuli(slice(1))
 answers(class_scores(model, first), classes, name)
+check_stage(model, stage, first)
 with files.growing(
     snakemake.output[0],
     "stimulus",

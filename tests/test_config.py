@@ -40,6 +40,29 @@ def test_the_default_configuration_resolves(settings):
     assert setup["training"]["cochcnn9_adversarial"]["batch_size"] == config.TRAINING_DEFAULTS["batch_size"]
 
 
+def test_the_benchmark_takes_two_architectures_of_each_modality_and_stages_from_first_to_last(settings):
+    found = config.resolve(settings)["benchmark"]
+    assert list(found) == ["efficientnet_lite0", "efficientnet_lite1", "cochcnn9_standard", "cochresnet50_standard"]
+    assert found["efficientnet_lite0"] == ["block_1", "block_5", "block_11", "block_16", "logits"]
+    assert found["cochresnet50_standard"] == ["cochleagram", "layer2", "final"]
+
+
+def test_a_model_of_which_only_the_input_is_generated_is_not_timed(settings):
+    only_input = [{"model": "efficientnet_lite0", "stages": ["input"]}]
+    of_nothing = settings | {"generation_models": only_input, "comparison": settings["comparison"] | {"contrasts": []}}
+    assert config.resolve(of_nothing)["benchmark"] == {}
+    named = of_nothing | {"benchmark": settings["benchmark"] | {"models": ["efficientnet_lite0"]}}
+    with pytest.raises(
+        config.ConfigurationError, match=r"benchmark\.models\.0: 'efficientnet_lite0' has no stage after"
+    ):
+        config.resolve(named)
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("mps", 0), ("cuda", 1), ("cuda:1", 1)])
+def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
+    assert config.gpus_of_job(device) == gpus
+
+
 def change(path, value):
     """A change of one key, as a function of the settings."""
     *folders, last = path.split(".")
@@ -97,6 +120,10 @@ def change(path, value):
             r"synthesis\.one_cycle\.audio\.steps: -3 is less than .* Wanted: number of steps, from 1",
         ),
         ("synthesis.one_cycle.vision.beta_2", 1, r"synthesis\.one_cycle\.vision\.beta_2: 1 is"),
+        ("synthesis.one_cycle.vision.beta_1", 1, r"synthesis\.one_cycle\.vision\.beta_1: 1 is"),
+        ("synthesis.one_cycle.audio.low_precision", 2, r"synthesis\.one_cycle\.audio\.low_precision: 2 is"),
+        ("benchmark.models", ["nobody"], r"unknown generation model 'nobody'"),
+        ("benchmark.repeats", 1, r"benchmark\.repeats: 1 is less than"),
         ("human_data", "all", r"human_data: 'all' is not one of .* Wanted: summary or participants"),
         ("device", "gpu", r"device: 'gpu' does not match .* Wanted: auto, cpu, mps, cuda or cuda:N"),
         ("run", "../elsewhere", "run: '../elsewhere' names a folder"),

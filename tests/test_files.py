@@ -90,6 +90,15 @@ def test_of_a_file_that_stopped_growing_nothing_is_left_and_the_old_one_stays(da
     assert (tmp_path / "x.nc").read_bytes() == before
 
 
+def test_what_a_killed_process_left_is_no_part_of_a_file_that_grows(dataset, tmp_path):
+    leftover = tmp_path / f".x.nc.{os.getpid()}.growing"
+    dataset.isel(stimulus=[0]).to_netcdf(leftover, unlimited_dims=["stimulus"])
+    with files.growing(tmp_path / "x.nc", "stimulus", **PROVENANCE, inputs=[]) as append:
+        append(dataset.isel(stimulus=[1]))
+    assert files.load(tmp_path / "x.nc")["stimulus"].values.tolist() == ["ü"]
+    assert not leftover.exists()
+
+
 def test_a_file_that_grows_holds_no_more_than_a_piece_in_memory(tmp_path, root):
     program = f"""
         import resource, numpy as np, xarray as xr

@@ -704,7 +704,24 @@ def test_the_benchmark_says_how_much_sooner_the_match_is_reached(rerun):
         "Steps and time",
     ):
         assert words in page
-    assert "https://" not in page.split("<main>")[1]
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"synthesis": {"procedure": "published"}}, "synthesis.procedure: 'published'; the benchmark compares"),
+        (
+            {"generation_models": [{"model": "first", "stages": ["input"]}]},
+            "benchmark.models: there is nothing to time",
+        ),
+    ],
+)
+def test_a_benchmark_that_could_tell_nothing_is_refused_before_its_first_job(root, clone, settings, message):
+    arguments = small(root, clone)
+    (clone / "other.yaml").write_text(yaml.safe_dump(settings))
+    assert message in snakemake(clone, "-n", "benchmark", *arguments, "other.yaml", fails=True)
 
 
 # What it says

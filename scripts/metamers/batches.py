@@ -40,7 +40,7 @@ def kept_for_gradients(model: Model, stage: str, stimuli: torch.Tensor) -> float
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # as it is, it would refer to itself
 
     target = torch.zeros_like(model(stimuli, stage).detach()) + 1
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
@@ -79,6 +79,8 @@ def in_batches(count: int, size: int, work: Callable[[slice], Result]) -> Iterat
         except torch.OutOfMemoryError:
             if size == 1:
                 raise
+            result = None
+        if result is None:  # out of the handler, which holds on to what did not fit
             torch.cuda.empty_cache()
             size //= 2
             logger.warning("out of memory: going on with %d at once", size)

@@ -88,7 +88,7 @@ def plenoptic_steps(
 def budgets(configured: int) -> Iterator[int]:
     """Numbers of steps to try in turn, growing by a factor of 2^(1/4), from the eighth to eight times of a number."""
     for power in np.arange(-MOST, MOST + 0.01, 1 / FINEST):
-        yield round(configured * 2**power)
+        yield max(1, round(configured * 2**power))
 
 
 def steps_to_match(
@@ -145,7 +145,7 @@ def steps_to_match(
     most = {"published": loss.shape[1]}
 
     curve["one_cycle"] = {}
-    tried = list(budgets(settings["one_cycle"]["steps"]))
+    tried = list(dict.fromkeys(budgets(settings["one_cycle"]["steps"])))
     place = len(tried) // 2
     kept: dict[int, np.ndarray] = {}
     # From the configured number up until the match is reached, or down until it is not.
@@ -227,7 +227,7 @@ def published_at(
     error = np.full(len(natural), np.inf, dtype=np.float32)
     for number, step in enumerate(published(metamers, **settings)):
         metamers.grad = None
-        loss = normalized_error(target, model(metamers, stage))
+        loss = normalized_error(target, model(metamers, stage).float())
         going_on = error > wanted
         with torch.no_grad():
             kept[going_on] = metamers.detach()[going_on]

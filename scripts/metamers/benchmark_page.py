@@ -176,7 +176,7 @@ def page_context(
     scale
         What ``metamers.scale`` predicts, if there is something to predict.
     figures
-        Name → SVG.
+        Name → address that holds the figure.
     settings
         ``benchmark`` of the configuration.
     run
@@ -212,6 +212,7 @@ def page_context(
             }
             for name in GOALS
         ],
+        "unmatched": sum(not np.isfinite(row["steps"]["one_cycle"]) for row in rows),
         "heavier": sum(row["memory"]["one_cycle"] > row["memory"]["plenoptic"] for row in rows),
         "cochleagram": float(cochleagram["speedup"]),
         "cochleagram_error": float(cochleagram["relative_error"]),

@@ -415,8 +415,8 @@ def _check_cochleagram(sound: Mapping[str, Any], key: str) -> None:
 
 
 def gpus_of_job(device: str) -> int:
-    """GPUs that a job which computes with a network asks for: one where ``device`` names CUDA, or leaves the choice and
-    this machine has an NVIDIA card.
+    """GPUs that a job which computes with a network asks for: one where ``device`` names CUDA, or leaves the choice
+    and this machine has an NVIDIA card.
     """
     there = any(Path("/dev").glob("nvidia[0-9]*"))
     return int(device.startswith("cuda") or (device == "auto" and there))
@@ -544,6 +544,8 @@ def _benchmark(
         architectures: dict[str, list[Any]] = {}
         chosen = []
         for name in generation_models:
+            if generation_models[name] == [INPUT_STAGE]:
+                continue
             of_modality = architectures.setdefault(models[name]["modality"], [])
             if models[name]["source"] not in of_modality and len(of_modality) < BENCHMARKED:
                 of_modality.append(models[name]["source"])
@@ -555,8 +557,12 @@ def _benchmark(
         stages = [stage for stage in generation_models[name] if stage != INPUT_STAGE]
         count = min(settings["stages"][models[name]["modality"]], len(stages))
         places = [round(place * (len(stages) - 1) / max(count - 1, 1)) for place in range(count)]
-        if stages:
-            found[name] = [stages[place] for place in places]
+        if not stages:
+            raise ConfigurationError(
+                f"benchmark.models.{number}: {name!r} has no stage after {INPUT_STAGE!r} in generation_models; that "
+                "one is not worth timing"
+            )
+        found[name] = [stages[place] for place in places]
     return found
 
 

@@ -235,6 +235,7 @@ def growing(path: str | Path, dimension: str, **provenance: Any) -> Iterator[Cal
     """
     path = Path(path)
     grown = path.with_name(f".{path.name}.{os.getpid()}.growing")
+    grown.unlink(missing_ok=True)  # of a process that was killed, and had this one's number
 
     @spent("writing")
     def append(piece: xr.Dataset) -> None:

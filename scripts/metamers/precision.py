@@ -68,9 +68,14 @@ def bears_low_precision(model: Model, stage: str) -> bool:
         return False
     example = model.preprocessing.example().to(device)
     exact = model(example, stage)
+    given = example.clone().requires_grad_()
     try:
-        with low_precision(model):
-            low = model(example, stage).float()
-    except RuntimeError:  # an operation that bfloat16 does not have
+        with torch.enable_grad():
+            with low_precision(model):
+                low = model(given, stage).float()
+            torch.autograd.grad(low.sum(), given)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError:  # an operation that bfloat16 does not have, forward or backward
         return False
-    return bool(torch.linalg.vector_norm(low - exact) <= LARGEST_ERROR * torch.linalg.vector_norm(exact))
+    return bool(torch.linalg.vector_norm(low.detach() - exact) <= LARGEST_ERROR * torch.linalg.vector_norm(exact))

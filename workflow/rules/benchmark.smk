@@ -113,6 +113,7 @@ rule benchmark_recognize:
     threads: 1
     resources:
         mem_mb=memory_of_model,
+        gpu=gpus(),
     conda:
         ENVIRONMENT
     message:
@@ -154,6 +155,7 @@ rule benchmark_speed:
 
 rule benchmark_synthesis:
     input:
+        what_is_benchmarked,
         matched=[file for model in BENCHMARKED for file in benchmarked_stages("match", model)],
         speed=[f"{BENCHMARK}/speed/{model}.nc" for model in BENCHMARKED],
         recognized=[f"{BENCHMARK}/recognition/{model}.nc" for model in BENCHMARKED],
@@ -207,6 +209,7 @@ if TRIED:
         threads: workflow.cores
         resources:
             mem_mb=memory_of_model,
+            gpu=gpus(),
         conda:
             ENVIRONMENT
         message:

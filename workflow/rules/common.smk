@@ -333,6 +333,21 @@ def benchmarked_stages(kind, model):
     return [f"{RESULTS}/benchmark/{kind}/{model}/{stage_path(stage)}.nc" for stage in setup["benchmark"][model]]
 
 
+def what_is_benchmarked(_wildcards):
+    """Input function, of nothing: a benchmark that could tell nothing is refused before its first job."""
+    if not setup["benchmark"]:
+        raise ConfigurationError(
+            "benchmark.models: there is nothing to time: no generation model of the run has a stage after the input. "
+            f"Generation models: {', '.join(setup['generation_models']) or 'none'}."
+        )
+    if config["synthesis"]["procedure"] != "one_cycle":
+        raise ConfigurationError(
+            f"synthesis.procedure: {config['synthesis']['procedure']!r}; the benchmark compares the run's metamers with "
+            "those of the published procedure, so the run must be made with 'one_cycle'"
+        )
+    return []
+
+
 def benchmarked_procedures(model):
     """Settings of both procedures for a model's modality, of the published one as much as the benchmark takes."""
     modality = setup["models"][model]["modality"]

@@ -23,6 +23,7 @@ rule model_card:
     threads: 1
     resources:
         mem_mb=4000,
+        gpu=gpus(),
     conda:
         ENVIRONMENT
     message:
