@@ -8,7 +8,8 @@ from metamers import files
 from metamers.benchmark_match import published_at
 from metamers.logs import log_to
 from metamers.models import fit_stimuli, load_model, use_threads
-from metamers.stimuli import MODALITIES, start_noise
+from metamers.stimuli import MODALITIES
+from metamers.synthesize import starts
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -21,10 +22,7 @@ names = made["stimulus"].values
 natural = fit_stimuli(
     model, stimuli["stimulus_value"].sel(stimulus=names).values, stimuli.attrs.get("sampling_rate_hz")
 )
-noise = [
-    start_noise(model.modality, model.preprocessing.signal_shape, stimulus, 0, params.run_seed) for stimulus in names
-]
-start, wanted = torch.from_numpy(np.stack(noise)), made["normalized_error"].values
+start, wanted = starts(model, names, [0], params.run_seed), made["normalized_error"].values
 parts = [slice(first, first + params.at_once) for first in range(0, len(names), params.at_once)]
 found = [published_at(model, params.stage, natural[part], start[part], wanted[part], params.settings) for part in parts]
 metamers, error, steps = (np.concatenate([np.asarray(one[place]) for one in found]) for place in range(3))

@@ -1,13 +1,12 @@
 """Make benchmark/match/<model>/<stage>.nc: steps of each procedure to the same match, from the same starts."""
 
-import numpy as np
 import torch
 
 from metamers import files
 from metamers.benchmark_match import steps_to_match
 from metamers.logs import log_to
 from metamers.models import fit_stimuli, load_model, use_threads
-from metamers.stimuli import start_noise
+from metamers.synthesize import starts
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -16,12 +15,8 @@ model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
 natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
 names = stimuli["stimulus"].values
-noise = [
-    start_noise(model.modality, model.preprocessing.signal_shape, stimulus, 0, params.run_seed) for stimulus in names
-]
-matched = steps_to_match(
-    model, params.stage, natural, torch.from_numpy(np.stack(noise)), params.settings, params.at_once, params.most
-)
+start = starts(model, names, [0], params.run_seed)
+matched = steps_to_match(model, params.stage, natural, start, params.settings, params.at_once, params.most)
 files.save(
     matched.assign_coords(stimulus=names),
     snakemake.output[0],

@@ -1,6 +1,5 @@
 """Make benchmark/speed/<model>.nc: time and memory of steps of each procedure."""
 
-import numpy as np
 import torch
 
 from metamers import files
@@ -8,7 +7,7 @@ from metamers.benchmark import WholeModel, plain_model, processor
 from metamers.benchmark_speed import speed
 from metamers.logs import log_to
 from metamers.models import fit_stimuli, load_model, use_threads
-from metamers.stimuli import start_noise
+from metamers.synthesize import starts
 
 log_to(snakemake.log[0])
 use_threads(1)
@@ -18,11 +17,7 @@ plain = plain_model(name, params.model, params.weights_file)
 whole = plain_model(name, params.model, params.weights_file, WholeModel)
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.at_once))
 natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
-noise = [
-    start_noise(model.modality, model.preprocessing.signal_shape, stimulus, 0, params.run_seed)
-    for stimulus in stimuli["stimulus"].values
-]
-start = torch.from_numpy(np.stack(noise))
+start = starts(model, stimuli["stimulus"].values, [0], params.run_seed)
 files.save(
     speed(model, plain, whole, params.stages, natural, start, params.settings, params.repeats).assign_attrs(
         processor=processor()

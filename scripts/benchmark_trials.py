@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import torch
 import xarray as xr
 
@@ -10,7 +9,7 @@ from metamers import files
 from metamers.benchmark import plain_model
 from metamers.logs import log_to
 from metamers.models import choose_device, fit_stimuli, load_model, use_threads
-from metamers.stimuli import start_noise
+from metamers.synthesize import starts
 from metamers.trials import run_trials
 
 logger = log_to(snakemake.log[0])
@@ -22,8 +21,7 @@ plain = plain_model(name, params.model, params.weights_file).to(device, memory_f
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
 natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
 shape, names = model.preprocessing.signal_shape, stimuli["stimulus"].values
-noise = [start_noise(model.modality, shape, stimulus, 0, params.run_seed) for stimulus in names]
-start = torch.from_numpy(np.stack(noise)).to(device)
+start = starts(model, names, [0], params.run_seed)
 found = [run_trials(model, plain, stage, natural, start, params.settings, params.steps) for stage in params.stages]
 files.save(
     xr.concat(found, "stage")

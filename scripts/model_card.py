@@ -1,7 +1,6 @@
 """Make model_cards/<model>.nc and .html: whether metamers can be made of a model, and what that would take."""
 
 import numpy as np
-import torch
 import xarray as xr
 
 from metamers import files, model_card
@@ -9,7 +8,8 @@ from metamers.logs import log_to
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
 from metamers.pages import render
 from metamers.recognize import class_scores
-from metamers.stimuli import MODALITIES, start_noise
+from metamers.stimuli import MODALITIES
+from metamers.synthesize import starts
 from metamers.tables import category_classes
 
 logger = log_to(snakemake.log[0])
@@ -29,10 +29,7 @@ natural = fit_stimuli(model, modality.as_exported(stimuli["stimulus_value"].valu
 batch = settings["stimuli"][: settings["batch_size"]]
 own = fit_stimuli(model, stimuli["stimulus_value"].sel(stimulus=batch).values, rate)
 own = own.repeat_interleave(settings["seeds"], dim=0)
-noise = [
-    start_noise(model.modality, shape, s, seed, params.run_seed) for s in batch for seed in range(settings["seeds"])
-]
-start = torch.from_numpy(np.stack(noise)).to(device)
+start = starts(model, batch, range(settings["seeds"]), params.run_seed)
 costs = {stage: model_card.cost(model, stage, own, start) for stage in there}
 place = model_card.places(model, natural[:1])
 rows = []

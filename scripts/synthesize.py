@@ -12,8 +12,8 @@ from metamers.logs import log_to
 from metamers.match import MEASURES, match
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
 from metamers.recognize import answers, class_scores
-from metamers.stimuli import MODALITIES, start_noise
-from metamers.synthesize import check_stage, synthesize
+from metamers.stimuli import MODALITIES
+from metamers.synthesize import check_stage, starts, synthesize
 from metamers.tables import category_classes
 
 logger = log_to(snakemake.log[0])
@@ -37,10 +37,7 @@ def metamers_of(part: slice) -> xr.Dataset:
     """What the file holds of some stimuli: all their seeds, the seed running fastest."""
     names = params.batch[part]
     natural = natural_stimuli(part).repeat_interleave(len(seeds), dim=0)
-    noise = [
-        start_noise(model.modality, shape, stimulus, seed, params.run_seed) for stimulus in names for seed in seeds
-    ]
-    start = torch.from_numpy(np.stack(noise)).to(natural.device)
+    start = starts(model, names, seeds, params.run_seed)
     metamers, loss = synthesize(model, stage, natural, start, params.procedure, params.settings, label)
     both = (activations(model, signals, stage) for signals in (natural, metamers))
     matches = [match(a, b) for a, b in zip(*both, strict=True)]

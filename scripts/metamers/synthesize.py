@@ -9,7 +9,7 @@ What ``one_cycle`` is made of was chosen by measuring (``metamers.trials``, `sna
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 
 from metamers.models import Model
 from metamers.precision import bears_low_precision, low_precision
-from metamers.stimuli import MODALITIES
+from metamers.stimuli import MODALITIES, start_noise
 
 logger = logging.getLogger("metamers")
 
@@ -34,6 +34,28 @@ def normalized_error(natural: torch.Tensor, synthetic: torch.Tensor) -> torch.Te
     """‖a−a'‖/‖a‖ of each stimulus: activations (stimulus, …) to (stimulus,)."""
     difference = (synthetic - natural).flatten(1)
     return torch.linalg.vector_norm(difference, dim=1) / torch.linalg.vector_norm(natural.flatten(1), dim=1)
+
+
+def starts(model: Model, stimuli: Sequence[str], seeds: Sequence[int], run_seed: int) -> torch.Tensor:
+    """What the synthesis of a model's metamers starts from (Feather et al. 2023, Methods), on the model's device.
+
+    Parameters
+    ----------
+    model
+        Whose metamers.
+    stimuli
+        Names.
+    seeds, run_seed
+        Of each stimulus's metamers, and of the run.
+
+    Returns
+    -------
+    torch.Tensor
+        Noise (stimulus and seed, *model.preprocessing.signal_shape), the seed running fastest.
+    """
+    shape = model.preprocessing.signal_shape
+    noise = [start_noise(model.modality, shape, name, seed, run_seed) for name in stimuli for seed in seeds]
+    return torch.from_numpy(np.stack(noise)).to(next(model.preprocessing.buffers()).device)
 
 
 def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor:
