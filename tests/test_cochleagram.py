@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.fft
 import torch
 import xarray as xr
 
 from metamers.benchmark import FullRateCochleagram
-from metamers.cochleagram import Cochleagram, compress, erb_filters, erb_frequency, erb_number, fast_length
+from metamers.cochleagram import Cochleagram, compress, erb_filters, erb_frequency, erb_number
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data")) / "cochleagram_reference.nc"
@@ -91,11 +90,6 @@ def test_squared_gains_add_to_one(samples):
     gains = erb_filters(samples, 20_000, 50, 10_000, 50, 4)
     assert gains.shape == (211, samples // 2 + 1)
     np.testing.assert_allclose((gains**2).sum(0), 1, atol=1e-12)
-
-
-def test_fast_lengths_are_scipys():
-    for least in (*range(1, 2000), 19_993, 40_001, 123_457, 1_000_003):
-        assert fast_length(least) == scipy.fft.next_fast_len(least)
 
 
 def test_the_erb_scale_and_its_inverse():

@@ -6,7 +6,6 @@ the band needs: an envelope does not change when its band is shifted in frequenc
 coefficients are transformed alone, and the downsampling filter is applied to the envelope's lowest coefficients alone.
 """
 
-import itertools
 import math
 from functools import lru_cache
 
@@ -206,21 +205,6 @@ class Cochleagram(nn.Module):
         return compress(both @ self.series, self.power, self.offset, self.gradient_clip)
 
 
-def fast_length(least: int) -> int:
-    """The next length of which a Fourier transform is fast: no prime factor above 11, as scipy.fft.next_fast_len's.
-
-    To import SciPy's transforms for this takes a job a quarter of a second.
-    """
-    for length in itertools.count(least):
-        rest = length
-        for factor in (2, 3, 5, 7, 11):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            break
-    return length
-
-
 def _support(gains: np.ndarray) -> np.ndarray:
     """Of each filter, as many neighbouring bins as the widest of them spans, with all its own: (channel, bin)."""
     spans = [np.flatnonzero(gain) if gain.any() else np.zeros(1, int) for gain in gains]
@@ -232,12 +216,14 @@ def _support(gains: np.ndarray) -> np.ndarray:
 
 def _rate_groups(gains: np.ndarray, kept: int, n_samples: int) -> list[tuple[int, int, int]]:
     """Neighbouring channels that are computed at one rate: first, last (exclusive), points of the envelope."""
+    from scipy.fft import next_fast_len  # here, as many jobs import this module and make no cochleagram
+
     needs = [max(int(OVERSAMPLING * np.count_nonzero(gain)), 2 * kept) for gain in gains]
     groups: list[tuple[int, int, int]] = []
     first = 0
     for channel in range(1, len(needs) + 1):
         window = needs[first : channel + 1]
         if channel == len(needs) or max(window) > RATE_STEP * min(window):
-            groups.append((first, channel, min(fast_length(max(needs[first:channel])), n_samples)))
+            groups.append((first, channel, min(next_fast_len(max(needs[first:channel])), n_samples)))
             first = channel
     return groups
