@@ -5,6 +5,7 @@ import torch
 import xarray as xr
 
 from metamers import files
+from metamers.batches import ON_CPU
 from metamers.benchmark_match import published_at
 from metamers.logs import log_to
 from metamers.models import fit_stimuli, load_model, use_threads
@@ -23,7 +24,7 @@ natural = fit_stimuli(
     model, stimuli["stimulus_value"].sel(stimulus=names).values, stimuli.attrs.get("sampling_rate_hz")
 )
 start, wanted = starts(model, names, [0], params.run_seed), made["normalized_error"].values
-parts = [slice(first, first + params.at_once) for first in range(0, len(names), params.at_once)]
+parts = [slice(first, first + ON_CPU) for first in range(0, len(names), ON_CPU)]
 found = [published_at(model, params.stage, natural[part], start[part], wanted[part], params.settings) for part in parts]
 metamers, error, steps = (np.concatenate([np.asarray(one[place]) for one in found]) for place in range(3))
 logger.info("%s: the published procedure took %s steps, to %s of %s", params.stage, steps, error, wanted)

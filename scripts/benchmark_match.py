@@ -16,7 +16,7 @@ stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number)
 natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
 names = stimuli["stimulus"].values
 start = starts(model, names, [0], params.run_seed)
-matched = steps_to_match(model, params.stage, natural, start, params.settings, params.at_once, params.most)
+matched = steps_to_match(model, params.stage, natural, start, params.settings, params.most)
 files.save(
     matched.assign_coords(stimulus=names),
     snakemake.output[0],

@@ -1,49 +1,39 @@
 """Make benchmark/recognition/<model>.nc: what other models make of metamers of both procedures at the same match."""
 
-import json
+import gc
 
 import numpy as np
 import xarray as xr
 
 from metamers import files
 from metamers.logs import log_to
-from metamers.models import choose_device, fit_stimuli, load_model, use_threads
-from metamers.recognize import answers, class_scores
+from metamers.models import choose_device, load_model, use_threads
+from metamers.recognize import recognize
 from metamers.stimuli import MODALITIES
 from metamers.tables import category_classes
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
-name, params = snakemake.wildcards.generation_model, snakemake.params
-equivalent = [files.load(path) for path in snakemake.input.equivalent]
-dims = ("kept_procedure", "stimulus")
-modality = MODALITIES[params.modality]
+params = snakemake.params
 classes = category_classes(params.dataset, params.dataset_entry)
+found = [files.load(path) for path in snakemake.input.equivalent]
+equivalent = xr.concat(found, xr.DataArray(params.stages, dims="stage", name="stage"))
+shown = MODALITIES[params.modality].as_exported(equivalent["metamer"].values)
+dims = ("stage", "kept_procedure", "stimulus")
 correct = []
-for judge, entry, weights in zip(params.judges, params.entries, params.weights_files, strict=True):
-    model = load_model(judge, entry, weights, choose_device(snakemake.config["device"]))
-    for one in equivalent:
-        shown = modality.as_exported(one["metamer"].values)
-        given = fit_stimuli(model, shown.reshape(-1, *shown.shape[2:]), params.rate_hz)
-        said = answers(class_scores(model, given), classes, judge).reshape(shown.shape[:2])
-        correct.append(said == one["category"].values)
-shape = (len(params.judges), len(equivalent), *equivalent[0]["metamer"].shape[:2])
+for name, judge in params.judges.items():
+    gc.collect()  # the last one, which may refer to itself
+    model = load_model(name, judge["model"], judge["weights_file"], choose_device(snakemake.config["device"]))
+    said = recognize(model, shown.reshape(-1, *shown.shape[len(dims) :]), params.rate_hz, classes)
+    correct.append(said.reshape(shown.shape[: len(dims)]) == equivalent["category"].values)
 files.save(
-    xr.Dataset(
-        {
-            "correct": (("recognition_model", "stage", *dims), np.reshape(correct, shape)),
-            "normalized_error": (("stage", *dims), np.stack([one["normalized_error"].values for one in equivalent])),
-        },
-        coords={
-            "recognition_model": params.judges,
-            "stage": params.stages,
-            **{key: equivalent[0][key] for key in ("kept_procedure", "stimulus", "category")},
-        },
+    equivalent[["normalized_error"]].assign(
+        correct=(("recognition_model", *dims), np.reshape(correct, (len(params.judges), *shown.shape[: len(dims)]))),
+        recognition_model=list(params.judges),
     ),
     snakemake.output[0],
-    title=f"Recognition of metamers of {name} of both procedures at the same match",
-    source="8-bit images or 16-bit sounds; forced choice among the dataset's categories; judges: "
-    + json.dumps(params.judges),
+    title=f"Recognition of metamers of {snakemake.wildcards.generation_model} of both procedures at the same match",
+    source="8-bit images or 16-bit sounds; forced choice among the dataset's categories",
     step="benchmark_recognize",
     run=snakemake.config["run"],
     seed=snakemake.config["seed"],

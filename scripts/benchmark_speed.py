@@ -3,6 +3,7 @@
 import torch
 
 from metamers import files
+from metamers.batches import ON_CPU
 from metamers.benchmark import WholeModel, plain_model, processor
 from metamers.benchmark_speed import speed
 from metamers.logs import log_to
@@ -15,7 +16,7 @@ name, params = snakemake.wildcards.generation_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
 plain = plain_model(name, params.model, params.weights_file)
 whole = plain_model(name, params.model, params.weights_file, WholeModel)
-stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.at_once))
+stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(ON_CPU))
 natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
 start = starts(model, stimuli["stimulus"].values, [0], params.run_seed)
 files.save(

@@ -10,9 +10,9 @@ import xarray as xr
 
 from metamers import files
 from metamers.logs import log_to
-from metamers.models import Model, choose_device, fit_stimuli, load_model, use_threads
+from metamers.models import Model, choose_device, load_model, use_threads
 from metamers.names import NATURAL, stage_path
-from metamers.recognize import answers, class_scores
+from metamers.recognize import recognize
 from metamers.stimuli import MODALITIES
 from metamers.tables import category_classes
 
@@ -26,7 +26,7 @@ stimuli, seeds = acceptance["stimulus"].values, acceptance["seed"].values
 
 def answer(model: Model, paths: list[Path], sampling_rate_hz: float | None) -> np.ndarray:
     shown = np.stack([MODALITIES[model.modality].read(path) for path in paths])
-    return answers(class_scores(model, fit_stimuli(model, shown, sampling_rate_hz)), classes, model.name)
+    return recognize(model, shown, sampling_rate_hz, classes)
 
 
 def recognition(name: str, judge: Mapping[str, Any]) -> xr.Dataset:

@@ -106,7 +106,7 @@ def test_plenoptic_goes_on_from_where_it_was_and_towards_the_stimulus(entry, sti
 @has_plenoptic
 def test_every_procedure_is_given_the_steps_that_it_takes_to_the_same_match(entry, stimuli):
     natural, start = stimuli
-    found = steps_to_match(load(entry), "block", natural, start, SETTINGS, 2, 2000)
+    found = steps_to_match(load(entry), "block", natural, start, SETTINGS, 2000)
     steps = found["steps_to_match"].to_series()
     assert steps["published"] == 40
     assert (steps > 0).all()
@@ -133,7 +133,7 @@ def test_the_published_procedure_is_taken_where_it_first_matches_as_well(entry, 
 
 @has_plenoptic
 def test_where_plenoptic_does_not_get_there_it_says_how_far_it_went(entry, stimuli):
-    found = steps_to_match(load(entry), "block", *stimuli, SETTINGS, 2, 10)
+    found = steps_to_match(load(entry), "block", *stimuli, SETTINGS, 10)
     assert np.isnan(found["steps_to_match"].sel(procedure="plenoptic"))
     assert found["steps_most"].sel(procedure="plenoptic") == 10
 

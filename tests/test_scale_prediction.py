@@ -18,15 +18,17 @@ from metamers.scale import (
     Plan,
     compare_jobs,
     computing_seconds,
+    costs_of,
     fit_cost,
     fitted_clock,
     gpu_hours,
     predict,
+    predict_study,
     seconds_of_step,
     stage_operations,
-    steps_of,
     timed_clock,
 )
+from metamers.synthesize import number_of_steps
 
 LOG = '12:00:00 spent {"start": 1.5, "loading": 0.5, "writing": 0.25, "total": 9.0}\n'
 TABLE = "s\th:m:s\tmax_rss\n10.0\t0:00:10\t123.4\n"
@@ -152,8 +154,8 @@ def test_the_timed_step_scales_all_stages_alike_in_the_procedures_precision():
 
 
 def test_the_published_procedure_takes_its_steps_at_every_step_size():
-    assert steps_of({"steps": 3000, "step_size": 1.0, "halvings": 7}) == 24_000
-    assert steps_of({"steps": 100, "learning_rate": 0.05}) == 100
+    assert number_of_steps({"steps": 3000, "step_size": 1.0, "halvings": 7}) == 24_000
+    assert number_of_steps({"steps": 100, "learning_rate": 0.05}) == 100
 
 
 def test_a_card_that_is_used_as_assumed_for_an_hour_takes_an_hour():
@@ -183,3 +185,48 @@ def test_what_held_is_the_ratio_by_modality_without_the_input_and_unknown_jobs()
     assert found["seconds_measured"].sel(generation_model="a", stage="block") == 6
     assert found["seconds_predicted"].sel(generation_model="b", stage="final") == 2
     assert found["jobs_left_out"] == 2
+
+
+def test_costs_are_fitted_to_the_default_procedure_of_each_modality():
+    def timed(stages):
+        seconds = [[[9.0, 9.0]] * len(stages), [[FITTED("seeing", stage)] * 2 for stage in stages]]
+        return xr.Dataset(
+            {"seconds_per_step": (("procedure", "stage", "repeat"), np.array(seconds))},
+            coords={"procedure": ["published", "one_cycle"], "stage": stages},
+        )
+
+    found = costs_of({"seeing": timed(["block", "final"])}, ARCHITECTURES)
+    assert found.keys() == {"vision"}
+    assert tuple(found["vision"]) == pytest.approx(tuple(COSTS["vision"]))
+
+
+def test_a_thousand_models_take_a_thousand_times_the_mean_and_money_follows_hours():
+    study = {
+        "generation": PLAN.generation,
+        "judges": ["seeing", "hearing"],
+        "procedures": {"published": SETTINGS},
+        "stimuli": 40,
+        "seeds": 2,
+        "batch_size": 12,
+        "judges_per_job": 16,
+    }
+    found = predict_study(study, ARCHITECTURES, COSTS, BYTES, {"gpu_hour": 2.0, "core_hour": 0.5})
+    one, many, square = (found.isel(plan=number) for number in range(3))
+    assert float(many["core_hours"]) == pytest.approx(500 * float(one["core_hours"]))  # of two models
+    assert float(square["recognition_core_hours"]) == pytest.approx(500**2 * float(one["recognition_core_hours"]))
+    assert float(one["cost_cores"]) == pytest.approx(0.5 * float(one["core_hours"] + one["recognition_core_hours"]))
+    hours = one["gpu_hours"] + one["recognition_gpu_hours"]
+    np.testing.assert_allclose(one["cost_gpu"], 2 * hours)
+    assert found["step_fitted"].sel(study_model="seeing") == pytest.approx(FITTED("seeing", "final"))
+
+
+def test_of_a_modality_that_was_not_timed_nothing_is_predicted():
+    study = {
+        "generation": PLAN.generation,
+        "judges": ["hearing"],
+        "procedures": {"published": SETTINGS},
+        **{key: 1 for key in ("stimuli", "seeds", "batch_size", "judges_per_job")},
+    }
+    found = predict_study(study, ARCHITECTURES, {"vision": COSTS["vision"]}, BYTES, {"gpu_hour": 1, "core_hour": 1})
+    assert found["study_model"].values.tolist() == ["seeing"]
+    assert (found["judging_models"].isel(plan=0) == 0).all()

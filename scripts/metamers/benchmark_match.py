@@ -10,7 +10,7 @@ defaults, is watched until it gets there. Numbers of steps depend on no machine;
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,15 +19,22 @@ from torch import nn
 
 from metamers.contrasts import bootstrap_mean
 from metamers.models import Model
-from metamers.stimuli import MODALITIES
-from metamers.synthesize import check_stage, normalized_error, published, synthesize
+from metamers.synthesize import (
+    check_stage,
+    descend,
+    first_of,
+    normalized_error,
+    number_of_steps,
+    published,
+    synthesize,
+)
 
 logger = logging.getLogger("metamers")
 
 PROCEDURES = ("published", "one_cycle", "plenoptic")
 FINEST = 4  # budgets of steps within a factor of two
 WATCHED = 10  # steps of plenoptic after which its match is looked at
-MOST = 3.0  # powers of two that a budget may grow or shrink by from the configured one
+MOST = 3  # powers of two that a budget may grow or shrink by from the configured one
 
 
 class _Truncated(nn.Module):
@@ -91,13 +98,63 @@ def budgets(configured: int) -> Iterator[int]:
         yield max(1, round(configured * 2**power))
 
 
+class Reached(NamedTuple):
+    """How a procedure came to a match, or how far.
+
+    Attributes
+    ----------
+    error
+        Normalized error (stimulus,) at the end.
+    steps
+        To the match; NaN where it was not reached.
+    most
+        Steps that were taken at most.
+    curve
+        Number of steps → normalized error then, mean over stimuli.
+    """
+
+    error: np.ndarray
+    steps: float
+    most: int
+    curve: dict[int, float]
+
+
+def _one_cycle(run: Callable[[int], np.ndarray], configured: int, wanted: float) -> Reached:
+    """``one_cycle`` with more steps than are configured until it ends with the match, or with fewer until it does not.
+
+    ``run`` takes a number of steps and gives the normalized error (stimulus,) at their end.
+    """
+    tried = list(dict.fromkeys(budgets(configured)))
+    place = len(tried) // 2
+    errors = {tried[place]: run(tried[place])}
+    enough = errors[tried[place]].mean() <= wanted
+    for steps in reversed(tried[:place]) if enough else tried[place + 1 :]:
+        errors[steps] = run(steps)
+        if (errors[steps].mean() <= wanted) != enough:
+            break
+    curve = {steps: float(error.mean()) for steps, error in sorted(errors.items())}
+    reached = min((steps for steps, error in curve.items() if error <= wanted), default=None)
+    most = max(errors)
+    return Reached(errors[reached or most], float(reached or np.nan), most, curve)
+
+
+def _plenoptic(go_on: Callable[[int], np.ndarray], most: int, wanted: float) -> Reached:
+    """plenoptic, watched until it gets to the match; ``go_on`` takes more steps and gives the error (stimulus,)."""
+    curve = {}
+    for taken in range(WATCHED, most + WATCHED, WATCHED):
+        error = go_on(WATCHED)
+        curve[taken] = float(error.mean())
+        if curve[taken] <= wanted:
+            break
+    return Reached(error, float(taken) if curve[taken] <= wanted else np.nan, taken, curve)
+
+
 def steps_to_match(
     model: Model,
     stage: str,
     natural: torch.Tensor,
     start: torch.Tensor,
     settings: Mapping[str, Mapping[str, Any]],
-    at_once: int,
     most_of_plenoptic: int,
 ) -> xr.Dataset:
     """Steps that each procedure takes to the match of the published one, mean over stimuli.
@@ -110,8 +167,6 @@ def steps_to_match(
         Stimuli and starts (stimulus, …signal).
     settings
         ``published`` and ``one_cycle``.
-    at_once
-        Stimuli in a batch.
     most_of_plenoptic
         Steps at which plenoptic is given up.
 
@@ -129,63 +184,30 @@ def steps_to_match(
         with torch.no_grad():
             return normalized_error(target, model(metamers, stage).float()).numpy()
 
-    def run(procedure: str, changed: Mapping[str, Any]) -> tuple[torch.Tensor, np.ndarray]:
-        found = [
-            synthesize(model, stage, *batch, procedure, settings[procedure] | changed, f"{procedure} {stage}")
-            for batch in zip(natural.split(at_once), start.split(at_once), strict=True)
-        ]
-        metamers, loss = zip(*found, strict=True)
-        return torch.cat(metamers), np.concatenate(loss)
+    def one_cycle(steps: int) -> np.ndarray:
+        changed = settings["one_cycle"] | {"steps": steps}
+        return errors(synthesize(model, stage, natural, start, "one_cycle", changed, f"one_cycle {stage}")[0])
 
-    ended, loss = run("published", {})
-    error = {"published": errors(ended)}
-    wanted = float(error["published"].mean())
-    curve = {"published": dict(enumerate(loss.mean(axis=0)))}
-    reached = {"published": float(loss.shape[1])}
-    most = {"published": loss.shape[1]}
-
-    curve["one_cycle"] = {}
-    tried = list(dict.fromkeys(budgets(settings["one_cycle"]["steps"])))
-    place = len(tried) // 2
-    kept: dict[int, np.ndarray] = {}
-    # From the configured number up until the match is reached, or down until it is not.
-    while 0 <= place < len(tried):
-        steps = tried[place]
-        ended, _ = run("one_cycle", {"steps": steps})
-        kept[steps] = errors(ended)
-        curve["one_cycle"][steps] = float(kept[steps].mean())
-        logger.info("%s: one_cycle with %d steps: %.4f, wanted %.4f", stage, steps, curve["one_cycle"][steps], wanted)
-        enough = curve["one_cycle"][steps] <= wanted
-        if (tried[place - 1] in kept and enough) or (tried[min(place + 1, len(tried) - 1)] in kept and not enough):
-            break
-        place += -1 if enough else 1
-    good = [steps for steps in kept if curve["one_cycle"][steps] <= wanted]
-    reached["one_cycle"], most["one_cycle"] = float(min(good, default=np.nan)), max(kept)
-    error["one_cycle"] = kept[min(good, default=max(kept))]
-
+    ended, loss = synthesize(model, stage, natural, start, "published", settings["published"], f"published {stage}")
+    last, steps = errors(ended), loss.shape[1]
+    wanted = float(last.mean())
     go_on = plenoptic_steps(model, stage, natural, start)
-    curve["plenoptic"] = {}
-    for taken in range(WATCHED, most_of_plenoptic + WATCHED, WATCHED):
-        error["plenoptic"] = errors(go_on(WATCHED))
-        curve["plenoptic"][taken] = float(error["plenoptic"].mean())
-        most["plenoptic"] = taken
-        if curve["plenoptic"][taken] <= wanted:
-            break
-    reached["plenoptic"] = float(taken) if curve["plenoptic"][taken] <= wanted else np.nan
-    logger.info("%s: match %.4f after steps %s", stage, wanted, reached)
-
-    steps = sorted({step for one in curve.values() for step in one})
+    found = {
+        "published": Reached(last, float(steps), steps, dict(enumerate(loss.mean(axis=0)))),
+        "one_cycle": _one_cycle(one_cycle, settings["one_cycle"]["steps"], wanted),
+        "plenoptic": _plenoptic(lambda more: errors(go_on(more)), most_of_plenoptic, wanted),
+    }
+    logger.info("%s: match %.4f after steps %s", stage, wanted, {name: one.steps for name, one in found.items()})
+    every = sorted({step for one in found.values() for step in one.curve})
+    curves = [[one.curve.get(step, np.nan) for step in every] for one in found.values()]
     return xr.Dataset(
         {
-            "normalized_error": (("procedure", "stimulus"), np.stack([error[name] for name in PROCEDURES])),
-            "steps_to_match": ("procedure", [reached[name] for name in PROCEDURES]),
-            "steps_most": ("procedure", [most[name] for name in PROCEDURES]),
-            "mean_error": (
-                ("procedure", "step"),
-                np.array([[curve[name].get(step, np.nan) for step in steps] for name in PROCEDURES], dtype=np.float32),
-            ),
+            "normalized_error": (("procedure", "stimulus"), np.stack([one.error for one in found.values()])),
+            "steps_to_match": ("procedure", [one.steps for one in found.values()]),
+            "steps_most": ("procedure", [one.most for one in found.values()]),
+            "mean_error": (("procedure", "step"), np.array(curves, dtype=np.float32)),
         },
-        coords={"procedure": list(PROCEDURES), "step": steps},
+        coords={"procedure": list(found), "step": every},
     )
 
 
@@ -219,26 +241,19 @@ def published_at(
     steps
         That each took, (stimulus,).
     """
-    limits = MODALITIES[model.modality].limits
     target = check_stage(model, stage, natural)
-    layout = torch.channels_last if natural.ndim == 4 else torch.contiguous_format
-    metamers = start.clone(memory_format=layout).requires_grad_()
+    metamers, total = first_of(start), number_of_steps(settings)
     kept, steps = start.clone(), np.zeros(len(natural), dtype=int)
     error = np.full(len(natural), np.inf, dtype=np.float32)
-    for number, step in enumerate(published(metamers, **settings)):
-        metamers.grad = None
-        loss = normalized_error(target, model(metamers, stage).float())
+    descent = descend(model, stage, target, metamers, published(metamers, **settings), total)
+    for number, loss in enumerate(descent):
+        if model.units_in_loss(stage, number / total) is not None:
+            continue  # a loss of some units is no match yet
         going_on = error > wanted
-        with torch.no_grad():
-            kept[going_on] = metamers.detach()[going_on]
-        error[going_on], steps[going_on] = loss.detach().numpy()[going_on], number
+        kept[going_on] = metamers.detach()[going_on]
+        error[going_on], steps[going_on] = loss.numpy()[going_on], number
         if (error <= wanted).all():
             break
-        loss.sum().backward()
-        with torch.no_grad():
-            step()
-            if limits is not None:
-                metamers.clamp_(*limits)
     return kept, error, steps
 
 

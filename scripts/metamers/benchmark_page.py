@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from metamers.batches import ON_CPU
 from metamers.report_contrasts import points
 from metamers.report_figures import BLUE, FAINT, INK, ORANGE, styled
 
@@ -224,6 +225,7 @@ def page_context(
         "cards": [] if scale is None else [str(card) for card in scale["card"].values],
         "figures": figures,
         "settings": settings,
+        "at_once": ON_CPU,
         "software": benchmark.attrs["software"],
         "processor": benchmark.attrs["processor"],
     }

@@ -18,7 +18,7 @@ from metamers.models import Model, build_network
 from metamers.names import INPUT_STAGE
 from metamers.preprocessing import PREPROCESSING
 from metamers.recognize import answers, class_scores
-from metamers.synthesize import check_stage, normalized_error
+from metamers.synthesize import check_stage, normalized_error, number_of_steps
 
 STEPS = 3  # timed at each stage, after one that is not
 # Of class scores, in units of their standard deviation: above rounding, far below what changes an answer.
@@ -251,7 +251,7 @@ def run_estimate(card: xr.Dataset, settings: Mapping[str, Any], batch: int, sign
         exported of them, before compression.
     """
     metamers = len(settings["stimuli"]) * settings["seeds"]
-    steps = settings["synthesis"]["steps"] * (settings["synthesis"].get("halvings", 0) + 1)
+    steps = number_of_steps(settings["synthesis"])
     seconds = card["step_seconds"].sel(stage=[s for s in settings["stages"] if s in card["stage"].values])
     works = int(seconds.notnull().sum())
     exported = 1 if settings["modality"] == "vision" else 2  # bytes of a value
@@ -297,6 +297,6 @@ def page_context(card: xr.Dataset, entry: Mapping[str, Any], settings: Mapping[s
             "stimuli": len(settings["stimuli"]),
             "seeds": settings["seeds"],
         },
-        "steps": settings["synthesis"]["steps"] * (settings["synthesis"].get("halvings", 0) + 1),
+        "steps": number_of_steps(settings["synthesis"]),
         **{name: float(card[name]) for name in card.data_vars if card[name].ndim == 0},
     }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from metamers.models import Model
+from metamers.models import Model, fit_stimuli
 
 
 @torch.no_grad()
@@ -21,6 +21,35 @@ def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int = 8) -> np
     if not np.isfinite(scores).all():
         raise ValueError(f"model {model.name}: class scores are not finite")
     return scores
+
+
+def recognize(
+    model: Model, stimuli: np.ndarray, sampling_rate_hz: float | None, classes: Mapping[str, Sequence[int]]
+) -> np.ndarray:
+    """What a model answers to stimuli as they are exported (Feather et al. 2023, Methods).
+
+    Parameters
+    ----------
+    model
+        Who is asked.
+    stimuli
+        (stimulus, …signal); brought to what the model takes.
+    sampling_rate_hz
+        Of sounds; None of pictures.
+    classes
+        Category → class indices.
+
+    Returns
+    -------
+    numpy.ndarray
+        Categories (stimulus,), as text.
+
+    Raises
+    ------
+    ValueError
+        As ``class_scores`` and ``answers``.
+    """
+    return answers(class_scores(model, fit_stimuli(model, stimuli, sampling_rate_hz)), classes, model.name)
 
 
 def answers(scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str) -> np.ndarray:

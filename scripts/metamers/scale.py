@@ -6,7 +6,10 @@ how well that holds is for the caller to compare, with ``compare_jobs`` and ``se
 """
 
 import csv
+import gc
 import io
+import json
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,10 +25,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from metamers.logs import read_spent
-from metamers.models import Model
+from metamers.models import Model, load_model
 from metamers.names import INPUT_STAGE
 from metamers.precision import bears_low_precision, low_precision
-from metamers.synthesize import normalized_error
+from metamers.synthesize import normalized_error, number_of_steps
+
+logger = logging.getLogger("metamers")
 
 # Peak dense throughput in operations per second, of the makers' data sheets: float32 outside the tensor cores.
 CARDS = {
@@ -38,6 +43,7 @@ STEP = 2  # runs forward that a step is worth: forward, and backward to the stim
 HOUR = 3600
 GIGABYTE = 1e9
 JOBS_OF_MODEL = 3  # export, null distribution, acceptance
+MANY = 1000  # models
 
 # Seconds of a step of one stimulus of a model at a stage.
 Clock = Callable[[str, str], float]
@@ -72,11 +78,6 @@ class Plan(NamedTuple):
     judges_per_job: int
     copies: float = 1  # of each generation model
     judge_copies: float = 1
-
-
-def steps_of(settings: Mapping[str, Any]) -> int:
-    """Steps of a procedure with these settings."""
-    return settings["steps"] * (settings.get("halvings", 0) + 1)
 
 
 @torch.no_grad()
@@ -239,7 +240,7 @@ def _of_modality(
     generation, judges = of_modality(plan.generation), of_modality(plan.judges)
     places = [(name, stage) for name in generation for stage in plan.generation[name]]
     of_place = plan.stimuli * plan.seeds * plan.copies  # metamers
-    steps = steps_of(plan.settings[modality])
+    steps = number_of_steps(plan.settings[modality])
     metamers = len(places) * of_place
     values = sum(architectures[name].values + steps for name, _ in places) * of_place
     asked = sum(architectures[judge].operations[last(judge)] for judge in judges) * plan.judge_copies
@@ -261,6 +262,115 @@ def _of_modality(
         forward = sum(recognition(judge, last(judge)) for judge in judges) * plan.judge_copies / STEP
         found[f"recognition_core_hours{clock}"] = metamers * forward / HOUR
     return found
+
+
+def architectures_of(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Architecture]:
+    """What is counted and timed of the models of registry entries, with random weights; of those built alike, once."""
+    known: dict[str, Architecture] = {}
+    found = {}
+    for name, entry in entries.items():
+        key = json.dumps([entry["source"], entry["input"], entry["stages"]], sort_keys=True)
+        if key not in known:
+            gc.collect()  # the last one, which may refer to itself
+            model = load_model(name, entry, None, torch.device("cpu"))
+            stimulus = model.preprocessing.example()
+            operations = stage_operations(model, stimulus)
+            seconds = seconds_of_step(model, list(operations)[-1], stimulus)
+            known[key] = Architecture(model.modality, stimulus.numel(), operations, seconds)
+            logger.info("%s: %.2f GFLOP forward, %.2f s a step", name, max(operations.values()) / 1e9, seconds[0])
+        found[name] = known[key]
+    return found
+
+
+def costs_of(timed: Mapping[str, xr.Dataset], architectures: Mapping[str, Architecture]) -> dict[str, Cost]:
+    """Modality → what its steps cost, fitted to what ``benchmark_speed.speed`` gives of each model."""
+    rows: dict[str, list[tuple[float, float, int]]] = {}
+    for name, of_model in timed.items():
+        one = architectures[name]
+        medians = of_model["seconds_per_step"].sel(procedure="one_cycle").median("repeat").to_series()
+        rows.setdefault(one.modality, []).extend(
+            (STEP * one.operations[stage], seconds, one.values) for stage, seconds in medians.items()
+        )
+    return {modality: fit_cost(*zip(*of_modality, strict=True)) for modality, of_modality in rows.items()}
+
+
+def predict_study(
+    study: Mapping[str, Any],
+    architectures: Mapping[str, Architecture],
+    costs: Mapping[str, Cost],
+    bytes_per_value: Mapping[str, float],
+    prices: Mapping[str, float],
+) -> xr.Dataset:
+    """What the study and ``MANY`` models like its own would take, as far as the benchmark has their modality.
+
+    Parameters
+    ----------
+    study
+        ``generation`` (model → stages), ``judges``, ``procedures`` (name → modality → settings), ``stimuli``,
+        ``seeds``, ``batch_size``, ``judges_per_job``.
+    architectures
+        Of its models.
+    costs, bytes_per_value
+        Of each modality: see ``Cost`` and ``predict``.
+    prices
+        US dollars of a ``gpu_hour`` and a ``core_hour``, assumed.
+
+    Returns
+    -------
+    xarray.Dataset
+        (plan) → what ``predict`` gives, ``cost_cores`` and ``cost_cores_timed`` in US dollars; (plan, card) →
+        ``gpu_hours``, ``recognition_gpu_hours``, ``cost_gpu``; what is assumed; (study_model) →
+        ``forward_operations`` at the last stage and seconds of a step there, as fitted and as timed.
+    """
+    generation = {name: stages for name, stages in study["generation"].items() if architectures[name].modality in costs}
+    judges = [name for name in study["judges"] if architectures[name].modality in costs]
+    copies = MANY / len(generation)
+    who_judges = {
+        "the study": (judges, 1, 1),
+        f"{MANY:,} models, the study's judges": (judges, copies, 1),
+        f"{MANY:,} models, all of them judges": (list(generation), copies, copies),
+    }
+    fitted = fitted_clock(architectures, costs)
+    judged = timed_clock(architectures, costs, dict.fromkeys(costs, FLOAT32))
+    plans = {}
+    for procedure, settings in study["procedures"].items():
+        clocks = {"": (fitted, fitted), "_timed": (timed_clock(architectures, costs, settings), judged)}
+        for title, (judging, times, judge_times) in who_judges.items():
+            plan = Plan(
+                generation=generation,
+                judges=judging,
+                settings=settings,
+                stimuli=study["stimuli"],
+                seeds=study["seeds"],
+                batch_size=study["batch_size"],
+                judges_per_job=study["judges_per_job"],
+                copies=times,
+                judge_copies=judge_times,
+            )
+            plans[f"{title}, {procedure}"] = predict(plan, architectures, clocks, bytes_per_value)
+    rows = list(plans.values())
+    scale = xr.Dataset({key: ("plan", [row[key] for row in rows]) for key in rows[0]}, coords={"plan": list(plans)})
+    scale = scale.assign(
+        gpu_hours=gpu_hours(scale["total_operations"]), recognition_gpu_hours=gpu_hours(scale["recognition_operations"])
+    )
+    of_study = [architectures[name] for name in generation]
+    return scale.assign(
+        cost_gpu=prices["gpu_hour"] * (scale["gpu_hours"] + scale["recognition_gpu_hours"]),
+        **{
+            f"cost_cores{clock}": prices["core_hour"]
+            * (scale[f"core_hours{clock}"] + scale[f"recognition_core_hours{clock}"])
+            for clock in ("", "_timed")
+        },
+        price_gpu_hour=prices["gpu_hour"],
+        price_core_hour=prices["core_hour"],
+        utilization=UTILIZATION,
+        **{f"peak_{number}": ("card", [card[number] for card in CARDS.values()]) for number in ("float32", "bfloat16")},
+        study_modality=("study_model", [one.modality for one in of_study]),
+        forward_operations=("study_model", [list(one.operations.values())[-1] for one in of_study]),
+        step_fitted=("study_model", [fitted(name, list(architectures[name].operations)[-1]) for name in generation]),
+        step_float32=("study_model", [one.seconds[0] for one in of_study]),
+        step_low_precision=("study_model", [one.seconds[1] for one in of_study]),
+    ).assign_coords(study_model=list(generation))
 
 
 def gpu_hours(operations: xr.DataArray) -> xr.DataArray:

@@ -9,7 +9,7 @@ What ``one_cycle`` is made of was chosen by measuring (``metamers.trials``, `sna
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -160,6 +160,75 @@ def published(metamers: torch.Tensor, steps: int, step_size: float, halvings: in
 PROCEDURES: dict[str, Callable[..., Iterator[Step]]] = {"one_cycle": one_cycle, "published": published}
 
 
+def number_of_steps(settings: Mapping[str, Any]) -> int:
+    """Steps of a procedure with these settings."""
+    return settings["steps"] * (settings.get("halvings", 0) + 1)
+
+
+def logarithm(loss: torch.Tensor) -> torch.Tensor:
+    """What is descended along: it has the loss's minimum and its direction of descent, and gradients that do not fade,
+    so that running averages follow. Of a perfect match the gradient is 0, not 0/0.
+    """
+    return (loss + torch.finfo(loss.dtype).tiny).log()
+
+
+def descend(
+    model: Model,
+    stage: str,
+    target: torch.Tensor,
+    metamers: torch.Tensor,
+    steps: Iterable[Step],
+    total: int,
+    low: int = 0,
+    objective: Callable[[torch.Tensor], torch.Tensor] = logarithm,
+    forward: Callable[[torch.Tensor, str], torch.Tensor] | None = None,
+) -> Iterator[torch.Tensor]:
+    """Take steps towards activations, and give the loss before each.
+
+    Parameters
+    ----------
+    model, stage, target
+        Whose activations (stimulus, …) are to be matched, and which.
+    metamers
+        (stimulus, …signal), changed in place; whoever is given a loss finds them as they were when it was measured.
+    steps
+        Of a procedure on ``metamers``.
+    total
+        How many steps the whole synthesis has, by which it is told which units to match.
+    low
+        How many steps, the first ones, are computed in low precision.
+    objective
+        From the loss (stimulus,) to what is descended along.
+    forward
+        Computes activations in the model's place.
+
+    Yields
+    ------
+    torch.Tensor
+        Normalized error (stimulus,) before each step, of the units that take part in it.
+    """
+    limits = MODALITIES[model.modality].limits
+    for number, step in enumerate(steps):
+        metamers.grad = None
+        with low_precision(model) if number < low else nullcontext():
+            synthetic = (forward or model)(metamers, stage).float()
+        units = model.units_in_loss(stage, number / total)
+        chosen = (target, synthetic) if units is None else (target[:, units], synthetic[:, units])
+        loss = normalized_error(*chosen)
+        objective(loss).sum().backward()
+        yield loss.detach()
+        with torch.no_grad():
+            step()
+            if limits is not None:
+                metamers.clamp_(*limits)
+
+
+def first_of(start: torch.Tensor) -> torch.Tensor:
+    """What is changed by a synthesis from ``start`` (stimulus, …signal): a copy in the layout that is fastest."""
+    layout = torch.channels_last if start.ndim == 4 else torch.contiguous_format
+    return start.detach().clone(memory_format=layout).requires_grad_()
+
+
 def synthesize(
     model: Model,
     stage: str,
@@ -200,37 +269,19 @@ def synthesize(
         When synthesis cannot work at the stage (``check_stage``), or the loss becomes NaN or infinite.
     """
     target = check_stage(model, stage, natural)
-
-    def units(natural: torch.Tensor, synthetic: torch.Tensor, progress: float) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = model.units_in_loss(stage, progress)
-        return (natural, synthetic) if chosen is None else (natural[:, chosen], synthetic[:, chosen])
-
-    limits = MODALITIES[model.modality].limits
-    layout = torch.channels_last if natural.ndim == 4 else torch.contiguous_format
-    metamers = start.detach().clone(memory_format=layout).requires_grad_()
-    step_settings = {key: value for key, value in settings.items() if key != "low_precision"}
-    total = settings["steps"] * (settings.get("halvings", 0) + 1)
+    metamers = first_of(start)
+    total = number_of_steps(settings)
     low = round(settings.get("low_precision", 0) * total)
     low = low if low and bears_low_precision(model, stage) else 0
+    steps = PROCEDURES[procedure](metamers, **{key: value for key, value in settings.items() if key != "low_precision"})
     losses = torch.empty(total, len(natural), device=natural.device)
     began = said = time.monotonic()
-    for number, step in enumerate(PROCEDURES[procedure](metamers, **step_settings), start=1):
-        metamers.grad = None
-        with low_precision(model) if number <= low else nullcontext():
-            synthetic = model(metamers, stage).float()
-        loss = normalized_error(*units(target, synthetic, (number - 1) / total))
-        # Its logarithm has the same minimum and the same direction of descent, and gradients that do not fade, so that
-        # running averages follow. Of a perfect match the gradient is 0, not 0/0.
-        (loss + torch.finfo(loss.dtype).tiny).log().sum().backward()
-        losses[number - 1] = loss.detach()
-        with torch.no_grad():
-            step()
-            if limits is not None:
-                metamers.clamp_(*limits)
+    for number, loss in enumerate(descend(model, stage, target, metamers, steps, total, low), start=1):
+        losses[number - 1] = loss
         now = time.monotonic()
         if now - said > PROGRESS_S or number == total:
             said = now
-            mean = float(losses[number - 1].mean())
+            mean = float(loss.mean())
             if not np.isfinite(mean):
                 raise ValueError(f"model {model.name}, stage {stage!r}: the loss is {mean} at step {number}")
             left = (now - began) / number * (total - number)

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -23,9 +23,18 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from metamers.benchmark import alternating
 from metamers.models import Model
-from metamers.precision import bears_low_precision, low_precision, native_bfloat16
+from metamers.precision import bears_low_precision, native_bfloat16
 from metamers.stimuli import MODALITIES
-from metamers.synthesize import Step, check_stage, normalized_error, one_cycle, published
+from metamers.synthesize import (
+    Step,
+    check_stage,
+    descend,
+    first_of,
+    logarithm,
+    normalized_error,
+    one_cycle,
+    published,
+)
 
 logger = logging.getLogger("metamers")
 
@@ -123,24 +132,15 @@ class Trial:
     applies: Callable[[Model], bool] = lambda model: True
 
 
-def logarithm(loss: torch.Tensor) -> torch.Tensor:
-    """The objective of ``metamers.synthesize``."""
-    return (loss + torch.finfo(loss.dtype).tiny).log()
-
-
-def descend(task: Task, procedure: Callable[[torch.Tensor], Iterator[Step]], low: int, objective: Objective) -> Result:
-    """Metamers by the steps of a procedure, the first ``low`` of them in low precision."""
-    metamers = task.start.detach().clone(memory_format=task.layout).requires_grad_()
-    number = 0
-    for number, step in enumerate(procedure(metamers), start=1):
-        metamers.grad = None
-        with low_precision(task.model) if number <= low else nullcontext():
-            synthetic = task.forward(metamers, task.stage).float()
-        objective(normalized_error(task.target, synthetic)).sum().backward()
-        with torch.no_grad():
-            step()
-            metamers.copy_(task.limited(metamers))
-    return Result(metamers.detach(), number)
+def end_of(
+    task: Task, procedure: Callable[[torch.Tensor], Iterator[Step]], total: int, low: int, objective: Objective
+) -> Result:
+    """Metamers after the steps of a procedure, of a synthesis of ``total``, ``low`` of them in low precision."""
+    metamers = first_of(task.start).detach().to(memory_format=task.layout).requires_grad_()
+    steps = procedure(metamers)
+    descent = descend(task.model, task.stage, task.target, metamers, steps, total, low, objective, task.forward)
+    taken = sum(1 for _ in descent)
+    return Result(metamers.detach(), taken)
 
 
 def low_steps(task: Task, share: float, steps: int) -> int:
@@ -155,7 +155,8 @@ def cycled(objective: Objective = logarithm, rate: float = 1, until: float = 1, 
         settings = {**task.settings, **changes, "steps": steps}
         low = low_steps(task, settings.pop("low_precision", 0), steps)
         settings["learning_rate"] *= rate
-        return descend(task, lambda m: islice(one_cycle(m, **settings), round(until * steps)), low, objective)
+        part = round(until * steps)
+        return end_of(task, lambda m: islice(one_cycle(m, **settings), part), steps, low, objective)
 
     return method
 
@@ -205,7 +206,8 @@ def of_optimizer(
 
             yield from [step] * steps
 
-        return descend(task, procedure, low_steps(task, task.settings.get("low_precision", 0), steps), logarithm)
+        low = low_steps(task, task.settings.get("low_precision", 0), steps)
+        return end_of(task, procedure, steps, low, logarithm)
 
     return method
 
@@ -270,7 +272,7 @@ def of_fourier_coefficients(beta_1: float, beta_2: float) -> Callable[[torch.Ten
 def as_published(task: Task, steps: int) -> Result:
     """The published procedure, its halvings spread over as many steps; in float32, of the loss itself."""
     each = max(steps // 8, 1)
-    return descend(task, lambda m: published(m, each, 1.0, 7), 0, lambda loss: loss)
+    return end_of(task, lambda m: published(m, each, 1.0, 7), 8 * each, 0, lambda loss: loss)
 
 
 class _Spent(Exception):  # noqa: N818 (a signal, not an error)
@@ -568,7 +570,8 @@ def run_trials(
     model, plain_model
         As ``metamers.models.load_model`` makes it, and the same without folded batch normalizations.
     stage
-        Whose activations are to be matched; all of its units from the first step on.
+        Whose activations are to be matched. Of a stage with ``coarse_to_fine`` L-BFGS and Gauss-Newton match all units
+        from the first step on.
     natural, start
         Stimuli (stimulus, *model.preprocessing.signal_shape), and what synthesis starts from.
     settings

@@ -42,7 +42,6 @@ rule benchmark_match:
         weights_file=lambda wildcards: weights_file(wildcards.generation_model),
         stage=lambda wildcards: stage_name(wildcards.generation_model, wildcards.stage),
         number=config["benchmark"]["stimuli"],
-        at_once=config["benchmark"]["at_once"],
         most=config["benchmark"]["plenoptic"]["steps"],
         settings=lambda wildcards: benchmarked_procedures(wildcards.generation_model),
         run_seed=config["seed"],
@@ -73,7 +72,6 @@ rule benchmark_equivalent:
         model=lambda wildcards: architecture(wildcards.generation_model),
         weights_file=lambda wildcards: weights_file(wildcards.generation_model),
         stage=lambda wildcards: stage_name(wildcards.generation_model, wildcards.stage),
-        at_once=config["benchmark"]["at_once"],
         settings=lambda wildcards: benchmarked_procedures(wildcards.generation_model)["published"],
         run_seed=config["seed"],
     threads: 1
@@ -102,9 +100,7 @@ rule benchmark_recognize:
         f"{BENCHMARKS}/benchmark_recognize/{{generation_model}}.tsv"
     params:
         code=code("benchmark_recognize"),
-        judges=lambda wildcards: other_judges(wildcards.generation_model),
-        entries=lambda wildcards: [architecture(judge) for judge in other_judges(wildcards.generation_model)],
-        weights_files=lambda wildcards: [weights_file(judge) for judge in other_judges(wildcards.generation_model)],
+        judges=lambda wildcards: judges_by_name(other_judges(wildcards.generation_model)),
         stages=lambda wildcards: BENCHMARKED[wildcards.generation_model],
         modality=lambda wildcards: setup["models"][wildcards.generation_model]["modality"],
         rate_hz=lambda wildcards: setup["models"][wildcards.generation_model]["input"].get("sampling_rate_hz"),
@@ -137,7 +133,6 @@ rule benchmark_speed:
         model=lambda wildcards: architecture(wildcards.generation_model),
         weights_file=lambda wildcards: weights_file(wildcards.generation_model),
         stages=lambda wildcards: BENCHMARKED[wildcards.generation_model],
-        at_once=config["benchmark"]["at_once"],
         settings=lambda wildcards: benchmarked_procedures(wildcards.generation_model),
         repeats=config["benchmark"]["repeats"],
         run_seed=config["seed"],
@@ -244,46 +239,41 @@ rule benchmark_workflow:
         SCRIPTS / "benchmark_workflow.py"
 
 
-# Models of the published study that the registry has.
-STUDIED = published_study()
-
-if STUDIED:
-
-    rule benchmark_scale:
-        input:
-            speed=rules.benchmark_synthesis.input.speed,
-            metamers=[file for model in setup["generation_models"] for file in metamers_of(model)],
-            exported=[f"{RESULTS}/exported/metamers/{model}" for model in setup["generation_models"]],
-        output:
-            f"{BENCHMARK}/scale.nc",
-        log:
-            f"{LOGS}/benchmark_scale.log",
-        benchmark:
-            f"{BENCHMARKS}/benchmark_scale.tsv"
-        params:
-            code=code("benchmark_scale"),
-            study=STUDIED,
-            benchmarked=list(BENCHMARKED),
-            run_models={model: architecture(model) for model in setup["generation_models"]},
-            run_stages=setup["generation_models"],
-            run_settings=config["synthesis"][config["synthesis"]["procedure"]],
-            batches={
-                model: {batch: len(names) for batch, names in batches(model).items()}
-                for model in setup["generation_models"]
-            },
-            seeds=config["synthesis"]["seeds"],
-            prices={"gpu_hour": 2.5, "core_hour": 0.04},  # assumed, in US dollars, of clouds that rent by the hour
-            run=lambda wildcards, output: str(Path(output[0]).parents[1]),
-        # All cores, so that nothing else runs while time is taken; it computes on one.
-        threads: workflow.cores
-        resources:
-            mem_mb=6000,
-        conda:
-            ENVIRONMENT
-        message:
-            "Predicting what the whole study would take"
-        script:
-            SCRIPTS / "benchmark_scale.py"
+rule benchmark_scale:
+    input:
+        speed=rules.benchmark_synthesis.input.speed,
+        metamers=[file for model in setup["generation_models"] for file in metamers_of(model)],
+        exported=[f"{RESULTS}/exported/metamers/{model}" for model in setup["generation_models"]],
+    output:
+        f"{BENCHMARK}/scale.nc",
+    log:
+        f"{LOGS}/benchmark_scale.log",
+    benchmark:
+        f"{BENCHMARKS}/benchmark_scale.tsv"
+    params:
+        code=code("benchmark_scale"),
+        study=lambda wildcards: published_study(),
+        benchmarked=list(BENCHMARKED),
+        run_models={model: architecture(model) for model in setup["generation_models"]},
+        run_stages=setup["generation_models"],
+        run_settings=config["synthesis"][config["synthesis"]["procedure"]],
+        batches={
+            model: {batch: len(names) for batch, names in batches(model).items()}
+            for model in setup["generation_models"]
+        },
+        seeds=config["synthesis"]["seeds"],
+        prices={"gpu_hour": 2.5, "core_hour": 0.04},  # assumed, in US dollars, of clouds that rent by the hour
+        run=lambda wildcards, output: str(Path(output[0]).parents[1]),
+    # All cores, so that nothing else runs while time is taken; it computes on one.
+    threads: workflow.cores
+    resources:
+        mem_mb=6000,
+    conda:
+        ENVIRONMENT
+    message:
+        "Predicting what the whole study would take"
+    script:
+        SCRIPTS / "benchmark_scale.py"
 
 
 rule benchmark_page:
@@ -294,7 +284,7 @@ rule benchmark_page:
         cochleagram=f"{BENCHMARK}/cochleagram.nc",
         workflow=f"{BENCHMARK}/workflow.nc",
         trials=[f"{BENCHMARK}/trials.nc"] if TRIED else [],
-        scale=[f"{BENCHMARK}/scale.nc"] if STUDIED else [],
+        scale=lambda wildcards: [f"{BENCHMARK}/scale.nc"] if published_study() else [],
     output:
         report(f"{RESULTS}/report/benchmark.html", caption="../report/benchmark.rst", category="Benchmark"),
     log:

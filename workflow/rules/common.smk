@@ -299,6 +299,14 @@ def recognition_of(model):
     ]
 
 
+def judges_by_name(names):
+    """What a step that asks recognition models has to know of each, in this order."""
+    return {
+        name: {"model": architecture(name), "weights_file": weights_file(name), "files": files_of_model(name)}
+        for name in names
+    }
+
+
 def recognition_groups():
     """Recognition models that one job asks: modality and number of the group → their names, in the run's order."""
     size = config["recognition"]["models_per_job"]
@@ -355,6 +363,7 @@ def benchmarked_procedures(model):
     return {"published": published, "one_cycle": config["synthesis"]["one_cycle"][modality]}
 
 
+@cache
 def published_study():
     """The published study as config/paper.yaml has it, of the models that the registry has; None where it has none."""
     study = over_default(read_yaml(ROOT / "config" / "paper.yaml"))
@@ -370,7 +379,7 @@ def published_study():
         "generation": generation,
         "judges": judges,
         "procedures": {procedure: study["synthesis"][procedure] for procedure in ("published", "one_cycle")},
-        "stimuli": 400,
+        "stimuli": 400,  # of each modality
         "seeds": study["synthesis"]["seeds"],
         "batch_size": study["synthesis"]["batch_size"],
         "judges_per_job": study["recognition"]["models_per_job"],

@@ -25,14 +25,7 @@ for group, judges in recognition_groups().items():
         params:
             code=code("recognize"),
             # In the order of the files that are made.
-            judges={
-                judge: {
-                    "model": architecture(judge),
-                    "weights_file": weights_file(judge),
-                    "files": files_of_model(judge),
-                }
-                for judge in judges
-            },
+            judges=judges_by_name(judges),
             # Of exported sounds; None of pictures.
             natural_rate_hz=setup["datasets"][setup["dataset_of"][judges[0]]].get("sampling_rate_hz"),
             metamer_rate_hz=lambda wildcards: setup["models"][wildcards.generation_model]["input"].get(
