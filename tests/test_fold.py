@@ -5,9 +5,10 @@ import timm
 import torch
 import torchvision
 from test_models import IMAGE_INPUT, load, tiny
+from timm.layers import create_conv2d
 from torch import nn
 
-from metamers.fold import fold_batch_norms
+from metamers.fold import fold_batch_norms, pad_inside
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
@@ -35,6 +36,32 @@ def test_every_batch_norm_is_folded_and_the_network_is_the_same(build):
     assert count(network, nn.BatchNorm2d) > 0
     assert count(folded, nn.BatchNorm2d) == 0
     torch.testing.assert_close(folded(IMAGES), network(IMAGES), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "size", [64, 63]
+)  # of an even number the odd row of zeros comes at the end, else there is none
+def test_depthwise_convolutions_pad_themselves_and_the_network_is_the_same(size):
+    images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    network = with_statistics(timm.create_model("tf_efficientnet_lite0"))
+    wanted = network(images)
+    strided = {name for name, module in network.named_modules() if is_padded_outside(module)}
+    found = pad_inside(network, lambda network: network(images))
+    assert found is network
+    left = {name for name, module in network.named_modules() if is_padded_outside(module)}
+    assert left == {"conv_stem"}
+    assert len(strided) == 5
+    torch.testing.assert_close(network(images), wanted, rtol=1e-3, atol=1e-4)
+
+
+def is_padded_outside(module):
+    return isinstance(module, nn.Conv2d) and type(module) is not nn.Conv2d
+
+
+def test_a_convolution_that_sees_two_sizes_goes_on_padding_for_each():
+    network = nn.Sequential(create_conv2d(4, 4, 3, stride=2, padding="same", depthwise=True))
+    twice = pad_inside(network, lambda network: (network(IMAGES[:, [0] * 4]), network(IMAGES[:, [0] * 4, 1:])))
+    assert is_padded_outside(twice[0])
 
 
 class Shared(nn.Module):

@@ -60,6 +60,23 @@ def test_preprocessing_and_strided_depthwise_convolutions_stay_in_float32():
     assert "forward" not in vars(model.network.depthwise)
 
 
+@pytest.mark.parametrize("padding_mode", ["zeros", "reflect"])
+def test_the_gradient_of_a_strided_depthwise_convolution_is_that_of_float32(padding_mode):
+    network = Depthwise()
+    network.depthwise = nn.Conv2d(6, 6, 3, 2, padding=1, groups=6, padding_mode=padding_mode)
+    model = Model("m", "vision", ImagePreprocessing(16, [0.5] * 3, [0.5] * 3), network, {"input": None, "last": "last"})
+    inputs = torch.rand(2, 6, 14, 14).bfloat16().requires_grad_()
+    gradient = torch.rand(2, 6, 7, 7).bfloat16()
+    exact = network.depthwise(inputs.float())
+    (wanted,) = torch.autograd.grad(exact, inputs, gradient.float())
+    with low_precision(model):
+        output = network.depthwise(inputs)
+    (found,) = torch.autograd.grad(output, inputs, gradient)
+    assert output.dtype == found.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), exact, rtol=0.01, atol=0.02)
+    assert torch.equal(found, wanted)
+
+
 def test_gradients_point_the_same_way(convolutional):
     stimuli = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     gradients = []

@@ -166,7 +166,7 @@ def test_probing_takes_the_rate_that_ends_best_and_counts_its_steps(linear):
     assert torch.equal(result.metamers, trials.cycled(rate=best)(task, STEPS).metamers)
 
 
-def test_memory_is_filled_again_after_the_trial_without(linear):
+def test_memory_is_filled_only_during_the_trial_of_it(linear):
     before = torch.utils.deterministic.fill_uninitialized_memory
     seen = []
 
@@ -175,7 +175,7 @@ def test_memory_is_filled_again_after_the_trial_without(linear):
         return task.model(stimuli, stage)
 
     task = task_of(linear, "project")
-    result = trials.memory_not_filled(trials.replace(task, forward=forward), 2)
+    result = trials.memory_filled(trials.replace(task, forward=forward), 2)
     assert isinstance(result, Result)
-    assert seen == [False, False]
+    assert seen == [True, True]
     assert torch.utils.deterministic.fill_uninitialized_memory == before

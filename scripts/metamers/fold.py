@@ -1,7 +1,10 @@
-"""Batch normalization folded into the convolution before it: the same function, a third less time at each step.
+"""A network that computes the same function in less time, its weights changed so that it has less to do.
 
 With running statistics a batch normalization is a fixed scaling of each channel, so it can be part of the convolution's
-weights. Which pairs belong together is seen in a run; that the result is the same is for the caller to check.
+weights: a third less time at each step. Padding of unequal amounts on two sides, TensorFlow's 'same', copies what is
+padded, forward and backward; a kernel with one more row and column, of zeros, needs only padding of equal amounts,
+which the convolution does itself. What belongs together, and of what size it is, is seen in a run; that the result is
+the same is for the caller to check.
 """
 
 import copy
@@ -11,6 +14,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_weights
+
+# timm's, which is not imported only to ask for it.
+PADDED_SAME = "timm.layers.conv2d_same"
 
 
 def _pairs(network: nn.Module, run: Callable[[nn.Module], object]) -> list[tuple[nn.Module, nn.Module]]:
@@ -69,4 +75,73 @@ def fold_batch_norms(network: nn.Module, run: Callable[[nn.Module], object]) -> 
             convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, scale, shift
         )
         network.set_submodule(names[norm], nn.Sequential(OrderedDict(norm.named_children())))
+    return network.requires_grad_(False)
+
+
+def _padded_inside(convolution: nn.Conv2d, size: tuple[int, int]) -> nn.Conv2d | None:
+    """The same for inputs of ``size`` (row, column), padded as much on each side; None where that cannot be."""
+    geometry = zip(size, convolution.kernel_size, convolution.stride, convolution.dilation, strict=True)
+    missing = [
+        max((-(-n // stride) - 1) * stride + (kernel - 1) * dilation + 1 - n, 0)
+        for n, kernel, stride, dilation in geometry
+    ]
+    zeros = [total % 2 for total in missing]
+    if any(zeros) and convolution.dilation != (1, 1):
+        return None
+    padding = [total // 2 + zero for total, zero in zip(missing, zeros, strict=True)]
+    weight = nn.functional.pad(convolution.weight, (zeros[1], 0, zeros[0], 0))
+    same = nn.Conv2d(
+        convolution.in_channels,
+        convolution.out_channels,
+        weight.shape[2:],
+        convolution.stride,
+        padding,
+        convolution.dilation,
+        convolution.groups,
+        bias=convolution.bias is not None,
+        device="meta",
+    )
+    same.weight, same.bias = nn.Parameter(weight), convolution.bias
+    return same
+
+
+@torch.no_grad()
+def pad_inside(network: nn.Module, run: Callable[[nn.Module], object]) -> nn.Module:
+    """Let depthwise convolutions of a network, which is changed, pad their inputs themselves, equally on both sides.
+
+    Others gain nothing: a row of zeros more costs them what it saves.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    run
+        Runs a network once on an input of the only size that it will be given.
+
+    Returns
+    -------
+    torch.nn.Module
+        ``network``.
+    """
+    sizes: dict[nn.Module, set[tuple[int, int]]] = {}
+    padded = {
+        name: module
+        for name, module in network.named_modules()
+        if type(module).__module__ == PADDED_SAME and module.groups == module.in_channels == module.out_channels
+    }
+    hooks = [
+        module.register_forward_pre_hook(
+            lambda module, inputs: sizes.setdefault(module, set()).add(tuple(inputs[0].shape[-2:]))
+        )
+        for module in padded.values()
+    ]
+    try:
+        if padded:
+            run(network)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for name, module in padded.items():
+        if len(seen := sizes.get(module, ())) == 1 and (same := _padded_inside(module, *seen)) is not None:
+            network.set_submodule(name, same)
     return network.requires_grad_(False)

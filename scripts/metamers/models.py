@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from metamers.checkpoints import Placeholder, read_checkpoint
-from metamers.fold import fold_batch_norms
+from metamers.fold import fold_batch_norms, pad_inside
 from metamers.hashes import sha256_of
 from metamers.lazy_compiler import import_without_compiler
 from metamers.logs import spent
@@ -267,6 +267,8 @@ def use_threads(threads: int) -> None:
     torch.set_num_threads(threads)
     # use_deterministic_algorithms would import PyTorch's compiler, most of a second, to tell it too.
     torch.set_deterministic_debug_mode("warn")
+    # Deterministic mode fills all new memory, in case somebody reads it before it is written, which nobody here does.
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def _torchvision(name: str, arguments: dict) -> nn.Module:
@@ -605,7 +607,7 @@ def check_run(name: str, scores_of: Callable[[torch.Tensor], Any], example: torc
 
 @torch.no_grad()
 def folded(model: Model, with_network: Callable[[nn.Module], Model], example: torch.Tensor) -> Model:
-    """The model with its batch normalizations folded, where that changes no stage beyond rounding; else as it is.
+    """The model with its network made faster (``metamers.fold``), where no stage changes beyond rounding; or as it is.
 
     Raises
     ------
@@ -618,13 +620,14 @@ def folded(model: Model, with_network: Callable[[nn.Module], Model], example: to
     try:
         if missing := model.stages.keys() - wanted.keys() - {INPUT_STAGE}:
             raise ValueError(f"no activations at {', '.join(sorted(missing))}")
-        faster = with_network(fold_batch_norms(model.network, lambda network: network(inputs)))
+        fewer = fold_batch_norms(model.network, lambda network: network(inputs))
+        faster = with_network(pad_inside(fewer, lambda network: network(inputs)))
         with faster.all_stages() as found:
             scores = faster.scores(example)
         torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(scores, wanted_scores, rtol=1e-3, atol=1e-4)
     except (AssertionError, ValueError):
-        logger.info("%s: batch normalizations stay, since folding them would change a stage", model.name)
+        logger.info("%s: batch normalizations are not folded, since that would change a stage", model.name)
         return model
     return faster
 

@@ -6,6 +6,7 @@ in the end (match, recognition) is always computed in float32. Preprocessing sta
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,12 +28,46 @@ def native_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def _in_float32(convolve: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
-    def forward(inputs: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(inputs.device.type, enabled=False):
-            return convolve(inputs.float()).to(inputs.dtype)
+class _GradientInFloat32(torch.autograd.Function):
+    """A convolution whose weights have no gradient, in the precision of its inputs but for their gradient."""
 
-    return forward
+    @staticmethod
+    def forward(ctx: Any, inputs: torch.Tensor, convolution: nn.Conv2d) -> torch.Tensor:
+        ctx.convolution, ctx.shape, ctx.dtype = convolution, inputs.shape, inputs.dtype
+        bias = None if convolution.bias is None else convolution.bias.to(inputs.dtype)
+        return convolution._conv_forward(inputs, convolution.weight.to(inputs.dtype), bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        convolution = ctx.convolution
+        geometry = (convolution.stride, convolution.padding, convolution.dilation, False, (0, 0), convolution.groups)
+        # Of the inputs only shape and layout are used; torch.nn.grad.conv2d_input has them in the slower layout.
+        inputs = torch.empty(ctx.shape, memory_format=torch.channels_last)
+        given, _, _ = torch.ops.aten.convolution_backward(
+            gradient.float(), inputs, convolution.weight, None, *geometry, (True, False, False)
+        )
+        return given.to(ctx.dtype), None
+
+
+def _slow_gradient(module: nn.Module) -> bool:
+    """Whether a module's gradient is slow in bfloat16 on a CPU: a strided depthwise convolution."""
+    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and module.stride != (1, 1)
+
+
+def _in_float32(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A module's ``forward`` in float32, or, where that suffices, with its gradient in float32."""
+    forward = module.forward
+
+    def all_of_it(inputs: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(inputs.device.type, enabled=False):
+            return forward(inputs.float()).to(inputs.dtype)
+
+    def gradient(inputs: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(inputs.device.type, enabled=False):
+            return _GradientInFloat32.apply(inputs, module)
+
+    plain = type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    return gradient if plain and not module.weight.requires_grad else all_of_it
 
 
 @contextmanager
@@ -40,15 +75,14 @@ def low_precision(model: Model) -> Iterator[None]:
     """Compute a model's network in bfloat16; activations come out as float32 or bfloat16.
 
     On a CPU the gradient of a strided depthwise convolution takes six to sixty times as long in bfloat16 as in float32
-    (oneDNN 3.10, measured), so these stay in float32.
+    (oneDNN 3.10, measured), so these gradients stay in float32.
     """
     device = next(model.preprocessing.buffers()).device.type
     kept = [model.preprocessing]
     if device == "cpu":
-        convolutions = (module for module in model.network.modules() if isinstance(module, nn.Conv2d))
-        kept += [one for one in convolutions if one.groups == one.in_channels > 1 and one.stride != (1, 1)]
+        kept += filter(_slow_gradient, model.network.modules())
     for module in kept:
-        module.forward = _in_float32(module.forward)
+        module.forward = _in_float32(module)
     try:
         with torch.autocast(device, dtype=torch.bfloat16):
             yield

@@ -415,18 +415,18 @@ def of_compiled(task: Task, steps: int) -> Result:
 
 
 @contextmanager
-def _not_filled() -> Iterator[None]:
+def _filled() -> Iterator[None]:
     before = torch.utils.deterministic.fill_uninitialized_memory
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = True
     try:
         yield
     finally:
         torch.utils.deterministic.fill_uninitialized_memory = before
 
 
-@_not_filled()
-def memory_not_filled(task: Task, steps: int) -> Result:
-    """The configured procedure, new memory left as it is."""
+@_filled()
+def memory_filled(task: Task, steps: int) -> Result:
+    """The configured procedure, new memory filled before it is written."""
     return cycled()(task, steps)
 
 
@@ -502,9 +502,9 @@ TRIALS: dict[str, Trial] = {
         only_rounding=True,
         applies=_is_vision,
     ),
-    "memory_not_filled": Trial(
-        "New memory not filled, as PyTorch's deterministic mode does.",
-        memory_not_filled,
+    "memory_filled": Trial(
+        "New memory filled first, as PyTorch's deterministic mode does.",
+        memory_filled,
         timed=True,
         only_rounding=True,
     ),
