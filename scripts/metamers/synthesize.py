@@ -32,8 +32,8 @@ Step = Callable[[], None]
 
 def normalized_error(natural: torch.Tensor, synthetic: torch.Tensor) -> torch.Tensor:
     """‖a−a'‖/‖a‖ of each stimulus: activations (stimulus, …) to (stimulus,)."""
-    difference = (synthetic - natural).flatten(1)
-    return torch.linalg.vector_norm(difference, dim=1) / torch.linalg.vector_norm(natural.flatten(1), dim=1)
+    units = tuple(range(1, natural.ndim))  # flattened they would be copied, where channels are last in memory
+    return torch.linalg.vector_norm(synthetic - natural, dim=units) / torch.linalg.vector_norm(natural, dim=units)
 
 
 def starts(model: Model, stimuli: Sequence[str], seeds: Sequence[int], run_seed: int) -> torch.Tensor:
