@@ -30,16 +30,18 @@ for name, exported in zip(run, given.exported, strict=True):
         continue
     steps = number_of_steps(params.run_settings[one.modality])
     size[one.modality] += sum(file.stat().st_size for file in Path(exported).rglob("*") if file.is_file())
-    for stage in params.run_stages[name]:
-        for batch, number in params.batches[name].items():
-            place, metamers = f"{name}/{stage_path(stage)}/{batch}", number * params.seeds
-            size[one.modality] += (run_folder / f"metamers/{place}.nc").stat().st_size
-            values[one.modality] += metamers * (one.values + steps)
+    made = [f"{stage_path(stage)}/{batch}.nc" for stage in params.run_stages[name] for batch in params.batches[name]]
+    size[one.modality] += sum((run_folder / f"metamers/{name}/{file}").stat().st_size for file in made)
+    of_stage = sum(map(len, params.batches[name].values())) * params.seeds
+    values[one.modality] += len(params.run_stages[name]) * of_stage * (one.values + steps)
+    for group, (model, stages) in params.groups.items():
+        for batch, names in params.batches[name].items() if model == name else ():
             measured = computing_seconds(
-                (run_folder / f"benchmarks/synthesize/{place}.tsv").read_text(encoding="utf-8"),
-                (run_folder / f"logs/synthesize/{place}.log").read_text(encoding="utf-8", errors="replace"),
+                (run_folder / f"benchmarks/synthesize/{group}/{batch}.tsv").read_text(encoding="utf-8"),
+                (run_folder / f"logs/synthesize/{group}/{batch}.log").read_text(encoding="utf-8", errors="replace"),
             )
-            jobs.append((one.modality, name, stage, steps * metamers * fitted(name, stage), measured))
+            predicted = steps * len(names) * params.seeds * sum(fitted(name, stage) for stage in stages)
+            jobs.append((one.modality, name, stages, predicted, measured))
 bytes_per_value = {modality: size[modality] / values[modality] for modality in costs}
 scale = predict_study(params.study, architectures, costs, bytes_per_value, params.prices)
 for plan in scale["plan"].values:

@@ -1,6 +1,7 @@
-"""Make metamers/<generation_model>/<stage>/<batch>.nc out of natural stimuli and a model."""
+"""Make metamers/<generation_model>/<stage>/<batch>.nc of some stages out of natural stimuli and a model."""
 
 import json
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,13 +19,12 @@ from metamers.tables import category_classes
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
-name, stage, params = snakemake.wildcards.generation_model, snakemake.params.stage, snakemake.params
+name, params = snakemake.params.name, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli).sel(stimulus=params.batch)
 modality, shape = MODALITIES[model.modality], model.preprocessing.signal_shape
 rate_hz = stimuli.attrs.get("sampling_rate_hz")
 classes = category_classes(params.dataset, params.dataset_entry)
-label = f"{name} {stage} {snakemake.wildcards.batch}"
 seeds = list(range(params.seeds))
 dims = ("stimulus", "seed")
 
@@ -33,11 +33,12 @@ def natural_stimuli(part: slice) -> torch.Tensor:
     return fit_stimuli(model, stimuli["stimulus_value"].values[part], rate_hz)
 
 
-def metamers_of(part: slice) -> xr.Dataset:
-    """What the file holds of some stimuli: all their seeds, the seed running fastest."""
+def metamers_of(stage: str, part: slice) -> xr.Dataset:
+    """What the file of a stage holds of some stimuli: all their seeds, the seed running fastest."""
     names = params.batch[part]
     natural = natural_stimuli(part).repeat_interleave(len(seeds), dim=0)
     start = starts(model, names, seeds, params.run_seed)
+    label = f"{name} {stage} {snakemake.wildcards.batch}"
     metamers, loss = synthesize(model, stage, natural, start, params.procedure, params.settings, label)
     both = (activations(model, signals, stage) for signals in (natural, metamers))
     matches = [match(a, b) for a, b in zip(*both, strict=True)]
@@ -70,20 +71,22 @@ def metamers_of(part: slice) -> xr.Dataset:
     )
 
 
-# Whether the dataset's classes are the model's is known now, not after the synthesis.
+# Whether the dataset's classes are the model's, and the stages can be matched, is known now, not after a synthesis.
 first = natural_stimuli(slice(1))
 answers(class_scores(model, first), classes, name)
-check_stage(model, stage, first)
-with files.growing(
-    snakemake.output[0],
-    "stimulus",
-    title=f"Metamers of {name} at {stage}",
-    source=f"synthesized from noise by the {params.procedure} procedure",
-    step="synthesize",
-    run=snakemake.config["run"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
-) as append:
-    size = max(1, at_once(model, stage, first) // len(seeds))
-    for piece in in_batches(len(params.batch), size, metamers_of):
-        append(piece)
+for stage in params.stages:
+    check_stage(model, stage, first)
+for stage, path in zip(params.stages, snakemake.output, strict=True):
+    with files.growing(
+        path,
+        "stimulus",
+        title=f"Metamers of {name} at {stage}",
+        source=f"synthesized from noise by the {params.procedure} procedure",
+        step="synthesize",
+        run=snakemake.config["run"],
+        seed=params.run_seed,
+        inputs=snakemake.input,
+    ) as append:
+        size = max(1, at_once(model, stage, first) // len(seeds))
+        for piece in in_batches(len(params.batch), size, partial(metamers_of, stage)):
+            append(piece)

@@ -38,7 +38,7 @@ ARCHITECTURES = {
     "hearing": Architecture("audio", 100, {"input": 0.0, "final": 5e6}, (0.4, 0.2)),
 }
 COSTS = {"vision": Cost(1e-5, 1e-9), "audio": Cost(2e-5, 2e-9)}
-PLAN = Plan({"seeing": ["block", "final"], "hearing": ["input", "final"]}, ["seeing"], SETTINGS, 40, 2, 12, 16)
+PLAN = Plan({"seeing": ["block", "final"], "hearing": ["input", "final"]}, ["seeing"], SETTINGS, 40, 2, 12, 1, 16)
 FITTED = fitted_clock(ARCHITECTURES, COSTS)
 BYTES = {"vision": 3.0, "audio": 2.0}
 
@@ -171,19 +171,19 @@ def test_a_jobs_computing_is_its_wall_time_less_start_loading_and_writing():
 def test_what_held_is_the_ratio_by_modality_without_the_input_and_unknown_jobs():
     found = compare_jobs(
         [
-            ("vision", "a", "input", 1.0, 9.0),
-            ("vision", "a", "block", 2.0, 3.0),
-            ("vision", "a", "block", 2.0, 3.0),
-            ("vision", "b", "final", 2.0, 1.0),
-            ("vision", "b", "final", 5.0, None),
-            ("audio", "c", "final", 1.0, None),
+            ("vision", "a", ["input"], 1.0, 9.0),
+            ("vision", "a", ["input", "block"], 2.0, 3.0),
+            ("vision", "a", ["input", "block"], 2.0, 3.0),
+            ("vision", "b", ["final"], 2.0, 1.0),
+            ("vision", "b", ["final"], 5.0, None),
+            ("audio", "c", ["final"], 1.0, None),
         ]
     )
     assert found["held_median"].sel(modality="vision") == 1
     assert (found["held_low"].sel(modality="vision"), found["held_high"].sel(modality="vision")) == (0.5, 1.5)
     assert np.isnan(found["held_median"].sel(modality="audio"))
-    assert found["seconds_measured"].sel(generation_model="a", stage="block") == 6
-    assert found["seconds_predicted"].sel(generation_model="b", stage="final") == 2
+    assert found["seconds_measured"].sel(generation_model="a", job_stages="input, block") == 6
+    assert found["seconds_predicted"].sel(generation_model="b", job_stages="final") == 2
     assert found["jobs_left_out"] == 2
 
 
@@ -208,6 +208,7 @@ def test_a_thousand_models_take_a_thousand_times_the_mean_and_money_follows_hour
         "stimuli": 40,
         "seeds": 2,
         "batch_size": 12,
+        "stages_per_job": 1,
         "judges_per_job": 16,
     }
     found = predict_study(study, ARCHITECTURES, COSTS, BYTES, {"gpu_hour": 2.0, "core_hour": 0.5})
@@ -225,7 +226,7 @@ def test_of_a_modality_that_was_not_timed_nothing_is_predicted():
         "generation": PLAN.generation,
         "judges": ["hearing"],
         "procedures": {"published": SETTINGS},
-        **{key: 1 for key in ("stimuli", "seeds", "batch_size", "judges_per_job")},
+        **{key: 1 for key in ("stimuli", "seeds", "batch_size", "stages_per_job", "judges_per_job")},
     }
     found = predict_study(study, ARCHITECTURES, {"vision": COSTS["vision"]}, BYTES, {"gpu_hour": 1, "core_hour": 1})
     assert found["study_model"].values.tolist() == ["seeing"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time as clock
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,11 +44,14 @@ def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
 
 
 def counts(output: str) -> dict[str, int]:
-    """Rule → number of jobs, out of a dry run's table."""
+    """Rule → number of jobs, out of a dry run's table; all groups of stages of all models are ``synthesize``."""
     if "Nothing to be done" in output:
         return {}
     table = output.rsplit("Job stats:", 1)[1]
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", table, flags=re.MULTILINE)}
+    jobs = Counter()
+    for rule, count in re.findall(r"^(\S+)\s+(\d+)$", table, flags=re.MULTILINE):
+        jobs[re.sub(r"^(metamers_)?synthesize_.*_\d+$", r"\1synthesize", rule)] += int(count)
+    return dict(jobs)
 
 
 @pytest.fixture
@@ -90,7 +94,7 @@ def small(root: Path, folder: Path) -> list[str]:
         "stimuli": {"vision": {"dataset": "own", "number": 3}},
         "generation_models": ["first", "second"],
         "recognition_models": ["first", "second"],
-        "synthesis": {"seeds": 2, "batch_size": 2, "one_cycle": {"vision": {"steps": 30}}},
+        "synthesis": {"seeds": 2, "batch_size": 2, "stages_per_job": 2, "one_cycle": {"vision": {"steps": 30}}},
         "comparison": {"bootstrap": 100, "contrasts": []},
         "analyses": dict.fromkeys(("vulnerability", "brain", "similarity")),
     }
@@ -115,7 +119,7 @@ def rerun(finished, tmp_path):
     return tmp_path / "copy", arguments
 
 
-SMALL = {"synthesize": 2 * 3 * 2, "null": 2, "recognize": 4}
+SMALL = {"synthesize": 2 * 2 * 2, "null": 2, "recognize": 4}  # 3 stages in two groups, 2 batches
 
 
 # What would run
@@ -145,7 +149,7 @@ def test_the_default_run(clone):
         "train_examples": 1,
         "train": hearing_judges,
         "train_test": hearing_judges,
-        "synthesize": seeing * 9 + 3 * 10 + 3 + 3,
+        "synthesize": seeing * 2 + 3 * 2 + 1 + 1,  # 9, 10 and 3 stages in groups of 5
         "recognize_vision_0": seeing,
         "recognize_audio_0": hearing,
         "compare_recognizability": 1,
@@ -333,7 +337,7 @@ def test_the_page_names_no_folder_of_this_machine(finished):
 
 def test_progress_stays_in_the_log(finished):
     folder, _ = finished
-    log = (folder / "results/small/logs/synthesize/first/block/0000.log").read_text()
+    log = (folder / "results/small/logs/synthesize/first_0/0000.log").read_text()
     assert re.search(r"first block 0000: step 30 of 30, loss \d\.\d+, 0 s left", log)
 
 

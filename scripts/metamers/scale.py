@@ -75,6 +75,7 @@ class Plan(NamedTuple):
     stimuli: int  # of each modality
     seeds: int
     batch_size: int
+    stages_per_job: int
     judges_per_job: int
     copies: float = 1  # of each generation model
     judge_copies: float = 1
@@ -242,6 +243,7 @@ def _of_modality(
     of_place = plan.stimuli * plan.seeds * plan.copies  # metamers
     steps = number_of_steps(plan.settings[modality])
     metamers = len(places) * of_place
+    groups = sum(math.ceil(len(plan.generation[name]) / plan.stages_per_job) for name in generation)
     values = sum(architectures[name].values + steps for name, _ in places) * of_place
     asked = sum(architectures[judge].operations[last(judge)] for judge in judges) * plan.judge_copies
     judging = len(judges) * plan.judge_copies
@@ -252,7 +254,7 @@ def _of_modality(
         "metamers": metamers,
         "recognitions": metamers * judging,
         "planned_jobs": plan.copies
-        * (len(places) * math.ceil(plan.stimuli / plan.batch_size) + len(generation) * jobs_of_model),
+        * (groups * math.ceil(plan.stimuli / plan.batch_size) + len(generation) * jobs_of_model),
         "storage": values * bytes_per_value / GIGABYTE,
         "total_operations": steps * of_place * STEP * sum(architectures[name].operations[at] for name, at in places),
         "recognition_operations": metamers * asked,
@@ -307,7 +309,7 @@ def predict_study(
     ----------
     study
         ``generation`` (model → stages), ``judges``, ``procedures`` (name → modality → settings), ``stimuli``,
-        ``seeds``, ``batch_size``, ``judges_per_job``.
+        ``seeds``, ``batch_size``, ``stages_per_job``, ``judges_per_job``.
     architectures
         Of its models.
     costs, bytes_per_value
@@ -343,6 +345,7 @@ def predict_study(
                 stimuli=study["stimuli"],
                 seeds=study["seeds"],
                 batch_size=study["batch_size"],
+                stages_per_job=study["stages_per_job"],
                 judges_per_job=study["judges_per_job"],
                 copies=times,
                 judge_copies=judge_times,
@@ -401,26 +404,27 @@ def computing_seconds(table: str, log: str) -> float | None:
     return float(row["s"]) - spent["start"] - spent["loading"] - spent["writing"]
 
 
-def compare_jobs(jobs: Iterable[tuple[str, str, str, float, float | None]]) -> xr.Dataset:
+def compare_jobs(jobs: Iterable[tuple[str, str, Sequence[str], float, float | None]]) -> xr.Dataset:
     """How well predictions held for the jobs of a run.
 
     Parameters
     ----------
     jobs
-        Modality, generation model, stage, predicted and measured seconds (None: not known) of each job.
+        Modality, generation model, stages, predicted and measured seconds (None: not known) of each job.
 
     Returns
     -------
     xarray.Dataset
-        (generation_model, stage) → ``seconds_predicted`` and ``seconds_measured``, sums over those jobs that say;
-        (modality) → ``held_median``, ``held_low``, ``held_high``: measured divided by predicted, of stages but the
-        input; () → ``jobs_left_out``.
+        (generation_model, job_stages) → ``seconds_predicted`` and ``seconds_measured``, sums over those jobs of the
+        stages that say; (modality) → ``held_median``, ``held_low``, ``held_high``: measured divided by predicted, where
+        a job had more than the input; () → ``jobs_left_out``.
     """
-    table = pd.DataFrame(list(jobs), columns=["modality", "generation_model", "stage", "predicted", "measured"])
+    rows = [(modality, model, ", ".join(stages), *seconds) for modality, model, stages, *seconds in jobs]
+    table = pd.DataFrame(rows, columns=["modality", "generation_model", "job_stages", "predicted", "measured"])
     told = table.astype({"predicted": float, "measured": float}).dropna()
-    both = told.groupby(["generation_model", "stage"], sort=False)[["predicted", "measured"]].sum()
-    found = both.to_xarray().reindex(generation_model=table["generation_model"].unique(), stage=table["stage"].unique())
-    at = told[told["stage"] != INPUT_STAGE].groupby(["modality", "generation_model", "stage"], sort=False)
+    both = told.groupby(["generation_model", "job_stages"], sort=False)[["predicted", "measured"]].sum()
+    found = both.to_xarray().reindex({key: table[key].unique() for key in ("generation_model", "job_stages")})
+    at = told[told["job_stages"] != INPUT_STAGE].groupby(["modality", "generation_model", "job_stages"], sort=False)
     sums = at[["predicted", "measured"]].sum()
     ratio = (sums["measured"] / sums["predicted"]).groupby("modality", sort=False)
     of_modality = pd.DataFrame({"held_median": ratio.median(), "held_low": ratio.min(), "held_high": ratio.max()})

@@ -257,10 +257,8 @@ rule benchmark_scale:
         run_models={model: architecture(model) for model in setup["generation_models"]},
         run_stages=setup["generation_models"],
         run_settings=config["synthesis"][config["synthesis"]["procedure"]],
-        batches={
-            model: {batch: len(names) for batch, names in batches(model).items()}
-            for model in setup["generation_models"]
-        },
+        groups=synthesis_groups(),
+        batches={model: batches(model) for model in setup["generation_models"]},
         seeds=config["synthesis"]["seeds"],
         prices={"gpu_hour": 2.5, "core_hour": 0.04},  # assumed, in US dollars, of clouds that rent by the hour
         run=lambda wildcards, output: str(Path(output[0]).parents[1]),

@@ -272,11 +272,15 @@ def batches(model):
     return {f"{start // size:04d}": names[start : start + size] for start in range(0, len(names), size)}
 
 
-def batch_of(model, batch):
-    """Names of the stimuli in a batch."""
-    if batch not in batches(model):
-        raise unknown_name("batch", batch, batches(model), f"results of {model}")
-    return batches(model)[batch]
+@cache
+def synthesis_groups():
+    """Stages whose metamers one job makes: name of the group → generation model, consecutive stages."""
+    size = config["synthesis"]["stages_per_job"]
+    return {
+        f"{model}_{start // size}": (model, stages[start : start + size])
+        for model, stages in setup["generation_models"].items()
+        for start in range(0, len(stages), size)
+    }
 
 
 def metamers_at(model, path):
@@ -382,5 +386,6 @@ def published_study():
         "stimuli": 400,  # of each modality
         "seeds": study["synthesis"]["seeds"],
         "batch_size": study["synthesis"]["batch_size"],
+        "stages_per_job": study["synthesis"]["stages_per_job"],
         "judges_per_job": study["recognition"]["models_per_job"],
     }

@@ -1,40 +1,50 @@
-"""Metamers: one job for each generation model, stage and batch of stimuli."""
+"""Metamers: one job for some stages of a generation model and a batch of stimuli."""
 
+# A rule for each group of stages, since what a rule makes cannot depend on a wildcard.
+for group, (model, stages) in synthesis_groups().items():
 
-rule synthesize:
-    input:
-        unpack(model_files("generation_model")),
-        stimuli=lambda wildcards: stimuli_of(wildcards.generation_model),
-        categories=lambda wildcards: choice(wildcards.generation_model)["categories"],
-    output:
-        f"{RESULTS}/metamers/{{generation_model}}/{{stage}}/{{batch}}.nc",
-    log:
-        f"{LOGS}/synthesize/{{generation_model}}/{{stage}}/{{batch}}.log",
-    benchmark:
-        f"{BENCHMARKS}/synthesize/{{generation_model}}/{{stage}}/{{batch}}.tsv"
-    params:
-        code=code("synthesize"),
-        model=lambda wildcards: architecture(wildcards.generation_model),
-        weights_file=lambda wildcards: weights_file(wildcards.generation_model),
-        dataset=lambda wildcards: setup["dataset_of"][wildcards.generation_model],
-        dataset_entry=lambda wildcards: choice(wildcards.generation_model),
-        stage=lambda wildcards: stage_name(wildcards.generation_model, wildcards.stage),
-        batch=lambda wildcards: batch_of(wildcards.generation_model, wildcards.batch),
-        seeds=config["synthesis"]["seeds"],
-        run_seed=config["seed"],
-        procedure=config["synthesis"]["procedure"],
-        settings=lambda wildcards: synthesis_settings(wildcards.generation_model),
-    # One thread, so that results do not depend on how many cores the workflow was given.
-    threads: 1
-    resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
-    conda:
-        ENVIRONMENT
-    message:
-        "Synthesizing metamers of {wildcards.generation_model}, {wildcards.stage}, batch {wildcards.batch}"
-    script:
-        SCRIPTS / "synthesize.py"
+    rule:
+        name:
+            f"synthesize_{group}"
+        input:
+            model=files_of_model(model),
+            stimuli=stimuli_of(model),
+            categories=choice(model)["categories"],
+        output:
+            # In the order of `stages`.
+            [f"{RESULTS}/metamers/{model}/{stage_path(stage)}/{{batch}}.nc" for stage in stages],
+        log:
+            f"{LOGS}/synthesize/{group}/{{batch}}.log",
+        benchmark:
+            f"{BENCHMARKS}/synthesize/{group}/{{batch}}.tsv"
+        wildcard_constraints:
+            batch=one_of(batches(model)),
+        params:
+            code=code("synthesize"),
+            name=model,
+            model=architecture(model),
+            weights_file=weights_file(model),
+            dataset=setup["dataset_of"][model],
+            dataset_entry=choice(model),
+            stages=stages,
+            batch=lambda wildcards, of_model=batches(model): of_model[wildcards.batch],
+            seeds=config["synthesis"]["seeds"],
+            run_seed=config["seed"],
+            procedure=config["synthesis"]["procedure"],
+            settings=synthesis_settings(model),
+        # One thread, so that results do not depend on how many cores the workflow was given.
+        threads: 1
+        resources:
+            mem_mb=memory_of_model,
+            gpu=gpus(),
+            # Minutes. It stands here, as a profile would have to name each of these rules.
+            runtime=720,
+        conda:
+            ENVIRONMENT
+        message:
+            f"Synthesizing metamers of {model}, {', '.join(stages)}, batch {{wildcards.batch}}"
+        script:
+            SCRIPTS / "synthesize.py"
 
 
 rule synthesize_export:
