@@ -295,6 +295,27 @@ def test_results_do_not_depend_on_the_batch(finished, root, clone):
         np.testing.assert_allclose(whole.sel(stimulus=part["stimulus"]), part, atol=1e-3)
 
 
+def test_results_do_not_depend_on_how_many_stages_a_job_makes(finished, root, clone):
+    folder, arguments = finished
+    small(root, clone)
+    settings = yaml.safe_load((clone / "small.yaml").read_text())
+    settings["synthesis"]["stages_per_job"] = 1
+    (clone / "small.yaml").write_text(yaml.safe_dump(settings))
+    paths = [f"results/small/metamers/first/{stage}/0000.nc" for stage in ("block", "logits")]
+    snakemake(clone, *paths, *arguments)
+    assert not (clone / "results/small/metamers/first/input").exists()
+    for path in paths:
+        assert files.load(clone / path).attrs["content_sha256"] == files.load(folder / path).attrs["content_sha256"]
+
+
+def test_a_models_name_may_have_every_sign_that_a_file_may(clone, root):
+    arguments = small(root, clone)
+    for path in (clone / "small.yaml", clone / "mine" / "models.yaml"):
+        path.write_text(re.sub(r"\bfirst\b", "my-own.model+1", path.read_text()))
+    jobs = re.findall(r"^synthesize_(\S+_\d)\s+2$", snakemake(clone, "-n", *arguments), flags=re.MULTILINE)
+    assert sorted(set(jobs)) == ["my-own.model+1_0", "my-own.model+1_1", "second_0", "second_1"]
+
+
 def test_every_file_is_traced_to_its_inputs(finished):
     folder, _ = finished
     for path in (folder / "results" / "small").rglob("*.nc"):
