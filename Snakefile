@@ -13,6 +13,7 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import metamers.config
+import metamers.manifest
 
 # Not `configfile:`, which Snakemake passes over in a module that is given a configuration.
 config |= metamers.config.over_default(config)
@@ -35,6 +36,16 @@ include: "workflow/rules/paper.smk"
 include: "workflow/rules/leaderboard.smk"
 include: "workflow/rules/model_card.smk"
 include: "workflow/rules/benchmark.smk"
+include: "workflow/rules/verify.smk"
+
+
+# Logs end after their jobs.
+onsuccess:
+    metamers.manifest.close(RESULTS)
+
+
+onerror:
+    metamers.manifest.close(RESULTS)
 
 
 # The first rule, so the default target; of a workflow that has this one as a module its own first rule is.

@@ -26,4 +26,4 @@ context = page_context(
     snakemake.config["run"],
 )
 text = render("benchmark.html.j2", context)
-files.replace_whole(snakemake.output[0], lambda partial: partial.write_text(text, encoding="utf-8"))
+files.write(snakemake.output[0], text)

@@ -38,4 +38,4 @@ files.save(
 )
 write_results(entries, snakemake.output.table)
 text = render("leaderboard.html.j2", page_context(board, snakemake.config["run"]))
-files.replace_whole(snakemake.output.page, lambda partial: partial.write_text(text, encoding="utf-8"))
+files.write(snakemake.output.page, text)

@@ -74,4 +74,4 @@ files.save(
     inputs=snakemake.input,
 )
 text = render("model_card.html.j2", model_card.page_context(card, entry, settings, snakemake.config["run"]))
-files.replace_whole(snakemake.output.page, lambda partial: partial.write_text(text, encoding="utf-8"))
+files.write(snakemake.output.page, text)

@@ -7,4 +7,4 @@ from metamers.report_figures import svg
 
 log_to(snakemake.log[0])
 figure = against_people_figure(files.load(snakemake.input[0]), *snakemake.params.drawn)
-files.replace_whole(snakemake.output[0], lambda partial: partial.write_bytes(svg(figure)))
+files.write(snakemake.output[0], svg(figure))

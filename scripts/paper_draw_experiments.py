@@ -13,5 +13,4 @@ log_to(snakemake.log[0])
 groups = read_results(snakemake.input[0], COLUMNS)
 for path in map(Path, snakemake.output):
     modality = groups.loc[groups["experiment"] == path.stem, "modality"].iloc[0]
-    drawn = svg(experiment_figure(groups, path.stem, 1 / PUBLISHED_CATEGORIES[modality]))
-    files.replace_whole(path, lambda partial, drawn=drawn: partial.write_bytes(drawn))
+    files.write(path, svg(experiment_figure(groups, path.stem, 1 / PUBLISHED_CATEGORIES[modality])))

@@ -10,4 +10,4 @@ from metamers.report_figures import svg
 log_to(snakemake.log[0])
 people = pooled_people(read_results(snakemake.input.groups, COLUMNS))
 drawn = svg(judgements_figure(files.load(snakemake.input.judgements), people))
-files.replace_whole(snakemake.output[0], lambda partial: partial.write_bytes(drawn))
+files.write(snakemake.output[0], drawn)

@@ -31,4 +31,4 @@ text = render(
         origin=provenance(given.results),
     ),
 )
-files.replace_whole(snakemake.output[0], lambda partial: partial.write_text(text, encoding="utf-8"))
+files.write(snakemake.output[0], text)

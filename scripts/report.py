@@ -85,6 +85,6 @@ text = page(
         configuration=params.configuration,
     )
 )
-files.replace_whole(snakemake.output[0], lambda partial: partial.write_text(text, encoding="utf-8"))
+files.write(snakemake.output[0], text)
 counts = [sum(map(len, kind.values())) for kind in (shown, sounds)]
 logger.info("%s: %.1f MB, %d pictures, %d sounds", snakemake.output[0], len(text.encode()) / 1e6, *counts)

@@ -9,4 +9,4 @@ from metamers.report_figures import svg
 
 log_to(snakemake.log[0])
 figure = brain_figure({Path(path).stem: files.load(path) for path in snakemake.input})
-files.replace_whole(snakemake.output[0], lambda partial: partial.write_bytes(svg(figure)))
+files.write(snakemake.output[0], svg(figure))

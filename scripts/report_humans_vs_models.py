@@ -6,4 +6,4 @@ from metamers.report_figures import humans_vs_models_figure, svg
 
 log_to(snakemake.log[0])
 figure = humans_vs_models_figure(files.load(snakemake.input[0]), snakemake.wildcards.modality)
-files.replace_whole(snakemake.output[0], lambda partial: partial.write_bytes(svg(figure)))
+files.write(snakemake.output[0], svg(figure))

@@ -1,10 +1,10 @@
 """Make the table of a dataset's categories out of the study's encodings of words."""
 
+from metamers import files
 from metamers.excerpts import read_vocabulary
-from metamers.files import replace_whole
 from metamers.logs import log_to
 
 log_to(snakemake.log[0])
 words = read_vocabulary(snakemake.input[0], snakemake.params.classes)
 table = "class_index\tcategory\n" + "".join(f"{index}\t{word}\n" for word, index in words.items())
-replace_whole(snakemake.output[0], lambda partial: partial.write_text(table, encoding="utf-8"))
+files.write(snakemake.output[0], table)

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from metamers import files
+from metamers import files, manifest
 from metamers.logs import log_to
 from metamers.stimuli import MODALITIES
 
 log_to(snakemake.log[0])
 stimuli = files.load(snakemake.input[0])
 modality = MODALITIES[snakemake.params.modality]
-for stimulus in stimuli["stimulus"].values:
-    values = stimuli["stimulus_value"].sel(stimulus=stimulus).values
-    path = Path(snakemake.output[0]) / f"{stimulus}{modality.suffix}"
+exported = {name: Path(snakemake.output[0]) / f"{name}{modality.suffix}" for name in stimuli["stimulus"].values}
+for name, path in exported.items():
+    values = stimuli["stimulus_value"].sel(stimulus=name).values
     modality.write(values, path, stimuli.attrs.get("sampling_rate_hz"))
+manifest.record(*exported.values())

@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
-from metamers import files
+from metamers import files, manifest
 from metamers.logs import log_to
 from metamers.stimuli import MODALITIES
 
 log_to(snakemake.log[0])
 modality = MODALITIES[snakemake.params.modality]
+written = []
 for path in map(Path, snakemake.input):
     batch = files.load(path)
     metamers, rate = batch["metamer"], batch.attrs.get("sampling_rate_hz")
     folder = Path(snakemake.output[0]) / path.parent.name
     for stimulus in metamers["stimulus"].values:
         for seed in metamers["seed"].values:
-            exported = folder / f"{stimulus}_{seed}{modality.suffix}"
-            modality.write(metamers.sel(stimulus=stimulus, seed=seed).values, exported, rate)
+            written.append(folder / f"{stimulus}_{seed}{modality.suffix}")
+            modality.write(metamers.sel(stimulus=stimulus, seed=seed).values, written[-1], rate)
+manifest.record(*written)

@@ -134,10 +134,7 @@ def test_the_default_run(clone):
             "synthesize_export",
             "null",
             "null_acceptance",
-            "report_recognizability",
-            "report_null",
-            "report_loss",
-            "report_confusion",
+            "report_model",
         ),
         seeing + hearing,
     )
@@ -184,11 +181,11 @@ def test_the_published_study(clone):
     # 29 and 17 recognition models, in groups of 16.
     assert [jobs[f"recognize_vision_{number}"] for number in range(2)] == [30, 30]
     assert [jobs[f"recognize_audio_{number}"] for number in range(2)] == [18, 18]
-    every = ("null", "null_acceptance", "synthesize_export", "vulnerability", "report_recognizability")
+    every = ("null", "null_acceptance", "synthesize_export", "vulnerability", "report_model")
     assert {jobs[rule] for rule in every} == {models}
     assert jobs["humans_participants"] == 15
     assert jobs["compare_anova"] == 1
-    assert jobs["total"] == 2273
+    assert jobs["total"] == 2129
 
 
 def test_the_public_part_of_the_published_study_needs_no_model(clone):
@@ -251,7 +248,8 @@ def test_every_rule_names_its_environment_and_its_message(root):
             "script:",
         )
         for directive in (*directives, "code=code("):
-            assert text.count(f"\n{directive}") == rules, (path.name, directive)
+            makes_nothing = path.name == "verify.smk" and directive == "benchmark:"  # a benchmark would be its output
+            assert text.count(f"\n{directive}") == (0 if makes_nothing else rules), (path.name, directive)
         # What is timed has the machine to itself, and what is compared with plenoptic an environment that has it.
         assert len(re.findall(r"\nthreads: (1|workflow\.cores)\n", text)) == rules, path.name
         assert len(re.findall(r"\nconda:\n(BENCHMARK_)?ENVIRONMENT\n", text)) == rules, path.name
@@ -327,6 +325,29 @@ def test_every_file_is_traced_to_its_inputs(finished):
             assert sha256_of(folder / name) == sha256, (path, name)
 
 
+def test_a_flipped_bit_in_any_file_is_named_and_repaired_by_a_rerun(rerun):
+    folder, arguments = rerun
+    assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
+    rng = np.random.default_rng(0)
+    everything = (folder / "results" / "small").rglob("*")
+    every = sorted(path for path in everything if path.is_file() and path.stat().st_size)
+    for path in every:
+        values = bytearray(path.read_bytes())
+        place = int(rng.integers(0, 8 * len(values)))
+        values[place // 8] ^= 1 << (place % 8)
+        path.write_bytes(values)
+    (folder / "results" / "small" / "mine.nc").write_bytes(b"")
+    said = snakemake(folder, "verify", *arguments, fails=True)
+    named = {path: kind for kind, path in re.findall(r"(damaged|stale|foreign|missing): (\S+): ", said)}
+    wanted = {path.relative_to(folder).as_posix(): "damaged" for path in every}
+    del wanted["results/small/logs/verify.log"]  # which verification writes anew
+    assert named == wanted | {"results/small/mine.nc": "foreign"}
+    snakemake(folder, "verify", *arguments, "--config", "repair=True")
+    assert not (folder / "results" / "small" / "mine.nc").exists()
+    snakemake(folder, *arguments)
+    assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
+
+
 def test_the_generation_model_judges_its_own_metamers_as_it_did_at_synthesis(finished):
     folder, _ = finished
     given = files.load(folder / "results/small/recognition/first/first.nc")["answer"]
@@ -375,20 +396,17 @@ def append(path: Path, text: str = "\n\nUNUSED = 1\n") -> None:
     path.write_text(path.read_text() + text)
 
 
-AFTER_COMPARISON = {"report_recognizability", "report", "leaderboard", "all", "total"}
+AFTER_COMPARISON = {"report_model", "report", "leaderboard", "all", "total"}
 AFTER_RECOGNITION = {
     "recognize_vision_0",
     "compare_recognizability",
     "compare_predicted_human",
-    "report_confusion",
 } | AFTER_COMPARISON
-AFTER_NULL = {"null", "null_acceptance", "report_null"} | AFTER_RECOGNITION
+AFTER_NULL = {"null", "null_acceptance"} | AFTER_RECOGNITION
 AFTER_SYNTHESIS = {
     "synthesize",
     "synthesize_export",
     "null_acceptance",
-    "report_null",
-    "report_loss",
 } | AFTER_RECOGNITION
 
 
@@ -560,7 +578,7 @@ def test_networks_are_trained_and_say_how_well(heard, model):
         assert (trained["adversarial_accuracy"] <= trained["test_accuracy"] + 1e-9).all()
     weights = heard / f"results/hearing/training/{model}.safetensors"
     assert sha256_of(weights) == trained.attrs["weights_sha256"]
-    assert not weights.with_suffix(".checkpoint").exists()
+    assert not (heard / "results/hearing/progress/train" / model).exists()
 
 
 @pytest.mark.parametrize(
@@ -638,35 +656,57 @@ def test_a_network_that_lacks_a_word_s_class_is_refused_before_it_is_trained(hea
     )
 
 
-def test_a_training_that_is_killed_goes_on_from_its_last_epoch(heard, tmp_path):
-    """Killed without warning in the middle; what comes out is what an undisturbed training gives, to the bit."""
+def kill_when_there_is(pattern: str, folder: Path, *arguments: str) -> None:
+    """Run Snakemake, and kill it and its jobs without warning as soon as a file of such a path is there."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments, "--config", "save_every_s=0"]
+    running = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        for _ in range(600):
+            if any(folder.glob(pattern)):
+                break
+            clock.sleep(0.1)
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    assert any(folder.glob(pattern))
+    snakemake(folder, "--unlock", *arguments)
+
+
+def test_a_training_that_is_killed_goes_on(heard, tmp_path):
+    """What comes out is what an undisturbed training gives, to the bit."""
     folder = tmp_path / "copy"
     shutil.copytree(heard, folder, symlinks=True)
     target = "results/hearing/training/plain.safetensors"
     settings = yaml.safe_load((folder / "mine/models.yaml").read_text())
     settings["plain"]["weights"]["train"]["epochs"] = 400
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", target, *HEARING]
-    checkpoint = folder / "results/hearing/training/plain.checkpoint"
-    running = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        for _ in range(600):
-            if checkpoint.is_file():
-                break
-            clock.sleep(0.1)
-    finally:
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-    assert checkpoint.is_file()
-    snakemake(folder, "--unlock", *HEARING)
+    kill_when_there_is("results/hearing/progress/train/plain/*/training.pt", folder, target, *HEARING)
     output = snakemake(folder, target, "--rerun-incomplete", *HEARING)
-    assert re.search(r"plain: going on after epoch \d+ of 400", output)
+    assert re.search(r"plain: going on after batch \d+ of epoch \d+ of 400", output)
+    assert not (folder / "results/hearing/progress/train/plain").exists()
     resumed = sha256_of(folder / target)
     (folder / target).unlink()
     assert "going on" not in snakemake(folder, target, *HEARING)
     assert sha256_of(folder / target) == resumed
+
+
+def test_a_synthesis_that_is_killed_goes_on_in_the_stage_where_it_was(root, clone):
+    arguments = small(root, clone)
+    settings = yaml.safe_load((clone / "small.yaml").read_text())
+    settings["synthesis"] |= {"stages_per_job": 3, "one_cycle": {"vision": {"steps": 500}}}
+    (clone / "small.yaml").write_text(yaml.safe_dump(settings))
+    target = "results/small/metamers/first/logits/0000.nc"
+    kill_when_there_is("results/small/progress/synthesize/first_0/0000/*/block_0_2.pt", clone, target, *arguments)
+    output = snakemake(clone, target, "--rerun-incomplete", *arguments)
+    assert "first input 0000: going on after step 500 of 500" in output
+    assert re.search(r"first block 0000: going on after step \d+ of 500", output)
+    assert not (clone / "results/small/progress/synthesize/first_0/0000").exists()
+    resumed = files.load(clone / target).attrs["content_sha256"]
+    (clone / target).unlink()
+    assert "going on" not in snakemake(clone, target, *arguments)
+    assert files.load(clone / target).attrs["content_sha256"] == resumed
 
 
 def test_a_small_visual_model_is_trained_by_the_same_rules(root, clone):

@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 import yaml
 
+from metamers import manifest
 from metamers.hashes import sha256_of
 from metamers.logs import spent
 
@@ -105,6 +106,8 @@ def _explained(path: Path) -> Iterator[None]:
 def replace_whole(path: str | Path, write: Callable[[Path], None]) -> None:
     """Let ``write`` fill a file beside ``path`` and move it into place, so that ``path`` is whole or as it was.
 
+    A file of a run is recorded in its manifest.
+
     Raises
     ------
     OSError
@@ -119,8 +122,15 @@ def replace_whole(path: str | Path, write: Callable[[Path], None]) -> None:
             with partial.open("rb+") as stream:
                 os.fsync(stream.fileno())
             partial.replace(path)
+            manifest.record(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write(path: str | Path, content: str | bytes) -> None:
+    """Write a text, in UTF-8, or bytes as a file that is whole or as it was; raises as ``replace_whole``."""
+    content = content.encode() if isinstance(content, str) else content
+    replace_whole(path, lambda partial: partial.write_bytes(content))
 
 
 def software_versions() -> dict[str, str]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from metamers import manifest
+
 PARTS = ("start", "loading", "writing", "total")  # of a log's last line, in seconds
 SPENT = re.compile(r"^(?:\d\d:\d\d:\d\d )?spent (\{.*\})$", re.MULTILINE)
 
@@ -22,8 +24,10 @@ _within: list[str] = []  # the part that is being timed, if any
 def log_to(path: str | Path) -> logging.Logger:
     """Send this process's log, warnings and an uncaught error's traceback to standard error and to a file.
 
-    When the process ends, the file gets one more line, on which its time went: see ``read_spent``.
+    When the process ends, the file gets one more line, on which its time went: see ``read_spent``. What the process
+    writes into the run is recorded in the run's manifest.
     """
+    manifest.keep_for(path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     handlers = [logging.StreamHandler(), file]

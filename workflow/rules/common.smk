@@ -24,6 +24,7 @@ BENCHMARK_ENVIRONMENT = ROOT / "envs" / "benchmark.yaml"  # with plenoptic besid
 RESULTS = f"results/{config['run']}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
+PROGRESS = f"{RESULTS}/progress"
 COLLECTIONS = collections(setup)
 
 

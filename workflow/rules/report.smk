@@ -39,119 +39,58 @@ SHOWN_MODELS = {
 }
 
 
-rule report_recognizability:
+# All figures of one generation model: starting Python takes as long as drawing them.
+rule report_model:
     input:
         recognizability=f"{RESULTS}/comparison/recognizability.nc",
         predicted=f"{RESULTS}/comparison/predicted_human.nc",
         relation=f"{RESULTS}/comparison/humans_vs_models.nc",
         groups=f"{PUBLISHED}/group_results.csv",
+        null=f"{RESULTS}/nulls/{{generation_model}}.nc",
+        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
+        recognition=lambda wildcards: recognition_of(wildcards.generation_model),
+        metamers=lambda wildcards: metamers_of(wildcards.generation_model),
     output:
-        report(
+        recognizability=report(
             f"{REPORT}/figures/recognizability_{{generation_model}}.svg",
             caption="../report/recognizability.rst",
             category="Recognizability over stages",
             labels={"model": "{generation_model}"},
         ),
-    log:
-        f"{LOGS}/report_recognizability/{{generation_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/report_recognizability/{{generation_model}}.tsv"
-    params:
-        code=code("report_recognizability"),
-        model=lambda wildcards: SHOWN_MODELS[wildcards.generation_model],
-    threads: 1
-    resources:
-        mem_mb=1000,
-    conda:
-        ENVIRONMENT
-    message:
-        "Drawing recognizability of metamers of {wildcards.generation_model}"
-    script:
-        SCRIPTS / "report_recognizability.py"
-
-
-rule report_null:
-    input:
-        null=f"{RESULTS}/nulls/{{generation_model}}.nc",
-        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
-    output:
-        report(
+        confusion=report(
+            f"{REPORT}/figures/confusion_{{generation_model}}.svg",
+            caption="../report/confusion.rst",
+            category="What metamers are taken for",
+            labels={"model": "{generation_model}"},
+        ),
+        null=report(
             f"{REPORT}/figures/null_{{generation_model}}.svg",
             caption="../report/null.rst",
             category="Null distributions and acceptance",
             labels={"model": "{generation_model}"},
         ),
-    log:
-        f"{LOGS}/report_null/{{generation_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/report_null/{{generation_model}}.tsv"
-    params:
-        code=code("report_null"),
-    threads: 1
-    resources:
-        mem_mb=1000,
-    conda:
-        ENVIRONMENT
-    message:
-        "Drawing the null distribution of {wildcards.generation_model}"
-    script:
-        SCRIPTS / "report_null.py"
-
-
-rule report_loss:
-    input:
-        lambda wildcards: metamers_of(wildcards.generation_model),
-    output:
-        report(
+        loss=report(
             f"{REPORT}/figures/loss_{{generation_model}}.svg",
             caption="../report/loss.rst",
             category="Synthesis",
             labels={"model": "{generation_model}"},
         ),
     log:
-        f"{LOGS}/report_loss/{{generation_model}}.log",
+        f"{LOGS}/report_model/{{generation_model}}.log",
     benchmark:
-        f"{BENCHMARKS}/report_loss/{{generation_model}}.tsv"
+        f"{BENCHMARKS}/report_model/{{generation_model}}.tsv"
     params:
-        code=code("report_loss"),
+        code=code("report_model"),
+        model=lambda wildcards: SHOWN_MODELS[wildcards.generation_model],
     threads: 1
     resources:
         mem_mb=2000,
     conda:
         ENVIRONMENT
     message:
-        "Drawing the loss curves of {wildcards.generation_model}"
+        "Drawing the figures of {wildcards.generation_model}"
     script:
-        SCRIPTS / "report_loss.py"
-
-
-rule report_confusion:
-    input:
-        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
-        recognition=lambda wildcards: recognition_of(wildcards.generation_model),
-    output:
-        report(
-            f"{REPORT}/figures/confusion_{{generation_model}}.svg",
-            caption="../report/confusion.rst",
-            category="What metamers are taken for",
-            labels={"model": "{generation_model}"},
-        ),
-    log:
-        f"{LOGS}/report_confusion/{{generation_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/report_confusion/{{generation_model}}.tsv"
-    params:
-        code=code("report_confusion"),
-        model=lambda wildcards: SHOWN_MODELS[wildcards.generation_model],
-    threads: 1
-    resources:
-        mem_mb=1000,
-    conda:
-        ENVIRONMENT
-    message:
-        "Drawing what metamers of {wildcards.generation_model} are taken for"
-    script:
-        SCRIPTS / "report_confusion.py"
+        SCRIPTS / "report_model.py"
 
 
 rule report_contrasts:
@@ -359,7 +298,11 @@ rule report:
             )
         },
         # Without what is of one machine, or of a model card, only.
-        configuration={key: value for key, value in config.items() if key not in ("mirror", "device", "model")},
+        configuration={
+            key: value
+            for key, value in config.items()
+            if key not in ("mirror", "device", "model", "save_every_s", "repair")
+        },
     threads: 1
     resources:
         mem_mb=2000,

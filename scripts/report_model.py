@@ -1,0 +1,42 @@
+"""Draw all figures of one generation model: recognizability, answers, null distribution, and loss."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from metamers import files
+from metamers.humans import COLUMNS, read_results
+from metamers.logs import log_to
+from metamers.report_confusion import confusion, confusion_figure, shown_stages
+from metamers.report_figures import loss_figure, null_figure, recognizability_figure, svg
+
+log_to(snakemake.log[0])
+name, model, found = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input
+acceptance = files.load(found.acceptance)
+accepted = acceptance["accepted"]
+recognition = {Path(path).stem: files.load(path) for path in found.recognition}
+losses: dict[str, list[np.ndarray]] = {}
+for path in found.metamers:
+    with xr.open_dataset(path, engine="netcdf4") as batch:  # opened, not loaded: the metamers themselves are large
+        losses.setdefault(batch.attrs["stage"], []).append(batch["loss"].values.reshape(-1, batch.sizes["step"]))
+figures = {
+    "recognizability": recognizability_figure(
+        name,
+        files.load(found.recognizability),
+        files.load(found.predicted),
+        files.load(found.relation),
+        read_results(found.groups, COLUMNS),
+        model["modality"],
+        1 / model["categories"],
+        model["published_as"],
+    ),
+    "confusion": confusion_figure(
+        confusion(name, recognition, accepted, shown_stages(list(map(str, accepted["stage"].values)))),
+        model["modality"],
+    ),
+    "null": null_figure(files.load(found.null), acceptance),
+    "loss": loss_figure({stage: np.concatenate(batches) for stage, batches in losses.items()}),
+}
+for kind, figure in figures.items():
+    files.write(snakemake.output[kind], svg(figure))
