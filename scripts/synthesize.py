@@ -12,6 +12,8 @@ from metamers.batches import at_once, in_batches
 from metamers.logs import log_to
 from metamers.match import MEASURES, match
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
+from metamers.names import stage_path
+from metamers.progress import Progress, identity_of, save_before_the_end
 from metamers.recognize import answers, class_scores
 from metamers.stimuli import MODALITIES
 from metamers.synthesize import check_stage, starts, synthesize
@@ -39,7 +41,10 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
     natural = natural_stimuli(part).repeat_interleave(len(seeds), dim=0)
     start = starts(model, names, seeds, params.run_seed)
     label = f"{name} {stage} {snakemake.wildcards.batch}"
-    metamers, loss = synthesize(model, stage, natural, start, params.procedure, params.settings, label)
+    kept_as = f"{stage_path(stage)}_{part.start}_{part.stop}"
+    metamers, loss = synthesize(
+        model, stage, natural, start, params.procedure, params.settings, label, progress, kept_as
+    )
     both = (activations(model, signals, stage) for signals in (natural, metamers))
     matches = [match(a, b) for a, b in zip(*both, strict=True)]
     signal = metamers.cpu().numpy()
@@ -71,8 +76,16 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
     )
 
 
-# Whether the dataset's classes are the model's, and the stages can be matched, is known now, not after a synthesis.
 first = natural_stimuli(slice(1))
+identity = identity_of(
+    params.code,
+    snakemake.input,
+    *(dict(params.model), params.procedure, dict(params.settings), params.batch, seeds, params.run_seed),
+    first.device.type,
+)
+progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
+save_before_the_end()
+# Whether the dataset's classes are the model's, and the stages can be matched, is known now, not after a synthesis.
 answers(class_scores(model, first), classes, name)
 for stage in params.stages:
     check_stage(model, stage, first)
@@ -90,3 +103,4 @@ for stage, path in zip(params.stages, snakemake.output, strict=True):
         size = max(1, at_once(model, stage, first) // len(seeds))
         for piece in in_batches(len(params.batch), size, partial(metamers_of, stage)):
             append(piece)
+progress.done()

@@ -1,8 +1,6 @@
 """Make training/<model>.safetensors and the learning curves out of the examples of a dataset."""
 
-import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import safetensors.torch
@@ -14,6 +12,7 @@ from metamers.hashes import sha256_of
 from metamers.logs import log_to
 from metamers.models import build_network, check_run, choose_device, use_threads
 from metamers.preprocessing import PREPROCESSING
+from metamers.progress import Progress, identity_of, save_before_the_end
 from metamers.stimuli import MODALITIES
 from metamers.tables import category_classes
 from metamers.train import (
@@ -22,8 +21,6 @@ from metamers.train import (
     frozen_weights,
     inputs_of,
     labelled_examples,
-    load_progress,
-    save_progress,
     train,
 )
 
@@ -52,11 +49,9 @@ elif on_input:
 else:
     learner, transform = network, preprocessing
 
-# All that the result depends on: a checkpoint of anything else is of no use.
-given = {path: sha256_of(path) for path in snakemake.input}
-identity = json.dumps([params.code, entry, settings, classes, given], sort_keys=True)
-identity = hashlib.sha256(identity.encode()).hexdigest()
-checkpoint = Path(params.checkpoint)
+identity = identity_of(params.code, snakemake.input, entry, settings, classes, device.type)
+progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
+save_before_the_end()
 examples = files.load(snakemake.input.examples)
 curves = train(
     learner,
@@ -67,8 +62,7 @@ curves = train(
     settings,
     Perturbation(**perturbation) if perturbation else None,
     MODALITIES[entry["modality"]].limits if on_input else None,
-    load_progress(checkpoint, identity),
-    lambda progress: save_progress(progress, checkpoint, identity),
+    progress,
     name,
 )
 
@@ -93,4 +87,4 @@ files.save(
     seed=settings["seed"],
     inputs=snakemake.input,
 )
-checkpoint.unlink(missing_ok=True)
+progress.done()

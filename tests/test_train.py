@@ -1,8 +1,5 @@
 """Networks learn, perturbations have the size that was asked for, and a training that was stopped goes on as if not."""
 
-import hashlib
-import os
-import pickle
 import shutil
 import tarfile
 
@@ -17,7 +14,8 @@ from torch import nn
 
 from metamers import train
 from metamers.hashes import sha256_of
-from metamers.train import Examples, Perturbation, Progress
+from metamers.progress import NOTHING_KEPT, Progress
+from metamers.train import Examples, Perturbation
 
 SETTINGS = {
     "epochs": 4,
@@ -45,11 +43,9 @@ def examples(number=48, seed=0):
     return Examples(centers[labels] + 0.5 * torch.randn(number, 6, generator=generator), labels)
 
 
-def trained(progress=None, save=lambda progress: None, perturbation=None, settings=SETTINGS):
+def trained(progress=NOTHING_KEPT, perturbation=None, settings=SETTINGS):
     made = network()
-    curves = train.train(
-        made, examples(), examples(seed=1), settings, perturbation, None, progress or Progress(), save, "test"
-    )
+    curves = train.train(made, examples(), examples(seed=1), settings, perturbation, None, progress, "test")
     return made, curves
 
 
@@ -65,60 +61,31 @@ def test_a_network_learns(perturbation):
     assert all(values.shape == (20,) for values in curves.values())
 
 
-@pytest.mark.parametrize("stop", [1, 3])
-@pytest.mark.parametrize("perturbation", [None, Perturbation("random", "linf", 0.1)])
-def test_a_training_that_was_stopped_after_any_epoch_ends_with_the_same_network(stop, perturbation, tmp_path):
-    path = tmp_path / "checkpoint"
+class Stopping(Progress):
+    """Saves after every batch, and stops after so many."""
 
-    def save_and_stop(progress):
-        train.save_progress(progress, path, "this")
-        if progress.epoch == stop:
+    def __init__(self, folder, batches):
+        super().__init__(folder, "this", 0)
+        self.left = batches
+
+    def save(self, part, state):
+        super().save(part, state)
+        self.left -= 1
+        if not self.left:
             raise KeyboardInterrupt
 
+
+@pytest.mark.parametrize("stop", [1, 5, 6, 7, 23, 24])
+@pytest.mark.parametrize("perturbation", [None, Perturbation("random", "linf", 0.1)])
+def test_a_training_that_was_stopped_after_any_batch_ends_with_the_same_network(stop, perturbation, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        trained(save=save_and_stop, perturbation=perturbation)
+        trained(Stopping(tmp_path, stop), perturbation)  # 4 epochs of 6 batches
     whole, curves = trained(perturbation=perturbation)
-    resumed, resumed_curves = trained(train.load_progress(path, "this"), perturbation=perturbation)
+    resumed, resumed_curves = trained(Progress(tmp_path, "this"), perturbation)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
     for name, values in curves.items():
         np.testing.assert_array_equal(resumed_curves[name], values)
-
-
-def test_a_checkpoint_of_another_training_or_a_damaged_one_is_left_out(tmp_path, caplog):
-    path = tmp_path / "checkpoint"
-    caplog.set_level("INFO")
-    assert train.load_progress(path, "this").epoch == 0
-    train.save_progress(Progress(epoch=2), path, "other")
-    assert train.load_progress(path, "this").epoch == 0
-    assert "of a training with other settings" in caplog.text
-    path.write_bytes(path.read_bytes()[:100])
-    assert train.load_progress(path, "other").epoch == 0
-    assert "damaged; beginning anew" in caplog.text
-
-
-@pytest.mark.parametrize("place", [0, 40, 0.5, -1])
-def test_one_changed_bit_of_a_checkpoint_is_seen(place, tmp_path):
-    path = tmp_path / "checkpoint"
-    train.save_progress(Progress(epoch=2, network=network().state_dict()), path, "this")
-    assert train.load_progress(path, "this").epoch == 2
-    content = bytearray(path.read_bytes())
-    content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
-    path.write_bytes(content)
-    assert train.load_progress(path, "this").epoch == 0
-
-
-def test_a_checkpoint_that_would_run_code_is_not_run(tmp_path, caplog):
-    class Hostile:
-        def __reduce__(self):
-            return (os.mkdir, (str(tmp_path / "ran"),))
-
-    content = pickle.dumps(Hostile())
-    path = tmp_path / "checkpoint"
-    path.write_bytes(hashlib.sha256(content).digest() + content)
-    assert train.load_progress(path, "this").epoch == 0
-    assert "cannot be read" in caplog.text
-    assert not (tmp_path / "ran").exists()
 
 
 CLASSES = {"low": [0], "middle": [1], "high": [2]}
@@ -214,9 +181,7 @@ def test_training_against_adversaries_makes_a_network_hold_out():
         linear = nn.Linear(6, 2)
         nn.init.zeros_(linear.weight)
         settings = SETTINGS | {"epochs": 40, "learning_rate": 0.05}
-        train.train(
-            linear, brittle(200, 0), brittle(50, 1), settings, perturbation, None, Progress(), lambda progress: None
-        )
+        train.train(linear, brittle(200, 0), brittle(50, 1), settings, perturbation, None)
         clean = train.evaluate(linear, brittle(200, 2))[1]
         accuracy[kind] = clean, train.adversarial_accuracy(linear, brittle(200, 2), attack)
     assert accuracy["plain"][0] > 0.95
@@ -285,7 +250,7 @@ def test_a_readout_is_trained_on_frozen_weights_of_a_checkpoint_and_nothing_else
     before = train.evaluate(made, examples(seed=2))[1]
     given = [Examples(one.stimuli, one.labels, transform).transformed() for one in (examples(), examples(seed=1))]
     settings = SETTINGS | {"epochs": 30, "learning_rate": 0.05}
-    train.train(learner, *given, settings, None, None, Progress(), lambda progress: None)
+    train.train(learner, *given, settings, None, None)
     after = made.state_dict()
     assert {key for key in after if not key.startswith("5.")} == wanted.keys()
     for key, value in wanted.items():

@@ -20,12 +20,12 @@ from torch import nn
 from metamers.contrasts import bootstrap_mean
 from metamers.models import Model
 from metamers.synthesize import (
+    Published,
     check_stage,
     descend,
     first_of,
     normalized_error,
     number_of_steps,
-    published,
     synthesize,
 )
 
@@ -245,7 +245,7 @@ def published_at(
     metamers, total = first_of(start), number_of_steps(settings)
     kept, steps = start.clone(), np.zeros(len(natural), dtype=int)
     error = np.full(len(natural), np.inf, dtype=np.float32)
-    descent = descend(model, stage, target, metamers, published(metamers, **settings), total)
+    descent = descend(model, stage, target, metamers, Published(metamers, **settings), total)
     for number, loss in enumerate(descent):
         if model.units_in_loss(stage, number / total) is not None:
             continue  # a loss of some units is no match yet

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.optim.lr_scheduler import OneCycleLR
 
 from metamers.models import Model
 from metamers.precision import bears_low_precision, low_precision
+from metamers.progress import NOTHING_KEPT, Progress
 from metamers.stimuli import MODALITIES, start_noise
 
 logger = logging.getLogger("metamers")
@@ -104,14 +106,7 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
     return activations
 
 
-def one_cycle(
-    metamers: torch.Tensor,
-    steps: int,
-    learning_rate: float,
-    beta_1: float,
-    beta_2: float,
-    optimizer: str,
-) -> Iterator[Step]:
+class OneCycle:
     """Steps of an adaptive first-order optimizer whose rate rises to ``learning_rate`` and falls to about 0.
 
     Parameters
@@ -127,37 +122,68 @@ def one_cycle(
     optimizer
         One of ``OPTIMIZERS``.
     """
-    adaptive = OPTIMIZERS[optimizer]([metamers], lr=learning_rate, betas=(beta_1, beta_2))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(adaptive, learning_rate, total_steps=steps, cycle_momentum=False)
 
-    def step() -> None:
-        adaptive.step()
-        if schedule.last_epoch < steps - 1:
-            schedule.step()
+    def __init__(
+        self,
+        metamers: torch.Tensor,
+        steps: int,
+        learning_rate: float,
+        beta_1: float,
+        beta_2: float,
+        optimizer: str,
+    ):
+        self._optimizer = OPTIMIZERS[optimizer]([metamers], lr=learning_rate, betas=(beta_1, beta_2))
+        self._schedule = OneCycleLR(self._optimizer, learning_rate, total_steps=steps, cycle_momentum=False)
+        self._steps = steps
 
-    for _ in range(steps):
-        yield step
+    def __iter__(self) -> Iterator[Step]:
+        yield from [self._step] * (self._steps - self._schedule.last_epoch)
+
+    def _step(self) -> None:
+        self._optimizer.step()
+        if self._schedule.last_epoch < self._steps - 1:
+            self._schedule.step()
+
+    def state(self) -> dict[str, Any]:
+        """All but the metamers that the steps to come depend on."""
+        return {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``state``."""
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
 
 
-def published(metamers: torch.Tensor, steps: int, step_size: float, halvings: int) -> Iterator[Step]:
+class Published:
     """Steps along the gradient of each stimulus scaled to length 1, the step size halved after every ``steps``.
 
     With ``steps`` 3000, ``step_size`` 1 and ``halvings`` 7 as published: 8 × 3000 steps (Feather et al. 2023, Methods).
     """
-    size = step_size
 
-    def step() -> None:
-        gradient = metamers.grad
+    def __init__(self, metamers: torch.Tensor, steps: int, step_size: float, halvings: int):
+        self._metamers, self._steps, self._step_size, self._halvings = metamers, steps, step_size, halvings
+        self._taken = 0
+
+    def __iter__(self) -> Iterator[Step]:
+        yield from [self._step] * (self._steps * (self._halvings + 1) - self._taken)
+
+    def _step(self) -> None:
+        gradient = self._metamers.grad
         length = torch.linalg.vector_norm(gradient.flatten(1), dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
-        metamers.sub_(size * gradient / length.view(-1, *[1] * (gradient.ndim - 1)))
+        size = self._step_size / 2 ** (self._taken // self._steps)
+        self._metamers.sub_(size * gradient / length.view(-1, *[1] * (gradient.ndim - 1)))
+        self._taken += 1
 
-    for halving in range(halvings + 1):
-        size = step_size / 2**halving
-        for _ in range(steps):
-            yield step
+    def state(self) -> dict[str, Any]:
+        """All but the metamers that the steps to come depend on."""
+        return {"taken": self._taken}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``state``."""
+        self._taken = state["taken"]
 
 
-PROCEDURES: dict[str, Callable[..., Iterator[Step]]] = {"one_cycle": one_cycle, "published": published}
+PROCEDURES: dict[str, type[OneCycle | Published]] = {"one_cycle": OneCycle, "published": Published}
 
 
 def number_of_steps(settings: Mapping[str, Any]) -> int:
@@ -182,6 +208,7 @@ def descend(
     low: int = 0,
     objective: Callable[[torch.Tensor], torch.Tensor] = logarithm,
     forward: Callable[[torch.Tensor, str], torch.Tensor] | None = None,
+    taken: int = 0,
 ) -> Iterator[torch.Tensor]:
     """Take steps towards activations, and give the loss before each.
 
@@ -201,6 +228,8 @@ def descend(
         From the loss (stimulus,) to what is descended along.
     forward
         Computes activations in the model's place.
+    taken
+        How many steps have been taken before these.
 
     Yields
     ------
@@ -208,7 +237,7 @@ def descend(
         Normalized error (stimulus,) before each step, of the units that take part in it.
     """
     limits = MODALITIES[model.modality].limits
-    for number, step in enumerate(steps):
+    for number, step in enumerate(steps, start=taken):
         metamers.grad = None
         with low_precision(model) if number < low else nullcontext():
             synthetic = (forward or model)(metamers, stage).float()
@@ -236,7 +265,9 @@ def synthesize(
     start: torch.Tensor,
     procedure: str,
     settings: Mapping[str, Any],
-    progress: str = "",
+    label: str = "",
+    progress: Progress = NOTHING_KEPT,
+    part: str = "",
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Metamers of a batch of stimuli.
 
@@ -253,8 +284,11 @@ def synthesize(
     settings
         Its parameters, and, if that is wanted, ``low_precision``: the part of the steps, the first ones, in which the
         network is computed in bfloat16, where device and stage bear it (``metamers.precision``).
-    progress
+    label
         What progress lines begin with.
+    progress, part
+        Where it is kept how far this synthesis is, under which name; if something is, the synthesis goes on from there,
+        and ends as if it had not been stopped.
 
     Returns
     -------
@@ -269,21 +303,35 @@ def synthesize(
         When synthesis cannot work at the stage (``check_stage``), or the loss becomes NaN or infinite.
     """
     target = check_stage(model, stage, natural)
-    metamers = first_of(start)
+    kept = progress.load(part) or {"taken": 0, "metamers": start}
+    taken, metamers = kept["taken"], first_of(kept["metamers"].to(natural.device))
     total = number_of_steps(settings)
     low = round(settings.get("low_precision", 0) * total)
     low = low if low and bears_low_precision(model, stage) else 0
     steps = PROCEDURES[procedure](metamers, **{key: value for key, value in settings.items() if key != "low_precision"})
     losses = torch.empty(total, len(natural), device=natural.device)
+    if taken:
+        losses[:taken] = kept["losses"]
+        logger.info("%s: going on after step %d of %d", label, taken, total)
+    if 0 < taken < total:
+        steps.load(kept["procedure"])
+
+    def so_far(taken: int) -> dict[str, Any]:
+        return {"taken": taken, "metamers": metamers.detach(), "losses": losses[:taken]}
+
     began = said = time.monotonic()
-    for number, loss in enumerate(descend(model, stage, target, metamers, steps, total, low), start=1):
+    descent = descend(model, stage, target, metamers, steps if taken < total else [], total, low, taken=taken)
+    for number, loss in enumerate(descent, start=taken + 1):
         losses[number - 1] = loss
+        if progress.due():  # this step is not taken yet
+            progress.save(part, so_far(number - 1) | {"procedure": steps.state()})
         now = time.monotonic()
         if now - said > PROGRESS_S or number == total:
             said = now
             mean = float(loss.mean())
             if not np.isfinite(mean):
                 raise ValueError(f"model {model.name}, stage {stage!r}: the loss is {mean} at step {number}")
-            left = (now - began) / number * (total - number)
-            logger.info("%s: step %d of %d, loss %.4f, %.0f s left", progress, number, total, mean, left)
+            left = (now - began) / (number - taken) * (total - number)
+            logger.info("%s: step %d of %d, loss %.4f, %.0f s left", label, number, total, mean, left)
+    progress.finish(part, so_far(total))
     return metamers.detach().contiguous(), losses.T.cpu().numpy()

@@ -8,13 +8,11 @@ frozen weights of a checkpoint. Which settings there are is in ``config/README.m
 """
 
 import copy
-import hashlib
-import io
 import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +21,10 @@ import torch
 import xarray as xr
 from torch import nn
 
-from metamers.files import replace_whole
 from metamers.hashes import sha256_of
 from metamers.models import fit_weights, read_weights
 from metamers.names import unknown_name
+from metamers.progress import NOTHING_KEPT, Progress
 
 logger = logging.getLogger("metamers")
 
@@ -34,6 +32,7 @@ BATCH = 16  # of what is computed without gradients
 CACHE_BYTES = 2**31  # the network's inputs are computed once where they fit
 WARM_UP = 0.3  # share of the steps in which the learning rate rises
 PROGRESS_S = 5.0
+PART = "training"  # whose progress is kept
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate")
 
@@ -140,15 +139,15 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batches(self, order: torch.Tensor, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Inputs and labels, in an order of indices.
+    def batches(self, order: torch.Tensor, size: int, first: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Inputs and labels, in an order of indices, from the batch of number ``first`` on.
 
         A last example that would be alone goes with those before it: of one example there is no batch statistic.
         """
         parts = list(order.split(size))
         if len(parts) > 1 and len(parts[-1]) == 1:
             parts[-2:] = [torch.cat(parts[-2:])]
-        for chosen in parts:
+        for chosen in parts[first:]:
             inputs = self.stimuli[chosen]
             yield (self.transform(inputs) if self.transform else inputs), self.labels[chosen]
 
@@ -167,6 +166,20 @@ class Examples:
             return self
         inputs = torch.cat([self.transform(batch) for batch in self.stimuli.split(BATCH)])
         return Examples(inputs, self.labels)
+
+
+def random_state(generator: torch.Generator) -> list[torch.Tensor]:
+    """Where a generator, and those that networks draw from, are."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return [generator.get_state(), torch.get_rng_state(), *cuda]
+
+
+def restore_random(state: Sequence[torch.Tensor], generator: torch.Generator) -> None:
+    """Put a generator, and those that networks draw from, where they were."""
+    generator.set_state(state[0])
+    torch.set_rng_state(state[1])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state[2:])
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -355,55 +368,22 @@ def adversarial_accuracy(
     return float(torch.cat(right).float().mean())
 
 
-@dataclass
-class Progress:
-    """Where a training stands after an epoch; all that is needed to go on as if it had not stopped.
-
-    Attributes
-    ----------
-    epoch
-        Epochs done.
-    network, optimizer
-        Their states.
-    curves
-        Name → one value an epoch, for each of ``CURVES``.
-    """
-
-    epoch: int = 0
-    network: dict[str, torch.Tensor] = field(default_factory=dict)
-    optimizer: dict[str, Any] = field(default_factory=dict)
-    curves: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
-
-
-def save_progress(progress: Progress, path: Path, identity: str) -> None:
-    """Write where a training stands, whole or not at all, behind its hash. ``identity`` says which training it is."""
-    buffer = io.BytesIO()
-    torch.save({"identity": identity, **vars(progress)}, buffer)
-    digest = hashlib.sha256(buffer.getbuffer()).digest()
-    replace_whole(path, lambda partial: partial.write_bytes(digest + buffer.getvalue()))
-
-
-def load_progress(path: Path, identity: str) -> Progress:
-    """Where a training stood when it was stopped; its beginning if nothing of the same training was saved.
-
-    The file is read without running code; one that is damaged, be it by a bit, or of another training, is left out with
-    a note: a lost checkpoint costs time only.
-    """
-    if not path.is_file():
-        return Progress()
-    content = path.read_bytes()
-    digest, saved = content[: hashlib.sha256().digest_size], content[hashlib.sha256().digest_size :]
-    if hashlib.sha256(saved).digest() != digest:
-        logger.warning("%s: damaged; beginning anew", path)
-        return Progress()
-    try:
-        state = torch.load(io.BytesIO(saved), map_location="cpu", weights_only=True)
-        if state.pop("identity") == identity:
-            return Progress(**state)
-        logger.info("%s: of a training with other settings, data or code; beginning anew", path)
-    except Exception as error:  # its reader raises many kinds for what nobody but an attacker would write
-        logger.warning("%s: cannot be read (%s); beginning anew", path, error)
-    return Progress()
+def _perturbed(
+    network: nn.Module,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    perturbation: Perturbation | None,
+    limits: tuple[float, float] | None,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """What a network that is being trained is shown."""
+    if perturbation is None:
+        return inputs
+    if perturbation.kind == "adversarial":
+        network.eval()
+        return inputs + adversarial_perturbation(network, inputs, labels, perturbation, limits)
+    shown = inputs + random_perturbation(inputs, perturbation.norm, perturbation.size, generator)
+    return shown if limits is None else shown.clamp(*limits)
 
 
 def train(
@@ -413,14 +393,13 @@ def train(
     settings: Mapping[str, Any],
     perturbation: Perturbation | None,
     limits: tuple[float, float] | None,
-    progress: Progress,
-    save: Callable[[Progress], None],
+    progress: Progress = NOTHING_KEPT,
     label: str = "",
 ) -> dict[str, np.ndarray]:
     """Train a network with AdamW, in place.
 
-    Every random choice is drawn from the seed and the epoch's number, so that a training that was stopped and goes on
-    gives the same network as one that was not.
+    A training that was stopped and goes on gives the same network as one that was not: every epoch's random choices are
+    drawn from the seed and its number, and within an epoch the state of what draws them is kept.
 
     Parameters
     ----------
@@ -435,9 +414,7 @@ def train(
     limits
         Within which perturbed inputs stay, or None.
     progress
-        Where to begin.
-    save
-        Is given where the training stands after each epoch.
+        Where it is kept how far the training is; if something is, it goes on from there.
     label
         What progress lines begin with.
 
@@ -457,28 +434,28 @@ def train(
         lr=settings["learning_rate"],
         weight_decay=settings["weight_decay"],
     )
-    if progress.epoch:
-        network.load_state_dict(progress.network)
-        optimizer.load_state_dict(progress.optimizer)
-        logger.info("%s: going on after epoch %d of %d", label, progress.epoch, epochs)
-    curves = {name: list(values) for name, values in progress.curves.items()}
+    kept = progress.load(PART)
+    curves: dict[str, list[float]] = {name: [] for name in CURVES}
+    first_epoch = 0
+    if kept is not None:
+        network.load_state_dict(kept["network"])
+        optimizer.load_state_dict(kept["optimizer"])
+        curves, first_epoch = kept["curves"], kept["epoch"]
+        logger.info("%s: going on after batch %d of epoch %d of %d", label, kept["batch"], first_epoch + 1, epochs)
     batches = -(-len(training) // size)
     began = said = time.monotonic()
-    for epoch in range(progress.epoch, epochs):
+    for epoch in range(first_epoch, epochs):
         generator = torch.Generator().manual_seed(settings["seed"] * 100_003 + epoch)
         # What the network itself draws, for its dropout.
         torch.manual_seed(settings["seed"] * 100_003 + epoch)
-        losses, right = [], []
-        for number, (inputs, labels) in enumerate(
-            training.batches(torch.randperm(len(training), generator=generator), size)
-        ):
-            shown = inputs
-            if perturbation is not None and perturbation.kind == "adversarial":
-                network.eval()
-                shown = inputs + adversarial_perturbation(network, inputs, labels, perturbation, limits)
-            elif perturbation is not None:
-                shown = inputs + random_perturbation(inputs, perturbation.norm, perturbation.size, generator)
-                shown = shown if limits is None else shown.clamp(*limits)
+        order = torch.randperm(len(training), generator=generator)
+        losses, right, first, rate = [], [], 0, 0.0
+        if kept is not None:
+            losses, right, first, rate = kept["losses"], kept["right"], kept["batch"], kept["rate"]
+            restore_random(kept["random"], generator)
+            kept = None
+        for number, (inputs, labels) in enumerate(training.batches(order, size, first), start=first):
+            shown = _perturbed(network, inputs, labels, perturbation, limits, generator)
             rate = learning_rate(epoch * batches + number, epochs * batches, settings["learning_rate"])
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -488,8 +465,23 @@ def train(
             loss = nn.functional.cross_entropy(scores, labels, label_smoothing=settings["label_smoothing"])
             loss.backward()
             optimizer.step()
-            losses.append(loss.detach() * len(labels))
-            right.append((scores.detach().argmax(1) == labels).float().sum())
+            losses.append(loss.detach().cpu() * len(labels))
+            right.append((scores.detach().argmax(1) == labels).float().sum().cpu())
+            if progress.due():
+                progress.save(
+                    PART,
+                    {
+                        "epoch": epoch,
+                        "batch": number + 1,
+                        "network": network.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "curves": curves,
+                        "losses": losses,
+                        "right": right,
+                        "rate": rate,
+                        "random": random_state(generator),
+                    },
+                )
         train_loss = float(torch.stack(losses).sum()) / len(training)
         if not np.isfinite(train_loss):
             raise ValueError(f"{label}: the loss is {train_loss} in epoch {epoch + 1}; try a lower learning_rate")
@@ -499,12 +491,11 @@ def train(
         now = time.monotonic()
         if now - said > PROGRESS_S or epoch == epochs - 1:
             said = now
-            left = (now - began) / (epoch + 1 - progress.epoch) * (epochs - epoch - 1)
+            left = (now - began) / (epoch + 1 - first_epoch) * (epochs - epoch - 1)
             logger.info(
                 "%s: epoch %d of %d, loss %.3f, training %.0f%%, validation %.0f%%, %.0f s left",
                 *(label, epoch + 1, epochs, train_loss, 100 * train_accuracy, 100 * curves["validation_accuracy"][-1]),
                 left,
             )
-        save(Progress(epoch + 1, network.state_dict(), optimizer.state_dict(), curves))
     network.eval()
     return {name: np.array(values, dtype=np.float32) for name, values in curves.items()}

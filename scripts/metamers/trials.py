@@ -26,14 +26,14 @@ from metamers.models import Model
 from metamers.precision import bears_low_precision, native_bfloat16
 from metamers.stimuli import MODALITIES
 from metamers.synthesize import (
+    OneCycle,
+    Published,
     Step,
     check_stage,
     descend,
     first_of,
     logarithm,
     normalized_error,
-    one_cycle,
-    published,
 )
 
 logger = logging.getLogger("metamers")
@@ -156,7 +156,7 @@ def cycled(objective: Objective = logarithm, rate: float = 1, until: float = 1, 
         low = low_steps(task, settings.pop("low_precision", 0), steps)
         settings["learning_rate"] *= rate
         part = round(until * steps)
-        return end_of(task, lambda m: islice(one_cycle(m, **settings), part), steps, low, objective)
+        return end_of(task, lambda m: islice(OneCycle(m, **settings), part), steps, low, objective)
 
     return method
 
@@ -272,7 +272,7 @@ def of_fourier_coefficients(beta_1: float, beta_2: float) -> Callable[[torch.Ten
 def as_published(task: Task, steps: int) -> Result:
     """The published procedure, its halvings spread over as many steps; in float32, of the loss itself."""
     each = max(steps // 8, 1)
-    return end_of(task, lambda m: published(m, each, 1.0, 7), 8 * each, 0, lambda loss: loss)
+    return end_of(task, lambda m: Published(m, each, 1.0, 7), 8 * each, 0, lambda loss: loss)
 
 
 class _Spent(Exception):  # noqa: N818 (a signal, not an error)

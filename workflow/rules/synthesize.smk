@@ -23,7 +23,7 @@ for group, (model, stages) in synthesis_groups().items():
             code=code("synthesize"),
             name=model,
             model=architecture(model),
-            weights_file=weights_file(model),
+            weights_file=lambda wildcards, of_model=model: weights_file(of_model),
             dataset=setup["dataset_of"][model],
             dataset_entry=choice(model),
             stages=stages,
@@ -32,6 +32,7 @@ for group, (model, stages) in synthesis_groups().items():
             run_seed=config["seed"],
             procedure=config["synthesis"]["procedure"],
             settings=synthesis_settings(model),
+            progress=lambda wildcards, of_group=group: f"{PROGRESS}/synthesize/{of_group}/{wildcards.batch}",
         # One thread, so that results do not depend on how many cores the workflow was given.
         threads: 1
         resources:

@@ -55,7 +55,7 @@ rule train:
         dataset=lambda wildcards: setup["training"][wildcards.trained_model]["dataset"],
         dataset_entry=lambda wildcards: {"categories": trained_categories(wildcards)},
         frozen_file=lambda wildcards: frozen_file(wildcards.trained_model),
-        checkpoint=lambda wildcards: f"{TRAINING}/{wildcards.trained_model}.checkpoint",
+        progress=lambda wildcards: f"{PROGRESS}/train/{wildcards.trained_model}",
     # One thread, as for synthesis: the same network whatever --cores is.
     threads: 1
     resources:
