@@ -55,8 +55,11 @@ class Placeholder:
         """Do nothing."""
 
 
-class _Unpickler(pickle.Unpickler):
-    """An unpickler that builds tensors and plain data, and nothing else."""
+class _Unpickler(pickle._Unpickler):
+    """An unpickler that builds tensors and plain data, and nothing else.
+
+    The one in Python: that in C makes room for as many remembered objects as a few bytes of the file say, gigabytes.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         """One of ``BUILT``, else a placeholder; nothing is imported."""
@@ -86,6 +89,9 @@ def read_checkpoint(path: str | Path) -> Any:
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            packed = [one.filename for one in archive.infolist() if one.compress_type != zipfile.ZIP_STORED]
+            if packed := [name for name in packed if "/code/" not in name]:  # which is not read
+                raise ValueError(f"{path}: {packed[0]} is compressed, which PyTorch does with no tensor")
             # torch.load would hand such an archive to torch.jit.load, which compiles its code.
             if scripts := [name for name in archive.namelist() if name.endswith("constants.pkl")]:
                 return _state_dict(_read_torchscript(archive, scripts[0].removesuffix("constants.pkl")))

@@ -32,6 +32,8 @@ TRAINING_DEFAULTS = {
 
 BENCHMARKED = 2  # architectures of each modality
 
+LARGEST = 1_000_000  # values of a configuration file
+
 LEAST_REGRESSED = 8  # stimuli, of which halves are learned from and predicted
 
 RETRIEVED = "resources/retrieved"
@@ -50,11 +52,40 @@ def read_yaml(path: str | Path) -> Any:
     """
     try:
         with Path(path).open(encoding="utf-8") as stream:
-            return yaml.safe_load(stream)
+            data = yaml.safe_load(stream)
     except OSError as error:
         raise ConfigurationError(f"{path}: there is no such file that can be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}: nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError of what is no text, or no date
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    _check_size(data, str(path))
+    return data
+
+
+def _check_size(data: Any, source: str) -> None:
+    """What aliases repeat is not too much to be gone through, however small the file is, nor part of itself.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is.
+    """
+    sizes: dict[int, float] = {}
+
+    def size(part: Any) -> float:
+        if not isinstance(part, dict | list):
+            return 1
+        if id(part) not in sizes:
+            sizes[id(part)] = math.inf  # while it is being counted: then it contains itself
+            sizes[id(part)] = 1 + sum(map(size, part.values() if isinstance(part, dict) else part))
+        return sizes[id(part)]
+
+    if size(data) > LARGEST:
+        raise ConfigurationError(
+            f"{source}: its aliases (*name) repeat parts of it until there are more than {LARGEST} values, or without "
+            "end; write out what is meant"
+        )
 
 
 def over_default(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +94,7 @@ def over_default(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        When the default cannot be read.
+        When the default cannot be read, or the configuration is too large to be gone through.
     """
 
     def over(default: Any, given: Any) -> Any:
@@ -71,6 +102,7 @@ def over_default(config: Mapping[str, Any]) -> dict[str, Any]:
             return given
         return dict(default) | {key: over(default.get(key), value) for key, value in given.items()}
 
+    _check_size(config, "configuration")
     return over(read_yaml(ROOT / "config" / "config.yaml"), config)
 
 

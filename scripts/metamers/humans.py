@@ -107,8 +107,11 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
     return values, names
 
 
-class NumpyUnpickler(pickle.Unpickler):
-    """An unpickler that can build NumPy scalars and arrays, and nothing else."""
+class NumpyUnpickler(pickle._Unpickler):
+    """An unpickler that can build NumPy scalars and arrays, and nothing else.
+
+    The one in Python: that in C makes room for as many remembered objects as a few bytes of the file say, gigabytes.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         """Return one of the admitted builders; any other name is refused before it is imported."""

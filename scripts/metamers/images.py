@@ -80,6 +80,15 @@ def square(image: np.ndarray, size: int) -> np.ndarray:
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
+def _stimulus(path: Path, size: int) -> np.ndarray:
+    image = read_image(path)
+    if (image == image[0, 0]).all():
+        raise ValueError(f"{path}: one colour all over ({image.shape[0]} × {image.shape[1]} pixels); nothing is on it")
+    if min(image.shape[:2]) < size:
+        logger.warning("%s: %d × %d pixels, enlarged to %d × %d", path, *image.shape[:2], size, size)
+    return square(image, size)
+
+
 def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int) -> xr.Dataset:
     """All images of a dataset.
 
@@ -101,9 +110,9 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
     Raises
     ------
     ValueError
-        For the first file that cannot be used, or two that show the same.
+        For the first file that cannot be used, be it for being of one colour, or two that show the same.
     """
-    values = np.stack([square(read_image(Path(folder) / row["file"]), size) for row in rows])
+    values = np.stack([_stimulus(Path(folder) / row["file"], size) for row in rows])
     seen: dict[bytes, str] = {}
     for row, image in zip(rows, values, strict=True):
         if (other := seen.setdefault(image.tobytes(), row["file"])) != row["file"]:

@@ -10,9 +10,11 @@ import hashlib
 import logging
 import os
 import shutil
+import threading
 import time
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,9 @@ RETRIES = 5
 PASSING = (requests.codes.request_timeout, requests.codes.too_many_requests)
 TIMEOUT_S = 30
 CHUNK = 1 << 16  # what is lost of a transfer that breaks
+PATIENCE_S = 60  # in which a chunk must arrive, else the transfer counts as broken
+ROOM_CHECKED = 1 << 26  # bytes, after each of which there must still be room
+ROOM_LEFT = 1 << 28  # bytes, of a disk, that a transfer of unknown length must leave
 PLAUSIBLE = 2  # a file has neither more than this many times the bytes that the registry says, nor so many times fewer
 
 
@@ -114,15 +119,51 @@ class ResumingDownloader:
         with (
             self.partial.open("ab" if have else "wb") as stream,
             tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, mininterval=1) as bar,
+            _broken_where_slow(response, url, lambda: bar.n),
         ):
+            checked = have
             for chunk in response.iter_content(CHUNK):
                 stream.write(chunk)
                 bar.update(len(chunk))
                 if self.size and bar.n > self.size * PLAUSIBLE:
                     break  # the check of the whole tells
+                if bar.n - checked >= ROOM_CHECKED:
+                    checked = bar.n
+                    self._check_room(url, total - checked if total else ROOM_LEFT)
         arrived = self.partial.stat().st_size
         if total is not None and arrived < total:
             raise requests.ConnectionError(f"{url}: {arrived} of {total} bytes arrived")
+
+
+@contextmanager
+def _broken_where_slow(response: requests.Response, url: str, arrived: Callable[[], int]) -> Iterator[None]:
+    """End a transfer of which too little arrives, as a server that sends a byte now and then is never timed out.
+
+    Raises
+    ------
+    requests.ConnectionError
+        When it was ended.
+    """
+    done, slow = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        last = arrived()
+        while not done.wait(PATIENCE_S):
+            if arrived() == last:
+                slow.set()
+                response.raw.shutdown()  # what reads from it then finds its end
+                return
+            last = arrived()
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watching.join()
+        if slow.is_set():
+            raise requests.ConnectionError(f"{url}: not even {CHUNK} bytes arrived within {PATIENCE_S} s")
 
 
 def download(url: str, sha256: str, store: Path, size: int | None = None) -> Path:
@@ -171,6 +212,9 @@ def _download(url: str, sha256: str, target: Path, size: int | None) -> Path:
             downloader = ResumingDownloader(partial, sha256, size)
             pooch.retrieve(url, None, target.name, target.parent, downloader=downloader)
             return target
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:  # as a redirect to a file
+            problem = error
+            break
         except ValueError as error:  # another file, unless only what an earlier try left of it was
             problem = error
             if not resumed:
@@ -184,7 +228,7 @@ def _download(url: str, sha256: str, target: Path, size: int | None) -> Path:
             problem = error
             if error.errno == errno.ENOSPC:
                 raise
-    if isinstance(problem, ValueError):
+    if isinstance(problem, ValueError) and not isinstance(problem, requests.RequestException):
         wanted = f"does not have SHA-256 {sha256}" if sha256 else "cannot be the file"
         raise OSError(
             f"{url}: what arrives {wanted}. Nothing was kept. If the file was changed on "

@@ -63,7 +63,8 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        When the file is missing, not a sound, damaged, cut off or empty, or holds NaN or infinite values.
+        When the file is missing, not a sound, damaged, cut off or empty, too short for a sample at the wanted rate, or
+        holds NaN or infinite values.
     """
     import torch
 
@@ -96,6 +97,11 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
     if channels.shape[1] > 1:
         logger.warning("%s: %d channels, averaged to one", path, channels.shape[1])
     sound = channels.mean(axis=1)
+    if len(sound) * sampling_rate_hz < rate:
+        raise ValueError(
+            f"{path}: {len(sound)} samples at {rate} Hz, less than one at {sampling_rate_hz} Hz; is its sampling rate "
+            "wrong?"
+        )
     if rate != sampling_rate_hz:
         logger.warning("%s: sampled at %d Hz, resampled to %d Hz", path, rate, sampling_rate_hz)
         sound = resample(torch.from_numpy(sound), rate, sampling_rate_hz).numpy()

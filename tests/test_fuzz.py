@@ -1,0 +1,194 @@
+"""Whatever bytes a file has, its reader gives what it holds or says in one sentence that it cannot be used.
+
+Files that are right are changed at random places, cut off, or replaced, and read. Each reader may raise only the errors
+that its callers expect. `METAMERS_FUZZ` is how many examples each gets, 150 if it is not set.
+"""
+
+import os
+import pickle
+import tarfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from test_archives import member, pack
+from test_excerpts import encodings, study_pickle
+from test_excerpts import read as read_excerpts
+from test_humans import JUDGED, LAYERS, judgement, matlab_file, write_pickle
+
+from metamers import archives, config, excerpts, humans, manifest, tables
+from metamers.images import read_image
+from metamers.models import read_weights
+from metamers.progress import Progress
+from metamers.sounds import read_sound
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = int(os.environ.get("METAMERS_FUZZ", "150"))
+
+
+@st.composite
+def changed(draw, whole: bytes) -> bytes:
+    """Bytes of which a few are others, some are cut out or put in, or the end is missing; or any at all."""
+    content = bytearray(whole)
+    for _ in range(draw(st.integers(0, 6))):
+        place = draw(st.integers(0, max(len(content) - 1, 0)))
+        match draw(st.sampled_from(["byte", "cut", "insert", "end"])):
+            case "byte":
+                content[place : place + 1] = draw(st.binary(min_size=1, max_size=1))
+            case "cut":
+                del content[place : place + draw(st.integers(1, 16))]
+            case "insert":
+                content[place:place] = draw(st.binary(min_size=1, max_size=16))
+            case "end":
+                del content[place:]
+    return draw(st.one_of(st.just(bytes(content)), st.binary(max_size=64)))
+
+
+def picture(path, **how):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (12, 10, 3), np.uint8)).save(path, **how)
+    return path
+
+
+def sound(path, **how):
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(400), 8000, **how)
+    return path
+
+
+def checkpoint(path, **how):
+    torch.save({"state_dict": {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2)}}, path, **how)
+    return path
+
+
+def take(path):
+    target = path.with_suffix(".out")
+    try:
+        archives.take_file(path, "a.pt", target)
+    finally:
+        target.unlink(missing_ok=True)
+
+
+def registry(path):
+    path.write_text((ROOT / "config" / "datasets.yaml").read_text())
+    return path
+
+
+def saved_progress(path):
+    progress = Progress(path.parent / "progress", "this")
+    progress.save("part", {"taken": 3, "metamers": torch.ones(2, 3)})
+    (saved,) = (path.parent / "progress").rglob("*.pt")
+    return saved
+
+
+# What makes a file that is right, what reads it, and the errors that it may raise.
+READERS = {
+    "mat": (lambda p: matlab_file(p / "x.mat"), lambda p: humans.read_participants(p, LAYERS, 4), ValueError),
+    "pickle of answers": (
+        lambda p: write_pickle(p / "x.pckl", judgement(), protocol=4),
+        lambda p: humans.read_judgement(p, JUDGED[1:], "answers", "average"),
+        ValueError,
+    ),
+    "pickle of sounds": (lambda p: study_pickle(p / "x.pckl"), read_excerpts, ValueError),
+    "pickle of words": (
+        lambda p: encodings(p / "x.pckl", {"apple": 1, "zebra": 2}),
+        lambda p: excerpts.read_vocabulary(p, 3),
+        ValueError,
+    ),
+    "checkpoint, zip": (lambda p: checkpoint(p / "x.pt"), lambda p: read_weights(p, "state_dict", ""), ValueError),
+    "checkpoint, legacy": (
+        lambda p: checkpoint(p / "x.pt", _use_new_zipfile_serialization=False),
+        lambda p: read_weights(p, "state_dict", ""),
+        ValueError,
+    ),
+    "tar": (lambda p: pack(p / "x.tar", member("x/a.pt", b"1" * 900)), take, OSError),
+    "tar.gz": (lambda p: pack(p / "x.tar", member("x/a.pt", b"1" * 900), mode="w:gz"), take, OSError),
+    "registry": (lambda p: registry(p / "x.yaml"), lambda p: config.read_registry(p, "datasets"), ValueError),
+    "png": (lambda p: picture(p / "x.png"), read_image, ValueError),
+    "jpeg": (lambda p: picture(p / "x.jpg"), read_image, ValueError),
+    "wav": (lambda p: sound(p / "x.wav", subtype="PCM_16"), lambda p: read_sound(p, 8000), ValueError),
+    "flac": (lambda p: sound(p / "x.flac"), lambda p: read_sound(p, 8000), ValueError),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_any_bytes_are_read_or_refused(name, tmp_path):
+    make, read, error = READERS[name]
+    path = make(tmp_path)
+    read(path)
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @given(changed(path.read_bytes()))
+    def attempt(content):
+        path.write_bytes(content)
+        with suppress(error):
+            read(path)
+
+    attempt()
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(data=st.data())
+def test_progress_that_is_changed_is_left_out_or_the_same(data, tmp_path_factory):
+    path = saved_progress(tmp_path_factory.mktemp("p") / "x")
+    whole = path.read_bytes()
+    content = data.draw(changed(whole))
+    path.write_bytes(content)
+    found = Progress(path.parents[1], "this").load("part")
+    assert (found is not None) == (content == whole)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_any_value_of_any_key_of_the_configuration_is_taken_or_named(data):
+    given_settings = config.read_yaml(ROOT / "config" / "config.yaml")
+    part, key = given_settings, data.draw(st.sampled_from(sorted(given_settings)))
+    while isinstance(part[key], dict) and part[key] and data.draw(st.booleans()):
+        part = part[key]
+        key = data.draw(st.sampled_from(sorted(part)))
+    part[key] = data.draw(VALUES)
+    with suppress(config.ConfigurationError):
+        config.resolve(given_settings)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_a_table_or_named(content, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with suppress(ValueError):
+        tables.read_table(path, ["file", "category"])
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_read_as_a_manifest(content, tmp_path):
+    (tmp_path / "r.sha256").write_bytes(content)
+    manifest.read(tmp_path / "r")
+
+
+def test_a_pickle_of_a_pickle_is_no_way_in(tmp_path):
+    inner = pickle.dumps(judgement(), protocol=4)
+    path = write_pickle(tmp_path / "x.pckl", {"answers": inner, "average": inner}, protocol=4)
+    with pytest.raises(ValueError, match=r"x\.pckl"):
+        humans.read_judgement(path, JUDGED[1:], "answers", "average")
+
+
+def test_a_tar_in_a_tar_is_not_opened(tmp_path):
+    inner = pack(tmp_path / "inner.tar", member("a.pt"))
+    outer = pack(tmp_path / "outer.tar", member("inner.tar", inner.read_bytes()))
+    with pytest.raises(OSError, match=r"no member 'a\.pt'"):
+        archives.take_file(outer, "a.pt", tmp_path / "out")
+    with tarfile.open(outer) as tar:
+        assert tar.getnames() == ["inner.tar"]

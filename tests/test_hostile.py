@@ -1,0 +1,227 @@
+"""Hostile and broken input that no other test has: see docs/hostile.md, which names the test of each kind."""
+
+import contextlib
+import http.server
+import io
+import re
+import threading
+import time
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_retrieve import CONTENT, SHA256
+
+from metamers import config, humans, images, retrieve
+from metamers.models import read_weights
+from metamers.names import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Hostile(http.server.BaseHTTPRequestHandler):
+    """A server that misbehaves as its path says."""
+
+    def do_GET(self):
+        kind = self.path.strip("/")
+        if kind.startswith("to:"):
+            self.send_response(302)
+            self.send_header("Location", kind.removeprefix("to:"))
+            self.end_headers()
+            return
+        self.send_response(200)
+        if kind == "page":
+            self.send_header("Content-Type", "text/html")
+        elif kind in ("slow", "many"):
+            self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            if kind == "page":
+                self.wfile.write(b"<html>please log in</html>")
+            elif kind == "slow":
+                for value in CONTENT[:100]:
+                    self.wfile.write(bytes([value]))
+                    time.sleep(0.1)
+            elif kind == "endless":
+                while True:
+                    self.wfile.write(CONTENT)
+            elif kind == "few":
+                self.wfile.write(CONTENT[:1000])
+            else:
+                self.wfile.write(CONTENT + b"more" * (kind == "more"))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(retrieve, "RETRIES", 2)
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile)
+    httpd.daemon_threads = True
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def fetch(url, folder, **facts):
+    folder.mkdir()
+    return retrieve.obtain({"url": url, "sha256": SHA256} | facts, folder, None)
+
+
+@pytest.mark.parametrize("kind", ["page", "more", "few"])
+def test_other_bytes_than_the_hash_s_are_refused_and_not_kept(server, tmp_path, kind):
+    with pytest.raises(OSError, match=f"{kind}: what arrives does not have SHA-256 {SHA256}. Nothing was kept"):
+        fetch(f"{server}/{kind}", tmp_path / "store")
+    assert {path.suffix for path in (tmp_path / "store").iterdir()} == {".lock"}
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(retrieve, "PATIENCE_S", 0.5)
+    began = time.monotonic()
+    with pytest.raises(OSError, match=r"not even 65536 bytes arrived within 0\.5 s"):
+        fetch(f"{server}/slow", tmp_path / "store")
+    assert time.monotonic() - began < 30
+
+
+def test_a_server_that_never_ends_does_not_fill_the_disk(server, tmp_path, monkeypatch):
+    """Without a size in the registry or the answer; of a disk that has 100 MB to spare."""
+    room = 2**28 + 10**8
+    store = tmp_path / "store"
+    taken = lambda: sum(path.stat().st_size for path in store.iterdir())  # noqa: E731
+    usage = lambda _folder: type("Usage", (), {"free": room - taken()})  # noqa: E731
+    monkeypatch.setattr(retrieve.shutil, "disk_usage", usage)
+    with pytest.raises(OSError, match="has room for"):
+        fetch(f"{server}/endless", store)
+    assert taken() < 2.5e8
+
+
+def test_a_redirect_to_a_file_is_not_followed(server, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(CONTENT)
+    with pytest.raises(OSError, match="cannot be retrieved"):
+        fetch(f"{server}/to:file://{secret}", tmp_path / "store")
+
+
+def test_a_redirect_to_another_host_is_followed_and_its_bytes_are_judged_by_their_hash(server, tmp_path):
+    elsewhere = server.replace("127.0.0.1", "localhost")
+    assert fetch(f"{server}/to:{elsewhere}/right", tmp_path / "one").read_bytes() == CONTENT
+    with pytest.raises(OSError, match="does not have SHA-256"):
+        fetch(f"{server}/to:{elsewhere}/page", tmp_path / "two")
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, "its aliases .* repeat parts of it until there are more than 1000000 values"),
+        ("a: &a {b: *a}", "or without end"),
+        ("[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a: 2023-99-99", "not valid YAML"),
+        ("a: !!python/object/apply:os.system [true]", "not valid YAML"),
+        ("\x00", "not valid YAML"),
+    ],
+)
+def test_a_registry_that_would_explode_run_or_be_misread_is_refused(tmp_path, text, message):
+    path = tmp_path / "registry.yaml"
+    path.write_text(text)
+    began = time.monotonic()
+    with pytest.raises(ConfigurationError, match=message) as error:
+        config.read_registry(path, "models")
+    assert "registry.yaml" in str(error.value)
+    assert time.monotonic() - began < 10
+
+
+def test_a_registry_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "registry.yaml"
+    path.write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(ConfigurationError, match=r"registry\.yaml: not valid YAML"):
+        config.read_registry(path, "models")
+
+
+def test_a_configuration_that_would_explode_is_refused():
+    import yaml
+
+    given = {"stimuli": yaml.safe_load(BOMB)}
+    with pytest.raises(ConfigurationError, match="configuration: its aliases"):
+        config.over_default(given)
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "a b", 'a"b', "a'b", "ümlaut", "x" * 101, ".hidden", "-rf", "", "a\nb"])
+def test_names_that_would_be_bad_files_are_refused(tmp_path, name):
+    import yaml
+
+    path = tmp_path / "registry.yaml"
+    entries = yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())
+    path.write_text(yaml.safe_dump({name: entries["imagenet_photographs"]}, allow_unicode=True))
+    with pytest.raises(ConfigurationError, match="at most 100 letters, digits"):
+        config.read_registry(path, "datasets")
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "a b", "x" * 101, ""])
+def test_a_run_s_name_that_would_be_a_bad_folder_is_refused(name):
+    with pytest.raises(ConfigurationError, match=r"run: .* names a folder"):
+        config.resolve(config.over_default({"run": name}))
+
+
+def test_a_pickle_that_asks_for_gigabytes_gets_none():
+    """It remembers its first object as the sixteen-millionth; pickle's own reader makes room for all of them."""
+    tracemalloc.start()
+    try:
+        assert humans.read_pickle(io.BytesIO(b"\x80\x03}r\xff\xff\xff\x00.")) == {}
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_checkpoint_whose_archive_is_compressed_a_thousandfold_is_refused(tmp_path):
+    path = tmp_path / "x.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", b"\x80\x02}.")
+        archive.writestr("x/constants.pkl", b"\x80\x02).")
+        archive.writestr("x/data/0", bytes(10**8))
+    assert path.stat().st_size < 10**6
+    with pytest.raises(ValueError, match="compressed"):
+        read_weights(path, None, "")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("kind", ["bias", "running_var"])
+def test_nan_and_infinity_anywhere_in_weights_are_named(tmp_path, value, kind):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2))
+    state = network.state_dict()
+    key = f"1.{kind}"
+    state[key] = state[key].clone().fill_(value)
+    torch.save(state, tmp_path / "x.pt")
+    with pytest.raises(ValueError, match=rf"{re.escape(key)} has NaN or infinite values"):
+        read_weights(tmp_path / "x.pt", None, "")
+
+
+def test_an_image_of_one_pixel_is_refused_and_a_small_one_is_noted(tmp_path, caplog):
+    row = {"stimulus": "x", "category": "c", "label": "c", "speaker": "", "split": "test", "file": "x.png"}
+    Image.new("RGB", (1, 1), "red").save(tmp_path / "x.png")
+    with pytest.raises(ValueError, match=r"x\.png: one colour all over \(1 × 1 pixels\)"):
+        images.image_dataset([row], tmp_path, 8)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (2, 2, 3), np.uint8)).save(tmp_path / "x.png")
+    assert images.image_dataset([row], tmp_path, 8)["stimulus_value"].shape == (1, 3, 8, 8)
+    assert "2 × 2 pixels, enlarged to 8 × 8" in caplog.text
+
+
+def test_an_image_of_thirty_thousand_pixels_a_side_is_refused_before_it_is_unpacked(tmp_path):
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "x.png")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="too large to be a stimulus"):
+            images.read_image(tmp_path / "x.png")
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,103 @@
+"""Statistics on data that were made so that the answer is known; what a second thread changes."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import statsmodels.api as sm
+import torch
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_synthesize import ONE_CYCLE
+
+from metamers import compare, config, retrieve
+from metamers.match import match
+from metamers.models import load_model
+from metamers.null import accept, null_distribution
+from metamers.synthesize import starts, synthesize
+
+MEASURES = ("normalized_error", "pearson_r", "spearman_rho", "snr_db")
+SERIES = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(rng=SERIES, n=st.integers(4, 60), ties=st.booleans())
+def test_correlations_are_those_of_other_implementations(rng, n, ties):
+    x, y = rng.standard_normal((2, n))
+    if ties:
+        x, y = np.round(x), np.round(y)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return
+    r2, rho, tau = compare.correlations(x, y)
+    assert r2 == pytest.approx(sm.OLS(y, sm.add_constant(x)).fit().rsquared, abs=1e-9)
+    ranks = [scipy.stats.rankdata(values) for values in (x, y)]
+    assert rho == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-9)
+    above = [np.sign(values[:, None] - values) for values in (x, y)]
+    pairs = (above[0] * above[1]).sum() / np.sqrt((above[0] ** 2).sum() * (above[1] ** 2).sum())
+    assert tau == pytest.approx(pairs, abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(rng=SERIES, n=st.integers(3, 200), scale=st.floats(1e-3, 1e3))
+def test_the_match_is_that_of_its_definition(rng, n, scale):
+    a = scale * rng.standard_normal(n).astype(np.float32)
+    b = a + scale * rng.standard_normal(n).astype(np.float32)
+    found = match(a, b)
+    wide = [values.astype(np.longdouble) for values in (a, b)]
+    error = np.sqrt(((wide[0] - wide[1]) ** 2).sum() / (wide[0] ** 2).sum())
+    assert found["normalized_error"] == pytest.approx(float(error), rel=1e-5)
+    assert found["snr_db"] == pytest.approx(float(-20 * np.log10(error)), abs=1e-3)
+    assert found["pearson_r"] == pytest.approx(np.corrcoef(a, b)[0, 1], abs=1e-5)
+    assert found["spearman_rho"] == pytest.approx(scipy.stats.spearmanr(a, b).statistic, abs=1e-6)
+
+
+def test_intervals_of_correlations_cover_the_true_one_nearly_as_often_as_they_say():
+    """Of models with several stages each, whose points scatter about a line together."""
+    rng, covered, true = np.random.default_rng(0), 0, 0.8
+    for sample in range(100):
+        of_model = rng.standard_normal((20, 1, 2)) @ np.linalg.cholesky([[1, true], [true, 1]]).T
+        points = (of_model + np.zeros((20, 3, 1))).reshape(-1, 2)
+        low, high = compare.bootstrap_intervals(*points.T, np.repeat(np.arange(20), 3), 150, sample)[0]
+        covered += low <= true**2 <= high
+    assert 0.85 <= covered / 100 <= 0.99
+
+
+def test_a_metamer_that_matches_no_better_than_chance_is_accepted_as_rarely_as_that_says():
+    """It is like one more pair of the null distribution: above all of n with a probability of 1 in n + 1."""
+    rng, above, pairs, tried = np.random.default_rng(0), 0, 19, 1500
+    for _ in range(tried // 30):
+        drawn = rng.standard_normal((30, pairs + 1, 2, 40))
+        for one in drawn:
+            measured = null_distribution(one.reshape(-1, 40), np.arange(2 * (pairs + 1)).reshape(-1, 2))
+            rho = measured["spearman_rho"]
+            null = xr.Dataset({"spearman_rho": (("stage", "pair"), rho[None, 1:])}, coords={"stage": ["x"]})
+            dims = ("stage", "stimulus", "seed")
+            values = {name: (dims, [[[measured.get(name, rho)[0]]]]) for name in MEASURES}
+            metamer = xr.Dataset(
+                values | {"predicted_category": (dims, [[["cat"]]])},
+                coords={"stage": ["x"], "stimulus": ["a"], "category": ("stimulus", ["cat"])},
+            )
+            above += int(accept(metamer, null)["accepted"].item())
+    low, high = scipy.stats.binom.interval(0.999, tried, 1 / (pairs + 1))
+    assert low <= above <= high
+
+
+@pytest.mark.parametrize("stage", ["block_1", "block_5", "logits"])
+def test_two_threads_synthesize_what_one_does_as_far_as_is_promised(stage, root, tmp_path, monkeypatch):
+    """docs/promises.md: the first steps to rounding, which later ones magnify; the match in the end to 30%."""
+    monkeypatch.chdir(root)
+    entry = config.read_registry("config/models.yaml", "models")["efficientnet_lite0"]
+    file = retrieve.obtain(entry["weights"], tmp_path, None)
+    model = load_model("efficientnet_lite0", entry, file, torch.device("cpu"))
+    natural = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    procedure = ONE_CYCLE | {"steps": 60, "low_precision": 0}
+    before, losses = torch.get_num_threads(), []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            start = starts(model, ["a"], [0], 0)
+            losses.append(synthesize(model, stage, natural, start, "one_cycle", procedure)[1][0])
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(losses[1][:2], losses[0][:2], rtol=1e-4)
+    np.testing.assert_allclose(losses[1][-1], losses[0][-1], rtol=0.3)
