@@ -60,6 +60,13 @@ def test_every_file_carries_its_provenance(dataset, tmp_path):
     assert read["stimulus_value"].attrs["units"] == "1"
 
 
+def test_a_variable_is_described_as_what_it_is_not_as_what_it_was_computed_from(dataset, tmp_path):
+    dataset["stimulus_value"].attrs |= {"long_name": "another", "units": "Hz", "note": "kept"}
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    attributes = files.load(tmp_path / "x.nc")["stimulus_value"].attrs
+    assert attributes == {"long_name": files.DESCRIPTIONS["stimulus_value"][0], "units": "1", "note": "kept"}
+
+
 def test_a_file_that_grows_is_the_file_that_is_written_at_once(dataset, tmp_path):
     files.save(dataset, tmp_path / "whole.nc", **PROVENANCE, inputs=[])
     with files.growing(tmp_path / "grown.nc", "stimulus", **PROVENANCE, inputs=[]) as append:

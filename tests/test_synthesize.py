@@ -8,7 +8,7 @@ from test_models import load, tiny
 from metamers.match import match
 from metamers.models import activations
 from metamers.stimuli import start_noise
-from metamers.synthesize import PROCEDURES, normalized_error, synthesize
+from metamers.synthesize import PROCEDURES, descend, first_of, normalized_error, synthesize
 
 ONE_CYCLE = {
     "optimizer": "adam",
@@ -100,6 +100,16 @@ def test_the_published_steps_have_their_length_and_halve(linear, natural):
         sizes.append(torch.linalg.vector_norm((metamers - before).flatten(1), dim=1))
     wanted = torch.tensor([1, 1, 0.5, 0.5, 0.25, 0.25])[:, None].expand(-1, 3)
     torch.testing.assert_close(torch.stack(sizes).detach(), wanted, atol=1e-3, rtol=1e-3)
+
+
+def test_a_compiled_model_may_compute_in_the_models_place(linear, natural):
+    losses = []
+    for forward in (None, torch.compile(linear, backend="eager")):
+        metamers = first_of(starts(linear, "abc"))
+        steps = PROCEDURES["published"](metamers, steps=5, step_size=1.0, halvings=0)
+        target = linear(natural, "project").detach()
+        losses.append(torch.stack(list(descend(linear, "project", target, metamers, steps, 5, forward=forward))))
+    torch.testing.assert_close(*losses)
 
 
 def test_images_stay_within_their_range(root):

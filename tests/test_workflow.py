@@ -12,9 +12,11 @@ from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import soundfile
+import xarray as xr
 import yaml
 from PIL import Image
 
@@ -325,6 +327,60 @@ def test_every_file_is_traced_to_its_inputs(finished):
             assert sha256_of(folder / name) == sha256, (path, name)
 
 
+SIGNALS = (("channel", "row", "column"), ("sample",))
+
+
+def check_schema(path: Path, name: str, schemas: dict) -> None:
+    """A file of a run has the variables and dimensions of its schema, each with a long name and, if it has one, a unit."""
+    patterns = {re.sub("<[^>]+>", "[^/]+", pattern): schema for pattern, schema in schemas.items()}
+    (schema,) = [schema for pattern, schema in patterns.items() if re.fullmatch(pattern, name)]
+    with netCDF4.Dataset(path) as file:
+        found = {key: variable.dimensions for key, variable in file.variables.items()}
+        for key, variable in file.variables.items():
+            long_name, units = files.DESCRIPTIONS[key]
+            assert variable.long_name == long_name, (name, key)
+            assert getattr(variable, "units", "") == units, (name, key)
+    needed = {key for key in schema if not key.endswith("?")}
+    assert needed <= found.keys() <= {key.removesuffix("?") for key in schema}, name
+    for key, dimensions in found.items():
+        wanted = tuple(filter(None, schema.get(key, schema.get(f"{key}?")).split(", ")))
+        allowed = [wanted] if "signal" not in wanted else [(*wanted[:-1], *signal) for signal in SIGNALS]
+        assert dimensions in allowed, (name, key)
+
+
+def check_every_file(root: Path, results: Path) -> None:
+    """All files of a run are as their schemas say."""
+    schemas = yaml.safe_load((root / "workflow" / "schemas" / "files.yaml").read_text())
+    paths = sorted(results.rglob("*.nc"))
+    assert len(paths) > 20
+    for path in paths:
+        check_schema(path, path.relative_to(results).as_posix(), schemas)
+
+
+def test_every_file_is_as_its_schema_says(root, finished):
+    check_every_file(root, finished[0] / "results" / "small")
+
+
+def test_every_file_is_the_same_to_all_readers(finished):
+    for path in sorted((finished[0] / "results" / "small").rglob("*.nc")):
+        ours = files.load(path)
+        xr.testing.assert_identical(xr.load_dataset(path, engine="h5netcdf"), ours)
+        with netCDF4.Dataset(path) as file:
+            assert {name: variable.shape for name, variable in file.variables.items()} == {
+                name: variable.shape for name, variable in ours.variables.items()
+            }
+            assert set(file.ncattrs()) == set(ours.attrs)
+
+
+@pytest.mark.skipif(shutil.which("ncdump") is None, reason="no ncdump here (apt-get install netcdf-bin)")
+def test_every_file_is_read_by_ncdump(finished):
+    for path in sorted((finished[0] / "results" / "small").rglob("*.nc")):
+        ran = subprocess.run(["ncdump", "-h", path], capture_output=True, text=True, check=True)
+        ours = files.load(path)
+        assert f':content_sha256 = "{ours.attrs["content_sha256"]}"' in ran.stdout
+        assert all(re.search(rf"\b{name}(\(| ;)", ran.stdout) for name in map(str, ours.variables))
+
+
 def test_a_flipped_bit_in_any_file_is_named_and_repaired_by_a_rerun(rerun):
     folder, arguments = rerun
     assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
@@ -553,6 +609,10 @@ def test_sounds_go_through_the_same_rules_to_the_report(heard):
     assert "<audio" in page
     assert "high <b>" not in page
     assert "high &lt;b&gt;" in page
+
+
+def test_every_file_of_hearing_is_as_its_schema_says(root, heard):
+    check_every_file(root, heard / "results" / "hearing")
 
 
 def test_what_is_judged_is_the_exported_sound(heard):

@@ -157,7 +157,9 @@ def _described(dataset: xr.Dataset) -> xr.Dataset:
     dataset = dataset.copy()
     for name, variable in dataset.variables.items():
         long_name, units = DESCRIPTIONS[str(name)]
-        variable.attrs = {"long_name": long_name} | ({"units": units} if units else {}) | variable.attrs
+        # Whatever arithmetic has left of the description of what it was computed from.
+        kept = {key: value for key, value in variable.attrs.items() if key not in ("long_name", "units")}
+        variable.attrs = {"long_name": long_name} | ({"units": units} if units else {}) | kept
     return dataset
 
 

@@ -237,10 +237,11 @@ def descend(
         Normalized error (stimulus,) before each step, of the units that take part in it.
     """
     limits = MODALITIES[model.modality].limits
+    forward = model if forward is None else forward
     for number, step in enumerate(steps, start=taken):
         metamers.grad = None
         with low_precision(model) if number < low else nullcontext():
-            synthetic = (forward or model)(metamers, stage).float()
+            synthetic = forward(metamers, stage).float()
         units = model.units_in_loss(stage, number / total)
         chosen = (target, synthetic) if units is None else (target[:, units], synthetic[:, units])
         loss = normalized_error(*chosen)

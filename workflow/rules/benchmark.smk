@@ -17,7 +17,7 @@ rule benchmark_cochleagram:
     # All cores, so that nothing else runs while time is taken; it computes on one.
     threads: workflow.cores
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     conda:
         ENVIRONMENT
     message:
@@ -167,7 +167,7 @@ rule benchmark_synthesis:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -230,7 +230,7 @@ rule benchmark_workflow:
         logs=LOGS,
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -265,7 +265,7 @@ rule benchmark_scale:
     # All cores, so that nothing else runs while time is taken; it computes on one.
     threads: workflow.cores
     resources:
-        mem_mb=6000,
+        mem_mb=growing(6000),
     conda:
         ENVIRONMENT
     message:
@@ -295,7 +295,7 @@ rule benchmark_page:
         settings=config["benchmark"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:

@@ -41,7 +41,7 @@ rule brain_activations:
         number=lambda wildcards: config["analyses"]["brain"]["number"],
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         gpu=gpus(),
     conda:
         ENVIRONMENT
@@ -66,7 +66,7 @@ rule brain_simulate:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     conda:
         ENVIRONMENT
     message:
@@ -91,7 +91,7 @@ rule brain_regression:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
     conda:
         ENVIRONMENT
     message:
@@ -125,7 +125,7 @@ rule brain_dissimilarity:
         ),
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         gpu=gpus(),
     conda:
         ENVIRONMENT
@@ -155,7 +155,7 @@ rule brain_similarity:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     conda:
         ENVIRONMENT
     message:

@@ -148,6 +148,11 @@ def gpus():
     return gpus_of_job(config["device"])
 
 
+def growing(first):
+    """A resource, as megabytes or minutes, of which each try is given as much again as the first."""
+    return lambda _wildcards, attempt: first * attempt
+
+
 def memory_of_model(_wildcards, attempt):
     """Megabytes for a step that computes with a model, whose size is not known before: eight times more at each try."""
     return 4000 * 8 ** (attempt - 1)

@@ -22,7 +22,7 @@ rule compare_recognizability:
         code=code("compare_recognizability"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -48,7 +48,7 @@ rule compare_contrasts:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -78,7 +78,7 @@ rule compare_humans_vs_models:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -104,7 +104,7 @@ rule compare_anova:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -128,7 +128,7 @@ rule compare_predicted_human:
         modalities={model: setup["models"][model]["modality"] for model in setup["generation_models"]},
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:

@@ -25,7 +25,7 @@ rule humans_participants:
         experiment=lambda wildcards: setup["experiments"][wildcards.experiment],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -51,7 +51,7 @@ rule humans_summary:
         judges=setup["judges"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:

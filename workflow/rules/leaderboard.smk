@@ -34,7 +34,7 @@ rule leaderboard:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:

@@ -22,7 +22,7 @@ rule model_card:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         gpu=gpus(),
     conda:
         ENVIRONMENT

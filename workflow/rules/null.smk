@@ -44,7 +44,7 @@ rule null_acceptance:
         code=code("null_acceptance"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:

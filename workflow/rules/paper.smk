@@ -48,7 +48,7 @@ rule paper_judgements:
         entry=lambda wildcards: setup["judges"][wildcards.modality],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -74,7 +74,7 @@ rule paper_brain_score:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -100,7 +100,7 @@ rule paper_fmri:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -127,7 +127,7 @@ rule paper_draw_experiments:
         code=code("paper_draw_experiments"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -154,7 +154,7 @@ rule paper_draw_humans_vs_models:
         code=code("report_humans_vs_models"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -182,7 +182,7 @@ rule paper_draw_judgements:
         code=code("paper_draw_judgements"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -212,7 +212,7 @@ rule paper_draw_brain:
         drawn=lambda wildcards: DRAWN_BRAIN[wildcards.brain][1:],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -242,7 +242,7 @@ rule paper_page:
         captions={kind: (CAPTIONS / f"{kind}.rst").read_text(encoding="utf-8") for kind in PAPER_PANELS},
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:

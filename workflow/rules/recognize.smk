@@ -38,7 +38,7 @@ for group, judges in recognition_groups().items():
             mem_mb=memory_of_model,
             gpu=gpus(),
             # Minutes: an hour for each model. It stands here, as a profile would have to name each of these rules.
-            runtime=60 * len(judges),
+            runtime=growing(60 * len(judges)),
         conda:
             ENVIRONMENT
         message:

@@ -84,7 +84,7 @@ rule report_model:
         model=lambda wildcards: SHOWN_MODELS[wildcards.generation_model],
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     conda:
         ENVIRONMENT
     message:
@@ -110,7 +110,7 @@ rule report_contrasts:
         code=code("report_contrasts"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -139,7 +139,7 @@ rule report_training:
         code=code("report_training"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -165,7 +165,7 @@ rule report_vulnerability:
         code=code("report_vulnerability"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -191,7 +191,7 @@ rule report_brain:
         code=code("report_brain"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -220,7 +220,7 @@ rule report_similarity:
         code=code("report_similarity"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -247,7 +247,7 @@ rule report_humans_vs_models:
         code=code("report_humans_vs_models"),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -305,7 +305,7 @@ rule report:
         },
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     conda:
         ENVIRONMENT
     message:

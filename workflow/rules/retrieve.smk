@@ -20,7 +20,7 @@ rule retrieve_archive:
         entry=lambda wildcards: setup["archives"][ARCHIVES[wildcards.archive]],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -45,7 +45,7 @@ rule retrieve_collection:
         collection=lambda wildcards: COLLECTIONS[wildcards.collection],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -77,7 +77,7 @@ rule retrieve_zero_shot:
         weights_file=lambda wildcards: weights_file(wildcards.clip_model),
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     conda:
         ENVIRONMENT
     message:
@@ -102,7 +102,7 @@ rule retrieve_categories:
         classes=lambda wildcards: setup["datasets"][wildcards.dataset]["vocabulary"]["classes"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:

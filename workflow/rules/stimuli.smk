@@ -19,7 +19,7 @@ rule stimuli:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:
@@ -42,7 +42,7 @@ rule stimuli_export:
         modality=lambda wildcards: setup["datasets"][wildcards.dataset]["modality"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:

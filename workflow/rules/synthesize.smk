@@ -39,7 +39,7 @@ for group, (model, stages) in synthesis_groups().items():
             mem_mb=memory_of_model,
             gpu=gpus(),
             # Minutes. It stands here, as a profile would have to name each of these rules.
-            runtime=720,
+            runtime=growing(720),
         conda:
             ENVIRONMENT
         message:
@@ -62,7 +62,7 @@ rule synthesize_export:
         modality=lambda wildcards: setup["models"][wildcards.generation_model]["modality"],
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
     conda:
         ENVIRONMENT
     message:

@@ -21,7 +21,7 @@ rule train_examples:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
     conda:
         ENVIRONMENT
     message:
@@ -59,7 +59,7 @@ rule train:
     # One thread, as for synthesis: the same network whatever --cores is.
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=growing(6000),
         gpu=gpus(),
     conda:
         ENVIRONMENT
@@ -92,7 +92,7 @@ rule train_test:
         attack=config["training"]["attack"],
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         gpu=gpus(),
     conda:
         ENVIRONMENT

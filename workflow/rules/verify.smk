@@ -15,7 +15,7 @@ rule verify:
         ],
     threads: workflow.cores
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     conda:
         ENVIRONMENT
     message:
