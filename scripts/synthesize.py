@@ -13,6 +13,7 @@ from metamers.logs import log_to
 from metamers.match import MEASURES, match
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
 from metamers.names import stage_path
+from metamers.precision import native_bfloat16
 from metamers.progress import Progress, identity_of, save_before_the_end
 from metamers.recognize import answers, class_scores
 from metamers.stimuli import MODALITIES
@@ -81,7 +82,7 @@ identity = identity_of(
     params.code,
     snakemake.input,
     *(dict(params.model), params.procedure, dict(params.settings), params.batch, seeds, params.run_seed),
-    first.device.type,
+    *(first.device.type, native_bfloat16(first.device)),
 )
 progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
 save_before_the_end()
@@ -100,7 +101,10 @@ for stage, path in zip(params.stages, snakemake.output, strict=True):
         seed=params.run_seed,
         inputs=snakemake.input,
     ) as append:
-        size = max(1, at_once(model, stage, first) // len(seeds))
+        # As at the first try, whose progress is filed by it: on a GPU it depends on the memory that was free.
+        kept = progress.load(f"{stage_path(stage)}_size")
+        size = kept["stimuli"] if kept else max(1, at_once(model, stage, first) // len(seeds))
+        progress.finish(f"{stage_path(stage)}_size", {"stimuli": size})
         for piece in in_batches(len(params.batch), size, partial(metamers_of, stage)):
             append(piece)
 progress.done()

@@ -3,7 +3,7 @@
 import sys
 
 from metamers.logs import log_to
-from metamers.verify import counted, repair, verify
+from metamers.verify import REPAIRED, counted, repair, verify
 
 logger = log_to(snakemake.log[0])
 run, params = snakemake.params.run, snakemake.params
@@ -17,6 +17,6 @@ if snakemake.config["repair"]:
     for path in repair(problems, run, params.made_whole):
         logger.info("deleted %s", path)
     logger.info("run again to make what is needed of what was deleted")
-elif set(kinds) - {"missing"}:
+elif set(kinds) & set(REPAIRED):
     logger.error("`--config repair=True` deletes what is damaged, stale or foreign, so that a rerun makes it")
     sys.exit(1)

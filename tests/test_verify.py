@@ -42,6 +42,13 @@ def found(run: Path) -> dict[str, str]:
     return {os.path.relpath(problem.path, run): problem.kind for problem in verify(run)}
 
 
+def rot(path: Path, content: bytes) -> None:
+    """Other bytes in a file, whose time stays."""
+    times = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 def test_a_run_that_nobody_touched_has_no_problem(run):
     assert verify(run) == []
     manifest.close(run)
@@ -65,7 +72,7 @@ def test_any_flipped_bit_is_damage_to_that_file_alone(run, path):
     for place in rng.integers(0, 8 * len(whole), 5):
         flipped = bytearray(whole)
         flipped[place // 8] ^= 1 << (place % 8)
-        (run / path).write_bytes(flipped)
+        rot(run / path, flipped)
         assert found(run) == {path: "damaged"}
 
 
@@ -85,7 +92,7 @@ def test_values_that_are_not_those_of_the_content_hash_are_damage_whatever_the_m
 
 def test_what_was_computed_from_another_file_is_stale(run):
     Path("table.csv").write_text("file,category\na.png,dog\n")
-    assert found(run) == {"first.nc": "stale"}
+    assert found(run) == {"first.nc": "stale", "second.nc": "stale"}  # the second from the first
     Path("table.csv").unlink()  # what it was cannot be told
     assert found(run) == {}
 
@@ -112,7 +119,66 @@ def test_what_the_run_did_not_write_is_foreign_and_what_is_gone_is_missing(run):
     assert found(run) == {"mine.txt": "foreign", "second.nc": "missing"}
     assert counted(verify(run)) == {"foreign": 1, "missing": 1}
     manifest.close(run)
-    assert found(run) == {"mine.txt": "foreign"}
+    assert found(run) == {"mine.txt": "foreign", "second.nc": "missing"}
+    repair(verify(run), run, [])
+    assert found(run) == {}
+
+
+def test_what_lies_in_a_folder_without_belonging_there_or_is_gone_from_it_makes_nothing_stale(run):
+    (run / "exported" / ".DS_Store").write_bytes(b"x")
+    assert found(run) == {"exported/.DS_Store": "foreign"}
+    (run / "exported" / "0.png").unlink()
+    assert found(run) == {"exported/.DS_Store": "foreign", "exported/0.png": "missing"}
+
+
+def test_what_came_from_something_stale_is_stale(run):
+    dataset = files.load(run / "first.nc")
+    (run / "folder").mkdir()
+    files.save(dataset, run / "folder" / "third.nc", **PROVENANCE, inputs=[run / "second.nc"])
+    files.save(dataset, run / "fourth.nc", **PROVENANCE, inputs=[run / "folder"])
+    Path("table.csv").write_text("file,category\na.png,dog\n")
+    assert found(run) == dict.fromkeys(["first.nc", "second.nc", "folder/third.nc", "fourth.nc"], "stale")
+
+
+def test_what_was_there_before_the_manifest_is_not_deleted(run):
+    manifest.manifest_of(run).unlink()
+    (run / "weights.safetensors").write_bytes(b"weeks of training")
+    manifest.close(run)
+    assert not manifest.manifest_of(run).exists()
+    os.utime(run / "weights.safetensors", (1, 1))
+    files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
+    assert found(run)["weights.safetensors"] == "unrecorded"
+    repair(verify(run), run, [run / "exported"])
+    assert (run / "weights.safetensors").exists()
+
+
+def test_a_log_that_was_written_after_snakemake_last_ended_is_no_damage(run):
+    manifest.close(run)
+    (run / "logs" / "some_rule.log").write_text("said of another try\n")
+    (run / "logs" / "new.log").write_text("said\n")
+    assert found(run) == {}
+    manifest.close(run)
+    assert found(run) == {}
+    rot(run / "logs" / "new.log", b"saId\n")
+    assert found(run) == {"logs/new.log": "damaged"}
+    repair(verify(run), run, [])
+    assert (run / "logs" / "new.log").exists()
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_others(run):
+    (run / "second.nc").unlink()
+    (run / "second.nc").symlink_to("nowhere")
+    (run / "mine.txt").write_text("mine")
+    assert found(run) == {"mine.txt": "foreign", "second.nc": "damaged"}
+    repair(verify(run), run, [])
+    assert not (run / "second.nc").is_symlink()
+
+
+def test_a_line_that_a_full_disk_cut_off_takes_no_other_along(run):
+    path = manifest.manifest_of(run)
+    path.write_bytes(path.read_bytes()[:-20])
+    files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
+    assert found(run) == {"../r.sha256": "damaged", "second.nc": "foreign"}
 
 
 def test_a_line_of_the_manifest_that_is_damaged_is_said(run):
@@ -132,6 +198,7 @@ def test_repair_deletes_just_what_is_wrong(run):
     outside = Problem("table.csv", "damaged", "not of the run")
     deleted = repair([*verify(run), outside], run, [run / "exported"])
     assert sorted(deleted) == ["results/r/exported", "results/r/first.nc", "results/r/mine.txt"]
+    assert found(run) == {}
     assert {path for path in run.rglob("*") if path.is_file()} == {run / "second.nc", run / "logs" / "some_rule.log"}
     assert all(path.read_bytes() == before[path] for path in run.rglob("*") if path.is_file())
     assert Path("table.csv").is_file()
@@ -156,7 +223,7 @@ def test_jobs_that_write_at_once_lose_no_line(run):
     lines = manifest.manifest_of(run).read_text().splitlines()
     line = f"{sha256_of(run / 'exported' / '0.png')}  r/exported/0.png"
     assert lines.count(line) == 401
-    assert len(lines) == 404
+    assert len(lines) == 405
 
 
 def test_a_process_that_is_no_job_records_nothing(run, tmp_path):

@@ -391,13 +391,16 @@ def test_a_flipped_bit_in_any_file_is_named_and_repaired_by_a_rerun(rerun):
         values = bytearray(path.read_bytes())
         place = int(rng.integers(0, 8 * len(values)))
         values[place // 8] ^= 1 << (place % 8)
+        times = path.stat()
         path.write_bytes(values)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as bits rot
     (folder / "results" / "small" / "mine.nc").write_bytes(b"")
     said = snakemake(folder, "verify", *arguments, fails=True)
     named = {path: kind for kind, path in re.findall(r"(damaged|stale|foreign|missing): (\S+): ", said)}
     wanted = {path.relative_to(folder).as_posix(): "damaged" for path in every}
     del wanted["results/small/logs/verify.log"]  # which verification writes anew
     assert named == wanted | {"results/small/mine.nc": "foreign"}
+    assert snakemake(folder, "verify", *arguments, fails=True).count("damaged: ") == said.count("damaged: ")
     snakemake(folder, "verify", *arguments, "--config", "repair=True")
     assert not (folder / "results" / "small" / "mine.nc").exists()
     snakemake(folder, *arguments)

@@ -5,7 +5,6 @@ beside the weights: arguments of the command line, schedules, functions that dil
 becomes a placeholder, of which only the name is known. TorchScript archives are read the same way, as state dicts.
 """
 
-import pickle
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -13,6 +12,8 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import torch
+
+from metamers.pickles import Unpickler
 
 # What is built; all else is a placeholder.
 BUILT = {
@@ -55,11 +56,8 @@ class Placeholder:
         """Do nothing."""
 
 
-class _Unpickler(pickle._Unpickler):
-    """An unpickler that builds tensors and plain data, and nothing else.
-
-    The one in Python: that in C makes room for as many remembered objects as a few bytes of the file say, gigabytes.
-    """
+class _Unpickler(Unpickler):
+    """An unpickler that builds tensors and plain data, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         """One of ``BUILT``, else a placeholder; nothing is imported."""

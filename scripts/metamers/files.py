@@ -122,7 +122,7 @@ def replace_whole(path: str | Path, write: Callable[[Path], None]) -> None:
             with partial.open("rb+") as stream:
                 os.fsync(stream.fileno())
             partial.replace(path)
-            manifest.record(path)
+        manifest.record(path)
     finally:
         partial.unlink(missing_ok=True)
 

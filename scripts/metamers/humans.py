@@ -15,6 +15,7 @@ import xarray as xr
 
 from metamers.files import replace_whole
 from metamers.names import INPUT_STAGE, NATURAL
+from metamers.pickles import Unpickler
 
 OBSERVERS = ("human", "model")
 OTHER_MODELS = "other_models"
@@ -107,11 +108,8 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
     return values, names
 
 
-class NumpyUnpickler(pickle._Unpickler):
-    """An unpickler that can build NumPy scalars and arrays, and nothing else.
-
-    The one in Python: that in C makes room for as many remembered objects as a few bytes of the file say, gigabytes.
-    """
+class NumpyUnpickler(Unpickler):
+    """An unpickler that can build NumPy scalars and arrays, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return one of the admitted builders; any other name is refused before it is imported."""

@@ -11,18 +11,38 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from metamers.hashes import sha256_of
 
 RUN_OF_LOG = re.compile(r"^(.*?results/[^/]+)/logs/")
 LINE = re.compile(r"^([0-9a-f]{64})  (.+)$")
-CLOSED = re.compile(r"^# closed (\d+)$")
+TIME = re.compile(r"^# (begun|closed) (\d+)$")
 ADDED_AT_THE_END = ("logs", "benchmarks")  # folders of a run
 IN_PROGRESS = "progress"  # folder of what unfinished jobs keep, which no manifest has
 
 _run: Path | None = None
+
+
+@dataclass
+class Manifest:
+    """What is recorded of a run.
+
+    Attributes
+    ----------
+    recorded
+        Path, relative to the folder that the run's folder is in → SHA-256.
+    begun, closed
+        When it was begun, and when logs and benchmarks were last added, in nanoseconds since 1970; 0 if never.
+    damaged
+        Lines that no manifest has.
+    """
+
+    recorded: dict[str, str] = field(default_factory=dict)
+    begun: int = 0
+    closed: int = 0
+    damaged: list[str] = field(default_factory=list)
 
 
 def keep_for(log: str | Path) -> None:
@@ -39,14 +59,36 @@ def manifest_of(run: str | Path) -> Path:
 
 
 def record(*paths: Path) -> None:
-    """Record files that this process has put into its run's folder; others are not recorded."""
+    """Record files that this process has put into its run's folder; others are not recorded.
+
+    Raises
+    ------
+    OSError
+        When the manifest cannot be written.
+    """
     if _run is None:
         return
     ours = [path for path in paths if path.is_relative_to(_run) and not path.is_relative_to(_run / IN_PROGRESS)]
     lines = [_line(sha256_of(path), path.relative_to(_run.parent).as_posix()) for path in ours]
-    if lines:
-        with _locked(manifest_of(_run)) as manifest:
-            os.write(manifest, "".join(lines).encode())
+    if not lines:
+        return
+    manifest = manifest_of(_run)
+    try:
+        with _locked(manifest), manifest.open("ab+") as stream:
+            if stream.tell() == 0:
+                stream.write(f"# begun {time.time_ns()}\n".encode())
+            else:
+                stream.seek(-1, os.SEEK_END)
+                if stream.read(1) != b"\n":  # of a line that a full disk cut off
+                    stream.write(b"\n")
+            stream.write("".join(lines).encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise OSError(
+            f"{manifest}, the run's manifest, could not be written: {error}. It lacks {', '.join(map(str, ours))}. "
+            "Is the disk full or the folder read-only? Make room and run again."
+        ) from error
 
 
 def _line(sha256: str, name: str) -> str:
@@ -54,74 +96,65 @@ def _line(sha256: str, name: str) -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """A file that is open for appending, and that no other process writes meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-    try:
-        with suppress(OSError):  # a file system without locks: a line is one write, which is whole on most
-            fcntl.lockf(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What is recorded of a run.
-
-    Attributes
-    ----------
-    recorded
-        Path, relative to the folder that the run's folder is in → SHA-256.
-    closed
-        When logs and benchmarks were last added, in nanoseconds since 1970; 0 if never.
-    damaged
-        Numbers of the lines that no manifest has.
-    """
-
-    recorded: dict[str, str]
-    closed: int
-    damaged: list[int]
+def _locked(manifest: Path) -> Iterator[None]:
+    """Nobody else writes a manifest meanwhile, where the file system has locks."""
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    with manifest.with_name(f".{manifest.name}.lock").open("ab") as lock:
+        with suppress(OSError):
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+        yield
 
 
 def read(run: str | Path) -> Manifest:
     """The manifest of a run's folder; an empty one where there is none."""
-    path = manifest_of(run)
-    manifest = Manifest({}, 0, [])
+    path, manifest = manifest_of(run), Manifest()
     if not path.is_file():
         return manifest
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        if found := LINE.match(line):
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if (found := LINE.match(line)) and found[2].startswith(f"{Path(run).name}/"):
             manifest.recorded[found[2]] = found[1]
-        elif found := CLOSED.match(line):
-            manifest = replace(manifest, closed=int(found[1]))
-        else:
-            manifest.damaged.append(number)
+        elif found := TIME.match(line):
+            setattr(manifest, found[1], int(found[2]))
+        elif line:
+            manifest.damaged.append(line)
     return manifest
 
 
 def close(run: str | Path) -> None:
-    """Add logs and benchmarks that are new since the last time, and leave out what is no longer there.
+    """Add logs and benchmarks that are new since the last time, and leave out lines that others have replaced.
 
-    For when no job of the run is running.
+    For when Snakemake ends; nothing is done where no job has begun a manifest.
     """
     run = Path(run)
-    if not run.is_dir():
-        return
-    now, known = time.time_ns(), read(run)
-    recorded = known.recorded
-    for folder in ADDED_AT_THE_END:
-        for path in sorted((run / folder).rglob("*")):
-            name = path.relative_to(run.parent).as_posix()
-            if path.is_file() and (name not in recorded or path.stat().st_mtime_ns >= known.closed):
-                recorded[name] = sha256_of(path)
-    lines = [_line(digest, name) for name, digest in sorted(recorded.items()) if (run.parent / name).is_file()]
+    with _locked(manifest_of(run)):
+        now, known = time.time_ns(), read(run)
+        if not manifest_of(run).is_file():
+            return
+        for folder in ADDED_AT_THE_END:
+            for path in sorted((run / folder).rglob("*")):
+                name = path.relative_to(run.parent).as_posix()
+                if path.is_file() and (name not in known.recorded or path.stat().st_mtime_ns >= known.closed):
+                    known.recorded[name] = sha256_of(path)
+        known.closed = now
+        _write(run, known)
+
+
+def forget(run: str | Path, names: set[str]) -> None:
+    """Leave out files that are no longer there, and damaged lines."""
+    with _locked(manifest_of(run)):
+        known = read(run)
+        known.damaged = []
+        known.recorded = {name: sha256 for name, sha256 in known.recorded.items() if name not in names}
+        _write(Path(run), known)
+
+
+def _write(run: Path, known: Manifest) -> None:
+    times = "".join(f"# {name} {value}\n" for name in ("begun", "closed") if (value := getattr(known, name)))
+    lines = (_line(sha256, name) for name, sha256 in sorted(known.recorded.items()))
     path = manifest_of(run)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(f"# closed {now}\n{''.join(lines)}", encoding="utf-8")
+        partial.write_text(times + "".join(f"{line}\n" for line in known.damaged) + "".join(lines), encoding="utf-8")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -13,10 +13,10 @@ import shutil
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import filelock
 import pooch
@@ -119,24 +119,24 @@ class ResumingDownloader:
         with (
             self.partial.open("ab" if have else "wb") as stream,
             tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=name, mininterval=1) as bar,
-            _broken_where_slow(response, url, lambda: bar.n),
+            _broken_where_slow(response, url, stream),
         ):
-            checked = have
+            arrived = checked = have
             for chunk in response.iter_content(CHUNK):
-                stream.write(chunk)
+                arrived += stream.write(chunk)
                 bar.update(len(chunk))
-                if self.size and bar.n > self.size * PLAUSIBLE:
+                if self.size and arrived > self.size * PLAUSIBLE:
                     break  # the check of the whole tells
-                if bar.n - checked >= ROOM_CHECKED:
-                    checked = bar.n
-                    self._check_room(url, total - checked if total else ROOM_LEFT)
+                if arrived - checked >= ROOM_CHECKED:
+                    checked = arrived
+                    self._check_room(url, total - arrived if total else ROOM_LEFT)
         arrived = self.partial.stat().st_size
         if total is not None and arrived < total:
             raise requests.ConnectionError(f"{url}: {arrived} of {total} bytes arrived")
 
 
 @contextmanager
-def _broken_where_slow(response: requests.Response, url: str, arrived: Callable[[], int]) -> Iterator[None]:
+def _broken_where_slow(response: requests.Response, url: str, written: BinaryIO) -> Iterator[None]:
     """End a transfer of which too little arrives, as a server that sends a byte now and then is never timed out.
 
     Raises
@@ -147,13 +147,13 @@ def _broken_where_slow(response: requests.Response, url: str, arrived: Callable[
     done, slow = threading.Event(), threading.Event()
 
     def watch() -> None:
-        last = arrived()
+        last = written.tell()
         while not done.wait(PATIENCE_S):
-            if arrived() == last:
+            if written.tell() == last:
                 slow.set()
                 response.raw.shutdown()  # what reads from it then finds its end
                 return
-            last = arrived()
+            last = written.tell()
 
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()

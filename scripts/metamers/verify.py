@@ -4,17 +4,19 @@ A file is
 
 - ``damaged`` when its bytes are not those of the run's manifest, or its values not those of its ``content_sha256``;
 - ``stale`` when a file that it was computed from is another now;
-- ``foreign`` when the run has not written it;
+- ``foreign`` when the run has not written it, be it a copy of a file that it would write;
+- ``unrecorded`` when it was there before the run's manifest was begun: nobody can say who wrote it;
 - ``missing`` when the run has written it and it is no longer there: a rerun makes it where it is needed.
 """
 
 import json
 import logging
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
@@ -28,6 +30,7 @@ logger = logging.getLogger("metamers")
 
 PROGRESS_S = 5.0
 REPAIRED = ("damaged", "stale", "foreign")  # what `repair` deletes
+MARK = ".snakemake_timestamp"  # which Snakemake leaves in a folder that a rule makes
 OUR_ATTRIBUTES = ("content_sha256", "inputs")
 
 
@@ -40,7 +43,7 @@ class Problem:
     path
         The file.
     kind
-        ``damaged``, ``stale``, ``foreign`` or ``missing``.
+        ``damaged``, ``stale``, ``foreign``, ``unrecorded`` or ``missing``.
     reason
         What was found, and what was expected.
     """
@@ -64,10 +67,13 @@ def examine(path: str, recorded: str | None) -> Examined:
 
     A file that is not as recorded is not opened: what a damaged one does to its reader, nobody knows.
     """
-    sha256 = sha256_of(path)
+    try:
+        sha256 = sha256_of(path)
+    except OSError as error:
+        return Examined("", {}, f"it cannot be read: {error}")
     if recorded not in (sha256, None):
         return Examined(sha256, {}, f"its SHA-256 is {sha256}, but {recorded} was written")
-    if not path.endswith(".nc"):
+    if recorded is None or not path.endswith(".nc"):
         return Examined(sha256, {})
     try:
         with xr.open_dataset(path, engine="netcdf4") as dataset:
@@ -126,50 +132,86 @@ def verify(run: str | Path, workers: int = 1, passed_over: Iterable[str | Path] 
             f"{manifest.manifest_of(run)} is not there: nothing has been run yet, or by an older version that kept no "
             "manifest. The next run that makes something begins one."
         )
-    here = [path for path in files_of(run) if path not in set(map(Path, passed_over))]
+    passed = set(map(Path, passed_over))
+    here = [path for path in files_of(run) if path not in passed]
     names = {str(path): path.relative_to(run.parent).as_posix() for path in here}
     # Forked, since the script of a job, which other ways of starting a process would run again, has no main function.
     with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
         answers = pool.map(examine, names, map(known.recorded.get, names.values()), chunksize=8)
         examined = dict(zip(names, _progress(answers, len(names)), strict=True))
-    # What was written, which is what others were computed from, whatever has become of it since.
-    written = {path: known.recorded.get(names[path], one.sha256) for path, one in examined.items()}
-    present = _present_hashes(written)
-    problems = []
+        # What was written, which is what others were computed from, whatever has become of it since.
+        written = {str(run.parent / name): sha256 for name, sha256 in known.recorded.items()}
+        written |= {path: one.sha256 for path, one in examined.items() if Path(path).name == MARK}
+        sources = {source for one in examined.values() for source in one.inputs}
+        present = dict(zip(sources, pool.map(partial(_present, written), sources), strict=True))
+    problems = {}
     for path, one in examined.items():
-        if names[path] not in known.recorded and not _of_snakemake(run, Path(path)):
-            problems.append(Problem(path, "foreign", "the run has not written it"))
+        recorded = names[path] in known.recorded
+        if Path(path).name == MARK or (_added_at_the_end(run, path) and not _settled(path, recorded, known.closed)):
+            continue
+        if not recorded:
+            old = _changed_ns(path) < known.begun
+            kind, reason = (
+                ("unrecorded", "it is older than the manifest") if old else ("foreign", "the run has not written it")
+            )
+            problems[path] = Problem(path, kind, reason)
         elif one.problem:
-            problems.append(Problem(path, "damaged", one.problem))
-        elif changed := [source for source, sha256 in one.inputs.items() if present(source) not in (sha256, None)]:
-            problems.append(Problem(path, "stale", f"computed from another {', '.join(changed)}"))
-    absent = [name for name in known.recorded if not (run.parent / name).is_file()]
-    problems += [Problem(str(run.parent / name), "missing", "the run has written it") for name in absent]
-    lines = (f"line {number} is damaged" for number in known.damaged)
-    problems += [Problem(str(manifest.manifest_of(run)), "damaged", line) for line in lines]
-    return sorted(problems)
+            problems[path] = Problem(path, "damaged", one.problem)
+        elif changed := [source for source, sha256 in one.inputs.items() if present[source] not in (sha256, None)]:
+            problems[path] = Problem(path, "stale", f"computed from another {', '.join(changed)}")
+    _spread_staleness(examined, problems)
+    absent = (str(run.parent / name) for name in known.recorded if not os.path.lexists(run.parent / name))
+    problems |= {path: Problem(path, "missing", "the run has written it") for path in absent}
+    if known.damaged:
+        path = str(manifest.manifest_of(run))
+        problems[path] = Problem(path, "damaged", f"{len(known.damaged)} lines that no manifest has")
+    return sorted(problems.values())
 
 
-def _of_snakemake(run: Path, path: Path) -> bool:
-    """Whether a file is none that a job writes: a log, which is recorded only once Snakemake has ended, or its mark."""
-    return path.name == ".snakemake_timestamp" or path.relative_to(run).parts[0] in manifest.ADDED_AT_THE_END
+def _spread_staleness(examined: Mapping[str, Examined], problems: dict[str, Problem]) -> None:
+    """What was computed from something stale, or from a folder with something stale in it, is stale."""
+    new = True
+    while new:
+        stale = {path for path, problem in problems.items() if problem.kind == "stale"}
+        folders = stale | {str(parent) for path in stale for parent in Path(path).parents}
+        new = {
+            path: Problem(
+                path, "stale", f"computed from what is stale, {', '.join(sorted(folders & one.inputs.keys()))}"
+            )
+            for path, one in examined.items()
+            if path not in problems and folders & one.inputs.keys()
+        }
+        problems |= new
 
 
-def _present_hashes(written: Mapping[str, str]) -> Callable[[str], str | None]:
-    """From the path of an input to its SHA-256 now, each computed once; None where it is no longer there."""
-    found: dict[str, str | None] = dict(written)
+def _added_at_the_end(run: Path, path: str) -> bool:
+    return Path(path).relative_to(run).parts[0] in manifest.ADDED_AT_THE_END
 
-    def sha256(path: str) -> str | None:
-        if path not in found:
-            folder = Path(path)
-            inside = {name: digest for name, digest in written.items() if Path(name).is_relative_to(folder)}
-            if inside:
-                found[path] = combined_sha256({Path(n).relative_to(folder).as_posix(): d for n, d in inside.items()})
-            else:
-                found[path] = sha256_of(path) if folder.exists() else None
-        return found[path]
 
-    return sha256
+def _settled(path: str, recorded: bool, closed: int) -> bool:
+    """Whether a log or benchmark is as it was when Snakemake last ended: later ones have not been recorded yet."""
+    return recorded and _changed_ns(path) < closed
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:  # a link that leads nowhere
+        return Path(path).lstat().st_mtime_ns
+
+
+def _present(written: Mapping[str, str], source: str) -> str | None:
+    """SHA-256 of an input, as the run has written it or, if it has not, as it is; None where it is no longer there."""
+    if source in written:
+        return written[source]
+    folder = Path(source)
+    inside = {name: sha256 for name, sha256 in written.items() if Path(name).is_relative_to(folder)}
+    if inside:
+        return combined_sha256({Path(name).relative_to(folder).as_posix(): sha256 for name, sha256 in inside.items()})
+    try:
+        return sha256_of(source)
+    except OSError:
+        return None
 
 
 def repair(problems: Iterable[Problem], run: str | Path, made_whole: Iterable[str | Path]) -> list[str]:
@@ -180,7 +222,8 @@ def repair(problems: Iterable[Problem], run: str | Path, made_whole: Iterable[st
     problems
         Of ``verify``.
     run
-        The run's folder, outside of which nothing is deleted; lines of its manifest that are damaged are left out.
+        The run's folder, outside of which nothing is deleted, nor a log or benchmark, which no rerun makes. Its
+        manifest forgets what is gone, and its damaged lines.
     made_whole
         Folders that a rule makes as one: of these all is deleted, as Snakemake does not look into them.
 
@@ -195,18 +238,17 @@ def repair(problems: Iterable[Problem], run: str | Path, made_whole: Iterable[st
         path = Path(problem.path)
         if problem.kind not in REPAIRED:
             continue
-        if path == manifest.manifest_of(run):
-            manifest.close(run)
-            continue
         target = next((folder for folder in folders if path.is_relative_to(folder)), path)
-        if target in deleted or not target.is_relative_to(run):
+        if target in deleted or not target.is_relative_to(run) or _added_at_the_end(run, problem.path):
             continue
         deleted[target] = None
-        rmtree(target) if target.is_dir() else target.unlink()
+        rmtree(target) if target.is_dir() and not target.is_symlink() else target.unlink()
+    gone = {name for name in manifest.read(run).recorded if not os.path.lexists(run.parent / name)}
+    manifest.forget(run, gone)
     return list(map(str, deleted))
 
 
 def counted(problems: Iterable[Problem]) -> dict[str, int]:
     """Kind of problem → how many files have it."""
     kinds = [problem.kind for problem in problems]
-    return {kind: kinds.count(kind) for kind in chain(REPAIRED, ["missing"]) if kind in kinds}
+    return {kind: kinds.count(kind) for kind in (*REPAIRED, "unrecorded", "missing") if kind in kinds}
