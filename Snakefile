@@ -13,7 +13,6 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import metamers.config
-import metamers.manifest
 
 # Not `configfile:`, which Snakemake passes over in a module that is given a configuration.
 config |= metamers.config.over_default(config)
@@ -37,12 +36,6 @@ include: "workflow/rules/leaderboard.smk"
 include: "workflow/rules/model_card.smk"
 include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/verify.smk"
-
-
-# Logs end after their jobs; whoever only verifies leaves everything as it was.
-def close_manifest():
-    if any(job.rule.name != "verify" for job in workflow.dag.jobs):
-        metamers.manifest.close(RESULTS)
 
 
 onsuccess:

@@ -4,6 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from metamers import manifest
 from metamers.code_version import code_version
 from metamers.config import (
     RETRIEVED as RESOURCES,
@@ -146,6 +147,12 @@ def architecture(model):
 def gpus():
     """GPUs for a job that computes with a network; a profile says how many there are at once."""
     return gpus_of_job(config["device"])
+
+
+def close_manifest():
+    """Record logs, which end after their jobs. Whoever only verifies leaves everything as it was."""
+    if any(job.rule.name != "verify" for job in workflow.dag.jobs):
+        manifest.close(RESULTS)
 
 
 def growing(first):
