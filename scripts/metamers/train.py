@@ -451,7 +451,8 @@ def train(
         order = torch.randperm(len(training), generator=generator)
         losses, right, first, rate = [], [], 0, 0.0
         if kept is not None:
-            losses, right, first, rate = kept["losses"], kept["right"], kept["batch"], kept["rate"]
+            losses, right = ([value.to(training.labels.device) for value in kept[key]] for key in ("losses", "right"))
+            first, rate = kept["batch"], kept["rate"]
             restore_random(kept["random"], generator)
             kept = None
         for number, (inputs, labels) in enumerate(training.batches(order, size, first), start=first):
@@ -465,8 +466,8 @@ def train(
             loss = nn.functional.cross_entropy(scores, labels, label_smoothing=settings["label_smoothing"])
             loss.backward()
             optimizer.step()
-            losses.append(loss.detach().cpu() * len(labels))
-            right.append((scores.detach().argmax(1) == labels).float().sum().cpu())
+            losses.append(loss.detach() * len(labels))
+            right.append((scores.detach().argmax(1) == labels).float().sum())
             if progress.due():
                 progress.save(
                     PART,
