@@ -3,12 +3,13 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
@@ -113,7 +114,16 @@ def running() -> Iterator[dict[str, str]]:
                 daemon.wait(20)
             except subprocess.TimeoutExpired:
                 daemon.kill()
+        _kill_what_is_left(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kill_what_is_left(folder: Path) -> None:
+    """End processes of jobs that outlived their job, which SLURM without cgroups may lose sight of."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            if os.fsencode(folder) in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _said(command: list[str], environment: dict[str, str]) -> str:
