@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -19,24 +18,27 @@ pytestmark = pytest.mark.skipif(
     bool(slurm.missing()), reason=f"no SLURM here: {', '.join(slurm.missing())} (apt-get install slurm-wlm munge)"
 )
 
+# A network that dawdles until a file lies beside it, so that a job of it cannot end before it has been interrupted.
 SLOW = """
 
-import time
+from pathlib import Path
 
 
 class Slow(Convolutional):
-    def __init__(self, seconds):
+    def __init__(self, until):
         super().__init__()
-        self.seconds = seconds
+        self.until = Path(__file__).with_name(until)
 
     def forward(self, images):
-        time.sleep(self.seconds)
+        if not self.until.exists():
+            time.sleep(0.25)
         return super().forward(images)
 
 
-def slow(seconds):
-    return Slow(seconds)
+def slow(until):
+    return Slow(until)
 """
+HURRY = {"first": "timed_out", "second": "cancelled"}  # model → what has happened when its jobs may end
 
 
 @pytest.fixture(scope="module")
@@ -46,32 +48,38 @@ def cluster():
 
 
 def study(root: Path, folder: Path) -> list[str]:
-    """The small run, whose first model takes more than a minute and a half and whose second takes a quarter of it."""
+    """The small run, whose models dawdle until a file says not to."""
     copy_of(root, folder)
     arguments = small(root, folder)
     with (folder / "mine" / "builders.py").open("a") as builders:
         builders.write(SLOW)
     models = yaml.safe_load((folder / "mine" / "models.yaml").read_text())
-    for name, seconds in (("first", 0.06), ("second", 0.015)):
-        models[name]["source"] = {"python": "mine/builders.py:slow", "arguments": {"seconds": seconds}}
+    for name, until in HURRY.items():
+        models[name]["source"] = {"python": "mine/builders.py:slow", "arguments": {"until": until}}
     (folder / "mine" / "models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
     settings = yaml.safe_load((folder / "small.yaml").read_text())
     settings["stimuli"]["vision"]["number"] = 2
-    settings["synthesis"] |= {"seeds": 1, "stages_per_job": 3, "one_cycle": {"vision": {"steps": 500}}}
+    settings["synthesis"] |= {"seeds": 1, "stages_per_job": 3, "one_cycle": {"vision": {"steps": 1000}}}
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     return arguments
 
 
 class Watched(threading.Thread):
-    """What squeue shows while a workflow runs: number of a job → its states and its comment; cancels one job."""
+    """What squeue shows while a workflow runs: number of a job → its states and its comment; cancels one job.
 
-    def __init__(self, environment: dict[str, str], cancelled: str):
+    A job of the second model is cancelled when it has kept something of its work; of the first the time limit is awaited.
+    """
+
+    def __init__(self, environment: dict[str, str], folder: Path):
         super().__init__(daemon=True)
-        self.environment, self.cancelled = environment, cancelled
+        self.environment, self.folder = environment, folder
         self.states: dict[str, set[str]] = {}
         self.comments: dict[str, str] = {}
         self.ended = threading.Event()
         self.victim = ""
+
+    def hurry(self, happened: str) -> None:
+        (self.folder / "mine" / happened).touch()
 
     def run(self):
         while not self.ended.wait(0.5):
@@ -81,10 +89,20 @@ class Watched(threading.Thread):
                 job, state, comment = line.split("|", 2)
                 self.states.setdefault(job, set()).add(state)
                 self.comments[job] = comment
-                if not self.victim and state == "RUNNING" and self.cancelled in comment:
-                    time.sleep(8)  # until it computes
+                if "rule_synthesize_first_0" in comment and state == "TIMEOUT":
+                    self.hurry(HURRY["first"])
+                if (
+                    "rule_synthesize_second_0" in comment
+                    and state == "RUNNING"
+                    and not self.victim
+                    and self.kept("second")
+                ):
                     subprocess.run(["scancel", job], env=self.environment, check=True)
                     self.victim = job
+                    self.hurry(HURRY["second"])
+
+    def kept(self, model: str) -> bool:
+        return any(self.folder.glob(f"results/small/progress/**/{model}*/**/*.pt"))
 
 
 @pytest.fixture(scope="module")
@@ -92,32 +110,17 @@ def run(root, cluster, tmp_path_factory):
     """A run through SLURM, what squeue showed of it, what Snakemake said, and a local run of the same."""
     folders = [tmp_path_factory.mktemp(name) for name in ("cluster", "local")]
     arguments, _ = (study(root, folder) for folder in folders)
+    for happened in HURRY.values():
+        (folders[1] / "mine" / happened).touch()
     command = [sys.executable, "-m", "snakemake", *arguments]
-    local = subprocess.Popen(
-        [*command, "--cores", "2"], cwd=folders[1], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    watched = Watched(cluster, "rule_synthesize_second_0")
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    local = subprocess.Popen([*command, "--cores", "2"], cwd=folders[1], **piped)
+    watched = Watched(cluster, folders[0])
     watched.start()
-    on_cluster = [
-        *("--workflow-profile", "workflow/profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"),
-        *(
-            "--latency-wait",
-            "20",
-            "--set-resources",
-            "synthesize_first_0:runtime=attempt",
-            "--config",
-            "save_every_s=5",
-        ),
-    ]
-    ran = subprocess.run(
-        [*command, *on_cluster],
-        cwd=folders[0],
-        env=cluster,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    on_cluster = ["--workflow-profile", "workflow/profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"]
+    on_cluster += ["--latency-wait", "20", "--set-resources", "synthesize_first_0:runtime=2*attempt"]
+    on_cluster += ["--config", "save_every_s=5"]
+    ran = subprocess.run([*command, *on_cluster], cwd=folders[0], env=cluster, check=False, **piped)
     watched.ended.set()
     watched.join()
     said = local.communicate()[0]
@@ -143,12 +146,14 @@ def test_a_job_that_its_time_limit_killed_goes_on_with_more_time(run):
     assert "going on after step" in log
 
 
-def test_a_job_that_was_cancelled_is_tried_again(run):
-    _, watched, _ = run
+def test_a_job_that_was_cancelled_goes_on_when_it_is_tried_again(run):
+    (folder, _), watched, _ = run
     jobs = [job for job, comment in watched.comments.items() if "rule_synthesize_second_0" in comment]
     assert watched.victim == jobs[0]
     assert "CANCELLED" in watched.states[jobs[0]]
     assert "COMPLETED" in watched.states[jobs[1]]
+    log = (folder / "results/small/logs/synthesize/second_0/0000.log").read_text()
+    assert "going on after step" in log
 
 
 def test_the_result_is_that_of_a_local_run_to_the_bit(run):
