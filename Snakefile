@@ -38,6 +38,10 @@ include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/verify.smk"
 
 
+onstart:
+    check_results_folder()
+
+
 onsuccess:
     close_manifest()
 

@@ -97,8 +97,8 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
         raise OSError(
-            f"{path} could not be written: {error}. Is the disk full or the folder read-only? Nothing was left behind; "
-            "make room and run again."
+            f"{path} could not be written: {error}. Is the disk full, read-only or not mounted any more? Nothing was "
+            "left behind; mend that and run again."
         ) from error
 
 
@@ -289,6 +289,10 @@ def load(path: str | Path) -> xr.Dataset:
     try:
         return xr.load_dataset(path, engine="netcdf4")
     except (OSError, RuntimeError, ValueError) as error:
+        if not Path(path).exists():
+            raise OSError(
+                f"{path} is not there. Was it deleted, or its disk unmounted, while the run went on? Run again."
+            ) from error
         raise OSError(
             f"{path} cannot be read as NetCDF ({error}). If it is damaged, delete it and run again: it is made anew."
         ) from error

@@ -8,6 +8,7 @@ Snakemake ends (``close``).
 import fcntl
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,6 +59,26 @@ def manifest_of(run: str | Path) -> Path:
     return run.with_name(f"{run.name}.sha256")
 
 
+def check_writable(run: str | Path) -> None:
+    """Make sure that files can be made in a run's folder, which is made where there is none, before the first job is.
+
+    Raises
+    ------
+    OSError
+        When they cannot, saying why.
+    """
+    try:
+        Path(run).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=run) as probe:
+            probe.write(b"x")
+            probe.flush()
+    except OSError as error:
+        raise OSError(
+            f"{run}: nothing can be written here ({error.strerror}). Wanted: a folder of yours, on a disk that has "
+            "room and is mounted for writing. Nothing has been done."
+        ) from error
+
+
 def record(*paths: Path) -> None:
     """Record files that this process has put into its run's folder; others are not recorded.
 
@@ -87,7 +108,7 @@ def record(*paths: Path) -> None:
     except OSError as error:
         raise OSError(
             f"{manifest}, the run's manifest, could not be written: {error}. It lacks {', '.join(map(str, ours))}. "
-            "Is the disk full or the folder read-only? Make room and run again."
+            "Is the disk full, read-only or not mounted any more? Mend that and run again."
         ) from error
 
 

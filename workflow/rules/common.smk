@@ -149,6 +149,14 @@ def gpus():
     return gpus_of_job(config["device"])
 
 
+def check_results_folder():
+    """Whether the run can be written is known before its first job."""
+    try:
+        manifest.check_writable(RESULTS)
+    except OSError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def close_manifest():
     """Record logs, which end after their jobs. Whoever only verifies leaves everything as it was."""
     if any(job.rule.name != "verify" for job in workflow.dag.jobs):

@@ -1,0 +1,174 @@
+"""What fails around a run: a full disk, a read-only or lost one, another workflow in the same place, no network.
+
+Each is made for real, in namespaces of its own, where the kernel lets this user have some.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_workflow import copy_of, small, snakemake
+
+from metamers import files
+
+NAMESPACES = ("unshare", "--user", "--map-root-user", "--mount", "--net")
+
+
+def _namespaces() -> bool:
+    if shutil.which(NAMESPACES[0]) is None:
+        return False
+    return subprocess.run([*NAMESPACES, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=False).returncode == 0
+
+
+namespaces = pytest.mark.skipif(not _namespaces(), reason="this user may not have namespaces (unshare, util-linux)")
+
+
+@pytest.fixture
+def study(root, tmp_path):
+    """A small study that has not run."""
+    folder = copy_of(root, tmp_path)
+    small(root, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(root, tmp_path_factory):
+    """Values of every file of an undisturbed run."""
+    folder = copy_of(root, tmp_path_factory.mktemp("undisturbed"))
+    snakemake(folder, *small(root, folder))
+    return values(folder)
+
+
+def values(folder: Path) -> dict[str, str]:
+    """NetCDF file of the small run → hash of its values."""
+    results = folder / "results" / "small"
+    return {str(path.relative_to(results)): files.load(path).attrs["content_sha256"] for path in results.rglob("*.nc")}
+
+
+def within(folder: Path, script: str) -> None:
+    """Run a shell script in a folder, root in namespaces of its own: mounts are its own, and there is no network.
+
+    In it ``workflow LOG ARGUMENT…`` runs the small study, and ends the script when that fails; ``failing`` does when it
+    does not.
+    """
+    begin = f"""
+        set -e -u
+        arguments="-m snakemake --cores 2 --rerun-incomplete"
+        workflow() {{ log=$1; shift; {sys.executable} $arguments "$@" --configfile small.yaml > $log 2>&1; }}
+        failing() {{ if workflow "$@"; then echo "$@ did not fail"; exit 1; fi; }}
+    """
+    command = [*NAMESPACES, "bash", "-c", begin + script]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    said = "".join(f"\n{log.name}: {log.read_text()[-2000:]}" for log in sorted(folder.glob("*.log")))
+    assert ran.returncode == 0, ran.stdout + ran.stderr + said
+
+
+@namespaces
+def test_a_disk_that_fills_up_during_a_run(study, undisturbed):
+    within(
+        study,
+        """
+        mkdir results kept
+        mount -t tmpfs -o size=500k tmpfs results
+        failing full.log
+        find results -name '*.partial' -o -name '*.growing' > left.txt
+        mount -o remount,size=500M results
+        workflow rest.log
+        workflow verified.log verify
+        cp -r results/. kept
+        """,
+    )
+    full = (study / "full.log").read_text()
+    assert re.search(r"OSError: .*could not be written: .*Is the disk full", full) or "No space left on device" in full
+    assert (study / "left.txt").read_text() == ""
+    assert "nothing is damaged, stale or foreign" in (study / "verified.log").read_text()
+    (study / "results").rmdir()
+    (study / "kept").rename(study / "results")
+    assert values(study) == undisturbed
+
+
+@namespaces
+def test_a_results_folder_that_is_read_only_is_said_before_the_first_job(study, undisturbed):
+    within(
+        study,
+        """
+        mkdir results
+        mount --bind results results
+        workflow begun.log results/small/stimuli/own.nc
+        find results -type f -exec sha256sum {} + | sort > before.txt
+        mount -o remount,bind,ro results
+        failing refused.log
+        find results -type f -exec sha256sum {} + | sort > after.txt
+        mount -o remount,bind,rw results
+        workflow rest.log
+        """,
+    )
+    refused = (study / "refused.log").read_text()
+    assert "results/small: nothing can be written here (Read-only file system)" in refused
+    assert not re.search(r"^Error in rule", refused, flags=re.MULTILINE)
+    assert (study / "before.txt").read_text() == (study / "after.txt").read_text() != ""
+    assert values(study) == undisturbed
+
+
+@namespaces
+def test_a_disk_that_is_lost_during_a_run_and_comes_back(study, undisturbed):
+    within(
+        study,
+        """
+        mkdir results kept
+        mount --bind kept results
+        workflow lost.log --config save_every_s=0 &
+        until ls results/small/progress/synthesize/*/*/*/*.pt > found.txt 2>&1; do sleep 0.1; done
+        umount --lazy results # what is open stays so; what is opened from now on is another folder
+        if wait $!; then echo "it did not notice"; exit 1; fi
+        rm -r results/*
+        mount --bind kept results
+        workflow rest.log
+        workflow verified.log verify
+        umount results
+        """,
+    )
+    lost = (study / "lost.log").read_text()
+    assert re.search(r"is not there\. Was it deleted|not mounted any more|Missing files|No such file", lost)
+    assert "nothing is damaged, stale or foreign" in (study / "verified.log").read_text()
+    (study / "results").rmdir()
+    (study / "kept").rename(study / "results")
+    assert values(study) == undisturbed
+
+
+def test_a_second_workflow_in_the_same_place_is_refused_and_the_first_goes_on(study, undisturbed):
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "small.yaml"]
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    first = subprocess.Popen(command, cwd=study, **piped)
+    while not any((study / ".snakemake" / "locks").glob("*.lock")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = subprocess.run(command, cwd=study, check=False, **piped)
+    said = first.communicate()[0]
+    assert second.returncode != 0
+    assert "Directory cannot be locked" in second.stdout
+    assert "no other Snakemake process" in second.stdout
+    assert first.returncode == 0, said[-3000:]
+    assert values(study) == undisturbed
+
+
+def test_a_workflow_that_was_killed_leaves_a_lock_that_is_explained(study, undisturbed):
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "small.yaml"]
+    killed = subprocess.Popen(
+        command, cwd=study, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    while not any((study / "results").rglob("*.nc")):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert "--unlock" in snakemake(study, "--configfile", "small.yaml", fails=True)
+    snakemake(study, "--unlock", "--configfile", "small.yaml")
+    snakemake(study, "--rerun-incomplete", "--configfile", "small.yaml")
+    assert values(study) == undisturbed
