@@ -5,7 +5,6 @@ import torch
 import xarray as xr
 
 from metamers import files
-from metamers.batches import ON_CPU
 from metamers.benchmark_match import published_at
 from metamers.logs import log_to
 from metamers.models import fit_stimuli, load_model, use_threads
@@ -24,17 +23,19 @@ natural = fit_stimuli(
     model, stimuli["stimulus_value"].sel(stimulus=names).values, stimuli.attrs.get("sampling_rate_hz")
 )
 start, wanted = starts(model, names, [0], params.run_seed), made["normalized_error"].values
-parts = [slice(first, first + ON_CPU) for first in range(0, len(names), ON_CPU)]
-found = [published_at(model, params.stage, natural[part], start[part], wanted[part], params.settings) for part in parts]
-metamers, error, steps = (np.concatenate([np.asarray(one[place]) for one in found]) for place in range(3))
-logger.info("%s: the published procedure took %s steps, to %s of %s", params.stage, steps, error, wanted)
+metamers, error, steps = published_at(
+    model, params.stage, natural, start, float(wanted.mean()), params.settings, params.first
+)
+logger.info(
+    "%s: %d steps of the published procedure, to %.4f of %.4f", params.stage, steps, error.mean(), wanted.mean()
+)
 dims = ("kept_procedure", "stimulus")
 files.save(
     xr.Dataset(
         {
-            "metamer": ((*dims, *modality.dims), np.stack([metamers, made["metamer"].values])),
+            "metamer": ((*dims, *modality.dims), np.stack([metamers.numpy(), made["metamer"].values])),
             "normalized_error": (dims, np.stack([error, wanted])),
-            "steps": (dims, np.stack([steps, made["steps"].values])),
+            "steps": (dims, np.stack([np.full(len(names), steps), made["steps"].values])),
         },
         coords={
             "kept_procedure": ["published", "one_cycle"],
@@ -44,7 +45,7 @@ files.save(
     ),
     snakemake.output[0],
     title=f"Metamers of {name} at {params.stage}, of both procedures at the same match",
-    source="the run's metamers, and the published procedure from the same starts until it matches as well",
+    source="the run's metamers, and what the published procedure ends with that matches as well, from the same starts",
     step="benchmark_equivalent",
     run=snakemake.config["run"],
     seed=params.run_seed,

@@ -18,6 +18,7 @@ from test_synthesize import ONE_CYCLE, PUBLISHED, starts
 from test_train import SETTINGS, examples, network
 
 from metamers import progress as kept
+from metamers.optimizers import OPTIMIZERS
 from metamers.progress import Progress, identity_of, save_before_the_end
 from metamers.synthesize import synthesize
 from metamers.train import Perturbation, train
@@ -30,7 +31,7 @@ SYNTHESES = {
 TRAINING = SETTINGS | {"epochs": 40}
 
 
-def synthesized(procedure: str, progress: Progress) -> list[np.ndarray]:
+def synthesized(procedure: str, progress: Progress, **changed: str) -> list[np.ndarray]:
     """Metamers and loss of two parts of a job, of a tiny network."""
     torch.set_num_threads(1)
     model = load(tiny(ROOT, "convolutional", {"input": None, "block": "block", "logits": "classify"}))
@@ -39,7 +40,7 @@ def synthesized(procedure: str, progress: Progress) -> list[np.ndarray]:
     for part, names in (("first", "ab"), ("second", "cd")):
         start = starts(model, names)
         metamers, loss = synthesize(
-            model, "block", natural, start, procedure, SYNTHESES[procedure], part, progress, part
+            model, "block", natural, start, procedure, SYNTHESES[procedure] | changed, part, progress, part
         )
         ended += [metamers.numpy(), loss]
     return ended
@@ -138,6 +139,24 @@ def test_a_process_that_is_asked_to_end_saves_first(name, asked, tmp_path):
     assert process.exitcode == 128 + asked
     assert len(list((tmp_path / "kept").rglob("*.pt"))) in (1, 2)  # the second part with the first one, if it was done
     assert_same(result(name, tmp_path / "kept"), WORK[name](Progress()))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_goes_on_as_if_it_had_not_been_stopped(optimizer, tmp_path):
+    class Stopping(Progress):
+        steps = 0
+
+        def due(self):
+            self.steps += 1
+            if self.steps == 250:
+                raise KeyboardInterrupt
+            return True
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesized("one_cycle", Stopping(tmp_path, "this"), optimizer=optimizer)
+    assert Progress(tmp_path, "this").load("first")["taken"] == 248
+    ended = synthesized("one_cycle", Progress(tmp_path, "this"), optimizer=optimizer)
+    assert_same(ended, synthesized("one_cycle", Progress(), optimizer=optimizer))
 
 
 def test_no_more_than_so_many_seconds_of_work_are_lost(tmp_path, monkeypatch):

@@ -52,12 +52,20 @@ def test_at_the_input_stage_the_metamer_is_the_stimulus(linear, natural, procedu
     assert loss.shape == (3, settings["steps"] * (settings.get("halvings", 0) + 1))
 
 
-def test_the_metamer_of_a_linear_model_is_noise_plus_the_projection_of_the_difference(linear, natural):
-    # Gradient steps only move within the row space of the matrix W, so the metamer is
+@pytest.mark.parametrize(
+    ("procedure", "settings"),
+    [
+        ("published", {"steps": 3000, "step_size": 0.5, "halvings": 12}),
+        ("one_cycle", ONE_CYCLE | {"optimizer": "adam_mini", "steps": 3000, "learning_rate": 0.01, "low_precision": 0}),
+    ],
+)
+def test_the_metamer_of_a_linear_model_is_noise_plus_the_projection_of_the_difference(
+    linear, natural, procedure, settings
+):
+    # Steps along gradients only move within the row space of the matrix W, so the metamer is
     # noise + W⁺W (natural − noise): equal in what the model sees, untouched in what it does not.
     start = starts(linear, "abc")
-    settings = {"steps": 3000, "step_size": 0.5, "halvings": 12}
-    metamers, _ = synthesize(linear, "project", natural, start, "published", settings)
+    metamers, _ = synthesize(linear, "project", natural, start, procedure, settings)
     matrix = linear.network.project.weight.double()
     projection = torch.linalg.pinv(matrix) @ matrix
     difference = (natural - start).double().flatten(1)

@@ -18,6 +18,7 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
 from metamers.models import Model
+from metamers.optimizers import OPTIMIZERS
 from metamers.precision import bears_low_precision, low_precision
 from metamers.progress import NOTHING_KEPT, Progress
 from metamers.stimuli import MODALITIES, start_noise
@@ -25,8 +26,6 @@ from metamers.stimuli import MODALITIES, start_noise
 logger = logging.getLogger("metamers")
 
 PROGRESS_S = 5.0
-
-OPTIMIZERS = {"adam": torch.optim.Adam, "nadam": torch.optim.NAdam, "radam": torch.optim.RAdam}
 
 # A step of a procedure: given the gradient at the metamers, change them in place.
 Step = Callable[[], None]
@@ -120,7 +119,7 @@ class OneCycle:
     beta_1, beta_2
         Decay of the running averages of the gradient and of its square.
     optimizer
-        One of ``OPTIMIZERS``.
+        One of ``metamers.optimizers.OPTIMIZERS``.
     """
 
     def __init__(

@@ -456,6 +456,9 @@ TRIALS: dict[str, Trial] = {
     },
     **{f"rate_{r}": Trial(f"A peak rate {r} times as high.", cycled(rate=r)) for r in RATES if r != 1},
     "warm_up_0.05": Trial("The rate rises during 5% of the steps instead of 30%.", of_optimizer(adam, warm_up=0.05)),
+    "adam_mini": Trial(
+        "Adam with one average of the squared gradient for each stimulus.", cycled(optimizer="adam_mini")
+    ),
     "nadam": Trial("NAdam: Adam with Nesterov's momentum.", cycled(optimizer="nadam")),
     "radam": Trial("RAdam: Adam with rectified variance of its first steps.", cycled(optimizer="radam")),
     "rmsprop": Trial("As RMSprop: no running average of the gradient (beta_1 of 0).", cycled(beta_1=0.0)),

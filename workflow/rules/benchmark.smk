@@ -72,7 +72,8 @@ rule benchmark_equivalent:
         model=lambda wildcards: architecture(wildcards.generation_model),
         weights_file=lambda wildcards: weights_file(wildcards.generation_model),
         stage=lambda wildcards: stage_name(wildcards.generation_model, wildcards.stage),
-        settings=lambda wildcards: benchmarked_procedures(wildcards.generation_model)["published"],
+        settings=lambda wildcards: synthesis_settings(wildcards.generation_model, "published"),
+        first=lambda wildcards: synthesis_settings(wildcards.generation_model)["steps"],
         run_seed=config["seed"],
     threads: 1
     resources:

@@ -279,9 +279,8 @@ def stage_name(model, path):
     return stages[path]
 
 
-def synthesis_settings(model):
-    """Settings of the chosen procedure for a model's modality."""
-    procedure = config["synthesis"]["procedure"]
+def synthesis_settings(model, procedure=config["synthesis"]["procedure"]):
+    """Settings of a procedure, the run's, for a model's modality."""
     return config["synthesis"][procedure][setup["models"][model]["modality"]]
 
 
@@ -384,8 +383,8 @@ def what_is_benchmarked(_wildcards):
 def benchmarked_procedures(model):
     """Settings of both procedures for a model's modality, of the published one as much as the benchmark takes."""
     modality = setup["models"][model]["modality"]
-    published = config["synthesis"]["published"][modality] | config["benchmark"]["published"][modality]
-    return {"published": published, "one_cycle": config["synthesis"]["one_cycle"][modality]}
+    published = synthesis_settings(model, "published") | config["benchmark"]["published"][modality]
+    return {"published": published, "one_cycle": synthesis_settings(model, "one_cycle")}
 
 
 @cache
