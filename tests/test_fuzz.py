@@ -1,13 +1,18 @@
 """Whatever bytes a file has, its reader gives what it holds or says in one sentence that it cannot be used.
 
 Files that are right are changed at random places, cut off, or replaced, and read. Each reader may raise only the errors
-that its callers expect. `METAMERS_FUZZ` is how many examples each gets, 150 if it is not set.
+that its callers expect. `METAMERS_FUZZ` is how many examples each gets, 150 if it is not set, and `METAMERS_FUZZ_S` how
+many seconds atheris looks for bytes that reach code which none has reached before, 15.
 """
 
 import os
 import pickle
+import re
+import subprocess
+import sys
 import tarfile
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +35,7 @@ from metamers.sounds import read_sound
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = int(os.environ.get("METAMERS_FUZZ", "150"))
+SECONDS = int(os.environ.get("METAMERS_FUZZ_S", "15"))
 
 
 @st.composite
@@ -129,6 +135,17 @@ def test_any_bytes_are_read_or_refused(name, tmp_path):
             read(path)
 
     attempt()
+
+
+@pytest.mark.skipif(find_spec("atheris") is None, reason="no atheris for this kind of machine")
+@pytest.mark.parametrize("name", ["mat", "pickle of answers", "pickle of sounds", "pickle of words", "registry"])
+def test_bytes_that_reach_new_code_are_read_or_refused(name, tmp_path):
+    limits = [f"-max_total_time={SECONDS}", "-timeout=20", "-rss_limit_mb=4096", "-seed=1", "-max_len=20000"]
+    command = [sys.executable, ROOT / "tests" / "fuzz.py", name, tmp_path, *limits]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("tests", "scripts"))}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, (ran.stdout + ran.stderr)[-3000:]
+    assert int(re.search(r"^Done (\d+) runs", ran.stderr, flags=re.MULTILINE)[1]) > 100
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

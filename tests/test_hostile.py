@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import io
+import pickle
 import re
 import threading
 import time
@@ -16,7 +17,7 @@ import torch
 from PIL import Image
 from test_retrieve import CONTENT, SHA256
 
-from metamers import config, humans, images, retrieve
+from metamers import config, excerpts, images, pickles, retrieve
 from metamers.models import read_weights
 from metamers.names import ConfigurationError
 
@@ -186,10 +187,61 @@ def test_a_pickle_that_asks_for_gigabytes_gets_none(content):
     tracemalloc.start()
     try:
         with contextlib.suppress(ValueError):
-            humans.read_pickle(io.BytesIO(content))
+            pickles.read_pickle(io.BytesIO(content))
         assert tracemalloc.get_traced_memory()[1] < 10**7
     finally:
         tracemalloc.stop()
+
+
+class _Says:
+    """Pickled as a call, with a state."""
+
+    def __init__(self, build, arguments, state):
+        self.said = build, arguments, state
+
+    def __reduce__(self):
+        return self.said
+
+
+def _array(shape, dtype, values):
+    return _Says(np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), (1, shape, dtype, False, values))
+
+
+_RECORD = (3, "|", None, ("a",), {"a": (np.dtype("i8"), 9)}, 10, 1, 16)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (_Says(np.dtype, ("f8", False, True), (3, "<", None, None, None, -1, -1, 63)), "another one's"),
+        (_Says(np.dtype, ("U5", False, True), (3, "<", None, None, None, 2000, 4, 8)), "another one's"),
+        (_Says(np.dtype, ("V10", False, True), _RECORD), "another one's"),
+        (_Says(np.dtype, ("f8", False, True), (4, "<", None, None, None, -1, -1, 0, 1)), "wanted a plain one"),
+        (_Says(np.dtype, ("M8[ns]", False, True), None), "wanted one of numbers, texts or objects"),
+        (_array((3,), np.dtype("f8"), b"12345678"), "does not have the values of its shape"),
+        (_array((3,), np.dtype("O"), b"1" * 24), "does not have the values of its shape"),
+        (_array((2**62, 4), np.dtype("f8"), b""), "shape or type is damaged"),
+        (_array((-1,), np.dtype("f8"), b""), "shape or type is damaged"),
+        (_Says(np._core.multiarray._reconstruct, (np.ndarray, (2**40,), b"b"), None), "does not begin empty"),
+        (_Says(np._core.multiarray.scalar, (np.dtype("f8"), b"1"), None), "scalar of 1 bytes, wanted 8"),
+        (_Says(np._core.multiarray.scalar, (np.dtype("O"), b"12345678"), None), "neither number nor text"),
+    ],
+)
+def test_a_pickle_that_gives_numpy_a_wrong_state_is_refused(said, message):
+    """Some of these end the process that unpickles them with NumPy alone."""
+    with pytest.raises(ValueError, match=message):
+        pickles.read_pickle(io.BytesIO(pickle.dumps(said, protocol=4)))
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_pickle_of_what_numpy_has_is_read_as_it_is(protocol):
+    record = np.array([(1, b"ab", 2.5)], dtype=[("a", ">i8"), ("b", "S2"), ("c", "<f4")])
+    objects = np.array(["x", None, 3], dtype=object)
+    wanted = [np.arange(6.0).reshape(2, 3).T, record, objects, np.array(["ä", "bc"]), np.float32(2.5), np.bool_(True)]
+    found = pickles.read_pickle(io.BytesIO(pickle.dumps(wanted, protocol=protocol)), excerpts._KeepingUnpickler)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_checkpoint_whose_archive_is_compressed_a_thousandfold_is_refused(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import scipy.io
 import xarray as xr
 
-from metamers import config, humans
+from metamers import config, humans, pickles
 
 LAYERS = ["natural_image", "relu0", "final"]
 JUDGED = ["input_after_preproc", "relu0", "final"]
@@ -104,7 +104,7 @@ def write_pickle(path, content, protocol=2):
 @pytest.mark.parametrize("protocol", [3, 4])  # those of the public files; others spell bytes as further calls
 def test_numpy_scalars_and_arrays_are_unpickled(protocol):
     content = {"scalar": np.float64(0.25), "array": np.arange(3.0), "plain": [True, "text", None]}
-    read = humans.read_pickle(io.BytesIO(pickle.dumps(content, protocol=protocol)))
+    read = pickles.read_pickle(io.BytesIO(pickle.dumps(content, protocol=protocol)))
     assert read["scalar"] == 0.25
     np.testing.assert_array_equal(read["array"], [0, 1, 2])
 
@@ -144,7 +144,7 @@ def test_a_pickle_cannot_reach_further_through_numpy(name):
     attack = b"\x80\x04\x8c\x05numpy\x8c" + bytes([len(name)]) + name.encode() + b"\x93."
     assert any(op.name == "STACK_GLOBAL" for op, _, _ in pickletools.genops(attack))
     with pytest.raises(ValueError, match="could run code"):
-        humans.read_pickle(io.BytesIO(attack))
+        pickles.read_pickle(io.BytesIO(attack))
 
 
 @pytest.mark.parametrize("length", [0, 1, 50, 200])

@@ -96,6 +96,11 @@ def broken(kind, folder):
         raw = bytearray(path.read_bytes())
         raw[5000:9000] = bytes(4000)
         path.write_bytes(raw)
+    elif kind == "endless":  # by 4 of the 36 bits that are its number of samples
+        path = save(path.with_suffix(".flac"), noise(20_000))
+        raw = bytearray(path.read_bytes())
+        raw[21] |= 0x0F
+        path.write_bytes(raw)
     return path
 
 
@@ -116,6 +121,7 @@ def broken(kind, folder):
         ("damaged", "damaged or cut off"),
         ("nan", "NaN or infinite"),
         ("inf", "NaN or infinite"),
+        ("endless", "it says that it has 6[0-9]{10} samples in 1 channels, wanted at most"),
     ],
 )
 def test_what_is_no_usable_sound_is_refused_by_name(kind, message, tmp_path):

@@ -824,6 +824,7 @@ def test_the_benchmark_says_how_much_sooner_the_match_is_reached(rerun):
     assert made["stage"].values.tolist() == ["block", "logits"]
     for name in ("speedup_over_published", "speedup_over_plenoptic", "normalized_error", "difference"):
         assert np.isfinite(made[name]).all(), name
+    check_every_file(folder, folder / "results/small")
     page = (folder / "results/small/report/benchmark.html").read_text()
     for words in (
         "What was tried",
@@ -891,7 +892,10 @@ def test_an_image_that_is_none_is_said_by_the_job(root, clone):
 
 def test_participants_from_a_mirror(clone, mirror):
     settings = [f"mirror={mirror}", "human_data=participants"]
-    snakemake(clone, "humans", "--config", *settings)
+    compared = ["anova", "brain_score", "fmri", "judgements_vision", "judgements_audio"]
+    targets = ["humans", *(f"results/demo/comparison/{name}.nc" for name in compared)]
+    snakemake(clone, *targets, "--config", *settings)
+    check_every_file(clone, clone / "results/demo")
     humans = clone / "results" / "demo" / "humans"
     assert len(list(humans.glob("*.nc"))) == 15
     compared = files.load(clone / "results/demo/comparison/humans_vs_models.nc")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from metamers.humans import NumpyUnpickler, read_pickle
+from metamers.pickles import NumpyUnpickler, read_pickle
 from metamers.sounds import fit_length, labelled_sounds, resample, with_rms
 
 logger = logging.getLogger("metamers")

@@ -4,18 +4,18 @@ Reads MATLAB files of participants' answers and pickles of models' answers, trus
 in the registry of experiments; what humans and models have in common is for ``metamers.compare``.
 """
 
-import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from metamers.files import replace_whole
+from metamers.matlab import read_matlab
 from metamers.names import INPUT_STAGE, NATURAL
-from metamers.pickles import Unpickler
+from metamers.pickles import read_pickle
 
 OBSERVERS = ("human", "model")
 OTHER_MODELS = "other_models"
@@ -30,13 +30,6 @@ MAT_AXES = ["participants", "model_layers", "conditions"]
 # The judges' pickles also tell what they made of the model's input, which no visual experiment asked people about.
 JUDGED_INPUT = "input_after_preproc"
 PUBLISHED_STIMULI = 400  # stimuli of each layer; those without an accepted metamer are missing
-
-# All that a pickle of NumPy scalars and arrays needs. Looked up here, so nothing is imported and no attribute followed.
-_ADMITTED: dict[tuple[str, str], Any] = {("numpy", "dtype"): np.dtype, ("numpy", "ndarray"): np.ndarray} | {
-    (module, name): getattr(np._core.multiarray, name)
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray")
-    for name in ("scalar", "_reconstruct")
-}
 
 # Stages that the published comparison of humans and models leaves out.
 LEFT_OUT = {"vision": {NATURAL, INPUT_STAGE}, "audio": {NATURAL}}
@@ -81,15 +74,12 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
     OSError
         When there is no such file.
     """
-    import scipy.io  # here, since only one step reads such a file
-
     path = Path(path)
-    with path.open("rb") as stream:
-        try:
-            content = scipy.io.loadmat(stream)
-        except Exception as error:  # a broken file raises nearly anything
-            raise ValueError(f"{path}: not a MATLAB 5 file that can be read ({error})") from error
-    _same(path, "variables", sorted(name for name in content if not name.startswith("__")), sorted(MAT_VARIABLES))
+    try:
+        content = read_matlab(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not a MATLAB 5 file that can be read: {error}") from error
+    _same(path, "variables", sorted(content), sorted(MAT_VARIABLES))
     _same(path, "axis_order", _texts(content["axis_order"]), MAT_AXES)
     _same(path, "conditions", _texts(content["conditions"]), MAT_CONDITIONS)
     _same(path, "model_layers", _texts(content["model_layers"]), list(layers))
@@ -106,33 +96,6 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
             "from 0 to 1"
         )
     return values, names
-
-
-class NumpyUnpickler(Unpickler):
-    """An unpickler that can build NumPy scalars and arrays, and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return one of the admitted builders; any other name is refused before it is imported."""
-        try:
-            return _ADMITTED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(
-                f"it names {module}.{name}, which could run code; admitted are plain data, NumPy scalars and arrays"
-            ) from None
-
-
-def read_pickle(stream: BinaryIO, unpickler: type[NumpyUnpickler] = NumpyUnpickler) -> Any:
-    """Unpickle plain data with NumPy scalars and arrays, and what else an unpickler of the caller's admits.
-
-    Raises
-    ------
-    ValueError
-        When the pickle names anything else (nothing of it is run), is truncated, or is not a pickle.
-    """
-    try:
-        return unpickler(stream).load()
-    except Exception as error:  # a broken pickle raises nearly anything
-        raise ValueError(f"not a pickle that may be read: {error}") from error
 
 
 def read_pickled(path: Path, keys: Sequence[str]) -> dict[str, Any]:

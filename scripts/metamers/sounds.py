@@ -27,6 +27,7 @@ CUT_OFF = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.MU
 UNKNOWN_LENGTH = 0x7FFFFF00  # stated from here on: written as a stream, whose length was not known at the start
 
 QUIETEST = 1e-4  # RMS about the mean of what is no silence: three steps of 16 bits
+LONGEST = 2**28  # samples of a file, over all channels: fifty minutes of stereo at 44,100 Hz
 LARGEST_RATIO = 2000  # of a rate to the greatest common divisor of both, up to which sinc interpolation is cheap
 LOWPASS_WIDTH = 64  # zero crossings of the resampling filter: an edge within 1.6 % of the lower Nyquist frequency
 
@@ -63,8 +64,8 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        When the file is missing, not a sound, damaged, cut off or empty, too short for a sample at the wanted rate, or
-        holds NaN or infinite values.
+        When the file is missing, not a sound, damaged, cut off, empty or absurdly long, too short for a sample at the
+        wanted rate, or holds NaN or infinite values.
     """
     import torch
 
@@ -73,23 +74,7 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
         raise ValueError(f"{path}: there is no such file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: not a sound that can be read: the file is empty; fetch or save it again")
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, subtype, frames = file.samplerate, file.subtype, file.frames
-            channels = file.read(dtype="float32", always_2d=True)
-            said = file.extra_info
-    except soundfile.LibsndfileError as error:
-        raise ValueError(
-            f"{path}: not a sound that can be read, damaged or cut off ({error.error_string}); "
-            "wanted WAV, FLAC, OGG, MP3 or AIFF: fetch or save it again"
-        ) from error
-    for stated, found in CUT_OFF.findall(said):
-        if int(found) < int(stated) < UNKNOWN_LENGTH:
-            raise ValueError(f"{path}: damaged or cut off ({found} of {stated} bytes of sound); fetch or save it again")
-    if len(channels) == 0:
-        raise ValueError(f"{path}: no samples, or cut off before the first; leave it out or fetch it again")
-    if len(channels) < frames:
-        raise ValueError(f"{path}: damaged or cut off ({len(channels)} of {frames} samples); fetch or save it again")
+    channels, rate, subtype = _channels(path)
     if not np.isfinite(channels).all():
         raise ValueError(f"{path}: NaN or infinite values; save it again as 16-bit or finite floating-point sound")
     if subtype in ("PCM_U8", "PCM_S8"):
@@ -106,6 +91,33 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
         logger.warning("%s: sampled at %d Hz, resampled to %d Hz", path, rate, sampling_rate_hz)
         sound = resample(torch.from_numpy(sound), rate, sampling_rate_hz).numpy()
     return sound
+
+
+def _channels(path: Path) -> tuple[np.ndarray, int, str]:
+    """What is in a sound file that is whole: values (sample, channel), sampling rate and type of samples."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames = file.frames
+            if frames * file.channels > LONGEST:
+                raise ValueError(
+                    f"{path}: it says that it has {frames} samples in {file.channels} channels, wanted at most "
+                    f"{LONGEST} in all: damaged, or to be cut"
+                )
+            channels = file.read(dtype="float32", always_2d=True)
+            rate, subtype, said = file.samplerate, file.subtype, file.extra_info
+    except soundfile.LibsndfileError as error:
+        raise ValueError(
+            f"{path}: not a sound that can be read, damaged or cut off ({error.error_string}); "
+            "wanted WAV, FLAC, OGG, MP3 or AIFF: fetch or save it again"
+        ) from error
+    for stated, found in CUT_OFF.findall(said):
+        if int(found) < int(stated) < UNKNOWN_LENGTH:
+            raise ValueError(f"{path}: damaged or cut off ({found} of {stated} bytes of sound); fetch or save it again")
+    if len(channels) == 0:
+        raise ValueError(f"{path}: no samples, or cut off before the first; leave it out or fetch it again")
+    if len(channels) < frames:
+        raise ValueError(f"{path}: damaged or cut off ({len(channels)} of {frames} samples); fetch or save it again")
+    return channels, rate, subtype
 
 
 def fit_length(sound: np.ndarray, samples: int, name: str) -> np.ndarray:
