@@ -3,19 +3,26 @@
 Each is made for real, in namespaces of its own, where the kernel lets this user have some.
 """
 
+import http.server
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+import tiny
+import torch
+import yaml
 from test_workflow import copy_of, small, snakemake
 
 from metamers import files
+from metamers.hashes import sha256_of
 
 NAMESPACES = ("unshare", "--user", "--map-root-user", "--mount", "--net")
 
@@ -140,6 +147,46 @@ def test_a_disk_that_is_lost_during_a_run_and_comes_back(study, undisturbed):
     (study / "results").rmdir()
     (study / "kept").rename(study / "results")
     assert values(study) == undisturbed
+
+
+@pytest.fixture
+def published(study):
+    """The study, whose images and whose first model's weights are at addresses of a server; the server."""
+    public = study / "public"
+    (study / "mine").rename(public)
+    (study / "mine").mkdir()
+    for name in ("builders.py", "models.yaml", "datasets.yaml", "categories.csv"):
+        (public / name).rename(study / "mine" / name)
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=public)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    address = f"http://127.0.0.1:{server.server_port}"
+    rows = (public / "table.csv").read_text().splitlines()[1:]
+    hashed = [f"{row},{sha256_of(public / row.split(',')[0])}" for row in rows]
+    (study / "mine" / "table.csv").write_text("\n".join(["file,category,sha256", *hashed]) + "\n")
+    torch.manual_seed(0)
+    torch.save(tiny.convolutional().state_dict(), public / "weights.pt")
+    weights = {"url": f"{address}/weights.pt", "sha256": sha256_of(public / "weights.pt")}
+    for name, of, key, value in (
+        ("models", "first", "weights", weights),
+        ("datasets", "own", "files", {"url": address}),
+    ):
+        path = study / "mine" / f"{name}.yaml"
+        registry = yaml.safe_load(path.read_text())
+        registry[of][key] = value
+        path.write_text(yaml.safe_dump(registry, sort_keys=False))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@namespaces
+def test_after_retrieve_no_rule_asks_for_the_network(study, published):
+    within(study, "failing refused.log results/small/stimuli/own.nc")
+    assert "127.0.0.1" in (study / "refused.log").read_text()
+    snakemake(study, "retrieve", "--configfile", "small.yaml")
+    within(study, "workflow run.log")
+    assert (study / "results/small/report/index.html").is_file()
 
 
 def test_a_second_workflow_in_the_same_place_is_refused_and_the_first_goes_on(study, undisturbed):
