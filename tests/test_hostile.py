@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from test_retrieve import CONTENT, SHA256
 
-from metamers import config, excerpts, images, pickles, retrieve
+from metamers import checkpoints, config, excerpts, images, pickles, retrieve
 from metamers.models import read_weights
 from metamers.names import ConfigurationError
 
@@ -223,6 +223,7 @@ _RECORD = (3, "|", None, ("a",), {"a": (np.dtype("i8"), 9)}, 10, 1, 16)
         (_array((2**62, 4), np.dtype("f8"), b""), "shape or type is damaged"),
         (_array((-1,), np.dtype("f8"), b""), "shape or type is damaged"),
         (_Says(np._core.multiarray._reconstruct, (np.ndarray, (2**40,), b"b"), None), "does not begin empty"),
+        (_Says(np.ndarray, ((2**30,), np.dtype("f8")), None), "not callable"),
         (_Says(np._core.multiarray.scalar, (np.dtype("f8"), b"1"), None), "scalar of 1 bytes, wanted 8"),
         (_Says(np._core.multiarray.scalar, (np.dtype("O"), b"12345678"), None), "neither number nor text"),
     ],
@@ -231,6 +232,28 @@ def test_a_pickle_that_gives_numpy_a_wrong_state_is_refused(said, message):
     """Some of these end the process that unpickles them with NumPy alone."""
     with pytest.raises(ValueError, match=message):
         pickles.read_pickle(io.BytesIO(pickle.dumps(said, protocol=4)))
+
+
+def test_a_record_that_is_a_field_of_itself_is_refused():
+    dtype = b"cnumpy\ndtype\n(X\x02\0\0\0V8\x89\x88tR\x94"
+    state = b"(K\x03X\x01\0\0\0|NX\x01\0\0\0a\x85}X\x01\0\0\0ah\0K\0\x86sK\x08K\x01K\x10t"
+    with pytest.raises(ValueError, match="another one's"):
+        pickles.read_pickle(io.BytesIO(b"\x80\x04" + dtype + state + b"b."))
+
+
+@pytest.mark.parametrize(
+    ("name", "unpickler"),
+    [
+        ("numpy dtype", pickles.NumpyUnpickler),
+        ("pandas Series", excerpts._KeepingUnpickler),
+        ("_codecs encode", excerpts._KeepingUnpickler),
+        ("torch._utils _rebuild_tensor_v2", checkpoints._Unpickler),
+    ],
+)
+def test_a_pickle_that_would_change_a_function_or_a_class_is_refused(name, unpickler):
+    content = b"\x80\x04c" + name.replace(" ", "\n").encode() + b"\nN}X\x0c\0\0\0__defaults__)s\x86b."
+    with pytest.raises(ValueError, match="which is not its own"):
+        pickles.read_pickle(io.BytesIO(content), unpickler)
 
 
 @pytest.mark.parametrize("protocol", [2, 4])

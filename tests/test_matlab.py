@@ -58,6 +58,7 @@ def test_every_public_file_is_what_scipy_reads(mirror):
         (written({"x": np.ones(9)})[:140], "ends within an element"),
         (written({"x": np.ones(9)}, do_compression=True)[:-8], "ends within|cut off"),
         (written({"x": np.zeros(LARGEST // 8)}, do_compression=True), "more than"),
+        (written({name: np.zeros(LARGEST // 16) for name in "ab"}, do_compression=True), "more than"),
         (written({"x": np.ones(1)}) + written({"x": np.ones(1)})[128:], "two variables 'x'"),
     ],
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-LARGEST = 2**26  # bytes of what is unpacked
+LARGEST = 2**26  # bytes of all that is unpacked
 HEADER = 128  # bytes: a text, then version and byte order
 
 MATRIX, COMPRESSED = 14, 15  # types of elements
@@ -34,10 +34,14 @@ def read_matlab(content: bytes) -> dict[str, np.ndarray]:
     order = {b"IM": "<", b"MI": ">"}.get(content[HEADER - 2 : HEADER])
     if order is None:
         raise ValueError("it has no header of a MATLAB 5 file")
-    found = {}
+    found, room = {}, LARGEST
     for kind, data in _elements(content[HEADER:], order):
-        unpacked = list(_elements(_inflated(data), order)) if kind == COMPRESSED else [(kind, data)]
-        for inner, matrix in unpacked:
+        elements = [(kind, data)]
+        if kind == COMPRESSED:
+            unpacked = _inflated(data, room)
+            room -= len(unpacked)
+            elements = _elements(unpacked, order)
+        for inner, matrix in elements:
             if inner != MATRIX:
                 raise ValueError(f"it has an element of type {inner}, wanted an array ({MATRIX})")
             name, values = _array(matrix, order)
@@ -69,14 +73,15 @@ def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
         place = after
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: bytes, room: int) -> bytes:
+    """What is packed in them, if it has at most so many bytes."""
     inflating = zlib.decompressobj()
     try:
-        unpacked = inflating.decompress(data, LARGEST)
+        unpacked = inflating.decompress(data, max(room, 1))  # 0 would set no limit
     except zlib.error as error:
         raise ValueError(f"it has an element that cannot be unpacked ({error})") from error
     if inflating.unconsumed_tail or not inflating.eof:
-        raise ValueError(f"it has an element that is cut off, or unpacks to more than {LARGEST} bytes")
+        raise ValueError(f"it has an element that is cut off, or it unpacks to more than {LARGEST} bytes")
     return unpacked
 
 

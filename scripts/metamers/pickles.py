@@ -7,10 +7,12 @@ states that are wrong, by which the process ends or worse.
 import math
 import pickle
 import re
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
+ARRAY = "numpy.ndarray"  # what a pickle may name, and hand to _reconstruct, but not call
 PLAIN = re.compile(r"[<>=|]?[biufcSUOV]\d{0,9}")  # types of arrays and scalars that are admitted
 OF_FIELDS = 16  # flag of a type with fields, none of them objects
 
@@ -22,9 +24,16 @@ class Unpickler(pickle._Unpickler):
     that the file says, before they know whether it has as many bytes. No file that is read here has one.
     """
 
+    def load_build(self) -> None:
+        """Give an object its state; what builds objects has none, and is the same for all pickles."""
+        built = self.stack[-2]
+        if isinstance(built, type | FunctionType | BuiltinFunctionType):
+            raise pickle.UnpicklingError(f"it changes {built.__name__}, which is not its own")
+        super().load_build()
+
     dispatch: ClassVar = {
         code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
-    }
+    } | {pickle.BUILD[0]: load_build}
 
 
 def _dtype(code: Any, *_how: Any) -> np.dtype:
@@ -36,7 +45,7 @@ def _dtype(code: Any, *_how: Any) -> np.dtype:
 
 def _empty(kind: Any, shape: Any, _type: Any) -> np.ndarray:
     """An array whose shape, type and values are its state."""
-    if kind is not np.ndarray or shape != (0,):
+    if kind is not ARRAY or shape != (0,):
         raise pickle.UnpicklingError("it has a NumPy array that does not begin empty")
     return np.empty(0)
 
@@ -59,22 +68,22 @@ def _check_type(dtype: np.dtype, state: Any) -> None:
         known = (size, alignment) in {(-1, -1), (dtype.itemsize, dtype.alignment)} and flags == dtype.flags
     else:
         known = dtype.kind == "V" and (size, alignment, flags) == (dtype.itemsize, 1, OF_FIELDS)
-        known = known and _are_fields(names, fields, size)
+        known = known and _are_fields(names, fields, dtype)
     if subarray is not None or not known:
         raise pickle.UnpicklingError(f"it has a NumPy type {dtype} with a state {state!r}, which is another one's")
 
 
-def _are_fields(names: Any, fields: Any, size: int) -> bool:
-    """Whether these are fields of a record of so many bytes: plain types, each within the record."""
+def _are_fields(names: Any, fields: Any, record: np.dtype) -> bool:
+    """Whether these are fields of a record: plain types other than itself, each within it."""
     if not isinstance(names, tuple) or not isinstance(fields, dict) or set(names) != fields.keys():
         return False
     for field in fields.values():
         if not isinstance(field, tuple) or len(field) != 2:
             return False
         dtype, offset = field
-        if not isinstance(dtype, np.dtype) or dtype.hasobject or dtype.fields or type(offset) is not int:
+        if not isinstance(dtype, np.dtype) or dtype is record or dtype.hasobject or dtype.fields:
             return False
-        if not 0 <= offset <= size - dtype.itemsize:
+        if type(offset) is not int or not 0 <= offset <= record.itemsize - dtype.itemsize:
             return False
     return len(set(names)) == len(names) and all(isinstance(name, str) for name in names)
 
@@ -93,7 +102,7 @@ def _check_array(state: Any) -> None:
 
 
 # All that a pickle of NumPy scalars and arrays needs. Nothing is imported, and no attribute followed.
-_ADMITTED: dict[tuple[str, str], Any] = {("numpy", "dtype"): _dtype, ("numpy", "ndarray"): np.ndarray} | {
+_ADMITTED: dict[tuple[str, str], Any] = {("numpy", "dtype"): _dtype, ("numpy", "ndarray"): ARRAY} | {
     (module, name): build
     for module in ("numpy.core.multiarray", "numpy._core.multiarray")
     for name, build in (("scalar", _scalar), ("_reconstruct", _empty))
