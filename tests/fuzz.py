@@ -4,6 +4,7 @@
 reader raises another kind of error than its callers expect, hangs, or takes too much memory; the bytes lie in the folder.
 """
 
+import pickle
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ import atheris
 
 with atheris.instrument_imports(include=["metamers", "yaml"]):
     from test_fuzz import READERS
+
+for load in set(pickle._Unpickler.dispatch.values()):
+    atheris.instrument_func(load)
 
 
 def main(name: str, folder: Path, *options: str) -> None:

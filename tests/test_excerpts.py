@@ -21,12 +21,12 @@ def clip(seed, samples=2 * RATE):
     return 0.3 + 0.02 * np.random.default_rng(seed).standard_normal(samples)
 
 
-def study_pickle(path, row=lambda facts: facts, protocol=4, **changes):
+def study_pickle(path, row=lambda facts: facts, protocol=4, samples=2 * RATE, **changes):
     """A pickle as the study's; ``row`` makes the metadata, ``changes`` replace excerpts or the order."""
     content = {"Dataset_Word_Order": list(WORDS)}
     for n, word in enumerate(WORDS):
         facts = {"word": word, "word_int": INDEX[word], "sr": RATE, "path": f"/x/{word}", "source": "WSJ"}
-        content[word] = {"dataframe_metadata": row(facts), "audio_clips": [clip(n)]}
+        content[word] = {"dataframe_metadata": row(facts), "audio_clips": [clip(n, samples)]}
     path.write_bytes(pickle.dumps(content | changes, protocol=protocol))
     return path
 

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 # A network that dawdles until a file lies beside it, so that a job of it cannot end before it has been interrupted.
 SLOW = """
 
+import time
 from pathlib import Path
 
 

@@ -246,6 +246,11 @@ def published_at(
         Theirs, (stimulus,).
     steps
         That number, of all step sizes together.
+
+    Raises
+    ------
+    ValueError
+        When the wanted error is 0.
     """
     parts = [slice(place, place + at_once) for place in range(0, len(natural), at_once)]
     with torch.no_grad():
@@ -261,14 +266,20 @@ def published_at(
     found: dict[int, tuple[torch.Tensor, np.ndarray]] = {}
     distances: dict[int, float] = {}  # logarithm of the error, as part of what is wanted
     steps = min(first, settings["steps"])
+    if wanted <= 0:
+        raise ValueError(f"{stage}: wanted a match of {wanted}, with which no number of steps ends")
     while steps not in found and len(found) < TRIES:
         found[steps] = ended(steps)
-        distances[steps] = float(np.log(found[steps][1].mean() / wanted))
+        distances[steps] = float(np.log(max(found[steps][1].mean() / wanted, 1e-9)))
         logger.info("%s: %d steps at each size end %.1f%% off", stage, steps, 100 * np.expm1(distances[steps]))
         if abs(distances[steps]) <= np.log1p(ALIKE):
             break
         steps = _next_steps(distances, settings["steps"])
     nearest = min(distances, key=lambda steps: abs(distances[steps]))
+    if abs(distances[nearest]) > np.log1p(ALIKE):
+        logger.warning(
+            "%s: the published procedure comes no nearer than %.1f%%", stage, 100 * np.expm1(distances[nearest])
+        )
     return *found[nearest], number_of_steps(dict(settings) | {"steps": nearest})
 
 

@@ -5,6 +5,8 @@ beside the weights: arguments of the command line, schedules, functions that dil
 becomes a placeholder, of which only the name is known. TorchScript archives are read the same way, as state dicts.
 """
 
+import math
+import pickle
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -13,22 +15,15 @@ from typing import Any, BinaryIO
 
 import torch
 
-from metamers.pickles import Unpickler
-
-# What is built; all else is a placeholder.
-BUILT = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-    ("torch", "Size"): torch.Size,
-}
-
+from metamers.pickles import StandIn, Unpickler, check_keys
 
 # Tensors that a traced network keeps beside its weights: of a transformer the mask of its attention, of CLIP its sizes.
 NO_WEIGHTS = ("attn_mask", "input_resolution", "context_length", "vocab_size")
+MOST_REPEATED = 2**28  # values of a tensor that repeats those of its storage
+MOST_PARTS, LONGEST_NAME = 1_000_000, 1000  # of the modules of a TorchScript archive
 
 
-class Placeholder:
+class Placeholder(StandIn):
     """Stands for an object that is not built; takes whatever a pickle does to it and does nothing."""
 
     def __new__(cls, *_arguments: Any, **_named: Any) -> "Placeholder":
@@ -54,6 +49,35 @@ class Placeholder:
 
     def extend(self, _values: Any) -> None:
         """Do nothing."""
+
+
+def _ordered(pairs: Any = ()) -> OrderedDict:
+    pairs = [(key, value) for key, value in pairs]
+    check_keys(key for key, _ in pairs)
+    return OrderedDict(pairs)
+
+
+def _tensor(storage: Any, offset: int, size: tuple, stride: tuple, *_how: Any) -> torch.Tensor:
+    """Part of a storage; PyTorch's own function would enlarge one that is too small, to whatever is asked for."""
+    if isinstance(storage, torch.storage.TypedStorage):
+        untyped = storage._untyped_storage
+        storage = torch.empty(0, dtype=storage.dtype, device=untyped.device).set_(untyped)
+    if (values := math.prod(size)) > max(storage.numel(), MOST_REPEATED):
+        raise pickle.UnpicklingError(f"it has a tensor of {values} values in a storage of {storage.numel()}")
+    return storage.as_strided(size, stride, offset)
+
+
+def _parameter(tensor: Any, *_how: Any) -> Any:
+    return tensor
+
+
+# What is built; all else is a placeholder.
+BUILT = {
+    ("collections", "OrderedDict"): _ordered,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch", "Size"): torch.Size,
+}
 
 
 class _Unpickler(Unpickler):
@@ -103,8 +127,6 @@ def _read_torchscript(archive: zipfile.ZipFile, root: str) -> Any:
         def find_class(self, module: str, name: str) -> Any:
             if module == "torch" and name.endswith("Storage"):
                 return torch.storage._get_dtype_from_pickle_storage_type(name)
-            if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-                return lambda storage, offset, size, stride, *_: storage.as_strided(size, stride, offset).clone()
             return super().find_class(module, name)
 
         def persistent_load(self, place: tuple) -> torch.Tensor:
@@ -115,12 +137,17 @@ def _read_torchscript(archive: zipfile.ZipFile, root: str) -> Any:
         return Unpickler(stream).load()
 
 
-def _state_dict(module: Any, prefix: str = "") -> dict[str, torch.Tensor]:
-    """Tensors of a TorchScript module and its parts, named as in a state dict."""
-    found = {}
-    for name, value in module.state.items():
-        if isinstance(value, torch.Tensor) and name not in NO_WEIGHTS:
-            found[f"{prefix}{name}"] = value
+def _state_dict(module: Placeholder) -> dict[str, torch.Tensor]:
+    """Tensors of a TorchScript module and its parts, in their order, named as in a state dict."""
+    found, left, parts = {}, [("", module)], 0
+    while left:
+        path, value = left.pop()
+        if isinstance(value, torch.Tensor):
+            found[path] = value
         elif isinstance(value, Placeholder) and isinstance(value.state, dict):
-            found |= _state_dict(value, f"{prefix}{name}.")
+            parts += len(value.state)
+            if parts > MOST_PARTS or len(path) > LONGEST_NAME:
+                raise ValueError(f"its modules have more than {MOST_PARTS} parts, or longer names than {LONGEST_NAME}")
+            inner = [(name, part) for name, part in value.state.items() if name not in NO_WEIGHTS]
+            left += [(f"{path}.{name}".lstrip("."), part) for name, part in reversed(inner)]
     return found

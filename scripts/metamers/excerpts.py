@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from metamers.pickles import NumpyUnpickler, read_pickle
+from metamers.pickles import NumpyUnpickler, StandIn, read_pickle, short
 from metamers.sounds import fit_length, labelled_sounds, resample, with_rms
 
 logger = logging.getLogger("metamers")
@@ -27,24 +27,10 @@ FACTS = ("word", "word_int", "sr")
 SLICES = (("builtins", "slice"), ("__builtin__", "slice"))  # what pandas says of columns, under Python 3 and 2
 
 
-class Kept:
-    """What a pickle says of an object: the arguments and the state that it would be made from."""
-
-    def __new__(cls, *arguments: Any, **named: Any) -> "Kept":
-        """Keep the arguments, and do nothing with them."""
-        kept = super().__new__(cls)
-        kept.parts = [*arguments, *named.values()]
-        return kept
-
-    def __setstate__(self, state: Any) -> None:
-        """Keep the state, and do nothing with it."""
-        self.parts.append(state)
-
-
 def _encoded(text: str, encoding: str = "latin1") -> bytes:
     """How older pickles write bytes."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it encodes text as {encoding}, which no pickle of bytes does")
+    if not isinstance(text, str) or encoding != "latin1":
+        raise pickle.UnpicklingError(f"it encodes text as {short(encoding)}, which no pickle of bytes does")
     return text.encode("latin1")
 
 
@@ -54,41 +40,41 @@ class _KeepingUnpickler(NumpyUnpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return a stand-in for whatever is of pandas; nothing is imported."""
         if f"{module}.".startswith("pandas.") or (module, name) in SLICES:
-            return type(name, (Kept,), {})
+            return type(name, (StandIn,), {})
         if (module, name) == ("_codecs", "encode"):
             return _encoded
         return super().find_class(module, name)
 
 
-def _arrays(thing: Any, seen: set[int]) -> Iterator[np.ndarray]:
-    """All one-dimensional arrays in what was kept of an object; of a column of one, its only row."""
-    if id(thing) in seen:
-        return
-    seen.add(id(thing))
-    if isinstance(thing, np.ndarray):
-        yield thing.ravel()
-    elif isinstance(thing, Kept):
-        parts = getattr(thing, "parts", [])
-        for part in parts:
-            yield from _arrays(part, seen)
-    elif isinstance(thing, Mapping):
-        for part in thing.values():
-            yield from _arrays(part, seen)
-    elif isinstance(thing, list | tuple):
-        for part in thing:
-            yield from _arrays(part, seen)
+def _arrays(thing: Any) -> Iterator[np.ndarray]:
+    """All arrays, made one-dimensional, in what was kept of an object; of a column of one, its only row."""
+    seen, left = set(), [thing]
+    while left:
+        thing = left.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, np.ndarray):
+            yield thing.ravel()
+        elif isinstance(thing, StandIn):
+            left += reversed(thing.parts)
+        elif isinstance(thing, Mapping):
+            left += reversed(thing.values())
+        elif isinstance(thing, list | tuple):
+            left += reversed(thing)
 
 
 def _facts(metadata: Any, key: str) -> dict[str, Any]:
     """The row of metadata of an excerpt: a dictionary, or what was kept of a pandas Series."""
     if isinstance(metadata, Mapping):
-        return dict(metadata)
-    arrays = list(_arrays(metadata, set()))
+        return {key: value for key, value in metadata.items() if isinstance(key, str)}
+    arrays = list(_arrays(metadata))
     labels = next((a for a in arrays if set(FACTS) <= {x for x in a.tolist() if isinstance(x, str)}), None)
     if labels is not None:
         for values in arrays:
             if len(values) == len(labels) and values.tolist() != labels.tolist():
-                return dict(zip(labels.tolist(), values.tolist(), strict=True))
+                pairs = zip(labels.tolist(), values.tolist(), strict=True)
+                return {label: value for label, value in pairs if isinstance(label, str)}
     raise ValueError(f"{key}.{METADATA}: wanted a dictionary or a pandas Series with {', '.join(FACTS)}")
 
 
@@ -142,6 +128,21 @@ def read_vocabulary(path: str | Path, classes: int) -> dict[str, int]:
     return {str(word): int(index) for word, index in sorted(found.items(), key=lambda item: item[1])}
 
 
+def _first_clip(clips: Any) -> np.ndarray | None:
+    """The first of an excerpt's arrays of real numbers, or None where there is none."""
+    if not isinstance(clips, list | tuple | np.ndarray) or not len(clips):
+        return None
+    first = clips[0]
+    return first if isinstance(first, np.ndarray) and first.dtype.kind in "iuf" else None
+
+
+def _whole(value: Any, key: str) -> int:
+    """A whole number, which may be written with a point."""
+    if not isinstance(value, int | float | np.integer | np.floating) or not float(value).is_integer():
+        raise ValueError(f"{key}: found {short(value)}, wanted a whole number")
+    return int(value)
+
+
 def excerpt_dataset(
     path: str | Path, number: int, classes: Mapping[str, list[int]], sampling_rate_hz: int, duration_s: float
 ) -> xr.Dataset:
@@ -171,7 +172,9 @@ def excerpt_dataset(
     """
     path = Path(path)
     content = _read(path, (ORDER,))
-    order = [str(word) for word in content[ORDER]]
+    order = content[ORDER]
+    if not isinstance(order, list) or not all(isinstance(word, str) for word in order):
+        raise ValueError(f"{path}: {ORDER}: wanted a list of words")
     if len(order) != number or len(set(order)) != number or any(word not in content for word in order):
         raise ValueError(f"{path}: {ORDER}: {len(set(order))} words, wanted {number}, each once and with its excerpt")
     samples = round(sampling_rate_hz * duration_s)
@@ -179,17 +182,19 @@ def excerpt_dataset(
     for place, word in enumerate(order):
         key = f"{path}: {word}"
         excerpt = content[word]
-        if not isinstance(excerpt, dict) or METADATA not in excerpt or not len(excerpt.get(CLIPS, ())):
-            raise ValueError(f"{key}: wanted a dictionary with {METADATA} and {CLIPS}")
+        clip = _first_clip(excerpt.get(CLIPS)) if isinstance(excerpt, dict) and METADATA in excerpt else None
+        if clip is None:
+            raise ValueError(f"{key}: wanted a dictionary with {METADATA} and {CLIPS}, arrays of real numbers")
         facts = _facts(excerpt[METADATA], key)
         if any(fact not in facts for fact in FACTS) or facts["word"] != word:
             raise ValueError(
-                f"{key}: its {METADATA} is of {facts.get('word')!r}; wanted {', '.join(FACTS)} of {word!r}"
+                f"{key}: its {METADATA} is of {short(facts.get('word'))}; wanted {', '.join(FACTS)} of {word!r}"
             )
-        if classes.get(word) != [int(facts["word_int"])]:
-            raise ValueError(f"{key}: class {facts['word_int']}, but in the vocabulary {classes.get(word)}")
-        sound = np.asarray(excerpt[CLIPS][0], dtype=np.float64).ravel()
-        if (rate := round(float(facts["sr"]))) != sampling_rate_hz:
+        label, rate = (_whole(facts[fact], f"{key}: {fact}") for fact in ("word_int", "sr"))
+        if classes.get(word) != [label]:
+            raise ValueError(f"{key}: class {label}, but in the vocabulary {classes.get(word)}")
+        sound = clip.astype(np.float64).ravel()
+        if rate != sampling_rate_hz:
             import torch  # here, as in metamers.sounds
 
             logger.warning("%s: sampled at %d Hz, resampled to %d Hz", key, rate, sampling_rate_hz)

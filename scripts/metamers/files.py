@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +114,23 @@ def replace_whole(path: str | Path, write: Callable[[Path], None]) -> None:
         When writing fails (a full disk, a read-only folder); what was half-written is removed, an older file stays.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             write(partial)
             with partial.open("rb+") as stream:
                 os.fsync(stream.fileno())
             partial.replace(path)
         manifest.record(path)
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    """Delete a file if it is there; where that cannot be, on a disk that is read-only now, something else is said."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def write(path: str | Path, content: str | bytes) -> None:
@@ -247,7 +253,7 @@ def growing(path: str | Path, dimension: str, **provenance: Any) -> Iterator[Cal
     """
     path = Path(path)
     grown = path.with_name(f".{path.name}.{os.getpid()}.growing")
-    grown.unlink(missing_ok=True)  # of a process that was killed, and had this one's number
+    _remove(grown)  # of a process that was killed, and had this one's number
 
     @spent("writing")
     def append(piece: xr.Dataset) -> None:
@@ -274,7 +280,7 @@ def growing(path: str | Path, dimension: str, **provenance: Any) -> Iterator[Cal
                     file.setncatts(attributes)
             replace_whole(path, grown.replace)
     finally:
-        grown.unlink(missing_ok=True)
+        _remove(grown)
 
 
 @spent("loading")
@@ -289,7 +295,7 @@ def load(path: str | Path) -> xr.Dataset:
     try:
         return xr.load_dataset(path, engine="netcdf4")
     except (OSError, RuntimeError, ValueError) as error:
-        if not Path(path).exists():
+        if not os.path.exists(path):  # Path.exists() raises where a disk of the network is lost
             raise OSError(
                 f"{path} is not there. Was it deleted, or its disk unmounted, while the run went on? Run again."
             ) from error

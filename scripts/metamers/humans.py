@@ -15,7 +15,7 @@ import xarray as xr
 from metamers.files import replace_whole
 from metamers.matlab import read_matlab
 from metamers.names import INPUT_STAGE, NATURAL
-from metamers.pickles import read_pickle
+from metamers.pickles import read_pickle, short
 
 OBSERVERS = ("human", "model")
 OTHER_MODELS = "other_models"
@@ -156,9 +156,10 @@ def read_judgement(path: str | Path, layers: Iterable[str], answers: str, averag
             raise ValueError(f"{path}: {answers}: {layer}: wanted a list of 1 to {PUBLISHED_STIMULI} booleans")
         proportions[layer] = float(np.mean(given))
         stated = content[average][layer]
-        if not isinstance(stated, float) or not np.isclose(stated, proportions[layer]):  # np.float64 is a float
+        mean = proportions[layer]
+        if not isinstance(stated, float) or not np.isclose(stated, mean):  # np.float64 is a float
             raise ValueError(
-                f"{path}: {average}: {layer}: found {stated}, wanted {proportions[layer]}, the mean of the answers"
+                f"{path}: {average}: {layer}: found {short(stated)}, wanted {mean}, the mean of the answers"
             )
     return proportions
 

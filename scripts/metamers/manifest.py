@@ -60,7 +60,9 @@ def manifest_of(run: str | Path) -> Path:
 
 
 def check_writable(run: str | Path) -> None:
-    """Make sure that files can be made in a run's folder, which is made where there is none, before the first job is.
+    """Make sure that files can be made in a run's folder, which is made where there is none, and beside it.
+
+    For before the first job.
 
     Raises
     ------
@@ -69,13 +71,15 @@ def check_writable(run: str | Path) -> None:
     """
     try:
         Path(run).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=run) as probe:
-            probe.write(b"x")
-            probe.flush()
+        for folder in (Path(run), manifest_of(run).parent):
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                probe.write(b"x")
+                probe.flush()
+                os.fsync(probe.fileno())  # before which a disk of the network may not say that it is full
     except OSError as error:
         raise OSError(
-            f"{run}: nothing can be written here ({error.strerror}). Wanted: a folder of yours, on a disk that has "
-            "room and is mounted for writing. Nothing has been done."
+            f"{run}: nothing can be written here, or beside it ({error.strerror}). Wanted: a folder of yours, on a "
+            "disk that has room and is mounted for writing. Nothing has been done."
         ) from error
 
 

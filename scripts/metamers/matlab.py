@@ -8,10 +8,12 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
 LARGEST = 2**26  # bytes of all that is unpacked
+MOST_TEXTS = 100_000  # in a variable
 HEADER = 128  # bytes: a text, then version and byte order
 
 MATRIX, COMPRESSED = 14, 15  # types of elements
@@ -87,9 +89,10 @@ def _inflated(data: bytes, room: int) -> bytes:
 
 def _array(data: bytes, order: str) -> tuple[str, np.ndarray]:
     """Name and values of an array."""
-    parts = list(_elements(data, order))
+    parts = list(islice(_elements(data, order), 5))
     if len(parts) != 4:
-        raise ValueError(f"it has an array of {len(parts)} parts, wanted 4: flags, shape, name and real values")
+        found = len(parts) if len(parts) < 4 else "more"
+        raise ValueError(f"it has an array of {found} parts, wanted 4: flags, shape, name and real values")
     (_, flags), (_, lengths), (_, name), (kind, values) = parts
     if len(flags) != 8 or len(lengths) % 4 or not 8 <= len(lengths) <= 4 * 32:
         raise ValueError("it has an array whose flags or shape are damaged")
@@ -115,6 +118,6 @@ def _texts(name: str, shape: tuple[int, ...], kind: int, values: bytes, order: s
         characters = values.decode(encoding) if encoding else None
     except UnicodeDecodeError:
         characters = None
-    if characters is None or len(shape) != 2 or len(characters) != math.prod(shape):
+    if characters is None or len(shape) != 2 or len(characters) != math.prod(shape) or shape[0] > MOST_TEXTS:
         raise ValueError(f"its variable {name!r} is not rows of characters of its shape {shape}")
     return np.array(["".join(characters[row :: shape[0]]) for row in range(shape[0])], dtype=str)

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import torch
 from torch.optim import Adam, NAdam, Optimizer, RAdam
 
+SHORTEST = 1e-18  # root mean square of a gradient: squares of shorter ones are 0 in float32
+
 
 class AdamMini(Optimizer):
     """Adam with one running average of the squared gradient for each stimulus, instead of one for each of its values.
@@ -29,7 +31,7 @@ class AdamMini(Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:
-        """Take a step along the tensors' ``grad``; of a gradient that is 0 everywhere, none."""
+        """Take a step along the running average of the tensors' ``grad``; none while that was 0 everywhere."""
         for group in self.param_groups:
             beta_1, beta_2 = group["betas"]
             for parameter in group["params"]:
@@ -42,7 +44,7 @@ class AdamMini(Optimizer):
                 state["square"].lerp_(mean_square, 1 - beta_2)
                 mean = state["mean"] / (1 - beta_1 ** state["step"])
                 length = (state["square"] / (1 - beta_2 ** state["step"])).sqrt()
-                parameter.sub_(group["lr"] * mean / length.clamp(min=torch.finfo(length.dtype).tiny))
+                parameter.sub_(group["lr"] * mean / length.clamp(min=SHORTEST))
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adam_mini": AdamMini, "nadam": NAdam, "radam": RAdam}

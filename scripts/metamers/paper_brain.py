@@ -16,6 +16,7 @@ import xarray as xr
 from metamers.brain import best_stage_left_out
 from metamers.compare import CORRELATIONS, bootstrap_intervals, correlations
 from metamers.humans import DECIMALS, OBSERVERS, pooled, read_pickled, stage_union
+from metamers.pickles import short
 from metamers.tables import read_table
 
 ALL_VOXELS = "all"  # the region that is every voxel of auditory cortex that was measured
@@ -178,6 +179,15 @@ def brain_score_dataset(scores: xr.Dataset, people: pd.DataFrame, bootstrap: int
     return scores.merge(against_people(scores["brain_score"], scores["best_stage"], people, bootstrap, seed))
 
 
+def _array(path: Path, name: str, part: Any) -> np.ndarray:
+    """An array of numbers in a dictionary or a table of a public pickle."""
+    names = part.dtype.names or () if isinstance(part, np.ndarray) else part if isinstance(part, Mapping) else ()
+    found = part[name] if name in names else None
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
+        raise ValueError(f"{path}: {name}: found {type(found).__name__}, wanted an array of numbers")
+    return found
+
+
 def read_voxels(
     path: str | Path, regions: Sequence[str], participants: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -211,18 +221,20 @@ def read_voxels(
     """
     path = Path(path)
     content = read_pickled(path, sorted(VOXEL_KEYS))
-    if repr(bytes(content["layer_name"])) not in path.name:
-        raise ValueError(f"{path}: layer_name: found {content['layer_name']}, wanted that of the file's name")
-    values = np.asarray(content["r2s"])
+    layer = content["layer_name"]
+    if not isinstance(layer, bytes) or repr(bytes(layer)) not in path.name:
+        raise ValueError(f"{path}: layer_name: found {short(layer)}, wanted that of the file's name")
+    values = _array(path, "r2s", content)
     if values.ndim != 2 or values.dtype.kind != "f" or not (np.isfinite(values) & (values >= 0)).all():
         raise ValueError(f"{path}: r2s: wanted (voxel, split) of finite numbers from 0")
-    subject = np.asarray(content["voxel_meta"]["subj_idx"])
+    subject = _array(path, "subj_idx", content["voxel_meta"])
     if subject.shape != values.shape[:1] or len(np.unique(subject)) != participants:
         raise ValueError(
             f"{path}: voxel_meta: found {subject.size} voxels of {len(np.unique(subject))} participants, wanted "
             f"{len(values)} of {participants}"
         )
-    names, masks = list(content["roi_masks"]["mask_names"]), np.asarray(content["roi_masks"]["masks"])
+    masks, names = _array(path, "masks", content["roi_masks"]), content["roi_masks"].get("mask_names")
+    names = [str(name) for name in names] if isinstance(names, list | tuple | np.ndarray) else short(names)
     if names != list(regions) or masks.shape != (len(values), len(regions)) or not np.isin(masks, (0, 1)).all():
         raise ValueError(
             f"{path}: roi_masks: found {names} of shape {masks.shape}, wanted {list(regions)} of 0 and 1 for each voxel"

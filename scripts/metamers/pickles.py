@@ -1,116 +1,237 @@
 """Readers of foreign pickles, which run nothing of them.
 
-Unpicklers of others are not enough: a pickle gives the objects that it may build their state, and NumPy takes over
-states that are wrong, by which the process ends or worse.
+While a pickle is read, whatever it names is a stand-in, which keeps what is said of it. Arrays are made afterwards, of
+what was found to be right: NumPy takes over states that are wrong, or that a pickle changes under its hands, by which
+the process ends or worse. And a pickle is a program for a machine that trusts it: what could make that machine take
+gigabytes, or compute without end, is refused at the opcode.
 """
 
+import io
 import math
 import pickle
 import re
-from types import BuiltinFunctionType, FunctionType
+import reprlib
+from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-ARRAY = "numpy.ndarray"  # what a pickle may name, and hand to _reconstruct, but not call
 PLAIN = re.compile(r"[<>=|]?[biufcSUOV]\d{0,9}")  # types of arrays and scalars that are admitted
 OF_FIELDS = 16  # flag of a type with fields, none of them objects
+ORDERED = "iufcU"  # kinds of types whose values have a byte order
+MOST_OBJECTS = 2**22  # in arrays of objects, in one pickle
+
+# What may be a key, or a member of a set: hashing others can take forever, or the process' stack. Larger whole numbers
+# can all have the same hash.
+HASHED = (str, bytes, float, type(None), np.str_, np.bytes_, np.bool_, np.integer, np.floating)
+LARGEST_KEY = 2**60
+
+# No file that is read has these: bytearrays and buffers, and what other readers registered with Python.
+REFUSED = (pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER, pickle.EXT1, pickle.EXT2, pickle.EXT4)
+
+
+class StandIn:
+    """What a pickle says of an object: the arguments and the states that it would be made from, as ``parts``."""
+
+    def __new__(cls, *arguments: Any, **named: Any) -> "StandIn":
+        """Keep the arguments, and do nothing with them."""
+        stand_in = super().__new__(cls)
+        stand_in.parts = [*arguments, *named.values()]
+        return stand_in
+
+    def __init__(self, *_arguments: Any, **_named: Any):
+        """All is done."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep the state, and do nothing with it."""
+        self.parts.append(state)
+
+
+def check_keys(keys: Iterable[Any]) -> None:
+    """Raise for what may not be hashed: all but numbers, texts, and tuples of these."""
+    for key in keys:
+        for part in key if type(key) is tuple else (key,):
+            if not isinstance(part, HASHED) and not (isinstance(part, int) and abs(part) < LARGEST_KEY):
+                raise pickle.UnpicklingError(f"it has a key of type {type(part).__name__}, wanted a number or a text")
 
 
 class Unpickler(pickle._Unpickler):
-    """The unpickler that is written in Python, without what lets a few bytes take gigabytes.
+    """The unpickler that is written in Python, of which every opcode does only what plain data need.
 
-    That in C makes room for as many remembered objects as the file says; both make room for a bytearray of a length
-    that the file says, before they know whether it has as many bytes. No file that is read here has one.
+    Whatever a subclass's ``find_class`` gives is called with what a pickle likes: that must be harmless. (The unpickler
+    in C makes room for as many remembered objects as the file says.)
     """
 
+    def _takes(self, thing: Any, *kinds: type) -> None:
+        if type(thing) not in kinds and not isinstance(thing, StandIn):
+            raise pickle.UnpicklingError(f"it puts something into an object of type {type(thing).__name__}")
+
+    def load_append(self) -> None:
+        """Append to a list only."""
+        self._takes(self.stack[-2], list)
+        super().load_append()
+
+    def load_appends(self) -> None:
+        """Append to a list only."""
+        self._takes(self.metastack[-1][-1], list)
+        super().load_appends()
+
+    def load_setitem(self) -> None:
+        """Put a value with a plain key into a dictionary only."""
+        check_keys([self.stack[-2]])
+        self._takes(self.stack[-3], dict, OrderedDict)
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        """Put values with plain keys into a dictionary only."""
+        check_keys(self.stack[::2])
+        self._takes(self.metastack[-1][-1], dict, OrderedDict)
+        super().load_setitems()
+
+    def load_dict(self) -> None:
+        """Make a dictionary with plain keys."""
+        check_keys(self.stack[::2])
+        super().load_dict()
+
+    def load_additems(self) -> None:
+        """Add plain members to a set only."""
+        check_keys(self.stack)
+        if type(self.metastack[-1][-1]) is not set:
+            raise pickle.UnpicklingError("it adds members to what is no set")
+        super().load_additems()
+
+    def load_frozenset(self) -> None:
+        """Make a set of plain members."""
+        check_keys(self.stack)
+        super().load_frozenset()
+
     def load_build(self) -> None:
-        """Give an object its state; what builds objects has none, and is the same for all pickles."""
-        built = self.stack[-2]
-        if isinstance(built, type | FunctionType | BuiltinFunctionType):
-            raise pickle.UnpicklingError(f"it changes {built.__name__}, which is not its own")
-        super().load_build()
+        """Give a stand-in its state. That of an ordered dictionary is dropped; nothing else has one."""
+        state, built = self.stack.pop(), self.stack[-1]
+        if isinstance(built, StandIn):
+            built.__setstate__(state)
+        elif type(built) is not OrderedDict:
+            raise pickle.UnpicklingError(f"it gives a state to an object of type {type(built).__name__}")
 
     dispatch: ClassVar = {
-        code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
-    } | {pickle.BUILD[0]: load_build}
+        code: load for code, load in pickle._Unpickler.dispatch.items() if bytes([code]) not in REFUSED
+    } | {
+        pickle.APPEND[0]: load_append,
+        pickle.APPENDS[0]: load_appends,
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.DICT[0]: load_dict,
+        pickle.ADDITEMS[0]: load_additems,
+        pickle.FROZENSET[0]: load_frozenset,
+        pickle.BUILD[0]: load_build,
+    }
 
 
-def _dtype(code: Any, *_how: Any) -> np.dtype:
-    """A type of its own, as a state is given to it; NumPy shares those that it knows."""
-    if not isinstance(code, str) or not PLAIN.fullmatch(code):
-        raise pickle.UnpicklingError(f"it has a NumPy type {code!r}, wanted one of numbers, texts or objects")
-    return np.dtype(code, False, True)
+def short(thing: Any) -> str:
+    """What a message shows of something of a pickle, which may be endless."""
+    return reprlib.repr(thing)
 
 
-def _empty(kind: Any, shape: Any, _type: Any) -> np.ndarray:
-    """An array whose shape, type and values are its state."""
-    if kind is not ARRAY or shape != (0,):
-        raise pickle.UnpicklingError("it has a NumPy array that does not begin empty")
-    return np.empty(0)
+class _Type(StandIn):
+    """Stands for a ``numpy.dtype``."""
+
+    @property
+    def of_others(self) -> bool:
+        """Whether it is of objects, or a record of other types, or damaged."""
+        code = self.parts[0] if self.parts else None
+        return not isinstance(code, str) or not set(code).isdisjoint("OV")
+
+    def made(self) -> np.dtype:
+        """The type: of numbers, texts or objects, or a record of numbers and texts."""
+        code, *how = self.parts or [None]
+        if not isinstance(code, str) or not PLAIN.fullmatch(code):
+            raise pickle.UnpicklingError(f"it has a NumPy type {short(code)}, wanted one of numbers, texts or objects")
+        states = [part for part in how if isinstance(part, tuple)]
+        dtype = _told(np.dtype(code), *states) if states else np.dtype(code)
+        if not dtype.itemsize:
+            raise pickle.UnpicklingError(f"it has a NumPy type {short(code)} of no size")
+        return dtype
+
+
+def _told(dtype: np.dtype, state: tuple) -> np.dtype:
+    """A type that was told its byte order, what it has anyway, and, of a record, its fields."""
+    if len(state) != 8 or state[0] != 3 or state[1] not in ("<", ">", "=", "|"):
+        raise pickle.UnpicklingError(f"it has a NumPy type with a state {short(state)}, wanted a plain one")
+    _, order, subarray, names, fields, size, alignment, flags = state
+    if subarray is None and names is None and fields is None:
+        known = (size, alignment) in {(-1, -1), (dtype.itemsize, dtype.alignment)} and flags == dtype.flags
+        if known and (dtype.kind in ORDERED or order in "=|"):
+            return dtype.newbyteorder(order)
+    elif subarray is None and dtype.kind == "V" and (size, alignment, flags) == (dtype.itemsize, 1, OF_FIELDS):
+        return _record(names, fields, size)
+    raise pickle.UnpicklingError(f"it has a NumPy type {dtype} with a state {short(state)}, which is another one's")
+
+
+def _record(names: Any, fields: Any, size: int) -> np.dtype:
+    """A record of numbers and texts."""
+    plain = type(names) is tuple and all(isinstance(name, str) for name in names) and type(fields) is dict
+    if plain and len(names) == len(fields) and set(names) == fields.keys():
+        found = [fields[name] for name in names]
+        if all(type(field) is tuple and [type(part) for part in field] == [_Type, int] for field in found):
+            types, offsets = zip(*found, strict=True)
+            if min(offsets) >= 0 and not any(dtype.of_others for dtype in types):
+                types = [dtype.made() for dtype in types]
+                return np.dtype({"names": list(names), "formats": types, "offsets": list(offsets), "itemsize": size})
+    raise pickle.UnpicklingError("it has a NumPy type whose fields are another one's")
+
+
+class _Array(StandIn):
+    """Stands for a ``numpy.ndarray``, as whose parts NumPy pickles its class, an empty shape, a type and a state."""
+
+    def made(self) -> tuple[tuple[int, ...], np.dtype, str, bytes | str | list]:
+        """Shape, type and order of the array, and as many values as its shape says."""
+        if len(self.parts) != 4 or self.parts[0] is not _Class or self.parts[1] != (0,):
+            raise pickle.UnpicklingError(
+                "it has a NumPy array that does not begin empty, or is not told once what it is"
+            )
+        state = self.parts[-1]
+        if type(state) is not tuple or len(state) != 5 or type(state[1]) is not tuple:
+            raise pickle.UnpicklingError("it has a NumPy array whose state is none")
+        version, shape, dtype, by_columns, values = state
+        plain = all(type(length) is int and 0 <= length < 2**40 for length in shape) and len(shape) <= 32
+        if version != 1 or not plain or not isinstance(dtype, _Type):
+            raise pickle.UnpicklingError("it has a NumPy array whose shape or type is damaged")
+        dtype = dtype.made()
+        kinds, size = ((list,), 1) if dtype.hasobject else ((bytes, str), dtype.itemsize)
+        if type(values) not in kinds or len(values) != math.prod(shape) * size:
+            raise pickle.UnpicklingError(f"it has a NumPy array that does not have the values of its shape {shape}")
+        return shape, dtype, "F" if by_columns else "C", values
+
+
+class _Class(StandIn):
+    """Stands for the class of arrays, which a pickle hands to what makes them, and does not call itself."""
+
+    def made(self) -> None:
+        """Raise."""
+        raise pickle.UnpicklingError("it calls numpy.ndarray, wanted an array that begins empty")
 
 
 def _scalar(dtype: Any, content: Any = None) -> np.generic:
-    content = content.encode("latin1") if isinstance(content, str) else content
-    if not isinstance(dtype, np.dtype) or dtype.hasobject or dtype.fields or not isinstance(content, bytes):
+    content = content.encode("latin1") if type(content) is str else content
+    found = dtype.made() if isinstance(dtype, _Type) else None
+    if found is None or found.kind in "OV" or type(content) is not bytes:
         raise pickle.UnpicklingError("it has a NumPy scalar that is neither number nor text")
-    if not dtype.itemsize or len(content) != dtype.itemsize:
-        raise pickle.UnpicklingError(f"it has a NumPy scalar of {len(content)} bytes, wanted {dtype.itemsize}")
-    return np.frombuffer(content, dtype)[0]
-
-
-def _check_type(dtype: np.dtype, state: Any) -> None:
-    """A type may be told its byte order, what it has anyway, and, of a record, its fields."""
-    if not isinstance(state, tuple) or len(state) != 8 or state[0] != 3 or state[1] not in ("<", ">", "=", "|"):
-        raise pickle.UnpicklingError(f"it has a NumPy type with a state {state!r}, wanted a plain one")
-    _, _, subarray, names, fields, size, alignment, flags = state
-    if names is None and fields is None:
-        known = (size, alignment) in {(-1, -1), (dtype.itemsize, dtype.alignment)} and flags == dtype.flags
-    else:
-        known = dtype.kind == "V" and (size, alignment, flags) == (dtype.itemsize, 1, OF_FIELDS)
-        known = known and _are_fields(names, fields, dtype)
-    if subarray is not None or not known:
-        raise pickle.UnpicklingError(f"it has a NumPy type {dtype} with a state {state!r}, which is another one's")
-
-
-def _are_fields(names: Any, fields: Any, record: np.dtype) -> bool:
-    """Whether these are fields of a record: plain types other than itself, each within it."""
-    if not isinstance(names, tuple) or not isinstance(fields, dict) or set(names) != fields.keys():
-        return False
-    for field in fields.values():
-        if not isinstance(field, tuple) or len(field) != 2:
-            return False
-        dtype, offset = field
-        if not isinstance(dtype, np.dtype) or dtype is record or dtype.hasobject or dtype.fields:
-            return False
-        if type(offset) is not int or not 0 <= offset <= record.itemsize - dtype.itemsize:
-            return False
-    return len(set(names)) == len(names) and all(isinstance(name, str) for name in names)
-
-
-def _check_array(state: Any) -> None:
-    """An array has as many values as its shape says."""
-    if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[1], tuple):
-        raise pickle.UnpicklingError("it has a NumPy array whose state is none")
-    version, shape, dtype, _, values = state
-    plain = all(type(length) is int and 0 <= length < 2**40 for length in shape) and len(shape) <= 32
-    if version != 1 or not plain or not isinstance(dtype, np.dtype) or not dtype.itemsize:
-        raise pickle.UnpicklingError("it has a NumPy array whose shape or type is damaged")
-    kinds, size = (list, 1) if dtype.hasobject else (bytes | str, dtype.itemsize)
-    if not isinstance(values, kinds) or len(values) != math.prod(shape) * size:
-        raise pickle.UnpicklingError(f"it has a NumPy array that does not have the values of its shape {shape}")
+    if len(content) != found.itemsize:
+        raise pickle.UnpicklingError(f"it has a NumPy scalar of {len(content)} bytes, wanted {found.itemsize}")
+    return np.frombuffer(content, found)[0]
 
 
 # All that a pickle of NumPy scalars and arrays needs. Nothing is imported, and no attribute followed.
-_ADMITTED: dict[tuple[str, str], Any] = {("numpy", "dtype"): _dtype, ("numpy", "ndarray"): ARRAY} | {
+_ADMITTED: dict[tuple[str, str], Any] = {("numpy", "dtype"): _Type, ("numpy", "ndarray"): _Class} | {
     (module, name): build
     for module in ("numpy.core.multiarray", "numpy._core.multiarray")
-    for name, build in (("scalar", _scalar), ("_reconstruct", _empty))
+    for name, build in (("scalar", _scalar), ("_reconstruct", _Array))
 }
 
 
 class NumpyUnpickler(Unpickler):
-    """An unpickler that can build NumPy scalars and arrays, and nothing else."""
+    """An unpickler that can build NumPy scalars and stand-ins of arrays, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return one of the admitted builders; any other name is refused before it is imported."""
@@ -121,20 +242,68 @@ class NumpyUnpickler(Unpickler):
                 f"it names {module}.{name}, which could run code; admitted are plain data, NumPy scalars and arrays"
             ) from None
 
-    def load_build(self) -> None:
-        """Give an object its state, if that is one that it may have."""
-        state, built = self.stack[-1], self.stack[-2]
-        if isinstance(built, np.dtype):
-            _check_type(built, state)
-        elif isinstance(built, np.ndarray):
-            _check_array(state)
-        super().load_build()
 
-    dispatch: ClassVar = Unpickler.dispatch | {pickle.BUILD[0]: load_build}
+class _Making:
+    """Puts arrays and types into the place of their stand-ins, wherever in plain data they are, each once."""
+
+    def __init__(self) -> None:
+        # Of what was looked at, by identity: itself, so that no other gets its identity, and what stands for it.
+        self.seen: dict[int, tuple[Any, Any]] = {}
+        self.encoded: dict[int, tuple[str, bytes]] = {}
+        self.objects = 0
+
+    def made(self, thing: Any) -> Any:
+        """The thing with all arrays in it: a list, dictionary or stand-in itself, of a tuple another."""
+        if not isinstance(thing, list | tuple | dict | StandIn):
+            return thing
+        if id(thing) in self.seen:
+            return self.seen[id(thing)][1]
+        self.seen[id(thing)] = (thing, thing)
+        if isinstance(thing, _Array):
+            result = self.array(thing)
+        elif isinstance(thing, _Type | _Class):
+            result = thing.made()
+        elif type(thing) is tuple:
+            result = tuple(map(self.made, thing))
+        else:
+            result = thing
+            if type(thing) is list:
+                thing[:] = map(self.made, thing)
+            elif isinstance(thing, dict):
+                thing.update({key: self.made(value) for key, value in thing.items()})
+            elif isinstance(thing, StandIn):
+                thing.parts = [self.made(part) for part in thing.parts]
+        self.seen[id(thing)] = (thing, result)
+        return result
+
+    def array(self, stand_in: _Array) -> np.ndarray:
+        """The array; its numbers are those that were read, not copied, so that they cannot be written to."""
+        shape, dtype, order, values = stand_in.made()
+        if dtype.hasobject:
+            self.objects += len(values)
+            if self.objects > MOST_OBJECTS:
+                raise pickle.UnpicklingError(f"it has NumPy arrays of more than {MOST_OBJECTS} objects")
+            array = np.empty(len(values), dtype)
+            for place, value in enumerate(map(self.made, values)):
+                if isinstance(value, np.ndarray) and value.dtype.hasobject:
+                    raise pickle.UnpicklingError("it has NumPy arrays of objects in each other")
+                array[place] = value
+        else:
+            if isinstance(values, str):  # once, however many arrays are of it
+                if id(values) not in self.encoded:
+                    self.encoded[id(values)] = (values, values.encode("latin1"))
+                values = self.encoded[id(values)][1]
+            array = np.frombuffer(values, dtype) if values else np.empty(0, dtype)
+        return array.reshape(shape, order=order)
 
 
 def read_pickle(stream: BinaryIO, unpickler: type[NumpyUnpickler] = NumpyUnpickler) -> Any:
     """Unpickle plain data with NumPy scalars and arrays, and what else an unpickler of the caller's admits.
+
+    Returns
+    -------
+    Any
+        What was pickled; arrays cannot be written to.
 
     Raises
     ------
@@ -142,6 +311,6 @@ def read_pickle(stream: BinaryIO, unpickler: type[NumpyUnpickler] = NumpyUnpickl
         When the pickle names anything else (nothing of it is run), is truncated, or is not a pickle.
     """
     try:
-        return unpickler(stream).load()
+        return _Making().made(unpickler(io.BytesIO(stream.read())).load())
     except Exception as error:  # a broken pickle raises nearly anything
         raise ValueError(f"not a pickle that may be read: {error}") from error
