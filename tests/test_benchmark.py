@@ -13,12 +13,13 @@ from metamers.benchmark_match import (
     PROCEDURES,
     budgets,
     equally_recognized,
+    matches_alike,
     plenoptic_steps,
     published_at,
     steps_to_match,
 )
 from metamers.benchmark_page import verdict
-from metamers.benchmark_speed import collect, speed, speedups
+from metamers.benchmark_speed import _over_stages, collect, speed, speedups
 from metamers.benchmark_workflow import workflow_cost
 from metamers.models import Model
 from metamers.synthesize import normalized_error, synthesize
@@ -222,6 +223,18 @@ def test_the_same_answers_are_equivalent_and_others_are_not():
     assert verdict(0.5, 0.1, 0.9) == "not equivalent"
     assert verdict(0.02, -0.3, 0.3) == "within 3 points, not settled"
     assert verdict(0.1, np.nan, np.nan) == "too few stimuli for an interval"
+
+
+def test_what_does_not_match_alike_is_not_judged():
+    one = recognition([1] * 8)
+    both = xr.concat([one.assign_coords(stage=["near"]), recognition([0] * 8).assign_coords(stage=["far"])], "stage")
+    errors = both["normalized_error"].copy()
+    errors.loc[{"stage": "far", "kept_procedure": "published"}] = 0.21
+    both = both.assign(normalized_error=errors)
+    assert matches_alike(errors).values.tolist() == [True, False]
+    assert _over_stages(both, 200, 0) == _over_stages(one, 200, 0)
+    none = _over_stages(both.sel(stage=["far"]), 200, 0)
+    assert np.isnan(none["difference"])
 
 
 def test_models_come_together_with_their_geometric_mean():

@@ -295,6 +295,13 @@ def _next_steps(distances: Mapping[int, float], most: int) -> int:
     return int(np.clip(round(ordered[0] * np.clip(factor, 1 / 4, 4)), 1, most))
 
 
+def matches_alike(normalized_error: xr.DataArray) -> xr.DataArray:
+    """Whether the two procedures' mean errors, (…, kept_procedure, stimulus), differ by no more than ``ALIKE``."""
+    error = normalized_error.mean("stimulus")
+    distance = np.log(error.sel(kept_procedure="published") / error.sel(kept_procedure="one_cycle"))
+    return abs(distance) <= np.log1p(ALIKE)
+
+
 def equally_recognized(correct: xr.DataArray, bootstrap: int, seed: int) -> dict[str, float]:
     """How much more often metamers of the fast procedure are recognized than those of the published one.
 

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from metamers.batches import ON_CPU
+from metamers.benchmark_match import matches_alike
 from metamers.report_contrasts import points
 from metamers.report_figures import BLUE, FAINT, INK, ORANGE, styled
 
@@ -111,6 +112,7 @@ def verdict(difference: float, low: float, high: float) -> str:
 
 def _recognition_row(model: str, stage: xr.Dataset) -> dict[str, Any]:
     found = [float(stage[key]) for key in ("difference", "difference_low", "difference_high")]
+    alike = bool(matches_alike(stage["recognized_error"].expand_dims("stimulus")))
     return {
         "model": model,
         "stage": str(stage["stage"].values),
@@ -120,7 +122,7 @@ def _recognition_row(model: str, stage: xr.Dataset) -> dict[str, Any]:
             name: float(stage["recognized_error"].sel(kept_procedure=name)) for name in ("published", "one_cycle")
         },
         "difference": points(*found),
-        "verdict": verdict(*found),
+        "verdict": verdict(*found) if alike else "no equal match",
     }
 
 

@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 
 from metamers.benchmark import MATRIX, alternating, in_own_process, most_memory, operations_of_step, peak_rate
-from metamers.benchmark_match import PROCEDURES, equally_recognized, plenoptic_steps
+from metamers.benchmark_match import PROCEDURES, equally_recognized, matches_alike, plenoptic_steps
 from metamers.models import Model
 from metamers.synthesize import synthesize
 
@@ -171,6 +171,13 @@ def _of_model(
     )
 
 
+def _over_stages(recognized: xr.Dataset, bootstrap: int, seed: int) -> dict[str, float]:
+    """What ``equally_recognized`` gives over the stages at which both procedures match alike; NaN if there is none."""
+    alike = matches_alike(recognized["normalized_error"])
+    found = equally_recognized(recognized["correct"].where(alike).mean("stage"), bootstrap, seed)
+    return found if alike.any() else dict.fromkeys(found, np.nan)
+
+
 def collect(
     matched: Mapping[str, Mapping[str, xr.Dataset]],
     timed: Mapping[str, xr.Dataset],
@@ -199,7 +206,7 @@ def collect(
         ``normalized_error`` at which times are compared, ``recognized_error`` of the metamers that are recognized,
         ``stage_number``; (reference) → ``mean_speedup``, geometric
         over models and stages, and ``least_speedup``; (model) → ``whole_difference``, with ``_low`` and ``_high``: of
-        recognition of the two procedures' metamers over all stages.
+        recognition of the two procedures' metamers over all stages at which they match alike.
     """
     names = list(matched)
     of_model = [_of_model(matched[name], timed[name], recognized[name], bootstrap, seed) for name in names]
@@ -208,7 +215,7 @@ def collect(
         [one.reindex(stage=union) for one in of_model], xr.DataArray(names, dims="model", name="model"), join="exact"
     )
     of_reference = [whole[f"speedup_over_{name}"] for name in REFERENCES]
-    pooled = [equally_recognized(recognized[name]["correct"].mean("stage"), bootstrap, seed) for name in names]
+    pooled = [_over_stages(recognized[name], bootstrap, seed) for name in names]
     return whole.assign(
         mean_speedup=("reference", [float(np.exp(np.log(one).mean())) for one in of_reference]),
         least_speedup=("reference", [float(one.min()) for one in of_reference]),
