@@ -1,6 +1,7 @@
 """What is read of MATLAB files is what SciPy reads, on which the study's files were checked."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -46,6 +47,13 @@ def test_every_public_file_is_what_scipy_reads(mirror):
             np.testing.assert_array_equal(values, wanted[name])
 
 
+def no_texts(rows: int) -> bytes:
+    """A file with a text of so many rows without a character."""
+    parts = [(6, struct.pack("<II", 4, 0)), (5, struct.pack("<ii", rows, 0)), (1, b"x"), (16, b"")]
+    data = b"".join(struct.pack("<II", kind, len(part)) + part + bytes(-len(part) % 8) for kind, part in parts)
+    return bytes(124) + struct.pack("<H", 0x0100) + b"IM" + struct.pack("<II", 14, len(data)) + data
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -59,6 +67,7 @@ def test_every_public_file_is_what_scipy_reads(mirror):
         (written({"x": np.ones(9)}, do_compression=True)[:-8], "ends within|cut off"),
         (written({"x": np.zeros(LARGEST // 8)}, do_compression=True), "more than"),
         (written({name: np.zeros(LARGEST // 16) for name in "ab"}, do_compression=True), "more than"),
+        (no_texts(2**31 - 1), "not rows of characters"),
         (written({"x": np.ones(1)}) + written({"x": np.ones(1)})[128:], "two variables 'x'"),
     ],
 )
