@@ -1,4 +1,4 @@
-"""Make the tables of group results and noise ceilings, which stand for the participant-level data, out of those."""
+"""Make the tables that stand for the participant-level data out of it: group results, noise ceilings, variance."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from metamers.humans import (
     write_results,
 )
 from metamers.logs import log_to
+from metamers.power import participant_variance
 
 logger = log_to(snakemake.log[0])
 modalities = snakemake.params.modalities
@@ -26,10 +27,16 @@ groups = group_results(experiments, modalities, judged)
 write_results(groups, snakemake.output.groups)
 
 points = pooled_points(groups)
-ceilings = []
+ceilings, variances = [], []
 for modality in judged:
     wanted = points.loc[points["modality"] == modality, ["generation_model", "stage"]]
     of_modality = [data for name, data in experiments.items() if modalities[name] == modality]
     ceilings.append((modality, *noise_ceiling(of_modality, list(wanted.itertuples(index=False, name=None)))))
     logger.info("%s: noise ceiling of R2 %.3f (%.3f to %.3f)", *ceilings[-1])
+    variances.append(participant_variance(of_modality, modality))
+    for row in variances[-1].itertuples():
+        logger.info(
+            "%s: log odds vary by %.2f (%.2f to %.2f) over %s", modality, row.sd, row.low, row.high, row.component
+        )
 write_results(pd.DataFrame(ceilings, columns=CEILING_COLUMNS), snakemake.output.ceilings)
+write_results(pd.concat(variances), snakemake.output.variance)

@@ -155,6 +155,7 @@ def test_the_default_run(clone):
         "compare_contrasts": 1,
         "compare_humans_vs_models": 1,
         "compare_predicted_human": 1,
+        "power": 1,
         "report_humans_vs_models": 2,
         "report_training": hearing_judges,
         "report_contrasts": 1,
@@ -187,7 +188,7 @@ def test_the_published_study(clone):
     assert {jobs[rule] for rule in every} == {models}
     assert jobs["humans_participants"] == 15
     assert jobs["compare_anova"] == 1
-    assert jobs["total"] == 2129
+    assert jobs["total"] == 2130
 
 
 def test_the_public_part_of_the_published_study_needs_no_model(clone):

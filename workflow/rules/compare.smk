@@ -3,6 +3,7 @@
 COMPARISON = [path for path in HUMANS if path.startswith(f"{RESULTS}/comparison/")]
 if setup["generation_models"]:
     COMPARISON += [f"{RESULTS}/comparison/recognizability.nc", f"{RESULTS}/comparison/predicted_human.nc"]
+COMPARISON += [f"{RESULTS}/comparison/power.nc"]
 CONTRASTS = config["comparison"]["contrasts"]
 if CONTRASTS:
     COMPARISON += [f"{RESULTS}/comparison/contrasts.nc"]

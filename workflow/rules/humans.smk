@@ -41,6 +41,7 @@ rule humans_summary:
     output:
         groups=f"{RESULTS}/humans/group_results.csv",
         ceilings=f"{RESULTS}/humans/noise_ceiling.csv",
+        variance=f"{RESULTS}/humans/participant_variance.csv",
     log:
         f"{LOGS}/humans_summary.log",
     benchmark:

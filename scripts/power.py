@@ -1,0 +1,39 @@
+"""Make comparison/power.nc and its figure: the power of experiments that tell two models apart."""
+
+from metamers import files
+from metamers.humans import COLUMNS, read_results
+from metamers.leaderboard import measured_curves
+from metamers.logs import log_to
+from metamers.power import VARIANCE_COLUMNS, power_dataset
+from metamers.report_figures import svg
+from metamers.report_power import power_figure
+
+logger = log_to(snakemake.log[0])
+given, params = snakemake.input, snakemake.params
+curves = {}
+for (modality, _, _), curve in measured_curves(read_results(given.groups, COLUMNS)).items():
+    curves.setdefault(modality, []).append(curve)
+found = power_dataset(
+    read_results(given.variance, VARIANCE_COLUMNS),
+    curves,
+    files.load(given.predicted[0]) if given.predicted else None,
+    params.modalities,
+    params.settings,
+    params.run_seed,
+)
+for row in found["participants_needed"].to_dataframe().reset_index().itertuples():
+    logger.info(
+        "%s: a difference of %.2f with %d trials a stage: %s participants",
+        *(row.modality, row.difference, row.trials, row.participants_needed),
+    )
+files.save(
+    found,
+    snakemake.output.netcdf,
+    title="Power of experiments that tell two models apart by people's recognition of their metamers",
+    source=f"variance between the study's participants ({snakemake.config['human_data']}), and simulation",
+    step="power",
+    run=snakemake.config["run"],
+    seed=params.run_seed,
+    inputs=[*given],
+)
+files.write(snakemake.output.figure, svg(power_figure(found)))
