@@ -33,6 +33,7 @@ include: "workflow/rules/brain.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/leaderboard.smk"
+include: "workflow/rules/beyond.smk"
 include: "workflow/rules/model_card.smk"
 include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/verify.smk"
@@ -55,6 +56,7 @@ rule all:
     input:
         rules.report.output,
         rules.leaderboard.output,
+        rules.beyond_page.output if SETS else [],
         COMPARISON,
 
 
@@ -84,6 +86,12 @@ rule paper:
 rule analyses:
     input:
         ANALYSES,
+
+
+rule beyond:
+    input:
+        what_is_beyond,
+        rules.beyond_page.output,
 
 
 rule benchmark:
