@@ -1,5 +1,7 @@
 """Make beyond/ensemble/<modality>.nc: recognition of metamers of several models at once, and of each alone."""
 
+import xarray as xr
+
 from metamers import files
 from metamers.beyond_compare import ensemble
 from metamers.logs import log_to
@@ -7,8 +9,10 @@ from metamers.logs import log_to
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 answers = iter(given.run)
+with xr.open_dataset(given.metamers, engine="netcdf4") as whole:  # opened, not loaded: the metamers are large
+    made = whole.drop_vars("metamer").load()
 found = ensemble(
-    files.load(given.metamers),
+    made,
     files.load(given.recognition),
     {model: files.load(path) for model, path in zip(params.members, given.nulls, strict=True)},
     {model: [files.load(next(answers)) for _ in params.judges] for model in params.members},

@@ -17,18 +17,19 @@ log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 natural = {modality: Path(path) for modality, path in zip(params.rates_hz, given.stimuli, strict=True)}
 run = {Path(path).name: Path(path) for path in given.run}
-ensemble, controversial, starts, invariance, sets = (
+ensemble, controversial, starts, invariance = (
     {Path(path).stem: files.load(path) for path in given.get(kind)}
-    for kind in ("ensemble", "controversial", "starts", "invariance", "metamers")
+    for kind in ("ensemble", "controversial", "starts", "invariance")
 )
 
 
-def gallery_of(made: xr.Dataset) -> Gallery:
+def gallery_of(path: str) -> Gallery:
     """What is shown of a set, beside what was exported of the run."""
+    with xr.open_dataset(path, engine="netcdf4") as whole:  # opened, not loaded: the metamers themselves are large
+        made = whole.isel(stimulus=slice(SHOWN)).load()
     modality = made.attrs["modality"]
     read, suffix = MODALITIES[modality].read, MODALITIES[modality].suffix
-    shown = made["stimulus"].values[:SHOWN]
-    named = [*shown, *made["other_stimulus"].sel(stimulus=shown).values]
+    shown = made["stimulus"].values
     alone = {
         (member, stage, stimulus): read(run[member] / stage_path(stage) / f"{stimulus}_0{suffix}")
         for member, stages in zip(made["member"].values, made["member_stage"].values, strict=True)
@@ -36,11 +37,11 @@ def gallery_of(made: xr.Dataset) -> Gallery:
         for stimulus in shown
         if made.attrs["part"] != "controversial"
     }
-    seen = {name: read(natural[modality] / f"{name}{suffix}") for name in named}
+    seen = {name: read(natural[modality] / f"{name}{suffix}") for name in [*shown, *made["other_stimulus"].values]}
     return gallery(made, seen, alone, params.rates_hz[modality])
 
 
-galleries = {name: gallery_of(made) for name, made in sets.items()}
+galleries = {Path(path).stem: gallery_of(path) for path in given.metamers}
 parts = []
 for modality in natural:
     of_modality = {name: one for name, one in invariance.items() if one.attrs["modality"] == modality}

@@ -1,5 +1,7 @@
 """Make beyond/starts/<modality>.nc: recognition of metamers by where their synthesis started."""
 
+import xarray as xr
+
 from metamers import files
 from metamers.beyond_compare import starts
 from metamers.logs import log_to
@@ -8,13 +10,18 @@ logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 
 
-def of_models(paths: list[str]) -> dict:
+def of_models(paths: list[str]) -> dict[str, xr.Dataset]:
     return {model: files.load(path) for model, path in zip(params.models, paths, strict=True)}
+
+
+def without_metamers(path: str) -> xr.Dataset:
+    with xr.open_dataset(path, engine="netcdf4") as whole:  # opened, not loaded: the metamers are large
+        return whole.drop_vars("metamer").load()
 
 
 answers = iter(given.run)
 found = starts(
-    of_models(given.metamers),
+    {model: without_metamers(path) for model, path in zip(params.models, given.metamers, strict=True)},
     of_models(given.recognition),
     of_models(given.nulls),
     {model: [files.load(next(answers)) for _ in params.judges] for model in params.models},
