@@ -39,7 +39,9 @@ def acceptance(made: xr.Dataset, nulls: Mapping[str, xr.Dataset]) -> xr.Dataset:
     highest = xr.DataArray(
         [
             [float(nulls[str(member)]["spearman_rho"].sel(stage=stage).max()) for stage in stages]
-            for member, stages in zip(made["member"].values, made["member_stage"].values, strict=True)
+            for member, stages in zip(
+                made["member"].values, made["member_stage"].transpose("member", "depth").values, strict=True
+            )
         ],
         dims=("member", "depth"),
     )
@@ -146,6 +148,7 @@ def ensemble(
     correct, accepted = (np.stack(one) for one in zip(*of_each, (together, accepted_together), strict=True))
     counted = accepted.all(axis=0)
     apart = intervals("difference", (correct[-1] - correct[:-1]).swapaxes(0, 1), counted[:, None], bootstrap, seed)
+    errors = made["normalized_error"].sel(case=TOGETHER)
     natural = mean_correct(run[members[0]]).isel(seed=0).sel(stage=NATURAL, stimulus=stimuli)
     each, by_depth = ("generation_model", "depth", "stimulus"), ("generation_model", "depth")
     return xr.Dataset(
@@ -155,13 +158,17 @@ def ensemble(
             "proportion_correct": (by_depth, mean_of(correct, counted)),
             "n": ("depth", counted.sum(axis=-1)),
             "natural_recognized": ("stimulus", natural.values),
-            "normalized_error": made["normalized_error"]
-            .sel(case=TOGETHER, drop=True)
-            .transpose("depth", "member", ...),
+            "normalized_error": (
+                ("depth", "member", "stimulus"),
+                errors.transpose("depth", "member", "stimulus").values,
+            ),
             **{name: (("depth", "member"), values) for name, values in apart.items()},
         },
         coords={
             "generation_model": [*members, " + ".join(members)],
+            "member": members,
+            "depth": made["depth"].values,
+            "stimulus": stimuli,
             "stage": (by_depth, [*stages.tolist(), [" + ".join(of_depth) for of_depth in stages.T]]),
             "category": ("stimulus", made["category"].values),
         },
@@ -195,6 +202,7 @@ def controversial(
     own, other = (answered(recognition, which, dims) for which in ("category", "other_category"))
     accepted = acceptance(made, nulls)["accepted"].transpose(*dims).values
     errors = made[["normalized_error", "other_error"]].transpose("case", "depth", "member", "stimulus")
+    errors["member_stage"] = made["member_stage"].transpose("member", "depth")
     return errors.assign(
         {
             "answered_own": (dims, own),
@@ -243,7 +251,7 @@ def starts(
     dims = ("start", "depth", "stimulus")
     found = []
     for name, own in made.items():
-        stimuli, stages = own["stimulus"].values, own["member_stage"].values[0]
+        stimuli, stages = own["stimulus"].values, own["member_stage"].isel(member=0).values
         noise = of_run(run[name], run_acceptance[name]["accepted"], stages, stimuli)
         said = xr.concat([judge["answer"] for judge in run[name]], "judge").isel(seed=0)
         said = said.sel(stage=list(stages), stimulus=stimuli).transpose("judge", "stage", "stimulus").values

@@ -116,6 +116,20 @@ def starts_table(found: xr.Dataset, left_free: Mapping[str, xr.Dataset]) -> Tabl
     return {"head": [*head, "Distance from the run’s own", "The same at the stage"], "rows": rows}
 
 
+def invariance_table(left_free: Mapping[str, xr.Dataset]) -> Table:
+    """How far two metamers of one stimulus, and their starts, lie apart at every stage."""
+    rows = []
+    for model, found in left_free.items():
+        of_kind = found.sel(start=first_other(found)).mean("stimulus")
+        lines = {"the two starts": of_kind["start_difference"].values}
+        for place, stage in enumerate(found["stage"].values):
+            lines[f"two metamers that match {stage}"] = of_kind["relative_difference"].isel(depth=place).values
+        for what, apart in lines.items():
+            stages = zip(found["measured_stage"].values, apart, strict=True)
+            rows.append([str(model), what, ", ".join(f"{stage} {number(value)}" for stage, value in stages)])
+    return {"head": ["Model", "Distance of", "At every stage, as a part of that of different stimuli"], "rows": rows}
+
+
 def picture(values: np.ndarray) -> str:
     """A picture (channel, row, column), 0 to 1, as the data URI of a JPEG of at most ``SIDE`` pixels a side."""
     image = Image.fromarray(eight_bit(values).transpose(1, 2, 0))
@@ -263,10 +277,10 @@ def parts_of(
     Returns
     -------
     list
-        Of each part ``identifier``, ``kind``, ``heading``, ``words``, ``figure``, ``judges`` (or empty), ``table`` (or
-        None), ``galleries``.
+        Of each part ``identifier``, ``kind``, ``heading``, ``words``, ``figure``, ``judges`` (or empty), ``table``,
+        ``galleries``.
     """
-    found: list[tuple[str, str, str, Any, xr.Dataset | None, Table | None, list[Gallery]]] = []
+    found: list[tuple[str, str, str, Any, xr.Dataset | None, Table, list[Gallery]]] = []
     if ensemble is not None:
         found.append(
             ("ensemble", "Several models at once", ensemble_words(ensemble), ensemble_figure(ensemble), ensemble,
@@ -285,7 +299,7 @@ def parts_of(
         )  # fmt: skip
         found.append(
             ("invariance", "How much two metamers differ", invariance_words(left_free), invariance_figure(left_free),
-             None, None, [])
+             None, invariance_table(left_free), [])
         )  # fmt: skip
     return [
         {
