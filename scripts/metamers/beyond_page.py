@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import soundfile
 import xarray as xr
+from matplotlib.figure import Figure
 from PIL import Image
 
 from metamers.beyond_figures import (
@@ -63,8 +64,8 @@ def ensemble_table(found: xr.Dataset) -> Table:
             else:
                 row += ["", ""]
             rows.append(row)
-    head = ["Depth", "Metamers of", "Stage", "Accepted", "Recognized", "n", "All at once, less these (95% interval)"]
-    return {"head": [*head, "Error of all at once to this model"], "rows": rows}
+    head = ["Depth", "Metamers of", "Stage", "Accepted", "Recognized", "n", "Difference (95% interval)"]
+    return {"head": [*head, "Error of all at once"], "rows": rows}
 
 
 def controversial_table(found: xr.Dataset) -> Table:
@@ -280,37 +281,39 @@ def parts_of(
         Of each part ``identifier``, ``kind``, ``heading``, ``words``, ``figure``, ``judges`` (or empty), ``table``,
         ``galleries``.
     """
-    found: list[tuple[str, str, str, Any, xr.Dataset | None, Table, list[Gallery]]] = []
+
+    def part(
+        kind: str, heading: str, words: str, figure: Figure, table: Table, shown: list[Gallery], judges: str = ""
+    ) -> dict[str, Any]:
+        own = {"kind": kind, "words": words, "figure": figure, "table": table, "galleries": shown, "judges": judges}
+        return own | {"identifier": f"{kind}_{modality}", "heading": f"{heading} ({OF_WHAT[modality]})"}
+
+    found = []
     if ensemble is not None:
         found.append(
-            ("ensemble", "Several models at once", ensemble_words(ensemble), ensemble_figure(ensemble), ensemble,
-             ensemble_table(ensemble), [galleries[f"ensemble_{modality}"]])
+            part(
+                "ensemble", "Several models at once", ensemble_words(ensemble), ensemble_figure(ensemble),
+                ensemble_table(ensemble), [galleries[f"ensemble_{modality}"]], ensemble.attrs["judged_by"],
+            )
         )  # fmt: skip
     if controversial is not None:
         found.append(
-            ("controversial", "Controversial by design", controversial_words(controversial),
-             controversial_figure(controversial), controversial, controversial_table(controversial),
-             [galleries[f"controversial_{modality}"]])
+            part(
+                "controversial", "Controversial by design", controversial_words(controversial),
+                controversial_figure(controversial), controversial_table(controversial),
+                [galleries[f"controversial_{modality}"]], controversial.attrs["judged_by"],
+            )
         )  # fmt: skip
     if starts is not None:
-        found.append(
-            ("starts", "From other starts", starts_words(left_free), starts_figure(starts, left_free), starts,
-             starts_table(starts, left_free), [galleries[f"starts_{model}"] for model in left_free])
-        )  # fmt: skip
-        found.append(
-            ("invariance", "How much two metamers differ", invariance_words(left_free), invariance_figure(left_free),
-             None, invariance_table(left_free), [])
-        )  # fmt: skip
-    return [
-        {
-            "identifier": f"{kind}_{modality}",
-            "kind": kind,
-            "heading": f"{heading} ({OF_WHAT[modality]})",
-            "words": words,
-            "figure": figure,
-            "judges": judged.attrs["judged_by"] if judged is not None else "",
-            "table": table,
-            "galleries": shown,
-        }
-        for kind, heading, words, figure, judged, table, shown in found
-    ]
+        of_models = [galleries[f"starts_{model}"] for model in left_free]
+        found += [
+            part(
+                "starts", "From other starts", starts_words(left_free), starts_figure(starts, left_free),
+                starts_table(starts, left_free), of_models, starts.attrs["judged_by"],
+            ),
+            part(
+                "invariance", "How much two metamers differ", invariance_words(left_free),
+                invariance_figure(left_free), invariance_table(left_free), [],
+            ),
+        ]  # fmt: skip
+    return found
