@@ -8,7 +8,7 @@ import xarray as xr
 
 from metamers import beyond_compare, config
 from metamers.beyond_figures import controversial_figure, ensemble_figure, invariance_figure, starts_figure
-from metamers.beyond_page import gallery, parts_of
+from metamers.beyond_page import ensemble_words, gallery, parts_of
 from metamers.beyond_plan import cases_of, dissenters, other_stimuli, stages_at
 from metamers.pages import render
 from metamers.report_figures import svg
@@ -218,6 +218,7 @@ def test_an_ensemble_of_which_nothing_is_accepted_has_no_proportion(together):
     assert found["proportion_correct"].isnull().all()
     assert (found["n"] == 0).all()
     svg(ensemble_figure(found))
+    assert ensemble_words(found).startswith("At depth 0.5 there is no stimulus of which all")
 
 
 def test_judges_side_with_either_or_with_neither():

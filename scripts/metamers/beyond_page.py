@@ -209,6 +209,9 @@ def ensemble_words(found: xr.Dataset) -> str:
     said = []
     for place, depth in enumerate(found["depth"].values):
         at = found.isel(depth=place)
+        if not at["n"]:
+            said.append(f"At depth {depth:g} there is no stimulus of which all these metamers are accepted.")
+            continue
         of_each = [
             f"{percent(float(at['proportion_correct'].sel(generation_model=entry)))} of those of {entry}"
             for entry in at["generation_model"].values
