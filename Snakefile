@@ -34,6 +34,7 @@ include: "workflow/rules/brain.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/leaderboard.smk"
+include: "workflow/rules/beyond.smk"
 include: "workflow/rules/model_card.smk"
 include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/verify.smk"
@@ -56,6 +57,7 @@ rule all:
     input:
         rules.report.output,
         rules.leaderboard.output,
+        rules.beyond_page.output if SETS else [],
         COMPARISON,
 
 
@@ -85,6 +87,12 @@ rule paper:
 rule analyses:
     input:
         ANALYSES,
+
+
+rule beyond:
+    input:
+        what_is_beyond,
+        rules.beyond_page.output,
 
 
 rule benchmark:

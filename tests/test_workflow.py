@@ -99,6 +99,7 @@ def small(root: Path, folder: Path) -> list[str]:
         "synthesis": {"seeds": 2, "batch_size": 2, "stages_per_job": 2, "one_cycle": {"vision": {"steps": 30}}},
         "comparison": {"bootstrap": 100, "contrasts": []},
         "analyses": dict.fromkeys(("vulnerability", "brain", "similarity")),
+        "beyond": {"models": []},
     }
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     return ["--configfile", "small.yaml"]
@@ -166,6 +167,13 @@ def test_the_default_run(clone):
         "brain_regression": hearing,
         "brain_dissimilarity": seeing + hearing,
         "brain_similarity": 2,
+        "beyond_synthesize": 2 + seeing,  # of both models at once, controversial ones, and from other starts
+        "beyond_recognize_vision": 1,
+        "beyond_ensemble": 1,
+        "beyond_controversial": 1,
+        "beyond_starts": 1,
+        "beyond_invariance": seeing,
+        "beyond_page": 1,
         "report_vulnerability": 1,
         "report_brain": 1,
         "report_similarity": 2,
@@ -587,6 +595,7 @@ def small_hearing(root: Path, folder: Path) -> list[str]:
         "synthesis": {"seeds": 1, "batch_size": 6, "one_cycle": {"audio": {"steps": 60}}},
         "comparison": {"bootstrap": 100, "contrasts": [["robust", "plain"]]},
         "analyses": dict.fromkeys(("vulnerability", "brain", "similarity")),
+        "beyond": {"models": []},
     }
     (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
     return HEARING

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from metamers.beyond_plan import check_models, sets_of
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 from metamers.packages import package_file
 from metamers.tables import SPLITS, category_classes, read_table, stimulus_table
@@ -30,7 +31,7 @@ TRAINING_DEFAULTS = {
     "perturbation": None,
 }
 
-BENCHMARKED = 2  # architectures of each modality
+ARCHITECTURES = 2  # of each modality, that are taken where the configuration leaves the choice
 
 LARGEST = 1_000_000  # values of a configuration file
 
@@ -566,6 +567,20 @@ def _generation_models(config: Mapping[str, Any], models: Mapping[str, dict]) ->
     return chosen
 
 
+def _first_architectures(generation_models: Mapping[str, list[str]], models: Mapping[str, dict]) -> list[str]:
+    """Of each modality the first generation model of each of two architectures, which has more than the input."""
+    architectures: dict[str, list[Any]] = {}
+    chosen = []
+    for name in generation_models:
+        if generation_models[name] == [INPUT_STAGE]:
+            continue
+        of_modality = architectures.setdefault(models[name]["modality"], [])
+        if models[name]["source"] not in of_modality and len(of_modality) < ARCHITECTURES:
+            of_modality.append(models[name]["source"])
+            chosen.append(name)
+    return chosen
+
+
 def _benchmark(
     config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, dict]
 ) -> dict[str, list[str]]:
@@ -573,15 +588,7 @@ def _benchmark(
     settings = config["benchmark"]
     chosen = settings["models"]
     if chosen is None:
-        architectures: dict[str, list[Any]] = {}
-        chosen = []
-        for name in generation_models:
-            if generation_models[name] == [INPUT_STAGE]:
-                continue
-            of_modality = architectures.setdefault(models[name]["modality"], [])
-            if models[name]["source"] not in of_modality and len(of_modality) < BENCHMARKED:
-                of_modality.append(models[name]["source"])
-                chosen.append(name)
+        chosen = _first_architectures(generation_models, models)
     found = {}
     for number, name in enumerate(chosen):
         if name not in generation_models:
@@ -596,6 +603,37 @@ def _benchmark(
             )
         found[name] = [stages[place] for place in places]
     return found
+
+
+def _beyond(
+    config: Mapping[str, Any],
+    generation_models: Mapping[str, list[str]],
+    models: Mapping[str, dict],
+    rows: Mapping[str, list[dict[str, str]]],
+) -> dict[str, Any]:
+    """What is synthesized past the study, as ``resolve`` gives it."""
+    settings = config["beyond"]
+    chosen = settings["models"]
+    for number, name in enumerate(chosen or []):
+        if name not in generation_models:
+            raise unknown_name("generation model", name, generation_models, f"beyond.models.{number}")
+    if chosen is None:
+        found = _first_architectures(generation_models, models)
+        chosen = [name for name in found if models[name]["modality"] == models[found[0]]["modality"]]
+    judges = {
+        modality: [
+            name for name in config["recognition_models"] if models[name]["modality"] == modality and name not in chosen
+        ]
+        for modality in dict.fromkeys(models[name]["modality"] for name in chosen)
+    }
+    if settings["models"] is None:
+        # Where the run leaves the choice, what it cannot tell is left out.
+        chosen = [
+            name for name in chosen if judges[models[name]["modality"]] and len(rows[models[name]["modality"]]) > 1
+        ]
+    else:
+        check_models(chosen, settings, generation_models, models, rows, judges)
+    return {"sets": sets_of(chosen, settings, generation_models, models, rows), "judges": judges}
 
 
 def _card_models(config: Mapping[str, Any], models: Mapping[str, dict]) -> list[str]:
@@ -745,7 +783,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         ``human_data``: as configured; ``generation_models``: name → stages in order; ``recognition_models``: names;
         ``stimuli``: dataset → rows of its table that metamers are made of;
         ``dataset_of``: model → dataset of its modality; ``training``: model → how it is trained, for those that are;
-        ``benchmark``: model → stages at which its synthesis is timed;
+        ``benchmark``: model → stages at which its synthesis is timed; ``beyond``: ``sets`` of metamers past the study
+        (``metamers.beyond_plan.sets_of``), and their ``judges``, modality → recognition models;
         ``analyses``: ``vulnerability``, ``brain`` and ``similarity``, each with its ``models`` (none where it is left
         out) and those that must be ``built`` for it; ``brain`` also with ``dataset`` (in ``shown`` a list of it, or of
         nothing), ``responses`` (a file or None) and ``simulated`` (or None).
@@ -816,6 +855,9 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         "dataset_of": dataset_of,
         "analyses": analyses,
         "benchmark": _benchmark(config, generation_models, models),
+        "beyond": _beyond(
+            config, generation_models, models, {modality: stimuli[name] for modality, name in of_modality.items()}
+        ),
         "training": {name: training_settings(models[name]) for name in trained},
     }
 

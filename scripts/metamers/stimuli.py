@@ -70,6 +70,21 @@ MODALITIES = {
 }
 
 
+def _normal(shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
+    """Standard normal numbers of one metamer's own generator, so that they do not depend on what is in its batch."""
+    entropy = hashlib.sha256(f"{run_seed}/{stimulus}/{seed}".encode()).digest()
+    return np.random.default_rng(list(entropy)).standard_normal(shape)
+
+
+def _as_start(modality: str, noise: np.ndarray) -> np.ndarray:
+    """Noise of mean 0 and standard deviation 1 as a start: float32, of the published mean and standard deviation."""
+    kind = MODALITIES[modality]
+    start = kind.start_mean + kind.start_standard_deviation * noise
+    if kind.limits is not None:
+        start = np.clip(start, *kind.limits)
+    return start.astype(np.float32)
+
+
 def start_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
     """The noise that the synthesis of one metamer starts from.
 
@@ -80,10 +95,21 @@ def start_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, r
     numpy.ndarray
         Of ``shape``, float32.
     """
-    entropy = hashlib.sha256(f"{run_seed}/{stimulus}/{seed}".encode()).digest()
-    noise = np.random.default_rng(list(entropy)).standard_normal(shape)
-    kind = MODALITIES[modality]
-    start = kind.start_mean + kind.start_standard_deviation * noise
-    if kind.limits is not None:
-        start = np.clip(start, *kind.limits)
-    return start.astype(np.float32)
+    return _as_start(modality, _normal(shape, stimulus, seed, run_seed))
+
+
+def pink_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
+    """As ``start_noise``, with equal power in each octave of frequency: the same noise, filtered.
+
+    Power falls with frequency f as 1/f in a sound, and as 1/f² in a picture, as it does in natural ones (Field 1987,
+    Journal of the Optical Society of America A 4, 2379-2394), each channel on its own. Mean and standard deviation are
+    those of ``start_noise``.
+    """
+    size = shape if modality == "audio" else shape[-2:]
+    axes = tuple(range(-len(size), 0))
+    squares = [np.fft.fftfreq(n) ** 2 for n in size[:-1]] + [np.fft.rfftfreq(size[-1]) ** 2]
+    frequency = np.sqrt(sum(np.meshgrid(*squares, indexing="ij")))
+    with np.errstate(divide="ignore"):
+        gain = np.where(frequency > 0, frequency ** (-len(size) / 2), 0)
+    noise = np.fft.irfftn(np.fft.rfftn(_normal(shape, stimulus, seed, run_seed), axes=axes) * gain, size, axes)
+    return _as_start(modality, noise / noise.std(axes, keepdims=True))

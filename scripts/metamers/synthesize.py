@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ PROGRESS_S = 5.0
 
 # A step of a procedure: given the gradient at the metamers, change them in place.
 Step = Callable[[], None]
+# The loss (stimulus,) of metamers (stimulus, …signal), after so many steps.
+Loss = Callable[[torch.Tensor, int], torch.Tensor]
 
 
 def normalized_error(natural: torch.Tensor, synthetic: torch.Tensor) -> torch.Tensor:
@@ -197,55 +200,107 @@ def logarithm(loss: torch.Tensor) -> torch.Tensor:
     return (loss + torch.finfo(loss.dtype).tiny).log()
 
 
-def descend(
-    model: Model,
-    stage: str,
-    target: torch.Tensor,
-    metamers: torch.Tensor,
-    steps: Iterable[Step],
-    total: int,
-    low: int = 0,
-    objective: Callable[[torch.Tensor], torch.Tensor] = logarithm,
-    forward: Callable[[torch.Tensor, str], torch.Tensor] | None = None,
-    taken: int = 0,
-) -> Iterator[torch.Tensor]:
-    """Take steps towards activations, and give the loss before each.
+@dataclass(frozen=True)
+class Goal:
+    """Activations that a model is to have at a stage.
+
+    Attributes
+    ----------
+    model, stage
+        Whose activations, and where.
+    target
+        Which, (stimulus, …).
+    fit
+        Brings what is synthesized to what the model takes, where that is of another size or rate; differentiable.
+    """
+
+    model: Model
+    stage: str
+    target: torch.Tensor
+    fit: Callable[[torch.Tensor], torch.Tensor] = lambda stimuli: stimuli
+
+
+def error_of(
+    goal: Goal, total: int, low: int = 0, forward: Callable[[torch.Tensor, str], torch.Tensor] | None = None
+) -> Loss:
+    """The loss of a goal: normalized error (stimulus,), of the units that take part in a step.
 
     Parameters
     ----------
-    model, stage, target
-        Whose activations (stimulus, …) are to be matched, and which.
-    metamers
-        (stimulus, …signal), changed in place; whoever is given a loss finds them as they were when it was measured.
-    steps
-        Of a procedure on ``metamers``.
+    goal
+        What is to be reached.
     total
         How many steps the whole synthesis has, by which it is told which units to match.
     low
         How many steps, the first ones, are computed in low precision.
-    objective
-        From the loss (stimulus,) to what is descended along.
     forward
         Computes activations in the model's place.
+    """
+    model, stage = goal.model, goal.stage
+    forward = model if forward is None else forward
+
+    def error(metamers: torch.Tensor, taken: int) -> torch.Tensor:
+        shown = goal.fit(metamers)
+        with low_precision(model) if taken < low else nullcontext():
+            synthetic = forward(shown, stage).float()
+        units = model.units_in_loss(stage, taken / total)
+        chosen = (goal.target, synthetic) if units is None else (goal.target[:, units], synthetic[:, units])
+        return normalized_error(*chosen)
+
+    return error
+
+
+def joint_error(errors: Sequence[Loss]) -> Loss:
+    """The loss of several goals: the root mean square of their errors; of one goal its error.
+
+    It is the normalized error of all their activations as those of one model, each goal's scaled so that its target
+    has length 1: no model counts for more because it has more units, or larger ones.
+    """
+    if len(errors) == 1:
+        return errors[0]
+
+    def joint(metamers: torch.Tensor, taken: int) -> torch.Tensor:
+        each = torch.stack([error(metamers, taken) for error in errors])
+        return torch.linalg.vector_norm(each, dim=0) / len(errors) ** 0.5
+
+    return joint
+
+
+def descend(
+    loss: Loss,
+    metamers: torch.Tensor,
+    steps: Iterable[Step],
+    limits: tuple[float, float] | None,
+    objective: Callable[[torch.Tensor], torch.Tensor] = logarithm,
+    taken: int = 0,
+) -> Iterator[torch.Tensor]:
+    """Take steps that lower a loss, and give the loss before each.
+
+    Parameters
+    ----------
+    loss
+        Of each metamer, from metamers and how many steps have been taken.
+    metamers
+        (stimulus, …signal), changed in place; whoever is given a loss finds them as they were when it was measured.
+    steps
+        Of a procedure on ``metamers``.
+    limits
+        Least and largest value that a stimulus can have, or None.
+    objective
+        From the loss (stimulus,) to what is descended along.
     taken
         How many steps have been taken before these.
 
     Yields
     ------
     torch.Tensor
-        Normalized error (stimulus,) before each step, of the units that take part in it.
+        The loss (stimulus,) before each step.
     """
-    limits = MODALITIES[model.modality].limits
-    forward = model if forward is None else forward
     for number, step in enumerate(steps, start=taken):
         metamers.grad = None
-        with low_precision(model) if number < low else nullcontext():
-            synthetic = forward(metamers, stage).float()
-        units = model.units_in_loss(stage, number / total)
-        chosen = (target, synthetic) if units is None else (target[:, units], synthetic[:, units])
-        loss = normalized_error(*chosen)
-        objective(loss).sum().backward()
-        yield loss.detach()
+        before = loss(metamers, number)
+        objective(before).sum().backward()
+        yield before.detach()
         with torch.no_grad():
             step()
             if limits is not None:
@@ -302,14 +357,52 @@ def synthesize(
     ValueError
         When synthesis cannot work at the stage (``check_stage``), or the loss becomes NaN or infinite.
     """
-    target = check_stage(model, stage, natural)
+    goal = Goal(model, stage, check_stage(model, stage, natural))
+    return reach([goal], start, procedure, settings, label, progress, part)
+
+
+def reach(
+    goals: Sequence[Goal],
+    start: torch.Tensor,
+    procedure: str,
+    settings: Mapping[str, Any],
+    label: str = "",
+    progress: Progress = NOTHING_KEPT,
+    part: str = "",
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Stimuli that reach one goal, or several at once (``joint_error``); ``synthesize`` once its goal is known.
+
+    Parameters
+    ----------
+    goals
+        Of models of one modality, on one device, each for the same stimuli.
+    start
+        What synthesis starts from, (stimulus, …signal), in the shape of what is made.
+    procedure, settings, label, progress, part
+        As ``synthesize`` takes them.
+
+    Returns
+    -------
+    metamers
+        As ``start``; images within 0 to 1.
+    loss
+        Before each step, (stimulus, step), float32.
+
+    Raises
+    ------
+    ValueError
+        When the loss becomes NaN or infinite.
+    """
+    device = goals[0].target.device
     kept = progress.load(part) or {"taken": 0, "metamers": start}
-    taken, metamers = kept["taken"], first_of(kept["metamers"].to(natural.device))
+    taken, metamers = kept["taken"], first_of(kept["metamers"].to(device))
     total = number_of_steps(settings)
     low = round(settings.get("low_precision", 0) * total)
-    low = low if low and bears_low_precision(model, stage) else 0
+    errors = [
+        error_of(goal, total, low if low and bears_low_precision(goal.model, goal.stage) else 0) for goal in goals
+    ]
     steps = PROCEDURES[procedure](metamers, **{key: value for key, value in settings.items() if key != "low_precision"})
-    losses = torch.empty(total, len(natural), device=natural.device)
+    losses = torch.empty(total, len(metamers), device=device)
     if taken:
         losses[:taken] = kept["losses"]
         logger.info("%s: going on after step %d of %d", label, taken, total)
@@ -320,7 +413,8 @@ def synthesize(
         return {"taken": taken, "metamers": metamers.detach(), "losses": losses[:taken]}
 
     began = said = time.monotonic()
-    descent = descend(model, stage, target, metamers, steps if taken < total else [], total, low, taken=taken)
+    limits = MODALITIES[goals[0].model.modality].limits
+    descent = descend(joint_error(errors), metamers, steps if taken < total else [], limits, taken=taken)
     for number, loss in enumerate(descent, start=taken + 1):
         losses[number - 1] = loss
         if progress.due():  # this step is not taken yet
@@ -330,7 +424,8 @@ def synthesize(
             said = now
             mean = float(loss.mean())
             if not np.isfinite(mean):
-                raise ValueError(f"model {model.name}, stage {stage!r}: the loss is {mean} at step {number}")
+                where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
+                raise ValueError(f"{where}: the loss is {mean} at step {number}")
             left = (now - began) / (number - taken) * (total - number)
             logger.info("%s: step %d of %d, loss %.4f, %.0f s left", label, number, total, mean, left)
     progress.finish(part, so_far(total))

@@ -26,11 +26,13 @@ from metamers.models import Model
 from metamers.precision import bears_low_precision, native_bfloat16
 from metamers.stimuli import MODALITIES
 from metamers.synthesize import (
+    Goal,
     OneCycle,
     Published,
     Step,
     check_stage,
     descend,
+    error_of,
     first_of,
     logarithm,
     normalized_error,
@@ -138,7 +140,8 @@ def end_of(
     """Metamers after the steps of a procedure, of a synthesis of ``total``, ``low`` of them in low precision."""
     metamers = first_of(task.start).detach().to(memory_format=task.layout).requires_grad_()
     steps = procedure(metamers)
-    descent = descend(task.model, task.stage, task.target, metamers, steps, total, low, objective, task.forward)
+    loss = error_of(Goal(task.model, task.stage, task.target), total, low, task.forward)
+    descent = descend(loss, metamers, steps, MODALITIES[task.model.modality].limits, objective)
     taken = sum(1 for _ in descent)
     return Result(metamers.detach(), taken)
 

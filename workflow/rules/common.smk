@@ -206,6 +206,11 @@ def files_of_model(model):
     return [*([found["builder"]] if "builder" in found else []), *found["weights"]]
 
 
+def files_of_models(models):
+    """The same of several models, each file once."""
+    return list(dict.fromkeys(file for model in models for file in files_of_model(model)))
+
+
 def card_files(_wildcards):
     """Input function: the files that the model of a model card is built from, and the stimuli that it is shown."""
     model = config["model"]
@@ -358,6 +363,33 @@ def other_judges(model):
         for judge in config["recognition_models"]
         if setup["dataset_of"][judge] == setup["dataset_of"][model] and judge != model
     ]
+
+
+def judged_in_run(models, judges):
+    """What some recognition models say of the run's own metamers, generation model by generation model."""
+    return [f"{RESULTS}/recognition/{model}/{judge}.nc" for model in models for judge in judges]
+
+
+def first_member(name):
+    """The model in whose size or rate a set of metamers past the study is."""
+    return next(iter(setup["beyond"]["sets"][name]["members"]))
+
+
+def of_members(folder, name):
+    """The run's files of the models that a set of metamers past the study is matched to."""
+    return [f"{RESULTS}/{folder}/{model}.nc" for model in setup["beyond"]["sets"][name]["members"]]
+
+
+def what_is_beyond(_wildcards):
+    """Input function, of nothing: where nothing would be made past the study, that is said before the first job."""
+    if not setup["beyond"]["sets"]:
+        raise ConfigurationError(
+            "beyond: there is nothing to make: name generation models with stages after the input in beyond.models, of "
+            "a modality that has another recognition model to judge, and ensemble, controversial or starts. Generation "
+            f"models: {', '.join(setup['generation_models']) or 'none'}; recognition models: "
+            f"{', '.join(setup['recognition_models']) or 'none'}."
+        )
+    return []
 
 
 def benchmarked_stages(kind, model):

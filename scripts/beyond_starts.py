@@ -1,0 +1,42 @@
+"""Make beyond/starts/<modality>.nc: recognition of metamers by where their synthesis started."""
+
+import xarray as xr
+
+from metamers import files
+from metamers.beyond_compare import starts
+from metamers.logs import log_to
+
+logger = log_to(snakemake.log[0])
+given, params = snakemake.input, snakemake.params
+
+
+def of_models(paths: list[str]) -> dict[str, xr.Dataset]:
+    return {model: files.load(path) for model, path in zip(params.models, paths, strict=True)}
+
+
+def without_metamers(path: str) -> xr.Dataset:
+    with xr.open_dataset(path, engine="netcdf4") as whole:  # opened, not loaded: the metamers are large
+        return whole.drop_vars("metamer").load()
+
+
+answers = iter(given.run)
+found = starts(
+    {model: without_metamers(path) for model, path in zip(params.models, given.metamers, strict=True)},
+    of_models(given.recognition),
+    of_models(given.nulls),
+    {model: [files.load(next(answers)) for _ in params.judges] for model in params.models},
+    of_models(given.acceptance),
+)
+for (model, start, depth), proportion in found["proportion_correct"].to_series().items():
+    logger.info("%s from %s at depth %g: %.0f%% recognized", model, start, depth, 100 * proportion)
+found.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", ".join(params.judges)}
+files.save(
+    found,
+    snakemake.output[0],
+    title=f"Recognition of metamers from other starts ({snakemake.wildcards.beyond_modality})",
+    source="answers of recognition models that have no part in them, of accepted metamers",
+    step="beyond_starts",
+    run=snakemake.config["run"],
+    seed=snakemake.config["seed"],
+    inputs=snakemake.input,
+)

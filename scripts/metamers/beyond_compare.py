@@ -1,0 +1,291 @@
+"""What metamers past the study tell: whom those of several models convince, whom controversial ones, and where from.
+
+Judges are recognition models that have no part in what they judge. Only accepted metamers count: for every model that
+had to be matched the match lies above its whole null distribution, and the category is that of the stimulus that it
+had to match. Everything here works on Datasets, of ``metamers.beyond`` and of the run.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from metamers.beyond_plan import NOISE, TOGETHER
+from metamers.compare import mean_correct
+from metamers.contrasts import bootstrap_mean
+from metamers.names import NATURAL
+from metamers.null import ROUNDING
+
+BY_STIMULUS = ("stimulus", "case", "depth")
+
+
+def acceptance(made: xr.Dataset, nulls: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """Which metamers are accepted by all their members.
+
+    Parameters
+    ----------
+    made
+        A set: what ``metamers.beyond.case_metamers`` gives by case and depth, with ``member_stage`` (member, depth),
+        ``matches_other`` (case, member), ``category`` and ``other_category``.
+    nulls
+        Member → ``spearman_rho`` (stage, pair).
+
+    Returns
+    -------
+    xarray.Dataset
+        (stimulus, case, depth, member) → ``above_null``, ``category_preserved``; (stimulus, case, depth) →
+        ``accepted``: both, for every member.
+    """
+    highest = xr.DataArray(
+        [
+            [float(nulls[str(member)]["spearman_rho"].sel(stage=stage).max()) for stage in stages]
+            for member, stages in zip(
+                made["member"].values, made["member_stage"].transpose("member", "depth").values, strict=True
+            )
+        ],
+        dims=("member", "depth"),
+    )
+    wanted = xr.where(made["matches_other"].astype(bool), made["other_category"], made["category"])
+    found = xr.Dataset(
+        {
+            "above_null": made["spearman_rho"] > highest + ROUNDING,
+            "category_preserved": made["predicted_category"] == wanted,
+        }
+    ).transpose(*BY_STIMULUS, "member")
+    return found.assign(accepted=(found["above_null"] & found["category_preserved"]).all("member"))
+
+
+def answered(recognition: xr.Dataset, which: str, dims: Sequence[str]) -> np.ndarray:
+    """Proportion of judges whose ``answer`` is what ``category`` or ``other_category`` says, with these dimensions."""
+    return (recognition["answer"] == recognition[which]).mean("recognition_model").transpose(*dims).values
+
+
+def of_run(
+    recognition: Sequence[xr.Dataset], accepted: xr.DataArray, stages: Sequence[str], stimuli: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The run's own metamers of one model, of its first seed, at some stages.
+
+    Parameters
+    ----------
+    recognition
+        Of each judge ``correct`` (stage, stimulus, seed).
+    accepted
+        (stage, stimulus, seed).
+    stages, stimuli
+        Which.
+
+    Returns
+    -------
+    correct
+        Proportion of judges that recognize each, (stage, stimulus).
+    accepted
+        (stage, stimulus), booleans.
+    """
+    which = {"stage": list(stages), "stimulus": list(stimuli)}
+    correct = mean_correct(recognition).isel(seed=0).sel(which).transpose("stage", "stimulus")
+    return correct.values, accepted.isel(seed=0).sel(which).transpose("stage", "stimulus").values.astype(bool)
+
+
+def mean_of(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Mean over the last axis, of those values that count; NaN where none does."""
+    n = counted.sum(axis=-1)
+    total = np.where(counted, values, 0).sum(axis=-1)
+    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+
+
+def intervals(name: str, values: np.ndarray, counted: np.ndarray, bootstrap: int, seed: int) -> dict[str, np.ndarray]:
+    """``name``, ``low``, ``high``: the mean over the last axis of what counts, and its 95% bootstrap interval."""
+    chosen = np.where(counted, values, np.nan)
+    rows = [bootstrap_mean(row, bootstrap, seed) for row in chosen.reshape(-1, chosen.shape[-1])]
+    shaped = np.array(rows, dtype=float).reshape(*chosen.shape[:-1], 3)
+    return dict(zip((name, "low", "high"), np.moveaxis(shaped, -1, 0), strict=True))
+
+
+def ensemble(
+    made: xr.Dataset,
+    recognition: xr.Dataset,
+    nulls: Mapping[str, xr.Dataset],
+    run: Mapping[str, Sequence[xr.Dataset]],
+    run_acceptance: Mapping[str, xr.Dataset],
+    bootstrap: int,
+    seed: int,
+) -> xr.Dataset:
+    """Are metamers of several models at once recognized better than those of each alone?
+
+    All are of the same stimuli and judged by the same models; only stimuli count of which all are accepted.
+
+    Parameters
+    ----------
+    made, nulls
+        As ``acceptance`` takes them.
+    recognition
+        ``answer`` (recognition_model, stimulus, case, depth) of the judges.
+    run
+        Member → of each of these judges the run's ``correct`` (stage, stimulus, seed), with stage ``natural``.
+    run_acceptance
+        Member → the run's ``accepted`` (stage, stimulus, seed).
+    bootstrap, seed
+        Samples of the intervals, and their seed.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``generation_model`` is each member, then all of them, joined by " + ". (generation_model, depth, stimulus) →
+        ``recognized``, the proportion of judges that do, ``accepted``; (generation_model, depth) → ``stage``,
+        ``proportion_correct``; (depth) → ``n`` stimuli that count; (stimulus) → ``natural_recognized``. (depth,
+        member) → ``difference``, all less that member alone, ``low``, ``high`` (95% interval over stimuli, NaN for
+        few); (depth, member, stimulus) → ``normalized_error`` of all.
+    """
+    stimuli, members = made["stimulus"].values, [str(member) for member in made["member"].values]
+    stages = made["member_stage"].transpose("member", "depth").values
+    dims = ("depth", "stimulus")
+    together = answered(recognition.sel(case=TOGETHER), "category", dims)
+    accepted_together = acceptance(made, nulls)["accepted"].sel(case=TOGETHER).transpose(*dims).values
+    of_each = [
+        of_run(run[member], run_acceptance[member]["accepted"], of_member, stimuli)
+        for member, of_member in zip(members, stages, strict=True)
+    ]
+    correct, accepted = (np.stack(one) for one in zip(*of_each, (together, accepted_together), strict=True))
+    counted = accepted.all(axis=0)
+    apart = intervals("difference", (correct[-1] - correct[:-1]).swapaxes(0, 1), counted[:, None], bootstrap, seed)
+    errors = made["normalized_error"].sel(case=TOGETHER)
+    natural = mean_correct(run[members[0]]).isel(seed=0).sel(stage=NATURAL, stimulus=stimuli)
+    each, by_depth = ("generation_model", "depth", "stimulus"), ("generation_model", "depth")
+    return xr.Dataset(
+        {
+            "recognized": (each, correct),
+            "accepted": (each, accepted),
+            "proportion_correct": (by_depth, mean_of(correct, counted)),
+            "n": ("depth", counted.sum(axis=-1)),
+            "natural_recognized": ("stimulus", natural.values),
+            "normalized_error": (
+                ("depth", "member", "stimulus"),
+                errors.transpose("depth", "member", "stimulus").values,
+            ),
+            **{name: (("depth", "member"), values) for name, values in apart.items()},
+        },
+        coords={
+            "generation_model": [*members, " + ".join(members)],
+            "member": members,
+            "depth": made["depth"].values,
+            "stimulus": stimuli,
+            "stage": (by_depth, [*stages.tolist(), [" + ".join(of_depth) for of_depth in stages.T]]),
+            "category": ("stimulus", made["category"].values),
+        },
+    )
+
+
+def controversial(
+    made: xr.Dataset, recognition: xr.Dataset, nulls: Mapping[str, xr.Dataset], bootstrap: int, seed: int
+) -> xr.Dataset:
+    """With whom do judges side: with the models that see the stimulus, or with the one that sees another?
+
+    Parameters
+    ----------
+    made, nulls
+        As ``acceptance`` takes them; a case is the member that matches another stimulus.
+    recognition
+        ``answer`` (recognition_model, stimulus, case, depth) of the judges.
+    bootstrap, seed
+        Samples of the intervals, and their seed.
+
+    Returns
+    -------
+    xarray.Dataset
+        (case, depth, stimulus) → ``answered_own``, ``answered_other``: proportion of judges that answer with the
+        stimulus's category, and with the other one's; ``accepted``. (case, depth) → ``proportion_own``,
+        ``proportion_other``: their means over accepted stimuli, ``n`` of which there are; ``preference``, own less
+        other, ``low``, ``high`` (95% interval over stimuli, NaN for few). (case, depth, member, stimulus) →
+        ``normalized_error``, ``other_error``; (case, member) → ``matches_other``; (member, depth) → ``member_stage``.
+    """
+    dims = ("case", "depth", "stimulus")
+    own, other = (answered(recognition, which, dims) for which in ("category", "other_category"))
+    accepted = acceptance(made, nulls)["accepted"].transpose(*dims).values
+    errors = made[["normalized_error", "other_error"]].transpose("case", "depth", "member", "stimulus")
+    errors["member_stage"] = made["member_stage"].transpose("member", "depth")
+    return errors.assign(
+        {
+            "answered_own": (dims, own),
+            "answered_other": (dims, other),
+            "accepted": (dims, accepted),
+            "proportion_own": (dims[:2], mean_of(own, accepted)),
+            "proportion_other": (dims[:2], mean_of(other, accepted)),
+            "n": (dims[:2], accepted.sum(axis=-1)),
+            **{
+                name: (dims[:2], values)
+                for name, values in intervals("preference", own - other, accepted, bootstrap, seed).items()
+            },
+        }
+    )
+
+
+def starts(
+    made: Mapping[str, xr.Dataset],
+    recognition: Mapping[str, xr.Dataset],
+    nulls: Mapping[str, xr.Dataset],
+    run: Mapping[str, Sequence[xr.Dataset]],
+    run_acceptance: Mapping[str, xr.Dataset],
+) -> xr.Dataset:
+    """Does it matter to judges where synthesis starts?
+
+    Parameters
+    ----------
+    made, recognition
+        Generation model → its set, whose cases are kinds of start, and the judges' ``answer`` (recognition_model,
+        stimulus, case, depth). All with the same stimuli, cases and depths.
+    nulls
+        Generation model → ``spearman_rho`` (stage, pair).
+    run, run_acceptance
+        Generation model → of each of these judges the run's ``answer``, ``correct`` (stage, stimulus, seed); the run's
+        ``accepted``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``start`` is ``noise``, the run's own, then the cases. (generation_model, start, depth, stimulus) →
+        ``recognized``, the proportion of judges that do, ``answered_other``, the proportion that answer with the
+        other stimulus's category, which is where ``stimulus`` starts from, ``accepted``; (generation_model, start,
+        depth) → ``proportion_correct``, ``proportion_other``: means over accepted stimuli, ``n`` of which there are;
+        (generation_model, depth) → ``stage``.
+    """
+    dims = ("start", "depth", "stimulus")
+    found = []
+    for name, own in made.items():
+        stimuli, stages = own["stimulus"].values, own["member_stage"].isel(member=0).values
+        noise = of_run(run[name], run_acceptance[name]["accepted"], stages, stimuli)
+        said = xr.concat([judge["answer"] for judge in run[name]], "judge").isel(seed=0)
+        said = said.sel(stage=list(stages), stimulus=stimuli).transpose("judge", "stage", "stimulus").values
+        cases = ("case", *dims[1:])
+        # The run's own first, then from other starts.
+        recognized, other, accepted = (
+            np.concatenate([first[None], rest])
+            for first, rest in (
+                (noise[0], answered(recognition[name], "category", cases)),
+                (
+                    (said == own["other_category"].values).mean(axis=0),
+                    answered(recognition[name], "other_category", cases),
+                ),
+                (noise[1], acceptance(own, nulls)["accepted"].transpose(*cases).values),
+            )
+        )
+        found.append(
+            xr.Dataset(
+                {
+                    "recognized": (dims, recognized),
+                    "answered_other": (dims, other),
+                    "accepted": (dims, accepted),
+                    "proportion_correct": (dims[:2], mean_of(recognized, accepted)),
+                    "proportion_other": (dims[:2], mean_of(other, accepted)),
+                    "n": (dims[:2], accepted.sum(axis=-1)),
+                },
+                coords={
+                    "start": [NOISE, *own["case"].values],
+                    "depth": own["depth"].values,
+                    "stimulus": stimuli,
+                    "stage": ("depth", stages),
+                    **{key: ("stimulus", own[key].values) for key in ("category", "other_stimulus", "other_category")},
+                },
+            )
+        )
+    models = xr.DataArray(list(made), dims="generation_model", name="generation_model")
+    return xr.concat(found, models, coords=["stage"], compat="equals")

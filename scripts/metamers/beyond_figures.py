@@ -1,0 +1,231 @@
+"""Figures of what is past the study: Datasets in, matplotlib figures out; nothing is said in colour alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from metamers.beyond_plan import NOISE
+from metamers.report_figures import BLUE, FAINT, GREEN, INK, KIND_MARKERS, ORANGE, PALE, PURPLE, SKY, SLATE, styled
+
+COLOURS = (INK, ORANGE, BLUE, GREEN, PURPLE, SKY)
+LINES = ("-", "--", "-.", ":")
+START_NAMES = {
+    NOISE: "white noise\n(the run’s own)",
+    "other_noise": "other white\nnoise",
+    "pink_noise": "pink noise",
+    "stimulus": "another\nstimulus",
+}
+
+
+def _style(place: int) -> dict[str, Any]:
+    """Colour, line and marker of the n-th series; every second one's markers are open."""
+    colour = COLOURS[place % len(COLOURS)]
+    return {
+        "color": colour,
+        "linestyle": LINES[place % len(LINES)],
+        "marker": KIND_MARKERS[place % len(KIND_MARKERS)],
+        "markerfacecolor": "white" if place % 2 else colour,
+    }
+
+
+def _depth_axis(axes: Axes, found: xr.Dataset, below: Sequence[str]) -> np.ndarray:
+    """Relative depths side by side along x, with words about each below it."""
+    places = np.arange(found.sizes["depth"])
+    axes.set_xticks(places, [f"{depth:g}\n{words}" for depth, words in zip(found["depth"].values, below, strict=True)])
+    axes.set(xlim=(-0.5, len(places) - 0.5), xlabel="Relative depth (0: input, 1: last stage)")
+    return places
+
+
+@styled
+def ensemble_figure(found: xr.Dataset) -> Figure:
+    """Recognition of metamers of each model alone and of all at once, and by how much the latter is better.
+
+    Parameters
+    ----------
+    found
+        What ``metamers.beyond_compare.ensemble`` gives.
+    """
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    n = [f"n = {count}" for count in found["n"].values]
+    places = _depth_axis(left, found, n)
+    entries = found["generation_model"].values
+    natural = float(found["natural_recognized"].mean())
+    left.axhline(natural, color=FAINT, linewidth=1, linestyle=(0, (1, 2)), label="natural stimuli")
+    for place, entry in enumerate(entries):
+        together = place == len(entries) - 1
+        style = (
+            {"color": BLUE, "marker": "s", "linewidth": 2.6, "markersize": 9}
+            if together
+            else _style(place) | {"linewidth": 1.2}
+        )
+        label = "of all at once" if together else f"of {entry} alone"
+        offset = 0.08 * (place - (len(entries) - 1) / 2)
+        left.plot(places + offset, found["proportion_correct"].sel(generation_model=entry), **style, label=label)
+    left.set(ylim=(-0.03, 1.05), ylabel="Proportion recognized by the judges")
+    left.set_title("Recognition")
+    places = _depth_axis(right, found, n)
+    for place, member in enumerate(found["member"].values):
+        one = found.sel(member=member)
+        middle, low, high = (one[name].values for name in ("difference", "low", "high"))
+        offset = 0.12 * (place - (found.sizes["member"] - 1) / 2)
+        error = np.nan_to_num(np.stack([middle - low, high - middle]))
+        style = _style(place) | {"linestyle": "none"}
+        right.errorbar(places + offset, middle, error, capsize=3, **style, label=f"less {member} alone")
+    right.axhline(0, color=FAINT, linewidth=0.9)
+    right.set(ylim=(-1.05, 1.05), ylabel="Difference in proportion recognized")
+    right.set_title("All at once, less each alone")
+    for axes in (left, right):
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), fontsize=9, ncols=2)
+    return figure
+
+
+@styled
+def controversial_figure(found: xr.Dataset) -> Figure:
+    """With whom judges side, and how near each model is to either stimulus: a row for each model that dissents.
+
+    Parameters
+    ----------
+    found
+        What ``metamers.beyond_compare.controversial`` gives.
+    """
+    cases = found["case"].values
+    figure = Figure(figsize=(10, 0.6 + 4.2 * len(cases)), layout="constrained")
+    grid = figure.subplots(len(cases), 2, squeeze=False)
+    for (answers, errors), case in zip(grid, cases, strict=True):
+        one = found.sel(case=case)
+        others = ", ".join(str(member) for member in one["member"].values if member != case)
+        own, other = (one[name].values for name in ("proportion_own", "proportion_other"))
+        places = np.arange(one.sizes["depth"])
+        bars = (
+            (f"the stimulus that {others} matches", own, BLUE, ""),
+            (f"the stimulus that {case} matches", other, ORANGE, "///"),
+            ("neither", (1 - own - other).clip(0), PALE, "\\\\\\"),
+        )
+        left = np.zeros(len(places))
+        for label, share, colour, hatch in bars:
+            width = np.nan_to_num(share)
+            answers.barh(
+                places, width, left=left, height=0.55, color=colour, hatch=hatch, edgecolor="white", label=label
+            )
+            left = left + width
+        ticks = [f"{depth:g} (n = {n})" for depth, n in zip(one["depth"].values, one["n"].values, strict=True)]
+        answers.set_yticks(places, ticks)
+        answers.invert_yaxis()
+        answers.set(xlim=(0, 1), xlabel="Proportion of the judges’ answers", ylabel="Relative depth")
+        answers.set_title(f"{case} against {others}")
+        answers.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=9)
+        places = _depth_axis(errors, one, [""] * len(places))
+        for place, member in enumerate(one["member"].values):
+            offset = 0.16 * (place - (one.sizes["member"] - 1) / 2)
+            style = {
+                "color": COLOURS[place % len(COLOURS)],
+                "marker": KIND_MARKERS[place % len(KIND_MARKERS)],
+                "linestyle": "none",
+            }
+            of_member = one.sel(member=member).mean("stimulus")
+            errors.plot(
+                places + offset,
+                of_member["normalized_error"],
+                **style,
+                label=f"{member}: from the stimulus that it matches",
+            )
+            errors.plot(
+                places + offset,
+                of_member["other_error"],
+                **style,
+                markerfacecolor="white",
+                label=f"{member}: from the other one",
+            )
+        errors.set_ylim(bottom=0)
+        errors.set_ylabel("Normalized error")
+        errors.set_title("How far activations are from either")
+        errors.legend(loc="upper center", bbox_to_anchor=(0.5, -0.26), fontsize=9)
+    return figure
+
+
+@styled
+def starts_figure(found: xr.Dataset, left_free: Mapping[str, xr.Dataset]) -> Figure:
+    """Recognition by where synthesis started, and how much of the start remains: a column for each model.
+
+    Parameters
+    ----------
+    found
+        What ``metamers.beyond_compare.starts`` gives.
+    left_free
+        Generation model → what ``metamers.invariance.invariance`` gives.
+    """
+    models = found["generation_model"].values
+    figure = Figure(figsize=(max(6.0, 5 * len(models)), 7), layout="constrained")
+    grid = figure.subplots(2, len(models), squeeze=False, sharey="row", sharex="col")
+    for (above, below), model in zip(grid.T, models, strict=True):
+        one = found.sel(generation_model=model)
+        places = np.arange(one.sizes["start"])
+        for place, depth in enumerate(one["depth"].values):
+            at = one.sel(depth=depth)
+            stage = str(at["stage"].values)
+            offset = 0.1 * (place - (one.sizes["depth"] - 1) / 2)
+            style = _style(place) | {"linestyle": "none", "markersize": 8}
+            above.plot(
+                places + offset,
+                at["proportion_correct"],
+                **style,
+                label=f"{stage} (n = {', '.join(map(str, at['n'].values))})",
+            )
+            remains = left_free[str(model)]["remaining"].sel(depth=depth, start=one["start"].values).mean("stimulus")
+            below.plot(places + offset, remains, **style, label=stage)
+        above.set_title(str(model))
+        above.set_ylim(-0.03, 1.05)
+        above.legend(fontsize=9, loc="lower left", bbox_to_anchor=(0, 1.08), title="Matched stage", title_fontsize=9)
+        below.set_xticks(places, [START_NAMES[str(start)] for start in one["start"].values], fontsize=9)
+        below.axhline(1, color=FAINT, linewidth=0.9, linestyle=":")
+        below.set_xlabel("Where synthesis started")
+        below.set_ylim(bottom=0)
+    grid[0][0].set_ylabel("Proportion recognized by the judges")
+    grid[1][0].set_ylabel("Distance from the stimulus,\nas a part of the start’s")
+    return figure
+
+
+def first_other(found: xr.Dataset) -> str:
+    """The kind of start whose metamers are set against the run's own: other noise, where there is such."""
+    kinds = [str(kind) for kind in found["start"].values if kind != NOISE]
+    return "other_noise" if "other_noise" in kinds else kinds[0]
+
+
+@styled
+def invariance_figure(left_free: Mapping[str, xr.Dataset]) -> Figure:
+    """How far two metamers of one stimulus lie apart, at every stage: a panel for each model, a line for each depth.
+
+    Parameters
+    ----------
+    left_free
+        Generation model → what ``metamers.invariance.invariance`` gives.
+    """
+    figure = Figure(figsize=(10, 0.4 + 4.2 * len(left_free)), layout="constrained")
+    for axes, (model, found) in zip(
+        figure.subplots(len(left_free), 1, squeeze=False).flat, left_free.items(), strict=True
+    ):
+        kind = first_other(found)
+        stages = found["measured_stage"].values.tolist()
+        places = np.arange(len(stages))
+        axes.axhline(1, color=FAINT, linewidth=0.9, linestyle=":", label="different natural stimuli")
+        starts = found["start_difference"].sel(start=kind).mean("stimulus")
+        axes.plot(places, starts, color=SLATE, linestyle=(0, (1, 1)), linewidth=1.6, marker="x", label="the two starts")
+        for place, depth in enumerate(found["depth"].values):
+            at = found.sel(depth=depth, start=kind)
+            stage, apart = str(at["stage"].values), at["relative_difference"].mean("stimulus").values
+            style = _style(place)
+            axes.plot(places, apart, **style, label=f"metamers that match {stage}")
+            matched = stages.index(stage)
+            axes.plot(matched, apart[matched], "o", markersize=15, markerfacecolor="none", color=style["color"])
+        axes.set_xticks(places, stages, fontsize=9)
+        axes.set_ylim(bottom=0)
+        axes.set(xlabel="Stage at which the difference is measured (ringed: the one that is matched)")
+        axes.set_ylabel("Distance of two metamers, as a part\nof that of different stimuli")
+        axes.set_title(model)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
+    return figure

@@ -1,0 +1,365 @@
+"""What is made past the study, and what judges' answers to it tell, on small cases that can be counted by hand."""
+
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers import beyond_compare, config
+from metamers.beyond_figures import controversial_figure, ensemble_figure, invariance_figure, starts_figure
+from metamers.beyond_page import ensemble_words, gallery, parts_of
+from metamers.beyond_plan import cases_of, dissenters, other_stimuli, stages_at
+from metamers.pages import render
+from metamers.report_figures import svg
+
+# Plans
+
+
+def rows(**categories):
+    return [{"stimulus": name, "category": category} for name, category in categories.items()]
+
+
+def test_another_stimulus_is_the_next_of_another_category_round_in_a_circle():
+    assert other_stimuli(rows(a="cat", b="cat", c="dog", d="owl")) == {"a": "c", "b": "c", "c": "d", "d": "a"}
+    assert other_stimuli(rows(a="word", b="word", c="word")) == {"a": "b", "b": "c", "c": "a"}
+
+
+def test_stages_are_the_nearest_to_a_depth_among_those_that_are_generated():
+    stages = ["input", "one", "two", "three", "four"]
+    assert stages_at([0.25, 0.5, 0.6, 1], stages, stages) == ["one", "two", "two", "four"]
+    assert stages_at([0.05, 0.625], stages, stages) == ["one", "two"]  # never the input; of two as near the earlier
+    assert stages_at([0.25, 0.5], stages, ["input", "three", "four"]) == ["three", "three"]
+
+
+def test_of_two_models_one_dissents_and_of_more_each_in_turn():
+    assert dissenters(["a", "b"]) == ["b"]
+    assert dissenters(["a", "b", "c"]) == ["a", "b", "c"]
+    cases = cases_of("controversial", ["a", "b", "c"])
+    assert cases["b"] == {"matched": {"a": "own", "b": "other", "c": "own"}, "start": "noise"}
+    assert cases_of("ensemble", ["a", "b"]) == {"together": {"matched": {"a": "own", "b": "own"}, "start": "noise"}}
+    starts = cases_of("starts", ["a"], ["pink_noise", "stimulus"])
+    assert starts == {kind: {"matched": {"a": "own"}, "start": kind} for kind in ("pink_noise", "stimulus")}
+
+
+def resolved(root, monkeypatch, **settings):
+    monkeypatch.chdir(root)
+    return config.resolve(config.over_default(settings))["beyond"]
+
+
+def test_the_default_run_takes_two_architectures_of_its_first_modality(root, monkeypatch):
+    found = resolved(root, monkeypatch)
+    models = ["efficientnet_lite0", "efficientnet_lite1"]
+    assert list(found["sets"]) == ["ensemble_vision", "controversial_vision", *(f"starts_{name}" for name in models)]
+    assert found["judges"] == {"vision": ["efficientnet_lite2"]}
+    made = found["sets"]["ensemble_vision"]
+    assert made["members"] == {"efficientnet_lite0": ["block_11"], "efficientnet_lite1": ["block_15"]}
+    assert len(made["stimuli"]) == 6
+    assert all(name != other for name, other in made["stimuli"].items())
+
+
+def test_models_of_both_modalities_have_sets_and_judges_of_their_own(root, monkeypatch):
+    chosen = ["efficientnet_lite0", "efficientnet_lite1", "cochcnn9_standard", "cochresnet50_standard", "spectemp"]
+    found = resolved(root, monkeypatch, beyond={"models": chosen, "starts": None})
+    assert list(found["sets"]) == ["ensemble_vision", "ensemble_audio", "controversial_vision", "controversial_audio"]
+    assert found["judges"]["audio"] == ["cochcnn9_adversarial", "cochcnn9_random"]
+    assert list(found["sets"]["controversial_audio"]["cases"]) == chosen[2:]
+
+
+def test_a_run_that_leaves_the_choice_and_has_nobody_to_judge_makes_nothing(root, monkeypatch):
+    seeing = {"generation_models": ["efficientnet_lite0"], "recognition_models": ["efficientnet_lite0"]}
+    assert resolved(root, monkeypatch, **seeing, comparison={"contrasts": []})["sets"] == {}
+    assert resolved(root, monkeypatch, beyond={"models": []})["sets"] == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"models": ["efficientnet_lite3"]}, r"beyond\.models\.0: unknown generation model 'efficientnet_lite3'\. Did"),
+        ({"models": ["efficientnet_lite0"]}, r"beyond\.models\.0: .* is the only one of modality 'vision'.*null"),
+        ({"ensemble": {"depths": [0]}}, r"beyond\.ensemble\.depths\.0: 0 is less than .*Wanted"),
+        ({"starts": {"kinds": ["blue_noise"]}}, r"beyond\.starts\.kinds\.0: 'blue_noise' is not one of"),
+        ({"controversial": {"stimuli": 0}}, r"beyond\.controversial\.stimuli: 0 is less than the minimum of 1.*Wanted"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_first_job(root, monkeypatch, settings, message):
+    with pytest.raises(config.ConfigurationError, match=message):
+        resolved(root, monkeypatch, beyond=settings)
+
+
+def test_models_that_nobody_else_can_judge_are_refused(root, monkeypatch):
+    chosen = ["efficientnet_lite0", "efficientnet_lite1"]
+    changed = {"generation_models": chosen, "recognition_models": chosen, "comparison": {"contrasts": []}}
+    with pytest.raises(config.ConfigurationError, match=r"recognition_models: none of modality 'vision' besides"):
+        resolved(root, monkeypatch, **changed, beyond={"models": chosen})
+    changed |= {"generation_models": [{"model": name, "stages": ["input"]} for name in chosen]}
+    with pytest.raises(config.ConfigurationError, match=r"beyond\.models\.0: .* has no stage after 'input'"):
+        resolved(
+            root, monkeypatch, **changed | {"recognition_models": ["efficientnet_lite2"]}, beyond={"models": chosen}
+        )
+
+
+# Answers. Two members, first at stage "early" then "late", second at "front" then "back"; stimuli a, b, c.
+
+STIMULI, CATEGORIES, OTHERS = ["a", "b", "c"], ["cat", "dog", "owl"], ["dog", "owl", "cat"]
+
+
+def null(*stages):
+    return xr.Dataset({"spearman_rho": (("stage", "pair"), [[0.1, 0.5]] * len(stages))}, {"stage": list(stages)})
+
+
+NULLS = {"first": null("early", "late"), "second": null("front", "back")}
+
+
+def a_set(part, cases, matches_other, members=("first", "second")):
+    """Every metamer matched well and named as it should be."""
+    stages = {"first": ["early", "late"], "second": ["front", "back"]}
+    dims, shape = ("stimulus", "case", "depth", "member"), (3, len(cases), 2, len(members))
+    wanted = np.where(
+        np.array(matches_other)[None, :, None], np.reshape(OTHERS, (3, 1, 1, 1)), np.reshape(CATEGORIES, (3, 1, 1, 1))
+    )
+    rng = np.random.default_rng(0)
+    return xr.Dataset(
+        {
+            "metamer": (
+                ("stimulus", "case", "depth", "channel", "row", "column"),
+                rng.random((3, len(cases), 2, 3, 4, 4)),
+            ),
+            "spearman_rho": (dims, np.full(shape, 0.9)),
+            "normalized_error": (dims, np.full(shape, 0.1)),
+            "other_error": (dims, np.full(shape, 1.2)),
+            "predicted_category": (dims, np.broadcast_to(wanted, shape)),
+        },
+        coords={
+            "stimulus": STIMULI,
+            "category": ("stimulus", CATEGORIES),
+            "other_stimulus": ("stimulus", ["b", "c", "a"]),
+            "other_category": ("stimulus", OTHERS),
+            "case": list(cases),
+            "depth": [0.5, 1.0],
+            "member": list(members),
+            "member_stage": (("member", "depth"), [stages[name] for name in members]),
+            "matches_other": (("case", "member"), matches_other),
+        },
+        attrs={"part": part, "modality": "vision"},
+    )
+
+
+def answered(made, answers):
+    """What two judges answer: (judge, stimulus) of every case and depth."""
+    shape = (2, 3, made.sizes["case"], 2)
+    given = np.broadcast_to(np.array(answers)[:, :, None, None], shape)
+    kept = ["stimulus", "category", "other_stimulus", "other_category", "case", "depth"]
+    return xr.Dataset(
+        {"answer": (("recognition_model", "stimulus", "case", "depth"), given)},
+        coords={key: made[key] for key in kept} | {"recognition_model": ["judge", "other judge"]},
+    )
+
+
+def in_run(answers, stages):
+    """What one judge answers about the run's own metamers, and about natural stimuli always rightly."""
+    given = np.array([CATEGORIES, *[answers] * len(stages)])[:, :, None]
+    found = xr.Dataset(
+        {"answer": (("stage", "stimulus", "seed"), given)},
+        {"stage": ["natural", *stages], "stimulus": STIMULI, "seed": [0], "category": ("stimulus", CATEGORIES)},
+    )
+    return found.assign(correct=found["answer"] == found["category"])
+
+
+def accepted(stages, *which):
+    values = np.broadcast_to(np.array(which or (True, True, True))[None, :, None], (2, 3, 1))
+    return xr.Dataset(
+        {"accepted": (("stage", "stimulus", "seed"), values)}, {"stage": list(stages), "stimulus": STIMULI}
+    )
+
+
+def test_a_metamer_is_accepted_if_every_model_is_matched_and_sees_what_it_should():
+    made = a_set("controversial", ["second"], [[False, True]])
+    assert beyond_compare.acceptance(made, NULLS)["accepted"].all()
+    # Not above the null of one member, at one depth.
+    made["spearman_rho"][0, 0, 1, 1] = 0.5
+    # The dissenter sees the stimulus instead of the other one.
+    made["predicted_category"] = made["predicted_category"].astype(object)
+    made["predicted_category"][1, 0, 0, 1] = "dog"
+    found = beyond_compare.acceptance(made, NULLS)
+    assert found["accepted"].sel(case="second").values.tolist() == [[True, False], [False, True], [True, True]]
+    assert not found["above_null"][0, 0, 1, 1]
+    assert not found["category_preserved"][1, 0, 0, 1]
+
+
+@pytest.fixture
+def together():
+    made = a_set("ensemble", ["together"], [[False, False]])
+    recognition = answered(made, [["cat", "dog", "cat"], ["cat", "cat", "cat"]])  # 100, 50, 0%
+    run = {
+        "first": [in_run(["cat", "cat", "cat"], ["early", "late"])] * 2,  # 100, 0, 0%
+        "second": [in_run(["dog", "dog", "cat"], ["front", "back"])] * 2,  # 0, 100, 0%
+    }
+    return made, recognition, run
+
+
+def test_an_ensemble_is_compared_with_each_model_alone_on_the_same_stimuli(together):
+    made, recognition, run = together
+    acceptance = {"first": accepted(["early", "late"]), "second": accepted(["front", "back"], True, True, False)}
+    found = beyond_compare.ensemble(made, recognition, NULLS, run, acceptance, bootstrap=100, seed=0)
+    assert found["generation_model"].values.tolist() == ["first", "second", "first + second"]
+    assert found["stage"].sel(generation_model="first + second").values.tolist() == ["early + front", "late + back"]
+    assert found["n"].values.tolist() == [2, 2]  # c is not accepted of the second model
+    np.testing.assert_allclose(found["proportion_correct"], [[0.5] * 2, [0.5] * 2, [0.75] * 2])
+    np.testing.assert_allclose(found["difference"], 0.25)
+    assert found["low"].isnull().all()  # no interval of two stimuli
+    assert (found["natural_recognized"] == 1).all()
+
+
+def test_an_ensemble_of_which_nothing_is_accepted_has_no_proportion(together):
+    made, recognition, run = together
+    acceptance = {name: accepted(NULLS[name]["stage"].values, False, False, False) for name in run}
+    found = beyond_compare.ensemble(made, recognition, NULLS, run, acceptance, bootstrap=100, seed=0)
+    assert found["proportion_correct"].isnull().all()
+    assert (found["n"] == 0).all()
+    svg(ensemble_figure(found))
+    assert ensemble_words(found).startswith("At depth 0.5 there is no stimulus of which all")
+
+
+def test_judges_side_with_either_or_with_neither():
+    made = a_set("controversial", ["second"], [[False, True]])
+    recognition = answered(made, [["cat", "owl", "ape"], ["dog", "owl", "owl"]])
+    found = beyond_compare.controversial(made, recognition, NULLS, bootstrap=100, seed=0).sel(case="second", depth=1)
+    assert found["answered_own"].values.tolist() == [0.5, 0, 0.5]
+    assert found["answered_other"].values.tolist() == [0.5, 1, 0]
+    assert float(found["proportion_own"]) == pytest.approx(1 / 3)
+    assert float(found["proportion_other"]) == pytest.approx(1 / 2)
+    assert float(found["preference"]) == pytest.approx(-1 / 6)
+    assert int(found["n"]) == 3
+
+
+@pytest.fixture
+def started():
+    made = {"first": a_set("starts", ["pink_noise", "stimulus"], [[False]] * 2, members=["first"])}
+    recognition = {"first": answered(made["first"], [["cat", "owl", "owl"], ["dog", "owl", "owl"]])}
+    run = {"first": [in_run(["cat", "dog", "cat"], ["early", "late"])] * 2}
+    return beyond_compare.starts(made, recognition, NULLS, run, {"first": accepted(["early", "late"])}), made["first"]
+
+
+def test_starts_are_set_beside_the_runs_own_noise(started):
+    found = started[0].sel(generation_model="first", depth=0.5)
+    assert found["start"].values.tolist() == ["noise", "pink_noise", "stimulus"]
+    assert str(found["stage"].values) == "early"
+    np.testing.assert_allclose(found["proportion_correct"], [2 / 3, 0.5, 0.5])
+    # Of the run's own, c is taken for the cat that its other stimulus shows.
+    np.testing.assert_allclose(found["proportion_other"], [1 / 3, 0.5, 0.5])
+    assert found["recognized"].sel(start="stimulus").values.tolist() == [0.5, 0, 1]
+
+
+# Page
+
+
+@pytest.fixture
+def left_free():
+    starts, shape = ["noise", "other_noise", "stimulus"], (3, 2, 3, 4)
+    dims = ("start", "depth", "stimulus", "measured_stage")
+    rng = np.random.default_rng(1)
+    return xr.Dataset(
+        {
+            "relative_difference": (dims, rng.random(shape)),
+            "start_difference": (("start", "stimulus", "measured_stage"), rng.random((3, 3, 4))),
+            "remaining": (dims[:3], rng.random((3, 2, 3))),
+        },
+        {
+            "start": starts,
+            "depth": [0.5, 1.0],
+            "stage": ("depth", ["early", "late"]),
+            "measured_stage": ["input", "early", "late", "logits"],
+        },
+        attrs={"modality": "vision"},
+    )
+
+
+@pytest.fixture
+def page(together, started, left_free):
+    made, recognition, run = together
+    acceptance = {name: accepted(NULLS[name]["stage"].values) for name in run}
+    whole = beyond_compare.ensemble(made, recognition, NULLS, run, acceptance, bootstrap=100, seed=0)
+    apart = a_set("controversial", ["second"], [[False, True]])
+    sides = beyond_compare.controversial(apart, answered(apart, [["cat", "owl", "<b>"], ["dog"] * 3]), NULLS, 100, 0)
+    starts, begun = started
+    begun["category"] = ("stimulus", ["cat <b>", "dog", "owl"])
+    natural = {name: np.zeros((3, 4, 4), np.float32) for name in STIMULI}
+    alone = {
+        (m, s, n): natural[n]
+        for m, stages in (("first", ("early", "late")), ("second", ("front", "back")))
+        for s in stages
+        for n in STIMULI
+    }
+    sets = {"ensemble_vision": made, "controversial_vision": apart, "starts_first": begun}
+    galleries = {
+        name: gallery(one, natural, alone if one.attrs["part"] != "controversial" else {}, None)
+        for name, one in sets.items()
+    }
+    for one in (whole, sides, starts):
+        one.attrs["judged_by"] = "judge, other judge"
+    starts = starts.sel(start=["noise", "stimulus"])
+    parts = parts_of("vision", whole, sides, starts, {"first": left_free}, galleries)
+    for part in parts:
+        assert svg(part["figure"]).startswith(b"<?xml")
+        part["figure"] = "data:,"
+    return render("beyond.html.j2", {"run": "small", "parts": parts}), parts
+
+
+def test_the_page_has_its_parts_with_words_tables_and_pictures(page):
+    text, parts = page
+    assert [part["kind"] for part in parts] == ["ensemble", "controversial", "starts", "invariance"]
+    assert (
+        "At depth 0.5 the judges recognize 33% of those of first, 33% of those of second, 50% of those of first + second (n = 3)."
+        in text
+    )
+    assert "33% of the judges’ answers are against second, and 33% with it (n = 3)" in text
+    assert text.count('<img src="data:image/jpeg') == 3 * 2 * (4 + 3 + 5)
+    assert "cat <b>" not in text
+    assert "cat &lt;b&gt;" in text
+    for row in re.findall(r"<tr>.*?</tr>", text):
+        assert "nan" not in row
+    # Every picture and every player has words.
+    assert all(re.search(r'alt="[^"]+"', tag) for tag in re.findall(r"<img [^>]+>", text))
+
+
+def test_sounds_are_played_as_they_are_exported():
+    import base64
+    import io
+
+    import soundfile
+
+    from metamers.beyond_page import cell
+    from metamers.sounds import sixteen_bit
+
+    values = 0.1 * np.random.default_rng(0).standard_normal(800)
+    shown = cell("natural: low", values, 8000)
+    assert shown["picture"] is None
+    played, rate = soundfile.read(io.BytesIO(base64.b64decode(shown["sound"].split(",")[1])), dtype="int16")
+    assert rate == 8000
+    np.testing.assert_array_equal(played, sixteen_bit(values))
+
+
+def test_series_of_figures_differ_by_more_than_colour(together, started, left_free):
+    made, recognition, run = together
+    acceptance = {name: accepted(NULLS[name]["stage"].values) for name in run}
+    whole = beyond_compare.ensemble(made, recognition, NULLS, run, acceptance, bootstrap=100, seed=0)
+    apart = a_set("controversial", ["second"], [[False, True]])
+    sides = beyond_compare.controversial(apart, answered(apart, [["cat", "owl", "ape"], ["dog"] * 3]), NULLS, 100, 0)
+    starts = started[0].sel(start=["noise", "stimulus"])
+    draw = [
+        lambda: ensemble_figure(whole),
+        lambda: controversial_figure(sides),
+        lambda: starts_figure(starts, {"first": left_free}),
+        lambda: invariance_figure({"first": left_free}),
+    ]
+    for figure in [one() for one in draw]:
+        for axes in figure.axes:
+            below = axes.get_shared_x_axes().get_siblings(axes)
+            assert any(one.get_xlabel() for one in below)
+            lines = [line for line in axes.lines if len(line.get_xdata()) and not line.get_label().startswith("_")]
+            looks = [(line.get_marker(), line.get_linestyle(), line.get_markerfacecolor() == "white") for line in lines]
+            assert len(set(looks)) == len(looks), axes.get_title()
+            hatches = [bars[0].get_hatch() for bars in axes.containers if hasattr(bars[0], "get_hatch")]
+            assert len(set(hatches)) == len(hatches)
+    assert [svg(one()) for one in draw] == [svg(one()) for one in draw]

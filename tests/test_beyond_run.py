@@ -1,0 +1,91 @@
+"""What is past the study runs from a configuration to its page, on small models of different sizes."""
+
+import re
+
+import numpy as np
+import pytest
+import yaml
+from test_workflow import check_every_file, copy_of, counts, small, snakemake
+
+from metamers import files
+
+DEPTHS = [0.5, 1]
+KINDS = ["other_noise", "pink_noise", "stimulus"]
+
+
+@pytest.fixture(scope="module")
+def beyond(root, tmp_path_factory):
+    """A finished small run of what is past the study: its folder and Snakemake's arguments."""
+    folder = copy_of(root, tmp_path_factory.mktemp("beyond"))
+    arguments = small(root, folder)
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    models["second"]["input"] = models["second"]["input"] | {"size": 12}
+    models["judge"] = models["first"] | {"weights": {"random": 2}}
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["recognition_models"] = list(models)
+    settings["synthesis"] |= {"seeds": 1, "batch_size": 2, "stages_per_job": 3}
+    every = {"depths": DEPTHS, "stimuli": 3}
+    settings["beyond"] = {
+        "models": ["first", "second"], "ensemble": every, "controversial": every,
+        "starts": {"depths": DEPTHS, "stimuli": 2, "kinds": KINDS},
+    }  # fmt: skip
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(folder, "beyond", *arguments)
+    return folder, arguments
+
+
+def test_every_part_makes_its_files(root, beyond):
+    folder, arguments = beyond
+    results = folder / "results" / "small"
+    assert "Nothing to be done" in snakemake(folder, "beyond", *arguments)
+    check_every_file(root, results)
+    made = files.load(results / "beyond/metamers/ensemble_vision.nc")
+    assert made["metamer"].shape == (3, 1, 2, 3, 16, 16)
+    assert made["member_stage"].values.tolist() == [["block", "logits"]] * 2
+    assert "arXiv:2504.01739" in made.attrs["references"]
+    found = files.load(results / "beyond/ensemble/vision.nc")
+    assert found["generation_model"].values.tolist() == ["first", "second", "first + second"]
+    assert found.attrs["judged_by"] == "judge"
+    page = (results / "report/beyond.html").read_text()
+    assert len(re.findall(r'<h2 id="', page)) == 4
+    assert "cat <b>" not in page
+    for kind in ("ensemble", "controversial", "starts", "invariance"):
+        assert (results / f"report/figures/beyond_{kind}_vision.svg").is_file()
+
+
+def test_what_the_ensemble_is_compared_with_are_the_runs_own_metamers(beyond):
+    results = beyond[0] / "results" / "small"
+    found = files.load(results / "beyond/ensemble/vision.nc")
+    for name in ("first", "second"):
+        run = files.load(results / f"recognition/{name}/judge.nc").isel(seed=0)
+        wanted = run["correct"].sel(stage=["block", "logits"]).values.astype(float)
+        np.testing.assert_array_equal(found["recognized"].sel(generation_model=name), wanted)
+
+
+def test_the_same_noise_gives_the_same_start_and_other_noise_another(beyond):
+    """The distances of the starts say so; at the stage that they match, metamers are nearer than they began."""
+    found = files.load(beyond[0] / "results/small/beyond/invariance/second.nc")
+    assert found["start"].values.tolist() == ["noise", *KINDS]
+    assert found["measured_stage"].values.tolist() == ["input", "block", "logits"]
+    assert (found["start_difference"].sel(start="noise") == 0).all()
+    assert (found["start_difference"].sel(start=KINDS, measured_stage="input") > 0.05).all()
+    at_logits = found.sel(start="stimulus", measured_stage="logits").mean("stimulus")
+    assert at_logits["relative_difference"].sel(depth=1) < 0.5 * at_logits["start_difference"]
+
+
+def test_another_part_that_is_left_out_has_no_job(beyond):
+    folder, _ = beyond
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["beyond"] |= {"controversial": None, "starts": None}
+    (folder / "less.yaml").write_text(yaml.safe_dump(settings | {"run": "less"}))
+    jobs = counts(snakemake(folder, "-n", "beyond", "--configfile", "less.yaml"))
+    assert {name: number for name, number in jobs.items() if name.startswith("beyond_")} == {
+        "beyond_synthesize": 1, "beyond_recognize_vision": 1, "beyond_ensemble": 1, "beyond_page": 1
+    }  # fmt: skip
+    settings["beyond"]["models"] = []
+    (folder / "none.yaml").write_text(yaml.safe_dump(settings | {"run": "none"}))
+    assert "beyond: there is nothing to make" in snakemake(
+        folder, "-n", "beyond", "--configfile", "none.yaml", fails=True
+    )
+    assert not any(name.startswith("beyond") for name in counts(snakemake(folder, "-n", "--configfile", "none.yaml")))
