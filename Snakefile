@@ -26,6 +26,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/synthesize.smk"
 include: "workflow/rules/null.smk"
 include: "workflow/rules/recognize.smk"
+include: "workflow/rules/experiment.smk"
 include: "workflow/rules/humans.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/vulnerability.smk"
@@ -73,6 +74,11 @@ rule comparison:
         COMPARISON,
         PAPER_DATA,
         rules.leaderboard.output.netcdf,
+
+
+rule experiment:
+    input:
+        EXPERIMENT,
 
 
 rule paper:
