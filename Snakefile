@@ -57,6 +57,7 @@ rule all:
         rules.report.output,
         rules.leaderboard.output,
         COMPARISON,
+        OF_PEOPLE,
 
 
 rule retrieve:
@@ -67,11 +68,14 @@ rule retrieve:
 rule humans:
     input:
         HUMANS,
+        PEOPLE,
+        OF_PEOPLE,
 
 
 rule comparison:
     input:
         COMPARISON,
+        OF_PEOPLE,
         PAPER_DATA,
         rules.leaderboard.output.netcdf,
 
