@@ -5,13 +5,22 @@ VENV := .venv
 STAMP := $(VENV)/.locked
 EXTRA := $(VENV)/.benchmark
 
-.PHONY: run test benchmark dry-runs lint lock clean
+RUN ?= demo
+CONFIGURATION ?=
+
+.PHONY: run test experiment benchmark dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
+
+# The experiment for people on this machine; answers are kept in answers/$(RUN). Another run than the default one:
+# make experiment CONFIGURATION=mine/run.yaml RUN=mine
+experiment: $(STAMP)
+	$(VENV)/bin/snakemake --cores all experiment $(if $(CONFIGURATION),--configfile $(CONFIGURATION))
+	$(VENV)/bin/python scripts/experiment_serve.py results/$(RUN)/experiment answers/$(RUN)
 
 # Times, against the published procedure and plenoptic; it takes all cores for an hour or two.
 benchmark: $(EXTRA)

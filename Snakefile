@@ -26,6 +26,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/synthesize.smk"
 include: "workflow/rules/null.smk"
 include: "workflow/rules/recognize.smk"
+include: "workflow/rules/experiment.smk"
 include: "workflow/rules/humans.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/power.smk"
@@ -59,6 +60,7 @@ rule all:
         rules.leaderboard.output,
         rules.beyond_page.output if SETS else [],
         COMPARISON,
+        OF_PEOPLE,
 
 
 rule retrieve:
@@ -69,13 +71,21 @@ rule retrieve:
 rule humans:
     input:
         HUMANS,
+        PEOPLE,
+        OF_PEOPLE,
 
 
 rule comparison:
     input:
         COMPARISON,
+        OF_PEOPLE,
         PAPER_DATA,
         rules.leaderboard.output.netcdf,
+
+
+rule experiment:
+    input:
+        EXPERIMENT,
 
 
 rule paper:

@@ -1,4 +1,4 @@
-"""Make comparison/anova.nc out of the participants' answers of every published experiment."""
+"""Make comparison/anova.nc out of the participants' answers of every published experiment, and of one's own."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ for (test, effect), row in tested.to_dataframe().iterrows():
 files.save(
     tested,
     snakemake.output[0],
-    title="Analyses of variance of every published experiment: human against model, between models, between stages",
-    source="public participant-level data of the study",
+    title="Analyses of variance of experiments with people: human against model, between models, between stages",
+    source="answers of participants: public data of the study, and one's own as far as the run has any",
     step="compare_anova",
     run=snakemake.config["run"],
     seed=snakemake.params.run_seed,

@@ -7,6 +7,8 @@ import pytest
 import requests
 
 from metamers import config, retrieve, tables
+from metamers.experiment_folder import install_jspsych
+from metamers.hashes import sha256_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -61,3 +63,16 @@ def mirror(registry, pytestconfig) -> Path:
 def public(mirror, registry) -> Path:
     """The folder of the study's repository in the mirror."""
     return mirror / retrieve.mirror_path(registry["source"]["url"])
+
+
+@pytest.fixture(scope="session")
+def jspsych(root, pytestconfig) -> Path:
+    """jsPsych's files, fetched once and kept in pytest's cache; where npm can fetch nothing, a reason to skip."""
+    lock = root / "experiment" / "package-lock.json"
+    folder = Path(pytestconfig.cache.mkdir(f"jspsych-{sha256_of(lock)[:16]}")) / "files"
+    if not folder.is_dir():
+        try:
+            install_jspsych(lock, folder)
+        except RuntimeError as error:
+            pytest.skip(f"npm cannot fetch jsPsych here: {str(error)[-300:]}")
+    return folder

@@ -257,3 +257,21 @@ def test_models_with_other_names_of_stages_are_matched_by_their_order(everything
     expected = statsmodels_f(np.stack(scores, axis=2), ["stage", "model"])[[1, 0, 2], 0]
     found = everything.sel(test="visual-12: GVOneNet_LowPassAlexnet", effect=list(anova.MODEL_EFFECTS))
     np.testing.assert_allclose(found["f"], expected)
+
+
+def test_a_test_that_the_scores_do_not_allow_is_left_out_and_the_others_are_made(caplog):
+    """A few people who all answer alike, to one model's metamers."""
+    rng = np.random.default_rng(0)
+    scores = rng.random((4, 2, 3, 2))
+    scores[:, 1] = 1
+    alike = xr.Dataset(
+        {
+            "proportion_correct": (("participant", "generation_model", "stage", "observer"), scores),
+            "stage_number": (("generation_model", "stage"), [[0, 1, 2]] * 2),
+        },
+        coords={"generation_model": ["a", "b"], "stage": ["x", "y", "z"], "observer": list(humans.OBSERVERS)},
+    )
+    tested = anova.published_tests({"mine": alike}, {}, {"mine": {"a": [], "b": []}}, permutations=100, seed=0)
+    assert np.isfinite(tested["f"].sel(test="mine: a").sel(effect=["observer", "stage", "interaction"])).all()
+    assert np.isnan(tested["p_permutation"].sel(test=["mine: b", "mine: b, people"])).all()
+    assert "mine: b: not tested: the scores do not vary" in caplog.text

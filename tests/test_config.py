@@ -58,6 +58,84 @@ def test_a_model_of_which_only_the_input_is_generated_is_not_timed(settings):
         config.resolve(named)
 
 
+def test_people_are_shown_the_first_model_of_each_modality_at_stages_from_first_to_last(settings):
+    assert config.resolve(settings)["shown"] == {
+        "vision": {"efficientnet_lite0": ["block_1", "logits"]},
+        "audio": {"cochcnn9_standard": ["cochleagram", "relu3", "final"]},
+    }
+    chosen = ["cochcnn9_adversarial", "cochresnet50_standard"]
+    named = settings | {"experiment": settings["experiment"] | {"generation_models": chosen}}
+    assert list(config.resolve(named)["shown"]["audio"]) == chosen
+
+
+def test_a_run_that_no_model_of_its_own_judges_shows_people_nothing(settings):
+    judges = ["efficientnet_lite1", "efficientnet_lite2", "cochcnn9_random", "spectemp"]
+    only = {"generation_models": ["efficientnet_lite0", "cochcnn9_standard"], "recognition_models": judges}
+    only["comparison"] = settings["comparison"] | {"contrasts": []}
+    assert config.resolve(settings | only)["shown"] == {}
+
+
+def test_own_people_are_tested_by_the_run_s_contrasts_and_by_stage(settings, tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+    (tmp_path / "notes.md").write_text("")
+    chosen = ["cochcnn9_adversarial", "cochcnn9_standard", "spectemp"]
+    mine = settings | {
+        "experiment": settings["experiment"] | {"generation_models": chosen},
+        "people": {"mine": {"modality": "audio", "answers": str(tmp_path)}},
+    }
+    setup = config.resolve(mine)
+    assert setup["people"] == mine["people"]
+    assert config.answer_files(tmp_path) == [str(tmp_path / "a.json")]
+    assert setup["own_comparisons"] == {
+        "mine": {"cochcnn9_adversarial and cochcnn9_standard": ["cochcnn9_adversarial", "cochcnn9_standard"]}
+    }
+    assert setup["own_stage_effects"] == {"mine": {model: [] for model in chosen}}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "experiment.generation_models",
+            ["resnet"],
+            r"experiment\.generation_models\.0: unknown generation model 'resnet'",
+        ),
+        ("experiment.consent", "no.html", r"experiment\.consent: there is no file no\.html; wanted a piece of HTML"),
+        ("experiment.icons", "no", r"experiment\.icons: there is no folder no; wanted one with <category>\.svg"),
+        ("experiment.vision.practice", {"trials": 2, "at_least": 3}, r"vision\.practice\.at_least: 3 of 2 trials"),
+        ("experiment.audio.headphones", {"trials": 0, "at_least": 1}, r"audio\.headphones\.at_least: 1 of 0 trials"),
+        (
+            "experiment.address",
+            "http://elsewhere.example/",
+            r"experiment\.address: .* Wanted: an address on the same site",
+        ),
+        ("experiment.address", "//elsewhere.example/", r"experiment\.address: .* Wanted: an address on the same site"),
+        ("experiment.vision.image_ms", -1, r"experiment\.vision\.image_ms: -1 is less than"),
+        ("people", {"visual-1": {"modality": "vision", "answers": "."}}, r"people\.visual-1: 'visual-1' names a file"),
+        ("people", {"../x": {"modality": "vision", "answers": "."}}, r"people\.\.\./x: '\.\./x' names a file"),
+        ("people", {"mine": {"modality": "touch", "answers": "."}}, r"people\.mine\.modality: 'touch' is not one of"),
+        (
+            "people",
+            {"mine": {"modality": "vision", "answers": "no"}},
+            r"people\.mine\.answers: there is no file of answers",
+        ),
+    ],
+)
+def test_what_is_wrong_about_people_is_named(settings, path, value, message):
+    change(path, value)(settings)
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(settings)
+
+
+def test_a_model_that_does_not_judge_itself_cannot_be_set_against_people(settings):
+    settings["recognition_models"].remove("cochcnn9_standard")
+    settings["experiment"]["generation_models"] = ["cochcnn9_standard"]
+    with pytest.raises(
+        ConfigurationError, match=r"generation_models\.0: .* is not among recognition_models; it must be"
+    ):
+        config.resolve(settings)
+
+
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("mps", 0), ("cuda", 1), ("cuda:1", 1)])
 def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
     assert config.gpus_of_job(device) == gpus

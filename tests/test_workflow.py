@@ -30,7 +30,7 @@ STAGES = ["input", "block", "logits"]
 
 def copy_of(root: Path, folder: Path) -> Path:
     """The repository's workflow, without what runs have left, in a folder of its own."""
-    for name in ("config", "envs", "resources", "scripts", "workflow"):
+    for name in ("config", "envs", "experiment", "resources", "scripts", "workflow"):
         shutil.copytree(root / name, folder / name, ignore=IGNORED)
     shutil.copy(root / "Snakefile", folder)
     (folder / "profiles").symlink_to("workflow/profiles")
@@ -234,6 +234,7 @@ def test_humans_needs_no_model(clone):
         "benchmark/cochleagram.nc",
         "acceptance/first.nc",
         "recognition/first/second.nc",
+        "experiment/vision.nc",
         "humans/visual-12.nc",
         "comparison/recognizability.nc",
         "comparison/humans_vs_models.nc",

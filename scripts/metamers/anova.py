@@ -6,6 +6,7 @@ size come from pingouin; the permutation tests need F thousands of times, so the
 departures from sphericity: the permutations, not the F distribution, give p.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ import pingouin
 import xarray as xr
 
 from metamers.humans import OBSERVERS, own_stages
+
+logger = logging.getLogger("metamers")
 
 EFFECTS = ("observer", "model", "stage", "interaction")  # of a file
 MIXED_EFFECTS = ("observer", "stage", "interaction")
@@ -326,6 +329,26 @@ def _rng(seed: int, test: str) -> np.random.Generator:
     return np.random.default_rng([seed, *test.encode()])
 
 
+def _tested(
+    test: str,
+    anova: Callable[[np.ndarray], pd.DataFrame],
+    permutation: Callable[[np.ndarray, int, np.random.Generator], dict[str, float]],
+    scores: np.ndarray,
+    permutations: int,
+    seed: int,
+) -> pd.DataFrame:
+    """One test: effect → ``COLUMNS`` and ``p_permutation``; none, with a warning, where the scores do not allow it.
+
+    As with a few people of one's own, who all answer alike: that is no reason to leave the other tests out.
+    """
+    try:
+        p = permutation(scores, permutations, _rng(seed, test))
+    except ValueError as error:
+        logger.warning("%s: not tested: %s", test, error)
+        return pd.DataFrame(columns=[*COLUMNS, "p_permutation"], dtype=float)
+    return anova(scores).assign(p_permutation=pd.Series(p))
+
+
 def _tests(comparison: str, tables: Mapping[tuple[str, str, Sequence[str]], pd.DataFrame]) -> xr.Dataset:
     """(test, experiment, generation models) → results, as a Dataset; NaN for effects that a test does not have."""
     tests = list(tables)
@@ -370,8 +393,7 @@ def human_against_model(experiments: Mapping[str, xr.Dataset], permutations: int
             )
             scores = own.transpose("participant", "stage", "observer").values
             test = f"{experiment}: {model}"
-            p = permutation_p(scores, permutations, _rng(seed, test))
-            tables[test, experiment, (model,)] = mixed_anova(scores).assign(p_permutation=pd.Series(p))
+            tables[test, experiment, (model,)] = _tested(test, mixed_anova, permutation_p, scores, permutations, seed)
     return _tests(HUMAN_AGAINST_MODEL, tables)
 
 
@@ -412,8 +434,8 @@ def between_models(
         for name, models in named.items():
             scores = np.stack([_human(experiments[experiment], model) for model in models], axis=2)
             test = f"{experiment}: {name}"
-            p = permutation_p_models(scores, permutations, _rng(seed, test))
-            tables[test, experiment, tuple(models)] = repeated_anova(scores).assign(p_permutation=pd.Series(p))
+            analysed = _tested(test, repeated_anova, permutation_p_models, scores, permutations, seed)
+            tables[test, experiment, tuple(models)] = analysed
     return _tests(BETWEEN_MODELS, tables)
 
 
@@ -446,8 +468,8 @@ def between_stages(
         for model, left_out in of_models.items():
             scores = _human(experiments[experiment], model, left_out)
             test = f"{experiment}: {model}, people"
-            p = permutation_p_stage(scores, permutations, _rng(seed, test))
-            tables[test, experiment, (model,)] = stage_anova(scores).assign(p_permutation=pd.Series(p))
+            analysed = _tested(test, stage_anova, permutation_p_stage, scores, permutations, seed)
+            tables[test, experiment, (model,)] = analysed
     return _tests(BETWEEN_STAGES, tables)
 
 
@@ -473,9 +495,9 @@ def published_tests(
     -------
     xr.Dataset
         (test, effect) → ``f``, ``df_effect``, ``df_error``, ``p_permutation``, ``partial_eta_squared``, NaN where a
-        test has no such effect. Coordinates (test): ``comparison``, which of the three it is (``human against model``
-        has effects observer, stage, interaction; ``between models`` model, stage, interaction; ``between stages``
-        stage); ``experiment``; ``generation_model``, several joined by commas.
+        test has no such effect, or the scores do not vary enough for it. Coordinates (test): ``comparison``, which of
+        the three it is (``human against model`` has effects observer, stage, interaction; ``between models`` model,
+        stage, interaction; ``between stages`` stage); ``experiment``; ``generation_model``, several joined by commas.
 
     References
     ----------

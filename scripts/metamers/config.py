@@ -39,6 +39,8 @@ LEAST_REGRESSED = 8  # stimuli, of which halves are learned from and predicted
 
 RETRIEVED = "resources/retrieved"
 
+ANSWER_FILES = (".csv", ".json", ".txt")  # of participants; .txt is what JATOS exports
+
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "workflow" / "schemas"
 
@@ -594,14 +596,12 @@ def _benchmark(
         if name not in generation_models:
             raise unknown_name("generation model", name, generation_models, f"benchmark.models.{number}")
         stages = [stage for stage in generation_models[name] if stage != INPUT_STAGE]
-        count = min(settings["stages"][models[name]["modality"]], len(stages))
-        places = [round(place * (len(stages) - 1) / max(count - 1, 1)) for place in range(count)]
         if not stages:
             raise ConfigurationError(
                 f"benchmark.models.{number}: {name!r} has no stage after {INPUT_STAGE!r} in generation_models; that "
                 "one is not worth timing"
             )
-        found[name] = [stages[place] for place in places]
+        found[name] = _spread(stages, settings["stages"][models[name]["modality"]])
     return found
 
 
@@ -634,6 +634,116 @@ def _beyond(
     else:
         check_models(chosen, settings, generation_models, models, rows, judges)
     return {"sets": sets_of(chosen, settings, generation_models, models, rows), "judges": judges}
+
+
+def _spread(stages: list[str], number: int) -> list[str]:
+    """So many stages, evenly spread from the first to the last; all where there are not more."""
+    count = min(number, len(stages))
+    return [stages[round(place * (len(stages) - 1) / max(count - 1, 1))] for place in range(count)]
+
+
+def _shown(
+    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, dict]
+) -> dict[str, dict[str, list[str]]]:
+    """Metamers that people are shown: modality → generation model → stages, spread over those after the input."""
+    settings, judges = config["experiment"], config["recognition_models"]
+    chosen = settings["generation_models"]
+    if chosen is None:
+        first: dict[str, str] = {}
+        for name in generation_models:
+            if name in judges and generation_models[name] != [INPUT_STAGE]:
+                first.setdefault(models[name]["modality"], name)
+        chosen = [name for modality, name in first.items() if modality in settings]
+    found: dict[str, dict[str, list[str]]] = {}
+    for number, name in enumerate(chosen):
+        key = f"experiment.generation_models.{number}"
+        if name not in generation_models:
+            raise unknown_name("generation model", name, generation_models, key)
+        if name not in judges:
+            raise ConfigurationError(
+                f"{key}: {name!r} is not among recognition_models; it must be, as people are compared with what it "
+                "answers to its own metamers"
+            )
+        modality = models[name]["modality"]
+        if modality not in settings:
+            raise ConfigurationError(f"experiment.{modality}: missing; how people are shown metamers of {name!r}")
+        stages = _spread(
+            [stage for stage in generation_models[name] if stage != INPUT_STAGE], settings[modality]["stages"]
+        )
+        if not stages:
+            raise ConfigurationError(f"{key}: {name!r} has no stage after {INPUT_STAGE!r} in generation_models")
+        found.setdefault(modality, {})[name] = stages
+    return found
+
+
+def _check_experiment(settings: Mapping[str, Any], modalities: Iterable[str]) -> None:
+    """What people are shown beside stimuli is there, and no more answers must be right than are given."""
+    if not Path(located(settings["consent"])).is_file():
+        raise ConfigurationError(
+            f"experiment.consent: there is no file {settings['consent']}; wanted a piece of HTML, which participants "
+            "agree to"
+        )
+    if settings["icons"] is not None and not Path(located(settings["icons"])).is_dir():
+        raise ConfigurationError(
+            f"experiment.icons: there is no folder {settings['icons']}; wanted one with <category>.svg or .png, or null"
+        )
+    for modality in modalities:
+        for part in ("practice", "catch", "headphones"):
+            check = settings[modality].get(part, {"trials": 0, "at_least": 0})
+            if check["at_least"] > check["trials"]:
+                raise ConfigurationError(
+                    f"experiment.{modality}.{part}.at_least: {check['at_least']} of {check['trials']} trials; wanted "
+                    "no more than there are"
+                )
+
+
+def _people(
+    config: Mapping[str, Any], shown: Mapping[str, Mapping[str, list[str]]], experiments: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """One's own people: name → modality of the experiment that they took part in, and folder of their answers."""
+    found = {}
+    for name, entry in config["people"].items():
+        key = f"people.{name}"
+        if not FILE_NAME.fullmatch(name) or name in experiments:
+            raise ConfigurationError(
+                f"{key}: {name!r} names a file under humans/: use letters, digits, '.', '_', '+' or '-', and no name "
+                "of a published experiment"
+            )
+        if entry["modality"] not in shown:
+            raise ConfigurationError(
+                f"{key}.modality: {entry['modality']!r}, but this run's experiment for people is of "
+                f"{', '.join(shown) or 'no modality'}: see experiment.generation_models"
+            )
+        folder = located(entry["answers"])
+        if not answer_files(folder):
+            raise ConfigurationError(
+                f"{key}.answers: there is no file of answers in {folder}; wanted a folder with jsPsych's "
+                f"{', '.join(ANSWER_FILES)} files"
+            )
+        found[name] = entry | {"answers": folder}
+    return found
+
+
+def answer_files(folder: str | Path) -> list[str]:
+    """The files of participants' answers that lie in a folder, sorted."""
+    return sorted(str(path) for path in Path(folder).glob("*") if path.suffix in ANSWER_FILES and path.is_file())
+
+
+def _own_tests(
+    config: Mapping[str, Any], shown: Mapping[str, Mapping[str, list[str]]], people: Mapping[str, Mapping[str, str]]
+) -> tuple[dict[str, dict[str, list[str]]], dict[str, dict[str, list[str]]]]:
+    """What is tested of one's own people beside human against model: ``comparisons`` and ``stage_effects`` as
+    ``read_experiments`` gives them, of the run's contrasts and of every model with several stages.
+    """
+    comparisons: dict[str, dict[str, list[str]]] = {}
+    effects: dict[str, dict[str, list[str]]] = {}
+    for name, entry in people.items():
+        stages = shown[entry["modality"]]
+        pairs = [pair for pair in config["comparison"]["contrasts"] if set(pair) <= set(stages)]
+        alike = [pair for pair in pairs if len(stages[pair[0]]) == len(stages[pair[1]])]
+        comparisons[name] = {f"{model} and {reference}": [model, reference] for model, reference in alike}
+        effects[name] = {model: [] for model in stages}
+    return comparisons, effects
 
 
 def _card_models(config: Mapping[str, Any], models: Mapping[str, dict]) -> list[str]:
@@ -780,6 +890,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         ``models``, ``datasets``, ``archives``: the registries (a dataset's ``categories`` is always a path,
         and a model's ``weights.besides`` always has one); ``experiments``, ``judges``, ``brains``, ``comparisons``,
         ``stage_effects``, ``human_files``: what ``read_experiments`` gives (the last is its ``source``);
+        ``shown``: modality → generation model → stages that people are shown; ``people``: name → ``modality`` and the
+        folder of their ``answers``; ``own_comparisons``, ``own_stage_effects``: what is tested of these people;
         ``human_data``: as configured; ``generation_models``: name → stages in order; ``recognition_models``: names;
         ``stimuli``: dataset → rows of its table that metamers are made of;
         ``dataset_of``: model → dataset of its modality; ``training``: model → how it is trained, for those that are;
@@ -838,6 +950,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigurationError(f"mirror: there is no folder {config['mirror']}; wanted a folder, or null")
     dataset_of = {name: of_modality[models[name]["modality"]] for name in used}
     _check_vocabulary(trained, models, datasets, dataset_of)
+    shown = _shown(config, generation_models, models)
+    _check_experiment(config["experiment"], shown)
+    people = _people(config, shown, humans["experiments"])
+    own_comparisons, own_stage_effects = _own_tests(config, shown, people)
     return {
         "models": models,
         "datasets": datasets,
@@ -848,6 +964,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         "comparisons": humans["comparisons"],
         "stage_effects": humans["stage_effects"],
         "human_files": humans["source"],
+        "shown": shown,
+        "people": people,
+        "own_comparisons": own_comparisons,
+        "own_stage_effects": own_stage_effects,
         "human_data": config["human_data"],
         "generation_models": generation_models,
         "recognition_models": config["recognition_models"],

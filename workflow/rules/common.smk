@@ -8,6 +8,7 @@ from metamers import manifest
 from metamers.code_version import code_version
 from metamers.config import (
     RETRIEVED as RESOURCES,
+    answer_files,
     archive_path,
     collections,
     gpus_of_job,
@@ -349,6 +350,57 @@ def recognition_groups():
 def judged_by(judge):
     """Generation models whose metamers a recognition model judges: those of its modality."""
     return [model for model in setup["generation_models"] if setup["dataset_of"][model] == setup["dataset_of"][judge]]
+
+
+# The page of the experiment for people; its consent is the configuration's.
+PAGE_FILES = sorted(path for ending in ("*.js", "*.css", "index.html") for path in (ROOT / "experiment").glob(ending))
+
+
+def icon_files():
+    """Files in the folder of icons, if the experiment for people has one."""
+    folder = config["experiment"]["icons"]
+    return sorted(map(str, Path(located(folder)).glob("*.*"))) if folder else []
+
+
+def shown_dataset(modality):
+    """The dataset whose stimuli people are shown in an experiment."""
+    return setup["dataset_of"][next(iter(setup["shown"][modality]))]
+
+
+def shown_to(people):
+    """Generation models whose metamers one's own people are shown, with the stages."""
+    return setup["shown"][setup["people"][people]["modality"]]
+
+
+def least_right(modality):
+    """Part of an experiment for people → how many of its trials must be right."""
+    parts = ("headphones", "practice", "catch")
+    return {part: config["experiment"][modality].get(part, {"at_least": 0})["at_least"] for part in parts}
+
+
+def of_tested(entries, tested):
+    """Of what is tested of each experiment, that of experiments whose files are tested."""
+    return {name: entry for name, entry in entries.items() if f"{RESULTS}/humans/{name}.nc" in tested}
+
+
+def judged_by_others(people):
+    """Modalities of one's own people in which other models can be set against them: at three points or more."""
+    modalities = dict.fromkeys(entry["modality"] for entry in people.values())
+    return [
+        modality
+        for modality in modalities
+        if sum(len(stages) for model, stages in setup["shown"][modality].items() if other_judges(model)) > 2
+    ]
+
+
+def what_people_are_shown(wildcards):
+    """Input function, of nothing: an experiment that the run does not have is refused before its first job."""
+    if wildcards.modality not in setup["shown"]:
+        raise ConfigurationError(
+            f"experiment: nothing of modality {wildcards.modality!r} to show: no generation model of it that is also among "
+            f"recognition_models. There is: {', '.join(setup['shown']) or 'none'}."
+        )
+    return []
 
 
 def compared_models():

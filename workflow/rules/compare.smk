@@ -4,6 +4,11 @@ COMPARISON = [path for path in HUMANS if path.startswith(f"{RESULTS}/comparison/
 if setup["generation_models"]:
     COMPARISON += [f"{RESULTS}/comparison/recognizability.nc", f"{RESULTS}/comparison/predicted_human.nc"]
 COMPARISON += [f"{RESULTS}/comparison/power.nc"]
+# With one's own people alone the published experiments, which would have to be retrieved, are left alone.
+TESTED = [*(EXPERIMENTS if PARTICIPANTS or not PEOPLE else []), *PEOPLE]
+COMPARED = judged_by_others(setup["people"])
+OF_PEOPLE = [f"{RESULTS}/comparison/anova.nc"] if PEOPLE else []
+OF_PEOPLE += [f"{RESULTS}/comparison/people_vs_models.nc"] if COMPARED else []
 CONTRASTS = config["comparison"]["contrasts"]
 if CONTRASTS:
     COMPARISON += [f"{RESULTS}/comparison/contrasts.nc"]
@@ -88,9 +93,41 @@ rule compare_humans_vs_models:
         SCRIPTS / "compare_humans_vs_models.py"
 
 
+rule compare_people_vs_models:
+    input:
+        people=[
+            f"{RESULTS}/humans/{name}.nc" for name in setup["people"] if setup["people"][name]["modality"] in COMPARED
+        ],
+        designs=expand(f"{RESULTS}/experiment/{{modality}}.nc", modality=COMPARED),
+        recognition=[
+            path for modality in COMPARED for model in setup["shown"][modality] for path in recognition_of(model)
+        ],
+    output:
+        f"{RESULTS}/comparison/people_vs_models.nc",
+    log:
+        f"{LOGS}/compare_people_vs_models.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_people_vs_models.tsv"
+    params:
+        code=code("compare_people_vs_models"),
+        modalities={name: entry["modality"] for name, entry in setup["people"].items()},
+        stages=setup["shown"],
+        bootstrap=config["comparison"]["bootstrap"],
+        run_seed=config["seed"],
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+    conda:
+        ENVIRONMENT
+    message:
+        "Comparing one's own people with models"
+    script:
+        SCRIPTS / "compare_people_vs_models.py"
+
+
 rule compare_anova:
     input:
-        EXPERIMENTS,
+        TESTED,
     output:
         f"{RESULTS}/comparison/anova.nc",
     log:
@@ -99,8 +136,8 @@ rule compare_anova:
         f"{BENCHMARKS}/compare_anova.tsv"
     params:
         code=code("compare_anova"),
-        comparisons=setup["comparisons"],
-        stage_effects=setup["stage_effects"],
+        comparisons=of_tested(setup["comparisons"] | setup["own_comparisons"], TESTED),
+        stage_effects=of_tested(setup["stage_effects"] | setup["own_stage_effects"], TESTED),
         permutations=config["comparison"]["permutations"],
         run_seed=config["seed"],
     threads: 1
@@ -109,7 +146,7 @@ rule compare_anova:
     conda:
         ENVIRONMENT
     message:
-        "Testing human against model, model against model, and stages in every published experiment"
+        "Testing human against model, model against model, and stages in every experiment"
     script:
         SCRIPTS / "compare_anova.py"
 

@@ -109,3 +109,26 @@ rule retrieve_categories:
         "Making the table of categories of {wildcards.dataset}"
     script:
         SCRIPTS / "retrieve_categories.py"
+
+
+# What the experiment for people takes from npm. Not part of the target `retrieve`, as the default run does without.
+rule retrieve_jspsych:
+    input:
+        lock=ROOT / "experiment" / "package-lock.json",
+    output:
+        directory(f"{RESOURCES}/jspsych"),
+    log:
+        f"{LOGS}/retrieve_jspsych.log",
+    benchmark:
+        f"{BENCHMARKS}/retrieve_jspsych.tsv"
+    params:
+        code=code("retrieve_jspsych"),
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+    conda:
+        ENVIRONMENT
+    message:
+        "Retrieving jsPsych"
+    script:
+        SCRIPTS / "retrieve_jspsych.py"

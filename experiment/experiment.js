@@ -1,0 +1,142 @@
+/** The experiment: consent, headphone check for sounds, practice, then the stimuli of one order of the design. */
+
+import { Headphones, noise } from "./headphones.js";
+import { JudgeImage } from "./judge-image.js";
+import { JudgeSound } from "./judge-sound.js";
+import { audio, decoded, loader } from "./load.js";
+import { findPlace } from "./places.js";
+import { BUTTONS, END, HOW, PAGES, STOPPED } from "./words.js";
+
+const { initJsPsych, jsPsychHtmlButtonResponse } = window;
+
+const root = document.getElementById("experiment");
+const YES = 0; // the first button of a page
+
+/** Say what went wrong, or how it ended, in place of everything. */
+function say(heading, text, file) {
+  const element = (kind, textContent, more) => Object.assign(document.createElement(kind), { textContent, ...more });
+  const page = element("div", "", { className: "jspsych-content words" });
+  page.append(element("h1", heading), element("p", text));
+  if (file) page.append(element("a", BUTTONS.save, { href: file.address, download: file.name }));
+  const wrapper = element("div", "", { className: "jspsych-content-wrapper" });
+  wrapper.append(page);
+  root.className = "jspsych-display-element";
+  root.replaceChildren(wrapper);
+}
+
+const of = (rows, kind) => rows.filter((row) => row.kind === kind);
+
+/** Why the experiment ends before the stimuli, or null: what the participant has answered so far decides. */
+function stopped(design, rows) {
+  const failed = ({ trials, at_least }, answers, right) =>
+    answers.length === trials && answers.filter(right).length < at_least;
+  if (of(rows, "consent").some((row) => row.answer !== "yes")) return "consent";
+  if (failed(design.headphones, of(rows, "headphones"), (row) => row.answer === row.target)) return "headphones";
+  const known = design.practice.categories;
+  if (failed(design.practice, of(rows, "practice"), (row) => row.answer === known[row.exhibit])) return "practice";
+  return null;
+}
+
+async function main() {
+  const design = await (await fetch("design.json")).json();
+  const consent = await (await fetch("consent.html")).text();
+  const place = await findPlace(design);
+  const { participant, order, rows } = await place.begin();
+  const answered = [...rows];
+  const done = new Set(rows.map((row) => row.step));
+  const files = design.orders[order].map((exhibit) => design.exhibits[exhibit]);
+  const stimulus = loader(files.map((file) => `stimuli/${file}`));
+  const masks = await Promise.all(design.masks.map(decoded));
+  // Browsers play nothing before a click.
+  if (design.modality === "audio") document.addEventListener("click", () => audio().resume(), { once: true });
+
+  root.replaceChildren();
+  const jsPsych = initJsPsych({ display_element: root });
+  jsPsych.data.addProperties({ participant, order, design: design.design });
+
+  /** Nothing goes on before an answer is kept. */
+  const kept = (step, kind, more = {}) => ({
+    data: { step, kind, ...more },
+    on_finish: async (row) => {
+      if (kind === "consent") row.answer = row.response === YES ? "yes" : "no";
+      answered.push(row);
+      await place.keep(row);
+    },
+  });
+
+  const page = (html, choices) => ({
+    type: jsPsychHtmlButtonResponse,
+    stimulus: `<div class="words">${html}</div>`,
+    choices,
+    save_trial_parameters: { stimulus: false }, // which is long
+  });
+
+  const judge = (number, kind, label) => ({
+    type: design.modality === "vision" ? JudgeImage : JudgeSound,
+    stimulus: () => stimulus(number),
+    categories: design.categories,
+    place: label,
+    ...(design.modality === "vision" && {
+      mask: () => masks[number % masks.length],
+      icons: design.icons,
+      durations: design.durations,
+    }),
+    ...kept(`trial-${number}`, kind, { exhibit: files[number] }),
+  });
+
+  /** Some trials, of which those that are answered already are left out, as their introduction is when one is. */
+  const section = (introduction, trials) => {
+    const left = trials.filter((trial) => !done.has(trial.data.step));
+    if (!left.length) return [];
+    const timeline = left.length === trials.length ? [...introduction, ...left] : left;
+    return [{ timeline, conditional_function: () => !stopped(design, answered) }];
+  };
+
+  const welcomeBack = {
+    ...page(PAGES.welcomeBack, [BUTTONS.goOn, ...(place.forget ? [BUTTONS.somebodyElse] : [])]),
+    on_finish: async (row) => {
+      if (row.response === YES) return;
+      place.forget();
+      location.reload();
+      await new Promise(() => {}); // until the page is gone
+    },
+  };
+  const volume = {
+    timeline: [page(PAGES.volume, [BUTTONS.goOn, BUTTONS.noise])],
+    loop_function: (data) => {
+      const again = data.values()[0].response !== YES;
+      if (again) noise();
+      return again;
+    },
+  };
+  const headphones = Array.from({ length: design.headphones.trials }, (_, number) => ({
+    type: Headphones,
+    ...kept(`headphones-${number}`, "headphones"),
+  }));
+  const how = HOW[design.modality];
+  const { trials } = design.practice;
+  const inEarnest = files.length - trials;
+  const judged = files.map((_, number) =>
+    number < trials
+      ? judge(number, "practice", `practice: ${number + 1} of ${trials}`)
+      : judge(number, "main", `${number + 1 - trials} of ${inEarnest}`),
+  );
+
+  await jsPsych.run([
+    ...(place.before ?? []),
+    ...(rows.length ? [welcomeBack] : []),
+    ...section([], [{ ...page(consent, BUTTONS.consent), ...kept("consent", "consent") }]),
+    ...section([volume, page(PAGES.check, [BUTTONS.tones])], headphones),
+    ...section([page(PAGES.practice(how), [BUTTONS.begin])], judged.slice(0, trials)),
+    ...section([page(PAGES.inEarnest(how, inEarnest), [BUTTONS.begin])], judged.slice(trials)),
+    ...(place.after ?? []),
+  ]);
+  const why = stopped(design, answered);
+  const { text, file } = await place.end(answered);
+  const told = { consent: STOPPED.consent }[why] ?? [STOPPED[why], text].filter(Boolean).join(" ");
+  say(why ? END.early : END.thanks, told, file);
+}
+
+const failed = (error) => say(END.failed, `${error.message} ${END.reload}`);
+window.addEventListener("unhandledrejection", (event) => failed(event.reason));
+main().catch(failed);

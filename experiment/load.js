@@ -1,0 +1,49 @@
+/** Stimuli, fetched ahead of their trials, so that none is waited for while the next one is shown. */
+
+const AHEAD = 3;
+
+let context = null;
+
+/** What plays sounds; it may only begin to after the participant has clicked somewhere. */
+export function audio() {
+  context ??= new AudioContext();
+  return context;
+}
+
+/** A stimulus out of its file: an ImageBitmap or an AudioBuffer. */
+export async function decoded(file) {
+  const reply = await fetch(file);
+  if (!reply.ok) throw new Error(`${file}: ${reply.status}`);
+  if (file.endsWith(".wav")) return audio().decodeAudioData(await reply.arrayBuffer());
+  return createImageBitmap(await reply.blob());
+}
+
+/** From the files in the order of their trials to a function that gives the nth, decoded. */
+export function loader(files) {
+  const loaded = new Map();
+  const load = (place) => {
+    const file = files[place];
+    if (file === undefined || loaded.has(file)) return;
+    const promise = decoded(file);
+    promise.catch(() => loaded.delete(file)); // asked for again when its trial comes
+    loaded.set(file, promise);
+  };
+  return async (place) => {
+    load(place);
+    const wanted = loaded.get(files[place]);
+    for (let next = place + 1; next <= place + AHEAD; next++) load(next);
+    const stimulus = await wanted;
+    loaded.delete(files[place - 1]);
+    return stimulus;
+  };
+}
+
+/** Play a buffer once, to its end. */
+export async function play(buffer) {
+  await audio().resume();
+  const source = new AudioBufferSourceNode(audio(), { buffer });
+  source.connect(audio().destination);
+  const ended = new Promise((resolve) => source.addEventListener("ended", resolve, { once: true }));
+  source.start();
+  await ended;
+}

@@ -1,0 +1,35 @@
+"""Make humans/<people>.nc out of the answers of one's own participants."""
+
+from pathlib import Path
+
+from metamers import files
+from metamers.logs import log_to
+from metamers.people import people_dataset, read_answers
+from metamers.tables import category_classes
+
+logger = log_to(snakemake.log[0])
+name, params, given = snakemake.wildcards.people, snakemake.params, snakemake.input
+categories = set(category_classes(params.dataset, params.dataset_entry))
+design = files.load(given.design)
+recognition = {Path(path).stem: files.load(path) for path in given.recognition}
+try:
+    answers = people_dataset(
+        read_answers(given.answers, design, categories), design, params.stages, recognition, params.at_least
+    )
+except ValueError as error:
+    raise ValueError(f"people.{name}: {error}") from error
+logger.info("%s: %d participants", name, answers.sizes["participant"])
+for reason, number in answers["excluded"].to_series().items():
+    logger.info("%s: %d excluded: %s", name, number, reason)
+for (model, observer), mean in answers["proportion_correct"].mean(("participant", "stage")).to_series().items():
+    logger.info("%s: %s: %s %.3f correct over all stages", name, model, observer, mean)
+files.save(
+    answers,
+    snakemake.output[0],
+    title=f"Answers of participants and models in {name}, an experiment with this run's metamers",
+    source="answers of one's own participants, exclusions applied",
+    step="humans_people",
+    run=snakemake.config["run"],
+    seed=snakemake.config["seed"],
+    inputs=[given.design, *given.answers, *given.recognition],
+)

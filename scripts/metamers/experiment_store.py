@@ -1,0 +1,152 @@
+"""Answers of people, kept the moment that they are given: one SQLite file for each experiment.
+
+An answer that has been kept survives the end of the process, and of the machine: each is committed, and on the disk,
+before ``keep`` returns. Who may ask, and how, is for ``metamers.experiment_server``; what answers mean for
+``metamers.people``.
+"""
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from metamers.files import write
+
+AWAY_AFTER_S = 3 * 3600  # then whoever has not finished no longer holds an order
+MOST_PARTICIPANTS = 100_000
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS design (name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS participant
+    (name TEXT PRIMARY KEY, place INTEGER NOT NULL, heard REAL NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS answer
+    (participant TEXT NOT NULL REFERENCES participant, step TEXT NOT NULL, content TEXT NOT NULL,
+     PRIMARY KEY (participant, step));
+"""
+
+TAKEN = "SELECT place, COUNT(*) FROM participant WHERE ended OR heard > ? GROUP BY place"
+
+
+class StoreError(ValueError):
+    """What cannot be kept, and why."""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection whose transactions are on the disk when they are committed; what is not committed is undone."""
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+def prepare(path: Path, design: str) -> None:
+    """Make the file of an experiment's answers, where there is none.
+
+    Raises
+    ------
+    StoreError
+        When it holds the answers to another design.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _opened(path) as connection:
+        for table in filter(str.strip, TABLES.split(";")):
+            connection.execute(table)
+        known = connection.execute("SELECT name FROM design").fetchone()
+        if known is None:
+            connection.execute("INSERT INTO design VALUES (?)", (design,))
+        elif known[0] != design:
+            raise StoreError(
+                f"{path} holds answers to the design {known[0]}, but the experiment is {design} now. Move the file "
+                "away, or give another folder for answers."
+            )
+
+
+def begin(path: Path, participant: str | None, orders: int) -> dict[str, Any]:
+    """Let a participant begin, or go on.
+
+    Parameters
+    ----------
+    path
+        The file of answers.
+    participant
+        The name that an earlier call gave, or None. An unknown name, or that of somebody who has ended, is a new
+        participant.
+    orders
+        How many the design has.
+
+    Returns
+    -------
+    dict
+        ``participant``, a new name for a new one; ``order``, for a new one that which the fewest have taken, not
+        counting those who went away; ``rows``, what they have answered.
+
+    Raises
+    ------
+    StoreError
+        When there are too many participants to be true.
+    """
+    with _opened(path) as connection:
+        known = connection.execute(
+            "SELECT place FROM participant WHERE name = ? AND NOT ended", (participant,)
+        ).fetchone()
+        if known:
+            connection.execute("UPDATE participant SET heard = ? WHERE name = ?", (time.time(), participant))
+            return {"participant": participant, "order": known[0], "rows": _rows(connection, participant)}
+        if connection.execute("SELECT COUNT(*) FROM participant").fetchone()[0] >= MOST_PARTICIPANTS:
+            raise StoreError(f"there are {MOST_PARTICIPANTS} participants already")
+        taken = dict.fromkeys(range(orders), 0) | dict(connection.execute(TAKEN, (time.time() - AWAY_AFTER_S,)))
+        place = min(taken, key=lambda order: (taken[order], order))
+        name = secrets.token_hex(12)
+        connection.execute("INSERT INTO participant (name, place, heard) VALUES (?, ?, ?)", (name, place, time.time()))
+    return {"participant": name, "order": place, "rows": []}
+
+
+def keep(path: Path, participant: str, step: str, row: Mapping[str, Any]) -> None:
+    """Keep an answer. What is answered twice, as after a reply that got lost, counts as it was answered first.
+
+    Raises
+    ------
+    StoreError
+        When nobody of that name has begun.
+    """
+    with _opened(path) as connection:
+        heard = connection.execute("UPDATE participant SET heard = ? WHERE name = ?", (time.time(), participant))
+        if not heard.rowcount:
+            raise StoreError("nobody of that name has begun")
+        connection.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?)", (participant, step, json.dumps(row)))
+
+
+def end(path: Path, participant: str) -> None:
+    """A participant has finished: the next one at the same browser is another."""
+    with _opened(path) as connection:
+        connection.execute("UPDATE participant SET ended = 1 WHERE name = ?", (participant,))
+
+
+def _rows(connection: sqlite3.Connection, participant: str) -> list[dict[str, Any]]:
+    query = "SELECT content FROM answer WHERE participant = ? ORDER BY rowid"
+    return [json.loads(content) for (content,) in connection.execute(query, (participant,))]
+
+
+def participants(path: Path) -> list[str]:
+    """Whoever has answered anything."""
+    with _opened(path) as connection:
+        return [name for (name,) in connection.execute("SELECT DISTINCT participant FROM answer ORDER BY participant")]
+
+
+def export(path: Path, names: Iterable[str], folder: Path) -> None:
+    """Write the answers of participants who gave any as jsPsych's JSON: ``<participant>.json``, whole or as it was."""
+    with _opened(path) as connection:
+        answered = {name: rows for name in names if (rows := _rows(connection, name))}
+    for name, rows in answered.items():
+        write(folder / f"{name}.json", json.dumps(rows, indent=1))

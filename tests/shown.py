@@ -1,0 +1,142 @@
+"""A finished run whose metamers people are shown, made up: files as the workflow's own steps leave them, no model run."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import xarray as xr
+import yaml
+from PIL import Image
+from test_workflow import copy_of
+
+from metamers import files
+from metamers.names import NATURAL, stage_path
+
+STAGES = {"vision": ["input", "block/1", "logits"], "audio": ["input", "relu", "final"]}
+WORDS = ["low", "middle", "high <b>", "café"]
+RULES = [
+    "retrieve_jspsych",
+    "experiment_folder",
+    "experiment",
+    "humans_people",
+    "compare_anova",
+    "compare_people_vs_models",
+]
+RUN = "shown"
+ARGUMENTS = ["--configfile", "shown.yaml"]
+
+
+def _signal(modality: str, path: Path, rng: np.random.Generator) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if modality == "vision":
+        Image.fromarray(rng.integers(0, 255, (16, 16, 3), np.uint8)).save(path)
+    else:
+        soundfile.write(path, 0.05 * rng.standard_normal(800), 8000, subtype="PCM_16")
+
+
+def _saved(dataset: xr.Dataset, path: Path) -> None:
+    files.save(dataset, path, title="made up", source="a test", step="test", run=RUN, seed=0, inputs=[])
+
+
+def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spare: int = 4, seed: int = 0) -> Path:
+    """A copy of the workflow with the results of two generation models, ``first`` and ``second``; gives the folder.
+
+    ``first`` is named right by itself at 8 of 10 of its metamers, ``third`` judges beside the two.
+    """
+    copy_of(root, folder)
+    rng = np.random.default_rng(seed)
+    shutil.copy(root / "tests" / "tiny.py", folder)
+    suffix = {"vision": ".png", "audio": ".wav"}[modality]
+    names = [f"item_{n:02d}" for n in range(stimuli + spare)]
+    categories = [WORDS[n % len(WORDS)] for n in range(len(names))]
+    for name in names:
+        _signal(modality, folder / "mine" / f"{name}{suffix}", rng)
+    column = {"vision": "category", "audio": "word"}[modality]
+    rows = "".join(f"{name}{suffix},{category}\n" for name, category in zip(names, categories, strict=True))
+    (folder / "mine" / "table.csv").write_text(f"file,{column}\n{rows}", encoding="utf-8")
+    classes = "".join(f"{n},{word}\n" for n, word in enumerate(WORDS))
+    (folder / "mine" / "categories.csv").write_text(f"class_index,category\n{classes}", encoding="utf-8")
+    size = {
+        "vision": {"size": 16, "mean": [0.5] * 3, "std": [0.5] * 3},
+        "audio": {"sampling_rate_hz": 8000, "duration_s": 0.1, "cochleagram": {"high_hz": 4000, "taps": 201}},
+    }[modality]
+    model = {
+        "modality": modality,
+        "source": {"python": "tiny.py:convolutional"},
+        "weights": {"random": 0},
+        "input": size,
+        "stages": {"input": None, **{stage: "block" for stage in STAGES[modality][1:]}},
+    }
+    dataset = {"modality": modality, "files": {"folder": "mine"}, "table": "mine/table.csv"}
+    dataset |= {"categories": "mine/categories.csv"}
+    dataset |= {"size": 16} if modality == "vision" else {"sampling_rate_hz": 8000, "duration_s": 0.1}
+    registry = {"models": dict.fromkeys(("first", "second", "third"), model), "datasets": {"own": dataset}}
+    for name, entries in registry.items():
+        dumped = yaml.dump(entries, sort_keys=False, allow_unicode=True, Dumper=_Plain)
+        (folder / "mine" / f"{name}.yaml").write_text(dumped, encoding="utf-8")
+    brief = {"fixation_ms": 20, "image_ms": 40, "mask_ms": 20} if modality == "vision" else {}
+    check = {"headphones": {"trials": 1, "at_least": 1}} if modality == "audio" else {}
+    settings = {
+        "run": RUN,
+        "registry": {name: f"mine/{name}.yaml" for name in registry},
+        "stimuli": {modality: {"dataset": "own", "number": stimuli}},
+        "generation_models": ["first", "second"],
+        "recognition_models": ["first", "second", "third"],
+        "comparison": {"permutations": 200, "bootstrap": 100, "contrasts": [["first", "second"]]},
+        "experiment": {
+            "participants": 5,
+            "generation_models": ["first", "second"],
+            modality: {
+                "stages": 2,
+                "practice": {"trials": 2, "at_least": 1},
+                "catch": {"trials": 2, "at_least": 2},
+                **brief,
+                **check,
+            },
+        },
+        "analyses": dict.fromkeys(("vulnerability", "brain", "similarity")),
+    }
+    (folder / "shown.yaml").write_text(yaml.safe_dump(settings))
+
+    results, main = folder / "results" / RUN, names[:stimuli]
+    coords = {"category": ("stimulus", categories), "label": ("stimulus", categories)}
+    _saved(xr.Dataset(coords={"stimulus": names, **coords}), results / "stimuli" / "own.nc")
+    for name in names:
+        _signal(modality, results / "exported" / "datasets" / "own" / f"{name}{suffix}", rng)
+    coords = {key: (dim, values[:stimuli]) for key, (dim, values) in coords.items()} | {
+        "stimulus": main,
+        "seed": [0, 1],
+    }
+    stages = STAGES[modality]
+    shape = (len(stages), stimuli, 2)
+    for made_of in ("first", "second"):
+        for stage in stages:
+            for name in main:
+                for number in range(2):
+                    exported = (
+                        results / "exported" / "metamers" / made_of / stage_path(stage) / f"{name}_{number}{suffix}"
+                    )
+                    _signal(modality, exported, rng)
+        accepted = np.ones(shape, bool)
+        accepted[:, :, 0] = rng.random(shape[:2]) < 0.5  # of some stimuli the second metamer only
+        _saved(
+            xr.Dataset({"accepted": (("stage", "stimulus", "seed"), accepted)}, coords={"stage": stages, **coords}),
+            results / "acceptance" / f"{made_of}.nc",
+        )
+        for judge in ("first", "second", "third"):
+            right = rng.random((1 + len(stages), stimuli, 2)) < (0.8 if judge == made_of else 0.5)
+            _saved(
+                xr.Dataset(
+                    {"correct": (("stage", "stimulus", "seed"), right)}, coords={"stage": [NATURAL, *stages], **coords}
+                ),
+                results / "recognition" / made_of / f"{judge}.nc",
+            )
+    return folder
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what stands in several places in each of them."""
+
+    def ignore_aliases(self, data):
+        return True

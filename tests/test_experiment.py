@@ -1,0 +1,409 @@
+"""The experiment for people in a real browser, through the real server, to the analysis of variance."""
+
+import json
+import re
+import shutil
+import threading
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from shown import ARGUMENTS, RULES, RUN, STAGES, WORDS, made_up_run
+from test_workflow import check_schema, snakemake
+
+from metamers import files
+from metamers.experiment_server import Server, found_in
+from metamers.people import read_answers
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
+MODALITIES = ("vision", "audio")
+ENDS = ("Thank you", "The end", "Something went wrong")
+COMPARED = [f"results/{RUN}/comparison/{name}.nc" for name in ("anova", "people_vs_models")]
+SCHEMAS = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "files.yaml"
+
+# What is played, and which third of it is the quietest: to an ear under headphones, or to one that hears both channels.
+EARS = """
+window.lengths = [];
+const start = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (...when) {
+  const left = this.buffer.getChannelData(0), right = this.buffer.getChannelData(this.buffer.numberOfChannels - 1);
+  const third = Math.floor(left.length / 3);
+  const power = [0, 1, 2].map((part) => {
+    let sum = 0;
+    for (let n = part * third; n < (part + 1) * third; n++) sum += (%s ? (left[n] + right[n]) / 2 : left[n]) ** 2;
+    return sum;
+  });
+  window.quietest = 1 + power.indexOf(Math.min(...power));
+  window.lengths.push(this.buffer.duration);
+  return start.apply(this, when);
+};
+"""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module", params=MODALITIES)
+def run(request, root, jspsych, tmp_path_factory):
+    """A made-up run with its experiment: folder, modality."""
+    folder = made_up_run(root, tmp_path_factory.mktemp(request.param), request.param)
+    shutil.copytree(jspsych, folder / "resources" / "retrieved" / "jspsych")
+    snakemake(folder, "experiment", *ARGUMENTS, "--allowed-rules", *RULES)
+    return folder, request.param
+
+
+@pytest.fixture
+def server(run, tmp_path):
+    """The workflow's own."""
+    server = Server(found_in(run[0] / "results" / RUN / "experiment", tmp_path / "answers"), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def served(server, run):
+    """The address of the experiment on the workflow's own server."""
+    return f"http://localhost:{server.server_address[1]}/{run[1]}/"
+
+
+@dataclass
+class Visitor:
+    """A page, and everything that went wrong on it."""
+
+    page: object
+    problems: list = field(default_factory=list)
+    order: int | None = None
+
+    def __post_init__(self):
+        self.page.on("console", lambda said: said.type in ("error", "warning") and self.problems.append(said.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", self._asked)
+        self.page.on("response", self._told)
+
+    def _asked(self, request):
+        if not re.match(r"http://(localhost|127\.0\.0\.1):|data:|blob:", request.url):
+            self.problems.append(f"asked {request.url}")
+
+    def _told(self, response):
+        if response.url.endswith("/api/begin"):
+            self.order = response.json()["order"]
+
+
+class Participant:
+    """Somebody who takes part: sees what the design shows them, and recognizes what they can.
+
+    ``knows(exhibit)`` says whether they recognize an exhibit, given its row of the design.
+    """
+
+    def __init__(self, browser, address, folder, modality, knows=lambda exhibit: True, loudspeakers=False, order=None):
+        self.design = files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc")
+        self.context = browser.new_context()
+        self.context.add_init_script(EARS % ("true" if loudspeakers else "false"))
+        self.visitor = Visitor(self.context.new_page(), order=order)
+        self.knows, self.headings, self.trial = knows, [], 0
+        if address:
+            self.page.goto(address)
+
+    @property
+    def page(self):
+        return self.visitor.page
+
+    def answer(self):
+        """What they answer to the trial that is on."""
+        exhibit = self.design.isel(exhibit=int(self.design["shown"].values[self.visitor.order, self.trial]))
+        category = str(exhibit["category"].item())
+        self.trial += 1
+        return category if self.knows(exhibit) else WORDS[(WORDS.index(category) + 1) % len(WORDS)]
+
+    def step(self):
+        """Do what the page wants next; gives its heading, or None at the end."""
+        self.page.wait_for_selector("h1")
+        before = self.page.query_selector("h1")
+        heading = before.inner_text()
+        self.headings.append(heading)
+        if heading in ENDS:
+            return None
+        if heading == "What was it?":
+            self.page.get_by_role("button", name=self.answer(), exact=True).click()
+        elif heading == "Which word did you hear?":
+            self.page.wait_for_selector("#word:enabled")
+            box, word = self.page.get_by_role("combobox", name="The word"), self.answer()
+            box.fill(word[:2])
+            assert self.page.get_by_role("button", name="Answer").is_disabled()  # that is no word yet
+            box.fill(word.upper())
+            box.press("Enter")
+        elif heading == "Which tone was the quietest?":
+            self.page.wait_for_selector("[data-answer]:enabled")
+            self.page.locator(f"[data-answer='{self.page.evaluate('quietest')}']").click()
+        else:
+            self.page.get_by_role("button").first.click()
+        before.wait_for_element_state("hidden")
+        return heading
+
+    def go_through(self):
+        """Take part to the end; gives what the page says then."""
+        while self.step():
+            pass
+        return self.page.locator("#experiment").inner_text()
+
+
+def knowing(seed):
+    """Natural stimuli always, metamers now and then."""
+    rng = np.random.default_rng(seed)
+    return lambda exhibit: exhibit["stage"].item() == "natural" or rng.random() < 0.5
+
+
+def exported(server):
+    """Participant → rows, as the server has put them into the folder."""
+    folder = next(iter(server.experiments.values())).exported
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(browser, run, server, served):
+    folder, modality = run
+    good = [Participant(browser, served, folder, modality, knowing(seed)) for seed in range(3)]
+    # The first two are there at once, and take turns.
+    going = good[:2]
+    while going:
+        going = [one for one in going if one.step()]
+    assert good[2].go_through().startswith("Thank you")
+    inattentive = Participant(browser, served, folder, modality, lambda exhibit: exhibit["kind"].item() == "practice")
+    inattentive.go_through()
+    ignorant = Participant(browser, served, folder, modality, lambda exhibit: False)
+    assert "too few of the examples were recognized" in ignorant.go_through()
+    unwilling = Participant(browser, served, folder, modality)
+    unwilling.page.get_by_role("button", name="I do not").click()
+    unwilling.page.wait_for_selector("h1:has-text('The end')")
+    gone = Participant(browser, served, folder, modality)
+    for _ in range(3):
+        gone.step()
+    everybody = [*good, inattentive, ignorant, unwilling, gone]
+    for one in everybody:
+        assert one.visitor.problems == []
+        one.context.close()
+    assert [one.visitor.order for one in everybody] == [0, 1, 2, 3, 4, 0, 1][: len(everybody)]
+    server.experiments[modality].export()
+
+    settings = (folder / "shown.yaml").read_text()
+    people = {"people": {"mine": {"modality": modality, "answers": str(server.experiments[modality].exported)}}}
+    (folder / "people.yaml").write_text(settings + yaml.safe_dump(people))
+    said = snakemake(folder, "--configfile", "people.yaml", "--allowed-rules", *RULES, "--", *COMPARED)
+    results = folder / "results" / RUN
+    mine = files.load(results / "humans" / "mine.nc")
+    counted = mine["excluded"].to_series().to_dict()
+    assert counted == {"no consent": 1, "headphone check": 0, "practice": 1, "unfinished": 1, "catch trials": 1}, said
+    assert mine.sizes == {"participant": 3, "generation_model": 2, "stage": 3, "observer": 2, "exclusion": 5}
+    human = mine["proportion_correct"].sel(observer="human")
+    assert (human.sel(stage="natural") == 1).all()
+    assert 0 < float(human.sel(stage=STAGES[modality][1:]).mean()) < 1
+    tested = files.load(results / "comparison" / "anova.nc")
+    assert set(tested["test"].values) == {
+        "mine: first", "mine: second", "mine: first and second", "mine: first, people", "mine: second, people",
+    }  # fmt: skip
+    own = tested.sel(test="mine: first", effect="observer")
+    assert (float(own["df_effect"]), float(own["df_error"])) == (1, 4)
+    assert 0 < float(own["p_permutation"]) <= 1
+    compared = files.load(results / "comparison" / "people_vs_models.nc")
+    np.testing.assert_allclose(
+        compared["human_mean"].values.ravel(),
+        human.sel(stage=STAGES[modality][1:]).mean("participant").values.ravel(),
+    )
+    for path in ("experiment/" + modality, "humans/mine", "comparison/anova", "comparison/people_vs_models"):
+        check_schema(results / f"{path}.nc", f"{path}.nc", yaml.safe_load(SCHEMAS.read_text()))
+
+
+def test_a_reload_goes_on_where_it_stopped(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    while one.trial < 4:  # two of the practice, two in earnest
+        one.step()
+    one.page.reload()
+    assert one.step() == "Welcome back"
+    one.go_through()
+    assert one.visitor.problems == []
+    assert one.headings.count("Practice") == one.headings.count("Now in earnest") == 1
+    (rows,) = exported(server).values()
+    shown = one.design["exhibit"].values[one.design["shown"].values[one.visitor.order]]
+    answered = [row for row in rows if row["step"].startswith("trial-")]
+    assert [row["exhibit"].split(".")[0] for row in answered] == shown.tolist()
+    one.page.reload()  # whoever comes next
+    one.page.wait_for_selector("h1")
+    assert one.page.locator("h1").inner_text() == "Taking part"
+
+
+def test_somebody_else_may_begin_where_one_has_gone_away(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    one.step()
+    first = one.visitor.order
+    one.page.reload()
+    one.page.get_by_role("button", name="I am somebody else").click()
+    one.page.wait_for_selector("h1:has-text('Taking part')")
+    assert one.visitor.order != first
+
+
+def test_loudspeakers_are_found_out(browser, run, server, served):
+    folder, modality = run
+    if modality == "vision":
+        assert "headphones-0" not in next(iter(server.experiments.values())).steps
+        return
+    one = Participant(browser, served, folder, modality, loudspeakers=True)
+    assert "seems that there are none" in one.go_through()
+    assert one.trial == 0
+
+
+def test_every_page_is_accessible(browser, run, served):
+    from axe_playwright_python.sync_playwright import Axe
+
+    folder, modality = run
+    one, seen = Participant(browser, served, folder, modality), set()
+    while True:
+        one.page.wait_for_selector("h1")
+        heading = one.page.locator("h1").inner_text()
+        if heading not in seen:
+            found = Axe().run(one.page)
+            assert found.violations_count == 0, found.generate_report()
+            seen.add(heading)
+        if not one.step():
+            break
+    assert {"Taking part", "Practice", "Now in earnest", "Thank you"} < seen
+    assert one.visitor.problems == []
+
+
+def test_pictures_are_shown_for_as_long_as_configured(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    one.go_through()
+    (rows,) = exported(server).values()
+    answered = [row for row in rows if row["step"].startswith("trial-")]
+    assert all(0 < row["rt"] < 20_000 for row in answered)
+    if modality == "vision":
+        assert all(row["shown_ms"] > 30 for row in answered)  # 40 ms, in whole frames
+    else:
+        assert one.page.evaluate("lengths.filter((seconds) => Math.abs(seconds - 0.1) < 0.01).length") == len(answered)
+
+
+# Elsewhere than on the workflow's own server. JATOS and Pavlovia are objects made up here, as neither can be had offline.
+
+JATOS = """
+const kept = JSON.parse(sessionStorage.getItem("jatos") ?? '{"session": {}, "submitted": [], "ended": 0}');
+const keep = () => sessionStorage.setItem("jatos", JSON.stringify(kept));
+window.jatos = {
+  studyResultId: "7",
+  onLoad: (callback) => setTimeout(callback, 50),
+  get studySessionData() { return kept.session; },
+  async setStudySessionData(data) { kept.session = data; keep(); },
+  async submitResultData(data) { kept.submitted.push(data); keep(); },
+  endStudy() { kept.ended += 1; keep(); },
+};
+"""
+PAVLOVIA = """
+window.jsPsychPavlovia = class {
+  static info = {
+    name: "pavlovia", version: "0", data: {}, parameters: { command: { type: jsPsychModule.ParameterType.STRING } },
+  };
+  constructor(jsPsych) { this.jsPsych = jsPsych; }
+  trial(display, trial) {
+    window.commands = [...(window.commands ?? []), trial.command];
+    if (trial.command === "finish") window.uploaded = this.jsPsych.data.get().csv();
+    this.jsPsych.finishTrial({});
+  }
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(run):
+    """The folder on a web server that knows nothing of it."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    folder, modality = run
+    place = folder / "results" / RUN / "experiment" / modality
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(place)))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://localhost:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def read(path, run):
+    """What the workflow makes of a file of answers: participant → step → answer."""
+    folder, modality = run
+    return read_answers([path], files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc"), set(WORDS))
+
+
+def whole(answered, one):
+    """That a participant's every trial is there, answered rightly."""
+    ((_, steps),) = answered.items()
+    rows = [one.design.sel(exhibit=answer.exhibit) for answer in steps.values() if answer.exhibit]
+    assert len(rows) == one.design.sizes["trial"]
+    given = [answer.answer for answer in steps.values() if answer.exhibit]
+    assert given == [row["category"].item() for row in rows]
+
+
+def test_on_any_web_server_a_reload_goes_on_and_answers_are_saved_as_a_file(browser, run, elsewhere, tmp_path):
+    one = Participant(browser, f"{elsewhere}/?order=2", *run, order=2)
+    while one.trial < 4:
+        one.step()
+    one.page.goto(f"{elsewhere}/?order=3")  # another link: the order stays
+    assert one.step() == "Welcome back"
+    assert "save your answers" in one.go_through()
+    with one.page.expect_download() as download:
+        one.page.get_by_role("link", name="Save my answers").click()
+    download.value.save_as(tmp_path / "saved.json")
+    whole(read(tmp_path / "saved.json", run), one)
+    assert one.visitor.problems == []
+
+
+def test_in_jatos_each_answer_is_submitted_and_a_reload_goes_on(browser, run, elsewhere, tmp_path):
+    one = Participant(browser, None, *run, order=7 % 5)
+    one.page.route("**/jatos.js", lambda route: route.fulfill(body=JATOS, content_type="text/javascript"))
+    one.page.goto(f"{elsewhere}/jatos.html")
+    while one.trial < 4:
+        one.step()
+    one.page.reload()
+    assert one.step() == "Welcome back"
+    one.go_through()
+    kept = json.loads(one.page.evaluate("sessionStorage.getItem('jatos')"))
+    assert kept["ended"] == 1
+    numbers = [len(json.loads(submitted)) for submitted in kept["submitted"]]
+    assert numbers == [*range(1, max(numbers) + 1), max(numbers)]  # with each answer, and at the end
+    (tmp_path / "results.txt").write_text("\n".join(kept["submitted"][-2:]) + "\n")
+    answered = read(tmp_path / "results.txt", run)
+    assert list(answered) == ["jatos-7"]
+    whole(answered, one)
+    assert one.visitor.problems == []
+
+
+def test_in_pavlovia_the_plugin_has_the_first_and_the_last_trial(browser, run, elsewhere, tmp_path):
+    one = Participant(browser, None, *run, order=4)
+    one.page.route("**/lib/vendors/**", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    one.page.route("**/lib/jspsych-7*", lambda route: route.fulfill(body=PAVLOVIA, content_type="text/javascript"))
+    one.page.goto(f"{elsewhere}/pavlovia.html?order=4")
+    one.go_through()
+    assert one.page.evaluate("commands") == ["init", "finish"]
+    (tmp_path / "data.csv").write_text(one.page.evaluate("uploaded"))
+    whole(read(tmp_path / "data.csv", run), one)
+    assert one.visitor.problems == []

@@ -1,0 +1,350 @@
+"""The server of the experiment gives out its folder and nothing else, and loses no answer that it has taken."""
+
+import concurrent.futures
+import http.client
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from PIL import Image
+
+from metamers import experiment_store as store
+from metamers.experiment_design import experiment_design
+from metamers.experiment_folder import page_settings, write_folder
+from metamers.experiment_server import MOST_BYTES, Experiment, Server, found_in
+
+NAMES = {f"s{n}": "ab"[n % 2] for n in range(40)}
+SETTINGS = {
+    "stages": 1,
+    "fixation_ms": 0,
+    "image_ms": 0,
+    "mask_ms": 0,
+    "practice": {"trials": 1, "at_least": 0},
+    "catch": {"trials": 1, "at_least": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def made(root, tmp_path_factory):
+    """A run's folder experiment/, and the design of what it shows."""
+    folder = tmp_path_factory.mktemp("run") / "experiment"
+    design = experiment_design(NAMES, {name: {("m", "one"): 0, ("m", "two"): 0} for name in NAMES}, 1, ["a"], 4, 0)
+    known = page_settings(design, "vision", ["a", "b"], SETTINGS, {})
+    jspsych = tmp_path_factory.mktemp("jspsych")
+    (jspsych / "jspsych.js").write_text("")
+    write_folder(
+        folder / "vision",
+        page=root / "experiment",
+        jspsych=jspsych,
+        consent=root / "experiment" / "consent.html",
+        known=known,
+        stimuli={name: Image.new("RGB", (8, 8)) for name in known["exhibits"]},
+        icons={},
+        address=None,
+        seed=0,
+    )
+    (folder / "vision.nc").write_text("what is shown: not for participants")
+    return folder, known
+
+
+@pytest.fixture
+def served(made, tmp_path):
+    """A server that runs in a thread."""
+    server = Server(found_in(made[0], tmp_path / "answers"), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def ask(server, method, path, body=None, **headers):
+    """Send a request exactly as it is given; gives status, body and headers."""
+    port = server.server_address[1]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    given = {"Host": f"localhost:{port}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    for name, value in given.items():
+        connection.putheader(name, value)
+    if body is not None and "Content-Length" not in given:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders()
+    if body is not None:
+        connection.send(body)
+    reply = connection.getresponse()
+    content = reply.read()
+    connection.close()
+    return reply.status, content, dict(reply.getheaders())
+
+
+def post(server, action, content, **headers):
+    """What the page sends; gives status and the reply as JSON, or text."""
+    own = {"Origin": f"http://localhost:{server.server_address[1]}", "Content_Type": "application/json"}
+    status, body, _ = ask(server, "POST", f"/vision/api/{action}", json.dumps(content).encode(), **(own | headers))
+    return status, json.loads(body) if status == 200 else body.decode()
+
+
+def row_of(begun, known, step, **more):
+    return {"participant": begun["participant"], "design": known["design"], "step": step, "answer": "a", **more}
+
+
+def test_the_page_and_its_files_are_given_out(served, made):
+    known = made[1]
+    status, body, headers = ask(served, "GET", "/vision/")
+    assert (status, headers["Content-Type"]) == (200, "text/html")
+    assert b"experiment.js" in body
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert ask(served, "GET", "/vision/experiment.js")[2]["Content-Type"] == "text/javascript"
+    assert ask(served, "GET", f"/vision/stimuli/{known['exhibits'][0]}?x=1")[0] == 200
+    assert json.loads(ask(served, "GET", "/vision/answers.json")[1]) == {"to": "server"}
+    assert ask(served, "HEAD", "/vision/design.json")[:2] == (200, b"")
+    for path, to in {"/": "/vision/", "/vision": "/vision/"}.items():
+        status, _, headers = ask(served, "GET", path)
+        assert (status, headers["Location"]) == (302, to)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/vision.nc",
+        "/vision/../vision.nc",
+        "/vision/%2e%2e/vision.nc",
+        "/vision/..%2fvision.nc",
+        "/vision/stimuli/../../vision.nc",
+        "/vision//etc/passwd",
+        "//etc/passwd",
+        "/vision/stimuli",
+        "/vision/stimuli/",
+        "/../../../../etc/passwd",
+        "/vision/\\..\\vision.nc",
+        "/answers/vision.sqlite",
+        "/vision/design.json%00.png",
+        "/elsewhere/",
+        "http://example.org/vision/",
+    ],
+)
+def test_no_path_but_the_folder_s_own(served, path):
+    status, body, _ = ask(served, "GET", path)
+    assert status == 404
+    assert b"not for participants" not in body
+
+
+def test_links_are_not_followed_wherever_they_lead(made, tmp_path):
+    import shutil
+
+    folder = tmp_path / "experiment"
+    shutil.copytree(made[0], folder)
+    (folder / "vision" / "secret.png").symlink_to(folder / "vision.nc")
+    (folder / "vision" / "outside").symlink_to(folder, target_is_directory=True)
+    experiment = Experiment(folder / "vision", tmp_path / "answers")
+    assert "index.html" in experiment.files
+    assert not any(name.startswith(("secret", "outside")) for name in experiment.files)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),  # a name that was made to point here
+        ({"Host": "localhost:1"}, 421),
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}, 403),
+        ({"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors"}, 403),
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}, 200),  # a link in a mail
+        ({"Sec_Fetch_Site": "none", "Sec_Fetch_Mode": "navigate"}, 200),
+        ({}, 200),
+    ],
+)
+def test_files_are_for_this_site_s_pages(served, headers, status):
+    assert ask(served, "GET", "/vision/design.json", **headers)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 421),
+        ({"Content_Type": "text/plain"}, 415),  # what a form of another site may send
+        ({"Content_Length": "1e3"}, 411),
+        ({"Content_Length": "-1"}, 411),
+        ({"Content_Length": str(MOST_BYTES + 1)}, 413),
+    ],
+)
+def test_answers_are_taken_from_this_server_s_pages_only(served, made, headers, status):
+    assert post(served, "begin", {"participant": None, "design": made[1]["design"]}, **headers)[0] == status
+    with sqlite3.connect(next(iter(served.experiments.values())).answers) as answers:
+        assert answers.execute("SELECT COUNT(*) FROM participant").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"participant": NaN}', b"[" * 9000, b"\xff\xfe", b'"x"'])
+def test_what_is_no_json_object_is_refused(served, body):
+    own = {"Origin": f"http://localhost:{served.server_address[1]}", "Content_Type": "application/json"}
+    for action in ("begin", "keep", "end"):
+        assert ask(served, "POST", f"/vision/api/{action}", body, **own)[0] == 400
+    assert ask(served, "POST", "/vision/api/other", body, **own)[0] == 404
+
+
+@pytest.mark.parametrize(
+    "name", [1, True, [], {}, "", "x" * 24, "A" * 24, "0" * 25, "\ud800" * 24, "'; DROP TABLE answer"]
+)
+def test_names_that_the_server_did_not_give_are_refused(served, made, name):
+    design = made[1]["design"]
+    asked = {"participant": name, "design": design, "row": {"participant": name, "design": design, "step": "consent"}}
+    for action in ("begin", "keep", "end"):
+        assert post(served, action, asked)[0] == 400
+
+
+def test_rows_of_other_steps_participants_and_designs_are_refused(served, made):
+    known = made[1]
+    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    _, other = post(served, "begin", {"participant": None, "design": known["design"]})
+    name = begun["participant"]
+    good = row_of(begun, known, "trial-0")
+    for changed, status in [
+        ({"step": "trial-99"}, 400),
+        ({"step": ["trial-0"]}, 400),
+        ({"step": "headphones-0"}, 400),  # pictures have no such check
+        ({"participant": other["participant"]}, 400),
+        ({"design": "another"}, 409),
+    ]:
+        assert post(served, "keep", {"participant": name, "row": good | changed})[0] == status
+    assert post(served, "keep", {"participant": name, "row": None})[0] == 400
+    assert post(served, "keep", {"participant": "0" * 24, "row": good | {"participant": "0" * 24}})[0] == 400
+    assert post(served, "begin", {"participant": None, "design": "another"})[0] == 409
+    assert post(served, "begin", {"participant": name, "design": known["design"]})[1]["rows"] == []
+
+
+def test_who_comes_back_goes_on_with_the_same_order_and_what_they_answered(served, made):
+    known = made[1]
+    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    rows = [row_of(begun, known, step, answer=answer) for step, answer in (("consent", "yes"), ("trial-0", "b"))]
+    for row in rows:
+        assert post(served, "keep", {"participant": begun["participant"], "row": row})[0] == 200
+    # A reply that was lost: the same is sent again, or another answer to the same.
+    assert post(served, "keep", {"participant": begun["participant"], "row": rows[1] | {"answer": "a"}})[0] == 200
+    _, again = post(served, "begin", {"participant": begun["participant"], "design": known["design"]})
+    assert again == begun | {"rows": rows}
+    post(served, "end", {"participant": begun["participant"]})
+    _, next_one = post(served, "begin", {"participant": begun["participant"], "design": known["design"]})
+    assert next_one["participant"] != begun["participant"]
+    assert next_one["rows"] == []
+
+
+def test_participants_who_come_at_once_have_different_orders_all_equally_often(served, made):
+    known = made[1]
+    orders = len(known["orders"])
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        asked = [{"participant": None, "design": known["design"]}] * (2 * orders)
+        begun = [reply for _, reply in pool.map(lambda one: post(served, "begin", one), asked)]
+    assert sorted(one["order"] for one in begun) == sorted(2 * list(range(orders)))
+    assert len({one["participant"] for one in begun}) == 2 * orders
+
+
+def test_an_order_of_somebody_who_went_away_is_given_again(tmp_path, monkeypatch):
+    path = tmp_path / "answers.sqlite"
+    store.prepare(path, "d")
+    now = time.time()
+    monkeypatch.setattr(store.time, "time", lambda: now)
+    assert [store.begin(path, None, 3)["order"] for _ in range(2)] == [0, 1]
+    ended = store.begin(path, None, 3)
+    store.end(path, ended["participant"])
+    monkeypatch.setattr(store.time, "time", lambda: now + store.AWAY_AFTER_S + 1)
+    assert [store.begin(path, None, 3)["order"] for _ in range(3)] == [0, 1, 0]
+
+
+def test_answers_to_another_design_are_not_mixed_in(tmp_path):
+    store.prepare(tmp_path / "answers.sqlite", "one")
+    store.prepare(tmp_path / "answers.sqlite", "one")
+    with pytest.raises(store.StoreError, match="answers to the design one, but the experiment is two now"):
+        store.prepare(tmp_path / "answers.sqlite", "two")
+
+
+def started(root, made, answers, *arguments):
+    """The server as a program; gives its process and its port."""
+    command = [sys.executable, str(root / "scripts/experiment_serve.py"), str(made[0]), str(answers), "--port", "0"]
+    process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if "http://localhost:" in line:
+            return process, int(line.split("http://localhost:")[1].split("/")[0])
+    raise AssertionError("the server did not start")
+
+
+class At:
+    """A server in another process, for ``ask``."""
+
+    def __init__(self, port):
+        self.server_address = ("127.0.0.1", port)
+
+
+def test_no_answer_that_was_acknowledged_is_lost_when_the_server_is_killed(root, made, tmp_path):
+    """Killed while several participants answer as fast as they can; then started again, and killed again."""
+    known = made[1]
+    steps = ["consent", *(f"trial-{n}" for n in range(len(known["orders"][0])))]
+    acknowledged = {}
+
+    def answer(begun, kept, server):
+        for step in steps[len(kept) :]:
+            row = row_of(begun, known, step, rt=1.5)
+            try:
+                if post(server, "keep", {"participant": begun["participant"], "row": row})[0] == 200:
+                    kept.append(row)
+            except (OSError, http.client.HTTPException):  # it was killed
+                return
+
+    for wanted in (10, 50):
+        process, port = started(root, made, tmp_path / "answers")
+        threads = []
+        for participant in list(acknowledged) or [None] * 3:
+            begun = post(At(port), "begin", {"participant": participant, "design": known["design"]})[1]
+            kept = acknowledged.setdefault(begun["participant"], [])
+            # All that was acknowledged, and perhaps one whose reply got lost.
+            assert begun["rows"][: len(kept)] == kept
+            assert len(begun["rows"]) <= len(kept) + 1
+            kept[:] = begun["rows"]
+            threads.append(threading.Thread(target=answer, args=(begun, kept, At(port))))
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 30
+        while sum(map(len, acknowledged.values())) < wanted and time.monotonic() < deadline:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for thread in threads:
+            thread.join()
+        assert wanted <= sum(map(len, acknowledged.values())) < 3 * len(steps)  # amid their answers
+    process, _ = started(root, made, tmp_path / "answers")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    for name, rows in acknowledged.items():
+        exported = json.loads((tmp_path / "answers" / "vision" / f"{name}.json").read_text())
+        assert exported[: len(rows)] == rows
+        assert len(exported) <= len(rows) + 1
+
+
+def test_a_disk_that_is_full_is_said_and_the_page_may_ask_again(served, made, monkeypatch):
+    known = made[1]
+    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    asked = {"participant": begun["participant"], "row": row_of(begun, known, "consent")}
+
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "keep", full)
+        assert post(served, "keep", asked) == (503, "database or disk is full\n")
+    assert post(served, "keep", asked)[0] == 200
+
+
+def test_a_folder_without_experiment_is_said(root, tmp_path):
+    command = [sys.executable, str(root / "scripts/experiment_serve.py"), str(tmp_path), str(tmp_path / "answers")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    assert ran.returncode == 1
+    assert "no experiment is here; `snakemake experiment` makes it" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -1,0 +1,299 @@
+"""Answers of one's own people: what counts, who is left out, and what a file may not say."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metamers.anova import published_tests
+from metamers.experiment_design import experiment_design
+from metamers.people import EXCLUSIONS, judgements_of_shown, people_dataset, read_answers
+
+NATURAL_STIMULI = {f"s{n}": "ab"[n % 2] for n in range(11)}
+MAIN = [f"s{n}" for n in range(9)]
+STAGES = {"m": ["one", "two"], "k": ["one"]}
+CONDITIONS = {("m", "one"): 0, ("m", "two"): 1, ("k", "one"): 0}
+AT_LEAST = {"headphones": 1, "practice": 1, "catch": 2}
+CATEGORIES = {"a", "b"}
+
+
+@pytest.fixture(scope="module")
+def design():
+    made = experiment_design(NATURAL_STIMULI, dict.fromkeys(MAIN, CONDITIONS), 2, ["a", "b"], 8, 0)
+    return made.assign_attrs(design="d0", headphone_trials=1)
+
+
+@pytest.fixture(scope="module")
+def recognition():
+    """What each generation model says of its own metamers: drawn once."""
+    rng = np.random.default_rng(0)
+    found = {}
+    for model, own in STAGES.items():
+        stages = ["natural", *own]
+        correct = rng.random((len(stages), len(MAIN), 2)) < 0.7
+        coords = {"stage": stages, "stimulus": MAIN, "seed": [0, 1]}
+        found[model] = xr.Dataset({"correct": (tuple(coords), correct)}, coords=coords)
+    return found
+
+
+def rows_of(design, name, order, knows=lambda exhibit: True, trials=None):
+    """What the page writes of a participant who passes the checks."""
+    own = {"participant": name, "order": order, "design": design.attrs["design"]}
+    rows = [{"trial_type": "html-button-response", "rt": 5, **own}]  # an instruction
+    rows += [{"step": "consent", "kind": "consent", "answer": "yes", **own}]
+    rows += [{"step": "headphones-0", "kind": "headphones", "answer": "2", "target": "2", **own}]
+    for trial, number in enumerate(design["shown"].values[order][:trials]):
+        exhibit = design.isel(exhibit=int(number))
+        category = str(exhibit["category"].item())
+        answer = category if knows(exhibit) else "ab"["ba".index(category)]
+        file = f"{exhibit['exhibit'].item()}.wav"
+        rows.append({"step": f"trial-{trial}", "kind": "main", "exhibit": file, "answer": answer, "rt": 512.25, **own})
+    return rows
+
+
+def write(path: Path, rows):
+    if path.suffix == ".csv":
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, columns, quoting=csv.QUOTE_ALL)  # as jsPsych does
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text(json.dumps(rows), encoding="utf-8")
+    return path
+
+
+def metamers_unknown(exhibit):
+    return exhibit["stage"].item() == "natural"
+
+
+def test_the_same_answers_in_any_form_and_in_several_files_count_once(design, tmp_path):
+    rows = {name: rows_of(design, name, order) for order, name in enumerate(("p0", "p1", "p2"))}
+    one_each = [write(tmp_path / f"{name}.json", rows[name]) for name in rows]
+    wanted = read_answers(one_each, design, CATEGORIES)
+    table = write(tmp_path / "all.csv", [row for own in rows.values() for row in own])
+    lines = tmp_path / "jatos_results.txt"  # an array on each line; of p2 also what it had half-way
+    lines.write_text("\n".join(json.dumps(own) for own in [*rows.values(), rows["p2"][:5]]) + "\n")
+    with_mark = tmp_path / "mark.csv"
+    with_mark.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())  # as spreadsheets save it
+    for paths in ([table], [lines], [with_mark], [*one_each, table, lines]):
+        assert read_answers(paths, design, CATEGORIES) == wanted
+    assert {len(steps) for steps in wanted.values()} == {2 + design.sizes["trial"]}
+
+
+def test_proportions_are_of_what_each_participant_met(design, recognition, tmp_path):
+    """Of people and model alike, against counting by hand."""
+    rng = np.random.default_rng(1)
+
+    def knows(exhibit):
+        return exhibit["kind"].item() != "main" or rng.random() < 0.6
+
+    paths = [write(tmp_path / f"p{order}.csv", rows_of(design, f"p{order}", order, knows)) for order in range(4)]
+    answered = read_answers(paths, design, CATEGORIES)
+    found = people_dataset(answered, design, STAGES, recognition, AT_LEAST)
+    assert found["excluded"].values.tolist() == [0] * len(EXCLUSIONS)
+    assert found["stage"].values.tolist() == ["natural", "one", "two"]
+    assert found["stage_number"].values.tolist() == [[0, 1, 2], [0, 1, -1]]
+    for order in range(4):
+        for model, own in STAGES.items():
+            for stage in ["natural", *own]:
+                human, network = [], []
+                for answer in answered[f"p{order}"].values():
+                    if not answer.exhibit:
+                        continue
+                    exhibit = design.sel(exhibit=answer.exhibit)
+                    of = "" if stage == "natural" else model
+                    if (exhibit["kind"], exhibit["generation_model"], exhibit["stage"]) != ("main", of, stage):
+                        continue
+                    human.append(answer.answer == exhibit["category"].item())
+                    seed = CONDITIONS.get((model, stage), 0)
+                    at = {"stage": stage, "stimulus": exhibit["stimulus"].item(), "seed": seed}
+                    network.append(recognition[model]["correct"].sel(at).item())
+                assert len(human) >= 2
+                cell = found["proportion_correct"].sel(participant=f"p{order}", generation_model=model, stage=stage)
+                assert cell.values.tolist() == pytest.approx([np.mean(human), np.mean(network)])
+    assert np.isnan(found["proportion_correct"].sel(generation_model="k", stage="two")).all()
+
+
+def changed(rows, step, /, **values):
+    return [row | values if row.get("step") == step else row for row in rows]
+
+
+def test_who_did_not_pass_is_left_out_and_counted_once(design, recognition, tmp_path):
+    def of_kind(kind):
+        return lambda exhibit: exhibit["kind"].item() != kind
+
+    people = {
+        "good": rows_of(design, "good", 0),
+        "better": rows_of(design, "better", 1, metamers_unknown),
+        "unwilling": changed(rows_of(design, "unwilling", 2), "consent", answer="no")[:2],
+        "unasked": [row for row in rows_of(design, "unasked", 2) if row.get("step") != "consent"],
+        "loudspeakers": changed(rows_of(design, "loudspeakers", 3), "headphones-0", answer="1")[:3],
+        "unpractised": rows_of(design, "unpractised", 4, of_kind("practice"), trials=2),
+        "gone": rows_of(design, "gone", 5, trials=7),
+        "inattentive": rows_of(design, "inattentive", 6, of_kind("catch")),
+    }
+    paths = [write(tmp_path / f"{name}.json", rows) for name, rows in people.items()]
+    found = people_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+    assert found["participant"].values.tolist() == ["good", "better"]
+    assert found["excluded"].to_series().to_dict() == {
+        "no consent": 2, "headphone check": 1, "practice": 1, "unfinished": 1, "catch trials": 1,
+    }  # fmt: skip
+    # With other thresholds the same people count.
+    lenient = {"headphones": 0, "practice": 0, "catch": 0}
+    found = people_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, lenient)
+    assert found["participant"].values.tolist() == ["good", "better", "inattentive"]
+
+
+def test_too_few_people_are_said_with_the_reasons(design, recognition, tmp_path):
+    paths = [write(tmp_path / f"p{n}.json", rows_of(design, f"p{n}", n, trials=4 if n else None)) for n in range(3)]
+    with pytest.raises(ValueError, match=r"1 of 3 participants are left.*unfinished: 2.*wanted two at least"):
+        people_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+
+
+def test_own_people_are_tested_as_the_published_ones(design, recognition, tmp_path):
+    """People who know natural stimuli only, against a model that knows most: F by the published code."""
+    rng = np.random.default_rng(2)
+
+    def knows(exhibit):
+        return exhibit["stage"].item() == "natural" or exhibit["kind"].item() != "main" or rng.random() < 0.3
+
+    paths = [write(tmp_path / f"p{n}.json", rows_of(design, f"p{n}", n, knows)) for n in range(8)]
+    mine = people_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+    tested = published_tests({"mine": mine}, {}, {"mine": {"m": []}}, 200, 0)
+    assert tested["test"].values.tolist() == ["mine: m", "mine: k", "mine: m, people"]
+    stage = tested.sel(test="mine: m, people", effect="stage")
+    assert (float(stage["df_effect"]), float(stage["df_error"])) == (2, 14)
+    assert float(stage["p_permutation"]) < 0.05
+
+
+def test_what_models_make_of_the_metamers_that_were_shown(design, recognition):
+    judged = judgements_of_shown(design, {"m": {"m": recognition["m"]}, "k": {"k": recognition["k"]}}, STAGES)
+    assert judged[["generation_model", "stage", "recognition_model"]].values.tolist() == [
+        ["m", "one", "m"], ["m", "two", "m"], ["k", "one", "k"],
+    ]  # fmt: skip
+    wanted = float(recognition["m"]["correct"].sel(stage="two", seed=1).mean())
+    assert judged["proportion_correct"][1] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("step", "values", "complaint"),
+    [
+        ("trial-3", {"answer": "c"}, r"answer: 'c' is none of the 2 categories"),
+        ("trial-3", {"exhibit": "0" * 20 + ".wav"}, r"exhibit: '0+' at trial-3 of order 1, where the design shows"),
+        ("trial-3", {"step": "trial-99"}, r"step: 'trial-99'; an order has 13 trials"),
+        ("trial-3", {"step": "trial-03"}, r"step: 'trial-03'; wanted"),
+        ("trial-3", {"step": "../../x"}, r"step: '../../x'; wanted consent, headphones-<n> or trial-<n>"),
+        ("trial-3", {"order": 99}, r"order: '99'; wanted 0 to 7"),
+        ("trial-3", {"order": -1}, r"order: '-1'"),
+        ("trial-3", {"order": 2}, r"exhibit: .* of order 2"),
+        ("trial-3", {"design": "d1"}, r"design 'd1', but the run's experiment is 'd0'"),
+        ("trial-3", {"participant": "../x"}, r"participant: '\.\./x'; wanted letters"),
+        ("trial-3", {"participant": "=cmd|'/c calc'!A0"}, r"participant: .* wanted letters"),
+        ("trial-3", {"participant": ""}, r"participant: ''"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".csv", ".json"])
+def test_what_does_not_fit_the_design_is_named_with_file_and_row(design, tmp_path, ending, step, values, complaint):
+    rows = changed(rows_of(design, "p1", 1), step, **values)
+    path = write(tmp_path / f"answers{ending}", rows)
+    with pytest.raises(ValueError, match=rf"answers\{ending}: row 7: {complaint}"):
+        read_answers([path], design, CATEGORIES)
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, [], {}, ["a"], 10**400])
+@pytest.mark.parametrize("key", ["participant", "order", "design", "answer", "step", "exhibit", "target"])
+def test_values_of_other_kinds_are_named(design, tmp_path, key, value):
+    if value is None and key in ("step", "target"):  # no answer at all, and none that is needed
+        return
+    path = write(tmp_path / "answers.json", changed(rows_of(design, "p1", 1), "trial-3", **{key: value}))
+    with pytest.raises(ValueError, match=r"answers\.json: row 7: "):
+        read_answers([path], design, CATEGORIES)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("a.json", b"", "no answer in it"),
+        ("a.json", b"[", "no JSON"),
+        ("a.json", b"\xff\xfe\x00", "no JSON"),
+        ("a.json", b"[" * 100_000, "no JSON"),
+        ("a.json", b'[{"step": NaN}]', "no JSON"),
+        ("a.json", b"[1]", "row 1: found int, wanted a row"),
+        ("a.json", b"[]", "no answer in it"),
+        ("a.json", b'[{"rt": 1}]', "no answer in it"),
+        ("a.csv", b"", "no answer in it"),
+        ("a.csv", b'a,b\n"x', "no CSV that jsPsych has written"),
+        ("a.csv", b"a,b\n\x00,1\n", "no answer in it|no CSV"),
+        ("a.csv", b"step,answer\n" + b"x" * 200_000, "no CSV"),
+        ("a.csv", b"step\ntrial-0,a,b,c\n", "row 1: participant: found 'None'"),
+    ],
+)
+def test_files_that_hold_no_answers_are_named(design, tmp_path, name, content, complaint):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name}: ({complaint})"):
+        read_answers([tmp_path / name], design, CATEGORIES)
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(design, tmp_path, monkeypatch):
+    monkeypatch.setattr("metamers.people.LARGEST_BYTES", 1 << 20)
+    (tmp_path / "a.json").write_bytes(b"[" + b" " * (2 << 20) + b"]")
+    with pytest.raises(ValueError, match="more than 1 MiB"):
+        read_answers([tmp_path / "a.json"], design, CATEGORIES)
+
+
+def test_two_answers_to_one_step_are_named(design, tmp_path):
+    rows = rows_of(design, "p1", 1)
+    write(tmp_path / "a.json", rows)
+    write(tmp_path / "b.json", changed(rows, "trial-3", answer="a"))
+    write(tmp_path / "c.json", changed(rows, "trial-3", answer="b"))
+    with pytest.raises(
+        ValueError, match=r"[bc]\.json: row 7: trial-3 of participant 'p1': found '[ab]', but '[ab]' before"
+    ):
+        read_answers([tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"], design, CATEGORIES)
+
+
+def test_two_people_of_one_name_are_named(design, tmp_path):
+    write(tmp_path / "a.json", rows_of(design, "p1", 1))
+    write(tmp_path / "b.json", rows_of(design, "p1", 2))
+    with pytest.raises(ValueError, match=r"b\.json: row 2: participant 'p1' has order 2 here and 1 elsewhere"):
+        read_answers([tmp_path / "a.json", tmp_path / "b.json"], design, CATEGORIES)
+
+
+@given(st.binary(max_size=300), st.sampled_from([".csv", ".json", ".txt"]))
+@settings(deadline=None, max_examples=150)
+def test_no_bytes_do_anything_but_be_refused(design, tmp_path_factory, content, ending):
+    path = tmp_path_factory.mktemp("bytes") / f"a{ending}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=path.name):
+        read_answers([path], design, CATEGORIES)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(["participant", "order", "design", "step", "answer", "exhibit", "target", "kind"])
+
+
+@given(st.integers(0, 15), st.dictionaries(KEYS, VALUES, min_size=1, max_size=3))
+@settings(deadline=None, max_examples=150)
+def test_no_values_in_a_row_do_anything_but_be_refused_or_be_answers(design, tmp_path_factory, place, values):
+    rows = rows_of(design, "p1", 1)
+    rows[place] = rows[place] | values
+    path = tmp_path_factory.mktemp("values") / "a.json"
+    path.write_text(json.dumps(rows))
+    try:
+        answered = read_answers([path], design, CATEGORIES)
+    except ValueError as error:
+        assert str(path) in str(error)  # noqa: PT017 (it need not be raised)
+        return
+    for steps in answered.values():
+        for answer in steps.values():
+            assert not answer.exhibit or answer.answer in CATEGORIES
