@@ -12,7 +12,10 @@ from PIL import Image
 
 from metamers import files
 from metamers.compare import humans_vs_models, predicted_human, recognizability
+from metamers.contrasts import contrasts
 from metamers.names import NATURAL, stage_path
+from metamers.report import PAGES
+from metamers.report_browser import as_script, browser_data
 from metamers.sounds import write_sound
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
@@ -88,6 +91,20 @@ def relation_of(seed: int = 0) -> xr.Dataset:
     )
     judges = {"vision": {"public": 5, "judges": 7}, "audio": {"public": 5, "judges": 5, "pearson_r2": 0.9}}
     return humans_vs_models(points, ceilings, judges, bootstrap=20, seed=0)
+
+
+def brain_of(stages: list[str], rng: np.random.Generator) -> xr.Dataset:
+    """Three participants whose voxels the second stage predicts best."""
+    values = rng.random((3, len(stages))) * 0.1 + 0.2 * (np.arange(len(stages)) == 1)
+    return xr.Dataset(
+        {
+            "voxels_r2": (("participant", "stage"), values),
+            "best_stage": ("participant", [stages[1]] * 3),
+            "best_stage_r2": ("participant", values[:, 1]),
+        },
+        coords={"stage": stages},
+        attrs={"simulated": "a stage of a model"},
+    )
 
 
 class Given(list):
@@ -183,6 +200,12 @@ class Run:
             found = recognizability(self.acceptance, self.recognition)
             self.compared["recognizability"] = found
             self.compared["predicted_human"] = predicted_human(found, self.relation, models)
+        if len(models) > 1:
+            first, second = list(models)[:2]
+            self.compared["contrasts"] = contrasts(
+                [(second, first)], self.recognition, self.acceptance, bootstrap=50, seed=0
+            )
+        self.brain = {model: brain_of(stages, rng) for model, modality in models.items() if modality == "audio"}
         self.paths: dict[str, list[str]] = {name: [] for name in ("acceptance", "nulls", "recognition")}
 
     def save(self) -> None:
@@ -198,6 +221,10 @@ class Run:
             for judge, data in self.recognition[model].items():
                 path = self.folder / f"recognition/{model}/{judge}.nc"
                 self.paths["recognition"].append(save(data, path, "recognize", [accepted]))
+        self.paths["brain"] = [
+            save(data, self.folder / f"brain/{model}.nc", "brain_regression", [str(source)])
+            for model, data in self.brain.items()
+        ]
         self.paths["comparison"] = [
             save(
                 data,
@@ -232,16 +259,14 @@ class Run:
 
     def pages(self) -> Path:
         """Make the pages; the figures that other rules make are one and the same."""
-        names = [
-            "index",
-            *(["browser"] if self.models else []),
-            "curves",
-            *(["match"] if self.models else []),
-            "statistics",
-            "made",
-        ]
+        with_models = {"browser", "match"} if self.models else set()
+        wanted = {"index", "curves", "statistics", "made", *with_models, *(["analyses"] if self.brain else [])}
+        names = [name for name in PAGES if name in wanted]
         kinds = ("recognizability", "confusion", "null", "loss")
         figures = [f"{kind}_{model}" for kind in kinds for model in self.models]
+        figures += [
+            name for name, data in (("contrasts", self.compared.get("contrasts")), ("brain", self.brain)) if data
+        ]
         figures += [f"humans_vs_models_{modality}" for modality in ("vision", "audio")]
         for figure in figures:
             files.write(
@@ -256,7 +281,6 @@ class Run:
             **self.paths,
             training=[],
             vulnerability=[],
-            brain=[],
         )
         output = Given(
             pages=[str(self.report / f"{name}.html") for name in names],
@@ -284,3 +308,9 @@ class Run:
 def data_of(script: str) -> dict:
     """What a script hands to its page."""
     return json.loads(script[script.index("(") + 1 : script.rindex(")")])
+
+
+def browser_data_script(run: Run, model: str) -> str:
+    """What the browser is told of one model of a run."""
+    given = run.acceptance[model], run.recognition[model], run.nulls[model]
+    return as_script("metamers.load", browser_data(model, run.models[model], *given))

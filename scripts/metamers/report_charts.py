@@ -80,11 +80,12 @@ def _finished(chart: alt.LayerChart, points: Sequence[Point], description: str, 
     return specification | {"datasets": specification.get("datasets", {}) | {POINTS: numbered}}
 
 
-def _depth_axis() -> alt.X:
+def _depth_axis(points: Sequence[Point]) -> alt.X:
+    first = min([0, *(point["depth"] for point in points)])
     label = f"datum.value == {NATURAL_DEPTH} ? 'natural' : format(datum.value, '.2~f')"
-    axis = alt.Axis(values=[NATURAL_DEPTH, 0, 0.25, 0.5, 0.75, 1], labelExpr=label, grid=False)
+    axis = alt.Axis(values=sorted({first, 0, 0.25, 0.5, 0.75, 1}), labelExpr=label, grid=False)
     title = "Relative depth of the stage (0 first, 1 last)"
-    return alt.X("depth:Q", title=title, axis=axis, scale=alt.Scale(domain=[NATURAL_DEPTH - 0.05, 1.05], nice=False))
+    return alt.X("depth:Q", title=title, axis=axis, scale=alt.Scale(domain=[first - 0.05, 1.05], nice=False))
 
 
 def curves_chart(
@@ -122,7 +123,7 @@ def curves_chart(
         if field != "model":
             base = base.transform_filter(f"datum.{field} == {field}")
     y = y.title(title)
-    x, names = _depth_axis(), list(dict.fromkeys(point["model"] for point in points))
+    x, names = _depth_axis(points), list(dict.fromkeys(point["model"] for point in points))
     told = [*TOLD, alt.Tooltip("value:Q", title=of, format=".3~g"), *tooltip]
     looks = _colour(names, "model")
     colour, opacity = looks["color"], looks["opacity"]
@@ -161,7 +162,7 @@ def match_chart(points: Sequence[Point]) -> dict[str, Any]:
         .transform_filter("datum.model == model")
         .transform_filter("isValid(datum.null_low)")
     )
-    x = _depth_axis()
+    x = _depth_axis(points)
     below = [
         chance.mark_rule(strokeWidth=14, color=PALE, opacity=1).encode(
             x=x, y=alt.Y("null_low:Q", title=title), y2="null_high:Q"

@@ -20,7 +20,7 @@ Point = dict[str, Any]
 
 OTHERS, ITSELF, PEOPLE = "the other models, mean", "the model itself", "people, predicted"
 PEOPLE_KIND = "this run: prediction, nobody asked"
-NATURAL_DEPTH = -0.12  # where natural stimuli stand, before the first stage
+NATURAL_DEPTH = -0.2  # where natural stimuli stand, before the first stage
 # The first is what is shown first: that by which metamers are accepted.
 TITLES = {
     "spearman_rho": "Spearman ρ",

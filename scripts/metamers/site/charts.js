@@ -6,7 +6,6 @@
 
   // Draws a specification in a figure; gives what changes its data: points, and others by name.
   metamers.draw = async figure => {
-    figure.hidden = false; // before drawing, which asks for the width
     const specification = metamers.charts[figure.dataset.chart], place = figure.querySelector(".drawn");
     const readout = figure.querySelector(".readout"), selects = [...figure.querySelectorAll("select[data-field]")];
     let points = specification.datasets.points, chosen = null;
@@ -60,5 +59,19 @@
     };
   };
 
-  metamers.drawn = Object.fromEntries([...document.querySelectorAll(".chart")].map(figure => [figure.dataset.chart, metamers.draw(figure)]));
+  // A chart is drawn when it comes near: what is far below costs a phone nothing.
+  const whenNear = figure => new Promise(resolve => {
+    figure.hidden = false;
+    new IntersectionObserver((seen, observer) => {
+      if (!seen.some(one => one.isIntersecting)) return;
+      observer.disconnect();
+      resolve();
+    }, { rootMargin: "300px" }).observe(figure);
+  });
+
+  // Name → a promise of a chart.
+  metamers.drawn = {};
+  for (const figure of document.querySelectorAll(".chart")) {
+    metamers.drawn[figure.dataset.chart] = whenNear(figure).then(() => metamers.draw(figure));
+  }
 }
