@@ -28,7 +28,7 @@ def overview_figure(points: Sequence[Point], models: Mapping[str, Mapping[str, A
         What ``metamers.compare.humans_vs_models`` gives.
     """
     modalities = list(dict.fromkeys(entry["modality"] for entry in models.values()))
-    figure = Figure(figsize=(max(5.4 * len(modalities), 6.5), 5.4), layout="constrained")
+    figure = Figure(figsize=(max(5.4 * len(modalities), 9), 5.4), layout="constrained")
     panels = figure.subplots(1, len(modalities), squeeze=False, sharey=True)[0]
     for axes, modality in zip(panels, modalities, strict=True):
         names = [name for name, entry in models.items() if entry["modality"] == modality]

@@ -45,9 +45,10 @@
       choose(point);
       if (!first) open(point);
     });
+    const known = specification.params.map(({ name }) => name);
     for (const select of selects) select.addEventListener("change", () => {
       choose(null);
-      if (view.getState().signals[select.dataset.field] !== undefined) view.signal(select.dataset.field, select.value).runAsync();
+      if (known.includes(select.dataset.field)) view.signal(select.dataset.field, select.value).runAsync();
     });
     return {
       fill: data => {
