@@ -3,9 +3,8 @@
 from metamers import files
 from metamers.benchmark_page import descent_figure, page_context, speedup_figure
 from metamers.logs import log_to
-from metamers.pages import render
+from metamers.pages import render, svg_uri
 from metamers.report_figures import svg
-from metamers.report_gallery import svg_uri
 
 log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from metamers import files
 from metamers.logs import log_to
-from metamers.pages import render
+from metamers.pages import render, svg_uri
 from metamers.paper import page_context
 from metamers.paper_numbers import compared
-from metamers.report import provenance
-from metamers.report_gallery import svg_uri
+from metamers.report_provenance import provenance
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

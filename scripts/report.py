@@ -1,57 +1,73 @@
-"""Make report/index.html, one self-contained page, out of a run's files and figures."""
+"""Make the report: its pages, and what they load, out of a run's files and figures."""
 
 from pathlib import Path
+
+import vl_convert
 
 from metamers import files
 from metamers.logs import log_to
 from metamers.models import use_threads
-from metamers.names import NATURAL, stage_path
-from metamers.report import model_context, page, page_context, provenance
+from metamers.pages import SITE
+from metamers.report import model_context, site, site_context
+from metamers.report_browser import as_script
+from metamers.report_charts import (
+    brain_chart,
+    contrasts_chart,
+    match_chart,
+    metamers_chart,
+    published_chart,
+    recognizability_chart,
+)
 from metamers.report_figures import svg
-from metamers.report_gallery import MEDIA_BYTES, ROWS, pictures
-from metamers.report_sounds import cochleagram_figure, cochleagrams, highest, picture, player
-from metamers.stimuli import MODALITIES
+from metamers.report_overview import overview_figure
+from metamers.report_points import (
+    brain_points,
+    contrast_points,
+    match_points,
+    published_points,
+    recognizability_points,
+)
+from metamers.report_provenance import provenance
+from metamers.report_steps import run_times, steps_figure, steps_of, steps_table, times_table
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 given, params = snakemake.input, snakemake.params
+index, assets = Path(snakemake.output.pages[0]), Path(snakemake.output.assets)
 compared = {Path(path).stem: files.load(path) for path in given.comparison}
+relation, contrasts = compared["humans_vs_models"], compared.get("contrasts")
 acceptance = {Path(path).stem: files.load(path) for path in given.acceptance}
+nulls = {Path(path).stem: files.load(path) for path in given.nulls}
+brain = {Path(path).stem: files.load(path) for path in given.brain}
 recognition = {model: {} for model in acceptance}
 for path in map(Path, given.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
 
-natural = {Path(path).name: Path(path) for path in given.exported_stimuli}
-metamers = {Path(path).name: Path(path) for path in given.exported_metamers}
-modalities = {entry["modality"] for entry in params.models.values()}
-paths = {}
-for model, entry in params.models.items():
-    suffix = MODALITIES[entry["modality"]].suffix
-    seed, rows = acceptance[model]["seed"].values[0], ROWS[entry["modality"]] // len(modalities)
-    of_model = paths[model] = {}
-    for stimulus in acceptance[model]["stimulus"].values[:rows]:
-        of_model[NATURAL, stimulus] = natural[entry["dataset"]] / f"{stimulus}{suffix}"
-        for stage in acceptance[model]["stage"].values:
-            of_model[stage, stimulus] = metamers[model] / stage_path(stage) / f"{stimulus}_{seed}{suffix}"
+# Points and charts.
+charts, points = {}, []
+if params.models:
+    points = recognizability_points(params.models, compared["recognizability"], compared["predicted_human"])
+    charts["match"] = match_chart(match_points(params.models, acceptance, nulls))
+    charts["metamers"] = metamers_chart()
+for modality in relation["modality"].values:
+    entries = {name: entry for name, entry in params.models.items() if entry["modality"] == modality}
+    of_modality = [point for point in points if point["model"] in entries]
+    if entries:
+        chance = 1 / next(iter(entries.values()))["categories"]
+        charts[f"recognizability_{modality}"] = recognizability_chart(of_modality, modality, chance)
+    published = published_points(relation, modality, of_modality)
+    charts[f"humans_vs_models_{modality}"] = published_chart(published, relation, modality)
+if contrasts is not None:
+    charts["contrasts"] = contrasts_chart(contrast_points(contrasts))
+if brain:
+    charts["brain"] = brain_chart(brain_points(brain, params.models))
 
-figures = {Path(path).stem: Path(path).read_bytes() for path in given.figures}
-shown, sounds = {}, {}
-for model, entry in params.models.items():
-    if entry["modality"] == "audio":
-        found = cochleagrams(paths[model], entry["input"])
-        top = highest(found.values())
-        shown[model] = {key: picture(cochleagram, top) for key, cochleagram in found.items()}
-        sounds[model] = {key: player(path) for key, path in paths[model].items()}
-        (_, first), cochleagram = next(iter(found.items()))
-        title = f"Natural: {acceptance[model]['label'].sel(stimulus=first).item()}"
-        figures[f"cochleagram_{model}"] = svg(cochleagram_figure(cochleagram, entry["input"], top, title))
-
-# Sounds are whole; pictures get what room they leave.
-taken = sum(len(uri) * 3 // 4 for kind in (shown, sounds) for uris in kind.values() for uri in uris.values())
-seen = {(model, *key): path for model in paths if model not in shown for key, path in paths[model].items()}
-uris, jpeg_quality = pictures(seen, MEDIA_BYTES - taken)
-for (model, *key), uri in uris.items():
-    shown.setdefault(model, {})[tuple(key)] = uri
+# Figures of the whole run.
+origin = provenance([path for path in given if path.endswith(".nc")])
+steps, times = steps_of(origin["derived"]), run_times(params.benchmarks)
+files.write(snakemake.output.steps, svg(steps_figure(steps, times)))
+for path in snakemake.output.overview:
+    files.write(path, svg(overview_figure(points, params.models, relation)))
 
 models = [
     model_context(
@@ -61,30 +77,34 @@ models = [
         recognition[model],
         compared["recognizability"],
         compared["predicted_human"],
-        shown[model],
-        sounds.get(model, {}),
     )
     for model, entry in params.models.items()
 ]
-text = page(
-    page_context(
+pages = site(
+    site_context(
         run=snakemake.config["run"],
+        pages=[Path(path).stem for path in snakemake.output.pages],
         models=models,
         judges=params.judges,
-        relation=compared["humans_vs_models"],
+        relation=relation,
         anova=compared.get("anova"),
-        contrasts=compared.get("contrasts"),
+        contrasts=contrasts,
         trained={Path(path).stem: files.load(path) for path in given.training},
         unheard_voices=params.unheard_voices,
         vulnerability={Path(path).stem: files.load(path) for path in given.vulnerability},
-        brain={Path(path).stem: files.load(path) for path in given.brain},
-        figures=figures,
+        brain=brain,
+        figures=[Path(path).stem for path in given.figures],
+        charts=charts,
         captions=params.captions,
-        jpeg_quality=jpeg_quality,
-        origin=provenance([path for path in given if path.endswith(".nc")]),
+        origin=origin,
+        steps={"table": steps_table(steps), "times": times_table(times)},
         configuration=params.configuration,
     )
 )
-files.write(snakemake.output[0], text)
-counts = [sum(map(len, kind.values())) for kind in (shown, sounds)]
-logger.info("%s: %.1f MB, %d pictures, %d sounds", snakemake.output[0], len(text.encode()) / 1e6, *counts)
+for name, page in pages.items():
+    files.write(index.with_name(f"{name}.html"), page)
+for path in [*SITE.glob("*.js"), *SITE.glob("*.css")]:
+    files.write(assets / path.name, path.read_bytes())
+files.write(assets / "points.js", as_script("metamers.loadCharts", charts))
+files.write(assets / "vega.js", vl_convert.javascript_bundle())
+logger.info("%s: %d pages, %d charts", index, len(pages), len(charts))

@@ -58,7 +58,7 @@ def test_the_simulated_brain_is_found_and_is_called_simulated(analysed):
     assert found["voxels_r2"].mean("participant").idxmax("stage") == "relu"
     assert "simulated" in found.attrs["title"]
     assert files.load(results / "brain/responses/simulated.nc").attrs["title"].startswith("Simulated")
-    page = (results / "report" / "index.html").read_text()
+    page = (results / "report" / "analyses.html").read_text()
     assert "Simulated, not measured" in page
     assert "Beside metamers" in page
 

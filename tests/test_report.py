@@ -1,7 +1,5 @@
-"""The report: its figures are always the same bytes, its page is whole, and says what the data say."""
+"""The report: its figures are always the same bytes, its pages are whole, and say what the data say."""
 
-import base64
-import re
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -10,13 +8,15 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
-from PIL import Image
+from sites import relation_of
 from test_report_contrasts import three_contrasts
 from test_report_training import trained_model
 
-from metamers import files, report, report_gallery, report_tables
-from metamers.compare import CORRELATIONS, by_others, humans_vs_models, predicted_human, recognizability
+from metamers import files, report, report_tables
+from metamers.compare import CORRELATIONS, by_others, predicted_human, recognizability
 from metamers.humans import COLUMNS, OBSERVERS
+from metamers.pages import svg_uri
+from metamers.report_charts import contrasts_chart, match_chart, metamers_chart, published_chart, recognizability_chart
 from metamers.report_confusion import confusion, confusion_figure, shown_stages
 from metamers.report_figures import (
     humans_vs_models_figure,
@@ -27,6 +27,9 @@ from metamers.report_figures import (
     recognizability_figure,
     svg,
 )
+from metamers.report_overview import overview_figure
+from metamers.report_points import contrast_points, match_points, published_points, recognizability_points
+from metamers.report_provenance import provenance
 
 HOSTILE = "<script>alert('label')</script>"
 STAGES = ["input", "block_1", "logits"]
@@ -78,22 +81,7 @@ def recognition() -> dict[str, xr.Dataset]:
 @pytest.fixture(scope="module")
 def relation() -> xr.Dataset:
     """Published data in which people do as other models do, nearly."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for modality, count in (("vision", 6), ("audio", 4)):
-        for number in range(count):
-            for stage, mean in enumerate((0.9, 0.6, 0.2)):
-                human, model = np.clip(mean + 0.05 * rng.standard_normal(2), 0, 1)
-                kind = "standard" if number % 2 else "adversarial"
-                rows.append((modality, f"{modality} {number}", kind, f"s{stage}", human, 0.02, 20, model, 0.03, 5))
-    names = [f"{observer}_{what}" for observer in ("human", "model") for what in ("mean", "sem", "n")]
-    points = pd.DataFrame(rows, columns=["modality", "generation_model", "model_class", "stage", *names])
-    ceilings = pd.DataFrame(
-        [("vision", 0.99, 0.98, 1), ("audio", 0.98, 0.97, 0.99)],
-        columns=["modality", "noise_ceiling_r2", "low", "high"],
-    )
-    judges = {"vision": {"public": 5, "judges": 7}, "audio": {"public": 5, "judges": 5, "pearson_r2": 0.9}}
-    return humans_vs_models(points, ceilings, judges, bootstrap=20, seed=0)
+    return relation_of()
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +127,6 @@ def figures(acceptance, recognition, relation, compared, groups) -> dict[str, Fi
     }
 
 
-def shown() -> dict[tuple[str, str], str]:
-    """A picture of everything."""
-    return {(stage, stimulus): "data:image/png;base64,AAAA" for stimulus in STIMULI for stage in ["natural", *STAGES]}
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, acceptance) -> str:
     """A file of a run."""
@@ -154,10 +137,37 @@ def written(tmp_path_factory, acceptance) -> str:
     return str(path)
 
 
-def context(models, relation, figures, written, **changed) -> dict:
-    """The page's context."""
+ENTRY = {"modality": "vision", "dataset": "animals", "categories": 2, "stages": STAGES}
+WITH_MODELS = ["index", "browser", "curves", "match", "statistics", "made"]
+WITHOUT = ["index", "curves", "statistics", "made"]
+
+
+def charts(models, relation, acceptance=None, compared=None, contrasts=None) -> dict:
+    """Every chart that a run with these models has."""
+    found = {}
+    points = recognizability_points(models, *compared) if models else []
+    null = xr.Dataset({"spearman_rho": (("stage", "pair"), np.full((3, 4), 0.2))}, coords={"stage": STAGES})
+    if models:
+        accepted = dict.fromkeys(models, acceptance)
+        found |= {"match": match_chart(match_points(models, accepted, dict.fromkeys(models, null)))}
+        found["metamers"] = metamers_chart()
+    for modality in ("vision", "audio"):
+        own = [point for point in points if models[point["model"]]["modality"] == modality]
+        if own:
+            found[f"recognizability_{modality}"] = recognizability_chart(own, modality, 1 / 2)
+        found[f"humans_vs_models_{modality}"] = published_chart(
+            published_points(relation, modality, own), relation, modality
+        )
+    if contrasts is not None:
+        found["contrasts"] = contrasts_chart(contrast_points(contrasts))
+    return found
+
+
+def context(models, relation, written, **changed) -> dict:
+    """What the pages are made of."""
     given = {
         "run": HOSTILE,
+        "pages": WITH_MODELS if models else WITHOUT,
         "models": models,
         "judges": {judge: {"modality": "vision", "references": ["one paper"]} for judge in JUDGES},
         "relation": relation,
@@ -167,26 +177,43 @@ def context(models, relation, figures, written, **changed) -> dict:
         "unheard_voices": False,
         "vulnerability": {},
         "brain": {},
-        "figures": {name: svg(figure) for name, figure in figures.items()},
+        "figures": [],
+        "charts": charts({}, relation),
         "captions": dict.fromkeys(CAPTIONS, "First.\n\nSecond\nline."),
-        "jpeg_quality": None,
-        "origin": report.provenance([written]),
+        "origin": provenance([written]),
+        "steps": {"table": {"head": ["Step"], "rows": []}, "times": {"head": ["Step"], "rows": []}},
         "configuration": {"run": HOSTILE, "seed": 0},
     }
-    return report.page_context(**(given | changed))
+    return report.site_context(**(given | changed))
+
+
+def text_of(*given, **changed) -> str:
+    """All pages, one after the other."""
+    return "\n".join(report.site(context(*given, **changed)).values())
+
+
+@pytest.fixture(scope="module")
+def drawn(relation, acceptance, compared) -> dict:
+    """Charts of a run with one generation model."""
+    return charts({"net_a": ENTRY}, relation, acceptance, compared)
 
 
 @pytest.fixture(scope="module")
 def model(acceptance, recognition, compared) -> dict:
-    """What the page shows of the generation model."""
-    entry = {"modality": "vision", "dataset": "animals", "categories": 2}
-    return report.model_context("net_a", entry, acceptance, recognition, *compared, shown(), {})
+    """What the pages say of the generation model."""
+    return report.model_context("net_a", ENTRY, acceptance, recognition, *compared)
 
 
 @pytest.fixture(scope="module")
-def page(model, relation, figures, written) -> str:
-    """The page of a run with one generation model."""
-    return report.page(context([model], relation, figures, written))
+def pages(model, relation, written, drawn) -> dict[str, str]:
+    """The pages of a run with one generation model."""
+    return report.site(context([model], relation, written, charts=drawn))
+
+
+@pytest.fixture(scope="module")
+def page(pages) -> str:
+    """All pages, one after the other."""
+    return "\n".join(pages.values())
 
 
 class Elements(HTMLParser):
@@ -208,40 +235,52 @@ class Elements(HTMLParser):
         self.words += data
 
 
-def test_the_page_loads_nothing(page):
+def test_pages_load_only_what_lies_beside_them(pages):
     loading = {"src", "href", "data", "srcset", "poster", "action"}
-    for tag, attributes in Elements(page).found:
-        for name in loading & attributes.keys():
-            assert attributes[name].startswith(("data:", "#")), f"<{tag} {name}={attributes[name][:80]}>"
-    style = "".join(re.findall(r"<style>.*?</style>", page, re.DOTALL))
-    assert "url(" not in style
-    assert "@import" not in style
-    assert "default-src 'none'" in page
+    for page in pages.values():
+        for tag, attributes in Elements(page).found:
+            for name in loading & attributes.keys():
+                target = attributes[name].split("#")[0]
+                assert ":" not in target.removeprefix("data:"), f"<{tag} {name}={target}>"
+                assert not target.startswith(("/", "..")), f"<{tag} {name}={target}>"
+        assert "default-src 'none'" in page
 
 
 def test_labels_with_markup_show_as_text(page):
-    scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
-    assert len(scripts) == 1  # the page's own
     assert HOSTILE not in page
-    alts = [attributes["alt"] for tag, attributes in Elements(page).found if tag == "img" and "src" in attributes]
-    assert f"Natural stimulus: {HOSTILE}; recognized by 2 of 2 other models" in alts
+    scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
+    assert all("src" in attributes for attributes in scripts)  # none stands in a page
 
 
 def test_every_picture_says_what_it_shows(page):
     images = [attributes for tag, attributes in Elements(page).found if tag == "img" and "src" in attributes]
-    assert len(images) == len(shown()) + 6
+    assert len(images) == 1 + 4 + 2 + 1  # overview, of the model, of published data, steps
     assert all(image["alt"] for image in images)
 
 
-def test_no_identifier_occurs_twice(page):
-    names = [attributes["id"] for _, attributes in Elements(page).found if "id" in attributes]
-    assert len(names) == len(set(names))
+def test_no_identifier_occurs_twice(pages):
+    for page in pages.values():
+        names = [attributes["id"] for _, attributes in Elements(page).found if "id" in attributes]
+        assert len(names) == len(set(names))
 
 
-def test_every_link_leads_somewhere(page):
-    found = Elements(page).found
-    names = {attributes["id"] for _, attributes in found if "id" in attributes}
-    assert {attributes["href"][1:] for tag, attributes in found if tag == "a"} <= names
+def test_every_link_leads_somewhere(pages):
+    for page in pages.values():
+        found = Elements(page).found
+        names = {attributes["id"] for _, attributes in found if "id" in attributes}
+        for target in (attributes["href"] for tag, attributes in found if tag == "a"):
+            file, _, fragment = target.partition("#")
+            if file.endswith(".html"):
+                assert file.removesuffix(".html") in {*pages, "leaderboard"}
+            elif not file:
+                assert fragment in names
+
+
+def test_every_page_is_in_the_navigation_and_says_where_it_is(pages):
+    for name, page in pages.items():
+        links = [attributes for tag, attributes in Elements(page).found if tag == "a" and "href" in attributes]
+        assert {f"{other}.html" for other in pages} <= {attributes["href"] for attributes in links}
+        assert [a["href"] for a in links if a.get("aria-current") == "page"] == [f"{name}.html"]
 
 
 def test_the_main_result_is_computed(page):
@@ -252,13 +291,6 @@ def test_the_main_result_is_computed(page):
     assert "far fewer metamers of the last stage" in words
 
 
-def test_rejection_is_said_in_words(page):
-    words = Elements(page).words
-    assert "✗ rejected: poor match" in words
-    assert "✗ rejected: category lost" in words
-    assert "0 of 2 others" in words
-
-
 def test_the_page_says_what_a_prediction_is_worth(page):
     words = Elements(page).words
     assert "not a measurement" in words
@@ -266,41 +298,41 @@ def test_the_page_says_what_a_prediction_is_worth(page):
     assert "5 of the paper’s 7 judges have public answers" in words
 
 
-def test_judges_of_different_origin_are_not_one_family(model, relation, figures, written):
+def test_judges_of_different_origin_are_not_one_family(model, relation, written, drawn):
     judges = {
         "net_a": {"modality": "vision", "references": ["one paper"]},
         "net_b": {"modality": "vision", "references": ["another"]},
     }
-    assert "one family" not in report.page(context([model], relation, figures, written, judges=judges))
+    assert "one family" not in text_of([model], relation, written, judges=judges, charts=drawn)
 
 
 def test_numbers_can_be_traced(page, written):
     words = Elements(page).words
-    for found in report.provenance([written])["inputs"]["rows"][0]:
+    for found in provenance([written])["inputs"]["rows"][0]:
         assert found in words
     assert "snakemake --cores all --configfile run.yaml report" in words
 
 
-def test_a_run_of_several_pieces_is_said(model, relation, figures, written, tmp_path):
+def test_a_run_of_several_pieces_is_said(relation, written, tmp_path):
     other = tmp_path / "other.nc"
     data = files.load(written)
-    changed = report.provenance([written])["inputs"]["rows"][0][0]
+    changed = provenance([written])["inputs"]["rows"][0][0]
     data.attrs["inputs"] = data.attrs["inputs"].replace(":", ': "0", "x":', 1)
     data.to_netcdf(other)
-    origin = report.provenance([written, other])
+    origin = provenance([written, other])
     assert origin["mixed"] == [changed]
-    assert "Not of one piece" in report.page(context([model], relation, figures, written, origin=origin))
+    assert "Not of one piece" in text_of([], relation, written, origin=origin)
 
 
-def test_without_generation_models_the_human_parts_remain(relation, figures, written):
-    page = report.page(context([], relation, figures, written))
-    words = Elements(page).words
+def test_without_generation_models_the_human_parts_remain(relation, written):
+    words = Elements(text_of([], relation, written)).words
     assert "People against other models" in words
-    assert "Gallery" not in words
+    assert "no models of its own" in words
+    assert "browser.html" not in text_of([], relation, written)
     assert "nan" not in words.lower()
 
 
-def test_the_analysis_of_variance_has_its_table(relation, figures, written):
+def test_the_analysis_of_variance_has_its_table(relation, written):
     dims = ("test", "effect")
     values = {"f": 467.84, "df_effect": 1, "df_error": 38, "p_permutation": 0.0001, "partial_eta_squared": 0.92}
     has = np.array([[True, False, True, True], [False, True, True, True]])
@@ -317,19 +349,20 @@ def test_the_analysis_of_variance_has_its_table(relation, figures, written):
     assert first[:3] == ["auditory-1", "human against model", "CochResNet50"]
     assert [cell == report_tables.ABSENT for cell in first[3:]] == [False, True, False, False]
     assert [cell == report_tables.ABSENT for cell in second[3:]] == [True, False, False, False]
-    words = Elements(report.page(context([], relation, figures, written, anova=tested))).words
+    words = Elements(text_of([], relation, written, anova=tested)).words
     assert "F(1,38) = 467.84; 0.0001; 0.92" in words
 
 
-def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, figures, written):
+def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, written):
     none = acceptance.assign(accepted=acceptance["accepted"] & False)
     recognizable = recognizability({"net_a": none}, {"net_a": recognition})
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
-    entry = {"modality": "vision", "dataset": "animals", "categories": 2}
-    model = report.model_context("net_a", entry, none, recognition, recognizable, predicted, shown(), {})
+    model = report.model_context("net_a", ENTRY, none, recognition, recognizable, predicted)
+    drawn = charts({"net_a": ENTRY}, relation, none, (recognizable, predicted))
+    svg(overview_figure(recognizability_points({"net_a": ENTRY}, recognizable, predicted), {"net_a": ENTRY}, relation))
     svg(recognizability_figure("net_a", recognizable, predicted, relation, groups, "vision", 1 / 2))
     svg(confusion_figure(confusion("net_a", recognition, none["accepted"], shown_stages(STAGES)), "vision"))
-    words = Elements(report.page(context([model], relation, figures, written))).words
+    words = Elements(text_of([model], relation, written, charts=drawn)).words
     assert "0 of 9" in words
     assert "cannot be compared" in words
     assert "None of logits was" in words
@@ -365,20 +398,9 @@ def test_relations_have_numbers_for_every_modality(relation):
     assert f"{float(relation[CORRELATIONS[0]][0]):.3f}" in table["rows"][0][3]
 
 
-def test_pictures_are_kept_as_they_are_where_there_is_room(tmp_path):
-    path = tmp_path / "noise.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
-    kept, quality = report_gallery.pictures({"a": path})
-    assert kept["a"] == report_gallery.data_uri(path.read_bytes(), "image/png")
-    assert quality is None
-    smaller, quality = report_gallery.pictures({"a": path}, size=path.stat().st_size - 1)
-    assert smaller["a"].startswith("data:image/jpeg")
-    assert quality in report_gallery.JPEG_QUALITIES
-
-
-def test_a_figure_in_the_page_is_the_figure_that_was_drawn(relation):
+def test_a_figure_in_a_page_of_one_file_is_the_figure_that_was_drawn(relation):
     drawn = svg(humans_vs_models_figure(relation, "audio"))
-    kind, text = report_gallery.svg_uri(drawn).split(",", 1)
+    kind, text = svg_uri(drawn).split(",", 1)
     assert kind == "data:image/svg+xml;charset=utf-8"
     assert unquote(text).split() == drawn.decode().split()
     assert not set(text) & set('"<>#\n')
@@ -408,18 +430,16 @@ def test_people_stand_stage_by_stage_beside_a_model_of_the_same_architecture(rel
     svg(recognizability_figure(*given))
 
 
-def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compared, relation, figures, written):
+def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compared, relation, written):
     """Of one run with both: each with its own numbers, categories, judges and words."""
-    entry = {"modality": "audio", "dataset": "words", "categories": 24}
-    cells = shown().keys()
-    player = "data:audio/flac;base64," + base64.b64encode(b"sound").decode()
-    heard = report.model_context(
-        "net_a", entry, acceptance, recognition, *compared, shown(), dict.fromkeys(cells, player)
-    )
+    entry = {"modality": "audio", "dataset": "words", "categories": 24, "stages": STAGES}
+    heard = report.model_context("net_a", entry, acceptance, recognition, *compared) | {"name": "net_e"}
     judges = {judge: {"modality": "vision", "references": ["one paper"]} for judge in JUDGES}
     judges["ear"] = {"modality": "audio", "references": ["another paper"]}
-    page = report.page(context([model, heard | {"name": "net_e"}], relation, more(figures), written, judges=judges))
-    words = Elements(page).words
+    both = [one.assign_coords(generation_model=["net_e"]) for one in compared]
+    both = [xr.concat(pair, "generation_model") for pair in zip(compared, both, strict=True)]
+    drawn = charts({"net_a": ENTRY, "net_e": entry}, relation, acceptance, both)
+    words = Elements(text_of([model, heard], relation, written, judges=judges, charts=drawn)).words
     assert "which of 24 words was spoken" in words
     assert "which of 793 words was spoken" in words
     assert "which of 2 categories an image shows" in words
@@ -429,41 +449,24 @@ def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compa
     assert "guessing gives 50%" in words
     assert "guessing gives 4%" in words
     assert "judged by ear, each of which" in words
-    players = [attributes for tag, attributes in Elements(page).found if tag == "audio" and "src" in attributes]
-    assert len(players) == len(cells)
-    names = [attributes["aria-label"] for attributes in players]
-    assert f"{HOSTILE}, net_a, block_1" in names
-    assert f"{HOSTILE}, natural" in names
 
 
-def more(figures: dict[str, Figure]) -> dict[str, Figure]:
-    """The same figures for another model too."""
-    return figures | {
-        name.replace("net_a", "net_e"): figure for name, figure in figures.items() if name.endswith("net_a")
-    }
-
-
-def test_a_run_of_hearing_alone_says_nothing_of_images(acceptance, recognition, compared, relation, figures, written):
-    entry = {"modality": "audio", "dataset": "words", "categories": 24}
-    sounds = dict.fromkeys(shown(), "data:audio/wav;base64,AAAA")
-    heard = report.model_context("net_a", entry, acceptance, recognition, *compared, shown(), sounds)
+def test_a_run_of_hearing_alone_says_nothing_of_images(acceptance, recognition, compared, relation, written):
+    entry = {"modality": "audio", "dataset": "words", "categories": 24, "stages": STAGES}
+    heard = report.model_context("net_a", entry, acceptance, recognition, *compared)
     judges = {judge: {"modality": "audio", "references": []} for judge in JUDGES}
-    words = Elements(report.page(context([heard], relation, figures, written, judges=judges))).words
+    drawn = charts({"net_a": entry}, relation, acceptance, compared)
+    words = Elements(text_of([heard], relation, written, judges=judges, charts=drawn)).words
     assert "Mind the volume" in words
     assert "image shows" not in words
     assert "PNG" not in words
 
 
-def test_without_sounds_there_is_no_player(page):
-    assert not [1 for tag, attributes in Elements(page).found if tag == "audio" and "src" in attributes]
-    assert "Mind the volume" not in page
-
-
-def test_a_run_that_trains_models_says_how(relation, figures, written):
-    drawn = {"training_plain": figures["loss_net_a"], "training_robust": figures["loss_net_a"]}
+def test_a_run_that_trains_models_says_how(relation, written):
     how = {"kind": "adversarial", "on": "preprocessing", "norm": "l2", "size": 0.5, "steps": 3}
     trained = {"plain": trained_model(), "robust": trained_model(how)}
-    page = report.page(context([], relation, figures | drawn, written, trained=trained, unheard_voices=True))
+    has = [*WITHOUT, "analyses"]
+    page = text_of([], relation, written, trained=trained, unheard_voices=True, pages=has)
     words = Elements(page).words
     assert "adversarial, L2 0.5 on the cochleagram, 3 steps" in words
     assert "voices that are in no training example" in words
@@ -477,9 +480,11 @@ def test_a_run_without_training_or_contrasts_says_nothing_of_them(page):
     assert not {"training", "contrasts"} & identifiers
 
 
-def test_contrasts_are_said_as_their_intervals_are(relation, figures, written):
-    drawn = figures | {"contrasts": figures["loss_net_a"]}
-    words = Elements(report.page(context([], relation, drawn, written, contrasts=three_contrasts()))).words
+def test_contrasts_are_said_as_their_intervals_are(relation, written):
+    found = three_contrasts()
+    words = Elements(
+        text_of([], relation, written, contrasts=found, charts=charts({}, relation, contrasts=found))
+    ).words
     assert "the difference is +12.0 (+1.0 to +20.0) percentage points, n = 6" in words
     assert "lies above 0: metamers of b are recognized more often" in words
     assert "above 0 at input, below 0 at late" in words

@@ -138,6 +138,7 @@ def test_the_default_run(clone):
             "null",
             "null_acceptance",
             "report_model",
+            "report_media",
         ),
         seeing + hearing,
     )
@@ -192,11 +193,11 @@ def test_the_published_study(clone):
     # 29 and 17 recognition models, in groups of 16.
     assert [jobs[f"recognize_vision_{number}"] for number in range(2)] == [30, 30]
     assert [jobs[f"recognize_audio_{number}"] for number in range(2)] == [18, 18]
-    every = ("null", "null_acceptance", "synthesize_export", "vulnerability", "report_model")
+    every = ("null", "null_acceptance", "synthesize_export", "vulnerability", "report_model", "report_media")
     assert {jobs[rule] for rule in every} == {models}
     assert jobs["humans_participants"] == 15
     assert jobs["compare_anova"] == 1
-    assert jobs["total"] == 2130
+    assert jobs["total"] == 2178
 
 
 def test_the_public_part_of_the_published_study_needs_no_model(clone):
@@ -439,11 +440,26 @@ def test_what_is_judged_is_the_exported_picture(finished):
         )
 
 
-def test_the_page_names_no_folder_of_this_machine(finished):
+def test_the_report_names_no_folder_of_this_machine(finished):
     folder, _ = finished
-    page = (folder / "results" / "small" / "report" / "index.html").read_text()
-    assert "first" in page
-    assert str(folder) not in page
+    report = folder / "results" / "small" / "report"
+    assert "first" in (report / "index.html").read_text()
+    for path in [*report.rglob("*.html"), *report.rglob("*.js")]:
+        assert str(folder) not in path.read_text(), path
+
+
+def test_the_report_shows_what_was_judged_and_shares_its_bytes(finished):
+    folder, _ = finished
+    results = folder / "results" / "small"
+    judged = sorted(results.glob("exported/metamers/second/*/*.png"))
+    assert len(judged) == 3 * 3 * 2
+    for path in judged:
+        shown = results / "report" / "media" / path.relative_to(results / "exported" / "metamers")
+        assert shown.samefile(path)
+    natural = sorted(results.glob("report/media/first/natural/*.png"))
+    assert [path.read_bytes() for path in natural] == [
+        (results / "exported" / "datasets" / "own" / path.name).read_bytes() for path in natural
+    ]
 
 
 def test_progress_stays_in_the_log(finished):
@@ -470,6 +486,7 @@ AFTER_RECOGNITION = {
     "recognize_vision_0",
     "compare_recognizability",
     "compare_predicted_human",
+    "report_media",
 } | AFTER_COMPARISON
 AFTER_NULL = {"null", "null_acceptance"} | AFTER_RECOGNITION
 AFTER_SYNTHESIS = {
@@ -619,10 +636,13 @@ def test_sounds_go_through_the_same_rules_to_the_report(heard):
     contrast = files.load(results / "comparison/contrasts.nc")
     assert contrast["contrast"].values.tolist() == ["robust - plain"]
     assert contrast["judged_by"].item() == "noisy, readout"
-    page = (results / "report" / "index.html").read_text()
-    assert "<audio" in page
-    assert "high <b>" not in page
-    assert "high &lt;b&gt;" in page
+    assert "<audio" in (results / "report" / "browser.html").read_text()
+    assert not [path for path in (results / "report").glob("*.html") if "high <b>" in path.read_text()]
+    media = results / "report" / "media" / "plain"
+    assert '"high <b>"' in (media / "data.js").read_text()
+    sounds = sorted((media / "relu").glob("*.wav"))
+    assert sounds
+    assert all(path.with_suffix(".png").is_file() for path in sounds)
 
 
 def test_every_file_of_hearing_is_as_its_schema_says(root, heard):

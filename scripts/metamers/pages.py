@@ -1,14 +1,22 @@
-"""Pages of one file: HTML out of the templates that lie beside this module, everything that they are given escaped."""
+"""Pages: HTML out of templates, which lie beside this module and in ``site``, everything they are given escaped."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 
 from metamers.report_tables import number, percent, significant
 
-TEMPLATES = Path(__file__).parent
+SITE = Path(__file__).with_name("site")  # of the report: templates, and what goes into its folder as it is
+TEMPLATES = (Path(__file__).parent, SITE)
+
+
+def svg_uri(figure: bytes) -> str:
+    """An SVG as an address that holds it as text, for pages of one file."""
+    text = " ".join(figure.decode().split())
+    return "data:image/svg+xml;charset=utf-8," + quote(text, safe=" !$&'()*+,-./:;=?@_~|[]{}^`")
 
 
 def render(template: str, context: Mapping[str, Any]) -> str:
@@ -17,7 +25,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     Parameters
     ----------
     template
-        Name of a template beside this module.
+        Name of a template.
     context
         What the template names.
 

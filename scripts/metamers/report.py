@@ -1,37 +1,38 @@
-"""The report's page: Datasets, figures and pictures in, one self-contained HTML text out.
+"""The report's pages: Datasets in, what their words and tables say out.
 
-What the page says is put together here; the words around it are in ``report.html.j2``, which escapes everything that
-it is given. Figures, tables, galleries and sounds are made in the other modules ``metamers.report_…``.
+The words around it are in the templates in ``site``, which escape everything that they are given. Figures, charts,
+tables, and what the browser of metamers shows are made in the other modules ``metamers.report_…``.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import xarray as xr
-import yaml
 
 from metamers.compare import by_others
 from metamers.names import INPUT_STAGE, NATURAL
+from metamers.pages import render
 from metamers.report_brain import brain_context
+from metamers.report_browser import link
 from metamers.report_contrasts import contrasts_context
 from metamers.report_figures import with_interval
-from metamers.report_gallery import gallery, svg_uri
-from metamers.report_tables import (
-    anova_table,
-    match_table,
-    number,
-    percent,
-    recognizability_table,
-    relation_table,
-)
+from metamers.report_points import TITLES as MEASURE_TITLES
+from metamers.report_provenance import as_yaml
+from metamers.report_tables import anova_table, match_table, recognizability_table, relation_table
 from metamers.report_training import attacked_places, training_table
 from metamers.report_vulnerability import vulnerability_table
 
-TEMPLATE = Path(__file__).with_name("report.html.j2")
+# Pages by file name, in the order of the navigation.
+PAGES = {
+    "index": "Overview",
+    "browser": "Metamers",
+    "curves": "Recognizability",
+    "match": "Match",
+    "statistics": "Statistics",
+    "analyses": "Beside metamers",
+    "made": "How it was made",
+}
 TITLES = {"vision": "Vision", "audio": "Hearing"}
 NOUNS = {"vision": "images", "audio": "sounds"}
 EXPORTED = {"vision": "8-bit PNG image", "audio": "16-bit WAV sound"}
@@ -94,51 +95,6 @@ def mean_of(values: Iterable[float]) -> float:
     """Mean of the numbers that there are, NaN where there are none."""
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
-
-
-def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
-    """Where everything on the page comes from, out of the attributes of the run's files.
-
-    Parameters
-    ----------
-    paths
-        NetCDF files that ``metamers.files.save`` wrote.
-
-    Returns
-    -------
-    dict
-        ``software``: name → versions; ``references``: what to cite; ``inputs``: table of every file that one of them
-        was computed from, with its SHA-256; ``files``: table of the files themselves, with that of their content;
-        ``mixed``: inputs of which several versions were used, so that the run is not of one piece.
-    """
-    software: dict[str, set[str]] = {}
-    inputs: dict[str, dict[str, None]] = {}
-    references: dict[str, None] = {}
-    made = []
-    for path in paths:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            attributes = dict(dataset.attrs)
-        for name, version in json.loads(attributes["software"]).items():
-            software.setdefault(name, set()).add(version)
-        for name, sha256 in json.loads(attributes["inputs"]).items():
-            inputs.setdefault(name, {})[sha256] = None
-        references |= dict.fromkeys(filter(None, attributes["references"].split("; ")))
-        made.append([str(path), attributes["title"], attributes["content_sha256"]])
-    return {
-        "software": {name: ", ".join(sorted(versions)) for name, versions in sorted(software.items())},
-        "references": list(references),
-        "inputs": {
-            "head": ["Computed from", "SHA-256"],
-            "rows": [[name, sha256] for name in sorted(inputs) for sha256 in inputs[name]],
-        },
-        "mixed": sorted(name for name, versions in inputs.items() if len(versions) > 1),
-        "files": {"head": ["File", "What it is", "SHA-256 of its content"], "rows": sorted(made)},
-    }
-
-
-def as_yaml(configuration: Mapping[str, Any]) -> str:
-    """A configuration as YAML, plain data only."""
-    return yaml.safe_dump(json.loads(json.dumps(configuration)), sort_keys=False, allow_unicode=True, width=100)
 
 
 def outside_published(others: Sequence[xr.Dataset], relation: xr.Dataset, modality: str) -> tuple[int, int]:
@@ -221,10 +177,8 @@ def model_context(
     recognition: Mapping[str, xr.Dataset],
     recognizable: xr.Dataset,
     predicted: xr.Dataset,
-    shown: Mapping[tuple[str, str], str],
-    sounds: Mapping[tuple[str, str], str],
 ) -> dict[str, Any]:
-    """What the page shows of one generation model.
+    """What the pages say of one generation model.
 
     Parameters
     ----------
@@ -234,24 +188,23 @@ def model_context(
         Its ``modality`` and ``categories``, the number of categories that an observer chooses among.
     acceptance, recognition, recognizable, predicted
         The run's Datasets; ``recognition`` by recognition model.
-    shown, sounds
-        What ``metamers.report_gallery.gallery`` takes.
     """
     others = by_others(recognition, acceptance["accepted"], name)
     return {
         "name": name,
         **entry,
+        "link": link(name),
         "seeds": acceptance.sizes["seed"],
         "summary": summary(name, acceptance, others, recognizable, predicted),
-        "gallery": gallery(name, acceptance, recognition, shown, sounds),
         "match": match_table(acceptance),
         "recognizability": recognizability_table(name, recognizable, others, predicted),
         "others": others,
     }
 
 
-def page_context(
+def site_context(
     run: str,
+    pages: Sequence[str],
     models: Sequence[Mapping[str, Any]],
     judges: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
@@ -261,18 +214,21 @@ def page_context(
     unheard_voices: bool,
     vulnerability: Mapping[str, xr.Dataset],
     brain: Mapping[str, xr.Dataset],
-    figures: Mapping[str, bytes],
+    figures: Sequence[str],
+    charts: Mapping[str, Mapping[str, Any]],
     captions: Mapping[str, str],
-    jpeg_quality: int | None,
     origin: Mapping[str, Any],
+    steps: Mapping[str, Any],
     configuration: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Everything that the template names.
+    """Everything that the templates name.
 
     Parameters
     ----------
     run
         The run's name.
+    pages
+        Which of ``PAGES`` the site has.
     models
         What ``model_context`` gives, for each generation model; may be empty.
     judges
@@ -287,13 +243,15 @@ def page_context(
     vulnerability, brain
         Model → what the rules ``vulnerability`` and ``brain_regression`` make; may be empty.
     figures
-        Name → SVG.
+        Names of the run's vector figures.
+    charts
+        Name → specification, as ``metamers.report_charts`` makes it.
     captions
         Name → text, paragraphs with an empty line between them.
-    jpeg_quality
-        What ``metamers.report_gallery.pictures`` gives.
     origin
-        What ``provenance`` gives.
+        What ``metamers.report_provenance.provenance`` gives.
+    steps
+        ``table`` and ``times``: what ``steps_table`` and ``times_table`` of ``metamers.report_steps`` give.
     configuration
         What of the run's configuration gives the same run on any machine.
     """
@@ -308,7 +266,9 @@ def page_context(
         }
     return {
         "run": run,
+        "pages": {name: PAGES[name] for name in pages},
         "models": models,
+        "measures": list(MEASURE_TITLES.values()),
         "results": [
             modality_result(modality, [model for model in models if model["modality"] == modality], judges, relation)
             for modality in modalities
@@ -320,31 +280,28 @@ def page_context(
         "brain": brain_context(brain) if brain else None,
         "similarities": [name.removeprefix("similarity_") for name in figures if name.startswith("similarity_")],
         "tables": {"relation": relation_table(relation), "anova": anova_table(anova) if anova is not None else None},
-        "figures": figures,
+        "figures": set(figures),
+        "points": {name: chart["datasets"]["points"] for name, chart in charts.items()},
         "captions": {
             name: [" ".join(paragraph.split()) for paragraph in text.split("\n\n")] for name, text in captions.items()
         },
-        "jpeg_quality": jpeg_quality,
         "provenance": origin,
+        "steps": steps,
         "configuration": as_yaml(configuration),
     }
 
 
-def page(context: Mapping[str, Any]) -> str:
-    """The page as HTML.
+def site(context: Mapping[str, Any]) -> dict[str, str]:
+    """The pages as HTML, by name.
 
     Parameters
     ----------
     context
-        What ``page_context`` gives.
+        What ``site_context`` gives.
 
     Raises
     ------
     jinja2.UndefinedError
-        When the context lacks something that the template names.
+        When the context lacks something that a template names.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"percent": percent, "number": number, "uri": svg_uri}
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(context)
+    return {name: render(f"{name}.html.j2", {**context, "page": name}) for name in context["pages"]}

@@ -1,11 +1,10 @@
-"""Sounds in the report: players that carry exactly the exported samples, and cochleagrams as small pictures.
+"""Sounds in the report: cochleagrams as pictures, and one with its axes.
 
 A cochleagram is that of the generation model's own front end, computed from the exported sound as models get it.
 """
 
 import inspect
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,73 +18,55 @@ from PIL import Image
 from metamers.cochleagram import Cochleagram
 from metamers.preprocessing import SoundPreprocessing
 from metamers.report_figures import styled
-from metamers.report_gallery import data_uri
 from metamers.sounds import read_exported_sound
 
 COLOURS = colormaps["viridis"]  # its lightness rises evenly
-LEVELS = 16  # of a small picture: four bits a point
+LEVELS = 16  # of a picture: four bits a point
 FREQUENCIES_HZ = (50, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
 
-def player(path: Path) -> str:
-    """The data URI of an exported sound: the WAV file itself, or the same samples as FLAC where that is smaller."""
-    levels, rate = soundfile.read(path, dtype="int16")
-    stream = io.BytesIO()
-    soundfile.write(stream, levels, rate, format="FLAC", subtype="PCM_16")
-    whole, packed = path.read_bytes(), stream.getvalue()
-    return data_uri(packed, "audio/flac") if len(packed) < len(whole) else data_uri(whole, "audio/wav")
-
-
-def cochleagrams(paths: Mapping[Any, Path], settings: Mapping[str, Any]) -> dict[Any, np.ndarray]:
-    """Cochleagrams of exported sounds.
+def cochleagram_of(settings: Mapping[str, Any]) -> Callable[[Path], np.ndarray]:
+    """What makes cochleagrams of exported sounds.
 
     Parameters
     ----------
-    paths
-        Any key → WAV file of any rate and length.
     settings
         ``input`` of the model's registry entry.
 
     Returns
     -------
-    dict
-        Key → (frequency, time), frequencies ascending.
+    Callable
+        WAV file of any rate and length → (frequency, time), frequencies ascending.
     """
     preprocessing = SoundPreprocessing(**settings)
-    found = {}
-    with torch.inference_mode():
-        for key, path in paths.items():
+
+    def cochleagram(path: Path) -> np.ndarray:
+        with torch.inference_mode():
             sound = torch.from_numpy(read_exported_sound(path))[None]
-            found[key] = preprocessing(preprocessing.fit(sound, soundfile.info(path).samplerate))[0, 0].numpy()
-    return found
+            return preprocessing(preprocessing.fit(sound, soundfile.info(path).samplerate))[0, 0].numpy()
+
+    return cochleagram
 
 
-def highest(found: Iterable[np.ndarray]) -> float:
-    """The upper end of a scale that several cochleagrams share; the lower is 0."""
-    return max(float(cochleagram.max()) for cochleagram in found)
-
-
-def picture(cochleagram: np.ndarray, top: float) -> str:
-    """A cochleagram (frequency, time) as the data URI of a PNG, a point a pixel, low frequencies at the bottom.
+def picture(cochleagram: np.ndarray, top: float) -> Image.Image:
+    """A cochleagram (frequency, time) as a picture, a point a pixel, low frequencies at the bottom.
 
     Parameters
     ----------
     cochleagram
         Values from 0.
     top
-        What has the lightest colour.
+        What has, with all above it, the lightest colour.
     """
     levels = np.rint(np.clip(cochleagram[::-1] / top, 0, 1) * (LEVELS - 1)).astype(np.uint8)
     image = Image.fromarray(levels).convert("P")
     image.putpalette((COLOURS(np.linspace(0, 1, LEVELS))[:, :3] * 255).round().astype(np.uint8).tobytes())
-    stream = io.BytesIO()
-    image.save(stream, format="PNG", optimize=True, bits=4)
-    return data_uri(stream.getvalue(), "image/png")
+    return image
 
 
 @styled
 def cochleagram_figure(cochleagram: np.ndarray, settings: Mapping[str, Any], top: float, title: str) -> Figure:
-    """One cochleagram with its axes and its scale, which the small pictures of a gallery share.
+    """One cochleagram with its axes and its scale, which all pictures of a model share.
 
     Parameters
     ----------

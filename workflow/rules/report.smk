@@ -1,9 +1,9 @@
-"""Report: figures, and one self-contained page that says what a run found."""
+"""Report: figures, and pages that show what a run found and work from their folder, without network."""
 
 REPORT = f"{RESULTS}/report"
 CAPTIONS = ROOT / "workflow" / "report"
 REPORTED_TRAINING = [model for model in setup["training"] if in_run(model)]
-# The page says of each kind of figure what `snakemake --report` says.
+# The pages say of each kind of figure what `snakemake --report` says.
 FIGURES = (
     [
         f"{REPORT}/figures/{kind}_{model}.svg"
@@ -17,6 +17,19 @@ FIGURES = (
     + ([f"{REPORT}/figures/brain.svg"] if BRAIN["models"] else [])
     + [f"{REPORT}/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
 )
+# Pages in the order of their navigation: those of metamers where there are any, of the rest what the run has.
+ANALYSED = REPORTED_TRAINING or any(
+    setup["analyses"][name]["models"] for name in ("vulnerability", "brain", "similarity")
+)
+PAGES = [
+    "index",
+    *(["browser"] if setup["generation_models"] else []),
+    "curves",
+    *(["match"] if setup["generation_models"] else []),
+    "statistics",
+    *(["analyses"] if ANALYSED else []),
+    "made",
+]
 
 
 report: "../report/workflow.rst"
@@ -34,6 +47,8 @@ SHOWN_MODELS = {
         "categories": number_of_categories(setup["dataset_of"][model]),
         "input": setup["models"][model]["input"],
         "published_as": setup["models"][model].get("published_as"),
+        "stages": list(setup["models"][model]["stages"]),
+        "chosen": setup["generation_models"][model],
     }
     for model in setup["generation_models"]
 }
@@ -256,31 +271,68 @@ rule report_humans_vs_models:
         SCRIPTS / "report_humans_vs_models.py"
 
 
+# What the browser of metamers shows of one generation model.
+rule report_media:
+    input:
+        exported=f"{RESULTS}/exported/metamers/{{generation_model}}",
+        natural=lambda wildcards: exported_stimuli_of(wildcards.generation_model),
+        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
+        null=f"{RESULTS}/nulls/{{generation_model}}.nc",
+        recognition=lambda wildcards: recognition_of(wildcards.generation_model),
+    output:
+        directory(f"{REPORT}/media/{{generation_model}}"),
+    log:
+        f"{LOGS}/report_media/{{generation_model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/report_media/{{generation_model}}.tsv"
+    params:
+        code=code("report_media"),
+        model=lambda wildcards: SHOWN_MODELS[wildcards.generation_model],
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+    conda:
+        ENVIRONMENT
+    message:
+        "Gathering the metamers of {wildcards.generation_model} for the report"
+    script:
+        SCRIPTS / "report_media.py"
+
+
 rule report:
     input:
         figures=FIGURES,
+        media=[f"{REPORT}/media/{model}" for model in setup["generation_models"]],
+        leaderboard=f"{REPORT}/leaderboard.html",
         comparison=COMPARISON,
         acceptance=[f"{RESULTS}/acceptance/{model}.nc" for model in setup["generation_models"]],
         recognition=[path for model in setup["generation_models"] for path in recognition_of(model)],
-        exported_stimuli=list(dict.fromkeys(exported_stimuli_of(model) for model in setup["generation_models"])),
-        exported_metamers=[f"{RESULTS}/exported/metamers/{model}" for model in setup["generation_models"]],
-        # Only for where everything comes from.
-        humans=[path for path in HUMANS if path not in COMPARISON],
-        stimuli=list(dict.fromkeys(stimuli_of(model) for model in setup["generation_models"])),
-        metamers=[path for model in setup["generation_models"] for path in metamers_of(model)],
         nulls=[f"{RESULTS}/nulls/{model}.nc" for model in setup["generation_models"]],
         training=[f"{TRAINING}/{model}.nc" for model in REPORTED_TRAINING],
         vulnerability=[f"{RESULTS}/vulnerability/{model}.nc" for model in setup["analyses"]["vulnerability"]["models"]],
         brain=[f"{RESULTS}/brain/{model}.nc" for model in BRAIN["models"]],
+        # Only for where everything comes from.
+        humans=[path for path in HUMANS if path not in COMPARISON],
+        stimuli=list(dict.fromkeys(stimuli_of(model) for model in setup["generation_models"])),
+        metamers=[path for model in setup["generation_models"] for path in metamers_of(model)],
         similarity=[f"{RESULTS}/similarity/{modality}.nc" for modality in COMPARED_REPRESENTATIONS],
     output:
-        report(f"{REPORT}/index.html", caption="../report/page.rst", category="The whole report"),
+        # The first is index.html.
+        pages=[f"{REPORT}/{page}.html" for page in PAGES],
+        assets=directory(f"{REPORT}/assets"),
+        steps=report(f"{REPORT}/figures/steps.svg", caption="../report/steps.rst", category="How it was made"),
+        overview=(
+            report([f"{REPORT}/figures/overview.svg"], caption="../report/overview.rst", category="Overview")
+            if setup["generation_models"]
+            else []
+        ),
     log:
         f"{LOGS}/report.log",
     benchmark:
         f"{BENCHMARKS}/report.tsv"
     params:
-        code=code("report", SCRIPTS / "metamers" / "report.html.j2"),
+        code=code("report", *sorted((SCRIPTS / "metamers" / "site").iterdir())),
+        benchmarks=BENCHMARKS,
         models=SHOWN_MODELS,
         judges={
             model: {

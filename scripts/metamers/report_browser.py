@@ -1,0 +1,132 @@
+"""What the report's browser of metamers knows of a model: Datasets in, plain data for its page out.
+
+Of each model there is one file, ``media/<model>/data.js``, which the page loads when the model is looked at. It is a
+script and no JSON, since a page that was opened from a file may not read others, but may run them.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import xarray as xr
+
+from metamers.match import MEASURES
+from metamers.names import NATURAL, stage_path
+from metamers.report_media import ACROSS, SIDE
+
+PAGE = "browser.html"
+DIGITS = 4  # significant, of a measure
+QUANTILES = (0, 0.05, 0.5, 0.95, 1)  # of null distributions
+# What became of a metamer, a letter each.
+ACCEPTED, POOR_MATCH, CATEGORY_LOST = "apc"
+
+
+def link(model: str, stage: str | None = None, stimulus: str | None = None, seed: int | None = None) -> str:
+    """The address, from another page of the report, of what the browser shows of a model."""
+    named = {"model": model, "stage": stage, "stimulus": stimulus, "seed": seed}
+    return f"{PAGE}#{urlencode({name: value for name, value in named.items() if value is not None})}"
+
+
+def as_script(call: str, data: Any) -> str:
+    """Data as a script that hands them to a function of the page."""
+    return f"{call}({json.dumps(data, allow_nan=False, separators=(',', ':'))});\n"
+
+
+def rounded(values: np.ndarray) -> Any:
+    """Numbers with ``DIGITS`` significant digits, as nested lists; None for what is not finite."""
+    if values.ndim:
+        return [rounded(value) for value in values]
+    return float(f"{values:.{DIGITS}g}") if np.isfinite(values) else None
+
+
+def verdicts(acceptance: xr.Dataset) -> list[str]:
+    """A letter for what became of each metamer, a text a stage: stimulus by stimulus, of each all seeds."""
+    ordered = acceptance[["accepted", "above_null"]].transpose("stage", "stimulus", "seed")
+    letters = np.where(
+        ordered["accepted"].values, ACCEPTED, np.where(ordered["above_null"].values, CATEGORY_LOST, POOR_MATCH)
+    )
+    return ["".join(of_stage.ravel()) for of_stage in letters]
+
+
+def answers(recognition: Mapping[str, xr.Dataset], stages: list[str]) -> tuple[list[str], dict[str, list[list[int]]]]:
+    """What recognition models answered, as numbers.
+
+    Parameters
+    ----------
+    recognition
+        Recognition model → ``answer`` (stage, stimulus, seed), with ``natural`` among the stages.
+    stages
+        In their order.
+
+    Returns
+    -------
+    categories
+        All that were answered.
+    numbers
+        Recognition model → for ``natural`` and then each stage, numbers of the categories: of natural stimuli one each,
+        of metamers stimulus by stimulus, of each all seeds.
+    """
+    texts = {
+        name: data["answer"].transpose("stage", "stimulus", "seed").sel(stage=[NATURAL, *stages]).values.astype(str)
+        for name, data in recognition.items()
+    }
+    categories = sorted({category for values in texts.values() for category in np.unique(values)})
+    numbers = {name: np.searchsorted(categories, values) for name, values in texts.items()}
+    return categories, {
+        name: [values[0, :, 0].tolist(), *values[1:].reshape(len(stages), -1).tolist()]
+        for name, values in numbers.items()
+    }
+
+
+def browser_data(
+    name: str, modality: str, acceptance: xr.Dataset, recognition: Mapping[str, xr.Dataset], null: xr.Dataset
+) -> dict[str, Any]:
+    """All that the browser says of one generation model's metamers.
+
+    Parameters
+    ----------
+    name
+        The generation model.
+    modality
+        ``vision`` or ``audio``.
+    acceptance
+        (stage, stimulus, seed) → ``accepted``, ``above_null`` and the measures of match.
+    recognition
+        Recognition model → ``answer`` (stage, stimulus, seed), stage ``natural`` first.
+    null
+        (stage, pair) → ``pearson_r``, ``spearman_rho``, ``snr_db``.
+
+    Returns
+    -------
+    dict
+        ``sheet``: how thumbnails lie in sheets; ``stages``, and ``folders``, their names in paths; ``stimuli``: name,
+        label and category of each; ``seeds``; ``verdicts``, ``match`` (measure → stage → metamer), ``categories`` and
+        ``answers``, in the order of metamers that ``verdicts`` has; ``null``: measure → stage → ``QUANTILES`` of the
+        null distribution.
+    """
+    stages = list(map(str, acceptance["stage"].values))
+    ordered = acceptance.transpose("stage", "stimulus", "seed", ...)
+    categories, answered = answers(recognition, stages)
+    return {
+        "name": name,
+        "modality": modality,
+        "sheet": {"side": SIDE, "across": ACROSS},
+        "stages": stages,
+        "folders": [stage_path(stage) for stage in stages],
+        "stimuli": [
+            [str(one[key].values) for key in ("stimulus", "label", "category")]
+            for one in (acceptance.sel(stimulus=stimulus) for stimulus in acceptance["stimulus"].values)
+        ],
+        "seeds": [int(seed) for seed in acceptance["seed"].values],
+        "verdicts": verdicts(acceptance),
+        "match": {measure: [rounded(of_stage.ravel()) for of_stage in ordered[measure].values] for measure in MEASURES},
+        "categories": categories,
+        "answers": answered,
+        "null": {
+            measure: rounded(null[measure].sel(stage=stages).quantile(QUANTILES, "pair").transpose("stage", ...).values)
+            for measure in MEASURES
+            if measure in null
+        },
+    }

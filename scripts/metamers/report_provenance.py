@@ -1,0 +1,57 @@
+"""Where a run's results come from: out of the attributes of its files, and the configuration as text."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+import yaml
+
+
+def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
+    """Where everything on the page comes from, out of the attributes of the run's files.
+
+    Parameters
+    ----------
+    paths
+        NetCDF files that ``metamers.files.save`` wrote.
+
+    Returns
+    -------
+    dict
+        ``software``: name → versions; ``references``: what to cite; ``inputs``: table of every file that one of them
+        was computed from, with its SHA-256; ``files``: table of the files themselves, with that of their content;
+        ``mixed``: inputs of which several versions were used, so that the run is not of one piece; ``derived``: path →
+        the step that made it, and the inputs' paths.
+    """
+    software: dict[str, set[str]] = {}
+    inputs: dict[str, dict[str, None]] = {}
+    references: dict[str, None] = {}
+    made, derived = [], {}
+    for path in paths:
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            attributes = dict(dataset.attrs)
+        for name, version in json.loads(attributes["software"]).items():
+            software.setdefault(name, set()).add(version)
+        for name, sha256 in json.loads(attributes["inputs"]).items():
+            inputs.setdefault(name, {})[sha256] = None
+        derived[str(path)] = attributes["history"].split()[-1], list(json.loads(attributes["inputs"]))
+        references |= dict.fromkeys(filter(None, attributes["references"].split("; ")))
+        made.append([str(path), attributes["title"], attributes["content_sha256"]])
+    return {
+        "software": {name: ", ".join(sorted(versions)) for name, versions in sorted(software.items())},
+        "references": list(references),
+        "inputs": {
+            "head": ["Computed from", "SHA-256"],
+            "rows": [[name, sha256] for name in sorted(inputs) for sha256 in inputs[name]],
+        },
+        "mixed": sorted(name for name, versions in inputs.items() if len(versions) > 1),
+        "files": {"head": ["File", "What it is", "SHA-256 of its content"], "rows": sorted(made)},
+        "derived": derived,
+    }
+
+
+def as_yaml(configuration: Mapping[str, Any]) -> str:
+    """A configuration as YAML, plain data only."""
+    return yaml.safe_dump(json.loads(json.dumps(configuration)), sort_keys=False, allow_unicode=True, width=100)

@@ -1,0 +1,316 @@
+"""Runs without synthesis, for tests of the report: files as a run would have them, and the report's own scripts on them."""
+
+import json
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from PIL import Image
+
+from metamers import files
+from metamers.compare import humans_vs_models, predicted_human, recognizability
+from metamers.contrasts import contrasts
+from metamers.names import NATURAL, stage_path
+from metamers.report import PAGES
+from metamers.report_browser import as_script, browser_data
+from metamers.sounds import write_sound
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+CAPTIONS = SCRIPTS.parent / "workflow" / "report"
+HOSTILE = "<script>alert('label')</script> & “dog”"
+RATE = 8000
+EAR = {
+    "sampling_rate_hz": RATE,
+    "duration_s": 0.25,
+    "cochleagram": {"high_hz": 4000, "filters": 20, "taps": 401, "envelope_rate_hz": 100},
+}
+DIMS = ("stage", "stimulus", "seed")
+MEASURES = ("normalized_error", "pearson_r", "spearman_rho", "snr_db")
+
+
+def coordinates(stimuli: int, seeds: int) -> dict:
+    """Coordinates of stimuli and seeds; one label is hostile."""
+    labels = [HOSTILE if number == 1 else f"label {number}" for number in range(stimuli)]
+    return {
+        "stimulus": [f"stimulus_{number:03d}" for number in range(stimuli)],
+        "category": ("stimulus", [("dog", "cat")[number % 2] for number in range(stimuli)]),
+        "label": ("stimulus", labels),
+        "seed": list(range(seeds)),
+    }
+
+
+def acceptance_of(stages: list[str], stimuli: int, seeds: int, rng: np.random.Generator) -> xr.Dataset:
+    """Match that gets worse with depth; at the last stage, where there are stimuli enough, two are rejected."""
+    shape = (len(stages), stimuli, seeds)
+    above, kept = np.ones((2, *shape), dtype=bool)
+    if stimuli > 2:
+        above[-1, 0], kept[-1, 1] = False, False
+    rho = 0.99 - 0.05 * np.arange(len(stages))[:, None, None] - 0.02 * rng.random(shape)
+    values = {"normalized_error": 1 - rho, "pearson_r": rho, "spearman_rho": rho, "snr_db": 20 * rho}
+    masks = {"accepted": above & kept, "above_null": above, "category_preserved": kept}
+    return xr.Dataset(
+        {name: (DIMS, value) for name, value in (masks | values).items()},
+        coords={"stage": stages, **coordinates(stimuli, seeds)},
+    )
+
+
+def recognition_of(judges: list[str], acceptance: xr.Dataset, own: str, rng: np.random.Generator) -> dict:
+    """The model itself is always right, others less with depth."""
+    stages = [NATURAL, *map(str, acceptance["stage"].values)]
+    shape = (len(stages), acceptance.sizes["stimulus"], acceptance.sizes["seed"])
+    categories = acceptance["category"].values[None, :, None]
+    given = {}
+    for judge in judges:
+        right = rng.random(shape) < (1 if judge == own else np.linspace(1, 0.2, len(stages))[:, None, None])
+        answer = np.where(right, categories, np.where(categories == "dog", "cat", "dog"))
+        coords = {name: acceptance[name] for name in ("stimulus", "category", "label", "seed")}
+        given[judge] = xr.Dataset(
+            {"answer": (DIMS, answer), "correct": (DIMS, right)}, coords={"stage": stages, **coords}
+        )
+    return given
+
+
+def relation_of(seed: int = 0) -> xr.Dataset:
+    """Published data in which people do as other models do, nearly."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for modality, count in (("vision", 6), ("audio", 4)):
+        for number in range(count):
+            for stage, mean in enumerate((0.9, 0.6, 0.2)):
+                human, model = np.clip(mean + 0.05 * rng.standard_normal(2), 0, 1)
+                kind = "standard" if number % 2 else "adversarial"
+                rows.append((modality, f"{modality} {number}", kind, f"s{stage}", human, 0.02, 20, model, 0.03, 5))
+    names = [f"{observer}_{what}" for observer in ("human", "model") for what in ("mean", "sem", "n")]
+    points = pd.DataFrame(rows, columns=["modality", "generation_model", "model_class", "stage", *names])
+    ceilings = pd.DataFrame(
+        [("vision", 0.99, 0.98, 1), ("audio", 0.98, 0.97, 0.99)],
+        columns=["modality", "noise_ceiling_r2", "low", "high"],
+    )
+    judges = {"vision": {"public": 5, "judges": 7}, "audio": {"public": 5, "judges": 5, "pearson_r2": 0.9}}
+    return humans_vs_models(points, ceilings, judges, bootstrap=20, seed=0)
+
+
+def brain_of(stages: list[str], rng: np.random.Generator) -> xr.Dataset:
+    """Three participants whose voxels the second stage predicts best."""
+    values = rng.random((3, len(stages))) * 0.1 + 0.2 * (np.arange(len(stages)) == 1)
+    return xr.Dataset(
+        {
+            "voxels_r2": (("participant", "stage"), values),
+            "best_stage": ("participant", [stages[1]] * 3),
+            "best_stage_r2": ("participant", values[:, 1]),
+        },
+        coords={"stage": stages},
+        attrs={"simulated": "a stage of a model"},
+    )
+
+
+class Given(list):
+    """What a script is given: paths in a row, and by name."""
+
+    def __init__(self, **named: str | list[str]) -> None:
+        super().__init__(path for one in named.values() for path in ([one] if isinstance(one, str) else one))
+        vars(self).update(named)
+
+
+def run_script(
+    name: str, folder: Path, given: Given, output: Given, params: dict, wildcards: dict | None = None
+) -> None:
+    """Run a script of the workflow as Snakemake would."""
+    log = folder / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    job = SimpleNamespace(
+        input=given,
+        output=output,
+        params=SimpleNamespace(**params),
+        wildcards=SimpleNamespace(**(wildcards or {})),
+        log=[str(log)],
+        threads=1,
+        config={"run": HOSTILE, "seed": 0},
+    )
+    runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": job})
+
+
+def save(dataset: xr.Dataset, path: Path, step: str, inputs: list[str]) -> str:
+    """A file of the run."""
+    files.save(dataset, path, title=f"What {step} makes", source="a test", step=step, run="x", seed=0, inputs=inputs)
+    return str(path)
+
+
+def export(folder: Path, names: list[str], modality: str, rng: np.random.Generator) -> None:
+    """Exported stimuli or metamers of noise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if modality == "audio":
+            write_sound(0.05 * rng.standard_normal(RATE // 4), folder / f"{name}.wav", RATE)
+        else:
+            Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{name}.png")
+
+
+class Run:
+    """A run's folder in which the report is made.
+
+    Parameters
+    ----------
+    folder
+        Where.
+    models
+        Generation model → modality.
+    stages
+        Of every model, the input first.
+    stimuli, seeds
+        How many.
+    judges
+        Modality → recognition models besides the generation models.
+    """
+
+    def __init__(self, folder: Path, models: dict, stages: list[str], stimuli: int, seeds: int, judges: dict) -> None:
+        self.folder, self.models, self.judges = folder, models, judges
+        self.report = folder / "report"
+        rng = np.random.default_rng(0)
+        self.entries = {
+            model: {
+                "modality": modality,
+                "dataset": modality,
+                "categories": 2,
+                "input": EAR if modality == "audio" else {"size": 32},
+                "published_as": None,
+                "stages": stages,
+                "chosen": stages,
+            }
+            for model, modality in models.items()
+        }
+        self.acceptance = {model: acceptance_of(stages, stimuli, seeds, rng) for model in models}
+        self.recognition = {
+            model: recognition_of([model, *judges[models[model]]], self.acceptance[model], model, rng)
+            for model in models
+        }
+        pair = ("stage", "pair")
+        self.nulls = {
+            model: xr.Dataset(
+                {name: (pair, 0.3 * rng.random((len(stages), 12))) for name in MEASURES[1:]}, coords={"stage": stages}
+            )
+            for model in models
+        }
+        self.relation = relation_of()
+        self.compared = {"humans_vs_models": self.relation}
+        if models:
+            found = recognizability(self.acceptance, self.recognition)
+            self.compared["recognizability"] = found
+            self.compared["predicted_human"] = predicted_human(found, self.relation, models)
+        if len(models) > 1:
+            first, second = list(models)[:2]
+            self.compared["contrasts"] = contrasts(
+                [(second, first)], self.recognition, self.acceptance, bootstrap=50, seed=0
+            )
+        self.brain = {model: brain_of(stages, rng) for model, modality in models.items() if modality == "audio"}
+        self.paths: dict[str, list[str]] = {name: [] for name in ("acceptance", "nulls", "recognition")}
+
+    def save(self) -> None:
+        """Write the run's NetCDF files."""
+        source = self.folder / "given.txt"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text("bytes")
+        for model in self.models:
+            null = save(self.nulls[model], self.folder / f"nulls/{model}.nc", "null", [str(source)])
+            accepted = save(self.acceptance[model], self.folder / f"acceptance/{model}.nc", "null_acceptance", [null])
+            self.paths["nulls"].append(null)
+            self.paths["acceptance"].append(accepted)
+            for judge, data in self.recognition[model].items():
+                path = self.folder / f"recognition/{model}/{judge}.nc"
+                self.paths["recognition"].append(save(data, path, "recognize", [accepted]))
+        self.paths["brain"] = [
+            save(data, self.folder / f"brain/{model}.nc", "brain_regression", [str(source)])
+            for model, data in self.brain.items()
+        ]
+        self.paths["comparison"] = [
+            save(
+                data,
+                self.folder / f"comparison/{name}.nc",
+                f"compare_{name}",
+                self.paths["recognition"] or [str(source)],
+            )
+            for name, data in self.compared.items()
+        ]
+
+    def media(self, model: str) -> Path:
+        """Make what the browser shows of one model, with exported files of noise."""
+        modality, rng = self.models[model], np.random.default_rng(1)
+        accepted, exported = self.acceptance[model], self.folder / "exported"
+        stimuli, seeds = accepted["stimulus"].values, accepted["seed"].values
+        export(exported / modality, list(stimuli), modality, rng)
+        for stage in accepted["stage"].values:
+            names = [f"{stimulus}_{seed}" for stimulus in stimuli for seed in seeds]
+            export(exported / model / stage_path(stage), names, modality, rng)
+        given = Given(
+            exported=str(exported / model),
+            natural=str(exported / modality),
+            acceptance=str(self.folder / f"acceptance/{model}.nc"),
+            null=str(self.folder / f"nulls/{model}.nc"),
+            recognition=[path for path in self.paths["recognition"] if f"/recognition/{model}/" in path],
+        )
+        target = self.report / "media" / model
+        target.mkdir(parents=True)
+        params = {"model": self.entries[model]}
+        run_script("report_media", self.folder, given, Given(folder=str(target)), params, {"generation_model": model})
+        return target
+
+    def pages(self) -> Path:
+        """Make the pages; the figures that other rules make are one and the same."""
+        with_models = {"browser", "match"} if self.models else set()
+        wanted = {"index", "curves", "statistics", "made", *with_models, *(["analyses"] if self.brain else [])}
+        names = [name for name in PAGES if name in wanted]
+        kinds = ("recognizability", "confusion", "null", "loss")
+        figures = [f"{kind}_{model}" for kind in kinds for model in self.models]
+        figures += [
+            name for name, data in (("contrasts", self.compared.get("contrasts")), ("brain", self.brain)) if data
+        ]
+        figures += [f"humans_vs_models_{modality}" for modality in ("vision", "audio")]
+        for figure in figures:
+            files.write(
+                self.report / "figures" / f"{figure}.svg", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"/>'
+            )
+        files.write(self.report / "leaderboard.html", "<!DOCTYPE html><title>Leaderboard</title>")
+        timed = self.folder / "benchmarks" / "null" / "a.tsv"
+        timed.parent.mkdir(parents=True)
+        timed.write_text("s\th:m:s\tmax_rss\n12.5\t0:00:12\t345.6\n")
+        given = Given(
+            figures=[str(self.report / "figures" / f"{figure}.svg") for figure in figures],
+            **self.paths,
+            training=[],
+            vulnerability=[],
+        )
+        output = Given(
+            pages=[str(self.report / f"{name}.html") for name in names],
+            assets=str(self.report / "assets"),
+            steps=str(self.report / "figures" / "steps.svg"),
+            overview=[str(self.report / "figures" / "overview.svg")] if self.models else [],
+        )
+        judges = {
+            name: {"modality": modality, "references": ["one paper"]}
+            for modality, names in self.judges.items()
+            for name in names
+        }
+        params = {
+            "benchmarks": str(self.folder / "benchmarks"),
+            "models": self.entries,
+            "judges": judges,
+            "unheard_voices": False,
+            "captions": {path.stem: path.read_text() for path in CAPTIONS.glob("*.rst")},
+            "configuration": {"run": HOSTILE},
+        }
+        run_script("report", self.folder, given, output, params)
+        return self.report
+
+
+def data_of(script: str) -> dict:
+    """What a script hands to its page."""
+    return json.loads(script[script.index("(") + 1 : script.rindex(")")])
+
+
+def browser_data_script(run: Run, model: str) -> str:
+    """What the browser is told of one model of a run."""
+    given = run.acceptance[model], run.recognition[model], run.nulls[model]
+    return as_script("metamers.load", browser_data(model, run.models[model], *given))

@@ -1,0 +1,142 @@
+"""Points of the report's charts: each is the number that the run's files have, at its model's depth, with a link."""
+
+import numpy as np
+import pytest
+from sites import Run, brain_of
+
+from metamers.report_charts import match_chart, published_chart, recognizability_chart
+from metamers.report_overview import NAMED_MODELS, overview_figure
+from metamers.report_points import (
+    ITSELF,
+    NATURAL_DEPTH,
+    OTHERS,
+    PEOPLE,
+    PEOPLE_KIND,
+    TITLES,
+    brain_points,
+    contrast_points,
+    depth,
+    match_points,
+    published_points,
+    recognizability_points,
+)
+
+STAGES = ["input", "early", "late", "logits"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    """Two models that see, judged by each other's like."""
+    models = {"net_a": "vision", "net_b": "vision"}
+    return Run(tmp_path_factory.mktemp("run"), models, STAGES, stimuli=7, seeds=1, judges={"vision": ["judge"]})
+
+
+@pytest.fixture(scope="module")
+def points(run) -> list[dict]:
+    return recognizability_points(run.entries, run.compared["recognizability"], run.compared["predicted_human"])
+
+
+def of(points: list[dict], **wanted: str) -> dict:
+    """The one point that has these."""
+    (found,) = [point for point in points if all(point[name] == value for name, value in wanted.items())]
+    return found
+
+
+def test_depth_is_a_stage_s_place_among_all_of_its_model():
+    assert [depth(stage, STAGES) for stage in ("natural", "input", "early", "logits")] == [NATURAL_DEPTH, 0, 1 / 3, 1]
+    assert depth("input", ["input"]) == 0
+
+
+def test_points_are_what_the_run_found(run, points):
+    found = run.compared["recognizability"].sel(generation_model="net_b", stage="late")
+    one = of(points, model="net_b", stage="late", by=OTHERS)
+    assert one["value"] == pytest.approx(float(found["other_models"]), rel=1e-3)
+    half = float(found["other_models_standard_error"])
+    assert [one["low"], one["high"]] == pytest.approx([one["value"] - half, one["value"] + half], abs=1e-3)
+    assert of(points, model="net_b", stage="late", by=ITSELF)["value"] == 1
+    expected = run.compared["predicted_human"].sel(generation_model="net_b", stage="late")
+    assert of(points, model="net_b", stage="late", by=PEOPLE)["low"] == pytest.approx(float(expected["low"]), abs=1e-3)
+    assert one["link"] == "browser.html#model=net_b&stage=late"
+    assert of(points, model="net_b", stage="natural", by=OTHERS)["link"] == "browser.html#model=net_b"
+    assert not [point for point in points if point["stage"] == "natural" and point["by"] == PEOPLE]
+
+
+def test_what_nobody_was_asked_about_is_no_point(run):
+    found = run.compared["recognizability"].copy(deep=True)
+    found["other_models"].loc[{"generation_model": "net_a", "stage": "late"}] = np.nan
+    points = recognizability_points(run.entries, found, run.compared["predicted_human"])
+    assert not [p for p in points if (p["model"], p["stage"], p["by"]) == ("net_a", "late", OTHERS)]
+
+
+def test_match_has_quartiles_and_the_ends_of_the_null_distribution(run):
+    points = match_points(run.entries, run.acceptance, run.nulls)
+    values = run.acceptance["net_a"]["spearman_rho"].sel(stage="early").values
+    one = of(points, model="net_a", stage="early", measure=TITLES["spearman_rho"])
+    assert [one["low"], one["value"], one["high"]] == pytest.approx(np.quantile(values, (0.25, 0.5, 0.75)), rel=1e-3)
+    null = run.nulls["net_a"]["spearman_rho"].sel(stage="early")
+    assert [one["null_low"], one["null_high"]] == pytest.approx([float(null.min()), float(null.max())], rel=1e-3)
+    error = of(points, model="net_a", stage="early", measure=TITLES["normalized_error"])
+    assert error["null_low"] is error["null_high"] is None
+
+
+def test_a_measure_without_a_finite_value_is_no_point(run):
+    equal = run.acceptance["net_a"].copy(deep=True)
+    equal["snr_db"].loc[{"stage": "input"}] = np.inf
+    points = match_points({"net_a": run.entries["net_a"]}, {"net_a": equal}, run.nulls)
+    of_input = [point["measure"] for point in points if point["stage"] == "input"]
+    assert TITLES["snr_db"] not in of_input
+    assert len(of_input) == len(TITLES) - 1
+
+
+def test_published_points_lead_nowhere_and_the_run_s_are_marked_as_predictions(run, points):
+    found = published_points(run.relation, "vision", points)
+    published = [point for point in found if point["kind"] != PEOPLE_KIND]
+    assert len(published) == int(run.relation["human_mean"].sel(modality="vision").notnull().sum())
+    assert {point["link"] for point in published} == {None}
+    ours = of(found, model="net_a", stage="logits", kind=PEOPLE_KIND)
+    assert ours["others"] == of(points, model="net_a", stage="logits", by=OTHERS)["value"]
+    assert "predicted" in ours["words"]
+
+
+def test_contrasts_are_in_percentage_points_and_lead_to_the_model(run):
+    compared = run.compared["contrasts"]
+    one = of(contrast_points(compared), stage="early")
+    assert one["value"] == pytest.approx(100 * float(compared["difference"].sel(stage="early").item()), rel=1e-3)
+    assert one["contrast"] == "net_b minus net_a"
+    assert one["link"] == "browser.html#model=net_b&stage=early"
+
+
+def test_a_stage_without_metamers_has_no_link():
+    brain = {"ear": brain_of(STAGES, np.random.default_rng(0))}
+    found = brain_points(brain, {"ear": {"chosen": ["early"]}})
+    assert {point["stage"]: point["link"] for point in found if point["link"]} == {
+        "early": "browser.html#model=ear&stage=early"
+    }
+    assert len(found) == len(STAGES)
+
+
+def test_a_chart_carries_its_points_and_numbers_them(run, points):
+    for chart in (
+        recognizability_chart(points, "vision", 0.5),
+        match_chart(match_points(run.entries, run.acceptance, run.nulls)),
+        published_chart(published_points(run.relation, "vision", points), run.relation, "vision"),
+    ):
+        carried = chart["datasets"]["points"]
+        assert [point["id"] for point in carried] == list(range(len(carried)))
+        assert all(point["words"] for point in carried)
+        assert chart["width"] == "container"
+        assert {"name": "chosen", "value": -1} in chart["params"]
+
+
+@pytest.mark.parametrize("count", [2, NAMED_MODELS + 1])
+def test_the_overview_names_models_while_they_are_few(run, points, count):
+    models = {f"model_{number}": run.entries["net_a"] for number in range(count)}
+    many = [point | {"model": model} for model in models for point in points if point["model"] == "net_a"]
+    axes = overview_figure(many, models, run.relation).axes[0]
+    named = [line.get_label() for line in axes.get_lines() if not line.get_label().startswith("_")]
+    assert ("model_0" in named) == (count <= NAMED_MODELS)
+    assert (f"mean of {count} models" in named) == (count > NAMED_MODELS)
+    curve = axes.get_lines()[0].get_xydata()
+    assert curve[:, 1].tolist() == [
+        point["value"] for point in many if point["model"] == "model_0" and point["by"] == OTHERS
+    ]
