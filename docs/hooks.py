@@ -11,7 +11,6 @@ from generate import equations, files, keys, library, rules, sources
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
-REGISTRIES = ("config", "models", "datasets", "archives", "experiments", "paper_numbers")
 LIBRARY = "reference/library"
 
 
@@ -24,7 +23,8 @@ def made_pages() -> dict[str, str]:
     workflow = rules.read(ROOT)
     every = library.modules(ROOT)
     places = library.places_of(every)
-    schemas = {name: _yaml(SCHEMAS / f"{name}.schema.yaml") for name in REGISTRIES}
+    of_files = sorted(SCHEMAS.glob("*.schema.yaml"), key=lambda path: (path.name != "config.schema.yaml", path.name))
+    schemas = {path.name.split(".")[0]: _yaml(path) for path in of_files}
     configuration = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
     descriptions = _yaml(ROOT / "scripts" / "metamers" / "descriptions.yaml")
     return {

@@ -167,6 +167,6 @@ def index(every: Sequence[Module]) -> str:
     """The page that lists all modules, each with the first sentence of its docstring."""
     rows = []
     for module in every:
-        first = re.split(r"(?<=[.:])\s", " ".join(module.docstring.split()))[0].rstrip(".:")
+        first = re.split(r"(?<=\.)\s", " ".join(module.docstring.split()))[0].removesuffix(".")
         rows.append(f"| [`{module.name}`]({module.name}.md) | {prose(first, {})} |")
     return INDEX + "\n".join(rows) + "\n"
