@@ -8,10 +8,13 @@ EXTRA := $(VENV)/.benchmark
 RUN ?= demo
 CONFIGURATION ?=
 
-.PHONY: run test experiment benchmark dry-runs lint lock clean
+.PHONY: run install test experiment benchmark docs dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
+
+# The environment alone.
+install: $(STAMP)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
@@ -25,6 +28,10 @@ experiment: $(STAMP)
 # Times, against the published procedure and plenoptic; it takes all cores for an hour or two.
 benchmark: $(EXTRA)
 	$(VENV)/bin/snakemake --cores all benchmark
+
+# The documentation as a site, in site/; whatever it names and is not there ends the build.
+docs: $(STAMP)
+	$(VENV)/bin/mkdocs build --strict
 
 dry-runs: $(STAMP)
 	$(VENV)/bin/snakemake -n --quiet

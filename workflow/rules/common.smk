@@ -202,7 +202,7 @@ def model_files(wildcard):
 
 
 def files_of_model(model):
-    """The same of a model that is not in a wildcard, as a list."""
+    """The files that a model is built from, as a list."""
     found = model_files("model")({"model": model})
     return [*([found["builder"]] if "builder" in found else []), *found["weights"]]
 
