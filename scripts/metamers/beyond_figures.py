@@ -184,7 +184,8 @@ def starts_figure(found: xr.Dataset, left_free: Mapping[str, xr.Dataset]) -> Fig
         below.set_xticks(places, [START_NAMES[str(start)] for start in one["start"].values], fontsize=9)
         below.axhline(1, color=FAINT, linewidth=0.9, linestyle=":")
         below.set_xlabel("Where synthesis started")
-        below.set_ylim(bottom=0)
+    most = max(float(one["remaining"].mean("stimulus").max()) for one in left_free.values())
+    grid[1][0].set_ylim(0, 1.1 * max(1, most))
     grid[0][0].set_ylabel("Proportion recognized by the judges")
     grid[1][0].set_ylabel("Distance from the stimulus,\nas a part of the start’s")
     return figure

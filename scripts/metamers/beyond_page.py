@@ -228,7 +228,7 @@ def controversial_words(found: xr.Dataset) -> str:
             one = found.sel(case=case).isel(depth=place)
             against, with_it = (percent(float(one[name])) for name in ("proportion_own", "proportion_other"))
             said.append(
-                f"At depth {depth:g} {against} of the judges’ answers are against {case}, and {with_it} with it "
+                f"At depth {depth:g}, {against} of the judges’ answers are against {case}, and {with_it} with it "
                 f"(n = {int(one['n'])})."
                 if one["n"]
                 else f"At depth {depth:g} no metamer that is controversial between {case} and the rest is accepted."

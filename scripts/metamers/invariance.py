@@ -21,12 +21,15 @@ BATCH = 8
 
 @torch.no_grad()
 def by_stage(model: Model, stimuli: torch.Tensor) -> Iterator[dict[str, torch.Tensor]]:
-    """Activations of stimuli (stimulus, …signal) at all stages, batch by batch: stage → (stimulus, unit), float64."""
+    """Activations of stimuli (stimulus, …signal) at all stages, batch by batch: stage → (stimulus, unit), float64.
+
+    On the CPU, as not every device has float64.
+    """
     for batch in stimuli.split(BATCH):
         with model.all_stages() as found:
             model.scores(batch)
         found[INPUT_STAGE] = batch
-        yield {stage: found[stage].flatten(1).double() for stage in model.stages if stage in found}
+        yield {stage: found[stage].flatten(1).cpu().double() for stage in model.stages if stage in found}
 
 
 def natural_distances(model: Model, natural: torch.Tensor) -> dict[str, float]:
@@ -55,7 +58,7 @@ def distances(model: Model, one: torch.Tensor, other: torch.Tensor) -> dict[str,
     """Distance between the activations of each stimulus and its counterpart: stage → (stimulus,)."""
     pairs = zip(by_stage(model, one), by_stage(model, other), strict=True)
     batches = [{stage: torch.linalg.vector_norm(a[stage] - b[stage], dim=1) for stage in a} for a, b in pairs]
-    return {stage: torch.cat([batch[stage] for batch in batches]).cpu().numpy() for stage in batches[0]}
+    return {stage: torch.cat([batch[stage] for batch in batches]).numpy() for stage in batches[0]}
 
 
 def remaining(metamers: torch.Tensor, start: torch.Tensor, natural: torch.Tensor) -> np.ndarray:
@@ -69,9 +72,9 @@ def remaining(metamers: torch.Tensor, start: torch.Tensor, natural: torch.Tensor
         x, x₀ and s, (stimulus, …signal).
     """
     now, before = (
-        torch.linalg.vector_norm((stimuli - natural).double().flatten(1), dim=1) for stimuli in (metamers, start)
+        torch.linalg.vector_norm((stimuli - natural).cpu().double().flatten(1), dim=1) for stimuli in (metamers, start)
     )
-    return (now / before).cpu().numpy()
+    return (now / before).numpy()
 
 
 def invariance(
