@@ -69,8 +69,13 @@ class Visit:
         self.asked: list[str] = []
         self.page.on("console", lambda message: message.type in ("error", "warning") and self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.said.append(f"not loaded: {request.url}"))
+        self.page.on("requestfailed", self.failed)
         self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def failed(self, request) -> None:
+        """Note what could not be loaded; what was no longer wanted, since another page came, could have been."""
+        if request.failure != "net::ERR_ABORTED":
+            self.said.append(f"not loaded: {request.url}: {request.failure}")
 
     def to(self, folder: Path, name: str, fragment: str = "") -> "sync_api.Page":
         """Go to a page of a report, and wait until it shows what it will show."""
