@@ -84,11 +84,13 @@ pages = site(
     site_context(
         run=snakemake.config["run"],
         pages=[Path(path).stem for path in snakemake.output.pages],
+        linked=[Path(path).stem for path in given.linked],
         models=models,
         judges=params.judges,
         relation=relation,
         anova=compared.get("anova"),
         contrasts=contrasts,
+        power=compared["power"],
         trained={Path(path).stem: files.load(path) for path in given.training},
         unheard_voices=params.unheard_voices,
         vulnerability={Path(path).stem: files.load(path) for path in given.vulnerability},

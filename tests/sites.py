@@ -14,7 +14,7 @@ from metamers import files
 from metamers.compare import humans_vs_models, predicted_human, recognizability
 from metamers.contrasts import contrasts
 from metamers.names import NATURAL, stage_path
-from metamers.report import PAGES
+from metamers.report import LINKED, PAGES
 from metamers.report_browser import as_script, browser_data
 from metamers.sounds import write_sound
 
@@ -40,6 +40,25 @@ def coordinates(stimuli: int, seeds: int) -> dict:
         "label": ("stimulus", labels),
         "seed": list(range(seeds)),
     }
+
+
+def simulated_power() -> xr.Dataset:
+    """Power of experiments with pictures, and of one pair of models."""
+    curves = np.array([[[0.1, 0.5], [0.4, 0.9]]])
+    coords = {"modality": ["vision"], "difference": [0.1], "trials": [5, 20], "participants": [4, 40]}
+    pair = {"contrast": ["net_a - net_b"], "model": ("contrast", ["net_a"]), "reference": ("contrast", ["net_b"])}
+    return xr.Dataset(
+        {
+            "power": (tuple(coords), curves[None]),
+            "participants_needed": (("modality", "difference", "trials"), [[[np.nan, 40.0]]]),
+            "contrast_power": (("contrast", "trials", "participants"), curves),
+            "contrast_participants_needed": (("contrast", "trials"), [[np.nan, 40.0]]),
+            "contrast_difference": ("contrast", [-0.05]),
+            "contrast_stages": ("contrast", ["one, two"]),
+        },
+        coords=coords | pair,
+        attrs={"wanted": 0.8, "alpha": 0.05},
+    )
 
 
 def acceptance_of(stages: list[str], stimuli: int, seeds: int, rng: np.random.Generator) -> xr.Dataset:
@@ -195,7 +214,7 @@ class Run:
             for model in models
         }
         self.relation = relation_of()
-        self.compared = {"humans_vs_models": self.relation}
+        self.compared = {"humans_vs_models": self.relation, "power": simulated_power()}
         if models:
             found = recognizability(self.acceptance, self.recognition)
             self.compared["recognizability"] = found
@@ -267,17 +286,19 @@ class Run:
         figures += [
             name for name, data in (("contrasts", self.compared.get("contrasts")), ("brain", self.brain)) if data
         ]
-        figures += [f"humans_vs_models_{modality}" for modality in ("vision", "audio")]
+        figures += [*(f"humans_vs_models_{modality}" for modality in ("vision", "audio")), "power"]
         for figure in figures:
             files.write(
                 self.report / "figures" / f"{figure}.svg", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"/>'
             )
-        files.write(self.report / "leaderboard.html", "<!DOCTYPE html><title>Leaderboard</title>")
+        for name in LINKED:
+            files.write(self.report / f"{name}.html", "<!DOCTYPE html><title>Another page</title>")
         timed = self.folder / "benchmarks" / "null" / "a.tsv"
         timed.parent.mkdir(parents=True)
         timed.write_text("s\th:m:s\tmax_rss\n12.5\t0:00:12\t345.6\n")
         given = Given(
             figures=[str(self.report / "figures" / f"{figure}.svg") for figure in figures],
+            linked=[str(self.report / f"{name}.html") for name in LINKED],
             **self.paths,
             training=[],
             vulnerability=[],

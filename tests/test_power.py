@@ -9,11 +9,12 @@ import pytest
 import scipy.stats
 import xarray as xr
 from scipy.special import expit
+from sites import simulated_power
 
 from metamers import humans, power
 from metamers.leaderboard import measured_curves
 from metamers.report_figures import svg
-from metamers.report_power import power_figure
+from metamers.report_power import power_context, power_figure
 
 SETTINGS = MappingProxyType(
     {
@@ -207,3 +208,10 @@ def test_the_figure_has_a_panel_for_each_modality_and_difference(curves, varianc
         f"{name}, {points} points apart" for name in ("Images", "Sounds") for points in (5, 10)
     ]
     assert svg(drawn).startswith(b"<?xml")
+
+
+def test_tables_say_how_many_are_needed_and_where_none_of_the_numbers_is_enough():
+    shown = power_context(simulated_power())
+    assert shown["typical"]["rows"] == [["Images", "10", "more than 40", "40"]]
+    assert shown["own"]["rows"] == [["net_a", "net_b", "one, two", "−5.0", "more than 40", "40"]]
+    assert power_context(simulated_power().drop_dims("contrast"))["own"] is None

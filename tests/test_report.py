@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
-from sites import relation_of
+from sites import relation_of, simulated_power
 from test_report_contrasts import three_contrasts
 from test_report_training import trained_model
 
@@ -34,7 +34,7 @@ from metamers.report_provenance import provenance
 HOSTILE = "<script>alert('label')</script>"
 STAGES = ["input", "block_1", "logits"]
 JUDGES = ["net_a", "net_b", "net_c"]
-CAPTIONS = ("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models")
+CAPTIONS = ("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models", "power")
 STIMULI = {"one": ("dog", HOSTILE), "two": ("cat", "tabby"), "three": ("dog", "poodle")}
 
 
@@ -168,11 +168,13 @@ def context(models, relation, written, **changed) -> dict:
     given = {
         "run": HOSTILE,
         "pages": WITH_MODELS if models else WITHOUT,
+        "linked": ["beyond", "leaderboard"],
         "models": models,
         "judges": {judge: {"modality": "vision", "references": ["one paper"]} for judge in JUDGES},
         "relation": relation,
         "anova": None,
         "contrasts": None,
+        "power": simulated_power(),
         "trained": {},
         "unheard_voices": False,
         "vulnerability": {},
@@ -254,7 +256,7 @@ def test_labels_with_markup_show_as_text(page):
 
 def test_every_picture_says_what_it_shows(page):
     images = [attributes for tag, attributes in Elements(page).found if tag == "img" and "src" in attributes]
-    assert len(images) == 1 + 4 + 2 + 1  # overview, of the model, of published data, steps
+    assert len(images) == 1 + 4 + 2 + 1 + 1  # overview, of the model, of published data, power, steps
     assert all(image["alt"] for image in images)
 
 
@@ -271,7 +273,7 @@ def test_every_link_leads_somewhere(pages):
         for target in (attributes["href"] for tag, attributes in found if tag == "a"):
             file, _, fragment = target.partition("#")
             if file.endswith(".html"):
-                assert file.removesuffix(".html") in {*pages, "leaderboard"}
+                assert file.removesuffix(".html") in {*pages, *report.LINKED}
             elif not file:
                 assert fragment in names
 

@@ -18,6 +18,7 @@ from metamers.report_browser import link
 from metamers.report_contrasts import contrasts_context
 from metamers.report_figures import with_interval
 from metamers.report_points import TITLES as MEASURE_TITLES
+from metamers.report_power import power_context
 from metamers.report_provenance import as_yaml
 from metamers.report_tables import anova_table, match_table, recognizability_table, relation_table
 from metamers.report_training import attacked_places, training_table
@@ -33,6 +34,7 @@ PAGES = {
     "analyses": "Beside metamers",
     "made": "How it was made",
 }
+LINKED = {"beyond": "Past the study", "leaderboard": "Leaderboard"}  # pages of their own
 TITLES = {"vision": "Vision", "audio": "Hearing"}
 NOUNS = {"vision": "images", "audio": "sounds"}
 EXPORTED = {"vision": "8-bit PNG image", "audio": "16-bit WAV sound"}
@@ -205,11 +207,13 @@ def model_context(
 def site_context(
     run: str,
     pages: Sequence[str],
+    linked: Sequence[str],
     models: Sequence[Mapping[str, Any]],
     judges: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
     anova: xr.Dataset | None,
     contrasts: xr.Dataset | None,
+    power: xr.Dataset,
     trained: Mapping[str, xr.Dataset],
     unheard_voices: bool,
     vulnerability: Mapping[str, xr.Dataset],
@@ -229,6 +233,8 @@ def site_context(
         The run's name.
     pages
         Which of ``PAGES`` the site has.
+    linked
+        Which of ``LINKED``, pages that other rules make, are beside them.
     models
         What ``model_context`` gives, for each generation model; may be empty.
     judges
@@ -236,6 +242,8 @@ def site_context(
     relation, anova, contrasts
         What ``humans_vs_models``, ``human_against_model`` and ``contrasts`` give, the second where there are
         participants, the third where models are compared.
+    power
+        What ``metamers.power.power_dataset`` gives.
     trained
         Model → what the rule ``train`` makes, for each that the run trains; may be empty.
     unheard_voices
@@ -267,6 +275,7 @@ def site_context(
     return {
         "run": run,
         "pages": {name: PAGES[name] for name in pages},
+        "linked": {name: LINKED[name] for name in linked},
         "models": models,
         "measures": list(MEASURE_TITLES.values()),
         "results": [
@@ -275,6 +284,7 @@ def site_context(
         ],
         "relation": relations(relation),
         "contrasts": contrasts_context(contrasts) if contrasts is not None else None,
+        "power": power_context(power),
         "training": training,
         "vulnerability": vulnerability_table(vulnerability) if vulnerability else None,
         "brain": brain_context(brain) if brain else None,

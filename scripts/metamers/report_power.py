@@ -1,4 +1,6 @@
-"""Power in the report: a figure of how many people and trials it takes."""
+"""Power in the report: how many people and trials it takes, in a figure and tables."""
+
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -6,9 +8,62 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter, ScalarFormatter
 
 from metamers.report_figures import FAINT, INK, KIND_COLOURS, KIND_MARKERS, styled
+from metamers.report_tables import Table
 
 TITLES = {"vision": "Images", "audio": "Sounds"}
 MOST_TICKS = 6
+
+
+def _participants(needed: float, most: int) -> str:
+    return f"{needed:.0f}" if np.isfinite(needed) else f"more than {most}"
+
+
+def power_context(found: xr.Dataset) -> dict[str, Any]:
+    """What the page shows of power.
+
+    Parameters
+    ----------
+    found
+        What ``metamers.power.power_dataset`` gives.
+
+    Returns
+    -------
+    dict
+        ``wanted`` (power) and ``alpha``; ``typical`` and, where the run has models to compare, ``own``: tables of how
+        many participants are needed, a column for each number of trials.
+    """
+    most = int(found["participants"].max())
+    columns = [f"{trials} trials" for trials in found["trials"].values]
+
+    def row(*names: str, needed: xr.DataArray) -> list[str]:
+        return [*names, *(_participants(float(value), most) for value in needed.transpose("trials"))]
+
+    typical: Table = {
+        "head": ["Stimuli", "Difference in points", *columns],
+        "rows": [
+            row(TITLES[str(modality)], f"{100 * difference:g}", needed=found["participants_needed"].sel(each))
+            for modality in found["modality"].values
+            for difference in found["difference"].values
+            for each in [{"modality": modality, "difference": difference}]
+        ],
+    }
+    own: Table | None = None
+    if "contrast" in found.dims:
+        pairs = [found.isel(contrast=place) for place in range(found.sizes["contrast"])]
+        own = {
+            "head": ["Model", "Other model", "Stages", "Predicted difference in points", *columns],
+            "rows": [
+                row(
+                    str(pair["model"].values),
+                    str(pair["reference"].values),
+                    str(pair["contrast_stages"].values),
+                    f"{100 * float(pair['contrast_difference']):+.1f}".replace("-", "−"),
+                    needed=pair["contrast_participants_needed"],
+                )
+                for pair in pairs
+            ],
+        }
+    return {"wanted": found.attrs["wanted"], "alpha": found.attrs["alpha"], "typical": typical, "own": own}
 
 
 @styled

@@ -16,6 +16,7 @@ FIGURES = (
     + ([f"{REPORT}/figures/vulnerability.svg"] if setup["analyses"]["vulnerability"]["models"] else [])
     + ([f"{REPORT}/figures/brain.svg"] if BRAIN["models"] else [])
     + [f"{REPORT}/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
+    + [f"{REPORT}/figures/power.svg"]
 )
 # Pages in the order of their navigation: those of metamers where there are any, of the rest what the run has.
 ANALYSED = REPORTED_TRAINING or any(
@@ -303,7 +304,11 @@ rule report:
     input:
         figures=FIGURES,
         media=[f"{REPORT}/media/{model}" for model in setup["generation_models"]],
-        leaderboard=f"{REPORT}/leaderboard.html",
+        # Pages of their own, which the others name.
+        linked=[
+            *([f"{REPORT}/beyond.html"] if setup["beyond"]["sets"] else []),
+            f"{REPORT}/leaderboard.html",
+        ],
         comparison=COMPARISON,
         acceptance=[f"{RESULTS}/acceptance/{model}.nc" for model in setup["generation_models"]],
         recognition=[path for model in setup["generation_models"] for path in recognition_of(model)],
@@ -346,7 +351,7 @@ rule report:
             name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
             for name in (
                 *("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models"),
-                *("vulnerability", "brain", "similarity"),
+                *("vulnerability", "brain", "similarity", "power"),
             )
         },
         # Without what is of one machine, or of a model card, only.
