@@ -1,11 +1,68 @@
-"""Pages of the documentation name tests that there are."""
+"""Pages of the documentation name tests that there are, and every command that they show is run by a test."""
 
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from documentation import ROOT, blocks, commands, pages
+from test_workflow import copy_of, counts, snakemake
 
-ROOT = Path(__file__).resolve().parents[1]
+# Commands that take long, or that are only begun in the documentation: what would run, in a fresh clone.
+PLANNED = {
+    "snakemake --cores N --configfile FILE": ["--configfile", "longer.yaml"],
+    "snakemake --configfile other.yaml": ["--configfile", "longer.yaml"],
+    "snakemake --cores all --configfile longer.yaml": ["--configfile", "longer.yaml"],
+    "snakemake humans --config human_data=participants mirror=FOLDER": [
+        *("humans", "--config", "human_data=participants", "mirror=mirror"),
+    ],
+    "snakemake paper --config human_data=participants mirror=FOLDER": [
+        *("paper", "--config", "human_data=participants", "mirror=mirror"),
+    ],
+    "snakemake --keep-going retrieve": ["--keep-going", "retrieve"],
+    "snakemake --cores 1 results/demo/metamers/efficientnet_lite0/block_5/0000.nc": [
+        "results/demo/metamers/efficientnet_lite0/block_5/0000.nc",
+    ],
+    "snakemake --cores all results/demo/benchmark/scale.nc": ["results/demo/benchmark/scale.nc"],
+}
+# Commands that another test runs, and which.
+RUN_BY = {
+    "git clone <this repository> && cd metamers": "test_docs.py::test_a_clone_has_what_the_next_command_needs",
+    "snakemake --cores N": "test_workflow.py::test_the_default_run",
+    "snakemake comparison": (
+        "test_workflow.py::test_a_recognition_model_that_is_changed_or_added_at_the_end_reruns_its_group_only"
+    ),
+    "snakemake report": "test_analyses.py::test_every_analysis_makes_its_files",
+    "snakemake retrieve": "test_workflow.py::test_retrieve_does_only_that",
+    "snakemake retrieve --cores 1": "test_failures.py::test_after_retrieve_no_rule_asks_for_the_network",
+    "snakemake humans": "test_workflow.py::test_humans_needs_no_model",
+    "snakemake paper": "test_paper.py::test_without_participants_only_committed_tables_are_needed",
+    "snakemake leaderboard": "test_tutorial.py::test_both_models_have_a_place_among_the_published_ones",
+    "snakemake model_card": "test_model_card.py::test_a_missing_or_unknown_name_is_said_before_a_job_starts",
+    "snakemake model_card --config model=NAME": "test_tutorial.py::test_both_models_pass_their_check",
+    "snakemake analyses": "test_analyses.py::test_every_analysis_makes_its_files",
+    "snakemake benchmark": "test_workflow.py::test_the_benchmark_says_how_much_sooner_the_match_is_reached",
+    "snakemake verify": "test_workflow.py::test_a_flipped_bit_in_any_file_is_named_and_repaired_by_a_rerun",
+    "snakemake --report report.zip": "test_workflow.py::test_the_report_of_snakemake_works_offline",
+    "snakemake --cores N --configfile config/paper.yaml": "test_workflow.py::test_the_published_study",
+    "snakemake --workflow-profile workflow/profiles/slurm": (
+        "test_workflow.py::test_the_profile_for_slurm_builds_the_same_jobs"
+    ),
+    "snakemake --cores 2 --configfile mine/run.yaml": "test_tutorial.py::test_the_rest_of_the_report_would_follow",
+    "snakemake --cores 2 --configfile mine/stimuli.yaml": "test_tutorial.py::test_own_stimuli_are_what_is_exported",
+    "sha256sum -c": "test_verify.py::test_the_manifest_is_what_sha256sum_checks",
+    "sha256sum FILE": "test_docs.py::test_a_hash_is_what_sha256sum_says",
+}
+PLACEHOLDERS = {"N", "FILE", "FOLDER", "NAME", "all", "report.zip", "other.yaml"}
+
+
+def shown() -> list[str]:
+    """Commands that no test runs by following their page, each once."""
+    followed = {command.text for command in commands() if command.followed}
+    return sorted({command.text for command in commands()} - followed)
 
 
 @pytest.mark.parametrize("page", ["hostile.md", "promises.md"])
@@ -19,3 +76,92 @@ def test_every_test_that_a_page_names_is_there(page):
             assert re.search(rf"def {found[2]}\w*\(", file.read_text()), found[0]
             named += 1
     assert named > 10
+
+
+def test_every_command_that_is_shown_is_run_by_a_test():
+    """What `make` is told and what Python is told in one line is found by its own test, whatever it is."""
+    known = PLANNED.keys() | RUN_BY.keys()
+    strange = [text for text in shown() if text not in known and not text.startswith(("make ", "python -c "))]
+    assert not strange, f"no test runs {strange}: plan them (PLANNED), or name the test that runs them (RUN_BY)"
+    assert not known - set(shown()), "no page shows these any more"
+
+
+@pytest.mark.parametrize(("command", "test"), RUN_BY.items())
+def test_the_test_that_runs_a_command_is_there_and_speaks_of_it(command, test):
+    file, name = test.split("::")
+    text = (ROOT / "tests" / file).read_text()
+    assert re.search(rf"^def {name}\(", text, flags=re.MULTILINE)
+    if command.startswith("snakemake"):
+        helpers = "\n".join((ROOT / "tests" / helper).read_text() for helper in ("test_workflow.py", "slurm.py"))
+        words = set(shlex.split(command)[1:]) - PLACEHOLDERS
+        wanted = {word.split("=")[0] for word in words if not word.isdigit() and word not in ("--cores", "--config")}
+        pages_followed = "\n".join(
+            path.read_text() for path in (ROOT / "docs").glob("*.md") if file == "test_tutorial.py"
+        )
+        assert not [word for word in wanted if word not in text + helpers + pages_followed]
+
+
+@pytest.fixture(scope="module")
+def clone(root, tmp_path_factory):
+    """A fresh clone, with the file that README.md has a longer run in, and a mirror that has nothing yet."""
+    folder = copy_of(root, tmp_path_factory.mktemp("planned"))
+    (longer,) = (
+        content for _, content in blocks((root / "README.md").read_text()) if content.startswith("# longer.yaml")
+    )
+    (folder / "longer.yaml").write_text(longer)
+    (folder / "mirror").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("arguments", sorted({tuple(arguments) for arguments in PLANNED.values()}))
+def test_a_command_that_takes_long_would_run(clone, arguments):
+    assert counts(snakemake(clone, "-n", *arguments))["total"] > 1
+
+
+@pytest.mark.parametrize("command", sorted({text for text in shown() if text.startswith("make ")}))
+def test_what_make_is_told_has_its_programs(command, tmp_path):
+    """What it would do on a fresh machine, where nothing is installed yet."""
+    making = [*shlex.split(command.replace(".venv", f"{tmp_path}/none")), "--dry-run", f"VENV={tmp_path}/none"]
+    ran = subprocess.run(making, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    programs = set(re.findall(rf"{tmp_path}/none/bin/(\S+)", ran.stdout))
+    assert programs
+    assert all((Path(sys.executable).parent / program).exists() for program in programs)
+
+
+@pytest.mark.parametrize("command", sorted({text for text in shown() if text.startswith("python -c ")}))
+def test_one_line_of_python_runs(command, tmp_path):
+    """Without the network that pretrained weights come from."""
+    line = [sys.executable, *shlex.split(command)[1:]]
+    line = [word.replace("pretrained=True", "pretrained=False") for word in line]
+    ran = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_clone_has_what_the_next_command_needs(tmp_path):
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("needs git, and a repository to clone")
+    subprocess.run(["git", "clone", "--quiet", ROOT, tmp_path / "metamers"], check=True)
+    assert {"Makefile", "Snakefile", "envs"} <= {path.name for path in (tmp_path / "metamers").iterdir()}
+
+
+def test_a_hash_is_what_sha256sum_says(tmp_path):
+    from metamers.hashes import sha256_of
+
+    (tmp_path / "weights").write_bytes(b"weights")
+    said = subprocess.run(["sha256sum", tmp_path / "weights"], capture_output=True, text=True, check=True).stdout
+    assert said.split()[0] == sha256_of(tmp_path / "weights")
+
+
+def test_every_file_that_a_page_links_to_is_there():
+    """In the repository, where pages are read too; the site's own links are MkDocs' to check."""
+    linked = 0
+    for page, text in pages().items():
+        if not (ROOT / page).is_file():
+            continue
+        for target in re.findall(r"(?<!!)\[[^\]]+\]\(([^)\s#:]+)(?:#[^)\s]*)?\)", text):
+            path = ((ROOT / page).parent / target).resolve()
+            made = path.is_relative_to(ROOT / "docs") and str(path.relative_to(ROOT)) in pages()
+            assert path.exists() or made, (page, target)
+            linked += 1
+    assert linked > 50

@@ -1,14 +1,19 @@
-"""docs/your_own_model.md does what it says: its files are written and its commands run as they stand there."""
+"""The tutorials do what they say: their files are written and their commands run as they stand there."""
 
 import os
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from test_workflow import copy_of
+import soundfile
+from documentation import FOLLOWED, blocks
+from PIL import Image
+from test_workflow import copy_of, counts, snakemake
 
 from metamers import files
 from metamers.names import INPUT_STAGE
@@ -16,30 +21,51 @@ from metamers.names import INPUT_STAGE
 ADD = "add to "
 
 
-def blocks(text: str) -> list[tuple[str, str]]:
-    """(language, content) of every fenced block."""
-    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+PROGRAMS = {"python": [sys.executable], "snakemake": [sys.executable, "-m", "snakemake"]}
+
+
+def follow(text: str, folder: Path) -> str:
+    """Do what a page says, block by block, and give what its commands said."""
+    said = []
+    for language, content in blocks(text):
+        first, rest = content.split("\n", 1)
+        first = first.removeprefix("# ")
+        if language in ("yaml", "python", "csv"):
+            path = folder / first.removeprefix(ADD)
+            path.parent.mkdir(exist_ok=True)
+            old = path.read_text() if first.startswith(ADD) else ""
+            path.write_text(f"{old}\n{content}" if language != "csv" else rest)
+        elif language == "bash":
+            for line in content.splitlines():
+                program, *arguments = shlex.split(line)
+                command = [*PROGRAMS[program], *arguments]
+                environment = os.environ | {"OMP_NUM_THREADS": "1"}
+                ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+                assert ran.returncode == 0, (line, (ran.stdout + ran.stderr)[-5000:])
+                said.append(ran.stdout)
+    return "".join(said)
+
+
+def page(root: Path, name: str) -> str:
+    """A page that is said to be followed."""
+    assert f"docs/{name}" in FOLLOWED
+    return (root / "docs" / name).read_text(encoding="utf-8")
+
+
+def test_every_page_that_is_said_to_be_followed_is(request):
+    followers = "".join(Path(request.path).read_text().split("# Pages")[1:])
+    assert [name for name in FOLLOWED if f'"{Path(name).name}"' not in followers] == []
+
+
+# Pages
 
 
 @pytest.fixture(scope="module")
 def followed(root, tmp_path_factory):
-    """The folder of somebody who followed the tutorial."""
+    """The folder of somebody who followed the tutorial on one's own model."""
     folder = copy_of(root, tmp_path_factory.mktemp("tutorial"))
-    text = (root / "docs" / "your_own_model.md").read_text(encoding="utf-8")
-    tutorial, _ = text.split("# As a module of your workflow")
-    for language, content in blocks(tutorial):
-        first = content.splitlines()[0].removeprefix("# ")
-        if language in ("yaml", "python"):
-            path = folder / first.removeprefix(ADD)
-            path.parent.mkdir(exist_ok=True)
-            old = path.read_text() if first.startswith(ADD) else ""
-            path.write_text(f"{old}\n{content}")
-        elif language == "bash":
-            for line in content.splitlines():
-                command = [sys.executable, "-m", *shlex.split(line)]
-                environment = os.environ | {"OMP_NUM_THREADS": "1"}
-                ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-                assert ran.returncode == 0, (line, (ran.stdout + ran.stderr)[-5000:])
+    tutorial, _ = page(root, "your_own_model.md").split("# As a module of your workflow")
+    follow(tutorial, folder)
     return folder
 
 
@@ -64,3 +90,40 @@ def test_both_models_have_a_place_among_the_published_ones(followed):
     predicted = files.load(followed / "results/mine/comparison/predicted_human.nc")
     assert INPUT_STAGE in predicted["stage"].values
     assert (own["stages"] == own.index.map({"my_timm_model": 4, "my_python_model": 5})).all()
+
+
+def test_the_rest_of_the_report_would_follow(followed):
+    jobs = counts(snakemake(followed, "-n", "--configfile", "mine/run.yaml"))
+    assert jobs["report"] == 1
+    assert "synthesize" not in jobs
+
+
+def test_the_first_run_ends_with_metamers_that_match(root, tmp_path):
+    said = follow(page(root, "first_run.md"), copy_of(root, tmp_path))
+    errors = re.findall(r"^(\w+): normalized error (\S+) at first, (\S+) in the end$", said, flags=re.MULTILINE)
+    assert [stage for stage, _, _ in errors] == ["block_1", "block_11", "logits"]
+    assert all(float(after) < float(before) / 2 for _, before, after in errors)
+    assert (tmp_path / "results/first/report/index.html").is_file()
+    exported = tmp_path / "results/first/exported"
+    assert len(list((exported / "metamers/efficientnet_lite0/logits").glob("*.png"))) == 3
+    assert list((exported / "datasets/imagenet_photographs").glob("*.png"))
+
+
+def test_own_stimuli_are_what_is_exported(root, tmp_path):
+    """The page's reader has pictures and recordings; here there are patterns and noise under their names."""
+    folder, rng = copy_of(root, tmp_path), np.random.default_rng(0)
+    for kind in ("images", "sounds"):
+        (folder / "mine" / kind).mkdir(parents=True)
+    for name in ("bridge", "tower"):
+        values = rng.integers(0, 255, (5, 6, 3), np.uint8).repeat(60, axis=0).repeat(60, axis=1)
+        Image.fromarray(values).save(folder / f"mine/images/{name}.png")
+    for name in ("apple", "bird"):
+        soundfile.write(folder / f"mine/sounds/{name}.wav", 0.3 * rng.standard_normal(16_000), 16_000)
+    said = follow(page(root, "your_own_stimuli.md"), folder)
+    exported = folder / "results/own_stimuli/exported/datasets"
+    assert {path.name for path in (exported / "my_images").glob("*.png")} == {"bridge.png", "tower.png"}
+    assert {path.name for path in (exported / "my_sounds").glob("*.wav")} == {"apple.wav", "bird.wav"}
+    sound, rate_hz = soundfile.read(exported / "my_sounds/apple.wav")
+    assert (len(sound), rate_hz) == (20_000, 20_000)
+    jobs = counts(said)  # of the whole run, which the page ends with
+    assert jobs["recognize_vision_0"] == jobs["recognize_audio_0"] == 1
