@@ -22,12 +22,15 @@ PLANNED = {
     "snakemake paper --config human_data=participants mirror=FOLDER": [
         *("paper", "--config", "human_data=participants", "mirror=mirror"),
     ],
+    "snakemake power": ["power"],
+    "snakemake --cores 2 beyond --configfile more.yaml": ["beyond", "--configfile", "more.yaml"],
     "snakemake --keep-going retrieve": ["--keep-going", "retrieve"],
     "snakemake --cores 1 results/demo/metamers/efficientnet_lite0/block_5/0000.nc": [
         "results/demo/metamers/efficientnet_lite0/block_5/0000.nc",
     ],
     "snakemake --cores all results/demo/benchmark/scale.nc": ["results/demo/benchmark/scale.nc"],
 }
+EXPERIMENT = "test_experiment.py::test_people_take_part_and_their_answers_come_to_the_analysis_of_variance"
 # Commands that another test runs, and which.
 RUN_BY = {
     "git clone <this repository> && cd metamers": "test_docs.py::test_a_clone_has_what_the_next_command_needs",
@@ -44,6 +47,14 @@ RUN_BY = {
     "snakemake model_card": "test_model_card.py::test_a_missing_or_unknown_name_is_said_before_a_job_starts",
     "snakemake model_card --config model=NAME": "test_tutorial.py::test_both_models_pass_their_check",
     "snakemake analyses": "test_analyses.py::test_every_analysis_makes_its_files",
+    "snakemake beyond": "test_beyond_run.py::test_every_part_makes_its_files",
+    "snakemake experiment": EXPERIMENT,
+    "snakemake --cores 2 experiment": EXPERIMENT,
+    "snakemake --cores 1 retrieve_jspsych": EXPERIMENT,
+    "snakemake --cores 2 humans --configfile people.yaml": EXPERIMENT,
+    "python scripts/experiment_serve.py results/demo/experiment answers/demo --address 0.0.0.0 --name lab.example": (
+        "test_experiment_server.py::test_no_answer_that_was_acknowledged_is_lost_when_the_server_is_killed"
+    ),
     "snakemake benchmark": "test_workflow.py::test_the_benchmark_says_how_much_sooner_the_match_is_reached",
     "snakemake verify": "test_workflow.py::test_a_flipped_bit_in_any_file_is_named_and_repaired_by_a_rerun",
     "snakemake --report report.zip": "test_workflow.py::test_the_report_of_snakemake_works_offline",
@@ -56,6 +67,7 @@ RUN_BY = {
     "sha256sum -c": "test_verify.py::test_the_manifest_is_what_sha256sum_checks",
     "sha256sum FILE": "test_docs.py::test_a_hash_is_what_sha256sum_says",
 }
+HELPERS = ("test_workflow.py", "slurm.py", "shown.py")  # that run commands for tests
 PLACEHOLDERS = {"N", "FILE", "FOLDER", "NAME", "all", "report.zip", "other.yaml"}
 
 
@@ -92,7 +104,7 @@ def test_the_test_that_runs_a_command_is_there_and_speaks_of_it(command, test):
     text = (ROOT / "tests" / file).read_text()
     assert re.search(rf"^def {name}\(", text, flags=re.MULTILINE)
     if command.startswith("snakemake"):
-        helpers = "\n".join((ROOT / "tests" / helper).read_text() for helper in ("test_workflow.py", "slurm.py"))
+        helpers = "\n".join((ROOT / "tests" / helper).read_text() for helper in HELPERS)
         words = set(shlex.split(command)[1:]) - PLACEHOLDERS
         wanted = {word.split("=")[0] for word in words if not word.isdigit() and word not in ("--cores", "--config")}
         pages_followed = "\n".join(
@@ -103,12 +115,11 @@ def test_the_test_that_runs_a_command_is_there_and_speaks_of_it(command, test):
 
 @pytest.fixture(scope="module")
 def clone(root, tmp_path_factory):
-    """A fresh clone, with the file that README.md has a longer run in, and a mirror that has nothing yet."""
+    """A fresh clone, with the runs that pages show, and a mirror that has nothing yet."""
     folder = copy_of(root, tmp_path_factory.mktemp("planned"))
-    (longer,) = (
-        content for _, content in blocks((root / "README.md").read_text()) if content.startswith("# longer.yaml")
-    )
-    (folder / "longer.yaml").write_text(longer)
+    for page, name in (("README.md", "longer.yaml"), ("docs/beyond.md", "more.yaml")):
+        (settings,) = (text for _, text in blocks((root / page).read_text()) if text.startswith(f"# {name}"))
+        (folder / name).write_text(settings)
     (folder / "mirror").mkdir()
     return folder
 
