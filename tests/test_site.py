@@ -275,6 +275,8 @@ def test_a_section_that_is_gone_is_said():
 
 def test_an_equation_that_is_not_understood_is_named():
     assert "<mfrac><mi>a</mi><mi>b</mi></mfrac>" in equations.mathml(r"\frac{a}{b}", block=False)
+    # An index stands beside an accented letter, not below it.
+    assert '<msub><mover accent="true"><mi>m</mi>' in equations.mathml(r"{\hat{m}}_k", block=False)
     with pytest.raises(ValueError, match="notthere"):
         equations.mathml(r"\notthere", block=True)
 
