@@ -1,4 +1,4 @@
-/** What participants read, but for their consent, in one place, to be put into another language. */
+/** What participants read between the questions, which stand in the plugins that ask them; consent is its own file. */
 
 export const HOW = {
   vision: `<p>Look at the cross. A picture appears there, very briefly. Then choose what was in it, also if you have
