@@ -8,9 +8,8 @@ from metamers import files
 from metamers.beyond_page import SHOWN, Gallery, gallery, parts_of
 from metamers.logs import log_to
 from metamers.names import stage_path
-from metamers.pages import render
+from metamers.pages import render, svg_uri
 from metamers.report_figures import svg
-from metamers.report_gallery import svg_uri
 from metamers.stimuli import MODALITIES
 
 log_to(snakemake.log[0])

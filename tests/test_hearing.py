@@ -75,7 +75,7 @@ def test_of_the_waveform_the_metamer_is_the_sound(words, procedure, registered):
     entry = registered["cochcnn9_standard"] | {"weights": {"random": 0}}
     model = models.load_model("cochcnn9", entry, None, CPU)
     metamers, _ = synthesize(model, "input", words, starts(2, 20_000), "one_cycle", procedure)
-    assert match(words[0].numpy(), metamers[0].numpy())["normalized_error"] < 0.02
+    assert match(words[0].numpy(), metamers[0].numpy())["normalized_error"] < 0.05
 
 
 @pytest.mark.parametrize(

@@ -481,7 +481,7 @@ def append(path: Path, text: str = "\n\nUNUSED = 1\n") -> None:
     path.write_text(path.read_text() + text)
 
 
-AFTER_COMPARISON = {"report_model", "report", "leaderboard", "all", "total"}
+AFTER_COMPARISON = {"report_model", "report", "leaderboard", "power", "all", "total"}
 AFTER_RECOGNITION = {
     "recognize_vision_0",
     "compare_recognizability",

@@ -20,7 +20,7 @@ from metamers.beyond_figures import (
 )
 from metamers.beyond_plan import NOISE
 from metamers.images import eight_bit
-from metamers.report_gallery import data_uri
+from metamers.pages import data_uri
 from metamers.report_tables import ABSENT, Table, number, percent, significant
 from metamers.sounds import sixteen_bit
 

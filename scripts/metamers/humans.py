@@ -158,9 +158,8 @@ def read_judgement(path: str | Path, layers: Iterable[str], answers: str, averag
         stated = content[average][layer]
         mean = proportions[layer]
         if not isinstance(stated, float) or not np.isclose(stated, mean):  # np.float64 is a float
-            raise ValueError(
-                f"{path}: {average}: {layer}: found {short(stated)}, wanted {mean}, the mean of the answers"
-            )
+            found = stated if isinstance(stated, float) else short(stated)
+            raise ValueError(f"{path}: {average}: {layer}: found {found}, wanted {mean}, the mean of the answers")
     return proportions
 
 

@@ -1,5 +1,6 @@
 """Pages: HTML out of templates, which lie beside this module and in ``site``, everything they are given escaped."""
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from metamers.report_tables import number, percent, significant
 
 SITE = Path(__file__).with_name("site")  # of the report: templates, and what goes into its folder as it is
 TEMPLATES = (Path(__file__).parent, SITE)
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Bytes as an address that holds them, for pages of one file."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def svg_uri(figure: bytes) -> str:
