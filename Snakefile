@@ -85,7 +85,7 @@ rule comparison:
 
 rule experiment:
     input:
-        EXPERIMENT,
+        every_experiment,
 
 
 rule paper:

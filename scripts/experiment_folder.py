@@ -1,6 +1,7 @@
 """Make experiment/<modality>/, the experiment that people take part in, and experiment/<modality>.nc, who is shown
 what."""
 
+import hashlib
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 from metamers import files, manifest
 from metamers.experiment_design import experiment_design, usable_metamers
 from metamers.experiment_folder import PAGE, category_icons, page_settings, picture_of_word, write_folder
+from metamers.hashes import sha256_of
 from metamers.logs import log_to
 from metamers.names import NATURAL, stage_path
 from metamers.stimuli import MODALITIES
@@ -45,8 +47,6 @@ logger.info("%d orders of %d trials, %d exhibits", *design["shown"].shape, len(d
 
 icons = category_icons(params.icons, answers) if modality == "vision" else {}
 in_folder = {category: f"icons/{number}{path.suffix}" for number, (category, path) in enumerate(icons.items())}
-known = page_settings(design, modality, answers, settings, in_folder)
-design.attrs |= {"design": known["design"], "headphone_trials": known["headphones"]["trials"]}
 
 
 def source(exhibit: xr.Dataset) -> Path | Image.Image:
@@ -60,9 +60,18 @@ def source(exhibit: xr.Dataset) -> Path | Image.Image:
     return Path(folder) / stage_path(stage) / f"{stimulus}_{int(exhibit['seed'])}{suffix}"
 
 
+def content_of(shown: Path | Image.Image) -> str:
+    """SHA-256 of a file, or of a picture's values."""
+    return hashlib.sha256(shown.tobytes()).hexdigest() if isinstance(shown, Image.Image) else sha256_of(shown)
+
+
 if modality == "vision":
     with Image.open(Path(given.natural) / f"{next(iter(natural))}{suffix}") as first:
         size = first.size[0]
+sources = [source(design.isel(exhibit=number)) for number in range(design.sizes["exhibit"])]
+contents = [*map(content_of, sources), sha256_of(given.consent)]
+known = page_settings(design, modality, answers, settings, in_folder, contents)
+design.attrs |= {"design": known["design"], "headphone_trials": known["headphones"]["trials"]}
 folder = Path(snakemake.output.folder)
 write_folder(
     folder,
@@ -70,7 +79,7 @@ write_folder(
     jspsych=Path(given.jspsych[0]),
     consent=Path(given.consent),
     known=known,
-    stimuli={name: source(design.isel(exhibit=number)) for number, name in enumerate(known["exhibits"])},
+    stimuli=dict(zip(known["exhibits"], sources, strict=True)),
     icons={place: icons[category] for category, place in in_folder.items()},
     address=params.address,
     seed=snakemake.config["seed"],

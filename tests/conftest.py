@@ -1,6 +1,7 @@
 """What several tests need."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,11 @@ def jspsych(root, pytestconfig) -> Path:
     lock = root / "experiment" / "package-lock.json"
     folder = Path(pytestconfig.cache.mkdir(f"jspsych-{sha256_of(lock)[:16]}")) / "files"
     if not folder.is_dir():
+        partial = folder.with_name(f"{os.getpid()}.partial")
         try:
-            install_jspsych(lock, folder)
+            install_jspsych(lock, partial)
         except RuntimeError as error:
             pytest.skip(f"npm cannot fetch jsPsych here: {str(error)[-300:]}")
+        with suppress(OSError):  # another process was first
+            partial.rename(folder)
     return folder

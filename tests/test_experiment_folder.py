@@ -87,7 +87,7 @@ def made(root, folder, known, **changed):
 
 
 def test_the_page_learns_nothing_of_what_is_shown_but_in_the_practice(root, design, tmp_path):
-    known = page_settings(design, "vision", CATEGORIES, SETTINGS, {})
+    known = page_settings(design, "vision", CATEGORIES, SETTINGS, {}, ["1"])
     made(root, tmp_path / "vision", known)
     everything = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "vision").rglob("*")}
     told = " ".join(everything) + (tmp_path / "vision" / "design.json").read_text()
@@ -101,7 +101,7 @@ def test_the_page_learns_nothing_of_what_is_shown_but_in_the_practice(root, desi
 
 
 def test_every_file_that_a_page_names_is_there_but_those_of_its_host(root, design, tmp_path):
-    known = page_settings(design, "vision", CATEGORIES, SETTINGS, {})
+    known = page_settings(design, "vision", CATEGORIES, SETTINGS, {}, ["1"])
     made(root, tmp_path / "vision", known)
     missing = {}
     for page in ("index.html", "jatos.html", "pavlovia.html"):
@@ -128,17 +128,20 @@ def test_no_file_names_another_host(root):
 
 
 def test_answers_go_where_the_configuration_says(root, design, tmp_path):
-    made(root, tmp_path / "vision", page_settings(design, "vision", CATEGORIES, SETTINGS, {}), address="/answers")
+    made(
+        root, tmp_path / "vision", page_settings(design, "vision", CATEGORIES, SETTINGS, {}, ["1"]), address="/answers"
+    )
     assert json.loads((tmp_path / "vision" / "answers.json").read_text()) == {"to": "browser", "address": "/answers"}
 
 
 def test_another_way_of_showing_is_another_design(design):
-    one = page_settings(design, "vision", CATEGORIES, SETTINGS, {})["design"]
-    assert page_settings(design, "vision", CATEGORIES, SETTINGS, {})["design"] == one
-    assert page_settings(design, "vision", CATEGORIES, SETTINGS | {"image_ms": 9}, {})["design"] != one
+    one = page_settings(design, "vision", CATEGORIES, SETTINGS, {}, ["1"])["design"]
+    assert page_settings(design, "vision", CATEGORIES, SETTINGS, {}, ["2"])["design"] != one  # another picture
+    assert page_settings(design, "vision", CATEGORIES, SETTINGS, {}, ["1"])["design"] == one
+    assert page_settings(design, "vision", CATEGORIES, SETTINGS | {"image_ms": 9}, {}, ["1"])["design"] != one
     conditions = {("some_model", "some_stage"): 0}
     other = experiment_design(STIMULI, dict.fromkeys(STIMULI, conditions), 1, ["bee"], 4, 1)
-    assert page_settings(other, "vision", CATEGORIES, SETTINGS, {})["design"] != one
+    assert page_settings(other, "vision", CATEGORIES, SETTINGS, {}, ["1"])["design"] != one
 
 
 def test_icons_are_of_every_category_or_none(tmp_path):

@@ -35,7 +35,7 @@ def made(root, tmp_path_factory):
     """A run's folder experiment/, and the design of what it shows."""
     folder = tmp_path_factory.mktemp("run") / "experiment"
     design = experiment_design(NAMES, {name: {("m", "one"): 0, ("m", "two"): 0} for name in NAMES}, 1, ["a"], 4, 0)
-    known = page_settings(design, "vision", ["a", "b"], SETTINGS, {})
+    known = page_settings(design, "vision", ["a", "b"], SETTINGS, {}, [])
     jspsych = tmp_path_factory.mktemp("jspsych")
     (jspsych / "jspsych.js").write_text("")
     write_folder(
@@ -90,7 +90,14 @@ def post(server, action, content, **headers):
 
 
 def row_of(begun, known, step, **more):
-    return {"participant": begun["participant"], "design": known["design"], "step": step, "answer": "a", **more}
+    row = {key: begun[key] for key in ("participant", "order")} | {
+        "design": known["design"],
+        "step": step,
+        "answer": "a",
+    }
+    if step.startswith("trial-"):
+        row["exhibit"] = known["exhibits"][known["orders"][begun["order"]][int(step.removeprefix("trial-"))]]
+    return row | more
 
 
 def test_the_page_and_its_files_are_given_out(served, made):
@@ -213,6 +220,10 @@ def test_rows_of_other_steps_participants_and_designs_are_refused(served, made):
         ({"step": "headphones-0"}, 400),  # pictures have no such check
         ({"participant": other["participant"]}, 400),
         ({"design": "another"}, 409),
+        ({"order": good["order"] + 1}, 400),
+        ({"exhibit": "another.png"}, 400),
+        ({"answer": "none"}, 400),
+        ({"answer": None}, 400),
     ]:
         assert post(served, "keep", {"participant": name, "row": good | changed})[0] == status
     assert post(served, "keep", {"participant": name, "row": None})[0] == 400
@@ -253,10 +264,24 @@ def test_an_order_of_somebody_who_went_away_is_given_again(tmp_path, monkeypatch
     now = time.time()
     monkeypatch.setattr(store.time, "time", lambda: now)
     assert [store.begin(path, None, 3)["order"] for _ in range(2)] == [0, 1]
-    ended = store.begin(path, None, 3)
-    store.end(path, ended["participant"])
+    finished = store.begin(path, None, 3)
+    store.keep(path, finished["participant"], "trial-0", {})
+    store.end(path, finished["participant"], 1)
+    with pytest.raises(store.StoreError, match="they have ended"):
+        store.keep(path, finished["participant"], "trial-1", {})
     monkeypatch.setattr(store.time, "time", lambda: now + store.AWAY_AFTER_S + 1)
     assert [store.begin(path, None, 3)["order"] for _ in range(3)] == [0, 1, 0]
+
+
+def test_who_is_not_asked_to_the_end_leaves_their_order_to_another(tmp_path):
+    path = tmp_path / "answers.sqlite"
+    store.prepare(path, "d")
+    for failed in range(6):
+        begun = store.begin(path, None, 2)
+        store.keep(path, begun["participant"], "trial-0", {})
+        if failed % 2 == 0:
+            assert begun["order"] == failed // 2 % 2
+        store.end(path, begun["participant"], 1 if failed % 2 else 9)
 
 
 def test_answers_to_another_design_are_not_mixed_in(tmp_path):

@@ -140,7 +140,12 @@ def category_icons(folder: str | None, categories: Sequence[str]) -> dict[str, P
 
 
 def page_settings(
-    design: xr.Dataset, modality: str, categories: Sequence[str], settings: Mapping[str, Any], icons: Mapping[str, str]
+    design: xr.Dataset,
+    modality: str,
+    categories: Sequence[str],
+    settings: Mapping[str, Any],
+    icons: Mapping[str, str],
+    contents: Sequence[str],
 ) -> dict[str, Any]:
     """What the page has to know, for ``design.json``.
 
@@ -156,6 +161,8 @@ def page_settings(
         ``experiment.<modality>`` of the configuration.
     icons
         Category → its icon's place in the folder.
+    contents
+        SHA-256 of what each exhibit shows, and of whatever else makes it another experiment.
 
     Returns
     -------
@@ -179,7 +186,7 @@ def page_settings(
         "headphones": settings.get("headphones", {"trials": 0, "at_least": 0}),
         "practice": {**settings["practice"], "categories": practised},
     }
-    what = {"shown": content_sha256(design), "how": json.dumps(known, sort_keys=True)}
+    what = {"shown": content_sha256(design), "how": json.dumps(known, sort_keys=True), "contents": json.dumps(contents)}
     return {"design": combined_sha256(what)[:16], **known}
 
 

@@ -94,13 +94,28 @@ class Experiment:
             raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted a step of this experiment")
         if row.get("design") != self.design["design"]:
             raise Refused(HTTPStatus.CONFLICT, "the page is of another design; reload it")
+        self._check(row, store.order_of(self.answers, participant))
         store.keep(self.answers, participant, row["step"], row)
         return {}
+
+    def _check(self, row: Mapping[str, Any], order: int) -> None:
+        """A row is of the participant's order; of a trial it has what was shown there, and an answer that there is."""
+        wanted: dict[str, Any] = {"order": order}
+        if row["step"].startswith("trial-"):
+            shown = self.design["orders"][order][int(row["step"].removeprefix("trial-"))]
+            wanted["exhibit"] = self.design["exhibits"][shown]
+            if row.get("answer") not in self.design["categories"]:
+                raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an answer that is one of the categories")
+        elif not isinstance(row.get("answer"), str):
+            raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an answer")
+        for name, value in wanted.items():
+            if row.get(name) != value:
+                raise Refused(HTTPStatus.BAD_REQUEST, f"row: {name}: wanted what this participant was shown")
 
     def end(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A participant has finished: from now on their answers lie in the folder, too."""
         participant = _participant(asked)
-        store.end(self.answers, participant)
+        store.end(self.answers, participant, len(self.steps))
         store.export(self.answers, [participant], self.exported)
         return {}
 

@@ -22,13 +22,15 @@ MOST_PARTICIPANTS = 100_000
 TABLES = """
 CREATE TABLE IF NOT EXISTS design (name TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS participant
-    (name TEXT PRIMARY KEY, place INTEGER NOT NULL, heard REAL NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
+    (name TEXT PRIMARY KEY, place INTEGER NOT NULL, heard REAL NOT NULL,
+     ended INTEGER NOT NULL DEFAULT 0, finished INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS answer
     (participant TEXT NOT NULL REFERENCES participant, step TEXT NOT NULL, content TEXT NOT NULL,
      PRIMARY KEY (participant, step));
 """
 
-TAKEN = "SELECT place, COUNT(*) FROM participant WHERE ended OR heard > ? GROUP BY place"
+# Whoever was not asked to the end leaves their order to another.
+TAKEN = "SELECT place, COUNT(*) FROM participant WHERE finished OR (NOT ended AND heard > ?) GROUP BY place"
 
 
 class StoreError(ValueError):
@@ -89,7 +91,7 @@ def begin(path: Path, participant: str | None, orders: int) -> dict[str, Any]:
     -------
     dict
         ``participant``, a new name for a new one; ``order``, for a new one that which the fewest have taken, not
-        counting those who went away; ``rows``, what they have answered.
+        counting those who went away or were not asked to the end; ``rows``, what they have answered.
 
     Raises
     ------
@@ -112,25 +114,44 @@ def begin(path: Path, participant: str | None, orders: int) -> dict[str, Any]:
     return {"participant": name, "order": place, "rows": []}
 
 
+def order_of(path: Path, participant: str) -> int:
+    """The order of a participant who has not ended.
+
+    Raises
+    ------
+    StoreError
+        When there is nobody of that name.
+    """
+    with _opened(path) as connection:
+        known = connection.execute(
+            "SELECT place FROM participant WHERE name = ? AND NOT ended", (participant,)
+        ).fetchone()
+    if known is None:
+        raise StoreError("nobody of that name has begun, or they have ended")
+    return known[0]
+
+
 def keep(path: Path, participant: str, step: str, row: Mapping[str, Any]) -> None:
     """Keep an answer. What is answered twice, as after a reply that got lost, counts as it was answered first.
 
     Raises
     ------
     StoreError
-        When nobody of that name has begun.
+        When nobody of that name has begun, or they have ended.
     """
     with _opened(path) as connection:
-        heard = connection.execute("UPDATE participant SET heard = ? WHERE name = ?", (time.time(), participant))
-        if not heard.rowcount:
-            raise StoreError("nobody of that name has begun")
+        query = "UPDATE participant SET heard = ? WHERE name = ? AND NOT ended"
+        if not connection.execute(query, (time.time(), participant)).rowcount:
+            raise StoreError("nobody of that name has begun, or they have ended")
         connection.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?)", (participant, step, json.dumps(row)))
 
 
-def end(path: Path, participant: str) -> None:
-    """A participant has finished: the next one at the same browser is another."""
+def end(path: Path, participant: str, steps: int) -> None:
+    """A participant has ended, and finished if they answered so many steps; the next at that browser is another."""
     with _opened(path) as connection:
-        connection.execute("UPDATE participant SET ended = 1 WHERE name = ?", (participant,))
+        query = "SELECT COUNT(*) FROM answer WHERE participant = ?"
+        finished = connection.execute(query, (participant,)).fetchone()[0] >= steps
+        connection.execute("UPDATE participant SET ended = 1, finished = ? WHERE name = ?", (finished, participant))
 
 
 def _rows(connection: sqlite3.Connection, participant: str) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Answers of one's own people: read, checked against the design, excluded where a check was not passed, and counted.
 
-Files come from browsers, so nothing in them is trusted: whether an answer is right is known from the design alone,
-and an answer counts only where the design has its exhibit. What comes out has the form of the published experiments
+Files come from browsers, so nothing in them is trusted: whether an answer to a stimulus is right is known from the
+design alone, and an answer counts only where the design has its exhibit. Of the headphone check only the browser knows
+which tone was the softest: who wants to can get through it. What comes out has the form of the published experiments
 (``metamers.humans``), and goes where these go.
 """
 

@@ -48,8 +48,10 @@ def overview_figure(points: Sequence[Point], models: Mapping[str, Mapping[str, A
         if not few:
             depth = np.linspace(0, 1, 50)
             own = [curve[curve[:, 0] >= 0] for curve in curves.values()]
-            mean = np.mean([np.interp(depth, *curve.T) for curve in own if len(curve)], axis=0)
-            axes.plot(depth, mean, color=KIND_COLOURS[2], linewidth=3, label=f"mean of {len(names)} models", zorder=4)
+            curved = [np.interp(depth, *curve.T) for curve in own if len(curve)]
+            if curved:  # of some model a metamer was accepted
+                style = {"color": KIND_COLOURS[2], "linewidth": 3, "zorder": 4}
+                axes.plot(depth, np.mean(curved, axis=0), label=f"mean of {len(curved)} models", **style)
         _, people = published_curves(relation, modality)
         axes.plot(*people, "--", color=FAINT, linewidth=2, label="people, mean of the published models", zorder=2)
         chance = 1 / models[names[0]]["categories"]

@@ -393,6 +393,16 @@ def judged_by_others(people):
     ]
 
 
+def every_experiment(_wildcards):
+    """Input function: the experiments of the run, of which there must be one."""
+    if not EXPERIMENT:
+        raise ConfigurationError(
+            "experiment: there is nothing to show: name generation models that are also among recognition_models, and have "
+            "stages after the input, in experiment.generation_models"
+        )
+    return EXPERIMENT
+
+
 def what_people_are_shown(wildcards):
     """Input function, of nothing: an experiment that the run does not have is refused before its first job."""
     if wildcards.modality not in setup["shown"]:
