@@ -39,6 +39,7 @@ relation, contrasts = compared["humans_vs_models"], compared.get("contrasts")
 acceptance = {Path(path).stem: files.load(path) for path in given.acceptance}
 nulls = {Path(path).stem: files.load(path) for path in given.nulls}
 brain = {Path(path).stem: files.load(path) for path in given.brain}
+people = {Path(path).stem: files.load(path) for path in given.people}
 recognition = {model: {} for model in acceptance}
 for path in map(Path, given.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
@@ -89,6 +90,8 @@ pages = site(
         judges=params.judges,
         relation=relation,
         anova=compared.get("anova"),
+        people=people,
+        people_compared=compared.get("people_vs_models"),
         contrasts=contrasts,
         power=compared["power"],
         trained={Path(path).stem: files.load(path) for path in given.training},

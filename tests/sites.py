@@ -302,6 +302,7 @@ class Run:
             **self.paths,
             training=[],
             vulnerability=[],
+            people=[],
         )
         output = Given(
             pages=[str(self.report / f"{name}.html") for name in names],

@@ -173,6 +173,8 @@ def context(models, relation, written, **changed) -> dict:
         "judges": {judge: {"modality": "vision", "references": ["one paper"]} for judge in JUDGES},
         "relation": relation,
         "anova": None,
+        "people": {},
+        "people_compared": None,
         "contrasts": None,
         "power": simulated_power(),
         "trained": {},
@@ -494,3 +496,27 @@ def test_contrasts_are_said_as_their_intervals_are(relation, written):
     assert "Of no single stage" in words
     assert "too few metamers of both were accepted" in words
     assert "nan" not in words.lower()
+
+
+def test_where_one_s_own_people_were_asked_the_pages_say_so(model, relation, written, drawn):
+    human = np.array([[[[0.5, 1.0]], [[0.25, 1.0]]]]).reshape(2, 1, 1, 2)
+    people = xr.Dataset(
+        {
+            "proportion_correct": (("participant", "generation_model", "stage", "observer"), human),
+            "stage_number": (("generation_model", "stage"), [[0]]),
+            "excluded": ("exclusion", [2]),
+        },
+        coords={
+            "generation_model": ["net_a"],
+            "stage": [HOSTILE],
+            "observer": list(OBSERVERS),
+            "exclusion": ["practice"],
+        },
+    )
+    asked = text_of([model], relation, written, charts=drawn, people={HOSTILE: people})
+    words = Elements(asked).words
+    assert "your own people were asked" in words
+    assert "nobody has been asked" not in words
+    assert "2 participants; left out: 2 for practice" in words
+    assert HOSTILE in words
+    assert "nobody has been asked" in Elements(text_of([model], relation, written, charts=drawn)).words

@@ -17,6 +17,7 @@ from metamers.report_brain import brain_context
 from metamers.report_browser import link
 from metamers.report_contrasts import contrasts_context
 from metamers.report_figures import with_interval
+from metamers.report_people import people_context, without_people
 from metamers.report_points import TITLES as MEASURE_TITLES
 from metamers.report_power import power_context
 from metamers.report_provenance import as_yaml
@@ -212,6 +213,8 @@ def site_context(
     judges: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
     anova: xr.Dataset | None,
+    people: Mapping[str, xr.Dataset],
+    people_compared: xr.Dataset | None,
     contrasts: xr.Dataset | None,
     power: xr.Dataset,
     trained: Mapping[str, xr.Dataset],
@@ -242,6 +245,8 @@ def site_context(
     relation, anova, contrasts
         What ``humans_vs_models``, ``human_against_model`` and ``contrasts`` give, the second where there are
         participants, the third where models are compared.
+    people, people_compared
+        What ``humans_people`` and ``compare_people_vs_models`` make of one's own people; may be empty, and None.
     power
         What ``metamers.power.power_dataset`` gives.
     trained
@@ -264,6 +269,7 @@ def site_context(
         What of the run's configuration gives the same run on any machine.
     """
     modalities = list(dict.fromkeys(model["modality"] for model in models))
+    published = without_people(anova, people) if anova is not None else None
     training = None
     if trained:
         training = {
@@ -289,7 +295,11 @@ def site_context(
         "vulnerability": vulnerability_table(vulnerability) if vulnerability else None,
         "brain": brain_context(brain) if brain else None,
         "similarities": [name.removeprefix("similarity_") for name in figures if name.startswith("similarity_")],
-        "tables": {"relation": relation_table(relation), "anova": anova_table(anova) if anova is not None else None},
+        "people": people_context(people, people_compared, anova),
+        "tables": {
+            "relation": relation_table(relation),
+            "anova": anova_table(published) if published is not None else None,
+        },
         "figures": set(figures),
         "points": {name: chart["datasets"]["points"] for name, chart in charts.items()},
         "captions": {

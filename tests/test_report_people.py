@@ -1,0 +1,72 @@
+"""One's own people in the report: what is shown of them is theirs, and what is not is not."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers.compare import CORRELATIONS
+from metamers.report_people import people_context, people_table, without_people
+
+EFFECTS = ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
+
+
+@pytest.fixture
+def answers():
+    """Two participants, about two models, of which the second has one stage less."""
+    human = np.array([[[1, 0.5], [1, np.nan]], [[1, 0.25], [0.5, np.nan]]])
+    model = np.where(np.isnan(human), np.nan, 1.0)
+    dims = ("participant", "generation_model", "stage", "observer")
+    return xr.Dataset(
+        {
+            "proportion_correct": (dims, np.stack([human, model], axis=-1)),
+            "stage_number": (("generation_model", "stage"), [[0, 1], [0, -1]]),
+            "excluded": ("exclusion", [0, 3]),
+        },
+        coords={
+            "generation_model": ["net_a", "net_b"],
+            "stage": ["natural", "one"],
+            "observer": ["human", "model"],
+            "exclusion": ["practice", "catch trials"],
+        },
+    )
+
+
+@pytest.fixture
+def tested():
+    """A test of one's own people, and one of a published experiment."""
+    values = {name: (("test", "effect"), np.ones((2, 1))) for name in EFFECTS}
+    named = {
+        "experiment": ("test", ["mine", "visual-1"]),
+        "comparison": ("test", ["human against model"] * 2),
+        "generation_model": ("test", ["net_a", "ResNet50"]),
+    }
+    return xr.Dataset(values, coords=named | {"effect": ["observer"]})
+
+
+def test_a_row_is_a_model_s_stage_with_mean_and_standard_error_over_participants(answers):
+    assert people_table(answers)["rows"] == [
+        ["net_a", "natural", "1.00 ± 0.00", "1.00", "2"],
+        ["net_a", "one", "0.38 ± 0.12", "1.00", "2"],
+        ["net_b", "natural", "0.75 ± 0.25", "1.00", "2"],
+    ]
+
+
+def test_who_was_left_out_is_counted_and_tests_are_of_them_alone(answers, tested):
+    shown = people_context({"mine": answers}, None, tested)
+    (group,) = shown["groups"]
+    assert (group["name"], group["participants"], group["excluded"]) == ("mine", 2, {"catch trials": 3})
+    assert shown["models"] == {"net_a", "net_b"}
+    assert [row[0] for row in shown["anova"]["rows"]] == ["mine"]
+    assert shown["compared"] is None
+    published = without_people(tested, {"mine": answers})
+    assert published["experiment"].values.tolist() == ["visual-1"]
+    assert without_people(tested.isel(test=[0]), {"mine": answers}) is None
+    assert people_context({}, None, tested) is None
+
+
+def test_correlations_with_models_stand_with_their_intervals(answers):
+    names = [name + end for name in (*CORRELATIONS, "noise_ceiling_r2") for end in ("", "_low", "_high")]
+    compared = xr.Dataset({name: ("modality", [0.5]) for name in names}, coords={"modality": ["vision"]})
+    compared["human_mean"] = (("modality", "point"), [[0.1, np.nan]])
+    (row,) = people_context({"mine": answers}, compared, None)["compared"]["rows"]
+    assert row == ["vision", "1", *["0.500 (0.500 to 0.500)"] * 4]
