@@ -1,6 +1,7 @@
 """What several tests need."""
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from metamers import config, retrieve, tables
 from metamers.experiment_folder import install_jspsych
 from metamers.hashes import sha256_of
 
+QUIET = [
+    *("--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"),
+]
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -64,6 +69,19 @@ def mirror(registry, pytestconfig) -> Path:
 def public(mirror, registry) -> Path:
     """The folder of the study's repository in the mirror."""
     return mirror / retrieve.mirror_path(registry["source"]["url"])
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, which asks nobody for anything on its own; where there is none, a reason to skip."""
+    if (program := shutil.which("chromium")) is None:
+        pytest.skip("no Chromium here (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

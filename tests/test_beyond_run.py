@@ -1,7 +1,6 @@
 """What is past the study runs from a configuration to its page, on small models of different sizes."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -92,27 +91,20 @@ def test_another_part_that_is_left_out_has_no_job(beyond):
     assert not any(name.startswith("beyond") for name in counts(snakemake(folder, "-n", "--configfile", "none.yaml")))
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here (apt-get install chromium)")
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_is_accessible_asks_nobody_for_anything_and_fits(beyond, width):
+def test_the_page_is_accessible_asks_nobody_for_anything_and_fits(beyond, browser, width):
     from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
 
-    page_file = beyond[0] / "results/small/report/beyond.html"
-    quiet = ("sandbox", "first-run")
-    disabled = ("gpu", "quic", "background-networking", "component-update", "sync")
-    arguments = [*(f"--no-{one}" for one in quiet), *(f"--disable-{one}" for one in disabled)]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        # What is injected to look for violations is none of the page's, whose policy would refuse it.
-        page = browser.new_context(bypass_csp=True, viewport={"width": width, "height": 800}).new_page()
-        said, asked = [], []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(page_file.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert Axe().run(page).violations_count == 0
-        browser.close()
+    # What is injected to look for violations is none of the page's, whose policy would refuse it.
+    context = browser.new_context(bypass_csp=True, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((beyond[0] / "results/small/report/beyond.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert Axe().run(page).violations_count == 0
+    context.close()
     assert said == []
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []

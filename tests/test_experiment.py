@@ -19,11 +19,6 @@ from metamers import files
 from metamers.experiment_server import Server, found_in
 from metamers.people import read_answers
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
 MODALITIES = ("vision", "audio")
 ENDS = ("Thank you", "The end", "Something went wrong")
 COMPARED = [f"results/{RUN}/comparison/{name}.nc" for name in ("anova", "people_vs_models")]
@@ -46,18 +41,6 @@ AudioBufferSourceNode.prototype.start = function (...when) {
   return start.apply(this, when);
 };
 """
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module", params=MODALITIES)

@@ -13,9 +13,9 @@ from metamers.experiment_folder import (
     MASKS,
     category_icons,
     install_jspsych,
+    mask_of,
     page_settings,
     picture_of_word,
-    pink_noise,
     write_folder,
 )
 from metamers.tables import read_table
@@ -155,7 +155,7 @@ def test_icons_are_of_every_category_or_none(tmp_path):
 
 @pytest.mark.parametrize("size", [64, 260])
 def test_the_power_of_a_mask_falls_with_the_square_of_frequency(size):
-    mask = pink_noise(size, np.random.default_rng(0))
+    mask = mask_of(size, np.random.default_rng(0))
     assert mask.shape == (3, size, size)
     assert (mask >= 0).all()
     assert (mask <= 1).all()

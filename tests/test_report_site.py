@@ -18,24 +18,11 @@ from metamers import report as report_pages
 sync_api = pytest.importorskip("playwright.sync_api")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)")
-
 STAGES = ["input", "block 1", "block/2", "logits"]
 MODELS = {"net_a": "vision", "net_b": "vision", "ear": "audio"}
 JUDGES = {"vision": ["judge_1", "judge_2"], "audio": ["judge_3"]}
 PAGES = ["index", "browser", "curves", "match", "statistics", "analyses", "made"]
 SIZES = {"phone": (360, 740), "tablet": (820, 1180), "desk": (1440, 900)}
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
-QUIET += ("--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with sync_api.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +48,9 @@ class Visit:
         Addresses of everything that was loaded.
     """
 
-    def __init__(self, chromium, size: str) -> None:
+    def __init__(self, browser, size: str) -> None:
         width, height = SIZES[size]
-        self.context = chromium.new_context(viewport={"width": width, "height": height}, has_touch=size == "phone")
+        self.context = browser.new_context(viewport={"width": width, "height": height}, has_touch=size == "phone")
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)
         self.said: list[str] = []
@@ -98,17 +85,17 @@ class Visit:
 
 
 @pytest.fixture
-def visit(chromium) -> Iterator[Visit]:
+def visit(browser) -> Iterator[Visit]:
     """A visit at a desk."""
-    one = Visit(chromium, "desk")
+    one = Visit(browser, "desk")
     yield one
     one.finish()
 
 
 @pytest.fixture
-def phone(chromium) -> Iterator[Visit]:
+def phone(browser) -> Iterator[Visit]:
     """A visit by phone."""
-    one = Visit(chromium, "phone")
+    one = Visit(browser, "phone")
     yield one
     one.finish()
 
@@ -137,8 +124,8 @@ def picture(page, name: str) -> str:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_every_page_fits_and_is_accessible(chromium, report, size):
-    visit = Visit(chromium, size)
+def test_every_page_fits_and_is_accessible(browser, report, size):
+    visit = Visit(browser, size)
     for name in PAGES:
         page = visit.to(report, name)
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -168,8 +155,8 @@ def test_the_first_key_skips_to_the_content(visit, report):
     assert urlsplit(page.url).fragment == "content"
 
 
-def test_figures_are_there_without_javascript(chromium, report):
-    context = chromium.new_context(java_script_enabled=False)
+def test_figures_are_there_without_javascript(browser, report):
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((report / "curves.html").as_uri())
     assert page.locator("img.plot:visible").count() > 0
@@ -552,8 +539,8 @@ def large(tmp_path_factory) -> Path:
     return run.pages()
 
 
-def test_fifty_models_and_twenty_thousand_metamers_do_not_fill_a_page(chromium, large):
-    visit = Visit(chromium, "phone")
+def test_fifty_models_and_twenty_thousand_metamers_do_not_fill_a_page(browser, large):
+    visit = Visit(browser, "phone")
     page = visit.to(large, "browser")
     assert page.locator("#model option").count() == 50
     nodes, scripts, models = [], [], [f"model_{number:02d}" for number in range(0, 50, 7)]
@@ -574,8 +561,8 @@ def test_fifty_models_and_twenty_thousand_metamers_do_not_fill_a_page(chromium, 
     visit.finish()
 
 
-def test_charts_of_fifty_models_are_drawn_and_answer(chromium, large):
-    visit = Visit(chromium, "desk")
+def test_charts_of_fifty_models_are_drawn_and_answer(browser, large):
+    visit = Visit(browser, "desk")
     page = visit.to(large, "curves")
     chart = page.locator("[data-chart=recognizability_vision]")
     assert len(points_of(page, "recognizability_vision")) > 50 * len(MANY_STAGES)

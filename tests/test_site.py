@@ -1,7 +1,6 @@
 """The documentation as a site: built strictly, whole, without a request to any host, readable by everybody."""
 
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -18,7 +17,6 @@ import yaml
 from generate import equations, files, keys, library, rules, sources
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = shutil.which("chromium")
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
 BY_MODALITY = (("stimuli",), ("synthesis", "one_cycle"), ("synthesis", "published"))
 SHOWN = (  # one page of each kind
@@ -288,20 +286,6 @@ def test_a_file_names_the_rule_that_makes_it():
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium (Debian's chromium)")
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    arguments += ["--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

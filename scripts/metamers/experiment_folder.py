@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from metamers.files import content_sha256
 from metamers.hashes import combined_sha256
 from metamers.images import write_image
-from metamers.stimuli import MODALITIES
+from metamers.stimuli import MODALITIES, pink
 
 PAGE = Path(__file__).resolve().parents[2] / "experiment"
 
@@ -88,7 +88,7 @@ def install_jspsych(lock: Path, folder: Path) -> None:
         (folder / "LICENCE.txt").write_text(notice, encoding="utf-8")
 
 
-def pink_noise(size: int, rng: np.random.Generator) -> np.ndarray:
+def mask_of(size: int, rng: np.random.Generator) -> np.ndarray:
     """A mask: noise whose amplitude falls with spatial frequency.
 
     Returns
@@ -96,10 +96,8 @@ def pink_noise(size: int, rng: np.random.Generator) -> np.ndarray:
     numpy.ndarray
         (3, size, size), the same in all channels, mean 0.5, standard deviation 0.2, clipped to 0..1.
     """
-    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size))
-    frequency[0, 0] = np.inf  # no mean
-    noise = np.fft.ifft2(np.fft.fft2(rng.standard_normal((size, size))) / frequency).real
-    return np.broadcast_to(np.clip(0.5 + 0.2 * noise / noise.std(), 0, 1), (3, size, size))
+    noise = pink(rng.standard_normal((size, size)), dimensions=2)
+    return np.broadcast_to(np.clip(0.5 + 0.2 * noise, 0, 1), (3, size, size))
 
 
 def picture_of_word(word: str, size: int) -> Image.Image:
@@ -245,7 +243,7 @@ def write_folder(
         with Image.open(folder / "stimuli" / known["exhibits"][0]) as first:
             size = first.size[0]
         for number, name in enumerate(known["masks"]):
-            write_image(pink_noise(size, np.random.default_rng([seed, number])), folder / name)
+            write_image(mask_of(size, np.random.default_rng([seed, number])), folder / name)
     for name, source in icons.items():
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(source, folder / name)

@@ -101,15 +101,28 @@ def start_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, r
 def pink_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
     """As ``start_noise``, with equal power in each octave of frequency: the same noise, filtered.
 
-    Power falls with frequency f as 1/f in a sound, and as 1/f² in a picture, as it does in natural ones (Field 1987,
-    Journal of the Optical Society of America A 4, 2379-2394), each channel on its own. Mean and standard deviation are
-    those of ``start_noise``.
+    Each channel on its own. Mean and standard deviation are those of ``start_noise``.
     """
-    size = shape if modality == "audio" else shape[-2:]
-    axes = tuple(range(-len(size), 0))
+    return _as_start(modality, pink(_normal(shape, stimulus, seed, run_seed), 1 if modality == "audio" else 2))
+
+
+def pink(noise: np.ndarray, dimensions: int) -> np.ndarray:
+    """White noise filtered so that each octave of frequency has equal power, with mean 0 and standard deviation 1.
+
+    Power falls with frequency f as 1/f in a sound, of one dimension, and as 1/f² in a picture, of two, as it does in
+    natural ones (Field 1987, Journal of the Optical Society of America A 4, 2379-2394).
+
+    Parameters
+    ----------
+    noise
+        (…, n) or (…, row, column).
+    dimensions
+        1 or 2: how many of the last ones are filtered, each of the others on its own.
+    """
+    size, axes = noise.shape[-dimensions:], tuple(range(-dimensions, 0))
     squares = [np.fft.fftfreq(n) ** 2 for n in size[:-1]] + [np.fft.rfftfreq(size[-1]) ** 2]
     frequency = np.sqrt(sum(np.meshgrid(*squares, indexing="ij")))
     with np.errstate(divide="ignore"):
         gain = np.where(frequency > 0, frequency ** (-len(size) / 2), 0)
-    noise = np.fft.irfftn(np.fft.rfftn(_normal(shape, stimulus, seed, run_seed), axes=axes) * gain, size, axes)
-    return _as_start(modality, noise / noise.std(axes, keepdims=True))
+    filtered = np.fft.irfftn(np.fft.rfftn(noise, axes=axes) * gain, size, axes)
+    return filtered / filtered.std(axes, keepdims=True)
