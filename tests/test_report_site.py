@@ -177,13 +177,13 @@ def test_choices_change_what_is_shown_and_what_the_address_names(visit, report):
     page.select_option("#stage", "block 1")
     page.select_option("#stimulus", "stimulus_004")
     page.select_option("#seed", "1")
-    until(page, "location.hash.includes('seed=1')")
+    until(page, "document.getElementById('shown').textContent.endsWith('seed 1')")
     assert shown(page) == {"model": "net_b", "stage": "block 1", "stimulus": "stimulus_004", "seed": "1"}
     assert picture(page, "natural") == "net_b/natural/stimulus_004.png"
     assert picture(page, "metamer") == "net_b/block_1/stimulus_004_1.png"
     assert page.inner_text("#shown") == "Metamer of “label 4” at block 1 of net_b, seed 1"
     page.go_back()
-    until(page, "location.hash.includes('seed=0')")
+    until(page, "document.getElementById('shown').textContent.endsWith('seed 0')")
     assert page.input_value("#seed") == "0"
 
 
@@ -276,8 +276,7 @@ def test_thumbnails_lead_to_what_they_show(visit, report):
     page = visit.to(report, "browser")
     assert page.locator("#stages li").count() == 1 + len(STAGES)  # natural first
     page.click("#stages a:has-text('input')")
-    until(page, "location.hash.includes('stage=input')")
-    assert page.evaluate("document.activeElement.getAttribute('aria-current')") == "true"
+    until(page, "location.hash.includes('stage=input') && document.activeElement.hasAttribute('aria-current')")
     assert page.locator("#stimuli a").count() == 7 * 2
     page.click("#stimuli li:nth-child(6) a")
     until(page, "location.hash.includes('stimulus_002')")
