@@ -1,7 +1,7 @@
 """Make comparison/humans_vs_models.nc out of the tables of published group results and noise ceilings."""
 
 from metamers import files
-from metamers.compare import CORRELATIONS, humans_vs_models
+from metamers.compare import correlation_lines, humans_vs_models
 from metamers.humans import CEILING_COLUMNS, COLUMNS, pooled_points, read_results
 from metamers.logs import log_to
 
@@ -13,10 +13,8 @@ compared = humans_vs_models(
     snakemake.params.bootstrap,
     snakemake.params.run_seed,
 )
-for modality in compared["modality"].values:
-    for name in CORRELATIONS:
-        value, low, high = (float(compared[name + end].sel(modality=modality)) for end in ("", "_low", "_high"))
-        logger.info("%s: %s %.3f (%.3f to %.3f)", modality, name, value, low, high)
+for line in correlation_lines(compared):
+    logger.info(line)
 files.save(
     compared,
     snakemake.output[0],

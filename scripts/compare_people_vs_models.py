@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from metamers import files
-from metamers.compare import CORRELATIONS, humans_vs_models
+from metamers.compare import correlation_lines, humans_vs_models
 from metamers.humans import CEILING_COLUMNS, group_results, noise_ceiling, pooled_points
 from metamers.logs import log_to
 from metamers.people import judgements_of_shown
@@ -32,10 +32,8 @@ compared = humans_vs_models(
     points, pd.DataFrame(ceilings, columns=CEILING_COLUMNS), judges, params.bootstrap, params.run_seed
 )
 compared.attrs["comment"] = "One's own participants, and the recognition models of this run."
-for modality in compared["modality"].values:
-    for name in CORRELATIONS:
-        value, low, high = (float(compared[name + end].sel(modality=modality)) for end in ("", "_low", "_high"))
-        logger.info("%s: %s %.3f (%.3f to %.3f)", modality, name, value, low, high)
+for line in correlation_lines(compared):
+    logger.info(line)
 files.save(
     compared,
     snakemake.output[0],

@@ -243,6 +243,16 @@ def humans_vs_models(
     return dataset
 
 
+def correlation_lines(compared: xr.Dataset) -> list[str]:
+    """What a log says of the correlations, with their intervals, that ``humans_vs_models`` gives."""
+    lines = []
+    for modality in compared["modality"].values:
+        for name in CORRELATIONS:
+            value, low, high = (float(compared[name + end].sel(modality=modality)) for end in ("", "_low", "_high"))
+            lines.append(f"{modality}: {name} {value:.3f} ({low:.3f} to {high:.3f})")
+    return lines
+
+
 def predict_human(other_models: np.ndarray, standard_error: np.ndarray, relation: xr.Dataset) -> np.ndarray:
     """Human recognizability expected from that by other models.
 
