@@ -5,12 +5,13 @@ import { JudgeImage } from "./judge-image.js";
 import { JudgeSound } from "./judge-sound.js";
 import { audio, decoded, loader } from "./load.js";
 import { findPlace } from "./places.js";
-import { BUTTONS, END, HOW, PAGES, STOPPED } from "./words.js";
+import { BUTTONS, END, HOW, PAGES, STOPPED, toldAfter } from "./words.js";
 
 const { initJsPsych, jsPsychHtmlButtonResponse } = window;
 
 const root = document.getElementById("experiment");
 const YES = 0; // the first button of a page
+const LONG = 80; // trials from which there are pauses
 
 /** Say what went wrong, or how it ended, in place of everything. */
 function say(heading, text, file) {
@@ -32,8 +33,8 @@ function stopped(design, rows) {
     answers.length === trials && answers.filter(right).length < at_least;
   if (of(rows, "consent").some((row) => row.answer !== "yes")) return "consent";
   if (failed(design.headphones, of(rows, "headphones"), (row) => row.answer === row.target)) return "headphones";
-  const known = design.practice.categories;
-  if (failed(design.practice, of(rows, "practice"), (row) => row.answer === known[row.exhibit])) return "practice";
+  const { categories } = design.practice;
+  if (failed(design.practice, of(rows, "practice"), (row) => row.answer === categories[row.exhibit])) return "practice";
   return null;
 }
 
@@ -42,7 +43,7 @@ async function main() {
   const consent = await (await fetch("consent.html")).text();
   const place = await findPlace(design);
   const { participant, order, rows } = await place.begin();
-  const answered = [...rows];
+  const answered = rows.filter((row) => row.kind !== "shown");
   const done = new Set(rows.map((row) => row.step));
   const files = design.orders[order].map((exhibit) => design.exhibits[exhibit]);
   const stimulus = loader(files.map((file) => `stimuli/${file}`));
@@ -52,7 +53,8 @@ async function main() {
 
   root.replaceChildren();
   const jsPsych = initJsPsych({ display_element: root });
-  jsPsych.data.addProperties({ participant, order, design: design.design });
+  const own = { participant, order, design: design.design };
+  jsPsych.data.addProperties(own);
 
   /** Nothing goes on before an answer is kept. */
   const kept = (step, kind, more = {}) => ({
@@ -66,30 +68,52 @@ async function main() {
 
   const page = (html, choices) => ({
     type: jsPsychHtmlButtonResponse,
-    stimulus: `<div class="words">${html}</div>`,
+    stimulus: () => `<div class="words">${typeof html === "function" ? html() : html}</div>`,
     choices,
     save_trial_parameters: { stimulus: false }, // which is long
   });
 
+  const { feedback, trials: counted, categories: known } = design.practice;
+  const practised = feedback + counted;
+  const inEarnest = files.length - practised;
+
   const judge = (number, kind, label) => ({
     type: design.modality === "vision" ? JudgeImage : JudgeSound,
     stimulus: () => stimulus(number),
+    // Nobody meets a stimulus twice: after a reload, whoever was shown it is asked about what they remember.
+    shown: () => place.keep({ ...own, step: `shown-${number}`, kind: "shown", exhibit: files[number], answer: "" }),
+    already: done.has(`shown-${number}`),
     categories: design.categories,
     place: label,
     ...(design.modality === "vision" && {
       mask: () => masks[number % masks.length],
       icons: design.icons,
-      durations: design.durations,
+      durations: { ...design.durations, ...(number < Math.round(feedback / 2) && design.at_first) },
     }),
     ...kept(`trial-${number}`, kind, { exhibit: files[number] }),
   });
 
+  /** What was right, after an answer. */
+  const told = (number) => ({
+    ...page(() => {
+      const right = known[files[number]];
+      return toldAfter(answered.at(-1).answer, right, design.modality, `stimuli/${files[number]}`, design.icons[right]);
+    }, [BUTTONS.goOn]),
+  });
+
   /** Some trials, of which those that are answered already are left out, as their introduction is when one is. */
-  const section = (introduction, trials) => {
+  const section = (introduction, trials, after = () => []) => {
     const left = trials.filter((trial) => !done.has(trial.data.step));
     if (!left.length) return [];
-    const timeline = left.length === trials.length ? [...introduction, ...left] : left;
+    const timeline = left.flatMap((trial) => [trial, ...after(trials.indexOf(trial))]);
+    if (left.length === trials.length) timeline.unshift(...introduction);
     return [{ timeline, conditional_function: () => !stopped(design, answered) }];
+  };
+
+  /** A pause after each quarter of a long experiment. */
+  const pause = (number) => {
+    const quarter = [1, 2, 3].find((part) => number + 1 === Math.round((part * inEarnest) / 4));
+    return quarter && inEarnest >= LONG ? [page(PAGES.pause(quarter), [BUTTONS.goOn])] : [];
   };
 
   const welcomeBack = {
@@ -114,27 +138,26 @@ async function main() {
     ...kept(`headphones-${number}`, "headphones"),
   }));
   const how = HOW[design.modality];
-  const { trials } = design.practice;
-  const inEarnest = files.length - trials;
-  const judged = files.map((_, number) =>
-    number < trials
-      ? judge(number, "practice", `practice: ${number + 1} of ${trials}`)
-      : judge(number, "main", `${number + 1 - trials} of ${inEarnest}`),
-  );
+  const judged = files.map((_, number) => {
+    if (number < feedback) return judge(number, "feedback", `example ${number + 1} of ${feedback}`);
+    if (number < practised) return judge(number, "practice", `practice: ${number + 1 - feedback} of ${counted}`);
+    return judge(number, "main", `${number + 1 - practised} of ${inEarnest}`);
+  });
 
   await jsPsych.run([
     ...(place.before ?? []),
     ...(rows.length ? [welcomeBack] : []),
     ...section([], [{ ...page(consent, BUTTONS.consent), ...kept("consent", "consent") }]),
     ...section([volume, page(PAGES.check, [BUTTONS.tones])], headphones),
-    ...section([page(PAGES.practice(how), [BUTTONS.begin])], judged.slice(0, trials)),
-    ...section([page(PAGES.inEarnest(how, inEarnest), [BUTTONS.begin])], judged.slice(trials)),
+    ...section([page(PAGES.feedback(how), [BUTTONS.begin])], judged.slice(0, feedback), (number) => [told(number)]),
+    ...section([page(PAGES.practice(how), [BUTTONS.begin])], judged.slice(feedback, practised)),
+    ...section([page(PAGES.inEarnest(how, inEarnest), [BUTTONS.begin])], judged.slice(practised), pause),
     ...(place.after ?? []),
   ]);
   const why = stopped(design, answered);
   const { text, file } = await place.end(answered);
-  const told = { consent: STOPPED.consent }[why] ?? [STOPPED[why], text].filter(Boolean).join(" ");
-  say(why ? END.early : END.thanks, told, file);
+  const words = { consent: STOPPED.consent }[why] ?? [STOPPED[why], text].filter(Boolean).join(" ");
+  say(why ? END.early : END.thanks, words, file);
 }
 
 const failed = (error) => say(END.failed, `${error.message} ${END.reload}`);

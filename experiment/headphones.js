@@ -7,7 +7,7 @@ import { audio, play } from "./load.js";
 
 const { ParameterType } = window.jsPsychModule;
 
-// From memory, not verified: frequency, duration, ramps and the 6 dB.
+// 200 Hz as in the authors' own page of the check. From memory, not verified: duration, ramps, gaps and the 6 dB.
 const TONE = { hz: 200, seconds: 1, ramp: 0.1, gap: 0.5, amplitude: 0.25, quieter: 10 ** (-6 / 20) };
 const KINDS = ["same", "quiet", "antiphase"];
 

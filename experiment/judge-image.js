@@ -1,5 +1,8 @@
 /** A jsPsych plugin: fixation, picture, mask, then a choice among the categories. One answer is one trial. */
 
+import { wait } from "./load.js";
+import { ASKED, BUTTONS } from "./words.js";
+
 const { ParameterType } = window.jsPsychModule;
 
 const HALF_A_FRAME = 8; // ms, at 60 frames a second
@@ -15,9 +18,16 @@ async function show(display, element, ms) {
   return now - began;
 }
 
+function element(kind, textContent, more = {}) {
+  return Object.assign(document.createElement(kind), { textContent, ...more });
+}
+
+function faint(text) {
+  return element("p", text, { className: "faint" });
+}
+
 function framed(...content) {
-  const box = document.createElement("div");
-  box.className = "seen";
+  const box = element("div", "", { className: "seen" });
   box.append(...content);
   return box;
 }
@@ -34,10 +44,7 @@ function picture(bitmap) {
 }
 
 function fixation() {
-  const cross = document.createElement("span");
-  cross.className = "fixation";
-  cross.textContent = "+";
-  return framed(cross);
+  return framed(element("span", "+", { className: "fixation" }));
 }
 
 function choices(categories, icons) {
@@ -65,32 +72,43 @@ export class JudgeImage {
     version: "1.0.0",
     parameters: {
       stimulus: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of an ImageBitmap
+      shown: { type: ParameterType.FUNCTION, default: undefined }, // called before the picture is; gives a promise
+      already: { type: ParameterType.BOOL, default: false }, // whether it was shown before a reload: then it is not again
       mask: { type: ParameterType.FUNCTION, default: undefined }, // gives an ImageBitmap
       categories: { type: ParameterType.STRING, array: true, default: undefined },
       icons: { type: ParameterType.OBJECT, default: {} }, // category → file
-      durations: { type: ParameterType.OBJECT, default: undefined }, // fixation_ms, image_ms, mask_ms
+      durations: { type: ParameterType.OBJECT, default: undefined }, // pause_ms, fixation_ms, image_ms, mask_ms
       place: { type: ParameterType.STRING, default: "" }, // "3 of 40"
     },
     data: {
       answer: { type: ParameterType.STRING },
       rt: { type: ParameterType.FLOAT }, // ms from when the choices are there
-      shown_ms: { type: ParameterType.FLOAT },
+      shown_ms: { type: ParameterType.FLOAT }, // -1 where it was shown before a reload
     },
   };
 
-  async trial(display, trial, loaded) {
+  /** The picture, once the participant is ready; gives for how long it was there. */
+  async present(display, trial, loaded) {
     const stimulus = await trial.stimulus();
+    const ready = element("button", BUTTONS.show, { type: "button" });
+    display.replaceChildren(element("h1", ASKED.vision.ready), ready, faint(trial.place));
+    ready.focus();
     loaded();
+    await new Promise((resolve) => ready.addEventListener("click", resolve, { once: true }));
+    display.replaceChildren();
+    await Promise.all([trial.shown(), wait(trial.durations.pause_ms)]);
     await show(display, fixation(), trial.durations.fixation_ms);
     const shown = await show(display, picture(stimulus), trial.durations.image_ms);
     await show(display, picture(trial.mask()), trial.durations.mask_ms);
+    return shown;
+  }
+
+  async trial(display, trial, loaded) {
+    const shown = trial.already ? -1 : await this.present(display, trial, loaded);
     const grid = choices(trial.categories, trial.icons);
-    const heading = document.createElement("h1");
-    heading.textContent = "What was it?";
-    const where = document.createElement("p");
-    where.className = "faint";
-    where.textContent = trial.place;
-    display.replaceChildren(heading, grid, where);
+    const asked = ASKED.vision[trial.already ? "already" : "question"];
+    display.replaceChildren(element("h1", asked), grid, faint(trial.place));
+    if (trial.already) loaded();
     const began = performance.now();
     const answer = await new Promise((resolve) =>
       grid.addEventListener("click", (event) => {

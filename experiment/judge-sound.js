@@ -1,6 +1,7 @@
-/** A jsPsych plugin: a sound, played once, then a word to be typed, completed from the vocabulary. */
+/** A jsPsych plugin: a sound, played once when the participant is ready, then a word to be typed, completed from the vocabulary. */
 
 import { play } from "./load.js";
+import { ASKED, BUTTONS } from "./words.js";
 
 const { ParameterType } = window.jsPsychModule;
 
@@ -10,6 +11,8 @@ export class JudgeSound {
     version: "1.0.0",
     parameters: {
       stimulus: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of an AudioBuffer
+      shown: { type: ParameterType.FUNCTION, default: undefined }, // called before it is played; gives a promise
+      already: { type: ParameterType.BOOL, default: false }, // whether it was played before a reload: then it is not again
       categories: { type: ParameterType.STRING, array: true, default: undefined },
       place: { type: ParameterType.STRING, default: "" }, // "3 of 40"
     },
@@ -20,24 +23,33 @@ export class JudgeSound {
   };
 
   async trial(display, trial, loaded) {
-    const sound = await trial.stimulus();
+    const sound = trial.already ? null : await trial.stimulus();
     display.innerHTML = `
-      <h1>Which word did you hear?</h1>
+      <h1>${ASKED.audio[trial.already ? "already" : "question"]}</h1>
+      <p><button type="button" class="play">${BUTTONS.play}</button></p>
       <form class="word" autocomplete="off">
         <input id="word" list="vocabulary" aria-label="The word" aria-describedby="hint" spellcheck="false" disabled>
         <datalist id="vocabulary"></datalist>
         <button disabled>Answer</button>
       </form>
-      <p id="hint" class="faint">Type, and take a word from the list.</p>
+      <p id="hint" class="faint">${ASKED.audio.hint}</p>
       <p class="faint"></p>`;
     display.querySelector("p:last-child").textContent = trial.place;
     display.querySelector("datalist").append(...trial.categories.map((word) => new Option(word, word)));
+    const playing = display.querySelector(".play");
     const form = display.querySelector("form");
     const [input, button] = [form.querySelector("input"), form.querySelector("button")];
     const words = new Map(trial.categories.map((word) => [word.toLowerCase(), word]));
     const typed = () => words.get(input.value.trim().toLowerCase());
     loaded();
-    await play(sound);
+    if (trial.already) playing.parentElement.remove();
+    else {
+      playing.focus();
+      await new Promise((resolve) => playing.addEventListener("click", resolve, { once: true }));
+      playing.disabled = true;
+      await trial.shown();
+      await play(sound);
+    }
     const began = performance.now();
     input.disabled = false;
     input.focus();

@@ -38,6 +38,8 @@ export function loader(files) {
   };
 }
 
+export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** Play a buffer once, to its end. */
 export async function play(buffer) {
   await audio().resume();

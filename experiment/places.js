@@ -2,16 +2,15 @@
  * or this browser, which hands them over at the end. Each place has
  *
  *   begin() → {participant, order, rows}: who it is, which order is theirs, and what they have answered already
- *   keep(row): one answer is safe when this has ended
+ *   keep(row): one answer, or that a stimulus is about to be shown, is safe when this has ended
  *   end(rows) → what is said to the participant, and perhaps a file for them to save
  *   before, after: what must come first and last in jsPsych's timeline
  */
 
+import { wait } from "./load.js";
 import { END } from "./words.js";
 
 const TRIES = 6;
-
-const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function randomName() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

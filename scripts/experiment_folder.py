@@ -9,8 +9,8 @@ import xarray as xr
 from PIL import Image
 
 from metamers import files, manifest
-from metamers.experiment_design import experiment_design, usable_metamers
-from metamers.experiment_folder import PAGE, category_icons, page_settings, picture_of_word, write_folder
+from metamers.experiment_design import conditions_of, experiment_design, in_every_condition, metamers_to_show
+from metamers.experiment_folder import PAGE, category_icons, page_settings, plain_picture, write_folder
 from metamers.hashes import sha256_of
 from metamers.logs import log_to
 from metamers.names import NATURAL, stage_path
@@ -23,16 +23,18 @@ settings, suffix = params.settings, MODALITIES[modality].suffix
 with xr.open_dataset(given.stimuli) as stimuli:
     natural = dict(zip(map(str, stimuli["stimulus"].values), map(str, stimuli["category"].values), strict=True))
 acceptance = {model: files.load(path) for model, path in zip(params.stages, given.acceptance, strict=True)}
-metamers = usable_metamers(acceptance, params.stages, params.metamers == "accepted")
-offered = len(next(iter(acceptance.values()))["stimulus"])
-logger.info("%d of %d stimuli can be shown in every condition", len(metamers), offered)
+metamers = metamers_to_show(acceptance, params.stages, params.metamers == "accepted")
+conditions = conditions_of(params.stages)
+usable = len(in_every_condition(metamers, conditions))
+logger.info("%d of %d stimuli can be shown in every condition", usable, len(metamers))
 answers = list(category_classes(params.dataset, params.dataset_entry))
 catch = settings["catch"]["trials"]
 try:
     design = experiment_design(
         natural,
         metamers,
-        settings["practice"]["trials"],
+        conditions,
+        settings["practice"],
         list(islice(cycle(answers), catch)) if modality == "vision" else catch,
         params.participants,
         snakemake.config["seed"],
@@ -40,7 +42,7 @@ try:
 except ValueError as error:
     raise ValueError(
         f"experiment.{modality}: {error}. Take fewer stages, models, practice or catch trials there, more stimuli in "
-        f"stimuli.{modality}, or experiment.metamers: all (of {offered} stimuli, {len(metamers)} have an accepted "
+        f"stimuli.{modality}, or experiment.metamers: all (of {len(metamers)} stimuli, {usable} have an accepted "
         "metamer at every stage that is shown)."
     ) from error
 logger.info("%d orders of %d trials, %d exhibits", *design["shown"].shape, len(design["exhibit"]))
@@ -50,10 +52,11 @@ in_folder = {category: f"icons/{number}{path.suffix}" for number, (category, pat
 
 
 def source(exhibit: xr.Dataset) -> Path | Image.Image:
-    """The exported file that an exhibit shows, or the picture of a category's name."""
+    """The exported file that an exhibit shows, or a plain picture of its category."""
     stimulus, model, stage = (str(exhibit[name].item()) for name in ("stimulus", "generation_model", "stage"))
     if not stimulus:
-        return picture_of_word(str(exhibit["category"].item()), size)
+        category = str(exhibit["category"].item())
+        return plain_picture(category, icons.get(category), size)
     if stage == NATURAL:
         return Path(given.natural) / f"{stimulus}{suffix}"
     folder = dict(zip(params.stages, given.metamers, strict=True))[model]

@@ -27,6 +27,11 @@ RUN = "shown"
 ARGUMENTS = ["--configfile", "shown.yaml"]
 
 
+def practice(trials: int, feedback: int = 0, metamers: int = 0, at_least: int = 0) -> dict[str, int]:
+    """``experiment.<modality>.practice``."""
+    return {"feedback": feedback, "trials": trials, "metamers": metamers, "at_least": at_least}
+
+
 def _signal(modality: str, path: Path, rng: np.random.Generator) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if modality == "vision":
@@ -75,7 +80,8 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
     for name, entries in registry.items():
         dumped = yaml.dump(entries, sort_keys=False, allow_unicode=True, Dumper=_Plain)
         (folder / "mine" / f"{name}.yaml").write_text(dumped, encoding="utf-8")
-    brief = {"fixation_ms": 20, "image_ms": 40, "mask_ms": 20} if modality == "vision" else {}
+    brief = {"fixation_ms": 20, "image_ms": 40, "mask_ms": 20}
+    brief = {"pause_ms": 10, **brief, "at_first": brief} if modality == "vision" else {}
     check = {"headphones": {"trials": 1, "at_least": 1}} if modality == "audio" else {}
     settings = {
         "run": RUN,
@@ -89,7 +95,7 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
             "generation_models": ["first", "second"],
             modality: {
                 "stages": 2,
-                "practice": {"trials": 2, "at_least": 1},
+                "practice": practice(2, feedback=1, metamers=1, at_least=1),
                 "catch": {"trials": 2, "at_least": 2},
                 **brief,
                 **check,

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import yaml
+from shown import practice
 
 from metamers import config, names, tables
 from metamers.names import ConfigurationError
@@ -85,7 +86,9 @@ def test_own_people_are_tested_by_the_run_s_contrasts_and_by_stage(settings, tmp
     }
     setup = config.resolve(mine)
     assert setup["people"] == mine["people"]
-    assert config.answer_files(tmp_path) == [str(tmp_path / "a.json")]
+    assert config.answer_files("mine", tmp_path) == [str(tmp_path / "a.json")]
+    with pytest.raises(ConfigurationError, match=r"people\.mine\.answers: there is no file of answers in .*no; wanted"):
+        config.answer_files("mine", tmp_path / "no")
     assert setup["own_comparisons"] == {
         "mine": {"cochcnn9_adversarial and cochcnn9_standard": ["cochcnn9_adversarial", "cochcnn9_standard"]}
     }
@@ -102,7 +105,7 @@ def test_own_people_are_tested_by_the_run_s_contrasts_and_by_stage(settings, tmp
         ),
         ("experiment.consent", "no.html", r"experiment\.consent: there is no file no\.html; wanted a piece of HTML"),
         ("experiment.icons", "no", r"experiment\.icons: there is no folder no; wanted one with <category>\.svg"),
-        ("experiment.vision.practice", {"trials": 2, "at_least": 3}, r"vision\.practice\.at_least: 3 of 2 trials"),
+        ("experiment.vision.practice", practice(2, at_least=3), r"vision\.practice\.at_least: 3 of 2 trials"),
         ("experiment.audio.headphones", {"trials": 0, "at_least": 1}, r"audio\.headphones\.at_least: 1 of 0 trials"),
         (
             "experiment.address",
@@ -114,11 +117,7 @@ def test_own_people_are_tested_by_the_run_s_contrasts_and_by_stage(settings, tmp
         ("people", {"visual-1": {"modality": "vision", "answers": "."}}, r"people\.visual-1: 'visual-1' names a file"),
         ("people", {"../x": {"modality": "vision", "answers": "."}}, r"people\.\.\./x: '\.\./x' names a file"),
         ("people", {"mine": {"modality": "touch", "answers": "."}}, r"people\.mine\.modality: 'touch' is not one of"),
-        (
-            "people",
-            {"mine": {"modality": "vision", "answers": "no"}},
-            r"people\.mine\.answers: there is no file of answers",
-        ),
+        ("experiment.audio.practice", practice(2, metamers=3), r"audio\.practice\.metamers: 3 of 2 trials"),
     ],
 )
 def test_what_is_wrong_about_people_is_named(settings, path, value, message):

@@ -125,9 +125,11 @@ class Participant:
         self.headings.append(heading)
         if heading in ENDS:
             return None
-        if heading == "What was it?":
+        if heading.endswith("hat was it?"):
             self.page.get_by_role("button", name=self.answer(), exact=True).click()
-        elif heading == "Which word did you hear?":
+        elif re.search("[Ww]hich word", heading):
+            if play := self.page.query_selector(".play"):
+                play.click()
             self.page.wait_for_selector("#word:enabled")
             box, word = self.page.get_by_role("combobox", name="The word"), self.answer()
             box.fill(word[:2])
@@ -217,13 +219,15 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
 def test_a_reload_goes_on_where_it_stopped(browser, run, server, served):
     folder, modality = run
     one = Participant(browser, served, folder, modality)
-    while one.trial < 4:  # two of the practice, two in earnest
+    while one.trial < 4:  # an example, two of the practice, one in earnest
         one.step()
     one.page.reload()
     assert one.step() == "Welcome back"
     one.go_through()
     assert one.visitor.problems == []
-    assert one.headings.count("Practice") == one.headings.count("Now in earnest") == 1
+    assert one.headings.count("Examples") == one.headings.count("Practice") == 1
+    assert one.headings.count("Now in earnest") == 1
+    assert not any("already" in heading for heading in one.headings)
     (rows,) = exported(server).values()
     shown = one.design["exhibit"].values[one.design["shown"].values[one.visitor.order]]
     answered = [row for row in rows if row["step"].startswith("trial-")]
@@ -231,6 +235,49 @@ def test_a_reload_goes_on_where_it_stopped(browser, run, server, served):
     one.page.reload()  # whoever comes next
     one.page.wait_for_selector("h1")
     assert one.page.locator("h1").inner_text() == "Taking part"
+
+
+def test_nobody_meets_a_stimulus_again_after_a_reload(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    while one.trial < 5:
+        one.step()
+    if modality == "vision":
+        assert one.step() == "Ready?"
+        one.page.wait_for_selector("h1:has-text('What was it?')")
+    else:
+        one.page.locator(".play").click()
+        one.page.wait_for_selector("#word:enabled")
+    one.page.reload()
+    assert one.step() == "Welcome back"
+    assert "already" in one.step()
+    assert one.trial == 6
+    one.go_through()
+    assert one.visitor.problems == []
+    (rows,) = exported(server).values()
+    shown = [row["exhibit"] for row in rows if row["step"].startswith("shown-")]
+    assert len(shown) == len(set(shown)) == one.design.sizes["trial"]
+    if modality == "vision":
+        times = [row["shown_ms"] for row in rows if row["step"].startswith("trial-")]
+        assert [place for place, time in enumerate(times) if time == -1] == [5]
+    else:
+        # Of the first page the sounds up to this one; the second began to count anew.
+        assert one.page.evaluate("lengths.filter((seconds) => Math.abs(seconds - 0.1) < 0.01).length") == len(shown) - 6
+
+
+def test_in_the_examples_it_is_said_what_was_right(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality, lambda exhibit: exhibit["kind"].item() == "practice")
+    while not one.trial:
+        one.step()
+    one.page.wait_for_selector("h1:has-text('Not quite')")
+    exhibit = one.design.isel(exhibit=int(one.design["shown"].values[one.visitor.order, 0]))
+    said = one.page.locator("#experiment").inner_text()
+    assert f"It was “{exhibit['category'].item()}”; you answered “" in said
+    assert one.page.locator("img").count() == (modality == "vision")
+    one.go_through()
+    assert one.headings.count("Not quite") == 1
+    assert one.visitor.problems == []
 
 
 def test_somebody_else_may_begin_where_one_has_gone_away(browser, run, served):
@@ -268,7 +315,7 @@ def test_every_page_is_accessible(browser, run, served):
             seen.add(heading)
         if not one.step():
             break
-    assert {"Taking part", "Practice", "Now in earnest", "Thank you"} < seen
+    assert {"Taking part", "Examples", "Right", "Practice", "Now in earnest", "Thank you"} < seen
     assert one.visitor.problems == []
 
 

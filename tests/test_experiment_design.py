@@ -7,13 +7,16 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shown import practice
 
 from metamers.experiment_design import (
     UNALTERED,
     balanced_conditions,
+    conditions_of,
     experiment_design,
+    in_every_condition,
     interspersed,
-    usable_metamers,
+    metamers_to_show,
 )
 
 SIZES = st.tuples(st.integers(1, 9), st.integers(0, 20), st.integers(1, 25), st.integers(0, 5))
@@ -80,65 +83,98 @@ def test_a_stimulus_counts_where_every_stage_of_every_model_has_an_accepted_meta
     accepted[0, 1] = False  # none is
     models = {"a": acceptance(accepted, ["x", "y", "z"]), "b": acceptance(np.ones((2, 3, 2), bool), ["x", "y", "z"])}
     stages = {"a": ["one", "two"], "b": ["two"]}
-    usable = usable_metamers(models, stages, only_accepted=True)
-    assert usable == {
+    found = metamers_to_show(models, stages, only_accepted=True)
+    assert found == {
         "x": {("a", "one"): 0, ("a", "two"): 1, ("b", "two"): 0},
+        "y": {("a", "two"): 0, ("b", "two"): 0},
         "z": {("a", "one"): 0, ("a", "two"): 0, ("b", "two"): 0},
     }
-    assert list(usable_metamers(models, stages, only_accepted=False)) == ["x", "y", "z"]
+    assert list(in_every_condition(found, conditions_of(stages))) == ["x", "z"]
+    anything = metamers_to_show(models, stages, only_accepted=False)
+    assert list(in_every_condition(anything, conditions_of(stages))) == ["x", "y", "z"]
 
 
-def metamers_of(names):
-    return {name: {("a", "one"): 0, ("a", "two"): 1, ("b", "two"): 0} for name in names}
-
-
+CONDITIONS = [("a", "one"), ("a", "two"), ("b", "two")]
 NAMES = [f"s{n}" for n in range(12)]
 OF = {name: "abc"[n % 3] for n, name in enumerate(NAMES)}
 
 
-@given(st.integers(0, 3), st.one_of(st.integers(0, 3), st.lists(st.sampled_from("abc"), max_size=5)), st.integers(1, 9))
+def metamers_of(names):
+    return {name: dict(zip(CONDITIONS, (0, 1, 0), strict=True)) for name in names}
+
+
+def designed(names, practised, catch, participants, seed=0):
+    return experiment_design(OF, metamers_of(names), CONDITIONS, practised, catch, participants, seed)
+
+
+@given(
+    st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 2)),
+    st.one_of(st.integers(0, 3), st.lists(st.sampled_from("abc"), max_size=5)),
+    st.integers(1, 9),
+)
 @settings(deadline=None, max_examples=40)
-def test_a_participant_meets_each_natural_stimulus_once_and_every_condition(practice, catch, participants):
-    design = experiment_design(OF, metamers_of(NAMES[:10]), practice, catch, participants, 7)
-    kinds, conditions = design["kind"].values, {UNALTERED, ("a", "one"), ("a", "two"), ("b", "two")}
+def test_a_participant_meets_each_natural_stimulus_once_and_every_condition(practised, catch, participants):
+    feedback, natural, metamers = practised
+    given_practice = practice(natural + metamers, feedback, metamers)
+    design = designed(NAMES[:10], given_practice, catch, participants, 7)
+    kinds = design["kind"].values
+    begins = ["feedback"] * feedback + ["practice"] * (natural + metamers)
     for order in design["shown"].values:
         met = design.isel(exhibit=order)
         known = [name for name in met["stimulus"].values if name]
         assert len(known) == len(set(known))
-        assert Counter(kinds[order])["practice"] == practice
-        assert set(met["kind"].values[:practice]) <= {"practice"}
+        assert met["kind"].values[: len(begins)].tolist() == begins
+        altered = met["generation_model"].values[: len(begins)] != ""
+        assert altered.tolist() == [False] * (feedback + natural) + [True] * metamers
         assert Counter(kinds[order])["catch"] == (catch if isinstance(catch, int) else len(catch))
         main = met.isel(exhibit=met["kind"].values == "main")
+        assert main.sizes["exhibit"] + len(begins) + Counter(kinds[order])["catch"] == len(order)
         shown = list(zip(main["generation_model"].values, main["stage"].values, strict=True))
-        assert set(shown) == conditions
+        assert set(shown) == {UNALTERED, *CONDITIONS}
         counts = Counter(shown)
         assert max(counts.values()) - min(counts.values()) <= 1
     assert len(set(design["exhibit"].values)) == design.sizes["exhibit"]
-    xr.testing.assert_identical(
-        design, experiment_design(OF, metamers_of(NAMES[:10]), practice, catch, participants, 7)
-    )
+    xr.testing.assert_identical(design, designed(NAMES[:10], given_practice, catch, participants, 7))
 
 
 def test_two_participants_have_different_orders_and_another_seed_gives_others():
-    one, other = (experiment_design(OF, metamers_of(NAMES), 0, 0, 8, seed)["shown"].values for seed in (0, 1))
+    one, other = (designed(NAMES, practice(0), 0, 8, seed)["shown"].values for seed in (0, 1))
     assert len(np.unique(one, axis=0)) == len(one)
     assert not np.array_equal(one, other)
 
 
 def test_what_cannot_be_shown_in_every_condition_is_used_up_first():
-    design = experiment_design(OF, metamers_of(NAMES[:9]), 2, 1, 1, 0)
+    design = designed(NAMES[:9], practice(1, feedback=1), 1, 1)
     kinds = dict(zip(design["stimulus"].values, design["kind"].values, strict=True))
-    assert {kinds[name] for name in NAMES[9:]} == {"practice", "catch"}
+    assert {kinds[name] for name in NAMES[9:]} == {"feedback", "practice", "catch"}
     assert {kinds[name] for name in NAMES[:9]} == {"main"}
+
+
+def test_a_stimulus_with_some_metamers_only_is_practised_as_one_of_them():
+    """And those go from the first condition to the last."""
+    metamers = metamers_of(NAMES[:8]) | {"s8": {("b", "two"): 5}, "s9": {("a", "one"): 6, ("a", "two"): 7}}
+    design = experiment_design(OF, metamers, CONDITIONS, practice(4, metamers=2), 0, 1, 0)
+    practised = design.isel(exhibit=design["shown"].values[0][:4])
+    assert set(practised["stimulus"].values[:2]) == {"s10", "s11"}
+    shown = [practised[name].values[2:].tolist() for name in ("stimulus", "generation_model", "seed")]
+    assert shown == [["s9", "s8"], ["a", "b"], [practised["seed"].values[2], 5]]
+
+
+def test_examples_are_of_as_many_categories_as_there_are():
+    design = designed(NAMES[:4], practice(0, feedback=6), 0, 1)
+    told = design["category"].values[design["shown"].values[0][:6]]
+    assert sorted(told[:3]) == sorted(told[3:]) == ["a", "b", "c"]
 
 
 def test_too_few_stimuli_are_refused_with_how_many_there_are():
     with pytest.raises(ValueError, match=r"3 stimuli for 4 conditions.* 6 of the 12 natural stimuli cannot be shown"):
-        experiment_design(OF, metamers_of(NAMES[:6]), 9, 0, 1, 0)
+        designed(NAMES[:6], practice(9), 0, 1)
     with pytest.raises(ValueError, match="12 natural stimuli, but practice and catch trials alone take 20"):
-        experiment_design(OF, metamers_of(NAMES), 10, 10, 1, 0)
+        designed(NAMES, practice(10), 10, 1)
+    with pytest.raises(ValueError, match="2 stimuli have a metamer, but practice takes 3 of them"):
+        designed(NAMES[:2], practice(4, metamers=3), 0, 1)
 
 
 def test_an_exhibit_s_name_tells_nothing_of_it():
-    design = experiment_design(OF, metamers_of(NAMES), 1, ["a"], 1, 0)
+    design = designed(NAMES, practice(1), ["a"], 1)
     assert all(len(name) == 20 and set(name) <= set("0123456789abcdef") for name in design["exhibit"].values)

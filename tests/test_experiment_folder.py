@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image, ImageChops
+from shown import practice
 
 from metamers.experiment_design import experiment_design
 from metamers.experiment_folder import (
@@ -15,7 +16,7 @@ from metamers.experiment_folder import (
     install_jspsych,
     mask_of,
     page_settings,
-    picture_of_word,
+    plain_picture,
     write_folder,
 )
 from metamers.tables import read_table
@@ -27,15 +28,19 @@ SETTINGS = {
     "fixation_ms": 1,
     "image_ms": 2,
     "mask_ms": 3,
-    "practice": {"trials": 1, "at_least": 1},
+    "practice": practice(1, feedback=1, at_least=1),
     "catch": {"trials": 1, "at_least": 1},
 }
 
 
+def designed(seed):
+    metamers = {name: {("some_model", "some_stage"): 0} for name in STIMULI}
+    return experiment_design(STIMULI, metamers, [("some_model", "some_stage")], SETTINGS["practice"], ["bee"], 4, seed)
+
+
 @pytest.fixture
 def design():
-    conditions = {("some_model", "some_stage"): 0}
-    return experiment_design(STIMULI, dict.fromkeys(STIMULI, conditions), 1, ["bee"], 4, 0)
+    return designed(0)
 
 
 def test_the_lock_of_npm_pins_every_file_and_names_no_host(root):
@@ -94,9 +99,10 @@ def test_the_page_learns_nothing_of_what_is_shown_but_in_the_practice(root, desi
     assert "stimulus_" not in told
     assert "some_model" not in told
     assert "some_stage" not in told
-    ((practised, category),) = known["practice"]["categories"].items()
-    row = design.sel(exhibit=practised.removesuffix(".png"))
-    assert (row["kind"].item(), row["category"].item()) == ("practice", category)
+    told_of = known["practice"]["categories"]
+    rows = [design.sel(exhibit=name.removesuffix(".png")) for name in told_of]
+    assert {row["kind"].item() for row in rows} == {"feedback", "practice"}
+    assert [row["category"].item() for row in rows] == list(told_of.values())
     assert known["exhibits"] == sorted(known["exhibits"])
 
 
@@ -139,9 +145,7 @@ def test_another_way_of_showing_is_another_design(design):
     assert page_settings(design, "vision", CATEGORIES, SETTINGS, {}, ["2"])["design"] != one  # another picture
     assert page_settings(design, "vision", CATEGORIES, SETTINGS, {}, ["1"])["design"] == one
     assert page_settings(design, "vision", CATEGORIES, SETTINGS | {"image_ms": 9}, {}, ["1"])["design"] != one
-    conditions = {("some_model", "some_stage"): 0}
-    other = experiment_design(STIMULI, dict.fromkeys(STIMULI, conditions), 1, ["bee"], 4, 1)
-    assert page_settings(other, "vision", CATEGORIES, SETTINGS, {}, ["1"])["design"] != one
+    assert page_settings(designed(1), "vision", CATEGORIES, SETTINGS, {}, ["1"])["design"] != one
 
 
 def test_icons_are_of_every_category_or_none(tmp_path):
@@ -171,7 +175,7 @@ def test_the_power_of_a_mask_falls_with_the_square_of_frequency(size):
     ("word", "size"), [("dog", 224), ("airplane", 224), ("a very long category indeed", 64), ("i", 16)]
 )
 def test_a_word_as_a_picture_lies_within_it(word, size):
-    picture = picture_of_word(word, size)
+    picture = plain_picture(word, None, size)
     assert picture.size == (size, size)
     left, top, right, bottom = ImageChops.difference(picture, Image.new("RGB", picture.size, "#c0c0c0")).getbbox()
     assert left > 0
@@ -179,6 +183,20 @@ def test_a_word_as_a_picture_lies_within_it(word, size):
     assert right < size
     assert bottom < size
     assert abs((left + right) / 2 - size / 2) <= max(2, size / 50)
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_where_there_are_icons_a_catch_trial_shows_one(root, tmp_path, suffix):
+    icon = root / "experiment" / "icons" / "boat.svg"
+    if suffix == ".png":
+        icon = tmp_path / "boat.png"
+        Image.new("RGBA", (40, 20), "black").save(icon)
+    picture = plain_picture("boat", icon, 64)
+    assert picture.size == (64, 64)
+    left, top, right, bottom = ImageChops.difference(picture, Image.new("RGB", picture.size, "#c0c0c0")).getbbox()
+    assert 30 < right - left <= 48
+    assert abs((left + right) / 2 - 32) <= 2
+    assert abs((top + bottom) / 2 - 32) <= 4
 
 
 def test_the_study_s_categories_have_icons(root):

@@ -13,6 +13,7 @@ import time
 
 import pytest
 from PIL import Image
+from shown import practice
 
 from metamers import experiment_store as store
 from metamers.experiment_design import experiment_design
@@ -25,7 +26,7 @@ SETTINGS = {
     "fixation_ms": 0,
     "image_ms": 0,
     "mask_ms": 0,
-    "practice": {"trials": 1, "at_least": 0},
+    "practice": practice(1),
     "catch": {"trials": 1, "at_least": 1},
 }
 
@@ -34,7 +35,9 @@ SETTINGS = {
 def made(root, tmp_path_factory):
     """A run's folder experiment/, and the design of what it shows."""
     folder = tmp_path_factory.mktemp("run") / "experiment"
-    design = experiment_design(NAMES, {name: {("m", "one"): 0, ("m", "two"): 0} for name in NAMES}, 1, ["a"], 4, 0)
+    conditions = {("m", "one"): 0, ("m", "two"): 0}
+    metamers = dict.fromkeys(NAMES, conditions)
+    design = experiment_design(NAMES, metamers, list(conditions), SETTINGS["practice"], ["a"], 4, 0)
     known = page_settings(design, "vision", ["a", "b"], SETTINGS, {}, [])
     jspsych = tmp_path_factory.mktemp("jspsych")
     (jspsych / "jspsych.js").write_text("")
@@ -266,7 +269,7 @@ def test_an_order_of_somebody_who_went_away_is_given_again(tmp_path, monkeypatch
     assert [store.begin(path, None, 3)["order"] for _ in range(2)] == [0, 1]
     finished = store.begin(path, None, 3)
     store.keep(path, finished["participant"], "trial-0", {})
-    store.end(path, finished["participant"], 1)
+    store.end(path, finished["participant"], {"trial-0"})
     with pytest.raises(store.StoreError, match="they have ended"):
         store.keep(path, finished["participant"], "trial-1", {})
     monkeypatch.setattr(store.time, "time", lambda: now + store.AWAY_AFTER_S + 1)
@@ -278,10 +281,11 @@ def test_who_is_not_asked_to_the_end_leaves_their_order_to_another(tmp_path):
     store.prepare(path, "d")
     for failed in range(6):
         begun = store.begin(path, None, 2)
+        store.keep(path, begun["participant"], "shown-1", {})  # no answer
         store.keep(path, begun["participant"], "trial-0", {})
         if failed % 2 == 0:
             assert begun["order"] == failed // 2 % 2
-        store.end(path, begun["participant"], 1 if failed % 2 else 9)
+        store.end(path, begun["participant"], {"trial-0"} if failed % 2 else {"trial-0", "trial-1"})
 
 
 def test_answers_to_another_design_are_not_mixed_in(tmp_path):

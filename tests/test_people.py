@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shown import practice
 
 from metamers.anova import published_tests
 from metamers.experiment_design import experiment_design
@@ -24,7 +25,8 @@ CATEGORIES = {"a", "b"}
 
 @pytest.fixture(scope="module")
 def design():
-    made = experiment_design(NATURAL_STIMULI, dict.fromkeys(MAIN, CONDITIONS), 2, ["a", "b"], 8, 0)
+    metamers = dict.fromkeys(MAIN, CONDITIONS)
+    made = experiment_design(NATURAL_STIMULI, metamers, list(CONDITIONS), practice(2), ["a", "b"], 8, 0)
     return made.assign_attrs(design="d0", headphone_trials=1)
 
 
@@ -219,13 +221,13 @@ def test_values_of_other_kinds_are_named(design, tmp_path, key, value):
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("a.json", b"", "no answer in it"),
+        ("a.json", b"", "no JSON that jsPsych has written: it is empty"),
         ("a.json", b"[", "no JSON"),
         ("a.json", b"\xff\xfe\x00", "no JSON"),
         ("a.json", b"[" * 100_000, "no JSON"),
         ("a.json", b'[{"step": NaN}]', "no JSON"),
         ("a.json", b"[1]", "row 1: found int, wanted a row"),
-        ("a.json", b"[]", "no answer in it"),
+        ("a.json", b'[{"step": "shown-0"}]', "no answer in it"),
         ("a.json", b'[{"rt": 1}]', "no answer in it"),
         ("a.csv", b"", "no answer in it"),
         ("a.csv", b'a,b\n"x', "no CSV that jsPsych has written"),
@@ -238,6 +240,20 @@ def test_files_that_hold_no_answers_are_named(design, tmp_path, name, content, c
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=rf"{name}: ({complaint})"):
         read_answers([tmp_path / name], design, CATEGORIES)
+
+
+def test_whoever_left_before_they_answered_anything_is_no_error(design, tmp_path):
+    """JATOS has an empty list of them."""
+    (tmp_path / "a.json").write_text("[]")
+    path = write(tmp_path / "b.json", rows_of(design, "ann", 0))
+    assert list(read_answers([tmp_path / "a.json", path], design, CATEGORIES)) == ["ann"]
+
+
+def test_that_a_stimulus_was_shown_is_no_answer(design, tmp_path):
+    rows = rows_of(design, "ann", 0)
+    told = [{**row, "step": row["step"].replace("trial", "shown"), "answer": ""} for row in rows if "exhibit" in row]
+    one, other = write(tmp_path / "a.json", rows), write(tmp_path / "b.json", told + rows)
+    assert read_answers([one], design, CATEGORIES) == read_answers([other], design, CATEGORIES)
 
 
 def test_a_file_that_is_too_large_is_not_read_whole(design, tmp_path, monkeypatch):

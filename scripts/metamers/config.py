@@ -689,12 +689,13 @@ def _check_experiment(settings: Mapping[str, Any], modalities: Iterable[str]) ->
         )
     for modality in modalities:
         for part in ("practice", "catch", "headphones"):
-            check = settings[modality].get(part, {"trials": 0, "at_least": 0})
-            if check["at_least"] > check["trials"]:
-                raise ConfigurationError(
-                    f"experiment.{modality}.{part}.at_least: {check['at_least']} of {check['trials']} trials; wanted "
-                    "no more than there are"
-                )
+            check = settings[modality].get(part, {"trials": 0})
+            for key in ("at_least", "metamers"):
+                if check.get(key, 0) > check["trials"]:
+                    raise ConfigurationError(
+                        f"experiment.{modality}.{part}.{key}: {check[key]} of {check['trials']} trials; wanted no more "
+                        "than there are"
+                    )
 
 
 def _people(
@@ -714,19 +715,26 @@ def _people(
                 f"{key}.modality: {entry['modality']!r}, but this run's experiment for people is of "
                 f"{', '.join(shown) or 'no modality'}: see experiment.generation_models"
             )
-        folder = located(entry["answers"])
-        if not answer_files(folder):
-            raise ConfigurationError(
-                f"{key}.answers: there is no file of answers in {folder}; wanted a folder with jsPsych's "
-                f"{', '.join(ANSWER_FILES)} files"
-            )
-        found[name] = entry | {"answers": folder}
+        found[name] = entry | {"answers": located(entry["answers"])}
     return found
 
 
-def answer_files(folder: str | Path) -> list[str]:
-    """The files of participants' answers that lie in a folder, sorted."""
-    return sorted(str(path) for path in Path(folder).glob("*") if path.suffix in ANSWER_FILES and path.is_file())
+def answer_files(name: str, folder: str | Path) -> list[str]:
+    """The files of some people's answers that lie in a folder, sorted.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is none yet.
+    """
+    files = sorted(str(path) for path in Path(folder).glob("*") if path.suffix in ANSWER_FILES and path.is_file())
+    if not files:
+        raise ConfigurationError(
+            f"people.{name}.answers: there is no file of answers in {folder}; wanted a folder with jsPsych's "
+            f"{', '.join(ANSWER_FILES)} files. Before there are any, `snakemake experiment` can be made, and whatever "
+            "does not need them."
+        )
+    return files
 
 
 def _own_tests(

@@ -7,6 +7,7 @@ answered for ``metamers.people``.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,17 +15,17 @@ import xarray as xr
 
 from metamers.names import NATURAL
 
-KINDS = ("practice", "catch", "main")
+KINDS = ("feedback", "practice", "catch", "main")
 
 Condition = tuple[str, str]  # generation model and stage; of the natural stimulus "" and NATURAL
 
 UNALTERED: Condition = ("", NATURAL)
 
 
-def usable_metamers(
+def metamers_to_show(
     acceptance: Mapping[str, xr.Dataset], stages: Mapping[str, Sequence[str]], only_accepted: bool
 ) -> dict[str, dict[Condition, int]]:
-    """The stimuli that can be shown in every condition, and the metamer that stands for each.
+    """The metamer that stands for each stimulus in each condition.
 
     Parameters
     ----------
@@ -33,26 +34,36 @@ def usable_metamers(
     stages
         Generation model → stages whose metamers are shown.
     only_accepted
-        Whether a stimulus counts only if it has an accepted metamer at every stage of every model.
+        Whether a metamer must be accepted.
 
     Returns
     -------
     dict
-        Stimulus → condition → seed of the first accepted metamer, or of the first one where any counts.
+        Stimulus → condition → seed of the first accepted metamer, or of the first one where any counts; conditions
+        without such a metamer are left out.
     """
-    usable: dict[str, dict[Condition, int]] = {}
+    metamers: dict[str, dict[Condition, int]] = {}
     first = next(iter(acceptance.values()))
     for stimulus in map(str, first["stimulus"].values):
-        seeds: dict[Condition, int] = {}
-        for model, own in stages.items():
-            for stage in own:
-                accepted = acceptance[model]["accepted"].sel(stimulus=stimulus, stage=stage).values.astype(bool)
-                if accepted.any() or not only_accepted:
-                    # Of no accepted one, argmax is the first.
-                    seeds[model, stage] = int(acceptance[model]["seed"].values[accepted.argmax()])
-        if len(seeds) == sum(map(len, stages.values())):
-            usable[stimulus] = seeds
-    return usable
+        seeds = metamers[stimulus] = {}
+        for model, stage in conditions_of(stages):
+            accepted = acceptance[model]["accepted"].sel(stimulus=stimulus, stage=stage).values.astype(bool)
+            if accepted.any() or not only_accepted:
+                # Of no accepted one, argmax is the first.
+                seeds[model, stage] = int(acceptance[model]["seed"].values[accepted.argmax()])
+    return metamers
+
+
+def conditions_of(stages: Mapping[str, Sequence[str]]) -> list[Condition]:
+    """Every generation model and stage that is shown, in this order."""
+    return [(model, stage) for model, own in stages.items() for stage in own]
+
+
+def in_every_condition(
+    metamers: Mapping[str, Mapping[Condition, int]], conditions: Sequence[Condition]
+) -> dict[str, Mapping[Condition, int]]:
+    """Of what ``metamers_to_show`` gives, the stimuli that can be shown in each of some conditions."""
+    return {name: found for name, found in metamers.items() if all(condition in found for condition in conditions)}
 
 
 def balanced_conditions(categories: Sequence[str], conditions: int, participants: int, seed: int) -> np.ndarray:
@@ -114,6 +125,27 @@ def interspersed(main: Sequence[int], among: Sequence[int], rng: np.random.Gener
     return sequence
 
 
+def spread_over_categories(names: Sequence[str], categories: Mapping[str, str]) -> list[str]:
+    """The same names, those first that are the first of their category, then the second, and so on."""
+    before: Counter[str] = Counter()
+    turn = {}
+    for name in names:
+        turn[name] = before[categories[name]]
+        before[categories[name]] += 1
+    return sorted(names, key=turn.__getitem__)
+
+
+def practised_metamers(
+    names: Sequence[str], metamers: Mapping[str, Mapping[Condition, int]], conditions: Sequence[Condition]
+) -> list[tuple[str, Condition]]:
+    """Some stimuli with a condition each: from the first to the last, as nearly as there are metamers."""
+    chosen = []
+    for number, name in enumerate(names):
+        wanted = number * (len(conditions) - 1) / max(len(names) - 1, 1)
+        chosen.append((name, min(metamers[name], key=lambda condition: abs(conditions.index(condition) - wanted))))
+    return sorted(chosen, key=lambda pair: conditions.index(pair[1]))
+
+
 def exhibit_name(seed: int, *what: object) -> str:
     """A name that does not tell what it names."""
     return hashlib.sha256("/".join(map(str, (seed, *what))).encode()).hexdigest()[:20]
@@ -122,7 +154,8 @@ def exhibit_name(seed: int, *what: object) -> str:
 def experiment_design(
     categories: Mapping[str, str],
     metamers: Mapping[str, Mapping[Condition, int]],
-    practice: int,
+    conditions: Sequence[Condition],
+    practice: Mapping[str, int],
     catch: Sequence[str] | int,
     participants: int,
     seed: int,
@@ -137,9 +170,13 @@ def experiment_design(
     categories
         Every natural stimulus → its category.
     metamers
-        What ``usable_metamers`` gives.
+        What ``metamers_to_show`` gives.
+    conditions
+        Generation models and stages, beside which natural stimuli are shown as they are.
     practice
-        Number of practice trials, natural stimuli.
+        ``feedback``: number of natural stimuli that come first, of as many categories as there are, and whose
+        category is told after the answer; ``trials``: number of stimuli after these, of which ``metamers`` are
+        metamers, of the conditions from the first to the last.
     catch
         Categories of the catch trials, each of which shows its category plainly; or how many natural stimuli serve as
         such.
@@ -153,30 +190,38 @@ def experiment_design(
     xr.Dataset
         (exhibit), what is shown, by the name of its file without ending: ``kind``, ``stimulus`` (empty where a
         category is shown plainly), ``category``, ``generation_model`` (empty for natural stimuli), ``stage``,
-        ``seed`` (-1 likewise). (order, trial) → ``shown``: number of the exhibit. Practice comes first.
+        ``seed`` (-1 likewise). (order, trial) → ``shown``: number of the exhibit. Practice comes first, the same for
+        everybody.
 
     Raises
     ------
     ValueError
-        When too few stimuli are left for the conditions.
+        When too few stimuli are left for the conditions, or too few metamers for the practice.
     """
     rng = np.random.default_rng([seed, 1])
-    spare = [str(name) for name in rng.permutation(sorted(set(categories) - set(metamers)))]
-    main = [name for name in categories if name in metamers]
-    needed = practice + (catch if isinstance(catch, int) else 0)
+    usable = in_every_condition(metamers, conditions)
+    spare = []
+    for group in (sorted(set(categories) - set(usable)), list(usable)):  # those first that are not wanted elsewhere
+        spare += spread_over_categories([str(name) for name in rng.permutation(group)], categories)
+    with_metamer = [name for name in spare if metamers.get(name)][: practice["metamers"]]
+    if len(with_metamer) < practice["metamers"]:
+        raise ValueError(
+            f"{len(with_metamer)} stimuli have a metamer, but practice takes {practice['metamers']} of them"
+        )
+    spare = [name for name in spare if name not in with_metamer]
+    needed = practice["feedback"] + practice["trials"] - practice["metamers"] + (catch if isinstance(catch, int) else 0)
     if needed > len(spare):
-        taken = [str(name) for name in rng.permutation(main)[: needed - len(spare)]]
-        spare += taken
-        main = [name for name in main if name not in taken]
-    if needed > len(spare):
-        raise ValueError(f"{len(categories)} natural stimuli, but practice and catch trials alone take {needed}")
-    conditions = [UNALTERED, *next(iter(metamers.values()), {})]
+        taken = needed + len(with_metamer)
+        raise ValueError(f"{len(categories)} natural stimuli, but practice and catch trials alone take {taken}")
+    spare = spare[:needed]
+    main = [name for name in usable if name not in {*spare, *with_metamer}]
+    shown_in = [UNALTERED, *conditions]
     try:
-        assigned = balanced_conditions([categories[name] for name in main], len(conditions), participants, seed)
+        assigned = balanced_conditions([categories[name] for name in main], len(shown_in), participants, seed)
     except ValueError as error:
         raise ValueError(
-            f"{error}; {len(categories) - len(metamers)} of the {len(categories)} natural stimuli cannot be shown in "
-            f"every condition, and {needed} are wanted for practice and catch trials"
+            f"{error}; {len(categories) - len(usable)} of the {len(categories)} natural stimuli cannot be shown in "
+            f"every condition, and {needed + len(with_metamer)} are wanted for practice and catch trials"
         ) from error
 
     rows: list[dict[str, object]] = []
@@ -197,25 +242,29 @@ def experiment_design(
         )
         return len(rows) - 1
 
-    practised = [exhibit("practice", name, categories[name], UNALTERED, -1) for name in spare[:practice]]
+    def of_natural(kind: str, names: Sequence[str]) -> list[int]:
+        return [exhibit(kind, name, categories[name], UNALTERED, -1) for name in names]
+
+    told, natural = practice["feedback"], practice["trials"] - practice["metamers"]
+    begins = of_natural("feedback", spare[:told]) + of_natural("practice", spare[told : told + natural])
+    for name, condition in practised_metamers(with_metamer, metamers, conditions):
+        begins.append(exhibit("practice", name, categories[name], condition, metamers[name][condition]))
     if isinstance(catch, int):
-        plain = [(name, categories[name]) for name in spare[practice:needed]]
+        caught = of_natural("catch", spare[told + natural :])
     else:
-        plain = [("", category) for category in catch]
-    caught = [exhibit("catch", name, category, UNALTERED, -1) for name, category in plain]
+        caught = [exhibit("catch", "", category, UNALTERED, -1) for category in catch]
     shown_as = {
         name: [
             exhibit("main", name, categories[name], condition, metamers[name].get(condition, -1))
-            for condition in conditions
+            for condition in shown_in
         ]
         for name in main
     }
     orders = []
     for number, row in enumerate(assigned):
-        own = np.random.default_rng([seed, 2, number])
+        rng = np.random.default_rng([seed, 2, number])
         met = [shown_as[name][condition] for name, condition in zip(main, row, strict=True)]
-        begins = own.permutation(practised).tolist()
-        orders.append(begins + interspersed(own.permutation(met), own.permutation(caught).tolist(), own))
+        orders.append(begins + interspersed(rng.permutation(met), rng.permutation(caught).tolist(), rng))
     columns = {key: ("exhibit", [row[key] for row in rows]) for key in rows[0] if key != "exhibit"}
     names = np.array([row["exhibit"] for row in rows])
     by_name = np.argsort(names)  # their own order would tell what they are

@@ -5,6 +5,7 @@ decided by ``metamers.experiment_design``; how the page looks and behaves stands
 repository.
 """
 
+import io
 import json
 import re
 import shutil
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from metamers.files import content_sha256
 from metamers.hashes import combined_sha256
@@ -100,9 +101,27 @@ def mask_of(size: int, rng: np.random.Generator) -> np.ndarray:
     return np.broadcast_to(np.clip(0.5 + 0.2 * noise, 0, 1), (3, size, size))
 
 
-def picture_of_word(word: str, size: int) -> Image.Image:
-    """A catch trial of the visual task: a category's name, written large, black on grey."""
+def plain_picture(word: str, icon: Path | None, size: int) -> Image.Image:
+    """A catch trial of the visual task: a category's icon, or its name, written large, on grey.
+
+    Parameters
+    ----------
+    word
+        The category.
+    icon
+        A ``.svg`` or ``.png`` file; None: the name.
+    size
+        Of the picture, in pixels.
+    """
     picture = Image.new("RGB", (size, size), "#c0c0c0")
+    if icon is not None:
+        import vl_convert  # it draws the report's charts, too
+
+        png = vl_convert.svg_to_png(icon.read_text(encoding="utf-8"), scale=8) if icon.suffix == ".svg" else None
+        with Image.open(icon if png is None else io.BytesIO(png)) as drawn:
+            fitted = ImageOps.contain(drawn.convert("RGBA"), (size * 3 // 4,) * 2)
+        picture.paste(fitted, tuple((size - side) // 2 for side in fitted.size), fitted)
+        return picture
     draw = ImageDraw.Draw(picture)
     font_size = size / 3
     while font_size > 4:
@@ -171,7 +190,9 @@ def page_settings(
     suffix = MODALITIES[modality].suffix
     names, kinds = map(str, design["exhibit"].values), design["kind"].values
     practised = {
-        f"{name}{suffix}": str(design["category"].values[n]) for n, name in enumerate(names) if kinds[n] == "practice"
+        f"{name}{suffix}": str(design["category"].values[n])
+        for n, name in enumerate(names)
+        if kinds[n] in ("feedback", "practice")
     }
     known = {
         "modality": modality,
@@ -181,6 +202,7 @@ def page_settings(
         "masks": [f"masks/{number}.png" for number in range(MASKS)] if modality == "vision" else [],
         "icons": dict(icons),
         "durations": {key: value for key, value in settings.items() if key.endswith("_ms")},
+        "at_first": settings.get("at_first", {}),
         "headphones": settings.get("headphones", {"trials": 0, "at_least": 0}),
         "practice": {**settings["practice"], "categories": practised},
     }

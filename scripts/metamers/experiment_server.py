@@ -57,7 +57,9 @@ class Experiment:
     design
         What the page knows.
     steps
-        Every step that can be answered.
+        Every step that is answered.
+    shown
+        Steps that say that a stimulus is about to be shown, which is never shown again.
     answers
         The SQLite file.
     exported
@@ -74,6 +76,7 @@ class Experiment:
         trials = range(len(self.design["orders"][0]))
         checks = range(self.design["headphones"]["trials"])
         self.steps = {CONSENT, *(f"trial-{n}" for n in trials), *(f"headphones-{n}" for n in checks)}
+        self.shown = {f"shown-{n}" for n in trials}
         self.answers = answers / f"{folder.name}.sqlite"
         self.exported = answers / folder.name
         store.prepare(self.answers, self.design["design"])
@@ -90,7 +93,7 @@ class Experiment:
         participant, row = _participant(asked), asked.get("row")
         if not isinstance(row, dict) or row.get("participant") != participant:
             raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an object that has the participant's own name")
-        if not isinstance(row.get("step"), str) or row["step"] not in self.steps:
+        if not isinstance(row.get("step"), str) or row["step"] not in self.steps | self.shown:
             raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted a step of this experiment")
         if row.get("design") != self.design["design"]:
             raise Refused(HTTPStatus.CONFLICT, "the page is of another design; reload it")
@@ -99,12 +102,12 @@ class Experiment:
         return {}
 
     def _check(self, row: Mapping[str, Any], order: int) -> None:
-        """A row is of the participant's order; of a trial it has what was shown there, and an answer that there is."""
+        """A row is of the participant's order; of a trial it has what is shown there, and an answer that there is."""
         wanted: dict[str, Any] = {"order": order}
-        if row["step"].startswith("trial-"):
-            shown = self.design["orders"][order][int(row["step"].removeprefix("trial-"))]
-            wanted["exhibit"] = self.design["exhibits"][shown]
-            if row.get("answer") not in self.design["categories"]:
+        kind, _, number = row["step"].partition("-")
+        if kind in ("trial", "shown"):
+            wanted["exhibit"] = self.design["exhibits"][self.design["orders"][order][int(number)]]
+            if row.get("answer") not in (self.design["categories"] if kind == "trial" else [""]):
                 raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an answer that is one of the categories")
         elif not isinstance(row.get("answer"), str):
             raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an answer")
@@ -115,7 +118,7 @@ class Experiment:
     def end(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A participant has finished: from now on their answers lie in the folder, too."""
         participant = _participant(asked)
-        store.end(self.answers, participant, len(self.steps))
+        store.end(self.answers, participant, self.steps)
         store.export(self.answers, [participant], self.exported)
         return {}
 

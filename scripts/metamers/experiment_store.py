@@ -9,7 +9,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,9 @@ def order_of(path: Path, participant: str) -> int:
 
 
 def keep(path: Path, participant: str, step: str, row: Mapping[str, Any]) -> None:
-    """Keep an answer. What is answered twice, as after a reply that got lost, counts as it was answered first.
+    """Keep an answer, or that a stimulus is about to be shown.
+
+    What is answered twice, as after a reply that got lost, counts as it was answered first.
 
     Raises
     ------
@@ -146,11 +148,11 @@ def keep(path: Path, participant: str, step: str, row: Mapping[str, Any]) -> Non
         connection.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?)", (participant, step, json.dumps(row)))
 
 
-def end(path: Path, participant: str, steps: int) -> None:
-    """A participant has ended, and finished if they answered so many steps; the next at that browser is another."""
+def end(path: Path, participant: str, steps: Collection[str]) -> None:
+    """A participant has ended, and finished if they answered all these steps; the next at that browser is another."""
     with _opened(path) as connection:
-        query = "SELECT COUNT(*) FROM answer WHERE participant = ?"
-        finished = connection.execute(query, (participant,)).fetchone()[0] >= steps
+        kept = connection.execute("SELECT step FROM answer WHERE participant = ?", (participant,))
+        finished = {step for (step,) in kept}.issuperset(steps)
         connection.execute("UPDATE participant SET ended = 1, finished = ? WHERE name = ?", (finished, participant))
 
 
@@ -160,7 +162,7 @@ def _rows(connection: sqlite3.Connection, participant: str) -> list[dict[str, An
 
 
 def participants(path: Path) -> list[str]:
-    """Whoever has answered anything."""
+    """Whoever has answered anything: consent comes before whatever is shown."""
     with _opened(path) as connection:
         return [name for (name,) in connection.execute("SELECT DISTINCT participant FROM answer ORDER BY participant")]
 

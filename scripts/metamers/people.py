@@ -28,6 +28,7 @@ MODEL_CLASS = "this run"
 EXCLUSIONS = ("no consent", "headphone check", "practice", "unfinished", "catch trials")
 TRIAL = re.compile(r"trial-(0|[1-9][0-9]{0,5})")
 CHECK = re.compile(r"headphones-(0|[1-9][0-9]{0,3})")
+SHOWN = re.compile(r"shown-(0|[1-9][0-9]{0,5})")  # no answer: that a stimulus is being shown
 FIELDS = ("participant", "order", "design", "step", "answer")
 
 
@@ -65,6 +66,8 @@ def _no_number(name: str) -> float:
 
 def _json_rows(text: str) -> list[Any]:
     """Rows of JSON: one array, or on each line an array or a row, as JATOS puts several participants together."""
+    if not text.strip():
+        raise ValueError("it is empty")
     try:
         found = [json.loads(text, parse_constant=_no_number)]
     except json.JSONDecodeError:
@@ -101,7 +104,8 @@ def _answer(row: Any, design: xr.Dataset, categories: Collection[str], source: s
     """A row as an answer; None of a row that is none, such as an instruction."""
     if not isinstance(row, dict):
         raise ValueError(f"{source}: found {type(row).__name__}, wanted a row of jsPsych's data")
-    if row.get("step") in (None, ""):
+    step = row.get("step")
+    if step in (None, "") or (isinstance(step, str) and SHOWN.fullmatch(step)):
         return None
     given = {name: row.get(name) for name in (*FIELDS, "exhibit", "target")}
     for name, value in given.items():
@@ -169,8 +173,8 @@ def read_answers(
     """
     answered: dict[str, dict[str, Answer]] = {}
     for path in paths:
-        own = 0
-        for number, row in enumerate(read_rows(path), start=1):
+        own, rows = 0, read_rows(path)
+        for number, row in enumerate(rows, start=1):
             source = f"{path}: row {number}"
             answer = _answer(row, design, categories, source)
             if answer is None:
@@ -188,7 +192,8 @@ def read_answers(
                     f"{source}: {answer.step} of participant {answer.participant!r}: found {answer.answer!r}, but "
                     f"{steps[answer.step].answer!r} before"
                 )
-        if not own:
+        left_at_once = not rows and Path(path).suffix != ".csv"  # "[]", as JATOS has it
+        if not own and not left_at_once:
             raise ValueError(
                 f"{path}: no answer in it; wanted rows with {', '.join(FIELDS)}, as the experiment's page writes"
             )
@@ -345,11 +350,12 @@ def judgements_of_shown(
     pd.DataFrame
         As ``metamers.humans.judgements`` gives them.
     """
+    main = design.isel(exhibit=design["kind"].values == "main")
     rows = []
     for model, own in stages.items():
         for stage in own:
-            wanted = (design["generation_model"].values == model) & (design["stage"].values == stage)
-            shown = design.isel(exhibit=wanted)
+            wanted = (main["generation_model"].values == model) & (main["stage"].values == stage)
+            shown = main.isel(exhibit=wanted)
             judged = {judge: _model_correct(answers, shown).mean() for judge, answers in recognition[model].items()}
             rows += [(model, stage, judge, float(correct)) for judge, correct in judged.items()]
     return pd.DataFrame(rows, columns=["generation_model", "stage", "recognition_model", "proportion_correct"])

@@ -65,7 +65,7 @@ rule humans_summary:
 rule humans_people:
     input:
         design=lambda wildcards: f"{RESULTS}/experiment/{setup['people'][wildcards.people]['modality']}.nc",
-        answers=lambda wildcards: answer_files(setup["people"][wildcards.people]["answers"]),
+        answers=lambda wildcards: answer_files(wildcards.people, setup["people"][wildcards.people]["answers"]),
         recognition=lambda wildcards: [
             f"{RESULTS}/recognition/{model}/{model}.nc" for model in shown_to(wildcards.people)
         ],
