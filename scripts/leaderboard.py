@@ -1,22 +1,35 @@
 """Make comparison/leaderboard.nc, page and table out of people's group results and the run's predictions."""
 
+from collections.abc import Iterable
+
+import xarray as xr
+
 from metamers import files
 from metamers.humans import COLUMNS, read_results, write_results
-from metamers.leaderboard import entries_of, leaderboard, page_context
+from metamers.leaderboard import leaderboard
+from metamers.leaderboard_page import entries_of, page_context
 from metamers.logs import log_to
 from metamers.pages import render
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
-experiments = {}
-for path, modality in zip(given.experiments, params.modalities, strict=True):
-    experiments.setdefault(modality, []).append(files.load(path))
+
+
+def by_modality(paths: Iterable[str], modalities: Iterable[str]) -> dict[str, list[xr.Dataset]]:
+    """The datasets of each modality."""
+    found: dict[str, list[xr.Dataset]] = {}
+    for path, modality in zip(paths, modalities, strict=True):
+        found.setdefault(modality, []).append(files.load(path))
+    return found
+
+
 board = leaderboard(
     read_results(given.groups, COLUMNS),
     files.load(given.relation),
-    experiments,
+    by_modality(given.experiments, params.modalities),
     files.load(given.predicted[0]) if given.predicted else None,
     params.models,
+    by_modality(given.people, params.people_modalities),
     params.bootstrap,
     params.run_seed,
 )
@@ -30,7 +43,8 @@ files.save(
     board,
     snakemake.output.netcdf,
     title="Models by the area under human recognizability of their metamers over relative depth",
-    source=f"public data of the study ({snakemake.config['human_data']}), and predictions for the run's own models",
+    source=f"public data of the study ({snakemake.config['human_data']}), and predictions for the run's own models"
+    + (", which one's own people judged" if given.people else ""),
     step="leaderboard",
     run=snakemake.config["run"],
     seed=params.run_seed,

@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 import xarray as xr
 
-from metamers import compare, files, humans, leaderboard
+from metamers import compare, files, humans, leaderboard, leaderboard_page
 from metamers.pages import render
 
 
@@ -49,7 +49,7 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def board(groups, relation, predicted):
-    return leaderboard.leaderboard(groups, relation, {}, predicted, MODELS, bootstrap=400, seed=0)
+    return leaderboard.leaderboard(groups, relation, {}, predicted, MODELS, {}, bootstrap=400, seed=0)
 
 
 def test_depth_is_place_over_last_place_without_natural_and_input():
@@ -90,7 +90,7 @@ def test_a_participant_s_areas_give_the_ordinary_standard_error():
 
 
 def test_people_rank_adversarial_training_first(board):
-    entries = leaderboard.entries_of(board)
+    entries = leaderboard_page.entries_of(board)
     people = entries[entries["basis"] == leaderboard.PEOPLE]
     assert people.groupby("entry_modality").size().to_dict() == {"vision": 30, "audio": 18}
     first = people[people["rank"] == 1]
@@ -104,8 +104,8 @@ def test_people_rank_adversarial_training_first(board):
 
 
 def test_means_and_standard_errors_give_wider_intervals_than_the_participants(groups, relation, experiments, board):
-    exact = leaderboard.leaderboard(groups, relation, experiments, None, {}, bootstrap=400, seed=0)
-    exact, board = (leaderboard.entries_of(b).set_index("generation_model") for b in (exact, board))
+    exact = leaderboard.leaderboard(groups, relation, experiments, None, {}, {}, bootstrap=400, seed=0)
+    exact, board = (leaderboard_page.entries_of(b).set_index("generation_model") for b in (exact, board))
     board = board.loc[exact.index]
     np.testing.assert_allclose(exact["area"], board["area"])
     ratio = (board["area_high"] - board["area_low"]) / (exact["area_high"] - exact["area_low"])
@@ -130,15 +130,56 @@ def test_left_out_predictions_are_good_but_below_the_noise_ceiling(board):
 
 
 def test_a_run_s_models_are_placed_and_marked(board):
-    entries = leaderboard.entries_of(board).set_index("generation_model")
+    entries = leaderboard_page.entries_of(board).set_index("generation_model")
     assert entries.loc["perfect", ["area", "rank", "basis"]].tolist() == [1, 1, leaderboard.PREDICTION]
     assert entries.loc["short", ["area", "rank"]].isna().all()
     assert entries["left_out_area"].notna().sum() == 20 + 17
 
 
+@pytest.fixture(scope="module")
+def own_people():
+    """Twelve participants who recognize 0.8 and 0.4 of the perfect model's two stages, and the other's one stage."""
+    rng = np.random.default_rng(0)
+    stages = ["natural", "one", "two"]
+    values = np.array([[1, 0.8, 0.4], [1, 0.5, np.nan]]) + 0.1 * (rng.random((12, 2, 3)) - 0.5)
+    answers = np.stack([values, np.ones_like(values)], axis=-1)
+    coords = {"generation_model": ["perfect", "short"], "stage": stages, "observer": ["human", "model"]}
+    numbers = (("generation_model", "stage"), [[0, 1, 2], [0, 1, -1]])
+    dims = ("participant", "generation_model", "stage", "observer")
+    return xr.Dataset({"proportion_correct": (dims, answers), "stage_number": numbers}, coords=coords)
+
+
+def test_a_model_that_own_people_judged_stands_by_their_answers_too(groups, relation, predicted, own_people, tmp_path):
+    people = {"vision": [own_people.isel(participant=slice(5)), own_people.isel(participant=slice(5, None))]}
+    board = leaderboard.leaderboard(groups, relation, {}, predicted, MODELS, people, bootstrap=4000, seed=0)
+    entries = leaderboard_page.entries_of(board)
+    found = entries[entries["generation_model"] == "perfect"].set_index("basis")
+    assert set(found.index) == {leaderboard.OWN_PEOPLE, leaderboard.PREDICTION}
+    own = found.loc[leaderboard.OWN_PEOPLE]
+    human = own_people["proportion_correct"].sel(observer="human", generation_model="perfect", stage=["one", "two"])
+    areas = human.mean("stage").values
+    assert own["area"] == pytest.approx(areas.mean())
+    assert (own["area_high"] - own["area_low"]) / 2 == pytest.approx(1.96 * scipy.stats.sem(areas), rel=0.15)
+    assert (own["participants"], own["stages"]) == (12, 2)
+    published = entries[(entries["basis"] == leaderboard.PEOPLE) & (entries["entry_modality"] == "vision")]
+    assert own["rank"] == 1 + (published["area"] > own["area"]).sum()
+    assert own["rank_low"] <= own["rank"] <= own["rank_high"]
+    # One stage alone has no area.
+    assert leaderboard.OWN_PEOPLE not in entries.loc[entries["generation_model"] == "short", "basis"].tolist()
+    assert board["own_stage"].values.tolist() == ["one", "two"]
+    np.testing.assert_allclose(board["own_human"], human.mean("participant"))
+    np.testing.assert_allclose(board["own_predicted"], 1)
+    files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(files.load(tmp_path / "b.nc"), "run"))
+    assert page.count('<th scope="row">perfect</th>') == 4  # twice in the table, and two stages
+    assert "0 of 2 lie within" in page
+    assert "Nobody was asked" not in page
+
+
 def test_it_can_be_kept_and_shown(board, tmp_path):
     files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
-    page = render("leaderboard.html.j2", leaderboard.page_context(files.load(tmp_path / "b.nc"), "<run>"))
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(files.load(tmp_path / "b.nc"), "<run>"))
     assert "&lt;run&gt;" in page
     assert page.count('<th scope="row">perfect</th>') == 1
+    assert "Nobody was asked" in page
     assert "http" not in page.replace("http-equiv", "")

@@ -2,7 +2,8 @@
 
 Published models stand by what people were measured to recognize, a run's own models by what they would be expected to:
 where in the order a prediction falls is only as good as the prediction, so every published model is left out in turn
-and predicted as if nobody had judged its metamers. Fitting and predicting are in ``metamers.compare``.
+and predicted as if nobody had judged its metamers. Those of a run's own models that one's own people have judged stand
+by these answers, too, and the predictions are set against them. Fitting and predicting are in ``metamers.compare``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,8 @@ from metamers.compare import ENDS, predict_human
 from metamers.humans import own_stages, pooled
 from metamers.names import INPUT_STAGE, NATURAL
 
-PEOPLE, PREDICTION = "people", "prediction"
-WORST = 6  # errors that the page names
+PEOPLE, OWN_PEOPLE, PREDICTION = "people", "own people", "prediction"
+OPPOSITE = {"": "", "_low": "_high", "_high": "_low"}  # the larger the area, the lower the rank
 ENTRY_COLUMNS = ["entry_modality", "generation_model", "model_class", "basis", "area", "area_low", "area_high", "rank"]
 ENTRY_COLUMNS += ["rank_low", "rank_high", "stages", "depth_first", "depth_last", "participants"]
 ENTRY_COLUMNS += ["left_out_area", "left_out_error"]
@@ -222,6 +223,140 @@ def calibration(points: pd.DataFrame, curves: Mapping[tuple[str, str, str], Curv
     return pd.DataFrame(rows)
 
 
+def _class_of_own(entry: Mapping[str, Any]) -> str:
+    return "this run" + (f", a version of {entry['published_as']}" if entry["published_as"] else "")
+
+
+def _rank_among(area: float, measured: pd.DataFrame, modality: str) -> int:
+    """The rank that an area would have among the published models of its modality."""
+    return 1 + int((measured.loc[measured["entry_modality"] == modality, "area"] > area).sum())
+
+
+def judged_curve(people: Sequence[xr.Dataset], model: str, order: Sequence[str]) -> Curve:
+    """What one's own people recognize of a model's metamers.
+
+    Parameters
+    ----------
+    people
+        What ``metamers.people.people_dataset`` gives of those who were shown the model's metamers.
+    model
+        Whose metamers.
+    order
+        All stages of the model, in processing order.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per stage that was shown, in processing order: ``stage``, ``depth``, ``mean``, ``sem``, ``n``, over
+        participants.
+    """
+    human = [data["proportion_correct"].sel(observer="human", generation_model=model) for data in people]
+    shown = {str(stage) for data in people for stage in own_stages(data, model)}
+    stages = [stage for stage in order if stage in shown and stage != INPUT_STAGE]
+    answers = [
+        np.concatenate([data.sel(stage=stage).dropna("participant").values for data in human if stage in data["stage"]])
+        for stage in stages
+    ]
+    curve = pd.DataFrame({"stage": stages, "depth": depths(stages, order)})
+    sem = [float(values.std(ddof=1) / np.sqrt(len(values))) for values in answers]
+    return curve.assign(mean=[float(values.mean()) for values in answers], sem=sem, n=list(map(len, answers)))
+
+
+def judged_curves(
+    people: Mapping[str, Sequence[xr.Dataset]], models: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[Curve, list[xr.Dataset]]]:
+    """Run's model → ``judged_curve`` and the datasets that it is of, where one's own people have judged two stages.
+
+    Parameters
+    ----------
+    people
+        Modality → what ``metamers.people.people_dataset`` gives of its participants.
+    models
+        As ``predicted_entries`` takes them.
+    """
+    found = {}
+    for model, entry in models.items():
+        asked = [data for data in people.get(entry["modality"], []) if model in data["generation_model"].values]
+        curve = judged_curve(asked, model, entry["stages"]) if asked else []
+        if len(curve) >= 2:
+            found[model] = curve, asked
+    return found
+
+
+def judged_entries(
+    judged: Mapping[str, tuple[Curve, Sequence[xr.Dataset]]],
+    models: Mapping[str, Mapping[str, Any]],
+    measured: pd.DataFrame,
+    number: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Where a run's own models stand by the answers of one's own people.
+
+    Parameters
+    ----------
+    judged
+        What ``judged_curves`` gives.
+    models
+        As ``predicted_entries`` takes them.
+    measured
+        Entries of published models: ``entry_modality``, ``area``.
+    number, seed
+        Samples of the intervals, and their seed.
+
+    Returns
+    -------
+    pd.DataFrame
+        Entries, with 95% bootstrap intervals over participants; the rank is the one among the published models.
+    """
+    rows = []
+    for model, (curve, asked) in judged.items():
+        entry = models[model]
+        samples = areas_from_participants([model], [curve], asked, number, seed)[:, 0]
+        low, high = np.quantile(samples, ENDS)
+        found = {"": area(curve, "mean"), "_low": low, "_high": high}
+        ranked_as = {end: _rank_among(found[of], measured, entry["modality"]) for end, of in OPPOSITE.items()}
+        rows.append(
+            {
+                "entry_modality": entry["modality"],
+                "generation_model": model,
+                "model_class": _class_of_own(entry),
+                "basis": OWN_PEOPLE,
+                "stages": len(curve),
+                "depth_first": curve["depth"].iloc[0],
+                "depth_last": curve["depth"].iloc[-1],
+                "participants": int(curve["n"].max()),
+                **{f"area{end}": value for end, value in found.items()},
+                **{f"rank{end}": value for end, value in ranked_as.items()},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def predictions_judged(
+    judged: Mapping[str, tuple[Curve, Sequence[xr.Dataset]]],
+    predicted: xr.Dataset,
+    models: Mapping[str, Mapping[str, Any]],
+) -> pd.DataFrame:
+    """The predictions beside what one's own people made of the metamers.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per model and stage that has both: ``modality``, ``generation_model``, ``stage``, ``human`` and ``sem``
+        over participants, ``predicted``, ``low``, ``high``.
+    """
+    rows = []
+    for model, (curve, _) in judged.items():
+        of_model = predicted.sel(generation_model=model)
+        for point in curve.itertuples():
+            if point.stage in of_model["stage"]:
+                expected = {name: float(of_model[name].sel(stage=point.stage)) for name in ("predicted", "low", "high")}
+                names = {"modality": models[model]["modality"], "generation_model": model, "stage": point.stage}
+                rows.append({**names, "human": point.mean, "sem": point.sem, **expected})
+    columns = ["modality", "generation_model", "stage", "human", "sem", "predicted", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).dropna(subset="predicted").reset_index(drop=True)
+
+
 def predicted_entries(
     predicted: xr.Dataset, models: Mapping[str, Mapping[str, Any]], measured: pd.DataFrame
 ) -> pd.DataFrame:
@@ -250,19 +385,15 @@ def predicted_entries(
         row = {
             "entry_modality": entry["modality"],
             "generation_model": model,
-            "model_class": "this run" + (f", a version of {entry['published_as']}" if entry["published_as"] else ""),
+            "model_class": _class_of_own(entry),
             "basis": PREDICTION,
             "stages": len(curve),
         }
         if len(curve) >= 2:
             curve = curve.assign(depth=depths(list(curve.index), entry["stages"]))
-            others = measured.loc[measured["entry_modality"] == entry["modality"], "area"]
             found = {"": area(curve, "predicted"), "_low": area(curve, "low"), "_high": area(curve, "high")}
             row |= {f"area{end}": value for end, value in found.items()}
-            row |= {
-                f"rank{end}": 1 + int((others > found[opposite]).sum())
-                for end, opposite in (("", ""), ("_low", "_high"), ("_high", "_low"))
-            }
+            row |= {f"rank{end}": _rank_among(found[of], measured, entry["modality"]) for end, of in OPPOSITE.items()}
             row |= {"depth_first": curve["depth"].iloc[0], "depth_last": curve["depth"].iloc[-1]}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -274,6 +405,7 @@ def leaderboard(
     experiments: Mapping[str, Sequence[xr.Dataset]],
     predicted: xr.Dataset | None,
     models: Mapping[str, Mapping[str, Any]],
+    people: Mapping[str, Sequence[xr.Dataset]],
     bootstrap: int,
     seed: int,
 ) -> xr.Dataset:
@@ -290,20 +422,24 @@ def leaderboard(
         groups' means and standard errors.
     predicted, models
         As for ``predicted_entries``; None and empty for a run without models.
+    people
+        Modality → what ``metamers.people.people_dataset`` gives of one's own people; may be empty.
     bootstrap, seed
         Samples of the intervals, and their seed.
 
     Returns
     -------
     xr.Dataset
-        (entry), by modality and area: ``area`` with its 95% interval (``_low``, ``_high``); ``rank`` among the
-        published models of its modality, with interval; ``stages``, ``depth_first``, ``depth_last``: what the area is
-        over; ``participants``; ``left_out_area``, ``left_out_error``: see ``calibration``; coordinates
-        ``entry_modality``, ``generation_model``, ``model_class``, ``basis``. (left_out_point) → ``left_out_human``,
-        ``left_out_predicted``, ``left_out_low``, ``left_out_high``. (modality) → ``left_out_r2`` (share of the variance
-        of human means that left-out predictions explain), ``left_out_mean_error``, ``left_out_area_error`` (root mean
-        square), ``left_out_coverage``, ``left_out_area_coverage`` (share of stages and of models within their
-        interval), and ``noise_ceiling_r2`` with its ends. The attribute ``intervals`` says how people's were made.
+        (entry), by modality and area, a run's model twice where one's own people have judged its metamers: ``area``
+        with its 95% interval (``_low``, ``_high``); ``rank`` among the published models of its modality, with interval;
+        ``stages``, ``depth_first``, ``depth_last``: what the area is over; ``participants``; ``left_out_area``,
+        ``left_out_error``: see ``calibration``; coordinates ``entry_modality``, ``generation_model``, ``model_class``,
+        ``basis``. (left_out_point) → ``left_out_human``, ``left_out_predicted``, ``left_out_low``, ``left_out_high``.
+        (modality) → ``left_out_r2`` (share of the variance of human means that left-out predictions explain),
+        ``left_out_mean_error``, ``left_out_area_error`` (root mean square), ``left_out_coverage``,
+        ``left_out_area_coverage`` (share of stages and of models within their interval), and ``noise_ceiling_r2`` with
+        its ends. With one's own people, (own_point) → ``own_human``, ``own_sem``, ``own_predicted``, ``own_low``,
+        ``own_high``: see ``predictions_judged``. The attribute ``intervals`` says how people's were made.
     """
     curves = measured_curves(groups)
     points = left_out(relation)
@@ -331,15 +467,20 @@ def leaderboard(
         found = calibrated[calibrated["modality"] == modality]
         tables.append(table.merge(found[["generation_model", "left_out_area", "left_out_error"]], "left"))
     entries = pd.concat(tables, ignore_index=True)
+    judged = judged_curves(people, models)
     if predicted is not None:
-        entries = pd.concat([entries, predicted_entries(predicted, models, entries)], ignore_index=True)
+        own = [judged_entries(judged, models, entries, bootstrap, seed), predicted_entries(predicted, models, entries)]
+        entries = pd.concat([entries, *own], ignore_index=True)
     entries = pd.concat(
         [
             of_modality.sort_values("area", ascending=False, kind="stable")
             for _, of_modality in entries.reindex(columns=ENTRY_COLUMNS).groupby("entry_modality", sort=False)
         ]
     )
-    return _dataset(entries, points, calibrated, relation).assign_attrs(
+    board = _dataset(entries, points, calibrated, relation)
+    if judged:
+        board = board.merge(_own_points(predictions_judged(judged, predicted, models)))
+    return board.assign_attrs(
         intervals="bootstrap over participants"
         if experiments
         else "from means and standard errors of the stages, taken to move together: the widest that they can be"
@@ -383,39 +524,11 @@ def _dataset(entries: pd.DataFrame, points: pd.DataFrame, calibrated: pd.DataFra
     return dataset.assign({name: ("modality", relation[name].values) for name in ceilings})
 
 
-def entries_of(board: xr.Dataset) -> pd.DataFrame:
-    """The entries of a leaderboard as a table, one row each, whole numbers as such (missing where there is none)."""
-    table = board[ENTRY_COLUMNS].to_dataframe().reset_index(drop=True)[ENTRY_COLUMNS]
-    return table.astype(dict.fromkeys(("rank", "rank_low", "rank_high", "stages", "participants"), "Int64"))
-
-
-def page_context(board: xr.Dataset, run: str) -> dict[str, Any]:
-    """Everything that the leaderboard's page names.
-
-    Parameters
-    ----------
-    board
-        What ``leaderboard`` gives.
-    run
-        The run's name.
-    """
-    entries = entries_of(board)
-    points = board[["left_out_human", "left_out_predicted"]].to_dataframe().reset_index(drop=True)
-    points["error"] = points["left_out_predicted"] - points["left_out_human"]
-    modalities = []
-    for modality in map(str, board["modality"].values):
-        own = entries[entries["entry_modality"] == modality]
-        of_modality = board.sel(modality=modality)
-        worst = points[points["left_out_modality"] == modality].sort_values("error", key=abs, ascending=False)
-        named = [name for name in board.data_vars if of_modality[name].ndim == 0]
-        modalities.append(
-            {
-                "name": modality,
-                "entries": own.astype(object).where(own.notna(), None).to_dict("records"),
-                "worst": worst.head(WORST).to_dict("records"),
-                "predicted": bool((own["basis"] == PREDICTION).any()),
-                "left_out_models": int(own["left_out_area"].notna().sum()),
-                **{name: float(of_modality[name]) for name in named},
-            }
-        )
-    return {"run": run, "modalities": modalities, "intervals": board.attrs["intervals"]}
+def _own_points(points: pd.DataFrame) -> xr.Dataset:
+    """What ``predictions_judged`` gives, as a Dataset."""
+    names = {"own_modality": "modality", "own_model": "generation_model", "own_stage": "stage"}
+    values = {
+        f"own_{name}": ("own_point", points[name].to_numpy(float)) for name in points if name not in names.values()
+    }
+    coords = {name: ("own_point", points[column].to_numpy(str)) for name, column in names.items()}
+    return xr.Dataset(values, coords=coords)

@@ -6,6 +6,7 @@ rule leaderboard:
         groups=f"{PUBLISHED}/group_results.csv",
         relation=f"{RESULTS}/comparison/humans_vs_models.nc",
         experiments=EXPERIMENTS if PARTICIPANTS else [],
+        people=PEOPLE,
         predicted=[f"{RESULTS}/comparison/predicted_human.nc"] if setup["generation_models"] else [],
     output:
         netcdf=f"{RESULTS}/comparison/leaderboard.nc",
@@ -22,6 +23,7 @@ rule leaderboard:
             if PARTICIPANTS
             else []
         ),
+        people_modalities=[entry["modality"] for entry in setup["people"].values()],
         models={
             model: {
                 "modality": setup["models"][model]["modality"],

@@ -1,0 +1,61 @@
+"""What the leaderboard's page and table show. Ranking and predicting are in ``metamers.leaderboard``."""
+
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from metamers.leaderboard import ENTRY_COLUMNS, PREDICTION
+
+WORST = 6  # errors that the page names
+
+
+def entries_of(board: xr.Dataset) -> pd.DataFrame:
+    """The entries of a leaderboard as a table, one row each, whole numbers as such (missing where there is none)."""
+    table = board[ENTRY_COLUMNS].to_dataframe().reset_index(drop=True)[ENTRY_COLUMNS]
+    return table.astype(dict.fromkeys(("rank", "rank_low", "rank_high", "stages", "participants"), "Int64"))
+
+
+def _judged(points: pd.DataFrame) -> dict[str, Any] | None:
+    """How far predictions held for one's own people: points, mean absolute error, how many intervals had the mean."""
+    if points.empty:
+        return None
+    return {
+        "points": points.to_dict("records"),
+        "mean_error": float((points["own_predicted"] - points["own_human"]).abs().mean()),
+        "covered": int(points["own_human"].between(points["own_low"], points["own_high"]).sum()),
+    }
+
+
+def page_context(board: xr.Dataset, run: str) -> dict[str, Any]:
+    """Everything that the leaderboard's page names.
+
+    Parameters
+    ----------
+    board
+        What ``leaderboard`` gives.
+    run
+        The run's name.
+    """
+    entries = entries_of(board)
+    points = board[["left_out_human", "left_out_predicted"]].to_dataframe().reset_index(drop=True)
+    points["error"] = points["left_out_predicted"] - points["left_out_human"]
+    judged = pd.DataFrame({name: board[name].values for name in board.variables if name.startswith("own_")})
+    modalities = []
+    for modality in map(str, board["modality"].values):
+        own = entries[entries["entry_modality"] == modality]
+        of_modality = board.sel(modality=modality)
+        worst = points[points["left_out_modality"] == modality].sort_values("error", key=abs, ascending=False)
+        named = [name for name in board.data_vars if of_modality[name].ndim == 0]
+        modalities.append(
+            {
+                "name": modality,
+                "entries": own.astype(object).where(own.notna(), None).to_dict("records"),
+                "worst": worst.head(WORST).to_dict("records"),
+                "predicted": bool((own["basis"] == PREDICTION).any()),
+                "judged": _judged(judged[judged["own_modality"] == modality]) if len(judged) else None,
+                "left_out_models": int(own["left_out_area"].notna().sum()),
+                **{name: float(of_modality[name]) for name in named},
+            }
+        )
+    return {"run": run, "modalities": modalities, "intervals": board.attrs["intervals"]}
