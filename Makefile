@@ -7,6 +7,7 @@ EXTRA := $(VENV)/.benchmark
 
 RUN ?= demo
 CONFIGURATION ?=
+SITE ?= site
 
 .PHONY: run install test experiment benchmark docs dry-runs lint lock clean
 
@@ -29,9 +30,9 @@ experiment: $(STAMP)
 benchmark: $(EXTRA)
 	$(VENV)/bin/snakemake --cores all benchmark
 
-# The documentation as a site, in site/; whatever it names and is not there ends the build.
+# The documentation as a site, in $(SITE)/; whatever it names and is not there ends the build.
 docs: $(STAMP)
-	$(VENV)/bin/mkdocs build --strict
+	$(VENV)/bin/mkdocs build --strict --quiet --site-dir $(SITE)
 
 dry-runs: $(STAMP)
 	$(VENV)/bin/snakemake -n --quiet

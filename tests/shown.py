@@ -22,6 +22,10 @@ RULES = [
     "humans_people",
     "compare_anova",
     "compare_people_vs_models",
+    "compare_recognizability",
+    "compare_humans_vs_models",
+    "compare_predicted_human",
+    "leaderboard",
 ]
 RUN = "shown"
 ARGUMENTS = ["--configfile", "shown.yaml"]

@@ -9,7 +9,7 @@ import xarray as xr
 from metamers import beyond_compare, config
 from metamers.beyond_figures import controversial_figure, ensemble_figure, invariance_figure, starts_figure
 from metamers.beyond_page import ensemble_words, gallery, parts_of
-from metamers.beyond_plan import cases_of, dissenters, other_stimuli, stages_at
+from metamers.beyond_plan import cases_of, dissenters, other_stimuli, sets_of, stages_at
 from metamers.pages import render
 from metamers.report_figures import svg
 
@@ -363,3 +363,15 @@ def test_series_of_figures_differ_by_more_than_colour(together, started, left_fr
             hatches = [bars[0].get_hatch() for bars in axes.containers if hasattr(bars[0], "get_hatch")]
             assert len(set(hatches)) == len(hatches)
     assert [svg(one()) for one in draw] == [svg(one()) for one in draw]
+
+
+def test_depths_at_which_all_models_have_the_stages_of_an_earlier_one_are_left_out():
+    few, many = ["input", "a", "b"], ["input", "p", "q", "r", "s"]
+    models = {"few": {"modality": "vision", "stages": few}, "many": {"modality": "vision", "stages": many}}
+    rows = {"vision": [{"stimulus": "x", "category": "1"}, {"stimulus": "y", "category": "2"}]}
+    part = {"depths": [0.5, 0.52, 0.7, 1], "stimuli": None}
+    settings = {"ensemble": part, "controversial": None, "starts": part | {"kinds": ["pink_noise"]}}
+    found = sets_of(list(models), settings, {"few": few, "many": many}, models, rows)
+    assert found["ensemble_vision"]["depths"] == [0.5, 0.7, 1]
+    assert found["ensemble_vision"]["members"] == {"few": ["a", "a", "b"], "many": ["q", "r", "s"]}
+    assert (found["starts_few"]["depths"], found["starts_few"]["members"]) == ([0.5, 1], {"few": ["a", "b"]})

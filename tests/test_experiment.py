@@ -21,7 +21,7 @@ from metamers.people import read_answers
 
 MODALITIES = ("vision", "audio")
 ENDS = ("Thank you", "The end", "Something went wrong")
-COMPARED = [f"results/{RUN}/comparison/{name}.nc" for name in ("anova", "people_vs_models")]
+COMPARED = [f"results/{RUN}/comparison/{name}.nc" for name in ("anova", "people_vs_models", "leaderboard")]
 SCHEMAS = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "files.yaml"
 
 # What is played, and which third of it is the quietest: to an ear under headphones, or to one that hears both channels.
@@ -212,7 +212,14 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
         compared["human_mean"].values.ravel(),
         human.sel(stage=STAGES[modality][1:]).mean("participant").values.ravel(),
     )
-    for path in ("experiment/" + modality, "humans/mine", "comparison/anova", "comparison/people_vs_models"):
+    board = files.load(results / "comparison" / "leaderboard.nc")
+    own = board.isel(entry=board["basis"].values == "own people")
+    assert sorted(own["generation_model"].values) == ["first", "second"]
+    curves = human.sel(stage=STAGES[modality][1:]).mean(["participant", "stage"])
+    np.testing.assert_allclose(own["area"], curves.sel(generation_model=own["generation_model"].values))
+    assert board.sizes["own_point"] == 4
+    made = [f"comparison/{name}" for name in ("anova", "people_vs_models", "leaderboard")]
+    for path in ("experiment/" + modality, "humans/mine", *made):
         check_schema(results / f"{path}.nc", f"{path}.nc", yaml.safe_load(SCHEMAS.read_text()))
 
 

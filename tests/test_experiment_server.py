@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -259,6 +260,24 @@ def test_participants_who_come_at_once_have_different_orders_all_equally_often(s
         begun = [reply for _, reply in pool.map(lambda one: post(served, "begin", one), asked)]
     assert sorted(one["order"] for one in begun) == sorted(2 * list(range(orders)))
     assert len({one["participant"] for one in begun}) == 2 * orders
+
+
+def test_too_many_connections_at_once_are_turned_away_and_later_ones_served(made, tmp_path, monkeypatch):
+    monkeypatch.setattr("metamers.experiment_server.MOST_AT_ONCE", 3)
+    server = Server(found_in(made[0], tmp_path / "answers"), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    waiting = [socket.create_connection(server.server_address) for _ in range(3)]
+    while server.free._value:
+        time.sleep(0.01)
+    with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
+        ask(server, "GET", "/vision/")
+    for connection in waiting:
+        connection.close()
+    while server.free._value < 3:
+        time.sleep(0.01)
+    assert ask(server, "GET", "/vision/")[0] == 200
+    server.shutdown()
+    server.server_close()
 
 
 def test_an_order_of_somebody_who_went_away_is_given_again(tmp_path, monkeypatch):

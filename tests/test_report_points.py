@@ -140,3 +140,13 @@ def test_the_overview_names_models_while_they_are_few(run, points, count):
     assert curve[:, 1].tolist() == [
         point["value"] for point in many if point["model"] == "model_0" and point["by"] == OTHERS
     ]
+
+
+def test_an_overview_of_many_models_of_which_some_have_no_accepted_metamer(run, points):
+    models = {f"model_{number}": run.entries["net_a"] for number in range(NAMED_MODELS + 1)}
+    own = [point for point in points if point["model"] == "net_a"]
+    for with_metamers in (2, 0):
+        some = [point | {"model": f"model_{number}"} for number in range(with_metamers) for point in own]
+        axes = overview_figure(some, models, run.relation).axes[0]
+        named = [line.get_label() for line in axes.get_lines()]
+        assert ("mean of 2 models" in named) == (with_metamers == 2)

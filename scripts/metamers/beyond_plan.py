@@ -100,7 +100,8 @@ def sets_of(
     Returns
     -------
     dict
-        Name → ``part``, ``modality``, ``members`` (model → stage at each depth), ``depths``, ``stimuli`` (stimulus →
+        Name → ``part``, ``modality``, ``members`` (model → stage at each depth), ``depths`` (but for those at which all
+        members have the stages of an earlier one), ``stimuli`` (stimulus →
         another), ``cases`` (``cases_of``). Of an ensemble and of what is controversial one for each modality that has
         two models, of starts one for each model.
     """
@@ -116,14 +117,18 @@ def sets_of(
                 if part != "starts" and len(members) < 2:
                     continue
                 others = list(other_stimuli(rows[modality]).items())
+                asked = settings[part]["depths"]
+                at = zip(
+                    *(stages_at(asked, list(models[name]["stages"]), generated[name]) for name in members), strict=True
+                )
+                depths: dict[tuple[str, ...], float] = {}
+                for depth, stages in zip(asked, at, strict=True):
+                    depths.setdefault(stages, depth)  # nothing is made twice
                 found[f"{part}_{of_whom}"] = {
                     "part": part,
                     "modality": modality,
-                    "depths": list(settings[part]["depths"]),
-                    "members": {
-                        name: stages_at(settings[part]["depths"], list(models[name]["stages"]), generated[name])
-                        for name in members
-                    },
+                    "depths": list(depths.values()),
+                    "members": {name: [stages[place] for stages in depths] for place, name in enumerate(members)},
                     "stimuli": dict(others[: settings[part]["stimuli"]]),
                     "cases": cases_of(part, members, settings[part].get("kinds", ())),
                 }

@@ -10,6 +10,7 @@ import mimetypes
 import re
 import socket
 import sqlite3
+import threading
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,7 @@ logger = logging.getLogger("metamers")
 
 MOST_BYTES = 16_384  # of a request's body
 PATIENCE_S = 30  # with a client that says nothing
+MOST_AT_ONCE = 512  # connections; a browser has six
 CONSENT = "consent"
 PARTICIPANT = re.compile(r"[0-9a-f]{24}")
 HEADERS = {
@@ -271,10 +273,25 @@ class Server(ThreadingHTTPServer):
         self.experiments = {experiment.exported.name: experiment for experiment in experiments}
         if ":" in address:
             self.address_family = socket.AF_INET6
+        self.free = threading.BoundedSemaphore(MOST_AT_ONCE)
         super().__init__((address, port), Handler)
         given = self.server_address[1]
         own = {"localhost", "127.0.0.1", f"[{address}]" if ":" in address else address, *names}
         self.hosts = {f"{name}:{given}" for name in own} | {name for name in own if given == 80}
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Each connection has its thread, up to ``MOST_AT_ONCE``; the page asks again when it is turned away."""
+        if not self.free.acquire(blocking=False):
+            logger.warning("more than %d connections at once: one is turned away", MOST_AT_ONCE)
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away amid a request is no error of ours; what is, is said."""
