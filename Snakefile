@@ -13,9 +13,10 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import metamers.config
+import metamers.config_read
 
 # Not `configfile:`, which Snakemake passes over in a module that is given a configuration.
-config |= metamers.config.over_default(config)
+config |= metamers.config_read.over_default(config)
 setup = metamers.config.resolve(config)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from metamers import config, retrieve, tables
+from metamers import config_humans, retrieve, tables
 from metamers.experiment_folder import install_jspsych
 from metamers.hashes import sha256_of
 
@@ -28,7 +28,7 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def registry() -> dict:
     """The registry of the published experiments."""
-    return config.read_experiments(ROOT / "config" / "experiments.yaml")
+    return config_humans.read_experiments(ROOT / "config" / "experiments.yaml")
 
 
 def fill_mirror(folder: Path, source: dict) -> None:

@@ -6,7 +6,7 @@ import xarray as xr
 import yaml
 from test_workflow import HEARING, copy_of, counts, small_hearing, snakemake
 
-from metamers import brain, config, files
+from metamers import brain, config, config_read, files
 
 BRAIN = {
     "models": "generation", "dataset": None, "number": None, "responses": None, "splits": 2,
@@ -106,7 +106,7 @@ def test_what_is_left_out_has_no_job(analysed):
 )
 def test_a_wrong_analysis_is_said_before_the_first_job(root, monkeypatch, change, message):
     monkeypatch.chdir(root)
-    settings = config.over_default({"analyses": change})
+    settings = config_read.over_default({"analyses": change})
     if "vision" in change.get("vulnerability", {}):
         del settings["analyses"]["vulnerability"]["vision"]
     with pytest.raises(config.ConfigurationError, match=message):
@@ -119,13 +119,13 @@ def test_too_few_stimuli_for_a_regression_are_said_before_the_first_job(root, tm
     settings = yaml.safe_load((tmp_path / "hearing.yaml").read_text()) | {"analyses": {"brain": BRAIN}}
     message = r"analyses.brain.dataset: 'tones' has 6 stimuli of split test; .* needs 8 at least. .*brain: null"
     with pytest.raises(config.ConfigurationError, match=message):
-        config.resolve(config.over_default(settings))
+        config.resolve(config_read.over_default(settings))
 
 
 def test_a_run_of_images_alone_leaves_brains_that_hear_out_by_itself(root, monkeypatch):
     monkeypatch.chdir(root)
     seeing = {"generation_models": ["efficientnet_lite0"], "recognition_models": ["efficientnet_lite1"]}
-    found = config.resolve(config.over_default(seeing | {"comparison": {"contrasts": []}}))["analyses"]
+    found = config.resolve(config_read.over_default(seeing | {"comparison": {"contrasts": []}}))["analyses"]
     assert found["brain"]["models"] == found["brain"]["shown"] == []
     assert found["vulnerability"]["models"] == found["similarity"]["models"] == ["efficientnet_lite0"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from metamers import beyond_compare, config
+from metamers import beyond_compare, config, config_read
 from metamers.beyond_figures import controversial_figure, ensemble_figure, invariance_figure, starts_figure
 from metamers.beyond_page import ensemble_words, gallery, parts_of
 from metamers.beyond_plan import cases_of, dissenters, other_stimuli, sets_of, stages_at
@@ -44,7 +44,7 @@ def test_of_two_models_one_dissents_and_of_more_each_in_turn():
 
 def resolved(root, monkeypatch, **settings):
     monkeypatch.chdir(root)
-    return config.resolve(config.over_default(settings))["beyond"]
+    return config.resolve(config_read.over_default(settings))["beyond"]
 
 
 def test_the_default_run_takes_two_architectures_of_its_first_modality(root, monkeypatch):

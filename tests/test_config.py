@@ -6,7 +6,7 @@ import pytest
 import yaml
 from shown import practice
 
-from metamers import config, names, tables
+from metamers import config, config_people, config_read, config_registry, names, tables
 from metamers.names import ConfigurationError
 
 
@@ -22,7 +22,7 @@ def settings(root):
 
 def with_registry(settings, tmp_path, which, change):
     """The settings with one registry changed by ``change``."""
-    entries = config.read_yaml(settings["registry"][which])
+    entries = config_read.read_yaml(settings["registry"][which])
     change(entries)
     path = tmp_path / f"{which}.yaml"
     path.write_text(yaml.safe_dump(entries, sort_keys=False))
@@ -38,7 +38,7 @@ def test_the_default_configuration_resolves(settings):
     assert len(set(words)) == settings["stimuli"]["audio"]["number"], "every word once before any comes again"
     assert all(row["split"] == "test" for row in setup["stimuli"]["spoken_words"])
     assert setup["training"]["cochcnn9_adversarial"]["perturbation"]["kind"] == "adversarial"
-    assert setup["training"]["cochcnn9_adversarial"]["batch_size"] == config.TRAINING_DEFAULTS["batch_size"]
+    assert setup["training"]["cochcnn9_adversarial"]["batch_size"] == config_registry.TRAINING_DEFAULTS["batch_size"]
 
 
 def test_the_benchmark_takes_two_architectures_of_each_modality_and_stages_from_first_to_last(settings):
@@ -86,9 +86,9 @@ def test_own_people_are_tested_by_the_run_s_contrasts_and_by_stage(settings, tmp
     }
     setup = config.resolve(mine)
     assert setup["people"] == mine["people"]
-    assert config.answer_files("mine", tmp_path) == [str(tmp_path / "a.json")]
+    assert config_people.answer_files("mine", tmp_path) == [str(tmp_path / "a.json")]
     with pytest.raises(ConfigurationError, match=r"people\.mine\.answers: there is no file of answers in .*no; wanted"):
-        config.answer_files("mine", tmp_path / "no")
+        config_people.answer_files("mine", tmp_path / "no")
     assert setup["own_comparisons"] == {
         "mine": {"cochcnn9_adversarial and cochcnn9_standard": ["cochcnn9_adversarial", "cochcnn9_standard"]}
     }
@@ -496,7 +496,7 @@ def test_a_table_without_its_columns_is_named(tmp_path):
 
 
 def test_the_published_sixteen_categories(root):
-    entry = config.read_registry("config/datasets.yaml", "datasets")["imagenet_photographs_16"]
+    entry = config_read.read_registry("config/datasets.yaml", "datasets")["imagenet_photographs_16"]
     classes = tables.category_classes("imagenet_photographs_16", entry)
     assert len(classes) == 16
     assert sum(len(members) for members in classes.values()) == 207

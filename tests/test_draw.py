@@ -8,7 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from metamers import config, tables
+from metamers import config, config_read, tables
 from metamers.datasets import read_dataset
 from metamers.names import ConfigurationError
 
@@ -114,13 +114,13 @@ def test_stimuli_are_made_of_the_drawn_images(entry):
 def settings(root, monkeypatch):
     """The default configuration."""
     monkeypatch.chdir(root)
-    return config.read_yaml("config/config.yaml")
+    return config_read.read_yaml("config/config.yaml")
 
 
 def resolve(settings, entry, tmp_path):
     """What the workflow does first with a configuration whose images are the entry's."""
     registry = tmp_path / "datasets.yaml"
-    registry.write_text(yaml.safe_dump(config.read_yaml("config/datasets.yaml") | {"mine": entry}))
+    registry.write_text(yaml.safe_dump(config_read.read_yaml("config/datasets.yaml") | {"mine": entry}))
     stimuli = settings["stimuli"] | {"vision": {"dataset": "mine", "number": None}}
     registries = settings["registry"] | {"datasets": str(registry)}
     return config.resolve(settings | {"registry": registries, "stimuli": stimuli})

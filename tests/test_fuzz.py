@@ -28,7 +28,7 @@ from test_excerpts import read as read_excerpts
 from test_humans import JUDGED, LAYERS, judgement, matlab_file, write_pickle
 from test_paper_brain import write_voxels
 
-from metamers import archives, config, excerpts, humans, manifest, paper_brain, tables
+from metamers import archives, config, config_read, excerpts, humans, manifest, paper_brain, tables
 from metamers.images import read_image
 from metamers.models import read_weights
 from metamers.progress import Progress
@@ -119,7 +119,7 @@ READERS = {
     ),
     "tar": (lambda p: pack(p / "x.tar", member("x/a.pt", b"1" * 900)), take, OSError),
     "tar.gz": (lambda p: pack(p / "x.tar", member("x/a.pt", b"1" * 900), mode="w:gz"), take, OSError),
-    "registry": (lambda p: registry(p / "x.yaml"), lambda p: config.read_registry(p, "datasets"), ValueError),
+    "registry": (lambda p: registry(p / "x.yaml"), lambda p: config_read.read_registry(p, "datasets"), ValueError),
     "png": (lambda p: picture(p / "x.png"), read_image, ValueError),
     "jpeg": (lambda p: picture(p / "x.jpg"), read_image, ValueError),
     "wav": (lambda p: sound(p / "x.wav", subtype="PCM_16"), lambda p: read_sound(p, 8000), ValueError),
@@ -175,7 +175,7 @@ VALUES = st.recursive(
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_any_value_of_any_key_of_the_configuration_is_taken_or_named(data):
-    given_settings = config.read_yaml(ROOT / "config" / "config.yaml")
+    given_settings = config_read.read_yaml(ROOT / "config" / "config.yaml")
     part, key = given_settings, data.draw(st.sampled_from(sorted(given_settings)))
     while isinstance(part[key], dict) and part[key] and data.draw(st.booleans()):
         part = part[key]

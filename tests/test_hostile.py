@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from test_retrieve import CONTENT, SHA256
 
-from metamers import checkpoints, config, excerpts, images, pickles, retrieve
+from metamers import checkpoints, config, config_read, excerpts, images, pickles, retrieve
 from metamers.models import read_weights
 from metamers.names import ConfigurationError
 
@@ -138,7 +138,7 @@ def test_a_registry_that_would_explode_run_or_be_misread_is_refused(tmp_path, te
     path.write_text(text)
     began = time.monotonic()
     with pytest.raises(ConfigurationError, match=message) as error:
-        config.read_registry(path, "models")
+        config_read.read_registry(path, "models")
     assert "registry.yaml" in str(error.value)
     assert time.monotonic() - began < 10
 
@@ -147,7 +147,7 @@ def test_a_registry_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "registry.yaml"
     path.write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(ConfigurationError, match=r"registry\.yaml: not valid YAML"):
-        config.read_registry(path, "models")
+        config_read.read_registry(path, "models")
 
 
 def test_a_configuration_that_would_explode_is_refused():
@@ -155,7 +155,7 @@ def test_a_configuration_that_would_explode_is_refused():
 
     given = {"stimuli": yaml.safe_load(BOMB)}
     with pytest.raises(ConfigurationError, match="configuration: its aliases"):
-        config.over_default(given)
+        config_read.over_default(given)
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "a b", 'a"b', "a'b", "ümlaut", "x" * 101, ".hidden", "-rf", "", "a\nb"])
@@ -166,13 +166,13 @@ def test_names_that_would_be_bad_files_are_refused(tmp_path, name):
     entries = yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())
     path.write_text(yaml.safe_dump({name: entries["imagenet_photographs"]}, allow_unicode=True))
     with pytest.raises(ConfigurationError, match="at most 100 letters, digits"):
-        config.read_registry(path, "datasets")
+        config_read.read_registry(path, "datasets")
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "a b", "x" * 101, ""])
 def test_a_run_s_name_that_would_be_a_bad_folder_is_refused(name):
     with pytest.raises(ConfigurationError, match=r"run: .* names a folder"):
-        config.resolve(config.over_default({"run": name}))
+        config.resolve(config_read.over_default({"run": name}))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import scipy.io
 import xarray as xr
 
-from metamers import config, humans, pickles
+from metamers import config, config_humans, config_read, humans, pickles
 
 LAYERS = ["natural_image", "relu0", "final"]
 JUDGED = ["input_after_preproc", "relu0", "final"]
@@ -312,10 +312,10 @@ def change(registry, **changes):
 )
 def test_a_registry_that_contradicts_itself_is_refused(root, tmp_path, changes, message):
     path = tmp_path / "experiments.yaml"
-    changed = change(config.read_yaml(root / "config/experiments.yaml"), **changes)
+    changed = change(config_read.read_yaml(root / "config/experiments.yaml"), **changes)
     path.write_text(config.yaml.safe_dump(changed, sort_keys=False))
     with pytest.raises(config.ConfigurationError, match=message):
-        config.read_experiments(path)
+        config_humans.read_experiments(path)
 
 
 # A run without models and stimuli.

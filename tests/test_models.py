@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from metamers import config, models, packages, retrieve, tables
+from metamers import config_read, models, packages, retrieve, tables
 from metamers.names import ConfigurationError
 from metamers.recognize import class_scores
 
@@ -289,7 +289,7 @@ def test_a_device_that_is_not_there_is_named():
 
 
 def registered():
-    return config.read_registry("config/models.yaml", "models")
+    return config_read.read_registry("config/models.yaml", "models")
 
 
 @pytest.mark.parametrize("name", [name for name, entry in registered().items() if "package" in entry["weights"]])
@@ -302,7 +302,7 @@ def test_the_registrys_accuracy_on_the_photographs(name, root, tmp_path, monkeyp
     file = retrieve.obtain(weights, tmp_path, None)
     model = models.load_model(name, entry, file, CPU)
     for dataset, accuracy in entry["accuracy"].items():
-        dataset_entry = config.read_registry("config/datasets.yaml", "datasets")[dataset]
+        dataset_entry = config_read.read_registry("config/datasets.yaml", "datasets")[dataset]
         rows = tables.stimulus_table(dataset, dataset_entry)
         folder = packages.package_file("foolbox", f"foolbox/data/{rows[0]['file']}").parent
         stimuli = image_dataset(rows, folder, dataset_entry["size"])

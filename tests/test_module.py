@@ -5,7 +5,7 @@ import shutil
 import pytest
 from test_workflow import copy_of, counts, small, snakemake
 
-from metamers import config, files
+from metamers import config_read, files
 
 FOREIGN = """
 configfile: "small.yaml"
@@ -77,11 +77,11 @@ def test_from_another_folder_the_workflow_finds_its_own_files(root, tmp_path):
 def test_a_file_of_the_working_directory_goes_before_the_workflow_s_own(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     table = "resources/datasets/spoken_words.tsv"
-    assert config.located(table) == str(root / table)
+    assert config_read.located(table) == str(root / table)
     (tmp_path / table).parent.mkdir(parents=True)
     shutil.copy(root / table, tmp_path / table)
-    assert config.located(table) == table
-    assert config.located("in/neither.tsv") == "in/neither.tsv"
+    assert config_read.located(table) == table
+    assert config_read.located("in/neither.tsv") == "in/neither.tsv"
 
 
 def test_a_wrong_configuration_of_a_module_is_said_before_a_job_starts(theirs):
@@ -93,9 +93,9 @@ def test_a_wrong_configuration_of_a_module_is_said_before_a_job_starts(theirs):
 
 
 def test_a_configuration_is_laid_over_the_default_key_by_key():
-    default = config.over_default({})
+    default = config_read.over_default({})
     given = {"run": "mine", "synthesis": {"one_cycle": {"vision": {"steps": 7}}}, "recognition_models": ["one"]}
-    laid = config.over_default(given)
+    laid = config_read.over_default(given)
     assert laid["run"] == "mine"
     assert laid["recognition_models"] == ["one"]
     wanted = default["synthesis"]["one_cycle"]["vision"] | {"steps": 7}

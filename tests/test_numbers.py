@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_synthesize import ONE_CYCLE
 
-from metamers import compare, config, retrieve
+from metamers import compare, config_read, retrieve
 from metamers.match import match
 from metamers.models import load_model
 from metamers.null import accept, null_distribution
@@ -86,7 +86,7 @@ def test_a_metamer_that_matches_no_better_than_chance_is_accepted_as_rarely_as_t
 def test_two_threads_synthesize_what_one_does_as_far_as_is_promised(stage, root, tmp_path, monkeypatch):
     """docs/promises.md: the first steps to rounding, which later ones magnify; the match in the end to 30%."""
     monkeypatch.chdir(root)
-    entry = config.read_registry("config/models.yaml", "models")["efficientnet_lite0"]
+    entry = config_read.read_registry("config/models.yaml", "models")["efficientnet_lite0"]
     file = retrieve.obtain(entry["weights"], tmp_path, None)
     model = load_model("efficientnet_lite0", entry, file, torch.device("cpu"))
     natural = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))

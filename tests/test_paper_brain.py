@@ -10,7 +10,7 @@ import scipy.stats
 import xarray as xr
 import yaml
 
-from metamers import config, humans, paper_brain
+from metamers import config, config_humans, config_read, humans, paper_brain
 from metamers.names import ConfigurationError
 
 MODELS = {
@@ -249,17 +249,17 @@ def test_the_public_data(public, registry, root):
     ],
 )
 def test_a_registry_of_brain_data_that_names_what_is_not_there_is_refused(root, tmp_path, kind, models, message):
-    registry = config.read_yaml(root / "config" / "experiments.yaml")
+    registry = config_read.read_yaml(root / "config" / "experiments.yaml")
     registry["brains"][kind]["models"] = models
     path = tmp_path / "experiments.yaml"
     path.write_text(yaml.safe_dump(registry, sort_keys=False))
     with pytest.raises(ConfigurationError, match=message):
-        config.read_experiments(path)
+        config_humans.read_experiments(path)
 
 
 def test_every_public_file_about_brains_is_retrieved_with_its_hash(root, monkeypatch):
     monkeypatch.chdir(root)
-    found = config.collections(config.resolve(config.read_yaml("config/config.yaml")))
+    found = config.collections(config.resolve(config_read.read_yaml("config/config.yaml")))
     assert {name: len(items) for name, items in found.items() if name.startswith("published/")} == {
         "published/brain_score": 1,
         "published/fmri": 3 * 8 + 3 * 9 + 1,

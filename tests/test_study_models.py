@@ -12,15 +12,15 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from metamers import config, models
+from metamers import config, config_read, models
 from metamers.hashes import sha256_of
 from metamers.names import NATURAL
 from metamers.synthesize import synthesize
 
-ROOT = config.ROOT
-REGISTRY = config.read_registry(ROOT / "config" / "models.yaml", "models")
-ARCHIVES = config.read_registry(ROOT / "config" / "archives.yaml", "archives")
-HUMAN = config.read_yaml(ROOT / "config" / "experiments.yaml")
+ROOT = config_read.ROOT
+REGISTRY = config_read.read_registry(ROOT / "config" / "models.yaml", "models")
+ARCHIVES = config_read.read_registry(ROOT / "config" / "archives.yaml", "archives")
+HUMAN = config_read.read_yaml(ROOT / "config" / "experiments.yaml")
 STUDY = {name: entry for name, entry in REGISTRY.items() if name in HUMAN["models"]}
 
 # Parameters of the published architectures: as torchvision's documentation has them (weights' meta num_params; ViT-L/16 is
@@ -280,7 +280,7 @@ def test_no_model_of_the_study_needs_a_file_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     changed = {"generation_models": [*STUDY], "recognition_models": [*STUDY], "comparison": {"contrasts": []}}
     stimuli = {"vision": {"dataset": "imagenet_400", "number": 1}, "audio": {"dataset": "wsj_400", "number": 1}}
-    setup = config.resolve(config.over_default(changed | {"stimuli": stimuli}))
+    setup = config.resolve(config_read.over_default(changed | {"stimuli": stimuli}))
     retrieved = config.collections(setup)
     for name in STUDY:
         weights, *others = retrieved[f"weights/{name}"]

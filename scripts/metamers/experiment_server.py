@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from metamers import experiment_store as store
+from metamers.experiment_store import parsed_json
 
 logger = logging.getLogger("metamers")
 
@@ -138,10 +139,6 @@ def _participant(asked: Mapping[str, Any]) -> str:
     return name
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
-
-
 def _origins(host: str) -> tuple[str, str]:
     return f"http://{host}", f"https://{host}"
 
@@ -228,7 +225,7 @@ class Handler(BaseHTTPRequestHandler):
         if int(length) > MOST_BYTES:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_BYTES} bytes")
         try:
-            asked = json.loads(self.rfile.read(int(length)), parse_constant=_no_number)
+            asked = parsed_json(self.rfile.read(int(length)))
         except (ValueError, RecursionError) as error:
             raise Refused(HTTPStatus.BAD_REQUEST, "wanted JSON") from error
         if not isinstance(asked, dict):

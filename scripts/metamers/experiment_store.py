@@ -37,6 +37,21 @@ class StoreError(ValueError):
     """What cannot be kept, and why."""
 
 
+def parsed_json(text: str | bytes) -> Any:
+    """JSON that a browser wrote.
+
+    Raises
+    ------
+    ValueError
+        When it is none. NaN and infinities, which Python would take, are none.
+    """
+
+    def no_number(name: str) -> float:
+        raise ValueError(f"{name} is no number of JSON")
+
+    return json.loads(text, parse_constant=no_number)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection whose transactions are on the disk when they are committed; what is not committed is undone."""

@@ -196,7 +196,7 @@ def experiment_dataset(entry: Mapping[str, Any], folder: str | Path) -> xr.Datas
     Parameters
     ----------
     entry
-        ``participants`` and ``models``, as ``metamers.config.read_experiments`` gives them.
+        ``participants`` and ``models``, as ``metamers.config_humans.read_experiments`` gives them.
     folder
         Where the models' files lie.
 
@@ -240,7 +240,7 @@ def judgements(entry: Mapping[str, Any], folder: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     entry
-        ``answers``, ``average`` and ``models``, as ``metamers.config.read_experiments`` gives them.
+        ``answers``, ``average`` and ``models``, as ``metamers.config_humans.read_experiments`` gives them.
     folder
         Where the judges' files lie.
 

@@ -67,7 +67,7 @@ def read_brain_scores(path: str | Path, models: Mapping[str, Mapping[str, Any]],
         predicted it.
     models
         Network → ``name``, ``class``, ``layers`` (layer in the files → stage): see
-        ``metamers.config.read_experiments``.
+        ``metamers.config_humans.read_experiments``.
     areas
         Visual areas.
 
@@ -275,7 +275,7 @@ def fmri_predictions(entry: Mapping[str, Any], folder: str | Path) -> xr.Dataset
     Parameters
     ----------
     entry
-        ``participants``, ``regions`` and ``models``, as ``metamers.config.read_experiments`` gives them.
+        ``participants``, ``regions`` and ``models``, as ``metamers.config_humans.read_experiments`` gives them.
     folder
         Where the files lie.
 

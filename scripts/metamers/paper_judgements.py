@@ -19,7 +19,7 @@ def judgements_dataset(judged: pd.DataFrame, models: Mapping[str, Mapping[str, A
     judged
         What ``metamers.humans.judgements`` gives.
     models
-        Network → ``name``, ``class``, ``layers``, as ``metamers.config.read_experiments`` gives them.
+        Network → ``name``, ``class``, ``layers``, as ``metamers.config_humans.read_experiments`` gives them.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metamers.config import read_yaml, validate
+from metamers.config_read import read_yaml, validate
 from metamers.names import ConfigurationError
 
 AGREES, DIFFERS, NOT_PUBLIC, NOT_IN_RUN = "agrees", "differs", "not public", "not in this run"

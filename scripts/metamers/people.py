@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from metamers.experiment_store import parsed_json
 from metamers.humans import OBSERVERS, stage_union
 from metamers.names import FILE_NAME, NATURAL
 
@@ -60,18 +61,14 @@ class Answer:
     target: str
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
-
-
 def _json_rows(text: str) -> list[Any]:
     """Rows of JSON: one array, or on each line an array or a row, as JATOS puts several participants together."""
     if not text.strip():
         raise ValueError("it is empty")
     try:
-        found = [json.loads(text, parse_constant=_no_number)]
+        found = [parsed_json(text)]
     except json.JSONDecodeError:
-        found = [json.loads(line, parse_constant=_no_number) for line in text.splitlines() if line.strip()]
+        found = [parsed_json(line) for line in text.splitlines() if line.strip()]
     return [row for part in found for row in (part if isinstance(part, list) else [part])]
 
 

@@ -1,6 +1,6 @@
 """Brains: activations of natural stimuli, prediction of voxels' responses from them, and representational similarity."""
 
-from metamers.config import analysed_stages
+from metamers.config_analyses import analysed_stages
 
 BRAIN = setup["analyses"]["brain"]
 # Of measured responses the user's own file.

@@ -6,17 +6,10 @@ from pathlib import Path
 
 from metamers import manifest
 from metamers.code_version import code_version
-from metamers.config import (
-    RETRIEVED as RESOURCES,
-    answer_files,
-    archive_path,
-    collections,
-    gpus_of_job,
-    located,
-    over_default,
-    read_yaml,
-    retrieved_item,
-)
+from metamers.config import collections, gpus_of_job
+from metamers.config_people import answer_files
+from metamers.config_read import located, over_default, read_yaml
+from metamers.config_registry import RETRIEVED as RESOURCES, archive_path, retrieved_item
 from metamers.names import ConfigurationError, stage_path, unknown_name
 from metamers.tables import category_classes, stimulus_table
 
