@@ -4,7 +4,7 @@ import { Headphones, noise } from "./headphones.js";
 import { JudgeImage } from "./judge-image.js";
 import { JudgeSound } from "./judge-sound.js";
 import { audio, decoded, loader } from "./load.js";
-import { findPlace } from "./places.js";
+import { findPlace, randomName } from "./places.js";
 import { BUTTONS, END, HOW, PAGES, STOPPED, toldAfter } from "./words.js";
 
 const { initJsPsych, jsPsychHtmlButtonResponse } = window;
@@ -53,6 +53,7 @@ async function main() {
 
   root.replaceChildren();
   const jsPsych = initJsPsych({ display_element: root });
+  const name = randomName(); // of this page: a stimulus that another one has shown is not shown here
   const own = { participant, order, design: design.design };
   jsPsych.data.addProperties(own);
 
@@ -81,7 +82,8 @@ async function main() {
     type: design.modality === "vision" ? JudgeImage : JudgeSound,
     stimulus: () => stimulus(number),
     // Nobody meets a stimulus twice: after a reload, whoever was shown it is asked about what they remember.
-    shown: () => place.keep({ ...own, step: `shown-${number}`, kind: "shown", exhibit: files[number], answer: "" }),
+    shown: () =>
+      place.keep({ ...own, step: `shown-${number}`, kind: "shown", exhibit: files[number], answer: "", page: name }),
     already: done.has(`shown-${number}`),
     categories: design.categories,
     place: label,
@@ -94,12 +96,11 @@ async function main() {
   });
 
   /** What was right, after an answer. */
-  const told = (number) => ({
-    ...page(() => {
+  const told = (number) =>
+    page(() => {
       const right = known[files[number]];
       return toldAfter(answered.at(-1).answer, right, design.modality, `stimuli/${files[number]}`, design.icons[right]);
-    }, [BUTTONS.goOn]),
-  });
+    }, [BUTTONS.goOn]);
 
   /** Some trials, of which those that are answered already are left out, as their introduction is when one is. */
   const section = (introduction, trials, after = () => []) => {
@@ -150,7 +151,7 @@ async function main() {
     ...section([], [{ ...page(consent, BUTTONS.consent), ...kept("consent", "consent") }]),
     ...section([volume, page(PAGES.check, [BUTTONS.tones])], headphones),
     ...section([page(PAGES.feedback(how), [BUTTONS.begin])], judged.slice(0, feedback), (number) => [told(number)]),
-    ...section([page(PAGES.practice(how), [BUTTONS.begin])], judged.slice(feedback, practised)),
+    ...section([page(PAGES.practice(how, feedback), [BUTTONS.begin])], judged.slice(feedback, practised)),
     ...section([page(PAGES.inEarnest(how, inEarnest), [BUTTONS.begin])], judged.slice(practised), pause),
     ...(place.after ?? []),
   ]);

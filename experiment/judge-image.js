@@ -1,6 +1,6 @@
 /** A jsPsych plugin: fixation, picture, mask, then a choice among the categories. One answer is one trial. */
 
-import { wait } from "./load.js";
+import { pressed, wait } from "./load.js";
 import { ASKED, BUTTONS } from "./words.js";
 
 const { ParameterType } = window.jsPsychModule;
@@ -72,7 +72,7 @@ export class JudgeImage {
     version: "1.0.0",
     parameters: {
       stimulus: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of an ImageBitmap
-      shown: { type: ParameterType.FUNCTION, default: undefined }, // called before the picture is; gives a promise
+      shown: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of whether it may be shown
       already: { type: ParameterType.BOOL, default: false }, // whether it was shown before a reload: then it is not again
       mask: { type: ParameterType.FUNCTION, default: undefined }, // gives an ImageBitmap
       categories: { type: ParameterType.STRING, array: true, default: undefined },
@@ -83,20 +83,21 @@ export class JudgeImage {
     data: {
       answer: { type: ParameterType.STRING },
       rt: { type: ParameterType.FLOAT }, // ms from when the choices are there
-      shown_ms: { type: ParameterType.FLOAT }, // -1 where it was shown before a reload
+      shown_ms: { type: ParameterType.FLOAT }, // -1 where it was not, as it had been before
+      already: { type: ParameterType.BOOL }, // whether it had been shown before a reload
     },
   };
 
-  /** The picture, once the participant is ready; gives for how long it was there. */
+  /** The picture, once the participant is ready; gives for how long it was there, or -1 if another page showed it. */
   async present(display, trial, loaded) {
     const stimulus = await trial.stimulus();
     const ready = element("button", BUTTONS.show, { type: "button" });
     display.replaceChildren(element("h1", ASKED.vision.ready), ready, faint(trial.place));
-    ready.focus();
     loaded();
-    await new Promise((resolve) => ready.addEventListener("click", resolve, { once: true }));
+    await pressed(ready);
     display.replaceChildren();
-    await Promise.all([trial.shown(), wait(trial.durations.pause_ms)]);
+    const [first] = await Promise.all([trial.shown(), wait(trial.durations.pause_ms)]);
+    if (!first) return -1;
     await show(display, fixation(), trial.durations.fixation_ms);
     const shown = await show(display, picture(stimulus), trial.durations.image_ms);
     await show(display, picture(trial.mask()), trial.durations.mask_ms);
@@ -106,7 +107,8 @@ export class JudgeImage {
   async trial(display, trial, loaded) {
     const shown = trial.already ? -1 : await this.present(display, trial, loaded);
     const grid = choices(trial.categories, trial.icons);
-    const asked = ASKED.vision[trial.already ? "already" : "question"];
+    const already = shown < 0;
+    const asked = ASKED.vision[already ? "already" : "question"];
     display.replaceChildren(element("h1", asked), grid, faint(trial.place));
     if (trial.already) loaded();
     const began = performance.now();
@@ -116,6 +118,6 @@ export class JudgeImage {
         if (button) resolve(button.dataset.answer);
       }),
     );
-    return { answer, rt: performance.now() - began, shown_ms: shown };
+    return { answer, rt: performance.now() - began, shown_ms: shown, already };
   }
 }

@@ -1,6 +1,6 @@
 /** A jsPsych plugin: a sound, played once when the participant is ready, then a word to be typed, completed from the vocabulary. */
 
-import { play } from "./load.js";
+import { play, pressed } from "./load.js";
 import { ASKED, BUTTONS } from "./words.js";
 
 const { ParameterType } = window.jsPsychModule;
@@ -11,7 +11,7 @@ export class JudgeSound {
     version: "1.0.0",
     parameters: {
       stimulus: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of an AudioBuffer
-      shown: { type: ParameterType.FUNCTION, default: undefined }, // called before it is played; gives a promise
+      shown: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of whether it may be played
       already: { type: ParameterType.BOOL, default: false }, // whether it was played before a reload: then it is not again
       categories: { type: ParameterType.STRING, array: true, default: undefined },
       place: { type: ParameterType.STRING, default: "" }, // "3 of 40"
@@ -19,13 +19,14 @@ export class JudgeSound {
     data: {
       answer: { type: ParameterType.STRING },
       rt: { type: ParameterType.FLOAT }, // ms from the end of the sound
+      already: { type: ParameterType.BOOL }, // whether it had been played before a reload
     },
   };
 
   async trial(display, trial, loaded) {
     const sound = trial.already ? null : await trial.stimulus();
     display.innerHTML = `
-      <h1>${ASKED.audio[trial.already ? "already" : "question"]}</h1>
+      <h1>${ASKED.audio.question}</h1>
       <p><button type="button" class="play">${BUTTONS.play}</button></p>
       <form class="word" autocomplete="off">
         <input id="word" list="vocabulary" aria-label="The word" aria-describedby="hint" spellcheck="false" disabled>
@@ -42,14 +43,16 @@ export class JudgeSound {
     const words = new Map(trial.categories.map((word) => [word.toLowerCase(), word]));
     const typed = () => words.get(input.value.trim().toLowerCase());
     loaded();
-    if (trial.already) playing.parentElement.remove();
-    else {
-      playing.focus();
-      await new Promise((resolve) => playing.addEventListener("click", resolve, { once: true }));
+    let { already } = trial;
+    if (!already) {
+      await pressed(playing);
       playing.disabled = true;
-      await trial.shown();
-      await play(sound);
+      already = !(await trial.shown());
     }
+    if (already) {
+      playing.parentElement.remove();
+      display.querySelector("h1").textContent = ASKED.audio.already;
+    } else await play(sound);
     const began = performance.now();
     input.disabled = false;
     input.focus();
@@ -60,6 +63,6 @@ export class JudgeSound {
         if (typed()) resolve(typed());
       }),
     );
-    return { answer, rt: performance.now() - began };
+    return { answer, rt: performance.now() - began, already };
   }
 }

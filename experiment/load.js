@@ -40,6 +40,13 @@ export function loader(files) {
 
 export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** When a button is pressed. It can be by keyboard a moment later, so that a key held down presses nothing by itself. */
+export async function pressed(button) {
+  button.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
+  setTimeout(() => button.focus(), 300);
+  await new Promise((resolve) => button.addEventListener("click", resolve, { once: true }));
+}
+
 /** Play a buffer once, to its end. */
 export async function play(buffer) {
   await audio().resume();

@@ -2,7 +2,8 @@
  * or this browser, which hands them over at the end. Each place has
  *
  *   begin() → {participant, order, rows}: who it is, which order is theirs, and what they have answered already
- *   keep(row): one answer, or that a stimulus is about to be shown, is safe when this has ended
+ *   keep(row) → whether it was the first of its step: one answer, or that a stimulus is about to be shown, is safe when
+ *     this has ended
  *   end(rows) → what is said to the participant, and perhaps a file for them to save
  *   before, after: what must come first and last in jsPsych's timeline
  */
@@ -12,7 +13,7 @@ import { END } from "./words.js";
 
 const TRIES = 6;
 
-function randomName() {
+export function randomName() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -67,7 +68,8 @@ function server(design) {
       return begun;
     },
     async keep(row) {
-      await send("api/keep", { participant, row });
+      const reply = await send("api/keep", { participant, row });
+      return (await reply.json()).kept;
     },
     async end() {
       await send("api/end", { participant });
@@ -88,8 +90,10 @@ function browser(design, address) {
       return kept;
     },
     async keep(row) {
-      kept.rows.push(row);
-      remembered.set(kept);
+      kept = remembered.get() ?? kept; // another page may have been at it
+      const first = !kept.rows.some(({ step }) => step === row.step);
+      if (first) remembered.set({ ...kept, rows: [...kept.rows, row] });
+      return first;
     },
     async end(rows) {
       const file = {
@@ -125,7 +129,8 @@ async function inJatos(design, jatos) {
       rows = [...rows, row];
       const { participant, order } = row;
       await jatos.setStudySessionData({ ...jatos.studySessionData, metamers: { participant, order, rows } });
-      await give();
+      if (row.kind !== "shown") await give();
+      return true;
     },
     async end() {
       await give();
@@ -143,7 +148,9 @@ function inPavlovia(design, plugin) {
     async begin() {
       return { participant: randomName(), order: anyOrder(design.orders.length), rows: [] };
     },
-    async keep() {},
+    async keep() {
+      return true;
+    },
     async end() {
       return { text: END.saved };
     },

@@ -13,7 +13,8 @@ export const PAGES = {
     and not unpleasant.</p>`,
   check: "<h1>A check</h1><p>You hear three tones, one after the other. Then say which was the quietest.</p>",
   feedback: (how) => `<h1>Examples</h1>${how}<p>For a start you are told what was right.</p>`,
-  practice: (how) => `<h1>Practice</h1>${how}<p>From now on you are not told what was right.</p>`,
+  practice: (how, told) =>
+    `<h1>Practice</h1>${how}${told ? "<p>From now on you are not told what was right.</p>" : ""}`,
   pause: (quarter) => `<h1>A pause</h1><p>${["A quarter", "Half", "Three quarters"][quarter - 1]} of it is done. Stretch,
     and go on when you like.</p>`,
   inEarnest: (how, number) => `<h1>Now in earnest</h1>${how}<p>There are ${number}.</p>`,
@@ -58,7 +59,7 @@ export const ASKED = {
 export const STOPPED = {
   consent: "You have chosen not to take part. Nothing more is asked of you.",
   headphones: "This experiment needs headphones, and it seems that there are none. Thank you for your time.",
-  practice: "The experiment ends here: too few of the examples were recognized. Thank you for your time.",
+  practice: "The experiment ends here: too little of the practice was recognized. Thank you for your time.",
 };
 
 export const END = {

@@ -19,6 +19,7 @@ try:
 except ValueError as error:
     raise ValueError(f"people.{name}: {error}") from error
 logger.info("%s: %d participants", name, answers.sizes["participant"])
+logger.info("%s: %d answers after a reload", name, int(answers["answered_after_reload"]))
 for reason, number in answers["excluded"].to_series().items():
     logger.info("%s: %d excluded: %s", name, number, reason)
 for (model, observer), mean in answers["proportion_correct"].mean(("participant", "stage")).to_series().items():

@@ -85,7 +85,7 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
         dumped = yaml.dump(entries, sort_keys=False, allow_unicode=True, Dumper=_Plain)
         (folder / "mine" / f"{name}.yaml").write_text(dumped, encoding="utf-8")
     brief = {"fixation_ms": 20, "image_ms": 40, "mask_ms": 20}
-    brief = {"pause_ms": 10, **brief, "at_first": brief} if modality == "vision" else {}
+    brief = {"pause_ms": 10, **brief, "at_first": brief | {"image_ms": 200}} if modality == "vision" else {}
     check = {"headphones": {"trials": 1, "at_least": 1}} if modality == "audio" else {}
     settings = {
         "run": RUN,

@@ -374,4 +374,8 @@ def test_depths_at_which_all_models_have_the_stages_of_an_earlier_one_are_left_o
     found = sets_of(list(models), settings, {"few": few, "many": many}, models, rows)
     assert found["ensemble_vision"]["depths"] == [0.5, 0.7, 1]
     assert found["ensemble_vision"]["members"] == {"few": ["a", "a", "b"], "many": ["q", "r", "s"]}
-    assert (found["starts_few"]["depths"], found["starts_few"]["members"]) == ([0.5, 1], {"few": ["a", "b"]})
+    # Of starts each model has a set of its own, which are set against each other at the same depths.
+    assert found["starts_few"]["depths"] == found["starts_many"]["depths"] == [0.5, 0.7, 1]
+    assert found["starts_few"]["members"] == {"few": ["a", "a", "b"]}
+    alone = sets_of(["few"], settings, {"few": few}, models, rows)
+    assert (alone["starts_few"]["depths"], alone["starts_few"]["members"]) == ([0.5, 1], {"few": ["a", "b"]})

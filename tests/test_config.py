@@ -76,6 +76,12 @@ def test_a_run_that_no_model_of_its_own_judges_shows_people_nothing(settings):
     assert config.resolve(settings | only)["shown"] == {}
 
 
+def test_the_whole_study_s_practice_is_that_of_its_pages(root):
+    study = config_read.over_default(config_read.read_yaml(root / "config" / "paper.yaml"))["experiment"]
+    assert study["vision"]["practice"] == practice(12, feedback=16, metamers=7, at_least=7)
+    assert study["audio"]["practice"] == practice(12, feedback=10, metamers=10, at_least=5)
+
+
 def test_own_people_are_tested_by_the_run_s_contrasts_and_by_stage(settings, tmp_path):
     (tmp_path / "a.json").write_text("[]")
     (tmp_path / "notes.md").write_text("")

@@ -272,6 +272,56 @@ def test_nobody_meets_a_stimulus_again_after_a_reload(browser, run, server, serv
         assert one.page.evaluate("lengths.filter((seconds) => Math.abs(seconds - 0.1) < 0.01).length") == len(shown) - 6
 
 
+def test_another_page_of_the_same_participant_does_not_show_a_stimulus_again(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    while one.trial < 4:
+        one.step()
+    other = one.context.new_page()
+    other.goto(served)
+    other.get_by_role("button", name="Go on").click()
+    other.get_by_role("button", name="Show the picture" if modality == "vision" else "Play the sound").click()
+    asked = "h1:has-text('What was it?')" if modality == "vision" else "#word:enabled"
+    other.wait_for_selector(asked)
+    # It has been shown there, so that here it is asked about only.
+    one.page.get_by_role("button", name="Show the picture" if modality == "vision" else "Play the sound").click()
+    one.page.wait_for_selector("h1:has-text('already')")
+    one.go_through()
+    assert one.visitor.problems == []
+    (rows,) = exported(server).values()
+    again = [row["step"] for row in rows if row.get("already")]
+    assert again == ["trial-4"]
+
+
+def test_a_long_experiment_has_pauses(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, None, folder, modality)
+
+    def shorter(route):
+        text = route.fetch().text().replace("LONG = 80", "LONG = 8")
+        route.fulfill(body=text, content_type="text/javascript")
+
+    one.page.route("**/experiment.js", shorter)
+    one.page.goto(served)
+    one.go_through()
+    main = one.design.sizes["trial"] - 3
+    begun = [place for place, heading in enumerate(one.headings) if heading == "A pause"]
+    judged = [sum("hat was it" in h or "hich word" in h for h in one.headings[:place]) - 3 for place in begun]
+    assert judged == [round(part * main / 4 + 1e-9) for part in (1, 2, 3)]
+    assert one.visitor.problems == []
+
+
+def test_people_without_answers_yet_stop_what_needs_them_only(run):
+    folder, modality = run
+    settings = yaml.safe_load((folder / "shown.yaml").read_text())
+    (folder / "none.yaml").write_text(
+        yaml.safe_dump(settings | {"people": {"mine": {"modality": modality, "answers": "no"}}})
+    )
+    snakemake(folder, "-n", "experiment", "--configfile", "none.yaml", "--allowed-rules", *RULES)
+    said = snakemake(folder, "-n", "humans", "--configfile", "none.yaml", fails=True)
+    assert re.search(r"people\.mine\.answers: there is no file of answers in .*no; wanted a folder", said)
+
+
 def test_in_the_examples_it_is_said_what_was_right(browser, run, served):
     folder, modality = run
     one = Participant(browser, served, folder, modality, lambda exhibit: exhibit["kind"].item() == "practice")
@@ -334,7 +384,8 @@ def test_pictures_are_shown_for_as_long_as_configured(browser, run, server, serv
     answered = [row for row in rows if row["step"].startswith("trial-")]
     assert all(0 < row["rt"] < 20_000 for row in answered)
     if modality == "vision":
-        assert all(row["shown_ms"] > 30 for row in answered)  # 40 ms, in whole frames
+        assert answered[0]["shown_ms"] > 180  # 200 ms in the first half of the examples
+        assert all(180 > row["shown_ms"] > 30 for row in answered[1:])  # 40 ms, in whole frames
     else:
         assert one.page.evaluate("lengths.filter((seconds) => Math.abs(seconds - 0.1) < 0.01).length") == len(answered)
 
@@ -425,7 +476,11 @@ def test_in_jatos_each_answer_is_submitted_and_a_reload_goes_on(browser, run, el
     one.go_through()
     kept = json.loads(one.page.evaluate("sessionStorage.getItem('jatos')"))
     assert kept["ended"] == 1
-    numbers = [len(json.loads(submitted)) for submitted in kept["submitted"]]
+    answers = [
+        [row["step"] for row in json.loads(submitted) if not row["step"].startswith("shown-")]
+        for submitted in kept["submitted"]
+    ]
+    numbers = list(map(len, answers))
     assert numbers == [*range(1, max(numbers) + 1), max(numbers)]  # with each answer, and at the end
     (tmp_path / "results.txt").write_text("\n".join(kept["submitted"][-2:]) + "\n")
     answered = read(tmp_path / "results.txt", run)

@@ -164,6 +164,10 @@ def test_examples_are_of_as_many_categories_as_there_are():
     design = designed(NAMES[:4], practice(0, feedback=6), 0, 1)
     told = design["category"].values[design["shown"].values[0][:6]]
     assert sorted(told[:3]) == sorted(told[3:]) == ["a", "b", "c"]
+    # Also where those that cannot be shown in every condition are all of one, and some are practised.
+    usable = [name for name in NAMES if OF[name] != "a"] + ["s0"]
+    design = designed(usable, practice(2, feedback=3, metamers=1), 0, 1)
+    assert sorted(design["category"].values[design["shown"].values[0][:3]]) == ["a", "b", "c"]
 
 
 def test_too_few_stimuli_are_refused_with_how_many_there_are():

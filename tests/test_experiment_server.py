@@ -262,6 +262,22 @@ def test_participants_who_come_at_once_have_different_orders_all_equally_often(s
     assert len({one["participant"] for one in begun}) == 2 * orders
 
 
+def test_nothing_is_shown_or_answered_before_consent(served, made):
+    known = made[1]
+    begun = post(served, "begin", {"participant": None, "design": known["design"]})[1]
+    exhibit = known["exhibits"][known["orders"][begun["order"]][0]]
+    row = {"participant": begun["participant"], "order": begun["order"], "design": known["design"]}
+    told = row | {"step": "shown-0", "exhibit": exhibit, "answer": ""}
+    asked = {"participant": begun["participant"], "row": told}
+    assert post(served, "keep", asked)[0] == 400
+    consent = row | {"step": "consent", "answer": "yes"}
+    assert post(served, "keep", {"participant": begun["participant"], "row": consent}) == (200, {"kept": True})
+    assert post(served, "keep", asked) == (200, {"kept": True})
+    assert post(served, "keep", asked) == (200, {"kept": True})  # asked again, as the reply got lost
+    other = {"participant": begun["participant"], "row": told | {"page": "another"}}
+    assert post(served, "keep", other) == (200, {"kept": False})
+
+
 def test_too_many_connections_at_once_are_turned_away_and_later_ones_served(made, tmp_path, monkeypatch):
     monkeypatch.setattr("metamers.experiment_server.MOST_AT_ONCE", 3)
     server = Server(found_in(made[0], tmp_path / "answers"), "127.0.0.1", 0)

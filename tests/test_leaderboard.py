@@ -164,7 +164,9 @@ def test_a_model_that_own_people_judged_stands_by_their_answers_too(groups, rela
     published = entries[(entries["basis"] == leaderboard.PEOPLE) & (entries["entry_modality"] == "vision")]
     assert own["rank"] == 1 + (published["area"] > own["area"]).sum()
     assert own["rank_low"] <= own["rank"] <= own["rank_high"]
-    # One stage alone has no area.
+    # One stage alone has no area, be it the only one that was shown or that there is.
+    one_stage = {"short": MODELS["short"] | {"stages": ["input", "one"]}}
+    assert leaderboard.judged_curves(people, one_stage) == {}
     assert leaderboard.OWN_PEOPLE not in entries.loc[entries["generation_model"] == "short", "basis"].tolist()
     assert board["own_stage"].values.tolist() == ["one", "two"]
     np.testing.assert_allclose(board["own_human"], human.mean("participant"))
@@ -173,6 +175,10 @@ def test_a_model_that_own_people_judged_stands_by_their_answers_too(groups, rela
     page = render("leaderboard.html.j2", leaderboard_page.page_context(files.load(tmp_path / "b.nc"), "run"))
     assert page.count('<th scope="row">perfect</th>') == 4  # twice in the table, and two stages
     assert "0 of 2 lie within" in page
+    # Also where nobody could predict.
+    nothing = predicted.map(lambda values: values * np.nan if values.dtype == float else values)
+    board = leaderboard.leaderboard(groups, relation, {}, nothing, MODELS, people, bootstrap=10, seed=0)
+    assert "Nobody was asked" not in render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
     assert "Nobody was asked" not in page
 
 

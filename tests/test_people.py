@@ -21,12 +21,13 @@ STAGES = {"m": ["one", "two"], "k": ["one"]}
 CONDITIONS = {("m", "one"): 0, ("m", "two"): 1, ("k", "one"): 0}
 AT_LEAST = {"headphones": 1, "practice": 1, "catch": 2}
 CATEGORIES = {"a", "b"}
+PRACTICE = practice(2, feedback=1, metamers=1)
 
 
 @pytest.fixture(scope="module")
 def design():
     metamers = dict.fromkeys(MAIN, CONDITIONS)
-    made = experiment_design(NATURAL_STIMULI, metamers, list(CONDITIONS), practice(2), ["a", "b"], 8, 0)
+    made = experiment_design(NATURAL_STIMULI, metamers, list(CONDITIONS), PRACTICE, ["a", "b"], 8, 0)
     return made.assign_attrs(design="d0", headphone_trials=1)
 
 
@@ -136,20 +137,31 @@ def test_who_did_not_pass_is_left_out_and_counted_once(design, recognition, tmp_
         "unwilling": changed(rows_of(design, "unwilling", 2), "consent", answer="no")[:2],
         "unasked": [row for row in rows_of(design, "unasked", 2) if row.get("step") != "consent"],
         "loudspeakers": changed(rows_of(design, "loudspeakers", 3), "headphones-0", answer="1")[:3],
-        "unpractised": rows_of(design, "unpractised", 4, of_kind("practice"), trials=2),
+        "unpractised": rows_of(design, "unpractised", 4, of_kind("practice"), trials=3),
+        "untaught": changed(rows_of(design, "untaught", 7), "trial-0", step=None),
+        "mistaught": rows_of(design, "mistaught", 7, of_kind("feedback")),
         "gone": rows_of(design, "gone", 5, trials=7),
         "inattentive": rows_of(design, "inattentive", 6, of_kind("catch")),
     }
     paths = [write(tmp_path / f"{name}.json", rows) for name, rows in people.items()]
     found = people_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
-    assert found["participant"].values.tolist() == ["good", "better"]
+    assert found["participant"].values.tolist() == ["good", "better", "mistaught"]
     assert found["excluded"].to_series().to_dict() == {
-        "no consent": 2, "headphone check": 1, "practice": 1, "unfinished": 1, "catch trials": 1,
+        "no consent": 2, "headphone check": 1, "practice": 1, "unfinished": 2, "catch trials": 1,
     }  # fmt: skip
     # With other thresholds the same people count.
     lenient = {"headphones": 0, "practice": 0, "catch": 0}
     found = people_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, lenient)
-    assert found["participant"].values.tolist() == ["good", "better", "inattentive"]
+    assert found["participant"].values.tolist() == ["good", "better", "mistaught", "inattentive"]
+
+
+def test_answers_after_a_reload_are_counted(design, recognition, tmp_path):
+    rows = {name: rows_of(design, name, order) for order, name in enumerate(("p0", "p1"))}
+    rows["p0"] = changed(changed(rows["p0"], "trial-4", already=True), "trial-5", already=False)
+    for suffix in ("json", "csv"):
+        paths = [write(tmp_path / f"{name}.{suffix}", own) for name, own in rows.items()]
+        found = people_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+        assert found["answered_after_reload"] == 1
 
 
 def test_too_few_people_are_said_with_the_reasons(design, recognition, tmp_path):
@@ -179,7 +191,9 @@ def test_what_models_make_of_the_metamers_that_were_shown(design, recognition):
     assert judged[["generation_model", "stage", "recognition_model"]].values.tolist() == [
         ["m", "one", "m"], ["m", "two", "m"], ["k", "one", "k"],
     ]  # fmt: skip
-    wanted = float(recognition["m"]["correct"].sel(stage="two", seed=1).mean())
+    main = set(design["stimulus"].values[design["kind"].values == "main"])
+    assert len(main) == len(MAIN) - 1  # one is practised as a metamer
+    wanted = float(recognition["m"]["correct"].sel(stage="two", seed=1, stimulus=sorted(main)).mean())
     assert judged["proportion_correct"][1] == pytest.approx(wanted)
 
 
@@ -221,6 +235,7 @@ def test_values_of_other_kinds_are_named(design, tmp_path, key, value):
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
+        ("b.json", b" ", "no JSON that jsPsych has written: it is empty"),
         ("a.json", b"", "no JSON that jsPsych has written: it is empty"),
         ("a.json", b"[", "no JSON"),
         ("a.json", b"\xff\xfe\x00", "no JSON"),
@@ -243,10 +258,10 @@ def test_files_that_hold_no_answers_are_named(design, tmp_path, name, content, c
 
 
 def test_whoever_left_before_they_answered_anything_is_no_error(design, tmp_path):
-    """JATOS has an empty list of them."""
     (tmp_path / "a.json").write_text("[]")
+    (tmp_path / "c.txt").write_text("\n")
     path = write(tmp_path / "b.json", rows_of(design, "ann", 0))
-    assert list(read_answers([tmp_path / "a.json", path], design, CATEGORIES)) == ["ann"]
+    assert list(read_answers([tmp_path / "a.json", path, tmp_path / "c.txt"], design, CATEGORIES)) == ["ann"]
 
 
 def test_that_a_stimulus_was_shown_is_no_answer(design, tmp_path):
@@ -286,6 +301,9 @@ def test_two_people_of_one_name_are_named(design, tmp_path):
 def test_no_bytes_do_anything_but_be_refused(design, tmp_path_factory, content, ending):
     path = tmp_path_factory.mktemp("bytes") / f"a{ending}"
     path.write_bytes(content)
+    if ending == ".txt" and not content.decode("utf-8-sig", "replace").strip():
+        assert read_answers([path], design, CATEGORIES) == {}  # of whoever left at once
+        return
     with pytest.raises(ValueError, match=path.name):
         read_answers([path], design, CATEGORIES)
 

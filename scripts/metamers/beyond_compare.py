@@ -288,4 +288,4 @@ def starts(
             )
         )
     models = xr.DataArray(list(made), dims="generation_model", name="generation_model")
-    return xr.concat(found, models, coords=["stage"], compat="equals")
+    return xr.concat(found, models, coords=["stage"], compat="equals", join="exact")

@@ -48,6 +48,23 @@ def stages_at(depths: Sequence[float], stages: Sequence[str], generated: Sequenc
     return [min((s for s in places if s != INPUT_STAGE), key=lambda s: abs(places[s] - depth)) for depth in depths]
 
 
+def distinct_depths(depths: Sequence[float], chains: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> list[float]:
+    """The depths without those at which every model has the stage of an earlier one, so that nothing is made twice.
+
+    Parameters
+    ----------
+    depths
+        Relative.
+    chains
+        Model → its stages and those that metamers are made of, as ``stages_at`` takes them.
+    """
+    at = zip(*(stages_at(depths, *chain) for chain in chains.values()), strict=True)
+    first: dict[tuple[str, ...], float] = {}
+    for depth, stages in zip(depths, at, strict=True):
+        first.setdefault(stages, depth)
+    return list(first.values())
+
+
 def dissenters(members: Sequence[str]) -> list[str]:
     """Who is to match another stimulus than all other members: each in turn; of two models only the second, since
     every stimulus is another's other.
@@ -100,8 +117,8 @@ def sets_of(
     Returns
     -------
     dict
-        Name → ``part``, ``modality``, ``members`` (model → stage at each depth), ``depths`` (but for those at which all
-        members have the stages of an earlier one), ``stimuli`` (stimulus →
+        Name → ``part``, ``modality``, ``members`` (model → stage at each depth), ``depths`` (``distinct_depths`` of all
+        models of the modality), ``stimuli`` (stimulus →
         another), ``cases`` (``cases_of``). Of an ensemble and of what is controversial one for each modality that has
         two models, of starts one for each model.
     """
@@ -113,22 +130,17 @@ def sets_of(
         for modality in modalities:
             names = [name for name in chosen if models[name]["modality"] == modality]
             groups = {name: [name] for name in names} if part == "starts" else {modality: names}
+            chains = {name: (list(models[name]["stages"]), generated[name]) for name in names}
+            depths = distinct_depths(settings[part]["depths"], chains)
             for of_whom, members in groups.items():
                 if part != "starts" and len(members) < 2:
                     continue
                 others = list(other_stimuli(rows[modality]).items())
-                asked = settings[part]["depths"]
-                at = zip(
-                    *(stages_at(asked, list(models[name]["stages"]), generated[name]) for name in members), strict=True
-                )
-                depths: dict[tuple[str, ...], float] = {}
-                for depth, stages in zip(asked, at, strict=True):
-                    depths.setdefault(stages, depth)  # nothing is made twice
                 found[f"{part}_{of_whom}"] = {
                     "part": part,
                     "modality": modality,
-                    "depths": list(depths.values()),
-                    "members": {name: [stages[place] for stages in depths] for place, name in enumerate(members)},
+                    "depths": depths,
+                    "members": {name: stages_at(depths, *chains[name]) for name in members},
                     "stimuli": dict(others[: settings[part]["stimuli"]]),
                     "cases": cases_of(part, members, settings[part].get("kinds", ())),
                 }

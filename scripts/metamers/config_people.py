@@ -105,8 +105,7 @@ def answer_files(name: str, folder: str | Path) -> list[str]:
     if not files:
         raise ConfigurationError(
             f"people.{name}.answers: there is no file of answers in {folder}; wanted a folder with jsPsych's "
-            f"{', '.join(ANSWER_FILES)} files. Before there are any, `snakemake experiment` can be made, and whatever "
-            "does not need them."
+            f"{', '.join(ANSWER_FILES)} files. Before there are any, `snakemake experiment` is what can be made."
         )
     return files
 

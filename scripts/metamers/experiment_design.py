@@ -203,25 +203,29 @@ def experiment_design(
     spare = []
     for group in (sorted(set(categories) - set(usable)), list(usable)):  # those first that are not wanted elsewhere
         spare += spread_over_categories([str(name) for name in rng.permutation(group)], categories)
+    examples = spread_over_categories(spare, categories)[: practice["feedback"]]
+    spare = [name for name in spare if name not in examples]
     with_metamer = [name for name in spare if metamers.get(name)][: practice["metamers"]]
     if len(with_metamer) < practice["metamers"]:
         raise ValueError(
             f"{len(with_metamer)} stimuli have a metamer, but practice takes {practice['metamers']} of them"
         )
     spare = [name for name in spare if name not in with_metamer]
-    needed = practice["feedback"] + practice["trials"] - practice["metamers"] + (catch if isinstance(catch, int) else 0)
-    if needed > len(spare):
-        taken = needed + len(with_metamer)
+    natural = practice["trials"] - practice["metamers"]
+    needed = natural + (catch if isinstance(catch, int) else 0)
+    taken = len(examples) + len(with_metamer) + needed
+    if needed > len(spare) or len(examples) < practice["feedback"]:
+        taken += practice["feedback"] - len(examples)
         raise ValueError(f"{len(categories)} natural stimuli, but practice and catch trials alone take {taken}")
     spare = spare[:needed]
-    main = [name for name in usable if name not in {*spare, *with_metamer}]
+    main = [name for name in usable if name not in {*examples, *with_metamer, *spare}]
     shown_in = [UNALTERED, *conditions]
     try:
         assigned = balanced_conditions([categories[name] for name in main], len(shown_in), participants, seed)
     except ValueError as error:
         raise ValueError(
             f"{error}; {len(categories) - len(usable)} of the {len(categories)} natural stimuli cannot be shown in "
-            f"every condition, and {needed + len(with_metamer)} are wanted for practice and catch trials"
+            f"every condition, and {taken} are wanted for practice and catch trials"
         ) from error
 
     rows: list[dict[str, object]] = []
@@ -245,12 +249,11 @@ def experiment_design(
     def of_natural(kind: str, names: Sequence[str]) -> list[int]:
         return [exhibit(kind, name, categories[name], UNALTERED, -1) for name in names]
 
-    told, natural = practice["feedback"], practice["trials"] - practice["metamers"]
-    begins = of_natural("feedback", spare[:told]) + of_natural("practice", spare[told : told + natural])
+    begins = of_natural("feedback", examples) + of_natural("practice", spare[:natural])
     for name, condition in practised_metamers(with_metamer, metamers, conditions):
         begins.append(exhibit("practice", name, categories[name], condition, metamers[name][condition]))
     if isinstance(catch, int):
-        caught = of_natural("catch", spare[told + natural :])
+        caught = of_natural("catch", spare[natural:])
     else:
         caught = [exhibit("catch", "", category, UNALTERED, -1) for category in catch]
     shown_as = {

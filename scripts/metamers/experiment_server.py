@@ -92,7 +92,7 @@ class Experiment:
         return store.begin(self.answers, participant, len(self.design["orders"]))
 
     def keep(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep a row of jsPsych's data."""
+        """Keep a row of jsPsych's data; whether it was the first of its step."""
         participant, row = _participant(asked), asked.get("row")
         if not isinstance(row, dict) or row.get("participant") != participant:
             raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an object that has the participant's own name")
@@ -101,8 +101,8 @@ class Experiment:
         if row.get("design") != self.design["design"]:
             raise Refused(HTTPStatus.CONFLICT, "the page is of another design; reload it")
         self._check(row, store.order_of(self.answers, participant))
-        store.keep(self.answers, participant, row["step"], row)
-        return {}
+        after = None if row["step"] == CONSENT else CONSENT
+        return {"kept": store.keep(self.answers, participant, row["step"], row, after)}
 
     def _check(self, row: Mapping[str, Any], order: int) -> None:
         """A row is of the participant's order; of a trial it has what is shown there, and an answer that there is."""
@@ -111,7 +111,8 @@ class Experiment:
         if kind in ("trial", "shown"):
             wanted["exhibit"] = self.design["exhibits"][self.design["orders"][order][int(number)]]
             if row.get("answer") not in (self.design["categories"] if kind == "trial" else [""]):
-                raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an answer that is one of the categories")
+                what = "that is one of the categories" if kind == "trial" else "of no letters"
+                raise Refused(HTTPStatus.BAD_REQUEST, f"row: wanted an answer {what}")
         elif not isinstance(row.get("answer"), str):
             raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an answer")
         for name, value in wanted.items():
@@ -277,12 +278,16 @@ class Server(ThreadingHTTPServer):
         self.hosts = {f"{name}:{given}" for name in own} | {name for name in own if given == 80}
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Each connection has its thread, up to ``MOST_AT_ONCE``; the page asks again when it is turned away."""
+        """Each connection has its thread, up to ``MOST_AT_ONCE``; who is turned away keeps on trying, or reloads."""
         if not self.free.acquire(blocking=False):
             logger.warning("more than %d connections at once: one is turned away", MOST_AT_ONCE)
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # there is no thread that would
+            self.free.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:

@@ -146,21 +146,41 @@ def order_of(path: Path, participant: str) -> int:
     return known[0]
 
 
-def keep(path: Path, participant: str, step: str, row: Mapping[str, Any]) -> None:
+def keep(path: Path, participant: str, step: str, row: Mapping[str, Any], after: str | None = None) -> bool:
     """Keep an answer, or that a stimulus is about to be shown.
 
     What is answered twice, as after a reply that got lost, counts as it was answered first.
 
+    Parameters
+    ----------
+    path
+        The file of answers.
+    participant, step, row
+        Whose, what is answered, and the row of jsPsych's data.
+    after
+        The step that must have been kept before.
+
+    Returns
+    -------
+    bool
+        Whether this row is what is kept, and not another of that step: a stimulus that another page of the same
+        participant has shown is not to be shown again.
+
     Raises
     ------
     StoreError
-        When nobody of that name has begun, or they have ended.
+        When nobody of that name has begun, or they have ended; or when the step before is not there.
     """
     with _opened(path) as connection:
         query = "UPDATE participant SET heard = ? WHERE name = ? AND NOT ended"
         if not connection.execute(query, (time.time(), participant)).rowcount:
             raise StoreError("nobody of that name has begun, or they have ended")
-        connection.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?)", (participant, step, json.dumps(row)))
+        kept = "SELECT content FROM answer WHERE participant = ? AND step = ?"
+        if after is not None and connection.execute(kept, (participant, after)).fetchone() is None:
+            raise StoreError(f"{step}: wanted {after} before it")
+        content = json.dumps(row)
+        connection.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?)", (participant, step, content))
+        return connection.execute(kept, (participant, step)).fetchone()[0] == content
 
 
 def end(path: Path, participant: str, steps: Collection[str]) -> None:

@@ -233,7 +233,7 @@ def _rank_among(area: float, measured: pd.DataFrame, modality: str) -> int:
 
 
 def judged_curve(people: Sequence[xr.Dataset], model: str, order: Sequence[str]) -> Curve:
-    """What one's own people recognize of a model's metamers.
+    """What one's own people recognize of a model's metamers; each of them has met every stage that was shown.
 
     Parameters
     ----------
@@ -254,8 +254,7 @@ def judged_curve(people: Sequence[xr.Dataset], model: str, order: Sequence[str])
     shown = {str(stage) for data in people for stage in own_stages(data, model)}
     stages = [stage for stage in order if stage in shown and stage != INPUT_STAGE]
     answers = [
-        np.concatenate([data.sel(stage=stage).dropna("participant").values for data in human if stage in data["stage"]])
-        for stage in stages
+        np.concatenate([data.sel(stage=stage).values for data in human if stage in data["stage"]]) for stage in stages
     ]
     curve = pd.DataFrame({"stage": stages, "depth": depths(stages, order)})
     sem = [float(values.std(ddof=1) / np.sqrt(len(values))) for values in answers]
@@ -277,9 +276,9 @@ def judged_curves(
     found = {}
     for model, entry in models.items():
         asked = [data for data in people.get(entry["modality"], []) if model in data["generation_model"].values]
-        curve = judged_curve(asked, model, entry["stages"]) if asked else []
-        if len(curve) >= 2:
-            found[model] = curve, asked
+        shown = {stage for data in asked for stage in own_stages(data, model)} - {NATURAL, INPUT_STAGE}
+        if len(shown) >= 2:
+            found[model] = judged_curve(asked, model, entry["stages"]), asked
     return found
 
 
@@ -469,8 +468,9 @@ def leaderboard(
     entries = pd.concat(tables, ignore_index=True)
     judged = judged_curves(people, models)
     if predicted is not None:
-        own = [judged_entries(judged, models, entries, bootstrap, seed), predicted_entries(predicted, models, entries)]
-        entries = pd.concat([entries, *own], ignore_index=True)
+        of_run = [judged_entries(judged, models, entries, bootstrap, seed)]
+        of_run.append(predicted_entries(predicted, models, entries))
+        entries = pd.concat([entries, *of_run], ignore_index=True)
     entries = pd.concat(
         [
             of_modality.sort_values("area", ascending=False, kind="stable")

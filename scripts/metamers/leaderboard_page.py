@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from metamers.leaderboard import ENTRY_COLUMNS, PREDICTION
+from metamers.leaderboard import ENTRY_COLUMNS, OWN_PEOPLE, PREDICTION
 
 WORST = 6  # errors that the page names
 
@@ -52,6 +52,7 @@ def page_context(board: xr.Dataset, run: str) -> dict[str, Any]:
                 "name": modality,
                 "entries": own.astype(object).where(own.notna(), None).to_dict("records"),
                 "worst": worst.head(WORST).to_dict("records"),
+                "own_people": bool((own["basis"] == OWN_PEOPLE).any()),
                 "predicted": bool((own["basis"] == PREDICTION).any()),
                 "judged": _judged(judged[judged["own_modality"] == modality]) if len(judged) else None,
                 "left_out_models": int(own["left_out_area"].notna().sum()),

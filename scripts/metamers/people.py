@@ -51,6 +51,8 @@ class Answer:
         As given.
     target
         What would have been right in the headphone check; empty for other steps.
+    already
+        Whether it was asked for after a reload, of a stimulus that had been shown before.
     """
 
     participant: str
@@ -59,6 +61,7 @@ class Answer:
     exhibit: str
     answer: str
     target: str
+    already: bool = False
 
 
 def _json_rows(text: str) -> list[Any]:
@@ -89,6 +92,8 @@ def read_rows(path: str | Path) -> list[Any]:
         raise ValueError(f"{path}: more than {LARGEST_BYTES >> 20} MiB; wanted participants' answers")
     try:
         text = content.decode("utf-8-sig")
+        if path.suffix == ".txt" and not text.strip():
+            return []  # what JATOS exports of whoever left at once
         if path.suffix != ".csv":
             return _json_rows(text)
         return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
@@ -139,7 +144,8 @@ def _answer(row: Any, design: xr.Dataset, categories: Collection[str], source: s
             raise ValueError(f"{source}: answer: {text['answer']!r} is none of the {len(categories)} categories")
     elif step != "consent" and not CHECK.fullmatch(step):
         raise ValueError(f"{source}: step: {step!r}; wanted consent, headphones-<n> or trial-<n>")
-    return Answer(text["participant"], order, step, exhibit, text["answer"], text["target"])
+    already = str(row.get("already")).lower() == "true"
+    return Answer(text["participant"], order, step, exhibit, text["answer"], text["target"], already)
 
 
 def read_answers(
@@ -189,7 +195,7 @@ def read_answers(
                     f"{source}: {answer.step} of participant {answer.participant!r}: found {answer.answer!r}, but "
                     f"{steps[answer.step].answer!r} before"
                 )
-        left_at_once = not rows and Path(path).suffix != ".csv"  # "[]", as JATOS has it
+        left_at_once = not rows and Path(path).suffix != ".csv"  # before they answered anything
         if not own and not left_at_once:
             raise ValueError(
                 f"{path}: no answer in it; wanted rows with {', '.join(FIELDS)}, as the experiment's page writes"
@@ -285,7 +291,8 @@ def people_dataset(
     xr.Dataset
         What ``metamers.humans.experiment_dataset`` gives: the model's proportion is that on the exhibits which the
         participant met. Beside it ``excluded`` (exclusion): how many participants were left out, for the first reason
-        that applies.
+        that applies; ``answered_after_reload``: how many of the answers that count were given after a reload, of
+        stimuli that had been shown, or were just about to be, before it.
 
     Raises
     ------
@@ -304,6 +311,7 @@ def people_dataset(
     own = {model: [NATURAL, *chosen] for model, chosen in stages.items()}
     union, stage_number = stage_union(own)
     exhibits = _exhibits(design, recognition)
+    after_reload = sum(answer.already for name in included for answer in answered[name].values())
     values = np.full((len(included), len(own), len(union), len(OBSERVERS)), np.nan)
     for place, name in enumerate(included):
         given = pd.Series(
@@ -318,6 +326,7 @@ def people_dataset(
             "proportion_correct": (("participant", "generation_model", "stage", "observer"), values),
             "stage_number": stage_number,
             "excluded": ("exclusion", [counts[reason] for reason in EXCLUSIONS]),
+            "answered_after_reload": after_reload,
         },
         coords={
             "participant": included,

@@ -1,4 +1,4 @@
-"""Leaderboard: published models by human recognizability, and the run's own models among them by prediction."""
+"""Leaderboard: published models by human recognizability, and the run's own among them, by prediction and by own people."""
 
 
 rule leaderboard:
