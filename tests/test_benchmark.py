@@ -238,11 +238,12 @@ def test_what_does_not_match_alike_is_not_judged():
 
 
 def test_models_come_together_with_their_geometric_mean():
+    """Of "b" plenoptic did not get there, so that its speedup is a bound."""
     matched = {
         name: {
             "block": xr.Dataset(
                 {
-                    "steps_to_match": ("procedure", [1500.0, steps, 300.0]),
+                    "steps_to_match": ("procedure", [1500.0, steps, 300.0 if name == "a" else np.nan]),
                     "steps_most": ("procedure", [1500, 200, 300]),
                     "normalized_error": (("procedure", "stimulus"), np.full((3, 8), 0.2)),
                 },
@@ -256,6 +257,9 @@ def test_models_come_together_with_their_geometric_mean():
     assert found["speedup_over_published"].dims == ("model", "stage")
     assert found["mean_speedup"].sel(reference="published").item() == pytest.approx(np.sqrt(75 * 300))
     assert found["least_speedup"].sel(reference="published").item() == pytest.approx(75)
+    assert found["mean_speedup"].sel(reference="plenoptic").item() == pytest.approx(np.sqrt(9 * 36))
+    assert found["mean_speedup_reached"].values.tolist() == pytest.approx([np.sqrt(75 * 300), 9])
+    assert found["stages_reached"].values.tolist() == [2, 1]
     assert found["normalized_error"].sel(model="a", stage="block").item() == pytest.approx(0.2)
 
 

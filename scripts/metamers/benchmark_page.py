@@ -209,6 +209,9 @@ def page_context(
             {
                 "reference": LABELS[name],
                 "mean": float(benchmark["mean_speedup"].sel(reference=name)),
+                "mean_reached": float(benchmark["mean_speedup_reached"].sel(reference=name)),
+                "missed": int(benchmark[f"speedup_over_{name}"].count())
+                - int(benchmark["stages_reached"].sel(reference=name)),
                 "least": float(benchmark["least_speedup"].sel(reference=name)),
                 "wanted_mean": GOALS[name][0],
                 "wanted_least": GOALS[name][1],

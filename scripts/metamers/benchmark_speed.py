@@ -178,6 +178,10 @@ def _over_stages(recognized: xr.Dataset, bootstrap: int, seed: int) -> dict[str,
     return found if alike.any() else dict.fromkeys(found, np.nan)
 
 
+def _geometric_mean(speedups: xr.DataArray) -> float:
+    return float(np.exp(np.log(speedups).mean()))
+
+
 def collect(
     matched: Mapping[str, Mapping[str, xr.Dataset]],
     timed: Mapping[str, xr.Dataset],
@@ -204,9 +208,10 @@ def collect(
     xarray.Dataset
         (model, stage) → what ``speedups``, ``speed`` and ``metamers.benchmark_match.equally_recognized`` give,
         ``normalized_error`` at which times are compared, ``recognized_error`` of the metamers that are recognized,
-        ``stage_number``; (reference) → ``mean_speedup``, geometric
-        over models and stages, and ``least_speedup``; (model) → ``whole_difference``, with ``_low`` and ``_high``: of
-        recognition of the two procedures' metamers over all stages at which they match alike.
+        ``stage_number``; (reference) → ``mean_speedup``, geometric over models and stages, ``mean_speedup_reached``,
+        that over the ``stages_reached`` at which the reference reached the match as well, and ``least_speedup``;
+        (model) → ``whole_difference``, with ``_low`` and ``_high``: of recognition of the two procedures' metamers
+        over all stages at which they match alike.
     """
     names = list(matched)
     of_model = [_of_model(matched[name], timed[name], recognized[name], bootstrap, seed) for name in names]
@@ -215,9 +220,15 @@ def collect(
         [one.reindex(stage=union) for one in of_model], xr.DataArray(names, dims="model", name="model"), join="exact"
     )
     of_reference = [whole[f"speedup_over_{name}"] for name in REFERENCES]
+    got_there = [
+        one.where(whole["steps_to_match"].sel(procedure=name, drop=True).notnull())
+        for name, one in zip(REFERENCES, of_reference, strict=True)
+    ]
     pooled = [_over_stages(recognized[name], bootstrap, seed) for name in names]
     return whole.assign(
-        mean_speedup=("reference", [float(np.exp(np.log(one).mean())) for one in of_reference]),
+        mean_speedup=("reference", list(map(_geometric_mean, of_reference))),
+        mean_speedup_reached=("reference", list(map(_geometric_mean, got_there))),
+        stages_reached=("reference", [int(one.count()) for one in got_there]),
         least_speedup=("reference", [float(one.min()) for one in of_reference]),
         **{f"whole_{key}": ("model", [one[key] for one in pooled]) for key in pooled[0] if "difference" in key},
     ).assign_coords(reference=list(REFERENCES))
