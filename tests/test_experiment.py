@@ -174,7 +174,7 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     inattentive = Participant(browser, served, folder, modality, lambda exhibit: exhibit["kind"].item() == "practice")
     inattentive.go_through()
     ignorant = Participant(browser, served, folder, modality, lambda exhibit: False)
-    assert "too few of the examples were recognized" in ignorant.go_through()
+    assert "too little of the practice was recognized" in ignorant.go_through()
     unwilling = Participant(browser, served, folder, modality)
     unwilling.page.get_by_role("button", name="I do not").click()
     unwilling.page.wait_for_selector("h1:has-text('The end')")

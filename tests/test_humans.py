@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import scipy.io
 import xarray as xr
+import yaml
 
-from metamers import config, config_humans, config_read, humans, pickles
+from metamers import config_humans, config_read, humans, pickles
 
 LAYERS = ["natural_image", "relu0", "final"]
 JUDGED = ["input_after_preproc", "relu0", "final"]
@@ -313,7 +314,7 @@ def change(registry, **changes):
 def test_a_registry_that_contradicts_itself_is_refused(root, tmp_path, changes, message):
     path = tmp_path / "experiments.yaml"
     changed = change(config_read.read_yaml(root / "config/experiments.yaml"), **changes)
-    path.write_text(config.yaml.safe_dump(changed, sort_keys=False))
+    path.write_text(yaml.safe_dump(changed, sort_keys=False))
     with pytest.raises(config.ConfigurationError, match=message):
         config_humans.read_experiments(path)
 

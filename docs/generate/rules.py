@@ -62,7 +62,7 @@ def read(root: Path) -> Workflow:
     whole = "\n".join(texts.values())
     for text in texts.values():
         for module, name in re.findall(
-            r"^from metamers\.(\w+) import \([^)]*?([A-Z_]+ as [A-Z_]+)", text, re.MULTILINE
+            r"^from metamers\.(\w+) import (?:\([^)]*?|[^(\n]*?)([A-Z_]+ as [A-Z_]+)", text, re.MULTILINE
         ):
             there, here = name.split(" as ")
             library = (root / "scripts" / "metamers" / f"{module}.py").read_text(encoding="utf-8")
