@@ -12,7 +12,7 @@ import scipy.io
 import xarray as xr
 import yaml
 
-from metamers import config_humans, config_read, humans, pickles
+from metamers import config, config_humans, config_read, humans, pickles
 
 LAYERS = ["natural_image", "relu0", "final"]
 JUDGED = ["input_after_preproc", "relu0", "final"]
