@@ -223,16 +223,24 @@ def calibration(points: pd.DataFrame, curves: Mapping[tuple[str, str, str], Curv
     return pd.DataFrame(rows)
 
 
-def _class_of_own(entry: Mapping[str, Any]) -> str:
-    return "this run" + (f", a version of {entry['published_as']}" if entry["published_as"] else "")
+def _own_entry(
+    model: str, entry: Mapping[str, Any], basis: str, curve: Curve, found: Mapping[str, float], measured: pd.DataFrame
+) -> dict[str, Any]:
+    """The entry of a run's model: its area and ends (``found``), with the ranks that they would have among the
+    published models of its modality; of a curve without an area neither.
+    """
+    published = f", a version of {entry['published_as']}" if entry["published_as"] else ""
+    row = {"entry_modality": entry["modality"], "generation_model": model, "model_class": f"this run{published}"}
+    row |= {"basis": basis, "stages": len(curve)}
+    if found:
+        others = measured.loc[measured["entry_modality"] == entry["modality"], "area"]
+        row |= {f"area{end}": value for end, value in found.items()}
+        row |= {f"rank{end}": 1 + int((others > found[opposite]).sum()) for end, opposite in OPPOSITE.items()}
+        row |= {"depth_first": curve["depth"].iloc[0], "depth_last": curve["depth"].iloc[-1]}
+    return row
 
 
-def _rank_among(area: float, measured: pd.DataFrame, modality: str) -> int:
-    """The rank that an area would have among the published models of its modality."""
-    return 1 + int((measured.loc[measured["entry_modality"] == modality, "area"] > area).sum())
-
-
-def judged_curve(people: Sequence[xr.Dataset], model: str, order: Sequence[str]) -> Curve:
+def judged_curve(people: Sequence[xr.Dataset], model: str, stages: Sequence[str], order: Sequence[str]) -> Curve:
     """What one's own people recognize of a model's metamers; each of them has met every stage that was shown.
 
     Parameters
@@ -241,18 +249,18 @@ def judged_curve(people: Sequence[xr.Dataset], model: str, order: Sequence[str])
         What ``metamers.people.people_dataset`` gives of those who were shown the model's metamers.
     model
         Whose metamers.
+    stages
+        Those that were shown, in processing order.
     order
         All stages of the model, in processing order.
 
     Returns
     -------
     pd.DataFrame
-        One row per stage that was shown, in processing order: ``stage``, ``depth``, ``mean``, ``sem``, ``n``, over
+        One row per stage: ``stage``, ``depth``, ``mean``, ``sem``, ``n``, over
         participants.
     """
     human = [data["proportion_correct"].sel(observer="human", generation_model=model) for data in people]
-    shown = {str(stage) for data in people for stage in own_stages(data, model)}
-    stages = [stage for stage in order if stage in shown and stage != INPUT_STAGE]
     answers = [
         np.concatenate([data.sel(stage=stage).values for data in human if stage in data["stage"]]) for stage in stages
     ]
@@ -276,9 +284,10 @@ def judged_curves(
     found = {}
     for model, entry in models.items():
         asked = [data for data in people.get(entry["modality"], []) if model in data["generation_model"].values]
-        shown = {stage for data in asked for stage in own_stages(data, model)} - {NATURAL, INPUT_STAGE}
-        if len(shown) >= 2:
-            found[model] = judged_curve(asked, model, entry["stages"]), asked
+        shown = {stage for data in asked for stage in own_stages(data, model)}
+        stages = [stage for stage in entry["stages"] if stage in shown and stage != INPUT_STAGE]
+        if len(stages) >= 2:
+            found[model] = judged_curve(asked, model, stages, entry["stages"]), asked
     return found
 
 
@@ -309,25 +318,11 @@ def judged_entries(
     """
     rows = []
     for model, (curve, asked) in judged.items():
-        entry = models[model]
         samples = areas_from_participants([model], [curve], asked, number, seed)[:, 0]
         low, high = np.quantile(samples, ENDS)
         found = {"": area(curve, "mean"), "_low": low, "_high": high}
-        ranked_as = {end: _rank_among(found[of], measured, entry["modality"]) for end, of in OPPOSITE.items()}
-        rows.append(
-            {
-                "entry_modality": entry["modality"],
-                "generation_model": model,
-                "model_class": _class_of_own(entry),
-                "basis": OWN_PEOPLE,
-                "stages": len(curve),
-                "depth_first": curve["depth"].iloc[0],
-                "depth_last": curve["depth"].iloc[-1],
-                "participants": int(curve["n"].max()),
-                **{f"area{end}": value for end, value in found.items()},
-                **{f"rank{end}": value for end, value in ranked_as.items()},
-            }
-        )
+        row = _own_entry(model, models[model], OWN_PEOPLE, curve, found, measured)
+        rows.append(row | {"participants": int(curve["n"].max())})
     return pd.DataFrame(rows)
 
 
@@ -337,6 +332,13 @@ def predictions_judged(
     models: Mapping[str, Mapping[str, Any]],
 ) -> pd.DataFrame:
     """The predictions beside what one's own people made of the metamers.
+
+    Parameters
+    ----------
+    judged
+        What ``judged_curves`` gives.
+    predicted, models
+        As ``predicted_entries`` takes them.
 
     Returns
     -------
@@ -381,20 +383,11 @@ def predicted_entries(
         curve = predicted.sel(generation_model=model, stage=own_stages(predicted, model))
         curve = curve[["predicted", "low", "high"]].to_dataframe()[["predicted", "low", "high"]].dropna()
         curve = curve[curve.index != INPUT_STAGE]
-        row = {
-            "entry_modality": entry["modality"],
-            "generation_model": model,
-            "model_class": _class_of_own(entry),
-            "basis": PREDICTION,
-            "stages": len(curve),
-        }
+        found = {}
         if len(curve) >= 2:
             curve = curve.assign(depth=depths(list(curve.index), entry["stages"]))
             found = {"": area(curve, "predicted"), "_low": area(curve, "low"), "_high": area(curve, "high")}
-            row |= {f"area{end}": value for end, value in found.items()}
-            row |= {f"rank{end}": _rank_among(found[of], measured, entry["modality"]) for end, of in OPPOSITE.items()}
-            row |= {"depth_first": curve["depth"].iloc[0], "depth_last": curve["depth"].iloc[-1]}
-        rows.append(row)
+        rows.append(_own_entry(model, entry, PREDICTION, curve, found, measured))
     return pd.DataFrame(rows)
 
 
