@@ -1,4 +1,4 @@
-"""Make the table of a dataset's categories out of the study's encodings of words."""
+"""Make the table of a dataset's categories out of the published encodings of words."""
 
 from metamers import files
 from metamers.excerpts import read_vocabulary

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from metamers import networks_vision as networks
+from metamers.images import to_channels
 from metamers.models import Model, fit_weights, folded, read_weights
 from metamers.preprocessing import ImagePreprocessing
 from metamers.synthesize import synthesize
@@ -91,7 +92,7 @@ def model_of(name):
 
 
 def with_network(name, network):
-    normal = ([0.0] * 3, [1.0] * 3) if name == "hmax" else ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    normal = ([0.0], [1.0]) if name == "hmax" else ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     preprocessing = ImagePreprocessing(SIZE, *normal)
     return Model(name, "vision", preprocessing, network, {"input": None} | STAGES[name])
 
@@ -100,6 +101,16 @@ def image(seed=0, batch=1):
     """Blobs in colour (batch, 3, SIZE, SIZE)."""
     coarse = torch.rand(batch, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
     return functional.interpolate(coarse, SIZE, mode="bicubic").clamp(0, 1)
+
+
+def grey_image(seed=0, batch=1):
+    """The same in grey (batch, 1, SIZE, SIZE)."""
+    return to_channels(image(seed, batch), 1)
+
+
+def image_for(name, seed=0):
+    """What a model's stimuli look like."""
+    return grey_image(seed) if name == "hmax" else image(seed)
 
 
 def count(network):
@@ -167,13 +178,13 @@ def test_weights_follow_from_the_seed(name):
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_stages_have_the_published_shapes(name):
-    assert [tuple(model_of(name)(image(), stage).shape[1:]) for stage in STAGES[name]] == SHAPES[name]
-    torch.testing.assert_close(model_of(name)(image(), "final"), model_of(name).scores(image()))
+    assert [tuple(model_of(name)(image_for(name), stage).shape[1:]) for stage in STAGES[name]] == SHAPES[name]
+    torch.testing.assert_close(model_of(name)(image_for(name), "final"), model_of(name).scores(image_for(name)))
 
 
 @pytest.mark.parametrize(("name", "stage"), EVERY_STAGE)
 def test_gradients_of_every_stage_reach_the_image(name, stage):
-    stimulus = image().requires_grad_()
+    stimulus = image_for(name).requires_grad_()
     activations = model_of(name)(stimulus, stage)
     assert activations.isfinite().all()
     (gradient,) = torch.autograd.grad(activations.square().sum(), stimulus)
@@ -195,7 +206,7 @@ def test_gradients_can_pass_through_the_rectifier_that_ends_a_stage(name, stage)
     path = STAGES[name][stage]["module"]
     stages = {"input": None, "plain": path, "passed": STAGES[name][stage]}
     model = Model(name, "vision", model_of(name).preprocessing, network, stages)
-    stimulus = image().requires_grad_()
+    stimulus = image_for(name).requires_grad_()
     plain, passed = model(stimulus, "plain"), model(stimulus, "passed")
     torch.testing.assert_close(plain, passed)
     quiet = (plain.detach() == 0).float()
@@ -212,19 +223,21 @@ def test_gradients_can_pass_through_the_rectifier_that_ends_a_stage(name, stage)
      ("vone_alexnet", "fc1_relu")],
 )  # fmt: skip
 def test_metamers_can_be_synthesized(name, stage):
-    noise = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(image_for(name).shape, generator=torch.Generator().manual_seed(0))
     start = (0.5 + 0.05 * noise).clamp(0, 1)
     settings = {"steps": 20, "learning_rate": 0.05, "beta_1": 0.9, "beta_2": 0.9, "optimizer": "adam"}
-    metamer, loss = synthesize(model_of(name), stage, image(), start, "one_cycle", settings)
+    metamer, loss = synthesize(model_of(name), stage, image_for(name), start, "one_cycle", settings)
     assert loss[0, -1] < 0.6 * loss[0, 0]
-    assert not torch.allclose(metamer, image(), atol=0.1)
+    assert not torch.allclose(metamer, image_for(name), atol=0.1)
 
 
 @pytest.mark.parametrize("name", ["cornet_s", "alexnet_gn", "vone_alexnet"])
 def test_folding_batch_normalizations_keeps_every_stage(name):
-    faster = folded(model_of(name), functools.partial(with_network, name), image())
+    faster = folded(model_of(name), functools.partial(with_network, name), image_for(name))
     for stage in STAGES[name]:
-        torch.testing.assert_close(faster(image(1), stage), model_of(name)(image(1), stage), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(
+            faster(image_for(name, 1), stage), model_of(name)(image_for(name, 1), stage), rtol=1e-3, atol=1e-3
+        )
 
 
 def test_a_checkpoint_of_the_study_fits_once_its_prefix_is_cut_off(tmp_path):
@@ -237,7 +250,7 @@ def test_a_checkpoint_of_the_study_fits_once_its_prefix_is_cut_off(tmp_path):
     network = networks.hmax(CLASSES)
     read = read_weights(tmp_path / "study.pt", entry="model", prefix="module.model.")
     network.load_state_dict(fit_weights(read, network, "same", "study.pt"))
-    assert torch.equal(network(image()), trained(image()))
+    assert torch.equal(network(grey_image()), trained(grey_image()))
 
 
 # Gabor functions
@@ -416,7 +429,7 @@ def test_s1_is_the_same_at_any_contrast_and_sees_no_borders():
 
 
 def test_black_images_have_no_responses_and_finite_gradients():
-    black = torch.zeros(1, 3, SIZE, SIZE, requires_grad=True)
+    black = torch.zeros(1, 1, SIZE, SIZE, requires_grad=True)
     assert not model_of("hmax")(black, "s1").any()
     model_of("hmax")(black, "c2").sum().backward()
     assert black.grad.isfinite().all()
@@ -465,7 +478,7 @@ def test_c2_is_1_where_a_patch_is_in_the_image_at_any_scale_and_place():
 
 @pytest.mark.parametrize("stage", ["s2", "c2"])
 def test_every_size_of_patch_has_a_gradient(stage):
-    stimulus = image().requires_grad_()
+    stimulus = grey_image().requires_grad_()
     units = model_of("hmax")(stimulus, stage)[0]
     for of_size in units.split([400 * n for n in s2_places()] if stage == "s2" else 400):
         (gradient,) = torch.autograd.grad(of_size.sum(), stimulus, retain_graph=True)
@@ -486,23 +499,31 @@ def test_units_of_a_stage_are_those_of_its_parts_in_the_published_order():
         for unit in units
     ]
     with torch.no_grad():
-        network(image())
+        network(grey_image())
     for hook in hooks:
         hook.remove()
-    assert torch.equal(model_of("hmax")(image(), "c1"), torch.cat([part.flatten(1) for part in parts["c1"]], 1))
+    assert torch.equal(model_of("hmax")(grey_image(), "c1"), torch.cat([part.flatten(1) for part in parts["c1"]], 1))
     expected = [scale.flatten(1) for of_size in parts["s2"] for scale in of_size]
-    assert torch.equal(model_of("hmax")(image(), "s2"), torch.cat(expected, 1))
+    assert torch.equal(model_of("hmax")(grey_image(), "s2"), torch.cat(expected, 1))
+    # The parts that the study's synthesis draws from: 8 scales, 8 sizes of patches, the same 8.
+    assert network.c1.part_sizes == [part[0].numel() for part in parts["c1"]]
+    assert network.s2.part_sizes == [400 * places for places in s2_places()]
+    assert network.c2.part_sizes == [400] * 8
 
 
 def test_hmax_sees_grey_values_only():
-    grey = torchvision.transforms.functional.rgb_to_grayscale(image(), 3)
-    torch.testing.assert_close(model_of("hmax")(image(), "c1"), model_of("hmax")(grey, "c1"), rtol=1e-2, atol=1e-3)
+    preprocessing = model_of("hmax").preprocessing
+    assert preprocessing.signal_shape == (1, SIZE, SIZE)
+    grey = torchvision.transforms.functional.rgb_to_grayscale(image())
+    torch.testing.assert_close(preprocessing.fit(image()), grey, rtol=0, atol=1e-3)
+    with pytest.raises(ValueError, match="images with 3 channels; HMAX takes grey ones"):
+        build("hmax")(image())
 
 
 def test_hmax_takes_images_of_37_pixels_and_no_less():
-    assert build("hmax")(torch.rand(1, 3, 37, 37)).shape == (1, CLASSES)
+    assert build("hmax")(torch.rand(1, 1, 37, 37)).shape == (1, CLASSES)
     with pytest.raises(ValueError, match="the largest filter has 37"):
-        build("hmax")(torch.rand(1, 3, 36, 50))
+        build("hmax")(torch.rand(1, 1, 36, 50))
 
 
 # LowpassAlexNet

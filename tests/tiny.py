@@ -22,9 +22,9 @@ class Linear(nn.Module):
 class Convolutional(nn.Module):
     """Two convolutions; one ReLU module serves twice, in place, as in torchvision's residual networks."""
 
-    def __init__(self, classes: int = 4):
+    def __init__(self, classes: int = 4, channels: int = 3):
         super().__init__()
-        self.first = nn.Conv2d(3, 6, 3, padding=1)
+        self.first = nn.Conv2d(channels, 6, 3, padding=1)
         self.second = nn.Conv2d(6, 6, 3, padding=1)
         self.relu = nn.ReLU(inplace=True)
         self.block = nn.Identity()

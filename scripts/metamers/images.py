@@ -6,14 +6,19 @@ An image is an array (channel, row, column) of values 0 to 1. What is exported i
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+if TYPE_CHECKING:
+    import torch
+
 logger = logging.getLogger("metamers")
 
 CHANNELS = ("red", "green", "blue")
+LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601)
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -58,7 +63,10 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def square(image: np.ndarray, size: int) -> np.ndarray:
-    """Cut the central square out of an image and resample it.
+    """Cut the central square out of an image and resample it, as the study's ``input_helpers.py`` does (not verified).
+
+    The filter is Pillow's bicubic one, the default of the version in the published environment (not verified). Where
+    the square would begin between two pixels, Pillow rounds to the even one.
 
     Parameters
     ----------
@@ -74,9 +82,9 @@ def square(image: np.ndarray, size: int) -> np.ndarray:
     """
     rows, columns = image.shape[:2]
     side = min(rows, columns)
-    top, left = (rows - side) // 2, (columns - side) // 2
-    cut = Image.fromarray(image[top : top + side, left : left + side])
-    values = np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS), dtype=np.float32) / 255
+    box = ((columns - side) / 2, (rows - side) / 2, (columns + side) / 2, (rows + side) / 2)
+    cut = Image.fromarray(image).crop(box)
+    values = np.asarray(cut.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float32) / 255
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
@@ -133,6 +141,24 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
     )
 
 
+def to_channels(images: "torch.Tensor", channels: int) -> "torch.Tensor":
+    """Images (…, channel, row, column) with so many channels, differentiable: 3 of colour, or 1 of grey (``LUMA``).
+
+    Those that have that many stay as they are.
+    """
+    if images.shape[-3] == channels:
+        return images
+    if channels == 1:
+        red, green, blue = images.unbind(-3)
+        return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).unsqueeze(-3)
+    return images.expand(*images.shape[:-3], channels, *images.shape[-2:])
+
+
+def three_channels(images: np.ndarray) -> np.ndarray:
+    """Images (…, 3 or 1 channels, row, column) as they are shown: a grey channel three times."""
+    return np.repeat(images, 3, axis=-3) if images.shape[-3] == 1 else images
+
+
 def eight_bit(values: np.ndarray) -> np.ndarray:
     """Values 0 to 1 as they are exported: the nearest of 256 levels, uint8.
 
@@ -147,9 +173,9 @@ def eight_bit(values: np.ndarray) -> np.ndarray:
 
 
 def write_image(values: np.ndarray, path: str | Path) -> None:
-    """Export an image (channel, row, column; values 0 to 1) as 8-bit PNG."""
+    """Export an image (3 or 1 channels, row, column; values 0 to 1) as 8-bit PNG with three channels."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(eight_bit(values).transpose(1, 2, 0)).save(path, format="PNG")
+    Image.fromarray(three_channels(eight_bit(values)).transpose(1, 2, 0)).save(path, format="PNG")
 
 
 def read_exported_image(path: str | Path) -> np.ndarray:

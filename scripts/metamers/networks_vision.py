@@ -26,7 +26,6 @@ S1_ORIENTATIONS = (90, -45, 0, 45)  # degrees
 C1_SIZES = range(8, 23, 2)  # of what a C1 unit sees of two neighbouring S1 scales, in pixels
 S2_SIZES = range(2, 17, 2)  # of the patches of the universal set, in C1 units
 S2_PATCHES = 400  # of each size
-LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601)
 GREY_LEVELS = 255.0  # HMAX takes grey values up to this
 S1_TINY = 1e-10  # keeps the normalization of S1 and its gradient finite where an image is black
 
@@ -251,7 +250,7 @@ def alexnet_gn_ipcl(classes: int = 1000, dimensions: int = 128) -> nn.Sequential
     Parameters
     ----------
     classes
-        Number of class scores, which the study's linear readout of ``fc7`` gives.
+        Number of class scores, which a linear readout of ``fc7`` gives.
     dimensions
         Of the embedding that is learned without classes.
 
@@ -376,10 +375,20 @@ class _Channels(nn.Module):
 
 
 class _Units(nn.Module):
-    """Outputs (batch, …) of any shapes one after the other, (batch, unit)."""
+    """Outputs (batch, …) of any shapes one after the other, (batch, unit).
 
-    def forward(self, outputs: Sequence[torch.Tensor]) -> torch.Tensor:
-        return torch.cat([values.flatten(1) for values in outputs], dim=1)
+    They come in parts: single outputs, or lists of outputs. ``part_sizes`` are the numbers of units of each part in the
+    last call (``metamers.schedules.parts_of``).
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.part_sizes: list[int] = []
+
+    def forward(self, parts: Sequence[torch.Tensor | Sequence[torch.Tensor]]) -> torch.Tensor:
+        lists = [[part] if isinstance(part, torch.Tensor) else list(part) for part in parts]
+        self.part_sizes = [sum(values[0].numel() for values in part) for part in lists]
+        return torch.cat([values.flatten(1) for part in lists for values in part], dim=1)
 
 
 class HMAX(nn.Module):
@@ -396,37 +405,40 @@ class HMAX(nn.Module):
         self.c2_units = nn.ModuleList(C2() for _ in S2_SIZES)
         self.c2 = _Units()
         self.fc = nn.Linear(len(S2_SIZES) * S2_PATCHES, classes)
-        self.register_buffer("luma", torch.tensor(LUMA)[:, None, None], persistent=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (batch, 3, row, column), values 0 to 1, to class scores (batch, class).
+        """Grey images (batch, 1, row, column), values 0 to 1, to class scores (batch, class).
 
         Raises
         ------
         ValueError
-            When an image is smaller than the largest filter.
+            When images are not grey, or smaller than the largest filter.
         """
+        if images.shape[1] != 1:
+            raise ValueError(
+                f"images with {images.shape[1]} channels; HMAX takes grey ones: give `input` one mean and one std"
+            )
         if min(images.shape[-2:]) < S1_SIZES[-1]:
             raise ValueError(
                 f"images of {tuple(images.shape[-2:])} pixels, but the largest filter has {S1_SIZES[-1]}; "
                 "take larger ones (250 in the study)"
             )
-        grey = GREY_LEVELS * (self.luma * images).sum(1, keepdim=True)
+        grey = GREY_LEVELS * images
         s1 = [unit(grey) for unit in self.s1_units]
         self.s1(s1)  # what is made of a stage's parts is not needed further on
         c1 = [unit(s1[2 * number : 2 * number + 2]) for number, unit in enumerate(self.c1_units)]
         self.c1(c1)
         s2 = [unit(c1) for unit in self.s2_units]
-        self.s2([values for of_size in s2 for values in of_size])
+        self.s2(s2)
         return self.fc(self.c2([unit(of_size) for unit, of_size in zip(self.c2_units, s2, strict=True)]))
 
 
 def hmax(classes: int = 1000) -> HMAX:
     """HMAX with a linear readout (Riesenhuber & Poggio 1999; Serre et al. 2007; Feather et al. 2023, Methods).
 
-    Images are to have values 0 to 1, so are not to be normalized (mean 0, standard deviation 1), and at least 37 rows
-    and columns; the network sees their grey values. All but the readout is fixed: Gabor filters, and patches of what
-    C1 gives for natural images, 400 of each of 8 sizes (the universal patch set), which come with the weights.
+    Images are grey, have values 0 to 1, so are not to be normalized (mean 0, standard deviation 1), and at least 37
+    rows and columns. All but the readout is fixed: Gabor filters, and patches of what C1 gives for natural images, 400
+    of each of 8 sizes (the universal patch set), which come with the weights.
 
     Parameters
     ----------
@@ -438,7 +450,8 @@ def hmax(classes: int = 1000) -> HMAX:
     HMAX
         Modules ``s1`` (batch, 64, row, column), four orientations for each of 16 scales; ``c1``, ``s2`` and ``c2``
         (batch, unit), the units of all scales (and, before that, sizes of patches) one after the other, since they
-        differ in rows and columns; ``fc``.
+        differ in rows and columns; ``fc``. The parts of ``c1`` (8 scales), ``s2`` and ``c2`` (8 sizes of patches) are
+        the elements of the lists that the study's synthesis draws from (``metamers.schedules.random_unit``).
     """
     return HMAX(classes)
 
@@ -611,7 +624,7 @@ class VOneBlock(nn.Module):
 def vone_alexnet(classes: int = 1000, size: int = 224, degrees: float = 8.0) -> nn.Sequential:
     """VOneAlexNet with Gaussian noise: a fixed front end of Gabor filters, then AlexNet (Dapello et al. 2020).
 
-    The noise of evaluation is drawn last, after the weights, as the study drew it from a generator of seed 0.
+    The noise of evaluation is drawn last, after the weights.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ def drawn_images(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]
         cannot be read or has one that no image has.
     """
     key, folder, draw = f"datasets: {dataset}", Path(entry["files"]["folder"]), entry["draw"]
-    wanted = "wanted ImageNet's validation images as FOLDER/<wnid>/*.JPEG"
+    wanted = "wanted ImageNet's images as FOLDER/<wnid>/*.JPEG"
     if not folder.is_dir():
         raise ConfigurationError(f"{key}.files.folder: there is no folder {folder}; {wanted}")
     images: dict[str, set[str]] = {}
