@@ -5,8 +5,8 @@ import torch
 import xarray as xr
 
 from metamers import files
-from metamers.benchmark import FullRateCochleagram, alternating
-from metamers.cochleagram import Cochleagram
+from metamers.benchmark import alternating
+from metamers.cochleagram import Cochleagram, FullRateCochleagram
 from metamers.logs import log_to
 from metamers.models import use_threads
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
-from metamers.benchmark import FullRateCochleagram
-from metamers.cochleagram import Cochleagram, compress, erb_filters, erb_frequency, erb_number
+from metamers.cochleagram import Cochleagram, FullRateCochleagram, compress, erb_filters, erb_frequency, erb_number
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data")) / "cochleagram_reference.nc"

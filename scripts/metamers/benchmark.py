@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from metamers.cochleagram import TINY, compress, downsampling_filter, erb_filters
-from metamers.models import Model, build_network, published_weights
+from metamers.cochleagram import ENVELOPE_RATE_HZ
+from metamers.models import Model, build_network, published_weights, start_of
 from metamers.names import INPUT_STAGE
 from metamers.preprocessing import PREPROCESSING
 from metamers.synthesize import normalized_error
@@ -24,39 +23,8 @@ from metamers.synthesize import normalized_error
 MATRIX = 2048  # rows of the matrices whose product stands for the fastest that a machine computes
 
 
-class FullRateCochleagram(nn.Module):
-    """The published front end as it is written down: every band filtered, and its envelope convolved, at the full rate.
-
-    Same filters, downsampling and compression as ``metamers.cochleagram.Cochleagram`` with its defaults, for sampling
-    rates that are multiples of 200 Hz.
-
-    Parameters
-    ----------
-    n_samples, sampling_rate_hz
-        Of the sounds.
-    """
-
-    def __init__(self, n_samples: int, sampling_rate_hz: int):
-        super().__init__()
-        self.factor = sampling_rate_hz // 200
-        gains = erb_filters(n_samples, sampling_rate_hz, 50, 10000, 50, 4)
-        taps = downsampling_filter(1001, self.factor)
-        self.register_buffer("gains", torch.from_numpy(gains).float(), persistent=False)
-        self.register_buffer("taps", torch.from_numpy(taps).float()[None, None], persistent=False)
-
-    def forward(self, sounds: torch.Tensor) -> torch.Tensor:
-        """Sounds (batch, sample) to cochleagrams (batch, frequency, time)."""
-        batch, samples = sounds.shape
-        bands = torch.fft.rfft(sounds)[:, None] * self.gains
-        # Without negative frequencies: half the analytic signal.
-        analytic = torch.fft.ifft(nn.functional.pad(bands, (0, samples - bands.shape[-1])))
-        envelopes = analytic.abs().clamp(min=TINY).reshape(-1, 1, samples)
-        lowered = nn.functional.conv1d(envelopes, self.taps, stride=self.factor)
-        return compress(lowered.reshape(batch, len(self.gains), -1), power=0.3, offset=1e-8, gradient_clip=5)
-
-
 class WholeModel(Model):
-    """A model that runs its whole network for the activations of any stage, as the study's program does."""
+    """A model that runs its whole network for any stage, as the study's program does (not verified)."""
 
     def _run_to(self, stage: str, stimuli: torch.Tensor) -> torch.Tensor:
         if not torch.is_grad_enabled():  # where calls of a ReLU are counted, those beyond the stage must not be
@@ -73,13 +41,26 @@ class WholeModel(Model):
         return reached[0]
 
 
+def at_full_rate(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``input`` of a registry entry, with its cochleagram, if it has one, computed at the full rate.
+
+    Where the envelope rate does not divide the sampling rate, which the full rate needs, it stays as it is.
+    """
+    if "sampling_rate_hz" not in given:
+        return dict(given)
+    cochleagram = given.get("cochleagram", {})
+    if given["sampling_rate_hz"] % cochleagram.get("envelope_rate_hz", ENVELOPE_RATE_HZ):
+        return dict(given)
+    return {**given, "cochleagram": {**cochleagram, "rate": "full"}}
+
+
 def plain_model(
     name: str, entry: Mapping[str, Any], weights_file: str | Path | None, kind: type[Model] = Model
 ) -> Model:
     """A model of the registry without what this workflow does to make it fast, on the CPU.
 
-    Batch normalizations are not folded, memory is not laid out with channels last, and sounds become cochleagrams at
-    the full rate, where these are the published ones.
+    Batch normalizations are not folded, memory is not laid out with channels last, and cochleagrams are computed at the
+    full rate.
 
     Raises
     ------
@@ -89,10 +70,8 @@ def plain_model(
     network = build_network(name, entry, entry["weights"].get("random", 0))
     if weights_file is not None:
         network.load_state_dict(published_weights(name, entry, weights_file, network), strict=False)
-    preprocessing = PREPROCESSING[entry["modality"]](**entry["input"])
-    if entry["modality"] == "audio" and not entry["input"].get("cochleagram"):
-        preprocessing.cochleagram = FullRateCochleagram(preprocessing.samples, entry["input"]["sampling_rate_hz"])
-    return kind(name, entry["modality"], preprocessing, network, entry["stages"])
+    preprocessing = PREPROCESSING[entry["modality"]](**at_full_rate(entry["input"]))
+    return kind(name, entry["modality"], preprocessing, network, entry["stages"], start_of(entry))
 
 
 def alternating(repeats: int, **jobs: Callable[[], object]) -> Mapping[str, np.ndarray]:

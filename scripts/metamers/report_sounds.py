@@ -3,7 +3,6 @@
 A cochleagram is that of the generation model's own front end, computed from the exported sound as models get it.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
 
-from metamers.cochleagram import Cochleagram
 from metamers.preprocessing import SoundPreprocessing
 from metamers.report_figures import styled
 from metamers.sounds import read_exported_sound
@@ -79,15 +77,10 @@ def cochleagram_figure(cochleagram: np.ndarray, settings: Mapping[str, Any], top
     title
         What it is of.
     """
-    rate = settings["sampling_rate_hz"]
-    arguments = inspect.signature(Cochleagram).bind(
-        round(rate * settings["duration_s"]), rate, **settings.get("cochleagram") or {}
-    )
-    arguments.apply_defaults()
-    chosen = arguments.arguments
-    centers = Cochleagram(**chosen).center_frequencies_hz
+    front_end = SoundPreprocessing(**settings).cochleagram
+    centers = front_end.center_frequencies_hz
     # A point stands for the stretch of the sound under its filter, whose middle is half the filter's length later.
-    first, step = chosen["taps"] / 2 / rate, 1 / chosen["envelope_rate_hz"]
+    first, step = front_end.n_taps / 2 / front_end.sampling_rate_hz, 1 / front_end.envelope_rate_hz
     channels, times = cochleagram.shape
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.add_subplot()

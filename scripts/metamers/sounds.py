@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("metamers")
 
+LIMITS = (-1, 1)  # of a sound's values
 RMS = 0.1  # of every sound that a model or a listener gets (Feather et al. 2023, Methods)
 
 # The decoder reads what there is of a cut WAV or AIFF file and only mentions it in its log.
