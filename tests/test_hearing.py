@@ -1,5 +1,7 @@
 """Metamers of sound: what is matched at a stage, from the published start to the exported sound that is judged."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,9 @@ import yaml
 from metamers import models, speech
 from metamers.match import match
 from metamers.models import activations
+from metamers.schedules import units_by_step
 from metamers.stimuli import MODALITIES, start_noise
-from metamers.synthesize import synthesize
+from metamers.synthesize import Goal, Published, as_leaf, check_stage, gradient_steps, make_loss, synthesize
 
 CPU = torch.device("cpu")
 SHORT = {"sampling_rate_hz": 20_000, "duration_s": 0.25}
@@ -24,7 +27,7 @@ SPECTEMP = {
     "stages": {
         "input": None,
         "cochleagram": "preprocessing",
-        "power": {"module": "power", "coarse_to_fine": 0.5},
+        "power": {"module": "power", "schedule": {"coarse_to_fine": {"every": 4}}},
         "average": "average",
     },
 }
@@ -90,42 +93,74 @@ def test_every_stage_of_every_registered_auditory_model_can_be_synthesized_from(
         assert np.isfinite(loss).all()
 
 
-def test_coarse_units_are_matched_first_and_all_of_them_in_the_end():
+def test_coarse_filters_are_matched_first_in_every_pass_but_the_last_and_never_by_one_cycle():
     model = models.load_model("spectemp", SPECTEMP, None, CPU)
-    taking_part = [model.units_in_loss("power", progress) for progress in (0, 0.2, 0.4, 0.49, 0.5, 1)]
-    counts = [
-        model.network.filters.spectral_scale.numel() if units is None else int(units.sum()) for units in taking_part
-    ]
-    assert counts == sorted(counts)
-    assert counts[0] < counts[-1]
-    assert taking_part[-2] is None
-    assert model.units_in_loss("average", 0) is None
+    number = model.network.filters.spectral_scale.numel()
+    activations = torch.zeros(1, number, 1, 1)
+    units = units_by_step(model, "power", activations, steps=30, passes=3, seed=0)
+    counts = np.array([number if units(step) is None else int(units(step).sum()) for step in range(90)]).reshape(3, 30)
+    np.testing.assert_array_equal(counts[0], counts[1])
+    assert (np.diff(counts[0]) >= 0).all()
+    assert counts[0, 0] < counts[0, -1] == number
+    assert (counts[2] == number).all()
+    assert units_by_step(model, "power", activations, steps=30, passes=1, seed=0)(0) is None
+    assert units_by_step(model, "average", activations, steps=30, passes=3, seed=0)(0) is None
 
 
 def test_units_that_take_no_part_do_not_influence_the_metamer(monkeypatch):
-    """With the finest filter out of the loss throughout, another target of that filter changes nothing."""
+    """In passes that match only coarse filters, another target of the finest filter changes nothing."""
     model = models.load_model("spectemp", SPECTEMP, None, CPU)
     natural = 0.1 * torch.randn(1, 5000, generator=torch.Generator().manual_seed(0))
-    settings = {"optimizer": "adam", "steps": 5, "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.95}
     some = torch.arange(model.network.filters.spectral_scale.numel()) > 0
-    monkeypatch.setattr(model, "units_in_loss", lambda stage, progress: some)
-    whole, _ = synthesize(model, "power", natural, starts(1, 5000), "one_cycle", settings)
-    forward = model.network.power.forward
+    monkeypatch.setattr(model.network, "coarse_to_fine", lambda: [some])
+    start, limits = starts(1, 5000), MODALITIES["audio"].limits
+
+    def metamers():
+        goal = Goal(model, "power", check_stage(model, "power", natural))
+        units = units_by_step(model, "power", goal.target, steps=5, passes=2, seed=0)
+        found = as_leaf(start)
+        steps = islice(Published(found, steps=5, step_size=0.1, halvings=1), 5)
+        for _ in gradient_steps(make_loss(goal, units=units), found, steps, limits, Published.objective):
+            pass
+        return found.detach()
+
+    whole, forward = metamers(), model.network.power.forward
 
     def louder_in_the_first(values):
         given = forward(values)
         return torch.cat([2 * given[:, :1], given[:, 1:]], dim=1)
 
     monkeypatch.setattr(model.network.power, "forward", louder_in_the_first)
-    other, _ = synthesize(model, "power", natural, starts(1, 5000), "one_cycle", settings)
-    torch.testing.assert_close(whole, other)
+    assert (whole - start).abs().max() > 1e-4
+    torch.testing.assert_close(metamers(), whole)
 
 
-def test_a_network_without_coarse_units_is_refused(registered):
+def test_a_schedule_that_the_network_has_no_masks_for_is_refused(registered):
     entry = registered["cochcnn9_standard"] | {"weights": {"random": 0}}
-    entry["stages"] = entry["stages"] | {"relu0": {"module": "relu0", "coarse_to_fine": 0.5}}
-    with pytest.raises(ValueError, match=r"stages\.relu0\.coarse_to_fine: the network has no method coarse_units"):
+    schedule = {"coarse_to_fine": {"every": 400}}
+    entry["stages"] = entry["stages"] | {"relu0": {"module": "relu0", "schedule": schedule}}
+    with pytest.raises(ValueError, match=r"stages\.relu0\.schedule\.coarse_to_fine: the network has no method"):
         models.load_model("cochcnn9", entry, None, CPU)
+    model = models.load_model("spectemp", SPECTEMP, None, CPU)
+    model.stages["average"]["schedule"] = schedule
+    with pytest.raises(ValueError, match=r"activations of shape \(1, 3, 4\); expected \(stimulus, \d+"):
+        units_by_step(model, "average", torch.zeros(1, 3, 4), steps=5, passes=2, seed=0)
+
+
+def test_sounds_are_clamped_before_the_front_end_natural_ones_too():
+    model = models.load_model("spectemp", SPECTEMP, None, CPU)
+    loud = torch.zeros(1, 5000)
+    loud[0, 100:103] = torch.tensor([0.5, 1.5, -2.0])
+    assert model(loud, "input")[0, 100:103].tolist() == [0.5, 1, -1]
+    torch.testing.assert_close(model(loud, "power"), model(loud.clamp(-1, 1), "power"))
+    loud.requires_grad_()
+    model(loud, "power").sum().backward()
+    assert loud.grad[0, 100] != 0
+    assert loud.grad[0, 101:103].tolist() == [0, 0]
+    metamers, _ = synthesize(
+        *(model, "input", loud.detach(), starts(1, 5000), "published", {"steps": 40, "step_size": 1.0, "halvings": 1})
+    )
+    assert metamers.abs().max() <= 1
 
 
 def test_an_architecture_that_the_library_does_not_have_is_named(registered):

@@ -68,8 +68,9 @@ def on_paper(name: str) -> nn.Module:
 
 def scores(network: nn.Module, entry: dict) -> torch.Tensor:
     """What a network without numbers gives for one stimulus."""
-    size = entry["input"].get("size")
-    return network(torch.empty(1, 3, size, size, device="meta") if size else torch.empty(1, 1, 211, 390, device="meta"))
+    given = entry["input"]
+    shape = (len(given["mean"]), given["size"], given["size"]) if "size" in given else (1, 211, 390)
+    return network(torch.empty(1, *shape, device="meta"))
 
 
 def test_all_models_of_the_study_are_there():

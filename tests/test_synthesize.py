@@ -8,7 +8,7 @@ from test_models import load, tiny
 from metamers.match import match
 from metamers.models import activations
 from metamers.stimuli import start_noise
-from metamers.synthesize import PROCEDURES, Goal, descend, error_of, first_of, normalized_error, synthesize
+from metamers.synthesize import PROCEDURES, Goal, as_leaf, gradient_steps, make_loss, normalized_error, synthesize
 
 ONE_CYCLE = {
     "optimizer": "adam",
@@ -113,11 +113,11 @@ def test_the_published_steps_have_their_length_and_halve(linear, natural):
 def test_a_compiled_model_may_compute_in_the_models_place(linear, natural):
     losses = []
     for forward in (None, torch.compile(linear, backend="eager")):
-        metamers = first_of(starts(linear, "abc"))
+        metamers = as_leaf(starts(linear, "abc"))
         steps = PROCEDURES["published"](metamers, steps=5, step_size=1.0, halvings=0)
         target = linear(natural, "project").detach()
-        loss = error_of(Goal(linear, "project", target), 5, forward=forward)
-        losses.append(torch.stack(list(descend(loss, metamers, steps, (0, 1)))))
+        loss = make_loss(Goal(linear, "project", target), forward=forward)
+        losses.append(torch.stack(list(gradient_steps(loss, metamers, steps, (0, 1)))))
     torch.testing.assert_close(*losses)
 
 

@@ -161,11 +161,36 @@ def check_files_of_model(name: str, model: Mapping[str, Any]) -> None:
         _check_package(package, [model["weights"]["file"]], f"models: {name}.weights")
     if model["modality"] == "audio":
         _check_cochleagram(model["input"], f"models: {name}.input")
+    else:
+        _check_channels(model, f"models: {name}.input")
+    for stage, entry in model["stages"].items():
+        coarse = isinstance(entry, Mapping) and "coarse_to_fine" in entry.get("schedule", {})
+        if coarse and model["source"].get("metamers") != "spectemp" and "python" not in model["source"]:
+            raise ConfigurationError(
+                f"models: {name}.stages.{stage}.schedule.coarse_to_fine: only the network spectemp, or one of your own "
+                "(source.python), has masks for it"
+            )
+
+
+def _check_channels(model: Mapping[str, Any], key: str) -> None:
+    """As many means as standard deviations: three for colour, one for networks that take grey images."""
+    means, deviations = len(model["input"]["mean"]), len(model["input"]["std"])
+    own = "python" in model["source"] or "in_chans" in model["source"].get("arguments", {})
+    grey = model["source"].get("metamers") == "hmax"
+    if means != deviations or means not in ((1, 3) if own else (1,) if grey else (3,)):
+        wanted = "three each for colour, or one each for grey images" if own else "one each" if grey else "three each"
+        raise ConfigurationError(f"{key}: mean has {means} values, std {deviations}; wanted {wanted}")
 
 
 def _check_cochleagram(sound: Mapping[str, Any], key: str) -> None:
     """A model's sounds carry the frequencies that its cochleagram asks for, and are long enough for it."""
-    settings = {"high_hz": 10000, "low_hz": 50, "taps": 1001} | sound.get("cochleagram", {})
+    settings = {"rate": "band", "envelope_rate_hz": 200, "high_hz": 10000, "low_hz": 50, "taps": 1001}
+    settings |= sound.get("cochleagram", {})
+    if settings["rate"] == "full" and sound["sampling_rate_hz"] % settings["envelope_rate_hz"]:
+        raise ConfigurationError(
+            f"{key}.cochleagram.rate: full needs a sampling_rate_hz that is a multiple of envelope_rate_hz; found "
+            f"{sound['sampling_rate_hz']} and {settings['envelope_rate_hz']}. Take such rates, or `rate: band`"
+        )
     if settings["high_hz"] > sound["sampling_rate_hz"] / 2:
         raise ConfigurationError(
             f"{key}.cochleagram.high_hz: {settings['high_hz']} Hz is more than half of sampling_rate_hz "

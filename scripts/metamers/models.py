@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,14 @@ from metamers.lazy_compiler import import_without_compiler
 from metamers.logs import spent
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 from metamers.preprocessing import PREPROCESSING
+from metamers.stimuli import MODALITIES, Start
 
 logger = logging.getLogger("metamers")
 
 Weights = dict[str, torch.Tensor]
 
 PREPROCESSING_PATH = "preprocessing"
-NO_OPTIONS = {"module": None, "pass_through_relu": None, "coarse_to_fine": None, "published": None}
+NO_OPTIONS = {"module": None, "pass_through_relu": None, "schedule": None, "published": None}
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
@@ -68,14 +70,16 @@ class Model(nn.Module):
     network
         Gives class scores (batch, class).
     stages
-        Stage → module path in ``network``, or {module, pass_through_relu, coarse_to_fine}, in processing order;
+        Stage → module path in ``network``, or {module, pass_through_relu, schedule}, in processing order;
         ``input`` → None comes first; the path ``preprocessing`` is what the network is given (of a sound its
         cochleagram).
+    start
+        What the synthesis of its metamers starts from; None for the modality's (``metamers.stimuli.MODALITIES``).
 
     Raises
     ------
     ValueError
-        When a stage names a module that the network does not have.
+        When a stage names a module that the network does not have, or a schedule that it has no masks for.
     """
 
     def __init__(
@@ -85,8 +89,10 @@ class Model(nn.Module):
         preprocessing: nn.Module,
         network: nn.Module,
         stages: Mapping[str, Any],
+        start: Start | None = None,
     ):
         super().__init__()
+        self.start = start
         self.name = name
         self.modality = modality
         self.preprocessing = preprocessing
@@ -104,8 +110,8 @@ class Model(nn.Module):
                 self.module_at(entry["pass_through_relu"], ""), nn.ReLU | nn.ReLU6
             ):
                 raise ValueError(f"{key}.pass_through_relu: that module is no ReLU")
-            if entry["coarse_to_fine"] and not hasattr(network, "coarse_units"):
-                raise ValueError(f"{key}.coarse_to_fine: the network has no method coarse_units(progress)")
+            if "coarse_to_fine" in (entry["schedule"] or {}) and not hasattr(network, "coarse_to_fine"):
+                raise ValueError(f"{key}.schedule.coarse_to_fine: the network has no method coarse_to_fine()")
         self.requires_grad_(False).eval()
 
     def module_at(self, path: str, key: str) -> nn.Module:
@@ -144,7 +150,7 @@ class Model(nn.Module):
         if stage not in self.stages:
             raise unknown_name("stage", stage, self.stages, f"model {self.name}")
         if stage == INPUT_STAGE:
-            return stimuli
+            return self.preprocessing.limit(stimuli)
         with self._pass_through(stage, stimuli):
             return self._run_to(stage, stimuli)
 
@@ -172,17 +178,6 @@ class Model(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-
-    def units_in_loss(self, stage: str, progress: float) -> torch.Tensor | None:
-        """Which units (unit,) of a stage's second dimension a synthesis is to match at a part 0 to 1 of its steps.
-
-        None for all of them, as at most stages. A stage whose registry entry has ``coarse_to_fine`` takes that part of
-        the steps to go through what the network's ``coarse_units`` names, coarse ones first.
-        """
-        share = self.stages[stage]["coarse_to_fine"]
-        if share is None or progress >= share:
-            return None
-        return self.network.coarse_units(progress / share)
 
     def _run_to(self, stage: str, stimuli: torch.Tensor) -> torch.Tensor:
         path = self.stages[stage]["module"]
@@ -290,7 +285,7 @@ class _ZeroShot(nn.Module):
 
     def __init__(self, features: int, classes: int):
         super().__init__()
-        # Stored as the study stores it: one column for each class, the mean embedding of its descriptions.
+        # One column for each class, the mean embedding of its descriptions.
         self.weight = nn.Parameter(torch.randn(features, classes) / features**0.5)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -325,7 +320,7 @@ class ClipImages(nn.Module):
         self.classify = _ZeroShot(features, classes)
 
     def _transform(self, images: torch.Tensor) -> torch.Tensor:
-        """The vision transformer step by step, as not all of the study's stages are modules of it."""
+        """The vision transformer step by step, because not all published stages are modules of it."""
         visual = self.visual
         patches = visual.conv1(images).flatten(2).transpose(1, 2)
         class_token = visual.class_embedding.expand(len(images), 1, -1)
@@ -551,6 +546,11 @@ def build_network(name: str, entry: Mapping[str, Any], seed: int) -> nn.Module:
             raise ValueError(f"models: {name}.source: {place} with arguments {arguments} fails: {error}") from error
 
 
+def start_of(entry: Mapping[str, Any]) -> Start:
+    """What the synthesis of a registry entry's metamers starts from: its ``start`` over the modality's."""
+    return replace(MODALITIES[entry["modality"]].start, **entry.get("start", {}))
+
+
 @spent("loading")
 def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | None, device: torch.device) -> Model:
     """Build a model of the registry and load its weights.
@@ -577,7 +577,7 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
     preprocessing = PREPROCESSING[entry["modality"]](**entry["input"])
 
     def with_network(network: nn.Module) -> Model:
-        return Model(name, entry["modality"], preprocessing, network, entry["stages"])
+        return Model(name, entry["modality"], preprocessing, network, entry["stages"], start_of(entry))
 
     model = with_network(network)
     return folded(model, with_network, preprocessing.example()).to(device, memory_format=torch.channels_last)

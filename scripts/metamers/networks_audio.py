@@ -30,8 +30,8 @@ COCHLEAGRAM_GAIN = 100.0  # brings the least powers well above single precision'
 TINY = 1e-8  # least power
 
 # Highest rate in Hz and scale in cycles per ERB of the filters that take part in the loss of a metamer of `filters` or
-# `power`, one pair for each 400 steps of its synthesis; with the last they all do (the study's published code,
-# robustness/custom_synthesis_losses.py, InversionLossLayerWithCoarseDefineSpecTemp111).
+# `power`, in the order of its synthesis (metamers.schedules.coarse_to_fine); with the last pair all filters do (the
+# study's code, robustness/custom_synthesis_losses.py, InversionLossLayerWithCoarseDefineSpecTemp111).
 COARSE_TO_FINE = ((0, 0), (0.5, 0.0625), (1, 0.125), (2, 0.25), (4, 0.5), (8, 1), (16, 2))
 
 
@@ -149,7 +149,7 @@ def coch_resnet50(classes: int, width: float = 1.0) -> "ResNet":
     Returns
     -------
     torchvision.models.resnet.ResNet
-        With torchvision's module names; the study's stage ``conv1_relu1`` is ``relu``.
+        With torchvision's module names; the published stage ``conv1_relu1`` is ``relu``.
 
     Raises
     ------
@@ -352,9 +352,9 @@ class Spectemp(nn.Module):
         slow = self.filters.temporal_rate_hz.abs() <= max_rate_hz
         return slow | (self.filters.spectral_scale <= max_scale)
 
-    def coarse_units(self, progress: float) -> torch.Tensor:
-        """Filters that a metamer is to match after a part 0 to 1 of its coarse steps: (filter,), bool."""
-        return self.coarse_filters(*COARSE_TO_FINE[min(int(progress * len(COARSE_TO_FINE)), len(COARSE_TO_FINE) - 1)])
+    def coarse_to_fine(self) -> list[torch.Tensor]:
+        """Filters that take part in the loss of a metamer, coarse ones first: masks (filter,), bool."""
+        return [self.coarse_filters(max_rate_hz, max_scale) for max_rate_hz, max_scale in COARSE_TO_FINE]
 
 
 def spectemp(
@@ -364,7 +364,7 @@ def spectemp(
     rates: Sequence[float] = RATES_HZ,
     scales: Sequence[float] = SCALES,
 ) -> Spectemp:
-    """The study's classical model of the auditory cortex (Feather et al. 2023, Methods).
+    """The classical model of the auditory cortex (Feather et al. 2023, Methods).
 
     Parameters
     ----------

@@ -15,17 +15,32 @@ from metamers import images, sounds
 
 
 @dataclass(frozen=True)
+class Start:
+    """The independent normal noise that synthesis starts from, in units of the stimulus.
+
+    Attributes
+    ----------
+    mean, standard_deviation
+        Of each value.
+    """
+
+    mean: float
+    standard_deviation: float
+
+
+@dataclass(frozen=True)
 class Modality:
-    """How stimuli of one modality are held, started from, and exported.
+    """How stimuli of one modality are represented, initialized and exported.
 
     Attributes
     ----------
     dims
         Dimensions of one stimulus.
     limits
-        Least and largest value that a stimulus can have, or None.
-    start_mean, start_standard_deviation
-        Of the noise that synthesis starts from, as published (Feather et al. 2023, Methods, metamer generation).
+        Smallest and largest value of a stimulus.
+    start
+        What synthesis starts from (Feather et al. 2023, Methods, metamer generation), unless a model's registry entry
+        says otherwise.
     suffix
         Of exported files.
     write
@@ -37,9 +52,8 @@ class Modality:
     """
 
     dims: tuple[str, ...]
-    limits: tuple[float, float] | None
-    start_mean: float
-    start_standard_deviation: float
+    limits: tuple[float, float]
+    start: Start
     suffix: str
     write: Callable[[np.ndarray, Path, float | None], None]
     read: Callable[[Path], np.ndarray]
@@ -50,18 +64,16 @@ MODALITIES = {
     "vision": Modality(
         dims=("channel", "row", "column"),
         limits=(0, 1),
-        start_mean=0.5,
-        start_standard_deviation=0.05,
+        start=Start(mean=0.5, standard_deviation=0.05),
         suffix=".png",
         write=lambda values, path, _rate: images.write_image(values, path),
         read=images.read_exported_image,
-        as_exported=lambda values: images.eight_bit(values).astype(np.float32) / 255,
+        as_exported=lambda values: images.three_channels(images.eight_bit(values)).astype(np.float32) / 255,
     ),
     "audio": Modality(
         dims=("sample",),
-        limits=None,
-        start_mean=0.0,
-        start_standard_deviation=1e-7,
+        limits=sounds.LIMITS,
+        start=Start(mean=0.0, standard_deviation=1e-7),
         suffix=".wav",
         write=sounds.write_sound,
         read=sounds.read_exported_sound,
@@ -76,34 +88,50 @@ def _normal(shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np
     return np.random.default_rng(list(entropy)).standard_normal(shape)
 
 
-def _as_start(modality: str, noise: np.ndarray) -> np.ndarray:
-    """Noise of mean 0 and standard deviation 1 as a start: float32, of the published mean and standard deviation."""
+def _as_start(modality: str, noise: np.ndarray, start: Start | None) -> np.ndarray:
+    """Noise of mean 0 and standard deviation 1 brought to a start's, within the modality's limits, float32."""
     kind = MODALITIES[modality]
-    start = kind.start_mean + kind.start_standard_deviation * noise
-    if kind.limits is not None:
-        start = np.clip(start, *kind.limits)
-    return start.astype(np.float32)
+    start = start or kind.start
+    return np.clip(start.mean + start.standard_deviation * noise, *kind.limits).astype(np.float32)
 
 
-def start_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
+def start_noise(
+    modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int, start: Start | None = None
+) -> np.ndarray:
     """The noise that the synthesis of one metamer starts from.
 
     One generator per stimulus and seed, so that a start does not depend on what else is in the batch.
 
+    Parameters
+    ----------
+    modality
+        A name from ``MODALITIES``.
+    shape
+        Of one stimulus.
+    stimulus
+        Its name.
+    seed, run_seed
+        Of this metamer, and of the run.
+    start
+        Mean and standard deviation; None for the modality's.
+
     Returns
     -------
     numpy.ndarray
-        Of ``shape``, float32.
+        Of ``shape``, float32, within the modality's limits.
     """
-    return _as_start(modality, _normal(shape, stimulus, seed, run_seed))
+    return _as_start(modality, _normal(shape, stimulus, seed, run_seed), start)
 
 
-def pink_noise(modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
+def pink_noise(
+    modality: str, shape: Sequence[int], stimulus: str, seed: int, run_seed: int, start: Start | None = None
+) -> np.ndarray:
     """As ``start_noise``, with equal power in each octave of frequency: the same noise, filtered.
 
-    Each channel on its own. Mean and standard deviation are those of ``start_noise``.
+    Each channel is filtered separately. Mean and standard deviation are those of ``start_noise``.
     """
-    return _as_start(modality, pink(_normal(shape, stimulus, seed, run_seed), 1 if modality == "audio" else 2))
+    dimensions = len(MODALITIES[modality].dims[-2:])
+    return _as_start(modality, pink(_normal(shape, stimulus, seed, run_seed), dimensions), start)
 
 
 def pink(noise: np.ndarray, dimensions: int) -> np.ndarray:

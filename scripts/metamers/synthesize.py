@@ -1,10 +1,11 @@
 """Synthesis: from noise to a stimulus whose activations at one stage equal those of a natural one.
 
-Two procedures that minimize the same loss, the normalized error at the stage, over the stimulus alone: ``published``
-(Feather et al. 2023, Methods) and ``one_cycle``, which reaches the same match sooner. Neither has any prior or penalty:
-nothing favours natural-looking solutions. The stimuli of a batch do not influence each other.
+Two procedures minimize the same loss, the normalized error at the stage, over the stimulus alone: ``published``
+(Feather et al. 2023, Methods) and ``one_cycle``, which reaches the same match in fewer steps. Neither has a prior or a
+penalty: nothing favours natural-looking solutions. The stimuli of a batch do not influence each other.
 
-What ``one_cycle`` is made of was chosen by measuring (``metamers.trials``, `snakemake benchmark`).
+The parts of ``one_cycle`` were chosen by measurement (``metamers.trials``, `snakemake benchmark`). ``published``
+follows the study's own code step for step (tests/test_published.py).
 """
 
 import logging
@@ -22,11 +23,13 @@ from metamers.models import Model
 from metamers.optimizers import OPTIMIZERS
 from metamers.precision import bears_low_precision, low_precision
 from metamers.progress import NOTHING_KEPT, Progress
+from metamers.schedules import Units, units_by_step
 from metamers.stimuli import MODALITIES, start_noise
 
 logger = logging.getLogger("metamers")
 
 PROGRESS_S = 5.0
+GUARD = 1e-10  # added to the length that a gradient is divided by, as in the study's code
 
 # A step of a procedure: given the gradient at the metamers, change them in place.
 Step = Callable[[], None]
@@ -41,7 +44,7 @@ def normalized_error(natural: torch.Tensor, synthetic: torch.Tensor) -> torch.Te
 
 
 def starts(model: Model, stimuli: Sequence[str], seeds: Sequence[int], run_seed: int) -> torch.Tensor:
-    """What the synthesis of a model's metamers starts from (Feather et al. 2023, Methods), on the model's device.
+    """The noise that the synthesis of a model's metamers starts from, on the model's device.
 
     Parameters
     ----------
@@ -58,7 +61,9 @@ def starts(model: Model, stimuli: Sequence[str], seeds: Sequence[int], run_seed:
         Noise (stimulus and seed, *model.preprocessing.signal_shape), the seed running fastest.
     """
     shape = model.preprocessing.signal_shape
-    noise = [start_noise(model.modality, shape, name, seed, run_seed) for name in stimuli for seed in seeds]
+    noise = [
+        start_noise(model.modality, shape, name, seed, run_seed, model.start) for name in stimuli for seed in seeds
+    ]
     return torch.from_numpy(np.stack(noise)).to(next(model.preprocessing.buffers()).device)
 
 
@@ -73,8 +78,8 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
     Raises
     ------
     ValueError
-        When the stage's units are not those of the network's ``coarse_units``, when activations or gradients are not
-        finite, when all activations of a stimulus are zero, or when the model is not differentiable before the stage.
+        When activations or gradients are not finite, when all activations of a stimulus are zero, when the model is not
+        differentiable before the stage, or when the stage's schedule is for other units (``metamers.schedules``).
     """
     with torch.no_grad():
         activations = model(natural, stage)
@@ -85,17 +90,12 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
             f"model {model.name}: a stimulus has only zero activations at stage {stage!r}, nothing to match: "
             "leave the stimulus out (is it black?) or choose another stage"
         )
-    coarse = model.units_in_loss(stage, 0)
-    if coarse is not None and (activations.ndim < 2 or activations.shape[1] != len(coarse)):
-        raise ValueError(
-            f"models: {model.name}.stages.{stage}.coarse_to_fine: the network has {len(coarse)} units for it, but the "
-            f"stage has activations of shape {tuple(activations.shape)}; wanted (stimulus, {len(coarse)}, …)"
-        )
+    units_by_step(model, stage, activations, steps=1, passes=2, seed=0)
     stimulus = natural[:1].clone().requires_grad_()
     one = model(stimulus, stage)
     gradient = None
     if one.requires_grad:
-        (gradient,) = torch.autograd.grad(one.float().square().sum(), stimulus, allow_unused=True)
+        (gradient,) = torch.autograd.grad(one.square().sum(), stimulus, allow_unused=True)
     if gradient is None or not gradient.any():
         stages = list(model.stages)
         raise ValueError(
@@ -106,6 +106,19 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
     if not gradient.isfinite().all():
         raise ValueError(f"model {model.name}: gradients at stage {stage!r} are not finite")
     return activations
+
+
+def logarithm(loss: torch.Tensor) -> torch.Tensor:
+    """The objective of ``one_cycle``: it has the loss's minimum and direction, and gradients that do not fade.
+
+    So running averages of gradients follow the descent. The gradient of a perfect match is 0, not 0/0.
+    """
+    return (loss + torch.finfo(loss.dtype).tiny).log()
+
+
+def identity(loss: torch.Tensor) -> torch.Tensor:
+    """The objective of ``published``: the loss itself."""
+    return loss
 
 
 class OneCycle:
@@ -124,6 +137,8 @@ class OneCycle:
     optimizer
         One of ``metamers.optimizers.OPTIMIZERS``.
     """
+
+    objective = staticmethod(logarithm)
 
     def __init__(
         self,
@@ -147,20 +162,23 @@ class OneCycle:
             self._schedule.step()
 
     def state(self) -> dict[str, Any]:
-        """All but the metamers that the steps to come depend on."""
+        """Everything that later steps depend on, except the metamers."""
         return {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a ``state``."""
+        """Continue from a ``state``."""
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
 
 
 class Published:
-    """Steps along the gradient of each stimulus scaled to length 1, the step size halved after every ``steps``.
+    """Steps along the gradient of each stimulus scaled to length 1; the step size is halved after every ``steps``.
 
-    With ``steps`` 3000, ``step_size`` 1 and ``halvings`` 7 as published: 8 × 3000 steps (Feather et al. 2023, Methods).
+    With ``steps`` 3000, ``step_size`` 1 and ``halvings`` 7, these are the study's 8 × 3000 steps (Feather et al. 2023,
+    Methods). As in its code the gradient is divided by its length + ``GUARD``.
     """
+
+    objective = staticmethod(identity)
 
     def __init__(self, metamers: torch.Tensor, steps: int, step_size: float, halvings: int):
         self._metamers, self._steps, self._step_size, self._halvings = metamers, steps, step_size, halvings
@@ -171,33 +189,36 @@ class Published:
 
     def _step(self) -> None:
         gradient = self._metamers.grad
-        length = torch.linalg.vector_norm(gradient.flatten(1), dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
+        length = torch.linalg.vector_norm(gradient.flatten(1), dim=1) + GUARD
         size = self._step_size / 2 ** (self._taken // self._steps)
         self._metamers.sub_(size * gradient / length.view(-1, *[1] * (gradient.ndim - 1)))
         self._taken += 1
 
     def state(self) -> dict[str, Any]:
-        """All but the metamers that the steps to come depend on."""
+        """Everything that later steps depend on, except the metamers."""
         return {"taken": self._taken}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a ``state``."""
+        """Continue from a ``state``."""
         self._taken = state["taken"]
 
 
 PROCEDURES: dict[str, type[OneCycle | Published]] = {"one_cycle": OneCycle, "published": Published}
 
 
+def number_of_passes(settings: Mapping[str, Any]) -> int:
+    """Passes of a procedure with these settings, each of ``steps`` steps of one size."""
+    return settings.get("halvings", 0) + 1
+
+
 def number_of_steps(settings: Mapping[str, Any]) -> int:
     """Steps of a procedure with these settings."""
-    return settings["steps"] * (settings.get("halvings", 0) + 1)
+    return settings["steps"] * number_of_passes(settings)
 
 
-def logarithm(loss: torch.Tensor) -> torch.Tensor:
-    """What is descended along: it has the loss's minimum and its direction of descent, and gradients that do not fade,
-    so that running averages follow. Of a perfect match the gradient is 0, not 0/0.
-    """
-    return (loss + torch.finfo(loss.dtype).tiny).log()
+def all_units(_taken: int) -> Units:
+    """The units that take part in a loss where there is no schedule: all of them, at every step."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -211,7 +232,7 @@ class Goal:
     target
         Which, (stimulus, …).
     fit
-        Brings what is synthesized to what the model takes, where that is of another size or rate; differentiable.
+        Brings what is synthesized to the size or rate that the model takes; differentiable.
     """
 
     model: Model
@@ -220,34 +241,42 @@ class Goal:
     fit: Callable[[torch.Tensor], torch.Tensor] = lambda stimuli: stimuli
 
 
-def error_of(
-    goal: Goal, total: int, low: int = 0, forward: Callable[[torch.Tensor, str], torch.Tensor] | None = None
+def make_loss(
+    goal: Goal,
+    low: int = 0,
+    units: Callable[[int], Units] = all_units,
+    forward: Callable[[torch.Tensor, str], torch.Tensor] | None = None,
 ) -> Loss:
-    """The loss of a goal: normalized error (stimulus,), of the units that take part in a step.
+    """The loss of a goal: normalized error (stimulus,) of the units that take part in a step, in the target's dtype.
 
     Parameters
     ----------
     goal
         What is to be reached.
-    total
-        How many steps the whole synthesis has, by which it is told which units to match.
     low
-        How many steps, the first ones, are computed in low precision.
+        Number of steps, the first ones, that are computed in low precision.
+    units
+        From the number of steps taken to the units that take part. Where all of these are 0 in a stimulus's target,
+        their absolute error stands for the normalized one (the published loss divides by 0 there).
     forward
         Computes activations in the model's place.
     """
     model, stage = goal.model, goal.stage
     forward = model if forward is None else forward
 
-    def error(metamers: torch.Tensor, taken: int) -> torch.Tensor:
+    def loss(metamers: torch.Tensor, taken: int) -> torch.Tensor:
         shown = goal.fit(metamers)
         with low_precision(model) if taken < low else nullcontext():
-            synthetic = forward(shown, stage).float()
-        units = model.units_in_loss(stage, taken / total)
-        chosen = (goal.target, synthetic) if units is None else (goal.target[:, units], synthetic[:, units])
-        return normalized_error(*chosen)
+            synthetic = forward(shown, stage).to(goal.target.dtype)
+        chosen = units(taken)
+        if chosen is None:
+            return normalized_error(goal.target, synthetic)
+        target, synthetic = goal.target[:, chosen], synthetic[:, chosen]
+        length = torch.linalg.vector_norm(target.flatten(1), dim=1)
+        error = torch.linalg.vector_norm((synthetic - target).flatten(1), dim=1)
+        return error / length.where(length > 0, 1)
 
-    return error
+    return loss
 
 
 def joint_error(errors: Sequence[Loss]) -> Loss:
@@ -266,30 +295,30 @@ def joint_error(errors: Sequence[Loss]) -> Loss:
     return joint
 
 
-def descend(
+def gradient_steps(
     loss: Loss,
     metamers: torch.Tensor,
     steps: Iterable[Step],
-    limits: tuple[float, float] | None,
+    limits: tuple[float, float],
     objective: Callable[[torch.Tensor], torch.Tensor] = logarithm,
     taken: int = 0,
 ) -> Iterator[torch.Tensor]:
-    """Take steps that lower a loss, and give the loss before each.
+    """Take steps that lower a loss, and yield the loss before each.
 
     Parameters
     ----------
     loss
-        Of each metamer, from metamers and how many steps have been taken.
+        Of each metamer, from metamers and the number of steps taken.
     metamers
-        (stimulus, …signal), changed in place; whoever is given a loss finds them as they were when it was measured.
+        (stimulus, …signal), changed in place. When a loss is yielded they are as they were when it was measured.
     steps
         Of a procedure on ``metamers``.
     limits
-        Least and largest value that a stimulus can have, or None.
+        Smallest and largest value of a stimulus, to which metamers are clamped after each step.
     objective
-        From the loss (stimulus,) to what is descended along.
+        From the loss (stimulus,) to the quantity whose gradient is taken.
     taken
-        How many steps have been taken before these.
+        Number of steps taken before these.
 
     Yields
     ------
@@ -303,12 +332,11 @@ def descend(
         yield before.detach()
         with torch.no_grad():
             step()
-            if limits is not None:
-                metamers.clamp_(*limits)
+            metamers.clamp_(*limits)
 
 
-def first_of(start: torch.Tensor) -> torch.Tensor:
-    """What is changed by a synthesis from ``start`` (stimulus, …signal): a copy in the layout that is fastest."""
+def as_leaf(start: torch.Tensor) -> torch.Tensor:
+    """A copy of ``start`` (stimulus, …signal) that a synthesis can change, in the memory layout that is fastest."""
     layout = torch.channels_last if start.ndim == 4 else torch.contiguous_format
     return start.detach().clone(memory_format=layout).requires_grad_()
 
@@ -323,6 +351,7 @@ def synthesize(
     label: str = "",
     progress: Progress = NOTHING_KEPT,
     part: str = "",
+    seed: int = 0,
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Metamers of a batch of stimuli.
 
@@ -342,15 +371,17 @@ def synthesize(
     label
         What progress lines begin with.
     progress, part
-        Where it is kept how far this synthesis is, under which name; if something is, the synthesis goes on from there,
-        and ends as if it had not been stopped.
+        Where the state of this synthesis is saved, and under which name. A saved state is continued, and the result is
+        that of a synthesis that was not stopped.
+    seed
+        The run's, for schedules that draw at random.
 
     Returns
     -------
     metamers
-        As ``natural``; images within 0 to 1.
+        As ``natural``, within the modality's limits.
     loss
-        Normalized error before each step, (stimulus, step), float32; of the units that took part in that step.
+        Normalized error before each step, (stimulus, step); of the units that took part in that step.
 
     Raises
     ------
@@ -358,10 +389,10 @@ def synthesize(
         When synthesis cannot work at the stage (``check_stage``), or the loss becomes NaN or infinite.
     """
     goal = Goal(model, stage, check_stage(model, stage, natural))
-    return reach([goal], start, procedure, settings, label, progress, part)
+    return optimize([goal], start, procedure, settings, label, progress, part, seed)
 
 
-def reach(
+def optimize(
     goals: Sequence[Goal],
     start: torch.Tensor,
     procedure: str,
@@ -369,6 +400,7 @@ def reach(
     label: str = "",
     progress: Progress = NOTHING_KEPT,
     part: str = "",
+    seed: int = 0,
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Stimuli that reach one goal, or several at once (``joint_error``); ``synthesize`` once its goal is known.
 
@@ -378,15 +410,15 @@ def reach(
         Of models of one modality, on one device, each for the same stimuli.
     start
         What synthesis starts from, (stimulus, …signal), in the shape of what is made.
-    procedure, settings, label, progress, part
+    procedure, settings, label, progress, part, seed
         As ``synthesize`` takes them.
 
     Returns
     -------
     metamers
-        As ``start``; images within 0 to 1.
+        As ``start``, within the modality's limits.
     loss
-        Before each step, (stimulus, step), float32.
+        Before each step, (stimulus, step).
 
     Raises
     ------
@@ -395,14 +427,20 @@ def reach(
     """
     device = goals[0].target.device
     kept = progress.load(part) or {"taken": 0, "metamers": start}
-    taken, metamers = kept["taken"], first_of(kept["metamers"].to(device))
+    taken, metamers = kept["taken"], as_leaf(kept["metamers"].to(device))
     total = number_of_steps(settings)
     low = round(settings.get("low_precision", 0) * total)
+    passes = number_of_passes(settings)
     errors = [
-        error_of(goal, total, low if low and bears_low_precision(goal.model, goal.stage) else 0) for goal in goals
+        make_loss(
+            goal,
+            low if low and bears_low_precision(goal.model, goal.stage) else 0,
+            units_by_step(goal.model, goal.stage, goal.target, settings["steps"], passes, seed),
+        )
+        for goal in goals
     ]
     steps = PROCEDURES[procedure](metamers, **{key: value for key, value in settings.items() if key != "low_precision"})
-    losses = torch.empty(total, len(metamers), device=device)
+    losses = torch.empty(total, len(metamers), device=device, dtype=goals[0].target.dtype)
     if taken:
         losses[:taken] = kept["losses"]
         logger.info("%s: going on after step %d of %d", label, taken, total)
@@ -414,7 +452,8 @@ def reach(
 
     began = said = time.monotonic()
     limits = MODALITIES[goals[0].model.modality].limits
-    descent = descend(joint_error(errors), metamers, steps if taken < total else [], limits, taken=taken)
+    left = steps if taken < total else []
+    descent = gradient_steps(joint_error(errors), metamers, left, limits, steps.objective, taken)
     for number, loss in enumerate(descent, start=taken + 1):
         losses[number - 1] = loss
         if progress.due():  # this step is not taken yet
@@ -426,7 +465,7 @@ def reach(
             if not np.isfinite(mean):
                 where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
                 raise ValueError(f"{where}: the loss is {mean} at step {number}")
-            left = (now - began) / (number - taken) * (total - number)
-            logger.info("%s: step %d of %d, loss %.4f, %.0f s left", label, number, total, mean, left)
+            seconds_left = (now - began) / (number - taken) * (total - number)
+            logger.info("%s: step %d of %d, loss %.4f, %.0f s left", label, number, total, mean, seconds_left)
     progress.finish(part, so_far(total))
     return metamers.detach().contiguous(), losses.T.cpu().numpy()

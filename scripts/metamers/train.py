@@ -1,6 +1,6 @@
 """Training: networks that learn to name stimuli, plainly, against adversaries, or among random perturbations.
 
-The study's three kinds (Feather et al. 2023, Methods, adversarial training): ``adversarial`` training shows the network
+The kinds are those of Feather et al. (2023), Methods, adversarial training: ``adversarial`` training shows the network
 what a few steps of projected gradient ascent on its own loss make of each stimulus; ``random`` training, the control,
 adds perturbations of the same size in random directions. Perturbations are added to the stimulus or to what the
 preprocessing makes of it (a cochleagram). Of a network that learned without labels a linear readout is trained, on

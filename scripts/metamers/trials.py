@@ -24,17 +24,19 @@ from torch.optim.lr_scheduler import OneCycleLR
 from metamers.benchmark import alternating
 from metamers.models import Model
 from metamers.precision import bears_low_precision, native_bfloat16
+from metamers.schedules import Units, units_by_step
 from metamers.stimuli import MODALITIES
 from metamers.synthesize import (
     Goal,
     OneCycle,
     Published,
     Step,
+    all_units,
     check_stage,
-    descend,
-    error_of,
-    first_of,
+    gradient_steps,
+    identity,
     logarithm,
+    make_loss,
     normalized_error,
 )
 
@@ -85,8 +87,7 @@ class Task:
 
     def limited(self, stimuli: torch.Tensor) -> torch.Tensor:
         """Stimuli within the limits of their modality."""
-        limits = MODALITIES[self.model.modality].limits
-        return stimuli if limits is None else stimuli.clamp(*limits)
+        return stimuli.clamp(*MODALITIES[self.model.modality].limits)
 
     @torch.no_grad()
     def errors(self, stimuli: torch.Tensor) -> torch.Tensor:
@@ -135,13 +136,17 @@ class Trial:
 
 
 def end_of(
-    task: Task, procedure: Callable[[torch.Tensor], Iterator[Step]], total: int, low: int, objective: Objective
+    task: Task,
+    procedure: Callable[[torch.Tensor], Iterator[Step]],
+    low: int,
+    objective: Objective,
+    units: Callable[[int], Units] = all_units,
 ) -> Result:
-    """Metamers after the steps of a procedure, of a synthesis of ``total``, ``low`` of them in low precision."""
-    metamers = first_of(task.start).detach().to(memory_format=task.layout).requires_grad_()
+    """Metamers after the steps of a procedure, the first ``low`` of them in low precision."""
+    metamers = task.start.detach().clone(memory_format=task.layout).requires_grad_()
     steps = procedure(metamers)
-    loss = error_of(Goal(task.model, task.stage, task.target), total, low, task.forward)
-    descent = descend(loss, metamers, steps, MODALITIES[task.model.modality].limits, objective)
+    loss = make_loss(Goal(task.model, task.stage, task.target), low, units, task.forward)
+    descent = gradient_steps(loss, metamers, steps, MODALITIES[task.model.modality].limits, objective)
     taken = sum(1 for _ in descent)
     return Result(metamers.detach(), taken)
 
@@ -159,7 +164,7 @@ def cycled(objective: Objective = logarithm, rate: float = 1, until: float = 1, 
         low = low_steps(task, settings.pop("low_precision", 0), steps)
         settings["learning_rate"] *= rate
         part = round(until * steps)
-        return end_of(task, lambda m: islice(OneCycle(m, **settings), part), steps, low, objective)
+        return end_of(task, lambda m: islice(OneCycle(m, **settings), part), low, objective)
 
     return method
 
@@ -210,7 +215,7 @@ def of_optimizer(
             yield from [step] * steps
 
         low = low_steps(task, task.settings.get("low_precision", 0), steps)
-        return end_of(task, procedure, steps, low, logarithm)
+        return end_of(task, procedure, low, logarithm)
 
     return method
 
@@ -275,7 +280,8 @@ def of_fourier_coefficients(beta_1: float, beta_2: float) -> Callable[[torch.Ten
 def as_published(task: Task, steps: int) -> Result:
     """The published procedure, its halvings spread over as many steps; in float32, of the loss itself."""
     each = max(steps // 8, 1)
-    return end_of(task, lambda m: Published(m, each, 1.0, 7), 8 * each, 0, lambda loss: loss)
+    units = units_by_step(task.model, task.stage, task.target, each, passes=8, seed=0)
+    return end_of(task, lambda m: Published(m, each, 1.0, 7), 0, identity, units)
 
 
 class _Spent(Exception):  # noqa: N818 (a signal, not an error)
