@@ -3,17 +3,18 @@
 import xarray as xr
 
 from metamers import files
-from metamers.beyond_compare import controversial
+from metamers.beyond_compare import acceptance, controversial
 from metamers.logs import log_to
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 with xr.open_dataset(given.metamers, engine="netcdf4") as whole:  # opened, not loaded: the metamers are large
     made = whole.drop_vars("metamer").load()
+nulls = {model: files.load(path) for model, path in zip(params.members, given.nulls, strict=True)}
 found = controversial(
     made,
+    acceptance(made, nulls, params.measures)["accepted"],
     files.load(given.recognition),
-    {model: files.load(path) for model, path in zip(params.members, given.nulls, strict=True)},
     params.bootstrap,
     params.run_seed,
 )

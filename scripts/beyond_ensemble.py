@@ -3,7 +3,7 @@
 import xarray as xr
 
 from metamers import files
-from metamers.beyond_compare import ensemble
+from metamers.beyond_compare import acceptance, ensemble
 from metamers.logs import log_to
 
 logger = log_to(snakemake.log[0])
@@ -11,10 +11,11 @@ given, params = snakemake.input, snakemake.params
 answers = iter(given.run)
 with xr.open_dataset(given.metamers, engine="netcdf4") as whole:  # opened, not loaded: the metamers are large
     made = whole.drop_vars("metamer").load()
+nulls = {model: files.load(path) for model, path in zip(params.members, given.nulls, strict=True)}
 found = ensemble(
     made,
+    acceptance(made, nulls, params.measures)["accepted"],
     files.load(given.recognition),
-    {model: files.load(path) for model, path in zip(params.members, given.nulls, strict=True)},
     {model: [files.load(next(answers)) for _ in params.judges] for model in params.members},
     {model: files.load(path) for model, path in zip(params.members, given.acceptance, strict=True)},
     params.bootstrap,

@@ -3,7 +3,7 @@
 import xarray as xr
 
 from metamers import files
-from metamers.beyond_compare import starts
+from metamers.beyond_compare import acceptance, starts
 from metamers.logs import log_to
 
 logger = log_to(snakemake.log[0])
@@ -19,11 +19,12 @@ def without_metamers(path: str) -> xr.Dataset:
         return whole.drop_vars("metamer").load()
 
 
-answers = iter(given.run)
+answers, nulls = iter(given.run), of_models(given.nulls)
+made = {model: without_metamers(path) for model, path in zip(params.models, given.metamers, strict=True)}
 found = starts(
-    {model: without_metamers(path) for model, path in zip(params.models, given.metamers, strict=True)},
+    made,
+    {model: acceptance(one, nulls, params.measures)["accepted"] for model, one in made.items()},
     of_models(given.recognition),
-    of_models(given.nulls),
     {model: [files.load(next(answers)) for _ in params.judges] for model in params.models},
     of_models(given.acceptance),
 )

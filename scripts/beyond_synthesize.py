@@ -7,7 +7,7 @@ import xarray as xr
 
 from metamers import files
 from metamers.batches import in_batches
-from metamers.beyond import at_once_for_all, case_metamers, fit_to, starts_of
+from metamers.beyond import at_once_for_all, case_metamers, fit_to, natural_categories, starts_of
 from metamers.beyond_plan import OTHER, OWN
 from metamers.logs import log_to
 from metamers.models import choose_device, fit_stimuli, load_model, use_threads
@@ -26,6 +26,7 @@ first = next(iter(members.values()))
 rate_hz = entries[first.name]["model"]["input"].get("sampling_rate_hz")
 fits = {model: fit_to(member, rate_hz) for model, member in members.items()}
 stimuli = files.load(snakemake.input.stimuli)
+natural_rate_hz = stimuli.attrs.get("sampling_rate_hz")
 classes = category_classes(params.dataset, params.dataset_entry)
 names, others = list(made["stimuli"]), list(made["stimuli"].values())
 depths = [{model: stages[place] for model, stages in made["members"].items()} for place in range(len(made["depths"]))]
@@ -33,7 +34,7 @@ depths = [{model: stages[place] for model, stages in made["members"].items()} fo
 
 def natural_stimuli(which: list[str]) -> torch.Tensor:
     shown = stimuli.sel(stimulus=which)
-    return fit_stimuli(first, shown["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+    return fit_stimuli(first, shown["stimulus_value"].values, natural_rate_hz)
 
 
 def metamers_of(part: slice) -> xr.Dataset:
@@ -46,11 +47,14 @@ def metamers_of(part: slice) -> xr.Dataset:
             case_metamers(
                 members, stages, how["matched"], natural, start, classes, rate_hz, params.procedure, params.settings,
                 f"{name} {case}, {', '.join(stages.values())}", progress, f"{case}_{place}_{part.start}_{part.stop}",
+                params.run_seed,
             )
             for place, stages in enumerate(depths)
         ]  # fmt: skip
         cases.append(xr.concat(at_depths, "depth"))
     found = xr.concat(cases, "case").transpose("stimulus", "case", "depth", ...)
+    matched = {case: how["matched"] for case, how in made["cases"].items()}
+    found["natural_category"] = natural_categories(members, matched, natural, rate_hz, classes)
     category = stimuli["category"]
     return found.assign_coords(
         stimulus=names[part],

@@ -1,35 +1,59 @@
 """Make nulls/<generation_model>.nc: match between different natural stimuli at each stage."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
-import xarray as xr
 
 from metamers import files
 from metamers.logs import log_to
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
-from metamers.null import NULL_MEASURES, choose_pairs, null_distribution
+from metamers.null import (
+    affordable_pairs,
+    choose_pairs,
+    forward_batch,
+    null_dataset,
+    null_distribution,
+    stimuli_in_memory,
+)
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.wildcards.generation_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli)
-natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
-pairs = choose_pairs(len(natural), params.pairs, params.run_seed)
-measured = []
-for stage in params.stages:
-    measured.append(null_distribution(activations(model, natural, stage), pairs))
-    logger.info("%s %s: highest Spearman rho %.3f", name, stage, np.nanmax(measured[-1]["spearman_rho"]))
+rate_hz = stimuli.attrs.get("sampling_rate_hz")
+pairs = choose_pairs(stimuli.sizes["stimulus"], params.pairs, params.run_seed)
 
-names = stimuli["stimulus"].values
+
+def load(stage: str, numbers: Sequence[int], batch_size: int) -> np.ndarray:
+    natural = fit_stimuli(model, stimuli["stimulus_value"].values[list(numbers)], rate_hz)
+    return activations(model, natural, stage, batch_size)
+
+
+measured = {}
+for stage in params.stages:
+    units = load(stage, [0], 1).size
+    of_stage = partial(load, stage, batch_size=forward_batch(units))
+    at_once = stimuli_in_memory(units)
+    affordable = affordable_pairs(pairs, stimuli.sizes["stimulus"], at_once)
+    if len(affordable) < len(pairs):
+        logger.warning(
+            "%s %s: %d of %d pairs are measured, since %d units each of %d stimuli do not fit into memory",
+            *(name, stage, len(affordable), len(pairs), units, stimuli.sizes["stimulus"]),
+        )
+    measured[stage] = null_distribution(of_stage, affordable, at_once)
+    if np.isinf(measured[stage]["snr_db"]).any():
+        place = int(np.argmax(measured[stage]["snr_db"]))
+        logger.warning(
+            "%s %s: %s and %s have equal activations, so only a metamer with a perfect match is accepted there",
+            *(name, stage, *stimuli["stimulus"].values[affordable[place]]),
+        )
+    largest = ", ".join(f"{measure} {values.max():.3f}" for measure, values in measured[stage].items())
+    logger.info("%s %s: largest of the null distribution: %s", name, stage, largest)
+
 files.save(
-    xr.Dataset(
-        {key: (("stage", "pair"), np.stack([m[key] for m in measured])) for key in NULL_MEASURES},
-        coords={
-            "stage": params.stages,
-            "stimulus_a": ("pair", names[pairs[:, 0]]),
-            "stimulus_b": ("pair", names[pairs[:, 1]]),
-        },
-    ),
+    null_dataset(measured, pairs, stimuli["stimulus"].values),
     snakemake.output[0],
     title=f"Null distribution of match of {name}",
     source="activations of pairs of different natural stimuli",

@@ -4,27 +4,23 @@ import xarray as xr
 
 from metamers import files
 from metamers.logs import log_to
-from metamers.match import MEASURES
-from metamers.null import accept
+from metamers.null import JUDGED, accept, of_all_stages
 
 logger = log_to(snakemake.log[0])
 name = snakemake.wildcards.generation_model
 null = files.load(snakemake.input.null[0])
 batches: dict[str, list[xr.Dataset]] = {stage: [] for stage in null["stage"].values}
 for path in snakemake.input.metamers:
-    batch = files.load(path)
-    batches[batch.attrs["stage"]].append(batch[[*MEASURES, "predicted_category"]])
-metamers = xr.concat(
-    [xr.concat(of_stage, "stimulus").expand_dims(stage=[stage]) for stage, of_stage in batches.items()], "stage"
-)
-accepted = accept(metamers, null)
+    with xr.open_dataset(path, engine="netcdf4") as batch:  # opened, not loaded: the metamers themselves are large
+        batches[batch.attrs["stage"]].append(batch[list(JUDGED)].load())
+accepted = accept(of_all_stages(batches), null, snakemake.params.measures)
 for stage, proportion in accepted["accepted"].mean(("stimulus", "seed")).to_series().items():
     logger.info("%s %s: %.0f%% accepted", name, stage, 100 * proportion)
 files.save(
     accepted,
     snakemake.output[0],
     title=f"Accepted metamers of {name}",
-    source="match of metamers against the null distribution, and the generation model's answer",
+    source="match against the null distribution, and the generation model's answers to metamer and natural stimulus",
     step="null_acceptance",
     run=snakemake.config["run"],
     seed=snakemake.config["seed"],

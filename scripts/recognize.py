@@ -20,8 +20,9 @@ logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 generation_model, params, given = snakemake.wildcards.generation_model, snakemake.params, snakemake.input
 classes = category_classes(params.dataset, params.dataset_entry)
-acceptance = files.load(given.acceptance[0])
-stimuli, seeds = acceptance["stimulus"].values, acceptance["seed"].values
+stimuli, seeds = params.stimuli, list(range(params.seeds))
+with xr.open_dataset(given.stimuli, engine="netcdf4") as whole:  # opened, not loaded: only labels are needed
+    natural_stimuli = whole[["category", "label"]].sel(stimulus=stimuli).load()
 
 
 def answer(model: Model, paths: list[Path], sampling_rate_hz: float | None) -> np.ndarray:
@@ -36,18 +37,18 @@ def recognition(name: str, judge: Mapping[str, Any]) -> xr.Dataset:
     suffix = MODALITIES[model.modality].suffix
     natural = [Path(given.natural) / f"{stimulus}{suffix}" for stimulus in stimuli]
     answered = [np.repeat(answer(model, natural, params.natural_rate_hz)[:, None], len(seeds), axis=1)]
-    for stage in acceptance["stage"].values:
+    for stage in params.stages:
         folder = Path(given.metamers[0]) / stage_path(stage)
         metamers = [folder / f"{stimulus}_{seed}{suffix}" for stimulus in stimuli for seed in seeds]
         answered.append(answer(model, metamers, params.metamer_rate_hz).reshape(-1, len(seeds)))
     answered = xr.Dataset(
         {"answer": (("stage", "stimulus", "seed"), np.stack(answered))},
         coords={
-            "stage": [NATURAL, *acceptance["stage"].values],
+            "stage": [NATURAL, *params.stages],
             "stimulus": stimuli,
             "seed": seeds,
-            "category": ("stimulus", acceptance["category"].values),
-            "label": ("stimulus", acceptance["label"].values),
+            "category": ("stimulus", natural_stimuli["category"].values),
+            "label": ("stimulus", natural_stimuli["label"].values),
         },
     )
     return answered.assign(correct=answered["answer"] == answered["category"])
@@ -65,5 +66,5 @@ for (name, judge), path in zip(params.judges.items(), snakemake.output, strict=T
         step="recognize",
         run=snakemake.config["run"],
         seed=snakemake.config["seed"],
-        inputs=[*judge["files"], given.metamers[0], given.natural, given.acceptance[0], given.categories],
+        inputs=[*judge["files"], given.metamers[0], given.natural, given.stimuli, given.categories],
     )

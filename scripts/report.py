@@ -75,6 +75,7 @@ models = [
         model,
         entry,
         acceptance[model],
+        nulls[model],
         recognition[model],
         compared["recognizability"],
         compared["predicted_human"],

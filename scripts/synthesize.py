@@ -15,7 +15,7 @@ from metamers.models import activations, choose_device, fit_stimuli, load_model,
 from metamers.names import stage_path
 from metamers.precision import native_bfloat16
 from metamers.progress import Progress, identity_of, save_before_the_end
-from metamers.recognize import answers, class_scores
+from metamers.recognize import answers, class_scores, recognize
 from metamers.stimuli import MODALITIES
 from metamers.synthesize import check_stage, starts, synthesize
 from metamers.tables import category_classes
@@ -44,18 +44,19 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
     label = f"{name} {stage} {snakemake.wildcards.batch}"
     kept_as = f"{stage_path(stage)}_{part.start}_{part.stop}"
     metamers, loss = synthesize(
-        model, stage, natural, start, params.procedure, params.settings, label, progress, kept_as
+        model, stage, natural, start, params.procedure, params.settings, label, progress, kept_as, params.run_seed
     )
     both = (activations(model, signals, stage) for signals in (natural, metamers))
     matches = [match(a, b) for a, b in zip(*both, strict=True)]
     signal = metamers.cpu().numpy()
-    shown = torch.from_numpy(modality.as_exported(signal)).to(natural.device)
+    shown = fit_stimuli(model, modality.as_exported(signal), params.model["input"].get("sampling_rate_hz"))
     each = (len(names), len(seeds))
     return xr.Dataset(
         {
             "metamer": ((*dims, *modality.dims), signal.reshape(*each, *shape)),
             **{key: (dims, np.reshape([found[key] for found in matches], each)) for key in MEASURES},
             "predicted_category": (dims, answers(class_scores(model, shown), classes, name).reshape(each)),
+            "natural_category": ("stimulus", natural_category[part]),
             "steps": (dims, np.full(each, loss.shape[1])),
             "loss": ((*dims, "step"), loss.reshape(*each, -1)),
         },
@@ -78,6 +79,7 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
 
 
 first = natural_stimuli(slice(1))
+natural_category = recognize(model, modality.as_exported(stimuli["stimulus_value"].values), rate_hz, classes)
 identity = identity_of(
     params.code,
     snakemake.input,

@@ -14,6 +14,7 @@ from metamers import files
 from metamers.compare import humans_vs_models, predicted_human, recognizability
 from metamers.contrasts import contrasts
 from metamers.names import NATURAL, stage_path
+from metamers.null import NULL_MEASURES, choose_pairs, null_dataset
 from metamers.report import LINKED, PAGES
 from metamers.report_browser import as_script, browser_data
 from metamers.sounds import write_sound
@@ -70,10 +71,24 @@ def acceptance_of(stages: list[str], stimuli: int, seeds: int, rng: np.random.Ge
     rho = 0.99 - 0.05 * np.arange(len(stages))[:, None, None] - 0.02 * rng.random(shape)
     values = {"normalized_error": 1 - rho, "pearson_r": rho, "spearman_rho": rho, "snr_db": 20 * rho}
     masks = {"accepted": above & kept, "above_null": above, "category_preserved": kept}
-    return xr.Dataset(
+    found = xr.Dataset(
         {name: (DIMS, value) for name, value in (masks | values).items()},
         coords={"stage": stages, **coordinates(stimuli, seeds)},
     )
+    return with_null(found, null_of(stages, rng))
+
+
+def null_of(stages: list[str], rng: np.random.Generator) -> xr.Dataset:
+    """A null distribution far below the match of ``acceptance_of``: twelve pairs of six stimuli."""
+    pairs = choose_pairs(6, 12, seed=0)
+    measured = {stage: {name: 0.3 * rng.random(len(pairs)) for name in NULL_MEASURES} for stage in stages}
+    return null_dataset(measured, pairs, np.array([f"other_{n}" for n in range(6)]))
+
+
+def with_null(acceptance: xr.Dataset, null: xr.Dataset) -> xr.Dataset:
+    """What an acceptance file says of the null distribution, where all measures decide and refuse nothing."""
+    largest = null["largest"].sel(stage=acceptance["stage"])
+    return acceptance.assign(largest=largest, refused=xr.zeros_like(largest, int), decides=xr.ones_like(largest, bool))
 
 
 def recognition_of(judges: list[str], acceptance: xr.Dataset, own: str, rng: np.random.Generator) -> dict:
@@ -206,13 +221,7 @@ class Run:
             model: recognition_of([model, *judges[models[model]]], self.acceptance[model], model, rng)
             for model in models
         }
-        pair = ("stage", "pair")
-        self.nulls = {
-            model: xr.Dataset(
-                {name: (pair, 0.3 * rng.random((len(stages), 12))) for name in MEASURES[1:]}, coords={"stage": stages}
-            )
-            for model in models
-        }
+        self.nulls = {model: null_of(stages, rng) for model in models}
         self.relation = relation_of()
         self.compared = {"humans_vs_models": self.relation, "power": simulated_power()}
         if models:

@@ -10,6 +10,7 @@ from metamers import beyond_compare, config, config_read
 from metamers.beyond_figures import controversial_figure, ensemble_figure, invariance_figure, starts_figure
 from metamers.beyond_page import ensemble_words, gallery, parts_of
 from metamers.beyond_plan import cases_of, dissenters, other_stimuli, sets_of, stages_at
+from metamers.null import NULL_MEASURES
 from metamers.pages import render
 from metamers.report_figures import svg
 
@@ -105,7 +106,12 @@ STIMULI, CATEGORIES, OTHERS = ["a", "b", "c"], ["cat", "dog", "owl"], ["dog", "o
 
 
 def null(*stages):
-    return xr.Dataset({"spearman_rho": (("stage", "pair"), [[0.1, 0.5]] * len(stages))}, {"stage": list(stages)})
+    """What is largest: of Spearman's rho 0.5, of the other measures less."""
+    largest = [[0.5, 0.4, 3.0]] * len(stages)
+    return xr.Dataset(
+        {"largest": (("stage", "measure"), largest), "undefined_pairs": (("stage", "measure"), np.zeros_like(largest))},
+        {"stage": list(stages), "measure": list(NULL_MEASURES)},
+    )
 
 
 NULLS = {"first": null("early", "late"), "second": null("front", "back")}
@@ -126,9 +132,12 @@ def a_set(part, cases, matches_other, members=("first", "second")):
                 rng.random((3, len(cases), 2, 3, 4, 4)),
             ),
             "spearman_rho": (dims, np.full(shape, 0.9)),
+            "pearson_r": (dims, np.full(shape, 0.9)),
+            "snr_db": (dims, np.full(shape, 20.0)),
             "normalized_error": (dims, np.full(shape, 0.1)),
             "other_error": (dims, np.full(shape, 1.2)),
             "predicted_category": (dims, np.broadcast_to(wanted, shape)),
+            "natural_category": (("stimulus", "case", "member"), np.broadcast_to(wanted, shape)[:, :, 0]),
         },
         coords={
             "stimulus": STIMULI,
@@ -143,6 +152,11 @@ def a_set(part, cases, matches_other, members=("first", "second")):
         },
         attrs={"part": part, "modality": "vision"},
     )
+
+
+def of_all(made):
+    """Which of a set's metamers are accepted, by all measures."""
+    return beyond_compare.acceptance(made, NULLS, NULL_MEASURES)["accepted"]
 
 
 def answered(made, answers):
@@ -175,16 +189,22 @@ def accepted(stages, *which):
 
 def test_a_metamer_is_accepted_if_every_model_is_matched_and_sees_what_it_should():
     made = a_set("controversial", ["second"], [[False, True]])
-    assert beyond_compare.acceptance(made, NULLS)["accepted"].all()
-    # Not above the null of one member, at one depth.
-    made["spearman_rho"][0, 0, 1, 1] = 0.5
+    assert beyond_compare.acceptance(made, NULLS, NULL_MEASURES)["accepted"].all()
+    # One measure below the null distribution's largest, of one member at one depth.
+    made["pearson_r"][0, 0, 1, 1] = 0.39
     # The dissenter sees the stimulus instead of the other one.
     made["predicted_category"] = made["predicted_category"].astype(object)
     made["predicted_category"][1, 0, 0, 1] = "dog"
-    found = beyond_compare.acceptance(made, NULLS)
+    found = beyond_compare.acceptance(made, NULLS, NULL_MEASURES)
     assert found["accepted"].sel(case="second").values.tolist() == [[True, False], [False, True], [True, True]]
     assert not found["above_null"][0, 0, 1, 1]
     assert not found["category_preserved"][1, 0, 0, 1]
+    # Where that measure does not decide it is accepted; so is one whose stimulus the model names wrongly in the same way.
+    assert beyond_compare.acceptance(made, NULLS, ["spearman_rho"])["accepted"][0, 0, 1]
+    made["natural_category"] = made["natural_category"].astype(object)
+    made["natural_category"][1, 0, 1] = "dog"
+    found = beyond_compare.acceptance(made, NULLS, NULL_MEASURES)
+    assert found["accepted"].sel(case="second").values.tolist() == [[True, False], [True, False], [True, True]]
 
 
 @pytest.fixture
@@ -201,7 +221,7 @@ def together():
 def test_an_ensemble_is_compared_with_each_model_alone_on_the_same_stimuli(together):
     made, recognition, run = together
     acceptance = {"first": accepted(["early", "late"]), "second": accepted(["front", "back"], True, True, False)}
-    found = beyond_compare.ensemble(made, recognition, NULLS, run, acceptance, bootstrap=100, seed=0)
+    found = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, bootstrap=100, seed=0)
     assert found["generation_model"].values.tolist() == ["first", "second", "first + second"]
     assert found["stage"].sel(generation_model="first + second").values.tolist() == ["early + front", "late + back"]
     assert found["n"].values.tolist() == [2, 2]  # c is not accepted of the second model
@@ -214,7 +234,7 @@ def test_an_ensemble_is_compared_with_each_model_alone_on_the_same_stimuli(toget
 def test_an_ensemble_of_which_nothing_is_accepted_has_no_proportion(together):
     made, recognition, run = together
     acceptance = {name: accepted(NULLS[name]["stage"].values, False, False, False) for name in run}
-    found = beyond_compare.ensemble(made, recognition, NULLS, run, acceptance, bootstrap=100, seed=0)
+    found = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, bootstrap=100, seed=0)
     assert found["proportion_correct"].isnull().all()
     assert (found["n"] == 0).all()
     svg(ensemble_figure(found))
@@ -224,7 +244,9 @@ def test_an_ensemble_of_which_nothing_is_accepted_has_no_proportion(together):
 def test_judges_side_with_either_or_with_neither():
     made = a_set("controversial", ["second"], [[False, True]])
     recognition = answered(made, [["cat", "owl", "ape"], ["dog", "owl", "owl"]])
-    found = beyond_compare.controversial(made, recognition, NULLS, bootstrap=100, seed=0).sel(case="second", depth=1)
+    found = beyond_compare.controversial(made, of_all(made), recognition, bootstrap=100, seed=0).sel(
+        case="second", depth=1
+    )
     assert found["answered_own"].values.tolist() == [0.5, 0, 0.5]
     assert found["answered_other"].values.tolist() == [0.5, 1, 0]
     assert float(found["proportion_own"]) == pytest.approx(1 / 3)
@@ -238,7 +260,8 @@ def started():
     made = {"first": a_set("starts", ["pink_noise", "stimulus"], [[False]] * 2, members=["first"])}
     recognition = {"first": answered(made["first"], [["cat", "owl", "owl"], ["dog", "owl", "owl"]])}
     run = {"first": [in_run(["cat", "dog", "cat"], ["early", "late"])] * 2}
-    return beyond_compare.starts(made, recognition, NULLS, run, {"first": accepted(["early", "late"])}), made["first"]
+    kept = {"first": of_all(made["first"])}
+    return beyond_compare.starts(made, kept, recognition, run, {"first": accepted(["early", "late"])}), made["first"]
 
 
 def test_starts_are_set_beside_the_runs_own_noise(started):
@@ -279,9 +302,11 @@ def left_free():
 def page(together, started, left_free):
     made, recognition, run = together
     acceptance = {name: accepted(NULLS[name]["stage"].values) for name in run}
-    whole = beyond_compare.ensemble(made, recognition, NULLS, run, acceptance, bootstrap=100, seed=0)
+    whole = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, bootstrap=100, seed=0)
     apart = a_set("controversial", ["second"], [[False, True]])
-    sides = beyond_compare.controversial(apart, answered(apart, [["cat", "owl", "<b>"], ["dog"] * 3]), NULLS, 100, 0)
+    sides = beyond_compare.controversial(
+        apart, of_all(apart), answered(apart, [["cat", "owl", "<b>"], ["dog"] * 3]), 100, 0
+    )
     starts, begun = started
     begun["category"] = ("stimulus", ["cat <b>", "dog", "owl"])
     natural = {name: np.zeros((3, 4, 4), np.float32) for name in STIMULI}
@@ -343,9 +368,11 @@ def test_sounds_are_played_as_they_are_exported():
 def test_series_of_figures_differ_by_more_than_colour(together, started, left_free):
     made, recognition, run = together
     acceptance = {name: accepted(NULLS[name]["stage"].values) for name in run}
-    whole = beyond_compare.ensemble(made, recognition, NULLS, run, acceptance, bootstrap=100, seed=0)
+    whole = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, bootstrap=100, seed=0)
     apart = a_set("controversial", ["second"], [[False, True]])
-    sides = beyond_compare.controversial(apart, answered(apart, [["cat", "owl", "ape"], ["dog"] * 3]), NULLS, 100, 0)
+    sides = beyond_compare.controversial(
+        apart, of_all(apart), answered(apart, [["cat", "owl", "ape"], ["dog"] * 3]), 100, 0
+    )
     starts = started[0].sel(start=["noise", "stimulus"])
     draw = [
         lambda: ensemble_figure(whole),

@@ -21,6 +21,11 @@ def beyond(root, tmp_path_factory):
     models = yaml.safe_load((folder / "mine/models.yaml").read_text())
     models["second"]["input"] = models["second"]["input"] | {"size": 12}
     models["judge"] = models["first"] | {"weights": {"random": 2}}
+    # The first member takes grey images: metamers of both are grey, and the second sees them in colour.
+    models["first"] |= {
+        "source": models["first"]["source"] | {"arguments": {"channels": 1}},
+        "input": {"size": 16, "mean": [0.5], "std": [0.5]},
+    }
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
     settings = yaml.safe_load((folder / "small.yaml").read_text())
     settings["recognition_models"] = list(models)
@@ -41,7 +46,7 @@ def test_every_part_makes_its_files(root, beyond):
     assert "Nothing to be done" in snakemake(folder, "beyond", *arguments)
     check_every_file(root, results)
     made = files.load(results / "beyond/metamers/ensemble_vision.nc")
-    assert made["metamer"].shape == (3, 1, 2, 3, 16, 16)
+    assert made["metamer"].shape == (3, 1, 2, 1, 16, 16)
     assert made["member_stage"].values.tolist() == [["block", "logits"]] * 2
     assert "arXiv:2504.01739" in made.attrs["references"]
     found = files.load(results / "beyond/ensemble/vision.nc")

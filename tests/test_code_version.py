@@ -1,8 +1,14 @@
 """A step's code is its script and every module that it imports; nothing else counts."""
 
+import ast
+import importlib
+from pathlib import Path
+
 import pytest
 
 from metamers.code_version import _parsed, code_version, files_used
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -54,3 +60,14 @@ def test_data_files_count(scripts):
     before = code_version(scripts / "step.py", (page,))
     page.write_text("b")
     assert code_version(scripts / "step.py", (page,)) != before
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("*.py")))
+def test_what_scripts_import_of_the_library_is_there(script):
+    """Scripts run in jobs only, so a name that has moved would be seen late."""
+    for node in ast.walk(ast.parse((ROOT / "scripts" / script).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "metamers":
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                if not hasattr(module, alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")

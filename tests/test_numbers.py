@@ -13,7 +13,7 @@ from test_synthesize import ONE_CYCLE
 from metamers import compare, config_read, retrieve
 from metamers.match import match
 from metamers.models import load_model
-from metamers.null import accept, null_distribution
+from metamers.null import accept, null_dataset, null_distribution
 from metamers.synthesize import starts, synthesize
 
 MEASURES = ("normalized_error", "pearson_r", "spearman_rho", "snr_db")
@@ -63,21 +63,22 @@ def test_intervals_of_correlations_cover_the_true_one_nearly_as_often_as_they_sa
 
 
 def test_a_metamer_that_matches_no_better_than_chance_is_accepted_as_rarely_as_that_says():
-    """It is like one more pair of the null distribution: above all of n with a probability of 1 in n + 1."""
+    """It is like one more pair of the null distribution: the largest of n + 1 with a probability of 1 in n + 1."""
     rng, above, pairs, tried = np.random.default_rng(0), 0, 19, 1500
     for _ in range(tried // 30):
         drawn = rng.standard_normal((30, pairs + 1, 2, 40))
         for one in drawn:
-            measured = null_distribution(one.reshape(-1, 40), np.arange(2 * (pairs + 1)).reshape(-1, 2))
-            rho = measured["spearman_rho"]
-            null = xr.Dataset({"spearman_rho": (("stage", "pair"), rho[None, 1:])}, coords={"stage": ["x"]})
+            numbers, values = np.arange(2 * (pairs + 1)).reshape(-1, 2), one.reshape(-1, 40)
+            measured = null_distribution(values.__getitem__, numbers, at_once=2 * (pairs + 1))
+            rest = {name: found[1:] for name, found in measured.items()}
+            null = null_dataset({"x": rest}, numbers[1:], numbers.ravel().astype(str))
             dims = ("stage", "stimulus", "seed")
-            values = {name: (dims, [[[measured.get(name, rho)[0]]]]) for name in MEASURES}
+            match = {name: (dims, [[[measured.get(name, rest["snr_db"])[0]]]]) for name in MEASURES}
             metamer = xr.Dataset(
-                values | {"predicted_category": (dims, [[["cat"]]])},
-                coords={"stage": ["x"], "stimulus": ["a"], "category": ("stimulus", ["cat"])},
+                match | {"predicted_category": (dims, [[["cat"]]]), "natural_category": ("stimulus", ["cat"])},
+                coords={"stage": ["x"], "stimulus": ["a"], "seed": [0]},
             )
-            above += int(accept(metamer, null)["accepted"].item())
+            above += int(accept(metamer, null, ["spearman_rho"])["accepted"].item())
     low, high = scipy.stats.binom.interval(0.999, tried, 1 / (pairs + 1))
     assert low <= above <= high
 

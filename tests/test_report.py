@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
-from sites import relation_of, simulated_power
+from sites import null_of, relation_of, simulated_power, with_null
 from test_report_contrasts import three_contrasts
 from test_report_training import trained_model
 
@@ -33,6 +33,7 @@ from metamers.report_provenance import provenance
 
 HOSTILE = "<script>alert('label')</script>"
 STAGES = ["input", "block_1", "logits"]
+NULL = null_of(STAGES, np.random.default_rng(0))
 JUDGES = ["net_a", "net_b", "net_c"]
 CAPTIONS = ("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models", "power")
 STIMULI = {"one": ("dog", HOSTILE), "two": ("cat", "tabby"), "three": ("dog", "poodle")}
@@ -56,10 +57,11 @@ def acceptance() -> xr.Dataset:
     dims = ("stage", "stimulus", "seed")
     measures = dict.fromkeys(("normalized_error", "pearson_r", "spearman_rho"), np.full(above.shape, 0.75))
     masks = {"accepted": above & kept, "above_null": above, "category_preserved": kept}
-    return xr.Dataset(
+    found = xr.Dataset(
         {name: (dims, values) for name, values in {**masks, **measures, "snr_db": np.full(above.shape, 12.5)}.items()},
         coords={"stage": STAGES, **coordinates()},
     )
+    return with_null(found, NULL)
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +112,6 @@ def groups() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def figures(acceptance, recognition, relation, compared, groups) -> dict[str, Figure]:
     """Every kind of figure."""
-    rng = np.random.default_rng(0)
-    null = xr.Dataset({"spearman_rho": (("stage", "pair"), 0.2 * rng.random((3, 6)))}, coords={"stage": STAGES})
     recognizable, predicted = compared
     return {
         "recognizability_net_a": recognizability_figure(
@@ -120,7 +120,7 @@ def figures(acceptance, recognition, relation, compared, groups) -> dict[str, Fi
         "confusion_net_a": confusion_figure(
             confusion("net_a", recognition, acceptance["accepted"], shown_stages(STAGES)), "vision"
         ),
-        "null_net_a": null_figure(null, acceptance),
+        "null_net_a": null_figure(NULL, acceptance),
         "loss_net_a": loss_figure({stage: 0.5 ** np.arange(1, 7).reshape(2, 3) for stage in STAGES}),
         "humans_vs_models_vision": humans_vs_models_figure(relation, "vision"),
         "humans_vs_models_audio": humans_vs_models_figure(relation, "audio"),
@@ -146,10 +146,9 @@ def charts(models, relation, acceptance=None, compared=None, contrasts=None) -> 
     """Every chart that a run with these models has."""
     found = {}
     points = recognizability_points(models, *compared) if models else []
-    null = xr.Dataset({"spearman_rho": (("stage", "pair"), np.full((3, 4), 0.2))}, coords={"stage": STAGES})
     if models:
         accepted = dict.fromkeys(models, acceptance)
-        found |= {"match": match_chart(match_points(models, accepted, dict.fromkeys(models, null)))}
+        found |= {"match": match_chart(match_points(models, accepted, dict.fromkeys(models, NULL)))}
         found["metamers"] = metamers_chart()
     for modality in ("vision", "audio"):
         own = [point for point in points if models[point["model"]]["modality"] == modality]
@@ -205,7 +204,7 @@ def drawn(relation, acceptance, compared) -> dict:
 @pytest.fixture(scope="module")
 def model(acceptance, recognition, compared) -> dict:
     """What the pages say of the generation model."""
-    return report.model_context("net_a", ENTRY, acceptance, recognition, *compared)
+    return report.model_context("net_a", ENTRY, acceptance, NULL, recognition, *compared)
 
 
 @pytest.fixture(scope="module")
@@ -361,7 +360,7 @@ def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups
     none = acceptance.assign(accepted=acceptance["accepted"] & False)
     recognizable = recognizability({"net_a": none}, {"net_a": recognition})
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
-    model = report.model_context("net_a", ENTRY, none, recognition, recognizable, predicted)
+    model = report.model_context("net_a", ENTRY, none, NULL, recognition, recognizable, predicted)
     drawn = charts({"net_a": ENTRY}, relation, none, (recognizable, predicted))
     svg(overview_figure(recognizability_points({"net_a": ENTRY}, recognizable, predicted), {"net_a": ENTRY}, relation))
     svg(recognizability_figure("net_a", recognizable, predicted, relation, groups, "vision", 1 / 2))
@@ -437,7 +436,7 @@ def test_people_stand_stage_by_stage_beside_a_model_of_the_same_architecture(rel
 def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compared, relation, written):
     """Of one run with both: each with its own numbers, categories, judges and words."""
     entry = {"modality": "audio", "dataset": "words", "categories": 24, "stages": STAGES}
-    heard = report.model_context("net_a", entry, acceptance, recognition, *compared) | {"name": "net_e"}
+    heard = report.model_context("net_a", entry, acceptance, NULL, recognition, *compared) | {"name": "net_e"}
     judges = {judge: {"modality": "vision", "references": ["one paper"]} for judge in JUDGES}
     judges["ear"] = {"modality": "audio", "references": ["another paper"]}
     both = [one.assign_coords(generation_model=["net_e"]) for one in compared]
@@ -457,7 +456,7 @@ def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compa
 
 def test_a_run_of_hearing_alone_says_nothing_of_images(acceptance, recognition, compared, relation, written):
     entry = {"modality": "audio", "dataset": "words", "categories": 24, "stages": STAGES}
-    heard = report.model_context("net_a", entry, acceptance, recognition, *compared)
+    heard = report.model_context("net_a", entry, acceptance, NULL, recognition, *compared)
     judges = {judge: {"modality": "audio", "references": []} for judge in JUDGES}
     drawn = charts({"net_a": entry}, relation, acceptance, compared)
     words = Elements(text_of([heard], relation, written, judges=judges, charts=drawn)).words

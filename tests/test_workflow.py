@@ -278,7 +278,7 @@ def test_a_second_run_does_nothing(finished):
 
 def test_a_step_that_its_memory_was_too_small_for_is_given_more(root, clone):
     arguments = small(root, clone)
-    script = "assert snakemake.resources.mem_mb == 32000\nopen(snakemake.output[0], 'w').close()\n"
+    script = "assert snakemake.resources.mem_mb == 16000\nopen(snakemake.output[0], 'w').close()\n"
     (clone / "scripts" / "null.py").write_text(script)
     snakemake(clone, "results/small/nulls/first.nc", "--retries", "1", *arguments)
 
@@ -482,13 +482,9 @@ def append(path: Path, text: str = "\n\nUNUSED = 1\n") -> None:
 
 
 AFTER_COMPARISON = {"report_model", "report", "leaderboard", "power", "all", "total"}
-AFTER_RECOGNITION = {
-    "recognize_vision_0",
-    "compare_recognizability",
-    "compare_predicted_human",
-    "report_media",
-} | AFTER_COMPARISON
-AFTER_NULL = {"null", "null_acceptance"} | AFTER_RECOGNITION
+AFTER_ACCEPTANCE = {"compare_recognizability", "compare_predicted_human", "report_media"} | AFTER_COMPARISON
+AFTER_RECOGNITION = {"recognize_vision_0"} | AFTER_ACCEPTANCE
+AFTER_NULL = {"null", "null_acceptance"} | AFTER_ACCEPTANCE
 AFTER_SYNTHESIS = {
     "synthesize",
     "synthesize_export",
@@ -533,6 +529,45 @@ def test_another_number_of_steps_reruns_synthesis_but_not_retrieval(rerun):
     jobs = counts(snakemake(folder, "-n", *arguments))
     assert jobs["synthesize"] == SMALL["synthesize"]
     assert not {"retrieve_collection", "stimuli", "null", "compare_humans_vs_models"} & jobs.keys()
+
+
+def test_another_rule_of_acceptance_reruns_neither_synthesis_nor_recognition(rerun):
+    folder, arguments = rerun
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["acceptance"] = {"measures": ["spearman_rho"]}
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    jobs = counts(snakemake(folder, "-n", *arguments))
+    assert jobs.keys() == {"null_acceptance"} | AFTER_ACCEPTANCE
+    snakemake(folder, *arguments)
+    for path in (folder / "results/small/acceptance").glob("*.nc"):
+        with xr.open_dataset(path) as acceptance:
+            assert acceptance["decides"].any("stage").values.tolist() == [True, False, False]
+
+
+def test_the_null_distribution_can_come_from_a_dataset_of_its_own(rerun):
+    folder, arguments = rerun
+    datasets = yaml.safe_load((folder / "mine/datasets.yaml").read_text())
+    for number in range(3):
+        Image.new("RGB", (24, 24), (40 * number, 90, 0)).save(folder / f"mine/other_{number}.png")
+        image = np.asarray(Image.open(folder / f"mine/other_{number}.png")).copy()
+        image[: 8 * (number + 1), :12] = 255 - image[0, 0]
+        Image.fromarray(image).save(folder / f"mine/other_{number}.png")
+    category = (folder / "mine/table.csv").read_text().splitlines()[1].split(",")[1]
+    rows = "".join(f"other_{number}.png,{category}\n" for number in range(3))
+    (folder / "mine/others.csv").write_text(f"file,category\n{rows}")
+    datasets["others"] = datasets["own"] | {"table": "mine/others.csv"}
+    (folder / "mine/datasets.yaml").write_text(yaml.safe_dump(datasets, sort_keys=False))
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["null"] = {"dataset": {"vision": "others"}, "pairs": 2}
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    assert counts(snakemake(folder, "-n", *arguments)).keys() == {"stimuli"} | AFTER_NULL
+    snakemake(folder, *arguments)
+    with xr.open_dataset(folder / "results/small/nulls/first.nc") as null:
+        assert set(null["distinct_pairs"].values) == {null.sizes["pair"]} == {2}
+        assert int(null["paired_stimuli"]) == 3
+        assert {*null["stimulus_a"].values, *null["stimulus_b"].values} == {"other_0", "other_1", "other_2"}
+    page = (folder / "results/small/report/match.html").read_text()
+    assert "The null distribution has 2 pairs of 3 natural stimuli" in page
 
 
 def test_another_device_mirror_or_unused_setting_reruns_no_step_that_computes(rerun, tmp_path):

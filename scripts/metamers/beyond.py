@@ -20,9 +20,9 @@ from metamers.beyond_plan import NOISE, OTHER, OWN
 from metamers.match import MEASURES, match
 from metamers.models import Model, activations, fit_stimuli
 from metamers.progress import NOTHING_KEPT, Progress
-from metamers.recognize import answers, class_scores
+from metamers.recognize import answers, class_scores, recognize
 from metamers.stimuli import MODALITIES, pink_noise
-from metamers.synthesize import Goal, check_stage, reach, starts
+from metamers.synthesize import Goal, check_stage, optimize, starts
 
 Fit = Callable[[torch.Tensor], torch.Tensor]
 
@@ -63,9 +63,47 @@ def starts_of(
         return other.clone()
     if kind == "pink_noise":
         shape = model.preprocessing.signal_shape
-        noise = np.stack([pink_noise(model.modality, shape, name, 0, run_seed) for name in stimuli])
+        noise = np.stack([pink_noise(model.modality, shape, name, 0, run_seed, model.start) for name in stimuli])
         return torch.from_numpy(noise).to(other.device)
     return starts(model, stimuli, [0 if kind == NOISE else seeds], run_seed)
+
+
+def natural_categories(
+    members: Mapping[str, Model],
+    matched: Mapping[str, Mapping[str, str]],
+    natural: Mapping[str, torch.Tensor],
+    rate_hz: float | None,
+    classes: Mapping[str, Sequence[int]],
+) -> xr.DataArray:
+    """The category that each member gives to the natural stimulus that it has to match, right or wrong.
+
+    Parameters
+    ----------
+    members
+        Models of one modality by name.
+    matched
+        Case → member → ``own`` or ``other``.
+    natural
+        ``own`` and ``other`` → stimuli (stimulus, …signal), in the first member's size or rate. They are judged as they
+        would be exported.
+    rate_hz
+        Sampling rate of these sounds; None for images.
+    classes
+        Category → class indices.
+
+    Returns
+    -------
+    xarray.DataArray
+        (stimulus, case, member), text.
+    """
+    as_exported = MODALITIES[next(iter(members.values())).modality].as_exported
+    exported = {which: as_exported(stimuli.cpu().numpy()) for which, stimuli in natural.items()}
+    given = {
+        name: {which: recognize(model, shown, rate_hz, classes) for which, shown in exported.items()}
+        for name, model in members.items()
+    }
+    by_case = [[given[name][which] for name, which in of_case.items()] for of_case in matched.values()]
+    return xr.DataArray(np.moveaxis(np.array(by_case), -1, 0), dims=("stimulus", "case", "member"))
 
 
 def case_metamers(
@@ -81,6 +119,7 @@ def case_metamers(
     label: str = "",
     progress: Progress = NOTHING_KEPT,
     part: str = "",
+    seed: int = 0,
 ) -> xr.Dataset:
     """Metamers of one case at one depth, and how well each member is matched.
 
@@ -98,7 +137,7 @@ def case_metamers(
         Category → class indices.
     rate_hz
         Sampling rate of these sounds; None of pictures.
-    procedure, settings, label, progress, part
+    procedure, settings, label, progress, part, seed
         As ``metamers.synthesize.synthesize`` takes them.
 
     Returns
@@ -119,7 +158,7 @@ def case_metamers(
         Goal(model, stages[name], check_stage(model, stages[name], fits[name](natural[matched[name]])), fits[name])
         for name, model in members.items()
     ]
-    metamers, loss = reach(goals, start, procedure, settings, label, progress, part)
+    metamers, loss = optimize(goals, start, procedure, settings, label, progress, part, seed)
     modality = MODALITIES[goals[0].model.modality]
     signal = metamers.cpu().numpy()
     exported = modality.as_exported(signal)

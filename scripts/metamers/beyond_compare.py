@@ -1,8 +1,9 @@
 """What metamers past the study tell: whom those of several models convince, whom controversial ones, and where from.
 
 Judges are recognition models that have no part in what they judge. Only accepted metamers count: for every model that
-had to be matched the match lies above its whole null distribution, and the category is that of the stimulus that it
-had to match. Everything here works on Datasets, of ``metamers.beyond`` and of the run.
+had to be matched the deciding measures of match are at least the largest of the null distribution, and the model gives
+the metamer the category that it gives the stimulus that it had to match (``metamers.null``). Everything here works on
+Datasets, of ``metamers.beyond`` and of the run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,21 +15,23 @@ from metamers.beyond_plan import NOISE, TOGETHER
 from metamers.compare import mean_correct
 from metamers.contrasts import bootstrap_mean
 from metamers.names import NATURAL
-from metamers.null import ROUNDING
+from metamers.null import above_null
 
 BY_STIMULUS = ("stimulus", "case", "depth")
 
 
-def acceptance(made: xr.Dataset, nulls: Mapping[str, xr.Dataset]) -> xr.Dataset:
+def acceptance(made: xr.Dataset, nulls: Mapping[str, xr.Dataset], measures: Sequence[str]) -> xr.Dataset:
     """Which metamers are accepted by all their members.
 
     Parameters
     ----------
     made
-        A set: what ``metamers.beyond.case_metamers`` gives by case and depth, with ``member_stage`` (member, depth),
-        ``matches_other`` (case, member), ``category`` and ``other_category``.
+        A set: what ``metamers.beyond.case_metamers`` gives by case and depth, with ``member_stage`` (member, depth) and
+        ``natural_category`` (stimulus, case, member), what the member calls the stimulus that it has to match.
     nulls
-        Member → ``spearman_rho`` (stage, pair).
+        Member → (stage, measure) → ``largest``, ``undefined_pairs``.
+    measures
+        Those that decide, as ``metamers.null.accept`` takes them.
 
     Returns
     -------
@@ -36,23 +39,30 @@ def acceptance(made: xr.Dataset, nulls: Mapping[str, xr.Dataset]) -> xr.Dataset:
         (stimulus, case, depth, member) → ``above_null``, ``category_preserved``; (stimulus, case, depth) →
         ``accepted``: both, for every member.
     """
-    highest = xr.DataArray(
-        [
-            [float(nulls[str(member)]["spearman_rho"].sel(stage=stage).max()) for stage in stages]
-            for member, stages in zip(
-                made["member"].values, made["member_stage"].transpose("member", "depth").values, strict=True
+    dims = (*BY_STIMULUS, "member")
+    preserved = (made["predicted_category"] == made["natural_category"]).transpose(*dims)
+    values = made[list(measures)].to_array("measure").transpose("measure", *dims)
+    above = np.empty(preserved.shape, dtype=bool)
+    for depth in range(made.sizes["depth"]):
+        for place, member in enumerate(map(str, made["member"].values)):
+            stage = str(made["member_stage"].isel(member=place, depth=depth).values)
+            which = {"depth": depth, "member": place}
+            of_member = values.isel(which).values
+            null = nulls[member][["largest", "undefined_pairs"]].sel(stage=stage, measure=list(measures))
+            found, _ = above_null(
+                of_member.reshape(len(measures), -1),
+                null["largest"].values,
+                null["undefined_pairs"].values > 0,
+                preserved.isel(which).values.ravel(),
             )
-        ],
-        dims=("member", "depth"),
-    )
-    wanted = xr.where(made["matches_other"].astype(bool), made["other_category"], made["category"])
-    found = xr.Dataset(
+            above[:, :, depth, place] = found.reshape(of_member.shape[1:])
+    return xr.Dataset(
         {
-            "above_null": made["spearman_rho"] > highest + ROUNDING,
-            "category_preserved": made["predicted_category"] == wanted,
+            "above_null": (dims, above),
+            "category_preserved": preserved,
+            "accepted": (BY_STIMULUS, (above & preserved.values).all(axis=-1)),
         }
-    ).transpose(*BY_STIMULUS, "member")
-    return found.assign(accepted=(found["above_null"] & found["category_preserved"]).all("member"))
+    )
 
 
 def answered(recognition: xr.Dataset, which: str, dims: Sequence[str]) -> np.ndarray:
@@ -103,8 +113,8 @@ def intervals(name: str, values: np.ndarray, counted: np.ndarray, bootstrap: int
 
 def ensemble(
     made: xr.Dataset,
+    accepted: xr.DataArray,
     recognition: xr.Dataset,
-    nulls: Mapping[str, xr.Dataset],
     run: Mapping[str, Sequence[xr.Dataset]],
     run_acceptance: Mapping[str, xr.Dataset],
     bootstrap: int,
@@ -116,8 +126,10 @@ def ensemble(
 
     Parameters
     ----------
-    made, nulls
-        As ``acceptance`` takes them.
+    made
+        As ``acceptance`` takes it.
+    accepted
+        Its metamers that are accepted, (stimulus, case, depth).
     recognition
         ``answer`` (recognition_model, stimulus, case, depth) of the judges.
     run
@@ -140,13 +152,13 @@ def ensemble(
     stages = made["member_stage"].transpose("member", "depth").values
     dims = ("depth", "stimulus")
     together = answered(recognition.sel(case=TOGETHER), "category", dims)
-    accepted_together = acceptance(made, nulls)["accepted"].sel(case=TOGETHER).transpose(*dims).values
+    accepted_together = accepted.sel(case=TOGETHER).transpose(*dims).values
     of_each = [
         of_run(run[member], run_acceptance[member]["accepted"], of_member, stimuli)
         for member, of_member in zip(members, stages, strict=True)
     ]
-    correct, accepted = (np.stack(one) for one in zip(*of_each, (together, accepted_together), strict=True))
-    counted = accepted.all(axis=0)
+    correct, kept = (np.stack(one) for one in zip(*of_each, (together, accepted_together), strict=True))
+    counted = kept.all(axis=0)
     apart = intervals("difference", (correct[-1] - correct[:-1]).swapaxes(0, 1), counted[:, None], bootstrap, seed)
     errors = made["normalized_error"].sel(case=TOGETHER)
     natural = mean_correct(run[members[0]]).isel(seed=0).sel(stage=NATURAL, stimulus=stimuli)
@@ -154,7 +166,7 @@ def ensemble(
     return xr.Dataset(
         {
             "recognized": (each, correct),
-            "accepted": (each, accepted),
+            "accepted": (each, kept),
             "proportion_correct": (by_depth, mean_of(correct, counted)),
             "n": ("depth", counted.sum(axis=-1)),
             "natural_recognized": ("stimulus", natural.values),
@@ -176,14 +188,16 @@ def ensemble(
 
 
 def controversial(
-    made: xr.Dataset, recognition: xr.Dataset, nulls: Mapping[str, xr.Dataset], bootstrap: int, seed: int
+    made: xr.Dataset, accepted: xr.DataArray, recognition: xr.Dataset, bootstrap: int, seed: int
 ) -> xr.Dataset:
     """With whom do judges side: with the models that see the stimulus, or with the one that sees another?
 
     Parameters
     ----------
-    made, nulls
-        As ``acceptance`` takes them; a case is the member that matches another stimulus.
+    made
+        As ``acceptance`` takes it; a case is the member that matches another stimulus.
+    accepted
+        Its metamers that are accepted, (stimulus, case, depth).
     recognition
         ``answer`` (recognition_model, stimulus, case, depth) of the judges.
     bootstrap, seed
@@ -200,20 +214,20 @@ def controversial(
     """
     dims = ("case", "depth", "stimulus")
     own, other = (answered(recognition, which, dims) for which in ("category", "other_category"))
-    accepted = acceptance(made, nulls)["accepted"].transpose(*dims).values
+    kept = accepted.transpose(*dims).values
     errors = made[["normalized_error", "other_error"]].transpose("case", "depth", "member", "stimulus")
     errors["member_stage"] = made["member_stage"].transpose("member", "depth")
     return errors.assign(
         {
             "answered_own": (dims, own),
             "answered_other": (dims, other),
-            "accepted": (dims, accepted),
-            "proportion_own": (dims[:2], mean_of(own, accepted)),
-            "proportion_other": (dims[:2], mean_of(other, accepted)),
-            "n": (dims[:2], accepted.sum(axis=-1)),
+            "accepted": (dims, kept),
+            "proportion_own": (dims[:2], mean_of(own, kept)),
+            "proportion_other": (dims[:2], mean_of(other, kept)),
+            "n": (dims[:2], kept.sum(axis=-1)),
             **{
                 name: (dims[:2], values)
-                for name, values in intervals("preference", own - other, accepted, bootstrap, seed).items()
+                for name, values in intervals("preference", own - other, kept, bootstrap, seed).items()
             },
         }
     )
@@ -221,8 +235,8 @@ def controversial(
 
 def starts(
     made: Mapping[str, xr.Dataset],
+    accepted: Mapping[str, xr.DataArray],
     recognition: Mapping[str, xr.Dataset],
-    nulls: Mapping[str, xr.Dataset],
     run: Mapping[str, Sequence[xr.Dataset]],
     run_acceptance: Mapping[str, xr.Dataset],
 ) -> xr.Dataset:
@@ -230,11 +244,10 @@ def starts(
 
     Parameters
     ----------
-    made, recognition
-        Generation model → its set, whose cases are kinds of start, and the judges' ``answer`` (recognition_model,
-        stimulus, case, depth). All with the same stimuli, cases and depths.
-    nulls
-        Generation model → ``spearman_rho`` (stage, pair).
+    made, accepted, recognition
+        Generation model → its set, whose cases are kinds of start; its metamers that are accepted, (stimulus, case,
+        depth); and the judges' ``answer`` (recognition_model, stimulus, case, depth). All with the same stimuli, cases
+        and depths.
     run, run_acceptance
         Generation model → of each of these judges the run's ``answer``, ``correct`` (stage, stimulus, seed); the run's
         ``accepted``.
@@ -257,7 +270,7 @@ def starts(
         said = said.sel(stage=list(stages), stimulus=stimuli).transpose("judge", "stage", "stimulus").values
         cases = ("case", *dims[1:])
         # The run's own first, then from other starts.
-        recognized, other, accepted = (
+        recognized, other, kept = (
             np.concatenate([first[None], rest])
             for first, rest in (
                 (noise[0], answered(recognition[name], "category", cases)),
@@ -265,7 +278,7 @@ def starts(
                     (said == own["other_category"].values).mean(axis=0),
                     answered(recognition[name], "other_category", cases),
                 ),
-                (noise[1], acceptance(own, nulls)["accepted"].transpose(*cases).values),
+                (noise[1], accepted[name].transpose(*cases).values),
             )
         )
         found.append(
@@ -273,10 +286,10 @@ def starts(
                 {
                     "recognized": (dims, recognized),
                     "answered_other": (dims, other),
-                    "accepted": (dims, accepted),
-                    "proportion_correct": (dims[:2], mean_of(recognized, accepted)),
-                    "proportion_other": (dims[:2], mean_of(other, accepted)),
-                    "n": (dims[:2], accepted.sum(axis=-1)),
+                    "accepted": (dims, kept),
+                    "proportion_correct": (dims[:2], mean_of(recognized, kept)),
+                    "proportion_other": (dims[:2], mean_of(other, kept)),
+                    "n": (dims[:2], kept.sum(axis=-1)),
                 },
                 coords={
                     "start": [NOISE, *own["case"].values],

@@ -19,7 +19,7 @@ from metamers.beyond_figures import (
     starts_figure,
 )
 from metamers.beyond_plan import NOISE
-from metamers.images import eight_bit
+from metamers.images import eight_bit, three_channels
 from metamers.pages import data_uri
 from metamers.report_tables import ABSENT, Table, number, percent, significant
 from metamers.sounds import sixteen_bit
@@ -132,8 +132,8 @@ def invariance_table(left_free: Mapping[str, xr.Dataset]) -> Table:
 
 
 def picture(values: np.ndarray) -> str:
-    """A picture (channel, row, column), 0 to 1, as the data URI of a JPEG of at most ``SIDE`` pixels a side."""
-    image = Image.fromarray(eight_bit(values).transpose(1, 2, 0))
+    """An image (3 or 1 channels, row, column), 0 to 1, as the data URI of a JPEG of at most ``SIDE`` pixels a side."""
+    image = Image.fromarray(three_channels(eight_bit(values)).transpose(1, 2, 0))
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     image.save(stream, format="JPEG", quality=JPEG_QUALITY, subsampling=0)

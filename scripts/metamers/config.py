@@ -70,6 +70,26 @@ def _stimuli(
     return stimuli
 
 
+def _null_datasets(config: Mapping[str, Any], stimuli: Iterable[str], datasets: Mapping[str, dict]) -> dict[str, str]:
+    """Modality → dataset whose pairs make the null distribution: the run's own, or that of ``null.dataset``."""
+    found = {datasets[name]["modality"]: name for name in stimuli}
+    for modality, name in config["null"]["dataset"].items():
+        key = f"null.dataset.{modality}"
+        if name is None:
+            continue
+        if name not in datasets:
+            raise unknown_name("dataset", name, datasets, key)
+        if datasets[name]["modality"] != modality:
+            raise ConfigurationError(f"{key}: {name!r} is of modality {datasets[name]['modality']!r}")
+        if modality not in found:  # the run has no model of it
+            continue
+        number = sum(row["split"] == "test" for row in stimulus_table(name, datasets[name]))
+        if number < 2:
+            raise ConfigurationError(f"{key}: {name!r} has {number} stimuli of split test; pairs need two at least")
+        found[modality] = name
+    return found
+
+
 def _check_contrasts(
     config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, dict]
 ) -> None:
@@ -230,16 +250,16 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``models``, ``datasets``, ``archives``: the registries (a dataset's ``categories`` is always a path,
-        and a model's ``weights.besides`` always has one); ``experiments``, ``judges``, ``brains``, ``comparisons``,
-        ``stage_effects``, ``human_files``: what ``read_experiments`` gives (the last is its ``source``);
-        ``shown``: modality → generation model → stages that people are shown; ``people``: name → ``modality`` and the
-        folder of their ``answers``; ``own_comparisons``, ``own_stage_effects``: what is tested of these people;
-        ``human_data``: as configured; ``generation_models``: name → stages in order; ``recognition_models``: names;
-        ``stimuli``: dataset → rows of its table that metamers are made of;
-        ``dataset_of``: model → dataset of its modality; ``training``: model → how it is trained, for those that are;
-        ``benchmark``: model → stages at which its synthesis is timed; ``beyond``: ``sets`` of metamers past the study
-        (``metamers.beyond_plan.sets_of``), and their ``judges``, modality → recognition models;
+        ``models``, ``datasets``, ``archives``: the registries (a dataset's ``categories`` is always a path, and a
+        model's ``weights.besides`` always has one); ``experiments``, ``judges``, ``brains``, ``comparisons``,
+        ``stage_effects``, ``human_files``: what ``read_experiments`` gives (the last is its ``source``); ``shown``:
+        modality → generation model → stages that people are shown; ``people``: name → ``modality`` and the folder of
+        their ``answers``; ``own_comparisons``, ``own_stage_effects``: what is tested of these people; ``human_data``:
+        as configured; ``generation_models``: name → stages in order; ``recognition_models``: names; ``stimuli``:
+        dataset → rows of its table that metamers are made of; ``null_dataset_of``: modality → dataset whose pairs make
+        the null distribution; ``dataset_of``: model → dataset of its modality; ``training``: model → how it is trained,
+        for those that are; ``benchmark``: model → stages at which its synthesis is timed; ``beyond``: ``sets`` of
+        metamers past the study (``metamers.beyond_plan.sets_of``), and their ``judges``, modality → recognition models;
         ``analyses``: ``vulnerability``, ``brain`` and ``similarity``, each with its ``models`` (none where it is left
         out) and those that must be ``built`` for it; ``brain`` also with ``dataset`` (in ``shown`` a list of it, or of
         nothing), ``responses`` (a file or None) and ``simulated`` (or None).
@@ -277,7 +297,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         check_training(name, models, datasets)
     stimuli = _stimuli(config, dict.fromkeys(models[name]["modality"] for name in used), datasets)
     read = [models[name]["weights"]["train"]["dataset"] for name in trained]
-    for name in dict.fromkeys([*stimuli, *read, *analyses["brain"]["shown"]]):
+    null_dataset_of = _null_datasets(config, stimuli, datasets)
+    for name in dict.fromkeys([*stimuli, *null_dataset_of.values(), *read, *analyses["brain"]["shown"]]):
         check_files_of_dataset(name, datasets[name])
     _check_procedure(config, stimuli, datasets)
     of_modality = {datasets[dataset]["modality"]: dataset for dataset in stimuli}
@@ -315,6 +336,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         "generation_models": generation_models,
         "recognition_models": config["recognition_models"],
         "stimuli": stimuli,
+        "null_dataset_of": null_dataset_of,
         "dataset_of": dataset_of,
         "analyses": analyses,
         "benchmark": _benchmark(config, generation_models, models),
@@ -340,7 +362,8 @@ def collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
         if items := [item for item in parts if item]:
             found[collection] = items
     trained_on = [how["dataset"] for how in setup["training"].values()]
-    for dataset in dict.fromkeys([*setup["stimuli"], *trained_on, *setup["analyses"]["brain"]["shown"]]):
+    used = [*setup["stimuli"], *setup["null_dataset_of"].values(), *trained_on, *setup["analyses"]["brain"]["shown"]]
+    for dataset in dict.fromkeys(used):
         entry = setup["datasets"][dataset]
         files = entry.get("files", {})
         if "package" in files:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 MEASURES = ("normalized_error", "pearson_r", "spearman_rho", "snr_db")
+ROUNDING = 1e-12
 
 
 def mean_ranks(values: np.ndarray) -> np.ndarray:
@@ -17,12 +18,17 @@ def mean_ranks(values: np.ndarray) -> np.ndarray:
     return pd.Series(values).rank().to_numpy()
 
 
+def as_correlation(values: np.ndarray | float) -> np.ndarray:
+    """Correlations, ±1 where they are within ``ROUNDING`` of it, so that perfect ones compare equal."""
+    return np.where(np.abs(values) > 1 - ROUNDING, np.sign(values), values)
+
+
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     a = a - a.mean()
     b = b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))
     # Of a constant the correlation is not defined.
-    return float(a @ b / norm) if norm > 0 else np.nan
+    return float(as_correlation(a @ b / norm)) if norm > 0 else np.nan
 
 
 def match(natural: np.ndarray, other: np.ndarray) -> dict[str, float]:

@@ -21,7 +21,7 @@ from metamers.report_people import people_context, without_people
 from metamers.report_points import TITLES as MEASURE_TITLES
 from metamers.report_power import power_context
 from metamers.report_provenance import as_yaml
-from metamers.report_tables import anova_table, match_table, recognizability_table, relation_table
+from metamers.report_tables import anova_table, match_table, null_table, recognizability_table, relation_table
 from metamers.report_training import attacked_places, training_table
 from metamers.report_vulnerability import vulnerability_table
 
@@ -173,10 +173,31 @@ def modality_result(
     }
 
 
+def undecided_stages(acceptance: xr.Dataset) -> list[str]:
+    """Stages at which a measure that decides at another stage does not."""
+    chosen = acceptance["decides"].any("stage")
+    stages = acceptance["stage"].values[(chosen & ~acceptance["decides"]).any("measure").values]
+    return list(map(str, stages))
+
+
+def null_context(null: xr.Dataset, acceptance: xr.Dataset) -> dict[str, Any]:
+    """The null distribution of one generation model: its table, numbers of pairs and stimuli, and what these mean."""
+    return {
+        "table": null_table(acceptance),
+        "undecided": undecided_stages(acceptance),
+        "stimuli": int(null["paired_stimuli"]),
+        "pairs": int(null["distinct_pairs"].max()),
+        "fewest_pairs": int(null["distinct_pairs"].min()),
+        "chance": float(null["chance_of_acceptance"].max()),
+        "largest_chance": float(null["largest_chance_of_acceptance"].max()),
+    }
+
+
 def model_context(
     name: str,
     entry: Mapping[str, Any],
     acceptance: xr.Dataset,
+    null: xr.Dataset,
     recognition: Mapping[str, xr.Dataset],
     recognizable: xr.Dataset,
     predicted: xr.Dataset,
@@ -189,7 +210,7 @@ def model_context(
         The generation model.
     entry
         Its ``modality`` and ``categories``, the number of categories that an observer chooses among.
-    acceptance, recognition, recognizable, predicted
+    acceptance, null, recognition, recognizable, predicted
         The run's Datasets; ``recognition`` by recognition model.
     """
     others = by_others(recognition, acceptance["accepted"], name)
@@ -200,6 +221,7 @@ def model_context(
         "seeds": acceptance.sizes["seed"],
         "summary": summary(name, acceptance, others, recognizable, predicted),
         "match": match_table(acceptance),
+        "null": null_context(null, acceptance),
         "recognizability": recognizability_table(name, recognizable, others, predicted),
         "others": others,
     }

@@ -80,6 +80,13 @@ def answers(recognition: Mapping[str, xr.Dataset], stages: list[str]) -> tuple[l
     }
 
 
+def null_quantiles(null: xr.Dataset, measure: str) -> np.ndarray:
+    """``QUANTILES`` of a measure's null distribution, (stage, quantile); the last one is the largest of all pairs."""
+    found = null[measure].quantile(QUANTILES, "pair").transpose("stage", ...).values
+    found[:, -1] = null["largest"].sel(measure=measure)
+    return found
+
+
 def browser_data(
     name: str, modality: str, acceptance: xr.Dataset, recognition: Mapping[str, xr.Dataset], null: xr.Dataset
 ) -> dict[str, Any]:
@@ -96,7 +103,7 @@ def browser_data(
     recognition
         Recognition model → ``answer`` (stage, stimulus, seed), stage ``natural`` first.
     null
-        (stage, pair) → ``pearson_r``, ``spearman_rho``, ``snr_db``.
+        (stage, pair) → ``pearson_r``, ``spearman_rho``, ``snr_db``; (stage, measure) → ``largest``.
 
     Returns
     -------
@@ -125,8 +132,6 @@ def browser_data(
         "categories": categories,
         "answers": answered,
         "null": {
-            measure: rounded(null[measure].sel(stage=stages).quantile(QUANTILES, "pair").transpose("stage", ...).values)
-            for measure in MEASURES
-            if measure in null
+            measure: rounded(null_quantiles(null.sel(stage=stages), measure)) for measure in MEASURES if measure in null
         },
     }

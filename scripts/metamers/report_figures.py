@@ -49,6 +49,11 @@ PEOPLE_LINES = ("-.", (0, (1, 1)))  # over relative depth
 ARCHITECTURES = {"vision": (), "audio": ("CochCNN9", "CochResNet50")}
 PUBLISHED_NOUNS = {"vision": "images", "audio": "words"}
 LOSS_POINTS = 120  # of a loss curve; more cannot be seen
+MATCH_NAMES = {
+    "spearman_rho": "Spearman ρ",
+    "pearson_r": "Pearson r",
+    "snr_db": "Signal-to-noise ratio (dB)",
+}
 NAMES = {"pearson_r2": "R²", "spearman_rho": "ρ", "kendall_tau": "τ"}
 
 
@@ -243,44 +248,69 @@ def recognizability_figure(
 
 @styled
 def null_figure(null: xr.Dataset, acceptance: xr.Dataset) -> Figure:
-    """Match of one model's metamers at each stage, beside the null distribution between different natural stimuli.
+    """Match of one model's metamers at each stage, beside the null distribution, a panel for each measure.
 
     Parameters
     ----------
     null
-        (stage, pair) → ``spearman_rho``.
+        (stage, pair) → ``spearman_rho``, ``pearson_r``, ``snr_db``; ``distinct_pairs``.
     acceptance
-        (stage, stimulus, seed) → ``accepted``, ``above_null``, ``spearman_rho``.
+        (stage, stimulus, seed) → ``accepted``, ``category_preserved`` and the measures; (stage, measure) → ``largest``,
+        ``decides``.
     """
     stages = list(map(str, null["stage"].values))
-    accepted = acceptance["accepted"].sel(stage=stages)
-    counts = [f"{int(of_stage.sum())} of {of_stage.size}" for of_stage in accepted]
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    axes = figure.add_subplot()
-    _stage_axis(axes, stages, counts)
-    lowest = np.nanmin([null["spearman_rho"].min(), acceptance["spearman_rho"].min(), 0])
-    bins = np.linspace(np.floor(lowest * 10) / 10, 1, 51)
+    figure = Figure(figsize=(10, 11), layout="constrained")
+    panels = figure.subplots(len(MATCH_NAMES), 1)
+    for axes, (measure, title) in zip(panels, MATCH_NAMES.items(), strict=True):
+        of_measure = acceptance.sel(measure=measure, stage=stages)
+        below = [f"{int(refused)} below" for refused in of_measure["refused"]]
+        _stage_axis(axes, stages, below)
+        _null_panel(axes, measure, null, of_measure)
+        axes.set(ylabel=title)
+        if not of_measure["decides"].any():
+            axes.set_title("does not decide", fontsize=9.5, loc="right")
+    panels[-1].set_xlabel("Stage (metamers below the largest value of the null distribution)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9.5)
+    return figure
+
+
+def _null_panel(axes: Axes, measure: str, null: xr.Dataset, acceptance: xr.Dataset) -> None:
+    """One measure: null distributions on the left of each stage, metamers on the right."""
+    stages = list(map(str, acceptance["stage"].values))
+    found = [np.asarray(values, float).ravel() for values in (null[measure].sel(stage=stages), acceptance[measure])]
+    finite = np.concatenate([values[np.isfinite(values)] for values in found] or [np.zeros(1)])
+    ends = (min(finite.min(), 0), max(finite.max(), 1)) if len(finite) else (0, 1)
+    bins = np.linspace(*ends, 51)
     kinds = {
         "accepted metamer": ("o", BLUE, lambda a: a["accepted"]),
-        "rejected: match not above the criterion": ("o", "white", lambda a: ~a["above_null"]),
-        "rejected: category not preserved": ("s", "white", lambda a: a["above_null"] & ~a["accepted"]),
+        "rejected: this measure is below the null’s largest": ("v", "white", lambda a: a[measure] < a["largest"]),
+        "rejected: another measure is below its largest": (
+            "o",
+            "white",
+            lambda a: ~a["above_null"] & (a[measure] >= a["largest"]),
+        ),
+        "rejected: another category than the natural stimulus": (
+            *("s", "white"),
+            lambda a: a["above_null"] & ~a["accepted"] & ~(a[measure] < a["largest"]),
+        ),
     }
     for x, stage in enumerate(stages):
-        values = null["spearman_rho"].sel(stage=stage).values
-        values = values[np.isfinite(values)]
-        density = np.histogram(values, bins)[0].astype(float)
+        values = null[measure].sel(stage=stage).values
+        density = np.histogram(values[np.isfinite(values)], bins)[0].astype(float)
         wide = np.repeat(0.42 * density / max(density.max(), 1), 2)
         edges = np.repeat(bins, 2)[1:-1]
-        label = f"null distribution: {null.sizes['pair']} pairs of different natural stimuli" if x == 0 else None
+        label = f"null distribution: {int(null['distinct_pairs'].max()):,} pairs of natural stimuli" if x == 0 else None
         axes.fill_betweenx(edges, x - wide, x, color="#b9bfc7", linewidth=0, label=label, zorder=2)
-        if len(values):
-            label = "criterion: the highest of the null distribution" if x == 0 else None
-            axes.plot([x - 0.45, x + 0.45], [values.max()] * 2, "--", color=INK, linewidth=1.2, label=label, zorder=3)
         of_stage = acceptance.sel(stage=stage)
-        rho = of_stage["spearman_rho"].values.ravel()
-        spread = x + 0.08 + 0.32 * (np.arange(len(rho)) + 0.5) / max(len(rho), 1)
+        largest = float(of_stage["largest"])
+        if np.isfinite(largest):
+            label = "criterion: the largest value of the null distribution" if x == 0 else None
+            axes.plot([x - 0.45, x + 0.45], [largest] * 2, "--", color=INK, linewidth=1.2, label=label, zorder=3)
+        match = of_stage[measure].values.ravel()
+        spread = x + 0.08 + 0.32 * (np.arange(len(match)) + 0.5) / max(len(match), 1)
         for name, (marker, fill, chosen) in kinds.items():
-            which = chosen(of_stage).values.ravel() & np.isfinite(rho)
+            which = chosen(of_stage).values.ravel() & np.isfinite(match)
             style = {
                 "linestyle": "none",
                 "marker": marker,
@@ -288,10 +318,9 @@ def null_figure(null: xr.Dataset, acceptance: xr.Dataset) -> Figure:
                 "markerfacecolor": fill,
                 "zorder": 4,
             }
-            axes.plot(spread[which], rho[which], **style, markersize=5.5, label=name if x == 0 else None)
-    axes.set(ylim=(bins[0], 1.05), ylabel="Spearman ρ of activations", xlabel="Stage (accepted metamers of all)")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=9.5)
-    return figure
+            axes.plot(spread[which], match[which], **style, markersize=5.5, label=name if x == 0 else None)
+    margin = 0.05 * (bins[-1] - bins[0])
+    axes.set_ylim(bins[0] - margin, bins[-1] + margin)
 
 
 @styled

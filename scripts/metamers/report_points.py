@@ -21,7 +21,7 @@ Point = dict[str, Any]
 OTHERS, ITSELF, PEOPLE = "the other models, mean", "the model itself", "people, predicted"
 PEOPLE_KIND = "this run: prediction, nobody asked"
 NATURAL_DEPTH = -0.2  # where natural stimuli stand, before the first stage
-# The first is what is shown first: that by which metamers are accepted.
+# The first is what is shown first.
 TITLES = {
     "spearman_rho": "Spearman ρ",
     "pearson_r": "Pearson r",
@@ -101,7 +101,9 @@ def match_points(
                 low, value, high = quantiles(values, (0.25, 0.5, 0.75))
                 if not np.isfinite(value):
                     continue
-                ends = quantiles(null[measure].values if measure in null else np.empty(0), (0, 1))
+                ends = (np.nan, np.nan)
+                if measure in null:
+                    ends = quantiles(null[measure].values, (0,))[0], float(null["largest"].sel(measure=measure))
                 points.append(
                     {
                         "model": model,

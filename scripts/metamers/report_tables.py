@@ -13,6 +13,7 @@ from metamers.humans import own_stages
 from metamers.names import NATURAL
 
 ABSENT = "–"
+NULL_DIGITS = {"spearman_rho": 3, "pearson_r": 3, "snr_db": 1}
 
 Table = dict[str, Any]
 
@@ -51,8 +52,26 @@ def match_table(acceptance: xr.Dataset) -> Table:
                 number(float(of_stage["snr_db"].median()), 1),
             ]
         )
-    head = ["Stage", "Accepted", "Match above null", "Category kept", "Normalized error", "Pearson r", "Spearman ρ"]
+    head = ["Stage", "Accepted", "Match passes", "Category kept", "Normalized error", "Pearson r", "Spearman ρ"]
     return {"head": [*head, "Signal-to-noise ratio (dB)"], "rows": rows}
+
+
+def null_table(acceptance: xr.Dataset) -> Table:
+    """Each measure against the null distribution at each stage: its largest value, and how many metamers lie below."""
+    rows = []
+    for stage in map(str, acceptance["stage"].values):
+        of_stage = acceptance.sel(stage=stage)
+        row = [stage]
+        for measure, digits in NULL_DIGITS.items():
+            one = of_stage.sel(measure=measure)
+            refused = str(int(one["refused"]))
+            row += [
+                number(float(one["largest"]), digits),
+                refused if one["decides"] else f"{refused} (does not decide)",
+            ]
+        rows.append(row)
+    columns = ["largest ρ", "below it", "largest r", "below it", "largest signal-to-noise ratio (dB)", "below it"]
+    return {"head": ["Stage", *columns], "rows": rows}
 
 
 def recognizability_table(

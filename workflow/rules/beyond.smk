@@ -129,6 +129,7 @@ rule beyond_ensemble:
         f"{BENCHMARKS}/beyond_ensemble/{{beyond_modality}}.tsv"
     params:
         code=code("beyond_ensemble"),
+        measures=config["acceptance"]["measures"],
         members=lambda wildcards: list(SETS[f"ensemble_{wildcards.beyond_modality}"]["members"]),
         judges=lambda wildcards: BEYOND_JUDGES[wildcards.beyond_modality],
         bootstrap=config["comparison"]["bootstrap"],
@@ -158,6 +159,7 @@ rule beyond_controversial:
         f"{BENCHMARKS}/beyond_controversial/{{beyond_modality}}.tsv"
     params:
         code=code("beyond_controversial"),
+        measures=config["acceptance"]["measures"],
         members=lambda wildcards: list(SETS[f"controversial_{wildcards.beyond_modality}"]["members"]),
         judges=lambda wildcards: BEYOND_JUDGES[wildcards.beyond_modality],
         bootstrap=config["comparison"]["bootstrap"],
@@ -197,6 +199,7 @@ rule beyond_starts:
         f"{BENCHMARKS}/beyond_starts/{{beyond_modality}}.tsv"
     params:
         code=code("beyond_starts"),
+        measures=config["acceptance"]["measures"],
         models=lambda wildcards: STARTED[wildcards.beyond_modality],
         judges=lambda wildcards: BEYOND_JUDGES[wildcards.beyond_modality],
     threads: 1

@@ -43,7 +43,8 @@ def needed(collection):
     if kind in ("experiments", "judges", "published"):
         return setup["human_data"] == "participants"
     trained_on = [how["dataset"] for how in setup["training"].values()]
-    shown = [*setup["dataset_of"].values(), *trained_on, *setup["analyses"]["brain"]["shown"]]
+    shown = [*setup["dataset_of"].values(), *setup["null_dataset_of"].values(), *trained_on]
+    shown += setup["analyses"]["brain"]["shown"]
     return kind != "datasets" or name in shown
 
 
@@ -250,6 +251,11 @@ def voices_differ(dataset):
 def stimuli_of(model):
     """The natural stimuli that a model is shown."""
     return f"{RESULTS}/stimuli/{setup['dataset_of'][model]}.nc"
+
+
+def null_stimuli_of(model):
+    """The natural stimuli whose pairs make a model's null distribution."""
+    return f"{RESULTS}/stimuli/{setup['null_dataset_of'][setup['models'][model]['modality']]}.nc"
 
 
 def exported_stimuli_of(model):

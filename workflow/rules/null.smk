@@ -4,7 +4,7 @@
 rule null:
     input:
         unpack(model_files("generation_model")),
-        stimuli=lambda wildcards: stimuli_of(wildcards.generation_model),
+        stimuli=lambda wildcards: null_stimuli_of(wildcards.generation_model),
     output:
         f"{RESULTS}/nulls/{{generation_model}}.nc",
     log:
@@ -20,7 +20,7 @@ rule null:
         run_seed=config["seed"],
     threads: 1
     resources:
-        mem_mb=memory_of_model,
+        mem_mb=growing(8000),  # metamers.null.MEMORY, and what ranking and a forward pass need
         gpu=gpus(),
     conda:
         ENVIRONMENT
@@ -42,6 +42,7 @@ rule null_acceptance:
         f"{BENCHMARKS}/null_acceptance/{{generation_model}}.tsv"
     params:
         code=code("null_acceptance"),
+        measures=config["acceptance"]["measures"],
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -12,7 +12,7 @@ for group, judges in recognition_groups().items():
             models=[file for judge in judges for file in files_of_model(judge)],
             metamers=rules.synthesize_export.output,
             natural=exported_stimuli_of(judges[0]),
-            acceptance=rules.null_acceptance.output,
+            stimuli=stimuli_of(judges[0]),
             categories=choice(judges[0])["categories"],
         output:
             [f"{RESULTS}/recognition/{{generation_model}}/{judge}.nc" for judge in judges],
@@ -31,6 +31,10 @@ for group, judges in recognition_groups().items():
             metamer_rate_hz=lambda wildcards: setup["models"][wildcards.generation_model]["input"].get(
                 "sampling_rate_hz"
             ),
+            stages=lambda wildcards: setup["generation_models"][wildcards.generation_model],
+            # Those that metamers are made of.
+            stimuli=[row["stimulus"] for row in setup["stimuli"][setup["dataset_of"][judges[0]]]],
+            seeds=config["synthesis"]["seeds"],
             dataset=setup["dataset_of"][judges[0]],
             dataset_entry=choice(judges[0]),
         threads: 1
