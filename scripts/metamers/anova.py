@@ -501,7 +501,7 @@ def published_tests(
 
     References
     ----------
-    Feather et al. (2023), Methods, "Statistical tests"; the study's matlab_statistics_functions.
+    Feather et al. (2023), Methods, "Statistical tests"; matlab_statistics_functions in its repository.
     """
     made = [human_against_model(experiments, permutations, seed)]
     if comparisons:

@@ -1,7 +1,7 @@
 """Brain: how well the stages of a model predict measured responses to natural stimuli, voxel by voxel.
 
 Time-averaged activations, cross-validated ridge regression, the correction for noise, the choice of a stage, and a
-simulated brain of which the answer is known. The study's own regressions are read in ``metamers.paper_brain``.
+simulated brain of which the answer is known. The published regressions are read in ``metamers.paper_brain``.
 """
 
 import warnings
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-# Ridge parameters that leave-one-out chooses from, as in the study's analysis.
+# Ridge parameters that leave-one-out chooses from, as in the study's analysis (not verified).
 RIDGE_PARAMETERS = 10.0 ** np.arange(-40, 40)
 CHANCE = 0.05  # p of a correlation that is the least reliability by which a variance is divided
 
@@ -103,7 +103,7 @@ def least_reliability(number: int) -> float:
 
 
 def correlate(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Pearson correlation over the first axis; 0 where one does not vary, as in the study's analysis."""
+    """Pearson correlation over the first axis; 0 where one does not vary, as in the study's analysis (not verified)."""
     import scipy.stats  # here, since most who import this module do no such statistics
 
     with warnings.catch_warnings():
@@ -161,7 +161,7 @@ def ridge(train: np.ndarray, responses: np.ndarray, test: np.ndarray) -> tuple[n
     inside, outside = left[:, spanned] * lengths[spanned], (test - mean) @ directions[spanned].T
     if not spanned.any():  # features that do not vary predict the mean
         inside, outside = np.zeros((len(train), 1)), np.zeros((len(test), 1))
-    # The largest first, as in the study's analysis; the smallest can divide by 0, and are then not chosen.
+    # The largest first, as in the study's analysis (not verified). The smallest can divide by 0, and are not chosen.
     with np.errstate(divide="ignore", invalid="ignore"):
         fitted = RidgeCV(alphas=RIDGE_PARAMETERS[::-1], alpha_per_target=True, gcv_mode="eigen").fit(inside, responses)
     return fitted.predict(outside), fitted.alpha_

@@ -136,7 +136,7 @@ def _stage_effects(entries: Mapping[str, dict], experiments: Mapping[str, dict],
 
 
 def human_collections(setup: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """The study's public files: ``experiments/<experiment>``, ``judges/<modality>``, ``published/<brain data>``."""
+    """Public files of the study: ``experiments/<experiment>``, ``judges/<modality>``, ``published/<brain data>``."""
     url, table = setup["human_files"]["url"], setup["human_files"]["files"]
     hashes = {row["path"]: row["sha256"] for row in read_table(table, ["path", "sha256"])}
     paths = {

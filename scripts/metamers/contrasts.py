@@ -1,7 +1,7 @@
 """Contrasts: are the metamers of one model recognized better than those of another, stage by stage?
 
-For models of one architecture that were trained otherwise, as the study compares adversarial training with standard
-training and with random perturbations (Feather et al. 2023, Fig. 5). Both are judged by the same other models on the
+For models of one architecture with different training: Feather et al. (2023, Fig. 5) compare adversarial training with
+standard training and with random perturbations. Both are judged by the same other models on the
 same stimuli, so that differences are within stimuli.
 """
 

@@ -1,4 +1,4 @@
-"""The study's word excerpts and its vocabulary, out of its pickles, of which nothing is run.
+"""Published word excerpts and vocabulary, read from their pickles without running anything in them.
 
 The pickle of excerpts holds objects of pandas, whose classes change from version to version. None of them is made:
 what the pickle says of them is kept as it stands, and the two arrays that are wanted (labels and values) are looked up
@@ -19,7 +19,7 @@ from metamers.sounds import fit_length, labelled_sounds, resample, with_rms
 
 logger = logging.getLogger("metamers")
 
-ORDER = "Dataset_Word_Order"  # keys of the study's pickles
+ORDER = "Dataset_Word_Order"  # keys of the published pickles
 METADATA = "dataframe_metadata"
 CLIPS = "audio_clips"
 ENCODINGS = "word_to_idx"
@@ -91,12 +91,12 @@ def _read(path: Path, keys: tuple[str, ...]) -> dict:
 
 
 def read_vocabulary(path: str | Path, classes: int) -> dict[str, int]:
-    """The word of each class of the study's auditory models.
+    """The word of each class of the published auditory models.
 
     Parameters
     ----------
     path
-        The study's pickle of encodings: a dictionary with ``word_to_idx``, word → index of the class.
+        The published pickle of encodings: a dictionary with ``word_to_idx``, word → index of the class.
     classes
         How many classes the models have.
 
@@ -146,12 +146,12 @@ def _whole(value: Any, key: str) -> int:
 def excerpt_dataset(
     path: str | Path, number: int, classes: Mapping[str, list[int]], sampling_rate_hz: int, duration_s: float
 ) -> xr.Dataset:
-    """The study's excerpts, mean subtracted, of one length and at RMS 0.1 (Feather et al. 2023, Methods).
+    """The published excerpts, mean subtracted, of one length and at RMS 0.1 (Feather et al. 2023, Methods).
 
     Parameters
     ----------
     path
-        The study's pickle: ``Dataset_Word_Order``, a list of words, and for each word ``dataframe_metadata`` (a
+        The published pickle: ``Dataset_Word_Order``, a list of words, and for each word ``dataframe_metadata`` (a
         dictionary or a pandas Series with ``word``, ``word_int`` and ``sr``) and ``audio_clips`` (the first is taken).
     number
         How many excerpts there must be.

@@ -346,8 +346,8 @@ def pooled_points(groups: pd.DataFrame) -> pd.DataFrame:
     """One point per published model and stage: what people and other models make of its metamers.
 
     Participants of a model that is in several experiments are pooled: their mean and SEM follow exactly from those of
-    the experiments. As published, natural stimuli are left out, and vision leaves the input stage out as well. Models
-    that no other model judged have no point.
+    the experiments. Natural stimuli are left out, because other models' answers to them are not public, and so is
+    the input stage in vision, about which people were not asked. Models that no other model judged have no point.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The study's comparison with brains: Brain-Scores of visual models and fMRI predictions of auditory ones.
+"""The published comparison with brains: Brain-Scores of visual models and fMRI predictions of auditory ones.
 
 Reads what the study publishes of both, strictly, and sets it against people's recognition of metamers of the stage that
 predicts a brain area best. Choosing a stage on left-out participants is for ``metamers.brain``.
@@ -131,7 +131,7 @@ def against_people(
     xr.Dataset
         (generation_model, area) → ``human_mean``, ``human_sem``, ``human_n``; (area) → ``pearson_r2``,
         ``spearman_rho``, ``kendall_tau`` over models, each with ``_low`` and ``_high`` (95% bootstrap interval), and
-        ``p_bonferroni``: p of Spearman's rho times the number of areas, at most 1 (as published).
+        ``p_bonferroni``: p of Spearman's rho times the number of areas, at most 1 (as published; not verified).
 
     Raises
     ------
@@ -319,8 +319,8 @@ def fmri_predictions(entry: Mapping[str, Any], folder: str | Path) -> xr.Dataset
 def fmri_dataset(predictions: xr.Dataset, people: pd.DataFrame, bootstrap: int, seed: int) -> xr.Dataset:
     """Prediction of auditory cortex from each model's best stage, against people's recognition of its metamers.
 
-    As published: each participant's value is that at the stage that is best for the mean of the other participants; the
-    stage whose metamers count is the one chosen for most participants, of equally many the earlier one.
+    As published (not verified), each participant's value is that at the stage that is best for the mean of the other
+    participants. The stage whose metamers count is the one chosen for most participants; in a tie, the earlier one.
 
     Parameters
     ----------

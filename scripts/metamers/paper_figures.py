@@ -1,4 +1,4 @@
-"""Panels of the study's figures, drawn anew from its public data: recognizability by stage, and what goes with it.
+"""Panels of the published figures, redrawn from the public data: recognizability by stage, and what goes with it.
 
 They look like the report's figures, whose style they share: series differ by marker, fill and line as well as by
 colour.

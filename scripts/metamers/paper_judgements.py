@@ -1,4 +1,4 @@
-"""What published models make of each other's metamers, by kind of model: for the study's figure of that."""
+"""How well published models recognize each other's metamers, by kind of model: for the published figure of that."""
 
 from collections.abc import Mapping
 from typing import Any

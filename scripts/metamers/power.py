@@ -3,8 +3,9 @@
 People differ in how much they recognize at all, of one model's metamers more than of another's, and of single stages:
 three standard deviations on the scale of log odds, estimated from the published participants, after what the few
 answers of each give by chance is taken off. Experiments are then simulated with as many participants and trials as one
-asks for, and tested as the study tests them: the F of the main effect of two models that every participant judges at
-the same stages is the square of the paired t of the participants' means over stages (Methods, statistics).
+asks for, and tested by repeated-measures analysis of variance: the F of the main effect of two models that every
+participant judges at the same stages is the square of the paired t of the participants' means over stages (Methods,
+statistics).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
