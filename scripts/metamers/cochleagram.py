@@ -8,6 +8,7 @@ alone, at a lower rate, at which the downsampling filter is applied, too.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
@@ -113,7 +114,7 @@ class _ClippedPower(torch.autograd.Function):
         return gradient * (ctx.power * raised ** (ctx.power - 1)).clamp(max=ctx.clip), None, None, None
 
 
-class _FrontEnd(nn.Module):
+class _FrontEnd(nn.Module, ABC):
     """The parameters of a cochleagram, their checks, and its last step, which both computations share.
 
     Parameters
@@ -174,9 +175,9 @@ class _FrontEnd(nn.Module):
         self.channels = len(gains)
         self._prepare(gains, downsampling_filter(taps, self.factor))
 
+    @abstractmethod
     def _prepare(self, gains: np.ndarray, taps: np.ndarray) -> None:
         """Register buffers made of the filters' gains (channel, frequency) and the downsampling filter (tap,)."""
-        raise NotImplementedError
 
     def _compressed(self, envelopes: torch.Tensor) -> torch.Tensor:
         return compress(envelopes, self.power, self.offset, self.gradient_clip)
