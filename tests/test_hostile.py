@@ -5,6 +5,8 @@ import http.server
 import io
 import pickle
 import re
+import subprocess
+import tarfile
 import threading
 import time
 import tracemalloc
@@ -358,6 +360,53 @@ def test_a_checkpoint_whose_archive_is_compressed_a_thousandfold_is_refused(tmp_
     assert path.stat().st_size < 10**6
     with pytest.raises(ValueError, match="compressed"):
         read_weights(path, None, "")
+
+
+@pytest.mark.parametrize("change", ["zeros after it", "another archive after it", "another archive before it"])
+def test_a_torchscript_archive_in_disguise_is_never_compiled(tmp_path, monkeypatch, change):
+    """PyTorch knows an archive by its first bytes, Python by its last ones."""
+    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("its code would have run"))
+    script, plain = tmp_path / "script.pt", tmp_path / "plain.pt"
+    torch.jit.script(torch.nn.Linear(2, 2)).save(script)
+    torch.save({"weight": torch.ones(2)}, plain)
+    assert read_weights(plain).keys() == {"weight"}
+    parts = {
+        "zeros after it": script.read_bytes() + bytes(70_000),
+        "another archive after it": script.read_bytes() + plain.read_bytes(),
+        "another archive before it": plain.read_bytes() + script.read_bytes(),
+    }
+    (tmp_path / "x.pt").write_bytes(parts[change])
+    with contextlib.suppress(ValueError):
+        assert all(type(value) is torch.Tensor for value in read_weights(tmp_path / "x.pt").values())
+    if change == "zeros after it":
+        with pytest.raises(ValueError, match="begins as a zip archive, but has no directory"):
+            read_weights(tmp_path / "x.pt")
+
+
+def test_pytorch_s_oldest_format_is_refused_before_it_is_unpacked(tmp_path):
+    """A hard link in such a tar archive changed the mode of a file outside, and a pipe was waited for without end."""
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"x")
+    outside.chmod(0o600)
+    with tarfile.open(tmp_path / "x.pt", "w") as archive:
+        link, pipe = tarfile.TarInfo("storages"), tarfile.TarInfo("tensors")
+        link.type, link.linkname, link.mode = tarfile.LNKTYPE, str(outside), 0o777
+        pipe.type = tarfile.FIFOTYPE
+        archive.addfile(link)
+        archive.addfile(pipe)
+    with pytest.raises(ValueError, match="a tar archive, which is not read"):
+        read_weights(tmp_path / "x.pt")
+    assert outside.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_image_file_starts_no_other_program(tmp_path, monkeypatch):
+    """Pillow hands EPS to Ghostscript, whatever the file is called."""
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    monkeypatch.setattr(subprocess, "check_call", lambda *_, **__: pytest.fail("a program was started"))
+    text = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) print\nshowpage\n%%EOF\n"
+    (tmp_path / "x.png").write_text(text)
+    with pytest.raises(ValueError, match=r"x\.png: not an image that can be read; wanted PNG"):
+        images.read_image(tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

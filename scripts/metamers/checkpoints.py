@@ -7,6 +7,7 @@ becomes a placeholder, of which only the name is known. TorchScript archives are
 
 import math
 import pickle
+import tarfile
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -20,6 +21,7 @@ from metamers.pickles import StandIn, Unpickler, check_keys
 # Tensors that a traced network keeps beside its weights: of a transformer the mask of its attention, of CLIP its sizes.
 NO_WEIGHTS = ("attn_mask", "input_resolution", "context_length", "vocab_size")
 MOST_REPEATED = 2**28  # values of a tensor that repeats those of its storage
+ZIP = b"PK\x03\x04"  # by which PyTorch knows an archive
 MOST_PARTS, LONGEST_NAME = 1_000_000, 1000  # of the modules of a TorchScript archive
 
 
@@ -109,6 +111,12 @@ def read_checkpoint(path: str | Path) -> Any:
     Exception
         Of any kind, where the file is none of these or is damaged.
     """
+    with Path(path).open("rb") as stream:
+        begins_as_zip = stream.read(len(ZIP)) == ZIP
+    if begins_as_zip and not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: begins as a zip archive, but has no directory of one at its end")
+    if not begins_as_zip and tarfile.is_tarfile(path):
+        raise ValueError(f"{path}: PyTorch's format before 2017, a tar archive, which is not read; save it again")
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             packed = [one.filename for one in archive.infolist() if one.compress_type != zipfile.ZIP_STORED]
@@ -117,7 +125,25 @@ def read_checkpoint(path: str | Path) -> Any:
             # torch.load would hand such an archive to torch.jit.load, which compiles its code.
             if scripts := [name for name in archive.namelist() if name.endswith("constants.pkl")]:
                 return _state_dict(_read_torchscript(archive, scripts[0].removesuffix("constants.pkl")))
+            _check_directory(path, archive)
     return torch.load(path, map_location="cpu", pickle_module=PICKLE, weights_only=False)
+
+
+def _check_directory(path: str | Path, archive: zipfile.ZipFile) -> None:
+    """Make sure that PyTorch's reader finds the records of an archive that Python's finds.
+
+    torch.load decides by its own reader whether an archive is TorchScript's, whose code it would run.
+
+    Raises
+    ------
+    ValueError
+        When the two differ.
+    """
+    ours = {name.partition("/")[2] for name in archive.namelist() if not name.endswith("/")}
+    with torch.serialization._open_zipfile_reader(str(path)) as reader:
+        theirs = set(reader.get_all_records())
+    if differing := sorted(ours ^ theirs):
+        raise ValueError(f"{path}: two readers of zip archives find different records in it: {differing[0]}")
 
 
 def _read_torchscript(archive: zipfile.ZipFile, root: str) -> Any:

@@ -19,6 +19,7 @@ logger = logging.getLogger("metamers")
 
 CHANNELS = ("red", "green", "blue")
 LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601)
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")  # none whose reader starts other programs, as that of EPS
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -39,7 +40,7 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if getattr(image, "n_frames", 1) > 1:
                 raise ValueError(f"{path}: an animation of {image.n_frames} frames; wanted one still image")
             # Pillow reads 16-bit colour as 8-bit RGB; how the file holds it stands in its tiles.
@@ -55,7 +56,7 @@ def read_image(path: str | Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such file") from error
     except UnidentifiedImageError as error:
-        raise ValueError(f"{path}: not an image that can be read; wanted PNG, JPEG, TIFF or WebP") from error
+        raise ValueError(f"{path}: not an image that can be read; wanted PNG, JPEG, TIFF, WebP, BMP or GIF") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path}: too large to be a stimulus: {error}") from error
     except (OSError, SyntaxError) as error:  # Pillow says SyntaxError of some broken PNG files
