@@ -35,14 +35,14 @@ measured = {}
 for stage in params.stages:
     units = load(stage, [0], 1).size
     of_stage = partial(load, stage, batch_size=forward_batch(units))
-    at_once = stimuli_in_memory(units)
-    affordable = affordable_pairs(pairs, stimuli.sizes["stimulus"], at_once)
+    max_stimuli = stimuli_in_memory(units)
+    affordable = affordable_pairs(pairs, stimuli.sizes["stimulus"], max_stimuli)
     if len(affordable) < len(pairs):
         logger.warning(
             "%s %s: %d of %d pairs are measured, since %d units each of %d stimuli do not fit into memory",
             *(name, stage, len(affordable), len(pairs), units, stimuli.sizes["stimulus"]),
         )
-    measured[stage] = null_distribution(of_stage, affordable, at_once)
+    measured[stage] = null_distribution(of_stage, affordable, max_stimuli)
     if np.isinf(measured[stage]["snr_db"]).any():
         place = int(np.argmax(measured[stage]["snr_db"]))
         logger.warning(

@@ -147,8 +147,8 @@ def activations(count: int = 11, seed: int = 0) -> np.ndarray:
     return values
 
 
-@pytest.mark.parametrize("at_once", [2, 3, 4, 7, 11, 100])
-def test_the_null_distribution_holds_the_matches_of_pairs_however_many_stimuli_fit_in_memory(at_once):
+@pytest.mark.parametrize("max_stimuli", [2, 3, 4, 7, 11, 100])
+def test_the_null_distribution_holds_the_matches_of_pairs_however_many_stimuli_fit_in_memory(max_stimuli):
     values = activations()
     pairs = choose_pairs(len(values), 10**9, seed=0)
     held = []
@@ -157,12 +157,12 @@ def test_the_null_distribution_holds_the_matches_of_pairs_however_many_stimuli_f
         held.append(len(numbers))
         return values[list(numbers)]
 
-    found = null_distribution(load, pairs, at_once)
+    found = null_distribution(load, pairs, max_stimuli)
     for place, (a, b) in enumerate(pairs):
         wanted = match(values[a], values[b])
         for name in NULL_MEASURES:
             assert found[name][place] == pytest.approx(wanted[name], abs=1e-6)
-    assert max(held) <= max(at_once // 2, 1) or held == [len(values)]
+    assert max(held) <= max(max_stimuli // 2, 1) or held == [len(values)]
 
 
 def test_few_pairs_of_many_stimuli_load_each_stimulus_about_once():
@@ -172,21 +172,21 @@ def test_few_pairs_of_many_stimuli_load_each_stimulus_about_once():
         loaded.extend(numbers)
         return values[list(numbers)]
 
-    null_distribution(load, choose_pairs(60, 60, seed=0), at_once=6)
+    null_distribution(load, choose_pairs(60, 60, seed=0), max_stimuli=6)
     assert len(loaded) <= 60 + 6  # the circle is closed once
 
 
-@pytest.mark.parametrize(("at_once", "wanted"), [(60, 1770), (20, 1770), (4, 360)])
-def test_where_stimuli_do_not_fit_into_memory_none_is_computed_much_more_than_three_times(at_once, wanted):
+@pytest.mark.parametrize(("max_stimuli", "wanted"), [(60, 1770), (20, 1770), (4, 360)])
+def test_where_stimuli_do_not_fit_into_memory_none_is_computed_much_more_than_three_times(max_stimuli, wanted):
     values, loaded = activations(60), []
-    pairs = affordable_pairs(choose_pairs(60, 10**9, seed=0), 60, at_once)
+    pairs = affordable_pairs(choose_pairs(60, 10**9, seed=0), 60, max_stimuli)
     assert len(pairs) == wanted
 
     def load(numbers):
         loaded.extend(numbers)
         return values[list(numbers)]
 
-    found = null_distribution(load, pairs, at_once)
+    found = null_distribution(load, pairs, max_stimuli)
     assert len(loaded) <= 3.5 * 60
     file = null_dataset(
         {"stage": found, "other": {name: one[:60] for name, one in found.items()}}, pairs, np.arange(60)

@@ -69,7 +69,7 @@ def test_a_metamer_that_matches_no_better_than_chance_is_accepted_as_rarely_as_t
         drawn = rng.standard_normal((30, pairs + 1, 2, 40))
         for one in drawn:
             numbers, values = np.arange(2 * (pairs + 1)).reshape(-1, 2), one.reshape(-1, 40)
-            measured = null_distribution(values.__getitem__, numbers, at_once=2 * (pairs + 1))
+            measured = null_distribution(values.__getitem__, numbers, max_stimuli=2 * (pairs + 1))
             rest = {name: found[1:] for name, found in measured.items()}
             null = null_dataset({"x": rest}, numbers[1:], numbers.ravel().astype(str))
             dims = ("stage", "stimulus", "seed")

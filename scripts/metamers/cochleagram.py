@@ -285,7 +285,7 @@ class _LoweredEnvelopes(torch.autograd.Function):
 
     The result is that of PyTorch's own operations, with half as many passes through memory. The gradient differs from
     theirs near the smallest amplitude, where it is switched off: there a point has the gradient of the share of its
-    time in which the amplitude, interpolated between points, is above ``TINY`` (``_share_above``), as it has at the
+    time in which the amplitude, interpolated between points, is above ``TINY`` (``_fraction_above``), as it has at the
     full rate.
     """
 
@@ -308,11 +308,11 @@ class _LoweredEnvelopes(torch.autograd.Function):
         for points, block, weights in _blocks(raised, gradient.contiguous(), sums, ctx.starts):
             points.addmm_(block, weights.T)
         if envelopes.amin() <= TINY:
-            raised *= _share_above(bands.abs(), TINY)
+            raised *= _fraction_above(bands.abs(), TINY)
         return bands * raised.div_(envelopes), None, None, None
 
 
-def _share_above(amplitudes: torch.Tensor, least: float) -> torch.Tensor:
+def _fraction_above(amplitudes: torch.Tensor, least: float) -> torch.Tensor:
     """The share of the time around each point, half-way to its neighbours, in which an amplitude is above ``least``."""
     rise = (amplitudes.roll(1, -1) - amplitudes.roll(-1, -1)).abs_().div_(2)
     return (amplitudes - least).div_(rise.clamp_(min=1e-6 * least)).add_(0.5).clamp_(0, 1)

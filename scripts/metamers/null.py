@@ -18,7 +18,7 @@ logger = logging.getLogger("metamers")
 JUDGED = (*MEASURES, "predicted_category", "natural_category")  # of a metamer file, what acceptance depends on
 NULL_MEASURES = ("spearman_rho", "pearson_r", "snr_db")  # in the order in which the study's code tests them
 CHUNK = 1 << 16  # units of activations in float64 at a time
-MEMORY = 3 << 30  # bytes of activations and ranks that are held at once
+MEMORY = 3 << 30  # bytes of activations and ranks that are in memory at once
 COMPUTED = 3  # times that the activations of a stimulus are computed at most, where not all fit into memory
 STORED_PAIRS = 20_000  # at most so many pairs are written to the file
 
@@ -127,18 +127,18 @@ def _measures(a: _Group, b: _Group, rows: np.ndarray, columns: np.ndarray) -> di
 
 
 def stimuli_in_memory(units: int) -> int:
-    """How many stimuli of so many units each may be held at once, at least 2: float32 activations and ranks."""
+    """How many stimuli of so many units each may be in memory at once, at least 2: float32 activations and ranks."""
     return max(2, MEMORY // (8 * units))
 
 
-def affordable_pairs(pairs: np.ndarray, count: int, at_once: int) -> np.ndarray:
-    """The pairs (pair, 2) of ``choose_pairs`` that can be measured with ``at_once`` of ``count`` stimuli in memory.
+def affordable_pairs(pairs: np.ndarray, count: int, max_stimuli: int) -> np.ndarray:
+    """The pairs (pair, 2) of ``choose_pairs`` that can be measured with ``max_stimuli`` of ``count`` stimuli in memory.
 
     All of them, where all stimuli fit into memory or ``COMPUTED`` passes over the stimuli are enough. Else the first
     ones, whose stimuli are near each other in the random order, so that each stimulus is computed about ``COMPUTED``
     times.
     """
-    return pairs if count <= at_once else pairs[: COMPUTED * (at_once // 2) * count]
+    return pairs if count <= max_stimuli else pairs[: COMPUTED * (max_stimuli // 2) * count]
 
 
 def forward_batch(units: int) -> int:
@@ -147,7 +147,7 @@ def forward_batch(units: int) -> int:
 
 
 def null_distribution(
-    load: Callable[[Sequence[int]], np.ndarray], pairs: np.ndarray, at_once: int
+    load: Callable[[Sequence[int]], np.ndarray], pairs: np.ndarray, max_stimuli: int
 ) -> dict[str, np.ndarray]:
     """Measures of match between the activations of different natural stimuli (Feather et al. 2023, Methods).
 
@@ -161,7 +161,7 @@ def null_distribution(
         From indices of stimuli to their activations (stimulus, …) at one stage, float32.
     pairs
         Indices (pair, 2), each two stimuli once.
-    at_once
+    max_stimuli
         Number of stimuli that may be in memory, from 2.
 
     Returns
@@ -171,7 +171,7 @@ def null_distribution(
         correlation of activations that do not vary.
     """
     order = list(dict.fromkeys(pairs.T.ravel().tolist()))  # of first appearance: neighbours are paired first
-    size = len(order) if len(order) <= at_once else at_once // 2
+    size = len(order) if len(order) <= max_stimuli else max_stimuli // 2
     members = [order[start : start + size] for start in range(0, len(order), size)]
     place = {stimulus: divmod(number, size) for number, stimulus in enumerate(order)}
     positions = np.array([place[stimulus] for stimulus in pairs.ravel().tolist()]).reshape(-1, 2, 2)
@@ -180,24 +180,24 @@ def null_distribution(
     for number, (first, second) in enumerate(groups.tolist()):
         tiles.setdefault((min(first, second), max(first, second)), []).append(number)
 
-    held: dict[int, _Group] = {}
+    loaded: dict[int, _Group] = {}
 
     def group(number: int, keep: int) -> _Group:
-        if number not in held:
-            for other in [other for other in held if other != keep]:
-                del held[other]
-            held[number] = _Group(load(members[number]))
-        return held[number]
+        if number not in loaded:
+            for other in [other for other in loaded if other != keep]:
+                del loaded[other]
+            loaded[number] = _Group(load(members[number]))
+        return loaded[number]
 
     found = {name: np.empty(len(pairs)) for name in NULL_MEASURES}
     # The next group is the last one that a group meets, so it is in memory already.
     for low, high in sorted(tiles, key=lambda tile: (tile[0], -tile[1])):
         a, b = group(low, high), group(high, low)
         numbers = np.array(tiles[low, high])
-        for turned in (False, True):  # the natural stimulus of a pair may be in either group
-            chosen = numbers[(groups[numbers, 0] != low) == turned]
+        for swapped in (False, True):  # the natural stimulus of a pair may be in either group
+            chosen = numbers[(groups[numbers, 0] != low) == swapped]
             if len(chosen):
-                one, other = (b, a) if turned else (a, b)
+                one, other = (b, a) if swapped else (a, b)
                 measures = _measures(one, other, rows[chosen, 0], rows[chosen, 1])
                 for name, values in measures.items():
                     found[name][chosen] = values
