@@ -320,7 +320,13 @@ def test_a_registry_that_contradicts_itself_is_refused(root, tmp_path, changes, 
 
 
 # A run without models and stimuli.
-NOTHING_ELSE = {"dataset_of": {}, "stimuli": {}, "training": {}, "analyses": {"brain": {"shown": []}}}
+NOTHING_ELSE = {
+    "dataset_of": {},
+    "stimuli": {},
+    "null_dataset_of": {},
+    "training": {},
+    "analyses": {"brain": {"shown": []}},
+}
 
 
 def test_every_public_file_is_retrieved_with_its_hash(registry, root, monkeypatch):
