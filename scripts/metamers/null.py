@@ -26,9 +26,9 @@ STORED_PAIRS = 20_000  # at most so many pairs are written to the file
 def choose_pairs(count: int, pairs: int, seed: int) -> np.ndarray:
     """Pairs (pair, 2) of different stimuli out of ``count``: each two of them once, or ``pairs`` where there are more.
 
-    Stimuli are put into a random order and paired with those 1, 2, 3, … places further on, so each takes part equally
-    often, up to one pair. Pairs are few places apart where few are wanted, so few stimuli have to be in memory at a
-    time. The first stimulus of a pair is the one whose power the signal-to-noise ratio refers to.
+    Stimuli are put into a random order and paired with those 1, 2, 3, … places further on, so numbers of pairs of two
+    stimuli differ by two at most. Few pairs join near places, so few stimuli have to be in memory at a time. The first
+    stimulus of a pair is the one whose power the signal-to-noise ratio refers to.
     """
     order = np.random.default_rng(seed).permutation(count)
     offsets = range(1, count // 2 + 1)
@@ -62,10 +62,15 @@ def chance_of_acceptance(pairs: np.ndarray) -> tuple[float, float]:
     If all pairs were independent it would be 1 / (pairs + 1). Pairs that share stimuli are not, so it can be larger,
     but not larger than 1 / (disjoint pairs + 1): with these and the metamer's own pair, whose order is exchangeable.
 
+    Parameters
+    ----------
+    pairs
+        Indices (pair, 2) of the null distribution's stimuli.
+
     Returns
     -------
     expected, largest
-        For independent pairs, and the bound. With several measures, all of which must pass, both are upper bounds.
+        For independent pairs, and the bound, of one measure. Several measures that must all pass can only lower them.
     """
     return 1 / (len(pairs) + 1), 1 / (disjoint_pairs(pairs) + 1)
 
@@ -142,7 +147,7 @@ def affordable_pairs(pairs: np.ndarray, count: int, max_stimuli: int) -> np.ndar
 
 
 def forward_batch(units: int) -> int:
-    """How many stimuli of so many units each to run through a model at a time, 1 to 8, so that these stay small."""
+    """Batch size of the forward pass, 1 to 8, for stimuli of so many units each: at most a 64th of ``MEMORY``."""
     return int(np.clip(MEMORY // (256 * units), 1, 8))
 
 
@@ -284,10 +289,10 @@ def above_null(
 
     Parameters
     ----------
-    largest
-        (measure,), of the pairs of the null distribution that are defined.
     values, undefined, preserved
         As ``deciding_measures`` takes them.
+    largest
+        (measure,), of the pairs of the null distribution that are defined.
 
     Returns
     -------
