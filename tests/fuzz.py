@@ -2,6 +2,8 @@
 
 `python tests/fuzz.py READER FOLDER [OPTION OF LIBFUZZER…]`; readers are those of test_fuzz.py. Ends with an error when a
 reader raises another kind of error than its callers expect, hangs, or takes too much memory; the bytes lie in the folder.
+
+Memory is measured here: libFuzzer asks the kernel for a peak that a process inherits from the one that started it.
 """
 
 import pickle
@@ -10,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import atheris
+from memory import MOST_BYTES, peak_bytes
 
 with atheris.instrument_imports(include=["metamers", "yaml"]):
     from test_fuzz import READERS
@@ -29,8 +32,11 @@ def main(name: str, folder: Path, *options: str) -> None:
         path.write_bytes(content)
         with suppress(error):
             read(path)
+        if (peak := peak_bytes()) > MOST_BYTES:
+            raise MemoryError(f"the reader took {peak} bytes")
 
-    atheris.Setup([sys.argv[0], str(corpus), f"-artifact_prefix={folder}/", *options], attempt)
+    own = (f"-artifact_prefix={folder}/", "-rss_limit_mb=0")
+    atheris.Setup([sys.argv[0], str(corpus), *own, *options], attempt)
     atheris.Fuzz()
 
 

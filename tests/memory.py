@@ -1,0 +1,69 @@
+"""The peak memory of a call, in a process of its own.
+
+`python tests/memory.py MODULE:FUNCTION ARGUMENTS` calls the function with a JSON list of arguments and prints, as JSON, the
+type and text of the error that it raised, if any, and the peak memory in bytes.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+MOST_BYTES = 2 * 10**9  # that reading any refused file may take, with all imported modules
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call did: the type and text of its error, None without one, and the peak memory in bytes."""
+
+    error: str | None
+    message: str
+    peak_bytes: int
+
+
+def peak_bytes() -> int:
+    """The peak resident memory of this process.
+
+    From the kernel's account of its address space: ``getrusage`` also counts the process that started this one.
+    """
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
+def call_alone(function: str, *arguments: Any, timeout_s: float = 120) -> Outcome:
+    """Call ``module:function`` with arguments that JSON can hold, in a new process.
+
+    Raises
+    ------
+    RuntimeError
+        When the process was killed or ended without an answer.
+    """
+    paths = os.pathsep.join(str(ROOT / part) for part in ("tests", "scripts"))
+    command = [sys.executable, __file__, function, json.dumps(arguments, default=str)]
+    environment = os.environ | {"PYTHONPATH": paths}
+    ran = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s, cwd=ROOT
+    )
+    if ran.returncode:
+        raise RuntimeError(f"{function} ended its process with status {ran.returncode}: {ran.stderr[-2000:]}")
+    return Outcome(**json.loads(ran.stdout.splitlines()[-1]))
+
+
+def main(function: str, arguments: str) -> None:
+    module, _, name = function.partition(":")
+    called = getattr(importlib.import_module(module), name)
+    error, message = None, ""
+    try:
+        called(*json.loads(arguments))
+    except Exception as raised:
+        error, message = type(raised).__name__, str(raised)
+    print(json.dumps({"error": error, "message": message, "peak_bytes": peak_bytes()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
