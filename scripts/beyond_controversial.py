@@ -1,14 +1,12 @@
 """Make beyond/controversial/<modality>.nc: with whom judges side about metamers that models disagree about."""
 
-import xarray as xr
-
 from metamers import files
 from metamers.beyond_compare import acceptance, controversial
 from metamers.logs import log_to
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
-with xr.open_dataset(given.metamers, engine="netcdf4") as whole:  # opened, not loaded: the metamers are large
+with files.open_dataset(given.metamers) as whole:  # opened, not loaded: the metamers are large
     made = whole.drop_vars("metamer").load()
 nulls = {model: files.load(path) for model, path in zip(params.members, given.nulls, strict=True)}
 found = controversial(

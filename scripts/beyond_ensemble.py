@@ -1,7 +1,5 @@
 """Make beyond/ensemble/<modality>.nc: recognition of metamers of several models at once, and of each alone."""
 
-import xarray as xr
-
 from metamers import files
 from metamers.beyond_compare import acceptance, ensemble
 from metamers.logs import log_to
@@ -9,7 +7,7 @@ from metamers.logs import log_to
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 answers = iter(given.run)
-with xr.open_dataset(given.metamers, engine="netcdf4") as whole:  # opened, not loaded: the metamers are large
+with files.open_dataset(given.metamers) as whole:  # opened, not loaded: the metamers are large
     made = whole.drop_vars("metamer").load()
 nulls = {model: files.load(path) for model, path in zip(params.members, given.nulls, strict=True)}
 found = ensemble(

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import xarray as xr
-
 from metamers import files
 from metamers.beyond_page import SHOWN, Gallery, gallery, parts_of
 from metamers.logs import log_to
@@ -24,7 +22,7 @@ ensemble, controversial, starts, invariance = (
 
 def gallery_of(path: str) -> Gallery:
     """What is shown of a set, beside what was exported of the run."""
-    with xr.open_dataset(path, engine="netcdf4") as whole:  # opened, not loaded: the metamers themselves are large
+    with files.open_dataset(path) as whole:  # opened, not loaded: the metamers themselves are large
         made = whole.isel(stimulus=slice(SHOWN)).load()
     modality = made.attrs["modality"]
     read, suffix = MODALITIES[modality].read, MODALITIES[modality].suffix

@@ -20,7 +20,7 @@ classes = category_classes(params.dataset, params.dataset_entry)
 
 def answer(model: Model, path: str) -> np.ndarray:
     """What a model answers to a set, (stimulus, case, depth)."""
-    with xr.open_dataset(path, engine="netcdf4") as made:  # opened, not loaded: the metamers themselves are large
+    with files.open_dataset(path) as made:  # opened, not loaded: the metamers themselves are large
         each, rate_hz = (made.sizes["case"], made.sizes["depth"]), made.attrs.get("sampling_rate_hz")
         answers = []
         for place in range(made.sizes["stimulus"]):
@@ -37,7 +37,7 @@ for name, judge in params.judges.items():
     for path, answers in answered.items():
         answers.append(answer(model, path))
 for (path, answers), target in zip(answered.items(), snakemake.output, strict=True):
-    with xr.open_dataset(path, engine="netcdf4") as made:
+    with files.open_dataset(path) as made:
         kept = ("stimulus", "category", "other_stimulus", "other_category", "case", "depth")
         coordinates = {key: made[key].load() for key in kept}
     files.save(

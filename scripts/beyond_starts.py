@@ -15,7 +15,7 @@ def of_models(paths: list[str]) -> dict[str, xr.Dataset]:
 
 
 def without_metamers(path: str) -> xr.Dataset:
-    with xr.open_dataset(path, engine="netcdf4") as whole:  # opened, not loaded: the metamers are large
+    with files.open_dataset(path) as whole:  # opened, not loaded: the metamers are large
         return whole.drop_vars("metamer").load()
 
 

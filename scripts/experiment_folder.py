@@ -20,7 +20,7 @@ from metamers.tables import category_classes
 logger = log_to(snakemake.log[0])
 modality, params, given = snakemake.wildcards.modality, snakemake.params, snakemake.input
 settings, suffix = params.settings, MODALITIES[modality].suffix
-with xr.open_dataset(given.stimuli) as stimuli:
+with files.open_dataset(given.stimuli) as stimuli:
     natural = dict(zip(map(str, stimuli["stimulus"].values), map(str, stimuli["category"].values), strict=True))
 acceptance = {model: files.load(path) for model, path in zip(params.stages, given.acceptance, strict=True)}
 metamers = metamers_to_show(acceptance, params.stages, params.metamers == "accepted")

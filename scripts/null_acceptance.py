@@ -11,7 +11,7 @@ name = snakemake.wildcards.generation_model
 null = files.load(snakemake.input.null[0])
 batches: dict[str, list[xr.Dataset]] = {stage: [] for stage in null["stage"].values}
 for path in snakemake.input.metamers:
-    with xr.open_dataset(path, engine="netcdf4") as batch:  # opened, not loaded: the metamers themselves are large
+    with files.open_dataset(path) as batch:  # opened, not loaded: the metamers themselves are large
         batches[batch.attrs["stage"]].append(batch[list(JUDGED)].load())
 accepted = accept(of_all_stages(batches), null, snakemake.params.measures)
 for stage, proportion in accepted["accepted"].mean(("stimulus", "seed")).to_series().items():

@@ -21,7 +21,7 @@ use_threads(snakemake.threads)
 generation_model, params, given = snakemake.wildcards.generation_model, snakemake.params, snakemake.input
 classes = category_classes(params.dataset, params.dataset_entry)
 stimuli, seeds = params.stimuli, list(range(params.seeds))
-with xr.open_dataset(given.stimuli, engine="netcdf4") as whole:  # opened, not loaded: only labels are needed
+with files.open_dataset(given.stimuli) as whole:  # opened, not loaded: only labels are needed
     natural_stimuli = whole[["category", "label"]].sel(stimulus=stimuli).load()
 
 

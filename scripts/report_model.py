@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 from metamers import files
 from metamers.humans import COLUMNS, read_results
@@ -18,7 +17,7 @@ accepted = acceptance["accepted"]
 recognition = {Path(path).stem: files.load(path) for path in found.recognition}
 losses: dict[str, list[np.ndarray]] = {}
 for path in found.metamers:
-    with xr.open_dataset(path, engine="netcdf4") as batch:  # opened, not loaded: the metamers themselves are large
+    with files.open_dataset(path) as batch:  # opened, not loaded: the metamers themselves are large
         losses.setdefault(batch.attrs["stage"], []).append(batch["loss"].values.reshape(-1, batch.sizes["step"]))
 figures = {
     "recognizability": recognizability_figure(

@@ -26,7 +26,7 @@ def pack(path, *members, mode="w"):
     return path
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])
 @pytest.mark.parametrize("prefix", ["", "./", "checkpoints/", "./checkpoints//"])
 def test_a_file_is_found_whatever_folder_the_archive_has_around_it(tmp_path, prefix, mode):
     path = pack(tmp_path / "a.tar", member(f"{prefix}b.pt", b"other"), member(f"{prefix}a.pt"), mode=mode)
@@ -85,7 +85,7 @@ def test_a_size_that_the_archive_cannot_hold_is_refused(tmp_path):
         archives.take_file(path, "a.pt", tmp_path / "out.pt")
 
 
-@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2"])
 def test_a_compressed_bomb_is_not_unpacked(tmp_path, mode):
     path = pack(tmp_path / "a.tar.gz", member("a.pt", bytes(20_000_000)), mode=mode)
     with pytest.raises(OSError, match=r"a\.pt claims 20000000 bytes, more than an archive of \d+ can hold"):

@@ -238,7 +238,7 @@ def test_code_beside_the_weights_is_not_run_and_among_them_is_refused(small, zip
     torch.save({"model": state, "args": Hostile()}, tmp_path / "w.pt", _use_new_zipfile_serialization=zipped)
     torch.testing.assert_close(models.read_weights(tmp_path / "w.pt", "model"), state)
     torch.save({"model": state | {"x": Hostile()}}, tmp_path / "w.pt", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ValueError, match=r"w\.pt: .*x is a .*open, which cannot be had without running code"):
+    with pytest.raises(ValueError, match=r"w\.pt: .*x is a .*open, which cannot be read without running code"):
         models.read_weights(tmp_path / "w.pt", "model")
     assert not (tmp_path / "ran").exists()
 

@@ -5,21 +5,73 @@ device or path of the archive's own is ever followed, and nothing is larger than
 the archive comes from, and whether it is the right one, is for ``metamers.retrieve``.
 """
 
+import bz2
 import difflib
-import io
-import lzma
+import gzip
+import math
 import shutil
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from tqdm import tqdm
 
 LARGEST_RATIO = 100  # of what a compressed archive may unpack to, to its size
+LARGEST_HEADER = 2**20  # bytes that are read to find the next member: its name, PAX and GNU headers
+LARGEST_LISTING = 2**29  # bytes of memory that the list of members may take
+MEMBER_BYTES = 1000  # of memory of a member, without its name and PAX headers
 CHUNK = 1 << 20
 BLOCK = 512  # of a tar
+
+# First bytes of a compressed archive, and what opens it. Not xz, whose reader takes as much memory as the file says.
+COMPRESSED: dict[bytes, Callable[[Path], BinaryIO]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
+XZ = b"\xfd7zXZ\x00"
+
+
+class _Headers:
+    """A stream of which little is read at a time, as the headers of a tar: names and headers state their own size."""
+
+    def __init__(self, stream: BinaryIO, path: Path):
+        self.stream, self.path, self.left = stream, path, LARGEST_HEADER
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        """As of a stream.
+
+        Raises
+        ------
+        OSError
+            When a header has more than ``LARGEST_HEADER`` bytes.
+        """
+        self.left -= size
+        if self.left < 0:
+            raise OSError(
+                f"{self.path}: a member's name or headers have more than {LARGEST_HEADER} bytes: damaged, or made to "
+                "do harm; fetch it again"
+            )
+        return self.stream.read(size)
+
+
+@contextmanager
+def _uncompressed(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The bytes of a tar, compressed or not, and how many there may be."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        begins = stream.read(8)
+        if begins.startswith(XZ):
+            raise OSError(
+                f"{path}: compressed with xz, which is not read; wanted a tar, or one packed with gzip or bzip2"
+            )
+        opener = next((opener for magic, opener in COMPRESSED.items() if begins.startswith(magic)), None)
+        if opener is None:
+            stream.seek(0)
+            yield stream, size
+            return
+    with opener(path) as unpacked:
+        yield unpacked, LARGEST_RATIO * size
 
 
 def _plain(name: str) -> str:
@@ -41,21 +93,26 @@ def _opened(path: Path) -> Iterator[tuple[tarfile.TarFile, list[tarfile.TarInfo]
     OSError
         When the file is no tar, is cut off or damaged, or a member is too large to be true.
     """
-    size = path.stat().st_size
     try:
-        with tarfile.open(path, "r:*") as tar:
-            uncompressed = isinstance(tar.fileobj, io.BufferedReader)
-            most = size if uncompressed else LARGEST_RATIO * size
-            members = []
+        with _uncompressed(path) as (stream, most):
+            headers = _Headers(stream, path)
+            tar = tarfile.TarFile(fileobj=headers)
+            members, listing = [], 0
             while (member := tar.next()) is not None:
+                headers.left = LARGEST_HEADER
                 if member.offset_data + member.size > most:
                     raise OSError(
-                        f"{path}: {member.name} claims {member.size} bytes, more than an archive of {size} can hold: "
-                        "it is cut off or damaged, or made to do harm; fetch it again"
+                        f"{path}: {member.name} claims {member.size} bytes, more than an archive of "
+                        f"{path.stat().st_size} can hold: it is cut off or damaged, or made to do harm; fetch it again"
                     )
+                texts = [member.name, member.linkname, *member.pax_headers, *map(str, member.pax_headers.values())]
+                listing += MEMBER_BYTES + sum(map(len, texts))
+                if listing > LARGEST_LISTING:
+                    raise OSError(f"{path}: the list of its members takes more than {LARGEST_LISTING} bytes of memory")
                 members.append(member)
+            headers.left = math.inf  # from here on, members are copied in small pieces
             yield tar, members
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise OSError(f"{path}: not a tar archive, or cut off or damaged ({error}); fetch it again") from error
 
 

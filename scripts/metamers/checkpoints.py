@@ -1,17 +1,24 @@
 """Checkpoints of training programs: take the tensors out without running, or importing, anything that they name.
 
-PyTorch's own restricted reader gives up at the first object that is no tensor, and published checkpoints have many
-beside the weights: arguments of the command line, schedules, functions that dill pickled. Here every such object
-becomes a placeholder, of which only the name is known. TorchScript archives are read the same way, as state dicts.
+PyTorch's restricted reader, ``weights_only=True``, stops at the first object that is not a tensor. Published
+checkpoints have many such objects beside the weights: arguments of the command line, schedules, functions that dill
+pickled. Even if these are declared safe, that reader lets a tensor enlarge its storage and hashes any key. The other
+reader of PyTorch runs code. Therefore this module calls neither. It reads both containers, the zip archive and the
+older format, and TorchScript archives as state dicts. Objects that are not tensors become placeholders, of which only
+the name is known. Values are read from the file on request, so that most checkpoints that are refused take little
+memory.
 """
 
 import math
 import pickle
+import struct
 import tarfile
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import torch
@@ -20,8 +27,13 @@ from metamers.pickles import StandIn, Unpickler, check_keys
 
 # Tensors that a traced network keeps beside its weights: of a transformer the mask of its attention, of CLIP its sizes.
 NO_WEIGHTS = ("attn_mask", "input_resolution", "context_length", "vocab_size")
-MOST_REPEATED = 2**28  # values of a tensor that repeats those of its storage
-ZIP = b"PK\x03\x04"  # by which PyTorch knows an archive
+MOST_DIMENSIONS, LARGEST_NUMBER = 64, 2**60  # of a tensor: PyTorch's limit of the first
+MOST_REPEATED = 2**28  # values of a tensor that repeats values of its storage
+LARGEST = 2**34  # bytes of all tensors: a transformer of a billion parameters with its optimizer's state has 2**34
+LARGEST_PICKLE = 2**26  # bytes: names and shapes; most have less than 2**20
+ZIP = b"PK\x03\x04"  # the first bytes of an archive, by which PyTorch decides
+MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the format before the zip archive
+LENGTH = struct.Struct("<q")  # of a storage, in values, in that format
 MOST_PARTS, LONGEST_NAME = 1_000_000, 1000  # of the modules of a TorchScript archive
 
 
@@ -53,122 +65,264 @@ class Placeholder(StandIn):
         """Do nothing."""
 
 
+@dataclass(frozen=True)
+class _Storage:
+    """Values in the file that tensors are parts of: how many, of which type, and how to get their bytes."""
+
+    length: int
+    dtype: torch.dtype
+    content: Callable[[], bytearray]
+
+    @cached_property
+    def values(self) -> torch.Tensor:
+        """The values, read once."""
+        if not self.length:
+            return torch.empty(0, dtype=self.dtype)
+        return torch.frombuffer(self.content(), dtype=self.dtype)
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor that is in the file: part of a storage. It shares its memory with others of the same storage."""
+
+    storage: _Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def read(self) -> torch.Tensor:
+        """The tensor, in memory."""
+        return self.storage.values.as_strided(self.size, self.stride, self.offset)
+
+
 def _ordered(pairs: Any = ()) -> OrderedDict:
     pairs = [(key, value) for key, value in pairs]
     check_keys(key for key, _ in pairs)
     return OrderedDict(pairs)
 
 
-def _tensor(storage: Any, offset: int, size: tuple, stride: tuple, *_how: Any) -> torch.Tensor:
-    """Part of a storage; PyTorch's own function would enlarge one that is too small, to whatever is asked for."""
-    if isinstance(storage, torch.storage.TypedStorage):
-        untyped = storage._untyped_storage
-        storage = torch.empty(0, dtype=storage.dtype, device=untyped.device).set_(untyped)
-    if (values := math.prod(size)) > max(storage.numel(), MOST_REPEATED):
-        raise pickle.UnpicklingError(f"it has a tensor of {values} values in a storage of {storage.numel()}")
-    return storage.as_strided(size, stride, offset)
-
-
 def _parameter(tensor: Any, *_how: Any) -> Any:
     return tensor
 
 
-# What is built; all else is a placeholder.
+def _whole(numbers: Any) -> bool:
+    """Whether it is a tuple of whole numbers that a tensor may have."""
+    return (
+        isinstance(numbers, tuple)
+        and len(numbers) <= MOST_DIMENSIONS
+        and all(type(number) is int and 0 <= number < LARGEST_NUMBER for number in numbers)
+    )
+
+
+# What is built, beside tensors; all else is a placeholder.
 BUILT = {
     ("collections", "OrderedDict"): _ordered,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
-    ("torch", "Size"): torch.Size,
+    ("torch", "Size"): lambda numbers=(): tuple(numbers),
 }
 
 
 class _Unpickler(Unpickler):
-    """An unpickler that builds tensors and plain data, and nothing else."""
+    """An unpickler that builds tensors and plain data, and nothing else.
+
+    ``contents(key, size)`` gives what reads the bytes of a storage, or raises when the file does not have as many.
+    """
+
+    def __init__(self, stream: BinaryIO, contents: Callable[[str, int], Callable[[], bytearray]] | None = None):
+        super().__init__(stream, encoding="utf-8")
+        self.contents = contents
+        self.storages: dict[str, _Storage] = {}
+        self.declared = 0
 
     def find_class(self, module: str, name: str) -> Any:
-        """One of ``BUILT``, else a placeholder; nothing is imported."""
-        return BUILT.get((module, name)) or type(f"{module}.{name}", (Placeholder,), {})
+        """Something of ``BUILT``, a tensor's rebuilding or type, else a placeholder; nothing is imported."""
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return self._tensor
+        if name == "UntypedStorage":
+            return torch.uint8
+        if module.partition(".")[0] == "torch" and name.endswith("Storage"):
+            try:
+                return torch.storage._get_dtype_from_pickle_storage_type(name)
+            except KeyError:
+                pass
+        return BUILT.get((module, name)) or self.stand_in(module, name, Placeholder)
 
+    def persistent_load(self, place: Any) -> Any:
+        """A storage; of a module, whose source the oldest checkpoints have beside it, its class."""
+        if type(place) is tuple and len(place) > 1 and place[0] in ("module", b"module"):
+            return place[1]
+        if type(place) is not tuple or len(place) not in (5, 6) or place[0] not in ("storage", b"storage"):
+            raise pickle.UnpicklingError("it refers to something that is no storage of a tensor")
+        _, dtype, key, _, length, *view = place
+        key = key.decode() if isinstance(key, bytes) else str(key)
+        if not isinstance(dtype, torch.dtype) or not _whole((length,)):
+            raise pickle.UnpicklingError(f"its storage {key} is damaged")
+        if key not in self.storages:
+            size = length * dtype.itemsize
+            self._count(size)
+            self.storages[key] = _Storage(length, dtype, self.contents(key, size))
+        whole = self.storages[key]
+        if (whole.length, whole.dtype) != (length, dtype):
+            raise pickle.UnpicklingError(f"its storage {key} is of two types or lengths")
+        if view and view[0] is not None:
+            raise pickle.UnpicklingError(f"its storage {key} is part of another, as only PyTorch before 0.4 wrote them")
+        return whole
 
-def _load(stream: BinaryIO, **options: Any) -> Any:
-    return _Unpickler(stream, **options).load()
+    def _tensor(self, storage: Any, offset: Any, size: Any, stride: Any, *_how: Any) -> StoredTensor:
+        """Part of a storage; PyTorch's own function would enlarge one that is too small, to whatever is asked for."""
+        if (
+            not isinstance(storage, _Storage)
+            or not all(map(_whole, (size, stride, (offset,))))
+            or len(size) != len(stride)
+        ):
+            raise pickle.UnpicklingError("it has a tensor whose storage, offset, size or stride is damaged")
+        values = math.prod(size)
+        last = offset + sum((number - 1) * step for number, step in zip(size, stride, strict=True))
+        if values > max(storage.length, MOST_REPEATED) or (values and last >= storage.length):
+            raise pickle.UnpicklingError(f"it has a tensor of {values} values in a storage of {storage.length}")
+        self._count(max(values - storage.length, 0) * storage.dtype.itemsize)
+        return StoredTensor(storage, offset, size, stride)
 
-
-# What torch.load takes for the module pickle.
-PICKLE = SimpleNamespace(__name__="metamers.checkpoints", Unpickler=_Unpickler, load=_load)
+    def _count(self, size: int) -> None:
+        self.declared += size
+        if self.declared > LARGEST:
+            raise pickle.UnpicklingError(f"its tensors have more than {LARGEST} bytes")
 
 
 def read_checkpoint(path: str | Path) -> Any:
-    """Read a file of ``torch.save`` or ``torch.jit.save``: tensors and plain data, placeholders for all else.
+    """Read a file of ``torch.save`` or ``torch.jit.save``: plain data, tensors as they lie in the file, placeholders.
 
     Returns
     -------
     Any
-        What was saved; of a TorchScript archive its state dict.
+        What was saved, with a ``StoredTensor`` for every tensor and a ``Placeholder`` for every other object; of a
+        TorchScript archive its state dict. The file must stay as it is while tensors are read.
 
     Raises
     ------
     Exception
         Of any kind, where the file is none of these or is damaged.
     """
-    with Path(path).open("rb") as stream:
+    path = Path(path)
+    with path.open("rb") as stream:
         begins_as_zip = stream.read(len(ZIP)) == ZIP
-    if begins_as_zip and not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: begins as a zip archive, but has no directory of one at its end")
-    if not begins_as_zip and tarfile.is_tarfile(path):
-        raise ValueError(f"{path}: PyTorch's format before 2017, a tar archive, which is not read; save it again")
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            packed = [one.filename for one in archive.infolist() if one.compress_type != zipfile.ZIP_STORED]
-            if packed := [name for name in packed if "/code/" not in name]:  # which is not read
-                raise ValueError(f"{path}: {packed[0]} is compressed, which PyTorch does with no tensor")
-            # torch.load would hand such an archive to torch.jit.load, which compiles its code.
-            if scripts := [name for name in archive.namelist() if name.endswith("constants.pkl")]:
-                return _state_dict(_read_torchscript(archive, scripts[0].removesuffix("constants.pkl")))
-            _check_directory(path, archive)
-    return torch.load(path, map_location="cpu", pickle_module=PICKLE, weights_only=False)
+    if begins_as_zip != zipfile.is_zipfile(path):
+        found = "begins as a zip archive, but has no directory of one at its end"
+        raise ValueError(found if begins_as_zip else "it is no zip archive from its beginning, but ends as one")
+    if begins_as_zip:
+        return _read_zip(path)
+    if tarfile.is_tarfile(path):
+        raise ValueError("PyTorch's format before 2017, a tar archive, which is not read; save it again")
+    return _read_legacy(path)
 
 
-def _check_directory(path: str | Path, archive: zipfile.ZipFile) -> None:
-    """Make sure that PyTorch's reader finds the records of an archive that Python's finds.
+def _read_zip(path: Path) -> Any:
+    """What ``torch.save`` or ``torch.jit.save`` wrote as a zip archive; of the latter, code is not looked at."""
+    with zipfile.ZipFile(path) as archive:
+        records = _records(path, archive)
+    pickled = next((name for name in records if name.partition("/")[2] == "data.pkl"), None)
+    if pickled is None:
+        raise ValueError("a zip archive without data.pkl, which PyTorch's have")
+    root = pickled.removesuffix("data.pkl")
+    if records[pickled].file_size > LARGEST_PICKLE:
+        raise ValueError(f"{pickled} has {records[pickled].file_size} bytes, wanted at most {LARGEST_PICKLE}")
 
-    torch.load decides by its own reader whether an archive is TorchScript's, whose code it would run.
+    def read(name: str) -> bytearray:
+        content = bytearray(records[name].file_size)
+        with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
+            if stream.readinto(content) < len(content) or stream.read(1):
+                raise ValueError(f"{path}: {name} is cut off")
+        return content
+
+    def contents(key: str, size: int) -> Callable[[], bytearray]:
+        name = f"{root}data/{key}"
+        if name not in records or records[name].file_size != size:
+            found = f"{records[name].file_size} bytes" if name in records else "none"
+            raise pickle.UnpicklingError(f"its storage {key} has {found}, but {size} bytes are declared")
+        return lambda: read(name)
+
+    order = f"{root}byteorder"
+    if order in records and read(order) != b"little":
+        raise ValueError("its numbers are not in little-endian byte order; save it again on another machine")
+    with zipfile.ZipFile(path) as archive, archive.open(pickled) as stream:
+        found = _Unpickler(stream, contents).load()
+    return _state_dict(found) if f"{root}constants.pkl" in records else found
+
+
+def _records(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """What is in an archive, by name, in which PyTorch's reader finds the same.
 
     Raises
     ------
     ValueError
-        When the two differ.
+        When a record is there twice or is compressed, records overlap, or the two readers differ.
     """
-    ours = {name.partition("/")[2] for name in archive.namelist() if not name.endswith("/")}
+    listed = [one for one in archive.infolist() if not one.filename.endswith("/")]
+    records = {one.filename: one for one in listed}
+    if len(records) < len(listed):
+        raise ValueError("it has several records of one name")
+    plain = [
+        one for one in listed if "/code/" not in one.filename
+    ]  # TorchScript compresses its code, which is not read
+    if packed := [one.filename for one in plain if one.compress_type != zipfile.ZIP_STORED]:
+        raise ValueError(f"{packed[0]} is compressed, which PyTorch does with no tensor")
+    if sum(one.file_size for one in plain) > path.stat().st_size:
+        raise ValueError("its records have more bytes than the file")
     with torch.serialization._open_zipfile_reader(str(path)) as reader:
         theirs = set(reader.get_all_records())
-    if differing := sorted(ours ^ theirs):
-        raise ValueError(f"{path}: two readers of zip archives find different records in it: {differing[0]}")
+    if differing := sorted({name.partition("/")[2] for name in records} ^ theirs):
+        raise ValueError(f"two readers of zip archives find different records in it: {differing[0]}")
+    return records
 
 
-def _read_torchscript(archive: zipfile.ZipFile, root: str) -> Any:
-    """The module of a TorchScript archive, as placeholders with their states; its code is not looked at."""
+def _read_legacy(path: Path) -> Any:
+    """What ``torch.save`` wrote before it wrote zip archives: five pickles, then the bytes of every storage."""
+    available = path.stat().st_size
+    places: dict[str, tuple[int, int]] = {}  # of each storage: first byte, bytes
 
-    class Unpickler(_Unpickler):
-        def find_class(self, module: str, name: str) -> Any:
-            if module == "torch" and name.endswith("Storage"):
-                return torch.storage._get_dtype_from_pickle_storage_type(name)
-            return super().find_class(module, name)
+    def read(key: str) -> bytearray:
+        place, size = places[key]
+        content = bytearray(size)
+        with path.open("rb") as stream:
+            stream.seek(place)
+            if stream.readinto(content) < size:
+                raise ValueError(f"{path}: storage {key} is cut off")
+        return content
 
-        def persistent_load(self, place: tuple) -> torch.Tensor:
-            _, dtype, key, _, _ = place
-            return torch.frombuffer(bytearray(archive.read(f"{root}data/{key}")), dtype=dtype)
+    def contents(key: str, size: int) -> Callable[[], bytearray]:
+        nonlocal available
+        available -= size
+        if available < 0:
+            raise pickle.UnpicklingError(f"its storage {key} has {size} bytes, more than are left in the file")
+        return lambda: read(key)
 
-    with archive.open(f"{root}data.pkl") as stream:
-        return Unpickler(stream).load()
+    with path.open("rb") as stream:
+        if _Unpickler(stream).load() != MAGIC or _Unpickler(stream).load() != PROTOCOL:
+            raise ValueError("it is none of PyTorch's files")
+        _Unpickler(stream).load()  # sizes of numbers on the machine that wrote it
+        unpickler = _Unpickler(stream, contents)
+        found = unpickler.load()
+        keys = _Unpickler(stream).load()
+        for key in map(str, keys):
+            storage = unpickler.storages[key]
+            (length,) = LENGTH.unpack(stream.read(LENGTH.size))
+            size = length * storage.dtype.itemsize
+            if length != storage.length or key in places:
+                raise ValueError(f"its storage {key} has {length} values, but {storage.length} are declared")
+            places[key] = stream.tell(), size
+            if stream.seek(size, 1) > path.stat().st_size:
+                raise ValueError(f"its storage {key} is cut off")
+    if missing := unpickler.storages.keys() - places.keys():
+        raise ValueError(f"its storage {min(missing)} is missing")
+    return found
 
 
-def _state_dict(module: Placeholder) -> dict[str, torch.Tensor]:
+def _state_dict(module: Placeholder) -> dict[str, StoredTensor]:
     """Tensors of a TorchScript module and its parts, in their order, named as in a state dict."""
     found, left, parts = {}, [("", module)], 0
     while left:
         path, value = left.pop()
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, StoredTensor):
             found[path] = value
         elif isinstance(value, Placeholder) and isinstance(value.state, dict):
             parts += len(value.state)

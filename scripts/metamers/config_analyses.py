@@ -90,6 +90,12 @@ def _brain(
         responses = located(given["responses"])
         if not Path(responses).is_file():
             raise ConfigurationError(f"{key}.responses: there is no file {responses}; wanted NetCDF, or null")
+        from metamers.hdf5 import FOREIGN_BYTES, check_structure  # here, since other runs need no HDF5 to be planned
+
+        try:
+            check_structure(responses, FOREIGN_BYTES)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{key}.responses: {responses} cannot be read as NetCDF: {error}") from None
         return {"models": chosen, "dataset": dataset, "responses": responses, "simulated": None}
     simulated = dict(given["simulated"])
     model = simulated["model"] = simulated["model"] or chosen[0]

@@ -9,13 +9,13 @@ import logging
 import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import xarray as xr
 
-from metamers.pickles import NumpyUnpickler, StandIn, read_pickle, short
-from metamers.sounds import fit_length, labelled_sounds, resample, with_rms
+from metamers.pickles import LARGEST, NumpyUnpickler, StandIn, read_pickle, short
+from metamers.sounds import fit_length, labelled_sounds, resampled, with_rms
 
 logger = logging.getLogger("metamers")
 
@@ -27,23 +27,29 @@ FACTS = ("word", "word_int", "sr")
 SLICES = (("builtins", "slice"), ("__builtin__", "slice"))  # what pandas says of columns, under Python 3 and 2
 
 
-def _encoded(text: str, encoding: str = "latin1") -> bytes:
-    """How older pickles write bytes."""
-    if not isinstance(text, str) or encoding != "latin1":
-        raise pickle.UnpicklingError(f"it encodes text as {short(encoding)}, which no pickle of bytes does")
-    return text.encode("latin1")
-
-
 class _KeepingUnpickler(NumpyUnpickler):
-    """Builds NumPy scalars and arrays, keeps what it hears of pandas, and nothing else."""
+    """Builds NumPy scalars and arrays, keeps what the pickle says of pandas' objects, and nothing else."""
+
+    def __init__(self, stream: BinaryIO):
+        super().__init__(stream)
+        self.encoded_bytes = 0
 
     def find_class(self, module: str, name: str) -> Any:
         """Return a stand-in for whatever is of pandas; nothing is imported."""
         if f"{module}.".startswith("pandas.") or (module, name) in SLICES:
-            return type(name, (StandIn,), {})
+            return self.stand_in(module, name, StandIn)
         if (module, name) == ("_codecs", "encode"):
-            return _encoded
+            return self._encoded
         return super().find_class(module, name)
+
+    def _encoded(self, text: str, encoding: str = "latin1") -> bytes:
+        """How older pickles write bytes."""
+        if not isinstance(text, str) or encoding != "latin1":
+            raise pickle.UnpicklingError(f"it encodes text as {short(encoding)}, which no pickle of bytes does")
+        self.encoded_bytes += len(text)
+        if self.encoded_bytes > LARGEST:
+            raise pickle.UnpicklingError(f"it has more than {LARGEST} bytes that are written as text")
+        return text.encode("latin1")
 
 
 def _arrays(thing: Any) -> Iterator[np.ndarray]:
@@ -137,8 +143,9 @@ def _first_clip(clips: Any) -> np.ndarray | None:
 
 
 def _whole(value: Any, key: str) -> int:
-    """A whole number, which may be written with a point."""
-    if not isinstance(value, int | float | np.integer | np.floating) or not float(value).is_integer():
+    """A whole number of at most 53 bits, which may be written with a point."""
+    number = isinstance(value, int | float | np.integer | np.floating) and abs(value) < 2**53
+    if not number or not float(value).is_integer():
         raise ValueError(f"{key}: found {short(value)}, wanted a whole number")
     return int(value)
 
@@ -193,12 +200,7 @@ def excerpt_dataset(
         label, rate = (_whole(facts[fact], f"{key}: {fact}") for fact in ("word_int", "sr"))
         if classes.get(word) != [label]:
             raise ValueError(f"{key}: class {label}, but in the vocabulary {classes.get(word)}")
-        sound = clip.astype(np.float64).ravel()
-        if rate != sampling_rate_hz:
-            import torch  # here, as in metamers.sounds
-
-            logger.warning("%s: sampled at %d Hz, resampled to %d Hz", key, rate, sampling_rate_hz)
-            sound = resample(torch.from_numpy(sound), rate, sampling_rate_hz).numpy()
+        sound = resampled(clip.astype(np.float64).ravel(), rate, sampling_rate_hz, key)
         sound = fit_length(sound, samples, key)
         values[place] = with_rms(sound - sound.mean(), name=key)
     rows = [{"stimulus": f"{n:03d}", "category": word, "label": word, "split": "test"} for n, word in enumerate(order)]

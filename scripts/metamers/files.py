@@ -21,6 +21,7 @@ import yaml
 
 from metamers import manifest
 from metamers.hashes import sha256_of
+from metamers.hdf5 import check_structure
 from metamers.logs import spent
 
 STUDY = (
@@ -283,17 +284,11 @@ def growing(path: str | Path, dimension: str, **provenance: Any) -> Iterator[Cal
         _remove(grown)
 
 
-@spent("loading")
-def load(path: str | Path) -> xr.Dataset:
-    """Read a whole NetCDF file into memory and close it.
-
-    Raises
-    ------
-    OSError
-        When the file is missing or is not NetCDF.
-    """
+@contextmanager
+def _explained_reading(path: str | Path) -> Iterator[None]:
+    """Say of an error in opening or reading what may be wrong."""
     try:
-        return xr.load_dataset(path, engine="netcdf4")
+        yield
     except (OSError, RuntimeError, ValueError) as error:
         if not os.path.exists(path):  # Path.exists() raises where a disk of the network is lost
             raise OSError(
@@ -302,3 +297,41 @@ def load(path: str | Path) -> xr.Dataset:
         raise OSError(
             f"{path} cannot be read as NetCDF ({error}). If it is damaged, delete it and run again: it is made anew."
         ) from error
+
+
+@contextmanager
+def open_dataset(path: str | Path) -> Iterator[xr.Dataset]:
+    """A NetCDF file of a run, opened: values are read when they are asked for. Its structure is checked first.
+
+    Raises
+    ------
+    OSError
+        When the file is missing, is not NetCDF, or has anything that a run does not write: see
+        ``metamers.hdf5.check_structure``.
+    """
+    with _explained_reading(path):
+        check_structure(path)
+        dataset = xr.open_dataset(path, engine="netcdf4")
+    with dataset:
+        yield dataset
+
+
+@spent("loading")
+def load(path: str | Path, most_bytes: int | None = None) -> xr.Dataset:
+    """Read a whole NetCDF file into memory and close it. Its structure is checked first.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most_bytes
+        That its variables may have in memory; see ``metamers.hdf5.check_structure``.
+
+    Raises
+    ------
+    OSError
+        As ``open_dataset``.
+    """
+    with _explained_reading(path):
+        check_structure(path, most_bytes)
+        return xr.load_dataset(path, engine="netcdf4")

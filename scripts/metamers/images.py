@@ -4,6 +4,7 @@ An image is an array (channel, row, column) of values 0 to 1. What is exported i
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ logger = logging.getLogger("metamers")
 CHANNELS = ("red", "green", "blue")
 LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601)
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")  # none whose reader starts other programs, as that of EPS
+MOST_PIXELS = 2**26  # of an image file: 8192 x 8192
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -41,26 +43,42 @@ def read_image(path: str | Path) -> np.ndarray:
     path = Path(path)
     try:
         with Image.open(path, formats=FORMATS) as image:
-            if getattr(image, "n_frames", 1) > 1:
-                raise ValueError(f"{path}: an animation of {image.n_frames} frames; wanted one still image")
-            # Pillow reads 16-bit colour as 8-bit RGB; how the file holds it stands in its tiles.
-            if image.mode in DEEP_MODES or any(";16" in str(tile) for tile in image.tile):
-                raise ValueError(f"{path}: its pixels have more than 8 bits; save it as 8-bit RGB")
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode != "RGB":
-                logger.warning("%s: mode %s, converted to RGB", path, upright.mode)
-            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                upright = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-            return np.asarray(upright.convert("RGB"))
+            problem = _problem(image)
+            if problem is None:
+                return _rgb(image, path)
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such file") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{path}: not an image that can be read; wanted PNG, JPEG, TIFF, WebP, BMP or GIF") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path}: too large to be a stimulus: {error}") from error
-    except (OSError, SyntaxError) as error:  # Pillow says SyntaxError of some broken PNG files
+    except Exception as error:  # Pillow's readers raise nearly anything for a broken file
         raise ValueError(f"{path}: damaged or cut off ({error}); fetch or save it again") from error
+    raise ValueError(f"{path}: {problem}")
+
+
+def _problem(image: Image.Image) -> str | None:
+    """Why an image that is opened and not yet unpacked cannot be a stimulus, if it cannot."""
+    if (pixels := math.prod(image.size)) > MOST_PIXELS:
+        size = f"{image.width} × {image.height} pixels"
+        return f"too large to be a stimulus: {size} are {pixels}, wanted at most {MOST_PIXELS}"
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        return f"an animation of {frames} frames; wanted one still image"
+    # Pillow reads 16-bit colour as 8-bit RGB; how the file holds it stands in its tiles.
+    if image.mode in DEEP_MODES or any(";16" in str(tile) for tile in image.tile):
+        return "its pixels have more than 8 bits; save it as 8-bit RGB"
+    return None
+
+
+def _rgb(image: Image.Image, path: Path) -> np.ndarray:
+    """An opened image, upright, as (row, column, 3), uint8; what is transparent is white."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode != "RGB":
+        logger.warning("%s: mode %s, converted to RGB", path, upright.mode)
+    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+        upright = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+    return np.asarray(upright.convert("RGB"))
 
 
 def square(image: np.ndarray, size: int) -> np.ndarray:

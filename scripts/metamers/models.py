@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from metamers.checkpoints import Placeholder, read_checkpoint
+from metamers.checkpoints import Placeholder, StoredTensor, read_checkpoint
 from metamers.fold import fold_batch_norms, pad_inside
 from metamers.hashes import sha256_of
 from metamers.lazy_compiler import import_without_compiler
@@ -422,29 +422,39 @@ def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, pre
             keys = ", ".join(map(str, list(weights)[:10])) if isinstance(weights, dict) else type(weights).__name__
             raise ValueError(f"{path}: no entry {' or '.join(map(repr, entries))}; found {keys}")
         weights = weights[there[0]]
-    if isinstance(weights, torch.Tensor):
+    if isinstance(weights, torch.Tensor | StoredTensor):
         weights = {"weight": weights}
     named = weights.items() if isinstance(weights, dict) else [("it", weights)]
     for key, value in named:
         if isinstance(value, Placeholder):
             raise ValueError(
-                f"{path}: not a state dict of dense tensors: {key} is a {type(value).__name__}, which cannot be had "
+                f"{path}: not a state dict of dense tensors: {key} is a {type(value).__name__}, which cannot be read "
                 "without running code"
             )
     if not isinstance(weights, dict) or not all(
-        isinstance(key, str) and isinstance(value, torch.Tensor) and value.layout == torch.strided
-        for key, value in weights.items()
+        isinstance(key, str) and isinstance(value, torch.Tensor | StoredTensor) for key, value in weights.items()
     ):
         raise ValueError(
             f"{path}: not a state dict of dense tensors; if the weights lie under a key, name it in `entry`"
         )
     weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
-    for key, value in weights.items():
-        if value.is_complex():
-            raise ValueError(f"{path}: {key} has complex values; wanted real ones")
-        if value.is_floating_point() and not value.float().isfinite().all():
-            raise ValueError(f"{path}: {key} has NaN or infinite values; fetch the file again or take another")
-    return weights
+    return {key: _finite(value, f"{path}: {key}") for key, value in weights.items()}
+
+
+def _finite(value: torch.Tensor | StoredTensor, name: str) -> torch.Tensor:
+    """A tensor of a checkpoint, in memory, of real and finite values."""
+    if isinstance(value, StoredTensor):
+        try:
+            value = value.read()
+        except Exception as error:  # a damaged file, in which the directory was whole
+            raise ValueError(f"{name} cannot be read: {error}; fetch the file again") from error
+    if value.is_complex():
+        raise ValueError(f"{name} has complex values; wanted real ones")
+    if value.is_floating_point() and value.numel():
+        limits = (value if value.itemsize > 1 else value.float()).aminmax()
+        if not (limits.min.float().isfinite() and limits.max.float().isfinite()):  # networks compute in float32
+            raise ValueError(f"{name} has NaN or infinite values; fetch the file again or take another")
+    return value
 
 
 def fit_weights(weights: Weights, network: nn.Module, keys: str, source: str) -> Weights:

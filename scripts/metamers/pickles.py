@@ -12,7 +12,7 @@ import pickle
 import re
 import reprlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
@@ -21,6 +21,12 @@ PLAIN = re.compile(r"[<>=|]?[biufcSUOV]\d{0,9}")  # types of arrays and scalars 
 OF_FIELDS = 16  # flag of a type with fields, none of them objects
 ORDERED = "iufcU"  # kinds of types whose values have a byte order
 MOST_OBJECTS = 2**22  # in arrays of objects, in one pickle
+LARGEST = 2**29  # bytes of a pickle: the published excerpts have about a quarter
+MOST_OPCODES = 2**21  # of a pickle: each can take a few hundred bytes of memory
+MOST_NAMES = 10_000  # of classes and functions that it names: each takes some kilobytes
+LONGEST_SCALAR = 1024  # bytes of a NumPy scalar, which is a copy
+LONGEST_TEXT = 2**20  # bytes of a text that may have letters beyond latin-1, which take up to four times the memory
+BEYOND_LATIN_1 = re.compile(b"[\xc4-\xff]")  # in UTF-8
 
 # What may be a key, or a member of a set: hashing others can take forever, or the process' stack. Larger whole numbers
 # can all have the same hash.
@@ -56,6 +62,18 @@ def check_keys(keys: Iterable[Any]) -> None:
                 raise pickle.UnpicklingError(f"it has a key of type {type(part).__name__}, wanted a number or a text")
 
 
+def _counted(load: Callable[["Unpickler"], None]) -> Callable[["Unpickler"], None]:
+    """What an opcode does, of which a pickle may have so many."""
+
+    def counted(self: "Unpickler") -> None:
+        self.opcodes += 1
+        if self.opcodes > MOST_OPCODES:
+            raise pickle.UnpicklingError(f"it has more than {MOST_OPCODES} opcodes")
+        load(self)
+
+    return counted
+
+
 class Unpickler(pickle._Unpickler):
     """The unpickler that is written in Python, of which every opcode does only what plain data need.
 
@@ -63,9 +81,41 @@ class Unpickler(pickle._Unpickler):
     in C makes room for as many remembered objects as the file says.)
     """
 
+    def __init__(self, stream: BinaryIO, **options: Any):
+        super().__init__(stream, **options)
+        self.opcodes = 0
+        self.stand_ins: dict[tuple[str, str], type[StandIn]] = {}
+
+    def stand_in(self, module: str, name: str, kind: type[StandIn]) -> type[StandIn]:
+        """The class that stands for a name of the pickle, made once."""
+        if len(self.stand_ins) >= MOST_NAMES:
+            raise pickle.UnpicklingError(f"it names more than {MOST_NAMES} classes and functions")
+        return self.stand_ins.setdefault((module, name), type(f"{module}.{name}", (kind,), {}))
+
     def _takes(self, thing: Any, *kinds: type) -> None:
         if type(thing) not in kinds and not isinstance(thing, StandIn):
             raise pickle.UnpicklingError(f"it puts something into an object of type {type(thing).__name__}")
+
+    def _append_text(self, length: int) -> None:
+        content = self.read(length)
+        if length > LONGEST_TEXT and BEYOND_LATIN_1.search(content):
+            raise pickle.UnpicklingError(f"it has a text of {length} bytes, wanted at most {LONGEST_TEXT}")
+        self.append(str(content, "utf-8", "surrogatepass"))
+
+    def load_binunicode(self) -> None:
+        """Read a text that takes little more memory than its bytes."""
+        self._append_text(int.from_bytes(self.read(4), "little"))
+
+    def load_binunicode8(self) -> None:
+        """Read a text that takes little more memory than its bytes."""
+        self._append_text(int.from_bytes(self.read(8), "little"))
+
+    def load_unicode(self) -> None:
+        """Read a short text."""
+        line = self.readline()[:-1]
+        if len(line) > LONGEST_TEXT:
+            raise pickle.UnpicklingError(f"it has a text of {len(line)} bytes, wanted at most {LONGEST_TEXT}")
+        self.append(str(line, "raw-unicode-escape"))
 
     def load_append(self) -> None:
         """Append to a list only."""
@@ -115,22 +165,31 @@ class Unpickler(pickle._Unpickler):
             raise pickle.UnpicklingError(f"it gives a state to an object of type {type(built).__name__}")
 
     dispatch: ClassVar = {
-        code: load for code, load in pickle._Unpickler.dispatch.items() if bytes([code]) not in REFUSED
-    } | {
-        pickle.APPEND[0]: load_append,
-        pickle.APPENDS[0]: load_appends,
-        pickle.SETITEM[0]: load_setitem,
-        pickle.SETITEMS[0]: load_setitems,
-        pickle.DICT[0]: load_dict,
-        pickle.ADDITEMS[0]: load_additems,
-        pickle.FROZENSET[0]: load_frozenset,
-        pickle.BUILD[0]: load_build,
+        code: _counted(load)
+        for code, load in {
+            **pickle._Unpickler.dispatch,
+            pickle.BINUNICODE[0]: load_binunicode,
+            pickle.BINUNICODE8[0]: load_binunicode8,
+            pickle.UNICODE[0]: load_unicode,
+            pickle.APPEND[0]: load_append,
+            pickle.APPENDS[0]: load_appends,
+            pickle.SETITEM[0]: load_setitem,
+            pickle.SETITEMS[0]: load_setitems,
+            pickle.DICT[0]: load_dict,
+            pickle.ADDITEMS[0]: load_additems,
+            pickle.FROZENSET[0]: load_frozenset,
+            pickle.BUILD[0]: load_build,
+        }.items()
+        if bytes([code]) not in REFUSED
     }
 
 
 def short(thing: Any) -> str:
     """What a message shows of something of a pickle, which may be endless."""
-    return reprlib.repr(thing)
+    try:
+        return reprlib.repr(thing)
+    except ValueError:  # a number of too many digits for Python to print
+        return f"an object of type {type(thing).__name__}"
 
 
 class _Type(StandIn):
@@ -217,8 +276,9 @@ def _scalar(dtype: Any, content: Any = None) -> np.generic:
     found = dtype.made() if isinstance(dtype, _Type) else None
     if found is None or found.kind in "OV" or type(content) is not bytes:
         raise pickle.UnpicklingError("it has a NumPy scalar that is neither number nor text")
-    if len(content) != found.itemsize:
-        raise pickle.UnpicklingError(f"it has a NumPy scalar of {len(content)} bytes, wanted {found.itemsize}")
+    if len(content) != found.itemsize or len(content) > LONGEST_SCALAR:
+        wanted = min(found.itemsize, LONGEST_SCALAR)
+        raise pickle.UnpicklingError(f"it has a NumPy scalar of {len(content)} bytes, wanted {wanted}")
     return np.frombuffer(content, found)[0]
 
 
@@ -310,7 +370,10 @@ def read_pickle(stream: BinaryIO, unpickler: type[NumpyUnpickler] = NumpyUnpickl
     ValueError
         When the pickle names anything else (nothing of it is run), is truncated, or is not a pickle.
     """
+    content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"a pickle of more than {LARGEST} bytes")
     try:
-        return _Making().made(unpickler(io.BytesIO(stream.read())).load())
+        return _Making().made(unpickler(io.BytesIO(content)).load())
     except Exception as error:  # a broken pickle raises nearly anything
         raise ValueError(f"not a pickle that may be read: {error}") from error

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
 import yaml
+
+from metamers import files
 
 
 def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
     references: dict[str, None] = {}
     made, derived = [], {}
     for path in paths:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
+        with files.open_dataset(path) as dataset:
             attributes = dict(dataset.attrs)
         for name, version in json.loads(attributes["software"]).items():
             software.setdefault(name, set()).add(version)

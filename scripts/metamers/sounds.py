@@ -28,8 +28,10 @@ CUT_OFF = re.compile(r"^\s*(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.MU
 UNKNOWN_LENGTH = 0x7FFFFF00  # stated from here on: written as a stream, whose length was not known at the start
 
 QUIETEST = 1e-4  # RMS about the mean of what is no silence: three steps of 16 bits
-LONGEST = 2**28  # samples of a file, over all channels: fifty minutes of stereo at 44,100 Hz
+LONGEST = 2**25  # samples of a file, over all channels and after resampling: twelve minutes at 44,100 Hz
+RATES_HZ = (100, 1_000_000)  # of a file: from a seismograph's to a bat detector's
 LARGEST_RATIO = 2000  # of a rate to the greatest common divisor of both, up to which sinc interpolation is cheap
+LARGEST_KERNEL = 2**22  # values of its filters, which grow with the product of both
 LOWPASS_WIDTH = 64  # zero crossings of the resampling filter: an edge within 1.6 % of the lower Nyquist frequency
 
 
@@ -44,12 +46,48 @@ def resample(sounds: "torch.Tensor", from_hz: int, to_hz: int) -> "torch.Tensor"
     import torch  # here, since whoever only writes sounds does not need it
     from torchaudio.functional import resample as interpolated
 
-    if from_hz // math.gcd(from_hz, to_hz) <= LARGEST_RATIO:
+    before, after = (rate // math.gcd(from_hz, to_hz) for rate in (from_hz, to_hz))
+    width = LOWPASS_WIDTH * before / min(before, after)
+    if before <= LARGEST_RATIO and after * (2 * width + before) <= LARGEST_KERNEL:
         return interpolated(sounds, from_hz, to_hz, lowpass_filter_width=LOWPASS_WIDTH)
     before = sounds.shape[-1]
     after = round(before * to_hz / from_hz)
     spectrum = torch.fft.rfft(sounds)[..., : min(before, after) // 2 + 1]
     return torch.fft.irfft(spectrum, after) * (after / before)
+
+
+def resampled(sound: np.ndarray, from_hz: int, to_hz: int, name: str) -> np.ndarray:
+    """A sound from outside, (sample,), at the wanted sampling rate, with a note in the log where it had another.
+
+    Parameters
+    ----------
+    sound
+        Shape (sample,).
+    from_hz, to_hz
+        Its sampling rate, and the wanted one.
+    name
+        How messages call the sound.
+
+    Raises
+    ------
+    ValueError
+        When its sampling rate is not among ``RATES_HZ``, or it would have no sample or more than ``LONGEST``.
+    """
+    if not RATES_HZ[0] <= from_hz <= RATES_HZ[1]:
+        found = from_hz if abs(from_hz) < 10**15 else "more than a quadrillion"
+        raise ValueError(f"{name}: a sampling rate of {found} Hz, wanted {RATES_HZ[0]} to {RATES_HZ[1]} Hz")
+    if from_hz == to_hz:
+        return sound
+    samples = len(sound) * to_hz // from_hz
+    if not 1 <= samples <= LONGEST:
+        raise ValueError(
+            f"{name}: {len(sound)} samples at {from_hz} Hz are {samples} at {to_hz} Hz, wanted 1 to {LONGEST}; is its "
+            "sampling rate wrong?"
+        )
+    import torch
+
+    logger.warning("%s: sampled at %d Hz, resampled to %d Hz", name, from_hz, to_hz)
+    return resample(torch.from_numpy(sound), from_hz, to_hz).numpy()
 
 
 def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
@@ -65,11 +103,9 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        When the file is missing, not a sound, damaged, cut off, empty or absurdly long, too short for a sample at the
-        wanted rate, or holds NaN or infinite values.
+        When the file is missing, not a sound, damaged, cut off, empty, too long, too short for a sample at the wanted
+        rate, of an implausible rate, or holds NaN or infinite values.
     """
-    import torch
-
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
@@ -82,16 +118,7 @@ def read_sound(path: str | Path, sampling_rate_hz: int) -> np.ndarray:
         logger.warning("%s: 8-bit sound, whose quantization noise can be heard", path)
     if channels.shape[1] > 1:
         logger.warning("%s: %d channels, averaged to one", path, channels.shape[1])
-    sound = channels.mean(axis=1)
-    if len(sound) * sampling_rate_hz < rate:
-        raise ValueError(
-            f"{path}: {len(sound)} samples at {rate} Hz, less than one at {sampling_rate_hz} Hz; is its sampling rate "
-            "wrong?"
-        )
-    if rate != sampling_rate_hz:
-        logger.warning("%s: sampled at %d Hz, resampled to %d Hz", path, rate, sampling_rate_hz)
-        sound = resample(torch.from_numpy(sound), rate, sampling_rate_hz).numpy()
-    return sound
+    return resampled(channels.mean(axis=1), rate, sampling_rate_hz, str(path))
 
 
 def _channels(path: Path) -> tuple[np.ndarray, int, str]:

@@ -1,0 +1,211 @@
+"""NetCDF files from outside: what their readers would follow is refused before they are opened."""
+
+import os
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+from memory import MOST_BYTES, call_alone
+
+from metamers import config, config_read, files
+from metamers.hdf5 import check_structure
+from metamers.names import ConfigurationError
+
+
+def variable(file, name="response", shape=(4, 3, 2)):
+    return file.create_dataset(name, data=np.zeros(shape, "f4"))
+
+
+def external_storage(file, folder):
+    (folder / "secret").write_bytes(b"1234" * 100)
+    file.create_dataset("response", (100,), "f4", external=[(str(folder / "secret"), 0, 400)])
+
+
+def external_link(file, folder):
+    with h5py.File(folder / "other.nc", "w") as other:
+        variable(other)
+    file["response"] = h5py.ExternalLink(str(folder / "other.nc"), "/response")
+
+
+def soft_link(file, _):
+    variable(file, "one")
+    file["response"] = h5py.SoftLink("/one")
+
+
+def link_without_target(file, _):
+    file["response"] = h5py.SoftLink("/nowhere")
+
+
+def cycle(file, _):
+    file.create_group("a")["b"] = file["/"]
+
+
+def deep(file, _):
+    for number in range(3000):
+        file = file.create_group(str(number))
+
+
+def twice(file, _):
+    file["other"] = variable(file)
+
+
+def virtual(file, folder):
+    with h5py.File(folder / "other.nc", "w") as other:
+        variable(other)
+    layout = h5py.VirtualLayout((4, 3, 2), "f4")
+    layout[:] = h5py.VirtualSource(str(folder / "other.nc"), "response", (4, 3, 2))
+    file.create_virtual_dataset("response", layout)
+
+
+def sixty_gigabytes(file, _):
+    file.create_dataset("response", (15, 10**9), "f4", chunks=(1, 1000))
+
+
+def sixty_gigabytes_at_once(file, _):
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_LATE)
+    space = h5py.h5s.create_simple((15, 10**9))
+    h5py.h5d.create(file.id, b"response", h5py.h5t.IEEE_F32LE, space, properties)
+
+
+def zeros_packed(file, _):
+    data = file.create_dataset("response", (10**9,), "i1", chunks=(10**8,), compression="gzip")
+    for start in range(0, 10**9, 10**8):
+        data[start : start + 10**8] = 0
+
+
+def large_pieces(file, _):
+    file.create_dataset("response", (10,), "f4", maxshape=(None,), chunks=(10**9,), compression="gzip")
+
+
+def one_long_text_many_times(file, _):
+    """One text of a megabyte in the file, and ten thousand references to it."""
+    texts = file.create_dataset("response", (10_000,), h5py.string_dtype())
+    texts[0] = "x" * 10**6
+    file.flush()
+    place, size = texts.id.get_offset(), texts.id.get_storage_size()
+    name = file.filename
+    file.close()
+    with open(name, "rb+") as stream:
+        stream.seek(place)
+        first = stream.read(size // 10_000)
+        stream.seek(place)
+        stream.write(first * 10_000)
+
+
+def references(file, _):
+    variable(file, "one")
+    file.create_dataset("response", data=file["one"].ref, dtype=h5py.ref_dtype)
+
+
+def records(file, _):
+    file.create_dataset("response", data=np.zeros(3, [("a", "f4"), ("b", "i4")]))
+
+
+def own_type(file, _):
+    file["response"] = np.dtype("f8")
+
+
+def many_variables(file, _):
+    for number in range(10_001):
+        file.create_dataset(str(number), (), "i1")
+
+
+def long_attributes(file, _):
+    with_dense = variable(file)
+    for number in range(70):
+        with_dense.attrs[str(number)] = "x" * 10**6
+
+
+HOSTILE = {
+    external_storage: "has its values in other files",
+    external_link: "is a link to something else",
+    soft_link: "is a link to something else",
+    link_without_target: "is a link to something else",
+    cycle: "is a group or a type",
+    deep: "is a group or a type",
+    twice: "is another name of a variable",
+    virtual: "is virtual",
+    sixty_gigabytes: "declare 60000000000 bytes, wanted at most",
+    sixty_gigabytes_at_once: "declare 60000000000 bytes, wanted at most",
+    zeros_packed: "declare 1000000000 bytes, wanted at most",
+    large_pieces: "has pieces of 4000000000 bytes",
+    one_long_text_many_times: r"declare \d+ bytes, wanted at most",
+    references: "is neither of numbers nor of texts",
+    records: "is neither of numbers nor of texts",
+    own_type: "is a group or a type",
+    many_variables: "10001 variables, wanted at most 10000",
+    long_attributes: "bytes of text",
+}
+
+
+def made(make, folder):
+    path = folder / "x.nc"
+    with h5py.File(path, "w", libver="latest") as file:
+        make(file, folder)
+    return path
+
+
+@pytest.mark.parametrize(("make", "message"), HOSTILE.items(), ids=[make.__name__ for make in HOSTILE])
+def test_what_a_run_never_writes_is_refused_before_a_reader_of_netcdf_opens_it(tmp_path, make, message):
+    path = made(make, tmp_path)
+    with pytest.raises(ValueError, match=message):
+        check_structure(path)
+    outcome = call_alone("metamers.files:load", path)
+    assert outcome.error == "OSError"
+    assert f"{path} cannot be read as NetCDF (" in outcome.message
+    assert outcome.peak_bytes < MOST_BYTES
+    with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF"), files.open_dataset(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"CDF\x01" + bytes(100), b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n" + bytes(5000)]
+)
+def test_what_is_not_netcdf_4_is_refused(tmp_path, content):
+    (tmp_path / "x.nc").write_bytes(content)
+    with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF"):
+        files.load(tmp_path / "x.nc")
+
+
+@pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
+def test_what_xarray_writes_is_read(tmp_path, engine):
+    dataset = xr.Dataset(
+        {
+            "response": (
+                ("stimulus", "voxel"),
+                np.arange(6.0).reshape(3, 2).astype("f4"),
+                {"long_name": "é", "empty": ""},
+            ),
+            "count": ("stimulus", np.arange(3)),
+            "scalar": ((), True),
+            "nothing": (("none",), np.empty(0)),
+        },
+        coords={"stimulus": ["a", "b", "ü"], "participant": ("voxel", np.array(["x", "y"], "S3"))},
+        attrs={"several": ["a", "b"], "number": 3, "numbers": [1.5, 2.5]},
+    )
+    encoding = {"response": {"zlib": True, "shuffle": True, "fletcher32": True}}
+    dataset.to_netcdf(tmp_path / "x.nc", engine=engine, encoding=encoding, unlimited_dims=["stimulus"])
+    read = files.load(tmp_path / "x.nc")
+    np.testing.assert_array_equal(read["response"], dataset["response"])
+    assert list(read["stimulus"].values) == ["a", "b", "ü"]
+
+
+def test_a_file_of_classic_netcdf_is_refused_in_one_sentence(tmp_path):
+    with netCDF4.Dataset(tmp_path / "x.nc", "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("a", 3)
+    with pytest.raises(OSError, match="it is not NetCDF-4: it does not begin as HDF5 does"):
+        files.load(tmp_path / "x.nc")
+
+
+def test_hostile_responses_of_brains_are_named_before_the_first_job(tmp_path):
+    path = made(external_storage, tmp_path)
+    brain = {"models": "generation", "dataset": "imagenet_photographs", "responses": str(path)}
+    given = config_read.over_default({"analyses": {"brain": brain}})
+    with pytest.raises(ConfigurationError, match=r"analyses\.brain\.responses: .*x\.nc cannot be read as NetCDF: "):
+        config.resolve(given)
+    os.remove(path)
+    with pytest.raises(ConfigurationError, match="there is no file"):
+        config.resolve(given)
