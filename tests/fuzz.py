@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 from memory import MOST_BYTES, peak_bytes
 
-with atheris.instrument_imports(include=["metamers", "yaml"]):
+with atheris.instrument_imports(include=["metamers", "yaml", "PIL", "tarfile", "zipfile"]):
     from test_fuzz import READERS
 
 for load in set(pickle._Unpickler.dispatch.values()):

@@ -1,7 +1,7 @@
 """The peak memory of a call, in a process of its own.
 
-`python tests/memory.py MODULE:FUNCTION ARGUMENTS` calls the function with a JSON list of arguments and prints, as JSON, the
-type and text of the error that it raised, if any, and the peak memory in bytes.
+`python tests/memory.py MODULE:FUNCTION ARGUMENTS` calls the function with a JSON list of arguments, where {"path": …} is a
+path, and prints, as JSON, the type and text of the error that it raised, if any, and the peak memory in bytes.
 """
 
 import importlib
@@ -36,7 +36,7 @@ def peak_bytes() -> int:
 
 
 def call_alone(function: str, *arguments: Any, timeout_s: float = 120) -> Outcome:
-    """Call ``module:function`` with arguments that JSON can hold, in a new process.
+    """Call ``module:function`` with arguments that JSON can hold, or paths, in a new process.
 
     Raises
     ------
@@ -44,7 +44,8 @@ def call_alone(function: str, *arguments: Any, timeout_s: float = 120) -> Outcom
         When the process was killed or ended without an answer.
     """
     paths = os.pathsep.join(str(ROOT / part) for part in ("tests", "scripts"))
-    command = [sys.executable, __file__, function, json.dumps(arguments, default=str)]
+    encoded = json.dumps(arguments, default=lambda path: {"path": str(path)})
+    command = [sys.executable, __file__, function, encoded]
     environment = os.environ | {"PYTHONPATH": paths}
     ran = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s, cwd=ROOT
@@ -59,7 +60,7 @@ def main(function: str, arguments: str) -> None:
     called = getattr(importlib.import_module(module), name)
     error, message = None, ""
     try:
-        called(*json.loads(arguments))
+        called(*json.loads(arguments, object_hook=lambda encoded: Path(encoded["path"])))
     except Exception as raised:
         error, message = type(raised).__name__, str(raised)
     print(json.dumps({"error": error, "message": message, "peak_bytes": peak_bytes()}))

@@ -91,6 +91,25 @@ def test_excerpts_that_are_not_what_they_should_be_are_named(tmp_path, changes, 
         read(study_pickle(tmp_path / "x.pckl", **changes))
 
 
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (0, "a sampling rate of 0 Hz, wanted 100 to 1000000 Hz"),
+        (-5, "a sampling rate of -5 Hz"),
+        (10**12, "a sampling rate of 1000000000000 Hz"),
+        pytest.param(10**400, "sr: found 1000.*000, wanted a whole number", id="400 digits"),
+        pytest.param(10**5000, "sr: found an object of type int, wanted a whole number", id="too long to print"),
+        (float("inf"), "sr: found inf, wanted a whole number"),
+        (float("nan"), "sr: found nan, wanted a whole number"),
+        (440.5, "sr: found 440.5, wanted a whole number"),
+    ],
+)
+def test_a_sampling_rate_that_cannot_be_is_named_with_file_and_word(tmp_path, rate, message):
+    one = {"dataframe_metadata": {"word": "zebra", "word_int": 2, "sr": rate}, "audio_clips": [clip(0)]}
+    with pytest.raises(ValueError, match=rf"x\.pckl: zebra: {message}"):
+        read(study_pickle(tmp_path / "x.pckl", zebra=one))
+
+
 def encodings(path, words):
     path.write_bytes(pickle.dumps({"word_to_idx": words, "speaker_to_idx": {}}, protocol=3))
     return path

@@ -104,6 +104,22 @@ def broken(kind, folder):
     return path
 
 
+@pytest.mark.parametrize("rate", [0, -5, 10**12, 10**400], ids=["0", "-5", "10^12", "10^400"])
+def test_a_sampling_rate_that_cannot_be_is_named(rate):
+    with pytest.raises(ValueError, match=r"x\.wav: a sampling rate of (0|-5|1000000000000|more than a quadrillion) Hz"):
+        sounds.resampled(np.zeros(100, "f4"), rate, RATE, "x.wav")
+
+
+@pytest.mark.parametrize("rate", [0, 1, 2**31, 2**32 - 5])
+def test_a_file_with_a_sampling_rate_that_cannot_be_is_named(tmp_path, rate):
+    path = save(tmp_path / "x.wav", tone())
+    content = bytearray(path.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.wav: (a sampling rate of|not a sound that can be read)"):
+        sounds.read_sound(path, RATE)
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [

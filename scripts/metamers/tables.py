@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import numpy as np
 
 from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 from metamers.speech import speech_table
+
+LARGEST = 2**27  # bytes of a table
+MOST_ROWS, MOST_COLUMNS = 2**21, 1000  # the table of ImageNet's training images has 1.3 million rows
 
 SPLITS = ("train", "validation", "test")
 
@@ -20,15 +24,22 @@ def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]
     Raises
     ------
     ConfigurationError
-        When the file is missing, has no rows, lacks a column, or a row lacks a value in one of ``columns``.
+        When the file is missing or too large, has no rows, lacks a column, or a row lacks a value in one of
+        ``columns``.
     """
     path = Path(path)
     columns = list(columns)
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise ConfigurationError(f"{path}: a table of {size} bytes, wanted at most {LARGEST}")
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
-            rows = list(reader)
             header = reader.fieldnames or []
+            if len(header) > MOST_COLUMNS:
+                raise ConfigurationError(f"{path}: a table of {len(header)} columns, wanted at most {MOST_COLUMNS}")
+            rows = list(islice(reader, MOST_ROWS + 1))
+            if len(rows) > MOST_ROWS:
+                raise ConfigurationError(f"{path}: a table of more than {MOST_ROWS} rows")
     except OSError as error:
         raise ConfigurationError(
             f"{path}: there is no such table that can be read ({error.strerror}); wanted columns {', '.join(columns)}"

@@ -1,0 +1,264 @@
+"""A file that is refused takes less than 2 GB of memory, however it was made: measured in a process of its own."""
+
+import gzip
+import io
+import pickle
+import re
+import struct
+import tarfile
+import wave
+import zipfile
+import zlib
+
+import pytest
+import torch
+from memory import MOST_BYTES, call_alone
+from PIL import Image, PngImagePlugin
+
+GIGABYTES = 15 * 10**9
+
+
+def zip_of_one_record_many_times(path):
+    """One record of a megabyte, which the directory has under sixty thousand names."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", b"\x80\x02}.")
+        archive.writestr("x/data/0", bytes(10**6))
+        original = archive.getinfo("x/data/0")
+        for number in range(1, 60_000):
+            again = zipfile.ZipInfo(f"x/data/{number}")
+            for fact in ("header_offset", "file_size", "compress_size", "CRC"):
+                setattr(again, fact, getattr(original, fact))
+            archive.filelist.append(again)
+        archive._didModify = True
+
+
+class _Storage:
+    """Pickled as a reference to a storage of so many values."""
+
+    def __init__(self, length):
+        self.length = length
+
+
+class _Pickler(pickle.Pickler):
+    def persistent_id(self, thing):
+        return ("storage", torch.FloatStorage, "0", "cpu", thing.length) if isinstance(thing, _Storage) else None
+
+
+class _Tensor:
+    def __init__(self, length):
+        self.length = length
+
+    def __reduce__(self):
+        return torch._utils._rebuild_tensor_v2, (_Storage(self.length), 0, (self.length,), (1,), False, None)
+
+
+def pickled(thing):
+    stream = io.BytesIO()
+    _Pickler(stream, protocol=2).dump(thing)
+    return stream.getvalue()
+
+
+def zip_of_a_tensor_that_is_not_there(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/version", b"3\n")
+        archive.writestr("x/data.pkl", pickled({"a": _Tensor(GIGABYTES // 4)}))
+        archive.writestr("x/data/0", bytes(400))
+
+
+def legacy_of_a_tensor_that_is_not_there(path):
+    from metamers.checkpoints import MAGIC, PROTOCOL
+
+    heads = [pickle.dumps(thing, protocol=2) for thing in (MAGIC, PROTOCOL, {})]
+    body = [pickled({"a": _Tensor(GIGABYTES // 4)}), pickle.dumps(["0"], protocol=2), struct.pack("<q", GIGABYTES // 4)]
+    path.write_bytes(b"".join([*heads, *body]))
+
+
+def checkpoint_with_an_object_after_three_gigabytes(path):
+    """The values are zeros, of which the disk keeps nothing."""
+    from metamers.checkpoints import MAGIC, PROTOCOL
+
+    length = 3 * 10**9 // 4
+    heads = [pickle.dumps(thing, protocol=2) for thing in (MAGIC, PROTOCOL, {})]
+    state = pickled({"a": _Tensor(length), "b": complex(1, 2)})
+    path.write_bytes(b"".join([*heads, state, pickle.dumps(["0"], protocol=2), struct.pack("<q", length)]))
+    with path.open("rb+") as stream:
+        stream.truncate(path.stat().st_size + 4 * length)
+
+
+def checkpoint_of_many_names(path):
+    names = b"".join(b"cx\nn%d\n0" % number for number in range(1_000_000))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/version", b"3\n")
+        archive.writestr("x/data.pkl", b"\x80\x02" + names + b"}.")
+
+
+def pickle_of_many_sets(path):
+    path.write_bytes(b"\x80\x04](" + b"\x8f" * 2 * 10**7 + b"e.")
+
+
+def pickle_of_a_text_of_wide_letters(path):
+    """Zeros, which take a byte each, and one letter for which each of them takes four."""
+    with path.open("wb") as stream:
+        stream.write(b"\x80\x04\x8d" + (5 * 10**8).to_bytes(8, "little") + "𝄞".encode())
+        stream.truncate(12 + 5 * 10**8)
+
+
+def pickle_of_a_long_scalar_many_times(path):
+    dtype = b"cnumpy\ndtype\n(X\x0a\0\0\0S100000000%b\x89\x88tR".replace(b"%b", b"")
+    scalar = b"cnumpy._core.multiarray\nscalar\n"
+    begin = b"\x80\x04" + dtype + b"\x940B" + (10**8).to_bytes(4, "little") + bytes(10**8) + b"\x940]\x94("
+    path.write_bytes(begin + (scalar + b"h\0h\1\x86R") * 100 + b"e.")
+
+
+def larger_pickle(path):
+    with path.open("wb") as stream:
+        stream.write(b"\x80\x04")
+        stream.truncate(10**10)
+
+
+def packed(*members, begins=b""):
+    stream = io.BytesIO()
+    with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1) as packing:
+        packing.write(begins)
+        for member in members:
+            packing.write(member)
+    return stream.getvalue()
+
+
+def header(name, kind, size):
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf()
+
+
+def tar_of_a_long_name(path):
+    zeros = [b"x" * 10**7] * 300
+    path.write_bytes(packed(*zeros, begins=header("long", tarfile.GNUTYPE_LONGNAME, 3 * 10**9)) + bytes(5 * 10**7))
+
+
+def tar_of_long_pax_headers(path):
+    zeros = [b"x" * 10**7] * 300
+    path.write_bytes(packed(*zeros, begins=header("long", tarfile.XHDTYPE, 3 * 10**9)) + bytes(5 * 10**7))
+
+
+def tar_of_headers_that_every_member_has(path):
+    """A global PAX header of ten thousand keys, of which each of a hundred thousand members gets a copy."""
+    records = b"".join(b"%d k%06d=x\n" % (13, number) for number in range(10_000))
+    padding = bytes(-len(records) % 512)
+    member = header("x", tarfile.REGTYPE, 0)
+    path.write_bytes(
+        packed(header("g", tarfile.XGLTYPE, len(records)), records, padding, member * 100_000) + bytes(10**6)
+    )
+
+
+def tar_of_sparse_maps(path):
+    block = (b"%011o\0%011o\0" % (1, 1)) * 21 + b"\1" + bytes(7)
+    info = bytearray(header("x", tarfile.GNUTYPE_SPARSE, 0))
+    info[482] = 1
+    checksum = sum(info[:148]) + 8 * 32 + sum(info[156:512])
+    info[148:156] = b"%06o\0 " % checksum
+    path.write_bytes(packed(bytes(info), *[block * 10_000] * 100) + bytes(6 * 10**6))
+
+
+def tar_of_xz(path):
+    import lzma
+
+    path.write_bytes(lzma.compress(bytes(10**6)))
+
+
+def image_of_178_million_pixels(path):
+    Image.new("1", (13_400, 13_300)).save(path, format="PNG")
+
+
+def image_with_a_packed_text(path):
+    text = PngImagePlugin.PngInfo()
+    text.add(b"zTXt", b"x\0\0" + zlib.compress(bytes(10**9), 1))
+    Image.new("RGB", (8, 8)).save(path, format="PNG", pnginfo=text)
+
+
+def image_with_many_packed_texts(path):
+    text = PngImagePlugin.PngInfo()
+    for number in range(100):
+        text.add(b"zTXt", b"x%d\0\0" % number + zlib.compress(bytes(1_000_000)))
+    Image.new("RGB", (8, 8)).save(path, format="PNG", pnginfo=text)
+
+
+def sound(path, rate, samples):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(rate)
+        file.writeframes(b"")
+    with path.open("rb+") as stream:
+        content = bytearray(stream.read())
+        content[4:8] = (36 + samples).to_bytes(4, "little")
+        content[40:44] = samples.to_bytes(4, "little")
+        stream.seek(0)
+        stream.write(content)
+        stream.truncate(44 + samples)
+
+
+def sound_of_a_gigabyte(path):
+    sound(path, 20_000, 10**9)
+
+
+def sound_that_grows_with_its_rate(path):
+    sound(path, 100, 3 * 10**7)
+
+
+def table_of_many_rows(path):
+    path.write_bytes(b"file,category\n" + b"a,b\n" * 3 * 10**7)
+
+
+def table_of_many_columns(path):
+    path.write_bytes(b",".join(b"c%d" % number for number in range(5000)) + b"\n" + b"x\n" * 10**6)
+
+
+CHECKPOINT = ("metamers.models:read_weights", "ValueError", ["b"])
+PICKLE = ("metamers.humans:read_pickled", "ValueError", [["answers"]])
+TAR = ("metamers.archives:take_file", "OSError", ["a.pt", "out.pt"])
+IMAGE = ("metamers.images:read_image", "ValueError", [])
+SOUND = ("metamers.sounds:read_sound", "ValueError", [20_000])
+TABLE = ("metamers.tables:read_table", "ConfigurationError", [["file", "category"]])
+
+HOSTILE = {
+    zip_of_one_record_many_times: (CHECKPOINT, "more bytes than the file"),
+    zip_of_a_tensor_that_is_not_there: (CHECKPOINT, "its storage 0 has 400 bytes, but 15000000000 bytes are declared"),
+    legacy_of_a_tensor_that_is_not_there: (CHECKPOINT, "its storage 0 has 15000000000 bytes, more than"),
+    checkpoint_with_an_object_after_three_gigabytes: (CHECKPOINT, "without running code|state dict"),
+    checkpoint_of_many_names: (CHECKPOINT, "names more than 10000 classes"),
+    pickle_of_many_sets: (PICKLE, "more than 2097152 opcodes"),
+    pickle_of_a_text_of_wide_letters: (PICKLE, "it has a text of 500000000 bytes"),
+    pickle_of_a_long_scalar_many_times: (PICKLE, "a NumPy scalar of 100000000 bytes"),
+    larger_pickle: (PICKLE, "a pickle of more than 536870912 bytes"),
+    tar_of_a_long_name: (TAR, "name or headers have more than 1048576 bytes"),
+    tar_of_long_pax_headers: (TAR, "name or headers have more than 1048576 bytes"),
+    tar_of_headers_that_every_member_has: (TAR, "the list of its members takes more than 536870912 bytes"),
+    tar_of_sparse_maps: (TAR, "name or headers have more than 1048576 bytes"),
+    tar_of_xz: (TAR, "compressed with xz"),
+    image_of_178_million_pixels: (IMAGE, "13400 × 13300 pixels are 178220000, wanted at most 67108864"),
+    image_with_a_packed_text: (IMAGE, "damaged or cut off"),
+    image_with_many_packed_texts: (IMAGE, "damaged or cut off"),
+    sound_of_a_gigabyte: (SOUND, "1000000000 samples in 1 channels, wanted at most 33554432"),
+    sound_that_grows_with_its_rate: (SOUND, "at 100 Hz are 6000000000 at 20000 Hz"),
+    table_of_many_rows: (TABLE, "a table of more than 2097152 rows"),
+    table_of_many_columns: (TABLE, "a table of 5000 columns"),
+}
+
+
+@pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
+def test_a_refused_file_takes_less_than_two_gigabytes_and_is_named(tmp_path, make):
+    (function, error, arguments), message = HOSTILE[make]
+    path = tmp_path / "hostile.file"
+    make(path)
+    outcome = call_alone(function, path, *(tmp_path / "out.pt" if one == "out.pt" else one for one in arguments))
+    path.unlink()
+    assert outcome.error == error
+    assert "hostile.file" in outcome.message
+    assert re.search(message, outcome.message)
+    assert outcome.peak_bytes < MOST_BYTES
+
+
+def test_the_measure_sees_memory_that_is_taken():
+    assert call_alone("memory:peak_bytes").peak_bytes < 10**8
+    assert call_alone("numpy:ones", 5 * 10**7).peak_bytes > 4 * 10**8
