@@ -11,6 +11,7 @@ from memory import MOST_BYTES, call_alone
 
 from metamers import config, config_read, files
 from metamers.hdf5 import check_structure
+from metamers.isolated import ReaderEndedError, call_isolated
 from metamers.names import ConfigurationError
 
 
@@ -167,6 +168,19 @@ def test_what_a_run_never_writes_is_refused_before_a_reader_of_netcdf_opens_it(t
 def test_what_is_not_netcdf_4_is_refused(tmp_path, content):
     (tmp_path / "x.nc").write_bytes(content)
     with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF"):
+        files.load(tmp_path / "x.nc")
+
+
+def test_a_heap_of_texts_in_which_hdf5_would_search_without_end_is_refused(tmp_path):
+    """Found by fuzzing: an object of no size, from which the next one is searched."""
+    xr.Dataset(coords={"stimulus": ["a", "b"]}).to_netcdf(tmp_path / "x.nc", engine="netcdf4")
+    content = bytearray((tmp_path / "x.nc").read_bytes())
+    first = content.index(b"GCOL")
+    content[first + 16 : first + 32] = bytes(16)
+    (tmp_path / "x.nc").write_bytes(content)
+    with pytest.raises(ReaderEndedError, match="did not end"):
+        call_isolated(xr.load_dataset, tmp_path / "x.nc", timeout_s=1)
+    with pytest.raises(OSError, match=rf"x\.nc cannot be read as NetCDF .*the texts at byte {first}"):
         files.load(tmp_path / "x.nc")
 
 

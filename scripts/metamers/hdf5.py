@@ -6,7 +6,10 @@ the file itself.
 """
 
 import math
+import mmap
 import os
+import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +26,9 @@ FOREIGN_BYTES = (
 LARGEST_CHUNK = 2**28  # bytes that are unpacked at once
 LARGEST_TEXTS = 2**26  # bytes of all texts in attributes
 MOST_VARIABLES, MOST_ATTRIBUTES = 10_000, 1000
+HEAP = re.compile(b"GCOL\\x01\\x00\\x00\\x00")  # first bytes of a heap, in which texts are
+HEAP_HEADER, HEAP_OBJECT = struct.Struct("<8xQ"), struct.Struct("<HHIQ")
+SIZES = {0: 13, 1: 13, 2: 9, 3: 9}  # version of a file → where it says how many bytes an address and a length have
 MOST_TEXTS = 64  # in an attribute: each can take as much memory as the file has bytes
 
 LAYOUTS = (h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED)
@@ -55,6 +61,8 @@ def check_structure(path: str | Path, most_bytes: int | None = None) -> None:
     with open(path, "rb") as stream:
         if stream.read(len(SIGNATURE)) != SIGNATURE:
             raise ValueError("it is not NetCDF-4: it does not begin as HDF5 does")
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            _check_heaps(content)
     most = max(FREE_BYTES, LARGEST_RATIO * size)
     budget = Budget(most if most_bytes is None else min(most, most_bytes))
     try:
@@ -68,6 +76,30 @@ def check_structure(path: str | Path, most_bytes: int | None = None) -> None:
                     variable.close()
     except (KeyError, RuntimeError, TypeError, UnicodeError, OverflowError, MemoryError) as error:
         raise OSError(f"its structure is damaged ({error})") from error
+
+
+def _check_heaps(content: mmap.mmap) -> None:
+    """Make sure that every heap of texts ends: in one with an object of no size, HDF5 searches without end.
+
+    The format is that of the HDF5 File Format Specification, III.E "Disk Format: Level 1E - Global Heap".
+    """
+    place = SIZES.get(content[8] if len(content) > 8 else -1)
+    if place is None or content[place : place + 2] != b"\x08\x08":
+        raise OSError("its structure is damaged (the first bytes are those of no version of HDF5 that is read)")
+    left = len(content) // HEAP_OBJECT.size  # objects that all heaps can have together
+    for found in HEAP.finditer(content):
+        first = found.start()
+        (length,) = HEAP_HEADER.unpack_from(content, first) if first + HEAP_HEADER.size <= len(content) else (0,)
+        at, end = first + HEAP_HEADER.size, first + length
+        while at + HEAP_OBJECT.size <= min(end, len(content)):
+            index, _, _, size = HEAP_OBJECT.unpack_from(content, at)
+            step = HEAP_OBJECT.size + size + -size % 8 if index else size
+            left -= 1
+            if step < HEAP_OBJECT.size or left < 0:
+                break
+            at += step
+        if not end - HEAP_OBJECT.size < at <= end <= len(content):
+            raise OSError(f"its structure is damaged (the texts at byte {first})")
 
 
 class Budget:

@@ -1,0 +1,69 @@
+"""Calls in a process of their own, for compiled readers that a file can end or keep busy without end.
+
+Such a reader cannot be interrupted from within its process, nor can it be fenced in by exceptions.
+"""
+
+import signal
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+PATIENCE_S = 120.0
+
+
+class ReaderEndedError(OSError):
+    """The process of a call ended, or was ended, without an answer."""
+
+
+def call_isolated(function: Callable[..., Any], *arguments: Any, timeout_s: float = PATIENCE_S) -> Any:
+    """Call a function in a forked process.
+
+    Parameters
+    ----------
+    function, *arguments
+        What is called. What it gives, or raises, is pickled.
+    timeout_s
+        Seconds after which the process is killed.
+
+    Returns
+    -------
+    Any
+        What the function gave.
+
+    Raises
+    ------
+    Exception
+        What the function raised.
+    ReaderEndedError
+        When it took longer, or its process ended.
+    """
+    context = get_context("fork")
+    answers, answer = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(answer, function, arguments))
+    process.start()
+    answer.close()
+    try:
+        if not answers.poll(timeout_s):
+            raise ReaderEndedError(f"its reader did not end within {timeout_s:g} s")
+        raised, result = answers.recv()
+    except EOFError:
+        process.join()
+        status = process.exitcode or 0
+        how = signal.Signals(-status).name if status < 0 else f"status {status}"
+        raise ReaderEndedError(f"its reader ended its process ({how})") from None
+    finally:
+        process.kill()
+        process.join()
+        answers.close()
+    if raised:
+        raise result
+    return result
+
+
+def _answer(answer: Connection, function: Callable[..., Any], arguments: tuple) -> None:
+    try:
+        result = (False, function(*arguments))
+    except Exception as error:
+        result = (True, error)
+    answer.send(result)
