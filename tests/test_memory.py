@@ -116,6 +116,12 @@ def larger_pickle(path):
         stream.truncate(10**10)
 
 
+def matlab_of_ten_gigabytes(path):
+    with path.open("wb") as stream:
+        stream.write(bytes(126) + b"IM")
+        stream.truncate(10**10)
+
+
 def packed(*members, begins=b""):
     stream = io.BytesIO()
     with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1) as packing:
@@ -216,6 +222,7 @@ def table_of_many_columns(path):
 
 CHECKPOINT = ("metamers.models:read_weights", "ValueError", ["b"])
 PICKLE = ("metamers.humans:read_pickled", "ValueError", [["answers"]])
+MATLAB = ("metamers.humans:read_participants", "ValueError", [["a"], 4])
 TAR = ("metamers.archives:take_file", "OSError", ["a.pt", "out.pt"])
 IMAGE = ("metamers.images:read_image", "ValueError", [])
 SOUND = ("metamers.sounds:read_sound", "ValueError", [20_000])
@@ -231,6 +238,7 @@ HOSTILE = {
     pickle_of_a_text_of_wide_letters: (PICKLE, "it has a text of 500000000 bytes"),
     pickle_of_a_long_scalar_many_times: (PICKLE, "a NumPy scalar of 100000000 bytes"),
     larger_pickle: (PICKLE, "a pickle of more than 536870912 bytes"),
+    matlab_of_ten_gigabytes: (MATLAB, "it has more than 67108864 bytes"),
     tar_of_a_long_name: (TAR, "name or headers have more than 1048576 bytes"),
     tar_of_long_pax_headers: (TAR, "name or headers have more than 1048576 bytes"),
     tar_of_headers_that_every_member_has: (TAR, "the list of its members takes more than 536870912 bytes"),

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from metamers.files import replace_whole
-from metamers.matlab import read_matlab
+from metamers.matlab import LARGEST, read_matlab
 from metamers.names import INPUT_STAGE, NATURAL
 from metamers.pickles import read_pickle, short
 
@@ -76,7 +76,8 @@ def read_participants(path: str | Path, layers: Sequence[str], participants: int
     """
     path = Path(path)
     try:
-        content = read_matlab(path.read_bytes())
+        with path.open("rb") as stream:
+            content = read_matlab(stream.read(LARGEST + 1))
     except ValueError as error:
         raise ValueError(f"{path}: not a MATLAB 5 file that can be read: {error}") from error
     _same(path, "variables", sorted(content), sorted(MAT_VARIABLES))

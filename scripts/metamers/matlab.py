@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 
-LARGEST = 2**26  # bytes of all that is unpacked
+LARGEST = 2**26  # bytes of a file, and of all that is unpacked
 MOST_TEXTS = 100_000  # in a variable
 HEADER = 128  # bytes: a text, then version and byte order
 
@@ -33,6 +33,8 @@ def read_matlab(content: bytes) -> dict[str, np.ndarray]:
     ValueError
         When the content is anything else: another format, another kind of variable, or damaged.
     """
+    if len(content) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST} bytes")
     order = {b"IM": "<", b"MI": ">"}.get(content[HEADER - 2 : HEADER])
     if order is None:
         raise ValueError("it has no header of a MATLAB 5 file")
