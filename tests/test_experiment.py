@@ -196,6 +196,7 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     mine = files.load(results / "humans" / "mine.nc")
     counted = mine["excluded"].to_series().to_dict()
     assert counted == {"no consent": 1, "headphone check": 0, "practice": 1, "unfinished": 1, "catch trials": 1}, said
+    assert mine["rows_set_aside"] == 0
     assert mine.sizes == {"participant": 3, "generation_model": 2, "stage": 3, "observer": 2, "exclusion": 5}
     human = mine["proportion_correct"].sel(observer="human")
     assert (human.sel(stage="natural") == 1).all()
@@ -439,7 +440,10 @@ def elsewhere(run):
 def read(path, run):
     """What the workflow makes of a file of answers: participant → step → answer."""
     folder, modality = run
-    return read_answers([path], files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc"), set(WORDS))
+    design = files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc")
+    answers = read_answers([path], design, set(WORDS))
+    assert answers.set_aside == 0
+    return answers.given
 
 
 def whole(answered, one):

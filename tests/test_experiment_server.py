@@ -4,6 +4,7 @@ import concurrent.futures
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -13,15 +14,20 @@ import threading
 import time
 
 import pytest
+from hostile_rows import CASES, NAMES, with_value
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from shown import practice
 
 from metamers import experiment_store as store
 from metamers.experiment_design import experiment_design
 from metamers.experiment_folder import page_settings, write_folder
-from metamers.experiment_server import MOST_BYTES, Experiment, Server, found_in
+from metamers.experiment_rows import parse_json
+from metamers.experiment_server import MOST_BYTES, Experiment, Refused, Server, found_in
+from metamers.people import read_answers
 
-NAMES = {f"s{n}": "ab"[n % 2] for n in range(40)}
+STIMULI = {f"s{n}": "ab"[n % 2] for n in range(40)}
 SETTINGS = {
     "stages": 1,
     "fixation_ms": 0,
@@ -34,11 +40,11 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def made(root, tmp_path_factory):
-    """A run's folder experiment/, and the design of what it shows."""
+    """A run's folder experiment/, what its page knows, and the design as the analysis has it."""
     folder = tmp_path_factory.mktemp("run") / "experiment"
     conditions = {("m", "one"): 0, ("m", "two"): 0}
-    metamers = dict.fromkeys(NAMES, conditions)
-    design = experiment_design(NAMES, metamers, list(conditions), SETTINGS["practice"], ["a"], 4, 0)
+    metamers = dict.fromkeys(STIMULI, conditions)
+    design = experiment_design(STIMULI, metamers, list(conditions), SETTINGS["practice"], ["a"], 4, 0)
     known = page_settings(design, "vision", ["a", "b"], SETTINGS, {}, [])
     jspsych = tmp_path_factory.mktemp("jspsych")
     (jspsych / "jspsych.js").write_text("")
@@ -54,7 +60,7 @@ def made(root, tmp_path_factory):
         seed=0,
     )
     (folder / "vision.nc").write_text("what is shown: not for participants")
-    return folder, known
+    return folder, known, design.assign_attrs(design=known["design"], headphone_trials=0)
 
 
 @pytest.fixture
@@ -97,7 +103,7 @@ def row_of(begun, known, step, **more):
     row = {key: begun[key] for key in ("participant", "order")} | {
         "design": known["design"],
         "step": step,
-        "answer": "a",
+        "answer": "yes" if step == "consent" else "a",
     }
     if step.startswith("trial-"):
         row["exhibit"] = known["exhibits"][known["orders"][begun["order"]][int(step.removeprefix("trial-"))]]
@@ -234,6 +240,84 @@ def test_rows_of_other_steps_participants_and_designs_are_refused(served, made):
     assert post(served, "keep", {"participant": "0" * 24, "row": good | {"participant": "0" * 24}})[0] == 400
     assert post(served, "begin", {"participant": None, "design": "another"})[0] == 409
     assert post(served, "begin", {"participant": name, "design": known["design"]})[1]["rows"] == []
+
+
+def post_text(server, participant, row):
+    """Send a row that is JSON text already; gives status and text."""
+    own = {"Origin": f"http://localhost:{server.server_address[1]}", "Content_Type": "application/json"}
+    body = f'{{"participant": {json.dumps(participant)}, "row": {row}}}'
+    status, content, _ = ask(server, "POST", "/vision/api/keep", body.encode(), **own)
+    return status, content.decode()
+
+
+@pytest.fixture(scope="module")
+def asked(made, tmp_path_factory):
+    """A server, and a participant who has agreed to take part."""
+    server = Server(found_in(made[0], tmp_path_factory.mktemp("asked")), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    begun = post(server, "begin", {"participant": None, "design": made[1]["design"]})[1]
+    consent = row_of(begun, made[1], "consent")
+    assert post(server, "keep", {"participant": begun["participant"], "row": consent})[0] == 200
+    yield server, begun
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("field", "text"), CASES, ids=NAMES)
+def test_a_row_that_the_analysis_would_set_aside_is_refused_at_once(asked, made, field, text):
+    server, begun = asked
+    row = row_of(begun, made[1], "trial-0", rt=1.5, shown_ms=300.0, already=False, kind="main")
+    status, said = post_text(server, begun["participant"], with_value(row, field, text))
+    assert status in (400, 409, 413)
+    assert re.search(r"found |wanted JSON|more than \d+ bytes|of another design", said), said
+    rows = post(server, "begin", {"participant": begun["participant"], "design": made[1]["design"]})[1]["rows"]
+    assert [kept["step"] for kept in rows] == ["consent"]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = ["participant", "order", "design", "step", "answer", "exhibit", "target", "kind", "rt", "already", "other"]
+
+
+@given(st.integers(0, 5), st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3))
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_analysis_reads_every_row_that_the_server_has_acknowledged(made, tmp_path_factory, trial, changed):
+    folder, known, design = made
+    (experiment,) = found_in(folder, tmp_path_factory.mktemp("answers"))
+    begun = experiment.begin({"participant": None, "design": known["design"]})
+    experiment.keep({"participant": begun["participant"], "row": row_of(begun, known, "consent")})
+    row = row_of(begun, known, f"trial-{trial}") | changed
+    try:
+        experiment.keep({"participant": begun["participant"], "row": parse_json(json.dumps(row))})
+        kept = 2
+    except Refused:
+        kept = 1
+    experiment.export()
+    answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
+    assert answers.set_aside == 0
+    assert len(answers.given[begun["participant"]]) == kept or row["step"].startswith("shown-")
+
+
+def test_rows_from_an_older_server_are_exported_and_set_aside(made, tmp_path):
+    """A database with rows that the server would refuse today."""
+    folder, known, design = made
+    (experiment,) = found_in(folder, tmp_path / "answers")
+    begun = experiment.begin({"participant": None, "design": known["design"]})
+    name = begun["participant"]
+    for step in ("consent", "trial-0", "trial-1", "trial-2"):
+        experiment.keep({"participant": name, "row": row_of(begun, known, step)})
+    with sqlite3.connect(experiment.answers) as answers:
+        for step, field, text in (("trial-0", "rt", "1e400"), ("trial-1", "x", "[" * 5000 + "]" * 5000)):
+            old = with_value(row_of(begun, known, step), field, text)
+            answers.execute("UPDATE answer SET content = ? WHERE step = ?", (old, step))
+    (experiment,) = found_in(folder, tmp_path / "answers")
+    assert experiment.export() == 1
+    answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
+    assert answers.set_aside == 2
+    assert answers.given[name].keys() == {"consent", "trial-2"}
 
 
 def test_who_comes_back_goes_on_with_the_same_order_and_what_they_answered(served, made):

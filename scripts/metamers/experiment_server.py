@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from metamers import experiment_store as store
-from metamers.experiment_store import parsed_json
+from metamers.experiment_rows import CONSENT, Questions, RowError, check_row, check_values, parse_json
 
 logger = logging.getLogger("metamers")
 
 MOST_BYTES = 16_384  # of a request's body
 PATIENCE_S = 30  # with a client that says nothing
 MOST_AT_ONCE = 512  # connections; a browser has six
-CONSENT = "consent"
 PARTICIPANT = re.compile(r"[0-9a-f]{24}")
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -59,10 +58,10 @@ class Experiment:
         Path in an address → file. Links are left out, wherever they lead.
     design
         What the page knows.
+    questions
+        What the design asks.
     steps
         Every step that is answered.
-    shown
-        Steps that say that a stimulus is about to be shown, which is never shown again.
     answers
         The SQLite file.
     exported
@@ -76,10 +75,15 @@ class Experiment:
             if path.is_file() and not path.is_symlink() and path.resolve().is_relative_to(folder.resolve())
         }
         self.design = json.loads((folder / "design.json").read_text(encoding="utf-8"))
-        trials = range(len(self.design["orders"][0]))
-        checks = range(self.design["headphones"]["trials"])
-        self.steps = {CONSENT, *(f"trial-{n}" for n in trials), *(f"headphones-{n}" for n in checks)}
-        self.shown = {f"shown-{n}" for n in trials}
+        self.questions = Questions(
+            design=self.design["design"],
+            exhibits=[name.rsplit(".", 1)[0] for name in self.design["exhibits"]],
+            orders=self.design["orders"],
+            categories=frozenset(self.design["categories"]),
+            headphone_trials=self.design["headphones"]["trials"],
+        )
+        kinds = ("trial", "headphones")
+        self.steps = {CONSENT, *(f"{kind}-{n}" for kind in kinds for n in self.questions.numbers(kind))}
         self.answers = answers / f"{folder.name}.sqlite"
         self.exported = answers / folder.name
         store.prepare(self.answers, self.design["design"])
@@ -94,30 +98,20 @@ class Experiment:
     def keep(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a row of jsPsych's data; whether it was the first of its step."""
         participant, row = _participant(asked), asked.get("row")
-        if not isinstance(row, dict) or row.get("participant") != participant:
-            raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an object that has the participant's own name")
-        if not isinstance(row.get("step"), str) or row["step"] not in self.steps | self.shown:
-            raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted a step of this experiment")
-        if row.get("design") != self.design["design"]:
+        if isinstance(row, dict) and row.get("design") != self.design["design"]:
             raise Refused(HTTPStatus.CONFLICT, "the page is of another design; reload it")
-        self._check(row, store.order_of(self.answers, participant))
-        after = None if row["step"] == CONSENT else CONSENT
-        return {"kept": store.keep(self.answers, participant, row["step"], row, after)}
-
-    def _check(self, row: Mapping[str, Any], order: int) -> None:
-        """A row is of the participant's order; of a trial it has what is shown there, and an answer that there is."""
-        wanted: dict[str, Any] = {"order": order}
-        kind, _, number = row["step"].partition("-")
-        if kind in ("trial", "shown"):
-            wanted["exhibit"] = self.design["exhibits"][self.design["orders"][order][int(number)]]
-            if row.get("answer") not in (self.design["categories"] if kind == "trial" else [""]):
-                what = "that is one of the categories" if kind == "trial" else "of no letters"
-                raise Refused(HTTPStatus.BAD_REQUEST, f"row: wanted an answer {what}")
-        elif not isinstance(row.get("answer"), str):
-            raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an answer")
-        for name, value in wanted.items():
-            if row.get(name) != value:
-                raise Refused(HTTPStatus.BAD_REQUEST, f"row: {name}: wanted what this participant was shown")
+        try:
+            answer = check_row(row, self.questions)
+        except RowError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"row: {error}") from error
+        if answer is None:
+            raise Refused(HTTPStatus.BAD_REQUEST, "row: step: found nothing; wanted a step of this experiment")
+        if answer.participant != participant:
+            raise Refused(HTTPStatus.BAD_REQUEST, "row: participant: wanted the participant's own name")
+        if answer.order != (order := store.order_of(self.answers, participant)):
+            raise Refused(HTTPStatus.BAD_REQUEST, f"row: order: found {answer.order}; this participant has {order}")
+        after = None if answer.step == CONSENT else CONSENT
+        return {"kept": store.keep(self.answers, participant, answer.step, row, after)}
 
     def end(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A participant has finished: from now on their answers lie in the folder, too."""
@@ -226,7 +220,10 @@ class Handler(BaseHTTPRequestHandler):
         if int(length) > MOST_BYTES:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_BYTES} bytes")
         try:
-            asked = parsed_json(self.rfile.read(int(length)))
+            asked = parse_json(self.rfile.read(int(length)))
+            check_values(asked)
+        except RowError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"{error}") from error
         except (ValueError, RecursionError) as error:
             raise Refused(HTTPStatus.BAD_REQUEST, "wanted JSON") from error
         if not isinstance(asked, dict):
