@@ -3,6 +3,7 @@
 import argparse
 import logging
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from metamers.experiment_server import Server, found_in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiment", type=Path, help="results/<run>/experiment")
-    parser.add_argument("answers", type=Path, help="folder that answers are kept in; made where there is none")
+    parser.add_argument("answers", type=Path, help="folder for answers, outside the experiment's; made if absent")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--address", default="127.0.0.1", help="of the network card; only this machine by default")
     parser.add_argument("--name", action="append", default=[], help="a host name under which the machine is reached")
@@ -29,6 +30,8 @@ def main() -> None:
         server = Server(experiments, given.address, given.port, given.name)
     except (OSError, ValueError) as error:
         sys.exit(f"{error}")
+    except sqlite3.Error as error:
+        sys.exit(f"{given.answers}: the file of answers cannot be opened: {error}")
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -13,13 +13,13 @@ categories = set(category_classes(params.dataset, params.dataset_entry))
 design = files.load(given.design)
 recognition = {Path(path).stem: files.load(path) for path in given.recognition}
 try:
-    answers = people_dataset(
-        read_answers(given.answers, design, categories), design, params.stages, recognition, params.at_least
-    )
+    read = read_answers(given.answers, design, categories)
+    answers = people_dataset(read, design, params.stages, recognition, params.at_least)
 except ValueError as error:
     raise ValueError(f"people.{name}: {error}") from error
 logger.info("%s: %d participants", name, answers.sizes["participant"])
 logger.info("%s: %d answers after a reload", name, int(answers["answered_after_reload"]))
+logger.info("%s: %d rows set aside", name, int(answers["rows_set_aside"]))
 for reason, number in answers["excluded"].to_series().items():
     logger.info("%s: %d excluded: %s", name, number, reason)
 for (model, observer), mean in answers["proportion_correct"].mean(("participant", "stage")).to_series().items():

@@ -163,6 +163,15 @@ def exported(server):
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 
+def with_a_row_that_is_refused(server):
+    """Give the participant who did not agree a row that an older server took; gives what is to be said of it."""
+    (name,) = (name for name, rows in exported(server).items() if rows[0]["answer"] == "no")
+    (refusal,) = exported(server)[name]
+    path = next(iter(server.experiments.values())).exported / f"{name}.json"
+    path.write_text(json.dumps([refusal, refusal | {"step": "trial-0", "order": 0.0}]))
+    return f"{path}: row 2: order: found 0.0; wanted a whole number"
+
+
 def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(browser, run, server, served):
     folder, modality = run
     good = [Participant(browser, served, folder, modality, knowing(seed)) for seed in range(3)]
@@ -187,6 +196,7 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
         one.context.close()
     assert [one.visitor.order for one in everybody] == [0, 1, 2, 3, 4, 4, 4]  # of two who were not asked to the end
     server.experiments[modality].export()
+    complaint = with_a_row_that_is_refused(server)
 
     settings = (folder / "shown.yaml").read_text()
     people = {"people": {"mine": {"modality": modality, "answers": str(server.experiments[modality].exported)}}}
@@ -196,6 +206,8 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     mine = files.load(results / "humans" / "mine.nc")
     counted = mine["excluded"].to_series().to_dict()
     assert counted == {"no consent": 1, "headphone check": 0, "practice": 1, "unfinished": 1, "catch trials": 1}, said
+    assert mine["rows_set_aside"] == 1
+    assert complaint in (results / "logs" / "humans_people" / "mine.log").read_text()
     assert mine.sizes == {"participant": 3, "generation_model": 2, "stage": 3, "observer": 2, "exclusion": 5}
     human = mine["proportion_correct"].sel(observer="human")
     assert (human.sel(stage="natural") == 1).all()
@@ -439,7 +451,10 @@ def elsewhere(run):
 def read(path, run):
     """What the workflow makes of a file of answers: participant → step → answer."""
     folder, modality = run
-    return read_answers([path], files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc"), set(WORDS))
+    design = files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc")
+    answers = read_answers([path], design, set(WORDS))
+    assert answers.set_aside == 0
+    return answers.given
 
 
 def whole(answered, one):

@@ -1,9 +1,12 @@
 """The server of the experiment gives out its folder and nothing else, and loses no answer that it has taken."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -13,15 +16,29 @@ import threading
 import time
 
 import pytest
+from hostile_rows import CASES, NAMES, with_value
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from shown import practice
 
 from metamers import experiment_store as store
 from metamers.experiment_design import experiment_design
 from metamers.experiment_folder import page_settings, write_folder
-from metamers.experiment_server import MOST_BYTES, Experiment, Server, found_in
+from metamers.experiment_rows import parse_json
+from metamers.experiment_server import (
+    MAX_BODY_BYTES,
+    MAX_CONNECTIONS_PER_ADDRESS,
+    SINGLE_HEADERS,
+    Experiment,
+    Refused,
+    RequestReader,
+    Server,
+    found_in,
+)
+from metamers.people import read_answers
 
-NAMES = {f"s{n}": "ab"[n % 2] for n in range(40)}
+STIMULI = {f"s{n}": "ab"[n % 2] for n in range(40)}
 SETTINGS = {
     "stages": 1,
     "fixation_ms": 0,
@@ -34,11 +51,11 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def made(root, tmp_path_factory):
-    """A run's folder experiment/, and the design of what it shows."""
+    """A run's folder experiment/, what its page knows, and the design as the analysis has it."""
     folder = tmp_path_factory.mktemp("run") / "experiment"
     conditions = {("m", "one"): 0, ("m", "two"): 0}
-    metamers = dict.fromkeys(NAMES, conditions)
-    design = experiment_design(NAMES, metamers, list(conditions), SETTINGS["practice"], ["a"], 4, 0)
+    metamers = dict.fromkeys(STIMULI, conditions)
+    design = experiment_design(STIMULI, metamers, list(conditions), SETTINGS["practice"], ["a"], 4, 0)
     known = page_settings(design, "vision", ["a", "b"], SETTINGS, {}, [])
     jspsych = tmp_path_factory.mktemp("jspsych")
     (jspsych / "jspsych.js").write_text("")
@@ -54,7 +71,7 @@ def made(root, tmp_path_factory):
         seed=0,
     )
     (folder / "vision.nc").write_text("what is shown: not for participants")
-    return folder, known
+    return folder, known, design.assign_attrs(design=known["design"], headphone_trials=0)
 
 
 @pytest.fixture
@@ -97,7 +114,7 @@ def row_of(begun, known, step, **more):
     row = {key: begun[key] for key in ("participant", "order")} | {
         "design": known["design"],
         "step": step,
-        "answer": "a",
+        "answer": "yes" if step == "consent" else "a",
     }
     if step.startswith("trial-"):
         row["exhibit"] = known["exhibits"][known["orders"][begun["order"]][int(step.removeprefix("trial-"))]]
@@ -147,8 +164,6 @@ def test_no_path_but_the_folder_s_own(served, path):
 
 
 def test_links_are_not_followed_wherever_they_lead(made, tmp_path):
-    import shutil
-
     folder = tmp_path / "experiment"
     shutil.copytree(made[0], folder)
     (folder / "vision" / "secret.png").symlink_to(folder / "vision.nc")
@@ -185,7 +200,7 @@ def test_files_are_for_this_site_s_pages(served, headers, status):
         ({"Content_Type": "text/plain"}, 415),  # what a form of another site may send
         ({"Content_Length": "1e3"}, 411),
         ({"Content_Length": "-1"}, 411),
-        ({"Content_Length": str(MOST_BYTES + 1)}, 413),
+        ({"Content_Length": str(MAX_BODY_BYTES + 1)}, 413),
     ],
 )
 def test_answers_are_taken_from_this_server_s_pages_only(served, made, headers, status):
@@ -236,6 +251,84 @@ def test_rows_of_other_steps_participants_and_designs_are_refused(served, made):
     assert post(served, "begin", {"participant": name, "design": known["design"]})[1]["rows"] == []
 
 
+def post_text(server, participant, row):
+    """Send a row that is JSON text already; gives status and text."""
+    own = {"Origin": f"http://localhost:{server.server_address[1]}", "Content_Type": "application/json"}
+    body = f'{{"participant": {json.dumps(participant)}, "row": {row}}}'
+    status, content, _ = ask(server, "POST", "/vision/api/keep", body.encode(), **own)
+    return status, content.decode()
+
+
+@pytest.fixture(scope="module")
+def asked(made, tmp_path_factory):
+    """A server, and a participant who has agreed to take part."""
+    server = Server(found_in(made[0], tmp_path_factory.mktemp("asked")), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    begun = post(server, "begin", {"participant": None, "design": made[1]["design"]})[1]
+    consent = row_of(begun, made[1], "consent")
+    assert post(server, "keep", {"participant": begun["participant"], "row": consent})[0] == 200
+    yield server, begun
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("field", "text"), CASES, ids=NAMES)
+def test_a_row_that_the_analysis_would_set_aside_is_refused_at_once(asked, made, field, text):
+    server, begun = asked
+    row = row_of(begun, made[1], "trial-0", rt=1.5, shown_ms=300.0, already=False, kind="main")
+    status, said = post_text(server, begun["participant"], with_value(row, field, text))
+    assert status in (400, 409, 413)
+    assert re.search(r"found |wanted JSON|more than \d+ bytes|of another design", said), said
+    rows = post(server, "begin", {"participant": begun["participant"], "design": made[1]["design"]})[1]["rows"]
+    assert [kept["step"] for kept in rows] == ["consent"]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = ["participant", "order", "design", "step", "answer", "exhibit", "target", "kind", "rt", "already", "other"]
+
+
+@given(st.integers(0, 5), st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3))
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_analysis_reads_every_row_that_the_server_has_acknowledged(made, tmp_path_factory, trial, changed):
+    folder, known, design = made
+    (experiment,) = found_in(folder, tmp_path_factory.mktemp("answers"))
+    begun = experiment.begin({"participant": None, "design": known["design"]})
+    experiment.keep({"participant": begun["participant"], "row": row_of(begun, known, "consent")})
+    row = row_of(begun, known, f"trial-{trial}") | changed
+    try:
+        experiment.keep({"participant": begun["participant"], "row": parse_json(json.dumps(row))})
+        kept = 2
+    except Refused:
+        kept = 1
+    experiment.export()
+    answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
+    assert answers.set_aside == 0
+    assert len(answers.given[begun["participant"]]) == kept or row["step"].startswith("shown-")
+
+
+def test_rows_from_an_older_server_are_exported_and_set_aside(made, tmp_path):
+    """A database with rows that the server would refuse today."""
+    folder, known, design = made
+    (experiment,) = found_in(folder, tmp_path / "answers")
+    begun = experiment.begin({"participant": None, "design": known["design"]})
+    name = begun["participant"]
+    for step in ("consent", "trial-0", "trial-1", "trial-2"):
+        experiment.keep({"participant": name, "row": row_of(begun, known, step)})
+    with sqlite3.connect(experiment.answers) as answers:
+        for step, field, text in (("trial-0", "rt", "1e400"), ("trial-1", "x", "[" * 5000 + "]" * 5000)):
+            old = with_value(row_of(begun, known, step), field, text)
+            answers.execute("UPDATE answer SET content = ? WHERE step = ?", (old, step))
+    (experiment,) = found_in(folder, tmp_path / "answers")
+    assert experiment.export() == 1
+    answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
+    assert answers.set_aside == 2
+    assert answers.given[name].keys() == {"consent", "trial-2"}
+
+
 def test_who_comes_back_goes_on_with_the_same_order_and_what_they_answered(served, made):
     known = made[1]
     _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
@@ -278,22 +371,247 @@ def test_nothing_is_shown_or_answered_before_consent(served, made):
     assert post(served, "keep", other) == (200, {"kept": False})
 
 
-def test_too_many_connections_at_once_are_turned_away_and_later_ones_served(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("metamers.experiment_server.MOST_AT_ONCE", 3)
-    server = Server(found_in(made[0], tmp_path / "answers"), "127.0.0.1", 0)
+@contextlib.contextmanager
+def running(made, answers):
+    """A server in a thread."""
+    server = Server(found_in(made[0], answers), "127.0.0.1", 0)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    waiting = [socket.create_connection(server.server_address) for _ in range(3)]
-    while server.free._value:
-        time.sleep(0.01)
-    with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
-        ask(server, "GET", "/vision/")
-    for connection in waiting:
-        connection.close()
-    while server.free._value < 3:
-        time.sleep(0.01)
-    assert ask(server, "GET", "/vision/")[0] == 200
+    yield server
     server.shutdown()
     server.server_close()
+
+
+@contextlib.contextmanager
+def idle(server, number, address="127.0.0.1"):
+    """Connections from an address that say nothing."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(number):
+            connection = socket.create_connection(server.server_address, 10, (address, 0))
+            stack.enter_context(connection)
+        yield
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def page_from(server, address, seconds=10):
+    """Ask for the page from an address of this machine; gives the status."""
+    port = server.server_address[1]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds, source_address=(address, 0))
+    try:
+        connection.request("GET", "/vision/", headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_too_many_connections_at_once_are_turned_away_and_later_ones_served(made, tmp_path, monkeypatch):
+    monkeypatch.setattr("metamers.experiment_server.MAX_CONNECTIONS", 3)
+    with running(made, tmp_path / "answers") as server:
+        with idle(server, 3):
+            wait_for(lambda: server.connections.total() == 3)
+            with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
+                page_from(server, "127.0.0.2")
+        wait_for(lambda: not server.connections)
+        assert page_from(server, "127.0.0.2") == 200
+
+
+def test_512_idle_connections_from_one_address_do_not_lock_others_out(made, tmp_path):
+    with running(made, tmp_path / "answers") as server, idle(server, 512):
+        for _ in range(20):
+            assert page_from(server, "127.0.0.2", seconds=5) == 200
+        with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
+            page_from(server, "127.0.0.1")
+        assert server.connections["127.0.0.1"] == MAX_CONNECTIONS_PER_ADDRESS
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /vi",
+        b"GET /vision/ HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST /vision/api/begin HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: http://localhost:{port}\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 16000\r\n\r\n",
+    ],
+    ids=["nothing", "request line", "headers", "body"],
+)
+def test_a_client_that_sends_a_byte_now_and_then_is_cut_at_the_deadline(made, tmp_path, monkeypatch, sent):
+    monkeypatch.setattr("metamers.experiment_server.REQUEST_S", 0.5)
+    with running(made, tmp_path / "answers") as server:
+        port = server.server_address[1]
+        with socket.create_connection(server.server_address, 10) as connection:
+            began = time.monotonic()
+            connection.sendall(sent.replace(b"{port}", str(port).encode()))
+            connection.settimeout(0.05)
+            with contextlib.suppress(ConnectionError):
+                while time.monotonic() - began < 20:
+                    with contextlib.suppress(TimeoutError):
+                        if connection.recv(1000) == b"":
+                            break
+                    if sent:
+                        connection.sendall(b"x")
+            assert 0.4 < time.monotonic() - began < 10
+        wait_for(lambda: not server.connections)
+        assert page_from(server, "127.0.0.1") == 200
+
+
+def test_the_deadline_holds_although_bytes_are_waiting():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"x" * 100)
+        reader = RequestReader(ours)
+        reader.allow(0.05, 1000)
+        assert reader.read(1) == b"x"
+        time.sleep(0.1)
+        with pytest.raises(TimeoutError):
+            reader.read(1)
+
+
+def test_a_client_that_does_not_read_is_cut_at_the_deadline(made, tmp_path, monkeypatch):
+    monkeypatch.setattr("metamers.experiment_server.REQUEST_S", 0.5)
+    with running(made, tmp_path / "answers") as server:
+        large = next(iter(server.experiments.values())).files["index.html"]
+        monkeypatch.setattr(type(large), "read_bytes", lambda _: b" " * (1 << 25))
+        with socket.create_connection(server.server_address, 10) as connection:
+            connection.sendall(f"GET /vision/ HTTP/1.1\r\nHost: localhost:{server.server_address[1]}\r\n\r\n".encode())
+            wait_for(lambda: server.connections)
+            wait_for(lambda: not server.connections, 10)
+
+
+def test_endless_headers_are_cut_off(made, tmp_path):
+    with running(made, tmp_path / "answers") as server:
+        with socket.create_connection(server.server_address, 10) as connection:
+            connection.sendall(b"GET /vision/ HTTP/1.1\r\n")
+            sent = 0
+            with contextlib.suppress(ConnectionError):
+                for sent in range(1000):
+                    connection.sendall(b"X-%d: " % sent + b"x" * 60_000 + b"\r\n")
+                    time.sleep(0.001)
+            assert sent < 999
+        assert page_from(server, "127.0.0.1") == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("name", SINGLE_HEADERS)
+def test_a_header_that_is_there_twice_is_refused(served, made, method, name):
+    """Be it twice the same: which of two counts is another matter for each program that reads them."""
+    port = served.server_address[1]
+    body = json.dumps({"participant": None, "design": made[1]["design"]}).encode() if method == "POST" else b""
+    headers = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}", "Content-Type": "application/json"}
+    headers |= {"Content-Length": str(len(body)), "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    path = "/vision/api/begin" if method == "POST" else "/vision/"
+    lines = [f"{key}: {value}" for key, value in headers.items()]
+    for extra, status in (([], 200), ([f"{name}: {headers.get(name, 'identity')}"] * 2, 400)):
+        own = [line for line in lines if not (extra and line.startswith(f"{name}:"))]
+        request = "\r\n".join([f"{method} {path} HTTP/1.1", *own, *extra, "Connection: close", "", ""]).encode() + body
+        with socket.create_connection(served.server_address, 10) as connection:
+            connection.sendall(request)
+            reply = connection.makefile("rb").read()
+        assert int(reply.split()[1]) == status, reply
+        assert status == 200 or f"{name} is there twice".encode() in reply
+
+
+def inside(folder, _):
+    return folder / "answers"
+
+
+def same(folder, _):
+    return folder
+
+
+def in_the_page(folder, _):
+    return folder / "vision"
+
+
+def deep_in_the_page(folder, _):
+    return folder / "vision" / "stimuli" / "a" / "b"
+
+
+def by_dots(folder, outside):
+    return outside / ".." / folder.name / "answers"
+
+
+def by_a_link(folder, outside):
+    (outside / "link").symlink_to(folder, target_is_directory=True)
+    return outside / "link" / "answers"
+
+
+def by_a_link_of_the_exported(folder, outside):
+    (outside / "vision").symlink_to(folder / "vision", target_is_directory=True)
+    return outside
+
+
+def by_a_link_of_the_database(folder, outside):
+    (outside / "vision.sqlite").symlink_to(folder / "vision" / "stimuli" / "vision.sqlite")
+    return outside
+
+
+def by_a_link_of_the_page(folder, outside):
+    (outside / "answers").mkdir()
+    (folder / "vision").rename(outside / "answers" / "vision")
+    (folder / "vision").symlink_to(outside / "answers" / "vision", target_is_directory=True)
+    return outside / "answers"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        inside,
+        same,
+        in_the_page,
+        deep_in_the_page,
+        by_dots,
+        by_a_link,
+        by_a_link_of_the_exported,
+        by_a_link_of_the_database,
+        by_a_link_of_the_page,
+    ],
+)
+def test_answers_in_the_folder_that_is_given_out_are_refused_at_the_start(root, made, tmp_path, place):
+    folder, outside = tmp_path / "experiment", tmp_path / "outside"
+    shutil.copytree(made[0], folder)
+    outside.mkdir()
+    answers = place(folder, outside)
+    command = [sys.executable, str(root / "scripts/experiment_serve.py"), str(folder), str(answers), "--port", "0"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    assert re.search(r"the answers would lie in .*, whose files are given out to everybody; give", ran.stderr)
+    assert "Traceback" not in ran.stderr
+    assert not [path for path in tmp_path.rglob("*.sqlite*") if path.exists()]
+
+
+@pytest.mark.parametrize("name", ["vision.sqlite", "stimuli/vision.sqlite-wal", "0123456789abcdef01234567.json"])
+def test_answers_that_an_older_server_left_in_the_folder_are_refused(made, tmp_path, name):
+    folder = tmp_path / "experiment"
+    shutil.copytree(made[0], folder)
+    (folder / "vision" / name).write_text("answers")
+    with pytest.raises(ValueError, match=rf"{name}: a file of answers lies in a folder whose files are given out"):
+        found_in(folder, tmp_path / "answers")
+
+
+def test_a_file_of_answers_that_is_no_database_is_said(root, made, tmp_path):
+    answers = tmp_path / "answers"
+    answers.mkdir()
+    (answers / "vision.sqlite").write_text("not a database, but long enough to look like one" * 20)
+    command = [sys.executable, str(root / "scripts/experiment_serve.py"), str(made[0]), str(answers), "--port", "0"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    assert "answers: the file of answers cannot be opened: file is not a database" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_answers_beside_or_above_the_folder_are_kept(made, tmp_path):
+    for number, place in enumerate((".", "answers", "run/answers")):
+        folder = tmp_path / str(number) / "run" / "experiment"
+        shutil.copytree(made[0], folder)
+        (experiment,) = found_in(folder, tmp_path / str(number) / place)
+        assert experiment.answers.is_file()
+        assert set(Experiment(folder / "vision", tmp_path).files) == set(experiment.files)
 
 
 def test_an_order_of_somebody_who_went_away_is_given_again(tmp_path, monkeypatch):

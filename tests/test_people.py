@@ -2,11 +2,14 @@
 
 import csv
 import json
+import logging
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from hostile_rows import CASES, NAMES, with_value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shown import practice
@@ -86,7 +89,8 @@ def test_the_same_answers_in_any_form_and_in_several_files_count_once(design, tm
     with_mark.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())  # as spreadsheets save it
     for paths in ([table], [lines], [with_mark], [*one_each, table, lines]):
         assert read_answers(paths, design, CATEGORIES) == wanted
-    assert {len(steps) for steps in wanted.values()} == {2 + design.sizes["trial"]}
+    assert wanted.set_aside == 0
+    assert {len(steps) for steps in wanted.given.values()} == {2 + design.sizes["trial"]}
 
 
 def test_proportions_are_of_what_each_participant_met(design, recognition, tmp_path):
@@ -106,7 +110,7 @@ def test_proportions_are_of_what_each_participant_met(design, recognition, tmp_p
         for model, own in STAGES.items():
             for stage in ["natural", *own]:
                 human, network = [], []
-                for answer in answered[f"p{order}"].values():
+                for answer in answered.given[f"p{order}"].values():
                     if not answer.exhibit:
                         continue
                     exhibit = design.sel(exhibit=answer.exhibit)
@@ -200,55 +204,121 @@ def test_what_models_make_of_the_metamers_that_were_shown(design, recognition):
 @pytest.mark.parametrize(
     ("step", "values", "complaint"),
     [
-        ("trial-3", {"answer": "c"}, r"answer: 'c' is none of the 2 categories"),
-        ("trial-3", {"exhibit": "0" * 20 + ".wav"}, r"exhibit: '0+' at trial-3 of order 1, where the design shows"),
-        ("trial-3", {"step": "trial-99"}, r"step: 'trial-99'; an order has 13 trials"),
-        ("trial-3", {"step": "trial-03"}, r"step: 'trial-03'; wanted"),
-        ("trial-3", {"step": "../../x"}, r"step: '../../x'; wanted consent, headphones-<n> or trial-<n>"),
-        ("trial-3", {"order": 99}, r"order: '99'; wanted 0 to 7"),
-        ("trial-3", {"order": -1}, r"order: '-1'"),
+        ("trial-3", {"answer": "c"}, r"answer: found 'c'; wanted 'a', 'b'"),
+        (
+            "trial-3",
+            {"exhibit": "0" * 20 + ".wav"},
+            r"exhibit: found '0+' at trial-3 of order 1, where the design shows",
+        ),
+        ("trial-3", {"step": "trial-99"}, r"step: found 'trial-99'; wanted a number below 13"),
+        ("trial-3", {"step": "trial-03"}, r"step: found 'trial-03'; wanted"),
+        ("trial-3", {"step": "../../x"}, r"step: found '../../x'; wanted consent, headphones-<n>"),
+        ("trial-3", {"order": 99}, r"order: found '?99'?; wanted a whole number from 0 to 7"),
+        ("trial-3", {"order": -1}, r"order: found '?-1'?"),
         ("trial-3", {"order": 2}, r"exhibit: .* of order 2"),
-        ("trial-3", {"design": "d1"}, r"design 'd1', but the run's experiment is 'd0'"),
-        ("trial-3", {"participant": "../x"}, r"participant: '\.\./x'; wanted letters"),
+        ("trial-3", {"design": "d1"}, r"design: found 'd1', but the run's experiment is 'd0'"),
+        ("trial-3", {"participant": "../x"}, r"participant: found '\.\./x'; wanted letters"),
         ("trial-3", {"participant": "=cmd|'/c calc'!A0"}, r"participant: .* wanted letters"),
-        ("trial-3", {"participant": ""}, r"participant: ''"),
+        ("trial-3", {"participant": ""}, r"participant: found ''"),
+        ("trial-3", {"rt": "soon"}, r"rt: found 'soon'; wanted a finite number"),
+        ("trial-3", {"already": "yes"}, r"already: found 'yes'; wanted true or false"),
+        ("consent", {"answer": "perhaps"}, r"answer: found 'perhaps'; wanted 'no', 'yes'"),
+        ("headphones-0", {"answer": "4"}, r"answer: found '4'; wanted '1', '2', '3'"),
+        ("headphones-0", {"target": ""}, r"target: found ''; wanted '1', '2', '3'"),
+        ("headphones-0", {"step": "headphones-1"}, r"step: found 'headphones-1'; wanted a number below 1"),
     ],
 )
 @pytest.mark.parametrize("ending", [".csv", ".json"])
-def test_what_does_not_fit_the_design_is_named_with_file_and_row(design, tmp_path, ending, step, values, complaint):
-    rows = changed(rows_of(design, "p1", 1), step, **values)
-    path = write(tmp_path / f"answers{ending}", rows)
-    with pytest.raises(ValueError, match=rf"answers\{ending}: row 7: {complaint}"):
-        read_answers([path], design, CATEGORIES)
+def test_a_row_that_does_not_fit_the_design_is_set_aside_with_file_and_row(
+    design, tmp_path, caplog, ending, step, values, complaint
+):
+    rows = rows_of(design, "p1", 1)
+    number = next(place for place, row in enumerate(rows, 1) if row.get("step") == step)
+    path = write(tmp_path / f"answers{ending}", changed(rows, step, **values))
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers([path], design, CATEGORIES)
+    assert answers.set_aside == 1
+    assert answers.given.keys() == {"p1"}
+    assert answers.given["p1"].keys() == {row["step"] for row in rows if "step" in row} - {step}
+    (message,) = caplog.messages
+    assert re.match(rf".*answers\{ending}: row {number}: {complaint}", message)
 
 
-@pytest.mark.parametrize("value", [None, True, 1.5, [], {}, ["a"], 10**400])
-@pytest.mark.parametrize("key", ["participant", "order", "design", "answer", "step", "exhibit", "target"])
-def test_values_of_other_kinds_are_named(design, tmp_path, key, value):
-    if value is None and key in ("step", "target"):  # no answer at all, and none that is needed
-        return
-    path = write(tmp_path / "answers.json", changed(rows_of(design, "p1", 1), "trial-3", **{key: value}))
-    with pytest.raises(ValueError, match=r"answers\.json: row 7: "):
-        read_answers([path], design, CATEGORIES)
+@pytest.mark.parametrize(("field", "text"), CASES, ids=NAMES)
+def test_any_value_of_any_field_is_set_aside_and_the_others_count(design, tmp_path, field, text):
+    """In a file as an older server exported it, and on a line of its own as JATOS has it."""
+    rows = rows_of(design, "p1", 1)
+    texts = [json.dumps(row) for row in rows]
+    texts[6] = with_value(rows[6], field, text)
+    wanted = {row["step"] for row in rows if "step" in row} - {rows[6]["step"]}
+    for name, content in {"a.json": "[\n" + ",\n".join(texts) + "\n]", "b.txt": "\n".join(texts)}.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        answers = read_answers([tmp_path / name], design, CATEGORIES)
+        assert answers.set_aside == 1
+        assert answers.given["p1"].keys() == wanted
+
+
+def test_a_participant_with_a_row_set_aside_is_unfinished_and_the_analysis_goes_on(design, recognition, tmp_path):
+    """The three rows of the report of this fault, each in another participant's file."""
+    people = {name: rows_of(design, name, order) for order, name in enumerate(("p0", "p1", "p2", "p3", "p4"))}
+    paths = [write(tmp_path / f"{name}.json", rows) for name, rows in people.items()]
+    for path, (field, text) in zip(paths, (("order", "0.0"), ("target", "{}"), ("rt", "1e400")), strict=False):
+        rows = people[path.stem]
+        texts = [with_value(row, field, text) if row.get("step") == "trial-12" else json.dumps(row) for row in rows]
+        path.write_text(f"[{','.join(texts)}]")
+    found = people_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+    assert found["participant"].values.tolist() == ["p3", "p4"]
+    assert found["excluded"].sel(exclusion="unfinished") == 3
+    assert found["rows_set_aside"] == 3
+
+
+def test_a_file_of_another_design_altogether_stops(design, tmp_path):
+    rows = [row | {"design": "d1"} for row in rows_of(design, "p1", 1)]
+    for path in (write(tmp_path / "a.json", rows), write(tmp_path / "a.csv", rows)):
+        with pytest.raises(ValueError, match=r"a\..*: all its answers are to the design 'd1', but .* is 'd0'"):
+            read_answers([path], design, CATEGORIES)
+
+
+def test_a_table_that_breaks_off_or_has_more_cells_keeps_its_other_rows(design, tmp_path):
+    rows = rows_of(design, "p1", 1)
+    lines = write(tmp_path / "a.csv", rows).read_text().splitlines()
+    for name, broken in {"more.csv": lines[5] + ',"x"', "off.csv": '"x'}.items():
+        rest = lines[6:] if name == "more.csv" else []
+        (tmp_path / name).write_text("\n".join([*lines[:5], broken, *rest]) + "\n")
+        answers = read_answers([tmp_path / name], design, CATEGORIES)
+        assert answers.set_aside == 1
+        assert len(answers.given["p1"]) == len(lines) - 3 if rest else 3
+    (tmp_path / "twice.csv").write_text("\n".join(f'{line},"{(n and 1) or "order"}"' for n, line in enumerate(lines)))
+    with pytest.raises(ValueError, match="it has the column 'order' twice"):
+        read_answers([tmp_path / "twice.csv"], design, CATEGORIES)
+
+
+def test_many_rows_that_are_set_aside_do_not_flood_the_log(design, tmp_path, caplog):
+    rows = [*rows_of(design, "p1", 1), *[{"step": "x"}] * 5000]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        assert read_answers([write(tmp_path / "a.json", rows)], design, CATEGORIES).set_aside == 5000
+    assert len(caplog.messages) == 101
+    assert caplog.messages[-1].endswith("a.json: 4900 more rows are set aside")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("b.json", b" ", "no JSON that jsPsych has written: it is empty"),
-        ("a.json", b"", "no JSON that jsPsych has written: it is empty"),
-        ("a.json", b"[", "no JSON"),
-        ("a.json", b"\xff\xfe\x00", "no JSON"),
-        ("a.json", b"[" * 100_000, "no JSON"),
-        ("a.json", b'[{"step": NaN}]', "no JSON"),
-        ("a.json", b"[1]", "row 1: found int, wanted a row"),
-        ("a.json", b'[{"step": "shown-0"}]', "no answer in it"),
-        ("a.json", b'[{"rt": 1}]', "no answer in it"),
-        ("a.csv", b"", "no answer in it"),
-        ("a.csv", b'a,b\n"x', "no CSV that jsPsych has written"),
-        ("a.csv", b"a,b\n\x00,1\n", "no answer in it|no CSV"),
-        ("a.csv", b"step,answer\n" + b"x" * 200_000, "no CSV"),
-        ("a.csv", b"step\ntrial-0,a,b,c\n", "row 1: participant: found 'None'"),
+        ("b.json", b" ", "not JSON from jsPsych: it is empty"),
+        ("a.json", b"", "not JSON from jsPsych: it is empty"),
+        ("a.json", b"[", "not JSON"),
+        ("a.json", b'[\n {\n  "step": [\n   "x"\n  ],', "not JSON"),
+        ("a.json", b"\xff\xfe\x00", "not JSON"),
+        ("a.json", b"[" * 100_000, "not JSON"),
+        ("a.json", b'[{"step": NaN}]', "no row of the experiment in it"),
+        ("a.json", b"[1]", "no row of the experiment in it"),
+        ("a.json", b'[{"step": "shown-0"}]', "no row of the experiment in it"),
+        ("a.json", b'[{"rt": 1}]', "no row of the experiment in it"),
+        ("a.csv", b"", "no row of the experiment in it"),
+        ("a.csv", b'a,b\n"x', "not CSV from jsPsych"),
+        ("a.csv", b"a,b\n\x00,1\n", "no row of the experiment in it|not CSV"),
+        ("a.csv", b"step,answer\n" + b"x" * 200_000, "not CSV"),
+        ("a.csv", b"step\ntrial-0,a,b,c\n", "no row of the experiment in it"),
     ],
 )
 def test_files_that_hold_no_answers_are_named(design, tmp_path, name, content, complaint):
@@ -261,7 +331,7 @@ def test_whoever_left_before_they_answered_anything_is_no_error(design, tmp_path
     (tmp_path / "a.json").write_text("[]")
     (tmp_path / "c.txt").write_text("\n")
     path = write(tmp_path / "b.json", rows_of(design, "ann", 0))
-    assert list(read_answers([tmp_path / "a.json", path, tmp_path / "c.txt"], design, CATEGORIES)) == ["ann"]
+    assert list(read_answers([tmp_path / "a.json", path, tmp_path / "c.txt"], design, CATEGORIES).given) == ["ann"]
 
 
 def test_that_a_stimulus_was_shown_is_no_answer(design, tmp_path):
@@ -272,28 +342,34 @@ def test_that_a_stimulus_was_shown_is_no_answer(design, tmp_path):
 
 
 def test_a_file_that_is_too_large_is_not_read_whole(design, tmp_path, monkeypatch):
-    monkeypatch.setattr("metamers.people.LARGEST_BYTES", 1 << 20)
+    monkeypatch.setattr("metamers.people.MAX_FILE_BYTES", 1 << 20)
     (tmp_path / "a.json").write_bytes(b"[" + b" " * (2 << 20) + b"]")
     with pytest.raises(ValueError, match="more than 1 MiB"):
         read_answers([tmp_path / "a.json"], design, CATEGORIES)
 
 
-def test_two_answers_to_one_step_are_named(design, tmp_path):
+def test_two_answers_to_one_step_do_not_count(design, tmp_path, caplog):
     rows = rows_of(design, "p1", 1)
-    write(tmp_path / "a.json", rows)
-    write(tmp_path / "b.json", changed(rows, "trial-3", answer="a"))
-    write(tmp_path / "c.json", changed(rows, "trial-3", answer="b"))
-    with pytest.raises(
-        ValueError, match=r"[bc]\.json: row 7: trial-3 of participant 'p1': found '[ab]', but '[ab]' before"
-    ):
-        read_answers([tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"], design, CATEGORIES)
+    paths = [write(tmp_path / "a.json", changed(rows, "trial-3", answer="a"))]
+    paths += [write(tmp_path / "b.json", changed(rows, "trial-3", answer="b"))]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers(paths, design, CATEGORIES)
+    assert answers.set_aside == 2
+    assert answers.given["p1"].keys() == {row["step"] for row in rows if "step" in row} - {"trial-3"}
+    assert [re.sub(r".*/", "", message) for message in caplog.messages] == [
+        f"{name}.json: row 7: trial-3 of participant 'p1' has the answers 'a' and 'b'. The row is set aside."
+        for name in "ab"
+    ]
 
 
-def test_two_people_of_one_name_are_named(design, tmp_path):
-    write(tmp_path / "a.json", rows_of(design, "p1", 1))
-    write(tmp_path / "b.json", rows_of(design, "p1", 2))
-    with pytest.raises(ValueError, match=r"b\.json: row 2: participant 'p1' has order 2 here and 1 elsewhere"):
-        read_answers([tmp_path / "a.json", tmp_path / "b.json"], design, CATEGORIES)
+def test_two_people_of_one_name_do_not_count(design, tmp_path, caplog):
+    paths = [write(tmp_path / f"{order}.json", rows_of(design, "p1", order)) for order in (1, 2)]
+    paths += [write(tmp_path / "other.json", rows_of(design, "p2", 3))]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers(paths, design, CATEGORIES)
+    assert answers.given.keys() == {"p2"}
+    assert answers.set_aside == 2 * (2 + design.sizes["trial"])
+    assert "1.json: row 2: participant 'p1' has the orders 1, 2; two people must not have one name" in caplog.text
 
 
 @given(st.binary(max_size=300), st.sampled_from([".csv", ".json", ".txt"]))
@@ -302,7 +378,7 @@ def test_no_bytes_do_anything_but_be_refused(design, tmp_path_factory, content, 
     path = tmp_path_factory.mktemp("bytes") / f"a{ending}"
     path.write_bytes(content)
     if ending == ".txt" and not content.decode("utf-8-sig", "replace").strip():
-        assert read_answers([path], design, CATEGORIES) == {}  # of whoever left at once
+        assert read_answers([path], design, CATEGORIES).given == {}  # of whoever left at once
         return
     with pytest.raises(ValueError, match=path.name):
         read_answers([path], design, CATEGORIES)
@@ -318,16 +394,14 @@ KEYS = st.sampled_from(["participant", "order", "design", "step", "answer", "exh
 
 @given(st.integers(0, 15), st.dictionaries(KEYS, VALUES, min_size=1, max_size=3))
 @settings(deadline=None, max_examples=150)
-def test_no_values_in_a_row_do_anything_but_be_refused_or_be_answers(design, tmp_path_factory, place, values):
+def test_no_values_in_a_row_do_anything_but_be_set_aside_or_be_answers(design, tmp_path_factory, place, values):
     rows = rows_of(design, "p1", 1)
     rows[place] = rows[place] | values
     path = tmp_path_factory.mktemp("values") / "a.json"
     path.write_text(json.dumps(rows))
-    try:
-        answered = read_answers([path], design, CATEGORIES)
-    except ValueError as error:
-        assert str(path) in str(error)  # noqa: PT017 (it need not be raised)
-        return
-    for steps in answered.values():
+    answers = read_answers([path], design, CATEGORIES)
+    with_step = sum(row.get("step") not in (None, "") for row in rows)
+    assert answers.set_aside + sum(map(len, answers.given.values())) == with_step
+    for steps in answers.given.values():
         for answer in steps.values():
             assert not answer.exhibit or answer.answer in CATEGORIES

@@ -504,6 +504,7 @@ def test_where_one_s_own_people_were_asked_the_pages_say_so(model, relation, wri
             "proportion_correct": (("participant", "generation_model", "stage", "observer"), human),
             "stage_number": (("generation_model", "stage"), [[0]]),
             "excluded": ("exclusion", [2]),
+            "rows_set_aside": 7,
         },
         coords={
             "generation_model": ["net_a"],
@@ -517,5 +518,6 @@ def test_where_one_s_own_people_were_asked_the_pages_say_so(model, relation, wri
     assert "your own people were asked" in words
     assert "nobody has been asked" not in words
     assert "2 participants; left out: 2 for practice" in words
+    assert "Rows of their files that were set aside, because they are not valid answers: 7" in words
     assert HOSTILE in words
     assert "nobody has been asked" in Elements(text_of([model], relation, written, charts=drawn)).words

@@ -21,6 +21,7 @@ def answers():
             "proportion_correct": (dims, np.stack([human, model], axis=-1)),
             "stage_number": (("generation_model", "stage"), [[0, 1], [0, -1]]),
             "excluded": ("exclusion", [0, 3]),
+            "rows_set_aside": 4,
         },
         coords={
             "generation_model": ["net_a", "net_b"],
@@ -55,6 +56,7 @@ def test_who_was_left_out_is_counted_and_tests_are_of_them_alone(answers, tested
     shown = people_context({"mine": answers}, None, tested)
     (group,) = shown["groups"]
     assert (group["name"], group["participants"], group["excluded"]) == ("mine", 2, {"catch trials": 3})
+    assert group["rows_set_aside"] == 4
     assert shown["models"] == {"net_a", "net_b"}
     assert [row[0] for row in shown["anova"]["rows"]] == ["mine"]
     assert shown["compared"] is None

@@ -2,31 +2,51 @@
 
 It gives out the files that lay in the folder when it started and nothing else, and takes answers from its own pages
 only. For a machine that others can reach, a web server, JATOS or Pavlovia is the place: this one knows no encryption.
+
+It is built on the standard library. Uvicorn (0.54) has no deadline for receiving a request and no limit of connections
+per address; both would need a subclass of its protocol that reads private attributes, and requests per second and
+latencies were the same.
 """
 
+import io
 import json
 import logging
 import mimetypes
+import os
 import re
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from metamers import experiment_store as store
-from metamers.experiment_store import parsed_json
+from metamers.experiment_rows import CONSENT, Questions, RowError, check_row, check_values, parse_json
 
 logger = logging.getLogger("metamers")
 
-MOST_BYTES = 16_384  # of a request's body
-PATIENCE_S = 30  # with a client that says nothing
-MOST_AT_ONCE = 512  # connections; a browser has six
-CONSENT = "consent"
+MAX_BODY_BYTES = 16_384
+MAX_REQUEST_BYTES = 1 << 17  # with its headers
+REQUEST_S = 30  # from the last reply, or the connection, to the end of a request; and for sending a reply
+MAX_CONNECTIONS = 512
+MAX_CONNECTIONS_PER_ADDRESS = 128  # a browser has six; all browsers behind a proxy have one address
+# Of these a request has one at most: which of two counts is not the same for every program that reads them.
+SINGLE_HEADERS = (
+    "Host",
+    "Origin",
+    "Content-Type",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Sec-Fetch-Site",
+    "Sec-Fetch-Mode",
+)
 PARTICIPANT = re.compile(r"[0-9a-f]{24}")
+ANSWER_FILE = re.compile(r".*\.sqlite(-\w+)?|[0-9a-f]{24}\.json")  # of this server
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -55,14 +75,16 @@ class Experiment:
 
     Attributes
     ----------
+    folder
+        Whose files are given out.
     files
         Path in an address → file. Links are left out, wherever they lead.
     design
         What the page knows.
+    questions
+        What the design asks.
     steps
         Every step that is answered.
-    shown
-        Steps that say that a stimulus is about to be shown, which is never shown again.
     answers
         The SQLite file.
     exported
@@ -70,18 +92,27 @@ class Experiment:
     """
 
     def __init__(self, folder: Path, answers: Path):
+        self.folder = folder
         self.files = {
             path.relative_to(folder).as_posix(): path
             for path in folder.rglob("*")
             if path.is_file() and not path.is_symlink() and path.resolve().is_relative_to(folder.resolve())
         }
         self.design = json.loads((folder / "design.json").read_text(encoding="utf-8"))
-        trials = range(len(self.design["orders"][0]))
-        checks = range(self.design["headphones"]["trials"])
-        self.steps = {CONSENT, *(f"trial-{n}" for n in trials), *(f"headphones-{n}" for n in checks)}
-        self.shown = {f"shown-{n}" for n in trials}
+        self.questions = Questions(
+            design=self.design["design"],
+            exhibits=[name.rsplit(".", 1)[0] for name in self.design["exhibits"]],
+            orders=self.design["orders"],
+            categories=frozenset(self.design["categories"]),
+            headphone_trials=self.design["headphones"]["trials"],
+        )
+        kinds = ("trial", "headphones")
+        self.steps = {CONSENT, *(f"{kind}-{n}" for kind in kinds for n in self.questions.numbers(kind))}
         self.answers = answers / f"{folder.name}.sqlite"
         self.exported = answers / folder.name
+
+    def prepare(self) -> None:
+        """Make the file of answers; raises ``StoreError`` where it holds answers to another design."""
         store.prepare(self.answers, self.design["design"])
 
     def begin(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,30 +125,20 @@ class Experiment:
     def keep(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a row of jsPsych's data; whether it was the first of its step."""
         participant, row = _participant(asked), asked.get("row")
-        if not isinstance(row, dict) or row.get("participant") != participant:
-            raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an object that has the participant's own name")
-        if not isinstance(row.get("step"), str) or row["step"] not in self.steps | self.shown:
-            raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted a step of this experiment")
-        if row.get("design") != self.design["design"]:
+        if isinstance(row, dict) and row.get("design") != self.design["design"]:
             raise Refused(HTTPStatus.CONFLICT, "the page is of another design; reload it")
-        self._check(row, store.order_of(self.answers, participant))
-        after = None if row["step"] == CONSENT else CONSENT
-        return {"kept": store.keep(self.answers, participant, row["step"], row, after)}
-
-    def _check(self, row: Mapping[str, Any], order: int) -> None:
-        """A row is of the participant's order; of a trial it has what is shown there, and an answer that there is."""
-        wanted: dict[str, Any] = {"order": order}
-        kind, _, number = row["step"].partition("-")
-        if kind in ("trial", "shown"):
-            wanted["exhibit"] = self.design["exhibits"][self.design["orders"][order][int(number)]]
-            if row.get("answer") not in (self.design["categories"] if kind == "trial" else [""]):
-                what = "that is one of the categories" if kind == "trial" else "of no letters"
-                raise Refused(HTTPStatus.BAD_REQUEST, f"row: wanted an answer {what}")
-        elif not isinstance(row.get("answer"), str):
-            raise Refused(HTTPStatus.BAD_REQUEST, "row: wanted an answer")
-        for name, value in wanted.items():
-            if row.get(name) != value:
-                raise Refused(HTTPStatus.BAD_REQUEST, f"row: {name}: wanted what this participant was shown")
+        try:
+            answer = check_row(row, self.questions)
+        except RowError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"row: {error}") from error
+        if answer is None:
+            raise Refused(HTTPStatus.BAD_REQUEST, "row: step: found nothing; wanted a step of this experiment")
+        if answer.participant != participant:
+            raise Refused(HTTPStatus.BAD_REQUEST, "row: participant: wanted the participant's own name")
+        if answer.order != (order := store.order_of(self.answers, participant)):
+            raise Refused(HTTPStatus.BAD_REQUEST, f"row: order: found {answer.order}; this participant has {order}")
+        after = None if answer.step == CONSENT else CONSENT
+        return {"kept": store.keep(self.answers, participant, answer.step, row, after)}
 
     def end(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A participant has finished: from now on their answers lie in the folder, too."""
@@ -144,6 +165,35 @@ def _origins(host: str) -> tuple[str, str]:
     return f"http://{host}", f"https://{host}"
 
 
+class RequestReader(io.RawIOBase):
+    """What a client sends, up to a deadline and a size for the request as a whole.
+
+    A timeout of the socket alone begins anew with each byte, so that a client that sends a byte now and then would keep
+    its connection for ever.
+    """
+
+    def __init__(self, connection: socket.socket):
+        self.connection = connection
+
+    def allow(self, seconds: float, size: int) -> None:
+        """Let the next request take some seconds and bytes from now on."""
+        self.deadline, self.left = time.monotonic() + seconds, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("the request took too long")
+        if self.left <= 0:
+            raise ConnectionAbortedError("more bytes than a request has")
+        self.connection.settimeout(remaining)
+        received = self.connection.recv_into(buffer)
+        self.left -= received
+        return received
+
+
 class Handler(BaseHTTPRequestHandler):
     """Requests to a ``Server``."""
 
@@ -151,7 +201,17 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "metamers"
     sys_version = ""
-    timeout = PATIENCE_S
+    disable_nagle_algorithm = True  # else the body of a reply waits 40 ms for the client to confirm its headers
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.reader = RequestReader(self.connection)
+        self.rfile = io.BufferedReader(self.reader)
+
+    def handle_one_request(self) -> None:
+        self.reader.allow(REQUEST_S, MAX_REQUEST_BYTES)
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         self._answered(self._get)
@@ -163,7 +223,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answered(self, serve: Any) -> None:
         try:
-            self._check_host()
+            self._check_headers()
             serve()
         except Refused as refused:
             self.close_connection = True  # what was sent with it is not read
@@ -174,8 +234,11 @@ class Handler(BaseHTTPRequestHandler):
             logger.error("an answer could not be kept: %s", error)
             self._reply(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n".encode(), "text/plain; charset=utf-8")
 
-    def _check_host(self) -> None:
-        """The address that was asked is one of ours: no name that somebody else's domain points here."""
+    def _check_headers(self) -> None:
+        """Check that the address is one of ours, not a name of another domain, and that no header is there twice."""
+        for name in SINGLE_HEADERS:
+            if len(self.headers.get_all(name, [])) > 1:
+                raise Refused(HTTPStatus.BAD_REQUEST, f"{name} is there twice; wanted it once")
         if self.headers.get("Host") not in self.server.hosts:
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, f"wanted one of {', '.join(sorted(self.server.hosts))}")
 
@@ -223,10 +286,13 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,9}", length) or self.headers.get("Transfer-Encoding"):
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "wanted Content-Length")
-        if int(length) > MOST_BYTES:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_BYTES} bytes")
+        if int(length) > MAX_BODY_BYTES:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes")
         try:
-            asked = parsed_json(self.rfile.read(int(length)))
+            asked = parse_json(self.rfile.read(int(length)))
+            check_values(asked)
+        except RowError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"{error}") from error
         except (ValueError, RecursionError) as error:
             raise Refused(HTTPStatus.BAD_REQUEST, "wanted JSON") from error
         if not isinstance(asked, dict):
@@ -240,6 +306,7 @@ class Handler(BaseHTTPRequestHandler):
         self._reply(HTTPStatus.FOUND, b"", "text/plain", {"Location": address})
 
     def _reply(self, status: HTTPStatus, body: bytes, kind: str, more: Mapping[str, str] | None = None) -> None:
+        self.connection.settimeout(REQUEST_S)  # for all that is sent: a client that reads slowly does not stay either
         self.send_response(status)
         for name, value in {**HEADERS, **(more or {}), "Content-Type": kind, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
@@ -271,33 +338,78 @@ class Server(ThreadingHTTPServer):
         self.experiments = {experiment.exported.name: experiment for experiment in experiments}
         if ":" in address:
             self.address_family = socket.AF_INET6
-        self.free = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self.connections: Counter[str] = Counter()  # of each address
+        self.counting = threading.Lock()
         super().__init__((address, port), Handler)
         given = self.server_address[1]
         own = {"localhost", "127.0.0.1", f"[{address}]" if ":" in address else address, *names}
         self.hosts = {f"{name}:{given}" for name in own} | {name for name in own if given == 80}
 
+    def _admitted(self, address: str) -> bool:
+        """Count a connection, unless there are too many; one that is turned away is tried again by the page."""
+        with self.counting:
+            number, own = self.connections.total() + 1, self.connections[address] + 1
+            if number > MAX_CONNECTIONS or own > MAX_CONNECTIONS_PER_ADDRESS:
+                return False
+            self.connections[address] = own
+        if number == MAX_CONNECTIONS or own == MAX_CONNECTIONS_PER_ADDRESS:
+            logger.warning("%d connections, %d of them from %s: more are turned away", number, own, address)
+        return True
+
+    def _released(self, address: str) -> None:
+        with self.counting:
+            self.connections[address] -= 1
+            self.connections += Counter()  # forgets addresses without connections
+
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Each connection has its thread, up to ``MOST_AT_ONCE``; who is turned away keeps on trying, or reloads."""
-        if not self.free.acquire(blocking=False):
-            logger.warning("more than %d connections at once: one is turned away", MOST_AT_ONCE)
+        """Give each connection that is admitted a thread."""
+        if not self._admitted(client_address[0]):
             self.shutdown_request(request)
             return
         try:
             super().process_request(request, client_address)
         except BaseException:  # there is no thread that would
-            self.free.release()
+            self._released(client_address[0])
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.free.release()
+            self._released(client_address[0])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away amid a request is no error of ours; what is, is said."""
         logger.debug("request from %s", client_address, exc_info=True)
+
+
+def _resolved(path: Path) -> Path:
+    """A path without links; a cycle of links is left as it is, while ``Path.resolve`` would raise."""
+    return Path(os.path.realpath(path))
+
+
+def _check_apart(experiments: Sequence[Experiment], folder: Path) -> None:
+    """Check that no file of answers is, or would be written, in a folder whose files are given out.
+
+    Raises
+    ------
+    ValueError
+        When one is, be it through links.
+    """
+    served = {_resolved(folder), *(_resolved(experiment.folder) for experiment in experiments)}
+    for experiment in experiments:
+        for path in (experiment.answers, experiment.exported):
+            inside = [place for place in served if _resolved(path).is_relative_to(place)]
+            if inside:
+                raise ValueError(
+                    f"{path}: the answers would lie in {inside[0]}, whose files are given out to everybody; give a "
+                    "folder for answers that is outside it"
+                )
+        for name, file in experiment.files.items():
+            if ANSWER_FILE.fullmatch(Path(name).name):
+                raise ValueError(
+                    f"{file}: a file of answers lies in a folder whose files are given out to everybody; move it away"
+                )
 
 
 def found_in(folder: Path, answers: Path) -> list[Experiment]:
@@ -307,8 +419,14 @@ def found_in(folder: Path, answers: Path) -> list[Experiment]:
     ------
     FileNotFoundError
         When there is none.
+    ValueError
+        When answers lie, or would be written, where the experiments' files are given out.
     """
     places = sorted(path.parent for path in folder.glob("*/design.json"))
     if not places:
         raise FileNotFoundError(f"{folder}: no experiment is here; `snakemake experiment` makes it")
-    return [Experiment(place, answers) for place in places]
+    experiments = [Experiment(place, answers) for place in places]
+    _check_apart(experiments, folder)
+    for experiment in experiments:
+        experiment.prepare()
+    return experiments

@@ -37,21 +37,6 @@ class StoreError(ValueError):
     """What cannot be kept, and why."""
 
 
-def parsed_json(text: str | bytes) -> Any:
-    """JSON that a browser wrote.
-
-    Raises
-    ------
-    ValueError
-        When it is none. NaN and infinities, which Python would take, are none.
-    """
-
-    def no_number(name: str) -> float:
-        raise ValueError(f"{name} is no number of JSON")
-
-    return json.loads(text, parse_constant=no_number)
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection whose transactions are on the disk when they are committed; what is not committed is undone."""
@@ -119,7 +104,8 @@ def begin(path: Path, participant: str | None, orders: int) -> dict[str, Any]:
         ).fetchone()
         if known:
             connection.execute("UPDATE participant SET heard = ? WHERE name = ?", (time.time(), participant))
-            return {"participant": participant, "order": known[0], "rows": _rows(connection, participant)}
+            rows = [json.loads(content) for content in _rows(connection, participant)]
+            return {"participant": participant, "order": known[0], "rows": rows}
         if connection.execute("SELECT COUNT(*) FROM participant").fetchone()[0] >= MOST_PARTICIPANTS:
             raise StoreError(f"there are {MOST_PARTICIPANTS} participants already")
         taken = dict.fromkeys(range(orders), 0) | dict(connection.execute(TAKEN, (time.time() - AWAY_AFTER_S,)))
@@ -191,9 +177,10 @@ def end(path: Path, participant: str, steps: Collection[str]) -> None:
         connection.execute("UPDATE participant SET ended = 1, finished = ? WHERE name = ?", (finished, participant))
 
 
-def _rows(connection: sqlite3.Connection, participant: str) -> list[dict[str, Any]]:
+def _rows(connection: sqlite3.Connection, participant: str) -> list[str]:
+    """The rows of a participant, as JSON, in the order in which they came."""
     query = "SELECT content FROM answer WHERE participant = ? ORDER BY rowid"
-    return [json.loads(content) for (content,) in connection.execute(query, (participant,))]
+    return [content for (content,) in connection.execute(query, (participant,))]
 
 
 def participants(path: Path) -> list[str]:
@@ -203,8 +190,12 @@ def participants(path: Path) -> list[str]:
 
 
 def export(path: Path, names: Iterable[str], folder: Path) -> None:
-    """Write the answers of participants who gave any as jsPsych's JSON: ``<participant>.json``, whole or as it was."""
+    """Write the answers of participants who gave any as jsPsych's JSON: ``<participant>.json``, whole or as it was.
+
+    Each row is on a line of its own, as it was kept: a row from an older server that is not valid JSON leaves the
+    others readable.
+    """
     with _opened(path) as connection:
         answered = {name: rows for name in names if (rows := _rows(connection, name))}
     for name, rows in answered.items():
-        write(folder / f"{name}.json", json.dumps(rows, indent=1))
+        write(folder / f"{name}.json", "[\n" + ",\n".join(rows) + "\n]\n")

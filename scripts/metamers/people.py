@@ -1,15 +1,15 @@
-"""Answers of one's own people: read, checked against the design, excluded where a check was not passed, and counted.
+"""Answers of one's own participants: read, checked against the design, and counted, after exclusions.
 
-Files come from browsers, so nothing in them is trusted: whether an answer to a stimulus is right is known from the
-design alone, and an answer counts only where the design has its exhibit. Of the headphone check only the browser knows
-which tone was the softest: who wants to can get through it. What comes out has the form of the published experiments
-(``metamers.humans``), and goes where these go.
+The files come from browsers and are not trusted. Whether an answer to a stimulus is right follows from the design
+alone, and ``metamers.experiment_rows`` decides whether a row is an answer. Only the browser knows which tone of the
+headphone check was the softest, so a participant can get through that check by changing the page. The result has the
+form of the published experiments (``metamers.humans``).
 """
 
 import csv
 import io
-import json
-import re
+import logging
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,144 +19,180 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from metamers.experiment_store import parsed_json
+from metamers.experiment_rows import COLUMNS, Answer, Questions, RowError, check_row, parse_json
 from metamers.humans import OBSERVERS, stage_union
-from metamers.names import FILE_NAME, NATURAL
+from metamers.names import NATURAL
 
-LARGEST_BYTES = 1 << 26  # of a file: a participant's answers take a thousandth of it
-LONGEST = 200  # letters of an answer
+logger = logging.getLogger("metamers")
+
+MAX_FILE_BYTES = 1 << 26  # a participant's answers take a thousandth of it
+MAX_WARNINGS = 100  # of each file; further rows are only counted
 MODEL_CLASS = "this run"
 EXCLUSIONS = ("no consent", "headphone check", "practice", "unfinished", "catch trials")
-TRIAL = re.compile(r"trial-(0|[1-9][0-9]{0,5})")
-CHECK = re.compile(r"headphones-(0|[1-9][0-9]{0,3})")
-SHOWN = re.compile(r"shown-(0|[1-9][0-9]{0,5})")  # no answer: that a stimulus is being shown
-FIELDS = ("participant", "order", "design", "step", "answer")
+
+Place = tuple[str, int]  # of a row: its file and its number, from 1
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One row of jsPsych's data that is an answer.
+class Answers:
+    """The answers in some files.
 
     Attributes
     ----------
-    participant
-        Who gave it.
-    order
-        Number of their order in the design.
-    step
-        What was answered: ``consent``, ``headphones-<n>``, ``trial-<n>``.
-    exhibit
-        What was shown, by the name of its file; empty for other steps.
-    answer
-        As given.
-    target
-        What would have been right in the headphone check; empty for other steps.
-    already
-        Whether it was asked for after a reload, of a stimulus that had been shown before.
+    given
+        Participant → step → answer.
+    set_aside
+        Number of rows that do not count: not an answer to the design, or contradicted by another row.
     """
 
-    participant: str
-    order: int
-    step: str
-    exhibit: str
-    answer: str
-    target: str
-    already: bool = False
+    given: dict[str, dict[str, Answer]]
+    set_aside: int
+
+
+def _parsed_lines(text: str) -> list[Any]:
+    """A JSON value on each line, as in files of JATOS and of the server; a broken line is a ``RowError``."""
+    found: list[Any] = []
+    for line in text.splitlines():
+        content = line.strip().rstrip(",")
+        if content in ("", "[", "]"):
+            continue
+        try:
+            found.append(parse_json(content))
+        except (ValueError, RecursionError) as error:
+            found.append(RowError(f"found no JSON: {error}"))
+    return found
 
 
 def _json_rows(text: str) -> list[Any]:
-    """Rows of JSON: one array, or on each line an array or a row, as JATOS puts several participants together."""
+    """Rows of JSON: one array, or an array or a row on each line."""
     if not text.strip():
         raise ValueError("it is empty")
     try:
-        found = [parsed_json(text)]
-    except json.JSONDecodeError:
-        found = [parsed_json(line) for line in text.splitlines() if line.strip()]
+        found = [parse_json(text)]
+    except (ValueError, RecursionError):
+        found = _parsed_lines(text)
+        if not any(isinstance(part, list | dict) for part in found):
+            raise
     return [row for part in found for row in (part if isinstance(part, list) else [part])]
+
+
+def _csv_rows(text: str) -> list[Any]:
+    """Rows of CSV; a place from which it is broken is a ``RowError``."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    columns = reader.fieldnames or []
+    if repeated := [name for name in COLUMNS if columns.count(name) > 1]:
+        raise ValueError(f"it has the column {repeated[0]!r} twice")
+    rows: list[Any] = []
+    try:
+        rows.extend(reader)
+    except csv.Error as error:
+        if not rows:
+            raise
+        rows.append(RowError(f"found no CSV from here to the end of the file: {error}"))
+    return rows
 
 
 def read_rows(path: str | Path) -> list[Any]:
     """Rows of jsPsych's data in a ``.csv`` file, or a ``.json`` or ``.txt`` file of JSON.
 
+    Returns
+    -------
+    list
+        Of each row what its JSON or its cells say, or a ``RowError`` where it cannot be parsed.
+
     Raises
     ------
     ValueError
-        When the file is neither, or too large to be true: names it.
+        When the file as a whole is neither, or has more than ``MAX_FILE_BYTES``: names it.
     OSError
         When it cannot be read.
     """
     path = Path(path)
     with path.open("rb") as stream:
-        content = stream.read(LARGEST_BYTES + 1)
-    if len(content) > LARGEST_BYTES:
-        raise ValueError(f"{path}: more than {LARGEST_BYTES >> 20} MiB; wanted participants' answers")
+        content = stream.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: more than {MAX_FILE_BYTES >> 20} MiB; wanted participants' answers")
     try:
         text = content.decode("utf-8-sig")
         if path.suffix == ".txt" and not text.strip():
-            return []  # what JATOS exports of whoever left at once
-        if path.suffix != ".csv":
-            return _json_rows(text)
-        return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+            return []  # what JATOS exports of a participant who left at once
+        return _csv_rows(text) if path.suffix == ".csv" else _json_rows(text)
     except (ValueError, csv.Error, RecursionError) as error:
         wanted = "CSV" if path.suffix == ".csv" else "JSON"
-        raise ValueError(f"{path}: no {wanted} that jsPsych has written: {error}") from error
-
-
-def _answer(row: Any, design: xr.Dataset, categories: Collection[str], source: str) -> Answer | None:
-    """A row as an answer; None of a row that is none, such as an instruction."""
-    if not isinstance(row, dict):
-        raise ValueError(f"{source}: found {type(row).__name__}, wanted a row of jsPsych's data")
-    step = row.get("step")
-    if step in (None, "") or (isinstance(step, str) and SHOWN.fullmatch(step)):
-        return None
-    given = {name: row.get(name) for name in (*FIELDS, "exhibit", "target")}
-    for name, value in given.items():
-        number = name == "order" and isinstance(value, int) and not isinstance(value, bool)
-        if not number and not (isinstance(value, str) or (value is None and name not in FIELDS)):
-            raise ValueError(
-                f"{source}: {name}: found {str(value)[:LONGEST]!r}, wanted text" + " or a number" * (name == "order")
-            )
-    text = {name: "" if value is None else str(value)[: LONGEST + 1] for name, value in given.items()}
-    if not FILE_NAME.fullmatch(text["participant"]):
         raise ValueError(
-            f"{source}: participant: {text['participant']!r}; wanted letters, digits, '.', '_', '+' or '-'"
-        )
-    if text["design"] != design.attrs["design"]:
+            f"{path}: not {wanted} from jsPsych: {error}. Correct the file, or move it out of the folder."
+        ) from error
+
+
+def _questions(design: xr.Dataset, categories: Collection[str]) -> Questions:
+    """What a design asks."""
+    return Questions(
+        design=str(design.attrs["design"]),
+        exhibits=[str(name) for name in design["exhibit"].values],
+        orders=design["shown"].values.tolist(),
+        categories=frozenset(categories),
+        headphone_trials=int(design.attrs["headphone_trials"]),
+    )
+
+
+def _check_file(path: str | Path, rows: Sequence[Any], design: str) -> None:
+    """Check that a file has a row of this design; a participant who left at once has no row at all."""
+    named = [row.get("design") for row in rows if isinstance(row, dict)]
+    if design in named or (not rows and Path(path).suffix != ".csv"):
+        return
+    others = sorted({str(name) for name in named if isinstance(name, str) and name})
+    if others:
         raise ValueError(
-            f"{source}: design {text['design']!r}, but the run's experiment is {design.attrs['design']!r}: these are "
-            "answers to another experiment, or the run has been changed since"
+            f"{path}: all its answers are to the design {others[0]!r}, but the run's experiment is {design!r}: the "
+            "answers belong to another experiment, or the run has been changed since. Move the file out of the folder."
         )
-    orders = design.sizes["order"]
-    if not re.fullmatch(r"[0-9]{1,6}", text["order"]) or int(text["order"]) >= orders:
-        raise ValueError(f"{source}: order: {text['order']!r}; wanted 0 to {orders - 1}")
-    order, step = int(text["order"]), text["step"]
-    exhibit = text["exhibit"].rsplit(".", 1)[0]
-    if found := TRIAL.fullmatch(step):
-        trial = int(found[1])
-        if trial >= design.sizes["trial"]:
-            raise ValueError(f"{source}: step: {step!r}; an order has {design.sizes['trial']} trials")
-        wanted = str(design["exhibit"].values[design["shown"].values[order, trial]])
-        if exhibit != wanted:
-            raise ValueError(
-                f"{source}: exhibit: {exhibit!r} at {step} of order {order}, where the design shows {wanted!r}"
-            )
-        if text["answer"] not in categories:
-            raise ValueError(f"{source}: answer: {text['answer']!r} is none of the {len(categories)} categories")
-    elif step != "consent" and not CHECK.fullmatch(step):
-        raise ValueError(f"{source}: step: {step!r}; wanted consent, headphones-<n> or trial-<n>")
-    already = str(row.get("already")).lower() == "true"
-    return Answer(text["participant"], order, step, exhibit, text["answer"], text["target"], already)
+    raise ValueError(
+        f"{path}: no row of the experiment in it; wanted rows with {', '.join(COLUMNS)}, as the experiment's page "
+        "writes them"
+    )
 
 
-def read_answers(
-    paths: Iterable[str | Path], design: xr.Dataset, categories: Collection[str]
-) -> dict[str, dict[str, Answer]]:
-    """The answers in some files, each once however many files have it.
+def _contradicted(participant: str, answers: Sequence[Answer]) -> dict[Answer, str]:
+    """The answers of a participant that contradict each other, and why."""
+    orders = sorted({answer.order for answer in answers})
+    if len(orders) > 1:
+        named = ", ".join(map(str, orders))
+        why = f"participant {participant!r} has the orders {named}; two people must not have one name"
+        return dict.fromkeys(answers, why)
+    of_step: dict[str, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        of_step[answer.step].append(answer)
+    found = {}
+    for step, several in of_step.items():
+        if len(several) > 1:
+            values = " and ".join(repr(answer.answer) for answer in several)
+            found |= dict.fromkeys(several, f"{step} of participant {participant!r} has the answers {values}")
+    return found
+
+
+def _log(set_aside: Iterable[tuple[Place, str]]) -> None:
+    """Warn of rows that are set aside, of each file of so many."""
+    of_file: dict[str, list[str]] = defaultdict(list)
+    for (path, number), why in set_aside:
+        of_file[path].append(f"row {number}: {why}")
+    for path, reasons in of_file.items():
+        for reason in reasons[:MAX_WARNINGS]:
+            logger.warning("%s: %s. The row is set aside.", path, reason)
+        if len(reasons) > MAX_WARNINGS:
+            logger.warning("%s: %d more rows are set aside", path, len(reasons) - MAX_WARNINGS)
+
+
+def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Collection[str]) -> Answers:
+    """Read the answers in some files, each once however many files have it.
+
+    A row that is not an answer to the design is set aside: it counts as not given. So do rows that contradict each
+    other: different answers of a participant to one step, or all answers under a name that appears with two orders.
+    Each is logged with its file, row and reason.
 
     Parameters
     ----------
     paths
-        Files of jsPsych's data, from wherever: CSV or JSON.
+        Files of jsPsych's data, from any place that the experiment runs: CSV or JSON.
     design
         ``experiment/<modality>.nc``.
     categories
@@ -164,43 +200,39 @@ def read_answers(
 
     Returns
     -------
-    dict
-        Participant → step → answer.
+    Answers
+        Without participants of whom no row is left.
 
     Raises
     ------
     ValueError
-        When a file is not of this experiment, or says of a step something else than another: names file and row.
+        When a file cannot be parsed at all, or none of its rows is of this design: names the file.
     OSError
         When a file cannot be read.
     """
-    answered: dict[str, dict[str, Answer]] = {}
+    questions = _questions(design, categories)
+    found: dict[str, dict[Answer, list[Place]]] = defaultdict(lambda: defaultdict(list))
+    set_aside: list[tuple[Place, str]] = []
     for path in paths:
-        own, rows = 0, read_rows(path)
+        rows = read_rows(path)
+        _check_file(path, rows, questions.design)
         for number, row in enumerate(rows, start=1):
-            source = f"{path}: row {number}"
-            answer = _answer(row, design, categories, source)
-            if answer is None:
+            place = (str(path), number)
+            try:
+                answer = check_row(row, questions)
+            except RowError as error:
+                set_aside.append((place, str(error)))
                 continue
-            own += 1
-            steps = answered.setdefault(answer.participant, {})
-            before = next(iter(steps.values()), answer)
-            if before.order != answer.order:
-                raise ValueError(
-                    f"{source}: participant {answer.participant!r} has order {answer.order} here and {before.order} "
-                    "elsewhere; two people must not have one name"
-                )
-            if steps.setdefault(answer.step, answer) != answer:
-                raise ValueError(
-                    f"{source}: {answer.step} of participant {answer.participant!r}: found {answer.answer!r}, but "
-                    f"{steps[answer.step].answer!r} before"
-                )
-        left_at_once = not rows and Path(path).suffix != ".csv"  # before they answered anything
-        if not own and not left_at_once:
-            raise ValueError(
-                f"{path}: no answer in it; wanted rows with {', '.join(FIELDS)}, as the experiment's page writes"
-            )
-    return answered
+            if answer is not None and not answer.step.startswith("shown-"):
+                found[answer.participant][answer].append(place)
+    given: dict[str, dict[str, Answer]] = {}
+    for participant, answers in found.items():
+        contradicted = _contradicted(participant, list(answers))
+        set_aside += [(place, why) for answer, why in contradicted.items() for place in answers[answer]]
+        if kept := {answer.step: answer for answer in answers if answer not in contradicted}:
+            given[participant] = kept
+    _log(set_aside)
+    return Answers(given, len(set_aside))
 
 
 def _kind(design: xr.Dataset) -> dict[str, tuple[str, str]]:
@@ -264,7 +296,7 @@ def _exhibits(design: xr.Dataset, recognition: Mapping[str, xr.Dataset]) -> pd.D
 
 
 def people_dataset(
-    answered: Mapping[str, Mapping[str, Answer]],
+    answers: Answers,
     design: xr.Dataset,
     stages: Mapping[str, Sequence[str]],
     recognition: Mapping[str, xr.Dataset],
@@ -274,7 +306,7 @@ def people_dataset(
 
     Parameters
     ----------
-    answered
+    answers
         What ``read_answers`` gives.
     design
         ``experiment/<modality>.nc``.
@@ -290,34 +322,34 @@ def people_dataset(
     -------
     xr.Dataset
         What ``metamers.humans.experiment_dataset`` gives: the model's proportion is that on the exhibits which the
-        participant met. Beside it ``excluded`` (exclusion): how many participants were left out, for the first reason
+        participant met. Also ``excluded`` (exclusion): how many participants were left out, for the first reason
         that applies; ``answered_after_reload``: how many of the answers that count were given after a reload, of
-        stimuli that had been shown, or were just about to be, before it.
+        stimuli that had been shown, or were just about to be, before it; ``rows_set_aside``: how many rows of the
+        files were set aside.
 
     Raises
     ------
     ValueError
         When fewer than two participants are left.
     """
-    reasons = {name: exclusion(steps, design, at_least) for name, steps in answered.items()}
+    given = answers.given
+    reasons = {name: exclusion(steps, design, at_least) for name, steps in given.items()}
     counts = {reason: sum(found == reason for found in reasons.values()) for reason in EXCLUSIONS}
     included = [name for name, reason in reasons.items() if reason is None]
     if len(included) < 2:
-        told = ", ".join(f"{reason}: {count}" for reason, count in counts.items() if count)
+        told = [f"{reason}: {count}" for reason, count in counts.items() if count] or ["nobody excluded"]
+        told += [f"rows set aside: {answers.set_aside}"] if answers.set_aside else []
         raise ValueError(
-            f"{len(included)} of {len(reasons)} participants are left ({told or 'nobody excluded'}); wanted two at "
-            "least"
+            f"{len(included)} of {len(reasons)} participants are left ({', '.join(told)}); wanted two at least"
         )
     own = {model: [NATURAL, *chosen] for model, chosen in stages.items()}
     union, stage_number = stage_union(own)
     exhibits = _exhibits(design, recognition)
-    after_reload = sum(answer.already for name in included for answer in answered[name].values())
+    after_reload = sum(answer.already for name in included for answer in given[name].values())
     values = np.full((len(included), len(own), len(union), len(OBSERVERS)), np.nan)
     for place, name in enumerate(included):
-        given = pd.Series(
-            {answer.exhibit: answer.answer for answer in answered[name].values() if answer.exhibit}, name="answer"
-        )
-        met = exhibits.join(given, on="exhibit", how="inner")
+        own_answers = {answer.exhibit: answer.answer for answer in given[name].values() if answer.exhibit}
+        met = exhibits.join(pd.Series(own_answers, name="answer"), on="exhibit", how="inner")
         met["human"] = met["answer"] == met["category"]
         for (model, stage), proportion in met.groupby(["generation_model", "stage"])[list(OBSERVERS)].mean().iterrows():
             values[place, list(own).index(model), union.index(stage)] = proportion.to_numpy()
@@ -327,6 +359,7 @@ def people_dataset(
             "stage_number": stage_number,
             "excluded": ("exclusion", [counts[reason] for reason in EXCLUSIONS]),
             "answered_after_reload": after_reload,
+            "rows_set_aside": answers.set_aside,
         },
         coords={
             "participant": included,

@@ -1,0 +1,298 @@
+"""One row of jsPsych's data, and whether it is an answer to the experiment's design.
+
+The server asks when an answer arrives, and the analysis asks again when it reads the answers. Both call ``check_row``,
+so the analysis accepts every row that the server has acknowledged. What answers mean is for ``metamers.people``.
+"""
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metamers.names import FILE_NAME
+
+MAX_ROW_LETTERS = 16_384  # of a row as JSON; a row has about 500
+MAX_TEXT_LETTERS = 200  # of a field that is used
+MAX_DEPTH = 8  # of lists and objects in a field
+MAX_INTEGER = 1 << 53  # larger integers are not exact in JavaScript
+SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character: it cannot be written as UTF-8
+STEP = re.compile(r"(trial|shown|headphones)-(0|[1-9][0-9]{0,5})")
+CONSENT = "consent"
+CONSENT_ANSWERS = ("yes", "no")
+HEADPHONE_ANSWERS = ("1", "2", "3")
+REQUIRED_TEXTS = ("participant", "design", "step", "answer")
+OPTIONAL_TEXTS = ("exhibit", "target", "kind")
+NUMBERS = ("rt", "shown_ms")
+COLUMNS = ("order", *REQUIRED_TEXTS)  # of every answer
+
+
+class RowError(ValueError):
+    """A row that is not an answer to the design: says which field, what was found and what was wanted."""
+
+
+class RepeatedKeys(dict):
+    """A JSON object that has a key twice; the later value is kept."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What a design asks, as the page and the analysis both know it.
+
+    Attributes
+    ----------
+    design
+        The design's identifier.
+    exhibits
+        Names of the exhibits, without the ending of their files.
+    orders
+        Order → trial → number of the exhibit.
+    categories
+        What may be answered to a stimulus.
+    headphone_trials
+        Number of trials of the headphone check.
+    """
+
+    design: str
+    exhibits: Sequence[str]
+    orders: Sequence[Sequence[int]]
+    categories: Collection[str]
+    headphone_trials: int
+
+    def numbers(self, kind: str) -> range:
+        """Numbers of the steps of a kind: ``trial``, ``shown`` or ``headphones``."""
+        return range(self.headphone_trials if kind == "headphones" else len(self.orders[0]))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row of jsPsych's data that is an answer, or that announces a stimulus.
+
+    Attributes
+    ----------
+    participant
+        Who gave it.
+    order
+        Number of their order in the design.
+    step
+        What was answered: ``consent``, ``headphones-<n>``, ``trial-<n>``; ``shown-<n>``: a stimulus is about to be
+        shown, which is no answer.
+    exhibit
+        What was shown, by the name of its file without ending; empty for consent and the headphone check.
+    answer
+        As given.
+    target
+        What would have been right in the headphone check; empty for other steps.
+    already
+        Whether it was asked for after a reload, of a stimulus that had been shown before.
+    """
+
+    participant: str
+    order: int
+    step: str
+    exhibit: str
+    answer: str
+    target: str
+    already: bool = False
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else RepeatedKeys(found)
+
+
+def _integer(digits: str) -> float:
+    """Python refuses to convert thousands of digits, which would end the reading of the whole file."""
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON from a browser or a file, as far as it can be read: ``check_values`` then refuses what JSON does not have.
+
+    Raises
+    ------
+    ValueError
+        When it is not JSON.
+    RecursionError
+        When it is nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+
+
+def check_values(value: Any, name: str = "", depth: int = 0) -> None:
+    """Check that a parsed JSON value is the same for every reader of JSON, and can be written again.
+
+    Parameters
+    ----------
+    value
+        What ``parse_json`` gives.
+    name
+        The field's name, for messages.
+    depth
+        Number of lists and objects around the value.
+
+    Raises
+    ------
+    RowError
+        Of NaN, infinities, integers above 2**53, objects with a key twice, lone surrogates, and values that are nested
+        more than ``MAX_DEPTH`` deep.
+    """
+    place = f"{name}: " if name else ""
+    if depth > MAX_DEPTH:
+        raise RowError(f"{place}found lists or objects in each other; wanted no more than {MAX_DEPTH}")
+    if isinstance(value, RepeatedKeys):
+        raise RowError(f"{place}found an object that has a key twice; wanted each key once")
+    if isinstance(value, str) and SURROGATE.search(value):
+        raise RowError(f"{place}found {_short(value)}; wanted text without half characters (lone surrogates)")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RowError(f"{place}found {value}; wanted a finite number")
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise RowError(f"{place}found {value}; wanted an integer of at most 2**53")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if SURROGATE.search(key):
+                raise RowError(f"{place}found the key {_short(key)}; wanted text without half characters")
+            check_values(inner, name or key[:MAX_TEXT_LETTERS], depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            check_values(inner, name, depth + 1)
+
+
+def _short(value: Any) -> str:
+    """A value for a message."""
+    text = repr(value)
+    return text if len(text) <= MAX_TEXT_LETTERS else f"{text[:MAX_TEXT_LETTERS]}…"
+
+
+def _text(row: Mapping[str, Any], name: str, required: bool) -> str:
+    value = row.get(name)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str):
+        raise RowError(f"{name}: found {_short(value)}; wanted text")
+    if len(value) > MAX_TEXT_LETTERS:
+        raise RowError(f"{name}: found {len(value)} letters; wanted {MAX_TEXT_LETTERS} at most")
+    return value
+
+
+def _check_number(row: Mapping[str, Any], name: str) -> None:
+    """A finite number, or none; in CSV the text of one."""
+    value = row.get(name)
+    if value in (None, "", "null"):
+        return
+    try:
+        if isinstance(value, bool) or not math.isfinite(float(value)):
+            raise ValueError
+    except (ValueError, TypeError) as error:
+        raise RowError(f"{name}: found {_short(value)}; wanted a finite number") from error
+
+
+def _order(row: Mapping[str, Any], orders: int) -> int:
+    """A whole number; in CSV the text of one."""
+    value = row.get("order")
+    if isinstance(value, str) and re.fullmatch(r"0|[1-9][0-9]{0,5}", value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < orders:
+        raise RowError(f"order: found {_short(value)}; wanted a whole number from 0 to {orders - 1}")
+    return value
+
+
+def _flag(row: Mapping[str, Any], name: str) -> bool:
+    """True or false, or nothing; in CSV the text of it, which spreadsheets write in capitals."""
+    value = row.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if not isinstance(value, str) or value.lower() not in ("true", "false", "", "null"):
+        raise RowError(f"{name}: found {_short(value)}; wanted true or false")
+    return value.lower() == "true"
+
+
+def _check_step(step: str, questions: Questions) -> tuple[str, int]:
+    """The kind of a step and its number, which is 0 for consent."""
+    if step == CONSENT:
+        return step, 0
+    found = STEP.fullmatch(step)
+    if not found:
+        raise RowError(f"step: found {_short(step)}; wanted consent, headphones-<n>, shown-<n> or trial-<n>")
+    kind, number = found[1], int(found[2])
+    if number not in questions.numbers(kind):
+        raise RowError(f"step: found {step!r}; wanted a number below {len(questions.numbers(kind))}")
+    return kind, number
+
+
+def _one_of(allowed: Collection[str]) -> str:
+    """What may be answered, for a message."""
+    few = ", ".join(map(repr, sorted(allowed)[:5]))
+    return few if len(allowed) <= 5 else f"one of the {len(allowed)} categories, such as {few}"
+
+
+def _checked_texts(row: Mapping[str, Any]) -> dict[str, str]:
+    """The text of each field that has one, after a check of the kinds of all values of a row."""
+    if None in row:  # so csv.DictReader says it
+        raise RowError("found more cells than columns")
+    check_values(row)
+    if (letters := len(json.dumps(row))) > MAX_ROW_LETTERS:
+        raise RowError(f"found {letters} letters of JSON; wanted {MAX_ROW_LETTERS} at most")
+    for name in NUMBERS:
+        _check_number(row, name)
+    return {name: _text(row, name, name in REQUIRED_TEXTS) for name in (*REQUIRED_TEXTS, *OPTIONAL_TEXTS)}
+
+
+def check_row(row: Any, questions: Questions) -> Answer | None:
+    """Check a row of jsPsych's data against the design.
+
+    Parameters
+    ----------
+    row
+        What ``parse_json`` gives, or a row of CSV: column → text. A ``RowError`` in its place, of a row that could not
+        be parsed, is raised.
+    questions
+        What the design asks.
+
+    Returns
+    -------
+    Answer or None
+        None for a row without step, such as an instruction.
+
+    Raises
+    ------
+    RowError
+        When the row is anything else: names the field, what was found and what was wanted.
+    """
+    if isinstance(row, RowError):
+        raise row
+    if not isinstance(row, dict):
+        raise RowError(f"found {type(row).__name__}; wanted a row of jsPsych's data")
+    if row.get("step") in (None, ""):
+        return None
+    text, already = _checked_texts(row), _flag(row, "already")
+    if text["design"] != questions.design:
+        raise RowError(
+            f"design: found {text['design']!r}, but the run's experiment is {questions.design!r}: these are answers to "
+            "another experiment, or the run has been changed since"
+        )
+    if not FILE_NAME.fullmatch(text["participant"]):
+        raise RowError(f"participant: found {text['participant']!r}; wanted letters, digits, '.', '_', '+' or '-'")
+    order = _order(row, len(questions.orders))
+    step = text["step"]
+    kind, number = _check_step(step, questions)
+    exhibit = target = ""
+    if kind in ("trial", "shown"):
+        exhibit = text["exhibit"].rsplit(".", 1)[0]
+        wanted = str(questions.exhibits[questions.orders[order][number]])
+        if exhibit != wanted:
+            raise RowError(f"exhibit: found {exhibit!r} at {step} of order {order}, where the design shows {wanted!r}")
+    elif kind == "headphones":
+        target = text["target"]
+        if target not in HEADPHONE_ANSWERS:
+            raise RowError(f"target: found {target!r}; wanted {_one_of(HEADPHONE_ANSWERS)}")
+    allowed = {
+        "trial": questions.categories,
+        "shown": ("",),
+        "headphones": HEADPHONE_ANSWERS,
+        CONSENT: CONSENT_ANSWERS,
+    }[kind]
+    if text["answer"] not in allowed:
+        raise RowError(f"answer: found {text['answer']!r}; wanted {_one_of(allowed)}")
+    return Answer(text["participant"], order, step, exhibit, text["answer"], target, already)

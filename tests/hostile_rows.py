@@ -1,0 +1,42 @@
+"""Values that no field of an answer may have, as JSON: what a participant can send in place of what the page sends."""
+
+import json
+
+# Name → JSON text, for any field of a row, also one that nothing uses.
+FOR_ANY_FIELD = {
+    "NaN": "NaN",
+    "infinity": "-Infinity",
+    "a float that overflows": "1e400",
+    "a large integer": "9007199254740993",
+    "an integer of 5000 digits": "9" * 5000,
+    "a key twice": '{"a": 1, "a": 2}',
+    "half a character": r'"\ud800"',
+    "half a character in a key": r'{"\udfff": 1}',
+    "a large float in a list": "[[1e999]]",
+    "deep lists": "[" * 60 + "]" * 60,
+    "deep objects": '{"a":' * 60 + "1" + "}" * 60,
+    "very deep lists": "[" * 5000 + "]" * 5000,
+}
+# Field → further JSON texts.
+FOR_FIELD = {
+    "order": ["0.0", "1.0", "true", "-1", "99", "null", '""', "[0]", "{}", '0, "order": 0', '"0.0"', '" 0"', '"٠"'],
+    "target": ["{}", '{"a": 1}', "[]", "1", "true", "1.5", '"' + "x" * 300 + '"'],
+    "rt": ["true", "[]", "{}", '"soon"', '"1e400"', '"nan"'],
+    "shown_ms": ["true", "[1]", '"inf"'],
+    "already": ["1", "0", "1.0", '"yes"', "[]", "{}"],
+    "answer": ["null", "1", "true", '["a"]', "{}", '"none"', '"' + "a" * 5000 + '"'],
+    "exhibit": ["null", "0", "true", "[]", '"other.png"', r'"\u0000"'],
+    "step": ["1", "true", '["trial-0"]', "{}", '"trial-99"', '"trial-00"', '"trial-٠"', '"__proto__"'],
+    "participant": ["null", "1", "true", '["a"]', '"../x"', '""', '"' + "a" * 300 + '"'],
+    "kind": ["1", "true", "[]", '"' + "x" * 300 + '"'],
+    "unknown": ['"' + "x" * 20_000 + '"'],
+}
+CASES = [(field, text) for field in (*FOR_FIELD, "design") for text in FOR_ANY_FIELD.values()]
+CASES += [(field, text) for field, texts in FOR_FIELD.items() for text in texts]
+NAMES = [f"{field}={text[:20]!r}" for field, text in CASES]
+
+
+def with_value(row: dict, field: str, value: str) -> str:
+    """A row as JSON, in which a field has a value that is put in as text."""
+    others = {key: given for key, given in row.items() if key != field}
+    return f'{json.dumps(others)[:-1]}, "{field}": {value}}}'
