@@ -96,6 +96,16 @@ def one_long_text_many_times(file, _):
         stream.write(first * 10_000)
 
 
+def short_texts(file, _):
+    """Two hundred million texts of a letter, in a few kilobytes; each takes fifty bytes in memory."""
+    file.create_dataset("response", (2 * 10**8,), "S1", chunks=(10**6,), compression="gzip")
+
+
+def numbers_that_become_floating_point(file, _):
+    packed = file.create_dataset("response", (2 * 10**8,), "i1", chunks=(10**6,), compression="gzip")
+    packed.attrs["scale_factor"] = 0.5
+
+
 def references(file, _):
     variable(file, "one")
     file.create_dataset("response", data=file["one"].ref, dtype=h5py.ref_dtype)
@@ -134,6 +144,8 @@ HOSTILE = {
     zeros_packed: "declare 1000000000 bytes, wanted at most",
     large_pieces: "has pieces of 4000000000 bytes",
     one_long_text_many_times: r"declare \d+ bytes, wanted at most",
+    short_texts: r"declare \d+ bytes, wanted at most",
+    numbers_that_become_floating_point: "declare 1600000000 bytes, wanted at most",
     references: "is neither of numbers nor of texts",
     records: "is neither of numbers nor of texts",
     own_type: "is a group or a type",

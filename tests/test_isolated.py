@@ -27,5 +27,10 @@ def test_a_call_that_does_not_end_is_ended():
         call_isolated(time.sleep, 60, timeout_s=0.2)
 
 
+def test_a_call_that_takes_more_memory_than_it_may_is_an_error():
+    with pytest.raises(MemoryError):
+        call_isolated(bytes, 2**31)
+
+
 def test_a_large_answer_arrives():
     assert len(call_isolated(bytes, 10**7)) == 10**7

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from metamers.config_read import located
-from metamers.isolated import call_isolated
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 from metamers.tables import stimulus_table
 
@@ -94,7 +93,7 @@ def _brain(
         from metamers.hdf5 import FOREIGN_BYTES, check_structure  # here, since other runs need no HDF5 to be planned
 
         try:
-            call_isolated(check_structure, responses, FOREIGN_BYTES)
+            check_structure(responses, FOREIGN_BYTES)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"{key}.responses: {responses} cannot be read as NetCDF: {error}") from None
         return {"models": chosen, "dataset": dataset, "responses": responses, "simulated": None}

@@ -311,7 +311,7 @@ def open_dataset(path: str | Path) -> Iterator[xr.Dataset]:
     """
     with _explained_reading(path):
         check_structure(path)
-        dataset = xr.open_dataset(path, engine="netcdf4")
+        dataset = xr.open_dataset(path, engine="netcdf4", decode_times=False)
     with dataset:
         yield dataset
 
@@ -334,4 +334,4 @@ def load(path: str | Path, most_bytes: int | None = None) -> xr.Dataset:
     """
     with _explained_reading(path):
         check_structure(path, most_bytes)
-        return xr.load_dataset(path, engine="netcdf4")
+        return xr.load_dataset(path, engine="netcdf4", decode_times=False)

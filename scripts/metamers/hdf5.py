@@ -17,6 +17,8 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5o, h5s, h5t, h5z
 
+from metamers.isolated import call_isolated
+
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FREE_BYTES = 2**28  # that any file may declare
 LARGEST_RATIO = 100  # of what a larger file may declare, to its size
@@ -25,6 +27,10 @@ FOREIGN_BYTES = (
 )  # that a file from outside may declare: responses of ten people, 100,000 voxels each, to 165 sounds
 LARGEST_CHUNK = 2**28  # bytes that are unpacked at once
 LARGEST_TEXTS = 2**26  # bytes of all texts in attributes
+TEXT_BYTES, LETTER_BYTES = 64, 4  # that a text of Python takes in memory, and each of its letters at most
+DECODED_BYTES = 8  # that each value takes that xarray makes a floating-point number, for one of these attributes
+DECODED = (b"scale_factor", b"add_offset", b"_FillValue", b"missing_value")
+MOST_AT_ONCE = 2**16  # texts that are read at once
 MOST_VARIABLES, MOST_ATTRIBUTES = 10_000, 1000
 HEAP = re.compile(b"GCOL\\x01\\x00\\x00\\x00")  # first bytes of a heap, in which texts are
 HEAP_HEADER, HEAP_OBJECT = struct.Struct("<8xQ"), struct.Struct("<HHIQ")
@@ -55,8 +61,13 @@ def check_structure(path: str | Path, most_bytes: int | None = None) -> None:
         types of its own, storage in other files, or more values than a file of its size can have. The message does not
         name the file.
     OSError
-        When the file is missing, cannot be read, or is damaged.
+        When the file is missing, cannot be read, or is damaged. HDF5 reads it in a process of its own, as a damaged
+        file can make it take any amount of memory, search without end, or end its process.
     """
+    call_isolated(_check, path, most_bytes)
+
+
+def _check(path: str | Path, most_bytes: int | None) -> None:
     size = os.path.getsize(path)
     with open(path, "rb") as stream:
         if stream.read(len(SIGNATURE)) != SIGNATURE:
@@ -153,16 +164,24 @@ def _check_variable(variable: h5d.DatasetID, name: str, budget: Budget, file_siz
         raise ValueError(f"{name} has no values")
     shape = space.get_simple_extent_dims()
     _check_type(kind, name)
-    budget.take(math.prod(shape) * kind.get_size(), name)
+    budget.take(math.prod(shape) * _value_bytes(variable, kind), name)
     if properties.get_layout() == h5d.CHUNKED:
         chunk = math.prod(properties.get_chunk()) * kind.get_size()
         if chunk > LARGEST_CHUNK:
             raise ValueError(f"{name} has pieces of {chunk} bytes, wanted at most {LARGEST_CHUNK}")
     if _is_text(kind):
-        for block in _blocks(shape, max(1, FREE_BYTES // max(file_size, 1))):
+        for block in _blocks(shape, min(MOST_AT_ONCE, max(1, FREE_BYTES // max(file_size, 1)))):
             texts = h5py.Dataset(variable)[block]
-            budget.take(_length(texts), name)
+            budget.take(LETTER_BYTES * _length(texts), name)
     _check_attributes(variable, name, budget, file_size)
+
+
+def _value_bytes(variable: h5d.DatasetID, kind: h5t.TypeID) -> int:
+    """How many bytes of memory a value takes once it is read."""
+    if kind.get_class() == h5t.STRING:
+        return TEXT_BYTES + LETTER_BYTES * kind.get_size()
+    decoded = any(h5a.exists(variable, name) for name in DECODED)
+    return max(kind.get_size(), DECODED_BYTES if decoded else 1)
 
 
 def _is_text(kind: h5t.TypeID) -> bool:

@@ -1,15 +1,18 @@
-"""Calls in a process of their own, for compiled readers that a file can end or keep busy without end.
+"""Calls in a process of their own, for compiled readers that a file can crash, keep busy for ever, or fill with memory.
 
-Such a reader cannot be interrupted from within its process, nor can it be fenced in by exceptions.
+Such a reader can neither be interrupted from within its process nor be stopped by an exception.
 """
 
+import resource
 import signal
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 PATIENCE_S = 120.0
+MORE_BYTES = 2**30  # of address space that a call may take, beyond what the calling process has
 
 
 class ReaderEndedError(OSError):
@@ -17,7 +20,7 @@ class ReaderEndedError(OSError):
 
 
 def call_isolated(function: Callable[..., Any], *arguments: Any, timeout_s: float = PATIENCE_S) -> Any:
-    """Call a function in a forked process.
+    """Call a function in a forked process, which may take ``MORE_BYTES`` of memory.
 
     Parameters
     ----------
@@ -62,6 +65,9 @@ def call_isolated(function: Callable[..., Any], *arguments: Any, timeout_s: floa
 
 
 def _answer(answer: Connection, function: Callable[..., Any], arguments: tuple) -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MORE_BYTES, most))
     try:
         result = (False, function(*arguments))
     except Exception as error:
