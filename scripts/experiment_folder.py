@@ -69,7 +69,7 @@ def content_of(shown: Path | Image.Image) -> str:
 
 
 if modality == "vision":
-    with Image.open(Path(given.natural) / f"{next(iter(natural))}{suffix}") as first:
+    with Image.open(Path(given.natural) / f"{next(iter(natural))}{suffix}", formats=("PNG",)) as first:
         size = first.size[0]
 sources = [source(design.isel(exhibit=number)) for number in range(design.sizes["exhibit"])]
 contents = [*map(content_of, sources), sha256_of(given.consent)]

@@ -48,7 +48,7 @@ def thumbnails(stage: str) -> Iterator[Image.Image]:
             written.append(target.with_suffix(".png"))
             image.save(written[-1], format="PNG", optimize=True, bits=4)
         else:
-            image = Image.open(target)
+            image = Image.open(target, formats=("PNG",))
         yield thumbnail(image)
 
 

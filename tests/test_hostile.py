@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from test_retrieve import CONTENT, SHA256
 
 from metamers import checkpoints, config, config_read, excerpts, images, pickles, retrieve
+from metamers.experiment_folder import plain_picture
 from metamers.models import read_weights
 from metamers.names import ConfigurationError
 
@@ -410,6 +411,8 @@ def test_an_image_file_starts_no_other_program(tmp_path, monkeypatch):
     (tmp_path / "x.png").write_text(text)
     with pytest.raises(ValueError, match=r"x\.png: not an image that can be read; wanted PNG"):
         images.read_image(tmp_path / "x.png")
+    with pytest.raises(UnidentifiedImageError, match=r"x\.png"):  # one's own icon of a category
+        plain_picture("boat", tmp_path / "x.png", 64)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

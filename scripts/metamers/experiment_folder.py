@@ -118,7 +118,7 @@ def plain_picture(word: str, icon: Path | None, size: int) -> Image.Image:
         import vl_convert  # it draws the report's charts, too
 
         png = vl_convert.svg_to_png(icon.read_text(encoding="utf-8"), scale=8) if icon.suffix == ".svg" else None
-        with Image.open(icon if png is None else io.BytesIO(png)) as drawn:
+        with Image.open(icon if png is None else io.BytesIO(png), formats=("PNG",)) as drawn:
             fitted = ImageOps.contain(drawn.convert("RGBA"), (size * 3 // 4,) * 2)
         picture.paste(fitted, tuple((size - side) // 2 for side in fitted.size), fitted)
         return picture
@@ -262,7 +262,7 @@ def write_folder(
         else:
             shutil.copyfile(source, target)
     if known["masks"]:
-        with Image.open(folder / "stimuli" / known["exhibits"][0]) as first:
+        with Image.open(folder / "stimuli" / known["exhibits"][0], formats=("PNG",)) as first:
             size = first.size[0]
         for number, name in enumerate(known["masks"]):
             write_image(mask_of(size, np.random.default_rng([seed, number])), folder / name)
