@@ -899,19 +899,19 @@ def test_a_synthesis_that_is_killed_goes_on_in_the_stage_where_it_was(root, clon
 def kill_again_and_again(folder: Path, target: str, arguments: list[str], kills: int, *, everything: bool) -> list[int]:
     """Run a synthesis, and kill Snakemake at a random moment after its job has saved something; so often, then to the end.
 
-    Killed is Snakemake with its jobs, or Snakemake alone; then the next run begins at once. Gives the step of the stage
+    Killed is Snakemake with its jobs, or Snakemake alone; then the job has a minute to end. Gives the step of the stage
     ``block`` that each rerun went on from, 0 where it began anew.
     """
     rng = np.random.default_rng(0)
     log = folder / "results/small/logs/synthesize/first_0/0000.log"
     command = [sys.executable, "-m", "snakemake", target, "--cores", "1", "--rerun-incomplete", *arguments]
-    resumed, last, alone = [], 0.0, []
+    resumed, last, groups = [], 0.0, []
     try:
         for _ in range(kills):
             running = subprocess.Popen(
                 command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
             )
-            alone.append(running.pid)
+            groups.append(running.pid)
             kept = "results/small/progress/synthesize/first_0/0000/*/block_0_2.pt"
             while not any(path.stat().st_mtime > last for path in folder.glob(kept)):
                 assert running.poll() is None, log.read_text()
@@ -919,16 +919,29 @@ def kill_again_and_again(folder: Path, target: str, arguments: list[str], kills:
             clock.sleep(rng.uniform(0, 2))
             (os.killpg if everything else os.kill)(running.pid, signal.SIGKILL)
             running.wait()
+            until = clock.monotonic() + 60
+            while has_members(running.pid):
+                assert clock.monotonic() < until, log.read_text()
+                clock.sleep(0.1)
             resumed.append(step_of_block(log))
             last = next(iter(folder.glob(kept))).stat().st_mtime
             snakemake(folder, "--unlock", *arguments)
         snakemake(folder, target, "--rerun-incomplete", *arguments)
         resumed.append(step_of_block(log))
     finally:
-        for pid in alone:
+        for group in groups:
             with suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
+                os.killpg(group, signal.SIGKILL)
     return resumed[1:]
+
+
+def has_members(group: int) -> bool:
+    """Whether a process group has processes."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def step_of_block(log: Path) -> int:

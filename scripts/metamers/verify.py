@@ -135,7 +135,7 @@ class Tree:
     unread: dict[str, str] = field(default_factory=dict)
 
 
-def tree_of(run: Path, recorded: Iterable[str]) -> Tree:
+def tree_of(run: Path, recorded: Mapping[str, str]) -> Tree:
     """Every file of a run's folder, but for those that unfinished jobs keep.
 
     A link to a folder is followed where a recorded path leads through it, wherever it leads. Other links to folders are
@@ -146,7 +146,7 @@ def tree_of(run: Path, recorded: Iterable[str]) -> Tree:
     run
         The folder.
     recorded
-        Paths of the manifest.
+        Path of the manifest → SHA-256.
     """
     found = Tree()
     expected = {parent for name in recorded for parent in Path(name).parents}
