@@ -314,8 +314,9 @@ def verify(
     passed = set(map(Path, passed_over))
     tree = tree_of(run, known.recorded)
     here = {str(path): path.relative_to(run.parent).as_posix() for path in tree.files if path not in passed}
+    patterns = [(re.compile(pattern), step) for pattern, step in (steps or {}).items()]
     places = [
-        Place(path, name.split("/", 1)[1], known.recorded.get(name), _step_of(path, steps or {}))
+        Place(path, name.split("/", 1)[1], known.recorded.get(name), _step_of(path, patterns))
         for path, name in here.items()
         if name in known.recorded or Path(path).name == MARK
     ]
@@ -353,9 +354,9 @@ def verify(
     return sorted(problems.values())
 
 
-def _step_of(path: str, steps: Mapping[str, str]) -> str | None:
-    """The step that makes a path; None where that is not known, or not of one step only."""
-    found = {step for pattern, step in steps.items() if path.endswith(".nc") and re.fullmatch(pattern, path)}
+def _step_of(path: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> str | None:
+    """The step that makes a path; None where that is not known, or not of one step only. Only NetCDF names its step."""
+    found = {step for pattern, step in patterns if path.endswith(".nc") and pattern.fullmatch(path)}
     return found.pop() if len(found) == 1 else None
 
 
