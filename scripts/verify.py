@@ -1,22 +1,40 @@
-"""Say which files of the run are damaged, stale or foreign; with `repair`, delete those."""
+"""Say which files of the run are damaged, stale or foreign; first `rebuild_manifest` and then `repair`, if asked to."""
 
 import sys
 
 from metamers.logs import log_to
-from metamers.verify import REPAIRED, counted, repair, verify
+from metamers.verify import REPAIRED, counted, rebuild, repair, verify
 
 logger = log_to(snakemake.log[0])
 run, params = snakemake.params.run, snakemake.params
-problems = verify(run, snakemake.threads, [snakemake.log[0]])
+own_log = [snakemake.log[0]]
+if snakemake.config["rebuild_manifest"]:
+    try:
+        left_out = rebuild(run, snakemake.threads, own_log)
+    except ValueError as error:
+        logger.error("%s", error)
+        sys.exit(1)
+    for problem in left_out:
+        logger.info("not recorded: %s: %s", problem.path, problem.reason)
+    logger.info("the manifest was made anew; %d files are not in it", len(left_out))
+problems = verify(run, snakemake.threads, own_log, params.steps)
 for problem in problems:
     logger.info("%s: %s: %s", problem.kind, problem.path, problem.reason)
 kinds = counted(problems)
-summary = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "nothing is damaged, stale or foreign"
-logger.info("%s: %s", run, summary)
+found = [f"{number} {kind}" for kind, number in kinds.items()]
+if wrong := set(kinds) & set(REPAIRED):
+    logger.info("%s: %s", run, ", ".join(found))
+else:
+    logger.info("%s: %s", run, "; ".join(["nothing is damaged, stale or foreign", *found]))
 if snakemake.config["repair"]:
-    for path in repair(problems, run, params.made_whole):
+    try:
+        deleted = repair(problems, run, params.made_whole)
+    except ValueError as error:
+        logger.error("%s", error)
+        sys.exit(1)
+    for path in deleted:
         logger.info("deleted %s", path)
     logger.info("run again to make what is needed of what was deleted")
-elif set(kinds) & set(REPAIRED):
+elif wrong:
     logger.error("`--config repair=True` deletes what is damaged, stale or foreign, so that a rerun makes it")
     sys.exit(1)

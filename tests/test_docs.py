@@ -57,6 +57,9 @@ RUN_BY = {
     ),
     "snakemake benchmark": "test_workflow.py::test_the_benchmark_says_how_much_sooner_the_match_is_reached",
     "snakemake verify": "test_workflow.py::test_a_flipped_bit_in_any_file_is_named_and_repaired_by_a_rerun",
+    "snakemake verify --config rebuild_manifest=True": (
+        "test_workflow.py::test_a_manifest_that_was_cut_in_half_deletes_nothing_and_is_rebuilt"
+    ),
     "snakemake --report report.zip": "test_workflow.py::test_the_report_of_snakemake_works_offline",
     "snakemake --cores N --configfile config/paper.yaml": "test_workflow.py::test_the_published_study",
     "snakemake --workflow-profile workflow/profiles/slurm": (

@@ -74,18 +74,33 @@ def work(name: str, folder: Path, every_s: float, ready: Path) -> None:
     save_before_the_end()
     ready.touch()
     ended = WORK[name](Progress(folder, "this", every_s))
-    partial = folder.with_suffix(".partial")
+    partial = folder.with_suffix(f".{os.getpid()}.partial")
     partial.write_bytes(pickle.dumps(ended))
     partial.replace(folder.with_suffix(".pkl"))
 
 
-def start(name: str, folder: Path, every_s: float):
+def finish_work(name: str, folder: Path, every_s: float, ready: Path) -> None:
+    """The same, and deletes what was kept, as a job does."""
+    work(name, folder, every_s, ready)
+    Progress(folder, "this").done()
+
+
+def start_and_die(name: str, folder: Path, every_s: float, ready: Path) -> None:
+    """One process: starts another one that does the work, and is killed, as Snakemake is."""
+    get_context("fork").Process(target=finish_work, args=(name, folder, every_s, ready)).start()
+    while not ready.exists():
+        time.sleep(0.001)
+    time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def start(name: str, folder: Path, every_s: float, does=work):
     """A process that does the work, once it has begun."""
     ready = folder.with_suffix(".ready")
     ready.unlink(missing_ok=True)
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    process = context.Process(target=work, args=(name, folder, every_s, ready))
+    process = context.Process(target=does, args=(name, folder, every_s, ready))
     process.start()
     while not ready.exists() and process.is_alive():
         time.sleep(0.001)
@@ -139,6 +154,40 @@ def test_a_process_that_is_asked_to_end_saves_first(name, asked, tmp_path):
     assert process.exitcode == 128 + asked
     assert len(list((tmp_path / "kept").rglob("*.pt"))) in (1, 2)  # the second part with the first one, if it was done
     assert_same(result(name, tmp_path / "kept"), WORK[name](Progress()))
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_a_process_whose_parent_alone_is_killed_saves_and_ends(name, tmp_path, caplog):
+    folder = tmp_path / "kept"
+    start(name, folder, 1e9, start_and_die).join()
+    until = time.monotonic() + 60
+    while not any(folder.rglob("*.pt")) and time.monotonic() < until:
+        time.sleep(0.01)
+    saved = {path: path.read_bytes() for path in folder.rglob("*.pt")}
+    assert saved
+    time.sleep(0.5)
+    assert {path: path.read_bytes() for path in folder.rglob("*.pt")} == saved
+    assert not folder.with_suffix(".pkl").exists()
+    assert_same(result(name, folder), WORK[name](Progress()))
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_two_processes_that_do_the_same_work_end_with_the_same_bits(name, tmp_path):
+    """The second begins where the first one is, and goes on when that has finished and deleted what was kept."""
+    wanted = WORK[name](Progress())
+    folder, delay = tmp_path / "kept", 0.3
+    for number in range(3):
+        first = start(name, folder, 0.02, finish_work)
+        while not any(folder.rglob("*.pt")):
+            assert first.is_alive()
+            time.sleep(0.001)
+        time.sleep(number * delay)
+        second = start(name, folder, 0.02, finish_work)
+        for process in (first, second):
+            process.join()
+            assert process.exitcode == 0
+            assert_same(pickle.loads(folder.with_suffix(".pkl").read_bytes()), wanted)
+        assert not folder.exists()
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

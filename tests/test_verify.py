@@ -1,26 +1,34 @@
 """A run's manifest has what the run wrote; verification names what is damaged, stale, foreign or missing."""
 
+import logging
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
 
 from metamers import files, manifest
 from metamers.hashes import sha256_of
-from metamers.verify import Problem, counted, repair, verify
+from metamers.verify import Problem, counted, rebuild, repair, verify
 
 PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> Path:
-    """A run of four files: values, what was computed from them, an exported folder, and a log."""
+    """A run of four files: values, what was computed from them, an exported folder; and two logs, one that names them."""
     monkeypatch.chdir(tmp_path)
     folder = Path("results/r")
+    (folder / "logs").mkdir(parents=True)
+    log = logging.FileHandler(folder / "logs" / "writer.log")
+    manifest.written.addHandler(log)
     manifest.keep_for(folder / "logs" / "some_rule" / "x.log")
     Path("table.csv").write_text("file,category\n")
     dataset = xr.Dataset({"correct": ("stimulus", [True, False])}, coords={"stimulus": ["a", "ü"]})
@@ -31,10 +39,11 @@ def run(tmp_path, monkeypatch) -> Path:
         path.write_bytes(bytes([number] * 100))
     manifest.record(*exported)
     files.save(dataset, folder / "second.nc", **PROVENANCE, inputs=[folder / "first.nc", folder / "exported"])
-    (folder / "logs").mkdir()
     (folder / "logs" / "some_rule.log").write_text("said\n")
     yield folder
     manifest.keep_for("none")
+    manifest.written.removeHandler(log)
+    log.close()
 
 
 def found(run: Path) -> dict[str, str]:
@@ -61,10 +70,10 @@ def test_the_manifest_is_what_sha256sum_checks(run):
         ["sha256sum", "--check", "--strict", "r.sha256"], cwd="results", capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.count(": OK") == 5
+    assert ran.stdout.count(": OK") == 6
 
 
-@pytest.mark.parametrize("path", ["first.nc", "second.nc", "exported/1.png", "logs/some_rule.log"])
+@pytest.mark.parametrize("path", ["first.nc", "second.nc", "exported/1.png", "logs/some_rule.log", "logs/writer.log"])
 def test_any_flipped_bit_is_damage_to_that_file_alone(run, path):
     manifest.close(run)
     whole = (run / path).read_bytes()
@@ -78,7 +87,7 @@ def test_any_flipped_bit_is_damage_to_that_file_alone(run, path):
 
 def test_an_attribute_that_was_edited_is_damage(run):
     whole = (run / "first.nc").read_bytes()
-    assert whole.count(b"test") == 1  # in `history`
+    assert whole.count(b"test") == 2  # in `history` and `step`
     (run / "first.nc").write_bytes(whole.replace(b"test", b"tost"))
     assert found(run) == {"first.nc": "damaged"}
 
@@ -176,9 +185,14 @@ def test_a_file_that_cannot_be_read_is_named_with_the_others(run):
 
 def test_a_line_that_a_full_disk_cut_off_takes_no_other_along(run):
     path = manifest.manifest_of(run)
-    path.write_bytes(path.read_bytes()[:-20])
+    before = path.read_bytes()
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
-    assert found(run) == {"../r.sha256": "damaged", "second.nc": "foreign"}
+    # As when the disk is full in the middle of the new line: the seal is still that of the lines before.
+    path.write_bytes(before[: manifest.SEAL_BYTES] + path.read_bytes()[manifest.SEAL_BYTES : -20])
+    files.save(files.load(run / "first.nc"), run / "fourth.nc", **PROVENANCE, inputs=[])
+    assert found(run) == {"../r.sha256": "damaged", "third.nc": "foreign"}
+    repair(verify(run), run, [])
+    assert found(run) == {}
 
 
 def test_a_line_of_the_manifest_that_is_damaged_is_said(run):
@@ -186,7 +200,7 @@ def test_a_line_of_the_manifest_that_is_damaged_is_said(run):
     path.write_bytes(path.read_bytes().replace(b"  r/second.nc", b"  \xff/second.nc", 1)[:-5] + b"\nno line\n")
     kinds = found(run)
     assert kinds["../r.sha256"] == "damaged"
-    assert kinds["second.nc"] == "foreign"
+    assert kinds["second.nc"] == "unrecorded"
 
 
 def test_repair_deletes_just_what_is_wrong(run):
@@ -199,7 +213,8 @@ def test_repair_deletes_just_what_is_wrong(run):
     deleted = repair([*verify(run), outside], run, [run / "exported"])
     assert sorted(deleted) == ["results/r/exported", "results/r/first.nc", "results/r/mine.txt"]
     assert found(run) == {}
-    assert {path for path in run.rglob("*") if path.is_file()} == {run / "second.nc", run / "logs" / "some_rule.log"}
+    logs = {run / "logs" / name for name in ("some_rule.log", "writer.log")}
+    assert {path for path in run.rglob("*") if path.is_file()} == {run / "second.nc", *logs}
     assert all(path.read_bytes() == before[path] for path in run.rglob("*") if path.is_file())
     assert Path("table.csv").is_file()
 
@@ -223,7 +238,9 @@ def test_jobs_that_write_at_once_lose_no_line(run):
     lines = manifest.manifest_of(run).read_text().splitlines()
     line = f"{sha256_of(run / 'exported' / '0.png')}  r/exported/0.png"
     assert lines.count(line) == 401
-    assert len(lines) == 405
+    assert len(lines) == 406
+    assert manifest.read(run).fault is None
+    assert lines[0].startswith("# sealed 000000000404 entries, ")
 
 
 def test_a_process_that_is_no_job_records_nothing(run, tmp_path):
@@ -231,3 +248,332 @@ def test_a_process_that_is_no_job_records_nothing(run, tmp_path):
     manifest.keep_for("elsewhere/x.log")
     files.save(xr.Dataset(), run / "third.nc", **PROVENANCE, inputs=[])
     assert manifest.manifest_of(run).read_bytes() == before
+
+
+# Links
+
+
+def test_a_folder_that_was_moved_to_another_disk_and_linked_is_verified(run, tmp_path):
+    disk = tmp_path / "disk"
+    (run / "exported").rename(disk)
+    (run / "exported").symlink_to(disk)
+    (note,) = verify(run)
+    assert (note.path, note.kind) == ("results/r/exported", "linked")
+    assert note.reason == f"leads to {disk}, outside the run; it was followed"
+    rot(disk / "1.png", b"damaged")
+    (disk / "mine.txt").write_text("mine")
+    assert found(run) == {"exported": "linked", "exported/1.png": "damaged", "exported/mine.txt": "foreign"}
+    assert repair(verify(run), run, []) == ["results/r/exported/1.png"]
+    assert sorted(path.name for path in disk.iterdir()) == ["0.png", "mine.txt"]
+
+
+def test_a_file_that_was_moved_and_linked_is_verified(run, tmp_path):
+    (run / "first.nc").rename(tmp_path / "elsewhere.nc")
+    (run / "first.nc").symlink_to(tmp_path / "elsewhere.nc")
+    assert found(run) == {"first.nc": "linked"}
+    rot(tmp_path / "elsewhere.nc", b"damaged")
+    assert found(run) == {"first.nc": "damaged"}
+    repair(verify(run), run, [])
+    assert not (run / "first.nc").is_symlink()
+    assert (tmp_path / "elsewhere.nc").exists()
+
+
+def test_a_run_that_is_itself_a_link_has_no_problem(run, tmp_path):
+    run.rename(tmp_path / "disk")
+    run.symlink_to(tmp_path / "disk")
+    assert found(run) == {}
+    (run / "mine.txt").write_text("mine")
+    assert repair(verify(run), run, []) == ["results/r/mine.txt"]
+
+
+def test_a_link_to_a_disk_that_is_not_mounted_is_damage_and_is_kept(run, tmp_path):
+    disk = tmp_path / "disk"
+    (run / "exported").rename(disk)
+    (run / "exported").symlink_to(disk)
+    disk.rename(tmp_path / "unmounted")
+    lost = {"exported": "damaged", "exported/0.png": "missing", "exported/1.png": "missing"}
+    assert found(run) == lost
+    assert repair(verify(run), run, [run / "exported"]) == []
+    assert found(run) == lost
+    (tmp_path / "unmounted").rename(disk)
+    assert found(run) == {"exported": "linked"}
+
+
+def test_a_folder_that_is_linked_within_the_run_is_not_deleted_at_its_other_path(run):
+    (run / "exported").rename(run / "big")
+    (run / "exported").symlink_to("big")
+    assert found(run) == {"exported": "linked", "big/0.png": "linked", "big/1.png": "linked"}
+    assert repair(verify(run), run, []) == []
+
+
+def test_links_in_a_circle_and_to_everything_end(run):
+    (run / "exported" / "up").symlink_to("..")
+    (run / "itself").symlink_to("itself")
+    (run / "everything").symlink_to("/")
+    (run / "one").symlink_to("two")
+    (run / "two").symlink_to("one")
+    links = {"exported/up": "foreign", "everything": "foreign"}
+    links |= dict.fromkeys(["itself", "one", "two"], "damaged")
+    assert found(run) == links
+    before = set(run.rglob("*.nc"))
+    assert len(repair(verify(run), run, [])) == len(links)
+    assert found(run) == {}
+    assert set(run.rglob("*.nc")) == before
+
+
+def test_a_circle_that_the_manifest_leads_through_ends(run):
+    (run / "exported" / "up").symlink_to("..")
+    names = [f"r/{'exported/up/' * times}first.nc" for times in range(1, 20)]
+    recorded = manifest.read(run).recorded
+    manifest.replace(run, recorded | dict.fromkeys(names, recorded["r/first.nc"]))
+    assert found(run)["exported/up"] == "linked"
+    assert (run / "first.nc").exists()
+
+
+def test_a_pipe_in_the_place_of_a_file_is_named(run):
+    (run / "exported" / "0.png").unlink()
+    os.mkfifo(run / "exported" / "0.png")
+    os.mkfifo(run / "mine")
+    assert found(run) == {"exported/0.png": "damaged", "mine": "foreign"}
+
+
+def test_a_manifest_leads_to_no_file_outside_the_run(run):
+    Path("results/mine.txt").write_text("mine")
+    with manifest.manifest_of(run).open("a") as stream:
+        stream.write(f"{'0' * 64}  r/../mine.txt\n{'0' * 64}  r//mine.txt\n")
+    assert found(run) == {"../r.sha256": "damaged"}
+    repair(verify(run), run, [])
+    assert Path("results/mine.txt").exists()
+
+
+# A manifest that is itself damaged
+
+
+@pytest.mark.parametrize("kept", [0, 1, 50, 99, 0.3, 0.5, "line", 0.9, -1])
+def test_a_manifest_that_was_cut_is_said_and_nothing_is_deleted(run, kept):
+    manifest.close(run)
+    path = manifest.manifest_of(run)
+    whole = path.read_bytes()
+    if kept == "line":
+        kept = whole.index(b"\n", len(whole) // 2) + 1
+    path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    kinds = found(run)
+    assert kinds.pop("../r.sha256") == "damaged"
+    assert set(kinds.values()) <= {"unrecorded"}
+    with pytest.raises(ValueError, match=r"r\.sha256: .*Nothing is deleted.*rebuild_manifest=True"):
+        repair(verify(run), run, [run / "exported"])
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+
+
+def test_a_manifest_with_any_flipped_bit_is_said_and_nothing_is_deleted(run):
+    path = manifest.manifest_of(run)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in [*range(0, 8 * manifest.SEAL_BYTES, 7), *rng.integers(0, 8 * len(whole), 100)]:
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << (place % 8)
+        path.write_bytes(flipped)
+        assert manifest.read(run).fault, place
+        with pytest.raises(ValueError, match="Nothing is deleted"):
+            repair([], run, [])
+
+
+def test_a_manifest_that_was_cut_is_not_sealed_again_by_later_jobs(run):
+    path = manifest.manifest_of(run)
+    path.write_bytes(path.read_bytes()[:300])
+    files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
+    manifest.close(run)
+    files.save(files.load(run / "first.nc"), run / "fourth.nc", **PROVENANCE, inputs=[])
+    kinds = found(run)
+    assert kinds["../r.sha256"] == "damaged"
+    assert "third.nc" not in kinds
+    assert "fourth.nc" not in kinds
+    with pytest.raises(ValueError, match="Nothing is deleted"):
+        repair(verify(run), run, [])
+
+
+def test_a_job_that_is_killed_while_it_records_leaves_a_manifest_that_fits_its_seal(run):
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from pathlib import Path; from metamers import manifest;"
+        "manifest.keep_for('results/r/logs/x.log');"
+        "exec('while True: manifest.record(Path(\\'results/r/exported/0.png\\'))')"
+    )
+    library = str(Path(files.__file__).parents[1])
+    rng = np.random.default_rng(0)
+    recorded = 0
+    for _ in range(10):
+        before = manifest.manifest_of(run).stat().st_size
+        writers = [subprocess.Popen([sys.executable, "-c", script, library]) for _ in range(2)]
+        while manifest.manifest_of(run).stat().st_size == before:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.05))
+        for writer in writers:
+            writer.kill()
+            writer.wait()
+        assert manifest.read(run).fault is None
+        recorded += manifest.manifest_of(run).stat().st_size > before
+    assert recorded == 10
+    assert {kind for kind in found(run).values() if kind != "damaged"} == set()  # a line may be cut
+    files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
+    repair(verify(run), run, [])
+    assert found(run) == {}
+
+
+def test_what_was_appended_and_not_sealed_yet_counts(run):
+    before = manifest.manifest_of(run).read_bytes()
+    files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
+    path = manifest.manifest_of(run)
+    path.write_bytes(before[: manifest.SEAL_BYTES] + path.read_bytes()[manifest.SEAL_BYTES :])
+    assert found(run) == {}
+
+
+def test_a_manifest_of_an_older_version_is_read_and_nothing_is_deleted_on_its_word(run):
+    path = manifest.manifest_of(run)
+    path.write_bytes(path.read_bytes()[manifest.SEAL_BYTES :])
+    assert found(run) == {"../r.sha256": "unconfirmed"}
+    files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
+    manifest.close(run)
+    rot(run / "third.nc", b"damaged")
+    assert found(run) == {"../r.sha256": "unconfirmed", "third.nc": "damaged"}
+    with pytest.raises(ValueError, match="no checksum of its own"):
+        repair(verify(run), run, [])
+    assert [problem.path for problem in rebuild(run)] == ["results/r/third.nc"]
+    assert found(run) == {"third.nc": "unrecorded"}
+
+
+@pytest.mark.parametrize("kept", [None, 0, 150, 400])
+def test_a_manifest_is_rebuilt_from_the_files_own_hashes(run, kept):
+    path = manifest.manifest_of(run)
+    whole = path.read_bytes()
+    path.unlink() if kept is None else path.write_bytes(whole[:kept])
+    assert rebuild(run) == []
+    assert verify(run) == []
+    recorded = manifest.read(run).recorded
+    assert {name for name in recorded if "/logs/" not in name} == {
+        *("r/first.nc", "r/second.nc", "r/exported/0.png", "r/exported/1.png")
+    }
+    with pytest.raises(ValueError, match="nothing to rebuild"):
+        rebuild(run)
+
+
+def test_a_manifest_that_is_rebuilt_lacks_what_nothing_vouches_for(run):
+    manifest.manifest_of(run).unlink()
+    edited = files.load(run / "first.nc").assign(correct=("stimulus", [True, True]))
+    edited.to_netcdf(run / "first.nc")
+    (run / "exported" / "0.png").write_bytes(b"another")
+    (run / "mine.txt").write_text("mine")
+    reasons = {os.path.relpath(problem.path, run): problem.reason for problem in rebuild(run)}
+    assert "content_sha256" in reasons["first.nc"]
+    assert "the log of the job" in reasons["exported/0.png"]
+    assert "neither a log nor" in reasons["mine.txt"]
+    assert len(reasons) == 3
+    assert {path: kind for path, kind in found(run).items() if path in reasons} == dict.fromkeys(reasons, "unrecorded")
+    repair(verify(run), run, [])
+    assert all((run / path).exists() for path in reasons)
+
+
+def test_a_manifest_is_rebuilt_from_the_hashes_of_inputs_where_logs_are_gone(run):
+    manifest.manifest_of(run).unlink()
+    (run / "logs" / "writer.log").unlink()
+    Path(run / "page.html").write_text("page")
+    assert [problem.path for problem in rebuild(run)] == ["results/r/page.html"]
+    assert "r/exported/1.png" in manifest.read(run).recorded
+
+
+# A manifest that was changed together with files
+
+
+def forge(run: Path) -> None:
+    """A manifest that fits its seal and all files that it names, whatever they are now."""
+    manifest.replace(run, {name: sha256_of(run.parent / name) for name in manifest.read(run).recorded})
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Each file in the place of the other."""
+    between = one.with_name("between")
+    one.rename(between)
+    other.rename(one)
+    between.rename(other)
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_of_two_files_that_were_exchanged_both_are_damaged_and_no_innocent_is(run, logs):
+    files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=["table.csv"])
+    files.save(files.load(run / "first.nc"), run / "fourth.nc", **PROVENANCE, inputs=[run / "third.nc"])
+    if not logs:
+        (run / "logs" / "writer.log").unlink()
+    exchange(run / "first.nc", run / "third.nc")
+    forge(run)
+    problems = {problem.path: problem.reason for problem in verify(run) if problem.kind != "unconfirmed"}
+    assert problems == {
+        "results/r/first.nc": "it belongs elsewhere: its own path is third.nc",
+        "results/r/third.nc": "it belongs elsewhere: its own path is first.nc",
+    }
+    assert sorted(repair(verify(run), run, [])) == sorted(problems)
+    assert (run / "second.nc").exists()
+    assert (run / "fourth.nc").exists()
+
+
+def test_a_file_of_another_step_is_damaged(run):
+    assert verify(run, steps={r".*/first\.nc": "test", r".*": "test"}) == []
+    (problem,) = verify(run, steps={r".*/first\.nc": "synthesize"})
+    assert (problem.path, problem.kind) == ("results/r/first.nc", "damaged")
+    assert problem.reason.endswith("its own step is test, but this path is made by synthesize")
+
+
+@pytest.mark.parametrize("name", ["report/index.html", "exported/0.png", "x.wav", "training/x.safetensors"])
+def test_a_file_that_was_changed_with_the_manifest_is_damaged_by_its_job_s_log(run, name):
+    files.write(run / name, "<p>The report</p>")
+    assert found(run) == ({} if name != "exported/0.png" else {"second.nc": "stale"})
+    with (run / name).open("a") as stream:
+        stream.write("<script>fetch('https://example.org')</script>")
+    forge(run)
+    problems = {problem.path: problem.reason for problem in verify(run) if problem.kind == "damaged"}
+    assert list(problems) == [f"results/r/{name}"]
+    assert "the log of its job says" in problems[f"results/r/{name}"]
+    assert "second.nc" not in found(run)
+    assert repair(verify(run), run, []) == [f"results/r/{name}"]
+
+
+def test_a_file_that_no_log_names_is_unconfirmed(run):
+    manifest.close(run)
+    (run / "logs" / "writer.log").unlink()
+    assert found(run) == {"logs/writer.log": "missing"}
+    recorded = manifest.read(run).recorded
+    manifest.replace(run, {name: sha256 for name, sha256 in recorded.items() if "writer" not in name})
+    assert found(run) == {"exported/0.png": "unconfirmed", "exported/1.png": "unconfirmed"}
+    assert repair(verify(run), run, []) == []
+
+
+def test_a_run_that_is_moved_or_copied_has_no_problem(run, tmp_path, monkeypatch):
+    manifest.close(run)
+    for name in ("r", "r.sha256"):
+        whole = Path("results") / name
+        target = tmp_path / "elsewhere" / "results" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if whole.is_dir() else shutil.copy)(whole, target)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert found(Path("results/r")) == {}
+
+
+def test_a_file_that_ends_its_reader_s_process_is_named_with_the_others(run, monkeypatch):
+    read = files.content_sha256
+
+    def die(dataset):
+        if dataset.encoding["source"].endswith("second.nc"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read(dataset)
+
+    monkeypatch.setattr(files, "content_sha256", die)
+    rot(run / "exported" / "0.png", b"damaged")
+    assert found(run) == {"exported/0.png": "damaged", "second.nc": "damaged"}
+
+
+@pytest.mark.parametrize("inputs", ["[]", "3", '{"table.csv": 3}', "{", '{"/dev/zero": "0"}'])
+def test_inputs_that_are_none_are_survived(run, inputs):
+    with netCDF4.Dataset(run / "first.nc", "a") as file:
+        file.inputs = inputs
+    manifest.record(run / "first.nc")
+    assert found(run).keys() <= {"first.nc", "second.nc"}

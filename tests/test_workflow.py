@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time as clock
 from collections import Counter
+from contextlib import suppress
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import netCDF4
@@ -20,8 +22,9 @@ import xarray as xr
 import yaml
 from PIL import Image
 
-from metamers import files
+from metamers import files, manifest
 from metamers.hashes import sha256_of
+from metamers.logs import read_written
 from metamers.sounds import sixteen_bit
 
 IGNORED = shutil.ignore_patterns("retrieved", "store", "__pycache__")
@@ -416,6 +419,61 @@ def test_a_flipped_bit_in_any_file_is_named_and_repaired_by_a_rerun(rerun):
     assert not (folder / "results" / "small" / "mine.nc").exists()
     snakemake(folder, *arguments)
     assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
+
+
+def test_a_manifest_that_was_cut_in_half_deletes_nothing_and_is_rebuilt(rerun):
+    folder, arguments = rerun
+    path = folder / "results" / "small.sha256"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index(b"\n", len(whole) // 2) + 1])
+    everything = (folder / "results" / "small").rglob("*")
+    before = {file: sha256_of(file) for file in everything if file.is_file() and file.suffix != ".log"}
+    said = snakemake(folder, "verify", *arguments, "--config", "repair=True", fails=True)
+    assert "results/small.sha256: it was cut" in said
+    assert "Nothing is deleted" in said
+    assert {file: sha256_of(file) for file in before if file.exists()} == before
+    said = snakemake(folder, "verify", *arguments, "--config", "rebuild_manifest=True")
+    assert "the manifest was made anew; 0 files are not in it" in said
+    assert "nothing is damaged, stale or foreign" in said
+    recorded = {line.split("  ")[1] for line in path.read_text().splitlines() if not line.startswith("#")}
+    assert {line for line in recorded if line.endswith((".nc", ".html", ".svg", ".png"))} == {
+        line.split("  ")[1] for line in whole.decode().splitlines() if line.endswith((".nc", ".html", ".svg", ".png"))
+    }
+
+
+def test_what_was_changed_together_with_the_manifest_is_named_and_repaired_by_a_rerun(rerun):
+    """Two metamers exchanged, a script added to a page, noise to a picture; the manifest says that all is well."""
+    folder, arguments = rerun
+    results = folder / "results" / "small"
+    one, other = (results / "metamers" / model / "block" / "0000.nc" for model in ("first", "second"))
+    contents = one.read_bytes(), other.read_bytes()
+    one.write_bytes(contents[1])
+    other.write_bytes(contents[0])
+    page = results / "report" / "index.html"
+    page.write_text(page.read_text().replace("</body>", "<script>alert(1)</script></body>"))
+    picture = next((results / "exported" / "metamers" / "first").rglob("*.png"))
+    picture.write_bytes(picture.read_bytes() + b"x")
+    changed = {path.relative_to(folder).as_posix() for path in (one, other, page, picture)}
+    known = manifest.read(results)
+    manifest.replace(results, {name: sha256_of(folder / "results" / name) for name in known.recorded})
+    said = snakemake(folder, "verify", *arguments, fails=True)
+    # The report shows the exported picture itself, by a hard link.
+    named = {path for _, path in re.findall(r"(damaged|stale|foreign|missing): (\S+): ", said) if "/media/" not in path}
+    assert named == changed
+    snakemake(folder, "verify", *arguments, "--config", "repair=True")
+    snakemake(folder, *arguments)
+    assert "nothing is damaged, stale or foreign" in snakemake(folder, "verify", *arguments)
+    assert "alert(1)" not in page.read_text()
+
+
+def test_every_file_is_in_the_log_of_its_job(finished):
+    """So that none is vouched for by the manifest alone."""
+    folder, _ = finished
+    results = folder / "results" / "small"
+    logs = [read_written(path.read_text()) for path in (results / "logs").rglob("*.log")]
+    recorded = manifest.read(results).recorded
+    ours = {name: sha256 for name, sha256 in recorded.items() if name.split("/")[1] not in manifest.ADDED_AT_THE_END}
+    assert dict(item for items in logs for item in items) == ours
 
 
 def test_the_generation_model_judges_its_own_metamers_as_it_did_at_synthesis(finished):
@@ -838,6 +896,80 @@ def test_a_synthesis_that_is_killed_goes_on_in_the_stage_where_it_was(root, clon
     assert files.load(clone / target).attrs["content_sha256"] == resumed
 
 
+def kill_again_and_again(folder: Path, target: str, arguments: list[str], kills: int, *, everything: bool) -> list[int]:
+    """Run a synthesis, and kill Snakemake at a random moment after its job has saved something; so often, then to the end.
+
+    Killed is Snakemake with its jobs, or Snakemake alone; then the job has a minute to end. Gives the step of the stage
+    ``block`` that each rerun went on from, 0 where it began anew.
+    """
+    rng = np.random.default_rng(0)
+    log = folder / "results/small/logs/synthesize/first_0/0000.log"
+    command = [sys.executable, "-m", "snakemake", target, "--cores", "1", "--rerun-incomplete", *arguments]
+    resumed, last, groups = [], 0.0, []
+    try:
+        for _ in range(kills):
+            running = subprocess.Popen(
+                command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+            groups.append(running.pid)
+            kept = "results/small/progress/synthesize/first_0/0000/*/block_0_2.pt"
+            while not any(path.stat().st_mtime > last for path in folder.glob(kept)):
+                assert running.poll() is None, log.read_text()
+                clock.sleep(0.1)
+            clock.sleep(rng.uniform(0, 2))
+            (os.killpg if everything else os.kill)(running.pid, signal.SIGKILL)
+            running.wait()
+            until = clock.monotonic() + 60
+            while has_members(running.pid):
+                assert clock.monotonic() < until, log.read_text()
+                clock.sleep(0.1)
+            resumed.append(step_of_block(log))
+            last = next(iter(folder.glob(kept))).stat().st_mtime
+            snakemake(folder, "--unlock", *arguments)
+        snakemake(folder, target, "--rerun-incomplete", *arguments)
+        resumed.append(step_of_block(log))
+    finally:
+        for group in groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+    return resumed[1:]
+
+
+def has_members(group: int) -> bool:
+    """Whether a process group has processes."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def step_of_block(log: Path) -> int:
+    """The step that a synthesis of the stage ``block`` has gone on from, out of its job's log."""
+    found = re.search(r"first block 0000: going on after step (\d+) of", log.read_text())
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_synthesis_that_is_killed_between_two_saves_goes_on_from_the_last_one(root, clone, everything):
+    """It takes longer than ``save_every_s``; Snakemake is killed with its jobs, or alone."""
+    arguments = small(root, clone)
+    settings = yaml.safe_load((clone / "small.yaml").read_text())
+    settings["synthesis"] |= {"stages_per_job": 3, "one_cycle": {"vision": {"steps": 2500}}}
+    (clone / "small.yaml").write_text(yaml.safe_dump(settings | {"save_every_s": 1}))
+    target = "results/small/metamers/first/logits/0000.nc"
+    resumed = kill_again_and_again(clone, target, arguments, 3, everything=everything)
+    assert all(0 < earlier < later < 2500 for earlier, later in pairwise(resumed)), resumed
+    assert not (clone / "results/small/progress/synthesize/first_0/0000").exists()
+    ended = {path: files.load(path).attrs["content_sha256"] for path in (clone / "results").rglob("metamers/**/*.nc")}
+    assert len(ended) == 3
+    assert "nothing is damaged, stale or foreign" in snakemake(clone, "verify", *arguments)
+    for path in ended:
+        path.unlink()
+    assert "going on" not in snakemake(clone, target, *arguments)
+    assert {path: files.load(path).attrs["content_sha256"] for path in ended} == ended
+
+
 def test_a_small_visual_model_is_trained_by_the_same_rules(root, clone):
     arguments = small(root, clone)
     rng = np.random.default_rng(1)
@@ -938,6 +1070,33 @@ def test_a_wrong_configuration_is_said_before_a_job_starts(clone, setting, messa
     assert message in output
     assert "Job stats" not in output
     assert not (clone / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("commands", "message"),
+    [
+        ("touch results", "results is a file, but the run needs a folder there"),
+        ("ln -s nowhere results", "results is a link that leads nowhere, but the run needs a folder there"),
+        ("mkdir results; touch results/small", "results/small is a file, but the run needs a folder there"),
+        (
+            "mkdir -p results/small.sha256",
+            "results/small.sha256 is not a file, but the manifest of results/small belongs",
+        ),
+        (
+            "sed -i 's/^run: small/run: x.sha256/' small.yaml",
+            "run: 'x.sha256' ends in .sha256, as the manifest of another",
+        ),
+    ],
+)
+def test_a_place_that_cannot_take_results_is_said_before_a_job_starts(root, clone, commands, message):
+    arguments = small(root, clone)
+    subprocess.run(["bash", "-c", commands], cwd=clone, check=True)
+    before = sorted(clone.glob("results*/**"))
+    output = snakemake(clone, *arguments, fails=True)
+    assert message in output
+    assert "Traceback" not in output
+    assert "Job stats" not in output
+    assert sorted(clone.glob("results*/**")) == before
 
 
 def test_a_mirror_that_lacks_a_file_is_said_by_the_job(clone, tmp_path):

@@ -16,7 +16,7 @@ of a run. Paths are under `results/<run>/`; what stands in angle brackets stands
 
 *signal* is channel, row and column of pictures, and sample of sounds; the unit 1 is that of a number without one. A
 file may lack what is marked *optional*. Every file has the attributes `title`, `source`, `references`, `history`,
-`run`, `seed`, `software`, `inputs` (path → SHA-256) and `content_sha256`.
+`run`, `seed`, `step`, `path` (within the run), `software`, `inputs` (path → SHA-256) and `content_sha256`.
 """
 
 

@@ -28,6 +28,7 @@ from metamers.config_registry import (
     retrieved_item,
     training_settings,
 )
+from metamers.manifest import SUFFIX
 from metamers.names import FILE_NAME, INPUT_STAGE, ConfigurationError, unknown_name
 from metamers.tables import category_classes, read_table, stimulus_table
 
@@ -272,6 +273,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     validate(config, "config", "configuration")
     if not FILE_NAME.fullmatch(config["run"]):
         raise ConfigurationError(f"run: {config['run']!r} names a folder: use letters, digits, '.', '_', '+' or '-'")
+    if config["run"].lower().endswith(SUFFIX):
+        raise ConfigurationError(
+            f"run: {config['run']!r} ends in {SUFFIX}, as the manifest of another run does; use a name that does not"
+        )
     registry = config["registry"]
     models = read_registry(located(registry["models"]), "models")
     datasets = read_registry(located(registry["datasets"]), "datasets")

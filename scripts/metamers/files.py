@@ -177,16 +177,26 @@ def _compressed(dataset: xr.Dataset) -> dict[Hashable, dict[str, Any]]:
 
 
 def _provenance(
-    *, title: str, source: str, references: str = STUDY, step: str, run: str, seed: int, inputs: Iterable[str | Path]
+    path: str | Path,
+    *,
+    title: str,
+    source: str,
+    references: str = STUDY,
+    step: str,
+    run: str,
+    seed: int,
+    inputs: Iterable[str | Path],
 ) -> dict[str, Any]:
     """Attributes that say where a file comes from.
 
     Parameters
     ----------
+    path
+        Where the file belongs; within the run's folder it is named from there, so that the folder may be moved.
     title, source, references
         What the file is, what it was computed from in words, and what to cite.
     step
-        The step of the workflow that made it, for ``history``.
+        The step of the workflow that made it.
     run, seed
         The run's name and its seed.
     inputs
@@ -198,6 +208,8 @@ def _provenance(
         "source": source,
         "references": references,
         "history": f"{now} {step}",
+        "step": step,
+        "path": manifest.path_in_run(Path(path)),
         "run": run,
         "seed": seed,
         "software": json.dumps(software_versions()),
@@ -227,7 +239,7 @@ def save(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None:
         When the file could not be written.
     """
     dataset = _described(dataset)
-    dataset.attrs |= _provenance(**provenance) | {"content_sha256": content_sha256(dataset)}
+    dataset.attrs |= _provenance(path, **provenance) | {"content_sha256": content_sha256(dataset)}
     encoding = _compressed(dataset)
     replace_whole(path, lambda partial: dataset.to_netcdf(partial, engine="netcdf4", encoding=encoding))
 
@@ -276,7 +288,7 @@ def growing(path: str | Path, dimension: str, **provenance: Any) -> Iterator[Cal
         with spent("writing"):
             with _explained(path):
                 with xr.open_dataset(grown, engine="netcdf4") as whole:
-                    attributes = _provenance(**provenance) | {"content_sha256": content_sha256(whole)}
+                    attributes = _provenance(path, **provenance) | {"content_sha256": content_sha256(whole)}
                 with netCDF4.Dataset(grown, "a") as file:
                     file.setncatts(attributes)
             replace_whole(path, grown.replace)

@@ -16,6 +16,7 @@ from metamers import manifest
 
 PARTS = ("start", "loading", "writing", "total")  # of a log's last line, in seconds
 SPENT = re.compile(r"^(?:\d\d:\d\d:\d\d )?spent (\{.*\})$", re.MULTILINE)
+WROTE = re.compile(r"^(?:\d\d:\d\d:\d\d )?wrote ([0-9a-f]{64})  (.+)$", re.MULTILINE)  # see `metamers.manifest.record`
 
 _seconds = dict.fromkeys(PARTS, 0.0)
 _within: list[str] = []  # the part that is being timed, if any
@@ -25,13 +26,19 @@ def log_to(path: str | Path) -> logging.Logger:
     """Send this process's log, warnings and an uncaught error's traceback to standard error and to a file.
 
     When the process ends, the file gets one more line, on which its time went: see ``read_spent``. What the process
-    writes into the run is recorded in the run's manifest.
+    writes into the run is recorded in the run's manifest, and in the file only, not on the terminal: see
+    ``read_written``.
     """
     manifest.keep_for(path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path, mode="w", encoding="utf-8")
-    handlers = [logging.StreamHandler(), file]
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=handlers)
+    Path(path).write_bytes(b"")
+    # Appended to, as a job whose Snakemake was killed may write to the same file until it ends.
+    file = logging.FileHandler(path, mode="a", encoding="utf-8")
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.INFO)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[terminal, file]
+    )
     logging.captureWarnings(True)
     logger = logging.getLogger("metamers")
 
@@ -103,3 +110,8 @@ def read_spent(text: str) -> dict[str, float] | None:
     except json.JSONDecodeError:
         return None
     return seconds if tuple(seconds) == PARTS else None
+
+
+def read_written(text: str) -> list[tuple[str, str]]:
+    """What a job has written into its run, from the text of its log: paths as in the manifest, and their SHA-256."""
+    return [(name, sha256) for sha256, name in WROTE.findall(text)]

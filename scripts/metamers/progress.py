@@ -1,13 +1,18 @@
 """Progress: what a job that takes long keeps of its unfinished work, to go on from there when it was stopped.
 
 Whoever works asks now and then whether it is time (``due``), and saves. What was saved is taken up by a job of the same
-identity: the same code, settings and inputs. A process that is asked to end (SIGTERM, SIGINT) saves first.
+identity: the same code, settings and inputs. A process that is asked to end (SIGTERM, SIGINT) saves first, and so does
+one whose Snakemake has been killed: it would write over what a rerun makes.
+
+Two processes may do the same work at the same time, where a job does not notice that Snakemake was killed. Each goes on
+from what either saved, and ends with the same bits; neither fails when the other has finished.
 """
 
 import hashlib
 import io
 import json
 import logging
+import os
 import signal
 import time
 from collections.abc import Iterable
@@ -25,10 +30,13 @@ logger = logging.getLogger("metamers")
 PENDING_BYTES = 2**28  # of finished parts, that are not saved yet
 
 _asked_to_end: int | None = None  # by which signal
+_parent: int | None = None  # the process that started this one
 
 
 def save_before_the_end() -> None:
-    """Let SIGTERM and SIGINT end this process only when its work has been saved."""
+    """Let SIGTERM, SIGINT and the death of the parent process end this process only when its work has been saved."""
+    global _parent  # noqa: PLW0603 (a process has one parent)
+    _parent = os.getppid()
 
     def ask(number: int, _frame: object) -> None:
         global _asked_to_end  # noqa: PLW0603 (signals are of the whole process)
@@ -36,6 +44,16 @@ def save_before_the_end() -> None:
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
+
+
+def _reason_to_end() -> tuple[str, signal.Signals] | None:
+    """Why this process is to end, and the signal that it ends as if by; None where it may go on."""
+    if _asked_to_end is not None:
+        number = signal.Signals(_asked_to_end)
+        return f"asked to end by {number.name}", number
+    if _parent not in (None, os.getppid()):
+        return "Snakemake, which started this job, has been killed", signal.SIGHUP
+    return None
 
 
 def identity_of(code: str, inputs: Iterable[str | Path], *settings: Any) -> str:
@@ -69,13 +87,13 @@ class Progress:
         if self.folder is not None and self.folder.parent.is_dir():
             for other in set(self.folder.parent.iterdir()) - {self.folder}:
                 logger.info("%s: of work with other settings, data or code; beginning anew", other)
-                rmtree(other) if other.is_dir() else other.unlink()
+                rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)
 
     def due(self) -> bool:
         """Whether it is time to save."""
         if self.folder is None:
             return False
-        return _asked_to_end is not None or time.monotonic() - self._saved >= self.every_s
+        return _reason_to_end() is not None or time.monotonic() - self._saved >= self.every_s
 
     def save(self, part: str, state: dict[str, Any]) -> None:
         """Keep where a part stands: tensors, numbers, texts, and lists and dicts of them.
@@ -83,7 +101,7 @@ class Progress:
         Raises
         ------
         SystemExit
-            When the process was asked to end.
+            When the process was asked to end, or its parent process has died.
         """
         if self.folder is None:
             return
@@ -91,12 +109,21 @@ class Progress:
             buffer = io.BytesIO()
             torch.save({"identity": self.identity, **one}, buffer)
             content = hashlib.sha256(buffer.getbuffer()).digest() + buffer.getbuffer()
-            write(self._path(name), content)
+            self._write(name, content)
         self._pending.clear()
         self._saved = time.monotonic()
-        if _asked_to_end is not None:
-            logger.info("asked to end by %s; a rerun goes on from here", signal.Signals(_asked_to_end).name)
-            raise SystemExit(128 + _asked_to_end)
+        if (found := _reason_to_end()) is not None:
+            reason, number = found
+            logger.info("%s; a rerun goes on from here", reason)
+            raise SystemExit(128 + number)
+
+    def _write(self, part: str, content: bytes) -> None:
+        try:
+            write(self._path(part), content)
+        except OSError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            write(self._path(part), content)  # another process has finished the same work, and removed the folder
 
     def finish(self, part: str, state: dict[str, Any]) -> None:
         """As ``save``, of a part that will not change: it may wait until the next one is saved."""
@@ -129,8 +156,8 @@ class Progress:
 
     def done(self) -> None:
         """Keep nothing any more: the work is finished, and its results are in place."""
-        if self.folder is not None and self.folder.parent.is_dir():
-            rmtree(self.folder.parent)
+        if self.folder is not None:
+            rmtree(self.folder.parent, ignore_errors=True)
 
     def _path(self, part: str) -> Path:
         return self.folder / f"{part}.pt"

@@ -2,20 +2,28 @@
 
 A file is
 
-- ``damaged`` when its bytes are not those of the run's manifest, or its values not those of its ``content_sha256``;
+- ``damaged`` when its bytes are not those of the run's manifest, or its values not those of its ``content_sha256``, or
+  when it belongs elsewhere: its own ``path`` and ``step``, or the log of the job that wrote the path, say otherwise; a
+  link that leads nowhere is damaged, too;
 - ``stale`` when a file that it was computed from is another now;
-- ``foreign`` when the run has not written it, be it a copy of a file that it would write;
-- ``unrecorded`` when it was there before the run's manifest was begun: nobody can say who wrote it;
-- ``missing`` when the run has written it and it is no longer there: a rerun makes it where it is needed.
+- ``foreign`` when the run has not written it, even if it is a copy of a file that the run would write;
+- ``unrecorded`` when it was there before the run's manifest was begun, or the manifest has a fault: nobody can say who
+  wrote it;
+- ``missing`` when the run has written it and it is no longer there: a rerun makes it where it is needed;
+- ``linked`` when it is a link, which was followed, or the file that one leads to: no damage;
+- ``unconfirmed`` when only the manifest vouches for it: no damage, but whoever changed both would not be noticed.
 """
 
 import json
 import logging
 import os
+import re
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,13 +33,20 @@ import xarray as xr
 
 from metamers import files, manifest
 from metamers.hashes import combined_sha256, sha256_of
+from metamers.logs import read_written
 
 logger = logging.getLogger("metamers")
 
 PROGRESS_S = 5.0
 REPAIRED = ("damaged", "stale", "foreign")  # what `repair` deletes
+NOTED = ("unrecorded", "missing", "linked", "unconfirmed")
 MARK = ".snakemake_timestamp"  # which Snakemake leaves in a folder that a rule makes
 OUR_ATTRIBUTES = ("content_sha256", "inputs")
+REBUILD = "`snakemake verify --config rebuild_manifest=True` makes it anew from the files' own hashes"
+
+
+class NotAsWrittenError(ValueError):
+    """A NetCDF file can be read, but cannot be what a step of a run wrote."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,7 +58,7 @@ class Problem:
     path
         The file.
     kind
-        ``damaged``, ``stale``, ``foreign``, ``unrecorded`` or ``missing``.
+        ``damaged``, ``stale``, ``foreign``, ``unrecorded``, ``missing``, ``linked`` or ``unconfirmed``.
     reason
         What was found, and what was expected.
     """
@@ -54,37 +69,200 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a file is, and what is known of it there.
+
+    Attributes
+    ----------
+    path
+        The file.
+    inside
+        The same within the run's folder.
+    recorded
+        SHA-256 of the manifest, None where the file has no entry.
+    step
+        The step that makes this path, None where that is not known.
+    """
+
+    path: str
+    inside: str
+    recorded: str | None
+    step: str | None = None
+
+
+@dataclass(frozen=True)
 class Examined:
-    """What a file is now: SHA-256 of its bytes; of NetCDF the inputs it names, or why it cannot be what was written."""
+    """What a file is now.
+
+    Attributes
+    ----------
+    sha256
+        Of its bytes; empty where they cannot be read.
+    inputs
+        Of NetCDF: the inputs that it names, path → SHA-256.
+    problem
+        Why it cannot be what was written; None where it can.
+    as_recorded
+        Whether its bytes are those of the manifest. Where they are and it has a problem nevertheless, the manifest is
+        wrong, too.
+    """
 
     sha256: str
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
+    as_recorded: bool = False
 
 
-def examine(path: str, recorded: str | None) -> Examined:
-    """Hash a file, and of NetCDF also its values, against what is recorded and what the file itself says.
+@dataclass
+class Tree:
+    """The files of a run's folder.
 
-    A file that is not as recorded is not opened: what a damaged one does to its reader, nobody knows.
+    Attributes
+    ----------
+    files
+        Everything that is no folder, links to files included, and links to folders under which nothing is recorded.
+    links
+        Followed link → where it leads, without any further link.
+    broken
+        Link that leads nowhere → what it names.
+    unread
+        Folder whose content cannot be listed → why.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+def tree_of(run: Path, recorded: Mapping[str, str]) -> Tree:
+    """Every file of a run's folder, but for those that unfinished jobs keep.
+
+    A link to a folder is followed where a recorded path leads through it, wherever it leads. Other links to folders are
+    files that the run has not written. Since recorded paths end, no cycle of links is followed without end.
+
+    Parameters
+    ----------
+    run
+        The folder.
+    recorded
+        Path of the manifest → SHA-256.
+    """
+    found = Tree()
+    expected = {parent for name in recorded for parent in Path(name).parents}
+    folders = [run]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            found.unread[str(folder)] = str(error)
+            continue
+        for path in (folder / entry.name for entry in entries):
+            if path == run / manifest.IN_PROGRESS:
+                continue
+            if not path.is_symlink():
+                (folders if path.is_dir() else found.files).append(path)
+            elif not os.path.exists(path):
+                found.broken[str(path)] = os.readlink(path)
+            elif os.path.isdir(path) and path.relative_to(run.parent) in expected:
+                found.links[str(path)] = os.path.realpath(path)
+                folders.append(path)
+            else:
+                found.files.append(path)
+                if path.relative_to(run.parent).as_posix() in recorded:
+                    found.links[str(path)] = os.path.realpath(path)
+    found.files.sort()
+    return found
+
+
+def read_own(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
+    """What a NetCDF file of a run says of itself: the only place where verification opens one.
+
+    Returns
+    -------
+    inputs : dict
+        Path → SHA-256 of the files that it was computed from.
+    said : dict
+        ``path`` and ``step``, where it has them: files of older versions do not.
+
+    Raises
+    ------
+    NotAsWrittenError
+        When an attribute is absent, or its values are not those of its ``content_sha256``.
+    Exception
+        Of nearly any kind, when it is damaged in a way that its reader does not expect.
+    """
+    with xr.open_dataset(path, engine="netcdf4") as dataset:
+        if absent := [name for name in OUR_ATTRIBUTES if name not in dataset.attrs]:
+            raise NotAsWrittenError(f"it has no attribute {', '.join(absent)}")
+        inputs = json.loads(dataset.attrs["inputs"])
+        if not isinstance(inputs, dict) or not all(isinstance(sha256, str) for sha256 in inputs.values()):
+            raise NotAsWrittenError("its attribute inputs is not an object of paths and SHA-256")
+        found, said = files.content_sha256(dataset), dataset.attrs["content_sha256"]
+        if found != said:
+            raise NotAsWrittenError(f"its values have SHA-256 {found}, but its content_sha256 is {said}")
+        return inputs, {name: str(dataset.attrs[name]) for name in ("path", "step") if name in dataset.attrs}
+
+
+def examine(place: Place) -> Examined:
+    """Hash a file, and of NetCDF also its values, against the manifest and what the file itself says.
+
+    A file whose bytes are not those of its entry is not opened: what a damaged file does to its reader is not known.
     """
     try:
-        sha256 = sha256_of(path)
+        if not stat.S_ISREG(os.stat(place.path).st_mode):
+            return Examined("", problem="it is not a regular file")
+        sha256 = sha256_of(place.path)
     except OSError as error:
-        return Examined("", {}, f"it cannot be read: {error}")
-    if recorded not in (sha256, None):
-        return Examined(sha256, {}, f"its SHA-256 is {sha256}, but {recorded} was written")
-    if recorded is None or not path.endswith(".nc"):
-        return Examined(sha256, {})
+        return Examined("", problem=f"it cannot be read: {error}")
+    if place.recorded not in (sha256, None):
+        return Examined(sha256, problem=f"its SHA-256 is {sha256}, but {place.recorded} was written")
+    if not place.path.endswith(".nc"):
+        return Examined(sha256, as_recorded=True)
+    inputs, problem = _own_inputs(place)
+    return Examined(sha256, inputs, problem, as_recorded=True)
+
+
+def _own_inputs(place: Place) -> tuple[dict[str, str], str | None]:
+    """The inputs that a NetCDF file names, path → SHA-256; and why it cannot be what was written, None where it can."""
     try:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            if absent := [name for name in OUR_ATTRIBUTES if name not in dataset.attrs]:
-                return Examined(sha256, {}, f"it has no attribute {', '.join(absent)}")
-            inputs = json.loads(dataset.attrs["inputs"])
-            found, said = files.content_sha256(dataset), dataset.attrs["content_sha256"]
-        problem = None if found == said else f"its values have SHA-256 {found}, but its content_sha256 is {said}"
-        return Examined(sha256, inputs, problem)
+        inputs, said = read_own(place.path)
+    except NotAsWrittenError as error:
+        return {}, str(error)
     except Exception as error:  # damaged files make their readers raise nearly anything
-        return Examined(sha256, {}, f"it cannot be read as NetCDF: {error}")
+        return {}, f"it cannot be read as NetCDF: {error}"
+    if said.get("path", place.inside) != place.inside:
+        return inputs, f"it belongs elsewhere: its own path is {said['path']}"
+    if place.step is not None and said.get("step", place.step) != place.step:
+        return inputs, f"it belongs elsewhere: its own step is {said['step']}, but this path is made by {place.step}"
+    return inputs, None
+
+
+def _examined(places: list[Place], workers: int) -> dict[str, Examined]:
+    """Path → what each file is, by processes; a file on which its process dies has that as its problem."""
+    found: dict[str, Examined] = {}
+    try:
+        with _pool(workers) as pool:
+            answers = pool.map(examine, places, chunksize=8)
+            for place, one in zip(places, _progress(answers, len(places)), strict=True):
+                found[place.path] = one
+    except BrokenProcessPool:
+        logger.warning("a process died while it read a file; the rest are read one by one")
+        pool = _pool(1)
+        for place in (place for place in places if place.path not in found):
+            try:
+                found[place.path] = pool.submit(examine, place).result()
+            except BrokenProcessPool:
+                found[place.path] = Examined("", problem="the process that read it died", as_recorded=True)
+                pool = _pool(1)
+        pool.shutdown()
+    return found
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Forked, since the script of a job, which other ways of starting a process would run again, has no main function.
+    return ProcessPoolExecutor(workers, mp_context=get_context("fork"))
 
 
 def _progress(examined: Iterable[Examined], number: int) -> Iterator[Examined]:
@@ -97,13 +275,12 @@ def _progress(examined: Iterable[Examined], number: int) -> Iterator[Examined]:
         yield one
 
 
-def files_of(run: Path) -> list[Path]:
-    """Every file of a run's folder but those that unfinished jobs keep."""
-    kept = run / manifest.IN_PROGRESS
-    return sorted(path for path in run.rglob("*") if not path.is_dir() and not path.is_relative_to(kept))
-
-
-def verify(run: str | Path, workers: int = 1, passed_over: Iterable[str | Path] = ()) -> list[Problem]:
+def verify(
+    run: str | Path,
+    workers: int = 1,
+    passed_over: Iterable[str | Path] = (),
+    steps: Mapping[str, str] | None = None,
+) -> list[Problem]:
     """Everything that is wrong with the files of a run.
 
     Parameters
@@ -114,6 +291,8 @@ def verify(run: str | Path, workers: int = 1, passed_over: Iterable[str | Path] 
         Processes that hash.
     passed_over
         Files that are being written, as this step's own log.
+    steps
+        Regular expression of paths → the step that makes such files, as far as that is known.
 
     Returns
     -------
@@ -130,42 +309,138 @@ def verify(run: str | Path, workers: int = 1, passed_over: Iterable[str | Path] 
     if not manifest.manifest_of(run).is_file():
         raise FileNotFoundError(
             f"{manifest.manifest_of(run)} is not there: nothing has been run yet, or by an older version that kept no "
-            "manifest. The next run that makes something begins one."
+            f"manifest. The next run that makes something begins one. Of files that are there already, {REBUILD}."
         )
     passed = set(map(Path, passed_over))
-    here = [path for path in files_of(run) if path not in passed]
-    names = {str(path): path.relative_to(run.parent).as_posix() for path in here}
-    # Forked, since the script of a job, which other ways of starting a process would run again, has no main function.
-    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
-        answers = pool.map(examine, names, map(known.recorded.get, names.values()), chunksize=8)
-        examined = dict(zip(names, _progress(answers, len(names)), strict=True))
-        # What was written, which is what others were computed from, whatever has become of it since.
-        written = {str(run.parent / name): sha256 for name, sha256 in known.recorded.items()}
-        written |= {path: one.sha256 for path, one in examined.items() if Path(path).name == MARK}
-        sources = {source for one in examined.values() for source in one.inputs}
+    tree = tree_of(run, known.recorded)
+    here = {str(path): path.relative_to(run.parent).as_posix() for path in tree.files if path not in passed}
+    patterns = [(re.compile(pattern), step) for pattern, step in (steps or {}).items()]
+    places = [
+        Place(path, name.split("/", 1)[1], known.recorded.get(name), _step_of(path, patterns))
+        for path, name in here.items()
+        if name in known.recorded or Path(path).name == MARK
+    ]
+    examined = _examined(places, workers)
+    said, witnesses_whole = _said_in_logs(run, known, here, examined)
+    confirmable = witnesses_whole and known.fault is None
+    problems = _own_problems(run, known, tree, here, examined, said, confirmable)
+
+    # What was written, which is what others were computed from, whatever has become of it since.
+    written = {str(run.parent / name): sha256 for name, sha256 in known.recorded.items()}
+    written |= {path: one.sha256 for path, one in examined.items() if Path(path).name == MARK}
+    # Where the manifest is wrong about a file, nobody knows what the others were computed from: they are not blamed.
+    damaged = {path for path, problem in problems.items() if problem.kind == "damaged"}
+    wrong = {path for path in damaged if examined[path].as_recorded}
+    unknown = wrong | {str(parent) for path in wrong for parent in Path(path).parents}
+    sources = sorted({source for one in examined.values() for source in one.inputs} - unknown)
+    with _pool(workers) as pool:
         present = dict(zip(sources, pool.map(partial(_present, written), sources), strict=True))
-    problems = {}
     for path, one in examined.items():
-        recorded = names[path] in known.recorded
-        if Path(path).name == MARK or (_added_at_the_end(run, path) and not _settled(path, recorded, known.closed)):
-            continue
-        if not recorded:
-            old = _changed_ns(path) < known.begun
-            kind, reason = (
-                ("unrecorded", "it is older than the manifest") if old else ("foreign", "the run has not written it")
-            )
-            problems[path] = Problem(path, kind, reason)
-        elif one.problem:
-            problems[path] = Problem(path, "damaged", one.problem)
-        elif changed := [source for source, sha256 in one.inputs.items() if present[source] not in (sha256, None)]:
+        changed = [source for source, sha256 in one.inputs.items() if present.get(source) not in (sha256, None)]
+        if changed and path not in problems:
             problems[path] = Problem(path, "stale", f"computed from another {', '.join(changed)}")
     _spread_staleness(examined, problems)
+
+    problems = _link_problems(run, tree) | problems
     absent = (str(run.parent / name) for name in known.recorded if not os.path.lexists(run.parent / name))
     problems |= {path: Problem(path, "missing", "the run has written it") for path in absent}
-    if known.damaged:
-        path = str(manifest.manifest_of(run))
+    path = str(manifest.manifest_of(run))
+    if known.fault == manifest.NO_SEAL:
+        problems[path] = Problem(path, "unconfirmed", f"{known.fault}; nothing is deleted on its word. {REBUILD}")
+    elif known.fault:
+        problems[path] = Problem(path, "damaged", f"{known.fault}; nothing is deleted on its word. {REBUILD}")
+    elif known.damaged:
         problems[path] = Problem(path, "damaged", f"{len(known.damaged)} lines that no manifest has")
     return sorted(problems.values())
+
+
+def _step_of(path: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> str | None:
+    """The step that makes a path; None where that is not known, or not of one step only. Only NetCDF names its step."""
+    found = {step for pattern, step in patterns if path.endswith(".nc") and pattern.fullmatch(path)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _own_problems(
+    run: Path,
+    known: manifest.Manifest,
+    tree: Tree,
+    here: Mapping[str, str],
+    examined: Mapping[str, Examined],
+    said: Mapping[str, set[str]],
+    confirmable: bool,
+) -> dict[str, Problem]:
+    """What is wrong with files themselves, whatever they were computed from."""
+    problems = {}
+    led_to = _led_to(run, tree, here, known)
+    broken = known.fault not in (None, manifest.NO_SEAL)
+    for path, name in here.items():
+        recorded, log = name in known.recorded, _added_at_the_end(run, path)
+        if Path(path).name == MARK or (log and not _settled(path, recorded, known.closed)):
+            continue
+        if not recorded:
+            kind, reason = "foreign", "the run has not written it"
+            if broken:
+                kind, reason = "unrecorded", "the manifest has no entry of it, and may have lost some"
+            elif Path(path).lstat().st_mtime_ns < known.begun:
+                kind, reason = "unrecorded", "it is older than the manifest"
+            if link := led_to.get(os.path.realpath(path)):
+                kind, reason = "linked", f"{link} leads to it"
+            problems[path] = Problem(path, kind, reason)
+        elif examined[path].problem:
+            problems[path] = Problem(path, "damaged", examined[path].problem)
+        elif name in said and examined[path].sha256 not in said[name]:
+            reason = (
+                f"its SHA-256 is {examined[path].sha256}, as in the manifest, but the log of its job says "
+                f"{', '.join(sorted(said[name]))}"
+            )
+            problems[path] = Problem(path, "damaged", reason)
+        elif confirmable and not log and name not in said and not path.endswith(".nc"):
+            problems[path] = Problem(path, "unconfirmed", "no log of a job says that it wrote it")
+    return problems
+
+
+def _said_in_logs(
+    run: Path, known: manifest.Manifest, here: Mapping[str, str], examined: Mapping[str, Examined]
+) -> tuple[dict[str, set[str]], bool]:
+    """Path of the manifest → SHA-256 that logs of jobs name; and whether all logs of the manifest are there and whole.
+
+    A rule that has got another name leaves its older log behind: a file has to agree with one of its logs.
+    """
+    said: dict[str, set[str]] = {}
+    whole = all(run.parent.joinpath(name).exists() for name in known.recorded if name.startswith(f"{run.name}/logs/"))
+    for path in here:
+        if Path(path).relative_to(run).parts[0] != "logs" or not os.path.isfile(path):
+            continue
+        if path in examined and examined[path].problem and _settled(path, True, known.closed):
+            whole = False
+            continue
+        for name, sha256 in read_written(Path(path).read_text(encoding="utf-8", errors="replace")):
+            said.setdefault(name, set()).add(sha256)
+    return said, whole
+
+
+def _led_to(run: Path, tree: Tree, here: Mapping[str, str], known: manifest.Manifest) -> dict[str, str]:
+    """File in the run's folder, without any link → the recorded path that a link of the run makes it."""
+    inward = [link for link, target in tree.links.items() if Path(target).is_relative_to(os.path.realpath(run))]
+    return {
+        os.path.realpath(path): path
+        for path, name in here.items()
+        if name in known.recorded and any(Path(path).is_relative_to(link) for link in inward)
+    }
+
+
+def _link_problems(run: Path, tree: Tree) -> dict[str, Problem]:
+    """What is to be said of links, and of folders that cannot be listed."""
+    root = os.path.realpath(run)
+    problems = {}
+    for link, target in tree.links.items():
+        where = "elsewhere in the run" if Path(target).is_relative_to(root) else "outside the run"
+        problems[link] = Problem(link, "linked", f"leads to {target}, {where}; it was followed")
+    for link, target in tree.broken.items():
+        problems[link] = Problem(link, "damaged", f"it is a link to {target}, which is not there")
+    for folder, why in tree.unread.items():
+        problems[folder] = Problem(folder, "damaged", f"it cannot be read: {why}")
+    return problems
 
 
 def _spread_staleness(examined: Mapping[str, Examined], problems: dict[str, Problem]) -> None:
@@ -190,28 +465,29 @@ def _added_at_the_end(run: Path, path: str) -> bool:
 
 def _settled(path: str, recorded: bool, closed: int) -> bool:
     """Whether a log or benchmark is as it was when Snakemake last ended: later ones have not been recorded yet."""
-    return recorded and _changed_ns(path) < closed
-
-
-def _changed_ns(path: str) -> int:
-    try:
-        return Path(path).stat().st_mtime_ns
-    except OSError:  # a link that leads nowhere
-        return Path(path).lstat().st_mtime_ns
+    return recorded and Path(path).stat().st_mtime_ns < closed
 
 
 def _present(written: Mapping[str, str], source: str) -> str | None:
     """SHA-256 of an input, as the run has written it or, if it has not, as it is; None where it is no longer there."""
     if source in written:
         return written[source]
-    folder = Path(source)
-    inside = {name: sha256 for name, sha256 in written.items() if Path(name).is_relative_to(folder)}
-    if inside:
-        return combined_sha256({Path(name).relative_to(folder).as_posix(): sha256 for name, sha256 in inside.items()})
+    if inside := _inside(written, source):
+        return combined_sha256(inside)
     try:
-        return sha256_of(source)
-    except OSError:
+        # Of a pipe or a device nobody knows when it ends.
+        return sha256_of(source) if stat.S_IFMT(os.stat(source).st_mode) in (stat.S_IFREG, stat.S_IFDIR) else None
+    except (OSError, ValueError):
         return None
+
+
+def _inside(hashes: Mapping[str, str], folder: str) -> dict[str, str]:
+    """Of paths with their SHA-256 those in a folder, named from there."""
+    return {
+        Path(path).relative_to(folder).as_posix(): sha256
+        for path, sha256 in hashes.items()
+        if Path(path).is_relative_to(folder)
+    }
 
 
 def repair(problems: Iterable[Problem], run: str | Path, made_whole: Iterable[str | Path]) -> list[str]:
@@ -222,8 +498,9 @@ def repair(problems: Iterable[Problem], run: str | Path, made_whole: Iterable[st
     problems
         Of ``verify``.
     run
-        The run's folder, outside of which nothing is deleted, nor a log or benchmark, which no rerun makes. Its
-        manifest forgets what is gone, and its damaged lines.
+        The run's folder, outside of which nothing is deleted but what it wrote, through a link; nor a log or benchmark,
+        which no rerun makes; nor a link that leads nowhere while files are recorded below it, as to a disk that is not
+        mounted. Its manifest forgets what is gone, and its damaged lines.
     made_whole
         Folders that a rule makes as one: of these all is deleted, as Snakemake does not look into them.
 
@@ -231,24 +508,109 @@ def repair(problems: Iterable[Problem], run: str | Path, made_whole: Iterable[st
     -------
     list of str
         What was deleted.
+
+    Raises
+    ------
+    ValueError
+        When the manifest has a fault, so that healthy files could be taken for foreign; nothing is deleted.
     """
     run, folders = Path(run), [Path(folder) for folder in made_whole]
-    deleted = {}
+    known = manifest.read(run)
+    if known.fault:
+        raise ValueError(
+            f"{manifest.manifest_of(run)}: {known.fault}. Nothing is deleted, since healthy files may look foreign. "
+            f"{REBUILD}; then repair."
+        )
+    root = Path(os.path.realpath(run))
+    recorded = {run.parent / name for name in known.recorded}
+    expected = {parent for path in recorded for parent in path.parents}
+    deleted, unmounted = {}, set()
     for problem in problems:
         path = Path(problem.path)
-        if problem.kind not in REPAIRED:
+        if problem.kind not in REPAIRED or not path.is_relative_to(run) or _added_at_the_end(run, problem.path):
+            continue
+        if path in expected and not path.exists():
+            unmounted.add(path)
+            continue
+        through_link = Path(os.path.realpath(path.parent)) != root / path.parent.relative_to(run)
+        if through_link and path not in recorded:  # of somebody else, or of the run at another path
             continue
         target = next((folder for folder in folders if path.is_relative_to(folder)), path)
-        if target in deleted or not target.is_relative_to(run) or _added_at_the_end(run, problem.path):
+        if target in deleted:
             continue
         deleted[target] = None
         rmtree(target) if target.is_dir() and not target.is_symlink() else target.unlink()
-    gone = {name for name in manifest.read(run).recorded if not os.path.lexists(run.parent / name)}
+    gone = {
+        path.relative_to(run.parent).as_posix()
+        for path in recorded
+        if not os.path.lexists(path) and not unmounted & set(path.parents)
+    }
     manifest.forget(run, gone)
     return list(map(str, deleted))
+
+
+def rebuild(run: str | Path, workers: int = 1, passed_over: Iterable[str | Path] = ()) -> list[Problem]:
+    """Make the manifest of a run anew where it has a fault or there is none, from what files say of themselves.
+
+    Recorded is a NetCDF file whose values are those of its ``content_sha256`` and that is at its own ``path``; another
+    file when the log of the job that wrote it names its SHA-256, or, where no log names it, an entry of the older
+    manifest or the inputs of such a NetCDF file do. A log or benchmark stays recorded if it is as in the older
+    manifest; else it is recorded when Snakemake next ends.
+
+    Parameters
+    ----------
+    run, workers, passed_over
+        As for ``verify``.
+
+    Returns
+    -------
+    list of Problem
+        Files that are not recorded, as ``unrecorded``, with the reason: ``repair`` will not delete them.
+
+    Raises
+    ------
+    ValueError
+        When the manifest is there and has no fault.
+    """
+    run = Path(run)
+    known = manifest.read(run)
+    path = manifest.manifest_of(run)
+    if path.is_file() and not known.fault:
+        raise ValueError(f"{path} is as it was written: there is nothing to rebuild. Leave rebuild_manifest out.")
+    passed = set(map(Path, passed_over))
+    recordable = [path for path in tree_of(run, known.recorded).files if path not in passed and not path.is_dir()]
+    here = {str(path): path.relative_to(run.parent).as_posix() for path in recordable}
+    examined = _examined([Place(path, name.split("/", 1)[1], None) for path, name in here.items()], workers)
+    said, _ = _said_in_logs(run, known, here, {})
+    sound = {path for path, one in examined.items() if path.endswith(".nc") and not one.problem}
+    hashes = {path: one.sha256 for path, one in examined.items()}
+    named: set[str] = set()  # files whose SHA-256 is that of which a sound file was computed
+    for source, sha256 in {item for path in sound for item in examined[path].inputs.items()}:
+        inside = _inside(hashes, source)
+        if source in hashes and hashes[source] == sha256:
+            named.add(source)
+        elif source not in hashes and inside and combined_sha256(inside) == sha256:
+            named |= {str(Path(source) / name) for name in inside}
+    recorded, problems = {}, []
+    for path, name in here.items():
+        one = examined[path]
+        as_before = known.recorded.get(name) == one.sha256
+        if Path(path).name == MARK or (_added_at_the_end(run, path) and not as_before):
+            continue
+        reason = one.problem
+        if not reason and name in said and one.sha256 not in said[name]:
+            reason = f"its SHA-256 is {one.sha256}, but the log of the job that wrote it says {', '.join(said[name])}"
+        if not reason and not (path in sound or name in said or as_before or path in named):
+            reason = "neither a log nor a file that was computed from it names its SHA-256"
+        if reason:
+            problems.append(Problem(path, "unrecorded", reason))
+        else:
+            recorded[name] = one.sha256
+    manifest.replace(run, recorded)
+    return sorted(problems)
 
 
 def counted(problems: Iterable[Problem]) -> dict[str, int]:
     """Kind of problem → how many files have it."""
     kinds = [problem.kind for problem in problems]
-    return {kind: kinds.count(kind) for kind in (*REPAIRED, "unrecorded", "missing") if kind in kinds}
+    return {kind: kinds.count(kind) for kind in (*REPAIRED, *NOTED) if kind in kinds}

@@ -22,6 +22,12 @@ BENCHMARKS = f"{RESULTS}/benchmarks"
 PROGRESS = f"{RESULTS}/progress"
 COLLECTIONS = collections(setup)
 
+# Snakemake looks for the run's files before its first job, and would stop with a traceback at one that cannot be there.
+try:
+    manifest.check_places(RESULTS)
+except OSError as error:
+    raise WorkflowError(str(error)) from None
+
 
 def one_of(names):
     """A pattern for exactly one of these names."""
@@ -145,7 +151,7 @@ def gpus():
 
 
 def check_results_folder():
-    """Whether the run can be written is known before its first job."""
+    """Whether the run's folder can be written is known before the first job."""
     try:
         manifest.check_writable(RESULTS)
     except OSError as error:

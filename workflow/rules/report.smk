@@ -359,7 +359,7 @@ rule report:
         configuration={
             key: value
             for key, value in config.items()
-            if key not in ("mirror", "device", "model", "save_every_s", "repair")
+            if key not in ("mirror", "device", "model", "save_every_s", "repair", "rebuild_manifest")
         },
     threads: 1
     resources:

@@ -1,5 +1,10 @@
 """Verification: every file of a run against the run's manifest, its own hash and those of its inputs."""
 
+# Regular expression of a path → the step that makes it, which each NetCDF file names in its attributes.
+MADE_BY = {
+    file.regex().pattern: Path(rule.script).stem for rule in workflow.rules if rule.script for file in rule.output
+}
+
 
 # It makes nothing, and has no benchmark, so that it runs whenever it is asked for.
 rule verify:
@@ -13,6 +18,7 @@ rule verify:
             for kind, names in (("metamers", setup["generation_models"]), ("datasets", setup["stimuli"]))
             for name in names
         ],
+        steps=lambda _wildcards: MADE_BY,
     threads: workflow.cores
     resources:
         mem_mb=growing(2000),
