@@ -940,6 +940,40 @@ def test_a_wrong_configuration_is_said_before_a_job_starts(clone, setting, messa
     assert not (clone / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--configfile", "none.yaml"], "Error: none.yaml: there is no such file that can be read (No such file or directory)"),
+        (["--configfile", "config"], "Error: config: there is no such file that can be read (Is a directory)"),
+        (["--configfile", "binary.yaml"], "Error: binary.yaml: not valid YAML: it is not text in UTF-8"),
+        (["--configfile", "tabs.yaml"], "indent with spaces, not with tabs"),
+        (["--configfile", "twice.yaml"], "Error: twice.yaml: the key 'seed' is in line 1 and again in line 3"),
+        (["--config", "synthesis.seeds=2"], "Error: --config synthesis.seeds=2: a key inside another cannot be set here"),
+        (["--config", "a=["], "Error: --config a=[: unknown key 'a'. Valid: run, seed, "),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_cannot_be_read_is_said_in_one_sentence(clone, arguments, message):
+    (clone / "binary.yaml").write_bytes(bytes(range(256)))
+    (clone / "tabs.yaml").write_text("synthesis:\n\tseeds: 2\n")
+    (clone / "twice.yaml").write_text("seed: 1\nrun: mine\nseed: 2\n")
+    said = snakemake(clone, "-n", *arguments, fails=True).splitlines()
+    assert len(said) == 2, said
+    assert said[0].startswith("Using workflow specific profile")
+    assert message in said[1]
+
+
+def test_a_repeated_key_is_said_whoever_names_the_file(clone):
+    """Where no profile of the workflow has checked the command line, and in the file that a profile names."""
+    (clone / "twice.yaml").write_text("seed: 1\nrun: mine\nseed: 2\n")
+    (clone / "own").mkdir()
+    (clone / "own" / "config.yaml").write_text("configfile: [twice.yaml]\n")
+    for arguments in (["--configfile", "twice.yaml", "--workflow-profile", "none"], ["--profile", "own"]):
+        said = snakemake(clone, "-n", *arguments, fails=True)
+        assert "twice.yaml: the key 'seed' is in line 1 and again in line 3; keep one of them" in said
+        assert "Traceback" not in said
+        assert "metamers" not in said.split("keep one of them")[1]  # no frame of the library
+
+
 def test_a_mirror_that_lacks_a_file_is_said_by_the_job(clone, tmp_path):
     (tmp_path / "mirror").mkdir()
     settings = ["mirror=" + str(tmp_path / "mirror"), "human_data=participants"]
