@@ -293,17 +293,21 @@ def test_the_same_configuration_gives_the_same_bits(finished, root, clone):
         assert files.load(clone / path).attrs["content_sha256"] == files.load(folder / path).attrs["content_sha256"]
 
 
-def test_results_do_not_depend_on_the_batch(finished, root, clone):
+@pytest.mark.parametrize(("batch_size", "seeds"), [(3, 2), (1, 1), (3, 1)])
+def test_results_do_not_depend_on_the_batch(finished, root, clone, batch_size, seeds):
+    """Of three stimuli in batches of two, each with two seeds; to the bit, also where a job makes one metamer alone."""
     folder, arguments = finished
     small(root, clone)
     settings = yaml.safe_load((clone / "small.yaml").read_text())
-    settings["synthesis"]["batch_size"] = 3
+    settings["synthesis"] |= {"batch_size": batch_size, "seeds": seeds}
     (clone / "small.yaml").write_text(yaml.safe_dump(settings))
-    snakemake(clone, "results/small/metamers/first/block/0000.nc", *arguments)
-    whole = files.load(clone / "results/small/metamers/first/block/0000.nc")["metamer"]
-    parts = [files.load(folder / f"results/small/metamers/first/block/{n:04d}.nc")["metamer"] for n in range(2)]
-    for part in parts:
-        np.testing.assert_allclose(whole.sel(stimulus=part["stimulus"]), part, atol=1e-3)
+    paths = [f"results/small/metamers/first/logits/{number:04d}.nc" for number in range(-(-3 // batch_size))]
+    snakemake(clone, *paths, *arguments)
+    found = xr.concat([files.load(clone / path) for path in paths], "stimulus")
+    made = [files.load(folder / f"results/small/metamers/first/logits/{number:04d}.nc") for number in range(2)]
+    wanted = xr.concat(made, "stimulus").isel(seed=slice(seeds))
+    assert found.sizes["stimulus"] == 3
+    xr.testing.assert_equal(found, wanted)
 
 
 def test_results_do_not_depend_on_how_many_stages_a_job_makes(finished, root, clone):
