@@ -12,12 +12,17 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-import metamers.config
-import metamers.config_read
+from metamers.config import resolve
+from metamers.config_read import check_configuration_files, over_default
+from metamers.names import ConfigurationError
 
-# Not `configfile:`, which Snakemake passes over in a module that is given a configuration.
-config |= metamers.config_read.over_default(config)
-setup = metamers.config.resolve(config)
+try:
+    check_configuration_files(workflow.configfiles)
+    # Not `configfile:`, which Snakemake passes over in a module that is given a configuration.
+    config |= over_default(config)
+    setup = resolve(config)
+except ConfigurationError as error:
+    raise WorkflowError(str(error)) from None  # without the traceback through the library
 
 
 include: "workflow/rules/common.smk"

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from metamers import files
-from metamers.batches import at_once, in_batches
+from metamers.batches import at_once, filled_up, in_batches, least_at_once
 from metamers.logs import log_to
 from metamers.match import MEASURES, match
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
@@ -32,14 +32,15 @@ seeds = list(range(params.seeds))
 dims = ("stimulus", "seed")
 
 
-def natural_stimuli(part: slice) -> torch.Tensor:
-    return fit_stimuli(model, stimuli["stimulus_value"].values[part], rate_hz)
+def natural_stimuli(places: list[int]) -> torch.Tensor:
+    return fit_stimuli(model, stimuli["stimulus_value"].values[places], rate_hz)
 
 
 def metamers_of(stage: str, part: slice) -> xr.Dataset:
     """What the file of a stage holds of some stimuli: all their seeds, the seed running fastest."""
-    names = params.batch[part]
-    natural = natural_stimuli(part).repeat_interleave(len(seeds), dim=0)
+    places = filled_up(part, least)
+    names = [params.batch[place] for place in places]
+    natural = natural_stimuli(places).repeat_interleave(len(seeds), dim=0)
     start = starts(model, names, seeds, params.run_seed)
     label = f"{name} {stage} {snakemake.wildcards.batch}"
     kept_as = f"{stage_path(stage)}_{part.start}_{part.stop}"
@@ -51,19 +52,19 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
     signal = metamers.cpu().numpy()
     shown = fit_stimuli(model, modality.as_exported(signal), params.model["input"].get("sampling_rate_hz"))
     each = (len(names), len(seeds))
-    return xr.Dataset(
+    made = xr.Dataset(
         {
             "metamer": ((*dims, *modality.dims), signal.reshape(*each, *shape)),
             **{key: (dims, np.reshape([found[key] for found in matches], each)) for key in MEASURES},
             "predicted_category": (dims, answers(class_scores(model, shown), classes, name).reshape(each)),
-            "natural_category": ("stimulus", natural_category[part]),
+            "natural_category": ("stimulus", natural_category[places]),
             "steps": (dims, np.full(each, loss.shape[1])),
             "loss": ((*dims, "step"), loss.reshape(*each, -1)),
         },
         coords={
             "stimulus": names,
-            "category": ("stimulus", stimuli["category"].values[part]),
-            "label": ("stimulus", stimuli["label"].values[part]),
+            "category": ("stimulus", stimuli["category"].values[places]),
+            "label": ("stimulus", stimuli["label"].values[places]),
             "seed": seeds,
         },
         attrs={
@@ -76,9 +77,11 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
             **({"sampling_rate_hz": params.model["input"]["sampling_rate_hz"]} if model.modality == "audio" else {}),
         },
     )
+    return made.isel(stimulus=slice(part.stop - part.start))
 
 
-first = natural_stimuli(slice(1))
+first = natural_stimuli([0])
+least = -(-least_at_once(first.device) // len(seeds))
 natural_category = recognize(model, modality.as_exported(stimuli["stimulus_value"].values), rate_hz, classes)
 identity = identity_of(
     params.code,
@@ -107,6 +110,6 @@ for stage, path in zip(params.stages, snakemake.output, strict=True):
         kept = progress.load(f"{stage_path(stage)}_size")
         size = kept["stimuli"] if kept else max(1, at_once(model, stage, first) // len(seeds))
         progress.finish(f"{stage_path(stage)}_size", {"stimuli": size})
-        for piece in in_batches(len(params.batch), size, partial(metamers_of, stage)):
+        for piece in in_batches(len(params.batch), size, partial(metamers_of, stage), least):
             append(piece)
 progress.done()

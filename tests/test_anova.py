@@ -9,7 +9,7 @@ import scipy.stats
 import xarray as xr
 from statsmodels.stats.anova import AnovaRM
 
-from metamers import anova, humans
+from metamers import anova, files, humans
 
 # Where the study's code printed the results of its first experiments.
 PRINTED = {
@@ -259,19 +259,48 @@ def test_models_with_other_names_of_stages_are_matched_by_their_order(everything
     np.testing.assert_allclose(found["f"], expected)
 
 
-def test_a_test_that_the_scores_do_not_allow_is_left_out_and_the_others_are_made(caplog):
-    """A few people who all answer alike, to one model's metamers."""
-    rng = np.random.default_rng(0)
-    scores = rng.random((4, 2, 3, 2))
-    scores[:, 1] = 1
-    alike = xr.Dataset(
+def own_answers(scores):
+    """Proportions correct (participant, generation model, stage, observer) of models a and b, as a Dataset."""
+    return xr.Dataset(
         {
             "proportion_correct": (("participant", "generation_model", "stage", "observer"), scores),
             "stage_number": (("generation_model", "stage"), [[0, 1, 2]] * 2),
         },
         coords={"generation_model": ["a", "b"], "stage": ["x", "y", "z"], "observer": list(humans.OBSERVERS)},
     )
+
+
+def test_a_test_that_the_scores_do_not_allow_is_left_out_and_the_others_are_made(caplog):
+    """A few people who all answer alike, to one model's metamers."""
+    rng = np.random.default_rng(0)
+    scores = rng.random((4, 2, 3, 2))
+    scores[:, 1] = 1
+    alike = own_answers(scores)
     tested = anova.published_tests({"mine": alike}, {}, {"mine": {"a": [], "b": []}}, permutations=100, seed=0)
     assert np.isfinite(tested["f"].sel(test="mine: a").sel(effect=["observer", "stage", "interaction"])).all()
     assert np.isnan(tested["p_permutation"].sel(test=["mine: b", "mine: b, people"])).all()
     assert "mine: b: not tested: the scores do not vary" in caplog.text
+
+
+def test_participants_without_a_contrast_that_applies_have_the_other_tests():
+    answers = {"mine": own_answers(np.random.default_rng(0).random((4, 2, 3, 2)))}
+    contrasts = {"mine": {"a and b": ["a", "b"]}}
+    stages = {"mine": {"a": [], "b": []}}
+    whole = anova.published_tests(answers, contrasts, stages, permutations=100, seed=0)
+    without = anova.published_tests(answers, {"mine": {}}, stages, permutations=100, seed=0)
+    xr.testing.assert_identical(without, whole.isel(test=whole["comparison"] != anova.BETWEEN_MODELS))
+    assert {name: variable.dtype.kind for name, variable in without.variables.items()} == {
+        name: variable.dtype.kind for name, variable in whole.variables.items()
+    }
+
+
+def test_a_table_of_no_tests_is_written_and_read(tmp_path):
+    none = anova.published_tests({}, {"mine": {}}, {"mine": {}}, permutations=100, seed=0)
+    assert none.sizes == {"test": 0, "effect": len(anova.EFFECTS)}
+    provenance = {"title": "none", "source": "a test", "step": "test", "run": "test", "seed": 0, "inputs": []}
+    files.save(none, tmp_path / "anova.nc", **provenance)
+    read = files.load(tmp_path / "anova.nc")
+    xr.testing.assert_equal(read, none)
+    assert {name for name, variable in read.variables.items() if variable.dtype.kind in files.TEXT} == {
+        "test", "effect", "comparison", "experiment", "generation_model",
+    }  # fmt: skip

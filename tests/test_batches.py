@@ -1,10 +1,14 @@
 """How many stimuli are optimized at once follows from memory, and nothing else follows from it."""
 
+import numpy as np
 import pytest
 import torch
 from test_models import load, tiny
 
-from metamers.batches import ON_CPU, at_once, in_batches, kept_for_gradients
+from metamers import config_read
+from metamers.batches import ON_CPU, at_once, filled_up, in_batches, kept_for_gradients, least_at_once
+from metamers.models import load_model
+from metamers.synthesize import starts, synthesize
 
 
 @pytest.fixture
@@ -62,3 +66,64 @@ def test_a_gpu_is_filled(convolutional, monkeypatch):
         "metamers.batches.kept_for_gradients", lambda *_: kept_for_gradients(convolutional, "block", stimulus)
     )
     assert 40 <= at_once(convolutional, "block", OnGpu()) <= 60
+
+
+# A metamer and the batch that it is made in
+
+
+def test_few_that_are_left_join_the_batch_before():
+    def sizes(count, size, least):
+        return [len(part) for part in in_batches(count, size, lambda part: range(count)[part], least)]
+
+    assert sizes(6, 4, 3) == [6]
+    assert sizes(10, 4, 3) == [4, 6]
+    assert sizes(7, 4, 3) == [4, 3]
+    assert sizes(2, 4, 3) == [2]
+    assert sizes(3, 1, 1) == [1, 1, 1]
+
+
+def test_on_a_cpu_no_batch_is_of_one_or_two():
+    cpu, gpu = least_at_once(torch.device("cpu")), least_at_once(torch.device("cuda"))
+    assert filled_up(slice(4, 5), cpu) == [4, 4, 4]
+    assert filled_up(slice(4, 6), cpu) == [4, 5, 4, 5]
+    assert filled_up(slice(4, 7), cpu) == [4, 5, 6]
+    assert filled_up(slice(4, 5), gpu) == [4]
+
+
+BATCHES = {  # of stimuli by number; each has number 0
+    "others": [0, 4, 5, 6],
+    "copies": [0, 0, 0],
+    "another place": [4, 0, 5, 6],
+    "the last place": [1, 2, 3, 0],
+    "a larger batch": [1, 2, 3, 4, 5, 0],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [("efficientnet_lite0", "logits"), ("cochcnn9_standard", "final"), ("spectemp", "avgpool")],
+)
+def test_a_metamer_has_the_same_bits_in_any_batch(root, name, stage):
+    """Networks of the default run with random weights, on one thread."""
+    entry = config_read.read_registry(root / "config" / "models.yaml", "models")[name]
+    model = load_model(name, entry | {"weights": {"random": 0}}, None, torch.device("cpu"))
+    shape = model.preprocessing.signal_shape
+    drawn = torch.stack([torch.rand(shape, generator=torch.Generator().manual_seed(number)) for number in range(7)])
+    natural = drawn if model.modality == "vision" else (drawn - 0.5) / 5
+    start = starts(model, [f"s{number}" for number in range(7)], [0], 0)
+    settings = config_read.over_default({})["synthesis"]["one_cycle"][model.modality] | {"steps": 5}
+
+    def of_zero(batch):
+        made, losses = synthesize(model, stage, natural[batch], start[batch], "one_cycle", settings)
+        return made[batch.index(0)].numpy(), losses[batch.index(0)]
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        metamer, loss = of_zero([0, 1, 2, 3])
+        for what, batch in BATCHES.items():
+            other_metamer, other_loss = of_zero(batch)
+            np.testing.assert_array_equal(other_loss, loss, err_msg=what)
+            np.testing.assert_array_equal(other_metamer, metamer, err_msg=what)
+    finally:
+        torch.set_num_threads(threads)

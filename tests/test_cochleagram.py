@@ -151,3 +151,43 @@ def test_extreme_sounds_give_finite_values_and_gradients(kind):
 def test_what_cannot_be_computed_is_said(arguments, message):
     with pytest.raises(ValueError, match=message):
         Cochleagram(**({"n_samples": 20_000, "sampling_rate_hz": 20_000} | arguments))
+
+
+# A sound and the batch that it is in
+
+
+def with_gradient(front_end, sounds):
+    sounds = sounds.clone().requires_grad_()
+    made = front_end(sounds)
+    (gradient,) = torch.autograd.grad(made.square().sum(), sounds)
+    return made.detach(), gradient
+
+
+def test_the_gradient_of_a_sound_does_not_depend_on_silence_beside_it():
+    """Where an amplitude is the smallest there is, the gradient is switched off, of that sound alone."""
+    front_end = Cochleagram(20_000, 20_000)
+    sound, other, silence = noise(20_000), noise(20_000, seed=1), torch.zeros(1, 20_000)
+    made, gradient = with_gradient(front_end, torch.cat([sound, other]))
+    beside_silence, its_gradient = with_gradient(front_end, torch.cat([sound, silence]))
+    assert torch.equal(beside_silence[0], made[0])
+    assert torch.equal(its_gradient[0], gradient[0])
+    alone, gradient_alone = with_gradient(front_end, sound)  # by other kernels
+    torch.testing.assert_close(alone[0], made[0], rtol=1e-4, atol=1e-6)
+    assert relative(gradient_alone[0], gradient[0]) < 1e-5
+
+
+def test_a_compressed_envelope_has_the_same_bits_wherever_it_lies():
+    """Also at the end of a tensor, whose last values fill no vector register."""
+    envelopes = torch.rand(40, 211 * 19, generator=torch.Generator().manual_seed(0)) - 0.1
+
+    def compressed(rows):
+        given = rows.clone().requires_grad_()
+        made = compress(given, 0.3, 1e-8, 5)
+        (gradient,) = torch.autograd.grad(made.sum(), given)
+        return made.detach(), gradient
+
+    whole, gradient = compressed(envelopes)
+    for row in range(len(envelopes)):
+        alone, its_gradient = compressed(envelopes[row : row + 1])
+        assert torch.equal(alone[0], whole[row])
+        assert torch.equal(its_gradient[0], gradient[row])

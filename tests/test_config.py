@@ -1,12 +1,14 @@
 """Whatever is wrong in a configuration is said before a job starts: the key, what was found, what would do."""
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
 import yaml
 from shown import practice
 
-from metamers import config, config_people, config_read, config_registry, names, tables
+from metamers import command_line, config, config_people, config_read, config_registry, names, tables
 from metamers.names import ConfigurationError
 
 
@@ -263,7 +265,16 @@ def change(path, value):
             ["rho"],
             r"acceptance\.measures\.0: 'rho' is not one of .* Wanted: spearman_rho, pearson_r or snr_db",
         ),
-        ("sed", 1, r"'sed' was unexpected"),
+        ("sed", 1, r"^configuration: unknown key 'sed'\. Did you mean 'seed'\? Valid: run, seed, mirror, "),
+        ("seed", 2**32, r"seed: 4294967296 is greater than .* Wanted: a whole number from 0 to 4294967295"),
+        (
+            "synthesis.published.vision.steps",
+            10**6 + 1,
+            r"vision\.steps: .* Wanted: steps at each step size, from 1 to 1000000",
+        ),
+        ("synthesis.seeds", 1001, r"synthesis\.seeds: 1001 is greater than .* from 1 to 1000"),
+        ("null.pairs", 10**7 + 1, r"null\.pairs: 10000001 is greater than .* from 1 to 10000000"),
+        ("comparison.permutations", 10**400, r"comparison\.permutations: 10+ is greater than .* from 100 to 1000000"),
     ],
 )
 def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message):
@@ -279,11 +290,14 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
         (change("efficientnet_lite0.stages", {"block_1": "blocks.0", "input": None}), r"efficientnet_lite0\.stages: the first must be 'input: null'"),
         (change("efficientnet_lite0.stages", {"input": None, "a b": "x", "a/b": "y"}), r"'a b' must name a file of its own; 'a_b' does not do"),
         (change("efficientnet_lite0.stages", {"input": None, "natural": "x"}), "means the natural stimulus"),
-        (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth"}), r"efficientnet_lite0\.weights: .* Wanted: .*sha256"),
+        (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth"}), r"efficientnet_lite0\.weights: 'url' without 'sha256'\. Wanted: sha256, the 64 hexadecimal digits"),
+        (change("efficientnet_lite0.weights", {"url": "https://x.org/w.pth", "sha": "0" * 8}), r"efficientnet_lite0\.weights: unknown key 'sha'\. Did you mean 'sha256'\? Valid: package, "),
+        (change("CLIP_resnet50.weights.besides", {"url": "https://x.org/w.pth"}), r"CLIP_resnet50\.weights\.besides: 'url' without 'sha256'"),
+        (change("spectemp.weights.train.from", {"url": "https://x.org/w.pth"}), r"spectemp\.weights\.train\.from: 'url' without 'sha256'"),
         (change("efficientnet_lite0.weights", {"url": "https://x.org/?a", "sha256": "0" * 8}), r"weights\.url: .* Wanted: address of a file"),
         (change("efficientnet_lite0.weights", {"path": "none.pth"}), r"efficientnet_lite0\.weights\.path: there is no file none\.pth"),
         (change("efficientnet_lite0.source", {"python": "none.py:f"}), r"efficientnet_lite0\.source\.python: there is no file none\.py"),
-        (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: 'mean' is a required property Wanted: of a vision model size, mean and std"),
+        (change("efficientnet_lite0.input", {"size": 224}), r"efficientnet_lite0\.input: 'mean' is a required property. Wanted: of a vision model size, mean and std"),
         (change("cochcnn9_standard.input", {"sampling_rate_hz": 20000}), r"cochcnn9_standard\.input: 'duration_s' is a required property"),
         (change("cochcnn9_standard.input.size", 224), r"cochcnn9_standard\.input: .* Wanted: of an audio model sampling_rate_hz and duration_s"),
         (change("cochcnn9_standard.input.sampling_rate_hz", 16000), r"cochleagram\.high_hz: 10000 Hz is more than half of sampling_rate_hz 16000; give at most 8000"),
@@ -318,6 +332,201 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
 def test_a_wrong_model_entry_is_named(settings, tmp_path, changed, message):
     with pytest.raises(ConfigurationError, match=message):
         config.resolve(with_registry(settings, tmp_path, "models", changed))
+
+
+@pytest.mark.parametrize(
+    ("which", "path", "near", "valid"),
+    [
+        ("models", "efficientnet_lite0.imput", "input", "modality, source, weights, input"),
+        ("models", "efficientnet_lite0.source.tim", "timm", "torchvision, timm"),
+        ("models", "cochcnn9_standard.input.cochleagram.filter", "filters", "rate, envelope_rate_hz"),
+        ("models", "cochcnn9_adversarial.weights.train.perturbation.stepsize", "step_size", "kind, norm"),
+        ("models", "hmax_standard.stages.s1.schedul", "schedule", "module, pass_through_relu"),
+        ("datasets", "spoken_words.speech.splits.tests", "test", "train, validation, test"),
+        ("datasets", "wsj_400.categories.archiv", "archive", "archive, classes"),
+        ("archives", "assets.sha", "sha256", "url, sha256, bytes"),
+        ("experiments", "experiments.visual-1.titel", "title", "title, modality"),
+        ("experiments", "judges.vison", "vision", "vision, audio"),
+        ("experiments", "brains.fmri.region", "regions", "file, participants, regions"),
+    ],
+)
+def test_an_unknown_key_of_a_registry_is_answered_with_the_nearest_and_the_list(
+    settings, tmp_path, which, path, near, valid
+):
+    def add(entries):
+        *folders, key = path.split(".")
+        for folder in folders:
+            if not isinstance(entries.setdefault(folder, {}), dict):
+                entries[folder] = {"module": entries[folder]}
+            entries = entries[folder]
+        entries[key] = {}
+
+    place, key = path.rsplit(".", 1)
+    message = rf"{which}\.yaml: {re.escape(place)}: unknown key '{key}'\. Did you mean '{near}'\? Valid: {valid}"
+    with pytest.raises(ConfigurationError, match=message):
+        config.resolve(with_registry(settings, tmp_path, which, add))
+
+
+def mappings(data, path=()):
+    """Every mapping in some settings, with the keys that lead to it."""
+    if isinstance(data, dict):
+        yield path, data
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        yield from mappings(value, (*path, key))
+
+
+def test_an_unknown_key_anywhere_in_a_configuration_is_answered_with_the_nearest_and_the_list(settings):
+    places = [path for path, mapping in mappings(settings) if mapping]
+    assert len(places) > 40
+    for path in places:
+        changed = copy.deepcopy(settings)
+        part = changed
+        for key in path:
+            part = part[key]
+        last = list(part)[-1]
+        part[f"{last}x"] = part[last]
+        where = "".join(f"{key}." for key in path).removesuffix(".")
+        with pytest.raises(ConfigurationError) as error:
+            config.resolve(changed)
+        said = str(error.value)
+        assert said.startswith(
+            f"configuration: {where}: unknown key '{last}x'" if where else "configuration: unknown key"
+        )
+        assert f"Did you mean '{last}'? Valid: " in said
+        assert said.count("\n") == 0
+
+
+def test_a_key_that_is_no_text_is_named(settings):
+    settings["synthesis"][True] = 1
+    with pytest.raises(
+        ConfigurationError, match="configuration: synthesis: the key True is not text; put it in quotes"
+    ):
+        config.resolve(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "first", "second"),
+    [
+        ("run: a\nseed: 1\nrun: b\n", "run", 1, 3),
+        ("synthesis:\n  seeds: 1\n  batch_size: 2\n  'seeds': 1\n", "seeds", 2, 4),
+        ("models: [{a: 1}, {b: 1, c: 2,\n b: 1}]\n", "b", 1, 2),
+        ("{a: 1, a: 2}\n", "a", 1, 1),
+        ('{"a": 1,\n"a": 1}', "a", 1, 2),
+    ],
+)
+def test_a_repeated_key_is_named_with_both_lines(tmp_path, text, key, first, second):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    message = rf"x\.yaml: the key '{key}' is in line {first} and again in line {second}; keep one of them"
+    for read in (config_read.read_yaml, lambda path: config_read.check_configuration_files([path])):
+        with pytest.raises(ConfigurationError, match=message):
+            read(path)
+
+
+def test_a_key_may_be_another_than_in_what_is_merged(tmp_path):
+    """``<<`` is what YAML has for that, also where a merged mapping merges another."""
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "base: &base {a: 1, b: 1}\nx: &x {<<: *base, a: 2}\ny: {z: &z {<<: *x, b: 3}}\nlast: {<<: *z, c: 4}\n"
+    )
+    found = config_read.read_yaml(path)
+    assert found["x"] == {"a": 2, "b": 1}
+    assert found["y"]["z"]["b"] == 3
+
+
+@pytest.mark.parametrize("which", ["models", "datasets", "archives", "experiments"])
+def test_a_repeated_key_in_a_registry_is_named(settings, tmp_path, which):
+    text = Path(settings["registry"][which]).read_text()
+    first = next(line for line in text.splitlines() if re.match(r"[A-Za-z0-9_.-]+:", line))
+    path = tmp_path / f"{which}.yaml"
+    path.write_text(f"{text}\n{first}\n")
+    settings["registry"][which] = str(path)
+    with pytest.raises(ConfigurationError, match=rf"{which}\.yaml: the key .* is in line \d+ and again in line \d+"):
+        config.resolve(settings)
+
+
+def test_the_workflow_s_own_files_have_no_key_twice(root):
+    files = [*root.glob("config/*.yaml"), *root.glob("workflow/**/*.yaml"), *root.glob("scripts/**/*.yaml")]
+    assert len(files) > 12
+    for path in files:
+        config_read.read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"x\.yaml: there is no such file that can be read \(No such file or directory\)$"),
+        (b"run: a\n\tseed: 1\n", r"x\.yaml: not valid YAML: line 2: .*; indent with spaces, not with tabs$"),
+        (b"\x80\x02}q\x00.", r"x\.yaml: not valid YAML: it is not text in UTF-8$"),
+        (b"\x7fELF\x02\x01\x01\x00", r"x\.yaml: not valid YAML: it is not text in UTF-8$"),
+        (b"", r"x\.yaml: found nothing; wanted keys with values, such as `run: mine`$"),
+        (b"[run, seed]", r"x\.yaml: found a list; wanted keys with values"),
+        (b"run: [", r"x\.yaml: not valid YAML: line 1: expected the node content, but found '<stream end>'$"),
+    ],
+)
+def test_a_configuration_file_that_cannot_be_used_is_named_in_one_line(tmp_path, content, message):
+    path = tmp_path / "x.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit, match=rf"^Error: .*{message}"):
+        command_line.check(["humans", "-n", "--configfile", str(path), "--cores", "2"])
+
+
+def test_a_folder_is_no_configuration_file(tmp_path):
+    with pytest.raises(SystemExit, match=r"there is no such file that can be read \(Is a directory\)"):
+        command_line.check([f"--configfile={tmp_path}"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("synthesis.seeds=2", r"a key inside another cannot be set here; .* give the file by --configfile$"),
+        ("a=[", r"unknown key 'a'\. Valid: run, seed, "),
+        ("sed=1", r"unknown key 'sed'\. Did you mean 'seed'\? Valid: run, "),
+        ("=1", "unknown key ''"),
+        ("run", "wanted KEY=VALUE$"),
+    ],
+)
+def test_an_entry_of_the_command_line_that_sets_no_key_is_named(entry, message):
+    with pytest.raises(SystemExit, match=rf"^Error: --config {re.escape(entry)}: {message}"):
+        command_line.check(["humans", "--config", "seed=1", entry, "-n"])
+
+
+def test_a_right_command_line_is_let_pass(root):
+    command_line.check(
+        ["humans", "-n", "--config", "human_data=participants", "mirror=a.b", "--configfile", "config/paper.yaml"]
+    )
+    command_line.check(["--cores", "2", "all"])
+
+
+def integers(schema, path=""):
+    """Every schema of whole numbers in a schema, with its place."""
+    if isinstance(schema, dict):
+        if "integer" in str(schema.get("type", "")):
+            yield path, schema
+        for key, value in schema.items():
+            yield from integers(value, f"{path}.{key}")
+    elif isinstance(schema, list):
+        for number, value in enumerate(schema):
+            yield from integers(value, f"{path}.{number}")
+
+
+def test_every_whole_number_has_bounds_that_its_description_names(root):
+    found = 0
+    for path in (root / "workflow" / "schemas").glob("*.schema.yaml"):
+        for place, schema in integers(config_read.read_yaml(path)):
+            assert {"minimum", "maximum"} <= schema.keys(), (path.name, place)
+            assert f"{schema['minimum']} to {schema['maximum']}" in schema["description"], (path.name, place)
+            found += 1
+    assert found > 60
+
+
+def test_the_whole_study_is_within_the_bounds(root):
+    study = config_read.over_default(config_read.read_yaml(root / "config" / "paper.yaml"))
+    study["null"]["pairs"] = 1_000_000  # more than the pairs of its 400 stimuli
+    config_read.validate(study, "config", "paper.yaml")
+    published = study["synthesis"]["published"]
+    assert all(one["steps"] * (one["halvings"] + 1) == 24_000 for one in published.values())
 
 
 def table(tmp_path, name, text):

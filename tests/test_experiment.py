@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from documentation import blocks
 from shown import ARGUMENTS, RULES, RUN, STAGES, WORDS, made_up_run
 from test_workflow import check_schema, snakemake
 
@@ -233,6 +234,43 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     made = [f"comparison/{name}" for name in ("anova", "people_vs_models", "leaderboard")]
     for path in ("experiment/" + modality, "humans/mine", *made):
         check_schema(results / f"{path}.nc", f"{path}.nc", yaml.safe_load(SCHEMAS.read_text()))
+
+
+def answers_of(design, name, order, knows):
+    """What the page writes of a participant who agrees, hears the tones and goes through the whole experiment."""
+    own = {"participant": name, "order": order, "design": design.attrs["design"]}
+    checked = [
+        {"step": f"headphones-{n}", "answer": "2", "target": "2"} for n in range(design.attrs["headphone_trials"])
+    ]
+    rows = [{"step": "consent", "answer": "yes"}, *checked]
+    for trial, number in enumerate(design["shown"].values[order]):
+        exhibit = design.isel(exhibit=int(number))
+        category = str(exhibit["category"].item())
+        answer = category if knows(exhibit) else WORDS[(WORDS.index(category) + 1) % len(WORDS)]
+        rows.append({"step": f"trial-{trial}", "exhibit": str(exhibit["exhibit"].item()), "answer": answer})
+    return [row | own for row in rows]
+
+
+def test_the_documented_participants_are_tested_in_a_run_without_a_contrast_that_applies(root, run):
+    """The example of docs/experiment.md as it stands, of sounds with the modality changed; no answers from a browser."""
+    folder, modality = run
+    examples = [text for _, text in blocks((root / "docs" / "experiment.md").read_text()) if "people:" in text]
+    (documented,) = examples
+    documented = documented.replace("vision", modality)
+    (folder / "documented.yaml").write_text(documented)
+    (folder / "no_contrast.yaml").write_text("comparison: {contrasts: []}")
+    answers = folder / yaml.safe_load(documented)["people"]["mine"]["answers"]
+    answers.mkdir(parents=True)
+    design = files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc")
+    for order in range(3):
+        rows = answers_of(design, f"p{order}", order, knowing(order))
+        (answers / f"p{order}.json").write_text(json.dumps(rows))
+    configured = ["--configfile", "shown.yaml", "no_contrast.yaml", "documented.yaml"]
+    said = snakemake(folder, "humans", *configured, "--allowed-rules", "humans", *RULES)
+    tested = files.load(folder / "results" / RUN / "comparison" / "anova.nc")
+    tests = ["mine: first", "mine: second", "mine: first, people", "mine: second, people"]
+    assert tested["test"].values.tolist() == tests, said
+    assert np.isfinite(tested["p_permutation"].sel(test=tests[2:], effect="stage")).all()
 
 
 def test_a_reload_goes_on_where_it_stopped(browser, run, server, served):

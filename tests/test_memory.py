@@ -220,6 +220,12 @@ def table_of_many_columns(path):
     path.write_bytes(b",".join(b"c%d" % number for number in range(5000)) + b"\n" + b"x\n" * 10**6)
 
 
+def yaml_of_a_gigabyte(path):
+    path.write_text("a: 1\n")
+    with path.open("rb+") as stream:
+        stream.truncate(10**9)
+
+
 CHECKPOINT = ("metamers.models:read_weights", "ValueError", ["b"])
 PICKLE = ("metamers.humans:read_pickled", "ValueError", [["answers"]])
 MATLAB = ("metamers.humans:read_participants", "ValueError", [["a"], 4])
@@ -228,7 +234,10 @@ IMAGE = ("metamers.images:read_image", "ValueError", [])
 SOUND = ("metamers.sounds:read_sound", "ValueError", [20_000])
 TABLE = ("metamers.tables:read_table", "ConfigurationError", [["file", "category"]])
 
+YAML = ("metamers.config_read:read_yaml", "ConfigurationError", [])
+
 HOSTILE = {
+    yaml_of_a_gigabyte: (YAML, "more than 4194304 letters"),
     zip_of_one_record_many_times: (CHECKPOINT, "more bytes than the file"),
     zip_of_a_tensor_that_is_not_there: (CHECKPOINT, "its storage 0 has 400 bytes, but 15000000000 bytes are declared"),
     legacy_of_a_tensor_that_is_not_there: (CHECKPOINT, "its storage 0 has 15000000000 bytes, more than"),

@@ -296,17 +296,21 @@ def test_the_same_configuration_gives_the_same_bits(finished, root, clone):
         assert files.load(clone / path).attrs["content_sha256"] == files.load(folder / path).attrs["content_sha256"]
 
 
-def test_results_do_not_depend_on_the_batch(finished, root, clone):
+@pytest.mark.parametrize(("batch_size", "seeds"), [(3, 2), (1, 1), (3, 1)])
+def test_results_do_not_depend_on_the_batch(finished, root, clone, batch_size, seeds):
+    """Of three stimuli in batches of two, each with two seeds; to the bit, also where a job makes one metamer alone."""
     folder, arguments = finished
     small(root, clone)
     settings = yaml.safe_load((clone / "small.yaml").read_text())
-    settings["synthesis"]["batch_size"] = 3
+    settings["synthesis"] |= {"batch_size": batch_size, "seeds": seeds}
     (clone / "small.yaml").write_text(yaml.safe_dump(settings))
-    snakemake(clone, "results/small/metamers/first/block/0000.nc", *arguments)
-    whole = files.load(clone / "results/small/metamers/first/block/0000.nc")["metamer"]
-    parts = [files.load(folder / f"results/small/metamers/first/block/{n:04d}.nc")["metamer"] for n in range(2)]
-    for part in parts:
-        np.testing.assert_allclose(whole.sel(stimulus=part["stimulus"]), part, atol=1e-3)
+    paths = [f"results/small/metamers/first/logits/{number:04d}.nc" for number in range(-(-3 // batch_size))]
+    snakemake(clone, *paths, *arguments)
+    found = xr.concat([files.load(clone / path) for path in paths], "stimulus")
+    made = [files.load(folder / f"results/small/metamers/first/logits/{number:04d}.nc") for number in range(2)]
+    wanted = xr.concat(made, "stimulus").isel(seed=slice(seeds))
+    assert found.sizes["stimulus"] == 3
+    xr.testing.assert_equal(found, wanted)
 
 
 def test_results_do_not_depend_on_how_many_stages_a_job_makes(finished, root, clone):
@@ -1097,6 +1101,40 @@ def test_a_place_that_cannot_take_results_is_said_before_a_job_starts(root, clon
     assert "Traceback" not in output
     assert "Job stats" not in output
     assert sorted(clone.glob("results*/**")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--configfile", "none.yaml"], "Error: none.yaml: there is no such file that can be read (No such file or directory)"),
+        (["--configfile", "config"], "Error: config: there is no such file that can be read (Is a directory)"),
+        (["--configfile", "binary.yaml"], "Error: binary.yaml: not valid YAML: it is not text in UTF-8"),
+        (["--configfile", "tabs.yaml"], "indent with spaces, not with tabs"),
+        (["--configfile", "twice.yaml"], "Error: twice.yaml: the key 'seed' is in line 1 and again in line 3"),
+        (["--config", "synthesis.seeds=2"], "Error: --config synthesis.seeds=2: a key inside another cannot be set here"),
+        (["--config", "a=["], "Error: --config a=[: unknown key 'a'. Valid: run, seed, "),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_cannot_be_read_is_said_in_one_sentence(clone, arguments, message):
+    (clone / "binary.yaml").write_bytes(bytes(range(256)))
+    (clone / "tabs.yaml").write_text("synthesis:\n\tseeds: 2\n")
+    (clone / "twice.yaml").write_text("seed: 1\nrun: mine\nseed: 2\n")
+    said = snakemake(clone, "-n", *arguments, fails=True).splitlines()
+    assert len(said) == 2, said
+    assert said[0].startswith("Using workflow specific profile")
+    assert message in said[1]
+
+
+def test_a_repeated_key_is_said_whoever_names_the_file(clone):
+    """Where no profile of the workflow has checked the command line, and in the file that a profile names."""
+    (clone / "twice.yaml").write_text("seed: 1\nrun: mine\nseed: 2\n")
+    (clone / "own").mkdir()
+    (clone / "own" / "config.yaml").write_text("configfile: [twice.yaml]\n")
+    for arguments in (["--configfile", "twice.yaml", "--workflow-profile", "none"], ["--profile", "own"]):
+        said = snakemake(clone, "-n", *arguments, fails=True)
+        assert "twice.yaml: the key 'seed' is in line 1 and again in line 3; keep one of them" in said
+        assert "Traceback" not in said
+        assert "metamers" not in said.split("keep one of them")[1]  # no frame of the library
 
 
 def test_a_mirror_that_lacks_a_file_is_said_by_the_job(clone, tmp_path):

@@ -350,20 +350,28 @@ def _tested(
 
 
 def _tests(comparison: str, tables: Mapping[tuple[str, str, Sequence[str]], pd.DataFrame]) -> xr.Dataset:
-    """(test, experiment, generation models) → results, as a Dataset; NaN for effects that a test does not have."""
+    """(test, experiment, generation models) → results, as a Dataset; NaN for effects that a test does not have.
+
+    No tables give a Dataset of no tests, with the same dimensions and types.
+    """
     tests = list(tables)
     values = {key: table.reindex(EFFECTS) for key, table in tables.items()}
+    shape = (len(tests), len(EFFECTS))
+    texts = {
+        "test": [test for test, _, _ in tests],
+        "comparison": [comparison] * len(tests),
+        "experiment": [experiment for _, experiment, _ in tests],
+        "generation_model": [", ".join(models) for _, _, models in tests],
+    }
     return xr.Dataset(
         {
-            name: (("test", "effect"), np.array([values[key][name] for key in tests], dtype=float))
+            name: (("test", "effect"), np.array([values[key][name] for key in tests], dtype=float).reshape(shape))
             for name in ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
         },
         coords={
-            "test": [test for test, _, _ in tests],
             "effect": list(EFFECTS),
-            "comparison": ("test", [comparison] * len(tests)),
-            "experiment": ("test", [experiment for _, experiment, _ in tests]),
-            "generation_model": ("test", [", ".join(models) for _, _, models in tests]),
+            # NumPy takes an empty list for numbers.
+            **{name: ("test", np.array(content, dtype=str)) for name, content in texts.items()},
         },
     )
 
@@ -503,9 +511,9 @@ def published_tests(
     ----------
     Feather et al. (2023), Methods, "Statistical tests"; matlab_statistics_functions in its repository.
     """
-    made = [human_against_model(experiments, permutations, seed)]
-    if comparisons:
-        made.append(between_models(experiments, comparisons, permutations, seed))
-    if stage_effects:
-        made.append(between_stages(experiments, stage_effects, permutations, seed))
+    made = [
+        human_against_model(experiments, permutations, seed),
+        between_models(experiments, comparisons, permutations, seed),
+        between_stages(experiments, stage_effects, permutations, seed),
+    ]
     return xr.concat(made, dim="test")

@@ -1,6 +1,7 @@
 """How many stimuli are optimized at once: what fits a GPU's free memory, or, on a CPU, its caches.
 
-A metamer does not depend on who else is in its batch, so this is a matter of time and memory alone.
+On a CPU a metamer does not depend on the other members of its batch, on its place in it, or on the size of the batch,
+as long as there are ``LEAST_ON_CPU`` (measured: docs/promises.md). So the size is a matter of time and memory.
 """
 
 import logging
@@ -16,9 +17,12 @@ logger = logging.getLogger("metamers")
 
 Result = TypeVar("Result")
 
-# On CPUs a stimulus takes the same time in any batch, as long as activations do not outgrow the last cache: measured on
-# EfficientNet-Lite and CochCNN9.
+# On CPUs a stimulus takes about as long in larger batches, as long as activations do not outgrow the last cache
+# (measured on EfficientNet-Lite and CochCNN9). In smaller ones fewer share the fixed cost of each step.
 ON_CPU = 4
+# CPU libraries compute one or two stimuli by other kernels than three or more. These differ in the last bit, and after
+# many steps the metamers differ.
+LEAST_ON_CPU = 3
 FREE_SHARE = 0.8  # of the free memory of a GPU, which other jobs and fragments need the rest of
 OVERHEAD = 1.5  # most memory of a step, of what is kept for its gradients: those, and what convolutions work in
 
@@ -64,8 +68,21 @@ def at_once(model: Model, stage: str, stimulus: torch.Tensor) -> int:
     return max(1, int(FREE_SHARE * free / (OVERHEAD * kept_for_gradients(model, stage, stimulus))))
 
 
-def in_batches(count: int, size: int, work: Callable[[slice], Result]) -> Iterator[Result]:
+def least_at_once(device: torch.device) -> int:
+    """How few metamers may be computed at once; on a GPU, where bits are not promised, one: memory may hold no more."""
+    return LEAST_ON_CPU if device.type == "cpu" else 1
+
+
+def filled_up(part: slice, least: int) -> list[int]:
+    """Places of the stimuli in a batch, all of them repeated where they are fewer than ``least``."""
+    places = list(range(part.start, part.stop))
+    return places * -(-least // len(places))
+
+
+def in_batches(count: int, size: int, work: Callable[[slice], Result], least: int = 1) -> Iterator[Result]:
     """Do ``work`` on slices of ``count`` things, ``size`` at a time, and half as many whenever memory does not suffice.
+
+    Fewer than ``least`` that would be left for the last slice join the one before.
 
     Raises
     ------
@@ -74,8 +91,9 @@ def in_batches(count: int, size: int, work: Callable[[slice], Result]) -> Iterat
     """
     start = 0
     while start < count:
+        stop = start + size if count - start - size >= least else count
         try:
-            result = work(slice(start, min(start + size, count)))
+            result = work(slice(start, stop))
         except torch.OutOfMemoryError:
             if size == 1:
                 raise
@@ -86,4 +104,4 @@ def in_batches(count: int, size: int, work: Callable[[slice], Result]) -> Iterat
             logger.warning("out of memory: going on with %d at once", size)
             continue
         yield result
-        start += size
+        start = stop

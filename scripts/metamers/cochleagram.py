@@ -28,6 +28,7 @@ BLOCK = 40  # points of the cochleagram that one product of matrices computes
 MOST_ALIGNED = 64  # lengths of envelopes are multiples of up to this number, so that all blocks have the same weights
 
 ENVELOPE_RATE_HZ = 200  # of the study's cochleagrams
+LANES = 64  # a multiple of the values that PyTorch computes at once
 TINY = 1e-8  # least amplitude of an envelope, so that silence has a gradient (0)
 
 
@@ -106,12 +107,23 @@ class _ClippedPower(torch.autograd.Function):
         raised = envelopes.clamp(min=0) + offset
         ctx.save_for_backward(raised)
         ctx.power, ctx.clip = power, clip
-        return raised**power
+        return _power(raised, power)
 
     @staticmethod
     def backward(ctx, gradient):
         (raised,) = ctx.saved_tensors
-        return gradient * (ctx.power * raised ** (ctx.power - 1)).clamp(max=ctx.clip), None, None, None
+        return gradient * (ctx.power * _power(raised, ctx.power - 1)).clamp(max=ctx.clip), None, None, None
+
+
+def _power(values: torch.Tensor, exponent: float) -> torch.Tensor:
+    """Values to a power, each with the same bits wherever it lies in the tensor.
+
+    PyTorch computes the last values of a tensor, those that fill no vector register, by another function, whose last
+    bit differs. So the tensor is filled up.
+    """
+    filled = values.new_ones(-(-values.numel() // LANES) * LANES)
+    filled[: values.numel()] = values.flatten()
+    return filled.pow_(exponent)[: values.numel()].view_as(values)
 
 
 class _FrontEnd(nn.Module, ABC):
@@ -307,8 +319,9 @@ class _LoweredEnvelopes(torch.autograd.Function):
         raised = torch.zeros_like(envelopes)
         for points, block, weights in _blocks(raised, gradient.contiguous(), sums, ctx.starts):
             points.addmm_(block, weights.T)
-        if envelopes.amin() <= TINY:
-            raised *= _fraction_above(bands.abs(), TINY)
+        silent = envelopes.amin((1, 2)) <= TINY  # stimulus by stimulus: none depends on who else is in the batch
+        if silent.any():
+            raised[silent] *= _fraction_above(bands[silent].abs(), TINY)
         return bands * raised.div_(envelopes), None, None, None
 
 

@@ -1,18 +1,42 @@
 """Configuration files: read, laid over the default, checked against their schemas."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
-from metamers.names import FILE_NAME, ConfigurationError
+from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 
 LARGEST = 1_000_000  # values of a configuration file
+LARGEST_FILE = 2**22  # letters of one; the registry of the published models has 2**16
+MOST_ERRORS = 5  # that are told at once
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "workflow" / "schemas"
+
+
+class _RepeatedKey(yaml.YAMLError):
+    """A mapping has a key twice."""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Reads plain data; a mapping with a repeated key is an error, where PyYAML would keep the last value."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        # Here, and not where values are made, because there merged mappings (<<) have been put among the keys.
+        mapping = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for node, _ in mapping.value:
+            key, line = (node.tag, str(node.value)), node.start_mark.line + 1
+            if key in lines:
+                raise _RepeatedKey(
+                    f"the key {node.value!r} is in line {lines[key]} and again in line {line}; keep one of them"
+                )
+            lines[key] = line
+        return mapping
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -21,19 +45,52 @@ def read_yaml(path: str | Path) -> Any:
     Raises
     ------
     ConfigurationError
-        When the file is missing or is not YAML.
+        When the file is missing, too long, is not YAML, or has a mapping with the same key twice: names the file and
+        the lines.
     """
     try:
         with Path(path).open(encoding="utf-8") as stream:
-            data = yaml.safe_load(stream)
+            text = stream.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
+            raise ConfigurationError(f"{path}: more than {LARGEST_FILE} letters; wanted a configuration")
+        data = yaml.load(text, Loader=_UniqueKeys)
     except OSError as error:
         raise ConfigurationError(f"{path}: there is no such file that can be read ({error.strerror})") from error
     except RecursionError as error:
         raise ConfigurationError(f"{path}: nested too deeply") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError of what is no text, or no date
+    except _RepeatedKey as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: it is not text in UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {_told(error)}") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError of what is no date
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
     _check_size(data, str(path))
     return data
+
+
+def _told(error: yaml.MarkedYAMLError) -> str:
+    """Where a text stops being YAML, and why, in one line."""
+    place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+    advice = "; indent with spaces, not with tabs" if "\\t" in (error.problem or "") else ""
+    return f"{place}{error.problem or error.context}{advice}"
+
+
+def check_configuration_files(paths: Iterable[str | Path]) -> None:
+    """Check that files of a configuration can be read and are mappings, each without a repeated key.
+
+    Snakemake reads them itself, and keeps the last value of a repeated key.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first file that cannot be used.
+    """
+    for path in paths:
+        if not isinstance(data := read_yaml(path), dict):
+            found = "nothing" if data is None else f"a {type(data).__name__}"
+            raise ConfigurationError(f"{path}: found {found}; wanted keys with values, such as `run: mine`")
 
 
 def _check_size(data: Any, source: str) -> None:
@@ -87,6 +144,11 @@ def located(path: str) -> str:
     return str(own) if own.exists() and not Path(path).exists() else path
 
 
+def configuration_keys() -> list[str]:
+    """The keys of a configuration's top level."""
+    return _valid_keys(read_yaml(SCHEMAS / "config.schema.yaml"))
+
+
 def validate(data: Any, schema: str, source: str) -> None:
     """Check data against ``workflow/schemas/<schema>.schema.yaml``.
 
@@ -95,17 +157,68 @@ def validate(data: Any, schema: str, source: str) -> None:
     ConfigurationError
         Naming ``source``, the key, what was found, and what the schema asks for.
     """
+    _check_keys(data, source)
     _check_finite(data, source)
     validator = jsonschema.Draft202012Validator(read_yaml(SCHEMAS / f"{schema}.schema.yaml"))
-    errors = sorted(validator.iter_errors(data), key=lambda e: (len(e.absolute_path), str(list(e.absolute_path))))
-    if errors:
-        lines = []
-        for error in errors[:5]:
-            best = jsonschema.exceptions.best_match([error])
-            key = ".".join(str(part) for part in best.absolute_path) or "(top level)"
-            wanted = best.schema.get("description") if isinstance(best.schema, dict) else None
-            lines.append(f"{source}: {key}: {best.message}" + (f" Wanted: {wanted}" if wanted else ""))
-        raise ConfigurationError("\n".join(lines))
+    causes = [cause for error in validator.iter_errors(data) for cause in _causes(error)]
+    telling: dict[tuple, int] = {}
+    for cause in causes:
+        place = tuple(cause.absolute_path)
+        telling[place] = min(_consequence(cause), telling.get(place, _consequence(cause)))
+    causes = [cause for cause in causes if _consequence(cause) == telling[tuple(cause.absolute_path)]]
+    causes.sort(key=lambda cause: (len(cause.absolute_path), str(list(cause.absolute_path))))
+    if causes:
+        raise ConfigurationError("\n".join(_explained(cause, source) for cause in causes[:MOST_ERRORS]))
+
+
+def _causes(error: jsonschema.ValidationError) -> list[jsonschema.ValidationError]:
+    """What is wrong, where a value fits none of several alternatives: the errors of the only one of its type."""
+    if not error.context:
+        return [error]
+    alternatives: dict[Any, list[jsonschema.ValidationError]] = {}
+    for inner in error.context:
+        alternatives.setdefault(inner.relative_schema_path[0], []).append(inner)
+    meant = [
+        errors
+        for errors in alternatives.values()
+        if not any(one.validator in ("type", "const") and not one.relative_path for one in errors)
+    ]
+    if len(meant) != 1:
+        return [jsonschema.exceptions.best_match([error])]
+    return [cause for inner in meant[0] for cause in _causes(inner)]
+
+
+def _consequence(error: jsonschema.ValidationError) -> int:
+    """Rank of an error among those of one mapping: an unknown key, or one without its pair, causes the others."""
+    return {"additionalProperties": 0, "dependentRequired": 1}.get(error.validator, 2)
+
+
+def _explained(error: jsonschema.ValidationError, source: str) -> str:
+    """An error in one sentence: the key, what was found, and what the schema asks for."""
+    place = ".".join(map(str, error.absolute_path))
+    where = f"{source}: {place}" if place else source
+    if error.validator == "additionalProperties":
+        valid = _valid_keys(error.schema)
+        unknown = next(key for key in error.instance if key not in valid)
+        return str(unknown_name("key", unknown, valid, where))
+    if error.validator == "dependentRequired":
+        given, missing = next(
+            (given, key)
+            for given, keys in error.validator_value.items()
+            for key in keys
+            if given in error.instance and key not in error.instance
+        )
+        wanted = error.schema["properties"][missing]["description"]
+        return f"{where}: {given!r} without {missing!r}. Wanted: {missing}, {wanted}"
+    wanted = error.schema.get("description") if isinstance(error.schema, dict) else None
+    return f"{source}: {place or '(top level)'}: {error.message}" + (f". Wanted: {wanted}" if wanted else "")
+
+
+def _valid_keys(schema: Mapping[str, Any]) -> list[str]:
+    """The keys that a mapping may have by its schema, those of patterns like ``^(vision|audio)$`` included."""
+    patterns = (re.fullmatch(r"\^\(([\w|]+)\)\$", pattern) for pattern in schema.get("patternProperties", {}))
+    named = [name for pattern in patterns if pattern for name in pattern[1].split("|")]
+    return [*schema.get("properties", {}), *named]
 
 
 def _check_finite(data: Any, source: str) -> None:
@@ -127,7 +240,6 @@ def _check_keys(data: Any, source: str) -> None:
 def read_registry(path: str | Path, schema: str) -> dict[str, dict]:
     """Read and check a registry: a mapping from names, which become file names, to entries."""
     entries = read_yaml(path) or {}
-    _check_keys(entries, str(path))
     validate(entries, schema, str(path))
     for name in entries:
         if not FILE_NAME.fullmatch(name):
