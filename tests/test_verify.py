@@ -12,9 +12,11 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+import test_hdf5
 import xarray as xr
 
 from metamers import files, manifest
+from metamers import verify as verification
 from metamers.hashes import sha256_of
 from metamers.verify import Problem, counted, rebuild, repair, verify
 
@@ -569,6 +571,29 @@ def test_a_file_that_ends_its_reader_s_process_is_named_with_the_others(run, mon
     monkeypatch.setattr(files, "content_sha256", die)
     rot(run / "exported" / "0.png", b"damaged")
     assert found(run) == {"exported/0.png": "damaged", "second.nc": "damaged"}
+
+
+@pytest.mark.parametrize("make", test_hdf5.HOSTILE, ids=lambda make: make.__name__)
+def test_a_hostile_netcdf_file_with_a_manifest_that_fits_is_named_with_the_others(run, make):
+    (run / "hostile").mkdir()
+    path = test_hdf5.made(make, run / "hostile").rename(run / "first.nc")
+    manifest.record(path)
+    rot(run / "exported" / "0.png", b"damaged")
+    problems = {problem.path: problem for problem in verify(run)}
+    assert problems[str(path)].kind == "damaged"
+    assert "cannot be read as NetCDF" in problems[str(path)].reason
+    assert problems[str(run / "exported" / "0.png")].kind == "damaged"
+
+
+def test_a_reader_that_never_ends_is_ended(run, monkeypatch):
+    read = files.content_sha256
+    monkeypatch.setattr(verification, "PATIENCE_S", 1)
+    monkeypatch.setattr(
+        files, "content_sha256", lambda data: time.sleep(60) if "second" in data.encoding["source"] else read(data)
+    )
+    (problem,) = verify(run)
+    assert (problem.path, problem.kind) == (str(run / "second.nc"), "damaged")
+    assert "did not end within" in problem.reason
 
 
 @pytest.mark.parametrize("inputs", ["[]", "3", '{"table.csv": 3}', "{", '{"/dev/zero": "0"}'])

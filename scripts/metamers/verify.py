@@ -22,22 +22,21 @@ import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
 
-import xarray as xr
-
 from metamers import files, manifest
 from metamers.hashes import combined_sha256, sha256_of
+from metamers.isolated import PATIENCE_S, call_isolated
 from metamers.logs import read_written
 
 logger = logging.getLogger("metamers")
 
 PROGRESS_S = 5.0
+SLOWEST_BYTES_S = 10**7  # at which a file of a run is read and hashed, on a slow disk
 REPAIRED = ("damaged", "stale", "foreign")  # what `repair` deletes
 NOTED = ("unrecorded", "missing", "linked", "unconfirmed")
 MARK = ".snakemake_timestamp"  # which Snakemake leaves in a folder that a rule makes
@@ -179,6 +178,8 @@ def tree_of(run: Path, recorded: Mapping[str, str]) -> Tree:
 def read_own(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
     """What a NetCDF file of a run says of itself: the only place where verification opens one.
 
+    To be called in a process of its own: a file that was made to do harm can end its reader, or keep it busy for ever.
+
     Returns
     -------
     inputs : dict
@@ -193,7 +194,7 @@ def read_own(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
     Exception
         Of nearly any kind, when it is damaged in a way that its reader does not expect.
     """
-    with xr.open_dataset(path, engine="netcdf4") as dataset:
+    with files.open_dataset(path) as dataset:
         if absent := [name for name in OUR_ATTRIBUTES if name not in dataset.attrs]:
             raise NotAsWrittenError(f"it has no attribute {', '.join(absent)}")
         inputs = json.loads(dataset.attrs["inputs"])
@@ -227,7 +228,8 @@ def examine(place: Place) -> Examined:
 def _own_inputs(place: Place) -> tuple[dict[str, str], str | None]:
     """The inputs that a NetCDF file names, path → SHA-256; and why it cannot be what was written, None where it can."""
     try:
-        inputs, said = read_own(place.path)
+        patience_s = PATIENCE_S + os.path.getsize(place.path) / SLOWEST_BYTES_S
+        inputs, said = call_isolated(read_own, place.path, timeout_s=patience_s)
     except NotAsWrittenError as error:
         return {}, str(error)
     except Exception as error:  # damaged files make their readers raise nearly anything
@@ -240,24 +242,10 @@ def _own_inputs(place: Place) -> tuple[dict[str, str], str | None]:
 
 
 def _examined(places: list[Place], workers: int) -> dict[str, Examined]:
-    """Path → what each file is, by processes; a file on which its process dies has that as its problem."""
-    found: dict[str, Examined] = {}
-    try:
-        with _pool(workers) as pool:
-            answers = pool.map(examine, places, chunksize=8)
-            for place, one in zip(places, _progress(answers, len(places)), strict=True):
-                found[place.path] = one
-    except BrokenProcessPool:
-        logger.warning("a process died while it read a file; the rest are read one by one")
-        pool = _pool(1)
-        for place in (place for place in places if place.path not in found):
-            try:
-                found[place.path] = pool.submit(examine, place).result()
-            except BrokenProcessPool:
-                found[place.path] = Examined("", problem="the process that read it died", as_recorded=True)
-                pool = _pool(1)
-        pool.shutdown()
-    return found
+    """Path → what each file is, by so many processes."""
+    with _pool(workers) as pool:
+        answers = pool.map(examine, places, chunksize=8)
+        return {place.path: one for place, one in zip(places, _progress(answers, len(places)), strict=True)}
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
