@@ -28,8 +28,9 @@ from test_excerpts import encodings, study_pickle
 from test_excerpts import read as read_excerpts
 from test_humans import JUDGED, LAYERS, judgement, matlab_file, write_pickle
 from test_paper_brain import write_voxels
+from test_people import CATEGORIES, rows_of, small_design, write
 
-from metamers import archives, config, config_read, excerpts, files, humans, manifest, paper_brain, tables
+from metamers import archives, config, config_read, excerpts, files, humans, manifest, paper_brain, people, tables
 from metamers.images import read_image
 from metamers.models import read_weights
 from metamers.progress import Progress
@@ -91,6 +92,25 @@ def table(path):
     return path
 
 
+def answers(path):
+    design = small_design()
+    return write(path, rows_of(design, "p0", 0, trials=3))
+
+
+def read_one_s_answers(path):
+    return people.read_answers([path], small_design(), CATEGORIES)
+
+
+def configuration(path):
+    path.write_text((ROOT / "config" / "config.yaml").read_text())
+    return path
+
+
+def resolve_configuration(path):
+    config_read.check_configuration_files([path])
+    return config.resolve(config_read.over_default(config_read.read_yaml(path)))
+
+
 def take(path):
     target = path.with_suffix(".out")
     try:
@@ -141,6 +161,9 @@ READERS = {
     "tar": (lambda p: pack(p / "x.tar", member("x/a.pt", b"1" * 900)), take, OSError),
     "tar.gz": (lambda p: pack(p / "x.tar", member("x/a.pt", b"1" * 900), mode="w:gz"), take, OSError),
     "registry": (lambda p: registry(p / "x.yaml"), lambda p: config_read.read_registry(p, "datasets"), ValueError),
+    "configuration": (lambda p: configuration(p / "x.yaml"), resolve_configuration, ValueError),
+    "answers, JSON": (lambda p: answers(p / "x.json"), read_one_s_answers, ValueError),
+    "answers, CSV": (lambda p: answers(p / "x.csv"), read_one_s_answers, ValueError),
     "png": (lambda p: picture(p / "x.png"), read_image, ValueError),
     "jpeg": (lambda p: picture(p / "x.jpg"), read_image, ValueError),
     "tiff": (lambda p: picture(p / "x.tiff", compression="tiff_lzw"), read_image, ValueError),

@@ -27,11 +27,15 @@ CATEGORIES = {"a", "b"}
 PRACTICE = practice(2, feedback=1, metamers=1)
 
 
-@pytest.fixture(scope="module")
-def design():
+def small_design():
     metamers = dict.fromkeys(MAIN, CONDITIONS)
     made = experiment_design(NATURAL_STIMULI, metamers, list(CONDITIONS), PRACTICE, ["a", "b"], 8, 0)
     return made.assign_attrs(design="d0", headphone_trials=1)
+
+
+@pytest.fixture(scope="module")
+def design():
+    return small_design()
 
 
 @pytest.fixture(scope="module")
