@@ -218,8 +218,8 @@ def read_checkpoint(path: str | Path) -> Any:
 
 def _read_zip(path: Path) -> Any:
     """What ``torch.save`` or ``torch.jit.save`` wrote as a zip archive; of the latter, code is not looked at."""
-    with zipfile.ZipFile(path) as archive:
-        records = _records(path, archive)
+    archive = zipfile.ZipFile(path)  # open as long as a tensor may be read from it
+    records = _records(path, archive)
     pickled = next((name for name in records if name.partition("/")[2] == "data.pkl"), None)
     if pickled is None:
         raise ValueError("a zip archive without data.pkl, which PyTorch's have")
@@ -229,7 +229,7 @@ def _read_zip(path: Path) -> Any:
 
     def read(name: str) -> bytearray:
         content = bytearray(records[name].file_size)
-        with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
+        with archive.open(name) as stream:
             if stream.readinto(content) < len(content) or stream.read(1):
                 raise ValueError(f"{path}: {name} is cut off")
         return content
@@ -244,7 +244,7 @@ def _read_zip(path: Path) -> Any:
     order = f"{root}byteorder"
     if order in records and read(order) != b"little":
         raise ValueError("its numbers are not in little-endian byte order; save it again on another machine")
-    with zipfile.ZipFile(path) as archive, archive.open(pickled) as stream:
+    with archive.open(pickled) as stream:
         found = _Unpickler(stream, contents).load()
     return _state_dict(found) if f"{root}constants.pkl" in records else found
 
