@@ -2,12 +2,11 @@
 
 from metamers import files
 from metamers.brain import read_responses, regression
-from metamers.hdf5 import FOREIGN_BYTES
 from metamers.logs import log_to
 
 logger = log_to(snakemake.log[0])
 name, params = snakemake.wildcards.analysed_model, snakemake.params
-responses = files.load(snakemake.input.responses, FOREIGN_BYTES)
+responses = files.load_foreign(snakemake.input.responses)
 simulated = responses.attrs.get("simulated", "")
 found = regression(files.load(snakemake.input.activations), read_responses(responses), params.splits, params.run_seed)
 for stage, explained in found["voxels_r2"].mean("participant").to_series().items():

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from metamers import files
 from metamers.brain import check_responses, read_responses
-from metamers.hdf5 import FOREIGN_BYTES
 from metamers.logs import log_to
 from metamers.similarity import of_participants, similarity
 
@@ -13,7 +12,7 @@ models = {Path(path).stem: files.load(path) for path in snakemake.input.models}
 stimuli = next(iter(models.values()))["stimulus"].values
 people, simulated = None, ""
 if snakemake.input.responses:
-    responses = files.load(snakemake.input.responses[0], FOREIGN_BYTES)
+    responses = files.load_foreign(snakemake.input.responses[0])
     simulated = responses.attrs.get("simulated", "")
     measured = read_responses(responses)
     check_responses(measured, stimuli)

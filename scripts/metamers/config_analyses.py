@@ -90,11 +90,11 @@ def _brain(
         responses = located(given["responses"])
         if not Path(responses).is_file():
             raise ConfigurationError(f"{key}.responses: there is no file {responses}; wanted NetCDF, or null")
-        from metamers.hdf5 import FOREIGN_BYTES, check_structure  # here, since other runs need no HDF5 to be planned
+        from metamers.files import check_foreign  # here, since other runs need no NetCDF to be planned
 
         try:
-            check_structure(responses, FOREIGN_BYTES)
-        except (OSError, ValueError) as error:
+            check_foreign(responses)
+        except Exception as error:  # damaged files make their readers raise nearly anything
             raise ConfigurationError(f"{key}.responses: {responses} cannot be read as NetCDF: {error}") from None
         return {"models": chosen, "dataset": dataset, "responses": responses, "simulated": None}
     simulated = dict(given["simulated"])

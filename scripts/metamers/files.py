@@ -21,7 +21,8 @@ import yaml
 
 from metamers import manifest
 from metamers.hashes import sha256_of
-from metamers.hdf5 import check_structure
+from metamers.hdf5 import FOREIGN_BYTES, check_structure
+from metamers.isolated import call_isolated
 from metamers.logs import spent
 
 STUDY = (
@@ -241,7 +242,26 @@ def save(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None:
     dataset = _described(dataset)
     dataset.attrs |= _provenance(path, **provenance) | {"content_sha256": content_sha256(dataset)}
     encoding = _compressed(dataset)
-    replace_whole(path, lambda partial: dataset.to_netcdf(partial, engine="netcdf4", encoding=encoding))
+
+    def write_netcdf(partial: Path) -> None:
+        dataset.to_netcdf(partial, engine="netcdf4", encoding=encoding)
+        _check_readable(path, partial)
+
+    replace_whole(path, write_netcdf)
+
+
+def _check_readable(path: str | Path, written: Path) -> None:
+    """Make sure that a file that has been written will not be refused when it is read.
+
+    Raises
+    ------
+    ValueError
+        When it would be.
+    """
+    try:
+        check_structure(written)
+    except ValueError as error:
+        raise ValueError(f"{path} could not be read again: {error}") from error
 
 
 @contextmanager
@@ -291,6 +311,7 @@ def growing(path: str | Path, dimension: str, **provenance: Any) -> Iterator[Cal
                     attributes = _provenance(path, **provenance) | {"content_sha256": content_sha256(whole)}
                 with netCDF4.Dataset(grown, "a") as file:
                     file.setncatts(attributes)
+            _check_readable(path, grown)
             replace_whole(path, grown.replace)
     finally:
         _remove(grown)
@@ -301,7 +322,7 @@ def _explained_reading(path: str | Path) -> Iterator[None]:
     """Say of an error in opening or reading what may be wrong."""
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # damaged files make their readers raise nearly anything
         if not os.path.exists(path):  # Path.exists() raises where a disk of the network is lost
             raise OSError(
                 f"{path} is not there. Was it deleted, or its disk unmounted, while the run went on? Run again."
@@ -329,15 +350,8 @@ def open_dataset(path: str | Path) -> Iterator[xr.Dataset]:
 
 
 @spent("loading")
-def load(path: str | Path, most_bytes: int | None = None) -> xr.Dataset:
-    """Read a whole NetCDF file into memory and close it. Its structure is checked first.
-
-    Parameters
-    ----------
-    path
-        The file.
-    most_bytes
-        That its variables may have in memory; see ``metamers.hdf5.check_structure``.
+def load(path: str | Path) -> xr.Dataset:
+    """Read a whole NetCDF file of a run into memory and close it. Its structure is checked first.
 
     Raises
     ------
@@ -345,5 +359,39 @@ def load(path: str | Path, most_bytes: int | None = None) -> xr.Dataset:
         As ``open_dataset``.
     """
     with _explained_reading(path):
-        check_structure(path, most_bytes)
-        return xr.load_dataset(path, engine="netcdf4", decode_times=False)
+        check_structure(path)
+        return _load(path)
+
+
+@spent("loading")
+def load_foreign(path: str | Path) -> xr.Dataset:
+    """Read a whole NetCDF file from outside as ``load`` does, after a process of its own has read all of it.
+
+    Raises
+    ------
+    OSError
+        As ``open_dataset``, or when the file takes more than ``metamers.hdf5.FOREIGN_BYTES`` of memory.
+    """
+    with _explained_reading(path):
+        check_foreign(path)
+        return _load(path)
+
+
+def check_foreign(path: str | Path) -> None:
+    """Make sure that a NetCDF file from outside can be read: its structure, and by reading it in another process.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``metamers.hdf5.check_structure``, and when the process that reads it crashes.
+    """
+    check_structure(path, FOREIGN_BYTES)
+    call_isolated(_read_once, path, more_bytes=4 * FOREIGN_BYTES)
+
+
+def _read_once(path: str | Path) -> None:
+    _load(path)
+
+
+def _load(path: str | Path) -> xr.Dataset:
+    return xr.load_dataset(path, engine="netcdf4", decode_times=False)

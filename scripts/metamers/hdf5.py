@@ -1,144 +1,174 @@
 """The structure of NetCDF-4 files, which are HDF5 files, checked before a reader of NetCDF opens one.
 
-HDF5 lets a file refer to other files, ask for any amount of memory, and contain itself. Readers of NetCDF follow all of
-that. The files of this workflow need none of it: they have variables of numbers and texts in the root group, stored in
-the file itself.
+HDF5 lets a file refer to other files, ask for any amount of memory, and contain itself. NetCDF-4 adds attributes for
+its dimensions, which its C library uses without a check: a wrong one corrupts memory. The files of this workflow need
+little of HDF5: variables of numbers and texts in the root group, stored in the file itself, with dimensions that fit
+them. Everything else is refused.
 """
 
 import math
-import mmap
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5o, h5s, h5t, h5z
+from h5py import h5a, h5d, h5g, h5o, h5r, h5s, h5t, h5z
 
 from metamers.isolated import call_isolated
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-FREE_BYTES = 2**28  # that any file may declare
-LARGEST_RATIO = 100  # of what a larger file may declare, to its size
-FOREIGN_BYTES = (
-    2**30
-)  # that a file from outside may declare: responses of ten people, 100,000 voxels each, to 165 sounds
-LARGEST_CHUNK = 2**28  # bytes that are unpacked at once
-LARGEST_TEXTS = 2**26  # bytes of all texts in attributes
-TEXT_BYTES, LETTER_BYTES = 64, 4  # that a text of Python takes in memory, and each of its letters at most
-DECODED_BYTES = 8  # that each value takes that xarray makes a floating-point number, for one of these attributes
-DECODED = (b"scale_factor", b"add_offset", b"_FillValue", b"missing_value")
-MOST_AT_ONCE = 2**16  # texts that are read at once
-MOST_VARIABLES, MOST_ATTRIBUTES = 10_000, 1000
+FREE_BYTES = 2**28  # memory that the variables of any file may take
+MAX_RATIO = 100  # maximum ratio of the memory that the variables of a larger file take to the size of the file
+FOREIGN_BYTES = 2**30  # maximum for a file from outside: half a million voxels, 165 stimuli, three repetitions
+MAX_CHUNK_BYTES = 2**28  # unpacked at once
+MAX_ATTRIBUTE_BYTES = 2**26  # of all texts in attributes
 HEAP = re.compile(b"GCOL\\x01\\x00\\x00\\x00")  # first bytes of a heap, in which texts are
 HEAP_HEADER, HEAP_OBJECT = struct.Struct("<8xQ"), struct.Struct("<HHIQ")
+BLOCK_BYTES = 2**24  # of the file that are searched for heaps at once
 SIZES = {0: 13, 1: 13, 2: 9, 3: 9}  # version of a file → where it says how many bytes an address and a length have
-MOST_TEXTS = 64  # in an attribute: each can take as much memory as the file has bytes
+MAX_ATTRIBUTE_TEXTS = 64  # in an attribute of a large file: each can take as much memory as the file has bytes
+TEXT_BYTES, LETTER_BYTES = 64, 4  # memory of a Python text, and of each of its letters at most
+DECODED_BYTES = 8  # memory of each value that xarray makes a floating-point number because of one of these attributes
+DECODED = (b"scale_factor", b"add_offset", b"_FillValue", b"missing_value")
+MAX_TEXTS_AT_ONCE = 2**16  # read at once
+MAX_VARIABLES, MAX_ATTRIBUTES = 10_000, 1000
+MAX_NAME_BYTES = 256  # NC_MAX_NAME of the NetCDF library
 
 LAYOUTS = (h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED)
 FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_NBIT, h5z.FILTER_SCALEOFFSET)
-# How NetCDF-4 stores, in attributes, which dimensions a variable has.
-DIMENSIONS = (b"DIMENSION_LIST", b"REFERENCE_LIST")
+NUMBERS = [
+    *(getattr(h5t, f"STD_{sign}{bits}{order}") for sign in "IU" for bits in (8, 16, 32, 64) for order in ("LE", "BE")),
+    *(getattr(h5t, f"IEEE_F{bits}{order}") for bits in (32, 64) for order in ("LE", "BE")),
+]
 
 
-def check_structure(path: str | Path, most_bytes: int | None = None) -> None:
+def check_structure(path: str | Path, max_bytes: int | None = None) -> None:
     """Make sure that reading a file as NetCDF-4 touches no other file, ends, and takes a plausible amount of memory.
 
     Parameters
     ----------
     path
         The file.
-    most_bytes
-        That its variables may have in memory; without a number only ``FREE_BYTES``, or ``LARGEST_RATIO`` times the size
-        of the file if that is more.
+    max_bytes
+        Maximum memory of its variables. Without a number, ``FREE_BYTES``, or ``MAX_RATIO`` times the size of the file
+        if that is more.
 
     Raises
     ------
     ValueError
         When the file is not HDF5, or has anything but variables of numbers and texts in its root group: groups, links,
-        types of its own, storage in other files, or more values than a file of its size can have. The message does not
-        name the file.
+        types of its own, storage in other files, dimensions that do not fit, or more values than a file of its size can
+        have. The message does not name the file.
     OSError
-        When the file is missing, cannot be read, or is damaged. HDF5 reads it in a process of its own, as a damaged
-        file can make it take any amount of memory, search without end, or end its process.
+        When the file is missing, cannot be read, or is damaged. HDF5 reads it in a process of its own, because a
+        damaged file can make HDF5 take any amount of memory, loop forever, or crash.
     """
-    call_isolated(_check, path, most_bytes)
+    call_isolated(_check, path, max_bytes)
 
 
-def _check(path: str | Path, most_bytes: int | None) -> None:
+def _check(path: str | Path, max_bytes: int | None) -> None:
     size = os.path.getsize(path)
     with open(path, "rb") as stream:
         if stream.read(len(SIGNATURE)) != SIGNATURE:
             raise ValueError("it is not NetCDF-4: it does not begin as HDF5 does")
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            _check_heaps(content)
-    most = max(FREE_BYTES, LARGEST_RATIO * size)
-    budget = Budget(most if most_bytes is None else min(most, most_bytes))
+        _check_heaps(stream, size)
+    most = max(FREE_BYTES, MAX_RATIO * size)
+    budget = Budget(most if max_bytes is None else min(most, max_bytes), size)
     try:
         with h5py.File(path, "r", locking=False) as file:
-            _check_attributes(file.id, "the file", budget, size)
-            for name in _variables(file.id):
-                variable = h5d.open(file.id, name)
-                try:
-                    _check_variable(variable, _shown(name), budget, size)
-                finally:
-                    variable.close()
-    except (KeyError, RuntimeError, TypeError, UnicodeError, OverflowError, MemoryError) as error:
+            _check_attributes(file.id, "the file", budget)
+            names = _variable_names(file.id)
+            variables = {name: h5d.open(file.id, name) for name in names}
+            for name, variable in variables.items():
+                _check_variable(variable, _shown(name), budget)
+            _check_dimensions(file.id, variables)
+    except (KeyError, RuntimeError, TypeError, UnicodeError, OverflowError, AttributeError) as error:
         raise OSError(f"its structure is damaged ({error})") from error
 
 
-def _check_heaps(content: mmap.mmap) -> None:
-    """Make sure that every heap of texts ends: in one with an object of no size, HDF5 searches without end.
+def _check_heaps(stream: BinaryIO, size: int) -> None:
+    """Make sure that every heap of texts ends: HDF5 loops forever in a heap that contains an object of size 0.
 
     The format is that of the HDF5 File Format Specification, III.E "Disk Format: Level 1E - Global Heap".
     """
-    place = SIZES.get(content[8] if len(content) > 8 else -1)
-    if place is None or content[place : place + 2] != b"\x08\x08":
-        raise OSError("its structure is damaged (the first bytes are those of no version of HDF5 that is read)")
-    left = len(content) // HEAP_OBJECT.size  # objects that all heaps can have together
-    for found in HEAP.finditer(content):
-        first = found.start()
-        (length,) = HEAP_HEADER.unpack_from(content, first) if first + HEAP_HEADER.size <= len(content) else (0,)
-        at, end = first + HEAP_HEADER.size, first + length
-        while at + HEAP_OBJECT.size <= min(end, len(content)):
-            index, _, _, size = HEAP_OBJECT.unpack_from(content, at)
-            step = HEAP_OBJECT.size + size + -size % 8 if index else size
-            left -= 1
-            if step < HEAP_OBJECT.size or left < 0:
-                break
-            at += step
-        if not end - HEAP_OBJECT.size < at <= end <= len(content):
-            raise OSError(f"its structure is damaged (the texts at byte {first})")
+
+    def at(place: int, length: int) -> bytes:
+        return os.pread(stream.fileno(), length, place)
+
+    version = at(len(SIGNATURE), 1)
+    place = SIZES.get(version[0] if version else -1)
+    if place is None or at(place, 2) != b"\x08\x08":
+        raise OSError("its structure is damaged: the version of its superblock is not supported")
+    left = size // HEAP_OBJECT.size  # objects that all heaps can have together
+    for begin in range(0, size, BLOCK_BYTES):
+        for found in HEAP.finditer(at(begin, BLOCK_BYTES + len(SIGNATURE) - 1)):
+            first = begin + found.start()
+            header = at(first, HEAP_HEADER.size)
+            end = first + (HEAP_HEADER.unpack(header)[0] if len(header) == HEAP_HEADER.size else 0)
+            here = first + HEAP_HEADER.size
+            while here + HEAP_OBJECT.size <= min(end, size):
+                index, _, _, length = HEAP_OBJECT.unpack(at(here, HEAP_OBJECT.size))
+                step = HEAP_OBJECT.size + length + -length % 8 if index else length
+                left -= 1
+                if step < HEAP_OBJECT.size or left < 0:
+                    break
+                here += step
+            if not end - HEAP_OBJECT.size < here <= end <= size:
+                raise OSError(f"its structure is damaged: the texts at byte {first}")
 
 
 class Budget:
-    """How many bytes of memory a file may still declare."""
+    """How much memory the variables and attributes of a file may still take.
 
-    def __init__(self, most: int):
-        self.most, self.taken, self.texts = most, 0, 0
+    Attributes
+    ----------
+    file_size
+        Size of the file in bytes.
+    """
+
+    def __init__(self, most: int, file_size: int):
+        self.most, self.taken, self.attribute_bytes, self.file_size = most, 0, 0, file_size
 
     def take(self, size: int, what: str) -> None:
-        """Count what is declared; raise ValueError when it is too much."""
+        """Count memory; raise ValueError when it is too much."""
         self.taken += size
         if self.taken > self.most:
             raise ValueError(f"{what} and what precedes it declare {self.taken} bytes, wanted at most {self.most}")
+
+    def take_attribute(self, size: int, what: str) -> None:
+        """Count bytes of text in an attribute; raise ValueError when all such texts are too long."""
+        self.attribute_bytes += size
+        if self.attribute_bytes > MAX_ATTRIBUTE_BYTES:
+            raise ValueError(f"{what} and what precedes it have more than {MAX_ATTRIBUTE_BYTES} bytes of text")
 
 
 def _shown(name: bytes) -> str:
     return repr(name[:100].decode("utf-8", "replace"))
 
 
-def _variables(group: h5g.GroupID) -> Iterator[bytes]:
-    """Names of what is in the root group, each a variable that is there once."""
+def _check_name(name: bytes) -> None:
+    try:
+        valid = len(name.decode()) > 0 and len(name) <= MAX_NAME_BYTES
+    except UnicodeDecodeError:
+        valid = False
+    if not valid:
+        raise ValueError(f"{_shown(name)} is not a name of at most {MAX_NAME_BYTES} bytes of UTF-8")
+
+
+def _variable_names(group: h5g.GroupID) -> list[bytes]:
+    """The names of the root group's variables; each must be a variable that occurs once."""
     number = group.get_num_objs()
-    if number > MOST_VARIABLES:
-        raise ValueError(f"it has {number} variables, wanted at most {MOST_VARIABLES}")
+    if number > MAX_VARIABLES:
+        raise ValueError(f"it has {number} variables, wanted at most {MAX_VARIABLES}")
     names: list[bytes] = []
     group.links.iterate(names.append)
     seen = set()
     for name in names:
+        _check_name(name)
         if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
             raise ValueError(f"{_shown(name)} is a link to something else, wanted variables")
         info = h5o.get_info(group, name)
@@ -147,10 +177,10 @@ def _variables(group: h5g.GroupID) -> Iterator[bytes]:
         if (info.fileno, info.addr) in seen:
             raise ValueError(f"{_shown(name)} is another name of a variable")
         seen.add((info.fileno, info.addr))
-        yield name
+    return names
 
 
-def _check_variable(variable: h5d.DatasetID, name: str, budget: Budget, file_size: int) -> None:
+def _check_variable(variable: h5d.DatasetID, name: str, budget: Budget) -> None:
     properties = variable.get_create_plist()
     if properties.get_layout() not in LAYOUTS:
         raise ValueError(f"{name} is virtual: its values are in other places")
@@ -158,22 +188,32 @@ def _check_variable(variable: h5d.DatasetID, name: str, budget: Budget, file_siz
         raise ValueError(f"{name} has its values in other files")
     for place in range(properties.get_nfilters()):
         if (used := properties.get_filter(place)[0]) not in FILTERS:
-            raise ValueError(f"{name} is packed by filter {used} of HDF5, which is not admitted")
+            raise ValueError(f"{name} is packed by filter {used} of HDF5; save it with gzip or unpacked")
     kind, space = variable.get_type(), variable.get_space()
     if space.get_simple_extent_type() not in (h5s.SCALAR, h5s.SIMPLE):
         raise ValueError(f"{name} has no values")
     shape = space.get_simple_extent_dims()
-    _check_type(kind, name)
+    if not _is_number(kind) and not _is_text(kind) and not (kind.get_class() == h5t.STRING and kind.get_size() == 1):
+        raise ValueError(f"{name} is neither of numbers of 1, 2, 4 or 8 bytes nor of texts")
     budget.take(math.prod(shape) * _value_bytes(variable, kind), name)
     if properties.get_layout() == h5d.CHUNKED:
         chunk = math.prod(properties.get_chunk()) * kind.get_size()
-        if chunk > LARGEST_CHUNK:
-            raise ValueError(f"{name} has pieces of {chunk} bytes, wanted at most {LARGEST_CHUNK}")
+        if chunk > MAX_CHUNK_BYTES:
+            raise ValueError(f"{name} has pieces of {chunk} bytes, wanted at most {MAX_CHUNK_BYTES}")
     if _is_text(kind):
-        for block in _blocks(shape, min(MOST_AT_ONCE, max(1, FREE_BYTES // max(file_size, 1)))):
-            texts = h5py.Dataset(variable)[block]
-            budget.take(LETTER_BYTES * _length(texts), name)
-    _check_attributes(variable, name, budget, file_size)
+        for block in _blocks(shape, min(MAX_TEXTS_AT_ONCE, max(1, FREE_BYTES // max(budget.file_size, 1)))):
+            budget.take(LETTER_BYTES * _length(h5py.Dataset(variable)[block]), name)
+    _check_attributes(variable, name, budget)
+
+
+def _is_number(kind: h5t.TypeID) -> bool:
+    """Whether it is one of the types of number that NetCDF-4 has; it has none of 2 or 16 bytes with a point."""
+    return any(kind.equal(number) for number in NUMBERS)
+
+
+def _is_text(kind: h5t.TypeID) -> bool:
+    """Whether it is a text of any length, which is stored elsewhere in the file."""
+    return kind.get_class() == h5t.STRING and kind.is_variable_str()
 
 
 def _value_bytes(variable: h5d.DatasetID, kind: h5t.TypeID) -> int:
@@ -182,18 +222,6 @@ def _value_bytes(variable: h5d.DatasetID, kind: h5t.TypeID) -> int:
         return TEXT_BYTES + LETTER_BYTES * kind.get_size()
     decoded = any(h5a.exists(variable, name) for name in DECODED)
     return max(kind.get_size(), DECODED_BYTES if decoded else 1)
-
-
-def _is_text(kind: h5t.TypeID) -> bool:
-    """Whether it is a text of any length, which is stored elsewhere in the file."""
-    return kind.get_class() == h5t.STRING and kind.is_variable_str()
-
-
-def _check_type(kind: h5t.TypeID, name: str) -> None:
-    if kind.get_class() not in (h5t.INTEGER, h5t.FLOAT, h5t.STRING):
-        raise ValueError(f"{name} is neither of numbers nor of texts")
-    if kind.get_class() != h5t.STRING and kind.get_size() > 16:
-        raise ValueError(f"{name} is of numbers of {kind.get_size()} bytes")
 
 
 def _length(texts: object) -> int:
@@ -213,27 +241,99 @@ def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice | int, ..
             yield (slice(first, first + rows), *(slice(None),) * (len(shape) - 1))
 
 
-def _check_attributes(owner: h5g.GroupID | h5d.DatasetID, name: str, budget: Budget, file_size: int) -> None:
-    if (number := h5a.get_num_attrs(owner)) > MOST_ATTRIBUTES:
-        raise ValueError(f"{name} has {number} attributes, wanted at most {MOST_ATTRIBUTES}")
+def _values(attribute: h5a.AttrID) -> np.ndarray:
+    values = np.empty(attribute.get_space().get_simple_extent_dims(), attribute.dtype)
+    attribute.read(values)
+    return values
+
+
+def _check_attributes(owner: h5g.GroupID | h5d.DatasetID, name: str, budget: Budget) -> None:
+    """Check names, types and sizes of attributes, and those that the NetCDF library has a meaning for."""
+    if (number := h5a.get_num_attrs(owner)) > MAX_ATTRIBUTES:
+        raise ValueError(f"{name} has {number} attributes, wanted at most {MAX_ATTRIBUTES}")
     names: list[bytes] = []
     h5a.iterate(owner, names.append)
     for key in names:
+        _check_name(key)
         attribute = h5a.open(owner, key)
         what, kind, space = f"attribute {_shown(key)} of {name}", attribute.get_type(), attribute.get_space()
         empty = space.get_simple_extent_type() == h5s.NULL
-        values = 0 if empty else math.prod(space.get_simple_extent_dims())
+        shape = () if empty else space.get_simple_extent_dims()
+        values = 0 if empty else math.prod(shape)
         budget.take(values * kind.get_size(), what)
-        if key in DIMENSIONS:
-            if values > MOST_VARIABLES or attribute.get_storage_size() > LARGEST_TEXTS:
-                raise ValueError(f"{what} has {values} values, wanted at most {MOST_VARIABLES}")
+        if key in SPECIAL:
+            if not isinstance(owner, h5d.DatasetID) or empty or not SPECIAL[key](owner, kind, shape):
+                raise ValueError(f"{what} is not as NetCDF-4 has it")
             continue
-        _check_type(kind, what)
+        fixed_text = kind.get_class() == h5t.STRING and not _is_text(kind) and values <= 1
+        if key.startswith(b"_Quantize") or not (_is_number(kind) or _is_text(kind) or fixed_text):
+            raise ValueError(f"{what} is neither of numbers of 1, 2, 4 or 8 bytes nor of texts")
+        of_library = key.startswith(b"_N") or key == b"_nc3_strict"
+        if of_library and (values > 1 or not (fixed_text or _is_number(kind))):
+            raise ValueError(f"{what} is not as NetCDF-4 has it")
         if values and _is_text(kind):
-            if values > MOST_TEXTS and values * file_size > FREE_BYTES:
-                raise ValueError(f"{what} has {values} texts, wanted at most {MOST_TEXTS}")
-            texts = np.empty(space.get_simple_extent_dims(), attribute.dtype)
-            attribute.read(texts)
-            budget.texts += _length(texts)
-            if budget.texts > LARGEST_TEXTS:
-                raise ValueError(f"{what} and what precedes it have more than {LARGEST_TEXTS} bytes of text")
+            if values > MAX_ATTRIBUTE_TEXTS and values * budget.file_size > FREE_BYTES:
+                raise ValueError(f"{what} has {values} texts, wanted at most {MAX_ATTRIBUTE_TEXTS}")
+            budget.take_attribute(_length(_values(attribute)), what)
+
+
+def _rank(variable: h5d.DatasetID) -> int:
+    return len(variable.shape)
+
+
+def _is_fixed_text(kind: h5t.TypeID, shape: tuple[int, ...]) -> bool:
+    text = kind.get_class() == h5t.STRING and not kind.is_variable_str()
+    return text and shape == () and kind.get_size() <= MAX_NAME_BYTES
+
+
+# Attributes that the NetCDF library has a meaning for: whether one has the type and shape that the library trusts.
+SPECIAL = {
+    b"CLASS": lambda _variable, kind, shape: _is_fixed_text(kind, shape),
+    b"NAME": lambda _variable, kind, shape: _is_fixed_text(kind, shape),
+    b"DIMENSION_LIST": lambda variable, kind, shape: (
+        kind.get_class() == h5t.VLEN and kind.get_super().equal(h5t.STD_REF_OBJ) and shape == (_rank(variable),)
+    ),
+    b"REFERENCE_LIST": lambda _variable, kind, shape: (
+        kind.get_class() == h5t.COMPOUND and kind.get_nmembers() == 2 and kind.get_size() <= 16 and len(shape) == 1
+    ),
+    b"_Netcdf4Dimid": lambda _variable, kind, shape: kind.equal(h5t.STD_I32LE) and shape in ((), (1,)),
+    b"_Netcdf4Coordinates": lambda variable, kind, shape: kind.equal(h5t.STD_I32LE) and shape == (_rank(variable),),
+    b"_FillValue": lambda variable, kind, shape: kind.equal(variable.get_type()) and shape in ((), (1,)),
+}
+
+
+def _check_dimensions(file: h5g.GroupID, variables: Mapping[bytes, h5d.DatasetID]) -> None:
+    """Make sure that every variable has the dimensions of its shape, as the NetCDF library does not.
+
+    A dimension is a variable with the attribute ``CLASS``, a dimension scale; other variables refer to one in each
+    element of ``DIMENSION_LIST``.
+    """
+    place_of = {h5o.get_info(variable).addr: name for name, variable in variables.items()}
+    scales = {name for name, variable in variables.items() if h5a.exists(variable, b"CLASS")}
+    numbers: dict[bytes, int] = {}
+    for name in scales:
+        scale = variables[name]
+        if _values(h5a.open(scale, b"CLASS"))[()] != b"DIMENSION_SCALE" or _rank(scale) != 1:
+            raise ValueError(f"{_shown(name)} is not a dimension of one axis")
+        if h5a.exists(scale, b"_Netcdf4Dimid"):
+            numbers[name] = int(_values(h5a.open(scale, b"_Netcdf4Dimid")).ravel()[0])
+    if len(set(numbers.values())) < len(numbers) or not all(0 <= n < len(scales) for n in numbers.values()):
+        raise ValueError("its dimensions are not numbered from 0, each once (_Netcdf4Dimid)")
+    for name, variable in variables.items():
+        listed = h5a.exists(variable, b"DIMENSION_LIST")
+        if listed == (name in scales or _rank(variable) == 0):
+            raise ValueError(f"{_shown(name)} has no dimensions, or is a dimension and has some (DIMENSION_LIST)")
+        own = [name] if name in scales else []
+        for references in _values(h5a.open(variable, b"DIMENSION_LIST")) if listed else ():
+            if len(references) != 1 or not references[0]:
+                raise ValueError(f"{_shown(name)} has an axis without a dimension, or with several (DIMENSION_LIST)")
+            found = place_of.get(h5o.get_info(h5r.dereference(references[0], file)).addr)
+            if found not in scales:
+                raise ValueError(f"{_shown(name)} has an axis along what is no dimension (DIMENSION_LIST)")
+            own.append(found)
+        if tuple(variables[scale].shape[0] for scale in own) != variable.shape:
+            raise ValueError(f"{_shown(name)} has not the shape of its dimensions")
+        if h5a.exists(variable, b"_Netcdf4Coordinates"):
+            given = _values(h5a.open(variable, b"_Netcdf4Coordinates")).tolist()
+            if given != [numbers.get(scale) for scale in own]:
+                raise ValueError(f"{_shown(name)} has other dimensions by number than by name (_Netcdf4Coordinates)")

@@ -19,15 +19,19 @@ class ReaderEndedError(OSError):
     """The process of a call ended, or was ended, without an answer."""
 
 
-def call_isolated(function: Callable[..., Any], *arguments: Any, timeout_s: float = PATIENCE_S) -> Any:
-    """Call a function in a forked process, which may take ``MORE_BYTES`` of memory.
+def call_isolated(
+    function: Callable[..., Any], *arguments: Any, timeout_s: float = PATIENCE_S, more_bytes: int = MORE_BYTES
+) -> Any:
+    """Call a function in a forked process of limited time and memory.
 
     Parameters
     ----------
     function, *arguments
-        What is called. What it gives, or raises, is pickled.
+        The function and its arguments. Its result or exception must be picklable.
     timeout_s
         Seconds after which the process is killed.
+    more_bytes
+        Address space that the process may take beyond that of the calling process.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def call_isolated(function: Callable[..., Any], *arguments: Any, timeout_s: floa
     """
     context = get_context("fork")
     answers, answer = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(answer, function, arguments))
+    process = context.Process(target=_answer, args=(answer, function, arguments, more_bytes))
     process.start()
     answer.close()
     try:
@@ -64,10 +68,10 @@ def call_isolated(function: Callable[..., Any], *arguments: Any, timeout_s: floa
     return result
 
 
-def _answer(answer: Connection, function: Callable[..., Any], arguments: tuple) -> None:
+def _answer(answer: Connection, function: Callable[..., Any], arguments: tuple, more_bytes: int) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MORE_BYTES, most))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more_bytes, most))
     try:
         result = (False, function(*arguments))
     except Exception as error:
