@@ -119,6 +119,79 @@ def own_type(file, _):
     file["response"] = np.dtype("f8")
 
 
+def with_dimension(file, _=None):
+    """A dimension and a variable along it, as NetCDF-4 has them."""
+    axis = file.create_dataset("axis", data=np.arange(3))
+    axis.make_scale("axis")
+    along = variable(file, shape=(3,))
+    along.dims[0].attach_scale(axis)
+    return axis, along
+
+
+def more_dimensions_than_axes(file, _):
+    axis, along = with_dimension(file)
+    references = np.empty(100, object)
+    references[:] = [np.array([axis.ref], h5py.ref_dtype)] * 100
+    along.attrs.create("DIMENSION_LIST", references, (100,), h5py.vlen_dtype(h5py.ref_dtype))
+
+
+def dimension_of_itself(file, _):
+    _, along = with_dimension(file)
+    references = np.empty(1, object)
+    references[:] = [np.array([along.ref], h5py.ref_dtype)]
+    along.attrs.create("DIMENSION_LIST", references, (1,), h5py.vlen_dtype(h5py.ref_dtype))
+
+
+def dimension_of_another_length(file, _):
+    axis = file.create_dataset("axis", (10**9,), "i1", chunks=(10**6,))
+    axis.make_scale("axis")
+    variable(file, shape=(3,)).dims[0].attach_scale(axis)
+
+
+def dimension_of_many_numbers(file, _):
+    with_dimension(file)[0].attrs["_Netcdf4Dimid"] = np.arange(10_000, dtype="i4")
+
+
+def dimension_of_a_number_below_zero(file, _):
+    with_dimension(file)[0].attrs["_Netcdf4Dimid"] = np.int32(-7)
+
+
+def coordinates_below_zero(file, _):
+    with_dimension(file)[1].attrs["_Netcdf4Coordinates"] = np.array([-7], "i4")
+
+
+def name_of_many_texts(file, _):
+    with_dimension(file)[0].attrs["NAME"] = np.array([b"a" * 100] * 600)
+
+
+def long_class(file, _):
+    with_dimension(file)[0].attrs["CLASS"] = np.bytes_("DIMENSION_SCALE" + "n" * 50_000)
+
+
+def long_attribute_name(file, _):
+    with_dimension(file)[1].attrs["n" * 3000] = 1
+
+
+def long_variable_name(file, _):
+    variable(file, "n" * 300)
+
+
+def many_quantization_digits(file, _):
+    with_dimension(file)[1].attrs["_QuantizeBitGroomNumberOfSignificantDigits"] = np.arange(5000, dtype="i4")
+
+
+def many_fill_values(file, _):
+    with_dimension(file)[1].attrs["_FillValue"] = np.arange(5000.0)
+
+
+def numbers_of_two_bytes(file, _):
+    file.create_dataset("response", data=np.float16(1))
+
+
+def without_dimensions(file, _):
+    variable(file)
+
+
 def many_variables(file, _):
     for number in range(10_001):
         file.create_dataset(str(number), (), "i1")
@@ -146,9 +219,23 @@ HOSTILE = {
     one_long_text_many_times: r"declare \d+ bytes, wanted at most",
     short_texts: r"declare \d+ bytes, wanted at most",
     numbers_that_become_floating_point: "declare 1600000000 bytes, wanted at most",
-    references: "is neither of numbers nor of texts",
-    records: "is neither of numbers nor of texts",
+    references: "is neither of numbers",
+    records: "is neither of numbers",
     own_type: "is a group or a type",
+    more_dimensions_than_axes: "'DIMENSION_LIST' of 'response' is not as NetCDF-4 has it",
+    dimension_of_itself: "has an axis along what is no dimension",
+    dimension_of_another_length: r"declare \d+ bytes|not the shape of its dimensions",
+    dimension_of_many_numbers: "'_Netcdf4Dimid' of 'axis' is not as NetCDF-4 has it",
+    dimension_of_a_number_below_zero: "not numbered from 0",
+    coordinates_below_zero: "other dimensions by number than by name",
+    name_of_many_texts: "'NAME' of 'axis' is not as NetCDF-4 has it",
+    long_class: "'CLASS' of 'axis' is not as NetCDF-4 has it",
+    long_attribute_name: "is not a name of at most 256 bytes",
+    long_variable_name: "is not a name of at most 256 bytes",
+    many_quantization_digits: "is neither of numbers",
+    many_fill_values: "'_FillValue' of 'response' is not as NetCDF-4 has it",
+    numbers_of_two_bytes: "is neither of numbers of 1, 2, 4 or 8 bytes",
+    without_dimensions: "has no dimensions",
     many_variables: "10001 variables, wanted at most 10000",
     long_attributes: "bytes of text",
 }
@@ -217,6 +304,33 @@ def test_what_xarray_writes_is_read(tmp_path, engine):
     read = files.load(tmp_path / "x.nc")
     np.testing.assert_array_equal(read["response"], dataset["response"])
     assert list(read["stimulus"].values) == ["a", "b", "ü"]
+
+
+def test_a_file_of_more_than_a_gigabyte_is_read(tmp_path):
+    """Of zeros that the disk does not keep, written without compression."""
+    with netCDF4.Dataset(tmp_path / "x.nc", "w") as file:
+        file.createDimension("sample", 3 * 10**8)
+        values = file.createVariable("stimulus_value", "f4", ("sample",), contiguous=True, fill_value=False)
+        values[-1] = 1
+    assert (tmp_path / "x.nc").stat().st_size > 1.1 * 2**30
+    check_structure(tmp_path / "x.nc")
+    with files.open_dataset(tmp_path / "x.nc") as dataset:
+        assert dataset["stimulus_value"][-1] == 1
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path):
+    zeros = xr.Dataset({"stimulus_value": (("stimulus", "sample"), np.zeros((20, 2 * 10**7), "i1"))})
+    provenance = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3, "inputs": []}
+    with pytest.raises(ValueError, match=r"x\.nc could not be read again: .* declare \d+ bytes"):
+        files.save(zeros, tmp_path / "x.nc", **provenance)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_from_outside_that_crashes_its_reader_is_named(tmp_path, monkeypatch):
+    xr.Dataset({"response": ("stimulus", [1.0])}).to_netcdf(tmp_path / "x.nc")
+    monkeypatch.setattr(files, "_load", lambda _: os.abort())
+    with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF .its reader ended its process"):
+        files.load_foreign(tmp_path / "x.nc")
 
 
 def test_a_file_of_classic_netcdf_is_refused_in_one_sentence(tmp_path):

@@ -217,8 +217,8 @@ _RECORD = (3, "|", None, ("a",), {"a": (np.dtype("i8"), 9)}, 10, 1, 16)
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        (_Says(np.dtype, ("f8", False, True), (3, "<", None, None, None, -1, -1, 63)), "another one's"),
-        (_Says(np.dtype, ("U5", False, True), (3, "<", None, None, None, 2000, 4, 8)), "another one's"),
+        (_Says(np.dtype, ("f8", False, True), (3, "<", None, None, None, -1, -1, 63)), "of another"),
+        (_Says(np.dtype, ("U5", False, True), (3, "<", None, None, None, 2000, 4, 8)), "of another"),
         (_Says(np.dtype, ("V10", False, True), _RECORD), "smaller itemsize"),
         (_Says(np.dtype, ("f8", False, True), (4, "<", None, None, None, -1, -1, 0, 1)), "wanted a plain one"),
         (_Says(np.dtype, ("M8[ns]", False, True), None), "wanted one of numbers, texts or objects"),
@@ -255,9 +255,9 @@ def _many_records(number: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (RECORD + b"q\x09" + FIELD % b"K\0" + b"b.", "fields are another one's"),  # a field of itself
-        (_many_records(60), "fields are another one's"),
-        (TYPE % b"f8" + b"q\x09" + RECORD + FIELD % b"K\x01" + b"b.", "offset|itemsize|another one's"),
+        (RECORD + b"q\x09" + FIELD % b"K\0" + b"b.", "fields do not belong"),  # a field of itself
+        (_many_records(60), "fields do not belong"),
+        (TYPE % b"f8" + b"q\x09" + RECORD + FIELD % b"K\x01" + b"b.", "offset|itemsize|of another"),
         (ARRAY + b"(K\x01K\x01\x85" + TYPE % b"f8" + b"\x89C\x0812345678t\x94bh\0b.", "not told once"),
         (ARRAY + b"X\x01\0\0\0aK\x01s.", "item assignment"),
         (b")" + b"\x85" * 3000 + b"0}" + b")" + b"\x85" * 300_000 + b"Ns.", "key of type tuple"),
@@ -328,6 +328,22 @@ def test_a_tensor_that_is_larger_than_its_storage_is_refused(tmp_path, size, str
     torch.save({"a": _Tensor(size, stride)}, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(ValueError, match=r"x\.pt"):
         read_weights(path, None, "")
+
+
+def test_a_negated_view_is_refused(tmp_path):
+    """Its values are stored with the other sign."""
+    torch.save({"a": torch.conj(torch.tensor([1 + 2j, 3 + 4j])).imag}, tmp_path / "x.pt")
+    with pytest.raises(ValueError, match=r"x\.pt: .*a negated or conjugated view"):
+        read_weights(tmp_path / "x.pt")
+
+
+def test_a_checkpoint_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"a": torch.arange(3.0)}, tmp_path / "x.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert read_weights(tmp_path / "x.pt")["a"].tolist() == [0, 1, 2]
 
 
 def test_modules_that_are_parts_of_each_other_without_end_are_refused():

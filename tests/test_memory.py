@@ -85,6 +85,60 @@ def checkpoint_with_an_object_after_three_gigabytes(path):
         stream.truncate(path.stat().st_size + 4 * length)
 
 
+def legacy(path, *pickles):
+    from metamers.checkpoints import MAGIC, PROTOCOL
+
+    path.write_bytes(b"".join([pickle.dumps(MAGIC, protocol=2), pickle.dumps(PROTOCOL, protocol=2), *pickles]))
+
+
+def larger(path, size):
+    """Zeros after what is there, of which the disk keeps nothing."""
+    with path.open("rb+") as stream:
+        stream.truncate(size)
+
+
+def legacy_of_long_bytes(path):
+    legacy(path, b"\x80\x04\x8e" + (3 * 10**9).to_bytes(8, "little"))
+    larger(path, 4 * 10**9)
+
+
+def legacy_of_a_long_frame(path):
+    legacy(path, b"\x80\x04\x95" + (3 * 10**9).to_bytes(8, "little"))
+    larger(path, 4 * 10**9)
+
+
+def legacy_of_a_name_without_end(path):
+    legacy(path, b"\x80\x02c")
+    larger(path, 3 * 10**9)
+
+
+def legacy_of_a_storage_named_by_doubled_tuples(path):
+    name = b")" + b"2\x86" * 40
+    place = b"(X\x07\0\0\0storagectorch\nFloatStorage\n" + name + b"X\x03\0\0\0cpuK\x01tQ."
+    legacy(path, b"\x80\x02}.", b"\x80\x02" + place)
+
+
+def checkpoint_that_is_a_packed_tar(path):
+    tar_of_a_long_name(path)
+
+
+def zip_of_a_long_directory(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(600_000):
+            archive.filelist.append(record := zipfile.ZipInfo(f"x/data/{number}"))
+            record.header_offset = record.CRC = 0
+        archive._didModify = True
+    begin = path.read_bytes()
+    path.write_bytes(b"PK\x03\x04" + bytes(26) + begin)
+
+
+def zip_of_a_long_byte_order(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/version", b"3\n")
+        archive.writestr("x/data.pkl", b"\x80\x02}.")
+        archive.writestr("x/byteorder", b"little" * 10**7)
+
+
 def checkpoint_of_many_names(path):
     names = b"".join(b"cx\nn%d\n0" % number for number in range(1_000_000))
     with zipfile.ZipFile(path, "w") as archive:
@@ -101,6 +155,16 @@ def pickle_of_a_text_of_wide_letters(path):
     with path.open("wb") as stream:
         stream.write(b"\x80\x04\x8d" + (5 * 10**8).to_bytes(8, "little") + "𝄞".encode())
         stream.truncate(12 + 5 * 10**8)
+
+
+def pickle_of_many_texts_of_wide_letters(path):
+    text = (b"a" * (2**20 - 4)) + "𝄞".encode()
+    path.write_bytes(b"\x80\x04](" + b"".join([b"X" + (2**20).to_bytes(4, "little") + text] * 300) + b"e.")
+
+
+def pickle_of_many_short_texts_of_wide_letters(path):
+    text = "𝄞".encode() * 63
+    path.write_bytes(b"\x80\x04](" + (b"\x8c" + bytes([len(text)]) + text) * 2_000_000 + b"e.")
 
 
 def pickle_of_a_long_scalar_many_times(path):
@@ -176,6 +240,13 @@ def image_of_178_million_pixels(path):
     Image.new("1", (13_400, 13_300)).save(path, format="PNG")
 
 
+def image_with_a_long_tag(path):
+    """A TIFF whose first tag has three billion bytes, zeros of which the disk keeps nothing."""
+    tag = struct.pack("<HHII", 700, 1, 3 * 10**9, 100)
+    path.write_bytes(b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + tag + bytes(4))
+    larger(path, 3 * 10**9 + 200)
+
+
 def image_with_a_packed_text(path):
     text = PngImagePlugin.PngInfo()
     text.add(b"zTXt", b"x\0\0" + zlib.compress(bytes(10**9), 1))
@@ -226,6 +297,10 @@ def yaml_of_a_gigabyte(path):
         stream.truncate(10**9)
 
 
+def table_of_many_cells(path):
+    path.write_bytes(b",".join(b"c%d" % number for number in range(1000)) + b"\n" + b"x\n" * 100_000)
+
+
 CHECKPOINT = ("metamers.models:read_weights", "ValueError", ["b"])
 PICKLE = ("metamers.humans:read_pickled", "ValueError", [["answers"]])
 MATLAB = ("metamers.humans:read_participants", "ValueError", [["a"], 4])
@@ -242,9 +317,18 @@ HOSTILE = {
     zip_of_a_tensor_that_is_not_there: (CHECKPOINT, "its storage 0 has 400 bytes, but 15000000000 bytes are declared"),
     legacy_of_a_tensor_that_is_not_there: (CHECKPOINT, "its storage 0 has 15000000000 bytes, more than"),
     checkpoint_with_an_object_after_three_gigabytes: (CHECKPOINT, "without running code|state dict"),
+    legacy_of_long_bytes: (CHECKPOINT, "its pickles have more than 67108864 bytes"),
+    legacy_of_a_long_frame: (CHECKPOINT, "its pickles have more than 67108864 bytes"),
+    legacy_of_a_name_without_end: (CHECKPOINT, "its pickles have more than 67108864 bytes"),
+    legacy_of_a_storage_named_by_doubled_tuples: (CHECKPOINT, "its storage has a name of type tuple"),
+    checkpoint_that_is_a_packed_tar: (CHECKPOINT, "without running code"),
+    zip_of_a_long_directory: (CHECKPOINT, r"its zip directory has \d+ bytes, wanted at most 33554432"),
+    zip_of_a_long_byte_order: (CHECKPOINT, "little-endian"),
     checkpoint_of_many_names: (CHECKPOINT, "names more than 10000 classes"),
     pickle_of_many_sets: (PICKLE, "more than 2097152 opcodes"),
     pickle_of_a_text_of_wide_letters: (PICKLE, "it has a text of 500000000 bytes"),
+    pickle_of_many_texts_of_wide_letters: (PICKLE, "its texts take more than 536870912 bytes"),
+    pickle_of_many_short_texts_of_wide_letters: (PICKLE, "its texts take more than 536870912 bytes"),
     pickle_of_a_long_scalar_many_times: (PICKLE, "a NumPy scalar of 100000000 bytes"),
     larger_pickle: (PICKLE, "a pickle of more than 536870912 bytes"),
     matlab_of_ten_gigabytes: (MATLAB, "it has more than 67108864 bytes"),
@@ -254,11 +338,13 @@ HOSTILE = {
     tar_of_sparse_maps: (TAR, "name or headers have more than 1048576 bytes"),
     tar_of_xz: (TAR, "compressed with xz"),
     image_of_178_million_pixels: (IMAGE, "13400 × 13300 pixels are 178220000, wanted at most 67108864"),
+    image_with_a_long_tag: (IMAGE, "3000000200 bytes, wanted at most 134217728"),
     image_with_a_packed_text: (IMAGE, "damaged or cut off"),
     image_with_many_packed_texts: (IMAGE, "damaged or cut off"),
     sound_of_a_gigabyte: (SOUND, "1000000000 samples in 1 channels, wanted at most 33554432"),
     sound_that_grows_with_its_rate: (SOUND, "at 100 Hz are 6000000000 at 20000 Hz"),
-    table_of_many_rows: (TABLE, "a table of more than 2097152 rows"),
+    table_of_many_rows: (TABLE, "a table of 2 columns and more than 2097152 rows"),
+    table_of_many_cells: (TABLE, "a table of 1000 columns and more than 16777 rows"),
     table_of_many_columns: (TABLE, "a table of 5000 columns"),
 }
 

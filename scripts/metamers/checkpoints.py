@@ -12,7 +12,6 @@ memory.
 import math
 import pickle
 import struct
-import tarfile
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -23,17 +22,21 @@ from typing import Any, BinaryIO
 
 import torch
 
+from metamers.isolated import call_isolated
 from metamers.pickles import StandIn, Unpickler, check_keys
 
 # Tensors that a traced network keeps beside its weights: of a transformer the mask of its attention, of CLIP its sizes.
 NO_WEIGHTS = ("attn_mask", "input_resolution", "context_length", "vocab_size")
 MOST_DIMENSIONS, LARGEST_NUMBER = 64, 2**60  # of a tensor: PyTorch's limit of the first
 MOST_REPEATED = 2**28  # values of a tensor that repeats values of its storage
-LARGEST = 2**34  # bytes of all tensors: a transformer of a billion parameters with its optimizer's state has 2**34
-LARGEST_PICKLE = 2**26  # bytes: names and shapes; most have less than 2**20
+MAX_TENSOR_BYTES = 2**34  # of all tensors: a transformer of a billion parameters with its optimizer's state
+MAX_PICKLE_BYTES = 2**26  # of names and shapes; most checkpoints have less than 2**20
+MAX_DIRECTORY_BYTES = 2**25  # of a zip archive: a quarter of a million tensors
 ZIP = b"PK\x03\x04"  # the first bytes of an archive, by which PyTorch decides
+TAR, TAR_AT = b"ustar", 257  # in the first header of a tar archive
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the format before the zip archive
 LENGTH = struct.Struct("<q")  # of a storage, in values, in that format
+LITTLE = b"little"  # order of the bytes of a number
 MOST_PARTS, LONGEST_NAME = 1_000_000, 1000  # of the modules of a TorchScript archive
 
 
@@ -114,12 +117,49 @@ def _whole(numbers: Any) -> bool:
     )
 
 
-# What is built, beside tensors; all else is a placeholder.
+# Objects that are built in addition to tensors. Every other object becomes a placeholder.
 BUILT = {
     ("collections", "OrderedDict"): _ordered,
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("torch", "Size"): lambda numbers=(): tuple(numbers),
 }
+
+
+def _key(key: Any) -> str:
+    """The name of a storage."""
+    if isinstance(key, bytes):
+        return key.decode()
+    if type(key) not in (str, int):
+        raise pickle.UnpicklingError(f"its storage has a name of type {type(key).__name__}")
+    return str(key)
+
+
+class _Bounded:
+    """What a pickle is read from: no more than ``MAX_PICKLE_BYTES``, whatever it says of its length."""
+
+    def __init__(self, stream: BinaryIO):
+        self.stream, self.left = stream, MAX_PICKLE_BYTES
+
+    def read(self, size: int) -> bytes:
+        """As of a stream."""
+        self._take(size)
+        return self.stream.read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        """As of a stream."""
+        self._take(len(buffer))
+        return self.stream.readinto(buffer)
+
+    def readline(self) -> bytes:
+        """As of a stream."""
+        line = self.stream.readline(self.left + 1)
+        self._take(len(line))
+        return line
+
+    def _take(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise pickle.UnpicklingError(f"its pickles have more than {MAX_PICKLE_BYTES} bytes")
 
 
 class _Unpickler(Unpickler):
@@ -148,13 +188,13 @@ class _Unpickler(Unpickler):
         return BUILT.get((module, name)) or self.stand_in(module, name, Placeholder)
 
     def persistent_load(self, place: Any) -> Any:
-        """A storage; of a module, whose source the oldest checkpoints have beside it, its class."""
+        """Return the storage, or the class of a module: the oldest checkpoints store a module with its source."""
         if type(place) is tuple and len(place) > 1 and place[0] in ("module", b"module"):
             return place[1]
         if type(place) is not tuple or len(place) not in (5, 6) or place[0] not in ("storage", b"storage"):
             raise pickle.UnpicklingError("it refers to something that is no storage of a tensor")
         _, dtype, key, _, length, *view = place
-        key = key.decode() if isinstance(key, bytes) else str(key)
+        key = _key(key)
         if not isinstance(dtype, torch.dtype) or not _whole((length,)):
             raise pickle.UnpicklingError(f"its storage {key} is damaged")
         if key not in self.storages:
@@ -168,8 +208,12 @@ class _Unpickler(Unpickler):
             raise pickle.UnpicklingError(f"its storage {key} is part of another, as only PyTorch before 0.4 wrote them")
         return whole
 
-    def _tensor(self, storage: Any, offset: Any, size: Any, stride: Any, *_how: Any) -> StoredTensor:
-        """Part of a storage; PyTorch's own function would enlarge one that is too small, to whatever is asked for."""
+    def _tensor(
+        self, storage: Any, offset: Any, size: Any, stride: Any, _grad: Any, _hooks: Any, metadata: Any = None
+    ) -> StoredTensor:
+        """Part of a storage. PyTorch's own function would enlarge a storage that is too small."""
+        if metadata:  # whether values are negated or conjugated when they are read
+            raise pickle.UnpicklingError("it has a negated or conjugated view; save its values (resolve_neg)")
         if (
             not isinstance(storage, _Storage)
             or not all(map(_whole, (size, stride, (offset,))))
@@ -185,8 +229,8 @@ class _Unpickler(Unpickler):
 
     def _count(self, size: int) -> None:
         self.declared += size
-        if self.declared > LARGEST:
-            raise pickle.UnpicklingError(f"its tensors have more than {LARGEST} bytes")
+        if self.declared > MAX_TENSOR_BYTES:
+            raise pickle.UnpicklingError(f"its tensors have more than {MAX_TENSOR_BYTES} bytes")
 
 
 def read_checkpoint(path: str | Path) -> Any:
@@ -205,13 +249,18 @@ def read_checkpoint(path: str | Path) -> Any:
     """
     path = Path(path)
     with path.open("rb") as stream:
-        begins_as_zip = stream.read(len(ZIP)) == ZIP
-    if begins_as_zip != zipfile.is_zipfile(path):
-        found = "begins as a zip archive, but has no directory of one at its end"
-        raise ValueError(found if begins_as_zip else "it is no zip archive from its beginning, but ends as one")
+        begin = stream.read(TAR_AT + len(TAR))
+        directory = zipfile._EndRecData(stream)
+    begins_as_zip = begin.startswith(ZIP)
+    if begins_as_zip and directory is None:
+        raise ValueError("it begins as a zip archive, but has no directory of one at its end")
+    if directory is not None and not begins_as_zip:
+        raise ValueError("it ends with a zip directory, but does not begin as a zip archive")
     if begins_as_zip:
+        if (size := directory[zipfile._ECD_SIZE]) > MAX_DIRECTORY_BYTES:
+            raise ValueError(f"its zip directory has {size} bytes, wanted at most {MAX_DIRECTORY_BYTES}")
         return _read_zip(path)
-    if tarfile.is_tarfile(path):
+    if begin[TAR_AT:] == TAR:
         raise ValueError("PyTorch's format before 2017, a tar archive, which is not read; save it again")
     return _read_legacy(path)
 
@@ -224,12 +273,10 @@ def _read_zip(path: Path) -> Any:
     if pickled is None:
         raise ValueError("a zip archive without data.pkl, which PyTorch's have")
     root = pickled.removesuffix("data.pkl")
-    if records[pickled].file_size > LARGEST_PICKLE:
-        raise ValueError(f"{pickled} has {records[pickled].file_size} bytes, wanted at most {LARGEST_PICKLE}")
 
     def read(name: str) -> bytearray:
         content = bytearray(records[name].file_size)
-        with archive.open(name) as stream:
+        with archive.open(records[name]) as stream:
             if stream.readinto(content) < len(content) or stream.read(1):
                 raise ValueError(f"{path}: {name} is cut off")
         return content
@@ -242,15 +289,15 @@ def _read_zip(path: Path) -> Any:
         return lambda: read(name)
 
     order = f"{root}byteorder"
-    if order in records and read(order) != b"little":
+    if order in records and (records[order].file_size != len(LITTLE) or read(order) != LITTLE):
         raise ValueError("its numbers are not in little-endian byte order; save it again on another machine")
-    with archive.open(pickled) as stream:
-        found = _Unpickler(stream, contents).load()
+    with archive.open(records[pickled]) as stream:
+        found = _Unpickler(_Bounded(stream), contents).load()
     return _state_dict(found) if f"{root}constants.pkl" in records else found
 
 
 def _records(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """What is in an archive, by name, in which PyTorch's reader finds the same.
+    """Map names to records. PyTorch's reader must find the same records.
 
     Raises
     ------
@@ -268,11 +315,18 @@ def _records(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
         raise ValueError(f"{packed[0]} is compressed, which PyTorch does with no tensor")
     if sum(one.file_size for one in plain) > path.stat().st_size:
         raise ValueError("its records have more bytes than the file")
-    with torch.serialization._open_zipfile_reader(str(path)) as reader:
-        theirs = set(reader.get_all_records())
+    theirs = call_isolated(_records_of_pytorch, str(path))
     if differing := sorted({name.partition("/")[2] for name in records} ^ theirs):
         raise ValueError(f"two readers of zip archives find different records in it: {differing[0]}")
+    for one in listed:
+        if not one.CRC:  # torch.serialization.set_crc32_options(False) leaves it out
+            one.CRC = None
     return records
+
+
+def _records_of_pytorch(path: str) -> set[str]:
+    with torch.serialization._open_zipfile_reader(path) as reader:
+        return set(reader.get_all_records())
 
 
 def _read_legacy(path: Path) -> Any:
@@ -297,13 +351,14 @@ def _read_legacy(path: Path) -> Any:
         return lambda: read(key)
 
     with path.open("rb") as stream:
-        if _Unpickler(stream).load() != MAGIC or _Unpickler(stream).load() != PROTOCOL:
-            raise ValueError("it is none of PyTorch's files")
-        _Unpickler(stream).load()  # sizes of numbers on the machine that wrote it
-        unpickler = _Unpickler(stream, contents)
+        pickles = _Bounded(stream)
+        if _Unpickler(pickles).load() != MAGIC or _Unpickler(pickles).load() != PROTOCOL:
+            raise ValueError("it is not a PyTorch file")
+        _Unpickler(pickles).load()  # sizes of numbers on the machine that wrote it
+        unpickler = _Unpickler(pickles, contents)
         found = unpickler.load()
-        keys = _Unpickler(stream).load()
-        for key in map(str, keys):
+        keys = _Unpickler(pickles).load()
+        for key in map(_key, keys):
             storage = unpickler.storages[key]
             (length,) = LENGTH.unpack(stream.read(LENGTH.size))
             size = length * storage.dtype.itemsize

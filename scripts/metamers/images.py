@@ -21,6 +21,7 @@ logger = logging.getLogger("metamers")
 CHANNELS = ("red", "green", "blue")
 LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601)
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")  # none whose reader starts other programs, as that of EPS
+MAX_FILE_BYTES = 2**27  # of an image file: Pillow reads what a header says has so many bytes
 MOST_PIXELS = 2**26  # of an image file: 8192 x 8192
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -41,6 +42,8 @@ def read_image(path: str | Path) -> np.ndarray:
         When the file is missing, not an image, truncated, animated, too large to be true, or of more than 8 bits.
     """
     path = Path(path)
+    if path.is_file() and (size := path.stat().st_size) > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: too large to be a stimulus: {size} bytes, wanted at most {MAX_FILE_BYTES}")
     try:
         with Image.open(path, formats=FORMATS) as image:
             problem = _problem(image)

@@ -24,6 +24,7 @@ MOST_OBJECTS = 2**22  # in arrays of objects, in one pickle
 LARGEST = 2**29  # bytes of a pickle: the published excerpts have about a quarter
 MOST_OPCODES = 2**21  # of a pickle: each can take a few hundred bytes of memory
 MOST_NAMES = 10_000  # of classes and functions that it names: each takes some kilobytes
+MAX_TEXT_BYTES = 2**29  # of memory of all texts
 LONGEST_SCALAR = 1024  # bytes of a NumPy scalar, which is a copy
 LONGEST_TEXT = 2**20  # bytes of a text that may have letters beyond latin-1, which take up to four times the memory
 BEYOND_LATIN_1 = re.compile(b"[\xc4-\xff]")  # in UTF-8
@@ -35,6 +36,11 @@ LARGEST_KEY = 2**60
 
 # No file that is read has these: bytearrays and buffers, and what other readers registered with Python.
 REFUSED = (pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER, pickle.EXT1, pickle.EXT2, pickle.EXT4)
+# What makes texts.
+TEXTS = (
+    *(pickle.UNICODE, pickle.BINUNICODE, pickle.BINUNICODE8, pickle.SHORT_BINUNICODE),
+    *(pickle.STRING, pickle.BINSTRING, pickle.SHORT_BINSTRING),
+)
 
 
 class StandIn:
@@ -63,7 +69,7 @@ def check_keys(keys: Iterable[Any]) -> None:
 
 
 def _counted(load: Callable[["Unpickler"], None]) -> Callable[["Unpickler"], None]:
-    """What an opcode does, of which a pickle may have so many."""
+    """Wrap the handler of an opcode, and limit the number of opcodes."""
 
     def counted(self: "Unpickler") -> None:
         self.opcodes += 1
@@ -72,6 +78,18 @@ def _counted(load: Callable[["Unpickler"], None]) -> Callable[["Unpickler"], Non
         load(self)
 
     return counted
+
+
+def _weighed(load: Callable[["Unpickler"], None]) -> Callable[["Unpickler"], None]:
+    """Wrap the handler of an opcode that makes a text, and limit the memory of all texts."""
+
+    def weighed(self: "Unpickler") -> None:
+        load(self)
+        self.text_bytes += self.stack[-1].__sizeof__()
+        if self.text_bytes > MAX_TEXT_BYTES:
+            raise pickle.UnpicklingError(f"its texts take more than {MAX_TEXT_BYTES} bytes of memory")
+
+    return weighed
 
 
 class Unpickler(pickle._Unpickler):
@@ -83,7 +101,7 @@ class Unpickler(pickle._Unpickler):
 
     def __init__(self, stream: BinaryIO, **options: Any):
         super().__init__(stream, **options)
-        self.opcodes = 0
+        self.opcodes = self.text_bytes = 0
         self.stand_ins: dict[tuple[str, str], type[StandIn]] = {}
 
     def stand_in(self, module: str, name: str, kind: type[StandIn]) -> type[StandIn]:
@@ -165,7 +183,7 @@ class Unpickler(pickle._Unpickler):
             raise pickle.UnpicklingError(f"it gives a state to an object of type {type(built).__name__}")
 
     dispatch: ClassVar = {
-        code: _counted(load)
+        code: _counted(_weighed(load) if bytes([code]) in TEXTS else load)
         for code, load in {
             **pickle._Unpickler.dispatch,
             pickle.BINUNICODE[0]: load_binunicode,
@@ -224,7 +242,7 @@ def _told(dtype: np.dtype, state: tuple) -> np.dtype:
             return dtype.newbyteorder(order)
     elif subarray is None and dtype.kind == "V" and (size, alignment, flags) == (dtype.itemsize, 1, OF_FIELDS):
         return _record(names, fields, size)
-    raise pickle.UnpicklingError(f"it has a NumPy type {dtype} with a state {short(state)}, which is another one's")
+    raise pickle.UnpicklingError(f"it has a NumPy type {dtype} with a state of another: {short(state)}")
 
 
 def _record(names: Any, fields: Any, size: int) -> np.dtype:
@@ -237,7 +255,7 @@ def _record(names: Any, fields: Any, size: int) -> np.dtype:
             if min(offsets) >= 0 and not any(dtype.of_others for dtype in types):
                 types = [dtype.made() for dtype in types]
                 return np.dtype({"names": list(names), "formats": types, "offsets": list(offsets), "itemsize": size})
-    raise pickle.UnpicklingError("it has a NumPy type whose fields are another one's")
+    raise pickle.UnpicklingError("it has a NumPy type whose fields do not belong to it")
 
 
 class _Array(StandIn):

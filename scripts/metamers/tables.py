@@ -14,6 +14,7 @@ from metamers.speech import speech_table
 
 LARGEST = 2**27  # bytes of a table
 MOST_ROWS, MOST_COLUMNS = 2**21, 1000  # the table of ImageNet's training images has 1.3 million rows
+MOST_CELLS = 2**24
 
 SPLITS = ("train", "validation", "test")
 
@@ -37,9 +38,10 @@ def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]
             header = reader.fieldnames or []
             if len(header) > MOST_COLUMNS:
                 raise ConfigurationError(f"{path}: a table of {len(header)} columns, wanted at most {MOST_COLUMNS}")
-            rows = list(islice(reader, MOST_ROWS + 1))
-            if len(rows) > MOST_ROWS:
-                raise ConfigurationError(f"{path}: a table of more than {MOST_ROWS} rows")
+            most = min(MOST_ROWS, MOST_CELLS // max(len(header), 1))
+            rows = list(islice(reader, most + 1))
+            if len(rows) > most:
+                raise ConfigurationError(f"{path}: a table of {len(header)} columns and more than {most} rows")
     except OSError as error:
         raise ConfigurationError(
             f"{path}: there is no such table that can be read ({error.strerror}); wanted columns {', '.join(columns)}"
