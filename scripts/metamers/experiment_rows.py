@@ -138,8 +138,8 @@ def check_values(value: Any, name: str = "", depth: int = 0) -> None:
     Raises
     ------
     RowError
-        Of NaN, infinities, integers above 2**53, objects with a repeated key, lone surrogates, and values that are nested
-        more than ``MAX_DEPTH`` deep.
+        Of NaN, infinities, integers above 2**53, objects with a repeated key, lone surrogates, and values that are
+        nested more than ``MAX_DEPTH`` deep.
     """
     place = f"{name}: " if name else ""
     if depth > MAX_DEPTH:
