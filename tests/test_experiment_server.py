@@ -306,7 +306,7 @@ def test_the_analysis_reads_every_row_that_the_server_has_acknowledged(made, tmp
         kept = 1
     experiment.export()
     answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
-    assert answers.set_aside == 0
+    assert answers.rows_set_aside == 0
     assert len(answers.given[begun["participant"]]) == kept or row["step"].startswith("shown-")
 
 
@@ -325,7 +325,7 @@ def test_rows_from_an_older_server_are_exported_and_set_aside(made, tmp_path):
     (experiment,) = found_in(folder, tmp_path / "answers")
     assert experiment.export() == 1
     answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
-    assert answers.set_aside == 2
+    assert answers.rows_set_aside == 2
     assert answers.given[name].keys() == {"consent", "trial-2"}
 
 
