@@ -529,7 +529,7 @@ def test_a_folder_is_no_configuration_file(tmp_path):
         ("=1", "unknown key ''"),
         ("run", "wanted KEY=VALUE$"),
         ("synthesis={seeds: 2, seeds: 3}", "the key 'seeds' is in line 1 and again in line 1; keep one of them$"),
-        ("models={m: {a: 1, a: 2}}", "the key 'a' is in line 1 and again in line 1; keep one of them$"),
+        ("training={m: {a: 1, a: 2}}", "the key 'a' is in line 1 and again in line 1; keep one of them$"),
         ("synthesis={seeds: 0x" + "f" * 5000 + "}", "the number in line 1 has 5002 characters; wanted 32 at most"),
     ],
 )
