@@ -20,6 +20,7 @@ except ValueError as error:
 logger.info("%s: %d participants", name, answers.sizes["participant"])
 logger.info("%s: %d answers after a reload", name, int(answers["answered_after_reload"]))
 logger.info("%s: %d rows set aside", name, int(answers["rows_set_aside"]))
+logger.info("%s: %d files set aside", name, int(answers["files_set_aside"]))
 for reason, number in answers["excluded"].to_series().items():
     logger.info("%s: %d excluded: %s", name, number, reason)
 for (model, observer), mean in answers["proportion_correct"].mean(("participant", "stage")).to_series().items():

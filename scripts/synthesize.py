@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from metamers import files
-from metamers.batches import at_once, filled_up, in_batches, least_at_once
+from metamers.batches import at_once, in_batches, min_batch_size, repeat_to_minimum
 from metamers.logs import log_to
 from metamers.match import MEASURES, match
 from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
@@ -38,7 +38,7 @@ def natural_stimuli(places: list[int]) -> torch.Tensor:
 
 def metamers_of(stage: str, part: slice) -> xr.Dataset:
     """What the file of a stage holds of some stimuli: all their seeds, the seed running fastest."""
-    places = filled_up(part, least)
+    places = repeat_to_minimum(part, least)
     names = [params.batch[place] for place in places]
     natural = natural_stimuli(places).repeat_interleave(len(seeds), dim=0)
     start = starts(model, names, seeds, params.run_seed)
@@ -81,7 +81,7 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
 
 
 first = natural_stimuli([0])
-least = -(-least_at_once(first.device) // len(seeds))
+least = -(-min_batch_size(first.device) // len(seeds))
 natural_category = recognize(model, modality.as_exported(stimuli["stimulus_value"].values), rate_hz, classes)
 identity = identity_of(
     params.code,

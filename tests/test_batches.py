@@ -6,7 +6,7 @@ import torch
 from test_models import load, tiny
 
 from metamers import config_read
-from metamers.batches import ON_CPU, at_once, filled_up, in_batches, kept_for_gradients, least_at_once
+from metamers.batches import ON_CPU, at_once, in_batches, kept_for_gradients, min_batch_size, repeat_to_minimum
 from metamers.models import load_model
 from metamers.synthesize import starts, synthesize
 
@@ -83,11 +83,11 @@ def test_few_that_are_left_join_the_batch_before():
 
 
 def test_on_a_cpu_no_batch_is_of_one_or_two():
-    cpu, gpu = least_at_once(torch.device("cpu")), least_at_once(torch.device("cuda"))
-    assert filled_up(slice(4, 5), cpu) == [4, 4, 4]
-    assert filled_up(slice(4, 6), cpu) == [4, 5, 4, 5]
-    assert filled_up(slice(4, 7), cpu) == [4, 5, 6]
-    assert filled_up(slice(4, 5), gpu) == [4]
+    cpu, gpu = min_batch_size(torch.device("cpu")), min_batch_size(torch.device("cuda"))
+    assert repeat_to_minimum(slice(4, 5), cpu) == [4, 4, 4]
+    assert repeat_to_minimum(slice(4, 6), cpu) == [4, 5, 4, 5]
+    assert repeat_to_minimum(slice(4, 7), cpu) == [4, 5, 6]
+    assert repeat_to_minimum(slice(4, 5), gpu) == [4]
 
 
 BATCHES = {  # of stimuli by number; each has number 0

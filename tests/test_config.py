@@ -472,6 +472,49 @@ def test_a_configuration_file_that_cannot_be_used_is_named_in_one_line(tmp_path,
         command_line.check(["humans", "-n", "--configfile", str(path), "--cores", "2"])
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0x" + "f" * 5000,
+        "0b" + "1" * 20_000,
+        "1" + ":59" * 5000,
+        "9" * 33,
+        "0." + "1" * 400,
+        "1" + ":59" * 20_000 + ".5",
+    ],
+    ids=lambda number: f"{number[:4]}...{number[-3:]}",
+)
+@pytest.mark.parametrize("text", ["run: mine\nseed: {}\n", "run: mine\nmodels: [{}]\n", "run: mine\n? {}\n: 1\n"])
+def test_a_number_that_is_too_long_is_named_with_its_line(tmp_path, text, number):
+    """Python takes a long time for some of these, and refuses to write others into a message."""
+    path = tmp_path / "x.yaml"
+    path.write_text(text.format(number))
+    message = (
+        rf"^Error: .*x\.yaml: the number in line 2 has {len(number)} characters; wanted 32 at most, or text in quotes$"
+    )
+    with pytest.raises(SystemExit, match=message):
+        command_line.check(["--configfile", str(path)])
+    path.write_text(text.format(f"'{number}'"))
+    assert number in str(config_read.read_yaml(path))
+
+
+def test_a_large_integer_of_any_other_origin_is_refused(settings):
+    settings["seed"] = 16**5000
+    with pytest.raises(ConfigurationError, match=r": seed: found an integer of more than 1000 digits; wanted"):
+        config.resolve(settings)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['!!int ""', "!!int x", '!!int "-"', '!!float ""', "!!bool x", "!!timestamp x", "2020-99-99", "!!int [1]"],
+)
+def test_a_value_that_is_not_of_its_type_is_named_with_its_line(tmp_path, value):
+    path = tmp_path / "x.yaml"
+    path.write_text(f"run: mine\nseed: {value}\n")
+    with pytest.raises(ConfigurationError, match=r"x\.yaml: not valid YAML: line 2: .*(is not of the type|expected a)"):
+        config_read.read_yaml(path)
+
+
 def test_a_folder_is_no_configuration_file(tmp_path):
     with pytest.raises(SystemExit, match=r"there is no such file that can be read \(Is a directory\)"):
         command_line.check([f"--configfile={tmp_path}"])
@@ -485,11 +528,27 @@ def test_a_folder_is_no_configuration_file(tmp_path):
         ("sed=1", r"unknown key 'sed'\. Did you mean 'seed'\? Valid: run, "),
         ("=1", "unknown key ''"),
         ("run", "wanted KEY=VALUE$"),
+        ("synthesis={seeds: 2, seeds: 3}", "the key 'seeds' is in line 1 and again in line 1; keep one of them$"),
+        ("training={m: {a: 1, a: 2}}", "the key 'a' is in line 1 and again in line 1; keep one of them$"),
+        ("synthesis={seeds: 0x" + "f" * 5000 + "}", "the number in line 1 has 5002 characters; wanted 32 at most"),
     ],
 )
 def test_an_entry_of_the_command_line_that_sets_no_key_is_named(entry, message):
-    with pytest.raises(SystemExit, match=rf"^Error: --config {re.escape(entry)}: {message}"):
-        command_line.check(["humans", "--config", "seed=1", entry, "-n"])
+    for option in ("--config", "-C", "-nC", "-nFC"):
+        with pytest.raises(SystemExit, match=rf"^Error: --config {re.escape(entry)}: {message}"):
+            command_line.check(["humans", option, "seed=1", entry, "-F"])
+
+
+@pytest.mark.parametrize("arguments", [["--configfile"], ["-n", "--configfile", "--cores", "2"], ["--no-such-option"]])
+def test_an_option_that_snakemake_refuses_is_told_as_snakemake_does(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        command_line.check(arguments)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "--rerun-triggers" in said  # the usage is of all options
+    assert re.search(
+        r"error: (argument --configfile/--configfiles: expected at least one|unrecognized arguments)", said
+    )
 
 
 def test_a_right_command_line_is_let_pass(root):
@@ -497,6 +556,7 @@ def test_a_right_command_line_is_let_pass(root):
         ["humans", "-n", "--config", "human_data=participants", "mirror=a.b", "--configfile", "config/paper.yaml"]
     )
     command_line.check(["--cores", "2", "all"])
+    command_line.check(["-n", "--config", "run=a: b: c", "seed=" + "1" * 32, "mirror=", "device=["])
 
 
 def integers(schema, path=""):

@@ -207,7 +207,7 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     mine = files.load(results / "humans" / "mine.nc")
     counted = mine["excluded"].to_series().to_dict()
     assert counted == {"no consent": 1, "headphone check": 0, "practice": 1, "unfinished": 1, "catch trials": 1}, said
-    assert mine["rows_set_aside"] == 1
+    assert (mine["rows_set_aside"], mine["files_set_aside"]) == (1, 0)
     assert complaint in (results / "logs" / "humans_people" / "mine.log").read_text()
     assert mine.sizes == {"participant": 3, "generation_model": 2, "stage": 3, "observer": 2, "exclusion": 5}
     human = mine["proportion_correct"].sel(observer="human")
@@ -491,7 +491,7 @@ def read(path, run):
     folder, modality = run
     design = files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc")
     answers = read_answers([path], design, set(WORDS))
-    assert answers.set_aside == 0
+    assert answers.rows_set_aside == 0
     return answers.given
 
 

@@ -306,7 +306,7 @@ def test_the_analysis_reads_every_row_that_the_server_has_acknowledged(made, tmp
         kept = 1
     experiment.export()
     answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
-    assert answers.set_aside == 0
+    assert answers.rows_set_aside == 0
     assert len(answers.given[begun["participant"]]) == kept or row["step"].startswith("shown-")
 
 
@@ -325,7 +325,7 @@ def test_rows_from_an_older_server_are_exported_and_set_aside(made, tmp_path):
     (experiment,) = found_in(folder, tmp_path / "answers")
     assert experiment.export() == 1
     answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
-    assert answers.set_aside == 2
+    assert answers.rows_set_aside == 2
     assert answers.given[name].keys() == {"consent", "trial-2"}
 
 
@@ -496,24 +496,79 @@ def test_endless_headers_are_cut_off(made, tmp_path):
         assert page_from(server, "127.0.0.1") == 200
 
 
+def raw_request(server, made, method, lines=(), without=(), body=None):
+    """A request as bytes: the headers that a page sends, without some of them, with further lines at the end."""
+    port = server.server_address[1]
+    path = "/vision/api/begin" if method == "POST" else "/vision/"
+    if body is None:
+        begin = json.dumps({"participant": None, "design": made[1]["design"]}).encode()
+        body = begin if method == "POST" else b""
+    headers = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}", "Content-Type": "application/json"}
+    headers |= {"Content-Length": str(len(body)), "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    own = [f"{name}: {value}" for name, value in headers.items() if name not in without]
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *own, *lines, "", ""]).encode("latin-1") + body
+
+
+def replies(server, request):
+    """Everything that the server sends until it closes the connection, and the statuses in it."""
+    with socket.create_connection(server.server_address, 10) as connection:
+        connection.sendall(request)
+        reply = connection.makefile("rb").read()
+    return reply, [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", reply)]
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("name", SINGLE_HEADERS)
 def test_a_header_that_is_there_twice_is_refused(served, made, method, name):
-    """Be it twice the same: which of two counts is another matter for each program that reads them."""
-    port = served.server_address[1]
-    body = json.dumps({"participant": None, "design": made[1]["design"]}).encode() if method == "POST" else b""
-    headers = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}", "Content-Type": "application/json"}
-    headers |= {"Content-Length": str(len(body)), "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
-    path = "/vision/api/begin" if method == "POST" else "/vision/"
-    lines = [f"{key}: {value}" for key, value in headers.items()]
-    for extra, status in (([], 200), ([f"{name}: {headers.get(name, 'identity')}"] * 2, 400)):
-        own = [line for line in lines if not (extra and line.startswith(f"{name}:"))]
-        request = "\r\n".join([f"{method} {path} HTTP/1.1", *own, *extra, "Connection: close", "", ""]).encode() + body
-        with socket.create_connection(served.server_address, 10) as connection:
-            connection.sendall(request)
-            reply = connection.makefile("rb").read()
-        assert int(reply.split()[1]) == status, reply
-        assert status == 200 or f"{name} is there twice".encode() in reply
+    """Also twice the same value: programs differ in which of two headers they use."""
+    closing = ["Connection: close"]
+    assert replies(served, raw_request(served, made, method, closing))[1] == [200]
+    sent = re.search(rf"{name}: (.*)\r", raw_request(served, made, method).decode())
+    twice = [f"{name}: {sent[1] if sent else 'identity'}"] * 2
+    reply, statuses = replies(served, raw_request(served, made, method, twice + closing, without=[name]))
+    assert statuses == [400]
+    assert f"{name} appears twice; wanted once".encode() in reply
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Host : evil.example",
+        "Origin : http://evil.example",
+        "Content-Length : 3",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding\t: chunked",
+        "no header",
+        ": without a name",
+        "\0: x",
+        "Not text\xff: x",
+        "From somebody",
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_line_that_is_not_a_header_is_refused(served, made, method, line, first):
+    """Python's parser takes it, and all lines after it, for a body, so that headers there would not be checked."""
+    request = raw_request(served, made, method, [] if first else [line, "Host: evil.example", "Connection: close"])
+    if first:
+        request = request.replace(b" HTTP/1.1\r\n", f" HTTP/1.1\r\n{line}\r\nConnection: close\r\n".encode("latin-1"))
+    reply, statuses = replies(served, request)
+    assert statuses == [400]
+    assert b"found a line that is not a header" in reply
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_body_of_a_get_is_not_read_as_another_request(served, made, method, chunked):
+    hidden = raw_request(served, made, "GET", ["Connection: close"])
+    if chunked:
+        lines, without = ["Transfer-Encoding: chunked"], ["Content-Length"]
+        hidden = b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden)
+    else:
+        lines, without = [], []
+    reply, statuses = replies(served, raw_request(served, made, method, lines, without, body=hidden))
+    assert statuses == [400]
+    assert method == "HEAD" or f"found a body; wanted {method} without one".encode() in reply
 
 
 def inside(folder, _):

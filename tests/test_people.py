@@ -93,7 +93,7 @@ def test_the_same_answers_in_any_form_and_in_several_files_count_once(design, tm
     with_mark.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())  # as spreadsheets save it
     for paths in ([table], [lines], [with_mark], [*one_each, table, lines]):
         assert read_answers(paths, design, CATEGORIES) == wanted
-    assert wanted.set_aside == 0
+    assert wanted.rows_set_aside == 0
     assert {len(steps) for steps in wanted.given.values()} == {2 + design.sizes["trial"]}
 
 
@@ -241,7 +241,7 @@ def test_a_row_that_does_not_fit_the_design_is_set_aside_with_file_and_row(
     path = write(tmp_path / f"answers{ending}", changed(rows, step, **values))
     with caplog.at_level(logging.WARNING, "metamers"):
         answers = read_answers([path], design, CATEGORIES)
-    assert answers.set_aside == 1
+    assert answers.rows_set_aside == 1
     assert answers.given.keys() == {"p1"}
     assert answers.given["p1"].keys() == {row["step"] for row in rows if "step" in row} - {step}
     (message,) = caplog.messages
@@ -258,7 +258,7 @@ def test_any_value_of_any_field_is_set_aside_and_the_others_count(design, tmp_pa
     for name, content in {"a.json": "[\n" + ",\n".join(texts) + "\n]", "b.txt": "\n".join(texts)}.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
         answers = read_answers([tmp_path / name], design, CATEGORIES)
-        assert answers.set_aside == 1
+        assert answers.rows_set_aside == 1
         assert answers.given["p1"].keys() == wanted
 
 
@@ -276,7 +276,60 @@ def test_a_participant_with_a_row_set_aside_is_unfinished_and_the_analysis_goes_
     assert found["rows_set_aside"] == 3
 
 
-def test_a_file_of_another_design_altogether_stops(design, tmp_path):
+def hostile_files(design, folder):
+    """Files of which no row can be used, as one participant or a transfer can make them; name → reason."""
+    other = [row | {"design": "d1"} for row in rows_of(design, "x1", 1)]
+    write(folder / "other.json", other)
+    write(folder / "other.csv", other)
+    (folder / "cut.json").write_text('[{"step": "consent"}, {"step": "trial-0"]')
+    whole = json.dumps(rows_of(design, "x2", 2))
+    (folder / "line.json").write_text(whole[: len(whole) // 2] + whole[len(whole) // 2 + 1 :].replace("}", "]", 1))
+    (folder / "page.txt").write_text("<html>502 Bad Gateway</html>")
+    (folder / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    (folder / "none.csv").write_text("a;b\n1;2\n")
+    (folder / "deep.json").write_text("[" * 100_000)
+    of_another = "all its answers are to the design 'd1', but the run's experiment is 'd0'"
+    return {
+        "other.json": of_another,
+        "other.csv": of_another,
+        "cut.json": "not JSON from jsPsych",
+        "line.json": "not JSON from jsPsych",
+        "page.txt": "not JSON from jsPsych",
+        "bytes.csv": "not CSV from jsPsych",
+        "none.csv": "no row of the experiment in it",
+        "deep.json": "not JSON from jsPsych",
+    }
+
+
+def test_a_file_without_any_usable_row_is_set_aside_and_the_analysis_goes_on(design, recognition, tmp_path, caplog):
+    good = [write(tmp_path / f"p{n}.json", rows_of(design, f"p{n}", n)) for n in range(2)]
+    reasons = hostile_files(design, tmp_path)
+    alone = read_answers(good, design, CATEGORIES)
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers([*(tmp_path / name for name in reasons), *good], design, CATEGORIES)
+    assert answers.given == alone.given
+    assert (answers.rows_set_aside, answers.files_set_aside) == (0, len(reasons))
+    for (name, reason), message in zip(reasons.items(), caplog.messages, strict=True):
+        assert re.fullmatch(rf".*/{name}: {reason}.*\. The file is set aside\.", message, re.DOTALL)
+    found = people_dataset(answers, design, STAGES, recognition, AT_LEAST)
+    assert found["participant"].values.tolist() == ["p0", "p1"]
+    assert found["files_set_aside"] == len(reasons)
+    answers = read_answers([tmp_path / "cut.json", good[0]], design, CATEGORIES)
+    with pytest.raises(ValueError, match=r"1 of 1 participants are left .*files set aside: 1"):
+        people_dataset(answers, design, STAGES, recognition, AT_LEAST)
+
+
+def test_where_no_answer_is_left_the_files_are_named(design, tmp_path):
+    reasons = hostile_files(design, tmp_path)
+    write(tmp_path / "bad.json", [row | {"answer": 1} for row in rows_of(design, "p1", 1) if "step" in row])
+    with pytest.raises(ValueError, match=r"^no answer is left\. ") as error:
+        read_answers([*(tmp_path / name for name in reasons), tmp_path / "bad.json"], design, CATEGORIES)
+    for name, reason in list(reasons.items())[:5]:
+        assert re.search(rf"{name}: {reason}", str(error.value))
+    assert str(error.value).endswith("and 3 more files")
+
+
+def test_files_of_another_design_alone_stop(design, tmp_path):
     rows = [row | {"design": "d1"} for row in rows_of(design, "p1", 1)]
     for path in (write(tmp_path / "a.json", rows), write(tmp_path / "a.csv", rows)):
         with pytest.raises(ValueError, match=r"a\..*: all its answers are to the design 'd1', but .* is 'd0'"):
@@ -290,7 +343,7 @@ def test_a_table_that_breaks_off_or_has_more_cells_keeps_its_other_rows(design, 
         rest = lines[6:] if name == "more.csv" else []
         (tmp_path / name).write_text("\n".join([*lines[:5], broken, *rest]) + "\n")
         answers = read_answers([tmp_path / name], design, CATEGORIES)
-        assert answers.set_aside == 1
+        assert answers.rows_set_aside == 1
         assert len(answers.given["p1"]) == len(lines) - 3 if rest else 3
     (tmp_path / "twice.csv").write_text("\n".join(f'{line},"{(n and 1) or "order"}"' for n, line in enumerate(lines)))
     with pytest.raises(ValueError, match="it has the column 'order' twice"):
@@ -300,7 +353,7 @@ def test_a_table_that_breaks_off_or_has_more_cells_keeps_its_other_rows(design, 
 def test_many_rows_that_are_set_aside_do_not_flood_the_log(design, tmp_path, caplog):
     rows = [*rows_of(design, "p1", 1), *[{"step": "x"}] * 5000]
     with caplog.at_level(logging.WARNING, "metamers"):
-        assert read_answers([write(tmp_path / "a.json", rows)], design, CATEGORIES).set_aside == 5000
+        assert read_answers([write(tmp_path / "a.json", rows)], design, CATEGORIES).rows_set_aside == 5000
     assert len(caplog.messages) == 101
     assert caplog.messages[-1].endswith("a.json: 4900 more rows are set aside")
 
@@ -350,6 +403,8 @@ def test_a_file_that_is_too_large_is_not_read_whole(design, tmp_path, monkeypatc
     (tmp_path / "a.json").write_bytes(b"[" + b" " * (2 << 20) + b"]")
     with pytest.raises(ValueError, match="more than 1 MiB"):
         read_answers([tmp_path / "a.json"], design, CATEGORIES)
+    good = write(tmp_path / "b.json", rows_of(design, "p1", 1))
+    assert read_answers([tmp_path / "a.json", good], design, CATEGORIES).files_set_aside == 1
 
 
 def test_two_answers_to_one_step_do_not_count(design, tmp_path, caplog):
@@ -358,12 +413,50 @@ def test_two_answers_to_one_step_do_not_count(design, tmp_path, caplog):
     paths += [write(tmp_path / "b.json", changed(rows, "trial-3", answer="b"))]
     with caplog.at_level(logging.WARNING, "metamers"):
         answers = read_answers(paths, design, CATEGORIES)
-    assert answers.set_aside == 2
+    assert answers.rows_set_aside == 2
     assert answers.given["p1"].keys() == {row["step"] for row in rows if "step" in row} - {"trial-3"}
     assert [re.sub(r".*/", "", message) for message in caplog.messages] == [
         f"{name}.json: row 7: trial-3 of participant 'p1' has the answers 'a' and 'b'. The row is set aside."
         for name in "ab"
     ]
+
+
+def test_rows_that_differ_in_the_reload_only_are_one_answer(design, tmp_path, caplog):
+    """As when a page that was reloaded sends an answer again."""
+    rows = changed(rows_of(design, "p1", 1), "trial-3", answer="a", already=False)
+    again = changed(rows, "trial-3", already=True)
+    paths = [write(tmp_path / "a.json", rows), write(tmp_path / "b.json", again)]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        for order in (paths, paths[::-1]):
+            answers = read_answers(order, design, CATEGORIES)
+            assert answers.rows_set_aside == 0
+            assert answers.given["p1"].keys() == {row["step"] for row in rows if "step" in row}
+            assert answers.given["p1"]["trial-3"].answer == "a"
+            assert answers.given["p1"]["trial-3"].already
+    assert not caplog.messages
+
+
+def test_of_three_rows_each_answer_is_named_once(design, tmp_path, caplog):
+    rows = rows_of(design, "p1", 1)
+    cases = [("a", True), ("a", False), ("b", True)]
+    paths = [
+        write(tmp_path / f"{n}.json", changed(rows, "trial-3", answer=answer, already=already))
+        for n, (answer, already) in enumerate(cases)
+    ]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        assert read_answers(paths, design, CATEGORIES).rows_set_aside == 3
+    assert all("trial-3 of participant 'p1' has the answers 'a' and 'b'." in message for message in caplog.messages)
+
+
+def test_two_targets_of_one_tone_contradict_each_other(design, tmp_path, caplog):
+    """Whether the answer is right depends on the target, which only the page knows."""
+    rows = rows_of(design, "p1", 1)
+    paths = [write(tmp_path / f"{n}.json", changed(rows, "headphones-0", target=n)) for n in "23"]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers(paths, design, CATEGORIES)
+    assert answers.rows_set_aside == 2
+    assert "headphones-0" not in answers.given["p1"]
+    assert "has the answers '2' (target '2') and '2' (target '3')" in caplog.text
 
 
 def test_two_people_of_one_name_do_not_count(design, tmp_path, caplog):
@@ -372,7 +465,7 @@ def test_two_people_of_one_name_do_not_count(design, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "metamers"):
         answers = read_answers(paths, design, CATEGORIES)
     assert answers.given.keys() == {"p2"}
-    assert answers.set_aside == 2 * (2 + design.sizes["trial"])
+    assert answers.rows_set_aside == 2 * (2 + design.sizes["trial"])
     assert "1.json: row 2: participant 'p1' has the orders 1, 2; two people must not have one name" in caplog.text
 
 
@@ -405,7 +498,7 @@ def test_no_values_in_a_row_do_anything_but_be_set_aside_or_be_answers(design, t
     path.write_text(json.dumps(rows))
     answers = read_answers([path], design, CATEGORIES)
     with_step = sum(row.get("step") not in (None, "") for row in rows)
-    assert answers.set_aside + sum(map(len, answers.given.values())) == with_step
+    assert answers.rows_set_aside + sum(map(len, answers.given.values())) == with_step
     for steps in answers.given.values():
         for answer in steps.values():
             assert not answer.exhibit or answer.answer in CATEGORIES

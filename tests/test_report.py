@@ -505,6 +505,7 @@ def test_where_one_s_own_people_were_asked_the_pages_say_so(model, relation, wri
             "stage_number": (("generation_model", "stage"), [[0]]),
             "excluded": ("exclusion", [2]),
             "rows_set_aside": 7,
+            "files_set_aside": 9,
         },
         coords={
             "generation_model": ["net_a"],

@@ -22,6 +22,7 @@ def answers():
             "stage_number": (("generation_model", "stage"), [[0, 1], [0, -1]]),
             "excluded": ("exclusion", [0, 3]),
             "rows_set_aside": 4,
+            "files_set_aside": 5,
         },
         coords={
             "generation_model": ["net_a", "net_b"],
@@ -56,7 +57,7 @@ def test_who_was_left_out_is_counted_and_tests_are_of_them_alone(answers, tested
     shown = people_context({"mine": answers}, None, tested)
     (group,) = shown["groups"]
     assert (group["name"], group["participants"], group["excluded"]) == ("mine", 2, {"catch trials": 3})
-    assert group["rows_set_aside"] == 4
+    assert (group["rows_set_aside"], group["files_set_aside"]) == (4, 5)
     assert shown["models"] == {"net_a", "net_b"}
     assert [row[0] for row in shown["anova"]["rows"]] == ["mine"]
     assert shown["compared"] is None

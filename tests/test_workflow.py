@@ -1111,6 +1111,9 @@ def test_a_place_that_cannot_take_results_is_said_before_a_job_starts(root, clon
         (["--configfile", "binary.yaml"], "Error: binary.yaml: not valid YAML: it is not text in UTF-8"),
         (["--configfile", "tabs.yaml"], "indent with spaces, not with tabs"),
         (["--configfile", "twice.yaml"], "Error: twice.yaml: the key 'seed' is in line 1 and again in line 3"),
+        (["--configfile", "long.yaml"], "Error: long.yaml: the number in line 1 has 5002 characters; wanted 32 at most"),
+        (["--config", "synthesis={seeds: 2, seeds: 3}"], "the key 'seeds' is in line 1 and again in line 1; keep one"),
+        (["-nC", "synthesis.seeds=2"], "Error: --config synthesis.seeds=2: a key inside another cannot be set here"),
         (["--config", "synthesis.seeds=2"], "Error: --config synthesis.seeds=2: a key inside another cannot be set here"),
         (["--config", "a=["], "Error: --config a=[: unknown key 'a'. Valid: run, seed, "),
     ],
@@ -1119,6 +1122,7 @@ def test_a_configuration_that_cannot_be_read_is_said_in_one_sentence(clone, argu
     (clone / "binary.yaml").write_bytes(bytes(range(256)))
     (clone / "tabs.yaml").write_text("synthesis:\n\tseeds: 2\n")
     (clone / "twice.yaml").write_text("seed: 1\nrun: mine\nseed: 2\n")
+    (clone / "long.yaml").write_text(f"seed: 0x{'f' * 5000}\n")
     said = snakemake(clone, "-n", *arguments, fails=True).splitlines()
     assert len(said) == 2, said
     assert said[0].startswith("Using workflow specific profile")

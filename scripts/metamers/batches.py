@@ -68,13 +68,13 @@ def at_once(model: Model, stage: str, stimulus: torch.Tensor) -> int:
     return max(1, int(FREE_SHARE * free / (OVERHEAD * kept_for_gradients(model, stage, stimulus))))
 
 
-def least_at_once(device: torch.device) -> int:
-    """How few metamers may be computed at once; on a GPU, where bits are not promised, one: memory may hold no more."""
+def min_batch_size(device: torch.device) -> int:
+    """The smallest batch of metamers; on a GPU, where bits are not promised, one, because memory may hold no more."""
     return LEAST_ON_CPU if device.type == "cpu" else 1
 
 
-def filled_up(part: slice, least: int) -> list[int]:
-    """Places of the stimuli in a batch, all of them repeated where they are fewer than ``least``."""
+def repeat_to_minimum(part: slice, least: int) -> list[int]:
+    """Places of the stimuli in a batch; where they are fewer than ``least``, all of them are repeated."""
     places = list(range(part.start, part.stop))
     return places * -(-least // len(places))
 

@@ -4,11 +4,12 @@ Snakemake reads both before the Snakefile and answers a file that it cannot open
 traceback. The workflow's profiles call ``check`` before that. What can be known later is for ``metamers.config``.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from metamers.config_read import check_configuration_files, configuration_keys
+from snakemake.cli import get_argument_parser
+
+from metamers.config_read import check_command_line_value, check_configuration_files, configuration_keys
 from metamers.names import ConfigurationError, unknown_name
 
 
@@ -24,23 +25,21 @@ def check(arguments: Sequence[str]) -> None:
     ------
     SystemExit
         When a file of ``--configfile`` cannot be used, or an entry of ``--config`` is not ``KEY=VALUE`` with a key of
-        the configuration's top level.
+        the configuration's top level and a value without a repeated key; with Snakemake's own message where an option
+        is not used as Snakemake wants it.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
-    parser.add_argument("--config", "-C", nargs="*", default=[])
-    given, _ = parser.parse_known_args(arguments)
+    given = get_argument_parser().parse_args(arguments)  # Snakemake's, for `-nC`, abbreviations and its messages
     try:
-        check_configuration_files(given.configfile)
-        for entry in given.config:
+        check_configuration_files(given.configfile or [])
+        for entry in given.config or []:
             _check_entry(entry)
     except ConfigurationError as error:
         sys.exit(f"Error: {error}")
 
 
 def _check_entry(entry: str) -> None:
-    """One ``KEY=VALUE`` of ``--config`` sets a key of the configuration's top level."""
-    key, equals, _ = entry.partition("=")
+    """Check that one ``KEY=VALUE`` of ``--config`` sets a key of the configuration's top level."""
+    key, equals, value = entry.partition("=")
     if not equals:
         raise ConfigurationError(f"--config {entry}: wanted KEY=VALUE")
     if "." in key:
@@ -51,3 +50,4 @@ def _check_entry(entry: str) -> None:
     valid = configuration_keys()
     if key not in valid:
         raise unknown_name("key", key, valid, f"--config {entry}")
+    check_command_line_value(value, f"--config {entry}")

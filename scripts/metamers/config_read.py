@@ -13,17 +13,37 @@ from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 
 LARGEST = 1_000_000  # values of a configuration file
 LARGEST_FILE = 2**22  # letters of one; the registry of the published models has 2**16
+LONGEST_NUMBER = 32  # characters in a file; Python converts long ones slowly, or refuses to write them
+LARGEST_INTEGER = 10**1000  # above 4300 digits Python does not write one into a message
 MOST_ERRORS = 5  # that are told at once
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "workflow" / "schemas"
 
 
-class _RepeatedKey(yaml.YAMLError):
-    """A mapping has a key twice."""
+class _Refused(yaml.YAMLError):
+    """Valid YAML that a configuration must not have: a repeated key, or a number that is too long."""
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Reads plain data; a mapping with a repeated key is an error, where PyYAML would keep the last value."""
+    """Reads plain data; a mapping with a repeated key is an error, where PyYAML would keep the last value.
+
+    So is a number of more than ``LONGEST_NUMBER`` characters, and text that does not fit its tag (``!!int ""``).
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if not isinstance(node, yaml.ScalarNode):
+            return super().construct_object(node, deep)
+        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        if tag in ("int", "float") and len(node.value) > LONGEST_NUMBER:
+            raise _Refused(
+                f"the number in line {node.start_mark.line + 1} has {len(node.value)} characters; wanted "
+                f"{LONGEST_NUMBER} at most, or text in quotes"
+            )
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:  # PyYAML does not check what a tag's text is
+            found = f"{node.value[:50]!r} is not of the type {tag}"
+            raise yaml.constructor.ConstructorError(problem=found, problem_mark=node.start_mark) from error
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         # Here, and not where values are made, because there merged mappings (<<) have been put among the keys.
@@ -32,7 +52,7 @@ class _UniqueKeys(yaml.SafeLoader):
         for node, _ in mapping.value:
             key, line = (node.tag, str(node.value)), node.start_mark.line + 1
             if key in lines:
-                raise _RepeatedKey(
+                raise _Refused(
                     f"the key {node.value!r} is in line {lines[key]} and again in line {line}; keep one of them"
                 )
             lines[key] = line
@@ -45,8 +65,8 @@ def read_yaml(path: str | Path) -> Any:
     Raises
     ------
     ConfigurationError
-        When the file is missing, too long, is not YAML, or has a mapping with the same key twice: names the file and
-        the lines.
+        When the file is missing, too long, is not YAML, or has a repeated key or a number of more than
+        ``LONGEST_NUMBER`` characters: names the file and the lines.
     """
     try:
         with Path(path).open(encoding="utf-8") as stream:
@@ -58,20 +78,20 @@ def read_yaml(path: str | Path) -> Any:
         raise ConfigurationError(f"{path}: there is no such file that can be read ({error.strerror})") from error
     except RecursionError as error:
         raise ConfigurationError(f"{path}: nested too deeply") from error
-    except _RepeatedKey as error:
+    except _Refused as error:
         raise ConfigurationError(f"{path}: {error}") from error
     except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
         raise ConfigurationError(f"{path}: not valid YAML: it is not text in UTF-8") from error
     except yaml.MarkedYAMLError as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {_told(error)}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError of what is no date
+        raise ConfigurationError(f"{path}: not valid YAML: {_yaml_error_message(error)}") from error
+    except yaml.YAMLError as error:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
     _check_size(data, str(path))
     return data
 
 
-def _told(error: yaml.MarkedYAMLError) -> str:
-    """Where a text stops being YAML, and why, in one line."""
+def _yaml_error_message(error: yaml.MarkedYAMLError) -> str:
+    """The line of an error and its cause, in one line."""
     place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
     advice = "; indent with spaces, not with tabs" if "\\t" in (error.problem or "") else ""
     return f"{place}{error.problem or error.context}{advice}"
@@ -91,6 +111,22 @@ def check_configuration_files(paths: Iterable[str | Path]) -> None:
         if not isinstance(data := read_yaml(path), dict):
             found = "nothing" if data is None else f"a {type(data).__name__}"
             raise ConfigurationError(f"{path}: found {found}; wanted keys with values, such as `run: mine`")
+
+
+def check_command_line_value(text: str, source: str) -> None:
+    """Check that a value of ``--config`` has no repeated key; one that is not YAML is text to Snakemake.
+
+    Raises
+    ------
+    ConfigurationError
+        When it has a repeated key or a number of more than ``LONGEST_NUMBER`` characters: names ``source``.
+    """
+    try:
+        yaml.load(text, Loader=_UniqueKeys)
+    except _Refused as error:
+        raise ConfigurationError(f"{source}: {error}") from error
+    except (yaml.YAMLError, RecursionError):
+        return
 
 
 def _check_size(data: Any, source: str) -> None:
@@ -158,7 +194,7 @@ def validate(data: Any, schema: str, source: str) -> None:
         Naming ``source``, the key, what was found, and what the schema asks for.
     """
     _check_keys(data, source)
-    _check_finite(data, source)
+    _check_numbers(data, source)
     validator = jsonschema.Draft202012Validator(read_yaml(SCHEMAS / f"{schema}.schema.yaml"))
     causes = [cause for error in validator.iter_errors(data) for cause in _causes(error)]
     telling: dict[tuple, int] = {}
@@ -221,12 +257,14 @@ def _valid_keys(schema: Mapping[str, Any]) -> list[str]:
     return [*schema.get("properties", {}), *named]
 
 
-def _check_finite(data: Any, source: str) -> None:
-    """No number is NaN or infinite, which a schema's limits would let pass."""
+def _check_numbers(data: Any, source: str) -> None:
+    """Check that numbers are finite, which schemas do not, and short enough for a message."""
     if isinstance(data, float) and not math.isfinite(data):
         raise ConfigurationError(f"{source}: {data} is not a finite number")
+    if isinstance(data, int) and abs(data) > LARGEST_INTEGER:
+        raise ConfigurationError(f"{source}: found an integer of more than 1000 digits; wanted a smaller one")
     for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
-        _check_finite(value, f"{source}: {key}")
+        _check_numbers(value, f"{source}: {key}")
 
 
 def _check_keys(data: Any, source: str) -> None:

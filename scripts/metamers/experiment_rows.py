@@ -17,7 +17,7 @@ MAX_ROW_LETTERS = 16_384  # of a row as JSON; a row has about 500
 MAX_TEXT_LETTERS = 200  # of a field that is used
 MAX_DEPTH = 8  # of lists and objects in a field
 MAX_INTEGER = 1 << 53  # larger integers are not exact in JavaScript
-SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character: it cannot be written as UTF-8
+SURROGATE = re.compile("[\ud800-\udfff]")  # lone ones cannot be written as UTF-8
 STEP = re.compile(r"(trial|shown|headphones)-(0|[1-9][0-9]{0,5})")
 CONSENT = "consent"
 CONSENT_ANSWERS = ("yes", "no")
@@ -33,7 +33,7 @@ class RowError(ValueError):
 
 
 class RepeatedKeys(dict):
-    """A JSON object that has a key twice; the later value is kept."""
+    """A JSON object with a repeated key; the last value is kept."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> float:
-    """Python refuses to convert thousands of digits, which would end the reading of the whole file."""
-    return int(digits) if len(digits) < 20 else float(digits)
+    """An integer, or infinity for one of 20 characters or more, which ``check_values`` refuses.
+
+    Python does not convert thousands of digits, and that error would end the reading of the whole file.
+    """
+    return int(digits) if len(digits) < 20 else math.inf
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -135,24 +138,24 @@ def check_values(value: Any, name: str = "", depth: int = 0) -> None:
     Raises
     ------
     RowError
-        Of NaN, infinities, integers above 2**53, objects with a key twice, lone surrogates, and values that are nested
-        more than ``MAX_DEPTH`` deep.
+        Of NaN, infinities, integers above 2**53, objects with a repeated key, lone surrogates, and values that are
+        nested more than ``MAX_DEPTH`` deep.
     """
     place = f"{name}: " if name else ""
     if depth > MAX_DEPTH:
         raise RowError(f"{place}found lists or objects in each other; wanted no more than {MAX_DEPTH}")
     if isinstance(value, RepeatedKeys):
-        raise RowError(f"{place}found an object that has a key twice; wanted each key once")
+        raise RowError(f"{place}found an object with a repeated key; wanted each key once")
     if isinstance(value, str) and SURROGATE.search(value):
-        raise RowError(f"{place}found {_short(value)}; wanted text without half characters (lone surrogates)")
+        raise RowError(f"{place}found {_short(value)}; wanted text without lone surrogates")
     if isinstance(value, float) and not math.isfinite(value):
-        raise RowError(f"{place}found {value}; wanted a finite number")
+        raise RowError(f"{place}found {value}; wanted a finite number, and integers of at most 2**53")
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
         raise RowError(f"{place}found {value}; wanted an integer of at most 2**53")
     if isinstance(value, dict):
         for key, inner in value.items():
             if SURROGATE.search(key):
-                raise RowError(f"{place}found the key {_short(key)}; wanted text without half characters")
+                raise RowError(f"{place}found the key {_short(key)}; wanted text without lone surrogates")
             check_values(inner, name or key[:MAX_TEXT_LETTERS], depth + 1)
     elif isinstance(value, list):
         for inner in value:
@@ -229,7 +232,7 @@ def _one_of(allowed: Collection[str]) -> str:
 
 def _checked_texts(row: Mapping[str, Any]) -> dict[str, str]:
     """The text of each field that has one, after a check of the kinds of all values of a row."""
-    if None in row:  # so csv.DictReader says it
+    if None in row:  # csv.DictReader uses None for extra cells
         raise RowError("found more cells than columns")
     check_values(row)
     if (letters := len(json.dumps(row))) > MAX_ROW_LETTERS:

@@ -4,8 +4,8 @@ It gives out the files that lay in the folder when it started and nothing else, 
 only. For a machine that others can reach, a web server, JATOS or Pavlovia is the place: this one knows no encryption.
 
 It is built on the standard library. Uvicorn (0.54) has no deadline for receiving a request and no limit of connections
-per address; both would need a subclass of its protocol that reads private attributes, and requests per second and
-latencies were the same.
+per address; both would need a subclass of its protocol that reads private attributes. Answers per second were the same,
+pictures took longer (measured: docs/experiment.md).
 """
 
 import io
@@ -35,7 +35,7 @@ MAX_REQUEST_BYTES = 1 << 17  # with its headers
 REQUEST_S = 30  # from the last reply, or the connection, to the end of a request; and for sending a reply
 MAX_CONNECTIONS = 512
 MAX_CONNECTIONS_PER_ADDRESS = 128  # a browser has six; all browsers behind a proxy have one address
-# Of these a request has one at most: which of two counts is not the same for every program that reads them.
+# A request has at most one of each, because programs differ in which of two they use.
 SINGLE_HEADERS = (
     "Host",
     "Origin",
@@ -235,14 +235,20 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n".encode(), "text/plain; charset=utf-8")
 
     def _check_headers(self) -> None:
-        """Check that the address is one of ours, not a name of another domain, and that no header is there twice."""
+        """Check that each line is a header, that none appears twice, and that ``Host`` is a name of this server."""
+        # Python's parser stops at a line that is no header, and takes the rest for a body.
+        if self.headers.defects or self.headers.get_payload() or self.headers.get_unixfrom():
+            raise Refused(HTTPStatus.BAD_REQUEST, "found a line that is not a header; wanted NAME: VALUE in each line")
         for name in SINGLE_HEADERS:
             if len(self.headers.get_all(name, [])) > 1:
-                raise Refused(HTTPStatus.BAD_REQUEST, f"{name} is there twice; wanted it once")
+                raise Refused(HTTPStatus.BAD_REQUEST, f"{name} appears twice; wanted once")
         if self.headers.get("Host") not in self.server.hosts:
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, f"wanted one of {', '.join(sorted(self.server.hosts))}")
 
     def _get(self) -> None:
+        # A body would be read as the next request.
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"found a body; wanted {self.command} without one")
         site, mode = self.headers.get("Sec-Fetch-Site"), self.headers.get("Sec-Fetch-Mode")
         if site not in (None, "none", "same-origin") and mode != "navigate":
             raise Refused(HTTPStatus.FORBIDDEN, "asked by a page of another site")
@@ -284,7 +290,7 @@ class Handler(BaseHTTPRequestHandler):
         if not found or found[1] not in self.server.experiments:
             raise Refused(HTTPStatus.NOT_FOUND, "there is nothing that takes this")
         length = self.headers.get("Content-Length", "")
-        if not re.fullmatch(r"[0-9]{1,9}", length) or self.headers.get("Transfer-Encoding"):
+        if not re.fullmatch(r"[0-9]{1,9}", length) or "Transfer-Encoding" in self.headers:
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "wanted Content-Length")
         if int(length) > MAX_BODY_BYTES:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes")

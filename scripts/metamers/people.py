@@ -11,7 +11,7 @@ import io
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ logger = logging.getLogger("metamers")
 
 MAX_FILE_BYTES = 1 << 26  # a participant's answers take a thousandth of it
 MAX_WARNINGS = 100  # of each file; further rows are only counted
+MAX_REASONS = 5  # that an error names
 MODEL_CLASS = "this run"
 EXCLUSIONS = ("no consent", "headphone check", "practice", "unfinished", "catch trials")
 
@@ -41,12 +42,15 @@ class Answers:
     ----------
     given
         Participant → step → answer.
-    set_aside
+    rows_set_aside
         Number of rows that do not count: not an answer to the design, or contradicted by another row.
+    files_set_aside
+        Number of files that do not count: they cannot be parsed, or have no row of the design.
     """
 
     given: dict[str, dict[str, Answer]]
-    set_aside: int
+    rows_set_aside: int
+    files_set_aside: int
 
 
 def _parsed_lines(text: str) -> list[Any]:
@@ -119,9 +123,7 @@ def read_rows(path: str | Path) -> list[Any]:
         return _csv_rows(text) if path.suffix == ".csv" else _json_rows(text)
     except (ValueError, csv.Error, RecursionError) as error:
         wanted = "CSV" if path.suffix == ".csv" else "JSON"
-        raise ValueError(
-            f"{path}: not {wanted} from jsPsych: {error}. Correct the file, or move it out of the folder."
-        ) from error
+        raise ValueError(f"{path}: not {wanted} from jsPsych: {error}") from error
 
 
 def _questions(design: xr.Dataset, categories: Collection[str]) -> Questions:
@@ -144,7 +146,7 @@ def _check_file(path: str | Path, rows: Sequence[Any], design: str) -> None:
     if others:
         raise ValueError(
             f"{path}: all its answers are to the design {others[0]!r}, but the run's experiment is {design!r}: the "
-            "answers belong to another experiment, or the run has been changed since. Move the file out of the folder."
+            "answers belong to another experiment, or the run has been changed since"
         )
     raise ValueError(
         f"{path}: no row of the experiment in it; wanted rows with {', '.join(COLUMNS)}, as the experiment's page "
@@ -164,9 +166,24 @@ def _contradicted(participant: str, answers: Sequence[Answer]) -> dict[Answer, s
         of_step[answer.step].append(answer)
     found = {}
     for step, several in of_step.items():
-        if len(several) > 1:
-            values = " and ".join(repr(answer.answer) for answer in several)
-            found |= dict.fromkeys(several, f"{step} of participant {participant!r} has the answers {values}")
+        values = list(dict.fromkeys(_answer_text(answer) for answer in several))
+        if len(values) > 1:
+            why = f"{step} of participant {participant!r} has the answers {' and '.join(values)}"
+            found |= dict.fromkeys(several, why)
+    return found
+
+
+def _answer_text(answer: Answer) -> str:
+    """An answer and, in the headphone check, its target, for comparison and messages."""
+    return f"{answer.answer!r} (target {answer.target!r})" if answer.target else repr(answer.answer)
+
+
+def _of_steps(answers: Iterable[Answer]) -> dict[str, Answer]:
+    """Step → answer; of rows that differ in ``already`` only, one, given after a reload if any of them was."""
+    found: dict[str, Answer] = {}
+    for answer in answers:
+        before = found.get(answer.step, answer)
+        found[answer.step] = replace(answer, already=answer.already or before.already)
     return found
 
 
@@ -187,7 +204,8 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
 
     A row that is not an answer to the design is set aside: it counts as not given. So do rows that contradict each
     other: different answers of a participant to one step, or all answers under a name that appears with two orders.
-    Each is logged with its file, row and reason.
+    A file that cannot be parsed at all, or that has no row of the design, is set aside as a whole. Each is logged with
+    its file, row and reason.
 
     Parameters
     ----------
@@ -206,16 +224,21 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
     Raises
     ------
     ValueError
-        When a file cannot be parsed at all, or none of its rows is of this design: names the file.
+        When files were set aside and no answer is left: names the files and the reasons.
     OSError
         When a file cannot be read.
     """
     questions = _questions(design, categories)
     found: dict[str, dict[Answer, list[Place]]] = defaultdict(lambda: defaultdict(list))
     set_aside: list[tuple[Place, str]] = []
+    files_set_aside: list[str] = []
     for path in paths:
-        rows = read_rows(path)
-        _check_file(path, rows, questions.design)
+        try:
+            rows = read_rows(path)
+            _check_file(path, rows, questions.design)
+        except ValueError as error:
+            files_set_aside.append(str(error))
+            continue
         for number, row in enumerate(rows, start=1):
             place = (str(path), number)
             try:
@@ -229,10 +252,16 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
     for participant, answers in found.items():
         contradicted = _contradicted(participant, list(answers))
         set_aside += [(place, why) for answer, why in contradicted.items() for place in answers[answer]]
-        if kept := {answer.step: answer for answer in answers if answer not in contradicted}:
+        if kept := _of_steps(answer for answer in answers if answer not in contradicted):
             given[participant] = kept
     _log(set_aside)
-    return Answers(given, len(set_aside))
+    for why in files_set_aside:
+        logger.warning("%s. The file is set aside.", why)
+    if files_set_aside and not given:
+        others = len(files_set_aside) - MAX_REASONS
+        more = [f"and {others} more files"] if others > 0 else []
+        raise ValueError(f"no answer is left. {'; '.join(files_set_aside[:MAX_REASONS] + more)}")
+    return Answers(given, len(set_aside), len(files_set_aside))
 
 
 def _kind(design: xr.Dataset) -> dict[str, tuple[str, str]]:
@@ -324,8 +353,8 @@ def people_dataset(
         What ``metamers.humans.experiment_dataset`` gives: the model's proportion is that on the exhibits which the
         participant met. Also ``excluded`` (exclusion): how many participants were left out, for the first reason
         that applies; ``answered_after_reload``: how many of the answers that count were given after a reload, of
-        stimuli that had been shown, or were just about to be, before it; ``rows_set_aside``: how many rows of the
-        files were set aside.
+        stimuli that had been shown, or were just about to be, before it; ``rows_set_aside`` and
+        ``files_set_aside``: how many rows, and how many files as a whole, were set aside.
 
     Raises
     ------
@@ -338,7 +367,8 @@ def people_dataset(
     included = [name for name, reason in reasons.items() if reason is None]
     if len(included) < 2:
         told = [f"{reason}: {count}" for reason, count in counts.items() if count] or ["nobody excluded"]
-        told += [f"rows set aside: {answers.set_aside}"] if answers.set_aside else []
+        told += [f"rows set aside: {answers.rows_set_aside}"] if answers.rows_set_aside else []
+        told += [f"files set aside: {answers.files_set_aside}"] if answers.files_set_aside else []
         raise ValueError(
             f"{len(included)} of {len(reasons)} participants are left ({', '.join(told)}); wanted two at least"
         )
@@ -359,7 +389,8 @@ def people_dataset(
             "stage_number": stage_number,
             "excluded": ("exclusion", [counts[reason] for reason in EXCLUSIONS]),
             "answered_after_reload": after_reload,
-            "rows_set_aside": answers.set_aside,
+            "rows_set_aside": answers.rows_set_aside,
+            "files_set_aside": answers.files_set_aside,
         },
         coords={
             "participant": included,

@@ -60,8 +60,8 @@ def people_context(
     -------
     dict
         ``models`` that people were asked about; ``groups``: of each name its ``participants``, who was ``excluded``
-        and why (reason → number), how many ``rows_set_aside`` there were, and a ``table``; ``compared`` and ``anova``:
-        tables, or None.
+        and why (reason → number), how many ``rows_set_aside`` and ``files_set_aside`` there were, and a ``table``;
+        ``compared`` and ``anova``: tables, or None.
     """
     if not people:
         return None
@@ -80,6 +80,7 @@ def people_context(
                     if count
                 },
                 "rows_set_aside": int(answers["rows_set_aside"]),
+                "files_set_aside": int(answers["files_set_aside"]),
                 "table": people_table(answers),
             }
             for name, answers in people.items()
