@@ -471,9 +471,9 @@ def test_a_job_that_is_killed_while_it_records_leaves_a_manifest_that_fits_its_s
             writer.kill()
             writer.wait()
         assert manifest.read(run).fault is None
-    # At most the last line of each of the twenty writers was not sealed; the next writer seals it with its own.
+    # Each of the twenty writers leaves one line at most that is not sealed.
     lines = sum("exported/0.png" in line for line in manifest.manifest_of(run).read_text().splitlines())
-    assert int(manifest.SEAL.match(manifest.manifest_of(run).read_bytes())[1]) >= max(sealed + 1, lines - 2)
+    assert int(manifest.SEAL.match(manifest.manifest_of(run).read_bytes())[1]) >= max(sealed + 1, lines - 20)
     assert {kind for kind in found(run).values() if kind != "damaged"} == set()  # a line may be cut
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
     repair(verify(run), run, [])
