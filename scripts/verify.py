@@ -3,7 +3,7 @@
 import sys
 
 from metamers.logs import log_to
-from metamers.verify import REPAIRED, counted, rebuild, repair, verify
+from metamers.verify import FAILING, REPAIRED, counted, rebuild, repair, verify
 
 logger = log_to(snakemake.log[0])
 run, params = snakemake.params.run, snakemake.params
@@ -16,13 +16,13 @@ if snakemake.config["rebuild_manifest"]:
         sys.exit(1)
     for problem in left_out:
         logger.info("not recorded: %s: %s", problem.path, problem.reason)
-    logger.info("the manifest was made anew; %d files are not in it", len(left_out))
+    logger.info("the manifest was rebuilt; %d files are not in it", len(left_out))
 problems = verify(run, snakemake.threads, own_log, params.steps)
 for problem in problems:
     logger.info("%s: %s: %s", problem.kind, problem.path, problem.reason)
 kinds = counted(problems)
 found = [f"{number} {kind}" for kind, number in kinds.items()]
-if wrong := set(kinds) & set(REPAIRED):
+if set(kinds) & set(FAILING):
     logger.info("%s: %s", run, ", ".join(found))
 else:
     logger.info("%s: %s", run, "; ".join(["nothing is damaged, stale or foreign", *found]))
@@ -35,6 +35,9 @@ if snakemake.config["repair"]:
     for path in deleted:
         logger.info("deleted %s", path)
     logger.info("run again to make what is needed of what was deleted")
-elif wrong:
+elif set(kinds) & set(REPAIRED):
     logger.error("`--config repair=True` deletes what is damaged, stale or foreign, so that a rerun makes it")
+if "unread" in kinds:
+    logger.error("%d files or folders could not be checked; their reasons are above. Verify again", kinds["unread"])
+if set(kinds) & set(FAILING) and not (snakemake.config["repair"] and "unread" not in kinds):
     sys.exit(1)

@@ -1,7 +1,9 @@
 """A run's manifest has what the run wrote; verification names what is damaged, stale, foreign or missing."""
 
+import errno
 import logging
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -18,6 +20,7 @@ import xarray as xr
 from metamers import files, manifest
 from metamers import verify as verification
 from metamers.hashes import sha256_of
+from metamers.isolated import ReaderEndedError, call_isolated
 from metamers.verify import Problem, counted, rebuild, repair, verify
 
 PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
@@ -191,6 +194,8 @@ def test_a_line_that_a_full_disk_cut_off_takes_no_other_along(run):
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
     # As when the disk is full in the middle of the new line: the seal is still that of the lines before.
     path.write_bytes(before[: manifest.SEAL_BYTES] + path.read_bytes()[manifest.SEAL_BYTES : -20])
+    log = run / "logs" / "writer.log"
+    log.write_text("".join(line for line in log.read_text().splitlines(True) if "third.nc" not in line))
     files.save(files.load(run / "first.nc"), run / "fourth.nc", **PROVENANCE, inputs=[])
     assert found(run) == {"../r.sha256": "damaged", "third.nc": "foreign"}
     repair(verify(run), run, [])
@@ -329,6 +334,7 @@ def test_a_circle_that_the_manifest_leads_through_ends(run):
     recorded = manifest.read(run).recorded
     manifest.replace(run, recorded | dict.fromkeys(names, recorded["r/first.nc"]))
     assert found(run)["exported/up"] == "linked"
+    assert repair(verify(run), run, []) == []
     assert (run / "first.nc").exists()
 
 
@@ -337,6 +343,39 @@ def test_a_pipe_in_the_place_of_a_file_is_named(run):
     os.mkfifo(run / "exported" / "0.png")
     os.mkfifo(run / "mine")
     assert found(run) == {"exported/0.png": "damaged", "mine": "foreign"}
+
+
+@pytest.mark.parametrize("content", [None, "mine.txt", "sub/mine.txt"])
+def test_a_folder_in_the_place_of_a_file_is_damaged(run, content):
+    (run / "second.nc").unlink()
+    (run / "second.nc").mkdir()
+    if content:
+        (run / "second.nc" / content).parent.mkdir(exist_ok=True)
+        (run / "second.nc" / content).write_text("mine")
+    foreign = {f"second.nc/{content}": "foreign"} if content else {}
+    assert found(run) == {"second.nc": "damaged"} | foreign
+    repair(verify(run), run, [])
+    assert found(run) == {}
+    assert not (run / "second.nc").exists()
+
+
+def test_a_folder_in_the_place_of_a_file_stays_while_anything_in_it_is_kept(run):
+    (run / "second.nc").unlink()
+    (run / "second.nc").mkdir()
+    (run / "second.nc" / "older.txt").write_text("older than the manifest")
+    os.utime(run / "second.nc" / "older.txt", (1, 1))
+    kinds = {"second.nc": "damaged", "second.nc/older.txt": "unrecorded"}
+    assert found(run) == kinds
+    assert repair(verify(run), run, []) == []
+    assert found(run) == kinds
+
+
+def test_a_file_that_became_a_folder_of_recorded_files_is_missing(run):
+    """As where another version of a rule makes a folder."""
+    manifest.replace(run, manifest.read(run).recorded | {"r/exported": "0" * 64})
+    assert found(run) == {"exported": "missing"}
+    assert repair(verify(run), run, []) == []
+    assert found(run) == {}
 
 
 def test_a_manifest_leads_to_no_file_outside_the_run(run):
@@ -381,9 +420,10 @@ def test_a_manifest_with_any_flipped_bit_is_said_and_nothing_is_deleted(run):
             repair([], run, [])
 
 
-def test_a_manifest_that_was_cut_is_not_sealed_again_by_later_jobs(run):
+@pytest.mark.parametrize("kept", [0, 1, 50, manifest.SEAL_BYTES - 1, manifest.SEAL_BYTES, 300])
+def test_a_manifest_that_was_cut_is_not_sealed_again_by_later_jobs(run, kept):
     path = manifest.manifest_of(run)
-    path.write_bytes(path.read_bytes()[:300])
+    path.write_bytes(path.read_bytes()[:kept])
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
     manifest.close(run)
     files.save(files.load(run / "first.nc"), run / "fourth.nc", **PROVENANCE, inputs=[])
@@ -395,6 +435,22 @@ def test_a_manifest_that_was_cut_is_not_sealed_again_by_later_jobs(run):
         repair(verify(run), run, [])
 
 
+def record_on_a_full_disk(run: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+    manifest.record(run / "first.nc")
+
+
+def test_a_disk_that_is_full_at_the_first_record_leaves_no_part_of_a_manifest(run):
+    path = manifest.manifest_of(run)
+    path.unlink()
+    with pytest.raises(OSError, match="the run's manifest, could not be written"):
+        call_isolated(record_on_a_full_disk, run)
+    assert not path.exists()
+    manifest.record(run / "first.nc")
+    assert manifest.read(run).fault is None
+    assert list(manifest.read(run).recorded) == ["r/first.nc"]
+
+
 def test_a_job_that_is_killed_while_it_records_leaves_a_manifest_that_fits_its_seal(run):
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
@@ -404,7 +460,7 @@ def test_a_job_that_is_killed_while_it_records_leaves_a_manifest_that_fits_its_s
     )
     library = str(Path(files.__file__).parents[1])
     rng = np.random.default_rng(0)
-    recorded = 0
+    sealed = int(manifest.SEAL.match(manifest.manifest_of(run).read_bytes())[1])
     for _ in range(10):
         before = manifest.manifest_of(run).stat().st_size
         writers = [subprocess.Popen([sys.executable, "-c", script, library]) for _ in range(2)]
@@ -415,8 +471,9 @@ def test_a_job_that_is_killed_while_it_records_leaves_a_manifest_that_fits_its_s
             writer.kill()
             writer.wait()
         assert manifest.read(run).fault is None
-        recorded += manifest.manifest_of(run).stat().st_size > before
-    assert recorded == 10
+    # Each of the twenty writers leaves one line at most that is not sealed.
+    lines = sum("exported/0.png" in line for line in manifest.manifest_of(run).read_text().splitlines())
+    assert int(manifest.SEAL.match(manifest.manifest_of(run).read_bytes())[1]) >= max(sealed + 1, lines - 20)
     assert {kind for kind in found(run).values() if kind != "damaged"} == set()  # a line may be cut
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
     repair(verify(run), run, [])
@@ -439,10 +496,10 @@ def test_a_manifest_of_an_older_version_is_read_and_nothing_is_deleted_on_its_wo
     manifest.close(run)
     rot(run / "third.nc", b"damaged")
     assert found(run) == {"../r.sha256": "unconfirmed", "third.nc": "damaged"}
-    with pytest.raises(ValueError, match="no checksum of its own"):
+    with pytest.raises(ValueError, match="without a checksum of its own"):
         repair(verify(run), run, [])
     assert [problem.path for problem in rebuild(run)] == ["results/r/third.nc"]
-    assert found(run) == {"third.nc": "unrecorded"}
+    assert found(run) == {"third.nc": "damaged"}
 
 
 @pytest.mark.parametrize("kept", [None, 0, 150, 400])
@@ -468,12 +525,64 @@ def test_a_manifest_that_is_rebuilt_lacks_what_nothing_vouches_for(run):
     (run / "mine.txt").write_text("mine")
     reasons = {os.path.relpath(problem.path, run): problem.reason for problem in rebuild(run)}
     assert "content_sha256" in reasons["first.nc"]
-    assert "the log of the job" in reasons["exported/0.png"]
+    assert "the log of its job" in reasons["exported/0.png"]
     assert "neither a log nor" in reasons["mine.txt"]
     assert len(reasons) == 3
-    assert {path: kind for path, kind in found(run).items() if path in reasons} == dict.fromkeys(reasons, "unrecorded")
+    assert found(run) == {"first.nc": "damaged", "exported/0.png": "damaged", "mine.txt": "unrecorded"}
+    assert repair(verify(run), run, []) == ["results/r/exported/0.png", "results/r/first.nc"]
+    assert found(run) == {"mine.txt": "unrecorded"}
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_what_was_damaged_before_the_manifest_was_rebuilt_is_damaged_after_it(run, logs):
+    files.write(run / "page.html", "page")
+    files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
+    (run / "third.nc").rename(run / "fourth.nc")
+    manifest.manifest_of(run).write_bytes(manifest.manifest_of(run).read_bytes()[:400])
+    (run / "page.html").write_text("another page")
+    files.load(run / "second.nc").assign(correct=("stimulus", [True, True])).to_netcdf(run / "second.nc")
+    if not logs:
+        (run / "logs" / "writer.log").unlink()
+    assert {"second.nc", "fourth.nc", "page.html"} <= {os.path.basename(problem.path) for problem in rebuild(run)}
+    kinds = found(run)
+    assert kinds["second.nc"] == kinds["fourth.nc"] == "damaged"
+    assert kinds["page.html"] == ("damaged" if logs else "unrecorded")  # without a log it contradicts nothing
+    assert kinds.get("first.nc") is None
     repair(verify(run), run, [])
-    assert all((run / path).exists() for path in reasons)
+    assert not (run / "second.nc").exists()
+    assert not (run / "fourth.nc").exists()
+    assert (run / "page.html").exists() != logs
+
+
+@pytest.mark.parametrize("changed", ["first.nc", "exported/1.png"])
+def test_what_came_from_a_file_without_an_entry_is_not_blamed(run, changed):
+    manifest.manifest_of(run).unlink()
+    shutil.rmtree(run / "logs")
+    whole = (run / changed).read_bytes()
+    (run / changed).write_bytes(whole.replace(b"table.csv", b"tabla.csv") if changed == "first.nc" else b"another")
+    assert str(run / changed) in [problem.path for problem in rebuild(run)]
+    assert "second.nc" not in found(run)
+    assert str(run / "second.nc") not in repair(verify(run), run, [])
+    assert (run / changed).exists() == (changed != "first.nc")
+
+
+def test_files_that_a_manifest_lacks_and_logs_vouch_for_are_kept(run):
+    path = manifest.manifest_of(run)
+    older = path.read_bytes()
+    files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[run / "first.nc"])
+    files.write(run / "page.html", "page")
+    path.write_bytes(older)
+    assert manifest.read(run).fault is None
+    assert found(run) == {"third.nc": "unrecorded", "page.html": "unrecorded"}
+    manifest.replace(run, {"r/exported/0.png": sha256_of(run / "exported" / "0.png")})
+    for file in run.rglob("*.*"):
+        os.utime(file)  # none is older than the manifest
+    kept = dict.fromkeys(["exported/1.png", "first.nc", "page.html", "second.nc", "third.nc"], "unrecorded")
+    assert found(run) == kept
+    assert repair(verify(run), run, []) == []
+    (run / "page.html").write_text("another page")
+    exchange(run / "first.nc", run / "third.nc")
+    assert found(run) == kept | dict.fromkeys(["page.html", "first.nc", "third.nc"], "damaged")
 
 
 def test_a_manifest_is_rebuilt_from_the_hashes_of_inputs_where_logs_are_gone(run):
@@ -560,17 +669,19 @@ def test_a_run_that_is_moved_or_copied_has_no_problem(run, tmp_path, monkeypatch
     assert found(Path("results/r")) == {}
 
 
-def test_a_file_that_ends_its_reader_s_process_is_named_with_the_others(run, monkeypatch):
+@pytest.mark.parametrize(("end", "kind"), [(signal.SIGSEGV, "damaged"), (signal.SIGKILL, "unread")])
+def test_a_file_that_ends_its_reader_s_process_is_named_with_the_others(run, monkeypatch, end, kind):
+    """A crash is the file's doing; SIGKILL is the system's, which has no memory left."""
     read = files.content_sha256
 
     def die(dataset):
         if dataset.encoding["source"].endswith("second.nc"):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), end)
         return read(dataset)
 
     monkeypatch.setattr(files, "content_sha256", die)
     rot(run / "exported" / "0.png", b"damaged")
-    assert found(run) == {"exported/0.png": "damaged", "second.nc": "damaged"}
+    assert found(run) == {"exported/0.png": "damaged", "second.nc": kind}
 
 
 @pytest.mark.parametrize("make", test_hdf5.HOSTILE, ids=lambda make: make.__name__)
@@ -592,8 +703,72 @@ def test_a_reader_that_never_ends_is_ended(run, monkeypatch):
         files, "content_sha256", lambda data: time.sleep(60) if "second" in data.encoding["source"] else read(data)
     )
     (problem,) = verify(run)
-    assert (problem.path, problem.kind) == (str(run / "second.nc"), "damaged")
+    assert (problem.path, problem.kind) == (str(run / "second.nc"), "unread")
     assert "did not end within" in problem.reason
+    assert repair([problem], run, []) == []
+
+
+SHORTAGES = {
+    "memory": (files, "content_sha256", MemoryError("")),
+    "ENOMEM": (files, "content_sha256", OSError(errno.ENOMEM, "Cannot allocate memory")),
+    "time for the structure": (files, "check_structure", ReaderEndedError("its reader did not end within 120 s")),
+    "ENOMEM for the bytes": (verification, "sha256_of", OSError(errno.ENOMEM, "Cannot allocate memory")),
+}
+
+
+def fail_with(error: Exception):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("shortage", SHORTAGES)
+def test_a_file_that_memory_or_time_did_not_suffice_for_is_unread_and_kept(run, monkeypatch, shortage):
+    module, name, error = SHORTAGES[shortage]
+    monkeypatch.setattr(module, name, fail_with(error))
+    problems = verify(run)
+    assert {problem.kind for problem in problems} == {"unread"}
+    assert {str(run / "first.nc"), str(run / "second.nc")} <= {problem.path for problem in problems}
+    before = manifest.read(run).recorded
+    assert repair(problems, run, [run / "exported"]) == []
+    assert manifest.read(run).recorded == before
+
+
+def test_a_folder_that_cannot_be_listed_is_unread_and_its_entries_are_kept(run, monkeypatch):
+    listed, there = os.scandir, os.path.lexists
+    refuse = fail_with(PermissionError(errno.EACCES, "Permission denied"))
+    kinds = {"exported": "unread", "exported/0.png": "missing", "exported/1.png": "missing"}
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", lambda path: refuse() if Path(path).name == "exported" else listed(path))
+        patched.setattr(os.path, "lexists", lambda path: "exported/" not in str(path) and there(path))
+        assert found(run) == kinds
+        assert repair(verify(run), run, []) == []
+        assert found(run) == kinds
+    assert found(run) == {}
+
+
+@pytest.mark.parametrize("repaired", [False, True])
+@pytest.mark.parametrize("unread", [False, True])
+def test_the_step_fails_where_a_file_is_unread(run, repaired, unread):
+    library = Path(files.__file__).parents[1]
+    code = f"""
+import runpy, sys
+from types import SimpleNamespace as Space
+sys.path.insert(0, {str(library)!r})
+from metamers import files
+def fail(_): raise MemoryError
+if {unread}: files.content_sha256 = fail
+params = Space(run="results/r", made_whole=[], steps={{}})
+config = dict(rebuild_manifest=False, repair={repaired})
+step = Space(log=["results/r/logs/verify.log"], params=params, threads=1, config=config)
+runpy.run_path({str(library / "verify.py")!r}, dict(snakemake=step))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == unread, ran.stderr
+    assert ("2 files or folders could not be checked" in ran.stderr) == unread
+    assert ("nothing is damaged, stale or foreign" in ran.stderr) != unread
+    assert (run / "first.nc").exists()
 
 
 @pytest.mark.parametrize("inputs", ["[]", "3", '{"table.csv": 3}', "{", '{"/dev/zero": "0"}'])

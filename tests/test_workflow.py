@@ -437,7 +437,7 @@ def test_a_manifest_that_was_cut_in_half_deletes_nothing_and_is_rebuilt(rerun):
     assert "Nothing is deleted" in said
     assert {file: sha256_of(file) for file in before if file.exists()} == before
     said = snakemake(folder, "verify", *arguments, "--config", "rebuild_manifest=True")
-    assert "the manifest was made anew; 0 files are not in it" in said
+    assert "the manifest was rebuilt; 0 files are not in it" in said
     assert "nothing is damaged, stale or foreign" in said
     recorded = {line.split("  ")[1] for line in path.read_text().splitlines() if not line.startswith("#")}
     assert {line for line in recorded if line.endswith((".nc", ".html", ".svg", ".png"))} == {

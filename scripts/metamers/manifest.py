@@ -6,9 +6,11 @@ their jobs, are added when Snakemake ends (``close``).
 
 The first line is the seal: a comment of fixed length with the number of entries, the number of bytes and the SHA-256 of
 what follows it. A job appends its lines first and then overwrites the seal in place. A job that is killed between the
-two leaves lines after the sealed part, which the seal still fits. A manifest that was cut, or changed in the sealed
-part, does not fit its seal (``Manifest.fault``), and no job seals it again: only ``verify.rebuild`` does. A manifest
-without a seal, of an older version, is read, and stays without one until it is rebuilt.
+two leaves lines after the sealed part, which the seal still fits. A manifest that was emptied, cut, or changed in the
+sealed part does not fit its seal (``Manifest.fault``), and no job seals it again: only ``verify.rebuild`` does. A
+manifest without a seal, of an older version, is read, and stays without one until it is rebuilt. The first job of a run
+puts a manifest with a complete seal in its place at once, so that neither a full disk nor a killed job leaves a part of
+a seal.
 
 The log of a job is the second witness: ``record`` writes the same lines there.
 """
@@ -35,7 +37,7 @@ SEAL = re.compile(rb"^# sealed ([0-9]{12}) entries, ([0-9]{12}) bytes: ([0-9a-f]
 SEAL_BYTES = len(f"# sealed {0:012d} entries, {0:012d} bytes: {'0' * 64}\n")
 ADDED_AT_THE_END = ("logs", "benchmarks")  # folders of a run
 IN_PROGRESS = "progress"  # folder of what unfinished jobs keep, which no manifest has
-NO_SEAL = "it has no checksum of its own, as an older version wrote it, so nobody can tell whether it is whole"
+NO_SEAL = "an older version wrote it without a checksum of its own, so its completeness cannot be checked"
 
 # What a job has written: for its log file only, see `metamers.logs.log_to`.
 written = logging.getLogger("metamers.written")
@@ -55,7 +57,7 @@ class Manifest:
     begun, closed
         When it was begun, and when logs and benchmarks were last added, in nanoseconds since 1970; 0 if never.
     damaged
-        Lines that no manifest has.
+        Lines that are not valid manifest entries.
     fault
         Why the manifest may lack entries or have wrong ones: its seal does not fit, or it has none (``NO_SEAL``). None
         where the seal fits.
@@ -159,7 +161,7 @@ def record(*paths: Path) -> None:
         with _locked(manifest):
             # Hashed under the lock: of two processes that replace a file, the one that records last has hashed last.
             lines = [_line(sha256_of(path), path.relative_to(_run.parent).as_posix()) for path in ours]
-            _append(manifest, "".join(lines))
+            _append(_run, "".join(lines))
     except OSError as error:
         raise OSError(
             f"{manifest}, the run's manifest, could not be written: {error}. It lacks {', '.join(map(str, ours))}. "
@@ -200,20 +202,19 @@ def _fault(content: bytes) -> str | None:
     return None
 
 
-def _append(manifest: Path, lines: str) -> None:
-    """Append lines to a manifest, which is begun where there is none, and seal it, unless it does not fit its seal.
+def _append(run: Path, lines: str) -> None:
+    """Append lines to a run's manifest and seal it, unless it did not fit its seal before.
 
-    The seal is computed from what is on the disk after the lines were appended. It fits whatever others append at the
-    same time where the file system has no locks.
+    A manifest is begun only where there is no file: one that was emptied or cut keeps its fault. The seal is computed
+    from what is on the disk after the lines were appended. It fits whatever other jobs append at the same time where
+    the file system has no locks.
     """
-    before = manifest.read_bytes() if manifest.is_file() else b""
-    if len(before) < SEAL_BYTES and not before.startswith(b"# begun "):  # nothing, or what a full disk left of a seal
-        begun = f"# begun {time.time_ns()}\n".encode()
-        before = _seal(begun) + begun
-        with suppress(FileExistsError), manifest.open("wb" if manifest.is_file() else "xb") as stream:
-            stream.write(before)
+    manifest = manifest_of(run)
+    if not manifest.is_file():
+        _write(run, Manifest(begun=time.time_ns()))
+    before = manifest.read_bytes()
     with manifest.open("ab") as stream:
-        # A last line without an end is of a full disk.
+        # A full disk leaves a last line without an end.
         stream.write(lines.encode() if before.endswith(b"\n") else f"\n{lines}".encode())
         stream.flush()
         os.fsync(stream.fileno())
@@ -246,13 +247,16 @@ def read(run: str | Path) -> Manifest:
     content = path.read_bytes()
     manifest.fault = _fault(content)
     sealed = SEAL.match(content)
-    for line in content[SEAL_BYTES if sealed else 0 :].decode(errors="replace").split("\n"):
+    *lines, unfinished = content[SEAL_BYTES if sealed else 0 :].decode(errors="replace").split("\n")
+    for line in lines:
         if (found := LINE.match(line)) and _is_name_of(Path(run).name, found[2]):
             manifest.recorded[found[2]] = found[1]
         elif found := TIME.match(line):
             setattr(manifest, found[1], int(found[2]))
         elif line:
             manifest.damaged.append(line)
+    if unfinished:  # a line without an end, whose path may have been cut
+        manifest.damaged.append(unfinished)
     return manifest
 
 
@@ -279,7 +283,7 @@ def close(run: str | Path) -> None:
                 if path.is_file() and (name not in known.recorded or path.stat().st_mtime_ns >= known.closed):
                     new[name] = sha256_of(path)
         if known.fault:
-            _append(manifest_of(run), f"{_lines(new)}# closed {now}\n")
+            _append(run, f"{_lines(new)}# closed {now}\n")
             return
         known.recorded |= new
         known.closed = now
@@ -303,12 +307,16 @@ def replace(run: str | Path, recorded: Mapping[str, str]) -> None:
 
 
 def _write(run: Path, known: Manifest) -> None:
+    """Replace a run's manifest, which is on the disk before it is in its place."""
     times = "".join(f"# {name} {value}\n" for name in ("begun", "closed") if (value := getattr(known, name)))
     body = (times + "".join(f"{line}\n" for line in known.damaged) + _lines(known.recorded)).encode()
     path = manifest_of(run)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(_seal(body) + body)
+        with partial.open("wb") as stream:
+            stream.write(_seal(body) + body)
+            stream.flush()
+            os.fsync(stream.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
