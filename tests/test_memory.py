@@ -212,7 +212,7 @@ def tar_of_long_pax_headers(path):
 
 
 def tar_of_headers_that_every_member_has(path):
-    """A global PAX header of ten thousand keys, of which each of a hundred thousand members gets a copy."""
+    """A global PAX header of ten thousand keys, which is copied to each of a hundred thousand members."""
     records = b"".join(b"%d k%06d=x\n" % (13, number) for number in range(10_000))
     padding = bytes(-len(records) % 512)
     member = header("x", tarfile.REGTYPE, 0)

@@ -475,7 +475,7 @@ def test_no_bytes_do_anything_but_be_refused(design, tmp_path_factory, content, 
     path = tmp_path_factory.mktemp("bytes") / f"a{ending}"
     path.write_bytes(content)
     if ending == ".txt" and not content.decode("utf-8-sig", "replace").strip():
-        assert read_answers([path], design, CATEGORIES).given == {}  # of whoever left at once
+        assert read_answers([path], design, CATEGORIES).given == {}  # the participant left at once
         return
     with pytest.raises(ValueError, match=path.name):
         read_answers([path], design, CATEGORIES)

@@ -1129,7 +1129,7 @@ def test_a_configuration_that_cannot_be_read_is_said_in_one_sentence(clone, argu
     assert message in said[1]
 
 
-def test_a_repeated_key_is_said_whoever_names_the_file(clone):
+def test_a_repeated_key_is_named_in_every_configuration_file(clone):
     """Where no profile of the workflow has checked the command line, and in the file that a profile names."""
     (clone / "twice.yaml").write_text("seed: 1\nrun: mine\nseed: 2\n")
     (clone / "own").mkdir()

@@ -32,7 +32,7 @@ XZ = b"\xfd7zXZ\x00"
 
 
 class _Headers:
-    """A stream of which little is read at a time, as the headers of a tar: names and headers state their own size."""
+    """A stream that refuses long reads, because names and headers in a tar state their own size."""
 
     def __init__(self, stream: BinaryIO, path: Path):
         self.stream, self.path, self.left = stream, path, LARGEST_HEADER

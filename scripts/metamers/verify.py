@@ -13,7 +13,7 @@ A file is
   before the run's manifest was begun, or the manifest has a fault. If it contradicts its log or itself, it is damaged;
 - ``missing`` when the run has written it and it is no longer there: a rerun makes it where it is needed;
 - ``linked`` when it is a link, which was followed, or the file that one leads to: no damage;
-- ``unconfirmed`` when only the manifest vouches for it: no damage, but whoever changed both would not be noticed.
+- ``unconfirmed`` when only the manifest vouches for it: no damage, but a change of both would not be noticed.
 """
 
 import errno
