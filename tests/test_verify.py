@@ -20,7 +20,7 @@ import xarray as xr
 from metamers import files, manifest
 from metamers import verify as verification
 from metamers.hashes import sha256_of
-from metamers.isolated import ReaderEndedError, call_isolated
+from metamers.isolated import ReaderKilledError, call_isolated
 from metamers.verify import Problem, counted, rebuild, repair, verify
 
 PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
@@ -711,7 +711,7 @@ def test_a_reader_that_never_ends_is_ended(run, monkeypatch):
 SHORTAGES = {
     "memory": (files, "content_sha256", MemoryError("")),
     "ENOMEM": (files, "content_sha256", OSError(errno.ENOMEM, "Cannot allocate memory")),
-    "time for the structure": (files, "check_structure", ReaderEndedError("its reader did not end within 120 s")),
+    "time for the structure": (files, "check_structure", ReaderKilledError("its reader did not end within 120 s")),
     "ENOMEM for the bytes": (verification, "sha256_of", OSError(errno.ENOMEM, "Cannot allocate memory")),
 }
 

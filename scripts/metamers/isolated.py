@@ -19,6 +19,10 @@ class ReaderEndedError(OSError):
     """The process of a call ended, or was ended, without an answer."""
 
 
+class ReaderKilledError(ReaderEndedError):
+    """The process of a call was killed, because its time or the memory of the machine ran out: no fault of the file."""
+
+
 def call_isolated(
     function: Callable[..., Any], *arguments: Any, timeout_s: float = PATIENCE_S, more_bytes: int = MORE_BYTES
 ) -> Any:
@@ -52,13 +56,14 @@ def call_isolated(
     answer.close()
     try:
         if not answers.poll(timeout_s):
-            raise ReaderEndedError(f"its reader did not end within {timeout_s:g} s")
+            raise ReaderKilledError(f"its reader did not end within {timeout_s:g} s")
         raised, result = answers.recv()
     except EOFError:
         process.join()
         status = process.exitcode or 0
         how = signal.Signals(-status).name if status < 0 else f"status {status}"
-        raise ReaderEndedError(f"its reader ended its process ({how})") from None
+        kind = ReaderKilledError if status == -signal.SIGKILL else ReaderEndedError
+        raise kind(f"its reader ended its process ({how})") from None
     finally:
         process.kill()
         process.join()

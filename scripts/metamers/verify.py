@@ -33,7 +33,7 @@ from shutil import rmtree
 
 from metamers import files, manifest
 from metamers.hashes import combined_sha256, sha256_of
-from metamers.isolated import PATIENCE_S, ReaderEndedError, call_isolated
+from metamers.isolated import PATIENCE_S, ReaderKilledError, call_isolated
 from metamers.logs import read_written
 
 logger = logging.getLogger("metamers")
@@ -46,7 +46,6 @@ NOTED = ("unrecorded", "missing", "linked", "unconfirmed")
 MARK = ".snakemake_timestamp"  # which Snakemake leaves in a folder that a rule makes
 OUR_ATTRIBUTES = ("content_sha256", "inputs")
 SHORTAGES = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)  # of memory, processes and open files
-ENDED_FROM_OUTSIDE = ("did not end within", "(SIGKILL)")  # what ReaderEndedError says of time, and of memory
 REBUILD = "`snakemake verify --config rebuild_manifest=True` rebuilds it from the hashes in the files and logs"
 
 
@@ -225,9 +224,7 @@ def read_own(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
 
 def _ran_out(error: BaseException) -> bool:
     """Whether an error, or one that caused it, is of memory, time or another resource, and says nothing of a file."""
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in SHORTAGES):
-        return True
-    if isinstance(error, ReaderEndedError) and any(words in str(error) for words in ENDED_FROM_OUTSIDE):
+    if isinstance(error, MemoryError | ReaderKilledError) or (isinstance(error, OSError) and error.errno in SHORTAGES):
         return True
     return error.__cause__ is not None and _ran_out(error.__cause__)
 
