@@ -456,7 +456,7 @@ def optimize(
     descent = gradient_steps(joint_error(errors), metamers, left, limits, steps.objective, taken)
     for number, loss in enumerate(descent, start=taken + 1):
         losses[number - 1] = loss
-        if progress.due():  # this step is not taken yet
+        if number - 1 > taken and progress.due():  # this step is not taken yet; what was loaded is saved
             progress.save(part, so_far(number - 1) | {"procedure": steps.state()})
         now = time.monotonic()
         if now - said > PROGRESS_S or number == total:
