@@ -44,6 +44,7 @@ include: "workflow/rules/leaderboard.smk"
 include: "workflow/rules/beyond.smk"
 include: "workflow/rules/model_card.smk"
 include: "workflow/rules/benchmark.smk"
+include: "workflow/rules/simulations.smk"
 include: "workflow/rules/verify.smk"
 
 
@@ -109,6 +110,11 @@ rule beyond:
     input:
         what_is_beyond,
         rules.beyond_page.output,
+
+
+rule simulations:
+    input:
+        SIMULATED,
 
 
 rule benchmark:

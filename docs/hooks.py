@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from generate import equations, files, keys, library, rules, sources
+from generate import equations, files, keys, library, rules, simulated, sources
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -55,7 +55,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """What a page includes is put in."""
-    return sources.with_included(markdown, page.file.src_uri, ROOT)
+    included = sources.with_included(markdown, page.file.src_uri, ROOT)
+    return simulated.with_table(included, ROOT / "resources" / "simulated")
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

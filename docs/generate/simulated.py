@@ -1,0 +1,42 @@
+"""The table of statistics with their simulated coverage and error rates, out of resources/simulated/."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+MARK = "<!-- simulated statistics -->"
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """Every row of every table."""
+    return [row for path in sorted(folder.glob("*.csv")) for row in csv.DictReader(path.open(encoding="utf-8"))]
+
+
+def _wanted(row: Mapping[str, str]) -> str:
+    low, high = float(row["at_least"]), float(row["at_most"])
+    return f"at least {low:g}" if high >= 1 else f"at most {high:g}" if low <= 0 else f"{low:g} to {high:g}"
+
+
+def table(folder: Path) -> str:
+    """One row for each statistic and outcome: the least and the greatest found over all conditions."""
+    groups: dict[tuple[str, str, str, str], list[dict[str, str]]] = {}
+    for row in rows(folder):
+        groups.setdefault((row["topic"], row["statistic"], row["outcome"], _wanted(row)), []).append(row)
+    lines = [
+        "| statistic | what is counted | found | wanted | conditions | repeat it |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for (topic, statistic, outcome, wanted), of_group in groups.items():
+        values = [float(row["found"]) for row in of_group]
+        found = f"{min(values):.3f}" if len(values) == 1 else f"{min(values):.3f} to {max(values):.3f}"
+        conditions = (
+            of_group[0]["condition"] if len(of_group) == 1 else f"{len(of_group)}, from {of_group[0]['condition']}"
+        )
+        command = f"`snakemake results/demo/simulations/{topic}.nc`"
+        lines.append(f"| {statistic} | {outcome} | {found} | {wanted} | {conditions} | {command} |")
+    return "\n".join(lines)
+
+
+def with_table(markdown: str, folder: Path) -> str:
+    """A page with the table in the place of ``MARK``."""
+    return markdown.replace(MARK, table(folder))

@@ -1,0 +1,115 @@
+"""Proportions of few stimuli, and paired differences between them, with intervals that hold the truth.
+
+The observations are stimuli: an answer to each (0 or 1), or the mean of several (seeds, judges). The intervals are
+score intervals, which are right for few observations and for proportions near 0 and 1, where the standard error over
+observations is 0 and says nothing.
+
+A mean of answers varies no more than a single answer with the same expectation. Such means are counted as parts of
+right answers, which can make an interval too wide, never too narrow.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.special
+
+INTERVAL = 0.95
+ENDS = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
+Z = float(scipy.special.ndtri(ENDS[1]))
+FEW = 3  # right answers: so few that the Poisson distribution gives the low end
+ONE_SIDED = 1 - INTERVAL
+HALVINGS = 60
+
+
+class Interval(NamedTuple):
+    """An estimate, its standard error, and the ends of its 95% interval; each NaN where there is none."""
+
+    value: np.ndarray
+    standard_error: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def proportion_interval(mean: np.ndarray, n: np.ndarray) -> Interval:
+    """Wilson's score interval of a proportion, with the correction of Brown, Cai and DasGupta near 0 and 1.
+
+    With z the normal quantile of 0.975, its centre is (p + z²/2n) / (1 + z²/n), half its width
+    z sqrt(p (1 - p)/n + z²/4n²) / (1 + z²/n). The standard error is half the width divided by z, and so is not 0 where
+    p is 0 or 1.
+    With three right answers or fewer the low end is at most that of a Poisson distribution, the 0.05 quantile of
+    chi-squared with twice as many degrees of freedom over 2n; with three wrong answers or fewer likewise the high end.
+
+    Parameters
+    ----------
+    mean
+        Mean answer, 0..1, of any shape; NaN where there is none.
+    n
+        Number of stimuli, of a shape that fits.
+
+    References
+    ----------
+    Wilson (1927), Journal of the American Statistical Association 22, 209-212; Brown, Cai & DasGupta (2001),
+    Statistical Science 16, 101-133.
+    """
+    mean, n = np.broadcast_arrays(np.asarray(mean, float), np.asarray(n, float))
+    known = (n > 0) & np.isfinite(mean)
+    p, size = np.where(known, mean, np.nan), np.where(known, n, np.nan)
+    shrink = 1 + Z**2 / size
+    centre = (p + Z**2 / (2 * size)) / shrink
+    error = np.sqrt(p * (1 - p) / size + Z**2 / (4 * size**2)) / shrink
+    low = np.minimum(centre - Z * error, _poisson_end(p, size)).clip(0, 1)
+    high = np.maximum(centre + Z * error, 1 - _poisson_end(1 - p, size)).clip(0, 1)
+    return Interval(p, error, low, high)
+
+
+def _poisson_end(p: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """The low end for few right answers (``FEW``), infinite for more."""
+    right = p * n
+    quantile = scipy.special.gammaincinv(np.maximum(right, np.finfo(float).tiny), ONE_SIDED)
+    return np.where(right <= FEW, np.where(right > 0, quantile, 0) / n, np.inf)
+
+
+def difference_interval(differences: np.ndarray) -> Interval:
+    """Tango's score interval of the mean of paired differences, over the last axis.
+
+    With b the sum of the positive differences and c that of the negative ones (of single answers the numbers of
+    discordant pairs), and n pairs: all δ for which (b - c - n δ)² <= z² v n² / (n - 1), v = 2 q + δ (1 - δ), where q is
+    the probability of a negative difference that is most likely given δ. The factor n / (n - 1) is that of Miettinen
+    and Nurminen. The standard error is half the width divided by z. Of one stimulus there is no interval.
+
+    Parameters
+    ----------
+    differences
+        (…, stimulus), -1..1; NaN where a stimulus has none, and is left out.
+
+    References
+    ----------
+    Tango (1998), Statistics in Medicine 17, 891-908; Miettinen & Nurminen (1985), Statistics in Medicine 4, 213-226.
+    """
+    differences = np.asarray(differences, float)
+    known = np.isfinite(differences)
+    n = known.sum(axis=-1)
+    given = np.where(known, differences, 0)
+    more, less = given.clip(min=0).sum(axis=-1), -given.clip(max=0).sum(axis=-1)
+    size = np.where(n > 0, n, np.nan)
+    value = (more - less) / size
+    low, high = (_tango_end(more, less, np.where(n > 1, n, np.nan), value, end) for end in (-1.0, 1.0))
+    return Interval(value, (high - low) / (2 * Z), low, high)
+
+
+def _tango_end(more: np.ndarray, less: np.ndarray, n: np.ndarray, value: np.ndarray, end: float) -> np.ndarray:
+    """Where the score reaches z, between the estimate and -1 or 1, by bisection."""
+    inside, outside = value, np.full(np.shape(value), end)
+    for _ in range(HALVINGS):
+        middle = (inside + outside) / 2
+        held = (more - less - n * middle) ** 2 <= Z**2 * _tango_variance(more, less, n, middle)
+        inside, outside = np.where(held, middle, inside), np.where(held, outside, middle)
+    return np.where(np.isfinite(value * n), inside, np.nan)
+
+
+def _tango_variance(more: np.ndarray, less: np.ndarray, n: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """Variance of the sum of differences of which the expectation is delta, at the most likely q."""
+    a, b = 2 * n, -more - less + (2 * n - more + less) * delta
+    c = -less * delta * (1 - delta)
+    q = (np.sqrt(np.maximum(b**2 - 4 * a * c, 0)) - b) / (2 * a)
+    return n * n / (n - 1) * (2 * q + delta * (1 - delta)).clip(min=0)

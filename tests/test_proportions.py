@@ -1,0 +1,66 @@
+"""Intervals of proportions and of paired differences, against closed forms, a published example and statsmodels."""
+
+import numpy as np
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from metamers.proportions import difference_interval, proportion_interval
+
+
+@pytest.mark.parametrize(("right", "n"), [(10, 20), (5, 10), (40, 100), (4, 9)])
+def test_a_proportion_has_wilson_s_interval(right, n):
+    found = proportion_interval(right / n, n)
+    np.testing.assert_allclose([found.low, found.high], proportion_confint(right, n, method="wilson"), atol=1e-12)
+
+
+def test_near_0_and_1_the_interval_is_wider_than_wilson_s():
+    found = proportion_interval(np.array([1, 9]) / 10, 10)
+    low = -np.log(0.95) / 10  # the rate at which a Poisson distribution gives one right answer or more with p 0.05
+    assert found.low[0] == pytest.approx(low)
+    assert found.high[1] == pytest.approx(1 - low)
+
+
+def test_of_six_right_answers_the_proportion_is_not_certain():
+    found = proportion_interval(1.0, 6)
+    assert found.low == pytest.approx(6 / (6 + 1.959964**2))
+    assert found.high == 1
+    assert found.standard_error > 0.05
+
+
+def test_nothing_has_no_interval():
+    assert all(np.isnan(value) for value in proportion_interval(np.nan, 0))
+    assert all(np.isnan(value) for value in difference_interval(np.full(3, np.nan)))
+    one = difference_interval(np.array([1.0, np.nan]))
+    assert one.value == 1
+    assert np.isnan(one.low)
+    assert np.isnan(one.high)
+
+
+def test_a_paired_difference_has_the_ends_at_which_the_score_is_z():
+    differences = np.concatenate([np.ones(9), -np.ones(2), np.zeros(13)])
+    found, n = difference_interval(differences), 24
+    for delta in (found.low, found.high):
+        grid = np.linspace(1e-9, (1 - abs(delta)) / 2, 200_001)[:-1]  # of q: probability of a negative difference
+        likelihood = 9 * np.log(grid + delta) + 2 * np.log(grid) + 13 * np.log1p(-2 * grid - delta)
+        q = grid[np.nanargmax(likelihood)]
+        score = (7 - n * delta) / np.sqrt(n**2 / (n - 1) * (2 * q + delta * (1 - delta)))
+        assert abs(score) == pytest.approx(1.959964, abs=1e-3)
+
+
+def test_a_difference_of_nothing_between_six_stimuli_is_not_certain():
+    found = difference_interval(np.zeros((2, 6)))
+    z2 = 1.959964**2 * 6 / 5
+    np.testing.assert_allclose(found.high, z2 / (6 + z2), atol=1e-6)
+    np.testing.assert_allclose(found.low, -found.high)
+
+
+def test_exchanging_the_models_turns_the_interval():
+    differences = np.random.default_rng(0).integers(-3, 4, (20, 7)) / 3
+    one, other = difference_interval(differences), difference_interval(-differences)
+    np.testing.assert_allclose(one.low, -other.high, atol=1e-9)
+
+
+def test_missing_stimuli_are_left_out():
+    differences = np.array([1, 0, -1, 1, np.nan, 0.5, 0.25])
+    whole, left = difference_interval(differences), difference_interval(differences[np.isfinite(differences)])
+    np.testing.assert_allclose([*whole], [*left])

@@ -1,0 +1,62 @@
+"""The simulations of the statistics: what is committed, whether it holds, and that it can be repeated."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_workflow import copy_of, snakemake
+
+from metamers import files, simulate_proportions
+from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
+
+TOPICS = {"proportions": simulate_proportions}
+
+
+def committed(root, topic):
+    return pd.read_csv(root / "resources" / "simulated" / f"{topic}.csv")
+
+
+def test_every_topic_has_its_table_and_is_tested_here(root):
+    modules = {path.stem.removeprefix("simulate_") for path in (root / "scripts" / "metamers").glob("simulate_*.py")}
+    tables = {path.stem for path in (root / "resources" / "simulated").glob("*.csv")}
+    assert modules == tables == set(TOPICS)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_what_is_committed_holds(root, topic):
+    table = committed(root, topic)
+    assert list(table.columns) == COLUMNS
+    assert outside(table).empty, outside(table)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_shorter_simulation_agrees_with_what_is_committed(root, topic):
+    """Of other random numbers: no further from the committed values than both samples explain."""
+    kept = committed(root, topic)
+    again = table_of(topic, TOPICS[topic].simulations(100, 1, root / "resources" / "published"))
+    names = ["statistic", "condition", "outcome"]
+    pd.testing.assert_frame_equal(again[names], kept[names])
+    if_right = np.sqrt(kept["found"] * (1 - kept["found"]).clip(lower=0) / again["samples"])
+    error = np.hypot(np.maximum(if_right, again["standard_error"]), kept["standard_error"])
+    apart = (again["found"] - kept["found"]).abs()
+    assert (apart <= 5 * error + 2 / again["samples"]).all(), again[apart > 5 * error + 2 / again["samples"]]
+
+
+def test_a_value_outside_is_found():
+    found = [
+        Simulated("interval", "few", "coverage", 0.90, 0.01, 0.92, 1, 100),
+        Simulated("interval", "many", "coverage", 0.95, 0.01, 0.92, 1, 100),
+        Simulated("test", "many", "false positives", 0.07, 0.01, 0, 0.06, 100),
+    ]
+    table = table_of("topic", found)
+    assert outside(table)["condition"].tolist() == ["few", "many"]
+    assert as_dataset(table)["found"].values.tolist() == [0.90, 0.95, 0.07]
+
+
+def test_the_command_of_the_documentation_repeats_a_topic(root, tmp_path):
+    folder = copy_of(root, tmp_path)
+    snakemake(folder, "results/demo/simulations/proportions.nc")
+    made = files.load(folder / "results" / "demo" / "simulations" / "proportions.nc")
+    kept = committed(root, "proportions")
+    np.testing.assert_allclose(made["found"], kept["found"], atol=1e-4)
+    again = pd.read_csv(folder / "results" / "demo" / "simulations" / "proportions.csv")
+    pd.testing.assert_frame_equal(again, kept)
