@@ -22,7 +22,7 @@ rule simulations_topic:
         topic=one_of(TOPICS),
     params:
         code=code("simulations"),
-        published=PUBLISHED,
+        published=lambda wildcards, input: str(Path(input.groups).parent),
         samples=SAMPLES,
         run_seed=config["seed"],
     threads: 1
