@@ -305,6 +305,17 @@ def test_the_main_result_is_computed(page):
     assert "far fewer metamers of the last stage" in words
 
 
+def test_judges_that_give_a_single_answer_are_named(acceptance, recognition, compared, relation, written, drawn):
+    recognizable, predicted = compared[0].copy(deep=True), compared[1]
+    given = [acceptance, NULL, recognition, recognizable, predicted]
+    quiet = Elements(text_of([report.model_context("net_a", ENTRY, *given)], relation, written, charts=drawn)).words
+    assert "single answer" not in quiet
+    recognizable["single_answer"].loc[{"stage": "logits", "recognition_model": JUDGES[1]}] = True
+    words = Elements(text_of([report.model_context("net_a", ENTRY, *given)], relation, written, charts=drawn)).words
+    assert f"net_a, logits: {JUDGES[1]} answers “{HOSTILE}” to 100%" in words
+    assert words.count("single answer") == 3  # on the overview, beside the curves, and above the list
+
+
 def test_the_page_says_what_a_prediction_is_worth(page):
     words = Elements(page).words
     assert "not a measurement" in words
