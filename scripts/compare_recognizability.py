@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from metamers import files
+from metamers.chance import with_chance
 from metamers.compare import recognizability
 from metamers.logs import log_to
 
@@ -11,9 +12,10 @@ acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acce
 recognition = {model: {} for model in acceptance}
 for path in map(Path, snakemake.input.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
-recognizable = recognizability(acceptance, recognition)
+recognizable = with_chance(recognizability(acceptance, recognition), acceptance, recognition)
 for (model, stage), mean in recognizable["other_models"].to_series().dropna().items():
-    logger.info("%s %s: %.3f correct, mean over other models", model, stage, mean)
+    chance = float(recognizable["other_models_chance"].sel(generation_model=model, stage=stage))
+    logger.info("%s %s: %.3f correct, mean over other models; by chance %.3f", model, stage, mean, chance)
 files.save(
     recognizable,
     snakemake.output[0],

@@ -11,6 +11,7 @@ import xarray as xr
 from PIL import Image
 
 from metamers import files
+from metamers.chance import with_chance
 from metamers.compare import humans_vs_models, predicted_human, recognizability
 from metamers.contrasts import contrasts
 from metamers.names import NATURAL, stage_path
@@ -225,7 +226,7 @@ class Run:
         self.relation = relation_of()
         self.compared = {"humans_vs_models": self.relation, "power": simulated_power()}
         if models:
-            found = recognizability(self.acceptance, self.recognition)
+            found = with_chance(recognizability(self.acceptance, self.recognition), self.acceptance, self.recognition)
             self.compared["recognizability"] = found
             self.compared["predicted_human"] = predicted_human(found, self.relation, models)
         if len(models) > 1:

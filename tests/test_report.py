@@ -13,6 +13,7 @@ from test_report_contrasts import three_contrasts
 from test_report_training import trained_model
 
 from metamers import files, report, report_tables
+from metamers.chance import with_chance
 from metamers.compare import CORRELATIONS, by_others, predicted_human, recognizability
 from metamers.humans import COLUMNS, OBSERVERS
 from metamers.pages import svg_uri
@@ -86,10 +87,15 @@ def relation() -> xr.Dataset:
     return relation_of()
 
 
+def recognized(acceptance, recognition) -> xr.Dataset:
+    """Recognizability with chance."""
+    return with_chance(recognizability(acceptance, recognition), acceptance, recognition)
+
+
 @pytest.fixture(scope="module")
 def compared(acceptance, recognition, relation) -> tuple[xr.Dataset, xr.Dataset]:
     """Recognizability, and prediction of people."""
-    recognizable = recognizability({"net_a": acceptance}, {"net_a": recognition})
+    recognizable = recognized({"net_a": acceptance}, {"net_a": recognition})
     return recognizable, predicted_human(recognizable, relation, {"net_a": "vision"})
 
 
@@ -289,9 +295,25 @@ def test_every_page_is_in_the_navigation_and_says_where_it_is(pages):
 def test_the_main_result_is_computed(page):
     words = Elements(page).words
     assert "7 of 9metamers accepted" in words.replace(" metamers", "metamers")
-    assert "guessing gives 50%" in words
-    assert "100% of those of block_1 and 0% of those of logits (n = 1); fewer than half for the first time" in words
+    # One metamer of the last stage was accepted, and the others answer what is no stimulus's category.
+    assert "(by chance 0%: if the judges’ own answers were dealt to the metamers at random)" in words
+    assert "(n = 1; by chance 0%)" in words
+    assert (
+        "100% of those of block_1 and 0% of those of logits (n = 1; by chance 0%); fewer than half for the first time"
+        in words
+    )
     assert "far fewer metamers of the last stage" in words
+
+
+def test_judges_that_give_a_single_answer_are_named(acceptance, recognition, compared, relation, written, drawn):
+    recognizable, predicted = compared[0].copy(deep=True), compared[1]
+    given = [acceptance, NULL, recognition, recognizable, predicted]
+    quiet = Elements(text_of([report.model_context("net_a", ENTRY, *given)], relation, written, charts=drawn)).words
+    assert "single answer" not in quiet
+    recognizable["single_answer"].loc[{"stage": "logits", "recognition_model": JUDGES[1]}] = True
+    words = Elements(text_of([report.model_context("net_a", ENTRY, *given)], relation, written, charts=drawn)).words
+    assert f"net_a, logits: {JUDGES[1]} answers “{HOSTILE}” to 100%" in words
+    assert words.count("single answer") == 3  # on the overview, beside the curves, and above the list
 
 
 def test_the_page_says_what_a_prediction_is_worth(page):
@@ -358,7 +380,7 @@ def test_the_analysis_of_variance_has_its_table(relation, written):
 
 def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, written):
     none = acceptance.assign(accepted=acceptance["accepted"] & False)
-    recognizable = recognizability({"net_a": none}, {"net_a": recognition})
+    recognizable = recognized({"net_a": none}, {"net_a": recognition})
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
     model = report.model_context("net_a", ENTRY, none, NULL, recognition, recognizable, predicted)
     drawn = charts({"net_a": ENTRY}, relation, none, (recognizable, predicted))
@@ -449,8 +471,7 @@ def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compa
     assert "which of 16 categories an image shows" in words
     assert "8-bit PNG image" in words
     assert "16-bit WAV sound" in words
-    assert "guessing gives 50%" in words
-    assert "guessing gives 4%" in words
+    assert words.count("(by chance 0%: if the judges’ own answers were dealt to the metamers at random)") == 2
     assert "judged by ear, each of which" in words
 
 

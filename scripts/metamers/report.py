@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from metamers.chance import SINGLE_ANSWER_SHARE
 from metamers.compare import by_others
 from metamers.names import INPUT_STAGE, NATURAL
 from metamers.pages import render
 from metamers.report_brain import brain_context
 from metamers.report_browser import link
+from metamers.report_chance import chance_context
 from metamers.report_contrasts import contrasts_context
 from metamers.report_figures import with_interval
 from metamers.report_people import people_context, without_people
@@ -64,8 +66,8 @@ def summary(
     dict
         ``model``, ``made``, ``accepted``; ``natural``: recognizability of natural stimuli by other models; ``first``
         and ``last``: the first stage after the input, and the last one, each as ``stage``, ``others``,
-        ``standard_error``, ``predicted``, ``low``, ``high``, ``n``; ``below_half``: the first stage whose metamers
-        other models mostly fail to recognize, or None; ``others_known``: whether other models judged the last.
+        ``standard_error``, ``chance``, ``predicted``, ``low``, ``high``, ``n``; ``below_half``: the first stage whose
+        metamers other models mostly fail to recognize, or None; ``others_known``: whether other models judged the last.
     """
     stages = list(map(str, acceptance["stage"].values))
     mean = others["proportion_correct"]
@@ -77,6 +79,7 @@ def summary(
             "stage": stage,
             "others": float(mean.sel(stage=stage)),
             "standard_error": float(others["standard_error"].sel(stage=stage)),
+            "chance": float(own["other_models_chance"].sel(stage=stage)),
             "n": int(own["n"].sel(stage=stage).max()),
             **{name: float(expected[name]) for name in ("predicted", "low", "high")},
         }
@@ -163,7 +166,8 @@ def modality_result(
         "last": last,
         "first_known": bool(np.isfinite(first)),
         "last_known": bool(np.isfinite(last)),
-        "chance": 1 / categories,
+        "chance": mean_of(summary["last"]["chance"] for summary in summaries),
+        "single_answers": any(model["chance"]["single_answers"] for model in models),
         "task": TASKS[modality].format(categories),
         "published_task": TASKS[modality].format(PUBLISHED_CATEGORIES[modality]),
         "judges": list(asked),
@@ -223,6 +227,7 @@ def model_context(
         "match": match_table(acceptance),
         "null": null_context(null, acceptance),
         "recognizability": recognizability_table(name, recognizable, others, predicted),
+        "chance": chance_context(name, recognizable),
         "others": others,
     }
 
@@ -310,6 +315,7 @@ def site_context(
             modality_result(modality, [model for model in models if model["modality"] == modality], judges, relation)
             for modality in modalities
         ],
+        "single_answer_share": SINGLE_ANSWER_SHARE,
         "relation": relations(relation),
         "contrasts": contrasts_context(contrasts) if contrasts is not None else None,
         "power": power_context(power),

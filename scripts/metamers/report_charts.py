@@ -141,16 +141,26 @@ def curves_chart(
 
 
 def recognizability_chart(points: Sequence[Point], modality: str, chance: float) -> dict[str, Any]:
-    """Recognizability over relative depth, by a choice of observers, with chance as a dotted line."""
+    """Recognizability over relative depth, by a choice of observers; of the chosen model what is right by chance.
+
+    ``chance``, a dotted line, is one over the number of categories: the chance of an observer that gives all answers
+    equally often.
+    """
     axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
     y = alt.Y("value:Q", axis=axis, scale=alt.Scale(domain=[0, 1]))
     guess = alt.Chart(alt.InlineData(values=[{"chance": chance}])).mark_rule(strokeDash=[2, 3], color=INK)
     about = f"Recognizability of metamers over the relative depth of their stage, {modality}, a line a model."
-    n = (alt.Tooltip("n:Q", title="Stimuli"),)
+    told = (alt.Tooltip("n:Q", title="Stimuli"), alt.Tooltip("by_chance:N", title="Right by chance"))
     choices = {"by": OTHERS, "model": EVERY}
     title = "Proportion correct"
     guess = guess.encode(y=alt.Y("chance:Q", title=title))
-    return curves_chart(points, title, title, y, about, choices, [guess], n)
+    margins = (
+        alt.Chart(alt.NamedData(POINTS))
+        .transform_filter("datum.by == by && datum.model == model && isValid(datum.chance)")
+        .mark_tick(thickness=2, width=22, color=INK, orient="horizontal", opacity=1)
+        .encode(x=_depth_axis(points), y=alt.Y("chance:Q", title=title))
+    )
+    return curves_chart(points, title, title, y, about, choices, [guess, margins], told)
 
 
 def match_chart(points: Sequence[Point]) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def recognizability_figure(
     modality
         ``vision`` or ``audio``.
     chance
-        Proportion correct of an observer who guesses.
+        One over the number of categories.
     published_as
         Name in the paper of the model that this is a version of, whose human curve is drawn stage by stage.
     """
@@ -202,7 +202,13 @@ def recognizability_figure(
         _at_depth(mean[0], stages), mean[1], "--", color=FAINT, linewidth=1.8, zorder=2,
         label="their mean",
     )  # fmt: skip
-    axes.axhline(chance, color=INK, linewidth=0.9, linestyle=":", zorder=1, label=f"chance ({chance:.2g})")
+    axes.axhline(
+        chance, color=INK, linewidth=0.9, linestyle=":", zorder=1, label=f"one over all categories ({chance:.2g})"
+    )
+    by_chance = own["other_models_chance"].sel(stage=stages).values
+    if np.isfinite(by_chance).any():
+        label = "right by chance, from the answers of the other models"
+        axes.plot(x - 0.06, by_chance, color=INK, linestyle="none", marker="_", markersize=11, zorder=3, label=label)
 
     _draw_people(axes, stages, groups, modality, published_as)
     compared_with = len(axes.get_legend_handles_labels()[0])

@@ -55,7 +55,9 @@ def overview_figure(points: Sequence[Point], models: Mapping[str, Mapping[str, A
         _, people = published_curves(relation, modality)
         axes.plot(*people, "--", color=FAINT, linewidth=2, label="people, mean of the published models", zorder=2)
         chance = 1 / models[names[0]]["categories"]
-        axes.axhline(chance, color=INK, linewidth=0.9, linestyle=":", label=f"chance ({chance:.2g})", zorder=1)
+        axes.axhline(
+            chance, color=INK, linewidth=0.9, linestyle=":", label=f"one over all categories ({chance:.2g})", zorder=1
+        )
         axes.set_xticks([NATURAL_DEPTH, 0, 0.25, 0.5, 0.75, 1], ["natural", "0", "0.25", "0.5", "0.75", "1"])
         axes.set(ylim=(-0.03, 1.05), xlabel="Relative depth of the stage (0 first, 1 last)", title=TITLES[modality])
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8.5)

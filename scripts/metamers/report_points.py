@@ -15,6 +15,7 @@ from metamers.humans import own_stages
 from metamers.names import NATURAL
 from metamers.report_browser import link, rounded
 from metamers.report_contrasts import contrast_stages
+from metamers.report_tables import percent
 
 Point = dict[str, Any]
 
@@ -55,7 +56,7 @@ def recognizability_points(
     models
         Generation model → ``stages``: all that it has.
     recognizable, predicted
-        What ``recognizability`` and ``predicted_human`` of ``metamers.compare`` give.
+        What ``metamers.chance.with_chance`` and ``metamers.compare.predicted_human`` give.
     """
     points = []
     for model, entry in models.items():
@@ -64,9 +65,11 @@ def recognizability_points(
             at = own.sel(stage=stage)
             mean, error = float(at["other_models"]), float(at["other_models_standard_error"])
             found = {OTHERS: (mean, mean - np.nan_to_num(error), mean + np.nan_to_num(error))}
+            by_chance = {OTHERS: float(at["other_models_chance"])}
             if model in own["recognition_model"]:
                 itself = float(at["proportion_correct"].sel(recognition_model=model))
                 found[ITSELF] = (itself, itself, itself)
+                by_chance[ITSELF] = float(at["chance_agreement"].sel(recognition_model=model))
             if stage != NATURAL:
                 expected = predicted.sel(generation_model=model, stage=stage)
                 found[PEOPLE] = tuple(float(expected[name]) for name in ("predicted", "low", "high"))
@@ -77,9 +80,11 @@ def recognizability_points(
                     "depth": round(depth(stage, entry["stages"]), 4),
                     "by": who,
                     "n": int(at["n"].max()),
-                    **_values(value=value, low=low, high=high),
+                    **_values(value=value, low=low, high=high, chance=by_chance.get(who, np.nan)),
+                    "by_chance": percent(by_chance.get(who, np.nan)),
                     "link": link(model, None if stage == NATURAL else stage),
-                    "words": f"{model}, {stage}: {value:.0%} recognized by {who}, n = {int(at['n'].max())}",
+                    "words": f"{model}, {stage}: {value:.0%} recognized by {who}, n = {int(at['n'].max())}"
+                    + (f", {percent(by_chance[who])} by chance" if who in by_chance else ""),
                 }
                 for who, (value, low, high) in found.items()
                 if np.isfinite(value)

@@ -1,0 +1,174 @@
+"""Chance of recognition: how often a judge would be right if it gave its answers to other metamers, and Cohen's kappa.
+
+One over the number of categories is the chance of a judge that gives every answer equally often. At late stages many
+judges do not: some answer one category nearly always. Here chance is computed from how often each answer is given and
+how often each category is shown, for every generation model, stage and recognition model. Proportions correct are for
+``metamers.compare``.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import scipy.special
+import xarray as xr
+
+from metamers.proportions import ENDS
+
+SINGLE_ANSWER_SHARE = 0.75  # of the metamers: from here on a judge gives a single answer
+SINGLE_ANSWER_STIMULI = 4  # fewer do not tell
+SHOWN_SHARE = 0.5  # of the metamers at most are of that category, or the answer may be right
+ROUNDING = 1e-12
+ABSENT = {"most_frequent_answer": "", "single_answer": False}
+
+
+class Agreement(NamedTuple):
+    """Proportion correct, its expectation by chance, and kappa with the ends of its 95% interval; NaN where none."""
+
+    correct: np.ndarray
+    chance: np.ndarray
+    kappa: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def agreement(answered: np.ndarray, shown: np.ndarray) -> Agreement:
+    """Chance agreement and Cohen's kappa of a judge's answers with the categories of the stimuli.
+
+    With p(k) the proportion of answers k and q(k) the proportion of stimuli of category k, chance is Σ p(k) q(k), and
+    kappa (proportion correct - chance) / (1 - chance): 1 for a judge that is always right, 0 for one whose answers are
+    right as often as they would be if dealt to the stimuli at random, negative where they are right less often.
+
+    The interval is the exact one of the proportion correct (Clopper and Pearson) on the scale of kappa, chance taken as
+    given: its ends replace the proportion correct. Means over seeds are counted as parts of right answers. Its
+    coverage for few stimuli is simulated in ``metamers.simulate_chance``: at least 0.95 for a judge that is right as
+    often as by chance or more often. A systematic confusion, which makes kappa negative, is covered only if the
+    categories are shown equally often.
+
+    Parameters
+    ----------
+    answered
+        (…, stimulus, category): proportion of the metamers of a stimulus (its seeds) with each answer; NaN where a
+        stimulus has no metamer, and is left out.
+    shown
+        (stimulus, category) or of the shape of ``answered``: 1 for the category of the stimulus, else 0.
+
+    Returns
+    -------
+    Agreement
+        (…). No kappa where fewer than two categories were shown: a judge that always gives one answer could not be told
+        from one that is right (chance would be 1 if it is). No number where there is no stimulus.
+
+    References
+    ----------
+    Cohen (1960), Educational and Psychological Measurement 20, 37-46; Clopper & Pearson (1934), Biometrika 26, 404-413.
+    """
+    answered = np.asarray(answered, float)
+    shown = np.broadcast_to(np.asarray(shown, float), answered.shape)
+    known = np.isfinite(answered).all(axis=-1, keepdims=True)
+    number = known.sum(axis=(-2, -1))
+    n = np.where(number > 0, number, np.nan)
+    answered, shown = np.where(known, answered, 0), np.where(known, shown, 0)
+    correct = (answered * shown).sum(axis=(-2, -1)) / n
+    categories = shown.sum(axis=-2)
+    chance = (answered.sum(axis=-2) * categories).sum(axis=-1) / n**2
+    defined = ((categories > 0).sum(axis=-1) > 1) & (chance < 1 - ROUNDING)
+    beyond = np.where(defined, 1 - chance, np.nan)
+    low, high = _exact_ends(correct, n)
+    return Agreement(correct, chance, *((value - chance) / beyond for value in (correct, low, high)))
+
+
+def _exact_ends(mean: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the 95% interval of Clopper and Pearson, quantiles of beta distributions, which take parts of answers."""
+
+    def low(right: np.ndarray) -> np.ndarray:
+        quantile = scipy.special.betaincinv(np.maximum(right, ROUNDING), n - right + 1, ENDS[0])
+        return np.where(right > n * ROUNDING, quantile, 0 * n)
+
+    return low(mean * n), 1 - low((1 - mean) * n)
+
+
+def judge_agreement(answer: xr.DataArray, accepted: xr.DataArray) -> xr.Dataset:
+    """Chance, kappa and the most frequent answer of one judge of one model's metamers, stage by stage.
+
+    Only accepted metamers count, and all natural stimuli. Seeds of one stimulus are averaged first.
+
+    Parameters
+    ----------
+    answer
+        (stage, stimulus, seed), categories, with coordinate ``category`` (stimulus) and with stage ``natural``, which
+        needs no acceptance.
+    accepted
+        (stage, stimulus, seed), booleans, without it.
+
+    Returns
+    -------
+    xr.Dataset
+        (stage) → ``chance_agreement``, ``cohens_kappa``, ``cohens_kappa_low``, ``cohens_kappa_high`` as ``agreement``
+        gives them; ``most_frequent_answer``, of several the first of the alphabet, and ``most_frequent_answer_share``,
+        its proportion ("" and NaN where nothing is accepted); ``single_answer``: whether that share is at least
+        ``SINGLE_ANSWER_SHARE`` of at least ``SINGLE_ANSWER_STIMULI`` stimuli, of which at most ``SHOWN_SHARE`` have
+        that category.
+    """
+    dims = ("stage", "stimulus", "seed")
+    answers = answer.transpose(*dims).values.astype(str)
+    counts = accepted.reindex(stage=answer["stage"], fill_value=True).astype(bool).transpose(*dims).values
+    shown_names = answer["category"].values.astype(str)
+    names, codes = np.unique(np.concatenate([answers.ravel(), shown_names]), return_inverse=True)
+    codes, shown = codes[: answers.size].reshape(answers.shape), np.eye(len(names))[codes[answers.size :]]
+    rows = []
+    for of_stage, counted in zip(codes, counts, strict=True):  # one at a time: of many categories all are large
+        seeds = counted.sum(axis=1)
+        one_hot = np.zeros((len(of_stage), len(names)))
+        np.add.at(one_hot, (np.arange(len(of_stage))[:, None], of_stage), counted)
+        answered = one_hot / np.where(seeds > 0, seeds, np.nan)[:, None]
+        found, kept = agreement(answered, shown), seeds > 0
+        n = int(kept.sum())
+        shares = answered[kept].sum(axis=0) / n if n else np.full(len(names), np.nan)
+        most = int(np.argmax(shares > shares.max() - ROUNDING)) if n else 0
+        single = n >= SINGLE_ANSWER_STIMULI and shares[most] > SINGLE_ANSWER_SHARE - ROUNDING
+        single = single and shown[kept, most].mean() <= SHOWN_SHARE
+        rows.append((*found[1:], names[most] if n else "", shares[most], bool(single)))
+    columns = ["chance_agreement", "cohens_kappa", "cohens_kappa_low", "cohens_kappa_high", "most_frequent_answer"]
+    columns += ["most_frequent_answer_share", "single_answer"]
+    return xr.Dataset(
+        {name: ("stage", np.array(values)) for name, values in zip(columns, zip(*rows, strict=True), strict=True)},
+        coords={"stage": answer["stage"].values},
+    )
+
+
+def with_chance(
+    recognizable: xr.Dataset,
+    acceptance: Mapping[str, xr.Dataset],
+    recognition: Mapping[str, Mapping[str, xr.Dataset]],
+) -> xr.Dataset:
+    """Recognizability with the chance of each judge beside it.
+
+    Parameters
+    ----------
+    recognizable
+        What ``metamers.compare.recognizability`` gives of the same models.
+    acceptance
+        Generation model → ``accepted`` (stage, stimulus, seed).
+    recognition
+        Generation model → recognition model → ``answer`` (stage, stimulus, seed), stage ``natural`` first.
+
+    Returns
+    -------
+    xr.Dataset
+        ``recognizable`` and (generation_model, stage, recognition_model) → what ``judge_agreement`` gives, NaN, "" and
+        False where a model has no such stage or was not asked; (generation_model, stage) → ``other_models_chance``:
+        the mean of ``chance_agreement`` over all judges but the generation model.
+    """
+    judges, stages = (recognizable[name].values for name in ("recognition_model", "stage"))
+    of_models = []
+    for model in map(str, recognizable["generation_model"].values):
+        judged = recognition[model]
+        found = [judge_agreement(one["answer"], acceptance[model]["accepted"]) for one in judged.values()]
+        of_model = xr.concat(found, "recognition_model").assign_coords(recognition_model=list(judged))
+        others = of_model["chance_agreement"].sel(recognition_model=[name for name in judged if name != model])
+        of_model = of_model.reindex(stage=stages, recognition_model=judges, fill_value={**ABSENT})
+        of_models.append(of_model.assign(other_models_chance=others.mean("recognition_model").reindex(stage=stages)))
+    whole = xr.concat(of_models, "generation_model").transpose("generation_model", "stage", "recognition_model")
+    whole["most_frequent_answer"] = whole["most_frequent_answer"].astype(str)
+    return recognizable.assign(whole.drop_vars(["stage", "recognition_model"]).data_vars)
