@@ -19,13 +19,28 @@ found = power_dataset(
     files.load(given.predicted[0]) if given.predicted else None,
     params.modalities,
     params.settings,
+    params.permutations,
     params.run_seed,
 )
+logger.info("simulated test: %s; stimuli are fixed unless said otherwise", found.attrs["test"])
+for number, distinct in found["stimuli_needed"].to_series().items():
+    logger.info(
+        "%d trials at each of %d stages of 2 models: %d distinct stimuli, where a participant meets each once",
+        *(number, found.attrs["stages"], distinct),
+    )
 for row in found["participants_needed"].to_dataframe().reset_index().itertuples():
     logger.info(
         "%s: a difference of %.2f with %d trials a stage: %s participants",
         *(row.modality, row.difference, row.trials, row.participants_needed),
     )
+if "stimuli" in found.dims:
+    for row in found["participants_needed_over_stimuli"].to_dataframe("needed").reset_index().itertuples():
+        logger.info(
+            "%s: a difference of %.2f with %d stimuli and %d trials a stage: %s participants, over new stimuli too",
+            *(row.modality, row.difference, row.stimuli, row.trials, row.needed),
+        )
+if found.attrs["left_out"]:
+    logger.info("left out, since fewer than two stages of both have a prediction: %s", found.attrs["left_out"])
 files.save(
     found,
     snakemake.output.netcdf,
