@@ -329,12 +329,27 @@ def test_without_differences_between_stimuli_and_people_answers_have_the_curve_s
     curves = np.array([[0.9, 0.4], [0.7, 0.2]])
     rng = np.random.default_rng(0)
     none = (0, 0, 0)
-    drawn = power_stimuli.simulated_experiments(scipy.special.logit(curves), none, none, 10, 40, [6, 10], 2000, rng)
+    drawn = power_stimuli.simulated_experiments(
+        scipy.special.logit(curves), none, none, 10, 40, [6, 10], 2000, rng, rng
+    )
     for number, people, stimuli in drawn:
         assert people.shape == (2000, number)
         assert people.mean() == pytest.approx(0.2, abs=0.005)
         assert people.var() == pytest.approx((curves * (1 - curves)).sum() / 10 / 4, rel=0.05)
         np.testing.assert_allclose(stimuli.sum(axis=1), people.mean(axis=1), atol=1e-9)
+
+
+def test_experiments_with_the_same_seed_have_the_same_stimuli_however_many_are_drawn_at_a_time(monkeypatch):
+    """Of many participants' answers only stimuli decide, so that other participants give the same results."""
+    odds = np.array([[0.4] * 3, [-0.4] * 3])
+    sizes = (odds, (0, 0, 0), (0, 1, 1), 40, 12, [150], 60, 0.05, 500)
+    found = [power_stimuli.significant_experiments(*sizes, *map(np.random.default_rng, (1, 0)))]
+    monkeypatch.setattr(power_stimuli, "MOST_ANSWERS", 100_000)
+    found += [power_stimuli.significant_experiments(*sizes, *map(np.random.default_rng, (2, seed))) for seed in (0, 3)]
+    same, other = ((found[0][1] == found[index][1]).mean() for index in (1, 2))
+    assert 10 < found[0][1].sum() < 50
+    assert same > 0.9
+    assert other < 0.8
 
 
 def answered(rng, participants=4, stages=3, trials=5, stimuli=30):

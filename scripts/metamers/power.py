@@ -436,6 +436,9 @@ def over_stimuli(
     trials, participants, stimuli = list(settings["trials"]), list(settings["participants"]), list(settings["stimuli"])
     assumed = [settings["stimulus_sd"][component] for component in STIMULUS_COMPONENTS]
 
+    # The same stimuli for every difference and number of trials, so that these are compared with less noise.
+    seeds = rng.integers(2**32, size=len(stimuli))
+
     def shares(pair: np.ndarray, modality: str) -> np.ndarray:
         """(fixed or random, stimuli, trials, participants): how often an experiment is significant."""
         odds = median_log_odds(pair.clip(EXTREME, 1 - EXTREME), np.hypot.reduce([*deviations[modality], *assumed]))
@@ -443,8 +446,9 @@ def over_stimuli(
             significant_experiments(
                 *(odds, deviations[modality], assumed, number, items, participants),
                 *(settings["stimulus_simulations"], settings["alpha"], flips, rng),
+                np.random.default_rng(seed),
             ).mean(axis=2)
-            for items in stimuli
+            for items, seed in zip(stimuli, seeds, strict=True)
             for number in trials
         ]
         return np.stack(found, axis=1).reshape(2, len(stimuli), len(trials), len(participants))

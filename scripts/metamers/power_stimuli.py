@@ -56,6 +56,7 @@ def simulated_experiments(
     participants: Sequence[int],
     experiments: int,
     rng: np.random.Generator,
+    stimulus_rng: np.random.Generator,
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Experiments with new participants and new stimuli each.
 
@@ -75,6 +76,8 @@ def simulated_experiments(
         Numbers of participants; the same experiment with more of them has the first ones too.
     experiments
         How many.
+    rng, stimulus_rng
+        Source of participants and answers, and of stimuli, so that other participants can meet the same stimuli.
 
     Yields
     ------
@@ -92,7 +95,7 @@ def simulated_experiments(
     whole = trials * stages
     condition = np.arange(MODELS * whole) // trials
     of_stimuli = (
-        log_odds.astype(np.float32) + _deviates(stimulus_deviations, (experiments, stimuli), stages, rng)
+        log_odds.astype(np.float32) + _deviates(stimulus_deviations, (experiments, stimuli), stages, stimulus_rng)
     ).ravel()
     first = (np.arange(experiments) * (stimuli * conditions))[:, None, None]  # place of each experiment's answers
     shape = (experiments, stimuli, MODELS, stages)
@@ -122,9 +125,14 @@ def simulated_experiments(
 
 
 def _deviates(deviations: Sequence[float], shape: tuple[int, int], stages: int, rng: np.random.Generator) -> np.ndarray:
-    """(*shape, 2, stage): normal deviates, shared by all conditions, by those of a model, and of each condition."""
-    parts = zip(deviations, ((1, 1), (MODELS, 1), (MODELS, stages)), strict=True)
-    return sum(np.float32(size) * rng.standard_normal((*shape, *part), dtype=np.float32) for size, part in parts)
+    """(*shape, 2, stage): normal deviates, shared by all conditions, by those of a model, and of each condition.
+
+    They come row by row, so that experiments are the same however many are drawn at a time.
+    """
+    drawn = rng.standard_normal((*shape, 1 + MODELS + MODELS * stages), dtype=np.float32)
+    shared, of_model, of_stage = (np.float32(size) for size in deviations)
+    models = shared * drawn[..., :1] + of_model * drawn[..., 1 : 1 + MODELS]
+    return models[..., None] + of_stage * drawn[..., 1 + MODELS :].reshape(*shape, MODELS, stages)
 
 
 def differences_of(answers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -196,6 +204,7 @@ def significant_experiments(
     alpha: float,
     flips: int,
     rng: np.random.Generator,
+    stimulus_rng: np.random.Generator,
 ) -> np.ndarray:
     """Which simulated experiments are significant (2, participants, experiment): with stimuli as fixed, as random.
 
@@ -207,7 +216,7 @@ def significant_experiments(
     for start in range(0, experiments, chunk):
         size = min(chunk, experiments - start)
         drawn = simulated_experiments(
-            log_odds, deviations, stimulus_deviations, trials, stimuli, participants, size, rng
+            log_odds, deviations, stimulus_deviations, trials, stimuli, participants, size, rng, stimulus_rng
         )
         for number, *both in drawn:
             found[number].append(both)

@@ -94,5 +94,5 @@ def _over_stimuli(
     """Number of participants, and which experiments of two like models are significant: stimuli fixed, and random."""
     odds = median_log_odds(alike, np.hypot.reduce([*deviations, *STIMULUS_SD]))
     sizes = (odds, deviations, STIMULUS_SD, trials, stimuli, PARTICIPANTS, samples)
-    fixed, random = significant_experiments(*sizes, ALPHA, FLIPS, rng)
+    fixed, random = significant_experiments(*sizes, ALPHA, FLIPS, rng, rng)
     yield from zip(PARTICIPANTS, fixed, random, strict=True)
