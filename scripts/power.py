@@ -19,12 +19,27 @@ found = power_dataset(
     files.load(given.predicted[0]) if given.predicted else None,
     params.modalities,
     params.settings,
+    params.permutations,
     params.run_seed,
 )
-for row in found["participants_needed"].to_dataframe().reset_index().itertuples():
+logger.info("simulated test: %s; stimuli are fixed unless said otherwise", found.attrs["test"])
+for number, distinct in found["stimuli_needed"].to_series().items():
+    logger.info(
+        "%d trials at each of %d stages of 2 models: %d distinct stimuli, where a participant meets each once",
+        *(number, found.attrs["stages"], distinct),
+    )
+most = int(found["participants"].max())
+for row in found["participants_needed"].to_dataframe("needed").reset_index().itertuples():
     logger.info(
         "%s: a difference of %.2f with %d trials a stage: %s participants",
-        *(row.modality, row.difference, row.trials, row.participants_needed),
+        *(row.modality, row.difference, row.trials, f"{row.needed:.0f}" if row.needed <= most else f"more than {most}"),
+    )
+if "stimuli" in found.dims:
+    for row in found["false_alarms_fixed_stimuli"].max(("trials", "participants")).to_dataframe("most").itertuples():
+        logger.info("%s with %d new stimuli: up to %.2f false alarms where stimuli are fixed", *row.Index, row.most)
+if found.attrs["left_out"]:
+    logger.info(
+        "left out, since the two models share fewer than two stages with a prediction: %s", found.attrs["left_out"]
     )
 files.save(
     found,

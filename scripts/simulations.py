@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from metamers import files, simulate_chance, simulate_proportions
+from metamers import files, simulate_power, simulate_proportions
 from metamers.logs import log_to
 from metamers.simulations import as_dataset, outside, table_of
 
 # One for each module metamers.simulate_<topic>.
 TOPICS = {
     "chance": simulate_chance,
+    "power": simulate_power,
     "proportions": simulate_proportions,
 }
 

@@ -47,19 +47,28 @@ def coordinates(stimuli: int, seeds: int) -> dict:
 def simulated_power() -> xr.Dataset:
     """Power of experiments with pictures, and of one pair of models."""
     curves = np.array([[[0.1, 0.5], [0.4, 0.9]]])
-    coords = {"modality": ["vision"], "difference": [0.1], "trials": [5, 20], "participants": [4, 40]}
+    coords = {"modality": ["vision"], "difference": [0.1], "trials": [5, 20], "participants": [6, 40]}
     pair = {"contrast": ["net_a - net_b"], "model": ("contrast", ["net_a"]), "reference": ("contrast", ["net_b"])}
+    coords["stimuli"] = [10]
     return xr.Dataset(
         {
-            "power": (tuple(coords), curves[None]),
+            "power": (("modality", "difference", "trials", "participants"), curves[None]),
             "participants_needed": (("modality", "difference", "trials"), [[[np.nan, 40.0]]]),
+            "stimuli_needed": ("trials", [20, 80]),
+            "power_over_stimuli": (("modality", "difference", "stimuli", "trials", "participants"), curves[None, None]),
+            "participants_needed_over_stimuli": (
+                ("modality", "difference", "stimuli", "trials"),
+                [[[[np.nan, np.nan]]]],
+            ),
+            "false_alarms_over_stimuli": (("modality", "stimuli", "trials", "participants"), curves[None] / 20),
+            "false_alarms_fixed_stimuli": (("modality", "stimuli", "trials", "participants"), curves[None] / 2),
             "contrast_power": (("contrast", "trials", "participants"), curves),
             "contrast_participants_needed": (("contrast", "trials"), [[np.nan, 40.0]]),
             "contrast_difference": ("contrast", [-0.05]),
             "contrast_stages": ("contrast", ["one, two"]),
         },
         coords=coords | pair,
-        attrs={"wanted": 0.8, "alpha": 0.05},
+        attrs={"wanted": 0.8, "alpha": 0.05, "stages": 2, "left_out": "net_a - net_c"},
     )
 
 

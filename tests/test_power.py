@@ -8,23 +8,34 @@ import pingouin
 import pytest
 import scipy.stats
 import xarray as xr
+import yaml
 from scipy.special import expit
 from sites import simulated_power
 
-from metamers import humans, power
+from metamers import humans, power, power_stimuli
+from metamers.anova import permutation_p_models
+from metamers.config_power import check_power, fewest, smallest_p
+from metamers.config_read import validate
 from metamers.leaderboard import measured_curves
+from metamers.names import ConfigurationError
+from metamers.pickles import read_pickle
 from metamers.report_figures import svg
 from metamers.report_power import power_context, power_figure
+from metamers.sign_flips import flips_drawn, sign_flip_p
 
+PERMUTATIONS = 10_000
 SETTINGS = MappingProxyType(
     {
         "differences": [0.05, 0.1],
-        "participants": [4, 10, 40],
+        "participants": [6, 10, 40],
         "trials": [5, 20],
         "stages": 4,
         "alpha": 0.05,
         "wanted": 0.8,
         "simulations": 400,
+        "stimuli": [10, 40],
+        "stimulus_sd": {"stimulus": 1, "model": 0.5, "stage": 0.6},
+        "stimulus_simulations": 100,
     }
 )
 
@@ -126,29 +137,67 @@ def test_simulated_people_are_right_as_often_as_they_should_and_vary_by_chance()
     assert shared.mean() == pytest.approx(0.2, abs=0.004)
 
 
-def test_power_is_that_of_the_paired_t_test():
+def test_with_many_participants_power_is_that_of_the_paired_t_test():
+    """With normal differences a permutation test is as powerful as t, but for its few levels with few participants."""
     rng = np.random.default_rng(0)
     differences = 0.5 + rng.standard_normal(200_000)
-    participants = [5, 20, 40]
-    found = power.power(differences, participants, 0.05, 20_000, rng)
+    participants = [20, 40]
+    found = power.power(differences, participants, 0.05, 10_000, 2000, rng)
     for number, of_number in zip(participants, found, strict=True):
         beyond = scipy.stats.t.ppf(0.975, number - 1)
         shifted = scipy.stats.nct(number - 1, 0.5 * np.sqrt(number))
-        assert of_number == pytest.approx(shifted.sf(beyond) + shifted.cdf(-beyond), abs=0.012)
+        assert of_number == pytest.approx(shifted.sf(beyond) + shifted.cdf(-beyond), abs=0.02)
 
 
-def test_models_that_are_alike_are_told_apart_as_often_as_the_level_says(curves, variance):
+def test_six_participants_can_be_significant_and_five_cannot():
+    rng = np.random.default_rng(0)
+    assert power.power(1 + rng.random(100), [4, 5, 6], 0.05, 50, 100, rng).tolist() == [0, 0, 1]
+    assert (smallest_p(5), smallest_p(6)) == (0.0625, 0.03125)
+    assert [fewest(alpha) for alpha in (0.05, 0.0625, 0.01)] == [6, 5, 8]
+
+
+@pytest.mark.parametrize("participants", [5, 8, 12, 13, 20])
+def test_p_is_that_of_the_permutation_test_of_the_analysis_of_variance(participants):
+    """Both permute models within participants; the analysis of variance at random, here all of them where few."""
+    rng = np.random.default_rng(participants)
+    curve = np.array([[0.9, 0.6, 0.3], [0.8, 0.55, 0.25]])
+    scores = [power.simulated_scores(curve, (0.3, 0.1, 0.1), 10, participants, rng) for _ in range(8)]
+    differences = np.array([one[:, 0].mean(axis=1) - one[:, 1].mean(axis=1) for one in scores])
+    found = sign_flip_p(differences, 20_000, rng)
+    number = 4000
+    permuted = [permutation_p_models(one.transpose(0, 2, 1), number, rng)["model"] for one in scores]
+    assert np.ptp(found) > 0.1
+    np.testing.assert_allclose(found, permuted, atol=5 * 0.5 / np.sqrt(number))
+
+
+def test_ties_count_as_reached_whatever_the_order_of_summation():
+    """Differences of tenths, whose sums are not exact in binary: 2 of 8 flips reach |S| = 0.6, 8 of 8 reach 0."""
+    rng = np.random.default_rng(0)
+    assert sign_flip_p(np.array([[0.1, 0.2, 0.3], [0.1, 0.2, -0.3], [0, 0, 0]]), 100, rng).tolist() == [0.25, 1, 1]
+    # 8 of 32: all signs alike, or the one of a zero flipped, twice.
+    assert sign_flip_p(np.array([[0.1, 0.2, 0.3, 0, 0]]), 100, rng).tolist() == [0.25]
+
+
+def test_models_that_are_alike_are_told_apart_no_more_often_than_the_level_says(curves, variance):
     alike = np.tile(power.typical_curve(curves["vision"], 8), (2, 1))
     rng = np.random.default_rng(0)
     deviations = variance.loc[variance["modality"] == "vision", "sd"].to_list()
     people = power.simulated_differences(alike, deviations, 10, 20_000, rng)
-    np.testing.assert_allclose(power.power(people, [8, 20], 0.05, 8000, rng), 0.05, atol=0.012)
+    found = power.power(people, [8, 20], 0.05, 8000, 2000, rng)
+    assert (found < 0.062).all()
+    assert (found > 0.03).all()
 
 
 def test_people_who_are_all_alike_tell_models_apart_only_if_those_differ():
     rng = np.random.default_rng(0)
-    assert power.power(np.full(10, 0.1), [3], 0.05, 100, rng) == [1]
-    assert power.power(np.zeros(10), [3], 0.05, 100, rng) == [0]
+    assert power.power(np.full(10, 0.1), [6], 0.05, 100, 100, rng) == [1]
+    assert power.power(np.zeros(10), [6], 0.05, 100, 100, rng) == [0]
+
+
+def test_few_flips_are_enough_unless_the_level_is_small():
+    assert flips_drawn(0.05, 10_000) == 2000
+    assert flips_drawn(0.001, 100_000) == 20_000
+    assert flips_drawn(0.05, 500) == 500
 
 
 def test_the_test_is_the_main_effect_of_the_model_in_the_analysis_of_variance():
@@ -182,36 +231,213 @@ MODALITIES = MappingProxyType({"full": "vision", "shorter": "vision", "single": 
 
 
 def test_pairs_are_of_one_modality_and_share_two_stages_besides_the_input(predicted):
-    assert power.pairs_of(predicted, MODALITIES) == [("full", "shorter", ["one", "two"])]
+    pairs, left_out = power.pairs_of(predicted, MODALITIES)
+    assert pairs == [("full", "shorter", ["one", "two"])]
+    assert left_out == [("full", "single"), ("shorter", "single")]
+
+
+def test_predictions_that_were_cut_off_are_none(predicted):
+    """Two models of which 0 is predicted at their only other stage do not differ by 0: nothing is known of them."""
+    cut = predicted.copy(deep=True)
+    cut["predicted"].loc[{"generation_model": ["full", "shorter"], "stage": ["two", "three"]}] = 0
+    pairs, left_out = power.pairs_of(cut, MODALITIES)
+    assert pairs == []
+    assert ("full", "shorter") in left_out
+    one = predicted.copy(deep=True)
+    one["predicted"].loc[{"generation_model": "shorter", "stage": "two"}] = 1
+    assert power.pairs_of(one, MODALITIES)[0] == []
 
 
 def test_power_rises_with_people_trials_and_difference(curves, variance, predicted):
-    found = power.power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, seed=0)
+    found = power.power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, PERMUTATIONS, seed=0)
     values = found["power"]
     slack = 0.06  # of 400 experiments
     for dim in ("difference", "trials", "participants"):
         assert (values.diff(dim) > -slack).all()
     assert values.sel(difference=0.1, trials=20, participants=40).min() > 0.95
-    assert values.sel(difference=0.05, trials=5, participants=4).max() < 0.4
+    assert values.sel(difference=0.05, trials=5, participants=6).max() < 0.4
     assert found["contrast"].values.tolist() == ["full - shorter"]
     assert found["contrast_difference"].values == pytest.approx([0.1])
     assert found["contrast_stages"].values.tolist() == ["one, two"]
-    again = power.power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, seed=0)
+    assert found.attrs["left_out"] == "full - single, shorter - single"
+    again = power.power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, PERMUTATIONS, seed=0)
     xr.testing.assert_identical(found, again)
 
 
 def test_the_figure_has_a_panel_for_each_modality_and_difference(curves, variance):
-    found = power.power_dataset(variance, curves, None, {}, SETTINGS, seed=0)
+    found = power.power_dataset(variance, curves, None, {}, SETTINGS, PERMUTATIONS, seed=0)
     assert "contrast" not in found.dims
     drawn = power_figure(found)
     assert [axes.get_title(loc="left") for axes in drawn.axes] == [
-        f"{name}, {points} points apart" for name in ("Images", "Sounds") for points in (5, 10)
+        f"{name}, {points} points apart, {which} stimuli"
+        for name in ("Images", "Sounds")
+        for which in ("same", "new")
+        for points in (5, 10)
     ]
+    fixed = power_figure(found.drop_dims("stimuli"))
+    assert len(fixed.axes) == 4
+    assert "permutation test" in drawn.get_supylabel()
     assert svg(drawn).startswith(b"<?xml")
 
 
 def test_tables_say_how_many_are_needed_and_where_none_of_the_numbers_is_enough():
     shown = power_context(simulated_power())
-    assert shown["typical"]["rows"] == [["Images", "10", "more than 40", "40"]]
+    assert shown["typical"]["rows"] == [
+        ["Images", "10", "more than 40", "40"],
+        ["Distinct stimuli, each met once", "any", "20", "80"],
+    ]
     assert shown["own"]["rows"] == [["net_a", "net_b", "one, two", "−5.0", "more than 40", "40"]]
+    assert shown["over_stimuli"]["rows"] == [["Images", "10", "10", "more than 40", "more than 40"]]
+    assert shown["false_alarms"] == (0.05, 0.45)
     assert power_context(simulated_power().drop_dims("contrast"))["own"] is None
+    assert power_context(simulated_power().drop_dims("stimuli"))["over_stimuli"] is None
+
+
+def test_a_predicted_difference_is_never_shown_as_none():
+    hardly = simulated_power().assign(contrast_difference=("contrast", [0.0002]))
+    assert power_context(hardly)["own"]["rows"][0][3] == "less than 0.1"
+
+
+def test_a_design_in_which_each_stimulus_is_met_once_needs_trials_times_stages_times_models(
+    curves, variance, predicted
+):
+    assert power_stimuli.stimuli_needed(20, 8) == 320
+    found = power.power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, PERMUTATIONS, seed=0)
+    assert found["stimuli_needed"].sel(trials=20) == 20 * 4 * 2
+    assert found["contrast_stimuli_needed"].sel(contrast="full - shorter", trials=20) == 20 * 2 * 2
+    rng = np.random.default_rng(0)
+    once = power_stimuli.dealt(5, 4, 40, (3, 2), rng)
+    assert (np.sort(once, axis=-1) == np.arange(40)).all()
+    assert not (once[0, 0] == once[0, 1]).all()
+    crossed = power_stimuli.dealt(5, 4, 5, (2,), rng).reshape(2, 8, 5)
+    assert (np.sort(crossed, axis=-1) == np.arange(5)).all()
+
+
+def test_power_over_new_stimuli_is_less_with_few_and_the_test_over_participants_errs(curves, variance):
+    settings = {**SETTINGS, "differences": [0.1], "trials": [20], "participants": [40, 10]}
+    found = power.power_dataset(variance, curves, None, {}, settings, PERMUTATIONS, seed=0)
+    few, many = (found["power_over_stimuli"].sel(stimuli=number) for number in (10, 40))
+    assert (few < many).all()
+    assert (found["false_alarms_fixed_stimuli"].sel(stimuli=10, participants=40) > 0.4).all()
+    assert (found["false_alarms_over_stimuli"] < 0.14).all()  # 100 experiments
+    wrong = found["false_alarms_fixed_stimuli"].sel(stimuli=10)
+    assert (wrong.sel(participants=40) > wrong.sel(participants=10)).all()
+    assert "stimuli" not in power.power_dataset(variance, curves, None, {}, {**settings, "stimuli": None}, 1000, 0).dims
+
+
+def test_without_differences_between_stimuli_and_people_answers_have_the_curve_s_mean_and_binomial_variance():
+    curves = np.array([[0.9, 0.4], [0.7, 0.2]])
+    rng = np.random.default_rng(0)
+    none = (0, 0, 0)
+    drawn = power_stimuli.simulated_experiments(
+        scipy.special.logit(curves), none, none, 10, 40, [6, 10], 2000, rng, rng
+    )
+    for number, people, stimuli in drawn:
+        assert people.shape == (2000, number)
+        assert people.mean() == pytest.approx(0.2, abs=0.005)
+        assert people.var() == pytest.approx((curves * (1 - curves)).sum() / 10 / 4, rel=0.05)
+        np.testing.assert_allclose(stimuli.sum(axis=1), people.mean(axis=1), atol=1e-9)
+
+
+def test_experiments_with_the_same_seed_have_the_same_stimuli_however_many_are_drawn_at_a_time(monkeypatch):
+    """Of many participants' answers only stimuli decide, so that other participants give the same results."""
+    odds = np.array([[0.4] * 3, [-0.4] * 3])
+    sizes = (odds, (0, 0, 0), (0, 1, 1), 40, 12, [150], 60, 0.05, 500)
+    found = [power_stimuli.significant_experiments(*sizes, *map(np.random.default_rng, (1, 0)))]
+    monkeypatch.setattr(power_stimuli, "MOST_ANSWERS", 100_000)
+    found += [power_stimuli.significant_experiments(*sizes, *map(np.random.default_rng, (2, seed))) for seed in (0, 3)]
+    same, other = ((found[0][1] == found[index][1]).mean() for index in (1, 2))
+    assert 10 < found[0][1].sum() < 50
+    assert same > 0.9
+    assert other < 0.8
+
+
+def answered(rng, participants=4, stages=3, trials=5, stimuli=30):
+    """Trials of participants, as a table, dealt as in a simulation."""
+    which = power_stimuli.dealt(trials, stages, stimuli, (participants,), rng)
+    place = np.arange(which.shape[1]) // trials
+    rows = {
+        "participant": np.repeat(np.arange(participants), which.shape[1]),
+        "model": np.tile(np.where(place < stages, "a", "b"), participants),
+        "stage": np.tile(place % stages, participants),
+        "stimulus": which.ravel(),
+        "correct": rng.random(which.size) < 0.6,
+    }
+    return pd.DataFrame(rows).astype({"correct": int})
+
+
+def test_answers_give_the_differences_that_are_tested():
+    answers = answered(np.random.default_rng(0))
+    people, stimuli = power_stimuli.differences_of(answers)
+    means = answers.groupby(["participant", "model"])["correct"].mean().unstack()
+    np.testing.assert_allclose(people, means["a"] - means["b"])
+    assert len(stimuli) == 30
+    assert stimuli.sum() == pytest.approx(people.mean())
+    # A stimulus that is right whenever the stage's others are on average contributes nothing: only departures count.
+    steady = answers.assign(correct=(answers["stage"] == 0).astype(int))
+    np.testing.assert_allclose(power_stimuli.differences_of(steady)[1], 0, atol=1e-12)
+    with pytest.raises(ValueError, match=r"answers about 2 models, with 4 to 5 trials"):
+        power_stimuli.differences_of(answers.drop(index=0))
+
+
+def judged(deviations, stimuli, rng, judges=6):
+    """Answers of unrelated judges, who share how recognizable a stimulus is, to metamers of four models."""
+    shape = (4, 5, stimuli)
+    sizes = zip(deviations, ((1, 1, stimuli), (4, 1, stimuli), shape), strict=True)
+    odds = np.linspace(1.5, -1.5, 5)[:, None] + sum(size * rng.standard_normal(part) for size, part in sizes)
+    values = (rng.random((judges, *shape)) < expit(odds)).astype(float)
+    return xr.DataArray(values, dims=("recognition_model", "generation_model", "stage", "stimulus")).assign_coords(
+        generation_model=list("wxyz"), stage=list("abcde")
+    )
+
+
+@pytest.mark.parametrize("deviations", [(0.6, 0, 0), (0.6, 0.6, 0), (0.4, 0.3, 0.5)])
+def test_how_much_stimuli_differ_is_found_in_the_answers_of_unrelated_judges(deviations):
+    answers = judged(deviations, 4000, np.random.default_rng(0))
+    answers = answers.where(np.random.default_rng(1).random(answers.shape) < 0.9)
+    found = power_stimuli.stimulus_variance(answers, list("aabbcc"))
+    np.testing.assert_allclose(found, deviations, atol=0.15)
+
+
+def test_the_assumed_deviations_are_near_those_of_published_models_answers(root, public, registry):
+    """The study's networks' answers to one another's metamers of 400 words: how far unrelated architectures agree."""
+    entry = registry["judges"]["audio"]
+    answers, families = {}, {}
+    for judge in entry["models"]:
+        folder = public / "model_analysis_folders" / "audio_networks" / judge / "network_network_evaluations"
+        families[judge] = "kell" if judge.startswith("kell") else "resnet"
+        for path in sorted(folder.glob("accuracy_on_metamers_from_*.pckl")):
+            made = path.stem.removeprefix("accuracy_on_metamers_from_")
+            if made == judge:
+                continue
+            with path.open("rb") as stream:
+                given = read_pickle(stream)
+            for stage, right in given["correct_incorrect"].items():
+                if "input" not in stage:
+                    words = map(str, given["labels_all_layers"][stage])
+                    answers[judge, made, stage] = pd.Series(np.asarray(right, float), index=list(words))
+    table = pd.concat(answers, names=["recognition_model", "generation_model", "stage", "stimulus"]).to_xarray()
+    found = power_stimuli.stimulus_variance(table, [families[str(one)] for one in table["recognition_model"].values])
+    settings = yaml.safe_load((root / "config" / "config.yaml").read_text())["comparison"]["power"]["stimulus_sd"]
+    np.testing.assert_allclose(found, [settings[name] for name in power_stimuli.STIMULUS_COMPONENTS], atol=0.15)
+    np.testing.assert_allclose(found, [1.05, 0.43, 0.53], atol=0.02)  # as docs/explanation/power.md has them
+
+
+@pytest.mark.parametrize("key", ["participants", "stimuli"])
+def test_numbers_that_cannot_be_significant_are_refused(key):
+    settings = {"participants": [6], "stimuli": None, "alpha": 0.05}
+    check_power(settings, 10_000)
+    with pytest.raises(
+        ConfigurationError, match=rf"comparison\.power\.{key}: 7: .* 2/2\^7 = 0\.016 .* wanted 8 or more"
+    ):
+        check_power({"participants": [8], "stimuli": None} | {"alpha": 0.01, key: [8, 7]}, 10_000)
+    with pytest.raises(ConfigurationError, match=r"comparison\.power\.alpha: 0\.001: 100 permutations"):
+        check_power({"participants": [20], "stimuli": None, "alpha": 0.001}, 100)
+
+
+@pytest.mark.parametrize("key", ["participants", "stimuli"])
+def test_the_schema_refuses_fewer_than_six_and_says_why(root, key):
+    config = yaml.safe_load((root / "config" / "config.yaml").read_text())
+    config["comparison"]["power"][key] = [4]
+    with pytest.raises(ConfigurationError, match=rf"comparison\.power\.{key}\.0: 4 .*smallest p .* is 2/2\^n"):
+        validate(config, "config", "config/config.yaml")

@@ -9,6 +9,10 @@ from metamers import files, simulate_chance, simulate_proportions
 from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
 
 TOPICS = {"chance": simulate_chance, "proportions": simulate_proportions}
+from metamers import files, simulate_power, simulate_proportions
+from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
+
+TOPICS = {"power": simulate_power, "proportions": simulate_proportions}
 
 
 def committed(root, topic):

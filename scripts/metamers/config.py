@@ -13,6 +13,7 @@ from metamers.beyond_plan import check_models, sets_of
 from metamers.config_analyses import analysed
 from metamers.config_humans import human_collections, read_experiments
 from metamers.config_people import check_experiment, own_people, own_tests, shown_stages, spread
+from metamers.config_power import check_power
 from metamers.config_read import located, read_registry, validate
 from metamers.config_registry import (
     archive_path,
@@ -315,6 +316,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         if (modality := models[name]["modality"]) not in asked:
             raise ConfigurationError(f"recognition_models: none of modality {modality!r} to judge metamers of {name!r}")
     _check_contrasts(config, generation_models, models)
+    check_power(config["comparison"]["power"], config["comparison"]["permutations"])
     if config["mirror"] is not None and not Path(config["mirror"]).is_dir():
         raise ConfigurationError(f"mirror: there is no folder {config['mirror']}; wanted a folder, or null")
     dataset_of = {name: of_modality[models[name]["modality"]] for name in used}

@@ -3,13 +3,14 @@
 People differ in how much they recognize at all, of one model's metamers more than of another's, and of single stages:
 three standard deviations on the scale of log odds, estimated from the published participants, after what the few
 answers of each give by chance is taken off. Experiments are then simulated with as many participants and trials as one
-asks for, and tested by repeated-measures analysis of variance: the F of the main effect of two models that every
-participant judges at the same stages is the square of the paired t of the participants' means over stages (Methods,
-statistics).
+asks for, and tested as ``metamers.anova`` tests them afterwards: by permutation of the models within each participant,
+which for two models is a test by sign flips of the participants' differences (``metamers.sign_flips``). How far results
+hold for new stimuli too is ``metamers.power_stimuli``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from scipy.special import expit, logit
 from metamers.compare import ENDS
 from metamers.humans import LEFT_OUT, own_stages
 from metamers.leaderboard import Curve
+from metamers.power_stimuli import STIMULUS_COMPONENTS, significant_experiments, stimuli_needed
+from metamers.sign_flips import flips_drawn, sign_flip_p
 
 COMPONENTS = ("participant", "model", "stage")
 VARIANCE_COLUMNS = ["modality", "component", "sd", "low", "high", "participants"]
@@ -31,6 +34,7 @@ SPREAD = 10  # of people, as the sum of the beta distribution's parameters: more
 EXTREME = 0.01  # nearest to 0 and 1 that a curve comes: where everybody is right, nothing can be told apart
 PEOPLE = 20_000  # simulated, of whom experiments are drawn
 BISECTIONS = 60
+TEST = "permutation of the two models within each participant: sign flips of the participants' differences"
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 
 
@@ -184,10 +188,10 @@ def median_log_odds(mean: np.ndarray, deviation: float) -> np.ndarray:
     return -_root(right, np.asarray(mean), -60, 60)
 
 
-def simulated_differences(
+def simulated_scores(
     curves: np.ndarray, deviations: Sequence[float], trials: int, number: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Differences (participant,) between two models in a participant's proportion correct over all stages.
+    """Proportions correct (participant, model, stage) of simulated participants.
 
     Parameters
     ----------
@@ -203,32 +207,49 @@ def simulated_differences(
     middle = median_log_odds(curves.clip(EXTREME, 1 - EXTREME), np.hypot.reduce(deviations))
     shapes = ((number, 1, 1), (number, 2, 1), (number, *curves.shape))
     odds = middle + sum(size * rng.standard_normal(shape) for size, shape in zip(deviations, shapes, strict=True))
-    correct = rng.binomial(trials, expit(odds)) / trials
+    return rng.binomial(trials, expit(odds)) / trials
+
+
+def simulated_differences(
+    curves: np.ndarray, deviations: Sequence[float], trials: int, number: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Differences (participant,) between two models in a participant's proportion correct over all stages.
+
+    Parameters are those of ``simulated_scores``.
+    """
+    correct = simulated_scores(curves, deviations, trials, number, rng)
     return correct[:, 0].mean(axis=1) - correct[:, 1].mean(axis=1)
 
 
 def power(
-    differences: np.ndarray, participants: Sequence[int], alpha: float, simulations: int, rng: np.random.Generator
+    differences: np.ndarray,
+    participants: Sequence[int],
+    alpha: float,
+    simulations: int,
+    flips: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """How often an experiment with so many participants tells the models apart (participants,), 0..1.
+
+    The stimuli are the same in all experiments. The test is that of ``metamers.sign_flips.sign_flip_p``.
 
     Parameters
     ----------
     differences
         (person,): of many people, of whom the experiments' participants are drawn.
     participants
-        Numbers of participants, two or more.
+        Numbers of participants; with fewer than ``metamers.config_power.fewest`` none is ever significant.
     alpha
         Level of the two-sided test.
     simulations
         Experiments of each number.
+    flips
+        Drawn for each number, where not all are tried.
     """
     found = []
     for number in participants:
         drawn = differences[rng.integers(len(differences), size=(simulations, number))]
-        # Multiplied out, so that participants who are all alike divide by nothing.
-        critical = scipy.stats.t.ppf(1 - alpha / 2, number - 1) * drawn.std(axis=1, ddof=1) / np.sqrt(number)
-        found.append(np.mean(np.abs(drawn.mean(axis=1)) > critical))
+        found.append(np.mean(sign_flip_p(drawn, flips, rng) <= alpha))
     return np.array(found)
 
 
@@ -239,8 +260,12 @@ def needed(found: np.ndarray, participants: Sequence[int], wanted: float) -> np.
     return np.where(lasting.any(axis=-1), fewest, np.nan)
 
 
-def pairs_of(predicted: xr.Dataset, modalities: Mapping[str, str]) -> list[tuple[str, str, list[str]]]:
-    """Pairs of a run's models of one modality, with the stages that both have, where those are two or more.
+def pairs_of(
+    predicted: xr.Dataset, modalities: Mapping[str, str]
+) -> tuple[list[tuple[str, str, list[str]]], list[tuple[str, str]]]:
+    """Pairs of a run's models of one modality, with the stages that are predicted of both; and pairs without two such.
+
+    A stage without a number is not predicted, nor is one of exactly 0 or 1: there the prediction was cut off.
 
     Parameters
     ----------
@@ -248,22 +273,33 @@ def pairs_of(predicted: xr.Dataset, modalities: Mapping[str, str]) -> list[tuple
         What ``metamers.compare.predicted_human`` gives.
     modalities
         Generation model → ``vision`` or ``audio``.
+
+    Returns
+    -------
+    pairs
+        The two models, and two or more stages.
+    left_out
+        Pairs of one modality that share fewer than two predicted stages.
     """
+    inside = (predicted["predicted"] > 0) & (predicted["predicted"] < 1)
     stages = {
         model: [
             stage
             for stage in own_stages(predicted, model)
-            if stage not in LEFT_OUT[modalities[model]]
-            and np.isfinite(predicted["predicted"].sel(generation_model=model, stage=stage))
+            if stage not in LEFT_OUT[modalities[model]] and inside.sel(generation_model=model, stage=stage)
         ]
         for model in map(str, predicted["generation_model"].values)
     }
-    pairs = []
+    pairs, left_out = [], []
     for one, other in combinations(stages, 2):
+        if modalities[one] != modalities[other]:
+            continue
         shared = [stage for stage in stages[one] if stage in stages[other]]
-        if modalities[one] == modalities[other] and len(shared) >= 2:
+        if len(shared) >= 2:
             pairs.append((one, other, shared))
-    return pairs
+        else:
+            left_out.append((one, other))
+    return pairs, left_out
 
 
 def power_dataset(
@@ -271,7 +307,8 @@ def power_dataset(
     curves: Mapping[str, Sequence[Curve]],
     predicted: xr.Dataset | None,
     modalities: Mapping[str, str],
-    settings: Mapping[str, Sequence | float],
+    settings: Mapping[str, Any],
+    permutations: int,
     seed: int,
 ) -> xr.Dataset:
     """The power of experiments with two models, such as the published ones and of this run.
@@ -288,6 +325,8 @@ def power_dataset(
         Generation model of the run → ``vision`` or ``audio``.
     settings
         The configuration's ``comparison.power``.
+    permutations
+        Of the analysis of variance: the configuration's ``comparison.permutations``.
     seed
         Of the simulations.
 
@@ -298,18 +337,22 @@ def power_dataset(
         on average against one that is recognized less by ``difference``. ``contrast_power`` (contrast, trials,
         participants): of two of the run's models, if they are recognized as predicted, with ``model``, ``reference``,
         ``contrast_difference``, ``contrast_stages``. ``participants_needed`` and ``contrast_participants_needed`` for
-        the power that is wanted; ``sd_…`` (modality).
+        the power that is wanted; ``sd_…`` (modality). All for the same stimuli. ``stimuli_needed`` (trials) and
+        ``contrast_stimuli_needed`` (contrast, trials): distinct stimuli, where a participant meets each once. Where
+        ``settings`` has numbers of ``stimuli``, also what ``over_stimuli`` gives. Attributes say which test was
+        simulated, and which pairs of the run's models are left out.
     """
     rng = np.random.default_rng(seed)
     deviations = {
         modality: rows.set_index("component")["sd"].reindex(COMPONENTS).to_list()
         for modality, rows in variance.groupby("modality", sort=False)
     }
-    trials, participants = list(settings["trials"]), list(settings["participants"])
+    trials, participants, alpha = list(settings["trials"]), list(settings["participants"]), settings["alpha"]
+    flips = flips_drawn(alpha, permutations)
 
     def of_curves(pair: np.ndarray, modality: str) -> np.ndarray:
         people = (simulated_differences(pair, deviations[modality], number, PEOPLE, rng) for number in trials)
-        return np.stack([power(each, participants, settings["alpha"], settings["simulations"], rng) for each in people])
+        return np.stack([power(each, participants, alpha, settings["simulations"], flips, rng) for each in people])
 
     typical = {modality: typical_curve(curves[modality], settings["stages"]) for modality in deviations}
     found = np.stack(
@@ -323,6 +366,7 @@ def power_dataset(
         {
             "power": (dims, found),
             "participants_needed": (dims[:-1], needed(found, participants, settings["wanted"])),
+            "stimuli_needed": ("trials", [stimuli_needed(number, settings["stages"]) for number in trials]),
             **{
                 f"sd_{component}": ("modality", [deviations[modality][index] for modality in deviations])
                 for index, component in enumerate(COMPONENTS)
@@ -334,21 +378,97 @@ def power_dataset(
             "trials": trials,
             "participants": participants,
         },
-        attrs={"alpha": settings["alpha"], "wanted": settings["wanted"], "stages": settings["stages"]},
+        attrs={"alpha": alpha, "wanted": settings["wanted"], "stages": settings["stages"], "test": TEST},
     )
-    pairs = pairs_of(predicted, modalities) if predicted is not None else []
+    if settings["stimuli"]:
+        result = result.merge(over_stimuli(typical, deviations, settings, flips, rng), combine_attrs="no_conflicts")
+    pairs, left_out = pairs_of(predicted, modalities) if predicted is not None else ([], [])
+    result.attrs["left_out"] = ", ".join(f"{one} - {other}" for one, other in left_out)
     if not pairs:
         return result
     both = [predicted["predicted"].sel(generation_model=list(models), stage=shared) for *models, shared in pairs]
     both = [values.transpose("generation_model", "stage").values for values in both]
     found = np.stack([of_curves(pair, modalities[one]) for pair, (one, _, _) in zip(both, pairs, strict=True)])
+    distinct = [[stimuli_needed(number, len(shared)) for number in trials] for _, _, shared in pairs]
     return result.assign(
         contrast_power=(("contrast", "trials", "participants"), found),
         contrast_participants_needed=(("contrast", "trials"), needed(found, participants, settings["wanted"])),
+        contrast_stimuli_needed=(("contrast", "trials"), distinct),
         contrast_difference=("contrast", [float(np.diff(pair[::-1].mean(axis=1))[0]) for pair in both]),
         contrast_stages=("contrast", [", ".join(shared) for _, _, shared in pairs]),
     ).assign_coords(
         contrast=[f"{one} - {other}" for one, other, _ in pairs],
         model=("contrast", [one for one, _, _ in pairs]),
         reference=("contrast", [other for _, other, _ in pairs]),
+    )
+
+
+def over_stimuli(
+    typical: Mapping[str, np.ndarray],
+    deviations: Mapping[str, Sequence[float]],
+    settings: Mapping[str, Any],
+    flips: int,
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    """Power, and false alarms, of experiments with new stimuli each.
+
+    Parameters
+    ----------
+    typical
+        Modality → recognizability (stage,) of a model like the published ones.
+    deviations
+        Modality → deviations between participants.
+    settings
+        The configuration's ``comparison.power``.
+    flips
+        Drawn for each test, where not all are tried.
+    rng
+        Source of the experiments.
+
+    Returns
+    -------
+    xr.Dataset
+        ``power_over_stimuli`` (modality, difference, stimuli, trials, participants): share of experiments in which the
+        models are told apart over participants and over stimuli; ``participants_needed_over_stimuli``.
+        ``false_alarms_over_stimuli`` (modality, stimuli, trials, participants): the same where both models are
+        recognized alike; ``false_alarms_fixed_stimuli``: there, the share significant over participants alone.
+    """
+    trials, participants, stimuli = list(settings["trials"]), list(settings["participants"]), list(settings["stimuli"])
+    assumed = [settings["stimulus_sd"][component] for component in STIMULUS_COMPONENTS]
+
+    # The same stimuli for every difference and number of trials, so that these are compared with less noise.
+    seeds = rng.integers(2**32, size=len(stimuli))
+
+    def shares(pair: np.ndarray, modality: str) -> np.ndarray:
+        """(fixed or random, stimuli, trials, participants): how often an experiment is significant."""
+        odds = median_log_odds(pair.clip(EXTREME, 1 - EXTREME), np.hypot.reduce([*deviations[modality], *assumed]))
+        found = [
+            significant_experiments(
+                *(odds, deviations[modality], assumed, number, items, participants),
+                *(settings["stimulus_simulations"], settings["alpha"], flips, rng),
+                np.random.default_rng(seed),
+            ).mean(axis=2)
+            for items, seed in zip(stimuli, seeds, strict=True)
+            for number in trials
+        ]
+        return np.stack(found, axis=1).reshape(2, len(stimuli), len(trials), len(participants))
+
+    alike = np.stack([shares(np.stack([curve, curve]), modality) for modality, curve in typical.items()])
+    found = np.stack(
+        [
+            [shares(apart(curve, difference), modality)[1] for difference in settings["differences"]]
+            for modality, curve in typical.items()
+        ]
+    )
+    dims = ("modality", "stimuli", "trials", "participants")
+    with_difference = ("modality", "difference", *dims[1:])
+    return xr.Dataset(
+        {
+            "power_over_stimuli": (with_difference, found),
+            "participants_needed_over_stimuli": (with_difference[:-1], needed(found, participants, settings["wanted"])),
+            "false_alarms_over_stimuli": (dims, alike[:, 1]),
+            "false_alarms_fixed_stimuli": (dims, alike[:, 0]),
+            "sd_of_stimuli": ("stimulus_component", assumed),
+        },
+        coords={"stimuli": stimuli, "stimulus_component": list(STIMULUS_COMPONENTS)},
     )

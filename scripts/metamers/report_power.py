@@ -10,6 +10,7 @@ from matplotlib.ticker import NullFormatter, PercentFormatter, ScalarFormatter
 from metamers.report_figures import FAINT, INK, KIND_COLOURS, KIND_MARKERS, styled
 from metamers.report_tables import Table
 
+LEAST_SHOWN = 0.0005  # difference in recognizability, which the table has in tenths of points
 TITLES = {"vision": "Images", "audio": "Sounds"}
 MOST_TICKS = 6
 
@@ -29,8 +30,11 @@ def power_context(found: xr.Dataset) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``wanted`` (power) and ``alpha``; ``typical`` and, where the run has models to compare, ``own``: tables of how
-        many participants are needed, a column for each number of trials.
+        ``wanted`` (power) and ``alpha``; ``smallest``: the fewest participants that were simulated; ``typical`` and,
+        where the run has models to compare, ``own``: tables of how many participants are needed, a column for each
+        number of trials; ``left_out``: names of pairs that have too few predictions. ``over_stimuli``, where new
+        stimuli were simulated: the same table for each number of stimuli, and ``false_alarms``: of how many of 100
+        experiments the test over participants alone is significant where models do not differ, the fewest and the most.
     """
     most = int(found["participants"].max())
     columns = [f"{trials} trials" for trials in found["trials"].values]
@@ -45,7 +49,8 @@ def power_context(found: xr.Dataset) -> dict[str, Any]:
             for modality in found["modality"].values
             for difference in found["difference"].values
             for each in [{"modality": modality, "difference": difference}]
-        ],
+        ]
+        + [["Distinct stimuli, each met once", "any", *map(str, found["stimuli_needed"].values)]],
     }
     own: Table | None = None
     if "contrast" in found.dims:
@@ -57,47 +62,98 @@ def power_context(found: xr.Dataset) -> dict[str, Any]:
                     str(pair["model"].values),
                     str(pair["reference"].values),
                     str(pair["contrast_stages"].values),
-                    f"{100 * float(pair['contrast_difference']):+.1f}".replace("-", "−"),
+                    _points(float(pair["contrast_difference"])),
                     needed=pair["contrast_participants_needed"],
                 )
                 for pair in pairs
             ],
         }
-    return {"wanted": found.attrs["wanted"], "alpha": found.attrs["alpha"], "typical": typical, "own": own}
+    over_stimuli: Table | None = None
+    false_alarms: tuple[float, float] | None = None
+    if "stimuli" in found.dims:
+        over_stimuli = {
+            "head": ["Stimuli", "Difference in points", "Distinct stimuli", *columns],
+            "rows": [
+                row(
+                    *(TITLES[str(modality)], f"{100 * difference:g}", str(stimuli)),
+                    needed=found["participants_needed_over_stimuli"].sel(each),
+                )
+                for modality in found["modality"].values
+                for difference in found["difference"].values
+                for stimuli in found["stimuli"].values
+                for each in [{"modality": modality, "difference": difference, "stimuli": stimuli}]
+            ],
+        }
+        wrong = found["false_alarms_fixed_stimuli"].sel(stimuli=found["stimuli"].min())
+        false_alarms = (float(wrong.min()), float(wrong.max()))
+    return {
+        "wanted": found.attrs["wanted"],
+        "alpha": found.attrs["alpha"],
+        "stages": found.attrs["stages"],
+        "smallest": int(found["participants"].min()),
+        "typical": typical,
+        "own": own,
+        "left_out": found.attrs["left_out"],
+        "over_stimuli": over_stimuli,
+        "fewest_stimuli": int(found["stimuli"].min()) if "stimuli" in found.dims else None,
+        "false_alarms": false_alarms,
+    }
+
+
+def _points(difference: float) -> str:
+    """A difference in percentage points; less than a tenth is not shown as none."""
+    if abs(difference) < LEAST_SHOWN:
+        return "less than 0.1"
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def _middle(values: np.ndarray) -> int:
+    return int(values[len(values) // 2])
 
 
 @styled
 def power_figure(found: xr.Dataset) -> Figure:
-    """Power over the number of participants, a line for each number of trials, a panel for each difference.
+    """Power over the number of participants, a panel for each modality and difference.
+
+    With the same stimuli: a line for each number of trials. Where new stimuli were simulated, a row of panels below has
+    a line for each number of distinct stimuli, all with the middle one of the numbers of trials.
 
     Parameters
     ----------
     found
         What ``metamers.power.power_dataset`` gives.
     """
-    modalities, differences = found["modality"].values, found["difference"].values
-    figure = Figure(figsize=(1 + 3 * len(differences), 0.9 + 2.7 * len(modalities)), layout="constrained")
-    grid = figure.subplots(len(modalities), len(differences), squeeze=False, sharex=True, sharey=True)
+    differences = found["difference"].values
+    trials = _middle(found["trials"].values)
+    rows: list[tuple[str, str, xr.DataArray, str, str]] = []
+    for modality in map(str, found["modality"].values):
+        fixed = found["power"].sel(modality=modality)
+        rows.append((TITLES[modality], "same stimuli", fixed, "trials", "of each model and stage"))
+        if "stimuli" in found.dims:
+            random = found["power_over_stimuli"].sel(modality=modality, trials=trials)
+            rows.append((TITLES[modality], "new stimuli", random, "stimuli", f"distinct, {trials} trials"))
+    figure = Figure(figsize=(1 + 3.2 * len(differences), 0.9 + 2.6 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), len(differences), squeeze=False, sharex=True, sharey=True)
     participants = found["participants"].values
     ticks = participants[np.linspace(0, len(participants) - 1, min(MOST_TICKS, len(participants))).round().astype(int)]
-    for row, modality in zip(grid, modalities, strict=True):
+    for row, (title, which, values, lines, legend) in zip(grid, rows, strict=True):
         for axes, difference in zip(row, differences, strict=True):
-            for index, trials in enumerate(found["trials"].values):
-                values = found["power"].sel(modality=modality, difference=difference, trials=trials)
+            for index, number in enumerate(values[lines].values):
                 look = {
                     "color": KIND_COLOURS[index % len(KIND_COLOURS)],
                     "marker": KIND_MARKERS[index % len(KIND_MARKERS)],
                 }
-                axes.plot(participants, values, label=f"{trials} trials", linewidth=1.4, markersize=4.5, **look)
+                curve = values.sel({"difference": difference, lines: number})
+                axes.plot(participants, curve, label=f"{number} {lines}", linewidth=1.4, markersize=4.5, **look)
             axes.axhline(found.attrs["wanted"], color=FAINT, linestyle=":", linewidth=1)
-            axes.set_title(f"{TITLES[str(modality)]}, {100 * difference:g} points apart", fontsize=10.5)
+            axes.set_title(f"{title}, {100 * difference:g} points apart, {which}", fontsize=10)
             axes.set_xscale("log")
             axes.set_xticks(ticks)
             axes.xaxis.set_major_formatter(ScalarFormatter())
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.yaxis.set_major_formatter(PercentFormatter(1))
             axes.set_ylim(-0.02, 1.02)
-    grid[0, -1].legend(title="of each model and stage", fontsize=9, title_fontsize=9, labelcolor=INK)
+        row[-1].legend(title=legend, fontsize=9, title_fontsize=9, labelcolor=INK)
     figure.supxlabel("Participants, each of whom judges both models", fontsize=10.5)
-    figure.supylabel("Experiments that tell the models apart (%)", fontsize=10.5)
+    figure.supylabel("Experiments that tell the models apart by permutation test (%)", fontsize=10.5)
     return figure

@@ -20,6 +20,7 @@ rule power:
         code=code("power"),
         modalities={model: setup["models"][model]["modality"] for model in setup["generation_models"]},
         settings=config["comparison"]["power"],
+        permutations=config["comparison"]["permutations"],
         run_seed=config["seed"],
     threads: 1
     resources:
