@@ -338,6 +338,7 @@ def test_without_generation_models_the_human_parts_remain(relation, written):
 def test_the_analysis_of_variance_has_its_table(relation, written):
     dims = ("test", "effect")
     values = {"f": 467.84, "df_effect": 1, "df_error": 38, "p_permutation": 0.0001, "partial_eta_squared": 0.92}
+    values |= {"p_permutation_plus_one": 1 / 10_001, "p_holm": 0.0177, "epsilon": 0.52, "p_greenhouse_geisser": 1e-20}
     has = np.array([[True, False, True, True], [False, True, True, True]])
     tested = xr.Dataset(
         {name: (dims, np.where(has, value, np.nan)) for name, value in values.items()},
@@ -348,12 +349,18 @@ def test_the_analysis_of_variance_has_its_table(relation, written):
             "generation_model": ("test", ["CochResNet50", "CochResNet50, CochCNN9"]),
         },
     )
-    first, second = report_tables.anova_table(tested)["rows"]
-    assert first[:3] == ["auditory-1", "human against model", "CochResNet50"]
-    assert [cell == report_tables.ABSENT for cell in first[3:]] == [False, True, False, False]
-    assert [cell == report_tables.ABSENT for cell in second[3:]] == [True, False, False, False]
+    rows = report_tables.anova_table(tested)["rows"]
+    assert [(row[0], row[3]) for row in rows] == [
+        *(("auditory-1", effect) for effect in ("observer", "stage", "interaction")),
+        *(("auditory-3", effect) for effect in ("model", "stage", "interaction")),
+    ]
+    assert rows[0] == [
+        *("auditory-1", "human against model", "CochResNet50", "observer", "F(1,38) = 467.84", "0.92"),
+        *("0.0001", "0.0001", "0.0177", "0.52", "< 0.0001"),
+    ]
     words = Elements(text_of([], relation, written, anova=tested)).words
-    assert "F(1,38) = 467.84; 0.0001; 0.92" in words
+    assert "F(1,38) = 467.84" in words
+    assert "Where ε is less than 1, permutation finds effects too often" in words
 
 
 def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, written):

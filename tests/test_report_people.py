@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from metamers.anova import RESULTS
 from metamers.compare import CORRELATIONS
 from metamers.report_people import people_context, people_table, without_people
 
-EFFECTS = ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
+EFFECTS = (*RESULTS, "p_holm")
 
 
 @pytest.fixture

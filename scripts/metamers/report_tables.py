@@ -124,18 +124,24 @@ def relation_table(relation: xr.Dataset) -> Table:
 
 
 def anova_table(tested: xr.Dataset) -> Table:
-    """Analyses of variance of the published experiments: what is compared, and each effect that a test has."""
+    """Analyses of variance: a row for each effect of each test, with F, effect size, and every p."""
     rows = []
-    effects = list(map(str, tested["effect"].values))
     for test in range(tested.sizes["test"]):
         of_test = tested.isel(test=test)
-        row = [str(of_test[name].values) for name in ("experiment", "comparison", "generation_model")]
-        for effect in effects:
+        compared = [str(of_test[name].values) for name in ("experiment", "comparison", "generation_model")]
+        for effect in map(str, tested["effect"].values):
             one = of_test.sel(effect=effect)
-            f, first, second, p, eta = (
-                float(one[name]) for name in ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
-            )
-            row.append(f"F({first:.0f},{second:.0f}) = {f:.2f}; {p:.4f}; {eta:.2f}" if np.isfinite(f) else ABSENT)
-        rows.append(row)
-    head = [f"{effect.capitalize()}: F; p; partial η²" for effect in effects]
-    return {"head": ["Experiment", "Compared", "Metamers of", *head], "rows": rows}
+            if not np.isfinite(one["f"]):
+                continue
+            f, first, second = (float(one[name]) for name in ("f", "df_effect", "df_error"))
+            row = [*compared, effect, f"F({first:.0f},{second:.0f}) = {f:.2f}"]
+            row.append(number(float(one["partial_eta_squared"])))
+            row += [p_value(float(one[name])) for name in ("p_permutation", "p_permutation_plus_one", "p_holm")]
+            rows.append([*row, number(float(one["epsilon"])), p_value(float(one["p_greenhouse_geisser"]))])
+    head = ["Experiment", "Compared", "Metamers of", "Effect", "F", "Partial η²", "p, permutation", "(b + 1)/(P + 1)"]
+    return {"head": [*head, "p, Holm", "ε", "p, Greenhouse-Geisser"], "rows": rows}
+
+
+def p_value(p: float) -> str:
+    """p with four decimals, or that it is less than they tell."""
+    return "< 0.0001" if p < 0.00005 else number(p, 4)
