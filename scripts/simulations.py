@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from metamers import files, simulate_anova, simulate_proportions
+from metamers import files, simulate_anova, simulate_proportions, simulate_relation
 from metamers.logs import log_to
 from metamers.simulations import as_dataset, outside, table_of
 
@@ -10,6 +10,7 @@ from metamers.simulations import as_dataset, outside, table_of
 TOPICS = {
     "anova": simulate_anova,
     "proportions": simulate_proportions,
+    "relation": simulate_relation,
 }
 
 logger = log_to(snakemake.log[0])

@@ -406,6 +406,17 @@ def test_relations_have_numbers_for_every_modality(relation):
     assert [row[0] for row in table["rows"]] == ["vision", "audio"]
     assert all(len(row) == len(table["head"]) for row in table["rows"])
     assert f"{float(relation[CORRELATIONS[0]][0]):.3f}" in table["rows"][0][3]
+    assert table["rows"][0][-1] == "0.990 (0.985 to 0.995)"
+
+
+def test_what_other_models_tell_beyond_depth_stands_in_words_and_in_a_table(relation, written):
+    vision, audio = report_tables.beyond_depth_table(relation)["rows"]
+    assert "(" in vision[3]  # six models have an interval, four have none
+    assert audio[3] == f"{float(relation['partial_r2'][1]):.2f}"
+    words = Elements(text_of([], relation, written)).words
+    assert f"the depth of the stage alone explains {100 * float(relation['depth_r2'][0]):.0f}%" in words
+    assert f"the other models explain {100 * float(relation['partial_r2'][0]):.0f}%" in words
+    assert "Partial R² of other models, given both" in words
 
 
 def test_a_figure_in_a_page_of_one_file_is_the_figure_that_was_drawn(relation):

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from test_workflow import copy_of, snakemake
 
-from metamers import files, simulate_anova, simulate_proportions
+from metamers import files, simulate_anova, simulate_proportions, simulate_relation
 from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
 
-TOPICS = {"anova": simulate_anova, "proportions": simulate_proportions}
+TOPICS = {"anova": simulate_anova, "proportions": simulate_proportions, "relation": simulate_relation}
 
 
 def committed(root, topic):

@@ -13,6 +13,12 @@ from metamers.humans import own_stages
 from metamers.names import NATURAL
 
 ABSENT = "–"
+BEYOND_DEPTH = {
+    "depth_r2": "R² of depth alone (95% interval)",
+    "depth_square_r2": "R² of depth and its square",
+    "partial_r2": "Partial R² of other models, given both",
+    "inside_r2": "R² of other models, both inside 0.2 to 0.9",
+}
 NULL_DIGITS = {"spearman_rho": 3, "pearson_r": 3, "snr_db": 1}
 
 Table = dict[str, Any]
@@ -109,8 +115,7 @@ def relation_table(relation: xr.Dataset) -> Table:
         for name in CORRELATIONS:
             value, low, high = (number(float(of_modality[name + end]), 3) for end in ("", "_low", "_high"))
             row += [f"{value} ({low} to {high})", number(float(of_modality[f"published_{name}"]), 3)]
-        value, low, high = (number(float(of_modality["noise_ceiling_r2" + end]), 3) for end in ("", "_low", "_high"))
-        rows.append([*row, f"{value} ({low} to {high})"])
+        rows.append([*row, ceiling(of_modality)])
     head = [
         "Modality",
         "Points",
@@ -120,7 +125,29 @@ def relation_table(relation: xr.Dataset) -> Table:
         "Spearman ρ",
         "ρ in the paper",
     ]
-    return {"head": [*head, "Kendall τ", "τ in the paper", "Noise ceiling of R² (range)"], "rows": rows}
+    return {"head": [*head, "Kendall τ", "τ in the paper", "Noise ceiling of R² (95% interval)"], "rows": rows}
+
+
+def ceiling(relation: xr.Dataset) -> str:
+    """The noise ceiling of one modality with its interval over participants, or alone where there is no interval."""
+    value, low, high = (
+        float(relation[f"noise_ceiling_r2{end}"]) for end in ("", "_participants_low", "_participants_high")
+    )
+    return number(value, 3) + (f" ({number(low, 3)} to {number(high, 3)})" if np.isfinite(low) else "")
+
+
+def beyond_depth_table(relation: xr.Dataset) -> Table:
+    """What other models tell of people beyond the depth of the stage, and inside the scale, for each modality."""
+    rows = []
+    for modality in relation["modality"].values:
+        one = relation.sel(modality=modality)
+        row = [str(modality)]
+        for name in BEYOND_DEPTH:
+            value, low, high = (float(one[name + end]) for end in ("", "_low", "_high"))
+            interval = f" ({number(low)} to {number(high)})" if np.isfinite(low) else ""
+            row.append(number(value) + interval if np.isfinite(value) else ABSENT)
+        rows.append([*row, str(int(one["inside_n"]))])
+    return {"head": ["Modality", *BEYOND_DEPTH.values(), "Points inside"], "rows": rows}
 
 
 def anova_table(tested: xr.Dataset) -> Table:
