@@ -15,11 +15,15 @@ tested = published_tests(
     snakemake.params.stage_effects,
     snakemake.params.permutations,
     snakemake.params.run_seed,
+    snakemake.params.own,
 )
 for (test, effect), row in tested.to_dataframe().iterrows():
     if np.isfinite(row.f):
         logger.info(
-            "%s: %s: F(%d,%d) = %.2f, p = %.4f", test, effect, row.df_effect, row.df_error, row.f, row.p_permutation
+            "%s: %s: F(%d,%d) = %.2f, p by permutation %.4f, (b + 1)/(P + 1) %.2g, after Holm %.2g; Greenhouse-Geisser "
+            "epsilon %.2f, p %.2g",
+            *(test, effect, row.df_effect, row.df_error, row.f, row.p_permutation, row.p_permutation_plus_one),
+            *(row.p_holm, row.epsilon, row.p_greenhouse_geisser),
         )
 files.save(
     tested,

@@ -6,7 +6,7 @@ import pandas as pd
 
 from metamers import files
 from metamers.compare import correlation_lines, humans_vs_models
-from metamers.humans import CEILING_COLUMNS, group_results, noise_ceiling, pooled_points
+from metamers.humans import CEILING_COLUMNS, group_results, noise_ceiling, noise_ceiling_interval, pooled_points
 from metamers.logs import log_to
 from metamers.people import judgements_of_shown
 
@@ -25,7 +25,8 @@ ceilings, judges = [], {}
 for modality, table in judged.items():
     wanted = points.loc[points["modality"] == modality, ["generation_model", "stage"]]
     asked = [data for name, data in people.items() if params.modalities[name] == modality]
-    ceilings.append((modality, *noise_ceiling(asked, list(wanted.itertuples(index=False, name=None)))))
+    known = list(wanted.itertuples(index=False, name=None))
+    ceilings.append((modality, *noise_ceiling(asked, known), *noise_ceiling_interval(asked, known)))
     number = table["recognition_model"].nunique()
     judges[modality] = {"public": number, "judges": number}
 compared = humans_vs_models(

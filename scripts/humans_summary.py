@@ -10,6 +10,7 @@ from metamers.humans import (
     group_results,
     judgements,
     noise_ceiling,
+    noise_ceiling_interval,
     pooled_points,
     write_results,
 )
@@ -31,8 +32,11 @@ ceilings, variances = [], []
 for modality in judged:
     wanted = points.loc[points["modality"] == modality, ["generation_model", "stage"]]
     of_modality = [data for name, data in experiments.items() if modalities[name] == modality]
-    ceilings.append((modality, *noise_ceiling(of_modality, list(wanted.itertuples(index=False, name=None)))))
-    logger.info("%s: noise ceiling of R2 %.3f (%.3f to %.3f)", *ceilings[-1])
+    known = list(wanted.itertuples(index=False, name=None))
+    ceilings.append((modality, *noise_ceiling(of_modality, known), *noise_ceiling_interval(of_modality, known)))
+    logger.info(
+        "%s: noise ceiling of R2 %.4f (%.4f to %.4f over splits, %.4f to %.4f over participants)", *ceilings[-1]
+    )
     variances.append(participant_variance(of_modality, modality))
     for row in variances[-1].itertuples():
         logger.info(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from metamers import files, simulate_chance, simulate_proportions
 from metamers import files, simulate_power, simulate_proportions
+from metamers import files, simulate_anova, simulate_proportions, simulate_relation
 from metamers.logs import log_to
 from metamers.simulations import as_dataset, outside, table_of
 
@@ -11,7 +12,9 @@ from metamers.simulations import as_dataset, outside, table_of
 TOPICS = {
     "chance": simulate_chance,
     "power": simulate_power,
+    "anova": simulate_anova,
     "proportions": simulate_proportions,
+    "relation": simulate_relation,
 }
 
 logger = log_to(snakemake.log[0])

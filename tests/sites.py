@@ -14,6 +14,7 @@ from metamers import files
 from metamers.chance import with_chance
 from metamers.compare import humans_vs_models, predicted_human, recognizability
 from metamers.contrasts import contrasts
+from metamers.humans import CEILING_COLUMNS
 from metamers.names import NATURAL, stage_path
 from metamers.null import NULL_MEASURES, choose_pairs, null_dataset
 from metamers.report import LINKED, PAGES
@@ -130,8 +131,7 @@ def relation_of(seed: int = 0) -> xr.Dataset:
     names = [f"{observer}_{what}" for observer in ("human", "model") for what in ("mean", "sem", "n")]
     points = pd.DataFrame(rows, columns=["modality", "generation_model", "model_class", "stage", *names])
     ceilings = pd.DataFrame(
-        [("vision", 0.99, 0.98, 1), ("audio", 0.98, 0.97, 0.99)],
-        columns=["modality", "noise_ceiling_r2", "low", "high"],
+        [("vision", 0.99, 0.98, 1, 0.985, 0.995), ("audio", 0.98, 0.97, 0.99, 0.975, 0.985)], columns=CEILING_COLUMNS
     )
     judges = {"vision": {"public": 5, "judges": 7}, "audio": {"public": 5, "judges": 5, "pearson_r2": 0.9}}
     return humans_vs_models(points, ceilings, judges, bootstrap=20, seed=0)

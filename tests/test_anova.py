@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pingouin
 import pytest
 import scipy.stats
 import xarray as xr
@@ -87,7 +88,7 @@ def test_permutation_p_is_uniform_where_observers_and_stages_make_no_difference(
     rng = np.random.default_rng(0)
     found = [anova.permutation_p(rng.random((8, 4, 2)), permutations=200, rng=rng) for _ in range(300)]
     for effect in anova.MIXED_EFFECTS:
-        p = [one[effect] for one in found]
+        p = [one.loc[effect, "p_permutation"] for one in found]
         assert scipy.stats.kstest(p, "uniform").pvalue > 0.01, effect
 
 
@@ -97,7 +98,7 @@ def test_each_effect_is_found_alone():
     ramp = np.linspace(0, 1, 5)[:, None]
     made = {"observer": [0, 1], "stage": np.hstack([ramp, ramp]), "interaction": np.hstack([ramp, ramp[::-1]])}
     for effect, difference in made.items():
-        p = anova.permutation_p(noise + difference, permutations=1000, rng=rng)
+        p = anova.permutation_p(noise + difference, permutations=1000, rng=rng)["p_permutation"]
         assert p[effect] == 0.001
         assert all(p[other] > 0.001 for other in anova.MIXED_EFFECTS if other not in (effect, "stage"))
 
@@ -170,8 +171,9 @@ def test_permutation_p_is_uniform_where_models_and_stages_make_no_difference():
     rng = np.random.default_rng(0)
     made = [rng.random((8, 4, 2)) + rng.random((8, 1, 1)) for _ in range(300)]
     found = [anova.permutation_p_models(scores, permutations=200, rng=rng) for scores in made]
-    alone = [anova.permutation_p_stage(scores[..., 0], permutations=200, rng=rng)["stage"] for scores in made]
-    for p in (*([one[effect] for one in found] for effect in anova.MODEL_EFFECTS), alone):
+    alone = [anova.permutation_p_stage(scores[..., 0], permutations=200, rng=rng) for scores in made]
+    alone = [one.loc["stage", "p_permutation"] for one in alone]
+    for p in (*([one.loc[effect, "p_permutation"] for one in found] for effect in anova.MODEL_EFFECTS), alone):
         assert scipy.stats.kstest(p, "uniform").pvalue > 0.01
 
 
@@ -181,7 +183,7 @@ def test_each_effect_of_models_and_stages_is_found_alone():
     ramp = np.linspace(-1, 1, 5)[:, None]
     made = {"model": [0, 1], "stage": ramp, "interaction": np.hstack([ramp, -ramp])}
     for effect, difference in made.items():
-        p = anova.permutation_p_models(noise + difference, permutations=1000, rng=rng)
+        p = anova.permutation_p_models(noise + difference, permutations=1000, rng=rng)["p_permutation"]
         assert p[effect] == 0.001
         assert all(p[other] > 0.001 for other in anova.MODEL_EFFECTS if other != effect)
 
@@ -190,6 +192,100 @@ def test_identical_models_have_no_f():
     scores = np.repeat(np.random.default_rng(0).random((6, 4, 1)), 2, axis=2)
     with pytest.raises(ValueError, match="do not vary between models"):
         anova.permutation_p_models(scores, permutations=10, rng=np.random.default_rng(0))
+
+
+# Sphericity, the number of permutations, and the number of tests
+
+
+def long_table(scores, factors):
+    levels = np.indices(scores.shape).reshape(scores.ndim, -1)
+    return pd.DataFrame({"score": scores.ravel()} | dict(zip(["subject", *factors], levels, strict=True)))
+
+
+def unequal(rng, shape):
+    """Scores of which some levels vary more than others, and some vary together."""
+    levels = int(np.prod(shape[1:]))
+    return (rng.normal(size=(shape[0], levels)) @ rng.normal(size=(levels, levels))).reshape(shape)
+
+
+@pytest.mark.parametrize("participants", [4, 9, 30])  # 4: fewer than the effects' degrees of freedom
+def test_epsilon_and_p_within_participants_are_pingouins(participants):
+    scores = unequal(np.random.default_rng(participants), (participants, 6, 3))
+    found = anova.repeated_anova(scores)
+    expected = pingouin.rm_anova(
+        long_table(scores, ["stage", "model"]), "score", ["stage", "model"], "subject", correction=True
+    ).set_index("Source")
+    expected = expected.loc[["model", "stage", "stage * model"], ["eps", "p_GG_corr"]]
+    np.testing.assert_allclose(found[anova.CORRECTED], expected.astype(float), rtol=1e-7)
+    alone = anova.stage_anova(scores[..., 0]).iloc[0]
+    assert alone["epsilon"] == pytest.approx(pingouin.epsilon(pd.DataFrame(scores[..., 0]), correction="gg"))
+    table = pingouin.rm_anova(long_table(scores[..., 0], ["stage"]), "score", "stage", "subject", correction=True)
+    assert alone["p_greenhouse_geisser"] == pytest.approx(float(table["p_GG_corr"].iloc[0]))
+
+
+@pytest.mark.parametrize("participants", [3, 12])
+def test_epsilon_of_human_against_model_is_of_the_pooled_covariance_within_groups(participants):
+    rng = np.random.default_rng(participants)
+    scores = np.stack([unequal(rng, (participants, 7)), 0.3 * unequal(rng, (participants, 7))], axis=2)
+    scores += rng.normal(size=(1, 7, 2))  # the groups' profiles differ, which is no departure from sphericity
+    found = anova.mixed_anova(scores).loc[["stage", "interaction"]]
+    rows = np.concatenate([group - group.mean(axis=0) for group in np.moveaxis(scores, 2, 0)])
+    np.testing.assert_allclose(found["epsilon"], pingouin.epsilon(pd.DataFrame(rows), correction="gg"))
+    table = long_table(rows_of(scores), ["stage"]).assign(group=lambda t: t["subject"] >= participants)
+    expected = pingouin.mixed_anova(table, "score", "stage", "subject", "group", correction=True).set_index("Source")
+    wanted = expected.loc[["stage", "Interaction"], "p_GG_corr"].astype(float)
+    np.testing.assert_allclose(found["p_greenhouse_geisser"], wanted, rtol=1e-7)
+
+
+def test_where_there_is_one_degree_of_freedom_p_is_that_of_the_f_distribution():
+    scores = np.random.default_rng(0).random((9, 4, 2))
+    model = anova.repeated_anova(scores).loc["model"]
+    assert model["epsilon"] == pytest.approx(1)
+    paired = scipy.stats.ttest_rel(*scores.mean(axis=1).T)
+    assert model["p_greenhouse_geisser"] == pytest.approx(paired.pvalue)
+    observer = anova.mixed_anova(scores).loc["observer"]
+    assert observer["epsilon"] == 1
+    assert observer["p_greenhouse_geisser"] == pytest.approx(scipy.stats.ttest_ind(*scores.mean(axis=1).T).pvalue)
+
+
+def test_epsilon_lies_between_one_contrast_that_varies_alone_and_all_that_vary_alike():
+    alone = np.zeros((6, 5))
+    alone[:, 0] = np.arange(6)
+    assert anova.greenhouse_geisser(anova.main_departures(alone), 4) == pytest.approx(1 / 4)
+    alike = np.sqrt(5) * np.concatenate([np.eye(5), -np.eye(5)])
+    assert anova.greenhouse_geisser(anova.main_departures(alike), 4) == pytest.approx(1)
+
+
+def test_the_data_count_among_the_permutations():
+    ramp = np.linspace(0, 1, 6) + 0.01 * np.random.default_rng(0).random((8, 6))
+    found = anova.permutation_p_stage(ramp, 20, np.random.default_rng(0)).loc["stage"]
+    assert found["p_permutation"] == 1 / 20
+    assert found["p_permutation_plus_one"] == pytest.approx(1 / 21)
+
+
+def test_holm_by_hand():
+    """The smallest p times their number, the next times one fewer, and never less than the one before."""
+    np.testing.assert_allclose(anova.holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+
+
+def test_one_s_own_experiment_does_not_change_the_adjusted_p_of_the_published_ones(caplog):
+    rng = np.random.default_rng(0)
+    both = {name: own_answers(rng.random((6, 2, 3, 2))) for name in ("visual-1", "mine")}
+    whole = anova.published_tests(both, {}, {}, permutations=199, seed=0, own=["mine"])
+    alone = anova.published_tests({"visual-1": both["visual-1"]}, {}, {}, permutations=199, seed=0)
+    xr.testing.assert_equal(whole.sel(test=whole["experiment"] == "visual-1"), alone)
+    p = whole["p_permutation_plus_one"].sel(effect=list(anova.MIXED_EFFECTS))
+    for _, family in p.groupby("experiment"):
+        adjusted = whole["p_holm"].sel(test=family["test"], effect=family["effect"])
+        np.testing.assert_allclose(np.sort(adjusted.values.ravel())[0], min(6 * float(family.min()), 1))
+    assert "no adjusted p" not in caplog.text
+
+
+def test_too_few_permutations_for_the_number_of_tests_are_warned_of(caplog):
+    answers = {"mine": own_answers(np.random.default_rng(0).random((4, 2, 3, 2)))}
+    anova.published_tests(answers, {}, {}, permutations=100, seed=0)
+    assert "comparison.permutations: with 100, and Holm's correction for 6 tests (human against model)" in caplog.text
+    assert "no adjusted p is below 0.059; 120 would do" in caplog.text
 
 
 # The published comparisons

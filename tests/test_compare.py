@@ -7,6 +7,7 @@ import scipy.stats
 import xarray as xr
 
 from metamers import compare, files, humans
+from metamers.relation import NAMES
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,25 @@ def test_intervals_hold_their_estimates_and_lie_below_the_noise_ceiling(from_sum
         assert (from_summary[f"{name}_low"] < from_summary[name]).all()
         assert (from_summary[name] < from_summary[f"{name}_high"]).all()
     assert (from_summary["pearson_r2_high"] < from_summary["noise_ceiling_r2_low"]).all()
+
+
+def test_depth_explains_much_and_other_models_most_of_the_rest(from_participants):
+    """The partial R² of the published data, given depth, beside R² of depth alone."""
+    found = from_participants.sel(modality=["vision", "audio"])
+    np.testing.assert_allclose(found["depth_r2"], [0.61, 0.71], atol=0.005)
+    np.testing.assert_allclose(found["partial_r2"], [0.78, 0.82], atol=0.005)
+    np.testing.assert_allclose(found["inside_r2"], [0.56, 0.88], atol=0.005)
+    assert found["inside_n"].values.tolist() == [46, 39]
+    for name in NAMES:
+        assert (found[f"{name}_low"] < found[name]).all()
+        assert (found[name] < found[f"{name}_high"]).all()
+    assert (found["partial_r2"] < found["pearson_r2"]).all()
+
+
+def test_the_ceiling_has_the_interval_over_participants_beside_the_range_over_splits(from_summary, ceilings):
+    for name in ("low", "high", "participants_low", "participants_high"):
+        np.testing.assert_array_equal(from_summary[f"noise_ceiling_r2_{name}"], ceilings[name])
+    assert (from_summary["noise_ceiling_r2_participants_low"] > from_summary["pearson_r2_high"]).all()
 
 
 def test_correlations_of_a_line_and_of_its_reverse():

@@ -7,6 +7,7 @@ import pickletools
 
 import numpy as np
 import pandas as pd
+import pingouin
 import pytest
 import scipy.io
 import xarray as xr
@@ -218,8 +219,11 @@ def test_the_committed_tables_follow_from_the_public_data(groups, experiments, r
     for modality, *committed_ceiling in ceilings.itertuples(index=False):
         own = points[points["modality"] == modality]
         data = [experiments[n] for n, entry in registry["experiments"].items() if entry["modality"] == modality]
-        found = humans.noise_ceiling(data, list(zip(own["generation_model"], own["stage"], strict=True)))
+        asked = list(zip(own["generation_model"], own["stage"], strict=True))
+        found = *humans.noise_ceiling(data, asked), *humans.noise_ceiling_interval(data, asked)
         np.testing.assert_allclose(found, committed_ceiling, atol=1e-9)
+        ceiling, *_, low, high = found
+        assert low < ceiling < high
 
 
 def test_pooling_group_results_equals_pooling_participants(groups, experiments):
@@ -277,6 +281,47 @@ def test_people_without_noise_have_a_ceiling_of_one():
     data = simulated(0.9, participants=6, points=30, rng=np.random.default_rng(0))
     data["proportion_correct"][:] = data["proportion_correct"].isel(participant=0)
     assert humans.noise_ceiling([data], [("m", str(i)) for i in range(30)])[0] == pytest.approx(1)
+
+
+def test_reliability_without_splits_is_what_the_splits_give():
+    data = simulated(0.8, participants=20, points=300, rng=np.random.default_rng(0))
+    points = [("m", str(i)) for i in range(300)]
+    values = data["proportion_correct"].sel(observer="human").values[:, 0]
+    found = humans.reliability([(values, np.ones(300, bool))])
+    assert found == pytest.approx(humans.noise_ceiling([data], points)[0], abs=0.005)
+
+
+def test_reliability_without_splits_is_cronbachs_alpha_with_participants_as_items():
+    values = np.random.default_rng(0).normal(size=(9, 30)) + np.random.default_rng(1).normal(size=30)
+    alpha, _ = pingouin.cronbach_alpha(pd.DataFrame(values.T))
+    assert humans.reliability([(values, np.ones(30, bool))]) == pytest.approx(alpha)
+
+
+def test_the_interval_of_the_ceiling_narrows_as_participants_are_added():
+    values = simulated(0.99, 96, 60, np.random.default_rng(0))["proportion_correct"].values[:, 0, :, 0]
+    widths = []
+    for participants in (6, 24, 96):
+        answers = [(values[:participants], np.ones(60, bool))]
+        low, high = humans.reliability_interval(answers)
+        assert low < humans.reliability(answers) < high < 1
+        widths.append(np.log((1 - low) / (1 - high)))
+    assert widths[0] > 1.5 * widths[1] > 2 * widths[2]
+
+
+def test_two_experiments_give_the_ceiling_an_interval_as_one_of_all_their_participants():
+    """The same points, and participants who differ in nothing but the experiment they are in."""
+    values = simulated(0.9, 60, 50, np.random.default_rng(3))["proportion_correct"].values[:, 0, :, 0]
+    every = np.ones(50, bool)
+    together = humans.reliability_interval([(values, every)])
+    apart = humans.reliability_interval([(values[:30], every), (values[30:], every)])
+    np.testing.assert_allclose(apart, together, atol=0.01)
+
+
+def test_two_participants_and_participants_without_differences_give_the_ceiling_no_interval():
+    every = np.ones(5, bool)
+    assert np.isnan(humans.reliability_interval([(np.random.default_rng(0).random((2, 5)), every)])).all()
+    assert np.isnan(humans.reliability_interval([(np.tile(np.arange(5.0), (4, 1)), every)])).all()
+    assert np.isnan(humans.reliability_interval([])).all()
 
 
 def change(registry, **changes):

@@ -360,6 +360,7 @@ def test_without_generation_models_the_human_parts_remain(relation, written):
 def test_the_analysis_of_variance_has_its_table(relation, written):
     dims = ("test", "effect")
     values = {"f": 467.84, "df_effect": 1, "df_error": 38, "p_permutation": 0.0001, "partial_eta_squared": 0.92}
+    values |= {"p_permutation_plus_one": 1 / 10_001, "p_holm": 0.0177, "epsilon": 0.52, "p_greenhouse_geisser": 1e-20}
     has = np.array([[True, False, True, True], [False, True, True, True]])
     tested = xr.Dataset(
         {name: (dims, np.where(has, value, np.nan)) for name, value in values.items()},
@@ -370,12 +371,18 @@ def test_the_analysis_of_variance_has_its_table(relation, written):
             "generation_model": ("test", ["CochResNet50", "CochResNet50, CochCNN9"]),
         },
     )
-    first, second = report_tables.anova_table(tested)["rows"]
-    assert first[:3] == ["auditory-1", "human against model", "CochResNet50"]
-    assert [cell == report_tables.ABSENT for cell in first[3:]] == [False, True, False, False]
-    assert [cell == report_tables.ABSENT for cell in second[3:]] == [True, False, False, False]
+    rows = report_tables.anova_table(tested)["rows"]
+    assert [(row[0], row[3]) for row in rows] == [
+        *(("auditory-1", effect) for effect in ("observer", "stage", "interaction")),
+        *(("auditory-3", effect) for effect in ("model", "stage", "interaction")),
+    ]
+    assert rows[0] == [
+        *("auditory-1", "human against model", "CochResNet50", "observer", "F(1,38) = 467.84", "0.92"),
+        *("0.0001", "0.0001", "0.0177", "0.52", "< 0.0001"),
+    ]
     words = Elements(text_of([], relation, written, anova=tested)).words
-    assert "F(1,38) = 467.84; 0.0001; 0.92" in words
+    assert "F(1,38) = 467.84" in words
+    assert "Where ε is less than 1, permutation finds effects too often" in words
 
 
 def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, written):
@@ -421,6 +428,17 @@ def test_relations_have_numbers_for_every_modality(relation):
     assert [row[0] for row in table["rows"]] == ["vision", "audio"]
     assert all(len(row) == len(table["head"]) for row in table["rows"])
     assert f"{float(relation[CORRELATIONS[0]][0]):.3f}" in table["rows"][0][3]
+    assert table["rows"][0][-1] == "0.990 (0.985 to 0.995)"
+
+
+def test_what_other_models_tell_beyond_depth_stands_in_words_and_in_a_table(relation, written):
+    vision, audio = report_tables.beyond_depth_table(relation)["rows"]
+    assert "(" in vision[3]  # six models have an interval, four have none
+    assert audio[3] == f"{float(relation['partial_r2'][1]):.2f}"
+    words = Elements(text_of([], relation, written)).words
+    assert f"the depth of the stage alone explains {100 * float(relation['depth_r2'][0]):.0f}%" in words
+    assert f"the other models explain {100 * float(relation['partial_r2'][0]):.0f}%" in words
+    assert "Partial R² of other models, given both" in words
 
 
 def test_a_figure_in_a_page_of_one_file_is_the_figure_that_was_drawn(relation):

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from metamers.anova import RESULTS
 from metamers.compare import CORRELATIONS
 from metamers.report_people import people_context, people_table, without_people
+from metamers.report_tables import BEYOND_DEPTH
 
-EFFECTS = ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
+EFFECTS = (*RESULTS, "p_holm")
 
 
 @pytest.fixture
@@ -68,8 +70,13 @@ def test_who_was_left_out_is_counted_and_tests_are_of_them_alone(answers, tested
 
 
 def test_correlations_with_models_stand_with_their_intervals(answers):
-    names = [name + end for name in (*CORRELATIONS, "noise_ceiling_r2") for end in ("", "_low", "_high")]
+    names = [name + end for name in (*CORRELATIONS, *BEYOND_DEPTH) for end in ("", "_low", "_high")]
+    names += [f"noise_ceiling_r2{end}" for end in ("", "_participants_low", "_participants_high")]
     compared = xr.Dataset({name: ("modality", [0.5]) for name in names}, coords={"modality": ["vision"]})
     compared["human_mean"] = (("modality", "point"), [[0.1, np.nan]])
-    (row,) = people_context({"mine": answers}, compared, None)["compared"]["rows"]
+    compared = compared.assign(inside_n=("modality", [1]), depth_r2_low=("modality", [np.nan]))
+    shown = people_context({"mine": answers}, compared, None)
+    (row,) = shown["compared"]["rows"]
     assert row == ["vision", "1", *["0.500 (0.500 to 0.500)"] * 4]
+    (row,) = shown["beyond_depth"]["rows"]
+    assert row == ["vision", "0.50", *["0.50 (0.50 to 0.50)"] * 3, "1"]

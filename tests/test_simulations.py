@@ -13,6 +13,10 @@ from metamers import files, simulate_power, simulate_proportions
 from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
 
 TOPICS = {"power": simulate_power, "proportions": simulate_proportions}
+from metamers import files, simulate_anova, simulate_proportions, simulate_relation
+from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
+
+TOPICS = {"anova": simulate_anova, "proportions": simulate_proportions, "relation": simulate_relation}
 
 
 def committed(root, topic):

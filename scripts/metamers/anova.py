@@ -2,16 +2,19 @@
 
 Human participants and the models that saw the same stimuli count as separate participants of two groups; metamers of
 different models, which the same people recognized, are compared within participants. F, degrees of freedom and effect
-size come from pingouin; the permutation tests need F thousands of times, so they have their own. F is not corrected for
-departures from sphericity: the permutations, not the F distribution, give p.
+size come from pingouin; the permutation tests need F thousands of times, so they have their own.
+
+Permutation within participants assumes that the levels could be exchanged. Where some stages vary more than others, it
+rejects too often, as F itself does; Greenhouse and Geisser's correction of the degrees of freedom stands beside it.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import pingouin
+import scipy.stats
 import xarray as xr
 
 from metamers.humans import OBSERVERS, own_stages
@@ -26,6 +29,10 @@ HUMAN_AGAINST_MODEL, BETWEEN_MODELS, BETWEEN_STAGES = "human against model", "be
 NAMES = {"F": "f", "DF1": "df_effect", "DF2": "df_error", "ddof1": "df_effect", "ddof2": "df_error"}
 NAMES |= {"np2": "partial_eta_squared"}
 COLUMNS = ["f", "df_effect", "df_error", "partial_eta_squared"]
+CORRECTED = ["epsilon", "p_greenhouse_geisser"]
+PERMUTED = ["p_permutation", "p_permutation_plus_one"]
+RESULTS = [*COLUMNS, *CORRECTED, *PERMUTED]
+LEVEL = 0.05  # of a test after Holm's correction, for the warning that there are too few permutations
 
 CHUNK = 500  # permutations held in memory at a time
 ROUNDING = 1e-9  # relative: the same F, summed in another order, is a tie
@@ -42,7 +49,8 @@ def mixed_anova(scores: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        Index ``MIXED_EFFECTS``, columns ``COLUMNS``.
+        Index ``MIXED_EFFECTS``, columns ``COLUMNS`` and ``CORRECTED``: epsilon of the effects within participants is
+        that of the covariance of stages within the two groups, pooled; that of observer, between them, is 1.
     """
     participant, stage, observer = np.indices(scores.shape).reshape(3, -1)
     subject = participant + len(scores) * observer
@@ -50,7 +58,8 @@ def mixed_anova(scores: np.ndarray) -> pd.DataFrame:
     factors = {"within": "stage", "between": "observer", "subject": "subject"}
     result = pingouin.mixed_anova(table, dv="score", **factors, correction=False)
     result = result.set_index("Source").rename(index={"Interaction": "interaction"}, columns=NAMES)
-    return result.loc[list(MIXED_EFFECTS), COLUMNS]
+    within = group_departures(scores.transpose(2, 0, 1).reshape(-1, scores.shape[1]))
+    return with_epsilon(result.loc[list(MIXED_EFFECTS), COLUMNS], {"stage": within, "interaction": within})
 
 
 def repeated_anova(scores: np.ndarray) -> pd.DataFrame:
@@ -64,14 +73,20 @@ def repeated_anova(scores: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        Index ``MODEL_EFFECTS``, columns ``COLUMNS``; the error of each effect is its interaction with participants.
+        Index ``MODEL_EFFECTS``, columns ``COLUMNS`` and ``CORRECTED``; the error of each effect is its interaction with
+        participants.
     """
     participant, stage, model = np.indices(scores.shape).reshape(3, -1)
     table = pd.DataFrame({"score": scores.ravel(), "stage": stage, "model": model, "participant": participant})
     factors = {"within": ["stage", "model"], "subject": "participant"}
     result = pingouin.rm_anova(table, dv="score", **factors, correction=False, effsize="np2")
     result = result.set_index("Source").rename(index={"stage * model": "interaction"}, columns=NAMES)
-    return result.loc[list(MODEL_EFFECTS), COLUMNS]
+    departures = {
+        "model": main_departures(scores.mean(axis=1)),
+        "stage": main_departures(scores.mean(axis=2)),
+        "interaction": interaction_departures(scores),
+    }
+    return with_epsilon(result.loc[list(MODEL_EFFECTS), COLUMNS], departures)
 
 
 def stage_anova(scores: np.ndarray) -> pd.DataFrame:
@@ -85,13 +100,85 @@ def stage_anova(scores: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        Index ``stage``, columns ``COLUMNS``.
+        Index ``stage``, columns ``COLUMNS`` and ``CORRECTED``.
     """
     participant, stage = np.indices(scores.shape).reshape(2, -1)
     table = pd.DataFrame({"score": scores.ravel(), "stage": stage, "participant": participant})
     factors = {"within": "stage", "subject": "participant"}
     result = pingouin.rm_anova(table, dv="score", **factors, correction=False, effsize="np2")
-    return result.set_index("Source").rename(columns=NAMES).loc[["stage"], COLUMNS]
+    result = result.set_index("Source").rename(columns=NAMES).loc[["stage"], COLUMNS]
+    return with_epsilon(result, {"stage": main_departures(scores)})
+
+
+def main_departures(scores: np.ndarray) -> np.ndarray:
+    """Scores (…, participant, level) without each participant's own mean."""
+    return scores - scores.mean(axis=-1, keepdims=True)
+
+
+def interaction_departures(scores: np.ndarray) -> np.ndarray:
+    """What remains of (…, participant, stage, model) without a participant's means of stages and of models.
+
+    Returns (…, participant, cell).
+    """
+    departures = scores - scores.mean(axis=-2, keepdims=True)
+    departures = departures - departures.mean(axis=-1, keepdims=True)
+    return departures.reshape(*scores.shape[:-2], -1)
+
+
+def group_departures(rows: np.ndarray) -> np.ndarray:
+    """What remains of two groups' scores without each participant's mean and each group's profile of stages.
+
+    Parameters
+    ----------
+    rows
+        (…, participant, stage); the first half of the participants is one group, the rest the other.
+    """
+    groups = main_departures(rows).reshape(*rows.shape[:-2], 2, -1, rows.shape[-1])
+    return (groups - groups.mean(axis=-2, keepdims=True)).reshape(rows.shape)
+
+
+def greenhouse_geisser(departures: np.ndarray, df_effect: int) -> np.ndarray:
+    """Greenhouse and Geisser's epsilon: how far the covariance of an effect within participants is from sphericity.
+
+    With S the covariance of the departures, ε = (tr S)² / (df tr S²): 1 where all contrasts of the effect vary alike,
+    1/df where one contrast varies alone. S is not inverted, so that it may be singular, as with fewer participants
+    than levels. (S of departures has the eigenvalues of S of orthonormal contrasts, and 0 besides.)
+
+    Parameters
+    ----------
+    departures
+        (…, participant, cell), as ``main_departures``, ``interaction_departures`` and ``group_departures`` give them.
+        Their mean over participants is the effect, and is left out.
+    df_effect
+        Degrees of freedom of the effect.
+
+    Returns
+    -------
+    np.ndarray
+        (…): from 1/df to 1.
+
+    References
+    ----------
+    Greenhouse & Geisser (1959), Psychometrika 24, 95-112; with groups, Huynh (1978), Psychometrika 43, 161-175.
+    """
+    errors = departures - departures.mean(axis=-2, keepdims=True)
+    covariance = np.swapaxes(errors, -1, -2) @ errors
+    trace = np.trace(covariance, axis1=-2, axis2=-1)
+    return np.minimum(trace**2 / (df_effect * (covariance**2).sum(axis=(-2, -1))), 1)
+
+
+def corrected_p(f: np.ndarray, df_effect: np.ndarray, df_error: np.ndarray, epsilon: np.ndarray) -> np.ndarray:
+    """p of the F distribution, both degrees of freedom multiplied by epsilon."""
+    return scipy.stats.f.sf(f, epsilon * df_effect, epsilon * df_error)
+
+
+def with_epsilon(table: pd.DataFrame, departures: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """A table of effects, ``COLUMNS``, with ``CORRECTED``; an effect without departures has epsilon 1."""
+    table = table.astype(float)
+    found = {effect: greenhouse_geisser(own, table.loc[effect, "df_effect"]) for effect, own in departures.items()}
+    epsilon = pd.Series(found).reindex(table.index, fill_value=1.0)
+    p = corrected_p(table["f"], table["df_effect"], table["df_error"], epsilon)
+    return table.assign(epsilon=epsilon, p_greenhouse_geisser=p)
 
 
 def f_observer(means: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -153,7 +240,7 @@ def f_repeated(scores: np.ndarray) -> np.ndarray:
     np.ndarray
         (permutation,): F with levels - 1 and (participants - 1) (levels - 1) degrees of freedom.
     """
-    return _f_departures(scores - scores.mean(axis=2, keepdims=True))
+    return _f_departures(main_departures(scores))
 
 
 def f_interaction(scores: np.ndarray) -> np.ndarray:
@@ -169,9 +256,7 @@ def f_interaction(scores: np.ndarray) -> np.ndarray:
     np.ndarray
         (permutation,): F with (stages - 1) (models - 1) and (participants - 1) times as many degrees of freedom.
     """
-    departures = scores - scores.mean(axis=2, keepdims=True)
-    departures = departures - departures.mean(axis=3, keepdims=True)
-    return _f_departures(departures.reshape(*scores.shape[:2], -1))
+    return _f_departures(interaction_departures(scores))
 
 
 def _f_departures(departures: np.ndarray) -> np.ndarray:
@@ -184,8 +269,13 @@ def _f_departures(departures: np.ndarray) -> np.ndarray:
 
 def _exceeding(
     found: Mapping[str, float], permuted: Callable[[int], Mapping[str, np.ndarray]], permutations: int
-) -> dict[str, float]:
-    """Effect → p: the proportion of permutations whose F is at least the data's, and no less than 1/permutations."""
+) -> pd.DataFrame:
+    """Effect → ``PERMUTED``, of b permutations among P whose F is at least the data's: max(b, 1)/P, (b + 1)/(P + 1).
+
+    The second counts the data among the permutations, without which a test at level 1/P
+    would reject twice as often as it should (Phipson & Smyth 2010, Statistical Applications in Genetics and Molecular
+    Biology 9, 39).
+    """
     if not all(np.isfinite(f) for f in found.values()):
         raise ValueError("the scores do not vary between participants and stages: an analysis of variance needs that")
     exceeding = dict.fromkeys(found, 0)
@@ -193,7 +283,9 @@ def _exceeding(
         values = permuted(min(CHUNK, permutations - start))
         for effect, f in found.items():
             exceeding[effect] += int((values[effect] >= f * (1 - ROUNDING)).sum())
-    return {effect: max(count, 1) / permutations for effect, count in exceeding.items()}
+    counts = pd.Series(exceeding)
+    both = (counts.clip(lower=1) / permutations, (counts + 1) / (permutations + 1))
+    return pd.DataFrame(dict(zip(PERMUTED, both, strict=True)))
 
 
 def _shuffled(values: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
@@ -201,7 +293,7 @@ def _shuffled(values: np.ndarray, number: int, rng: np.random.Generator) -> np.n
     return rng.permuted(np.broadcast_to(values, (number, *values.shape)), axis=values.ndim)
 
 
-def permutation_p(scores: np.ndarray, permutations: int, rng: np.random.Generator) -> dict[str, float]:
+def permutation_p(scores: np.ndarray, permutations: int, rng: np.random.Generator) -> pd.DataFrame:
     """The published permutation test of a mixed ANOVA.
 
     Main effect of observer: the labels human and model are permuted over the participants' scores averaged over
@@ -218,8 +310,9 @@ def permutation_p(scores: np.ndarray, permutations: int, rng: np.random.Generato
 
     Returns
     -------
-    dict
-        Effect → p, the proportion of permutations whose F is at least the data's, and no less than 1/permutations.
+    pd.DataFrame
+        Index ``MIXED_EFFECTS``, columns ``PERMUTED``: the proportion of permutations whose F is at least the data's, no
+        less than 1/permutations, and the same with the data among the permutations.
 
     Raises
     ------
@@ -249,7 +342,7 @@ def permutation_p(scores: np.ndarray, permutations: int, rng: np.random.Generato
     return _exceeding(found, permuted, permutations)
 
 
-def permutation_p_models(scores: np.ndarray, permutations: int, rng: np.random.Generator) -> dict[str, float]:
+def permutation_p_models(scores: np.ndarray, permutations: int, rng: np.random.Generator) -> pd.DataFrame:
     """The published permutation test of a comparison between models.
 
     Main effect of model: models are permuted independently within each participant, in scores averaged over stages.
@@ -268,8 +361,9 @@ def permutation_p_models(scores: np.ndarray, permutations: int, rng: np.random.G
 
     Returns
     -------
-    dict
-        Effect → p, the proportion of permutations whose F is at least the data's, and no less than 1/permutations.
+    pd.DataFrame
+        Index ``MODEL_EFFECTS``, columns ``PERMUTED``: the proportion of permutations whose F is at least the data's, no
+        less than 1/permutations, and the same with the data among the permutations.
 
     Raises
     ------
@@ -296,7 +390,7 @@ def permutation_p_models(scores: np.ndarray, permutations: int, rng: np.random.G
     return _exceeding(found, permuted, permutations)
 
 
-def permutation_p_stage(scores: np.ndarray, permutations: int, rng: np.random.Generator) -> dict[str, float]:
+def permutation_p_stage(scores: np.ndarray, permutations: int, rng: np.random.Generator) -> pd.DataFrame:
     """The published permutation test of stage alone: stages are permuted independently within each participant.
 
     Parameters
@@ -310,8 +404,8 @@ def permutation_p_stage(scores: np.ndarray, permutations: int, rng: np.random.Ge
 
     Returns
     -------
-    dict
-        ``stage`` → p, the proportion of permutations whose F is at least the data's, and no less than 1/permutations.
+    pd.DataFrame
+        Index ``stage``, columns ``PERMUTED``.
 
     Raises
     ------
@@ -332,12 +426,12 @@ def _rng(seed: int, test: str) -> np.random.Generator:
 def _tested(
     test: str,
     anova: Callable[[np.ndarray], pd.DataFrame],
-    permutation: Callable[[np.ndarray, int, np.random.Generator], dict[str, float]],
+    permutation: Callable[[np.ndarray, int, np.random.Generator], pd.DataFrame],
     scores: np.ndarray,
     permutations: int,
     seed: int,
 ) -> pd.DataFrame:
-    """One test: effect → ``COLUMNS`` and ``p_permutation``; none, with a warning, where the scores do not allow it.
+    """One test: effect → ``RESULTS``; none, with a warning, where the scores do not allow it.
 
     As with a few people of one's own, who all answer alike: that is no reason to leave the other tests out.
     """
@@ -345,8 +439,8 @@ def _tested(
         p = permutation(scores, permutations, _rng(seed, test))
     except ValueError as error:
         logger.warning("%s: not tested: %s", test, error)
-        return pd.DataFrame(columns=[*COLUMNS, "p_permutation"], dtype=float)
-    return anova(scores).assign(p_permutation=pd.Series(p))
+        return pd.DataFrame(columns=RESULTS, dtype=float)
+    return anova(scores).join(p)
 
 
 def _tests(comparison: str, tables: Mapping[tuple[str, str, Sequence[str]], pd.DataFrame]) -> xr.Dataset:
@@ -366,7 +460,7 @@ def _tests(comparison: str, tables: Mapping[tuple[str, str, Sequence[str]], pd.D
     return xr.Dataset(
         {
             name: (("test", "effect"), np.array([values[key][name] for key in tests], dtype=float).reshape(shape))
-            for name in ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
+            for name in RESULTS
         },
         coords={
             "effect": list(EFFECTS),
@@ -481,12 +575,56 @@ def between_stages(
     return _tests(BETWEEN_STAGES, tables)
 
 
+def holm(p: np.ndarray) -> np.ndarray:
+    """p of a family of tests (test,), adjusted by Holm's procedure for their number.
+
+    The tests at level α whose adjusted p is at most α hold a true null hypothesis among them with probability α at
+    most, however the tests depend on each other (Holm 1979, Scandinavian Journal of Statistics 6, 65-70).
+    """
+    return pingouin.multicomp(p, method="holm")[1]
+
+
+def with_holm(tested: xr.Dataset, own: Collection[str], permutations: int) -> xr.Dataset:
+    """Tests with ``p_holm``: ``p_permutation_plus_one`` adjusted for the number of tests in its family.
+
+    A family is every effect of every test of one ``comparison`` in the published experiments; one's own experiments
+    are families of their own, so that they do not change what is said of the published ones.
+
+    Parameters
+    ----------
+    tested
+        (test, effect) → ``p_permutation_plus_one``, with coordinates ``comparison`` and ``experiment``.
+    own
+        Experiments that are not published.
+    permutations
+        How many there were. So few that no adjusted p can reach 0.05 are warned of.
+    """
+    p = tested["p_permutation_plus_one"].transpose("test", "effect").values
+    adjusted = np.full(p.shape, np.nan)
+    is_own = np.isin(tested["experiment"].values, list(own))
+    for comparison in dict.fromkeys(tested["comparison"].values):
+        for group in (False, True):
+            family = ((tested["comparison"].values == comparison) & (is_own == group))[:, None] & np.isfinite(p)
+            number = int(family.sum())
+            if not number:
+                continue
+            adjusted[family] = holm(p[family])
+            if number / (permutations + 1) > LEVEL:
+                logger.warning(
+                    "comparison.permutations: with %d, and Holm's correction for %d tests (%s), no adjusted p is below "
+                    "%.2g; %d would do",
+                    *(permutations, number, comparison, min(number / (permutations + 1), 1), number / LEVEL),
+                )
+    return tested.assign(p_holm=(("test", "effect"), adjusted))
+
+
 def published_tests(
     experiments: Mapping[str, xr.Dataset],
     comparisons: Mapping[str, Mapping[str, Sequence[str]]],
     stage_effects: Mapping[str, Mapping[str, Sequence[str]]],
     permutations: int,
     seed: int,
+    own: Collection[str] = (),
 ) -> xr.Dataset:
     """Every analysis of variance of the published experiments.
 
@@ -498,11 +636,15 @@ def published_tests(
     ----------
     experiments, comparisons, stage_effects, permutations, seed
         As ``human_against_model``, ``between_models`` and ``between_stages`` take them.
+    own
+        Which of the experiments are not published ones.
 
     Returns
     -------
     xr.Dataset
-        (test, effect) → ``f``, ``df_effect``, ``df_error``, ``p_permutation``, ``partial_eta_squared``, NaN where a
+        (test, effect) → ``f``, ``df_effect``, ``df_error``, ``partial_eta_squared``; ``p_permutation`` and
+        ``p_permutation_plus_one``, by permutation; ``epsilon`` and ``p_greenhouse_geisser``, by the F distribution
+        with corrected degrees of freedom; ``p_holm``, as ``with_holm`` gives it. NaN where a
         test has no such effect, or the scores do not vary enough for it. Coordinates (test): ``comparison``, which of
         the three it is (``human against model`` has effects observer, stage, interaction; ``between models`` model,
         stage, interaction; ``between stages`` stage); ``experiment``; ``generation_model``, several joined by commas.
@@ -516,4 +658,4 @@ def published_tests(
         between_models(experiments, comparisons, permutations, seed),
         between_stages(experiments, stage_effects, permutations, seed),
     ]
-    return xr.concat(made, dim="test")
+    return with_holm(xr.concat(made, dim="test"), own, permutations)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from metamers.humans import stage_union
 from metamers.names import NATURAL
+from metamers.relation import NAMES, relation_beyond_depth
 
 CORRELATIONS = ("pearson_r2", "spearman_rho", "kendall_tau")
 INTERVAL = 0.95
@@ -188,7 +189,7 @@ def humans_vs_models(
     points
         What ``metamers.humans.pooled_points`` gives.
     ceilings
-        Columns ``modality``, ``noise_ceiling_r2``, ``low``, ``high``: see ``metamers.humans.noise_ceiling``.
+        ``metamers.humans.CEILING_COLUMNS``: see ``noise_ceiling`` and ``noise_ceiling_interval`` there.
     judges
         Modality → ``public``: number of models whose answers are public, ``judges``: number of them in the paper, and
         what the paper finds with those, as far as it says so: ``CORRELATIONS``.
@@ -201,8 +202,10 @@ def humans_vs_models(
         (modality, point) → ``human_mean``, ``human_sem``, ``human_n``, ``model_mean``, ``model_sem``, ``model_n``, with
         coordinates ``generation_model``, ``model_class``, ``stage``: a modality with fewer points ends in NaN, 0 and
         empty names. (modality) → each of ``CORRELATIONS``, with ``_low`` and ``_high`` (95% bootstrap interval over
-        models) and with ``published_``; ``noise_ceiling_r2`` with its ``_low`` and ``_high``; ``judges``,
-        ``judges_published``.
+        models) and with ``published_``; ``noise_ceiling_r2`` with its ``_low`` and ``_high`` (range over splits) and
+        ``_participants_low`` and ``_participants_high`` (95% interval over participants); ``partial_r2``,
+        ``inside_r2``, ``depth_r2``, ``depth_square_r2`` with ``_low`` and ``_high``, and ``inside_n``, as
+        ``metamers.relation.relation_beyond_depth`` gives them; ``judges``, ``judges_published``.
     """
     modalities = list(dict.fromkeys(points["modality"]))
     of_modality = {modality: points[points["modality"] == modality].reset_index(drop=True) for modality in modalities}
@@ -224,7 +227,9 @@ def humans_vs_models(
         intervals = bootstrap_intervals(human, model, table["generation_model"].to_numpy(), bootstrap, seed)
         ceiling = ceilings.set_index("modality").loc[modality]
         row = {"noise_ceiling_r2": ceiling["noise_ceiling_r2"]}
-        row |= {f"noise_ceiling_r2_{end}": ceiling[end] for end in ("low", "high")}
+        ends = ("low", "high", "participants_low", "participants_high")
+        row |= {f"noise_ceiling_r2_{end}": ceiling[end] for end in ends}
+        row |= relation_beyond_depth(human, model, table["generation_model"].to_numpy(str))
         row |= {"judges": judges[modality]["public"], "judges_published": judges[modality]["judges"]}
         for name, value, (low, high) in zip(CORRELATIONS, found, intervals, strict=True):
             published = judges[modality].get(name, np.nan)
@@ -247,7 +252,7 @@ def correlation_lines(compared: xr.Dataset) -> list[str]:
     """What a log says of the correlations, with their intervals, that ``humans_vs_models`` gives."""
     lines = []
     for modality in compared["modality"].values:
-        for name in CORRELATIONS:
+        for name in (*CORRELATIONS, *NAMES):
             value, low, high = (float(compared[name + end].sel(modality=modality)) for end in ("", "_low", "_high"))
             lines.append(f"{modality}: {name} {value:.3f} ({low:.3f} to {high:.3f})")
     return lines

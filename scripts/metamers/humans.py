@@ -20,7 +20,7 @@ from metamers.pickles import read_pickle, short
 OBSERVERS = ("human", "model")
 OTHER_MODELS = "other_models"
 COLUMNS = ["experiment", "modality", "generation_model", "model_class", "stage", "observer", "mean", "sem", "n"]
-CEILING_COLUMNS = ["modality", "noise_ceiling_r2", "low", "high"]
+CEILING_COLUMNS = ["modality", "noise_ceiling_r2", "low", "high", "participants_low", "participants_high"]
 
 # What every public .mat file holds besides its layers and participants.
 MAT_VARIABLES = {"participant_data_matrix", "model_layers", "participants", "conditions", "axis_order"}
@@ -37,6 +37,7 @@ LEFT_OUT = {"vision": {NATURAL, INPUT_STAGE}, "audio": {NATURAL}}
 DECIMALS = 10  # of a point: far below one answer, far above rounding of floating-point sums
 SPLITS = 1000  # random halves of the participants for the noise ceiling
 SPLIT_SEED = 0  # the ceiling belongs to the published data, so it is the same in every run
+QUANTILE = 0.975  # of the ends of a 95% interval
 
 
 def _texts(values: np.ndarray) -> list[str]:
@@ -375,6 +376,23 @@ def pooled_points(groups: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=keys + values).round(DECIMALS)
 
 
+def _answers(
+    experiments: Sequence[xr.Dataset], points: Sequence[tuple[str, str]]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each experiment people's answers (participant, point), 0 at points that it does not have, and which it has."""
+    found = []
+    for dataset in experiments:
+        human = dataset["proportion_correct"].sel(observer="human")
+        models = set(map(str, human["generation_model"].values))
+        asked = np.array([model in models for model, _ in points])
+        values = np.zeros((human.sizes["participant"], len(points)))
+        for index in np.flatnonzero(asked):
+            model, stage = points[index]
+            values[:, index] = human.sel(generation_model=model, stage=stage)
+        found.append((values, asked))
+    return found
+
+
 def noise_ceiling(
     experiments: Sequence[xr.Dataset], points: Sequence[tuple[str, str]], splits: int = SPLITS, seed: int = SPLIT_SEED
 ) -> tuple[float, float, float]:
@@ -401,19 +419,13 @@ def noise_ceiling(
     Returns
     -------
     ceiling, low, high
-        Mean and 95% range over the splits: how much the ceiling depends on who falls into which half.
+        Mean and 95% range over the splits: how much the ceiling depends on who falls into which half. How much it
+        depends on who the participants are is for ``noise_ceiling_interval``.
     """
     rng = np.random.default_rng(seed)
     sums = np.zeros((2, splits, len(points)))
     counts = np.zeros((2, 1, len(points)))
-    for dataset in experiments:
-        human = dataset["proportion_correct"].sel(observer="human")
-        models = set(map(str, human["generation_model"].values))
-        asked = np.array([model in models for model, _ in points])
-        values = np.zeros((human.sizes["participant"], len(points)))
-        for index in np.flatnonzero(asked):
-            model, stage = points[index]
-            values[:, index] = human.sel(generation_model=model, stage=stage)
+    for values, asked in _answers(experiments, points):
         participants = len(values)
         first = rng.permuted(np.tile(np.arange(participants), (splits, 1)), axis=1) < participants // 2
         for half, members in enumerate((first, ~first)):
@@ -425,3 +437,76 @@ def noise_ceiling(
     reliability = 2 * r / (1 + r)
     low, high = np.quantile(reliability, [0.025, 0.975])
     return float(reliability.mean()), float(low), float(high)
+
+
+def reliability(answers: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Reliability of the human means from the variance between participants, without splitting them.
+
+    What ``noise_ceiling`` tends to with more splits: 1 less the sampling variance of the means of the points, over the
+    variance of these means; of both what all points have in common is left out.
+
+    Parameters
+    ----------
+    answers
+        Of each experiment: answers (participant, point), and at which points it has any, (point,).
+    """
+    counts = sum(len(values) * asked for values, asked in answers)
+    means, error = np.zeros(len(counts)), 0.0
+    for values, _ in answers:
+        shares = values / counts
+        means += shares.sum(axis=0)
+        differences = shares - shares.mean(axis=0)
+        differences -= differences.mean(axis=1, keepdims=True)
+        error += len(values) / (len(values) - 1) * (differences**2).sum()
+    return float(1 - error / ((means - means.mean()) ** 2).sum())
+
+
+def reliability_interval(answers: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """95% interval of ``reliability`` over participants.
+
+    Each participant is left out in turn, with all their answers (jackknife). With u the logarithm of 1 - reliability,
+    its variance is the sum over experiments of (n - 1)/n Σ (u_i - mean u)², and the ends are u ± t s with Student's t
+    of as many degrees of freedom as there are participants less experiments. (Of participants drawn with replacement
+    some are in the data twice and agree with themselves: that interval is too high and too narrow.)
+
+    Parameters
+    ----------
+    answers
+        As ``reliability`` takes them.
+
+    Returns
+    -------
+    low, high
+        From 0 to 1; NaN where an experiment has fewer than three participants, or where participants do not differ.
+
+    References
+    ----------
+    Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 11; on the logarithm, Feldt (1965),
+    Psychometrika 30, 357-370.
+    """
+    from scipy.special import stdtrit  # here, since most who import this module do no such statistics
+
+    numbers = [len(values) for values, _ in answers]
+    if not numbers or min(numbers) < 3:
+        return np.nan, np.nan
+    variance = 0.0
+    for place, (values, asked) in enumerate(answers):
+        others = [*answers[:place], *answers[place + 1 :]]
+        left = np.array([1 - reliability([*others, (np.delete(values, i, axis=0), asked)]) for i in range(len(values))])
+        if not (left > np.finfo(float).eps).all():
+            return np.nan, np.nan
+        variance += (len(values) - 1) * np.log(left).var()
+    half = stdtrit(sum(numbers) - len(numbers), QUANTILE) * np.sqrt(variance)
+    noise = 1 - reliability(answers)
+    return float(max(1 - noise * np.exp(half), 0)), float(1 - noise * np.exp(-half))
+
+
+def noise_ceiling_interval(experiments: Sequence[xr.Dataset], points: Sequence[tuple[str, str]]) -> tuple[float, float]:
+    """95% interval of the noise ceiling over participants: see ``reliability_interval``.
+
+    Parameters
+    ----------
+    experiments, points
+        As ``noise_ceiling`` takes them.
+    """
+    return reliability_interval([one for one in _answers(experiments, points) if one[1].any()])

@@ -23,7 +23,14 @@ from metamers.report_people import people_context, without_people
 from metamers.report_points import TITLES as MEASURE_TITLES
 from metamers.report_power import power_context
 from metamers.report_provenance import as_yaml
-from metamers.report_tables import anova_table, match_table, null_table, recognizability_table, relation_table
+from metamers.report_tables import (
+    anova_table,
+    beyond_depth_table,
+    match_table,
+    null_table,
+    recognizability_table,
+    relation_table,
+)
 from metamers.report_training import attacked_places, training_table
 from metamers.report_vulnerability import vulnerability_table
 
@@ -121,6 +128,8 @@ def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
             "r2": float(relation["pearson_r2"].sel(modality=modality)),
             "text": with_interval(relation, modality, "pearson_r2"),
             "ceiling": float(relation["noise_ceiling_r2"].sel(modality=modality)),
+            "depth": float(relation["depth_r2"].sel(modality=modality)),
+            "partial": float(relation["partial_r2"].sel(modality=modality)),
             "judges": int(relation["judges"].sel(modality=modality)),
             "judges_published": int(relation["judges_published"].sel(modality=modality)),
         }
@@ -326,6 +335,7 @@ def site_context(
         "people": people_context(people, people_compared, anova),
         "tables": {
             "relation": relation_table(relation),
+            "beyond_depth": beyond_depth_table(relation),
             "anova": anova_table(published) if published is not None else None,
         },
         "figures": set(figures),

@@ -8,7 +8,7 @@ import xarray as xr
 
 from metamers.compare import CORRELATIONS
 from metamers.humans import own_stages
-from metamers.report_tables import ABSENT, Table, anova_table, number
+from metamers.report_tables import ABSENT, Table, anova_table, beyond_depth_table, ceiling, number
 
 NAMES = {"pearson_r2": "R²", "spearman_rho": "Spearman ρ", "kendall_tau": "Kendall τ"}
 
@@ -36,10 +36,10 @@ def _compared_table(compared: xr.Dataset) -> Table:
         one = compared.sel(modality=modality)
         values = [
             "{} ({} to {})".format(*(number(float(one[name + end]), 3) for end in ("", "_low", "_high")))
-            for name in (*CORRELATIONS, "noise_ceiling_r2")
+            for name in CORRELATIONS
         ]
-        rows.append([str(modality), str(int(one["human_mean"].count())), *values])
-    return {"head": ["Modality", "Points", *NAMES.values(), "Noise ceiling of R² (range)"], "rows": rows}
+        rows.append([str(modality), str(int(one["human_mean"].count())), *values, ceiling(one)])
+    return {"head": ["Modality", "Points", *NAMES.values(), "Noise ceiling of R² (95% interval)"], "rows": rows}
 
 
 def people_context(
@@ -61,7 +61,7 @@ def people_context(
     dict
         ``models`` that people were asked about; ``groups``: of each name its ``participants``, who was ``excluded``
         and why (reason → number), how many ``rows_set_aside`` and ``files_set_aside`` there were, and a ``table``;
-        ``compared`` and ``anova``: tables, or None.
+        ``compared``, ``beyond_depth`` and ``anova``: tables, or None.
     """
     if not people:
         return None
@@ -86,6 +86,7 @@ def people_context(
             for name, answers in people.items()
         ],
         "compared": _compared_table(compared) if compared is not None else None,
+        "beyond_depth": beyond_depth_table(compared) if compared is not None else None,
         "anova": anova_table(own) if own is not None and own.sizes["test"] else None,
     }
 

@@ -13,6 +13,12 @@ from metamers.humans import own_stages
 from metamers.names import NATURAL
 
 ABSENT = "–"
+BEYOND_DEPTH = {
+    "depth_r2": "R² of depth alone (95% interval)",
+    "depth_square_r2": "R² of depth and its square",
+    "partial_r2": "Partial R² of other models, given both",
+    "inside_r2": "R² of other models, both inside 0.2 to 0.9",
+}
 NULL_DIGITS = {"spearman_rho": 3, "pearson_r": 3, "snr_db": 1}
 
 Table = dict[str, Any]
@@ -109,8 +115,7 @@ def relation_table(relation: xr.Dataset) -> Table:
         for name in CORRELATIONS:
             value, low, high = (number(float(of_modality[name + end]), 3) for end in ("", "_low", "_high"))
             row += [f"{value} ({low} to {high})", number(float(of_modality[f"published_{name}"]), 3)]
-        value, low, high = (number(float(of_modality["noise_ceiling_r2" + end]), 3) for end in ("", "_low", "_high"))
-        rows.append([*row, f"{value} ({low} to {high})"])
+        rows.append([*row, ceiling(of_modality)])
     head = [
         "Modality",
         "Points",
@@ -120,22 +125,50 @@ def relation_table(relation: xr.Dataset) -> Table:
         "Spearman ρ",
         "ρ in the paper",
     ]
-    return {"head": [*head, "Kendall τ", "τ in the paper", "Noise ceiling of R² (range)"], "rows": rows}
+    return {"head": [*head, "Kendall τ", "τ in the paper", "Noise ceiling of R² (95% interval)"], "rows": rows}
+
+
+def ceiling(relation: xr.Dataset) -> str:
+    """The noise ceiling of one modality with its interval over participants, or alone where there is no interval."""
+    value, low, high = (
+        float(relation[f"noise_ceiling_r2{end}"]) for end in ("", "_participants_low", "_participants_high")
+    )
+    return number(value, 3) + (f" ({number(low, 3)} to {number(high, 3)})" if np.isfinite(low) else "")
+
+
+def beyond_depth_table(relation: xr.Dataset) -> Table:
+    """What other models tell of people beyond the depth of the stage, and inside the scale, for each modality."""
+    rows = []
+    for modality in relation["modality"].values:
+        one = relation.sel(modality=modality)
+        row = [str(modality)]
+        for name in BEYOND_DEPTH:
+            value, low, high = (float(one[name + end]) for end in ("", "_low", "_high"))
+            interval = f" ({number(low)} to {number(high)})" if np.isfinite(low) else ""
+            row.append(number(value) + interval if np.isfinite(value) else ABSENT)
+        rows.append([*row, str(int(one["inside_n"]))])
+    return {"head": ["Modality", *BEYOND_DEPTH.values(), "Points inside"], "rows": rows}
 
 
 def anova_table(tested: xr.Dataset) -> Table:
-    """Analyses of variance of the published experiments: what is compared, and each effect that a test has."""
+    """Analyses of variance: a row for each effect of each test, with F, effect size, and every p."""
     rows = []
-    effects = list(map(str, tested["effect"].values))
     for test in range(tested.sizes["test"]):
         of_test = tested.isel(test=test)
-        row = [str(of_test[name].values) for name in ("experiment", "comparison", "generation_model")]
-        for effect in effects:
+        compared = [str(of_test[name].values) for name in ("experiment", "comparison", "generation_model")]
+        for effect in map(str, tested["effect"].values):
             one = of_test.sel(effect=effect)
-            f, first, second, p, eta = (
-                float(one[name]) for name in ("f", "df_effect", "df_error", "p_permutation", "partial_eta_squared")
-            )
-            row.append(f"F({first:.0f},{second:.0f}) = {f:.2f}; {p:.4f}; {eta:.2f}" if np.isfinite(f) else ABSENT)
-        rows.append(row)
-    head = [f"{effect.capitalize()}: F; p; partial η²" for effect in effects]
-    return {"head": ["Experiment", "Compared", "Metamers of", *head], "rows": rows}
+            if not np.isfinite(one["f"]):
+                continue
+            f, first, second = (float(one[name]) for name in ("f", "df_effect", "df_error"))
+            row = [*compared, effect, f"F({first:.0f},{second:.0f}) = {f:.2f}"]
+            row.append(number(float(one["partial_eta_squared"])))
+            row += [p_value(float(one[name])) for name in ("p_permutation", "p_permutation_plus_one", "p_holm")]
+            rows.append([*row, number(float(one["epsilon"])), p_value(float(one["p_greenhouse_geisser"]))])
+    head = ["Experiment", "Compared", "Metamers of", "Effect", "F", "Partial η²", "p, permutation", "(b + 1)/(P + 1)"]
+    return {"head": [*head, "p, Holm", "ε", "p, Greenhouse-Geisser"], "rows": rows}
+
+
+def p_value(p: float) -> str:
+    """p with four decimals, or that it is less than they tell."""
+    return "< 0.0001" if p < 0.00005 else number(p, 4)

@@ -138,6 +138,7 @@ rule compare_anova:
         code=code("compare_anova"),
         comparisons=of_tested(setup["comparisons"] | setup["own_comparisons"], TESTED),
         stage_effects=of_tested(setup["stage_effects"] | setup["own_stage_effects"], TESTED),
+        own=list(setup["people"]),
         permutations=config["comparison"]["permutations"],
         run_seed=config["seed"],
     threads: 1
