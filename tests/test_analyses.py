@@ -57,7 +57,7 @@ def test_the_simulated_brain_is_found_and_is_called_simulated(analysed):
     found = files.load(results / "brain/plain.nc")
     assert found["r2_corrected"].sizes == {"stage": 3, "voxel": 12, "split": 2}
     assert found["voxels_r2"].mean("participant").idxmax("stage") == "relu"
-    assert found["signed_r2"].idxmax("stage") == "relu"
+    assert float(found["signed_r2"].sel(stage="relu")) > 0.95
     assert found["shuffled_voxels_signed_r2"].sizes == {"shuffle": 19, "participant": 3, "stage": 3}
     assert "noiseless_voxels_r2" in found
     assert "simulated" in found.attrs["title"]

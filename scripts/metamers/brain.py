@@ -581,8 +581,8 @@ def regression(activations: xr.Dataset, measured: xr.DataArray, count: int, shuf
     Returns
     -------
     xarray.Dataset
-        As published: (stage, voxel, split) → ``r2_corrected``, ``ridge_parameter``. (participant, stage) →
-        ``voxels_r2``: the median over the participant's voxels of their median over splits. (participant) →
+        Squared (``corrected_r2``): (stage, voxel, split) → ``r2_corrected``, ``ridge_parameter``; (participant, stage)
+        → ``voxels_r2``: the median over the participant's voxels of their median over splits; (participant) →
         ``best_stage``: the stage of the highest mean over all other participants, ``best_stage_r2``: the participant's
         own there.
 

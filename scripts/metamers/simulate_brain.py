@@ -24,17 +24,17 @@ GENERATING = [
     (48, 12, 5, 2, 1.5),
     (48, 4, 5, 1, 1.5),
     (48, 30, 5, 1, 1.5),
-    (96, 12, 10, 1, 1.5),
+    (96, 12, 5, 1, 1.5),
 ]
 UNRELIABLE = (20, 12, 5, 2, 1.5)  # two voxels of five are no more reliable than chance, and are corrected too little
-UNRELATED = [(20, 4, 3), (48, 4, 5)]
+UNRELATED = [(20, 4, 3), (48, 4, 3)]
 VOXELS = {"generating": 10, "unrelated": 5}
-STAGES = 3  # unrelated ones, of which one is chosen
+STAGES = 2  # unrelated ones, of which one is chosen
 SHUFFLES = 19  # the fewest of which p can be 0.05
 ALPHA = 0.05
 LEAST = 0.90
 LARGEST_BIAS = 0.06
-MOST = {"generating": 300, "unrelated": 1000}  # samples of one condition
+MOST = {"generating": 100, "unrelated": 700}  # samples of one condition
 
 
 def brain(
