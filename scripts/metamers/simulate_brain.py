@@ -34,7 +34,7 @@ SHUFFLES = 19  # the fewest of which p can be 0.05
 ALPHA = 0.05
 LEAST = 0.90
 LARGEST_BIAS = 0.06
-MOST = {"generating": 100, "unrelated": 700}  # samples of one condition
+MOST = {"generating": 100, "unrelated": 700}  # samples of one condition; a brain takes about 15 ms
 
 
 def brain(
