@@ -67,10 +67,11 @@ def generating_stage(found: Mapping[str, xr.Dataset], simulated: str) -> str | N
         holds = "the interval holds it" if low <= clean <= high else "the interval does not hold it"
     else:
         holds = "one split gives no interval"
+    why = ", below 1 because few stimuli do not tell the weights of many units" if number(clean) != "1.00" else ""
     return (
         f"The stage that the voxels were made from, {simulated}, reads {with_interval(value, low, high)}. "
         f"With the same {int(one['training_stimuli'])} training stimuli and ridge parameters it reads {number(clean)} "
-        f"of responses without noise, not 1, since few stimuli do not tell the weights of many units; {holds}."
+        f"of responses without noise{why}; {holds}."
     )
 
 
