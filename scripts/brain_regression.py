@@ -8,9 +8,15 @@ logger = log_to(snakemake.log[0])
 name, params = snakemake.wildcards.analysed_model, snakemake.params
 responses = files.load_foreign(snakemake.input.responses)
 simulated = responses.attrs.get("simulated", "")
-found = regression(files.load(snakemake.input.activations), read_responses(responses), params.splits, params.run_seed)
-for stage, explained in found["voxels_r2"].mean("participant").to_series().items():
-    logger.info("%s %s: corrected R2 %.3f", name, stage, explained)
+found = regression(
+    files.load(snakemake.input.activations),
+    read_responses(responses),
+    params.splits,
+    params.shuffles,
+    params.run_seed,
+)
+for one in found[["signed_r2", "signed_r2_low", "signed_r2_high", "p_shuffled"]].to_dataframe().itertuples():
+    logger.info("%s %s: corrected signed R2 %.3f (%.3f to %.3f), p %.3f of shuffled stimuli", name, *one)
 found.attrs = {"model": name, "simulated": simulated}
 files.save(
     found,

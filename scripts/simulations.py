@@ -5,6 +5,7 @@ from pathlib import Path
 from metamers import files, simulate_chance, simulate_proportions
 from metamers import files, simulate_power, simulate_proportions
 from metamers import files, simulate_anova, simulate_proportions, simulate_relation
+from metamers import files, simulate_brain, simulate_proportions
 from metamers.logs import log_to
 from metamers.simulations import as_dataset, outside, table_of
 
@@ -13,6 +14,7 @@ TOPICS = {
     "chance": simulate_chance,
     "power": simulate_power,
     "anova": simulate_anova,
+    "brain": simulate_brain,
     "proportions": simulate_proportions,
     "relation": simulate_relation,
 }

@@ -10,6 +10,7 @@ from metamers import brain, config, config_read, files
 
 BRAIN = {
     "models": "generation", "dataset": None, "number": None, "responses": None, "splits": 2,
+    "shuffles": 19,
     "simulated": {"model": "plain", "stage": "relu", "participants": 3, "voxels": 4, "repetitions": 2, "noise": 0.1},
 }  # fmt: skip
 
@@ -56,10 +57,15 @@ def test_the_simulated_brain_is_found_and_is_called_simulated(analysed):
     found = files.load(results / "brain/plain.nc")
     assert found["r2_corrected"].sizes == {"stage": 3, "voxel": 12, "split": 2}
     assert found["voxels_r2"].mean("participant").idxmax("stage") == "relu"
+    assert float(found["signed_r2"].sel(stage="relu")) > 0.95
+    assert found["shuffled_voxels_signed_r2"].sizes == {"shuffle": 19, "participant": 3, "stage": 3}
+    assert "noiseless_voxels_r2" in found
     assert "simulated" in found.attrs["title"]
     assert files.load(results / "brain/responses/simulated.nc").attrs["title"].startswith("Simulated")
     page = (results / "report" / "analyses.html").read_text()
     assert "Simulated, not measured" in page
+    assert "The stage that the voxels were made from, relu of plain, reads" in page
+    assert "how often an order reaches the stage’s value, at least 0.05" in page
     assert "Beside metamers" in page
 
 

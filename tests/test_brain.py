@@ -24,9 +24,11 @@ def test_the_regression_finds_the_stage_that_a_brain_was_made_from(true):
     made = brain.simulated(
         brain.by_stage(activations)[true], NAMES, participants=3, voxels=6, repetitions=3, noise=1, seed=0
     )
-    found = brain.regression(activations, made[::-1], count=4, seed=0)
+    found = brain.regression(activations, made[::-1], count=4, shuffles=0, seed=0)
     assert (found["best_stage"] == true).all()
     np.testing.assert_array_equal(found["best_stage_r2"], found["voxels_r2"].sel(stage=true))
+    assert (found["signed_best_stage"] == true).all()
+    np.testing.assert_array_equal(found["signed_best_stage_r2"], found["voxels_signed_r2"].sel(stage=true))
 
 
 def test_features_of_sounds_are_averaged_over_time_only_where_they_have_it():
@@ -91,8 +93,10 @@ def test_without_noise_a_linear_function_of_few_or_predictable_units_is_explaine
     shared = RNG.standard_normal((60, 5))
     values = shared @ RNG.standard_normal((5, units))
     made = brain.simulated(values, NAMES, participants=2, voxels=4, repetitions=2, noise=0, seed=1)
-    found = brain.regression(brain.joined({"only": values}, NAMES), made, count=3, seed=1)
+    found = brain.regression(brain.joined({"only": values}, NAMES), made, count=3, shuffles=0, seed=1)
     np.testing.assert_allclose(found["r2_corrected"], 1, atol=1e-4)
+    np.testing.assert_allclose(found["signed_r2_corrected"], 1, atol=1e-4)
+    assert (found["signed_r2_corrected"] <= 1).all()
 
 
 def test_the_correction_makes_up_for_noise():
@@ -100,8 +104,14 @@ def test_the_correction_makes_up_for_noise():
     values = RNG.standard_normal((60, 3))
     activations = brain.joined({"only": values}, NAMES)
     made = brain.simulated(values, NAMES, participants=2, voxels=30, repetitions=3, noise=1.5, seed=2)
-    corrected = brain.regression(activations, made, count=5, seed=0)["voxels_r2"].values
-    assert 0.85 < corrected.mean() < 1.15
+    found = brain.regression(activations, made, count=5, shuffles=0, seed=0)
+    assert 0.85 < found["voxels_r2"].values.mean() < 1.15
+    found = found.isel(stage=0)
+    assert float(found["signed_r2"]) == pytest.approx(float(found["noiseless_voxels_r2"].mean()), abs=0.05)
+    # Single values are clipped at the ceiling; the interval is not, and holds more than the ceiling.
+    assert (found["signed_r2_corrected"] <= 1).all()
+    assert 0.5 < float(found["signed_r2_low"]) < 0.99
+    assert float(found["signed_r2_high"]) == 1
     train = brain.splits(60, 1, 0)[0]
     predicted, _ = brain.ridge(values[train], made.values.mean(2)[train], values[~train])
     plain = np.median(brain.correlate(predicted, made.values.mean(2)[~train]) ** 2)
@@ -111,8 +121,116 @@ def test_the_correction_makes_up_for_noise():
 def test_a_voxel_of_noise_is_not_explained():
     made = brain.simulated(RNG.standard_normal((60, 8)), NAMES, 2, 30, 3, noise=0, seed=3)
     made[:] = RNG.standard_normal(made.shape)
-    found = brain.regression(brain.joined({"only": RNG.standard_normal((60, 8))}, NAMES), made, count=4, seed=0)
+    found = brain.regression(
+        brain.joined({"only": RNG.standard_normal((60, 8))}, NAMES), made, count=4, shuffles=0, seed=0
+    )
     assert (found["voxels_r2"] < 0.35).all()
+
+
+def test_a_squared_correlation_reads_above_0_where_a_signed_one_reads_0():
+    """Of stages that have nothing to do with the voxels, over voxels and splits of twenty brains."""
+    squared, signed = [], []
+    for _ in range(20):
+        made = brain.simulated(RNG.standard_normal((24, 8)), NAMES[:24], 2, 20, 3, noise=1, seed=int(RNG.integers(99)))
+        activations = brain.joined({"other": RNG.standard_normal((24, 8))}, NAMES[:24])
+        found = brain.regression(activations, made, count=3, shuffles=0, seed=int(RNG.integers(99)))
+        squared.append(float(found["r2_corrected"].mean()))
+        signed.append(float(found["signed_r2_corrected"].mean()))
+    assert np.mean(squared) > 0.1
+    assert abs(np.mean(signed)) < 0.04
+
+
+def test_predictions_of_single_repetitions_are_those_of_ridge_with_the_parameter_of_their_mean():
+    from sklearn.linear_model import Ridge, RidgeCV
+
+    train, test = RNG.standard_normal((24, 40)), RNG.standard_normal((20, 40))
+    responses = (train[:, :5] @ RNG.standard_normal((5, 7)))[:, None] + RNG.standard_normal((24, 3, 7))
+    span = brain.decomposed(*brain.spanned(train, test))
+    gains = brain.chosen_gains(span, responses.mean(axis=1))
+    found = brain.predictions(span, responses, gains)
+    np.testing.assert_allclose(
+        brain.predictions(span, responses.mean(axis=1, keepdims=True), gains)[:, 0], found.mean(axis=1)
+    )
+    parameters = brain.RELATIVE_PARAMETERS * span.lengths[0] ** 2
+    fitted = RidgeCV(alphas=parameters, alpha_per_target=True, gcv_mode="eigen").fit(train, responses.mean(axis=1))
+    for response, parameter in enumerate(fitted.alpha_):
+        of_all = Ridge(parameter, solver="svd").fit(train, responses[:, :, response])
+        np.testing.assert_allclose(
+            found[:, :, response], of_all.predict(test) - of_all.intercept_ - train.mean(0) @ of_all.coef_.T, atol=1e-8
+        )
+
+
+def test_responses_that_features_do_not_predict_are_predicted_by_the_mean():
+    """Leave-one-out prefers the mean to any weight, so that the prediction does not vary and the value is 0."""
+    inside = np.arange(6.0)[:, None]
+    responses = np.array([1.0, -1, 1, -1, 1, -1])[:, None, None] + np.zeros((1, 2, 1))
+    span = brain.decomposed(inside, inside)
+    assert not brain.chosen_gains(span, responses.mean(axis=1)).any()
+    assert brain.signed_r2(span, responses, responses.mean(axis=1), np.ones(1)) == 0
+
+
+def test_a_prediction_of_the_wrong_sign_is_negative():
+    inside, responses = np.arange(8.0)[:, None], np.arange(8.0)[:, None, None] + np.zeros((1, 2, 1))
+    span = brain.decomposed(inside, inside)
+    assert brain.signed_r2(span, responses, responses[:, 0], np.ones(1)) == pytest.approx(1)
+    assert brain.signed_r2(span, responses, -responses[:, 0], np.ones(1)) == pytest.approx(-1)
+    assert brain.signed_r2(span, responses, responses[:, 0], np.full(1, 0.5)) == pytest.approx(2)
+
+
+def test_shuffling_keeps_what_belongs_to_one_stimulus_together(monkeypatch):
+    """Every order by itself gives what all give together, in blocks of any size."""
+    measured = RNG.standard_normal((16, 2, 3)) + RNG.standard_normal((16, 1, 1))
+    chosen = brain.splits(16, 1, 0)[0]
+    values = RNG.standard_normal((16, 5))
+    span = brain.decomposed(*brain.spanned(values[chosen], values[~chosen]))
+    drawn = brain.orders(16, 4, 0)
+    np.testing.assert_array_equal(drawn[0], np.arange(16))
+    assert len({tuple(row) for row in drawn}) == 5
+    found = brain.shuffled_r2(span, measured, chosen, drawn, np.full(3, 0.9))
+    for order, row in zip(drawn, found, strict=True):
+        moved = measured[order]
+        one = brain.signed_r2(span, moved[chosen], moved[~chosen].mean(axis=1), np.full(3, 0.9))
+        np.testing.assert_allclose(row, one, atol=1e-12)
+    monkeypatch.setattr(brain, "BLOCK", 2 * measured.size)
+    np.testing.assert_allclose(brain.shuffled_r2(span, measured, chosen, drawn, np.full(3, 0.9)), found, atol=1e-12)
+
+
+def test_p_counts_the_shuffles_that_reach_the_value():
+    shuffled = np.arange(19.0)[:, None] + np.zeros(3)
+    assert brain.exceeded(np.array([18.5, 18, 0]), shuffled).tolist() == [0.05, 0.1, 1]
+
+
+def test_the_interval_is_over_participants_and_stimuli():
+    """Of 48 stimuli in two halves the variance over splits counts 1/J + 1 times."""
+    import scipy.stats
+
+    values, splits_of = np.array([0.1, 0.2, 0.3, 0.2]), np.array([0.15, 0.2, 0.25])
+    half = scipy.stats.t.ppf(0.975, 3) * np.sqrt(values.var(ddof=1) / 4 + (1 / 3 + 1) * splits_of.var(ddof=1))
+    assert brain.half_interval(values, splits_of, 48) == pytest.approx(half)
+    assert np.isnan(brain.half_interval(values, splits_of[:1], 48))
+
+
+def test_shuffled_stimuli_are_a_baseline_that_a_stage_must_exceed():
+    given = stages()
+    made = brain.simulated(given["middle"], NAMES, participants=3, voxels=6, repetitions=3, noise=1, seed=0)
+    activations = brain.joined({"middle": given["middle"], "other": RNG.standard_normal((60, 40))}, NAMES)
+    found = brain.regression(activations, made, count=3, shuffles=19, seed=0)
+    assert found["shuffled_voxels_signed_r2"].sizes == {"shuffle": 19, "participant": 3, "stage": 2}
+    p = found["p_shuffled"].to_series()
+    assert p["middle"] == float(found["best_p_shuffled"]) == 0.05
+    assert p["other"] > 0.05
+    low, high = found["shuffled_voxels_signed_r2"].mean("participant").quantile([0, 1], "shuffle").values
+    assert (low <= 0).all()
+    assert high.max() < float(found["signed_r2"][0])
+
+
+def test_what_noise_leaves_of_a_stage_is_known_of_a_simulated_brain_alone():
+    values = RNG.standard_normal((60, 20))
+    made = brain.simulated(values, NAMES, 2, 4, 2, noise=0.5, seed=0)
+    activations = brain.joined({"only": values}, NAMES)
+    assert "noiseless_voxels_r2" in brain.regression(activations, made, count=2, shuffles=0, seed=0)
+    measured = made.drop_vars("noiseless_response")
+    assert "noiseless_voxels_r2" not in brain.regression(activations, measured, count=2, shuffles=0, seed=0)
 
 
 def test_splits_are_halves_that_are_drawn_anew():
@@ -183,11 +301,21 @@ def test_a_prediction_that_does_not_vary_correlates_with_nothing():
 def test_the_report_says_whether_voxels_were_measured(simulated):
     values = stages()
     made = brain.simulated(values["middle"], NAMES, participants=3, voxels=4, repetitions=2, noise=0.5, seed=0)
-    found = brain.regression(brain.joined(values, NAMES), made, count=2, seed=0)
+    if not simulated:
+        made = made.drop_vars("noiseless_response")
+    found = brain.regression(brain.joined(values, NAMES), made, count=2, shuffles=19, seed=0)
     found.attrs = {"simulated": simulated}
-    ((model, chosen, explained, number),) = brain_context({"net": found})["table"]["rows"]
-    assert (model, chosen, number) == ("net", "middle (3)", "3")
-    assert explained.startswith(f"{float(found['best_stage_r2'].mean()):.2f} ±")
+    context = brain_context({"net": found})
+    (row,) = context["table"]["rows"]
+    assert len(row) == len(context["table"]["head"]) == 6 + bool(simulated)
+    assert (row[0], row[1], row[-1]) == ("net", "middle (3)", "3")
+    value, low, high = (float(found[f"best_signed_r2{end}"]) for end in ("", "_low", "_high"))
+    assert row[2] == f"{value:.2f} ({low:.2f} to {high:.2f})"
+    assert (context["training"], context["shuffles"], context["voxels"]) == (30, 19, 12)
+    assert bool(context["generating"]) == bool(simulated)
+    if simulated:
+        clean = float(found["noiseless_voxels_r2"].sel(stage="middle").mean())
+        assert f"30 training stimuli and ridge parameters it reads {clean:.2f} " in context["generating"]
     title = brain_figure({"net": found}).get_suptitle()
     assert title.startswith("SIMULATED") == bool(simulated)
 

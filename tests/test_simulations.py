@@ -17,6 +17,10 @@ from metamers import files, simulate_anova, simulate_proportions, simulate_relat
 from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
 
 TOPICS = {"anova": simulate_anova, "proportions": simulate_proportions, "relation": simulate_relation}
+from metamers import files, simulate_brain, simulate_proportions
+from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
+
+TOPICS = {"brain": simulate_brain, "proportions": simulate_proportions}
 
 
 def committed(root, topic):

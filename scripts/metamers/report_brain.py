@@ -13,7 +13,15 @@ from metamers.report_tables import Table, number
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK)
 RHO_TICKS = (-1, -0.5, 0, 0.5, 1)
+QUANTILES = (0.025, 0.5, 0.975)
 SIMULATED = "SIMULATED voxels, made from {}: no brain was measured"
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """A value with its 95% interval in words."""
+    return (
+        f"{number(value)} ({number(low)} to {number(high)})" if np.isfinite(low) else f"{number(value)} (no interval)"
+    )
 
 
 def brain_table(found: Mapping[str, xr.Dataset]) -> Table:
@@ -25,24 +33,71 @@ def brain_table(found: Mapping[str, xr.Dataset]) -> Table:
         Model → what ``metamers.brain.regression`` gives.
     """
     rows = []
+    simulated = all("noiseless_voxels_r2" in one for one in found.values())
     for model, one in found.items():
-        own = one["best_stage_r2"]
-        names, times = np.unique(one["best_stage"].values.astype(str), return_counts=True)
+        names, times = np.unique(one["signed_best_stage"].values.astype(str), return_counts=True)
         stages = ", ".join(f"{name} ({count})" for name, count in zip(names, times, strict=True))
-        error = float(own.std("participant", ddof=1)) / np.sqrt(own.sizes["participant"])
-        rows.append([model, stages, f"{number(float(own.mean()))} ± {number(error)}", str(own.sizes["participant"])])
-    head = ["Model", "Best stage (times chosen)", "Corrected R² there ± SE", "Participants"]
+        ends = (float(one[f"best_signed_r2{end}"]) for end in ("", "_low", "_high"))
+        highest = float(one["shuffled_best_signed_r2"].quantile(QUANTILES[-1]))
+        row = [model, stages, with_interval(*ends), number(highest), f"{float(one['best_p_shuffled']):.2g}"]
+        if simulated:
+            own = one["noiseless_voxels_r2"].values
+            places = [list(one["stage"].values).index(stage) for stage in one["signed_best_stage"].values]
+            row.append(number(float(own[np.arange(len(own)), places].mean())))
+        rows.append([*row, str(one.sizes["participant"])])
+    head = [
+        *("Model", "Best stage (times chosen)", "Signed R² there (95% interval)"),
+        *("Shuffled stimuli, 97.5% below", "p", *(["Without noise"] if simulated else []), "Participants"),
+    ]
     return {"head": head, "rows": rows}
 
 
+def generating_stage(found: Mapping[str, xr.Dataset], simulated: str) -> str | None:
+    """What the stage that simulated voxels were made from reads and what it reads without noise, in words.
+
+    None where no analysed model has the stage.
+    """
+    stage, _, model = simulated.rpartition(" of ")
+    if model not in found or stage not in found[model]["stage"] or "noiseless_voxels_r2" not in found[model]:
+        return None
+    one = found[model].sel(stage=stage)
+    value, low, high = (float(one[f"signed_r2{end}"]) for end in ("", "_low", "_high"))
+    clean = float(one["noiseless_voxels_r2"].mean())
+    if np.isfinite(low):
+        holds = "the interval holds it" if low <= clean <= high else "the interval does not hold it"
+    else:
+        holds = "one split gives no interval"
+    why = ", below 1 because few stimuli do not tell the weights of many units" if number(clean) != "1.00" else ""
+    return (
+        f"The stage that the voxels were made from, {simulated}, reads {with_interval(value, low, high)}. "
+        f"With the same {int(one['training_stimuli'])} training stimuli and ridge parameters it reads {number(clean)} "
+        f"of responses without noise{why}; {holds}."
+    )
+
+
 def brain_context(found: Mapping[str, xr.Dataset]) -> Mapping[str, Any]:
-    """What the page shows of brains: ``table``, and ``simulated``: what voxels were made from, empty if measured."""
-    return {"table": brain_table(found), "simulated": next(iter(found.values())).attrs["simulated"]}
+    """What the page shows of brains.
+
+    ``table``; ``simulated``: what voxels were made from, empty if measured; ``generating``: a sentence about that
+    stage, or None; ``shuffles``, ``training``: numbers of random orders and of training stimuli; ``unreliable``,
+    ``voxels``: how many voxels are no more reliable than chance, of how many.
+    """
+    first = next(iter(found.values()))
+    simulated = first.attrs["simulated"]
+    return {
+        "table": brain_table(found),
+        "simulated": simulated,
+        "generating": generating_stage(found, simulated) if simulated else None,
+        "shuffles": first.sizes["shuffle"],
+        "training": int(first["training_stimuli"]),
+        "unreliable": int(first["unreliable_voxels"]),
+        "voxels": first.sizes["voxel"],
+    }
 
 
 @styled
 def brain_figure(found: Mapping[str, xr.Dataset]) -> Figure:
-    """Variance of voxels' responses that each stage explains, a panel a model.
+    """Signed variance of voxels' responses that each stage explains, beside shuffled stimuli, a panel a model.
 
     Parameters
     ----------
@@ -51,20 +106,34 @@ def brain_figure(found: Mapping[str, xr.Dataset]) -> Figure:
     """
     columns = min(3, len(found))
     rows = -(-len(found) // columns)
-    figure = Figure(figsize=(10, 0.9 + 3.1 * rows), layout="constrained")
+    figure = Figure(figsize=(10, 1.3 + 3.1 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes, (model, one) in zip(grid, found.items(), strict=False):
-        values = one["voxels_r2"].values
+        values = one["voxels_signed_r2"].values
         x = np.arange(values.shape[1])
+        low, middle, high = one["shuffled_voxels_signed_r2"].mean("participant").quantile(QUANTILES, "shuffle").values
+        axes.fill_between(x, low, high, color=ORANGE, alpha=0.35, linewidth=1.5, label="shuffled stimuli, 95%")
+        axes.plot(x, middle, color=ORANGE, linewidth=1.2, linestyle="--", label="shuffled stimuli, median")
         axes.plot(x, values.T, color=PALE, linewidth=0.8, zorder=1)
-        error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-        axes.errorbar(x, values.mean(axis=0), error, color=BLUE, marker="o", linewidth=1.8, capsize=2, zorder=2)
+        mean = one["signed_r2"].values
+        ends = np.nan_to_num([mean - one["signed_r2_low"].values, one["signed_r2_high"].values - mean])
+        axes.errorbar(
+            x, mean, ends.clip(min=0), color=BLUE, marker="o", linewidth=1.8, capsize=2, zorder=3,
+            label="mean over participants, 95% interval",
+        )  # fmt: skip
+        if "noiseless_voxels_r2" in one:
+            axes.plot(
+                x, one["noiseless_voxels_r2"].mean("participant"), color=INK, marker="D", markersize=4.5,
+                markerfacecolor="none", linestyle="none", zorder=4, label="without noise",
+            )  # fmt: skip
         axes.set_xticks(x, one["stage"].values, rotation=50, ha="right", fontsize=9)
         axes.set_title(model, fontsize=10.5)
-        axes.axhline(0, color=FAINT, linewidth=0.7)
+        axes.axhline(0, color=FAINT, linewidth=0.7, zorder=0)
     for axes in grid[len(found) :]:
         axes.set_visible(False)
-    figure.supylabel("Corrected R², median over voxels", fontsize=10.5)
+    figure.supylabel("Signed corrected R², median over voxels", fontsize=10.5)
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9, frameon=False)
     if source := next(iter(found.values())).attrs["simulated"]:
         figure.suptitle(SIMULATED.format(source), fontsize=11, fontweight="bold", color=ORANGE)
     return figure

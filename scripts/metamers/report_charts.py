@@ -189,8 +189,8 @@ def match_chart(points: Sequence[Point]) -> dict[str, Any]:
 def brain_chart(points: Sequence[Point]) -> dict[str, Any]:
     """Prediction of voxels over relative depth."""
     about = "How well stages predict voxels, over their relative depth, a line a model."
-    title = "Corrected R², median over voxels"
-    return curves_chart(points, "Corrected R²", title, alt.Y("value:Q"), about, {"model": EVERY})
+    title = "Signed corrected R², median over voxels"
+    return curves_chart(points, "Signed R²", title, alt.Y("value:Q"), about, {"model": EVERY})
 
 
 def published_chart(points: Sequence[Point], relation: xr.Dataset, modality: str) -> dict[str, Any]:

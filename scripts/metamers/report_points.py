@@ -189,7 +189,7 @@ def contrast_points(compared: xr.Dataset) -> list[Point]:
 
 
 def brain_points(found: Mapping[str, xr.Dataset], models: Mapping[str, Mapping[str, Any]]) -> list[Point]:
-    """How well each stage of each model predicts voxels: mean over participants with its standard error.
+    """How well each stage of each model predicts voxels, signed: mean over participants with its 95% interval.
 
     Parameters
     ----------
@@ -200,19 +200,20 @@ def brain_points(found: Mapping[str, xr.Dataset], models: Mapping[str, Mapping[s
     """
     points = []
     for model, one in found.items():
-        values = one["voxels_r2"]
         stages = list(map(str, one["stage"].values))
         for stage in stages:
-            of_stage = values.sel(stage=stage).values
-            mean, error = of_stage.mean(), of_stage.std(ddof=1) / np.sqrt(len(of_stage))
+            of_stage = one.sel(stage=stage)
+            mean, low, high = (float(of_stage[f"signed_r2{end}"]) for end in ("", "_low", "_high"))
+            between = f"95% interval {low:.2f} to {high:.2f}" if np.isfinite(low) else "no interval"
+            p = f"p {float(of_stage['p_shuffled']):.2g} against shuffled stimuli"
             points.append(
                 {
                     "model": model,
                     "stage": stage,
                     "depth": round(depth(stage, stages), 4),
-                    **_values(value=mean, low=mean - error, high=mean + error),
+                    **_values(value=mean, low=low, high=high),
                     "link": link(model, stage) if stage in models.get(model, {}).get("chosen", ()) else None,
-                    "words": f"{model}, {stage}: corrected R² {mean:.2f} ± {error:.2f}",
+                    "words": f"{model}, {stage}: signed R² {mean:.2f}, {between}, {p}",
                 }
             )
     return points

@@ -88,6 +88,7 @@ rule brain_regression:
     params:
         code=code("brain_regression"),
         splits=lambda wildcards: config["analyses"]["brain"]["splits"],
+        shuffles=lambda wildcards: config["analyses"]["brain"]["shuffles"],
         run_seed=config["seed"],
     threads: 1
     resources:
