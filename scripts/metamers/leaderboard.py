@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 import xarray as xr
 
 from metamers.compare import ENDS, predict_human
@@ -22,6 +23,7 @@ from metamers.depth import depths_in
 from metamers.humans import own_stages, pooled
 from metamers.names import INPUT_STAGE, NATURAL
 from metamers.normalized_area import PUBLISHED_CHANCE, AreaRule, area_of, area_rule, normalized, one_left_out
+from metamers.proportions import Z
 
 PEOPLE, OWN_PEOPLE, PREDICTION = "people", "own people", "prediction"
 OPPOSITE = {"": "", "_low": "_high", "_high": "_low"}  # the larger the area, the lower the rank
@@ -272,6 +274,8 @@ def normalized_areas_from_participants(
 ) -> np.ndarray:
     """Normalized areas (sample, model) of participants drawn with replacement, natural stimuli included.
 
+    Samples are corrected as ``corrected`` says.
+
     Parameters
     ----------
     models, curves
@@ -285,7 +289,54 @@ def normalized_areas_from_participants(
     areas = []
     for means, own in zip(drawn_means(models, stages, experiments, number, seed), scaled, strict=True):
         areas.append(_areas(own, normalized(means[:, 1:], means[:, :1], own.chance)))
-    return np.stack(areas, axis=1)
+    wider = [few_participants(int(curve["n"].max())) for curve in curves]
+    return np.stack([corrected(*one) for one in zip(map(_found, scaled), areas, wider, strict=True)], axis=1)
+
+
+def few_participants(n: int) -> float:
+    """By how much a percentile interval of resampled participants is too narrow.
+
+    Resampling n participants gives too small a variance, by (n - 1) / n, and the normal quantile in place of that of
+    Student's t with n - 1 degrees of freedom.
+
+    References
+    ----------
+    Hesterberg (2015), The American Statistician 69, 371-386.
+    """
+    return float(scipy.stats.t.ppf(ENDS[1], n - 1) / Z * np.sqrt(n / (n - 1)))
+
+
+def widened(samples: np.ndarray, wider: float | np.ndarray) -> np.ndarray:
+    """Samples (sample, …) whose distances from their mean are multiplied by a number."""
+    mean = samples.mean(axis=0)
+    return mean + wider * (samples - mean)
+
+
+def corrected(found: float, samples: np.ndarray, wider: float) -> np.ndarray:
+    """Bootstrap samples (sample,) of a normalized area, without its bias.
+
+    Cutting off at 1 lowers the area of noisy means: the samples' mean lies below the area by as much as, about, the
+    area lies below the truth, so the samples are moved to as much above it.
+
+    Parameters
+    ----------
+    found
+        The area.
+    samples
+        The same of other participants.
+    wider
+        What the samples' distances from their mean are multiplied by.
+
+    Returns
+    -------
+    np.ndarray
+        (sample,), between 0 and 1.
+
+    References
+    ----------
+    Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 10.
+    """
+    return np.clip(2 * (found - samples.mean()) + widened(samples, wider), 0, 1)
 
 
 def normalized_areas_from_summary(
@@ -304,13 +355,20 @@ def normalized_areas_from_summary(
     for curve, own, (mean, sem, n) in zip(curves, scaled, natural, strict=True):
         draws = rng.standard_t(curve["n"].min() - 1, (number, 1)), rng.standard_t(n - 1, (number, 1))
         stages = curve["mean"].to_numpy() + curve["sem"].to_numpy() * draws[0]
-        areas.append(_areas(own, normalized(stages, mean + sem * draws[1], own.chance)))
+        samples = _areas(own, normalized(stages, mean + sem * draws[1], own.chance))
+        areas.append(corrected(_found(own), samples, 1))
     return np.stack(areas, axis=1)
 
 
 def _areas(own: Normalized, values: np.ndarray) -> np.ndarray:
     """Normalized areas (sample,) of values (sample, stage); NaN where the model has none."""
-    return np.full(len(values), np.nan) if own.rule is None else area_of(own.rule.low, values)
+    rule = own.rule
+    return np.full(len(values), np.nan) if rule is None else area_of(rule.low, values)
+
+
+def _found(own: Normalized) -> float:
+    """The normalized area of a model; NaN where it has none."""
+    return float(_areas(own, own.values[None])[0])
 
 
 def rank_among(areas: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -558,7 +616,8 @@ def judged_entries(
     for model, (curve, asked) in judged.items():
         entry, stages = models[model], curve["stage"].to_list()
         (means,) = drawn_means([model], [[NATURAL, *stages]], asked, number, seed)
-        low, high = np.quantile(means[:, 1:] @ area_weights(curve["depth"].to_numpy()), ENDS)
+        wider = few_participants(int(curve["n"].max()))
+        low, high = np.quantile(widened(means[:, 1:] @ area_weights(curve["depth"].to_numpy()), wider), ENDS)
         found = {"": area(curve, "mean"), "_low": low, "_high": high}
         recognized = np.concatenate(
             [
@@ -575,8 +634,9 @@ def judged_entries(
             drawn = np.full((number, len(own.values)), np.nan)
             drawn[:, np.isfinite(own.values)] = normalized(means[:, 1:], means[:, :1], own.chance)
             scaled = {"": float(area_of(rule.low, own.values))}
-            scaled["_low"] = np.nanquantile(area_of(rule.low, drawn), ENDS[0])
-            scaled["_high"] = np.nanquantile(area_of(rule.high, drawn), ENDS[1])
+            for end, weights, quantile in (("_low", rule.low, ENDS[0]), ("_high", rule.high, ENDS[1])):
+                middle, areas = float(area_of(weights, own.values)), area_of(weights, drawn)
+                scaled[end] = np.quantile(corrected(middle, areas, wider), quantile)
         row = _own_entry(model, entry, OWN_PEOPLE, curve, found, own, scaled, measured)
         rows.append(row | {"participants": int(curve["n"].max())})
     return pd.DataFrame(rows)
@@ -726,11 +786,12 @@ def leaderboard(
         scaled, of_natural = [on_scale[key] for key in own], [natural[key] for key in own]
         if experiments:
             samples = areas_from_participants(names, shown, experiments[modality], bootstrap, seed)
+            samples = widened(samples, np.array([few_participants(int(curve["n"].max())) for curve in shown]))
             drawn = normalized_areas_from_participants(names, shown, scaled, experiments[modality], bootstrap, seed)
         else:
             samples = areas_from_summary(shown, bootstrap, seed)
             drawn = normalized_areas_from_summary(shown, scaled, of_natural, bootstrap, seed)
-        table = ranked(np.array([_areas(one, one.values[None])[0] for one in scaled]), drawn)
+        table = ranked(np.array([_found(one) for one in scaled]), drawn)
         table = table.rename(columns=lambda name: name.replace("area", "normalized_area"))
         table["area"] = [area(curve, "mean") for curve in shown]
         table["area_low"], table["area_high"] = np.quantile(samples, ENDS, axis=0)
