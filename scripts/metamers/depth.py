@@ -143,7 +143,7 @@ def published_depths(entries: Mapping[str, Mapping[str, Any]], names: Mapping[st
     Parameters
     ----------
     entries
-        Registry entries of the study's models.
+        Registry entries of the published models.
     names
         Entry → the model's name in the tables of human data.
 

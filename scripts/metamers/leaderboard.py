@@ -610,7 +610,7 @@ def judged_entries(
     -------
     pd.DataFrame
         Entries, with 95% bootstrap intervals over participants; the rank is the one among the published models. Natural
-        stimuli count as the same participants recognized them, or, where not all of them met any, as published.
+        stimuli count as the same participants recognized them, or, where not all of them met any, as in ``natural``.
     """
     rows = []
     for model, (curve, asked) in judged.items():

@@ -61,7 +61,7 @@ rule leaderboard_depth:
         f"{BENCHMARKS}/leaderboard_depth.tsv"
     params:
         code=code("leaderboard_depth"),
-        # Of the study's models, not of those that are like them and that the run trains.
+        # The published models, not those that are like them and that the run trains.
         entries={model: architecture(model) for model in STUDIED if "train" not in setup["models"][model]["weights"]},
         names=STUDIED,
     threads: 1
