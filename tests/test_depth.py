@@ -64,9 +64,10 @@ def test_a_network_without_gradient_has_no_depth():
     assert np.isnan(depth.layer_shares(layers, max(layers.values()))["rounded"])
 
 
-def test_a_stage_that_takes_no_part_is_said():
-    with pytest.raises(ValueError, match=r"models: m\.stages: unused: no part of the model's run"):
-        depth.stage_layers(model_of(tiny.convolutional(), {"unused": "unused"}))
+def test_a_stage_that_takes_no_part_has_no_depth():
+    layers = depth.stage_layers(model_of(tiny.convolutional(), {"block": "block", "unused": "unused"}))
+    assert layers == {"block": 2, "": 3}
+    assert np.isnan(depth.depths_in(depth.layer_shares(layers, 3), ["block", "unused"])).tolist() == [False, True]
 
 
 def test_the_scale_of_one_even_list_is_the_share_itself():

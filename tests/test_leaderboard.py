@@ -207,6 +207,59 @@ def test_a_model_that_own_people_judged_stands_by_their_answers_too(
     assert "Nobody was asked" not in page
 
 
+LONG = {
+    "modality": "vision",
+    "stages": ["input", "one", "two", "three"],
+    "published_as": None,
+    "depths": {"one": 0.25, "two": 0.6, "three": 1.0},
+    "chance": 0.1,
+}
+
+
+@pytest.mark.parametrize("missing", ["two", "three"])
+def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, placed, relation, missing):
+    values = np.array([[1.0, 0.9, 0.4, 0.2], [1.0, 0.9, 0.4, 0.2]])
+    coords = {"generation_model": ["whole", "partly"], "stage": LONG["stages"]}
+    dims = ("generation_model", "stage")
+    predicted = xr.Dataset({name: (dims, values.copy()) for name in ("predicted", "low", "high")}, coords=coords)
+    predicted["stage_number"] = (dims, np.tile(np.arange(4), (2, 1)))
+    for name in ("predicted", "low", "high"):
+        predicted[name].loc["partly", missing] = np.nan
+    models = {"whole": LONG, "partly": LONG}
+    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, models, {}, bootstrap=10, seed=0)
+    entries = leaderboard_page.entries_of(board).set_index("generation_model")
+    whole, partly = entries.loc["whole"], entries.loc["partly"]
+    assert partly["normalized_area"] == partly["normalized_area_low"] < whole["normalized_area"]
+    assert partly["rank"] > whole["rank"]
+    assert partly["rank_low"] <= whole["rank"]  # as if it were as high as it can be
+    assert whole["area"] < partly["area"]  # which does gain
+    assert whole["missing_depth"] == 0
+    assert partly["missing_depth"] == pytest.approx({"two": 0.75, "three": 0.4}[missing])
+    assert whole["rank_one_out_low"] <= whole["rank"] <= whole["rank_one_out_high"]
+    assert whole["rank_one_out_low"] < whole["rank_one_out_high"]
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    assert "<strong>Missing depth.</strong> partly (prediction): a part of the depth has no value" in page
+    assert "No rank." not in page
+
+
+def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed, relation, predicted):
+    models = {name: MODELS[name] | {"depths": {"one": np.nan, "two": np.nan}} for name in MODELS}
+    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, models, {}, bootstrap=10, seed=0)
+    entries = leaderboard_page.entries_of(board).set_index("generation_model")
+    assert entries.loc[["perfect", "short"], "rank"].isna().all()
+    assert entries.loc["perfect", "area"] == 1
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    assert "<strong>No rank.</strong> perfect (prediction), short (prediction)" in page
+
+
+def test_ranks_over_leaving_one_stage_out_hold_the_rank_and_the_page_says_how_far(board):
+    entries = leaderboard_page.entries_of(board).dropna(subset="rank")
+    assert ((entries["rank_one_out_low"] <= entries["rank"]) & (entries["rank"] <= entries["rank_one_out_high"])).all()
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    assert "Leaving out one stage moves the rank of a published model by at most 6 places" in page
+    assert "Leaving out one stage moves the rank of a published model by at most 4 places" in page
+
+
 def test_it_can_be_kept_and_shown(board, tmp_path):
     files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
     page = render("leaderboard.html.j2", leaderboard_page.page_context(files.load(tmp_path / "b.nc"), "<run>"))

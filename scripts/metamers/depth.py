@@ -44,16 +44,18 @@ def longest_path(output: torch.Tensor) -> int:
 def stage_layers(model: Model) -> dict[str, int]:
     """Layers up to each stage of a model but the input, in processing order, and at its class scores (``""``).
 
-    Raises
-    ------
-    ValueError
-        When a stage's module takes no part in the run.
+    A stage that the run does not reach, or that does not give a tensor, is not among them.
     """
     values = model.preprocessing(model.preprocessing.example()).detach().requires_grad_()
     found: dict[str, torch.Tensor] = {}
     stages = [stage for stage in model.stages if stage != INPUT_STAGE]
+
+    def keep(stage: str, output: Any) -> None:
+        if isinstance(output, torch.Tensor):
+            found.setdefault(stage, output)
+
     hooks = [
-        module.register_forward_hook(lambda _, __, output, stage=stage: found.setdefault(stage, output))
+        module.register_forward_hook(lambda _, __, output, stage=stage: keep(stage, output))
         for stage in stages
         if (module := model.module_at(model.stages[stage]["module"], stage)) is not model.preprocessing
     ]
@@ -72,8 +74,6 @@ def stage_layers(model: Model) -> dict[str, int]:
             layers[stage] = 0
         elif stage in found:
             layers[stage] = longest_path(found[stage])
-        else:
-            raise ValueError(f"models: {model.name}.stages: {stage}: no part of the model's run")
     return layers | {"": longest_path(scores)}
 
 
@@ -88,7 +88,7 @@ def layer_shares(layers: Mapping[str, int], last: int) -> dict[str, float]:
         Layers of the whole model.
     """
     stages = [stage for stage in layers if stage]
-    counted = np.maximum.accumulate([layers[stage] for stage in stages])
+    counted = np.maximum.accumulate(np.array([layers[stage] for stage in stages], int))
     shares = np.minimum(counted / last, 1) if last else np.full(len(stages), np.nan)
     return dict(zip(stages, map(float, shares), strict=True))
 

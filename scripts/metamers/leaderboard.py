@@ -483,7 +483,7 @@ def own_scale(
         What ``normalized_curves`` gives: the models of the family of ``published_as`` lend the shape between stages,
         where the model has the same number of stages at the same depths.
     """
-    stages = [stage for stage in entry["stages"] if stage not in (NATURAL, INPUT_STAGE)]
+    stages = [stage for stage in entry["stages"] if stage in entry["depths"] or stage in listed]
     depth = depths_in(entry["depths"], stages)
     own = [one for key, one in published.items() if key[:2] == (entry["modality"], entry["published_as"])]
     same = [one for one in own if len(one.depth) == len(depth) and np.allclose(one.depth, depth)]
