@@ -6,6 +6,7 @@ from metamers import files, simulate_chance, simulate_proportions
 from metamers import files, simulate_power, simulate_proportions
 from metamers import files, simulate_anova, simulate_proportions, simulate_relation
 from metamers import files, simulate_brain, simulate_proportions
+from metamers import files, simulate_leaderboard, simulate_proportions
 from metamers.logs import log_to
 from metamers.simulations import as_dataset, outside, table_of
 
@@ -15,6 +16,7 @@ TOPICS = {
     "power": simulate_power,
     "anova": simulate_anova,
     "brain": simulate_brain,
+    "leaderboard": simulate_leaderboard,
     "proportions": simulate_proportions,
     "relation": simulate_relation,
 }

@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 import xarray as xr
 
-from metamers import compare, files, humans, leaderboard, leaderboard_page
+from metamers import compare, depth, files, humans, leaderboard, leaderboard_page
 from metamers.pages import render
 
 
@@ -42,14 +42,25 @@ def predicted():
 
 
 MODELS = {
-    name: {"modality": "vision", "stages": ["input", "one", "two"], "published_as": None}
+    name: {
+        "modality": "vision",
+        "stages": ["input", "one", "two"],
+        "published_as": None,
+        "depths": {"one": 0.5, "two": 1.0},
+        "chance": 0.25,
+    }
     for name in ("perfect", "short")
 }
 
 
 @pytest.fixture(scope="module")
-def board(groups, relation, predicted):
-    return leaderboard.leaderboard(groups, relation, {}, predicted, MODELS, {}, bootstrap=400, seed=0)
+def placed(root):
+    return humans.read_results(root / "resources/published/stage_depth.csv", depth.DEPTH_COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def board(groups, placed, relation, predicted):
+    return leaderboard.leaderboard(groups, placed, relation, {}, predicted, MODELS, {}, bootstrap=400, seed=0)
 
 
 def test_depth_is_place_over_last_place_without_natural_and_input():
@@ -97,20 +108,26 @@ def test_people_rank_adversarial_training_first(board):
     assert (first["model_class"] == "adversarial").all()
     for _, own in people.groupby("entry_modality"):
         assert own["rank"].tolist() == list(range(1, len(own) + 1))
-        assert own["area"].is_monotonic_decreasing
-        assert (own["area_low"] < own["area"]).all()
-        assert (own["area"] < own["area_high"]).all()
+        assert own["normalized_area"].is_monotonic_decreasing
+        for area in ("area", "normalized_area"):
+            assert (own[f"{area}_low"] < own[area]).all()
+            assert (own[area] < own[f"{area}_high"]).all()
         assert ((own["rank_low"] <= own["rank"]) & (own["rank"] <= own["rank_high"])).all()
 
 
-def test_means_and_standard_errors_give_wider_intervals_than_the_participants(groups, relation, experiments, board):
-    exact = leaderboard.leaderboard(groups, relation, experiments, None, {}, {}, bootstrap=400, seed=0)
+def test_means_and_standard_errors_give_wider_intervals_than_the_participants(
+    groups, placed, relation, experiments, board
+):
+    exact = leaderboard.leaderboard(groups, placed, relation, experiments, None, {}, {}, bootstrap=400, seed=0)
     exact, board = (leaderboard_page.entries_of(b).set_index("generation_model") for b in (exact, board))
     board = board.loc[exact.index]
     np.testing.assert_allclose(exact["area"], board["area"])
+    np.testing.assert_allclose(exact["normalized_area"], board["normalized_area"])
     ratio = (board["area_high"] - board["area_low"]) / (exact["area_high"] - exact["area_low"])
     assert (ratio > 1).all()
     assert 1.5 < ratio.median() < 2.5
+    width = [one["normalized_area_high"] - one["normalized_area_low"] for one in (board, exact)]
+    assert 1 < (width[0] / width[1]).median() < 2.5
 
 
 def test_a_left_out_model_has_no_part_in_its_own_prediction(relation):
@@ -131,8 +148,9 @@ def test_left_out_predictions_are_good_but_below_the_noise_ceiling(board):
 
 def test_a_run_s_models_are_placed_and_marked(board):
     entries = leaderboard_page.entries_of(board).set_index("generation_model")
-    assert entries.loc["perfect", ["area", "rank", "basis"]].tolist() == [1, 1, leaderboard.PREDICTION]
-    assert entries.loc["short", ["area", "rank"]].isna().all()
+    assert entries.loc["perfect", ["area", "normalized_area", "rank"]].tolist() == [1, 1, 1]
+    assert entries.loc["perfect", "basis"] == leaderboard.PREDICTION
+    assert entries.loc["short", ["area", "normalized_area", "rank", "rank_low", "rank_one_out_low"]].isna().all()
     assert entries["left_out_area"].notna().sum() == 20 + 17
 
 
@@ -149,9 +167,11 @@ def own_people():
     return xr.Dataset({"proportion_correct": (dims, answers), "stage_number": numbers}, coords=coords)
 
 
-def test_a_model_that_own_people_judged_stands_by_their_answers_too(groups, relation, predicted, own_people, tmp_path):
+def test_a_model_that_own_people_judged_stands_by_their_answers_too(
+    groups, placed, relation, predicted, own_people, tmp_path
+):
     people = {"vision": [own_people.isel(participant=slice(5)), own_people.isel(participant=slice(5, None))]}
-    board = leaderboard.leaderboard(groups, relation, {}, predicted, MODELS, people, bootstrap=4000, seed=0)
+    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, MODELS, people, bootstrap=4000, seed=0)
     entries = leaderboard_page.entries_of(board)
     found = entries[entries["generation_model"] == "perfect"].set_index("basis")
     assert set(found.index) == {leaderboard.OWN_PEOPLE, leaderboard.PREDICTION}
@@ -159,10 +179,15 @@ def test_a_model_that_own_people_judged_stands_by_their_answers_too(groups, rela
     human = own_people["proportion_correct"].sel(observer="human", generation_model="perfect", stage=["one", "two"])
     areas = human.mean("stage").values
     assert own["area"] == pytest.approx(areas.mean())
-    assert (own["area_high"] - own["area_low"]) / 2 == pytest.approx(1.96 * scipy.stats.sem(areas), rel=0.15)
+    half = scipy.stats.t.ppf(0.975, 11) * scipy.stats.sem(areas)  # of twelve participants, not of very many
+    assert (own["area_high"] - own["area_low"]) / 2 == pytest.approx(half, rel=0.06)
     assert (own["participants"], own["stages"]) == (12, 2)
     published = entries[(entries["basis"] == leaderboard.PEOPLE) & (entries["entry_modality"] == "vision")]
-    assert own["rank"] == 1 + (published["area"] > own["area"]).sum()
+    # Natural stimuli are recognized always, guessing is 1 of 4; 1 at depth 0, and stages at 0.5 and 1.
+    q = (human.mean("participant").values - 0.25) / (own["natural_correct"] - 0.25)
+    assert own["normalized_area"] == pytest.approx((1 + 2 * q[0] + q[1]) / 4)
+    assert own["guessing"] == 0.25
+    assert own["rank"] == 1 + (published["normalized_area"] > own["normalized_area"]).sum()
     assert own["rank_low"] <= own["rank"] <= own["rank_high"]
     # One stage alone has no area, be it the only one that was shown or that there is.
     one_stage = {"short": MODELS["short"] | {"stages": ["input", "one"]}}
@@ -177,9 +202,62 @@ def test_a_model_that_own_people_judged_stands_by_their_answers_too(groups, rela
     assert "0 of 2 lie within" in page
     # Also where nobody could predict.
     nothing = predicted.map(lambda values: values * np.nan if values.dtype == float else values)
-    board = leaderboard.leaderboard(groups, relation, {}, nothing, MODELS, people, bootstrap=10, seed=0)
+    board = leaderboard.leaderboard(groups, placed, relation, {}, nothing, MODELS, people, bootstrap=10, seed=0)
     assert "Nobody was asked" not in render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
     assert "Nobody was asked" not in page
+
+
+LONG = {
+    "modality": "vision",
+    "stages": ["input", "one", "two", "three"],
+    "published_as": None,
+    "depths": {"one": 0.25, "two": 0.6, "three": 1.0},
+    "chance": 0.1,
+}
+
+
+@pytest.mark.parametrize("missing", ["two", "three"])
+def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, placed, relation, missing):
+    values = np.array([[1.0, 0.9, 0.4, 0.2], [1.0, 0.9, 0.4, 0.2]])
+    coords = {"generation_model": ["whole", "partly"], "stage": LONG["stages"]}
+    dims = ("generation_model", "stage")
+    predicted = xr.Dataset({name: (dims, values.copy()) for name in ("predicted", "low", "high")}, coords=coords)
+    predicted["stage_number"] = (dims, np.tile(np.arange(4), (2, 1)))
+    for name in ("predicted", "low", "high"):
+        predicted[name].loc["partly", missing] = np.nan
+    models = {"whole": LONG, "partly": LONG}
+    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, models, {}, bootstrap=10, seed=0)
+    entries = leaderboard_page.entries_of(board).set_index("generation_model")
+    whole, partly = entries.loc["whole"], entries.loc["partly"]
+    assert partly["normalized_area"] == partly["normalized_area_low"] < whole["normalized_area"]
+    assert partly["rank"] > whole["rank"]
+    assert partly["rank_low"] <= whole["rank"]  # as if it were as high as it can be
+    assert whole["area"] < partly["area"]  # which does gain
+    assert whole["missing_depth"] == 0
+    assert partly["missing_depth"] == pytest.approx({"two": 0.75, "three": 0.4}[missing])
+    assert whole["rank_one_out_low"] <= whole["rank"] <= whole["rank_one_out_high"]
+    assert whole["rank_one_out_low"] < whole["rank_one_out_high"]
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    assert "<strong>Missing depth.</strong> partly (prediction): a part of the depth has no value" in page
+    assert "No rank." not in page
+
+
+def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed, relation, predicted):
+    models = {name: MODELS[name] | {"depths": {"one": np.nan, "two": np.nan}} for name in MODELS}
+    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, models, {}, bootstrap=10, seed=0)
+    entries = leaderboard_page.entries_of(board).set_index("generation_model")
+    assert entries.loc[["perfect", "short"], "rank"].isna().all()
+    assert entries.loc["perfect", "area"] == 1
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    assert "<strong>No rank.</strong> perfect (prediction), short (prediction)" in page
+
+
+def test_ranks_over_leaving_one_stage_out_hold_the_rank_and_the_page_says_how_far(board):
+    entries = leaderboard_page.entries_of(board).dropna(subset="rank")
+    assert ((entries["rank_one_out_low"] <= entries["rank"]) & (entries["rank"] <= entries["rank_one_out_high"])).all()
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    assert "Leaving out one stage moves the rank of a published model by at most 6 places" in page
+    assert "Leaving out one stage moves the rank of a published model by at most 4 places" in page
 
 
 def test_it_can_be_kept_and_shown(board, tmp_path):

@@ -21,6 +21,10 @@ from metamers import files, simulate_brain, simulate_proportions
 from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
 
 TOPICS = {"brain": simulate_brain, "proportions": simulate_proportions}
+from metamers import files, simulate_leaderboard, simulate_proportions
+from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
+
+TOPICS = {"leaderboard": simulate_leaderboard, "proportions": simulate_proportions}
 
 
 def committed(root, topic):

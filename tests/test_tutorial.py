@@ -86,7 +86,7 @@ def test_both_models_have_a_place_among_the_published_ones(followed):
     assert (own["area"] <= own["area_high"]).all()
     published = entries[(entries["basis"] == "people") & (entries["entry_modality"] == "vision")]
     for _, entry in own.iterrows():
-        assert entry["rank"] == 1 + (published["area"] > entry["area"]).sum()
+        assert entry["rank"] == 1 + (published["normalized_area"] > entry["normalized_area"]).sum()
     predicted = files.load(followed / "results/mine/comparison/predicted_human.nc")
     assert INPUT_STAGE in predicted["stage"].values
     assert (own["stages"] == own.index.map({"my_timm_model": 4, "my_python_model": 5})).all()

@@ -5,15 +5,35 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from metamers.leaderboard import ENTRY_COLUMNS, OWN_PEOPLE, PREDICTION
+from metamers.leaderboard import ENTRY_COLUMNS, OWN_PEOPLE, PEOPLE, PREDICTION
 
 WORST = 6  # errors that the page names
+WHOLE = ["rank", "rank_low", "rank_high", "rank_one_out_low", "rank_one_out_high", "stages", "participants"]
+LEAST_MISSING = 0.005  # of the depth, that the page speaks of: what rounds to 1%
 
 
 def entries_of(board: xr.Dataset) -> pd.DataFrame:
     """The entries of a leaderboard as a table, one row each, whole numbers as such (missing where there is none)."""
     table = board[ENTRY_COLUMNS].to_dataframe().reset_index(drop=True)[ENTRY_COLUMNS]
-    return table.astype(dict.fromkeys(("rank", "rank_low", "rank_high", "stages", "participants"), "Int64"))
+    return table.astype(dict.fromkeys(WHOLE, "Int64"))
+
+
+def _sensitivity(own: pd.DataFrame) -> dict[str, Any]:
+    """What the page says of ranks and missing depth of one modality's entries."""
+    published = own[own["basis"] == PEOPLE].dropna(subset="rank")
+    ends = (published["rank"] - published["rank_one_out_low"], published["rank_one_out_high"] - published["rank"])
+    moved = pd.concat(ends, axis=1).max(axis=1)
+    ranked = own["rank"].notna()
+
+    def named(entries: pd.DataFrame) -> list[str]:
+        return [f"{entry.generation_model} ({entry.basis})" for entry in entries.itertuples()]
+
+    return {
+        "most_moved": int(moved.max()) if len(moved) else 0,
+        "mean_moved": float(moved.mean()) if len(moved) else 0.0,
+        "incomplete": named(own[ranked & (own["missing_depth"] >= LEAST_MISSING)]),
+        "unranked": named(own[~ranked]),
+    }
 
 
 def _judged(points: pd.DataFrame) -> dict[str, Any] | None:
@@ -55,6 +75,7 @@ def page_context(board: xr.Dataset, run: str) -> dict[str, Any]:
                 "own_people": bool((own["basis"] == OWN_PEOPLE).any()),
                 "predicted": bool((own["basis"] == PREDICTION).any()),
                 "judged": _judged(judged[judged["own_modality"] == modality]) if len(judged) else None,
+                **_sensitivity(own),
                 "left_out_models": int(own["left_out_area"].notna().sum()),
                 **{name: float(of_modality[name]) for name in named},
             }

@@ -189,6 +189,12 @@ def builder_of(wildcard):
     return files
 
 
+def builders_of(models):
+    """The user's own files that build the networks of several models, each once."""
+    found = [builder_of("model")({"model": model}).get("builder") for model in models]
+    return list(dict.fromkeys(filter(None, found)))
+
+
 def model_files(wildcard):
     """Input function: the files that the model in a wildcard is built from."""
 
