@@ -2,24 +2,30 @@
 
 from pathlib import Path
 
-from metamers import files, simulate_chance, simulate_proportions
-from metamers import files, simulate_power, simulate_proportions
-from metamers import files, simulate_anova, simulate_proportions, simulate_relation
-from metamers import files, simulate_brain, simulate_proportions
-from metamers import files, simulate_leaderboard, simulate_proportions
+from metamers import (
+    files,
+    simulate_anova,
+    simulate_brain,
+    simulate_chance,
+    simulate_leaderboard,
+    simulate_power,
+    simulate_proportions,
+    simulate_relation,
+)
 from metamers.logs import log_to
 from metamers.simulations import as_dataset, outside, table_of
 
 # One for each module metamers.simulate_<topic>.
 TOPICS = {
-    "chance": simulate_chance,
-    "power": simulate_power,
     "anova": simulate_anova,
     "brain": simulate_brain,
+    "chance": simulate_chance,
     "leaderboard": simulate_leaderboard,
+    "power": simulate_power,
     "proportions": simulate_proportions,
     "relation": simulate_relation,
 }
+
 
 logger = log_to(snakemake.log[0])
 topic = TOPICS[snakemake.wildcards.topic]

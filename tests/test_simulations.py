@@ -5,26 +5,27 @@ import pandas as pd
 import pytest
 from test_workflow import copy_of, snakemake
 
-from metamers import files, simulate_chance, simulate_proportions
+from metamers import (
+    files,
+    simulate_anova,
+    simulate_brain,
+    simulate_chance,
+    simulate_leaderboard,
+    simulate_power,
+    simulate_proportions,
+    simulate_relation,
+)
 from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
 
-TOPICS = {"chance": simulate_chance, "proportions": simulate_proportions}
-from metamers import files, simulate_power, simulate_proportions
-from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
-
-TOPICS = {"power": simulate_power, "proportions": simulate_proportions}
-from metamers import files, simulate_anova, simulate_proportions, simulate_relation
-from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
-
-TOPICS = {"anova": simulate_anova, "proportions": simulate_proportions, "relation": simulate_relation}
-from metamers import files, simulate_brain, simulate_proportions
-from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
-
-TOPICS = {"brain": simulate_brain, "proportions": simulate_proportions}
-from metamers import files, simulate_leaderboard, simulate_proportions
-from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
-
-TOPICS = {"leaderboard": simulate_leaderboard, "proportions": simulate_proportions}
+TOPICS = {
+    "anova": simulate_anova,
+    "brain": simulate_brain,
+    "chance": simulate_chance,
+    "leaderboard": simulate_leaderboard,
+    "power": simulate_power,
+    "proportions": simulate_proportions,
+    "relation": simulate_relation,
+}
 
 
 def committed(root, topic):
