@@ -11,10 +11,11 @@ import xarray as xr
 from PIL import Image
 
 from metamers import files
-from metamers.compare import humans_vs_models, predicted_human, recognizability
+from metamers.compare import humans_vs_models, recognizability
 from metamers.contrasts import contrasts
 from metamers.names import NATURAL, stage_path
 from metamers.null import NULL_MEASURES, choose_pairs, null_dataset
+from metamers.predicted import predicted_human
 from metamers.report import LINKED, PAGES
 from metamers.report_browser import as_script, browser_data
 from metamers.sounds import write_sound
@@ -227,7 +228,9 @@ class Run:
         if models:
             found = recognizability(self.acceptance, self.recognition)
             self.compared["recognizability"] = found
-            self.compared["predicted_human"] = predicted_human(found, self.relation, models)
+            self.compared["predicted_human"] = predicted_human(
+                found, self.relation, models, {model: entry["categories"] for model, entry in self.entries.items()}
+            )
         if len(models) > 1:
             first, second = list(models)[:2]
             self.compared["contrasts"] = contrasts(

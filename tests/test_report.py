@@ -13,9 +13,10 @@ from test_report_contrasts import three_contrasts
 from test_report_training import trained_model
 
 from metamers import files, report, report_tables
-from metamers.compare import CORRELATIONS, by_others, predicted_human, recognizability
+from metamers.compare import CORRELATIONS, by_others, recognizability
 from metamers.humans import COLUMNS, OBSERVERS
 from metamers.pages import svg_uri
+from metamers.predicted import predicted_human
 from metamers.report_charts import contrasts_chart, match_chart, metamers_chart, published_chart, recognizability_chart
 from metamers.report_confusion import confusion, confusion_figure, shown_stages
 from metamers.report_figures import (
@@ -90,7 +91,7 @@ def relation() -> xr.Dataset:
 def compared(acceptance, recognition, relation) -> tuple[xr.Dataset, xr.Dataset]:
     """Recognizability, and prediction of people."""
     recognizable = recognizability({"net_a": acceptance}, {"net_a": recognition})
-    return recognizable, predicted_human(recognizable, relation, {"net_a": "vision"})
+    return recognizable, predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
 
 
 @pytest.fixture(scope="module")
@@ -359,7 +360,7 @@ def test_the_analysis_of_variance_has_its_table(relation, written):
 def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, written):
     none = acceptance.assign(accepted=acceptance["accepted"] & False)
     recognizable = recognizability({"net_a": none}, {"net_a": recognition})
-    predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
+    predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
     model = report.model_context("net_a", ENTRY, none, NULL, recognition, recognizable, predicted)
     drawn = charts({"net_a": ENTRY}, relation, none, (recognizable, predicted))
     svg(overview_figure(recognizability_points({"net_a": ENTRY}, recognizable, predicted), {"net_a": ENTRY}, relation))

@@ -55,7 +55,7 @@ def recognizability_points(
     models
         Generation model → ``stages``: all that it has.
     recognizable, predicted
-        What ``recognizability`` and ``predicted_human`` of ``metamers.compare`` give.
+        What ``metamers.compare.recognizability`` and ``metamers.predicted.predicted_human`` give.
     """
     points = []
     for model, entry in models.items():
@@ -69,6 +69,7 @@ def recognizability_points(
                 found[ITSELF] = (itself, itself, itself)
             if stage != NATURAL:
                 expected = predicted.sel(generation_model=model, stage=stage)
+                # Without a point where there is no prediction, outside the published range.
                 found[PEOPLE] = tuple(float(expected[name]) for name in ("predicted", "low", "high"))
             points += [
                 {
