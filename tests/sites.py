@@ -298,7 +298,7 @@ class Run:
         figures += [
             name for name, data in (("contrasts", self.compared.get("contrasts")), ("brain", self.brain)) if data
         ]
-        figures += [*(f"humans_vs_models_{modality}" for modality in ("vision", "audio")), "power"]
+        figures += [*(f"humans_vs_models_{modality}" for modality in ("vision", "audio")), "power", "reliability"]
         for figure in figures:
             files.write(
                 self.report / "figures" / f"{figure}.svg", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"/>'

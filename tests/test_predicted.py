@@ -174,8 +174,8 @@ def test_intervals_hold_for_left_out_models_also_at_both_ends_of_the_scale(left_
         for part in ("all", "lowest third", "highest third"):
             count, covered = found.loc[(modality, part), ["points", "covered"]]
             assert covered / count >= 0.9, (modality, part)
-            # One point that is missed is more than 2% of fewer than 50, and nearly of 71.
-            assert covered / count <= max(0.98, 1 - 1 / count), (modality, part)
+            # Of fewer than 100 points, one that is missed is the least that can be told from none.
+            assert covered / count <= (0.98 if part == "all" else max(0.98, 1 - 1 / count)), (modality, part)
     assert found["points"].unstack()[list(THIRDS)].sum(axis=1).to_dict() == {"vision": 148, "audio": 144}
 
 

@@ -302,6 +302,27 @@ def test_the_page_says_what_a_prediction_is_worth(page):
     assert "5 of the paper’s 7 judges have public answers" in words
 
 
+def test_outside_the_published_range_there_is_a_sentence_and_no_number(page, model):
+    words = " ".join(Elements(page).words.split())
+    assert model["summary"]["last"]["outside"]
+    assert "That is fewer than of any published metamers that people were asked about" in words
+    assert "they would recognize" not in words
+    assert "3 of the 3 stages that other models judged lie outside the range of the published metamers" in words
+    assert "3 of 3 for images lie outside that range" in words
+    assert [row[-1] for row in model["recognizability"]["rows"]] == [report_tables.ABSENT] + 3 * [report_tables.OUTSIDE]
+
+
+def test_within_the_published_range_a_prediction_has_its_interval(relation, acceptance, recognition, written, drawn):
+    recognizable = recognizability({"net_a": acceptance}, {"net_a": recognition})
+    recognizable["other_models"].loc[{"stage": "logits"}] = 0.6
+    found = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 16})
+    model = report.model_context("net_a", ENTRY, acceptance, NULL, recognition, recognizable, found)
+    expected = [round(100 * float(found[name].sel(stage="logits").item())) for name in ("predicted", "low", "high")]
+    assert expected[1] < expected[0] < expected[2]
+    words = " ".join(Elements(text_of([model], relation, written, charts=drawn)).words.split())
+    assert "they would recognize {}% of those of logits (95% interval {}% to {}%)".format(*expected) in words
+
+
 def test_judges_of_different_origin_are_not_one_family(model, relation, written, drawn):
     judges = {
         "net_a": {"modality": "vision", "references": ["one paper"]},

@@ -30,6 +30,7 @@ STIMULI = (400, 20, 10, 6)
 NEW = 20  # metamers of other models that each simulated relation predicts
 FITS = 40  # samples for one data set that is fitted, which takes half a second
 LEAST, MOST = 0.90, 0.98
+MANY = 100  # points, of which two that are missed are no more than 2%
 EFFECTS = {"normal effects": None, "effects of models by Student's t with 4 degrees of freedom": 4}
 
 
@@ -109,8 +110,9 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
     for row in coverage_by_third(left_out(points)).itertuples():
         found = row.covered / row.points
         part = "all stages" if row.part == "all" else f"{row.part} of the human scale"
-        # The middle third is mostly one model; and with few points, one that is missed may be more than 2%.
-        least, most = (0, 1) if row.part == "middle third" else (LEAST, max(MOST, 1 - 1 / row.points))
+        # Of few points, one that is missed may be more than 2%. The middle third has the fewest, and no bounds.
+        most = MOST if row.points >= MANY else max(MOST, 1 - 1 / row.points)
+        least, most = (0, 1) if row.part == "middle third" else (LEAST, most)
         condition = f"published models left out whole, {row.modality}, {part}"
         error = np.sqrt(found * (1 - found) / row.points)
         yield Simulated("predicted human recognizability", condition, "coverage", found, error, least, most, row.points)
