@@ -92,12 +92,12 @@ def _candidates(table: pd.DataFrame, models: int) -> Iterator[Simulated]:
     for name, row in table.drop(KEPT).iterrows():
         yield Simulated(
             "relation of people to other models",
-            f"{name}, against: {KEPT}",
-            "log score of left-out models, difference",
-            float(row["both"] - table.loc[KEPT, "both"]),
+            f"{KEPT}, against: {name}",
+            "log score of left-out models, advantage",
+            float(table.loc[KEPT, "both"] - row["both"]),
             float(row["standard_error"]),
-            -10,
             0,
+            10,
             models,
         )
 
