@@ -1,17 +1,20 @@
 """Make comparison/predicted_human.nc out of this run's recognizability and the published relation."""
 
 from metamers import files
-from metamers.compare import predicted_human
 from metamers.logs import log_to
+from metamers.predicted import predicted_human
 
 logger = log_to(snakemake.log[0])
 predicted = predicted_human(
     files.load(snakemake.input.recognizability),
     files.load(snakemake.input.relation),
     snakemake.params.modalities,
+    snakemake.params.categories,
 )
 for (model, stage), row in predicted[["predicted", "low", "high"]].to_dataframe().dropna().iterrows():
     logger.info("%s %s: expected of people %.2f (%.2f to %.2f)", model, stage, row.predicted, row.low, row.high)
+outside = int(predicted["outside_published_range"].sum())
+logger.info("%d stages lie outside the published range of other models: no prediction", outside)
 files.save(
     predicted,
     snakemake.output[0],

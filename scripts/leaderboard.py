@@ -12,6 +12,8 @@ from metamers.leaderboard_page import entries_of, page_context
 from metamers.logs import log_to
 from metamers.models import use_threads
 from metamers.pages import render
+from metamers.report_figures import svg
+from metamers.report_reliability import reliability_figure
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
@@ -58,5 +60,6 @@ files.save(
     inputs=[*given],
 )
 write_results(entries, snakemake.output.table)
+files.write(snakemake.output.figure, svg(reliability_figure(board)))
 text = render("leaderboard.html.j2", page_context(board, snakemake.config["run"]))
 files.write(snakemake.output.page, text)

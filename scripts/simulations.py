@@ -9,6 +9,7 @@ from metamers import (
     simulate_chance,
     simulate_leaderboard,
     simulate_power,
+    simulate_predicted,
     simulate_proportions,
     simulate_relation,
 )
@@ -22,6 +23,7 @@ TOPICS = {
     "chance": simulate_chance,
     "leaderboard": simulate_leaderboard,
     "power": simulate_power,
+    "predicted": simulate_predicted,
     "proportions": simulate_proportions,
     "relation": simulate_relation,
 }

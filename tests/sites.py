@@ -12,11 +12,12 @@ from PIL import Image
 
 from metamers import files
 from metamers.chance import with_chance
-from metamers.compare import humans_vs_models, predicted_human, recognizability
+from metamers.compare import humans_vs_models, recognizability
 from metamers.contrasts import contrasts
 from metamers.humans import CEILING_COLUMNS
 from metamers.names import NATURAL, stage_path
 from metamers.null import NULL_MEASURES, choose_pairs, null_dataset
+from metamers.predicted import predicted_human
 from metamers.report import LINKED, PAGES
 from metamers.report_browser import as_script, browser_data
 from metamers.sounds import write_sound
@@ -256,7 +257,9 @@ class Run:
         if models:
             found = with_chance(recognizability(self.acceptance, self.recognition), self.acceptance, self.recognition)
             self.compared["recognizability"] = found
-            self.compared["predicted_human"] = predicted_human(found, self.relation, models)
+            self.compared["predicted_human"] = predicted_human(
+                found, self.relation, models, {model: entry["categories"] for model, entry in self.entries.items()}
+            )
         if len(models) > 1:
             first, second = list(models)[:2]
             self.compared["contrasts"] = contrasts(
@@ -324,7 +327,7 @@ class Run:
         figures += [
             name for name, data in (("contrasts", self.compared.get("contrasts")), ("brain", self.brain)) if data
         ]
-        figures += [*(f"humans_vs_models_{modality}" for modality in ("vision", "audio")), "power"]
+        figures += [*(f"humans_vs_models_{modality}" for modality in ("vision", "audio")), "power", "reliability"]
         for figure in figures:
             files.write(
                 self.report / "figures" / f"{figure}.svg", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"/>'

@@ -188,9 +188,8 @@ def test_recognizability_of_models_with_different_stages(recognizable):
     assert (recognizable["n"].sel(generation_model="y", stage="one") == 0).all()
 
 
-def test_recognizability_and_predictions_can_be_kept(recognizable, from_summary, tmp_path):
-    predicted = compare.predicted_human(recognizable, from_summary, {"x": "vision", "y": "vision"})
-    for number, dataset in enumerate((recognizable, predicted, from_summary)):
+def test_recognizability_can_be_kept(recognizable, from_summary, tmp_path):
+    for number, dataset in enumerate((recognizable, from_summary)):
         path = tmp_path / f"{number}.nc"
         files.save(dataset, path, title="", source="", step="test", run="test", seed=0, inputs=[])
         assert files.content_sha256(files.load(path)) == files.load(path).attrs["content_sha256"]
@@ -201,67 +200,6 @@ def test_no_model_counts_for_its_own_metamers(recognizable):
     assert others.sel(generation_model="x", stage="one") == 1
     assert others.sel(generation_model="y", stage="two") == 0
     assert np.isnan(others.sel(generation_model="y", stage="one"))
-
-
-def relation(x, y):
-    return xr.Dataset({"model_mean": ("point", [*x, np.nan]), "human_mean": ("point", [*y, np.nan])})
-
-
-def test_prediction_is_the_least_squares_line_with_its_prediction_interval():
-    rng = np.random.default_rng(0)
-    x = rng.random(30)
-    y = 0.2 + 0.5 * x + 0.02 * rng.normal(size=30)
-    new = np.array([0.4, 0.9])
-    predicted, low, high = compare.predict_human(new, np.zeros(len(new)), relation(x, y)).T
-    line = scipy.stats.linregress(x, y)
-    np.testing.assert_allclose(predicted, line.intercept + line.slope * new)
-    spread = np.sqrt(((y - line.intercept - line.slope * x) ** 2).sum() / 28)
-    half = (
-        scipy.stats.t.ppf(0.975, 28)
-        * spread
-        * np.sqrt(1 + 1 / 30 + (new - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
-    )
-    np.testing.assert_allclose([low, high], [predicted - half, predicted + half])
-
-
-def test_prediction_intervals_cover_new_points():
-    rng = np.random.default_rng(0)
-    covered = []
-    for _ in range(200):
-        x, new = rng.random(40), rng.random(10)
-        y, truth = (0.3 + 0.4 * v + 0.05 * rng.normal(size=v.size) for v in (x, new))
-        _, low, high = compare.predict_human(new, np.zeros(len(new)), relation(x, y)).T
-        covered.append((low <= truth) & (truth <= high))
-    assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
-
-
-def test_predictions_stay_proportions_and_unknown_stays_unknown():
-    predicted = compare.predict_human(
-        np.array([0.0, np.nan, 1.0]), np.zeros(3), relation([0.2, 0.5, 0.7], [0.0, 0.5, 1.0])
-    )
-    assert np.nanmin(predicted) >= 0
-    assert np.nanmax(predicted) <= 1
-    assert np.isnan(predicted).tolist() == [[False] * 3, [True] * 3, [False] * 3]
-    assert np.isnan(
-        compare.predict_human(np.array([np.nan]), np.zeros(1), relation([0.2, 0.5, 0.7], [0.1, 0.5, 1.0]))
-    ).all()
-
-
-def test_one_new_point_is_predicted_as_among_others():
-    published = relation([0.2, 0.5, 0.6, 0.7], [0.1, 0.4, 0.6, 0.7])
-    alone = compare.predict_human(np.array([0.3]), np.zeros(1), published)
-    np.testing.assert_allclose(alone[0], compare.predict_human(np.array([0.3, 0.9]), np.zeros(2), published)[0])
-
-
-def test_a_run_predicts_metamers_only(recognizable, from_summary):
-    predicted = compare.predicted_human(recognizable, from_summary, {"x": "vision", "y": "vision"})
-    assert predicted["stage"].values.tolist() == ["one", "two"]
-    assert predicted["predicted"].sel(generation_model="x", stage="one") > 0.8
-    assert predicted["predicted"].sel(generation_model="y", stage="two") < 0.2
-    assert np.isnan(predicted["predicted"].sel(generation_model="y", stage="one"))
-    known = predicted.to_dataframe().dropna()
-    assert (known["low"] <= known["predicted"]).all()
-    assert (known["predicted"] <= known["high"]).all()
 
 
 def test_pooled_points_by_hand():
@@ -288,13 +226,3 @@ def test_pooled_points_by_hand():
     assert point["human_mean"] == pytest.approx(2 / 5)
     assert point["human_sem"] == pytest.approx(scipy.stats.sem([0, 1, 0, 0, 1]))
     assert (point["model_mean"], point["model_sem"], point["model_n"]) == pytest.approx((0.3, 0.1, 2))
-
-
-def test_few_stimuli_widen_the_prediction_by_their_own_sampling_error():
-    rng = np.random.default_rng(0)
-    x = rng.random(200)
-    published = relation(x, 0.1 + 0.8 * x + 0.02 * rng.normal(size=200))
-    half = [np.ptp(compare.predict_human(np.array([0.5]), np.array([se]), published)[0, 1:]) / 2 for se in (0, 0.05)]
-    slope = scipy.stats.linregress(published["model_mean"][:-1], published["human_mean"][:-1]).slope
-    sampling = scipy.stats.t.ppf(0.975, 198) * slope * 0.05
-    assert half[1] == pytest.approx(np.hypot(half[0], sampling))

@@ -38,7 +38,9 @@ def predicted():
     coords = {"generation_model": ["perfect", "short"], "stage": ["input", "one", "two"]}
     dims = ("generation_model", "stage")
     numbers = np.tile([1, 2, 3], (2, 1))
-    return xr.Dataset({name: (dims, values) for name in names} | {"stage_number": (dims, numbers)}, coords=coords)
+    outside = np.array([[False, False, False], [False, True, False]])
+    others = {"stage_number": (dims, numbers), "outside_published_range": (dims, outside)}
+    return xr.Dataset({name: (dims, values) for name in names} | others, coords=coords)
 
 
 MODELS = {
@@ -130,19 +132,10 @@ def test_means_and_standard_errors_give_wider_intervals_than_the_participants(
     assert 1 < (width[0] / width[1]).median() < 2.5
 
 
-def test_a_left_out_model_has_no_part_in_its_own_prediction(relation):
-    changed = relation.copy(deep=True)
-    own = changed["generation_model"] == "VGG-19"
-    changed["human_mean"] = xr.where(own & changed["human_mean"].notnull(), 0.0, changed["human_mean"])
-    before, after = (leaderboard.left_out(r).set_index("generation_model") for r in (relation, changed))
-    np.testing.assert_allclose(before.loc["VGG-19", "predicted"], after.loc["VGG-19", "predicted"])
-    assert not np.allclose(before.loc["CORnet-S", "predicted"], after.loc["CORnet-S", "predicted"])
-
-
 def test_left_out_predictions_are_good_but_below_the_noise_ceiling(board):
-    assert (board["left_out_r2"] > 0.8).all()
+    assert (board["left_out_r2"] > 0.85).all()
     assert (board["left_out_r2"] < board["noise_ceiling_r2_low"]).all()
-    assert ((board["left_out_coverage"] > 0.9) & (board["left_out_coverage"] < 0.99)).all()
+    assert ((board["left_out_coverage"] > 0.9) & (board["left_out_coverage"] < 0.98)).all()
     assert (board["left_out_area_coverage"] >= 0.9).all()
 
 
@@ -266,4 +259,6 @@ def test_it_can_be_kept_and_shown(board, tmp_path):
     assert "&lt;run&gt;" in page
     assert page.count('<th scope="row">perfect</th>') == 1
     assert "Nobody was asked" in page
+    assert "1 of the 5 stages" in " ".join(page.split())
+    assert "figures/reliability.svg" in page
     assert "http" not in page.replace("http-equiv", "")

@@ -14,9 +14,10 @@ from test_report_training import trained_model
 
 from metamers import files, report, report_tables
 from metamers.chance import with_chance
-from metamers.compare import CORRELATIONS, by_others, predicted_human, recognizability
+from metamers.compare import CORRELATIONS, by_others, recognizability
 from metamers.humans import COLUMNS, OBSERVERS
 from metamers.pages import svg_uri
+from metamers.predicted import predicted_human
 from metamers.report_charts import contrasts_chart, match_chart, metamers_chart, published_chart, recognizability_chart
 from metamers.report_confusion import confusion, confusion_figure, shown_stages
 from metamers.report_figures import (
@@ -96,7 +97,7 @@ def recognized(acceptance, recognition) -> xr.Dataset:
 def compared(acceptance, recognition, relation) -> tuple[xr.Dataset, xr.Dataset]:
     """Recognizability, and prediction of people."""
     recognizable = recognized({"net_a": acceptance}, {"net_a": recognition})
-    return recognizable, predicted_human(recognizable, relation, {"net_a": "vision"})
+    return recognizable, predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
 
 
 @pytest.fixture(scope="module")
@@ -323,6 +324,27 @@ def test_the_page_says_what_a_prediction_is_worth(page):
     assert "5 of the paper’s 7 judges have public answers" in words
 
 
+def test_outside_the_published_range_there_is_a_sentence_and_no_number(page, model):
+    words = " ".join(Elements(page).words.split())
+    assert model["summary"]["last"]["outside"]
+    assert "That is fewer than of any published metamers that people were asked about" in words
+    assert "they would recognize" not in words
+    assert "3 of the 3 stages that other models judged lie outside the range of the published metamers" in words
+    assert "3 of 3 for images lie outside that range" in words
+    assert [row[-1] for row in model["recognizability"]["rows"]] == [report_tables.ABSENT] + 3 * [report_tables.OUTSIDE]
+
+
+def test_within_the_published_range_a_prediction_has_its_interval(relation, acceptance, recognition, written, drawn):
+    recognizable = recognizability({"net_a": acceptance}, {"net_a": recognition})
+    recognizable["other_models"].loc[{"stage": "logits"}] = 0.6
+    found = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 16})
+    model = report.model_context("net_a", ENTRY, acceptance, NULL, recognition, recognizable, found)
+    expected = [round(100 * float(found[name].sel(stage="logits").item())) for name in ("predicted", "low", "high")]
+    assert expected[1] < expected[0] < expected[2]
+    words = " ".join(Elements(text_of([model], relation, written, charts=drawn)).words.split())
+    assert "they would recognize {}% of those of logits (95% interval {}% to {}%)".format(*expected) in words
+
+
 def test_judges_of_different_origin_are_not_one_family(model, relation, written, drawn):
     judges = {
         "net_a": {"modality": "vision", "references": ["one paper"]},
@@ -388,7 +410,7 @@ def test_the_analysis_of_variance_has_its_table(relation, written):
 def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, written):
     none = acceptance.assign(accepted=acceptance["accepted"] & False)
     recognizable = recognized({"net_a": none}, {"net_a": recognition})
-    predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
+    predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
     model = report.model_context("net_a", ENTRY, none, NULL, recognition, recognizable, predicted)
     drawn = charts({"net_a": ENTRY}, relation, none, (recognizable, predicted))
     svg(overview_figure(recognizability_points({"net_a": ENTRY}, recognizable, predicted), {"net_a": ENTRY}, relation))

@@ -93,9 +93,14 @@ def test_published_points_lead_nowhere_and_the_run_s_are_marked_as_predictions(r
     published = [point for point in found if point["kind"] != PEOPLE_KIND]
     assert len(published) == int(run.relation["human_mean"].sel(modality="vision").notnull().sum())
     assert {point["link"] for point in published} == {None}
-    ours = of(found, model="net_a", stage="logits", kind=PEOPLE_KIND)
-    assert ours["others"] == of(points, model="net_a", stage="logits", by=OTHERS)["value"]
-    assert "predicted" in ours["words"]
+    within = run.compared["predicted_human"].sel(generation_model="net_a")
+    told = [str(stage) for stage in within["stage"].values if not within["outside_published_range"].sel(stage=stage)]
+    assert 0 < len(told) < within.sizes["stage"]
+    for stage in told:
+        ours = of(found, model="net_a", stage=stage, kind=PEOPLE_KIND)
+        assert ours["others"] == of(points, model="net_a", stage=stage, by=OTHERS)["value"]
+        assert "predicted" in ours["words"]
+    assert {p["stage"] for p in found if p["model"] == "net_a" and p["kind"] == PEOPLE_KIND} == set(told)
 
 
 def test_contrasts_are_in_percentage_points_and_lead_to_the_model(run):

@@ -1,6 +1,7 @@
 """Recognizability of this run's metamers, and what humans and models have in common in the published data.
 
-Reading the published data is for ``metamers.humans``; the analysis of variance is in ``metamers.anova``.
+Reading the published data is for ``metamers.humans``; the analysis of variance is in ``metamers.anova``; what people
+are expected to recognize is in ``metamers.predicted``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,6 @@ import pandas as pd
 import xarray as xr
 
 from metamers.humans import stage_union
-from metamers.names import NATURAL
 from metamers.relation import NAMES, relation_beyond_depth
 
 CORRELATIONS = ("pearson_r2", "spearman_rho", "kendall_tau")
@@ -256,85 +256,3 @@ def correlation_lines(compared: xr.Dataset) -> list[str]:
             value, low, high = (float(compared[name + end].sel(modality=modality)) for end in ("", "_low", "_high"))
             lines.append(f"{modality}: {name} {value:.3f} ({low:.3f} to {high:.3f})")
     return lines
-
-
-def predict_human(other_models: np.ndarray, standard_error: np.ndarray, relation: xr.Dataset) -> np.ndarray:
-    """Human recognizability expected from that by other models.
-
-    Ordinary least squares of the published human means on the published means by other models, with the interval in
-    which a single new point lies with 95% probability if the relation holds for it. The sampling error of the new
-    point's own mean adds slope² × standard error² to the variance. The relation holds for models and stimuli like the
-    published ones; what lies elsewhere is extrapolated.
-
-    Parameters
-    ----------
-    other_models
-        Mean recognizability by other models, (point,), 0..1, NaN allowed.
-    standard_error
-        Its standard error over stimuli, (point,); NaN, where there is one stimulus only, counts as the largest that a
-        proportion can have, 0.5.
-    relation
-        ``human_mean`` and ``model_mean`` (point) of one modality.
-
-    Returns
-    -------
-    np.ndarray
-        (point, 3): predicted, low, high, within 0..1; NaN for NaN.
-    """
-    import scipy.stats
-    from statsmodels.regression.linear_model import OLS  # without the half of statsmodels that its api imports
-    from statsmodels.tools.tools import add_constant
-
-    known = relation["model_mean"].notnull().values
-    x, y = relation["model_mean"].values[known], relation["human_mean"].values[known]
-    fit = OLS(y, add_constant(x)).fit()
-    result = np.full((len(other_models), 3), np.nan)
-    wanted = np.isfinite(other_models)
-    if wanted.any():
-        new = add_constant(other_models[wanted], has_constant="add")
-        prediction = fit.get_prediction(new)
-        own = np.nan_to_num(standard_error[wanted], nan=0.5) * fit.params[1]
-        half = scipy.stats.t.ppf(ENDS[1], fit.df_resid) * np.sqrt(prediction.var_pred + prediction.var_resid + own**2)
-        mean = prediction.predicted_mean
-        result[wanted] = np.stack([mean, mean - half, mean + half], axis=1)
-    return result.clip(0, 1)
-
-
-def predicted_human(recognizable: xr.Dataset, relation: xr.Dataset, modalities: Mapping[str, str]) -> xr.Dataset:
-    """Human recognizability expected of a run's metamers, which nobody has judged yet.
-
-    Parameters
-    ----------
-    recognizable
-        What ``recognizability`` gives.
-    relation
-        What ``humans_vs_models`` gives.
-    modalities
-        Generation model → ``vision`` or ``audio``.
-
-    Returns
-    -------
-    xr.Dataset
-        (generation_model, stage) → ``predicted``, ``low``, ``high``: see ``predict_human``; ``stage_number``, where 0
-        is the natural stimulus, which is left out.
-    """
-    metamers = recognizable.sel(stage=recognizable["stage"] != NATURAL)
-    others = metamers["other_models"]
-    predictions = np.stack(
-        [
-            predict_human(
-                others.sel(generation_model=model).values,
-                metamers["other_models_standard_error"].sel(generation_model=model).values,
-                relation.sel(modality=modalities[str(model)]),
-            )
-            for model in others["generation_model"].values
-        ]
-    )
-    return xr.Dataset(
-        {name: (others.dims, predictions[..., index]) for index, name in enumerate(("predicted", "low", "high"))},
-        coords=others.coords,
-        attrs={
-            "comment": "Extrapolated from the published relation between people and models: other models, stimuli and "
-            "categories than the published ones may follow another. Not a measurement."
-        },
-    ).assign(stage_number=metamers["stage_number"])

@@ -3,7 +3,7 @@
 Published models stand by what people were measured to recognize, a run's own models by what they would be expected to:
 where in the order a prediction falls is only as good as the prediction, so every published model is left out in turn
 and predicted as if nobody had judged its metamers. Those of a run's own models that one's own people have judged stand
-by these answers, too, and the predictions are set against them. Fitting and predicting are in ``metamers.compare``.
+by these answers, too, and the predictions are set against them. Fitting and predicting are in ``metamers.predicted``.
 
 Models are ranked by their normalized area (``metamers.normalized_area``), over a depth that does not depend on which
 stages were listed (``metamers.depth``). The area of earlier versions, over a stage's place among those listed, is kept
@@ -18,11 +18,12 @@ import pandas as pd
 import scipy.stats
 import xarray as xr
 
-from metamers.compare import ENDS, predict_human
+from metamers.compare import ENDS
 from metamers.depth import depths_in
 from metamers.humans import own_stages, pooled
 from metamers.names import INPUT_STAGE, NATURAL
 from metamers.normalized_area import PUBLISHED_CHANCE, AreaRule, area_of, area_rule, normalized, one_left_out
+from metamers.predicted import calibration, left_out
 from metamers.proportions import Z
 
 PEOPLE, OWN_PEOPLE, PREDICTION = "people", "own people", "prediction"
@@ -399,67 +400,6 @@ def ranked(found: np.ndarray, samples: np.ndarray) -> pd.DataFrame:
     return table.astype({f"rank{end}": int for end in ("", "_low", "_high")})
 
 
-def left_out(relation: xr.Dataset) -> pd.DataFrame:
-    """Predict every published model's curve from the relation that the other published models give.
-
-    Parameters
-    ----------
-    relation
-        What ``metamers.compare.humans_vs_models`` gives.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row per model and stage: ``modality``, ``generation_model``, ``stage``, ``human`` (measured mean),
-        ``predicted``, ``low``, ``high``: see ``metamers.compare.predict_human``. The model left out is still one of
-        those who judge the others' metamers.
-    """
-    tables = []
-    for modality in relation["modality"].values:
-        points = relation.sel(modality=modality)
-        points = points.isel(point=np.flatnonzero(points["human_mean"].notnull()))
-        models = points["generation_model"].values
-        for model in dict.fromkeys(models):
-            own, others = (points.isel(point=np.flatnonzero(chosen)) for chosen in (models == model, models != model))
-            judged = own["model_mean"].values
-            # Over 400 stimuli the standard error of a published mean is small beside the residuals of the relation.
-            predicted = predict_human(judged, np.zeros(len(judged)), others)
-            table = pd.DataFrame(predicted, columns=["predicted", "low", "high"])
-            names = {"modality": str(modality), "generation_model": str(model), "stage": own["stage"].values}
-            tables.append(table.assign(**names, human=own["human_mean"].values))
-    return pd.concat(tables, ignore_index=True)
-
-
-def calibration(points: pd.DataFrame, curves: Mapping[tuple[str, str, str], Curve]) -> pd.DataFrame:
-    """How well left-out models were predicted, one row each.
-
-    Parameters
-    ----------
-    points
-        What ``left_out`` gives.
-    curves
-        What ``measured_curves`` gives.
-
-    Returns
-    -------
-    pd.DataFrame
-        ``modality``, ``generation_model``; ``area`` (measured) and ``left_out_area`` (predicted), both over the
-        predicted stages, with the areas under the interval's ends (``low``, ``high``); ``left_out_error``: mean
-        absolute error over stages.
-    """
-    depth = {(modality, model): curve.set_index("stage")["depth"] for (modality, model, _), curve in curves.items()}
-    rows = []
-    for (modality, model), own in points.groupby(["modality", "generation_model"], sort=False):
-        curve = own.assign(depth=depth[modality, model][own["stage"]].to_numpy())
-        named = {"area": "human", "left_out_area": "predicted", "low": "low", "high": "high"}
-        rows.append(
-            {"modality": modality, "generation_model": model}
-            | {name: area(curve, column) for name, column in named.items()}
-            | {"left_out_error": float((own["predicted"] - own["human"]).abs().mean())}
-        )
-    return pd.DataFrame(rows)
-
-
 def own_scale(
     entry: Mapping[str, Any],
     values: Mapping[str, float],
@@ -686,7 +626,7 @@ def predicted_entries(
     Parameters
     ----------
     predicted
-        What ``metamers.compare.predicted_human`` gives. Its values are on the scale of the published experiments, so
+        What ``metamers.predicted.predicted_human`` gives. Its values are on the scale of the published experiments, so
         they are normalized by these experiments' natural stimuli and guessing.
     models
         Generation model → ``modality``, ``stages`` (all that the model has, in order), ``depths`` (stage → depth),
@@ -763,14 +703,16 @@ def leaderboard(
         ``guessing``, ``missing_depth``; ``rank`` among the published models of its modality, with interval, and with
         ends over leaving out one stage (``rank_one_out_low``, ``rank_one_out_high``); ``area``, over the place among
         listed stages, with interval; ``stages``, ``depth_first``, ``depth_last``: what it is over; ``participants``;
-        ``left_out_area``, ``left_out_error``: see ``calibration``; coordinates ``entry_modality``,
-        ``generation_model``, ``model_class``,
-        ``basis``. (left_out_point) → ``left_out_human``, ``left_out_predicted``, ``left_out_low``, ``left_out_high``.
+        ``left_out_area``, ``left_out_error``: see ``metamers.predicted.calibration``; coordinates ``entry_modality``,
+        ``generation_model``, ``model_class``, ``basis``. (left_out_point) → ``left_out_human``,
+        ``left_out_predicted``, ``left_out_low``, ``left_out_high``.
         (modality) → ``left_out_r2`` (share of the variance of human means that left-out predictions explain),
         ``left_out_mean_error``, ``left_out_area_error`` (root mean square), ``left_out_coverage``,
         ``left_out_area_coverage`` (share of stages and of models within their interval), and ``noise_ceiling_r2`` with
-        its ends. With one's own people, (own_point) → ``own_human``, ``own_sem``, ``own_predicted``, ``own_low``,
-        ``own_high``: see ``predictions_judged``. The attribute ``intervals`` says how people's were made.
+        its ends; with a run's models ``run_stages`` (of which other models judged a metamer) and ``run_stages_outside``
+        (of them without a prediction). With one's own people, (own_point) → ``own_human``, ``own_sem``,
+        ``own_predicted``, ``own_low``, ``own_high``: see ``predictions_judged``. The attribute ``intervals`` says how
+        people's were made.
     """
     curves, natural = measured_curves(groups), natural_results(groups)
     by_model = published_depths.groupby(["modality", "generation_model"], sort=False)
@@ -778,7 +720,7 @@ def leaderboard(
     on_scale = normalized_curves(curves, natural, placed)
     recognized = published_natural(groups)
     points = left_out(relation)
-    calibrated = calibration(points, curves)
+    calibrated = calibration(points, curves, area)
     tables = []
     for modality in map(str, relation["modality"].values):
         own = {key: curve for key, curve in curves.items() if key[0] == modality}
@@ -830,6 +772,8 @@ def leaderboard(
         ]
     )
     board = _dataset(entries, points, calibrated, relation)
+    if predicted is not None:
+        board = board.assign(_run_stages(predicted, models, board["modality"].values))
     if judged:
         board = board.merge(_own_points(predictions_judged(judged, predicted, models)))
     return board.assign_attrs(
@@ -874,6 +818,17 @@ def _dataset(entries: pd.DataFrame, points: pd.DataFrame, calibrated: pd.DataFra
     coords += ["left_out_modality", "left_out_model", "left_out_stage"]
     dataset = xr.Dataset(columns, coords={"modality": relation["modality"].values}).set_coords(coords)
     return dataset.assign({name: ("modality", relation[name].values) for name in ceilings})
+
+
+def _run_stages(
+    predicted: xr.Dataset, models: Mapping[str, Mapping[str, Any]], modalities: Iterable[str]
+) -> dict[str, tuple[str, list[int]]]:
+    """How many stages of a run's models other models judged, and how many lie outside the published range."""
+    named = [[name for name, entry in models.items() if entry["modality"] == modality] for modality in modalities]
+    outside = [int(predicted["outside_published_range"].sel(generation_model=names).sum()) for names in named]
+    told = [int(predicted["predicted"].sel(generation_model=names).notnull().sum()) for names in named]
+    stages = [beyond + within for beyond, within in zip(outside, told, strict=True)]
+    return {"run_stages": ("modality", stages), "run_stages_outside": ("modality", outside)}
 
 
 def _own_points(points: pd.DataFrame) -> xr.Dataset:

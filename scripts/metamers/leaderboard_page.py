@@ -77,6 +77,7 @@ def page_context(board: xr.Dataset, run: str) -> dict[str, Any]:
                 "judged": _judged(judged[judged["own_modality"] == modality]) if len(judged) else None,
                 **_sensitivity(own),
                 "left_out_models": int(own["left_out_area"].notna().sum()),
+                "run_stages": 0,
                 **{name: float(of_modality[name]) for name in named},
             }
         )

@@ -270,7 +270,7 @@ def pairs_of(
     Parameters
     ----------
     predicted
-        What ``metamers.compare.predicted_human`` gives.
+        What ``metamers.predicted.predicted_human`` gives; stages without a prediction do not count.
     modalities
         Generation model → ``vision`` or ``audio``.
 
@@ -320,7 +320,7 @@ def power_dataset(
     curves
         Modality → curves of ``metamers.leaderboard.measured_curves``.
     predicted
-        What ``metamers.compare.predicted_human`` gives of the run's models, or None.
+        What ``metamers.predicted.predicted_human`` gives of the run's models, or None.
     modalities
         Generation model of the run → ``vision`` or ``audio``.
     settings

@@ -66,15 +66,17 @@ def summary(
     others
         What ``metamers.compare.by_others`` gives.
     recognizable, predicted
-        What ``recognizability`` and ``predicted_human`` of ``metamers.compare`` give.
+        What ``metamers.compare.recognizability`` and ``metamers.predicted.predicted_human`` give.
 
     Returns
     -------
     dict
         ``model``, ``made``, ``accepted``; ``natural``: recognizability of natural stimuli by other models; ``first``
         and ``last``: the first stage after the input, and the last one, each as ``stage``, ``others``,
-        ``standard_error``, ``chance``, ``predicted``, ``low``, ``high``, ``n``; ``below_half``: the first stage whose
-        metamers other models mostly fail to recognize, or None; ``others_known``: whether other models judged the last.
+        ``standard_error``, ``chance``, ``predicted``, ``low``, ``high``, ``outside`` (of the published range, so
+        without a prediction), ``n``; ``below_half``: the first stage whose metamers other models mostly fail to
+        recognize, or None; ``others_known``: whether other models judged the last; ``judged`` stages, and ``outside``:
+        how many of these lie outside the published range.
     """
     stages = list(map(str, acceptance["stage"].values))
     mean = others["proportion_correct"]
@@ -89,8 +91,11 @@ def summary(
             "chance": float(own["other_models_chance"].sel(stage=stage)),
             "n": int(own["n"].sel(stage=stage).max()),
             **{name: float(expected[name]) for name in ("predicted", "low", "high")},
+            "outside": bool(expected["outside_published_range"]),
         }
 
+    of_model = predicted.sel(generation_model=generation_model)
+    outside = int(of_model["outside_published_range"].sum())
     return {
         "model": generation_model,
         "made": acceptance["accepted"].size,
@@ -100,6 +105,8 @@ def summary(
         "first": at(next((stage for stage in stages if stage != INPUT_STAGE), stages[0])),
         "last": at(stages[-1]),
         "others_known": bool(np.isfinite(mean.sel(stage=stages[-1]))),
+        "judged": outside + int(of_model["predicted"].notnull().sum()),
+        "outside": outside,
         "below_half": next((stage for stage in stages if float(mean.sel(stage=stage)) < 0.5), None),
     }
 
@@ -108,15 +115,6 @@ def mean_of(values: Iterable[float]) -> float:
     """Mean of the numbers that there are, NaN where there are none."""
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
-
-
-def outside_published(others: Sequence[xr.Dataset], relation: xr.Dataset, modality: str) -> tuple[int, int]:
-    """How many predictions leave the published range of other models' recognizability, and how many there are."""
-    published = relation["model_mean"].sel(modality=modality)
-    means = [of_model["proportion_correct"].sel(stage=of_model["stage"] != NATURAL).values for of_model in others]
-    means = np.concatenate([np.empty(0), *means])
-    means = means[np.isfinite(means)]
-    return int(((means < float(published.min())) | (means > float(published.max()))).sum()), len(means)
 
 
 def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
@@ -159,7 +157,6 @@ def modality_result(
     summaries = [model["summary"] for model in models]
     first, last = (mean_of(summary[end]["others"] for summary in summaries) for end in ("first", "last"))
     asked = {name: tuple(judge["references"]) for name, judge in judges.items() if judge["modality"] == modality}
-    outside, predictions = outside_published([model["others"] for model in models], relation, modality)
     categories = models[0]["categories"]
     return {
         "modality": modality,
@@ -181,8 +178,10 @@ def modality_result(
         "published_task": TASKS[modality].format(PUBLISHED_CATEGORIES[modality]),
         "judges": list(asked),
         "one_family": len(asked) > 1 and len(set(asked.values())) == 1,
-        "outside": outside,
-        "predictions": predictions,
+        "outside": sum(summary["outside"] for summary in summaries),
+        "judged": sum(summary["judged"] for summary in summaries),
+        "published_low": float(relation["model_mean"].sel(modality=modality).min()),
+        "published_high": float(relation["model_mean"].sel(modality=modality).max()),
     }
 
 

@@ -12,7 +12,7 @@ import altair as alt
 import numpy as np
 import xarray as xr
 
-from metamers.compare import predict_human
+from metamers.predicted import published_relation
 from metamers.report_browser import rounded
 from metamers.report_figures import BLUE, FAINT, INK, KIND_COLOURS, ORANGE, PALE
 from metamers.report_points import NATURAL_DEPTH, OTHERS, PEOPLE_KIND, TITLES, Point
@@ -196,8 +196,9 @@ def brain_chart(points: Sequence[Point]) -> dict[str, Any]:
 def published_chart(points: Sequence[Point], relation: xr.Dataset, modality: str) -> dict[str, Any]:
     """People against other models, published stages and this run's predicted ones, with the relation between them."""
     known = relation.sel(modality=modality)
-    grid = np.linspace(0, 1, 51)
-    line, low, high = predict_human(grid, np.zeros(len(grid)), known.isel(point=known["human_mean"].notnull().values)).T
+    fitted = published_relation(relation, modality)
+    grid = np.linspace(float(known["model_mean"].min()), float(known["model_mean"].max()), 51)
+    line, (low, high) = fitted.line(grid, fitted.chance), fitted.interval(grid, np.zeros(len(grid)), fitted.chance).T
     fit = alt.Chart(
         alt.InlineData(
             values=[

@@ -14,9 +14,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from metamers.compare import CORRELATIONS, predict_human
+from metamers.compare import CORRELATIONS
 from metamers.humans import OBSERVERS, PUBLISHED_STIMULI, own_stages
 from metamers.names import INPUT_STAGE, NATURAL
+from metamers.predicted import published_relation
 
 INK, SLATE, FAINT, PALE = "#1f2328", "#4c535c", "#6e7681", "#d0d4da"
 BLUE, SKY, ORANGE, GREEN, PURPLE = "#0060a8", "#4fa3d9", "#c4480a", "#00785a", "#9c4f96"
@@ -172,7 +173,8 @@ def recognizability_figure(
     generation_model
         Whose metamers they are.
     recognizable, predicted, relation
-        What ``recognizability``, ``predicted_human`` and ``humans_vs_models`` of ``metamers.compare`` give.
+        What ``metamers.compare.recognizability``, ``metamers.predicted.predicted_human`` and
+        ``metamers.compare.humans_vs_models`` give.
     groups
         Published answers, what ``metamers.humans.group_results`` gives.
     modality
@@ -235,7 +237,8 @@ def recognizability_figure(
         axes.errorbar(
             x[1:] + 0.2, middle, [middle - low, high - middle], color=ORANGE, linestyle="none", marker="D", capsize=3,
             markerfacecolor="white", markeredgewidth=1.6, zorder=6,
-            label="people: predicted, with 95% interval (nobody asked)",
+            label="people: predicted, with 95% interval (nobody asked)"
+            + (", not outside the published range" if expected["outside_published_range"].any() else ""),
         )  # fmt: skip
     axes.set(
         ylim=(-0.03, 1.05), ylabel="Proportion correct",
@@ -382,12 +385,13 @@ def humans_vs_models_figure(relation: xr.Dataset, modality: str) -> Figure:
     points = points.isel(point=points["human_mean"].notnull().values)
     figure = Figure(figsize=(6.4, 6.9), layout="constrained")
     axes = figure.add_subplot()
-    grid = np.linspace(0, 1, 101)
-    line, low, high = predict_human(grid, np.zeros(len(grid)), points).T
+    fitted = published_relation(relation, modality)
+    grid = np.linspace(float(points["model_mean"].min()), float(points["model_mean"].max()), 101)
+    line, (low, high) = fitted.line(grid, fitted.chance), fitted.interval(grid, np.zeros(len(grid)), fitted.chance).T
     axes.fill_between(
         grid, low, high, color=PALE, alpha=0.55, linewidth=0, zorder=1, label="95% interval of a new point"
     )
-    axes.plot(grid, line, color=INK, linewidth=1.4, zorder=2, label="regression line")
+    axes.plot(grid, line, color=INK, linewidth=1.4, zorder=2, label="relation that predictions use")
     # A kind looks the same in every modality.
     for number, kind in enumerate(dict.fromkeys(filter(None, map(str, relation["model_class"].values.ravel())))):
         of_kind = points.isel(point=points["model_class"].values == kind)

@@ -56,7 +56,7 @@ def recognizability_points(
     models
         Generation model → ``stages``: all that it has.
     recognizable, predicted
-        What ``metamers.chance.with_chance`` and ``metamers.compare.predicted_human`` give.
+        What ``metamers.chance.with_chance`` and ``metamers.predicted.predicted_human`` give.
     """
     points = []
     for model, entry in models.items():
@@ -72,6 +72,7 @@ def recognizability_points(
                 by_chance[ITSELF] = float(at["chance_agreement"].sel(recognition_model=model))
             if stage != NATURAL:
                 expected = predicted.sel(generation_model=model, stage=stage)
+                # Without a point where there is no prediction, outside the published range.
                 found[PEOPLE] = tuple(float(expected[name]) for name in ("predicted", "low", "high"))
             points += [
                 {

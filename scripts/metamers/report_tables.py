@@ -19,6 +19,7 @@ BEYOND_DEPTH = {
     "partial_r2": "Partial R² of other models, given both",
     "inside_r2": "R² of other models, both inside 0.2 to 0.9",
 }
+OUTSIDE = "outside the published range"
 NULL_DIGITS = {"spearman_rho": 3, "pearson_r": 3, "snr_db": 1}
 
 Table = dict[str, Any]
@@ -98,7 +99,10 @@ def recognizability_table(
         if stage != NATURAL:
             values = predicted.sel(generation_model=generation_model, stage=stage)
             middle, low, high = (float(values[name]) for name in ("predicted", "low", "high"))
-            expected = f"{middle:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(middle) else ABSENT
+            if np.isfinite(middle):
+                expected = f"{middle:.2f} ({low:.2f} to {high:.2f})"
+            elif values["outside_published_range"]:
+                expected = OUTSIDE
         rows.append([*row, expected])
     named = [f"{name} (itself)" if name == generation_model else name for name in judges]
     head = ["Stage", "n", *named, "Mean of the others ± SE", "People, predicted (95% interval)"]

@@ -165,6 +165,7 @@ rule compare_predicted_human:
     params:
         code=code("compare_predicted_human"),
         modalities={model: setup["models"][model]["modality"] for model in setup["generation_models"]},
+        categories={model: number_of_categories(setup["dataset_of"][model]) for model in setup["generation_models"]},
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -14,6 +14,9 @@ rule leaderboard:
         netcdf=f"{RESULTS}/comparison/leaderboard.nc",
         table=f"{RESULTS}/report/leaderboard.csv",
         page=report(f"{RESULTS}/report/leaderboard.html", caption="../report/leaderboard.rst", category="Leaderboard"),
+        figure=report(
+            f"{RESULTS}/report/figures/reliability.svg", caption="../report/reliability.rst", category="Leaderboard"
+        ),
     log:
         f"{LOGS}/leaderboard.log",
     benchmark:

@@ -16,7 +16,7 @@ FIGURES = (
     + ([f"{REPORT}/figures/vulnerability.svg"] if setup["analyses"]["vulnerability"]["models"] else [])
     + ([f"{REPORT}/figures/brain.svg"] if BRAIN["models"] else [])
     + [f"{REPORT}/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
-    + [f"{REPORT}/figures/power.svg"]
+    + [f"{REPORT}/figures/power.svg", f"{REPORT}/figures/reliability.svg"]
 )
 # Pages in the order of their navigation: those of metamers where there are any, of the rest what the run has.
 ANALYSED = REPORTED_TRAINING or any(
@@ -352,7 +352,7 @@ rule report:
             name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
             for name in (
                 *("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models"),
-                *("vulnerability", "brain", "similarity", "power"),
+                *("vulnerability", "brain", "similarity", "power", "reliability"),
             )
         },
         # Without what is of one machine, or of a model card, only.
