@@ -218,6 +218,7 @@ def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, plac
     predicted["stage_number"] = (dims, np.tile(np.arange(4), (2, 1)))
     for name in ("predicted", "low", "high"):
         predicted[name].loc["partly", missing] = np.nan
+    predicted["outside_published_range"] = predicted["predicted"].isnull()
     models = {"whole": LONG, "partly": LONG}
     board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, models, {}, bootstrap=10, seed=0)
     entries = leaderboard_page.entries_of(board).set_index("generation_model")
