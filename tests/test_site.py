@@ -351,7 +351,7 @@ def test_search_works_from_a_file_and_from_a_server(visit, site, served, from_se
 def test_equations_are_drawn(visit):
     page = visit("explanation/people.html")
     boxes = [equation.bounding_box() for equation in page.locator("math[display=block]").all()]
-    assert len(boxes) == 8
+    assert len(boxes) == (ROOT / "docs" / "explanation" / "people.md").read_text().count("$$") / 2 > 0
     assert all(box["height"] > 15 for box in boxes)
     # A fraction is drawn as one, not as its parts in a line.
     fraction = page.locator("mfrac").first
