@@ -335,7 +335,7 @@ def test_outside_the_published_range_there_is_a_sentence_and_no_number(page, mod
 
 
 def test_within_the_published_range_a_prediction_has_its_interval(relation, acceptance, recognition, written, drawn):
-    recognizable = recognizability({"net_a": acceptance}, {"net_a": recognition})
+    recognizable = recognized({"net_a": acceptance}, {"net_a": recognition})
     recognizable["other_models"].loc[{"stage": "logits"}] = 0.6
     found = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 16})
     model = report.model_context("net_a", ENTRY, acceptance, NULL, recognition, recognizable, found)
