@@ -11,9 +11,10 @@ acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acce
 recognition = {model: {} for model in acceptance}
 for path in map(Path, snakemake.input.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
-recognizable = recognizability(acceptance, recognition)
-for (model, stage), mean in recognizable["other_models"].to_series().dropna().items():
-    logger.info("%s %s: %.3f correct, mean over other models", model, stage, mean)
+recognizable = recognizability(acceptance, recognition, snakemake.params.families)
+names = ["other_models", "other_models_low", "other_models_high"]
+for (model, stage), row in recognizable[names].to_dataframe().dropna().iterrows():
+    logger.info("%s %s: %.3f correct (%.3f to %.3f), mean over families of other models", model, stage, *row[names])
 files.save(
     recognizable,
     snakemake.output[0],

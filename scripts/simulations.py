@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from metamers import files, simulate_proportions
+from metamers import files, simulate_judges, simulate_proportions
 from metamers.logs import log_to
 from metamers.simulations import as_dataset, outside, table_of
 
 # One for each module metamers.simulate_<topic>.
 TOPICS = {
+    "judges": simulate_judges,
     "proportions": simulate_proportions,
 }
 

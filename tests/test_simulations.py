@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from test_workflow import copy_of, snakemake
 
-from metamers import files, simulate_proportions
+from metamers import files, simulate_judges, simulate_proportions
 from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
 
-TOPICS = {"proportions": simulate_proportions}
+TOPICS = {"judges": simulate_judges, "proportions": simulate_proportions}
 
 
 def committed(root, topic):

@@ -62,11 +62,10 @@ def recognizability_points(
         own = recognizable.sel(generation_model=model)
         for stage in own_stages(recognizable, model):
             at = own.sel(stage=stage)
-            mean, error = float(at["other_models"]), float(at["other_models_standard_error"])
-            found = {OTHERS: (mean, mean - np.nan_to_num(error), mean + np.nan_to_num(error))}
+            found = {OTHERS: tuple(float(at[f"other_models{end}"]) for end in ("", "_low", "_high"))}
             if model in own["recognition_model"]:
-                itself = float(at["proportion_correct"].sel(recognition_model=model))
-                found[ITSELF] = (itself, itself, itself)
+                itself = at.sel(recognition_model=model)
+                found[ITSELF] = tuple(float(itself[name]) for name in ("proportion_correct", "low", "high"))
             if stage != NATURAL:
                 expected = predicted.sel(generation_model=model, stage=stage)
                 found[PEOPLE] = tuple(float(expected[name]) for name in ("predicted", "low", "high"))
@@ -79,7 +78,8 @@ def recognizability_points(
                     "n": int(at["n"].max()),
                     **_values(value=value, low=low, high=high),
                     "link": link(model, None if stage == NATURAL else stage),
-                    "words": f"{model}, {stage}: {value:.0%} recognized by {who}, n = {int(at['n'].max())}",
+                    "words": f"{model}, {stage}: {value:.0%} ({low:.0%} to {high:.0%}) recognized by {who}, "
+                    f"n = {int(at['n'].max())}",
                 }
                 for who, (value, low, high) in found.items()
                 if np.isfinite(value)
@@ -177,7 +177,7 @@ def contrast_points(compared: xr.Dataset) -> list[Point]:
                         **_values(value=value, low=low, high=high),
                         "link": link(model, stage),
                         "words": f"{model} minus {one['reference'].values}, {stage}: {value:+.0f} points"
-                        + (f" ({low:+.0f} to {high:+.0f})" if np.isfinite(low) else ""),
+                        + (f" ({low:+.0f} to {high:+.0f})" if np.isfinite(low) else " (no interval)"),
                     }
                 )
     return points
