@@ -78,7 +78,7 @@ def recognizability_points(
                     "n": int(at["n"].max()),
                     **_values(value=value, low=low, high=high),
                     "link": link(model, None if stage == NATURAL else stage),
-                    "words": f"{model}, {stage}: {value:.0%} ({low:.0%} to {high:.0%}) recognized by {who}, "
+                    "words": f"{model}, {stage}: {value:.0%} recognized by {who} ({low:.0%} to {high:.0%}), "
                     f"n = {int(at['n'].max())}",
                 }
                 for who, (value, low, high) in found.items()
