@@ -12,8 +12,6 @@ collected = collect(
     {name: {stage: files.load(next(paths)) for stage in stages} for name, stages in params.models.items()},
     timed,
     {name: files.load(path) for name, path in zip(params.models, given.recognized, strict=True)},
-    params.bootstrap,
-    params.run_seed,
 )
 for reference, mean, least in zip(
     collected["reference"].values, collected["mean_speedup"].values, collected["least_speedup"].values, strict=True
@@ -26,6 +24,6 @@ files.save(
     source="same models, stimuli and starts; one CPU thread each, taking turns; medians",
     step="benchmark_synthesis",
     run=snakemake.config["run"],
-    seed=params.run_seed,
+    seed=snakemake.config["seed"],
     inputs=snakemake.input,
 )

@@ -13,8 +13,7 @@ found = controversial(
     made,
     acceptance(made, nulls, params.measures)["accepted"],
     files.load(given.recognition),
-    params.bootstrap,
-    params.run_seed,
+    params.families,
 )
 for (case, depth), row in found[["proportion_own", "proportion_other"]].to_dataframe().iterrows():
     logger.info("%s dissents at depth %g: %.0f%% against it, %.0f%% with it", case, depth, *(100 * row))
@@ -27,6 +26,6 @@ files.save(
     references=params.references,
     step="beyond_controversial",
     run=snakemake.config["run"],
-    seed=params.run_seed,
+    seed=snakemake.config["seed"],
     inputs=snakemake.input,
 )

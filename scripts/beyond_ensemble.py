@@ -14,10 +14,9 @@ found = ensemble(
     made,
     acceptance(made, nulls, params.measures)["accepted"],
     files.load(given.recognition),
-    {model: [files.load(next(answers)) for _ in params.judges] for model in params.members},
+    {model: {judge: files.load(next(answers)) for judge in params.judges} for model in params.members},
     {model: files.load(path) for model, path in zip(params.members, given.acceptance, strict=True)},
-    params.bootstrap,
-    params.run_seed,
+    params.families,
 )
 for name, proportions in found["proportion_correct"].to_series().unstack("depth").iterrows():
     for depth, proportion in proportions.items():
@@ -31,6 +30,6 @@ files.save(
     references=params.references,
     step="beyond_ensemble",
     run=snakemake.config["run"],
-    seed=params.run_seed,
+    seed=snakemake.config["seed"],
     inputs=snakemake.input,
 )

@@ -25,8 +25,9 @@ found = starts(
     made,
     {model: acceptance(one, nulls, params.measures)["accepted"] for model, one in made.items()},
     of_models(given.recognition),
-    {model: [files.load(next(answers)) for _ in params.judges] for model in params.models},
+    {model: {judge: files.load(next(answers)) for judge in params.judges} for model in params.models},
     of_models(given.acceptance),
+    params.families,
 )
 for (model, start, depth), proportion in found["proportion_correct"].to_series().items():
     logger.info("%s from %s at depth %g: %.0f%% recognized", model, start, depth, 100 * proportion)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from metamers import files
 from metamers.contrasts import contrasts
 from metamers.logs import log_to
@@ -12,11 +14,14 @@ recognition = {model: {} for model in acceptance}
 for path in map(Path, snakemake.input.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
 pairs = [tuple(pair) for pair in snakemake.params.contrasts]
-compared = contrasts(pairs, recognition, acceptance, snakemake.params.bootstrap, snakemake.params.run_seed)
+compared = contrasts(pairs, recognition, acceptance, snakemake.params.families)
 for name in compared["contrast"].values:
     one = compared.sel(contrast=name)
-    values = (float(one[key]) for key in ("late_difference", "late_low", "late_high"))
-    logger.info("%s at %s: %+.3f (%.3f to %.3f)", name, one["late_stages"].item(), *values)
+    difference, low, high = (float(one[key]) for key in ("late_difference", "late_low", "late_high"))
+    interval = f"{low:+.3f} to {high:+.3f}" if np.isfinite(low) else "no interval"
+    logger.info("%s at %s: %+.3f (%s)", name, one["late_stages"].item(), difference, interval)
+    if left_out := int(one["late_left_out"]):
+        logger.warning("%s: %d stimuli are left out, because some of their metamers were not accepted", name, left_out)
 files.save(
     compared,
     snakemake.output[0],
@@ -24,6 +29,6 @@ files.save(
     source="answers of the recognition models",
     step="compare_contrasts",
     run=snakemake.config["run"],
-    seed=snakemake.params.run_seed,
+    seed=snakemake.config["seed"],
     inputs=[*snakemake.input.acceptance, *snakemake.input.recognition],
 )

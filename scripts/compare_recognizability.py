@@ -12,10 +12,14 @@ acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acce
 recognition = {model: {} for model in acceptance}
 for path in map(Path, snakemake.input.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
-recognizable = with_chance(recognizability(acceptance, recognition), acceptance, recognition)
-for (model, stage), mean in recognizable["other_models"].to_series().dropna().items():
-    chance = float(recognizable["other_models_chance"].sel(generation_model=model, stage=stage))
-    logger.info("%s %s: %.3f correct, mean over other models; by chance %.3f", model, stage, mean, chance)
+families = snakemake.params.families
+recognizable = with_chance(recognizability(acceptance, recognition, families), acceptance, recognition, families)
+names = ["other_models", "other_models_low", "other_models_high", "other_models_chance"]
+for (model, stage), row in recognizable[names].to_dataframe().dropna(subset=names[:1]).iterrows():
+    logger.info(
+        "%s %s: %.3f correct (%.3f to %.3f), mean over families of other models; by chance %.3f",
+        *(model, stage, *row[names]),
+    )
 files.save(
     recognizable,
     snakemake.output[0],

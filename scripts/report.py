@@ -40,9 +40,6 @@ acceptance = {Path(path).stem: files.load(path) for path in given.acceptance}
 nulls = {Path(path).stem: files.load(path) for path in given.nulls}
 brain = {Path(path).stem: files.load(path) for path in given.brain}
 people = {Path(path).stem: files.load(path) for path in given.people}
-recognition = {model: {} for model in acceptance}
-for path in map(Path, given.recognition):
-    recognition[path.parent.name][path.stem] = files.load(path)
 
 # Points and charts.
 charts, points = {}, []
@@ -76,7 +73,6 @@ models = [
         entry,
         acceptance[model],
         nulls[model],
-        recognition[model],
         compared["recognizability"],
         compared["predicted_human"],
     )

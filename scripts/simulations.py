@@ -7,6 +7,7 @@ from metamers import (
     simulate_anova,
     simulate_brain,
     simulate_chance,
+    simulate_judges,
     simulate_leaderboard,
     simulate_power,
     simulate_predicted,
@@ -21,6 +22,7 @@ TOPICS = {
     "anova": simulate_anova,
     "brain": simulate_brain,
     "chance": simulate_chance,
+    "judges": simulate_judges,
     "leaderboard": simulate_leaderboard,
     "power": simulate_power,
     "predicted": simulate_predicted,
@@ -34,11 +36,11 @@ topic = TOPICS[snakemake.wildcards.topic]
 found = topic.simulations(snakemake.params.samples, snakemake.params.run_seed, Path(snakemake.params.published))
 table = table_of(snakemake.wildcards.topic, found)
 for row in table.itertuples():
-    logger.info("%s, %s: %s %.3f of %d samples", *(row.statistic, row.condition, row.outcome, row.found, row.samples))
+    logger.info("%s, %s: %s %.3f of %d samples", *(row.statistic, row.condition, row.counted, row.found, row.samples))
 for row in outside(table).itertuples():
     logger.warning(
         "%s, %s: %s %.3f is not between %.3f and %.3f",
-        *(row.statistic, row.condition, row.outcome, row.found, row.at_least, row.at_most),
+        *(row.statistic, row.condition, row.counted, row.found, row.at_least, row.at_most),
     )
 files.save(
     as_dataset(table),

@@ -253,18 +253,18 @@ class Run:
         }
         self.nulls = {model: null_of(stages, rng) for model in models}
         self.relation = relation_of()
+        families = dict.fromkeys([*models, *(name for names in judges.values() for name in names)], "family")
         self.compared = {"humans_vs_models": self.relation, "power": simulated_power()}
         if models:
-            found = with_chance(recognizability(self.acceptance, self.recognition), self.acceptance, self.recognition)
+            found = recognizability(self.acceptance, self.recognition, families)
+            found = with_chance(found, self.acceptance, self.recognition, families)
             self.compared["recognizability"] = found
             self.compared["predicted_human"] = predicted_human(
                 found, self.relation, models, {model: entry["categories"] for model, entry in self.entries.items()}
             )
         if len(models) > 1:
             first, second = list(models)[:2]
-            self.compared["contrasts"] = contrasts(
-                [(second, first)], self.recognition, self.acceptance, bootstrap=50, seed=0
-            )
+            self.compared["contrasts"] = contrasts([(second, first)], self.recognition, self.acceptance, families)
         self.brain = {model: brain_of(stages, rng) for model, modality in models.items() if modality == "audio"}
         self.paths: dict[str, list[str]] = {name: [] for name in ("acceptance", "nulls", "recognition")}
 
@@ -352,7 +352,7 @@ class Run:
             overview=[str(self.report / "figures" / "overview.svg")] if self.models else [],
         )
         judges = {
-            name: {"modality": modality, "references": ["one paper"]}
+            name: {"modality": modality, "family": "family"}
             for modality, names in self.judges.items()
             for name in names
         }

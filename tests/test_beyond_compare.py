@@ -102,6 +102,7 @@ def test_models_that_nobody_else_can_judge_are_refused(root, monkeypatch):
 
 # Answers. Two members, first at stage "early" then "late", second at "front" then "back"; stimuli a, b, c.
 
+FAMILIES = {"judge": "one", "other judge": "another"}
 STIMULI, CATEGORIES, OTHERS = ["a", "b", "c"], ["cat", "dog", "owl"], ["dog", "owl", "cat"]
 
 
@@ -212,8 +213,8 @@ def together():
     made = a_set("ensemble", ["together"], [[False, False]])
     recognition = answered(made, [["cat", "dog", "cat"], ["cat", "cat", "cat"]])  # 100, 50, 0%
     run = {
-        "first": [in_run(["cat", "cat", "cat"], ["early", "late"])] * 2,  # 100, 0, 0%
-        "second": [in_run(["dog", "dog", "cat"], ["front", "back"])] * 2,  # 0, 100, 0%
+        "first": dict.fromkeys(FAMILIES, in_run(["cat", "cat", "cat"], ["early", "late"])),  # 100, 0, 0%
+        "second": dict.fromkeys(FAMILIES, in_run(["dog", "dog", "cat"], ["front", "back"])),  # 0, 100, 0%
     }
     return made, recognition, run
 
@@ -221,20 +222,20 @@ def together():
 def test_an_ensemble_is_compared_with_each_model_alone_on_the_same_stimuli(together):
     made, recognition, run = together
     acceptance = {"first": accepted(["early", "late"]), "second": accepted(["front", "back"], True, True, False)}
-    found = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, bootstrap=100, seed=0)
+    found = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, FAMILIES)
     assert found["generation_model"].values.tolist() == ["first", "second", "first + second"]
     assert found["stage"].sel(generation_model="first + second").values.tolist() == ["early + front", "late + back"]
     assert found["n"].values.tolist() == [2, 2]  # c is not accepted of the second model
     np.testing.assert_allclose(found["proportion_correct"], [[0.5] * 2, [0.5] * 2, [0.75] * 2])
     np.testing.assert_allclose(found["difference"], 0.25)
-    assert found["low"].isnull().all()  # no interval of two stimuli
+    assert (found["low"] < 0).all()  # of two stimuli, which tell nearly nothing
     assert (found["natural_recognized"] == 1).all()
 
 
 def test_an_ensemble_of_which_nothing_is_accepted_has_no_proportion(together):
     made, recognition, run = together
     acceptance = {name: accepted(NULLS[name]["stage"].values, False, False, False) for name in run}
-    found = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, bootstrap=100, seed=0)
+    found = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, FAMILIES)
     assert found["proportion_correct"].isnull().all()
     assert (found["n"] == 0).all()
     svg(ensemble_figure(found))
@@ -244,9 +245,7 @@ def test_an_ensemble_of_which_nothing_is_accepted_has_no_proportion(together):
 def test_judges_side_with_either_or_with_neither():
     made = a_set("controversial", ["second"], [[False, True]])
     recognition = answered(made, [["cat", "owl", "ape"], ["dog", "owl", "owl"]])
-    found = beyond_compare.controversial(made, of_all(made), recognition, bootstrap=100, seed=0).sel(
-        case="second", depth=1
-    )
+    found = beyond_compare.controversial(made, of_all(made), recognition, FAMILIES).sel(case="second", depth=1)
     assert found["answered_own"].values.tolist() == [0.5, 0, 0.5]
     assert found["answered_other"].values.tolist() == [0.5, 1, 0]
     assert float(found["proportion_own"]) == pytest.approx(1 / 3)
@@ -255,13 +254,24 @@ def test_judges_side_with_either_or_with_neither():
     assert int(found["n"]) == 3
 
 
+def test_judges_of_one_family_side_together():
+    made = a_set("controversial", ["second"], [[False, True]])
+    recognition = answered(made, [["cat", "owl", "ape"], ["dog", "owl", "owl"]])
+    third = recognition.sel(recognition_model=["other judge"]).assign_coords(recognition_model=["its sibling"])
+    recognition = xr.concat([recognition, third], "recognition_model", data_vars="minimal")
+    families = FAMILIES | {"its sibling": "another"}
+    found = beyond_compare.controversial(made, of_all(made), recognition, families).sel(case="second", depth=1)
+    assert found["answered_own"].values.tolist() == [0.5, 0, 0.5]
+
+
 @pytest.fixture
 def started():
     made = {"first": a_set("starts", ["pink_noise", "stimulus"], [[False]] * 2, members=["first"])}
     recognition = {"first": answered(made["first"], [["cat", "owl", "owl"], ["dog", "owl", "owl"]])}
-    run = {"first": [in_run(["cat", "dog", "cat"], ["early", "late"])] * 2}
+    run = {"first": dict.fromkeys(FAMILIES, in_run(["cat", "dog", "cat"], ["early", "late"]))}
     kept = {"first": of_all(made["first"])}
-    return beyond_compare.starts(made, kept, recognition, run, {"first": accepted(["early", "late"])}), made["first"]
+    acceptance = {"first": accepted(["early", "late"])}
+    return beyond_compare.starts(made, kept, recognition, run, acceptance, FAMILIES), made["first"]
 
 
 def test_starts_are_set_beside_the_runs_own_noise(started):
@@ -302,10 +312,10 @@ def left_free():
 def page(together, started, left_free):
     made, recognition, run = together
     acceptance = {name: accepted(NULLS[name]["stage"].values) for name in run}
-    whole = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, bootstrap=100, seed=0)
+    whole = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, FAMILIES)
     apart = a_set("controversial", ["second"], [[False, True]])
     sides = beyond_compare.controversial(
-        apart, of_all(apart), answered(apart, [["cat", "owl", "<b>"], ["dog"] * 3]), 100, 0
+        apart, of_all(apart), answered(apart, [["cat", "owl", "<b>"], ["dog"] * 3]), FAMILIES
     )
     starts, begun = started
     begun["category"] = ("stimulus", ["cat <b>", "dog", "owl"])
@@ -368,10 +378,10 @@ def test_sounds_are_played_as_they_are_exported():
 def test_series_of_figures_differ_by_more_than_colour(together, started, left_free):
     made, recognition, run = together
     acceptance = {name: accepted(NULLS[name]["stage"].values) for name in run}
-    whole = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, bootstrap=100, seed=0)
+    whole = beyond_compare.ensemble(made, of_all(made), recognition, run, acceptance, FAMILIES)
     apart = a_set("controversial", ["second"], [[False, True]])
     sides = beyond_compare.controversial(
-        apart, of_all(apart), answered(apart, [["cat", "owl", "ape"], ["dog"] * 3]), 100, 0
+        apart, of_all(apart), answered(apart, [["cat", "owl", "ape"], ["dog"] * 3]), FAMILIES
     )
     starts = started[0].sel(start=["noise", "stimulus"])
     draw = [

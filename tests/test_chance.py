@@ -121,6 +121,13 @@ def test_a_judge_of_a_single_answer_is_found():
     assert not single("aaaa", "aaab")  # most are of that category
 
 
+FAMILIES = {"x": "one", "y": "two", "z": "two"}
+
+
+def chance_of(acceptance, recognition, families=FAMILIES):
+    return with_chance(compare.recognizability(acceptance, recognition, families), acceptance, recognition, families)
+
+
 @pytest.fixture(scope="module")
 def run():
     """Model x is judged by itself, y and z; y's answers to its stage are all alike, z was asked about x only."""
@@ -137,8 +144,8 @@ def run():
 
 
 def test_chance_of_a_run_keeps_what_there_was(run):
-    before = compare.recognizability(*run)
-    found = with_chance(before, *run)
+    before = compare.recognizability(*run, FAMILIES)
+    found = with_chance(before, *run, FAMILIES)
     xr.testing.assert_identical(found[list(before.data_vars)], before)
     assert found["cohens_kappa"].dims == ("generation_model", "stage", "recognition_model")
     of_x = found.sel(generation_model="x")
@@ -154,16 +161,25 @@ def test_chance_of_a_run_keeps_what_there_was(run):
 def test_the_model_itself_does_not_count_for_the_chance_of_the_others(run):
     acceptance, recognition = run
     fewer = {"x": {"x": recognition["x"]["y"], "y": recognition["x"]["z"]}}  # x answers one category, of two shown
-    found = with_chance(compare.recognizability({"x": acceptance["x"]}, fewer), acceptance, fewer)
+    found = chance_of({"x": acceptance["x"]}, fewer)
     others = found["other_models_chance"].sel(generation_model="x").values
     np.testing.assert_allclose(others, found["chance_agreement"].sel(generation_model="x", recognition_model="y"))
     alone = {"x": {"x": recognition["x"]["x"]}}
-    found = with_chance(compare.recognizability({"x": acceptance["x"]}, alone), acceptance, alone)
+    found = chance_of({"x": acceptance["x"]}, alone)
     assert found["other_models_chance"].isnull().all()
 
 
+def test_judges_of_one_family_count_once_for_the_chance_of_the_others(run):
+    acceptance, recognition = {"w": run[0]["x"]}, {"w": run[1]["x"]}
+    families = {"w": "none of them", "x": "one", "y": "two", "z": "two"}
+    found = chance_of(acceptance, recognition, families).sel(generation_model="w")
+    of_judge = found["chance_agreement"]
+    x, y, z = (of_judge.sel(recognition_model=name) for name in "xyz")
+    np.testing.assert_allclose(found["other_models_chance"], (x + (y + z) / 2) / 2)
+
+
 def test_it_can_be_kept_in_a_file(run, tmp_path):
-    found = with_chance(compare.recognizability(*run), *run)
+    found = chance_of(*run)
     files.save(found, tmp_path / "a.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
     again = files.load(tmp_path / "a.nc")
     assert again["most_frequent_answer"].values.tolist() == found["most_frequent_answer"].values.tolist()

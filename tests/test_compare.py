@@ -7,6 +7,7 @@ import scipy.stats
 import xarray as xr
 
 from metamers import compare, files, humans
+from metamers.proportions import proportion_interval
 from metamers.relation import NAMES
 
 
@@ -148,7 +149,9 @@ def test_recognizability_by_hand():
     found = compare.recognized(recognition["correct"], acceptance["accepted"])
     assert found["n"].values.tolist() == [3, 2]
     np.testing.assert_allclose(found["proportion_correct"], [2 / 3, 3 / 4])
-    np.testing.assert_allclose(found["standard_error"], [1 / 3, 1 / 4])
+    wilson = proportion_interval(np.array([2 / 3, 3 / 4]), np.array([3, 2]))
+    for name in ("standard_error", "low", "high"):
+        np.testing.assert_allclose(found[name], getattr(wilson, name))
 
 
 def test_without_accepted_metamers_recognizability_is_not_known():
@@ -159,11 +162,20 @@ def test_without_accepted_metamers_recognizability_is_not_known():
     assert np.isnan(found["standard_error"])
 
 
-def test_one_stimulus_has_a_mean_and_no_standard_error():
+def test_one_stimulus_has_a_mean_that_says_nearly_nothing():
     acceptance, recognition = run_data([NATURAL_ANSWERS, np.ones((3, 2))], accepted=[[1, 1], [0, 0], [0, 0]])
     found = compare.recognized(recognition["correct"], acceptance["accepted"]).sel(stage="one")
     assert (found["n"], found["proportion_correct"]) == (1, 1)
-    assert np.isnan(found["standard_error"])
+    assert found["standard_error"] > 0.2
+    assert found["low"] < 0.1
+
+
+def test_where_every_stimulus_is_recognized_the_standard_error_is_not_0(recognizable):
+    found = recognizable.sel(generation_model="x", stage="one", recognition_model="y")
+    assert found["proportion_correct"] == 1
+    assert found["standard_error"] > 0.1
+    assert found["low"] < 0.6
+    assert recognizable["other_models_standard_error"].sel(generation_model="x", stage="one") > 0.1
 
 
 @pytest.fixture
@@ -177,6 +189,7 @@ def recognizable():
     return compare.recognizability(
         {"x": acceptance, "y": acceptance.assign_coords(stage=["two"])},
         {"x": {"x": answers["right"], "y": answers["right"]}, "y": of_y},
+        {"x": "one", "y": "another"},
     )
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 from statsmodels.stats.proportion import proportion_confint
 
-from metamers.proportions import difference_interval, proportion_interval
+from metamers.proportions import difference_interval, mean_difference_interval, proportion_interval
 
 
 @pytest.mark.parametrize(("right", "n"), [(10, 20), (5, 10), (40, 100), (4, 9)])
@@ -54,13 +55,37 @@ def test_a_difference_of_nothing_between_six_stimuli_is_not_certain():
     np.testing.assert_allclose(found.low, -found.high)
 
 
-def test_exchanging_the_models_turns_the_interval():
+def test_means_of_answers_have_agresti_and_min_s_interval_with_student_s_quantile():
+    """Of single answers their variance is that of half a pair more in each cell of the table."""
+    b, c, n = 9, 2, 24
+    found = mean_difference_interval(np.concatenate([np.ones(b), -np.ones(c), np.zeros(n - b - c)]))
+    b, c, n = b + 0.5, c + 0.5, n + 2
+    middle, error = (b - c) / n, np.sqrt((b + c - (b - c) ** 2 / n) / (n * (n - 1)))
+    half = scipy.stats.t.ppf(0.975, 23) * error
+    np.testing.assert_allclose([found.low, found.high], [middle - half, middle + half])
+    assert found.value == pytest.approx(7 / 24)
+
+
+def test_means_of_answers_that_vary_little_are_told_from_0_and_a_few_constant_ones_are_not():
+    assert mean_difference_interval(np.full(6, 0.5)).low < 0
+    assert mean_difference_interval(np.zeros(6)).high > 0.2
+    several = np.array([0.1, 0.4, 0.1, 0.2, 0.2, 0.3, 0.6, 0.4, 0.5, 0.4])
+    assert mean_difference_interval(several).low > 0
+    assert difference_interval(several).low < 0
+    one = mean_difference_interval(np.array([0.5, np.nan]))
+    assert one.value == 0.5
+    assert np.isnan([one.low, one.high]).all()
+
+
+@pytest.mark.parametrize("interval", [difference_interval, mean_difference_interval])
+def test_exchanging_the_models_turns_the_interval(interval):
     differences = np.random.default_rng(0).integers(-3, 4, (20, 7)) / 3
-    one, other = difference_interval(differences), difference_interval(-differences)
+    one, other = interval(differences), interval(-differences)
     np.testing.assert_allclose(one.low, -other.high, atol=1e-9)
 
 
-def test_missing_stimuli_are_left_out():
+@pytest.mark.parametrize("interval", [difference_interval, mean_difference_interval])
+def test_missing_stimuli_are_left_out(interval):
     differences = np.array([1, 0, -1, 1, np.nan, 0.5, 0.25])
-    whole, left = difference_interval(differences), difference_interval(differences[np.isfinite(differences)])
+    whole, left = interval(differences), interval(differences[np.isfinite(differences)])
     np.testing.assert_allclose([*whole], [*left])

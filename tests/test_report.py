@@ -14,7 +14,7 @@ from test_report_training import trained_model
 
 from metamers import files, report, report_tables
 from metamers.chance import with_chance
-from metamers.compare import CORRELATIONS, by_others, recognizability
+from metamers.compare import CORRELATIONS, recognizability
 from metamers.humans import COLUMNS, OBSERVERS
 from metamers.pages import svg_uri
 from metamers.predicted import predicted_human
@@ -37,6 +37,7 @@ HOSTILE = "<script>alert('label')</script>"
 STAGES = ["input", "block_1", "logits"]
 NULL = null_of(STAGES, np.random.default_rng(0))
 JUDGES = ["net_a", "net_b", "net_c"]
+FAMILIES = {"net_a": "net", "net_b": "net", "net_c": "other"}
 CAPTIONS = ("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models", "power")
 STIMULI = {"one": ("dog", HOSTILE), "two": ("cat", "tabby"), "three": ("dog", "poodle")}
 
@@ -90,7 +91,7 @@ def relation() -> xr.Dataset:
 
 def recognized(acceptance, recognition) -> xr.Dataset:
     """Recognizability with chance."""
-    return with_chance(recognizability(acceptance, recognition), acceptance, recognition)
+    return with_chance(recognizability(acceptance, recognition, FAMILIES), acceptance, recognition, FAMILIES)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +177,7 @@ def context(models, relation, written, **changed) -> dict:
         "pages": WITH_MODELS if models else WITHOUT,
         "linked": ["beyond", "leaderboard"],
         "models": models,
-        "judges": {judge: {"modality": "vision", "references": ["one paper"]} for judge in JUDGES},
+        "judges": {judge: {"modality": "vision", "family": "net"} for judge in JUDGES},
         "relation": relation,
         "anova": None,
         "people": {},
@@ -211,7 +212,7 @@ def drawn(relation, acceptance, compared) -> dict:
 @pytest.fixture(scope="module")
 def model(acceptance, recognition, compared) -> dict:
     """What the pages say of the generation model."""
-    return report.model_context("net_a", ENTRY, acceptance, NULL, recognition, *compared)
+    return report.model_context("net_a", ENTRY, acceptance, NULL, *compared)
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +339,7 @@ def test_within_the_published_range_a_prediction_has_its_interval(relation, acce
     recognizable = recognized({"net_a": acceptance}, {"net_a": recognition})
     recognizable["other_models"].loc[{"stage": "logits"}] = 0.6
     found = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 16})
-    model = report.model_context("net_a", ENTRY, acceptance, NULL, recognition, recognizable, found)
+    model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, found)
     expected = [round(100 * float(found[name].sel(stage="logits").item())) for name in ("predicted", "low", "high")]
     assert expected[1] < expected[0] < expected[2]
     words = " ".join(Elements(text_of([model], relation, written, charts=drawn)).words.split())
@@ -347,10 +348,10 @@ def test_within_the_published_range_a_prediction_has_its_interval(relation, acce
 
 def test_judges_of_different_origin_are_not_one_family(model, relation, written, drawn):
     judges = {
-        "net_a": {"modality": "vision", "references": ["one paper"]},
-        "net_b": {"modality": "vision", "references": ["another"]},
+        "net_a": {"modality": "vision", "family": "net"},
+        "net_b": {"modality": "vision", "family": "other"},
     }
-    assert "one family" not in text_of([model], relation, written, judges=judges, charts=drawn)
+    assert "all from one family" not in text_of([model], relation, written, judges=judges, charts=drawn)
 
 
 def test_numbers_can_be_traced(page, written):
@@ -411,7 +412,7 @@ def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups
     none = acceptance.assign(accepted=acceptance["accepted"] & False)
     recognizable = recognized({"net_a": none}, {"net_a": recognition})
     predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
-    model = report.model_context("net_a", ENTRY, none, NULL, recognition, recognizable, predicted)
+    model = report.model_context("net_a", ENTRY, none, NULL, recognizable, predicted)
     drawn = charts({"net_a": ENTRY}, relation, none, (recognizable, predicted))
     svg(overview_figure(recognizability_points({"net_a": ENTRY}, recognizable, predicted), {"net_a": ENTRY}, relation))
     svg(recognizability_figure("net_a", recognizable, predicted, relation, groups, "vision", 1 / 2))
@@ -430,12 +431,36 @@ def test_figures_are_the_same_bytes_every_time(relation):
     assert b"<text" not in first  # outlines need no font
 
 
-def test_others_are_averaged_over_accepted_metamers_without_the_model_itself(acceptance, recognition):
-    others = by_others(recognition, acceptance["accepted"], "net_a")
-    assert list(others["n"].values) == [3, 3, 3, 1]
+def test_others_are_averaged_over_accepted_metamers_without_the_model_itself(acceptance, recognition, compared):
+    others = report.others_of(compared[0], "net_a")
+    assert list(others["stage"].values) == ["natural", *STAGES]
     assert list(others["proportion_correct"].values) == [1, 1, 1, 0]
-    alone = by_others({"net_a": recognition["net_a"]}, acceptance["accepted"], "net_a")
-    assert alone["proportion_correct"].isnull().all()
+    alone = recognizability({"net_a": acceptance}, {"net_a": {"net_a": recognition["net_a"]}}, FAMILIES)
+    assert report.others_of(alone, "net_a")["proportion_correct"].isnull().all()
+
+
+def test_the_pages_say_who_is_related_and_how_uncertain_a_mean_of_judges_is(page, model):
+    words = Elements(page).words
+    assert "Family: net. Related judges: net_b, which may recognize its metamers" in words
+    assert "Unrelated judges: net_c." in words
+    head, first = model["recognizability"]["head"], model["recognizability"]["rows"][0]
+    assert head[2:5] == ["net_a (itself)", "net_b (sibling)", "net_c"]
+    cells = dict(zip(head, first, strict=True))
+    # All of three stimuli by all judges: still not certain.
+    assert cells["All other models, families alike (95% interval over stimuli)"] == "1.00 (0.27 to 1.00)"
+    assert "± 0.00" not in words
+
+
+def test_where_no_unrelated_model_was_asked_the_page_says_so(acceptance, recognition, relation, written, drawn):
+    siblings = dict.fromkeys(JUDGES, "net")
+    recognizable = recognizability({"net_a": acceptance}, {"net_a": recognition}, siblings)
+    predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
+    model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, predicted)
+    words = Elements(text_of([model], relation, written, charts=drawn)).words
+    assert "No unrelated model was asked." in words
+    assert "Unrelated models (95% interval over stimuli)" not in model["recognizability"]["head"]
+    # One family says nothing of others.
+    assert model["recognizability"]["rows"][0][-2] == "1.00 (no interval)"
 
 
 def test_published_curves_end_at_the_last_stage(relation):
@@ -498,9 +523,9 @@ def test_people_stand_stage_by_stage_beside_a_model_of_the_same_architecture(rel
 def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compared, relation, written):
     """Of one run with both: each with its own numbers, categories, judges and words."""
     entry = {"modality": "audio", "dataset": "words", "categories": 24, "stages": STAGES}
-    heard = report.model_context("net_a", entry, acceptance, NULL, recognition, *compared) | {"name": "net_e"}
-    judges = {judge: {"modality": "vision", "references": ["one paper"]} for judge in JUDGES}
-    judges["ear"] = {"modality": "audio", "references": ["another paper"]}
+    heard = report.model_context("net_a", entry, acceptance, NULL, *compared) | {"name": "net_e"}
+    judges = {judge: {"modality": "vision", "family": "net"} for judge in JUDGES}
+    judges["ear"] = {"modality": "audio", "family": "ear"}
     both = [one.assign_coords(generation_model=["net_e"]) for one in compared]
     both = [xr.concat(pair, "generation_model") for pair in zip(compared, both, strict=True)]
     drawn = charts({"net_a": ENTRY, "net_e": entry}, relation, acceptance, both)
@@ -517,8 +542,8 @@ def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compa
 
 def test_a_run_of_hearing_alone_says_nothing_of_images(acceptance, recognition, compared, relation, written):
     entry = {"modality": "audio", "dataset": "words", "categories": 24, "stages": STAGES}
-    heard = report.model_context("net_a", entry, acceptance, NULL, recognition, *compared)
-    judges = {judge: {"modality": "audio", "references": []} for judge in JUDGES}
+    heard = report.model_context("net_a", entry, acceptance, NULL, *compared)
+    judges = {judge: {"modality": "audio", "family": "net"} for judge in JUDGES}
     drawn = charts({"net_a": entry}, relation, acceptance, compared)
     words = Elements(text_of([heard], relation, written, judges=judges, charts=drawn)).words
     assert "Mind the volume" in words
@@ -554,7 +579,10 @@ def test_contrasts_are_said_as_their_intervals_are(relation, written):
     assert "above 0 at input, below 0 at late" in words
     assert "includes 0: it does not tell which are recognized more often" in words
     assert "Of no single stage" in words
-    assert "too few metamers of both were accepted" in words
+    assert "there is no interval: metamers of both were accepted of 0 stimuli" in words
+    assert "2 stimuli are left out, because not every later metamer of both models was accepted." in words
+    assert "Judged by ear, each family of models counted once (one by one, over the same stages: ear +12.0)" in words
+    assert "Related: eye is of the family of a model that is compared" in words
     assert "nan" not in words.lower()
 
 

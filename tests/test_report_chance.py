@@ -29,7 +29,8 @@ def recognizable() -> xr.Dataset:
     }
     accepted = xr.ones_like(recognition["net"]["correct"].sel(stage=STAGES[1:]))
     acceptance = {"net": xr.Dataset({"accepted": accepted})}
-    return with_chance(recognizability(acceptance, {"net": recognition}), acceptance, {"net": recognition})
+    recognition, families = {"net": recognition}, dict.fromkeys(answers, "family")
+    return with_chance(recognizability(acceptance, recognition, families), acceptance, recognition, families)
 
 
 def test_judges_are_named_together_only_where_all_give_the_answer_at_all_these_stages(recognizable):

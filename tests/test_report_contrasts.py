@@ -32,15 +32,21 @@ def three_contrasts() -> xr.Dataset:
         "late_high": [0.2, 0.1, NAN],
         "late_n": [6, 5, 0],
         "late_stages": ["late", "other", "late"],
+        "late_left_out": [2, 0, 0],
+        "late_judges_standard_error": [NAN, NAN, 0.05],
         "judged_by": ["ear", "ear", "ear, eye"],
+        "related_judges": ["", "", "eye"],
     }
+    by_judge = [[0.12, NAN], [0.0, NAN], [NAN, NAN]]
     models = ["b", "c", "d"]
     return xr.Dataset(
         {name: (("contrast", "stage"), np.array(value, float)) for name, value in values.items()}
-        | {name: ("contrast", value) for name, value in late.items()},
+        | {name: ("contrast", value) for name, value in late.items()}
+        | {"late_difference_by_judge": (("contrast", "recognition_model"), by_judge)},
         coords={
             "contrast": [f"{model} - a" for model in models],
             "stage": STAGES,
+            "recognition_model": ["ear", "eye"],
             "model": ("contrast", models),
             "reference": ("contrast", ["a"] * 3),
         },

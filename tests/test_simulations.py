@@ -10,6 +10,7 @@ from metamers import (
     simulate_anova,
     simulate_brain,
     simulate_chance,
+    simulate_judges,
     simulate_leaderboard,
     simulate_power,
     simulate_predicted,
@@ -22,6 +23,7 @@ TOPICS = {
     "anova": simulate_anova,
     "brain": simulate_brain,
     "chance": simulate_chance,
+    "judges": simulate_judges,
     "leaderboard": simulate_leaderboard,
     "power": simulate_power,
     "predicted": simulate_predicted,
@@ -52,7 +54,7 @@ def test_a_shorter_simulation_agrees_with_what_is_committed(root, topic):
     """Of other random numbers: no further from the committed values than both samples explain."""
     kept = committed(root, topic)
     again = table_of(topic, TOPICS[topic].simulations(100, 1, root / "resources" / "published"))
-    names = ["statistic", "condition", "outcome"]
+    names = ["statistic", "condition", "counted"]
     pd.testing.assert_frame_equal(again[names], kept[names])
     if_right = np.sqrt(kept["found"] * (1 - kept["found"]).clip(lower=0) / again["samples"])
     error = np.hypot(np.maximum(if_right, again["standard_error"]), kept["standard_error"])

@@ -606,6 +606,15 @@ def test_another_rule_of_acceptance_reruns_neither_synthesis_nor_recognition(rer
             assert acceptance["decides"].any("stage").values.tolist() == [True, False, False]
 
 
+def test_another_family_reruns_only_what_compares_judges(rerun):
+    folder, arguments = rerun
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    models["first"]["family"] = "another"
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    jobs = counts(snakemake(folder, "-n", *arguments))
+    assert jobs.keys() == {"compare_recognizability", "compare_predicted_human"} | AFTER_COMPARISON
+
+
 def test_the_null_distribution_can_come_from_a_dataset_of_its_own(rerun):
     folder, arguments = rerun
     datasets = yaml.safe_load((folder / "mine/datasets.yaml").read_text())

@@ -18,22 +18,22 @@ def _wanted(row: Mapping[str, str]) -> str:
 
 
 def table(folder: Path) -> str:
-    """One row for each statistic and outcome: the least and the greatest found over all conditions."""
+    """One row for each statistic and counted: the least and the greatest found over all conditions."""
     groups: dict[tuple[str, str, str, str], list[dict[str, str]]] = {}
     for row in rows(folder):
-        groups.setdefault((row["topic"], row["statistic"], row["outcome"], _wanted(row)), []).append(row)
+        groups.setdefault((row["topic"], row["statistic"], row["counted"], _wanted(row)), []).append(row)
     lines = [
         "| statistic | what is counted | found | wanted | conditions | repeat it |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for (topic, statistic, outcome, wanted), of_group in groups.items():
+    for (topic, statistic, counted, wanted), of_group in groups.items():
         values = [float(row["found"]) for row in of_group]
         found = f"{min(values):.3f}" if len(values) == 1 else f"{min(values):.3f} to {max(values):.3f}"
         conditions = (
             of_group[0]["condition"] if len(of_group) == 1 else f"{len(of_group)}, from {of_group[0]['condition']}"
         )
         command = f"`snakemake results/demo/simulations/{topic}.nc`"
-        lines.append(f"| {statistic} | {outcome} | {found} | {wanted} | {conditions} | {command} |")
+        lines.append(f"| {statistic} | {counted} | {found} | {wanted} | {conditions} | {command} |")
     return "\n".join(lines)
 
 

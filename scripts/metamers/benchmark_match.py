@@ -18,8 +18,8 @@ import xarray as xr
 from torch import nn
 
 from metamers.batches import ON_CPU
-from metamers.contrasts import bootstrap_mean
 from metamers.models import Model
+from metamers.proportions import difference_interval
 from metamers.synthesize import normalized_error, number_of_steps, synthesize
 
 logger = logging.getLogger("metamers")
@@ -302,7 +302,7 @@ def matches_alike(normalized_error: xr.DataArray) -> xr.DataArray:
     return abs(distance) <= np.log1p(ALIKE)
 
 
-def equally_recognized(correct: xr.DataArray, bootstrap: int, seed: int) -> dict[str, float]:
+def equally_recognized(correct: xr.DataArray) -> dict[str, float]:
     """How much more often metamers of the fast procedure are recognized than those of the published one.
 
     Parameters
@@ -310,23 +310,21 @@ def equally_recognized(correct: xr.DataArray, bootstrap: int, seed: int) -> dict
     correct
         (kept_procedure, recognition_model, stimulus), 0 or 1, or a mean over stages; the procedures are
         ``published`` and ``one_cycle``.
-    bootstrap, seed
-        Samples of the interval, and their seed.
 
     Returns
     -------
     dict
         ``recognized_published``, ``recognized_one_cycle``: proportions correct; ``difference``, ``difference_low``,
-        ``difference_high``: the second minus the first, paired by stimulus, with a 95% bootstrap interval over stimuli.
+        ``difference_high``: the second minus the first, paired by stimulus, with a 95% interval over stimuli.
     """
     by_stimulus = correct.mean("recognition_model")
     paired = by_stimulus.sel(kept_procedure="one_cycle") - by_stimulus.sel(kept_procedure="published")
-    difference, low, high = bootstrap_mean(paired.values, bootstrap, seed)
+    found = difference_interval(paired.values)
     proportions = by_stimulus.mean("stimulus")
     return {
         "recognized_published": float(proportions.sel(kept_procedure="published")),
         "recognized_one_cycle": float(proportions.sel(kept_procedure="one_cycle")),
-        "difference": difference,
-        "difference_low": low,
-        "difference_high": high,
+        "difference": float(found.value),
+        "difference_low": float(found.low),
+        "difference_high": float(found.high),
     }

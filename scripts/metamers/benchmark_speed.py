@@ -145,16 +145,14 @@ def speedups(speed: xr.Dataset, steps: xr.DataArray, most: xr.DataArray) -> xr.D
     return xr.Dataset(found)
 
 
-def _of_model(
-    matched: Mapping[str, xr.Dataset], timed: xr.Dataset, recognized: xr.Dataset, bootstrap: int, seed: int
-) -> xr.Dataset:
+def _of_model(matched: Mapping[str, xr.Dataset], timed: xr.Dataset, recognized: xr.Dataset) -> xr.Dataset:
     """What ``collect`` has of one model, (stage)."""
     stages = list(matched)
     steps = xr.concat(
         [one[["steps_to_match", "steps_most", "normalized_error"]] for one in matched.values()],
         xr.DataArray(stages, dims="stage", name="stage"),
     )
-    rows = [equally_recognized(recognized["correct"].sel(stage=stage), bootstrap, seed) for stage in stages]
+    rows = [equally_recognized(recognized["correct"].sel(stage=stage)) for stage in stages]
     return xr.merge(
         [
             steps[["steps_to_match", "steps_most"]],
@@ -171,10 +169,10 @@ def _of_model(
     )
 
 
-def _over_stages(recognized: xr.Dataset, bootstrap: int, seed: int) -> dict[str, float]:
+def _over_stages(recognized: xr.Dataset) -> dict[str, float]:
     """What ``equally_recognized`` gives over the stages at which both procedures match alike; NaN if there is none."""
     alike = matches_alike(recognized["normalized_error"])
-    found = equally_recognized(recognized["correct"].where(alike).mean("stage"), bootstrap, seed)
+    found = equally_recognized(recognized["correct"].where(alike).mean("stage"))
     return found if alike.any() else dict.fromkeys(found, np.nan)
 
 
@@ -186,8 +184,6 @@ def collect(
     matched: Mapping[str, Mapping[str, xr.Dataset]],
     timed: Mapping[str, xr.Dataset],
     recognized: Mapping[str, xr.Dataset],
-    bootstrap: int,
-    seed: int,
 ) -> xr.Dataset:
     """The benchmark of synthesis: all models and stages.
 
@@ -200,8 +196,6 @@ def collect(
     recognized
         Model → (recognition_model, stage, kept_procedure, stimulus) → ``correct``; (stage, kept_procedure, stimulus) →
         ``normalized_error``: of metamers of both procedures.
-    bootstrap, seed
-        Samples of intervals, and their seed.
 
     Returns
     -------
@@ -214,7 +208,7 @@ def collect(
         over all stages at which they match alike.
     """
     names = list(matched)
-    of_model = [_of_model(matched[name], timed[name], recognized[name], bootstrap, seed) for name in names]
+    of_model = [_of_model(matched[name], timed[name], recognized[name]) for name in names]
     union = list(dict.fromkeys(stage for one in of_model for stage in one["stage"].values))
     whole = xr.concat(
         [one.reindex(stage=union) for one in of_model], xr.DataArray(names, dims="model", name="model"), join="exact"
@@ -224,7 +218,7 @@ def collect(
         one.where(whole["steps_to_match"].sel(procedure=name, drop=True).notnull())
         for name, one in zip(REFERENCES, of_reference, strict=True)
     ]
-    pooled = [_over_stages(recognized[name], bootstrap, seed) for name in names]
+    pooled = [_over_stages(recognized[name]) for name in names]
     return whole.assign(
         mean_speedup=("reference", list(map(_geometric_mean, of_reference))),
         mean_speedup_reached=("reference", list(map(_geometric_mean, got_there))),

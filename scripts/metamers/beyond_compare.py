@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from metamers.beyond_plan import NOISE, TOGETHER
-from metamers.compare import mean_correct
-from metamers.contrasts import bootstrap_mean
+from metamers.judges import mean_correct, mean_over_families
 from metamers.names import NATURAL
 from metamers.null import above_null
+from metamers.proportions import difference_interval
 
 BY_STIMULUS = ("stimulus", "case", "depth")
 
@@ -65,34 +65,44 @@ def acceptance(made: xr.Dataset, nulls: Mapping[str, xr.Dataset], measures: Sequ
     )
 
 
-def answered(recognition: xr.Dataset, which: str, dims: Sequence[str]) -> np.ndarray:
-    """Proportion of judges whose ``answer`` is what ``category`` or ``other_category`` says, with these dimensions."""
-    return (recognition["answer"] == recognition[which]).mean("recognition_model").transpose(*dims).values
+def answered(recognition: xr.Dataset, which: str, dims: Sequence[str], families: Mapping[str, str]) -> np.ndarray:
+    """Proportion of judges whose ``answer`` is what ``category`` or ``other_category`` says, with these dimensions.
+
+    Each family of judges counts once.
+    """
+    right = recognition["answer"] == recognition[which]
+    return mean_over_families(right.astype(float), families).transpose(*dims).values
 
 
 def of_run(
-    recognition: Sequence[xr.Dataset], accepted: xr.DataArray, stages: Sequence[str], stimuli: Sequence[str]
+    recognition: Mapping[str, xr.Dataset],
+    accepted: xr.DataArray,
+    stages: Sequence[str],
+    stimuli: Sequence[str],
+    families: Mapping[str, str],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The run's own metamers of one model, of its first seed, at some stages.
 
     Parameters
     ----------
     recognition
-        Of each judge ``correct`` (stage, stimulus, seed).
+        Judge → ``correct`` (stage, stimulus, seed).
     accepted
         (stage, stimulus, seed).
     stages, stimuli
         Which.
+    families
+        Judge → family.
 
     Returns
     -------
     correct
-        Proportion of judges that recognize each, (stage, stimulus).
+        Proportion of judges that recognize each, families alike, (stage, stimulus).
     accepted
         (stage, stimulus), booleans.
     """
     which = {"stage": list(stages), "stimulus": list(stimuli)}
-    correct = mean_correct(recognition).isel(seed=0).sel(which).transpose("stage", "stimulus")
+    correct = mean_correct(recognition, families).isel(seed=0).sel(which).transpose("stage", "stimulus")
     return correct.values, accepted.isel(seed=0).sel(which).transpose("stage", "stimulus").values.astype(bool)
 
 
@@ -103,22 +113,19 @@ def mean_of(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
     return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
 
 
-def intervals(name: str, values: np.ndarray, counted: np.ndarray, bootstrap: int, seed: int) -> dict[str, np.ndarray]:
-    """``name``, ``low``, ``high``: the mean over the last axis of what counts, and its 95% bootstrap interval."""
-    chosen = np.where(counted, values, np.nan)
-    rows = [bootstrap_mean(row, bootstrap, seed) for row in chosen.reshape(-1, chosen.shape[-1])]
-    shaped = np.array(rows, dtype=float).reshape(*chosen.shape[:-1], 3)
-    return dict(zip((name, "low", "high"), np.moveaxis(shaped, -1, 0), strict=True))
+def intervals(name: str, values: np.ndarray, counted: np.ndarray) -> dict[str, np.ndarray]:
+    """``name``, ``low``, ``high``: the mean difference over the last axis of what counts, with its 95% interval."""
+    found = difference_interval(np.where(counted, values, np.nan))
+    return {name: found.value, "low": found.low, "high": found.high}
 
 
 def ensemble(
     made: xr.Dataset,
     accepted: xr.DataArray,
     recognition: xr.Dataset,
-    run: Mapping[str, Sequence[xr.Dataset]],
+    run: Mapping[str, Mapping[str, xr.Dataset]],
     run_acceptance: Mapping[str, xr.Dataset],
-    bootstrap: int,
-    seed: int,
+    families: Mapping[str, str],
 ) -> xr.Dataset:
     """Are metamers of several models at once recognized better than those of each alone?
 
@@ -133,11 +140,11 @@ def ensemble(
     recognition
         ``answer`` (recognition_model, stimulus, case, depth) of the judges.
     run
-        Member → of each of these judges the run's ``correct`` (stage, stimulus, seed), with stage ``natural``.
+        Member → each of these judges → the run's ``correct`` (stage, stimulus, seed), with stage ``natural``.
     run_acceptance
         Member → the run's ``accepted`` (stage, stimulus, seed).
-    bootstrap, seed
-        Samples of the intervals, and their seed.
+    families
+        Judge → family, each of which counts once.
 
     Returns
     -------
@@ -145,23 +152,23 @@ def ensemble(
         ``generation_model`` is each member, then all of them, joined by " + ". (generation_model, depth, stimulus) →
         ``recognized``, the proportion of judges that do, ``accepted``; (generation_model, depth) → ``stage``,
         ``proportion_correct``; (depth) → ``n`` stimuli that count; (stimulus) → ``natural_recognized``. (depth,
-        member) → ``difference``, all less that member alone, ``low``, ``high`` (95% interval over stimuli, NaN for
-        few); (depth, member, stimulus) → ``normalized_error`` of all.
+        member) → ``difference``, all less that member alone, ``low``, ``high`` (95% interval over stimuli, NaN of
+        fewer than two); (depth, member, stimulus) → ``normalized_error`` of all.
     """
     stimuli, members = made["stimulus"].values, [str(member) for member in made["member"].values]
     stages = made["member_stage"].transpose("member", "depth").values
     dims = ("depth", "stimulus")
-    together = answered(recognition.sel(case=TOGETHER), "category", dims)
+    together = answered(recognition.sel(case=TOGETHER), "category", dims, families)
     accepted_together = accepted.sel(case=TOGETHER).transpose(*dims).values
     of_each = [
-        of_run(run[member], run_acceptance[member]["accepted"], of_member, stimuli)
+        of_run(run[member], run_acceptance[member]["accepted"], of_member, stimuli, families)
         for member, of_member in zip(members, stages, strict=True)
     ]
     correct, kept = (np.stack(one) for one in zip(*of_each, (together, accepted_together), strict=True))
     counted = kept.all(axis=0)
-    apart = intervals("difference", (correct[-1] - correct[:-1]).swapaxes(0, 1), counted[:, None], bootstrap, seed)
+    apart = intervals("difference", (correct[-1] - correct[:-1]).swapaxes(0, 1), counted[:, None])
     errors = made["normalized_error"].sel(case=TOGETHER)
-    natural = mean_correct(run[members[0]]).isel(seed=0).sel(stage=NATURAL, stimulus=stimuli)
+    natural = mean_correct(run[members[0]], families).isel(seed=0).sel(stage=NATURAL, stimulus=stimuli)
     each, by_depth = ("generation_model", "depth", "stimulus"), ("generation_model", "depth")
     return xr.Dataset(
         {
@@ -188,7 +195,7 @@ def ensemble(
 
 
 def controversial(
-    made: xr.Dataset, accepted: xr.DataArray, recognition: xr.Dataset, bootstrap: int, seed: int
+    made: xr.Dataset, accepted: xr.DataArray, recognition: xr.Dataset, families: Mapping[str, str]
 ) -> xr.Dataset:
     """With whom do judges side: with the models that see the stimulus, or with the one that sees another?
 
@@ -200,8 +207,8 @@ def controversial(
         Its metamers that are accepted, (stimulus, case, depth).
     recognition
         ``answer`` (recognition_model, stimulus, case, depth) of the judges.
-    bootstrap, seed
-        Samples of the intervals, and their seed.
+    families
+        Judge → family, each of which counts once.
 
     Returns
     -------
@@ -209,11 +216,11 @@ def controversial(
         (case, depth, stimulus) → ``answered_own``, ``answered_other``: proportion of judges that answer with the
         stimulus's category, and with the other one's; ``accepted``. (case, depth) → ``proportion_own``,
         ``proportion_other``: their means over accepted stimuli, ``n`` of which there are; ``preference``, own less
-        other, ``low``, ``high`` (95% interval over stimuli, NaN for few). (case, depth, member, stimulus) →
+        other, ``low``, ``high`` (95% interval over stimuli, NaN of fewer than two). (case, depth, member, stimulus) →
         ``normalized_error``, ``other_error``; (case, member) → ``matches_other``; (member, depth) → ``member_stage``.
     """
     dims = ("case", "depth", "stimulus")
-    own, other = (answered(recognition, which, dims) for which in ("category", "other_category"))
+    own, other = (answered(recognition, which, dims, families) for which in ("category", "other_category"))
     kept = accepted.transpose(*dims).values
     errors = made[["normalized_error", "other_error"]].transpose("case", "depth", "member", "stimulus")
     errors["member_stage"] = made["member_stage"].transpose("member", "depth")
@@ -225,10 +232,7 @@ def controversial(
             "proportion_own": (dims[:2], mean_of(own, kept)),
             "proportion_other": (dims[:2], mean_of(other, kept)),
             "n": (dims[:2], kept.sum(axis=-1)),
-            **{
-                name: (dims[:2], values)
-                for name, values in intervals("preference", own - other, kept, bootstrap, seed).items()
-            },
+            **{name: (dims[:2], values) for name, values in intervals("preference", own - other, kept).items()},
         }
     )
 
@@ -237,8 +241,9 @@ def starts(
     made: Mapping[str, xr.Dataset],
     accepted: Mapping[str, xr.DataArray],
     recognition: Mapping[str, xr.Dataset],
-    run: Mapping[str, Sequence[xr.Dataset]],
+    run: Mapping[str, Mapping[str, xr.Dataset]],
     run_acceptance: Mapping[str, xr.Dataset],
+    families: Mapping[str, str],
 ) -> xr.Dataset:
     """Does it matter to judges where synthesis starts?
 
@@ -249,8 +254,10 @@ def starts(
         depth); and the judges' ``answer`` (recognition_model, stimulus, case, depth). All with the same stimuli, cases
         and depths.
     run, run_acceptance
-        Generation model → of each of these judges the run's ``answer``, ``correct`` (stage, stimulus, seed); the run's
+        Generation model → each of these judges → the run's ``answer``, ``correct`` (stage, stimulus, seed); the run's
         ``accepted``.
+    families
+        Judge → family, each of which counts once.
 
     Returns
     -------
@@ -265,18 +272,21 @@ def starts(
     found = []
     for name, own in made.items():
         stimuli, stages = own["stimulus"].values, own["member_stage"].isel(member=0).values
-        noise = of_run(run[name], run_acceptance[name]["accepted"], stages, stimuli)
-        said = xr.concat([judge["answer"] for judge in run[name]], "judge").isel(seed=0)
-        said = said.sel(stage=list(stages), stimulus=stimuli).transpose("judge", "stage", "stimulus").values
+        noise = of_run(run[name], run_acceptance[name]["accepted"], stages, stimuli, families)
+        said = xr.concat(
+            [answers["answer"].isel(seed=0) for answers in run[name].values()],
+            xr.DataArray(list(run[name]), dims="recognition_model", name="recognition_model"),
+        ).sel(stage=list(stages), stimulus=stimuli)
+        of_other = (said == own["other_category"]).transpose("recognition_model", "stage", "stimulus").astype(float)
         cases = ("case", *dims[1:])
         # The run's own first, then from other starts.
         recognized, other, kept = (
             np.concatenate([first[None], rest])
             for first, rest in (
-                (noise[0], answered(recognition[name], "category", cases)),
+                (noise[0], answered(recognition[name], "category", cases, families)),
                 (
-                    (said == own["other_category"].values).mean(axis=0),
-                    answered(recognition[name], "other_category", cases),
+                    mean_over_families(of_other, families).values,
+                    answered(recognition[name], "other_category", cases, families),
                 ),
                 (noise[1], accepted[name].transpose(*cases).values),
             )

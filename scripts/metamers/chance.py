@@ -13,6 +13,7 @@ import numpy as np
 import scipy.special
 import xarray as xr
 
+from metamers.judges import mean_over_families
 from metamers.proportions import ENDS
 
 SINGLE_ANSWER_SHARE = 0.75  # of the metamers: from here on a judge gives a single answer
@@ -141,6 +142,7 @@ def with_chance(
     recognizable: xr.Dataset,
     acceptance: Mapping[str, xr.Dataset],
     recognition: Mapping[str, Mapping[str, xr.Dataset]],
+    families: Mapping[str, str],
 ) -> xr.Dataset:
     """Recognizability with the chance of each judge beside it.
 
@@ -152,13 +154,15 @@ def with_chance(
         Generation model → ``accepted`` (stage, stimulus, seed).
     recognition
         Generation model → recognition model → ``answer`` (stage, stimulus, seed), stage ``natural`` first.
+    families
+        Model → family.
 
     Returns
     -------
     xr.Dataset
         ``recognizable`` and (generation_model, stage, recognition_model) → what ``judge_agreement`` gives, NaN, "" and
         False where a model has no such stage or was not asked; (generation_model, stage) → ``other_models_chance``:
-        the mean of ``chance_agreement`` over all judges but the generation model.
+        the mean of ``chance_agreement`` over the judges but the generation model, each family counted once.
     """
     judges, stages = (recognizable[name].values for name in ("recognition_model", "stage"))
     of_models = []
@@ -168,7 +172,8 @@ def with_chance(
         of_model = xr.concat(found, "recognition_model").assign_coords(recognition_model=list(judged))
         others = of_model["chance_agreement"].sel(recognition_model=[name for name in judged if name != model])
         of_model = of_model.reindex(stage=stages, recognition_model=judges, fill_value={**ABSENT})
-        of_models.append(of_model.assign(other_models_chance=others.mean("recognition_model").reindex(stage=stages)))
+        mean = mean_over_families(others, families) if others.size else others.mean("recognition_model")
+        of_models.append(of_model.assign(other_models_chance=mean.reindex(stage=stages)))
     whole = xr.concat(of_models, "generation_model").transpose("generation_model", "stage", "recognition_model")
     whole["most_frequent_answer"] = whole["most_frequent_answer"].astype(str)
     return recognizable.assign(whole.drop_vars(["stage", "recognition_model"]).data_vars)

@@ -4,23 +4,19 @@ Reading the published data is for ``metamers.humans``; the analysis of variance 
 are expected to recognize is in ``metamers.predicted``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from metamers.humans import stage_union
+from metamers.judges import families_interval, family_means, mean_correct, related
+from metamers.proportions import ENDS, proportion_interval
 from metamers.relation import NAMES, relation_beyond_depth
 
+OTHERS = ("other_models", "unrelated_models", "sibling_models")
 CORRELATIONS = ("pearson_r2", "spearman_rho", "kendall_tau")
-INTERVAL = 0.95
-ENDS = [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2]
-
-
-def mean_correct(recognition: Iterable[xr.Dataset]) -> xr.DataArray:
-    """Proportion of models that recognize each stimulus and metamer: ``correct`` of each to (stage, stimulus, seed)."""
-    return xr.concat([data["correct"].astype(float) for data in recognition], "judge").mean("judge")
 
 
 def by_stimulus(correct: xr.DataArray, accepted: xr.DataArray) -> xr.DataArray:
@@ -39,14 +35,14 @@ def by_stimulus(correct: xr.DataArray, accepted: xr.DataArray) -> xr.DataArray:
         (stage, stimulus); NaN where nothing is accepted.
     """
     counts = accepted.reindex(stage=correct["stage"], fill_value=True).astype(bool)
-    return correct.astype(float).where(counts).mean("seed").transpose("stage", "stimulus")
+    return correct.astype(float).where(counts).mean("seed").transpose(..., "stage", "stimulus")
 
 
 def recognized(correct: xr.DataArray, accepted: xr.DataArray) -> xr.Dataset:
     """Recognizability of one model's metamers by one observer, stage by stage.
 
     Only accepted metamers count; natural stimuli, which need no acceptance, all do. Seeds of one stimulus are averaged
-    first, because they are not independent: mean and standard error are over stimuli.
+    first, because they are not independent: mean, standard error and interval are over stimuli.
 
     Parameters
     ----------
@@ -58,18 +54,21 @@ def recognized(correct: xr.DataArray, accepted: xr.DataArray) -> xr.Dataset:
     Returns
     -------
     xr.Dataset
-        (stage) → ``proportion_correct`` (NaN where nothing is accepted), ``standard_error`` (NaN for fewer than two
-        stimuli), ``n``: stimuli with an accepted metamer.
+        (stage) → ``proportion_correct``, ``standard_error``, ``low``, ``high``: what
+        ``metamers.proportions.proportion_interval`` gives (NaN where nothing is accepted); ``n``: stimuli with an
+        accepted metamer.
     """
     proportions = by_stimulus(correct, accepted)
-    n = proportions.count("stimulus")
-    mean = proportions.mean("stimulus")
-    variance = ((proportions - mean) ** 2).sum("stimulus") / (n - 1).where(n > 1)
-    return xr.Dataset({"proportion_correct": mean, "standard_error": np.sqrt(variance / n), "n": n})
+    n, mean = proportions.count("stimulus"), proportions.mean("stimulus")
+    found = proportion_interval(mean.values, n.values)
+    ends = {name: (mean.dims, getattr(found, name)) for name in ("standard_error", "low", "high")}
+    return xr.Dataset({"proportion_correct": mean, **ends, "n": n})
 
 
-def by_others(recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray, generation_model: str) -> xr.Dataset:
-    """Recognizability of a model's metamers by all other models together, with its standard error over stimuli.
+def by_others(
+    recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray, generation_model: str, families: Mapping[str, str]
+) -> xr.Dataset:
+    """Recognizability of a model's metamers by the other models, each family of them counted once.
 
     Parameters
     ----------
@@ -79,21 +78,44 @@ def by_others(recognition: Mapping[str, xr.Dataset], accepted: xr.DataArray, gen
         (stage, stimulus, seed).
     generation_model
         Whose metamers they are: its own answers do not count.
+    families
+        Model → family.
 
     Returns
     -------
     xr.Dataset
-        What ``recognized`` gives of the other models' mean answer to each metamer; NaN and 0 where
-        there is no other model.
+        (stage) → of each of ``OTHERS`` the mean, with ``_standard_error``, ``_low`` and ``_high`` over stimuli, what
+        ``recognized`` gives of the mean over families of each family's mean answer: ``other_models`` all, its siblings
+        as one family, ``unrelated_models`` those of other families, ``sibling_models`` its siblings. NaN where there
+        are none. ``other_models_judges_standard_error``, ``_low``, ``_high``: what
+        ``metamers.judges.families_interval`` gives.
     """
-    others = [data for name, data in recognition.items() if name != generation_model]
-    if not others:
-        return recognized(xr.full_like(next(iter(recognition.values()))["correct"], np.nan, float), accepted)
-    return recognized(mean_correct(others), accepted)
+    others = {name: data for name, data in recognition.items() if name != generation_model}
+    siblings = related(others, [generation_model], families)
+    chosen = {
+        "other_models": others,
+        "unrelated_models": {name: data for name, data in others.items() if name not in siblings},
+        "sibling_models": {name: others[name] for name in siblings},
+    }
+    nothing = xr.full_like(next(iter(recognition.values()))["correct"], np.nan, float)
+    found = {
+        kind: recognized(mean_correct(judged, families) if judged else nothing, accepted)
+        for kind, judged in chosen.items()
+    }
+    each = by_stimulus(family_means(others, families) if others else nothing.expand_dims("family"), accepted)
+    means = each.mean("stimulus").transpose("family", ...)
+    whole = families_interval(means.values, found["other_models"]["n"].values)
+    ends = {name: ("stage", getattr(whole, name)) for name in ("standard_error", "low", "high")}
+    return xr.merge(
+        one.drop_vars("n").rename(proportion_correct=kind, **{end: f"{kind}_{end}" for end in ends})
+        for kind, one in found.items()
+    ).assign({f"other_models_judges_{name}": values for name, values in ends.items()})
 
 
 def recognizability(
-    acceptance: Mapping[str, xr.Dataset], recognition: Mapping[str, Mapping[str, xr.Dataset]]
+    acceptance: Mapping[str, xr.Dataset],
+    recognition: Mapping[str, Mapping[str, xr.Dataset]],
+    families: Mapping[str, str],
 ) -> xr.Dataset:
     """Recognizability for every generation model, stage and recognition model of a run.
 
@@ -103,13 +125,16 @@ def recognizability(
         Generation model → ``accepted`` (stage, stimulus, seed).
     recognition
         Generation model → recognition model → ``correct`` (stage, stimulus, seed), stage ``natural`` first.
+    families
+        Model → family, of every generation and recognition model.
 
     Returns
     -------
     xr.Dataset
         (generation_model, stage, recognition_model) → what ``recognized`` gives, NaN and 0 where a model has no such
-        stage or was not asked; (generation_model, stage) → ``other_models``, ``other_models_standard_error``: what
-        ``by_others`` gives; ``stage_number`` as ``metamers.humans.stage_union`` gives it.
+        stage or was not asked; (generation_model, stage) → what ``by_others`` gives; ``stage_number`` as
+        ``metamers.humans.stage_union`` gives it; ``generation_family`` (generation_model) and ``recognition_family``
+        (recognition_model).
     """
     by_model = {
         model: xr.concat(
@@ -117,9 +142,8 @@ def recognizability(
         ).assign_coords(recognition_model=list(judged))
         for model, judged in recognition.items()
     }
-    names = {"proportion_correct": "other_models", "standard_error": "other_models_standard_error"}
     together = {
-        model: by_others(judged, acceptance[model]["accepted"], model)[list(names)].rename(names)
+        model: by_others(judged, acceptance[model]["accepted"], model, families)
         for model, judged in recognition.items()
     }
     stages, stage_number = stage_union({model: list(map(str, d["stage"].values)) for model, d in by_model.items()})
@@ -130,7 +154,12 @@ def recognizability(
     ).assign_coords(generation_model=list(by_model))
     others = xr.concat([d.reindex(stage=stages) for d in together.values()], "generation_model")
     whole = whole.transpose("generation_model", "stage", "recognition_model")
-    return whole.assign(stage_number=stage_number, **others.drop_vars("stage").data_vars)
+    return whole.assign(
+        stage_number=stage_number,
+        generation_family=("generation_model", [families[model] for model in by_model]),
+        recognition_family=("recognition_model", [families[judge] for judge in judges]),
+        **others.drop_vars("stage").data_vars,
+    )
 
 
 def correlations(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:

@@ -47,6 +47,15 @@ def locate_files(models: Mapping[str, dict], datasets: Mapping[str, dict]) -> No
             dataset["draw"]["exclude"] = located(dataset["draw"]["exclude"])
 
 
+def family_of(entry: Mapping[str, Any]) -> str:
+    """The family of a model of the registry: its key ``family``, or the architecture that its source names.
+
+    Of ``{python: FILE.py:FUNCTION}`` that is the function's name.
+    """
+    (architecture,) = (value for key, value in entry["source"].items() if key != "arguments")
+    return entry.get("family", architecture.rsplit(":", 1)[-1])
+
+
 def archive_path(name: str, archives: Mapping[str, dict]) -> str:
     """Where a file of the registry of archives is retrieved to."""
     return f"{RETRIEVED}/archives/{name}{Path(_file_name(archives[name]['url'])).suffix}"

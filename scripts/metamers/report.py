@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from metamers.chance import SINGLE_ANSWER_SHARE
-from metamers.compare import by_others
+from metamers.humans import own_stages
+from metamers.judges import words_of
 from metamers.names import INPUT_STAGE, NATURAL
 from metamers.pages import render
 from metamers.report_brain import brain_context
@@ -52,6 +53,35 @@ TASKS = {"vision": "which of {} categories an image shows", "audio": "which of {
 PUBLISHED_CATEGORIES = {"vision": 16, "audio": 793}
 
 
+def others_of(recognizable: xr.Dataset, generation_model: str) -> xr.Dataset:
+    """What the other models make of one model's metamers, their families alike.
+
+    (stage) → ``proportion_correct``, ``standard_error``, ``low``, ``high``, over stimuli.
+    """
+    own = recognizable.sel(generation_model=generation_model, stage=own_stages(recognizable, generation_model))
+    names = {"other_models": "proportion_correct"}
+    names |= {f"other_models_{end}": end for end in ("standard_error", "low", "high")}
+    return own[list(names)].rename(names)
+
+
+def judges_context(recognizable: xr.Dataset, generation_model: str) -> dict[str, str]:
+    """Who judges one model's metamers, in words: its ``siblings``, and the ``unrelated`` models by family."""
+    own = recognizable.sel(generation_model=generation_model)
+    asked = own["n"].any("stage") & (own["recognition_model"] != generation_model)
+    families = {
+        str(name): str(family)
+        for name, family in zip(
+            own["recognition_model"].values[asked], own["recognition_family"].values[asked], strict=True
+        )
+    }
+    siblings = [name for name, family in families.items() if family == str(own["generation_family"].values)]
+    return {
+        "family": str(own["generation_family"].values),
+        "siblings": ", ".join(siblings),
+        "unrelated": words_of([name for name in families if name not in siblings], families),
+    }
+
+
 def summary(
     generation_model: str, acceptance: xr.Dataset, others: xr.Dataset, recognizable: xr.Dataset, predicted: xr.Dataset
 ) -> dict[str, Any]:
@@ -64,7 +94,7 @@ def summary(
     acceptance
         (stage, stimulus, seed) → ``accepted``.
     others
-        What ``metamers.compare.by_others`` gives.
+        What ``others_of`` gives.
     recognizable, predicted
         What ``metamers.compare.recognizability`` and ``metamers.predicted.predicted_human`` give.
 
@@ -150,13 +180,13 @@ def modality_result(
     models
         What ``model_context`` gives, of this modality only; all choose among the same categories.
     judges
-        Recognition model → ``modality`` and ``references``: models with the same are one family.
+        Recognition model → ``modality`` and ``family``.
     relation
         What ``metamers.compare.humans_vs_models`` gives.
     """
     summaries = [model["summary"] for model in models]
     first, last = (mean_of(summary[end]["others"] for summary in summaries) for end in ("first", "last"))
-    asked = {name: tuple(judge["references"]) for name, judge in judges.items() if judge["modality"] == modality}
+    asked = {name: judge["family"] for name, judge in judges.items() if judge["modality"] == modality}
     categories = models[0]["categories"]
     return {
         "modality": modality,
@@ -210,7 +240,6 @@ def model_context(
     entry: Mapping[str, Any],
     acceptance: xr.Dataset,
     null: xr.Dataset,
-    recognition: Mapping[str, xr.Dataset],
     recognizable: xr.Dataset,
     predicted: xr.Dataset,
 ) -> dict[str, Any]:
@@ -222,10 +251,10 @@ def model_context(
         The generation model.
     entry
         Its ``modality`` and ``categories``, the number of categories that an observer chooses among.
-    acceptance, null, recognition, recognizable, predicted
-        The run's Datasets; ``recognition`` by recognition model.
+    acceptance, null, recognizable, predicted
+        The run's Datasets.
     """
-    others = by_others(recognition, acceptance["accepted"], name)
+    others = others_of(recognizable, name)
     return {
         "name": name,
         **entry,
@@ -234,8 +263,9 @@ def model_context(
         "summary": summary(name, acceptance, others, recognizable, predicted),
         "match": match_table(acceptance),
         "null": null_context(null, acceptance),
-        "recognizability": recognizability_table(name, recognizable, others, predicted),
+        "recognizability": recognizability_table(name, recognizable, predicted),
         "chance": chance_context(name, recognizable),
+        "judges": judges_context(recognizable, name),
         "others": others,
     }
 
@@ -276,7 +306,7 @@ def site_context(
     models
         What ``model_context`` gives, for each generation model; may be empty.
     judges
-        Recognition model → its ``modality``, and its ``references`` in the registry.
+        Recognition model → its ``modality`` and ``family``.
     relation, anova, contrasts
         What ``humans_vs_models``, ``human_against_model`` and ``contrasts`` give, the second where there are
         participants, the third where models are compared.

@@ -11,6 +11,7 @@ from metamers.report_figures import BLUE, FAINT, INK, styled
 from metamers.report_tables import ABSENT, Table
 
 LATE = "later half"
+NO_INTERVAL = " (no interval)"
 
 
 def contrast_stages(contrast: xr.Dataset) -> list[str]:
@@ -29,7 +30,7 @@ def points(difference: float, low: float, high: float) -> str:
     if not np.isfinite(difference):
         return ABSENT
     value, *ends = (f"{100 * part + 0:+.1f}".replace("-", "−") for part in (difference, low, high))
-    return f"{value} ({ends[0]} to {ends[1]})" if np.isfinite(low) else f"{value} (no interval)"
+    return f"{value} ({ends[0]} to {ends[1]})" if np.isfinite(low) else f"{value}{NO_INTERVAL}"
 
 
 def contrasts_table(compared: xr.Dataset) -> Table:
@@ -58,9 +59,12 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
     dict
         ``model``, ``reference``, ``stages`` (the later ones), ``n``, ``found`` (difference and interval); ``side``: 1
         where the interval of the later stages lies above 0, -1 below, 0 where it includes 0, None where there is none;
-        ``above``, ``below``: stages whose own interval does; ``judged_by``.
+        ``above``, ``below``: stages whose own interval does; ``left_out``: stimuli whose metamers were not accepted at
+        every later stage; ``judged_by``; ``related``: those of the judges that are of the family of one of the two;
+        ``by_judge``: each judge with its own late difference; ``spread``: standard error over families, or None.
     """
     low, high = float(contrast["late_low"]), float(contrast["late_high"])
+    spread = float(contrast["late_judges_standard_error"])
     sides = {
         stage: _side(*(float(contrast[end].sel(stage=stage)) for end in ("low", "high")))
         for stage in contrast_stages(contrast)
@@ -74,7 +78,14 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
         "side": _side(low, high) if np.isfinite(low) and np.isfinite(high) else None,
         "above": [stage for stage, side in sides.items() if side > 0],
         "below": [stage for stage, side in sides.items() if side < 0],
+        "left_out": int(contrast["late_left_out"]),
         "judged_by": str(contrast["judged_by"].values),
+        "related": str(contrast["related_judges"].values),
+        "by_judge": ", ".join(
+            f"{judge} {points(difference, np.nan, np.nan).removesuffix(NO_INTERVAL)}"
+            for judge, difference in contrast["late_difference_by_judge"].to_series().dropna().items()
+        ),
+        "spread": f"{100 * spread:.1f}" if np.isfinite(spread) else None,
     }
 
 

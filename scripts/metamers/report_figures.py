@@ -186,11 +186,11 @@ def recognizability_figure(
     """
     own = recognizable.sel(generation_model=generation_model)
     stages = own_stages(recognizable, generation_model)
-    judges = [
-        str(name)
+    judges = {
+        str(name): own["recognition_family"].sel(recognition_model=name) == own["generation_family"]
         for name in own["recognition_model"].values
         if name != generation_model and own["proportion_correct"].sel(recognition_model=name).notnull().any()
-    ]
+    }
     figure = Figure(figsize=(10, 5.4 + (0.7 if published_as or ARCHITECTURES[modality] else 0)), layout="constrained")
     axes = figure.add_subplot()
     x = np.arange(len(stages))
@@ -221,14 +221,16 @@ def recognizability_figure(
     if generation_model in own["recognition_model"]:
         style = {"color": INK, "linewidth": 1.5, "marker": "o", "zorder": 4}
         axes.plot(x - 0.18, series(generation_model), **style, label=f"{generation_model} itself")
-    for name, marker in zip(judges, (OTHER_MARKERS * (1 + len(judges) // len(OTHER_MARKERS))), strict=False):
+    markers = OTHER_MARKERS * (1 + len(judges) // len(OTHER_MARKERS))
+    for (name, sibling), marker in zip(judges.items(), markers, strict=False):
         style = {"color": SKY, "linewidth": 0.9, "marker": marker, "markersize": 5, "zorder": 3}
-        axes.plot(x, series(name), **style, markerfacecolor="white" if marker not in "x+" else SKY, label=name)
-    mean_others, error = (own[key].sel(stage=stages).values for key in ("other_models", "other_models_standard_error"))
-    if np.isfinite(mean_others).any():
+        style |= {"markerfacecolor": "white" if marker not in "x+" else SKY}
+        axes.plot(x, series(name), **style, label=f"{name} (sibling)" if sibling else name)
+    mean, low, high = (own[f"other_models{end}"].sel(stage=stages).values for end in ("", "_low", "_high"))
+    if np.isfinite(mean).any():
         axes.errorbar(
-            x - 0.06, mean_others, np.nan_to_num(error), color=BLUE, linewidth=2.6, marker="s", capsize=3, zorder=5,
-            label="mean of the other models ± standard error",
+            x - 0.06, mean, np.maximum([mean - low, high - mean], 0), color=BLUE, linewidth=2.6, marker="s", capsize=3,
+            zorder=5, label="mean over families of other models, with 95% interval over stimuli",
         )  # fmt: skip
     metamers = [stage for stage in stages if stage != NATURAL]
     expected = predicted.sel(generation_model=generation_model).sel(stage=metamers)

@@ -63,13 +63,12 @@ def recognizability_points(
         own = recognizable.sel(generation_model=model)
         for stage in own_stages(recognizable, model):
             at = own.sel(stage=stage)
-            mean, error = float(at["other_models"]), float(at["other_models_standard_error"])
-            found = {OTHERS: (mean, mean - np.nan_to_num(error), mean + np.nan_to_num(error))}
+            found = {OTHERS: tuple(float(at[f"other_models{end}"]) for end in ("", "_low", "_high"))}
             by_chance = {OTHERS: float(at["other_models_chance"])}
             if model in own["recognition_model"]:
-                itself = float(at["proportion_correct"].sel(recognition_model=model))
-                found[ITSELF] = (itself, itself, itself)
-                by_chance[ITSELF] = float(at["chance_agreement"].sel(recognition_model=model))
+                itself = at.sel(recognition_model=model)
+                found[ITSELF] = tuple(float(itself[name]) for name in ("proportion_correct", "low", "high"))
+                by_chance[ITSELF] = float(itself["chance_agreement"])
             if stage != NATURAL:
                 expected = predicted.sel(generation_model=model, stage=stage)
                 # Without a point where there is no prediction, outside the published range.
@@ -84,7 +83,8 @@ def recognizability_points(
                     **_values(value=value, low=low, high=high, chance=by_chance.get(who, np.nan)),
                     "by_chance": percent(by_chance.get(who, np.nan)),
                     "link": link(model, None if stage == NATURAL else stage),
-                    "words": f"{model}, {stage}: {value:.0%} recognized by {who}, n = {int(at['n'].max())}"
+                    "words": f"{model}, {stage}: {value:.0%} recognized by {who} ({low:.0%} to {high:.0%}), "
+                    f"n = {int(at['n'].max())}"
                     + (f", {percent(by_chance[who])} by chance" if who in by_chance else ""),
                 }
                 for who, (value, low, high) in found.items()
@@ -183,7 +183,7 @@ def contrast_points(compared: xr.Dataset) -> list[Point]:
                         **_values(value=value, low=low, high=high),
                         "link": link(model, stage),
                         "words": f"{model} minus {one['reference'].values}, {stage}: {value:+.0f} points"
-                        + (f" ({low:+.0f} to {high:+.0f})" if np.isfinite(low) else ""),
+                        + (f" ({low:+.0f} to {high:+.0f})" if np.isfinite(low) else " (no interval)"),
                     }
                 )
     return points

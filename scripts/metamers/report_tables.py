@@ -23,11 +23,25 @@ OUTSIDE = "outside the published range"
 NULL_DIGITS = {"spearman_rho": 3, "pearson_r": 3, "snr_db": 1}
 
 Table = dict[str, Any]
+# Means over families of judges, by their names in comparison/recognizability.nc.
+MEANS = {
+    "unrelated_models": "Unrelated models",
+    "sibling_models": "Siblings",
+    "other_models": "All other models, families alike",
+}
+OF_JUDGES = ("other_models_judges_low", "other_models_judges_high")
 
 
 def number(value: float, digits: int = 2) -> str:
     """A number with so many decimals, or a dash where there is none."""
     return f"{value:.{digits}f}" if np.isfinite(value) else ABSENT
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """A proportion with its interval, or a dash where there is none."""
+    if not np.isfinite(value):
+        return ABSENT
+    return f"{value:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(low) else f"{value:.2f} (no interval)"
 
 
 def significant(value: float, digits: int = 2) -> str:
@@ -81,20 +95,28 @@ def null_table(acceptance: xr.Dataset) -> Table:
     return {"head": ["Stage", *columns], "rows": rows}
 
 
-def recognizability_table(
-    generation_model: str, recognizable: xr.Dataset, others: xr.Dataset, predicted: xr.Dataset
-) -> Table:
-    """Recognizability at each stage: by every recognition model, by the others together, and expected of people."""
+def recognizability_table(generation_model: str, recognizable: xr.Dataset, predicted: xr.Dataset) -> Table:
+    """Recognizability at each stage: by every recognition model, by the others together, and expected of people.
+
+    Parameters
+    ----------
+    generation_model
+        Whose metamers they are.
+    recognizable, predicted
+        What ``recognizability`` and ``predicted_human`` of ``metamers.compare`` give.
+    """
     own = recognizable.sel(generation_model=generation_model)
     judges = [str(name) for name in own["recognition_model"].values]
     judges = [name for name in judges if own["n"].sel(recognition_model=name).any()]
+    together = {name: title for name, title in MEANS.items() if own[name].notnull().any() or name == "other_models"}
     rows = []
     for stage in own_stages(recognizable, generation_model):
         row = [stage, str(int(own["n"].sel(stage=stage).max()))]
         row += [number(float(own["proportion_correct"].sel(stage=stage, recognition_model=name))) for name in judges]
-        of_stage = others.sel(stage=stage)
-        mean, error = float(of_stage["proportion_correct"]), float(of_stage["standard_error"])
-        row.append(f"{number(mean)} ± {number(error)}" if np.isfinite(mean) else ABSENT)
+        of_stage = own.sel(stage=stage)
+        row += [interval(*(float(of_stage[name + end]) for end in ("", "_low", "_high"))) for name in together]
+        row.append(number(float(of_stage["other_models_judges_standard_error"])))
+        row.append(interval(*(float(of_stage[name]) for name in ("other_models", *OF_JUDGES))))
         expected = ABSENT
         if stage != NATURAL:
             values = predicted.sel(generation_model=generation_model, stage=stage)
@@ -104,8 +126,12 @@ def recognizability_table(
             elif values["outside_published_range"]:
                 expected = OUTSIDE
         rows.append([*row, expected])
-    named = [f"{name} (itself)" if name == generation_model else name for name in judges]
-    head = ["Stage", "n", *named, "Mean of the others ± SE", "People, predicted (95% interval)"]
+    siblings = own["recognition_model"].values[own["recognition_family"].values == own["generation_family"].values]
+    said = dict.fromkeys(map(str, siblings), " (sibling)") | {generation_model: " (itself)"}
+    named = [name + said.get(name, "") for name in judges]
+    means = [f"{title} (95% interval over stimuli)" for title in together.values()]
+    whole = ["SE over families", "95% interval over stimuli and families"]
+    head = ["Stage", "n", *named, *means, *whole, "People, predicted (95% interval)"]
     return {"head": head, "rows": rows}
 
 

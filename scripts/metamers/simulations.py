@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-COLUMNS = ["topic", "statistic", "condition", "outcome", "found", "standard_error", "at_least", "at_most", "samples"]
+COLUMNS = ["topic", "statistic", "condition", "counted", "found", "standard_error", "at_least", "at_most", "samples"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Simulated:
         What a run reports, in the words of the documentation.
     condition
         Of the simulated data.
-    outcome
+    counted
         ``coverage`` of an interval, ``false positives`` of a test, or another proportion or mean, in words.
     found
         Its value.
@@ -41,7 +41,7 @@ class Simulated:
 
     statistic: str
     condition: str
-    outcome: str
+    counted: str
     found: float
     standard_error: float
     at_least: float
@@ -49,11 +49,11 @@ class Simulated:
     samples: int
 
 
-def proportion(statistic: str, condition: str, outcome: str, hits: np.ndarray, low: float, high: float) -> Simulated:
+def proportion(statistic: str, condition: str, counted: str, hits: np.ndarray, low: float, high: float) -> Simulated:
     """How often something happened in simulated data (sample,), with the standard error of that proportion."""
     found = float(np.mean(hits))
     error = float(np.sqrt(found * (1 - found) / len(hits)))
-    return Simulated(statistic, condition, outcome, found, error, low, high, len(hits))
+    return Simulated(statistic, condition, counted, found, error, low, high, len(hits))
 
 
 def table_of(topic: str, found: Iterable[Simulated]) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def table_of(topic: str, found: Iterable[Simulated]) -> pd.DataFrame:
 
 def as_dataset(table: pd.DataFrame) -> xr.Dataset:
     """(simulation) → the columns of ``table_of``, those that are text as coordinates."""
-    texts = ["topic", "statistic", "condition", "outcome"]
+    texts = ["topic", "statistic", "condition", "counted"]
     return xr.Dataset(
         {
             name: ("simulation", table[name].to_numpy(int if name == "samples" else float))

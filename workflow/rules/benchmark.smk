@@ -164,8 +164,6 @@ rule benchmark_synthesis:
     params:
         code=code("benchmark_synthesis"),
         models=BENCHMARKED,
-        bootstrap=config["comparison"]["bootstrap"],
-        run_seed=config["seed"],
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -132,8 +132,7 @@ rule beyond_ensemble:
         measures=config["acceptance"]["measures"],
         members=lambda wildcards: list(SETS[f"ensemble_{wildcards.beyond_modality}"]["members"]),
         judges=lambda wildcards: BEYOND_JUDGES[wildcards.beyond_modality],
-        bootstrap=config["comparison"]["bootstrap"],
-        run_seed=config["seed"],
+        families=FAMILIES,
         references=REFERENCES["ensemble"],
     threads: 1
     resources:
@@ -162,8 +161,7 @@ rule beyond_controversial:
         measures=config["acceptance"]["measures"],
         members=lambda wildcards: list(SETS[f"controversial_{wildcards.beyond_modality}"]["members"]),
         judges=lambda wildcards: BEYOND_JUDGES[wildcards.beyond_modality],
-        bootstrap=config["comparison"]["bootstrap"],
-        run_seed=config["seed"],
+        families=FAMILIES,
         references=REFERENCES["controversial"],
     threads: 1
     resources:
@@ -202,6 +200,7 @@ rule beyond_starts:
         measures=config["acceptance"]["measures"],
         models=lambda wildcards: STARTED[wildcards.beyond_modality],
         judges=lambda wildcards: BEYOND_JUDGES[wildcards.beyond_modality],
+        families=FAMILIES,
     threads: 1
     resources:
         mem_mb=growing(1000),

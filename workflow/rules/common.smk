@@ -9,7 +9,7 @@ from metamers.code_version import code_version
 from metamers.config import collections, gpus_of_job
 from metamers.config_people import answer_files
 from metamers.config_read import located, over_default, read_yaml
-from metamers.config_registry import RETRIEVED as RESOURCES, archive_path, retrieved_item
+from metamers.config_registry import RETRIEVED as RESOURCES, archive_path, family_of, retrieved_item
 from metamers.names import ConfigurationError, stage_path, unknown_name
 from metamers.tables import category_classes, stimulus_table
 
@@ -21,6 +21,11 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PROGRESS = f"{RESULTS}/progress"
 COLLECTIONS = collections(setup)
+# Family of every generation and recognition model.
+FAMILIES = {
+    name: family_of(setup["models"][name])
+    for name in dict.fromkeys([*setup["generation_models"], *setup["recognition_models"]])
+}
 
 # Snakemake looks for the run's files before its first job, and would stop with a traceback at one that cannot be there.
 try:
@@ -136,7 +141,7 @@ def frozen_of(wildcards):
 @cache
 def architecture(model):
     """What a model's results depend on, of its registry entry."""
-    not_computed_with = ("references", "accuracy", "published_as")
+    not_computed_with = ("references", "accuracy", "published_as", "family")
     entry = {key: value for key, value in setup["models"][model].items() if key not in not_computed_with}
     stages = {
         stage: {key: value for key, value in place.items() if key != "published"} if isinstance(place, dict) else place

@@ -26,6 +26,7 @@ rule compare_recognizability:
         f"{BENCHMARKS}/compare_recognizability.tsv"
     params:
         code=code("compare_recognizability"),
+        families=FAMILIES,
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -50,8 +51,7 @@ rule compare_contrasts:
     params:
         code=code("compare_contrasts"),
         contrasts=CONTRASTS,
-        bootstrap=config["comparison"]["bootstrap"],
-        run_seed=config["seed"],
+        families=FAMILIES,
     threads: 1
     resources:
         mem_mb=growing(1000),

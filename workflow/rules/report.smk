@@ -312,12 +312,12 @@ rule report:
         comparison=list(dict.fromkeys([*COMPARISON, *OF_PEOPLE])),
         people=PEOPLE,
         acceptance=[f"{RESULTS}/acceptance/{model}.nc" for model in setup["generation_models"]],
-        recognition=[path for model in setup["generation_models"] for path in recognition_of(model)],
         nulls=[f"{RESULTS}/nulls/{model}.nc" for model in setup["generation_models"]],
         training=[f"{TRAINING}/{model}.nc" for model in REPORTED_TRAINING],
         vulnerability=[f"{RESULTS}/vulnerability/{model}.nc" for model in setup["analyses"]["vulnerability"]["models"]],
         brain=[f"{RESULTS}/brain/{model}.nc" for model in BRAIN["models"]],
         # Only for where everything comes from.
+        recognition=[path for model in setup["generation_models"] for path in recognition_of(model)],
         humans=[path for path in HUMANS if path not in COMPARISON],
         stimuli=list(dict.fromkeys(stimuli_of(model) for model in setup["generation_models"])),
         metamers=[path for model in setup["generation_models"] for path in metamers_of(model)],
@@ -343,7 +343,7 @@ rule report:
         judges={
             model: {
                 "modality": setup["models"][model]["modality"],
-                "references": setup["models"][model].get("references", []),
+                "family": FAMILIES[model],
             }
             for model in setup["recognition_models"]
         },
