@@ -165,7 +165,9 @@ def test_p_is_that_of_the_permutation_test_of_the_analysis_of_variance(participa
     differences = np.array([one[:, 0].mean(axis=1) - one[:, 1].mean(axis=1) for one in scores])
     found = sign_flip_p(differences, 20_000, rng)
     number = 4000
-    permuted = [permutation_p_models(one.transpose(0, 2, 1), number, rng)["model"] for one in scores]
+    permuted = [
+        permutation_p_models(one.transpose(0, 2, 1), number, rng).loc["model", "p_permutation"] for one in scores
+    ]
     assert np.ptp(found) > 0.1
     np.testing.assert_allclose(found, permuted, atol=5 * 0.5 / np.sqrt(number))
 

@@ -309,7 +309,7 @@ def test_the_main_result_is_computed(page):
 
 def test_judges_that_give_a_single_answer_are_named(acceptance, recognition, compared, relation, written, drawn):
     recognizable, predicted = compared[0].copy(deep=True), compared[1]
-    given = [acceptance, NULL, recognition, recognizable, predicted]
+    given = [acceptance, NULL, recognizable, predicted]
     quiet = Elements(text_of([report.model_context("net_a", ENTRY, *given)], relation, written, charts=drawn)).words
     assert "single answer" not in quiet
     recognizable["single_answer"].loc[{"stage": "logits", "recognition_model": JUDGES[1]}] = True
@@ -452,9 +452,10 @@ def test_the_pages_say_who_is_related_and_how_uncertain_a_mean_of_judges_is(page
 
 
 def test_where_no_unrelated_model_was_asked_the_page_says_so(acceptance, recognition, relation, written, drawn):
+    given = {"net_a": acceptance}, {"net_a": recognition}
     siblings = dict.fromkeys(JUDGES, "net")
-    recognizable = recognizability({"net_a": acceptance}, {"net_a": recognition}, siblings)
-    predicted = predicted_human(recognizable, relation, {"net_a": "vision"})
+    recognizable = with_chance(recognizability(*given, siblings), *given, siblings)
+    predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
     model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, predicted)
     words = Elements(text_of([model], relation, written, charts=drawn)).words
     assert "No unrelated model was asked." in words

@@ -60,7 +60,9 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
         pool = simulated_differences(pair, measured, 10, PEOPLE, rng)
         (expected,) = power(pool, [number], ALPHA, samples, FLIPS, rng)
         experiments = (simulated_scores(pair, measured, 10, number, rng).transpose(0, 2, 1) for _ in range(fewer))
-        p = np.array([permutation_p_models(scores, PERMUTATIONS, rng)["model"] for scores in experiments])
+        p = np.array(
+            [permutation_p_models(scores, PERMUTATIONS, rng).loc["model", "p_permutation"] for scores in experiments]
+        )
         condition = f"{number} participants, 10 trials, {100 * difference:g} points apart"
         outcome = "share significant in metamers.anova, wanted as simulated power"
         low, high = max(expected - 0.06, 0), min(expected + 0.06, 0.99)
