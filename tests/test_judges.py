@@ -31,6 +31,8 @@ def accepted():
     [
         ({"source": {"torchvision": "resnet50"}}, "resnet50"),
         ({"source": {"arguments": {"classes": 3}, "timm": "tf_efficientnet_lite0"}}, "tf_efficientnet_lite0"),
+        ({"source": {"timm": "resnet50.a1_in1k"}}, "resnet50"),
+        ({"source": {"timm": "hf-hub:timm/resnet50.a2_in1k"}}, "resnet50"),
         ({"source": {"python": "my/net.py:build_net"}}, "build_net"),
         ({"source": {"torchvision": "resnet101"}, "family": "resnet"}, "resnet"),
     ],

@@ -14,6 +14,8 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 def _wanted(row: Mapping[str, str]) -> str:
     low, high = float(row["at_least"]), float(row["at_most"])
+    if low <= 0 and high == 1:
+        return "–"
     return f"at least {low:g}" if high >= 1 else f"at most {high:g}" if low <= 0 else f"{low:g} to {high:g}"
 
 

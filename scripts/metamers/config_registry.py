@@ -50,10 +50,14 @@ def locate_files(models: Mapping[str, dict], datasets: Mapping[str, dict]) -> No
 def family_of(entry: Mapping[str, Any]) -> str:
     """The family of a model of the registry: its key ``family``, or the architecture that its source names.
 
-    Of ``{python: FILE.py:FUNCTION}`` that is the function's name.
+    Of ``{python: FILE.py:FUNCTION}`` that is the function's name, of ``{timm: NAME.TAG}`` the name, as the tag tells
+    how the weights were trained.
     """
-    (architecture,) = (value for key, value in entry["source"].items() if key != "arguments")
-    return entry.get("family", architecture.rsplit(":", 1)[-1])
+    ((library, name),) = ((key, value) for key, value in entry["source"].items() if key != "arguments")
+    architecture = name.rsplit(":", 1)[-1]
+    if library == "timm":
+        architecture = architecture.rsplit("/", 1)[-1].split(".", 1)[0]
+    return entry.get("family", architecture)
 
 
 def archive_path(name: str, archives: Mapping[str, dict]) -> str:

@@ -22,8 +22,8 @@ from metamers.compare import ENDS
 from metamers.depth import depths_in
 from metamers.humans import own_stages, pooled
 from metamers.names import INPUT_STAGE, NATURAL
-from metamers.normalized_area import PUBLISHED_CHANCE, AreaRule, area_of, area_rule, normalized, one_left_out
-from metamers.predicted import calibration, left_out
+from metamers.normalized_area import AreaRule, area_of, area_rule, normalized, one_left_out
+from metamers.predicted import GUESSING, calibration, left_out
 from metamers.proportions import Z
 
 PEOPLE, OWN_PEOPLE, PREDICTION = "people", "own people", "prediction"
@@ -164,8 +164,7 @@ def normalized_curves(
         (modality, model) → stage → depth.
     """
     values = {
-        key: normalized(curve["mean"].to_numpy(), natural[key][0], PUBLISHED_CHANCE[key[0]])
-        for key, curve in curves.items()
+        key: normalized(curve["mean"].to_numpy(), natural[key][0], GUESSING[key[0]]) for key, curve in curves.items()
     }
 
     def alike(key: tuple[str, str, str]) -> list[np.ndarray]:
@@ -182,7 +181,7 @@ def normalized_curves(
             listed=np.ones(len(curve), bool),
             family=alike(key),
             natural=natural[key][0],
-            chance=PUBLISHED_CHANCE[key[0]],
+            chance=GUESSING[key[0]],
         )
         for key, curve in curves.items()
     }
@@ -652,7 +651,7 @@ def predicted_entries(
         if len(curve) >= 2:
             curve = curve.assign(depth=depths(list(curve.index), entry["stages"]))
             found = {"": area(curve, "predicted"), "_low": area(curve, "low"), "_high": area(curve, "high")}
-        scale = natural[entry["modality"]], PUBLISHED_CHANCE[entry["modality"]]
+        scale = natural[entry["modality"]], GUESSING[entry["modality"]]
         own, low, high = (
             own_scale(entry, curve[column].to_dict(), shown, scale, published)
             for column in ("predicted", "low", "high")

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-PUBLISHED_CHANCE = {"vision": 1 / 16, "audio": 1 / 794}  # one over the choices that the published participants had
 LATE = 0.5  # depth from which on a listed stage without a value counts as guessing
 SHRINK = 0.1  # of the family's weight to the straight line, in squares of normalized recognizability
 

@@ -103,8 +103,8 @@ def summary(
     dict
         ``model``, ``made``, ``accepted``; ``natural``: recognizability of natural stimuli by other models; ``first``
         and ``last``: the first stage after the input, and the last one, each as ``stage``, ``others``,
-        ``standard_error``, ``chance``, ``predicted``, ``low``, ``high``, ``outside`` (of the published range, so
-        without a prediction), ``n``; ``below_half``: the first stage whose metamers other models mostly fail to
+        ``chance``, ``predicted``, ``low``, ``high``, ``outside`` (of the published range, so without a prediction),
+        ``n``; ``below_half``: the first stage whose metamers other models mostly fail to
         recognize, or None; ``others_known``: whether other models judged the last; ``judged`` stages, and ``outside``:
         how many of these lie outside the published range.
     """
@@ -117,7 +117,6 @@ def summary(
         return {
             "stage": stage,
             "others": float(mean.sel(stage=stage)),
-            "standard_error": float(others["standard_error"].sel(stage=stage)),
             "chance": float(own["other_models_chance"].sel(stage=stage)),
             "n": int(own["n"].sel(stage=stage).max()),
             **{name: float(expected[name]) for name in ("predicted", "low", "high")},
