@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from test_workflow import copy_of, snakemake
 
+from generate.simulated import MARK, with_table
 from metamers import (
     files,
     simulate_anova,
@@ -81,3 +82,21 @@ def test_the_command_of_the_documentation_repeats_a_topic(root, tmp_path):
     np.testing.assert_allclose(made["found"], kept["found"], atol=1e-4)
     again = pd.read_csv(folder / "results" / "demo" / "simulations" / "proportions.csv")
     pd.testing.assert_frame_equal(again, kept)
+
+
+def test_the_table_of_the_documentation_says_what_is_wanted(root, tmp_path):
+    rows = [
+        Simulated("interval", "few", "coverage", 0.93, 0.01, 0.92, 1, 100),
+        Simulated("interval", "many", "coverage", 0.96, 0.01, 0.92, 1, 100),
+        Simulated("test", "many", "false positives", 0.05, 0.01, 0, 0.06, 100),
+        Simulated("other", "many", "coverage", 0.6, 0.01, 0, 1, 100),
+    ]
+    table_of("topic", rows).to_csv(tmp_path / "topic.csv", index=False)
+    lines = with_table(f"Before\n\n{MARK}\n", tmp_path).splitlines()[4:]
+    told = [[cell.strip() for cell in line.split("|")[1:6]] for line in lines]
+    assert told == [
+        ["interval", "coverage", "0.930 to 0.960", "at least 0.92", "2, from few"],
+        ["test", "false positives", "0.050", "at most 0.06", "many"],
+        ["other", "coverage", "0.600", "–", "many"],
+    ]
+    assert MARK in (root / "docs" / "explanation" / "statistics.md").read_text()

@@ -1,6 +1,7 @@
 """The table of statistics with their simulated coverage and error rates, out of resources/simulated/."""
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,10 +14,12 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def _wanted(row: Mapping[str, str]) -> str:
+    """What is wanted of a value, in words; of one that is only shown, nothing."""
     low, high = float(row["at_least"]), float(row["at_most"])
-    if low <= 0 and high == 1:
-        return "–"
-    return f"at least {low:g}" if high >= 1 else f"at most {high:g}" if low <= 0 else f"{low:g} to {high:g}"
+    most = high if "coverage" not in row["counted"] or high < 1 else math.inf
+    if math.isinf(most):
+        return f"at least {low:.3g}" if low > 0 else "–"
+    return f"at most {most:.3g}" if low <= 0 else f"{low:.3g} to {most:.3g}"
 
 
 def table(folder: Path) -> str:

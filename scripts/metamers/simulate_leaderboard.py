@@ -178,7 +178,7 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
             float(ranks.mean()),
             float(ranks.std(ddof=1) / np.sqrt(len(ranks))),
             0,
-            at_most if kind == "layers" else MODELS - 1,
+            at_most if kind == "layers" else np.inf,
             len(boards),
         )
     for (architecture, middle), (told, spread) in product(RECOGNIZED, SPREADS.items()):

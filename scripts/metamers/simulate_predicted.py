@@ -97,7 +97,7 @@ def _candidates(table: pd.DataFrame, models: int) -> Iterator[Simulated]:
             float(table.loc[KEPT, "both"] - row["both"]),
             float(row["standard_error"]),
             0,
-            10,
+            np.inf,
             models,
         )
 
