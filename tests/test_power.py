@@ -443,3 +443,6 @@ def test_the_schema_refuses_fewer_than_six_and_says_why(root, key):
     config["comparison"]["power"][key] = [4]
     with pytest.raises(ConfigurationError, match=rf"comparison\.power\.{key}\.0: 4 .*smallest p .* is 2/2\^n"):
         validate(config, "config", "config/config.yaml")
+    config["comparison"]["power"][key] = []
+    with pytest.raises(ConfigurationError, match=rf"comparison\.power\.{key}: \[\] .*Wanted: a list of numbers"):
+        validate(config, "config", "config/config.yaml")

@@ -2,10 +2,8 @@
 
 With two models, permuting models within each participant (``metamers.anova.permutation_p_models``) exchanges the two
 scores of some participants, which flips the signs of their differences. F of the main effect of model is
-
-    F = (n - 1) S² / (n Q - S²),   S = Σ d_i,   Q = Σ d_i² ,
-
-and Q is the same for all flips, so F* ≥ F exactly where |S*| ≥ |S|. The test needs sums of differences only.
+(n - 1) S² / (n Q - S²), with S the sum of the differences and Q that of their squares. Q is the same for all flips, so
+F* ≥ F exactly where |S*| ≥ |S|. The test needs sums of differences only.
 """
 
 import math
