@@ -19,7 +19,7 @@ from torch import nn
 
 from metamers.batches import ON_CPU
 from metamers.models import Model
-from metamers.proportions import difference_interval
+from metamers.proportions import Interval, difference_interval
 from metamers.synthesize import normalized_error, number_of_steps, synthesize
 
 logger = logging.getLogger("metamers")
@@ -302,7 +302,9 @@ def matches_alike(normalized_error: xr.DataArray) -> xr.DataArray:
     return abs(distance) <= np.log1p(ALIKE)
 
 
-def equally_recognized(correct: xr.DataArray) -> dict[str, float]:
+def equally_recognized(
+    correct: xr.DataArray, interval: Callable[[np.ndarray], Interval] = difference_interval
+) -> dict[str, float]:
     """How much more often metamers of the fast procedure are recognized than those of the published one.
 
     Parameters
@@ -310,6 +312,8 @@ def equally_recognized(correct: xr.DataArray) -> dict[str, float]:
     correct
         (kept_procedure, recognition_model, stimulus), 0 or 1, or a mean over stages; the procedures are
         ``published`` and ``one_cycle``.
+    interval
+        Of paired differences (stimulus,): of means over stages ``metamers.proportions.mean_difference_interval``.
 
     Returns
     -------
@@ -319,7 +323,7 @@ def equally_recognized(correct: xr.DataArray) -> dict[str, float]:
     """
     by_stimulus = correct.mean("recognition_model")
     paired = by_stimulus.sel(kept_procedure="one_cycle") - by_stimulus.sel(kept_procedure="published")
-    found = difference_interval(paired.values)
+    found = interval(paired.values)
     proportions = by_stimulus.mean("stimulus")
     return {
         "recognized_published": float(proportions.sel(kept_procedure="published")),

@@ -15,6 +15,7 @@ import xarray as xr
 from metamers.benchmark import MATRIX, alternating, in_own_process, most_memory, operations_of_step, peak_rate
 from metamers.benchmark_match import PROCEDURES, equally_recognized, matches_alike, plenoptic_steps
 from metamers.models import Model
+from metamers.proportions import difference_interval, mean_difference_interval
 from metamers.synthesize import synthesize
 
 STEPS = {"published": 10, "one_cycle": 20, "plenoptic": 5}  # timed at once
@@ -172,7 +173,8 @@ def _of_model(matched: Mapping[str, xr.Dataset], timed: xr.Dataset, recognized: 
 def _over_stages(recognized: xr.Dataset) -> dict[str, float]:
     """What ``equally_recognized`` gives over the stages at which both procedures match alike; NaN if there is none."""
     alike = matches_alike(recognized["normalized_error"])
-    found = equally_recognized(recognized["correct"].where(alike).mean("stage"))
+    interval = mean_difference_interval if int(alike.sum()) > 1 else difference_interval
+    found = equally_recognized(recognized["correct"].where(alike).mean("stage"), interval)
     return found if alike.any() else dict.fromkeys(found, np.nan)
 
 

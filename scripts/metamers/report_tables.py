@@ -103,7 +103,7 @@ def recognizability_table(generation_model: str, recognizable: xr.Dataset, predi
     generation_model
         Whose metamers they are.
     recognizable, predicted
-        What ``recognizability`` and ``predicted_human`` of ``metamers.compare`` give.
+        What ``metamers.compare.recognizability`` and ``metamers.predicted.predicted_human`` give.
     """
     own = recognizable.sel(generation_model=generation_model)
     judges = [str(name) for name in own["recognition_model"].values]
