@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from metamers.proportions import proportion_interval
 from metamers.report_figures import svg
 from metamers.report_training import (
     accuracy,
@@ -45,10 +46,11 @@ def trained_model(perturbation=None, readout=None, modality="audio") -> xr.Datas
     )
 
 
-def test_the_interval_of_a_proportion_is_wilsons():
+def test_the_interval_of_a_proportion_is_that_of_all_proportions():
     middle, low, high = proportion(0.5, 10)
     assert (middle, round(low, 4), round(high, 4)) == (0.5, 0.2366, 0.7634)
     assert proportion(1.0, 10)[2] == pytest.approx(1)
+    assert proportion(0.1, 10)[1] == pytest.approx(float(proportion_interval(0.1, 10).low))
 
 
 def test_the_kind_of_training_is_said_in_words():

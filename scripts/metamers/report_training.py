@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from metamers.proportions import proportion_interval
 from metamers.report_figures import BLUE, FAINT, INK, ORANGE, styled
 from metamers.report_tables import Table
 
@@ -38,11 +39,9 @@ def perturbed(trained: xr.Dataset) -> str:
 
 
 def proportion(right: float, n: int) -> tuple[float, float, float]:
-    """A proportion of n answers with its 95% interval (Wilson)."""
-    import scipy.stats  # here, since most who import this module do no such statistics
-
-    low, high = scipy.stats.binomtest(round(right * n), n).proportion_ci(method="wilson")
-    return right, float(low), float(high)
+    """A proportion of n answers with its 95% interval, ``metamers.proportions.proportion_interval``."""
+    found = proportion_interval(right, n)
+    return right, float(found.low), float(found.high)
 
 
 def accuracy(trained: xr.Dataset) -> dict[str, Any]:
