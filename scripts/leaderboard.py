@@ -44,7 +44,7 @@ board = leaderboard(
 entries = entries_of(board)
 for _, entry in entries.dropna(subset="rank").iterrows():
     logger.info(
-        "%s %d (%d to %d; one stage left out %d to %d): %s: normalized area %.3f (%.3f to %.3f), %s",
+        "%s %d (%d to %d; one stage left out %s to %s): %s: normalized area %.3f (%.3f to %.3f), %s",
         *entry[["entry_modality", "rank", "rank_low", "rank_high", "rank_one_out_low", "rank_one_out_high"]],
         *entry[["generation_model", "normalized_area", "normalized_area_low", "normalized_area_high", "basis"]],
     )

@@ -143,6 +143,11 @@ def test_a_run_s_models_are_placed_and_marked(board):
     entries = leaderboard_page.entries_of(board).set_index("generation_model")
     assert entries.loc["perfect", ["area", "normalized_area", "rank"]].tolist() == [1, 1, 1]
     assert entries.loc["perfect", "basis"] == leaderboard.PREDICTION
+    # Of its two stages one alone has no rank, so nothing is known of leaving one out.
+    assert entries.loc["perfect", ["rank_one_out_low", "rank_one_out_high"]].isna().all()
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    assert "None" not in page
+    assert "nan" not in page.split("<tbody>")[1].split("</tbody>")[0]
     assert entries.loc["short", ["area", "normalized_area", "rank", "rank_low", "rank_one_out_low"]].isna().all()
     assert entries["left_out_area"].notna().sum() == 20 + 17
 
