@@ -21,7 +21,7 @@ for name in compared["contrast"].values:
     interval = f"{low:+.3f} to {high:+.3f}" if np.isfinite(low) else "no interval"
     logger.info("%s at %s: %+.3f (%s)", name, one["late_stages"].item(), difference, interval)
     if left_out := int(one["late_left_out"]):
-        logger.warning("%s: %d stimuli are left out, because some of their metamers were not accepted", name, left_out)
+        logger.warning("%s: stimuli left out, because some of their metamers were not accepted: %d", name, left_out)
 files.save(
     compared,
     snakemake.output[0],

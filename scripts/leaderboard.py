@@ -60,6 +60,7 @@ files.save(
     inputs=[*given],
 )
 write_results(entries, snakemake.output.table)
-files.write(snakemake.output.figure, svg(reliability_figure(board)))
-text = render("leaderboard.html.j2", page_context(board, snakemake.config["run"]))
+reliability = svg(reliability_figure(board))
+files.write(snakemake.output.figure, reliability)
+text = render("leaderboard.html.j2", page_context(board, snakemake.config["run"], reliability))
 files.write(snakemake.output.page, text)

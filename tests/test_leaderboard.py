@@ -7,7 +7,7 @@ import scipy.stats
 import xarray as xr
 
 from metamers import compare, depth, files, humans, leaderboard, leaderboard_page
-from metamers.pages import render
+from metamers.pages import render, svg_uri
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,7 @@ def predicted():
     return xr.Dataset({name: (dims, values) for name in names} | others, coords=coords)
 
 
+FIGURE = b"<svg><title>reliability</title></svg>"
 MODELS = {
     name: {
         "modality": "vision",
@@ -145,7 +146,7 @@ def test_a_run_s_models_are_placed_and_marked(board):
     assert entries.loc["perfect", "basis"] == leaderboard.PREDICTION
     # Of its two stages one alone has no rank, so nothing is known of leaving one out.
     assert entries.loc["perfect", ["rank_one_out_low", "rank_one_out_high"]].isna().all()
-    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run", FIGURE))
     assert "None" not in page
     assert "nan" not in page.split("<tbody>")[1].split("</tbody>")[0]
     assert entries.loc["short", ["area", "normalized_area", "rank", "rank_low", "rank_one_out_low"]].isna().all()
@@ -195,13 +196,13 @@ def test_a_model_that_own_people_judged_stands_by_their_answers_too(
     np.testing.assert_allclose(board["own_human"], human.mean("participant"))
     np.testing.assert_allclose(board["own_predicted"], 1)
     files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
-    page = render("leaderboard.html.j2", leaderboard_page.page_context(files.load(tmp_path / "b.nc"), "run"))
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(files.load(tmp_path / "b.nc"), "run", FIGURE))
     assert page.count('<th scope="row">perfect</th>') == 4  # twice in the table, and two stages
     assert "0 of 2 lie within" in page
     # Also where nobody could predict.
     nothing = predicted.map(lambda values: values * np.nan if values.dtype == float else values)
     board = leaderboard.leaderboard(groups, placed, relation, {}, nothing, MODELS, people, bootstrap=10, seed=0)
-    assert "Nobody was asked" not in render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    assert "Nobody was asked" not in render("leaderboard.html.j2", leaderboard_page.page_context(board, "run", FIGURE))
     assert "Nobody was asked" not in page
 
 
@@ -236,7 +237,7 @@ def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, plac
     assert partly["missing_depth"] == pytest.approx({"two": 0.75, "three": 0.4}[missing])
     assert whole["rank_one_out_low"] <= whole["rank"] <= whole["rank_one_out_high"]
     assert whole["rank_one_out_low"] < whole["rank_one_out_high"]
-    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run", FIGURE))
     assert "<strong>Missing depth.</strong> partly (prediction): a part of the depth has no value" in page
     assert "No rank." not in page
 
@@ -247,24 +248,24 @@ def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed,
     entries = leaderboard_page.entries_of(board).set_index("generation_model")
     assert entries.loc[["perfect", "short"], "rank"].isna().all()
     assert entries.loc["perfect", "area"] == 1
-    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run", FIGURE))
     assert "<strong>No rank.</strong> perfect (prediction), short (prediction)" in page
 
 
 def test_ranks_over_leaving_one_stage_out_hold_the_rank_and_the_page_says_how_far(board):
     entries = leaderboard_page.entries_of(board).dropna(subset="rank")
     assert ((entries["rank_one_out_low"] <= entries["rank"]) & (entries["rank"] <= entries["rank_one_out_high"])).all()
-    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run"))
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(board, "run", FIGURE))
     assert "Leaving out one stage moves the rank of a published model by at most 6 places" in page
     assert "Leaving out one stage moves the rank of a published model by at most 4 places" in page
 
 
 def test_it_can_be_kept_and_shown(board, tmp_path):
     files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
-    page = render("leaderboard.html.j2", leaderboard_page.page_context(files.load(tmp_path / "b.nc"), "<run>"))
+    page = render("leaderboard.html.j2", leaderboard_page.page_context(files.load(tmp_path / "b.nc"), "<run>", FIGURE))
     assert "&lt;run&gt;" in page
     assert page.count('<th scope="row">perfect</th>') == 1
     assert "Nobody was asked" in page
     assert "1 of the 5 stages" in " ".join(page.split())
-    assert "figures/reliability.svg" in page
+    assert f'<img src="{svg_uri(FIGURE)}"' in page
     assert "http" not in page.replace("http-equiv", "")

@@ -6,6 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from metamers.leaderboard import ENTRY_COLUMNS, OWN_PEOPLE, PEOPLE, PREDICTION
+from metamers.pages import svg_uri
 
 WORST = 6  # errors that the page names
 WHOLE = ["rank", "rank_low", "rank_high", "rank_one_out_low", "rank_one_out_high", "stages", "participants"]
@@ -47,7 +48,7 @@ def _judged(points: pd.DataFrame) -> dict[str, Any] | None:
     }
 
 
-def page_context(board: xr.Dataset, run: str) -> dict[str, Any]:
+def page_context(board: xr.Dataset, run: str, reliability: bytes) -> dict[str, Any]:
     """Everything that the leaderboard's page names.
 
     Parameters
@@ -56,6 +57,8 @@ def page_context(board: xr.Dataset, run: str) -> dict[str, Any]:
         What ``leaderboard`` gives.
     run
         The run's name.
+    reliability
+        The reliability diagram as SVG, which the page holds: it is one file, and loads nothing.
     """
     entries = entries_of(board)
     points = board[["left_out_human", "left_out_predicted"]].to_dataframe().reset_index(drop=True)
@@ -81,4 +84,9 @@ def page_context(board: xr.Dataset, run: str) -> dict[str, Any]:
                 **{name: float(of_modality[name]) for name in named},
             }
         )
-    return {"run": run, "modalities": modalities, "intervals": board.attrs["intervals"]}
+    return {
+        "run": run,
+        "modalities": modalities,
+        "intervals": board.attrs["intervals"],
+        "reliability": svg_uri(reliability),
+    }
