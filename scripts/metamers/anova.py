@@ -588,7 +588,7 @@ def with_holm(tested: xr.Dataset, own: Collection[str], permutations: int) -> xr
     """Tests with ``p_holm``: ``p_permutation_plus_one`` adjusted for the number of tests in its family.
 
     A family is every effect of every test of one ``comparison`` in the published experiments; one's own experiments
-    are families of their own, so that they do not change what is said of the published ones.
+    form separate families, so they do not change the p of the published ones.
 
     Parameters
     ----------

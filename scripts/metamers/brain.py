@@ -487,7 +487,7 @@ def signed_regression(
     Returns
     -------
     xarray.Dataset
-        See ``regression``, of which these are the variables that are signed.
+        The signed variables of ``regression``.
     """
     repeated = measured.transpose(0, 2, 1)
     reliability_of = reliability(measured)
