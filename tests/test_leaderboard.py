@@ -269,3 +269,9 @@ def test_it_can_be_kept_and_shown(board, tmp_path):
     assert "1 of the 5 stages" in " ".join(page.split())
     assert f'<img src="{svg_uri(FIGURE)}"' in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_participants_who_recognize_no_natural_stimuli_lower_the_interval():
+    samples = leaderboard.corrected(0.3, np.array([0.3, 0.35, 0.3, np.nan]), 1)
+    assert np.isfinite(samples).all()
+    assert samples.argmin() == 3

@@ -323,7 +323,8 @@ def corrected(found: float, samples: np.ndarray, wider: float) -> np.ndarray:
     found
         The area.
     samples
-        The same of other participants.
+        The same of other participants; one whose participants do not recognize natural stimuli above guessing is NaN,
+        and counts as 0.
     wider
         What the samples' distances from their mean are multiplied by.
 
@@ -336,6 +337,7 @@ def corrected(found: float, samples: np.ndarray, wider: float) -> np.ndarray:
     ----------
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 10.
     """
+    samples = np.nan_to_num(samples, nan=0)
     return np.clip(2 * (found - samples.mean()) + widened(samples, wider), 0, 1)
 
 
