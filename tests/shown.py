@@ -70,12 +70,15 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
         "vision": {"size": 16, "mean": [0.5] * 3, "std": [0.5] * 3},
         "audio": {"sampling_rate_hz": 8000, "duration_s": 0.1, "cochleagram": {"high_hz": 4000, "taps": 201}},
     }[modality]
+    builder, modules = {"vision": ("convolutional", ["block"] * 2), "audio": ("hearing", ["relu", "classify"])}[
+        modality
+    ]
     model = {
         "modality": modality,
-        "source": {"python": "tiny.py:convolutional"},
+        "source": {"python": f"tiny.py:{builder}"},
         "weights": {"random": 0},
         "input": size,
-        "stages": {"input": None, **{stage: "block" for stage in STAGES[modality][1:]}},
+        "stages": dict(zip(STAGES[modality], [None, *modules], strict=True)),
     }
     dataset = {"modality": modality, "files": {"folder": "mine"}, "table": "mine/table.csv"}
     dataset |= {"categories": "mine/categories.csv"}
@@ -120,6 +123,11 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
     }
     stages = STAGES[modality]
     shape = (len(stages), stimuli, 2)
+    dims = ("stage", "stimulus", "seed")
+    shown = np.array(coords["category"][1])
+    own, others = (
+        np.broadcast_to(one[None, :, None], (1 + len(stages), stimuli, 2)) for one in (shown, np.roll(shown, 1))
+    )
     for made_of in ("first", "second"):
         for stage in stages:
             for name in main:
@@ -138,7 +146,8 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
             right = rng.random((1 + len(stages), stimuli, 2)) < (0.8 if judge == made_of else 0.5)
             _saved(
                 xr.Dataset(
-                    {"correct": (("stage", "stimulus", "seed"), right)}, coords={"stage": [NATURAL, *stages], **coords}
+                    {"answer": (dims, np.where(right, own, others)), "correct": (dims, right)},
+                    coords={"stage": [NATURAL, *stages], **coords},
                 ),
                 results / "recognition" / made_of / f"{judge}.nc",
             )
