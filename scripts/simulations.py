@@ -2,34 +2,10 @@
 
 from pathlib import Path
 
-from metamers import (
-    files,
-    simulate_anova,
-    simulate_brain,
-    simulate_chance,
-    simulate_judges,
-    simulate_leaderboard,
-    simulate_power,
-    simulate_predicted,
-    simulate_proportions,
-    simulate_relation,
-)
+from metamers import files
 from metamers.logs import log_to
+from metamers.simulation_topics import TOPICS
 from metamers.simulations import as_dataset, outside, table_of
-
-# One for each module metamers.simulate_<topic>.
-TOPICS = {
-    "anova": simulate_anova,
-    "brain": simulate_brain,
-    "chance": simulate_chance,
-    "judges": simulate_judges,
-    "leaderboard": simulate_leaderboard,
-    "power": simulate_power,
-    "predicted": simulate_predicted,
-    "proportions": simulate_proportions,
-    "relation": simulate_relation,
-}
-
 
 logger = log_to(snakemake.log[0])
 topic = TOPICS[snakemake.wildcards.topic]

@@ -238,15 +238,15 @@ def test_pairs_are_of_one_modality_and_share_two_stages_besides_the_input(predic
     assert left_out == [("full", "single"), ("shorter", "single")]
 
 
-def test_predictions_that_were_cut_off_are_none(predicted):
-    """Two models of which 0 is predicted at their only other stage do not differ by 0: nothing is known of them."""
+def test_stages_without_a_prediction_do_not_count(predicted):
+    """Two models that share one predicted stage are no pair."""
     cut = predicted.copy(deep=True)
-    cut["predicted"].loc[{"generation_model": ["full", "shorter"], "stage": ["two", "three"]}] = 0
+    cut["predicted"].loc[{"generation_model": ["full", "shorter"], "stage": ["two", "three"]}] = np.nan
     pairs, left_out = power.pairs_of(cut, MODALITIES)
     assert pairs == []
     assert ("full", "shorter") in left_out
     one = predicted.copy(deep=True)
-    one["predicted"].loc[{"generation_model": "shorter", "stage": "two"}] = 1
+    one["predicted"].loc[{"generation_model": "shorter", "stage": "two"}] = np.nan
     assert power.pairs_of(one, MODALITIES)[0] == []
 
 

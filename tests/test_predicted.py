@@ -254,12 +254,12 @@ def recognizable():
     """Two models of vision with ten stimuli; at no stage of the second are metamers within the published range."""
     coords = {"generation_model": ["x", "y"], "stage": ["natural", "one", "two"]}
     others = xr.DataArray([[1, 0.8, 0.3], [1, 1, 0]], coords=coords, dims=list(coords)).astype(float)
-    counts = xr.full_like(others, 10, int).expand_dims(recognition_model=["z"])
+    found = proportion_interval(others.values, 10)
+    ends = {"_standard_error": found.standard_error, "_low": found.low, "_high": found.high}
     return xr.Dataset(
         {
             "other_models": others,
-            "other_models_standard_error": xr.zeros_like(others),  # as of stimuli that all judges answer alike
-            "n": counts,
+            **{f"other_models{end}": (others.dims, values) for end, values in ends.items()},
             "stage_number": (list(coords), [[0, 1, 2], [0, 1, 2]]),
         }
     )
@@ -274,7 +274,6 @@ def test_a_run_predicts_metamers_within_the_published_range_only(recognizable, r
     known = found.sel(generation_model="x")
     assert (known["low"] < known["predicted"]).all()
     assert (known["predicted"] < known["high"]).all()
-    # Standard errors of 0 in the file are not believed: the interval is that of ten stimuli.
     seen = proportion_interval(np.array([0.8, 0.3]), 10)
     expected = predict_human(seen, published_relation(relation, "vision"), 1 / 19)
     np.testing.assert_allclose(known[["predicted", "low", "high"]].to_array().values.T, expected)

@@ -337,7 +337,8 @@ def test_outside_the_published_range_there_is_a_sentence_and_no_number(page, mod
 
 def test_within_the_published_range_a_prediction_has_its_interval(relation, acceptance, recognition, written, drawn):
     recognizable = recognized({"net_a": acceptance}, {"net_a": recognition})
-    recognizable["other_models"].loc[{"stage": "logits"}] = 0.6
+    for end, value in (("", 0.6), ("_low", 0.4), ("_high", 0.8)):
+        recognizable[f"other_models{end}"].loc[{"stage": "logits"}] = value
     found = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 16})
     model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, found)
     expected = [round(100 * float(found[name].sel(stage="logits").item())) for name in ("predicted", "low", "high")]

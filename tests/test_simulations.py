@@ -6,31 +6,9 @@ import pytest
 from test_workflow import copy_of, snakemake
 
 from generate.simulated import MARK, with_table
-from metamers import (
-    files,
-    simulate_anova,
-    simulate_brain,
-    simulate_chance,
-    simulate_judges,
-    simulate_leaderboard,
-    simulate_power,
-    simulate_predicted,
-    simulate_proportions,
-    simulate_relation,
-)
+from metamers import files
+from metamers.simulation_topics import TOPICS
 from metamers.simulations import COLUMNS, Simulated, as_dataset, outside, table_of
-
-TOPICS = {
-    "anova": simulate_anova,
-    "brain": simulate_brain,
-    "chance": simulate_chance,
-    "judges": simulate_judges,
-    "leaderboard": simulate_leaderboard,
-    "power": simulate_power,
-    "predicted": simulate_predicted,
-    "proportions": simulate_proportions,
-    "relation": simulate_relation,
-}
 
 
 def committed(root, topic):

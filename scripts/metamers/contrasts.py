@@ -43,7 +43,7 @@ def over_stages(differences: np.ndarray) -> tuple[Interval, np.ndarray, np.ndarr
         ``metamers.proportions.mean_difference_interval`` of the means of those stimuli that have a difference at every
         stage, (…); of a single stage ``difference_interval``.
     n, left_out
-        Numbers of these stimuli, and of those that have one at some stages only, (…).
+        Numbers of these stimuli, and of stimuli with metamers at some stages only, (…).
     """
     known = np.isfinite(differences)
     everywhere, somewhere = known.all(axis=-2), known.any(axis=-2)

@@ -467,7 +467,10 @@ def _own_entry(
 
 
 def _one_out(rank: float, own: Normalized, others: np.ndarray) -> dict[str, float]:
-    """Ends of the ranks with one judged stage left out, and with all; NaN of two stages, of which one has no rank."""
+    """Ends of the ranks with one judged stage left out, and with all.
+
+    NaN for a model with two stages, since one stage has no rank.
+    """
     ranks = [rank, *rank_among(own.areas_one_out(), others)]
     if len(ranks) == 1:
         ranks = [np.nan]

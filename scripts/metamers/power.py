@@ -265,8 +265,6 @@ def pairs_of(
 ) -> tuple[list[tuple[str, str, list[str]]], list[tuple[str, str]]]:
     """Pairs of a run's models of one modality, with the stages that are predicted of both; and pairs without two such.
 
-    A stage without a number is not predicted, nor is one of exactly 0 or 1: there the prediction was cut off.
-
     Parameters
     ----------
     predicted
@@ -281,7 +279,7 @@ def pairs_of(
     left_out
         Pairs of one modality that share fewer than two predicted stages.
     """
-    inside = (predicted["predicted"] > 0) & (predicted["predicted"] < 1)
+    inside = predicted["predicted"].notnull()
     stages = {
         model: [
             stage

@@ -19,7 +19,7 @@ from scipy.special import betainc, betaincinv, digamma, expit, gammaln, logit, l
 
 from metamers.compare import ENDS
 from metamers.names import NATURAL
-from metamers.proportions import Interval, proportion_interval
+from metamers.proportions import Interval
 
 # Proportion correct of an observer who guesses in the published experiments: 16 categories; 793 words and a null class.
 GUESSING = {"vision": 1 / 16, "audio": 1 / 794}
@@ -353,17 +353,14 @@ def predicted_human(
     Returns
     -------
     xr.Dataset
-        (generation_model, stage) → ``predicted``, ``low``, ``high``: see ``predict_human``, with the interval of so
-        many stimuli by Wilson's method, and the larger of its standard error and the file's;
+        (generation_model, stage) → ``predicted``, ``low``, ``high``: see ``predict_human``;
         ``outside_published_range``: other models recognize less or more of the metamers than of any published ones, so
         that there is no prediction; ``stage_number``, where 0 is the natural stimulus, which is left out.
     """
     metamers = recognizable.sel(stage=recognizable["stage"] != NATURAL)
     others = metamers["other_models"].transpose("generation_model", "stage")
-    stimuli = metamers["n"].max("recognition_model").transpose(*others.dims)
-    own = metamers["other_models_standard_error"].transpose(*others.dims)
-    seen = proportion_interval(others.values, stimuli.values)
-    seen = seen._replace(standard_error=np.fmax(own.values, seen.standard_error))
+    names = (f"other_models{end}" for end in ("", "_standard_error", "_low", "_high"))
+    seen = [metamers[name].transpose(*others.dims).values for name in names]
     fitted = {modality: published_relation(relation, modality) for modality in dict.fromkeys(modalities.values())}
     predictions, outside = [], []
     for number, model in enumerate(map(str, others["generation_model"].values)):

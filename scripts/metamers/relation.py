@@ -16,7 +16,7 @@ from metamers.proportions import ENDS
 PARTIAL, INSIDE, DEPTH, DEPTH_SQUARE = "partial_r2", "inside_r2", "depth_r2", "depth_square_r2"
 NAMES = (PARTIAL, INSIDE, DEPTH, DEPTH_SQUARE)
 SCALE = (0.2, 0.9)  # inside of which a point counts for INSIDE, people's mean and the other models'
-FEWEST_POINTS, FEWEST_MODELS = 5, 6  # of which there is a number, and an interval
+FEWEST_POINTS, FEWEST_MODELS = 5, 6  # the fewest for a number, and for an interval
 ROUNDING = 1e-9  # of a variance: less is left of a variable that others determine
 ONE = 1 - 1e-12  # the largest correlation that has a finite z
 CONSTANT, LINEAR, SQUARE, MODEL, HUMAN = range(5)  # variables of the sums of products

@@ -133,7 +133,7 @@ def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated
 
 
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
-    """Means over judges of which siblings share errors, and late contrasts of which metamers are missing."""
+    """Means over judges whose siblings share errors, and late contrasts with missing metamers."""
     rng = np.random.default_rng(seed)
     yield from of_families(samples, rng)
     yield from errors(samples, rng)

@@ -162,7 +162,7 @@ def covered(
 
 
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
-    """Known curves with shorter lists of stages, and participants' answers to stages of which the area is known."""
+    """Known curves with shorter lists of stages, and participants' answers to stages with a known area."""
     rng = np.random.default_rng(seed)
     shares = {name: np.array(layers) / layers[-1] for name, layers in LAYERS.items()}
     scale = study_scale(shares.values())

@@ -45,7 +45,7 @@ def as_run(right: np.ndarray, accepted: np.ndarray) -> tuple[xr.Dataset, xr.Data
 
 
 def of_run(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
-    """Coverage of what ``recognized`` and ``contrasts`` give of metamers of two seeds, of which some are accepted."""
+    """Coverage of what ``recognized`` and ``contrasts`` give for metamers from two seeds, some of them accepted."""
     for stimuli, rates in product(STIMULI, PAIRS):
         shape = (samples, stimuli, SEEDS)
         accepted = [rng.random(shape) < ACCEPTED for _ in rates]
