@@ -9,39 +9,53 @@ RUN ?= demo
 CONFIGURATION ?=
 SITE ?= site
 
-.PHONY: run install test experiment benchmark docs dry-runs lint lock clean
+.PHONY: run extended install test test-all experiment benchmark docs dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
 
+# More models, stages and steps than the default run; it takes about four times as long.
+extended: $(STAMP)
+	$(VENV)/bin/snakemake --cores all --configfile config/extended.yaml
+
 # The environment alone.
 install: $(STAMP)
 
+# `make test` runs the fast tests of every part, and `make test-all` the slow ones after them. Slow tests often wait (for
+# sounds, a browser, SLURM), so there is one worker more than cores.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
+
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: test
+	$(PYTEST) --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 )) -m slow
 
 # The experiment for people on this machine; answers are kept in answers/$(RUN). Another run than the default one:
 # make experiment CONFIGURATION=mine/run.yaml RUN=mine
 experiment: $(STAMP)
 	$(VENV)/bin/snakemake --cores all experiment $(if $(CONFIGURATION),--configfile $(CONFIGURATION))
-	$(VENV)/bin/python scripts/experiment_serve.py results/$(RUN)/experiment answers/$(RUN)
+	$(VENV)/bin/python scripts/experiment/serve.py results/$(RUN)/experiment answers/$(RUN)
 
-# Times, against the published procedure and plenoptic; it takes all cores for an hour or two.
+# Times, against the published procedure and plenoptic, with the models of the extended run; it takes all cores for an hour
+# or two.
 benchmark: $(EXTRA)
-	$(VENV)/bin/snakemake --cores all benchmark
+	$(VENV)/bin/snakemake --cores all benchmark --configfile config/extended.yaml
 
-# The documentation as a site, in $(SITE)/; whatever it names and is not there ends the build.
+# The documentation as a site, in $(SITE)/. A link to a missing page or file ends the build.
 docs: $(STAMP)
 	$(VENV)/bin/mkdocs build --strict --quiet --site-dir $(SITE)
 
 dry-runs: $(STAMP)
 	$(VENV)/bin/snakemake -n --quiet
+	$(VENV)/bin/snakemake -n --quiet --configfile config/extended.yaml
 	$(VENV)/bin/snakemake -n --quiet --configfile config/paper.yaml
 	$(VENV)/bin/snakemake -n --quiet --workflow-profile workflow/profiles/slurm
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
 	$(VENV)/bin/snakefmt --check Snakefile workflow
 	$(VENV)/bin/snakemake --lint
 
@@ -54,8 +68,10 @@ clean:
 # The stamp is made last, so that an interrupted installation starts again.
 $(STAMP): envs/requirements.lock envs/check_python.py
 	$(PYTHON) envs/check_python.py
+	@echo "Installing the environment: about 2 minutes, 6 GB."
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement envs/requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
 
 # What only the benchmark needs (its tests are skipped without it); versions of the rest are those of the lock above.

@@ -1,51 +1,63 @@
-"""From natural stimuli to model metamers, to what other models and people make of them."""
+"""From natural stimuli to model metamers, and to their recognition by other models and by humans."""
 
 import sys
-from pathlib import Path
 
 from snakemake.utils import min_version
 
-min_version("9.20")
+min_version("9.27")
 
-# The workflow's own folder, also where it is a module of another workflow.
-ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from metamers.config import resolve
-from metamers.config_read import check_configuration_files, over_default
+from metamers.config.plan import make_plan
+from metamers.config.read import check_configuration_files, merge_defaults
 from metamers.names import ConfigurationError
+from metamers.repository import ROOT, check_snakefile
 
 try:
+    check_snakefile(workflow.sourcecache.get_path(workflow.included_stack[-1]))
     check_configuration_files(workflow.configfiles)
     # Not `configfile:`, which Snakemake passes over in a module that is given a configuration.
-    config |= over_default(config)
-    setup = resolve(config)
+    config |= merge_defaults(config)
+    plan = make_plan(config, workflow.configfiles)
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None  # without the traceback through the library
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/retrieve.smk"
-include: "workflow/rules/stimuli.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/synthesize.smk"
-include: "workflow/rules/null.smk"
-include: "workflow/rules/recognize.smk"
-include: "workflow/rules/experiment.smk"
-include: "workflow/rules/humans.smk"
-include: "workflow/rules/compare.smk"
-include: "workflow/rules/power.smk"
-include: "workflow/rules/vulnerability.smk"
-include: "workflow/rules/brain.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/paper.smk"
-include: "workflow/rules/leaderboard.smk"
-include: "workflow/rules/beyond.smk"
-include: "workflow/rules/model_card.smk"
-include: "workflow/rules/benchmark.smk"
-include: "workflow/rules/simulations.smk"
-include: "workflow/rules/verify.smk"
+if workflow.is_main_process:
+    for line in plan.described_stages:
+        print(line, file=sys.stderr)
+
+
+pathvars:
+    run=plan.run,
+
+
+# The rules of the installed package, which run its scripts, wherever Snakemake has loaded this file from.
+RULES = ROOT / "workflow" / "rules"
+
+
+include: RULES / "common.smk"
+include: RULES / "retrieve.smk"
+include: RULES / "stimuli.smk"
+include: RULES / "train.smk"
+include: RULES / "synthesize.smk"
+include: RULES / "null.smk"
+include: RULES / "recognize.smk"
+include: RULES / "experiment.smk"
+include: RULES / "humans.smk"
+include: RULES / "compare.smk"
+include: RULES / "power.smk"
+include: RULES / "vulnerability.smk"
+include: RULES / "brain.smk"
+include: RULES / "leaderboard.smk"
+include: RULES / "beyond.smk"
+include: RULES / "benchmark.smk"
+include: RULES / "report.smk"
+include: RULES / "paper.smk"
+include: RULES / "model_card.smk"
+include: RULES / "simulations.smk"
+include: RULES / "verify.smk"
+
+
+complete_rules()
 
 
 onstart:
@@ -54,20 +66,29 @@ onstart:
 
 onsuccess:
     close_manifest()
+    show_findings()
 
 
 onerror:
     close_manifest()
 
 
-# The first rule, so the default target; of a workflow that has this one as a module its own first rule is.
+# The first rule: the default target, unless a workflow that loads this one as a module has a rule before it.
 rule all:
     input:
-        rules.report.output,
-        rules.leaderboard.output,
-        rules.beyond_page.output if SETS else [],
+        rules.report_pages.output,
+        # What the pages load: asked for here too, so that what is missing is made again beside pages that are there.
+        ASSETS,
+        rules.report_pages.input.media,
+        rules.report_pages.input.figures,
+        [f"results/<run>/exported/metamers/{model}" for model in plan.generation_models],
+        [f"results/<run>/exported/datasets/{dataset}" for dataset in plan.stimuli],
+        PICTURE,
+        rules.leaderboard_ranking.output,
+        rules.report_leaderboard.output,
+        rules.report_beyond.output if SETS else [],
         COMPARISON,
-        OF_PEOPLE,
+        FROM_OWN_PARTICIPANTS,
 
 
 rule retrieve:
@@ -78,16 +99,34 @@ rule retrieve:
 rule humans:
     input:
         HUMANS,
-        PEOPLE,
-        OF_PEOPLE,
+        OWN_PARTICIPANTS,
+        FROM_OWN_PARTICIPANTS,
+
+
+rule bids:
+    input:
+        required("bids"),
+        [f"results/<run>/humans/bids/{name}" for name in plan.own_participants],
 
 
 rule comparison:
     input:
         COMPARISON,
-        OF_PEOPLE,
+        FROM_OWN_PARTICIPANTS,
         PAPER_DATA,
-        rules.leaderboard.output.netcdf,
+        rules.leaderboard_ranking.output,
+
+
+rule report:
+    input:
+        rules.report_pages.output,
+        PICTURE,
+
+
+rule leaderboard:
+    input:
+        rules.leaderboard_ranking.output,
+        rules.report_leaderboard.output,
 
 
 rule experiment:
@@ -108,8 +147,8 @@ rule analyses:
 
 rule beyond:
     input:
-        what_is_beyond,
-        rules.beyond_page.output,
+        required("beyond"),
+        rules.report_beyond.output,
 
 
 rule simulations:
@@ -119,4 +158,7 @@ rule simulations:
 
 rule benchmark:
     input:
-        rules.benchmark_page.output,
+        rules.report_benchmark.output,
+
+
+check_requested()

@@ -1,5 +1,6 @@
-"""What MkDocs is told beside mkdocs.yml: pages that are made of something else, what is included, and equations."""
+"""Hooks of MkDocs, in addition to mkdocs.yml: generated pages, included text, and equations."""
 
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -7,11 +8,13 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from generate import equations, files, keys, library, rules, simulated, sources
+from generate import equations, keys, library, notebook, rules, simulated, sources
+from generate import files as variables
+from metamers.config.read import read_schema, read_variables
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
-LIBRARY = "reference/library"
+NOTEBOOK = "notebook"  # docs/notebook.ipynb, its page, and the folder of its pictures
 
 
 def _yaml(path: Path) -> dict:
@@ -19,53 +22,59 @@ def _yaml(path: Path) -> dict:
 
 
 def made_pages() -> dict[str, str]:
-    """Path in ``docs/`` → Markdown, of every page that is made of something else."""
+    """Return path in ``docs/`` → Markdown, for every generated page."""
     workflow = rules.read(ROOT)
-    every = library.modules(ROOT)
-    places = library.places_of(every)
     of_files = sorted(SCHEMAS.glob("*.schema.yaml"), key=lambda path: (path.name != "config.schema.yaml", path.name))
-    schemas = {path.name.split(".")[0]: _yaml(path) for path in of_files}
+    schemas = {name: read_schema(name) for name in (path.name.split(".")[0] for path in of_files)}
     configuration = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
-    descriptions = _yaml(ROOT / "scripts" / "metamers" / "descriptions.yaml")
+    shown = notebook.read(ROOT / "docs" / f"{NOTEBOOK}.ipynb")
     return {
+        f"{NOTEBOOK}.md": notebook.page(shown, NOTEBOOK),
         "reference/configuration.md": sources.relinked(configuration, "config/README.md", "reference/configuration.md"),
         "reference/keys.md": keys.page(schemas, _yaml(ROOT / "config" / "config.yaml")),
-        "reference/files.md": files.page(_yaml(SCHEMAS / "files.yaml"), descriptions, rules.outputs(workflow)),
         "reference/rules.md": rules.page(workflow),
-        f"{LIBRARY}/index.md": library.index(every),
-        **{f"{LIBRARY}/{module.name}.md": library.page(module, places[module.name]) for module in every},
+        **library.pages(library.modules(ROOT)),
     }
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """The library's modules have places in the navigation, which mkdocs.yml does not list."""
-    pages = {module.name: f"{LIBRARY}/{module.name}.md" for module in library.modules(ROOT)}
+    """Add the modules of the library to the navigation, which mkdocs.yml does not list."""
     (reference,) = (section["Reference"] for section in config.nav if "Reference" in section)
     (listed,) = (entry["Library"] for entry in reference if "Library" in entry)
-    listed += [{name: path} for name, path in pages.items()]
+    listed += library.navigation(library.modules(ROOT))
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Pages that are made of something else join those that are written."""
+    """Add the generated pages, and the pictures of the notebook."""
     for path, content in made_pages().items():
         files.append(File.generated(config, path, content=content))
+    for name, picture in notebook.pictures(notebook.read(ROOT / "docs" / f"{NOTEBOOK}.ipynb")).items():
+        files.append(File.generated(config, f"{NOTEBOOK}/{name}", content=picture))
     return files
 
 
+@cache
+def _tables_of_files() -> str:
+    descriptions = _yaml(ROOT / "src" / "metamers" / "run" / "descriptions.yaml")
+    return variables.tables(read_variables(), descriptions, rules.outputs(rules.read(ROOT)))
+
+
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """What a page includes is put in."""
+    """Insert the text that a page includes, and the tables that are made from other files."""
     included = sources.with_included(markdown, page.file.src_uri, ROOT)
-    return simulated.with_table(included, ROOT / "resources" / "simulated")
+    included = simulated.with_table(included, ROOT / "resources" / "simulated")
+    return variables.with_tables(included, _tables_of_files())
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """The theme's search is a dialog without a name, which a screen reader could not tell."""
+    """Name the theme's search dialog, which has no name for screen readers."""
     return output.replace(
         'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
     )
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Equations become MathML."""
-    return equations.with_equations(html)
+    """Convert equations to MathML, and names of the library to links."""
+    html = equations.with_equations(html)
+    return library.with_links(html) if page.file.src_uri.startswith(library.PAGES) else html

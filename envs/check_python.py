@@ -1,4 +1,4 @@
-"""Say what to install when this Python cannot make the environment. Runs on any Python from 3.6."""
+"""Report what to install if this Python cannot make the environment. Runs on any Python from 3.6."""
 
 import sys
 
@@ -6,7 +6,7 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 
 
 def complaint(version, has_venv):
-    """What is wrong with a Python of this version, with or without venv, in a sentence; None if nothing is."""
+    """Return what is missing for a Python of this version, with or without venv, as a message; None if nothing is."""
     major, minor = version[:2]
     if not OLDEST <= (major, minor) <= NEWEST:
         return (
@@ -16,13 +16,13 @@ def complaint(version, has_venv):
     if not has_venv:
         return (
             f"This Python has no venv module: install it (Debian and Ubuntu: apt install python{major}.{minor}-venv), "
-            "then say `make run` again."
+            "then run `make run` again."
         )
     return None
 
 
 def can_make_environments():
-    """Whether this Python has venv, and pip to put into an environment."""
+    """Whether this Python can make an environment with pip."""
     try:
         import ensurepip
         import venv

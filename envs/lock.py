@@ -1,8 +1,9 @@
 """Regenerate the locks and the conda environments from pyproject.toml (`make lock`).
 
-A lock holds exact versions with hashes for CPython 3.11 to 3.13 on Linux, and an environment the same versions for
-conda: requirements.lock and environment.yaml of what the workflow and its tests need, benchmark.lock and benchmark.yaml
-of the same with what `snakemake benchmark` compares with. None names an index host.
+A lock has exact versions with hashes for CPython 3.11 to 3.13 on Linux, and on macOS with Apple silicon (resolved, not
+tested); an environment has the same versions for conda.
+requirements.lock and environment.yaml have the packages of the workflow and its tests; benchmark.lock and
+benchmark.yaml also have the packages that `snakemake benchmark` compares with. No file names an index host.
 """
 
 import re
@@ -21,12 +22,12 @@ LOCKS = {
 
 
 def pins(lock: str) -> list[str]:
-    """The pinned requirements of a lock, ``name==version ; marker``, without hashes."""
+    """Return the pinned requirements of a lock, ``name==version ; marker``, without hashes."""
     return [line.rstrip(" \\") for line in lock.splitlines() if re.match(r"[a-z0-9]", line)]
 
 
 def environment(lock: str, name: str = LOCK.name) -> str:
-    """The conda environment with a lock's pins."""
+    """Return the conda environment with the versions of a lock."""
     lines = [
         f"# Written by `make lock` from {name}: the same pins, for `--software-deployment-method conda`.",
         "channels: [conda-forge, nodefaults]",
@@ -40,13 +41,13 @@ def environment(lock: str, name: str = LOCK.name) -> str:
 
 
 def main() -> None:
-    """Resolve anew and write all files; what both locks have is of one version."""
+    """Resolve all versions and write all files; both locks agree in the packages that they share."""
     for path, (conda, extras) in LOCKS.items():
         command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--universal"]
         command += [part for extra in extras for part in ("--extra", extra)]
         command += ["--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header"]
         command += ["--output-file", str(path), *sys.argv[1:]]
-        if path != LOCK:  # what is in the file already is kept where it can be
+        if path != LOCK:  # uv keeps the versions in an existing file if it can
             shutil.copyfile(LOCK, path)
         subprocess.run(command, check=True, cwd=ENVS.parent, stdout=subprocess.DEVNULL)
         lock = path.read_text(encoding="utf-8")

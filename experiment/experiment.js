@@ -5,20 +5,26 @@ import { JudgeImage } from "./judge-image.js";
 import { JudgeSound } from "./judge-sound.js";
 import { audio, decoded, loader } from "./load.js";
 import { findPlace, randomName } from "./places.js";
-import { BUTTONS, END, HOW, PAGES, STOPPED, toldAfter } from "./words.js";
+import { view } from "./view.js";
+import { BUTTONS, END, HOW, nameCategories, PAGES, STOPPED, toldAfter } from "./words.js";
 
 const { initJsPsych, jsPsychHtmlButtonResponse } = window;
 
 const root = document.getElementById("experiment");
 const YES = 0; // the first button of a page
-const LONG = 80; // trials from which there are pauses
+const LONG = 80; // trials; an experiment with at least as many has breaks
 
-/** Say what went wrong, or how it ended, in place of everything. */
-function say(heading, text, file) {
+/** Replace the page by a heading, a text, and optionally a file to save and a button: the end, or an error. */
+function say(heading, text, file, button) {
   const element = (kind, textContent, more) => Object.assign(document.createElement(kind), { textContent, ...more });
   const page = element("div", "", { className: "jspsych-content words" });
   page.append(element("h1", heading), element("p", text));
   if (file) page.append(element("a", BUTTONS.save, { href: file.address, download: file.name }));
+  if (button) {
+    const line = element("p", "");
+    line.append(button);
+    page.append(line);
+  }
   const wrapper = element("div", "", { className: "jspsych-content-wrapper" });
   wrapper.append(page);
   root.className = "jspsych-display-element";
@@ -27,7 +33,7 @@ function say(heading, text, file) {
 
 const of = (rows, kind) => rows.filter((row) => row.kind === kind);
 
-/** Why the experiment ends before the stimuli, or null: what the participant has answered so far decides. */
+/** The reason to end the experiment early, given the participant's answers so far, or null. */
 function stopped(design, rows) {
   const failed = ({ trials, at_least }, answers, right) =>
     answers.length === trials && answers.filter(right).length < at_least;
@@ -40,28 +46,39 @@ function stopped(design, rows) {
 
 async function main() {
   const design = await (await fetch("design.json")).json();
+  nameCategories(design.noun);
   const consent = await (await fetch("consent.html")).text();
   const place = await findPlace(design);
+  const before = place.ended?.();
+  if (before) {
+    const next = Object.assign(document.createElement("button"), { type: "button", textContent: BUTTONS.next });
+    next.addEventListener("click", () => {
+      place.forget();
+      location.reload();
+    });
+    return say(END.before, [before.text, END.once].filter(Boolean).join(" "), before.file, next);
+  }
   const { participant, order, rows } = await place.begin();
   const answered = rows.filter((row) => row.kind !== "shown");
   const done = new Set(rows.map((row) => row.step));
   const files = design.orders[order].map((exhibit) => design.exhibits[exhibit]);
   const stimulus = loader(files.map((file) => `stimuli/${file}`));
   const masks = await Promise.all(design.masks.map(decoded));
-  // Browsers play nothing before a click.
+  // Browsers play no sound before the first click.
   if (design.modality === "audio") document.addEventListener("click", () => audio().resume(), { once: true });
 
   root.replaceChildren();
   const jsPsych = initJsPsych({ display_element: root });
-  const name = randomName(); // of this page: a stimulus that another one has shown is not shown here
+  const name = randomName(); // identifies this page, because no two pages may show the same stimulus
   const own = { participant, order, design: design.design };
   jsPsych.data.addProperties(own);
 
-  /** Nothing goes on before an answer is kept. */
+  /** Store the answer of a trial before the experiment continues. */
   const kept = (step, kind, more = {}) => ({
     data: { step, kind, ...more },
     on_finish: async (row) => {
       if (kind === "consent") row.answer = row.response === YES ? "yes" : "no";
+      Object.assign(row, view());
       answered.push(row);
       await place.keep(row);
     },
@@ -71,17 +88,17 @@ async function main() {
     type: jsPsychHtmlButtonResponse,
     stimulus: () => `<div class="words">${typeof html === "function" ? html() : html}</div>`,
     choices,
-    save_trial_parameters: { stimulus: false }, // which is long
+    save_trial_parameters: { stimulus: false }, // the text is long
   });
 
   const { feedback, trials: counted, categories: known } = design.practice;
   const practised = feedback + counted;
-  const inEarnest = files.length - practised;
+  const mainTrials = files.length - practised;
 
   const judge = (number, kind, label) => ({
     type: design.modality === "vision" ? JudgeImage : JudgeSound,
     stimulus: () => stimulus(number),
-    // Nobody meets a stimulus twice: after a reload, whoever was shown it is asked about what they remember.
+    // No stimulus is shown twice: after a reload, the participant answers from memory.
     shown: () =>
       place.keep({ ...own, step: `shown-${number}`, kind: "shown", exhibit: files[number], answer: "", page: name }),
     already: done.has(`shown-${number}`),
@@ -95,14 +112,14 @@ async function main() {
     ...kept(`trial-${number}`, kind, { exhibit: files[number] }),
   });
 
-  /** What was right, after an answer. */
+  /** The feedback after an answer in the examples. */
   const told = (number) =>
     page(() => {
       const right = known[files[number]];
       return toldAfter(answered.at(-1).answer, right, design.modality, `stimuli/${files[number]}`, design.icons[right]);
     }, [BUTTONS.goOn]);
 
-  /** Some trials, of which those that are answered already are left out, as their introduction is when one is. */
+  /** A section of trials without those answered already; the introduction is left out if any trial is answered. */
   const section = (introduction, trials, after = () => []) => {
     const left = trials.filter((trial) => !done.has(trial.data.step));
     if (!left.length) return [];
@@ -111,10 +128,10 @@ async function main() {
     return [{ timeline, conditional_function: () => !stopped(design, answered) }];
   };
 
-  /** A pause after each quarter of a long experiment. */
+  /** A break after each quarter of a long experiment. */
   const pause = (number) => {
-    const quarter = [1, 2, 3].find((part) => number + 1 === Math.round((part * inEarnest) / 4));
-    return quarter && inEarnest >= LONG ? [page(PAGES.pause(quarter), [BUTTONS.goOn])] : [];
+    const quarter = [1, 2, 3].find((part) => number + 1 === Math.round((part * mainTrials) / 4));
+    return quarter && mainTrials >= LONG ? [page(PAGES.pause(quarter), [BUTTONS.goOn])] : [];
   };
 
   const welcomeBack = {
@@ -123,7 +140,7 @@ async function main() {
       if (row.response === YES) return;
       place.forget();
       location.reload();
-      await new Promise(() => {}); // until the page is gone
+      await new Promise(() => {}); // wait until the page is replaced
     },
   };
   const volume = {
@@ -142,7 +159,7 @@ async function main() {
   const judged = files.map((_, number) => {
     if (number < feedback) return judge(number, "feedback", `example ${number + 1} of ${feedback}`);
     if (number < practised) return judge(number, "practice", `practice: ${number + 1 - feedback} of ${counted}`);
-    return judge(number, "main", `${number + 1 - practised} of ${inEarnest}`);
+    return judge(number, "main", `${number + 1 - practised} of ${mainTrials}`);
   });
 
   await jsPsych.run([
@@ -152,11 +169,11 @@ async function main() {
     ...section([volume, page(PAGES.check, [BUTTONS.tones])], headphones),
     ...section([page(PAGES.feedback(how), [BUTTONS.begin])], judged.slice(0, feedback), (number) => [told(number)]),
     ...section([page(PAGES.practice(how, feedback), [BUTTONS.begin])], judged.slice(feedback, practised)),
-    ...section([page(PAGES.inEarnest(how, inEarnest), [BUTTONS.begin])], judged.slice(practised), pause),
+    ...section([page(PAGES.main(how, mainTrials), [BUTTONS.begin])], judged.slice(practised), pause),
     ...(place.after ?? []),
   ]);
   const why = stopped(design, answered);
-  const { text, file } = await place.end(answered);
+  const { text, file } = await place.end(answered, why);
   const words = { consent: STOPPED.consent }[why] ?? [STOPPED[why], text].filter(Boolean).join(" ");
   say(why ? END.early : END.thanks, words, file);
 }

@@ -1,6 +1,7 @@
 /** A jsPsych plugin: one trial of the headphone check of Woods, Siegel, Traer & McDermott (2017), Attention, Perception
- * & Psychophysics 79, 2064-2072. Of three tones one is quieter. Another has its two channels in antiphase: over
- * loudspeakers these cancel in the air, so that it seems the quietest; over headphones they do not.
+ * & Psychophysics 79, 2064-2072. One of three tones is quieter than the others. Another has its two channels in
+ * antiphase: over loudspeakers, the channels cancel in the air, so that this tone seems the quietest; over headphones,
+ * they do not.
  */
 
 import { audio, play } from "./load.js";
@@ -11,7 +12,7 @@ const { ParameterType } = window.jsPsychModule;
 const TONE = { hz: 200, seconds: 1, ramp: 0.1, gap: 0.5, amplitude: 0.25, quieter: 10 ** (-6 / 20) };
 const KINDS = ["same", "quiet", "antiphase"];
 
-/** Three tones of these kinds, one after the other, as a stereo buffer. */
+/** Three tones of the given kinds, one after another, as a stereo buffer. */
 function tones(kinds) {
   const rate = audio().sampleRate;
   const every = Math.round((TONE.seconds + TONE.gap) * rate);
@@ -30,7 +31,7 @@ function tones(kinds) {
   return buffer;
 }
 
-/** A second of noise as loud as the stimuli, to set the volume by. */
+/** Play a second of noise as loud as the stimuli, for adjusting the volume. */
 export async function noise() {
   const buffer = audio().createBuffer(1, audio().sampleRate, audio().sampleRate);
   const values = buffer.getChannelData(0);
@@ -49,8 +50,8 @@ export class Headphones {
     version: "1.0.0",
     parameters: {},
     data: {
-      answer: { type: ParameterType.STRING }, // which seemed the quietest: 1, 2 or 3
-      target: { type: ParameterType.STRING }, // which it was
+      answer: { type: ParameterType.STRING }, // the tone that seemed the quietest: 1, 2 or 3
+      target: { type: ParameterType.STRING }, // the quietest tone
       rt: { type: ParameterType.FLOAT }, // ms from the end of the tones
     },
   };

@@ -1,6 +1,8 @@
-/** A jsPsych plugin: fixation, picture, mask, then a choice among the categories. One answer is one trial. */
+/** A jsPsych plugin for one trial with a picture: fixation cross, picture, mask, then a choice among the categories. */
 
 import { pressed, wait } from "./load.js";
+import { typeAhead } from "./type-ahead.js";
+import { fits, watch } from "./view.js";
 import { ASKED, BUTTONS } from "./words.js";
 
 const { ParameterType } = window.jsPsychModule;
@@ -9,7 +11,7 @@ const HALF_A_FRAME = 8; // ms, at 60 frames a second
 
 const frame = () => new Promise(requestAnimationFrame);
 
-/** Show an element for so many ms, as near as frames allow; gives for how long it was there. */
+/** Show an element for the given ms, as closely as frames allow; returns the actual duration. */
 async function show(display, element, ms) {
   display.replaceChildren(element);
   const began = await frame();
@@ -20,6 +22,15 @@ async function show(display, element, ms) {
 
 function element(kind, textContent, more = {}) {
   return Object.assign(document.createElement(kind), { textContent, ...more });
+}
+
+const PICTURE = 224; // CSS pixels, as in experiment.css
+
+/** A warning that is shown while the window is too small for the picture. */
+function warning() {
+  const text = element("p", ASKED.vision.small, { className: "warning", hidden: true });
+  text.setAttribute("role", "alert");
+  return text;
 }
 
 function faint(text) {
@@ -50,6 +61,8 @@ function fixation() {
 function choices(categories, icons) {
   const grid = document.createElement("div");
   grid.className = "choices";
+  const longest = Math.max(...categories.flatMap((category) => category.split(/\s/)).map((word) => word.length));
+  grid.style.setProperty("--longest", longest); // letters of the longest word, so that no button breaks a word
   for (const category of categories) {
     const button = document.createElement("button");
     button.type = "button";
@@ -71,10 +84,10 @@ export class JudgeImage {
     name: "judge-image",
     version: "1.0.0",
     parameters: {
-      stimulus: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of an ImageBitmap
-      shown: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of whether it may be shown
-      already: { type: ParameterType.BOOL, default: false }, // whether it was shown before a reload: then it is not again
-      mask: { type: ParameterType.FUNCTION, default: undefined }, // gives an ImageBitmap
+      stimulus: { type: ParameterType.FUNCTION, default: undefined }, // returns a promise of an ImageBitmap
+      shown: { type: ParameterType.FUNCTION, default: undefined }, // returns a promise: may it be shown?
+      already: { type: ParameterType.BOOL, default: false }, // shown before a reload, and not again
+      mask: { type: ParameterType.FUNCTION, default: undefined }, // returns an ImageBitmap
       categories: { type: ParameterType.STRING, array: true, default: undefined },
       icons: { type: ParameterType.OBJECT, default: {} }, // category → file
       durations: { type: ParameterType.OBJECT, default: undefined }, // pause_ms, fixation_ms, image_ms, mask_ms
@@ -82,17 +95,19 @@ export class JudgeImage {
     },
     data: {
       answer: { type: ParameterType.STRING },
-      rt: { type: ParameterType.FLOAT }, // ms from when the choices are there
-      shown_ms: { type: ParameterType.FLOAT }, // -1 where it was not, as it had been before
-      already: { type: ParameterType.BOOL }, // whether it had been shown before a reload
+      rt: { type: ParameterType.FLOAT }, // ms from the appearance of the choices
+      shown_ms: { type: ParameterType.FLOAT }, // -1 if the picture was not shown because it had been shown before
+      already: { type: ParameterType.BOOL }, // whether the picture had been shown before a reload
     },
   };
 
-  /** The picture, once the participant is ready; gives for how long it was there, or -1 if another page showed it. */
+  /** Show the picture when the participant is ready; returns its duration in ms, or -1 if another page has shown it. */
   async present(display, trial, loaded) {
     const stimulus = await trial.stimulus();
     const ready = element("button", BUTTONS.show, { type: "button" });
-    display.replaceChildren(element("h1", ASKED.vision.ready), ready, faint(trial.place));
+    const small = warning();
+    display.replaceChildren(element("h1", ASKED.vision.ready), ready, small, faint(trial.place));
+    watch(small, () => (small.hidden = fits(PICTURE)));
     loaded();
     await pressed(ready);
     display.replaceChildren();
@@ -109,7 +124,12 @@ export class JudgeImage {
     const grid = choices(trial.categories, trial.icons);
     const already = shown < 0;
     const asked = ASKED.vision[already ? "already" : "question"];
-    display.replaceChildren(element("h1", asked), grid, faint(trial.place));
+    const typed = element("p", "", { className: "typed" });
+    typed.setAttribute("aria-live", "polite");
+    const hint = faint(ASKED.vision.hint);
+    hint.classList.add("keys");
+    display.replaceChildren(element("h1", asked), grid, typed, hint, faint(trial.place));
+    const stopTyping = typeAhead([...grid.querySelectorAll("button")], typed);
     if (trial.already) loaded();
     const began = performance.now();
     const answer = await new Promise((resolve) =>
@@ -118,6 +138,7 @@ export class JudgeImage {
         if (button) resolve(button.dataset.answer);
       }),
     );
+    stopTyping();
     return { answer, rt: performance.now() - began, shown_ms: shown, already };
   }
 }

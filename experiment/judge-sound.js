@@ -1,6 +1,7 @@
-/** A jsPsych plugin: a sound, played once when the participant is ready, then a word to be typed, completed from the vocabulary. */
+/** A jsPsych plugin for one trial with a sound: the sound, once, then a typed word, completed from the vocabulary. */
 
 import { play, pressed } from "./load.js";
+import { beginning } from "./type-ahead.js";
 import { ASKED, BUTTONS } from "./words.js";
 
 const { ParameterType } = window.jsPsychModule;
@@ -10,16 +11,16 @@ export class JudgeSound {
     name: "judge-sound",
     version: "1.0.0",
     parameters: {
-      stimulus: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of an AudioBuffer
-      shown: { type: ParameterType.FUNCTION, default: undefined }, // gives a promise of whether it may be played
-      already: { type: ParameterType.BOOL, default: false }, // whether it was played before a reload: then it is not again
+      stimulus: { type: ParameterType.FUNCTION, default: undefined }, // returns a promise of an AudioBuffer
+      shown: { type: ParameterType.FUNCTION, default: undefined }, // returns a promise: may it be played?
+      already: { type: ParameterType.BOOL, default: false }, // played before a reload, and not again
       categories: { type: ParameterType.STRING, array: true, default: undefined },
       place: { type: ParameterType.STRING, default: "" }, // "3 of 40"
     },
     data: {
       answer: { type: ParameterType.STRING },
       rt: { type: ParameterType.FLOAT }, // ms from the end of the sound
-      already: { type: ParameterType.BOOL }, // whether it had been played before a reload
+      already: { type: ParameterType.BOOL }, // whether the sound had been played before a reload
     },
   };
 
@@ -29,9 +30,9 @@ export class JudgeSound {
       <h1>${ASKED.audio.question}</h1>
       <p><button type="button" class="play">${BUTTONS.play}</button></p>
       <form class="word" autocomplete="off">
-        <input id="word" list="vocabulary" aria-label="The word" aria-describedby="hint" spellcheck="false" disabled>
+        <input id="word" list="vocabulary" aria-label="${ASKED.audio.label}" aria-describedby="hint" spellcheck="false" disabled>
         <datalist id="vocabulary"></datalist>
-        <button disabled>Answer</button>
+        <button disabled>${BUTTONS.answer}</button>
       </form>
       <p id="hint" class="faint">${ASKED.audio.hint}</p>
       <p class="faint"></p>`;
@@ -41,7 +42,12 @@ export class JudgeSound {
     const form = display.querySelector("form");
     const [input, button] = [form.querySelector("input"), form.querySelector("button")];
     const words = new Map(trial.categories.map((word) => [word.toLowerCase(), word]));
-    const typed = () => words.get(input.value.trim().toLowerCase());
+    /** The category that is typed, or the only one that begins with the typed letters. */
+    const typed = () => {
+      const text = input.value.trim().toLowerCase();
+      const found = text ? beginning(trial.categories, text) : [];
+      return words.get(text) ?? (found.length === 1 ? found[0] : undefined);
+    };
     loaded();
     let { already } = trial;
     if (!already) {
@@ -56,7 +62,10 @@ export class JudgeSound {
     const began = performance.now();
     input.disabled = false;
     input.focus();
-    input.addEventListener("input", () => (button.disabled = !typed()));
+    input.addEventListener("input", () => {
+      button.disabled = !typed();
+      button.textContent = typed() ? `${BUTTONS.answer}: ${typed()}` : BUTTONS.answer;
+    });
     const answer = await new Promise((resolve) =>
       form.addEventListener("submit", (event) => {
         event.preventDefault();

@@ -1,16 +1,16 @@
-/** Stimuli, fetched ahead of their trials, so that none is waited for while the next one is shown. */
+/** Loading of stimuli ahead of their trials, so that participants do not wait, and playback of sounds. */
 
 const AHEAD = 3;
 
 let context = null;
 
-/** What plays sounds; it may only begin to after the participant has clicked somewhere. */
+/** The AudioContext, which can play only after the participant's first click. */
 export function audio() {
   context ??= new AudioContext();
   return context;
 }
 
-/** A stimulus out of its file: an ImageBitmap or an AudioBuffer. */
+/** Fetch and decode a stimulus: an ImageBitmap or an AudioBuffer. */
 export async function decoded(file) {
   const reply = await fetch(file);
   if (!reply.ok) throw new Error(`${file}: ${reply.status}`);
@@ -18,14 +18,14 @@ export async function decoded(file) {
   return createImageBitmap(await reply.blob());
 }
 
-/** From the files in the order of their trials to a function that gives the nth, decoded. */
+/** Given the files in the order of their trials, return a function that returns the nth one, decoded. */
 export function loader(files) {
   const loaded = new Map();
   const load = (place) => {
     const file = files[place];
     if (file === undefined || loaded.has(file)) return;
     const promise = decoded(file);
-    promise.catch(() => loaded.delete(file)); // asked for again when its trial comes
+    promise.catch(() => loaded.delete(file)); // fetched again when its trial comes
     loaded.set(file, promise);
   };
   return async (place) => {
@@ -40,14 +40,14 @@ export function loader(files) {
 
 export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** When a button is pressed. It can be by keyboard a moment later, so that a key held down presses nothing by itself. */
+/** Wait until a button is pressed. It gets the focus after a moment, so that a key held down does not press it. */
 export async function pressed(button) {
   button.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
   setTimeout(() => button.focus(), 300);
   await new Promise((resolve) => button.addEventListener("click", resolve, { once: true }));
 }
 
-/** Play a buffer once, to its end. */
+/** Play a buffer once and wait for its end. */
 export async function play(buffer) {
   await audio().resume();
   const source = new AudioBufferSourceNode(audio(), { buffer });

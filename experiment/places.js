@@ -1,11 +1,13 @@
-/** Where answers go, and from where a participant who comes back goes on: the workflow's own server, JATOS, Pavlovia,
- * or this browser, which hands them over at the end. Each place has
+/** The places that store answers: the workflow's own server, JATOS, Pavlovia, or this browser, which sends or saves the
+ * answers at the end. Each place has
  *
- *   begin() → {participant, order, rows}: who it is, which order is theirs, and what they have answered already
- *   keep(row) → whether it was the first of its step: one answer, or that a stimulus is about to be shown, is safe when
- *     this has ended
- *   end(rows) → what is said to the participant, and perhaps a file for them to save
- *   before, after: what must come first and last in jsPsych's timeline
+ *   begin() → {participant, order, rows}: the participant's name, order and stored rows
+ *   keep(row) → whether the row is the first of its step; stores an answer, or the announcement of a stimulus
+ *   end(rows, why) → {text, file}: a text for the participant, and optionally a file to save; `why` is the reason of an
+ *     early end, or null
+ *   ended(): optional; the text and file for a participant who has ended in this browser, else null
+ *   forget(): optional; forgets the participant, so that another one can begin in this browser
+ *   before, after: optional trials at the beginning and the end of jsPsych's timeline
  */
 
 import { wait } from "./load.js";
@@ -17,14 +19,14 @@ export function randomName() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The order that the address names (?order=3), else one at random. */
+/** The order that the address names (?order=3), otherwise a random one. */
 function anyOrder(orders) {
   const named = Number(new URLSearchParams(location.search).get("order") ?? NaN);
   if (Number.isInteger(named) && named >= 0) return named % orders;
   return crypto.getRandomValues(new Uint32Array(1))[0] % orders;
 }
 
-/** Send JSON to an address of this site, again if it fails; what it replies. */
+/** Send JSON to an address of this site, several times if that fails; returns the reply. */
 async function send(address, content) {
   let problem;
   for (let attempt = 0; attempt < TRIES; attempt++) {
@@ -37,7 +39,7 @@ async function send(address, content) {
       });
       if (reply.ok) return reply;
       problem = `${reply.status} ${await reply.text()}`;
-      if (reply.status < 500) break; // it will not be taken however often it is sent
+      if (reply.status < 500) break; // sending it again would not help
     } catch (error) {
       problem = error.message;
     }
@@ -45,13 +47,18 @@ async function send(address, content) {
   throw new Error(`The answer could not be saved (${problem}).`);
 }
 
-/** What this browser remembers of a participant, if it may remember anything. */
+/** The participant's data in this browser's local storage. */
 function memory(design) {
   const key = `metamers-${design.design}-${location.pathname}`;
   return {
     get: () => JSON.parse(localStorage.getItem(key) ?? "null"),
     set: (value) => localStorage.setItem(key, JSON.stringify(value)),
     forget: () => localStorage.removeItem(key),
+    // After a reload, only a participant who did not agree begins again; others see that they have taken part.
+    end: (value, why) => {
+      if (why === "consent") localStorage.removeItem(key);
+      else localStorage.setItem(key, JSON.stringify({ ...value, ended: true }));
+    },
   };
 }
 
@@ -60,23 +67,30 @@ function server(design) {
   let participant;
   return {
     forget: remembered.forget,
+    ended: () => (remembered.get()?.ended ? {} : null),
     async begin() {
-      const reply = await send("api/begin", { participant: remembered.get(), design: design.design });
+      const reply = await send("api/begin", { participant: remembered.get()?.participant, design: design.design });
       const begun = await reply.json();
       participant = begun.participant;
-      remembered.set(participant);
+      remembered.set({ participant });
       return begun;
     },
     async keep(row) {
       const reply = await send("api/keep", { participant, row });
       return (await reply.json()).kept;
     },
-    async end() {
+    async end(_rows, why) {
       await send("api/end", { participant });
-      remembered.forget();
+      remembered.end({ participant }, why);
       return { text: END.saved };
     },
   };
+}
+
+/** The file of answers that a participant saves: its name, and an address for a link. */
+function fileOf(participant, rows) {
+  const content = new Blob([JSON.stringify(rows)], { type: "application/json" });
+  return { name: `${participant}.json`, address: URL.createObjectURL(content) };
 }
 
 function browser(design, address) {
@@ -90,24 +104,32 @@ function browser(design, address) {
       return kept;
     },
     async keep(row) {
-      kept = remembered.get() ?? kept; // another page may have been at it
+      kept = remembered.get() ?? kept; // another page may have stored rows
       const first = !kept.rows.some(({ step }) => step === row.step);
       if (first) remembered.set({ ...kept, rows: [...kept.rows, row] });
       return first;
     },
-    async end(rows) {
-      const file = {
-        name: `${kept.participant}.json`,
-        address: URL.createObjectURL(new Blob([JSON.stringify(rows)], { type: "application/json" })),
-      };
-      if (!address) return { text: END.send, file };
-      try {
-        await send(address, rows);
-      } catch (error) {
-        return { text: `${error.message} ${END.send}`, file };
+    // Answers that were not sent are kept, so that the file can be saved after a reload as well.
+    ended() {
+      const { ended, participant, answers } = remembered.get() ?? {};
+      if (!ended) return null;
+      return answers ? { text: END.send, file: fileOf(participant, answers) } : {};
+    },
+    async end(rows, why) {
+      const { participant } = kept;
+      const file = fileOf(participant, rows);
+      let problem = "";
+      if (address) {
+        try {
+          await send(address, rows);
+          remembered.end({ participant }, why);
+          return { text: END.saved };
+        } catch (error) {
+          problem = `${error.message} `;
+        }
       }
-      remembered.forget();
-      return { text: END.saved };
+      remembered.end({ participant, answers: rows }, why);
+      return { text: `${problem}${END.send}`, file };
     },
   };
 }
@@ -140,7 +162,7 @@ async function inJatos(design, jatos) {
   };
 }
 
-/** Pavlovia keeps what jsPsych has when its plugin's last trial comes. */
+/** Pavlovia stores jsPsych's data in the last trial of its plugin. */
 function inPavlovia(design, plugin) {
   return {
     before: [{ type: plugin, command: "init" }],

@@ -1,72 +1,107 @@
-/** What participants read between the questions, which stand in the plugins that ask them; consent is its own file. */
+/** All texts that participants read, except the consent form (consent.html) and the headphone check (headphones.js). */
+
+let noun = "category"; // the name of one category in these texts, from design.json
+
+/** Use another noun for the categories, such as “word”. */
+export function nameCategories(given) {
+  noun = given;
+}
 
 export const HOW = {
-  vision: `<p>Look at the cross. A picture appears there, once and very briefly. Then choose what was in it, also if you
-    have to guess. Many pictures are strange.</p>`,
-  audio: `<p>You hear a sound, once. Then type which word was in the middle of it, also if you have to guess: begin to
-    type, and take a word from the list. Many sounds are strange.</p>`,
+  vision: `<p>Look at the cross. A picture will appear there, once and very briefly. Then choose what it showed. If you
+    are not sure, please guess. Many of the pictures look strange.</p>`,
+  get audio() {
+    const place = noun === "word" ? "was in the middle of the sound" : "you heard";
+    return `<p>You will hear a sound once. Then type the ${noun} that ${place}: start typing, and choose from the list.
+      If you are not sure, please guess. Many of the sounds are strange.</p>`;
+  },
 };
 
 export const PAGES = {
-  welcomeBack: "<h1>Welcome back</h1><p>You have begun already. Go on where you stopped?</p>",
-  volume: `<h1>Headphones</h1><p>Please put on headphones. Play the noise, and set the volume so that it is well heard
-    and not unpleasant.</p>`,
-  check: "<h1>A check</h1><p>You hear three tones, one after the other. Then say which was the quietest.</p>",
-  feedback: (how) => `<h1>Examples</h1>${how}<p>For a start you are told what was right.</p>`,
+  welcomeBack: `<h1>Welcome back</h1><p>You have already started this experiment. Would you like to continue where you
+    stopped?</p>`,
+  volume: `<h1>Headphones</h1><p>Please put on headphones. Play the noise, and adjust the volume until you hear it well
+    and it is comfortable.</p>`,
+  check: "<h1>Headphone check</h1><p>You will hear three tones, one after another. Then choose the quietest one.</p>",
+  feedback: (how) =>
+    `<h1>Examples</h1>${how}<p>In these examples, we show you the right answer after each of yours.</p>`,
   practice: (how, told) =>
-    `<h1>Practice</h1>${how}${told ? "<p>From now on you are not told what was right.</p>" : ""}`,
-  pause: (quarter) => `<h1>A pause</h1><p>${["A quarter", "Half", "Three quarters"][quarter - 1]} of it is done. Stretch,
-    and go on when you like.</p>`,
-  inEarnest: (how, number) => `<h1>Now in earnest</h1>${how}<p>There are ${number}.</p>`,
+    `<h1>Practice</h1>${how}${told ? "<p>From now on, we do not show you the right answer.</p>" : ""}`,
+  pause: (quarter) => `<h1>Take a break</h1><p>You have finished ${["a quarter", "half", "three quarters"][quarter - 1]}
+    of the experiment. Continue when you are ready.</p>`,
+  main: (how, number) => `<h1>The experiment</h1>${how}<p>The practice is over. There are ${number} trials.</p>`,
 };
 
-/** Words as HTML. */
+/** Escape text for HTML. */
 function escaped(words) {
   return Object.assign(document.createElement("p"), { textContent: words }).innerHTML;
 }
 
-/** What is said after an answer in the examples. */
+/** The feedback after an answer in the examples. */
 export function toldAfter(answer, right, modality, file, icon) {
-  const heading = `<h1>${answer === right ? "Right" : "Not quite"}</h1>`;
+  const heading = `<h1>${answer === right ? "Correct" : "Not quite"}</h1>`;
   const seen = modality === "vision" ? `<div class="seen"><img src="${file}" alt="the picture"></div>` : "";
   const drawn = icon ? `<div class="seen small"><img src="${icon}" alt=""></div>` : "";
   return `${heading}${seen}<p>It was “${escaped(right)}”; you answered “${escaped(answer)}”.</p>${drawn}`;
 }
 
 export const BUTTONS = {
-  consent: ["I agree to take part", "I do not"],
-  goOn: "Go on",
-  somebodyElse: "I am somebody else",
+  consent: ["I agree to take part", "I do not agree"],
+  goOn: "Continue",
+  somebodyElse: "I am a different person",
   noise: "Play the noise",
   tones: "Play the tones",
-  begin: "Begin",
+  begin: "Start",
   show: "Show the picture",
   play: "Play the sound",
+  answer: "Answer",
+  next: "The next person takes part",
   save: "Save my answers",
 };
 
-/** What is asked, of somebody who was shown a stimulus before the page was reloaded, too. */
+/** The questions; `already` is for a stimulus that was shown before the page was reloaded, and is not shown again. */
 export const ASKED = {
-  vision: { ready: "Ready?", question: "What was it?", already: "You have seen this picture already. What was it?" },
+  vision: {
+    ready: "Ready?",
+    get question() {
+      return noun === "category" ? "What was it?" : `Which ${noun} was it?`;
+    },
+    get already() {
+      return `You have already seen this picture. ${this.question}`;
+    },
+    hint: "Choose an answer, or type its first letters and press Enter.",
+    small: "The picture does not fit into this window. Please make the window larger, turn the device, or zoom out.",
+  },
   audio: {
-    question: "Which word did you hear?",
-    already: "You have heard this sound already. Which word was it?",
-    hint: "Type, and take a word from the list.",
+    get question() {
+      return `Which ${noun} did you hear?`;
+    },
+    get already() {
+      return `You have already heard this sound. Which ${noun} was it?`;
+    },
+    get hint() {
+      return `Start typing, and choose a ${noun} from the list, or press Enter when the button shows your ${noun}.`;
+    },
+    get label() {
+      return `The ${noun}`;
+    },
   },
 };
 
-/** Why it ended early. */
+/** The reasons for ending the experiment early. */
 export const STOPPED = {
-  consent: "You have chosen not to take part. Nothing more is asked of you.",
-  headphones: "This experiment needs headphones, and it seems that there are none. Thank you for your time.",
-  practice: "The experiment ends here: too little of the practice was recognized. Thank you for your time.",
+  consent: "You have chosen not to take part. The experiment ends here.",
+  headphones: "This experiment needs headphones, and it seems that you are not wearing any. Thank you for your time.",
+  practice: "The experiment ends here, because too few practice answers were correct. Thank you for your time.",
 };
 
 export const END = {
   thanks: "Thank you",
   early: "The end",
   failed: "Something went wrong",
-  reload: "Please reload the page: it goes on where you stopped.",
-  saved: "Your answers are saved. You may close this page.",
-  send: "Please save your answers, and send the file to whoever asked you.",
+  before: "You have taken part",
+  once: "Each person takes part once. Thank you for your time.",
+  reload: "Please reload the page to continue where you stopped.",
+  saved: "Your answers are saved. You can close this page now.",
+  send: "Please save your answers, and send the file to the person who invited you.",
 };

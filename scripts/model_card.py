@@ -3,14 +3,18 @@
 import numpy as np
 import xarray as xr
 
-from metamers import files, model_card
-from metamers.logs import log_to
-from metamers.models import activations, choose_device, fit_stimuli, load_model, use_threads
-from metamers.pages import render
+from metamers import model_card
+from metamers.config.tables import category_classes
+from metamers.modalities import MODALITIES
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import load_model
+from metamers.models.model import activations, fit_stimuli
 from metamers.recognize import class_scores
-from metamers.stimuli import MODALITIES
-from metamers.synthesize import starts
-from metamers.tables import category_classes
+from metamers.report.render import render
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.stimuli.formats import FORMATS
+from metamers.synthesize.metamers import starts
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -20,10 +24,10 @@ absent = model_card.absent_stages(name, entry)
 there = {stage: module for stage, module in entry["stages"].items() if stage not in absent}
 device = choose_device(snakemake.config["device"])
 model = load_model(name, entry | {"stages": there}, params.weights_file, device)
-modality, shape = MODALITIES[model.modality], model.preprocessing.signal_shape
+shape = model.preprocessing.signal_shape
 stimuli = files.load(snakemake.input.stimuli)
 rate = stimuli.attrs.get("sampling_rate_hz")
-natural = fit_stimuli(model, modality.as_exported(stimuli["stimulus_value"].values), rate)
+natural = fit_stimuli(model, FORMATS[model.modality].as_exported(stimuli["stimulus_value"].values), rate)
 
 # Costs first, while this process has little memory of its own and has computed nothing.
 batch = settings["stimuli"][: settings["batch_size"]]
@@ -47,17 +51,23 @@ differences = dict.fromkeys(("repeat_difference", "batch_difference"), np.nan)
 classes = category_classes(settings["dataset"], settings["dataset_entry"])
 named = {"top_1": np.nan, "forced_choice": np.nan, "categories": len(classes), "natural_stimuli": len(natural)}
 try:
-    differences = model_card.steadiness(model, natural[:8])
-    findings += model_card.unsteady(differences)
+    differences = model_card.score_stability(model, natural[:8])
+    findings += model_card.stability_problems(differences)
     named = model_card.accuracy(class_scores(model, natural), stimuli["category"].values, classes, name)
-    findings += model_card.inaccurate(named)
+    findings += model_card.accuracy_problems(named)
 except ValueError as error:
     findings.append(f"{error}.")
 card = xr.Dataset(
     {key: ("stage", np.array([row[key] for row in rows])) for key in rows[0]}
     | {"parameters": sum(parameter.numel() for parameter in model.network.parameters()), **differences, **named},
     coords={"stage": list(entry["stages"])},
-    attrs={"model": name, "findings": "\n".join(findings), "batch": len(start), "device": str(device)},
+    attrs={
+        "model": name,
+        "category_noun": stimuli.attrs.get("category_noun", MODALITIES[model.modality].category_noun),
+        "findings": "\n".join(findings),
+        "batch": len(start),
+        "device": str(device),
+    },
 )
 card = card.assign(model_card.run_estimate(card, settings, len(start), int(np.prod(shape))))
 for finding in findings:
@@ -68,8 +78,9 @@ files.save(
     title=f"Model card of {name}",
     source=f"the model, shown the natural stimuli of {settings['dataset']}",
     references="; ".join(params.references) or files.STUDY,
-    step="model_card",
+    step=snakemake.params.step,
     run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
     seed=params.run_seed,
     inputs=snakemake.input,
 )

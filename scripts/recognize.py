@@ -1,4 +1,4 @@
-"""Make recognition/<generation_model>/<recognition_model>.nc of a group of recognition models out of exported files."""
+"""Make recognition/<generation_model>/<recognition_model>.nc for a group of recognition models, from exported files."""
 
 import gc
 from collections.abc import Mapping
@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from metamers import files
-from metamers.logs import log_to
-from metamers.models import Model, choose_device, load_model, use_threads
+from metamers.config.tables import category_classes
+from metamers.modalities import MODALITIES
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import load_model
+from metamers.models.model import Model
 from metamers.names import NATURAL, stage_path
-from metamers.recognize import recognize
-from metamers.stimuli import MODALITIES
-from metamers.tables import category_classes
+from metamers.recognize import recognition_dataset, recognize
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.stimuli.formats import FORMATS
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -26,14 +29,14 @@ with files.open_dataset(given.stimuli) as whole:  # opened, not loaded: only lab
 
 
 def answer(model: Model, paths: list[Path], sampling_rate_hz: float | None) -> np.ndarray:
-    shown = np.stack([MODALITIES[model.modality].read(path) for path in paths])
+    shown = np.stack([FORMATS[model.modality].read(path) for path in paths])
     return recognize(model, shown, sampling_rate_hz, classes)
 
 
-def recognition(name: str, judge: Mapping[str, Any]) -> xr.Dataset:
-    """What a recognition model answers; of a group one is in memory at a time."""
-    gc.collect()  # the last one, which may refer to itself
-    model = load_model(name, judge["model"], judge["weights_file"], choose_device(snakemake.config["device"]))
+def recognition(name: str, entry: Mapping[str, Any]) -> xr.Dataset:
+    """The answers of a recognition model; one model is in memory at a time."""
+    gc.collect()  # frees the model before, which may hold reference cycles
+    model = load_model(name, entry["model"], entry["weights_file"], choose_device(snakemake.config["device"]))
     suffix = MODALITIES[model.modality].suffix
     natural = [Path(given.natural) / f"{stimulus}{suffix}" for stimulus in stimuli]
     answered = [np.repeat(answer(model, natural, params.natural_rate_hz)[:, None], len(seeds), axis=1)]
@@ -41,9 +44,10 @@ def recognition(name: str, judge: Mapping[str, Any]) -> xr.Dataset:
         folder = Path(given.metamers[0]) / stage_path(stage)
         metamers = [folder / f"{stimulus}_{seed}{suffix}" for stimulus in stimuli for seed in seeds]
         answered.append(answer(model, metamers, params.metamer_rate_hz).reshape(-1, len(seeds)))
-    answered = xr.Dataset(
-        {"answer": (("stage", "stimulus", "seed"), np.stack(answered))},
-        coords={
+    return recognition_dataset(
+        np.stack(answered),
+        ("stage", "stimulus", "seed"),
+        {
             "stage": [NATURAL, *params.stages],
             "stimulus": stimuli,
             "seed": seeds,
@@ -51,11 +55,10 @@ def recognition(name: str, judge: Mapping[str, Any]) -> xr.Dataset:
             "label": ("stimulus", natural_stimuli["label"].values),
         },
     )
-    return answered.assign(correct=answered["answer"] == answered["category"])
 
 
-for (name, judge), path in zip(params.judges.items(), snakemake.output, strict=True):
-    answered = recognition(name, judge)
+for (name, entry), path in zip(params.recognition_models.items(), params.files, strict=True):
+    answered = recognition(name, entry)
     for stage, proportion in answered["correct"].mean(("stimulus", "seed")).to_series().items():
         logger.info("%s on %s %s: %.0f%% correct", name, generation_model, stage, 100 * proportion)
     files.save(
@@ -63,8 +66,10 @@ for (name, judge), path in zip(params.judges.items(), snakemake.output, strict=T
         path,
         title=f"Recognition of metamers of {generation_model} by {name}",
         source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
-        step="recognize",
+        step=snakemake.params.step,
         run=snakemake.config["run"],
+        creator=snakemake.config["creator"],
         seed=snakemake.config["seed"],
-        inputs=[*judge["files"], given.metamers[0], given.natural, given.stimuli, given.categories],
+        inputs=[*entry["files"], given.metamers[0], given.natural, given.stimuli, given.categories],
+        staged=Path(snakemake.output[0]) / f"{name}.nc",
     )

@@ -1,9 +1,9 @@
-"""Say which files of the run are damaged, stale or foreign; first `rebuild_manifest` and then `repair`, if asked to."""
+"""Report damaged, stale and foreign files of the run; `rebuild_manifest` runs before the check, `repair` after it."""
 
 import sys
 
-from metamers.logs import log_to
-from metamers.verify import FAILING, REPAIRED, counted, rebuild, repair, verify
+from metamers.run.logs import log_to
+from metamers.verify import FAILING, REPAIRED, count_by_kind, rebuild, repair, verify
 
 logger = log_to(snakemake.log[0])
 run, params = snakemake.params.run, snakemake.params
@@ -16,11 +16,11 @@ if snakemake.config["rebuild_manifest"]:
         sys.exit(1)
     for problem in left_out:
         logger.info("not recorded: %s: %s", problem.path, problem.reason)
-    logger.info("the manifest was rebuilt; %d files are not in it", len(left_out))
+    logger.info("the manifest was rebuilt; %d files are not recorded in it", len(left_out))
 problems = verify(run, snakemake.threads, own_log, params.steps)
 for problem in problems:
     logger.info("%s: %s: %s", problem.kind, problem.path, problem.reason)
-kinds = counted(problems)
+kinds = count_by_kind(problems)
 found = [f"{number} {kind}" for kind, number in kinds.items()]
 if set(kinds) & set(FAILING):
     logger.info("%s: %s", run, ", ".join(found))
@@ -34,10 +34,10 @@ if snakemake.config["repair"]:
         sys.exit(1)
     for path in deleted:
         logger.info("deleted %s", path)
-    logger.info("run again to make what is needed of what was deleted")
+    logger.info("run again to make the deleted files that are needed")
 elif set(kinds) & set(REPAIRED):
-    logger.error("`--config repair=True` deletes what is damaged, stale or foreign, so that a rerun makes it")
+    logger.error("`--config repair=True` deletes damaged, stale and foreign files, so that a rerun makes them again")
 if "unread" in kinds:
-    logger.error("%d files or folders could not be checked; their reasons are above. Verify again", kinds["unread"])
+    logger.error("%d files or folders could not be checked, for the reasons above. Verify again", kinds["unread"])
 if set(kinds) & set(FAILING) and not (snakemake.config["repair"] and "unread" not in kinds):
     sys.exit(1)

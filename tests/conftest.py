@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 import requests
 
-from metamers import config_humans, retrieve, tables
-from metamers.experiment_folder import install_jspsych
-from metamers.hashes import sha256_of
+from metamers import retrieve
+from metamers.config import experiments as config_humans
+from metamers.config import tables
+from metamers.experiment.folder import install_jspsych
+from metamers.run.hashes import sha256_of
 
 QUIET = [
     *("--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"),
 ]
 ROOT = Path(__file__).resolve().parents[1]
+# Processes that tests start import the library of this repository, whichever is installed.
+os.environ["PYTHONPATH"] = str(ROOT / "src")
 
 
 @pytest.fixture(scope="session")
@@ -27,14 +31,21 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def registry() -> dict:
-    """The registry of the published experiments."""
-    return config_humans.read_experiments(ROOT / "config" / "experiments.yaml")
+    """The registry of the published experiments, as jobs take it."""
+    study = config_humans.read_experiments(ROOT / "config" / "experiments.yaml")
+    parts = {"experiments": study.experiments, "judges": study.judgements, "brains": study.brains}
+    return {
+        "source": study.source,
+        "comparisons": study.comparisons,
+        "stage_effects": study.stage_effects,
+        **{part: {name: entry.parameters for name, entry in entries.items()} for part, entries in parts.items()},
+    }
 
 
-def fill_mirror(folder: Path, source: dict) -> None:
+def fill_mirror(folder: Path, source: config_humans.PublishedSource) -> None:
     """Download every public file of the study that is not there yet; skip the test where there is no network."""
-    url = source["url"]
-    rows = tables.read_table(ROOT / source["files"], ["path", "sha256"])
+    url = source.url
+    rows = tables.read_table(ROOT / source.files, ["path", "sha256"])
     missing = [row for row in rows if not (folder / retrieve.mirror_path(f"{url}/{row['path']}")).is_file()]
     if not missing:
         return
@@ -68,7 +79,7 @@ def mirror(registry, pytestconfig) -> Path:
 @pytest.fixture(scope="session")
 def public(mirror, registry) -> Path:
     """The folder of the study's repository in the mirror."""
-    return mirror / retrieve.mirror_path(registry["source"]["url"])
+    return mirror / retrieve.mirror_path(registry["source"].url)
 
 
 @pytest.fixture(scope="module")

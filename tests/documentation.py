@@ -1,4 +1,4 @@
-"""The documentation as its tests read it: its pages, their blocks, and every command that they show."""
+"""The documentation for its tests: its pages, their blocks, and every command that they show."""
 
 import re
 from functools import cache
@@ -9,13 +9,13 @@ from hooks import made_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# A test does what these pages say, block by block: tests/test_tutorial.py.
+# tests/docs/test_tutorial.py follows these pages block by block.
 FOLLOWED = ("docs/first_run.md", "docs/your_own_model.md", "docs/your_own_stimuli.md")
-PROGRAMS = ("snakemake", "make", "git", "python", "pip", "sha256sum", "npm", "docker", "conda", "jupyter")
+PROGRAMS = ("snakemake", "metamers", "make", "git", "python", "pip", "sha256sum", "npm", "docker", "conda", "jupyter")
 
 
 class Command(NamedTuple):
-    """A command, the page that shows it, and whether a test that follows the page runs it as it stands."""
+    """A command, the page that shows it, and whether a test of the page runs it unchanged."""
 
     text: str
     page: str
@@ -24,28 +24,28 @@ class Command(NamedTuple):
 
 @cache
 def pages() -> dict[str, str]:
-    """Path in the repository → Markdown, of every page, those that are made of something else included."""
+    """Path in the repository → Markdown of every page, including generated pages."""
     written = [ROOT / "README.md", ROOT / "config" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     made = {f"docs/{path}": text for path, text in made_pages().items()}
     return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in written} | made
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """(language, content) of every fenced block."""
+    """Return (language, content) of every fenced block."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def plain(line: str) -> str:
-    """A command without its comment, and without the folder of the environment's programs."""
+    """Remove the comment of a command, and the folder of the environment's programs."""
     return re.sub(r"\s+# .*$", "", line.strip()).removeprefix(".venv/bin/")
 
 
 @cache
 def commands() -> list[Command]:
-    """Every command that a page shows.
+    """Return every command that a page shows.
 
-    A command is each line of a block ``bash`` and of an indented block, and whatever begins with the name of a program in
-    another block of text or within a line, in code. What is indented and no command has to be a block ``text``.
+    Commands are the lines of ``bash`` blocks and of indented blocks, and code in other blocks or within a line that
+    begins with the name of a program. Indented text that is not a command must be in a ``text`` block.
     """
     found = []
     for page, text in pages().items():
@@ -53,7 +53,7 @@ def commands() -> list[Command]:
         found += [Command(plain(line), page, page in FOLLOWED) for line in bash if line.strip()]
         texts = [line for language, content in blocks(text) if language == "text" for line in content.splitlines()]
         prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-        # After an empty line and not in a list or definition.
+        # After an empty line, and not in a list or definition.
         for before, block in re.findall(r"(^.*\n)\n((?: {4}.*\n)+)", prose, flags=re.MULTILINE):
             if not re.match(r"\s*([-*:]|\d+\.) |\s{3}", before):
                 found += [Command(plain(line), page, False) for line in block.splitlines()]

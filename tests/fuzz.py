@@ -1,9 +1,10 @@
-"""Fuzz a reader with atheris, which looks for bytes that reach code which none has reached before.
+"""Fuzz a reader with atheris, which searches for bytes that reach new code.
 
-`python tests/fuzz.py READER FOLDER [OPTION OF LIBFUZZER…]`; readers are those of test_fuzz.py. Ends with an error when a
-reader raises another kind of error than its callers expect, hangs, or takes too much memory; the bytes lie in the folder.
+`python tests/fuzz.py READER FOLDER [OPTION OF LIBFUZZER…]`, with a reader of foreign/test_fuzz.py, ends with an error
+when the reader raises an error that its callers do not expect, hangs, or takes too much memory; the bytes are then in
+FOLDER.
 
-Memory is measured here: libFuzzer asks the kernel for a peak that a process inherits from the one that started it.
+Memory is measured here, because libFuzzer's measure includes the peak of the process that started this one.
 """
 
 import pickle
@@ -12,10 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import atheris
-from memory import MOST_BYTES, peak_bytes
+
+from tests.memory import MOST_BYTES, peak_bytes
 
 with atheris.instrument_imports(include=["metamers", "yaml", "PIL", "tarfile", "zipfile"]):
-    from test_fuzz import READERS
+    from tests.foreign.test_fuzz import READERS
 
 for load in set(pickle._Unpickler.dispatch.values()):
     atheris.instrument_func(load)

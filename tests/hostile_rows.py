@@ -1,8 +1,8 @@
-"""Values that no field of an answer may have, as JSON: what a participant can send in place of what the page sends."""
+"""Invalid values for fields of an answer, as JSON, which a participant could send instead of the page's."""
 
 import json
 
-# Name → JSON text, for any field of a row, also one that nothing uses.
+# Name → JSON text that is invalid in every field of a row, also in an unused one.
 FOR_ANY_FIELD = {
     "NaN": "NaN",
     "infinity": "-Infinity",
@@ -20,7 +20,7 @@ FOR_ANY_FIELD = {
     "deep objects": '{"a":' * 60 + "1" + "}" * 60,
     "very deep lists": "[" * 5000 + "]" * 5000,
 }
-# Field → further JSON texts.
+# Field → further invalid JSON texts.
 FOR_FIELD = {
     "order": ["0.0", "1.0", "true", "-1", "99", "null", '""', "[0]", "{}", '0, "order": 0', '"0.0"', '" 0"', '"٠"'],
     "target": ["{}", '{"a": 1}', "[]", "1", "true", "1.5", '"' + "x" * 300 + '"'],
@@ -40,6 +40,6 @@ NAMES = [f"{field}={text[:20]!r}" for field, text in CASES]
 
 
 def with_value(row: dict, field: str, value: str) -> str:
-    """A row as JSON, in which a field has a value that is put in as text."""
+    """Return a row as JSON in which a field has the given JSON text as its value."""
     others = {key: given for key, given in row.items() if key != field}
     return f'{json.dumps(others)[:-1]}, "{field}": {value}}}'

@@ -1,7 +1,7 @@
-"""The peak memory of a call, in a process of its own.
+"""Measure the peak memory of a call in a separate process.
 
-`python tests/memory.py MODULE:FUNCTION ARGUMENTS` calls the function with a JSON list of arguments, where {"path": …} is a
-path, and prints, as JSON, the type and text of the error that it raised, if any, and the peak memory in bytes.
+`python tests/memory.py MODULE:FUNCTION ARGUMENTS` calls the function with a JSON list of arguments, in which
+{"path": …} stands for a path, and prints as JSON the type and text of its error, if any, and the peak memory in bytes.
 """
 
 import importlib
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-MOST_BYTES = 2 * 10**9  # that reading any refused file may take, with all imported modules
+MOST_BYTES = 2 * 10**9  # maximum for reading any refused file, including all imported modules
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call did: the type and text of its error, None without one, and the peak memory in bytes."""
+    """The outcome of a call: type and text of its error, or None, and the peak memory in bytes."""
 
     error: str | None
     message: str
@@ -27,23 +27,23 @@ class Outcome:
 
 
 def peak_bytes() -> int:
-    """The peak resident memory of this process.
+    """Return the peak resident memory of this process in bytes.
 
-    From the kernel's account of its address space: ``getrusage`` also counts the process that started this one.
+    The number comes from ``/proc``, because ``getrusage`` also counts the process that started this one.
     """
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
-def call_alone(function: str, *arguments: Any, timeout_s: float = 120) -> Outcome:
+def call_in_process(function: str, *arguments: Any, timeout_s: float = 120) -> Outcome:
     """Call ``module:function`` with arguments that JSON can hold, or paths, in a new process.
 
     Raises
     ------
     RuntimeError
-        When the process was killed or ended without an answer.
+        When the process was killed or ended without a result.
     """
-    paths = os.pathsep.join(str(ROOT / part) for part in ("tests", "scripts"))
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "src")))
     encoded = json.dumps(arguments, default=lambda path: {"path": str(path)})
     command = [sys.executable, __file__, function, encoded]
     environment = os.environ | {"PYTHONPATH": paths}

@@ -1,4 +1,4 @@
-"""A finished run whose metamers people are shown, made up: files as the workflow's own steps leave them, no model run."""
+"""A made-up finished run for tests of the experiment: files as the workflow's steps write them, without any model."""
 
 import shutil
 from pathlib import Path
@@ -8,24 +8,27 @@ import soundfile
 import xarray as xr
 import yaml
 from PIL import Image
-from test_workflow import copy_of
 
-from metamers import files
 from metamers.names import NATURAL, stage_path
+from metamers.run import files
+from tests.workflow.runs import copy_of
 
 STAGES = {"vision": ["input", "block/1", "logits"], "audio": ["input", "relu", "final"]}
+NOUN = {"vision": "category", "audio": "pitch"}  # what a category is called
 WORDS = ["low", "middle", "high <b>", "café"]
 RULES = [
     "retrieve_jspsych",
     "experiment_folder",
     "experiment",
-    "humans_people",
+    "humans_own_participants",
     "compare_anova",
-    "compare_people_vs_models",
+    "compare_own_participants_vs_models",
     "compare_recognizability",
     "compare_humans_vs_models",
     "compare_predicted_human",
-    "leaderboard",
+    "leaderboard_ranking",
+    "report_assets",
+    "report_leaderboard",
 ]
 RUN = "shown"
 ARGUMENTS = ["--configfile", "shown.yaml"]
@@ -49,9 +52,9 @@ def _saved(dataset: xr.Dataset, path: Path) -> None:
 
 
 def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spare: int = 4, seed: int = 0) -> Path:
-    """A copy of the workflow with the results of two generation models, ``first`` and ``second``; gives the folder.
+    """Make a copy of the workflow with results of two generation models, ``first`` and ``second``; return the folder.
 
-    ``first`` is named right by itself at 8 of 10 of its metamers, ``third`` judges beside the two.
+    ``first`` recognizes 8 of 10 of its own metamers; ``third`` is one more recognition model.
     """
     copy_of(root, folder)
     rng = np.random.default_rng(seed)
@@ -82,7 +85,8 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
     }
     dataset = {"modality": modality, "files": {"folder": "mine"}, "table": "mine/table.csv"}
     dataset |= {"categories": "mine/categories.csv"}
-    dataset |= {"size": 16} if modality == "vision" else {"sampling_rate_hz": 8000, "duration_s": 0.1}
+    sounds = {"sampling_rate_hz": 8000, "duration_s": 0.1, "category_noun": NOUN["audio"]}
+    dataset |= {"size": 16} if modality == "vision" else sounds
     registry = {"models": dict.fromkeys(("first", "second", "third"), model), "datasets": {"own": dataset}}
     for name, entries in registry.items():
         dumped = yaml.dump(entries, sort_keys=False, allow_unicode=True, Dumper=_Plain)
@@ -114,7 +118,8 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
 
     results, main = folder / "results" / RUN, names[:stimuli]
     coords = {"category": ("stimulus", categories), "label": ("stimulus", categories)}
-    _saved(xr.Dataset(coords={"stimulus": names, **coords}), results / "stimuli" / "own.nc")
+    stimuli_of_run = xr.Dataset(coords={"stimulus": names, **coords}, attrs={"category_noun": NOUN[modality]})
+    _saved(stimuli_of_run, results / "stimuli" / "own.nc")
     for name in names:
         _signal(modality, results / "exported" / "datasets" / "own" / f"{name}{suffix}", rng)
     coords = {key: (dim, values[:stimuli]) for key, (dim, values) in coords.items()} | {
@@ -137,7 +142,7 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
                     )
                     _signal(modality, exported, rng)
         accepted = np.ones(shape, bool)
-        accepted[:, :, 0] = rng.random(shape[:2]) < 0.5  # of some stimuli the second metamer only
+        accepted[:, :, 0] = rng.random(shape[:2]) < 0.5  # some stimuli have only their second metamer accepted
         _saved(
             xr.Dataset({"accepted": (("stage", "stimulus", "seed"), accepted)}, coords={"stage": stages, **coords}),
             results / "acceptance" / f"{made_of}.nc",
@@ -155,7 +160,7 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
 
 
 class _Plain(yaml.SafeDumper):
-    """Writes what stands in several places in each of them."""
+    """A YAML dumper that repeats shared objects instead of writing references."""
 
     def ignore_aliases(self, data):
         return True

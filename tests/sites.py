@@ -1,4 +1,4 @@
-"""Runs without synthesis, for tests of the report: files as a run would have them, and the report's own scripts on them."""
+"""Made-up runs for tests of the report: files as a run would write them, and pages made by the report's own scripts."""
 
 import json
 import runpy
@@ -10,17 +10,19 @@ import pandas as pd
 import xarray as xr
 from PIL import Image
 
-from metamers import files
-from metamers.chance import with_chance
-from metamers.compare import humans_vs_models, recognizability
-from metamers.contrasts import contrasts
-from metamers.humans import CEILING_COLUMNS
+from metamers.compare.chance import with_chance
+from metamers.compare.contrasts import contrasts
+from metamers.compare.humans_vs_models import humans_vs_models
+from metamers.compare.predicted_human import predicted_human
+from metamers.compare.recognizability import recognizability
+from metamers.humans.summary import CEILING_COLUMNS
+from metamers.match import NULL_MEASURES
 from metamers.names import NATURAL, stage_path
-from metamers.null import NULL_MEASURES, choose_pairs, null_dataset
-from metamers.predicted import predicted_human
-from metamers.report import LINKED, PAGES
-from metamers.report_browser import as_script, browser_data
-from metamers.sounds import write_sound
+from metamers.null.distribution import choose_pairs, null_dataset
+from metamers.report.browser import as_script, browser_data
+from metamers.report.navigation import LINKED, PAGES
+from metamers.run import files
+from metamers.stimuli.sounds import write_sound
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 CAPTIONS = SCRIPTS.parent / "workflow" / "report"
@@ -32,7 +34,6 @@ EAR = {
     "cochleagram": {"high_hz": 4000, "filters": 20, "taps": 401, "envelope_rate_hz": 100},
 }
 DIMS = ("stage", "stimulus", "seed")
-MEASURES = ("normalized_error", "pearson_r", "spearman_rho", "snr_db")
 
 
 def coordinates(stimuli: int, seeds: int) -> dict:
@@ -75,7 +76,7 @@ def simulated_power() -> xr.Dataset:
 
 
 def acceptance_of(stages: list[str], stimuli: int, seeds: int, rng: np.random.Generator) -> xr.Dataset:
-    """Match that gets worse with depth; at the last stage, where there are stimuli enough, two are rejected."""
+    """A match that gets worse with depth; at the last stage, two metamers are rejected if there are enough stimuli."""
     shape = (len(stages), stimuli, seeds)
     above, kept = np.ones((2, *shape), dtype=bool)
     if stimuli > 2:
@@ -91,20 +92,20 @@ def acceptance_of(stages: list[str], stimuli: int, seeds: int, rng: np.random.Ge
 
 
 def null_of(stages: list[str], rng: np.random.Generator) -> xr.Dataset:
-    """A null distribution far below the match of ``acceptance_of``: twelve pairs of six stimuli."""
+    """A null distribution far below the match of ``acceptance_of``, from twelve pairs of six stimuli."""
     pairs = choose_pairs(6, 12, seed=0)
     measured = {stage: {name: 0.3 * rng.random(len(pairs)) for name in NULL_MEASURES} for stage in stages}
     return null_dataset(measured, pairs, np.array([f"other_{n}" for n in range(6)]))
 
 
 def with_null(acceptance: xr.Dataset, null: xr.Dataset) -> xr.Dataset:
-    """What an acceptance file says of the null distribution, where all measures decide and refuse nothing."""
+    """The null distribution in an acceptance file; all measures decide, and none refuses a metamer."""
     largest = null["largest"].sel(stage=acceptance["stage"])
     return acceptance.assign(largest=largest, refused=xr.zeros_like(largest, int), decides=xr.ones_like(largest, bool))
 
 
 def recognition_of(judges: list[str], acceptance: xr.Dataset, own: str, rng: np.random.Generator) -> dict:
-    """The model itself is always right, others less with depth."""
+    """The generation model is always right, other models less often with depth."""
     stages = [NATURAL, *map(str, acceptance["stage"].values)]
     shape = (len(stages), acceptance.sizes["stimulus"], acceptance.sizes["seed"])
     categories = acceptance["category"].values[None, :, None]
@@ -120,7 +121,7 @@ def recognition_of(judges: list[str], acceptance: xr.Dataset, own: str, rng: np.
 
 
 def relation_of(seed: int = 0) -> xr.Dataset:
-    """Published data in which people do as other models do, nearly."""
+    """Published data in which human recognizability nearly equals recognizability by other models."""
     rng = np.random.default_rng(seed)
     rows = []
     for modality, count in (("vision", 6), ("audio", 4)):
@@ -172,7 +173,7 @@ def brain_of(stages: list[str], rng: np.random.Generator) -> xr.Dataset:
 
 
 class Given(list):
-    """What a script is given: paths in a row, and by name."""
+    """Inputs or outputs of a script, as a list of paths and by name."""
 
     def __init__(self, **named: str | list[str]) -> None:
         super().__init__(path for one in named.values() for path in ([one] if isinstance(one, str) else one))
@@ -182,7 +183,7 @@ class Given(list):
 def run_script(
     name: str, folder: Path, given: Given, output: Given, params: dict, wildcards: dict | None = None
 ) -> None:
-    """Run a script of the workflow as Snakemake would."""
+    """Run the script of a rule as Snakemake would."""
     log = folder / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     job = SimpleNamespace(
@@ -194,17 +195,17 @@ def run_script(
         threads=1,
         config={"run": HOSTILE, "seed": 0},
     )
-    runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": job})
+    runpy.run_path(str(SCRIPTS / f"{name.replace('_', '/', 1)}.py"), init_globals={"snakemake": job})
 
 
 def save(dataset: xr.Dataset, path: Path, step: str, inputs: list[str]) -> str:
-    """A file of the run."""
+    """Return the path of a file of the run."""
     files.save(dataset, path, title=f"What {step} makes", source="a test", step=step, run="x", seed=0, inputs=inputs)
     return str(path)
 
 
 def export(folder: Path, names: list[str], modality: str, rng: np.random.Generator) -> None:
-    """Exported stimuli or metamers of noise."""
+    """Write exported stimuli or metamers that contain noise."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         if modality == "audio":
@@ -213,19 +214,24 @@ def export(folder: Path, names: list[str], modality: str, rng: np.random.Generat
             Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{name}.png")
 
 
+def write_assets(report: Path) -> None:
+    """Write the style sheets and scripts of the pages in the folder of a report."""
+    run_script("report_assets", report, Given(), Given(assets=str(report / "assets")), {})
+
+
 class Run:
-    """A run's folder in which the report is made.
+    """The folder of a made-up run with its report.
 
     Parameters
     ----------
     folder
-        Where.
+        The folder to create.
     models
-        Generation model → modality.
+        Generation model → modality. The second one is published as a model with adversarial training.
     stages
-        Of every model, the input first.
+        Stages of every model, the input first.
     stimuli, seeds
-        How many.
+        Number of each.
     judges
         Modality → recognition models besides the generation models.
     """
@@ -239,12 +245,13 @@ class Run:
                 "modality": modality,
                 "dataset": modality,
                 "categories": 2,
+                "category_noun": "category",
                 "input": EAR if modality == "audio" else {"size": 32},
-                "published_as": None,
+                "published_as": "vision 0" if number == 1 else None,
                 "stages": stages,
                 "chosen": stages,
             }
-            for model, modality in models.items()
+            for number, (model, modality) in enumerate(models.items())
         }
         self.acceptance = {model: acceptance_of(stages, stimuli, seeds, rng) for model in models}
         self.recognition = {
@@ -296,7 +303,7 @@ class Run:
         ]
 
     def media(self, model: str) -> Path:
-        """Make what the browser shows of one model, with exported files of noise."""
+        """Make the data of the browser of metamers for one model, with exported files that contain noise."""
         modality, rng = self.models[model], np.random.default_rng(1)
         accepted, exported = self.acceptance[model], self.folder / "exported"
         stimuli, seeds = accepted["stimulus"].values, accepted["seed"].values
@@ -318,7 +325,7 @@ class Run:
         return target
 
     def pages(self) -> Path:
-        """Make the pages; the figures that other rules make are one and the same."""
+        """Make the pages; one figure stands for all figures of other rules."""
         with_models = {"browser", "match"} if self.models else set()
         wanted = {"index", "curves", "statistics", "made", *with_models, *(["analyses"] if self.brain else [])}
         names = [name for name in PAGES if name in wanted]
@@ -343,11 +350,12 @@ class Run:
             **self.paths,
             training=[],
             vulnerability=[],
-            people=[],
+            own_participants=[],
         )
         output = Given(
             pages=[str(self.report / f"{name}.html") for name in names],
-            assets=str(self.report / "assets"),
+            points=str(self.report / "points.js"),
+            findings=str(self.report / "findings.txt"),
             steps=str(self.report / "figures" / "steps.svg"),
             overview=[str(self.report / "figures" / "overview.svg")] if self.models else [],
         )
@@ -359,21 +367,23 @@ class Run:
         params = {
             "benchmarks": str(self.folder / "benchmarks"),
             "models": self.entries,
-            "judges": judges,
+            "model_order": list(self.models),
+            "recognition_models": judges,
             "unheard_voices": False,
             "captions": {path.stem: path.read_text() for path in CAPTIONS.glob("*.rst")},
             "configuration": {"run": HOSTILE},
         }
-        run_script("report", self.folder, given, output, params)
+        run_script("report_pages", self.folder, given, output, params)
+        write_assets(self.report)
         return self.report
 
 
 def data_of(script: str) -> dict:
-    """What a script hands to its page."""
+    """The values that a script passes to its page."""
     return json.loads(script[script.index("(") + 1 : script.rindex(")")])
 
 
 def browser_data_script(run: Run, model: str) -> str:
-    """What the browser is told of one model of a run."""
+    """The data that the browser of metamers loads for one model of a run."""
     given = run.acceptance[model], run.recognition[model], run.nulls[model]
     return as_script("metamers.load", browser_data(model, run.models[model], *given))

@@ -1,4 +1,4 @@
-"""A SLURM of one machine, for tests: munged, slurmctld and slurmd in a folder of their own, without accounting or cgroups."""
+"""SLURM on one machine for tests: munged, slurmctld and slurmd with their own folder, without accounting or cgroups."""
 
 import os
 import secrets
@@ -45,12 +45,12 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 
 def missing() -> list[str]:
-    """Programs that are not installed (Debian: slurm-wlm, munge)."""
+    """Return the programs that are not installed (Debian packages: slurm-wlm, munge)."""
     return [program for program in PROGRAMS if shutil.which(program, path=search_path()) is None]
 
 
 def search_path() -> str:
-    """Where programs are looked for, those of administrators included."""
+    """Return the search path for programs, including those for administrators."""
     return f"{os.environ['PATH']}{os.pathsep}/usr/sbin{os.pathsep}/sbin"
 
 
@@ -66,14 +66,14 @@ def _free_ports(number: int) -> list[int]:
 
 @contextmanager
 def running() -> Iterator[dict[str, str]]:
-    """Start it, and give the environment in which its commands work.
+    """Start SLURM and return the environment in which its commands work.
 
     Raises
     ------
     RuntimeError
-        When it does not start, with what its daemons said.
+        When SLURM does not start; the message contains the output of its daemons.
     """
-    folder = Path(tempfile.mkdtemp(prefix="slurm"))  # short, as a socket's path must be
+    folder = Path(tempfile.mkdtemp(prefix="slurm"))  # the path of a socket must be short
     folder.chmod(0o755)
     for name in ("state", "spool"):
         (folder / name).mkdir()
@@ -86,7 +86,7 @@ def running() -> Iterator[dict[str, str]]:
     (folder / "slurm.conf").write_text(configuration)
     (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
     environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder}/bin:{search_path()}"}
-    # The executor takes variables of SLURM out of a job's environment, so that srun would look for a cluster's own file.
+    # The executor removes SLURM's variables from a job's environment, so that srun would look for a cluster's own file.
     srun = folder / "bin" / "srun"
     srun.parent.mkdir()
     srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
@@ -119,9 +119,9 @@ def running() -> Iterator[dict[str, str]]:
 
 
 def _kill_what_is_left(folder: Path) -> None:
-    """End processes of jobs that outlived their job, which SLURM without cgroups may lose sight of."""
+    """End processes that outlived their job, which SLURM may lose track of without cgroups."""
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended, or is somebody else's
+        with suppress(OSError):  # the process has ended, or belongs to another user
             if os.fsencode(folder) in (process / "environ").read_bytes():
                 os.kill(int(process.name), signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""The lock is in step with pyproject.toml, complete, hashed, and names no host; conda gets the same pins."""
+"""The lock agrees with pyproject.toml, is complete and hashed, and names no host; conda gets the same versions."""
 
 import importlib.metadata
 import platform
@@ -25,11 +25,14 @@ def envs(root):
     sys.path.remove(str(root / "envs"))
 
 
-def pinned(lock, python):
-    """Name → version of what the lock installs on Linux under a Python, 3.11, or more exactly 3.11.7."""
+LINUX = {"sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux"}
+APPLE_SILICON = {"sys_platform": "darwin", "platform_machine": "arm64", "platform_system": "Darwin"}
+
+
+def pinned(lock, python, system=LINUX):
+    """Return name → version that the lock installs for a Python version such as 3.11 or 3.11.7, by default on Linux."""
     short, full = ".".join(python.split(".")[:2]), python if python.count(".") == 2 else f"{python}.1"
-    environment = {"python_version": short, "python_full_version": full, "sys_platform": "linux"}
-    environment |= {"platform_machine": "x86_64", "platform_system": "Linux", "implementation_name": "cpython"}
+    environment = {"python_version": short, "python_full_version": full, "implementation_name": "cpython", **system}
     requirements = [Requirement(line.rstrip(" \\")) for line in lock.splitlines() if re.match(r"[a-z0-9]", line)]
     chosen = [r for r in requirements if r.marker is None or r.marker.evaluate(environment)]
     assert len({r.name for r in chosen}) == len(chosen)
@@ -44,9 +47,20 @@ def test_the_lock_has_what_pyproject_asks_for(root, lock, python):
         assert versions[canonicalize_name(wanted.name)] in wanted.specifier, wanted
 
 
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_mac_with_apple_silicon_gets_the_versions_of_linux(lock, python):
+    linux, mac = pinned(lock, python), pinned(lock, python, APPLE_SILICON)
+    assert mac.keys() - linux.keys() == {"appnope"}  # of IPython, for macOS only
+    assert {name: version for name, version in mac.items() if name != "appnope"}.items() <= linux.items()
+    left_out = {name for name in linux.keys() - mac.keys() if not re.match("nvidia-|cuda-", name)}
+    assert left_out == {"atheris", "triton"}
+
+
 def test_the_lock_has_all_that_its_packages_need_and_nothing_else(root, lock):
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    versions = pinned(lock, platform.python_version())  # what the documentation needs depends on the third number too
+    versions = pinned(
+        lock, platform.python_version()
+    )  # requirements of the documentation depend on the patch version, too
     waiting = list(map(Requirement, project["dependencies"] + project["optional-dependencies"]["test"]))
     reached = set()
     while waiting:

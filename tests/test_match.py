@@ -1,10 +1,12 @@
 """Measures of match against closed forms and SciPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from metamers.match import match, mean_ranks
+from metamers.match import MEASURES, NULL_MEASURES, Group, Measure, match, match_each, match_of_pairs, mean_ranks
 
 
 @pytest.fixture
@@ -60,3 +62,48 @@ def test_constant_activations_have_no_correlation():
 def test_what_cannot_be_measured_is_said(natural, other, message):
     with pytest.raises(ValueError, match=message):
         match(natural, other)
+
+
+def test_each_stimulus_has_the_match_of_its_own_activations(rng):
+    natural, other = rng.standard_normal((2, 3, 4, 5))
+    found = match_each(natural, other)
+    for n in range(3):
+        assert {measure: values[n] for measure, values in found.items()} == match(natural[n], other[n])
+
+
+@pytest.fixture
+def groups(rng):
+    """Two groups of stimuli: one stimulus is silent, two are equal, and one is constant."""
+    values = np.maximum(rng.standard_normal((9, 3, 700)), 0).astype(np.float32)
+    values[1], values[6], values[7] = 0, values[0], 2
+    return Group(values[:5]), Group(values[5:])
+
+
+PAIRS = np.array([(row, column) for row in range(5) for column in range(4)])
+
+
+@pytest.mark.parametrize("name", NULL_MEASURES)
+def test_the_fast_form_of_a_measure_agrees_with_its_pairs(groups, name):
+    fast = match_of_pairs(NULL_MEASURES[name], *groups, *PAIRS.T)
+    one_by_one = match_of_pairs(replace(NULL_MEASURES[name], of_groups=None), *groups, *PAIRS.T)
+    equal = (PAIRS == (0, 1)).all(axis=1)
+    # Rounding leaves an error of equal activations in the fast form, or none.
+    large = (name == "snr_db") & (fast[equal] > 100).all() & (one_by_one[equal] == np.inf).all()
+    compared = ~equal if large else np.ones(len(PAIRS), bool)
+    np.testing.assert_allclose(fast[compared], one_by_one[compared], rtol=1e-9, atol=1e-9)
+    assert (fast[PAIRS[:, 0] == 1] == 0).all()
+    assert np.isnan(fast).any() == (name != "snr_db")
+
+
+def test_a_measure_without_a_fast_form_is_computed_for_each_pair(groups):
+    cosine = Measure("Cosine similarity", 3, lambda a, b: float(a @ b / np.sqrt((a @ a) * (b @ b))))
+    found = match_of_pairs(cosine, *groups, *PAIRS.T)
+    for (row, column), value in zip(PAIRS, found, strict=True):
+        a, b = (
+            group.scores["activations"][place].astype(float) for group, place in zip(groups, (row, column), strict=True)
+        )
+        assert value == (0 if row == 1 else pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
+
+
+def test_every_measure_is_in_the_result(rng):
+    assert list(match(*rng.standard_normal((2, 5)))) == list(MEASURES)

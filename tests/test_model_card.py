@@ -1,17 +1,19 @@
-"""Model cards: what is wrong with a model is said in words, and the card is written."""
+"""A model card describes each problem of a model in words, and is written in any case."""
 
 import numpy as np
 import pytest
-import tiny
 import torch
 import xarray as xr
 import yaml
-from test_workflow import copy_of, small, snakemake
 from torch import nn
 
-from metamers import files, model_card
-from metamers.models import Model, use_threads
-from metamers.preprocessing import ImagePreprocessing
+from metamers import model_card
+from metamers.models.device import use_threads
+from metamers.models.model import Model
+from metamers.models.preprocessing import ImagePreprocessing
+from metamers.run import files
+from tests import tiny
+from tests.workflow.runs import copy_of, small, snakemake
 
 STIMULI = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -42,14 +44,16 @@ class OverTheBatch(nn.Module):
     ("added", "message"),
     [
         (nn.Identity(), None),
-        (Noisy(), "something random is active"),
-        (OverTheBatch(), "alone gives other class scores"),
+        (Noisy(), "a random operation is active"),
+        (OverTheBatch(), "alone differ from those in a batch"),
     ],
 )
 def test_scores_are_the_same_twice_and_alone(added, message):
     torch.manual_seed(0)
     network = sequence(flatten=nn.Flatten(), classify=nn.Linear(192, 4), added=added)
-    found = model_card.unsteady(model_card.steadiness(model_of(network, {"classify": "classify"}), STIMULI))
+    found = model_card.stability_problems(
+        model_card.score_stability(model_of(network, {"classify": "classify"}), STIMULI)
+    )
     assert (found == []) if message is None else (message in found[0])
 
 
@@ -57,13 +61,13 @@ def test_stages_are_counted_as_the_run_reaches_them():
     network = sequence(flatten=nn.Flatten(), first=nn.Linear(192, 5), second=nn.Linear(5, 4))
     place = model_card.places(model_of(network, {"late": "second", "early": "first"}), STIMULI)
     assert place == {"input": 0, "late": 2, "early": 1}
-    assert "reaches them as input, early, late" in model_card.order_problem(place)
+    assert "reaches them in the order input, early, late" in model_card.order_problem(place)
     assert model_card.order_problem({"input": 0, "early": 1, "never": -1, "late": 2}) is None
 
 
 def test_accuracy_by_hand():
     scores = np.array([[9, 5, 1], [9, 1, 5], [1, 5, 9], [5, 1, 0]], dtype=float)
-    # Class 0 belongs to no category, so that forced choice passes over it.
+    # Class 0 belongs to no category, so forced choice ignores it.
     found = model_card.accuracy(scores, ["b", "c", "c", "b"], {"b": [1], "c": [2]}, "own")
     assert found == {"top_1": 0.25, "forced_choice": 1, "categories": 2, "natural_stimuli": 4}
 
@@ -71,7 +75,7 @@ def test_accuracy_by_hand():
 @pytest.mark.parametrize(("right", "said"), [(20, False), (10, False), (1, True), (0, True)])
 def test_no_better_than_guessing_is_said(right, said):
     found = {"forced_choice": right / 20, "categories": 10, "natural_stimuli": 20}
-    assert bool(model_card.inaccurate(found)) == said
+    assert bool(model_card.accuracy_problems(found)) == said
 
 
 def test_the_run_is_estimated_from_its_steps():
@@ -101,7 +105,7 @@ def test_a_stage_is_not_charged_with_memory_that_was_freed_before():
     model = model_of(sequence(flatten=nn.Flatten(), classify=nn.Linear(192, 4)), {"classify": "classify"})
     use_threads(1)
     before = model_card.cost(model, "classify", STIMULI, STIMULI)["peak_memory"]
-    # Below the threshold of a block of its own, so that it stays with the process when it is freed.
+    # Smaller than the allocator's threshold for a separate mapping, so the process keeps it when it is freed.
     torch.ones(60_000_000).sum()
     assert model_card.cost(model, "classify", STIMULI, STIMULI)["peak_memory"] < before + 60
 
@@ -117,7 +121,7 @@ def test_where_no_step_can_be_taken_none_is_timed(stage):
 
 @pytest.fixture(scope="module")
 def carded(root, tmp_path_factory):
-    """A folder with models of all kinds in its registry, and the arguments of its run."""
+    """A folder whose registry has models with various problems, and the arguments of its run."""
     folder = copy_of(root, tmp_path_factory.mktemp("cards"))
     arguments = small(root, folder)
     models = yaml.safe_load((folder / "mine/models.yaml").read_text())
@@ -141,7 +145,7 @@ def test_a_model_outside_the_run_gets_a_card_that_says_what_does_not_work(carded
     problem = card["problem"].to_series()
     assert problem["input"] == problem["convolve"] == ""
     assert "no gradient reaches the stimulus" in problem["round"]
-    assert "Choose an earlier stage (input, convolve" in problem["logits"]
+    assert "Choose a stage from which one does (input, convolve" in problem["logits"]
     assert "has no module 'conv'. Near: convolve" in problem["nowhere"]
     assert card["place"].to_series().to_dict() == {"input": 0, "convolve": 1, "round": 2, "nowhere": -1, "logits": 3}
     assert card["step_seconds"].notnull().values.tolist() == [True, True, False, False, False]
@@ -149,10 +153,25 @@ def test_a_model_outside_the_run_gets_a_card_that_says_what_does_not_work(carded
     assert int(card["units"].sel(stage="convolve")) == 4 * 14 * 14
     page = (folder / "results/small/model_cards/broken.html").read_text()
     assert page.count("Does not work.") == 3
-    assert "Its weights are random" in page
+    assert "The weights are random" in page
     assert str(folder) not in page
 
 
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ({"random": 3}, "random: 3"),
+        ({"train": {"dataset": "a"}}, "trained by the run"),
+        ({"builder": True}, "loaded by the builder"),
+        ({"pretrained": {"weights_name": "V2", "url": "https://a.org/b"}}, "published: V2 (https://a.org/b)"),
+        ({"pretrained": {"weights_name": "x", "hub": "a/b", "revision": "c0"}}, "published: x (a/b at c0)"),
+    ],
+)
+def test_a_card_says_where_the_weights_come_from(weights, words):
+    assert model_card.weights_in_words(weights) == words
+
+
+@pytest.mark.slow
 def test_a_model_without_finite_scores_gets_a_card_that_says_so(carded):
     folder, arguments = carded
     snakemake(folder, "model_card", *arguments, "--config", "model=not_finite")
@@ -163,6 +182,7 @@ def test_a_model_without_finite_scores_gets_a_card_that_says_so(carded):
     assert np.isnan(card["top_1"])
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_built_has_no_card(carded):
     folder, arguments = carded
     output = snakemake(folder, "model_card", *arguments, "--config", "model=unbuilt", fails=True)
@@ -175,7 +195,7 @@ def test_a_model_that_cannot_be_built_has_no_card(carded):
     [
         (
             (),
-            "model: of which model? Name one of the registry: `snakemake model_card --config model=NAME`. Valid: first,",
+            "model: missing; name a model of the registry: `snakemake model_card --config model=NAME`. Valid: first,",
         ),
         (("--config", "model=frist"), "model: unknown model 'frist'. Did you mean 'first'? Valid: first, second"),
     ],

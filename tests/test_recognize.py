@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metamers.recognize import answers
+from metamers.recognize import answers, recognition_dataset
 
 CLASSES = {"dog": [0, 1], "cat": [3]}
 
@@ -25,3 +25,12 @@ def test_classes_that_the_model_does_not_have_are_named():
 def test_categories_without_classes_are_refused():
     with pytest.raises(ValueError, match="no category has any class"):
         answers(np.zeros((1, 3)), {"dog": []}, "m")
+
+
+def test_an_answer_is_correct_if_it_is_the_true_category_of_its_stimulus():
+    answer = np.array([[["dog"], ["dog"]], [["cat"], ["dog"]]])
+    coordinates = {"stimulus": ["a", "b"], "category": ("stimulus", ["dog", "cat"]), "stage": ["natural", "logits"]}
+    found = recognition_dataset(answer, ("stage", "stimulus", "seed"), coordinates)
+    assert found["correct"].dims == ("stage", "stimulus", "seed")
+    assert found["correct"].values[..., 0].tolist() == [[True, False], [False, False]]
+    assert found["answer"].values.tolist() == answer.tolist()

@@ -1,4 +1,4 @@
-"""Retrieval from packages, a server with every bad habit (on this machine), and a mirror."""
+"""Retrieval from packages, from a misbehaving server on this machine, and from a mirror."""
 
 import concurrent.futures
 import contextlib
@@ -15,7 +15,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT, breaking off the first ``breaks`` answers, honouring ranges."""
+    """Serves CONTENT with support for ranges; breaks off the first ``breaks`` replies."""
 
     def do_GET(self):
         state = self.server.state
@@ -67,7 +67,7 @@ def test_a_collection_is_laid_out_as_named(server, tmp_path):
     retrieve.retrieve(files, tmp_path / "out", tmp_path / "store")
     assert (tmp_path / "out" / "file.bin").read_bytes() == CONTENT
     assert (tmp_path / "out" / "folder" / "second.bin").read_bytes() == CONTENT
-    # Each once on the disk: the store keeps it, the folder links to it.
+    # Each file is on the disk once: in the store, with a hard link in the folder.
     assert (tmp_path / "out" / "file.bin").samefile(tmp_path / "store" / SHA256)
 
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_had_leaves_nothing_behind(server, tmp_path, name, messag
     with pytest.raises(OSError, match=message):
         retrieve.retrieve([item(server), item(server, name, "0" * 64)], tmp_path / "out", tmp_path / "store")
     assert not (tmp_path / "out").exists()
-    # What had already arrived, right, is kept for the next try.
+    # Correct bytes that had arrived are kept for the next attempt.
     assert [path.name for path in (tmp_path / "store").iterdir() if path.suffix != ".lock"] == [SHA256]
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
@@ -206,6 +206,6 @@ def test_a_file_of_an_implausible_size_is_refused(server, tmp_path, size):
 
 def test_a_disk_without_room_is_said_at_once(server, tmp_path, monkeypatch):
     monkeypatch.setattr(retrieve.shutil, "disk_usage", lambda _: type("usage", (), {"free": 1000}))
-    with pytest.raises(OSError, match="make room"):
+    with pytest.raises(OSError, match="free some space"):
         retrieve.retrieve_archive("assets", archive(server), tmp_path / "a.tar", tmp_path / "store", None)
     assert len(server.state["requests"]) == 1

@@ -1,4 +1,4 @@
-"""Small networks for tests, as somebody's own Python file would bring them."""
+"""Small networks for tests, in a Python file like a user's own."""
 
 from collections import OrderedDict
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Linear(nn.Module):
-    """One matrix: what a metamer of it is follows from algebra."""
+    """One matrix, whose metamers follow from algebra."""
 
     def __init__(self, size: int = 8, features: int = 20, classes: int = 4):
         super().__init__()
@@ -20,7 +20,7 @@ class Linear(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Two convolutions; one ReLU module serves twice, in place, as in torchvision's residual networks."""
+    """Two convolutions; one in-place ReLU module is used twice, as in torchvision's residual networks."""
 
     def __init__(self, classes: int = 4, channels: int = 3):
         super().__init__()
@@ -66,7 +66,7 @@ class Rounding(nn.Module):
 
 
 class NotFinite(nn.Module):
-    """The logarithm of what can be negative."""
+    """The logarithm of values that can be negative."""
 
     def __init__(self, classes: int = 4):
         super().__init__()
@@ -77,7 +77,7 @@ class NotFinite(nn.Module):
 
 
 class Round(nn.Module):
-    """To whole numbers; no gradient gets through."""
+    """Rounding to integers, through which no gradient passes."""
 
     def forward(self, values):
         return torch.round(values).detach()
@@ -109,10 +109,10 @@ def not_finite(**arguments):
 
 
 def without_scores():
-    """A network that gives an image."""
+    """A network whose output is an image."""
     return nn.Sequential(OrderedDict(flatten=nn.Identity()))
 
 
 def not_a_network():
-    """What a builder should not give."""
+    """A builder with an invalid result."""
     return "network"

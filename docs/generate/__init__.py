@@ -1,4 +1,4 @@
-"""Pages of the documentation that are made of something else: of schemas, rules, docstrings and other Markdown files.
+"""Generated pages of the documentation: from schemas, rules, docstrings and other Markdown files.
 
-Text in, Markdown (or HTML) out; knows nothing of MkDocs, which ``docs/hooks.py`` gives these pages to.
+The functions take text and return Markdown or HTML; ``docs/hooks.py`` passes the pages to MkDocs.
 """

@@ -1,4 +1,4 @@
-"""Every key of the configuration and its registries, with type, default and meaning, out of their JSON schemas."""
+"""The reference page of the configuration keys: type, default and meaning of each key, from the JSON Schemas."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,12 +8,24 @@ import yaml
 NAMES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
 NAMES |= {"object": "mapping", "array": "list"}
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-PATTERNS = {"^(vision|audio)$": "modality", "^(train|validation|test)$": "split"}  # what names that fit them are
+PATTERNS = {"^(vision|audio)$": "modality", "^(train|validation|test)$": "split"}  # pattern → what its names denote
 ABSENT = object()
 
 
 class Key(NamedTuple):
-    """One key: its place, parts joined by dots, what it may be, its default as YAML or None, and what it means."""
+    """One key.
+
+    Attributes
+    ----------
+    path
+        The key with the keys that contain it, joined by dots.
+    kind
+        Accepted types or values, in words.
+    default
+        Default as YAML, or None.
+    meaning
+        Description in the schema.
+    """
 
     path: str
     kind: str
@@ -22,7 +34,7 @@ class Key(NamedTuple):
 
 
 def resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A schema with what it refers to; what it says itself goes before."""
+    """Resolve the reference of a schema; keywords of the schema itself take precedence."""
     if "$ref" not in schema:
         return schema
     found: Any = root
@@ -32,14 +44,14 @@ def resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str,
 
 
 def alternatives(schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What a value may be one of: the schema itself, or the branches that say a type of their own."""
+    """Return the alternatives of a schema: its branches that state a type or values, or the schema itself."""
     branches = [resolved(branch, root) for branch in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))]
     typed = [branch for branch in branches if {"type", "const", "enum"} & branch.keys()]
     return typed or [schema]
 
 
 def kind_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
-    """What a value may be, in words."""
+    """Return the accepted types or values in words."""
     return " or ".join(dict.fromkeys(_kind(one, root) for one in alternatives(schema, root)))
 
 
@@ -62,7 +74,7 @@ def _kind(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
 
 
 def children(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Keys that a mapping may have, and their schemas; ``<name>`` for any name."""
+    """Yield the keys that a mapping may have, with their schemas; ``<name>`` stands for any name."""
     yield from schema.get("properties", {}).items()
     for pattern, child in schema.get("patternProperties", {}).items():
         yield f"<{PATTERNS.get(pattern, 'name')}>", child
@@ -71,7 +83,7 @@ def children(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def default_of(default: Any, key: str) -> Any:
-    """The default of one key of a mapping's; of a ``<name>`` the defaults of all that the mapping has."""
+    """Return the default of a key, given that of its mapping; for ``<name>``, the defaults of all keys."""
     if not isinstance(default, Mapping):
         return ABSENT
     if key.startswith("<"):
@@ -82,11 +94,11 @@ def default_of(default: Any, key: str) -> Any:
 
 
 class _Each(dict):
-    """Defaults of one key under several names."""
+    """Defaults of one key in several mappings: name of the mapping → default."""
 
 
 def as_yaml(default: Any) -> str | None:
-    """A default in one line; None where there is none."""
+    """Return a default as one line of YAML; None if there is no default."""
     if default is ABSENT or (isinstance(default, _Each) and not default):
         return None
     if isinstance(default, _Each):
@@ -97,18 +109,18 @@ def as_yaml(default: Any) -> str | None:
 def keys(
     schema: Mapping[str, Any], root: Mapping[str, Any], default: Any = ABSENT, path: tuple[str, ...] = ()
 ) -> Iterator[Key]:
-    """Every key under a schema, a mapping before what is in it.
+    """Yield every key of a schema; a mapping comes before its keys.
 
     Parameters
     ----------
     schema
-        JSON Schema.
+        JSON Schema, possibly a part of ``root``.
     root
-        The whole that it is of, for its references.
+        The complete schema, in which references are resolved.
     default
-        Of it, where there is one.
+        Default of the value that the schema describes, if it has one.
     path
-        Keys that lead to it.
+        Keys that lead to this value.
     """
     schema = resolved(schema, root)
     mappings = [one for one in alternatives(schema, root) if "object" in str(one.get("type", ""))]
@@ -122,11 +134,11 @@ def keys(
         items = resolved(one.get("items", {}), root)
         if any("object" in str(branch.get("type", "")) for branch in alternatives(items, root)):
             listed = list(keys(items, root, ABSENT, (*path[:-1], f"{path[-1]}[]")))
-            yield from listed[1:]  # the list has been said
+            yield from listed[1:]  # the first one is the list itself
 
 
 def table(rows: Sequence[Key]) -> str:
-    """Keys as a table in Markdown, with a column of defaults where there are any."""
+    """Return keys as a table in Markdown, with a column of defaults if there are any."""
     with_default = any(row.default is not None for row in rows)
     head = ["key", "type", *["default"] * with_default, "meaning"]
     lines = [head, ["---"] * len(head)]
@@ -137,19 +149,19 @@ def table(rows: Sequence[Key]) -> str:
 
 
 def tables(rows: Sequence[Key], anchor: str) -> str:
-    """Keys as tables in Markdown: those on top, then, under a heading, what is in each mapping, but for its own name.
+    """Return keys as tables in Markdown: single keys first, then a section for each mapping of the top level.
 
     Parameters
     ----------
     rows
-        What ``keys`` gives of a whole schema.
+        The keys of a complete schema, from ``keys``.
     anchor
-        What the names of the headings' places begin with.
+        Prefix of the anchors of the headings.
     """
     inside: dict[str, list[Key]] = {}
     for row in rows:
         first, _, rest = row.path.partition(".")
-        if rest and (row.meaning or row.kind != "mapping"):  # what a mapping is, its keys may say alone
+        if rest and (row.meaning or row.kind != "mapping"):  # a mapping without description is explained by its keys
             inside.setdefault(first, []).append(row._replace(path=rest))
     parts = []
     if alone := [row for row in rows if "." not in row.path and row.path not in inside]:
@@ -164,24 +176,25 @@ def tables(rows: Sequence[Key], anchor: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A schema's words as Markdown that shows them as they are."""
+    """Escape a text for Markdown."""
     return text.replace("<", "&lt;").replace("*", "\\*").replace("$", "&#36;")
 
 
 PAGE = """# Every key
 
-Made from `workflow/schemas/`, by which every configuration is checked before its first job; defaults are those of
-`config/config.yaml`. [Configuration](configuration.md) explains the keys and how files are laid over each other.
+This page is generated from `workflow/schemas/`. Every configuration is checked against these schemas before its first
+job. Defaults are those of `config/config.yaml`. [Configuration](configuration.md) explains the keys and how files are
+merged.
 """
 
 
 def page(schemas: Mapping[str, Mapping[str, Any]], default: Mapping[str, Any]) -> str:
-    """The page of all keys.
+    """Return the page of all keys in Markdown.
 
     Parameters
     ----------
     schemas
-        Name of the configuration file, ``config`` first → JSON Schema.
+        Name of the configuration file → JSON Schema; ``config`` is the first.
     default
         The default configuration.
     """

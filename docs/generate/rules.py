@@ -1,7 +1,8 @@
-"""Every rule of the workflow: what it makes of what, out of the text of the Snakefile and `workflow/rules/`.
+"""The reference page of the rules: their inputs and outputs, from the text of the Snakefile and `workflow/rules/`.
 
-The text is read and not run, so that the page does not depend on a configuration: constants are followed, wildcards and
-other names in a path stand in angle brackets, and a function stands for itself by the first sentence of its docstring.
+The text is parsed and not run, so the page does not depend on a configuration. Constants are replaced by their values,
+wildcards and other names in a path are shown in angle brackets, and a function is shown as the first sentence of its
+docstring.
 """
 
 import ast
@@ -11,7 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-WRAPPERS = ("report", "directory", "expand", "unpack", "sorted", "list", "dict.fromkeys", "temp", "protected")
+WRAPPERS = (
+    "report",
+    "directory",
+    "expand",
+    "collect",
+    "unpack",
+    "sorted",
+    "list",
+    "dict.fromkeys",
+    "temp",
+    "protected",
+)
 RUN = "results/<run>"
 
 
@@ -22,11 +34,11 @@ class Step:
     Attributes
     ----------
     name
-        Of the file, without ending.
+        Name of the file, without suffix.
     title
-        Its docstring.
+        Docstring of the file.
     rules
-        In their order.
+        Its rules, in order.
     """
 
     name: str
@@ -36,7 +48,15 @@ class Step:
 
 @dataclass
 class Rule:
-    """One rule, or one kind of rules that are made in a loop: name → directives, as they are written."""
+    """One rule, or all rules that one loop makes.
+
+    Attributes
+    ----------
+    name
+        Name of the rule, with variables in angle brackets.
+    directives
+        Name of a directive → its text.
+    """
 
     name: str
     directives: dict[str, str]
@@ -44,7 +64,19 @@ class Rule:
 
 @dataclass
 class Workflow:
-    """All rules, with what their text names: constants and the docstrings of functions."""
+    """All rules, and the names that their text uses.
+
+    Attributes
+    ----------
+    targets
+        Rules of the Snakefile.
+    steps
+        Files of rules, in order.
+    constants
+        Name of a constant → the expressions that are assigned or added to it.
+    functions
+        Name of a function → its docstring.
+    """
 
     targets: list[Rule]
     steps: list[Step]
@@ -53,19 +85,26 @@ class Workflow:
 
 
 def read(root: Path) -> Workflow:
-    """The workflow of a repository, from its text."""
+    """Read the rules of a repository from their text."""
     snakefile = (root / "Snakefile").read_text(encoding="utf-8")
-    paths = [root / path for path in re.findall(r'^include: "(.*)"$', snakefile, flags=re.MULTILINE)]
+    names = re.findall(r'^include: RULES / "(.*)"$', snakefile, flags=re.MULTILINE)
+    paths = [root / "workflow" / "rules" / name for name in names]
     texts = {path.stem: path.read_text(encoding="utf-8") for path in paths}
+    # A file of rules includes a file of its functions.
+    included = [
+        (path.parent / name).read_text(encoding="utf-8")
+        for path in paths
+        for name in re.findall(r'^include: "(.*)"$', texts[path.stem], flags=re.MULTILINE)
+    ]
     constants: dict[str, list[ast.expr]] = {}
     functions: dict[str, str] = {}
     whole = "\n".join(texts.values())
-    for text in texts.values():
+    for text in [*texts.values(), *included]:
         for module, name in re.findall(
-            r"^from metamers\.(\w+) import (?:\([^)]*?|[^(\n]*?)([A-Z_]+ as [A-Z_]+)", text, re.MULTILINE
+            r"^from metamers\.([\w.]+) import (?:\([^)]*?|[^(\n]*?)([A-Z_]+ as [A-Z_]+)", text, re.MULTILINE
         ):
             there, here = name.split(" as ")
-            library = (root / "scripts" / "metamers" / f"{module}.py").read_text(encoding="utf-8")
+            library = (root / "src" / "metamers" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
             constants[here] = _values(library, there)
         for name in re.findall(r"^([A-Z_]+) = ", text, flags=re.MULTILINE):
             constants[name] = _values(whole, name)
@@ -77,20 +116,20 @@ def read(root: Path) -> Workflow:
 
 
 def _values(text: str, name: str) -> list[ast.expr]:
-    """What a constant is set to in a file, and what is added to it."""
-    # Up to the next line that is not further in, and closes no bracket.
+    """Return the expressions that a file assigns or adds to a constant."""
+    # An expression ends before the next line that is not indented further and does not close a bracket.
     end = r"(?=\n(?!\1 ) *[^\s)\]}]|\Z)"
     found = re.findall(rf"^( *){name} \+?= (.*?){end}", text, flags=re.MULTILINE | re.DOTALL)
     return [ast.parse(value.strip(), mode="eval").body for _, value in found]
 
 
 def _head(text: str) -> str:
-    """The docstring that a file begins with."""
+    """Return the docstring at the beginning of a file."""
     return re.match(r'""".*?"""', text, flags=re.DOTALL)[0]
 
 
 def rules_of(text: str) -> list[Rule]:
-    """The rules of a file."""
+    """Return the rules of a file."""
     found = []
     for rule in re.finditer(r"^( *)rule(?: (\w+))?:\n((?:\1    .*\n|\n)*)", text + "\n", flags=re.MULTILINE):
         body = textwrap.dedent(rule[3])
@@ -101,21 +140,21 @@ def rules_of(text: str) -> list[Rule]:
 
 
 def arguments(directive: str) -> list[tuple[str | None, ast.expr]]:
-    """What a directive lists: name or None → expression."""
+    """Return the arguments of a directive: their names (None for a positional one) and expressions."""
     call = ast.parse(f"f(\n{textwrap.dedent(directive)}\n)", mode="eval").body
     assert isinstance(call, ast.Call)
     return [(None, value) for value in call.args] + [(keyword.arg, keyword.value) for keyword in call.keywords]
 
 
 def pattern(value: ast.JoinedStr | ast.Constant, constants: Mapping[str, Sequence[ast.expr]]) -> str:
-    """A string that may be formatted, with constants put in and everything else in angle brackets."""
+    """Return a string or f-string as text, with values of constants, and other names in angle brackets."""
     if isinstance(value, ast.Constant):
         return re.sub(r"\{(?:\w+\.)*(\w+)\}", r"<\1>", str(value.value))
     parts = []
     for part in value.values:
         inner = part.value if isinstance(part, ast.FormattedValue) else part
         if isinstance(inner, ast.Name) and inner.id in constants:
-            # Of a constant that a condition sets, what stands first.
+            # If a condition chooses the value of a constant, the first alternative is shown.
             inner = constants[inner.id][0]
             inner = inner.body if isinstance(inner, ast.IfExp) else inner
             inner = inner.values[0] if isinstance(inner, ast.BoolOp) else inner
@@ -125,18 +164,20 @@ def pattern(value: ast.JoinedStr | ast.Constant, constants: Mapping[str, Sequenc
 
 
 def _word(value: ast.expr) -> str:
-    """What stands for a value that is put into a path: the outermost name in it."""
+    """Return the word that represents a value in a path: a text, a wildcard or a name in its expression."""
     nodes = list(ast.walk(value))
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and str(node.value).isidentifier()]
     wildcards = [
-        node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "wildcards"
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[0] in ("wildcards", "plan")
     ]
     names = [node.id for node in nodes if isinstance(node, ast.Name)]
     return (texts or wildcards or names)[0]
 
 
 def described(value: ast.expr, workflow: Workflow) -> list[str]:
-    """What an input or output is, each thing in Markdown."""
+    """Describe an input or output in Markdown: one text for each item."""
     parts = _parts(value, workflow.constants)
     if parts is None:
         return [_thing(value, workflow)]
@@ -144,7 +185,7 @@ def described(value: ast.expr, workflow: Workflow) -> list[str]:
 
 
 def _parts(value: ast.expr, constants: Mapping[str, Sequence[ast.expr]]) -> Sequence[ast.expr] | None:
-    """What an expression lists or stands for; None of one that is a thing itself."""
+    """Return the expressions that an expression consists of; None if it is a single item."""
     parts = None
     match value:
         case ast.ListComp() | ast.GeneratorExp() | ast.SetComp():
@@ -157,6 +198,9 @@ def _parts(value: ast.expr, constants: Mapping[str, Sequence[ast.expr]]) -> Sequ
             parts = [one, other]
         case ast.Call(func=function, args=[first, *_]) if ast.unparse(function) in WRAPPERS:
             parts = [first]
+        # ``by`` applies functions to the value of a wildcard; the first one is called last and gives the result.
+        case ast.Call(func=ast.Name(id="by"), args=[_, function, *_]):
+            parts = [function]
         case ast.Lambda(body=inner) | ast.Starred(value=inner) | ast.Call(func=ast.Call() as inner):
             parts = [inner]
         case ast.Name(id=name) if name in constants:
@@ -165,9 +209,11 @@ def _parts(value: ast.expr, constants: Mapping[str, Sequence[ast.expr]]) -> Sequ
 
 
 def _thing(value: ast.expr, workflow: Workflow) -> str:
-    """A path, what another rule makes, or what a function gives, in Markdown; whatever else, as it is written."""
+    """Describe a single item in Markdown: a path, files of another rule, or the result of a function; else its code."""
     if isinstance(value, ast.Constant | ast.JoinedStr):
         return f"`{pattern(value, workflow.constants)}`"
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "lookup":
+        return f"`{ast.literal_eval(value.args[0]).rpartition('/')[2]}` of the registry's entry"
     name = ast.unparse(value.func if isinstance(value, ast.Call) else value)
     if name in workflow.functions:
         return sentence(workflow.functions[name])
@@ -178,14 +224,14 @@ def _thing(value: ast.expr, workflow: Workflow) -> str:
 
 
 def sentence(docstring: str) -> str:
-    """The first sentence of a docstring, as a part of a list."""
+    """Return the first sentence of a docstring as an item of a list: lower case, without period."""
     first = re.split(r"(?<=\.)\s", " ".join(docstring.split()))[0].removesuffix(".")
     first = first.removeprefix("Input function: ").replace("``", "`")
     return first[0].lower() + first[1:]
 
 
 def outputs(workflow: Workflow) -> dict[str, str]:
-    """Path of every output of a rule under the run's folder → the rule's name."""
+    """Return path → rule, for every output in the run's folder; paths are relative to this folder."""
     found = {}
     for step in workflow.steps:
         for rule in step.rules:
@@ -197,7 +243,7 @@ def outputs(workflow: Workflow) -> dict[str, str]:
 
 
 def listed(directive: str, workflow: Workflow) -> str:
-    """A directive as a list in Markdown, the same thing once."""
+    """Return a directive as a list in Markdown, without repetitions."""
     lines = []
     for name, value in arguments(directive):
         things = list(dict.fromkeys(described(value, workflow)))
@@ -208,47 +254,54 @@ def listed(directive: str, workflow: Workflow) -> str:
 
 PAGE = """# Rules
 
-Made from the text of `Snakefile` and `workflow/rules/`. Names in angle brackets are wildcards, or names of the
-registries.
+This page is generated from the text of `Snakefile` and `workflow/rules/`. Names in angle brackets are wildcards or
+names in the registries.
 
 ## Targets
 
-Any file that a rule makes is a target, and so are these names.
+Every file that a rule makes is a target. These names are targets, too.
 
 """
 
 
+def has_wildcards(directive: str) -> bool:
+    """Whether a directive's paths have wildcards."""
+    nodes = (node for _, value in arguments(directive) for node in ast.walk(value))
+    return any(isinstance(node, ast.Constant) and "{" in str(node.value) for node in nodes)
+
+
 def anchor(name: str) -> str:
-    """The name of a rule's place on the page."""
+    """Return the anchor of a rule on the page."""
     return re.sub(r"_?<\w+>", "", name)
 
 
 def page(workflow: Workflow) -> str:
-    """The page of all rules of what ``read`` gives."""
+    """Return the page of all rules in Markdown."""
     parts = [PAGE, "| target | makes |\n| --- | --- |\n"]
     for target in workflow.targets:
         things = [
             text for _, value in arguments(target.directives.get("input", "")) for text in described(value, workflow)
         ]
         parts.append(f"| `{target.name}` | {', '.join(dict.fromkeys(things))} |\n")
-    # Whose files have no wildcards, so that they can be asked for by the rule's name.
+    # A rule whose outputs have no wildcards is a target by its name.
     asked = [
         rule.name
         for step in workflow.steps
         for rule in step.rules
-        if rule.name == step.name and "{{" not in rule.directives.get("output", "")
+        if rule.name == step.name and not has_wildcards(rule.directives.get("output", ""))
     ]
     parts += [f"| `{name}` | [what the rule makes](#{name}) |\n" for name in asked]
     for step in workflow.steps:
         parts.append(f"\n## {step.name.replace('_', ' ').capitalize()}\n\n{step.title}\n")
         for rule in step.rules:
-            script = re.search(r'"(.*)"', rule.directives["script"])[1]
+            script = re.search(r'"(.*)"', rule.directives.get("script", ""))
+            runs = f"runs `scripts/{script[1]}`" if script else "runs a shell command"
             message = " ".join(
                 f"{described(value, workflow)[0].strip('`')}" for _, value in arguments(rule.directives["message"])
             )
             parts.append(
                 f"\n### `{rule.name}` {{ #{anchor(rule.name)} }}\n\n"
-                f"Says “{message.replace('<', '&lt;')}” and runs `scripts/{script}`.\n\n"
+                f"Says “{message.replace('<', '&lt;')}” and {runs}.\n\n"
                 f"Input\n\n{listed(rule.directives.get('input', ''), workflow)}\n\n"
                 f"Output\n\n{listed(rule.directives.get('output', ''), workflow)}\n"
             )

@@ -1,4 +1,4 @@
-"""The table of statistics with their simulated coverage and error rates, out of resources/simulated/."""
+"""The table of statistics with their simulated coverage and error rates, from resources/simulated/."""
 
 import csv
 import math
@@ -9,12 +9,12 @@ MARK = "<!-- simulated statistics -->"
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    """Every row of every table."""
+    """Return all rows of all tables in a folder."""
     return [row for path in sorted(folder.glob("*.csv")) for row in csv.DictReader(path.open(encoding="utf-8"))]
 
 
 def _wanted(row: Mapping[str, str]) -> str:
-    """What is wanted of a value, in words; of one that is only shown, nothing."""
+    """Return the accepted range of a value in words, or a dash if it has no bounds."""
     low, high = float(row["at_least"]), float(row["at_most"])
     most = high if "coverage" not in row["counted"] or high < 1 else math.inf
     if math.isinf(most):
@@ -23,12 +23,12 @@ def _wanted(row: Mapping[str, str]) -> str:
 
 
 def table(folder: Path) -> str:
-    """One row for each statistic and counted: the least and the greatest found over all conditions."""
+    """Return a table in Markdown: one row for each statistic and quantity, with its range over all conditions."""
     groups: dict[tuple[str, str, str, str], list[dict[str, str]]] = {}
     for row in rows(folder):
         groups.setdefault((row["topic"], row["statistic"], row["counted"], _wanted(row)), []).append(row)
     lines = [
-        "| statistic | what is counted | found | wanted | conditions | repeat it |",
+        "| statistic | quantity | result | accepted | conditions | command |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for (topic, statistic, counted, wanted), of_group in groups.items():
@@ -43,5 +43,5 @@ def table(folder: Path) -> str:
 
 
 def with_table(markdown: str, folder: Path) -> str:
-    """A page with the table in the place of ``MARK``."""
+    """Return a page with the table in the place of ``MARK``."""
     return markdown.replace(MARK, table(folder))

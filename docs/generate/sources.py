@@ -1,23 +1,31 @@
-"""Text that stands elsewhere in the repository and belongs on a page too: it is included, never written twice."""
+"""Links and included text: pages are written for the repository, and the site gets links to its own pages."""
 
 import posixpath
 import re
 from pathlib import Path
 
-# Where the site has what the repository has elsewhere.
-ELSEWHERE = {"config/README.md": "reference/configuration.md"}
+# Path in the repository → page of the site with the same content; for modules of the library see ``site_path``.
+ELSEWHERE = {
+    "README.md": "index.md",
+    "config/README.md": "reference/configuration.md",
+    "docs/notebook.ipynb": "notebook.md",
+    "src/metamers": "reference/library/index.md",
+    "workflow/rules": "reference/rules.md",
+    "workflow/schemas/config.schema.yaml": "reference/keys.md",
+    "workflow/schemas/models.schema.yaml": "reference/keys.md#models",
+}
 
 INCLUDED = re.compile(r'^<!-- include (?P<file>\S+?)(?: "(?P<section>[^"]+)")? -->$', flags=re.MULTILINE)
-LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<target>[^)\s]+)\)")
+LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]+)\]\((?P<target>[^)\s]+)\)")
 
 
 def section(text: str, heading: str | None, file: str) -> str:
-    """What stands under a heading, or, without one, between a file's title and its first heading.
+    """Return the text under a heading or, without a heading, between the title and the first heading.
 
     Raises
     ------
     ValueError
-        When there is no such heading.
+        If the text has no such heading.
     """
     opening, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
     if heading is None:
@@ -28,8 +36,20 @@ def section(text: str, heading: str | None, file: str) -> str:
     return bodies[heading].strip()
 
 
+def site_path(path: str) -> str | None:
+    """Return the path in ``docs/`` of the page for a file of the repository, or None if the site has no such page."""
+    if path in ELSEWHERE:
+        return ELSEWHERE[path]
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    if path.startswith("src/metamers/") and path.endswith(".py"):
+        module = path.removeprefix("src/metamers/").removesuffix(".py").replace("/", ".")
+        return f"reference/library/{module}.md"
+    return None
+
+
 def relinked(text: str, source: str, page: str) -> str:
-    """Links of a text that stands in one file of the repository, as a page of the site needs them.
+    """Return a text of the repository with the links that a page of the site needs.
 
     Parameters
     ----------
@@ -38,30 +58,32 @@ def relinked(text: str, source: str, page: str) -> str:
     source
         Path in the repository of the file that the text is from.
     page
-        Path in ``docs/`` of the page that it goes to.
+        Path in ``docs/`` of the page that the text goes to.
 
     Returns
     -------
     str
-        With links to other pages relative to the page. Of a link to a file that the site does not have, the text.
+        The text with links and images relative to the page. A link to a file that the site does not have becomes its
+        text.
     """
 
     def link(found: re.Match[str]) -> str:
         target, _, anchor = found["target"].partition("#")
         if not target or ":" in target:
             return found[0]
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-        place = ELSEWHERE.get(path, path.removeprefix("docs/") if path.startswith("docs/") else None)
+        place = site_path(posixpath.normpath(posixpath.join(posixpath.dirname(source), target)))
         if place is None:
             return found["text"]
         relative = posixpath.relpath(place, posixpath.dirname(page) or ".")
-        return f"[{found['text']}]({relative}{'#' * bool(anchor)}{anchor})"
+        return f"{found['image']}[{found['text']}]({relative}{'#' * bool(anchor)}{anchor})"
 
     return LINK.sub(link, text)
 
 
 def with_included(text: str, page: str, root: Path) -> str:
-    """A page's Markdown, with what it includes: lines ``<!-- include FILE "Heading" -->``, or without a heading.
+    """Return a page's Markdown with the sections that its lines ``<!-- include FILE "Heading" -->`` name.
+
+    Without a heading, the text before the first heading of the file is included.
 
     Parameters
     ----------
@@ -73,7 +95,7 @@ def with_included(text: str, page: str, root: Path) -> str:
     Raises
     ------
     ValueError
-        When a file that is included has no such heading.
+        If an included file has no such heading.
     """
 
     def included(found: re.Match[str]) -> str:

@@ -1,15 +1,18 @@
-"""Past the study: metamers of several models at once, controversial ones, from other starts; what a stage leaves free."""
+"""Extensions: metamers of several models at once, controversial stimuli, other starts, and invariance at a stage."""
 
-BEYOND = f"{RESULTS}/beyond"
-SETS = setup["beyond"]["sets"]
-# Of each modality its sets; the models that have metamers from other starts; and who judges.
-SETS_OF = {made["modality"]: [] for made in SETS.values()}
+
+include: "common/beyond.smk"
+
+
+SETS = plan.beyond.sets
+# By modality: the sets, the models with metamers from other starts, and the recognition models.
+SETS_OF = {made.modality: [] for made in SETS.values()}
 STARTED = {}
 for name, made in SETS.items():
-    SETS_OF[made["modality"]].append(name)
-    if made["part"] == "starts":
-        STARTED.setdefault(made["modality"], []).extend(made["members"])
-BEYOND_JUDGES = setup["beyond"]["judges"]
+    SETS_OF[made.modality].append(name)
+    if made.part == "starts":
+        STARTED.setdefault(made.modality, []).extend(made.members)
+BEYOND_RECOGNITION_MODELS = plan.beyond.recognition_models
 REFERENCES = {
     "ensemble": "Boehm, Mueller, Loeffler, Schwinn, Eskofier & Zanca (2025). Understanding cross-model perceptual "
     "invariances through ensemble metamers. arXiv:2504.01739",
@@ -18,13 +21,13 @@ REFERENCES = {
     "starts": "Feather, Leclerc, Mądry & McDermott (2023). Model metamers reveal divergent invariances between biological "
     "and artificial neural networks. Nature Neuroscience 26, 2017-2034. doi:10.1038/s41593-023-01442-0",
 }
-# What is drawn and written about, by kind.
+# The files of the report's page, by kind.
 BEYOND_FILES = {
-    kind: [f"{BEYOND}/{kind}/{modality}.nc" for modality in SETS_OF if f"{kind}_{modality}" in SETS]
+    kind: [f"results/<run>/beyond/{kind}/{modality}.nc" for modality in SETS_OF if f"{kind}_{modality}" in SETS]
     for kind in ("ensemble", "controversial")
 } | {
-    "starts": [f"{BEYOND}/starts/{modality}.nc" for modality in STARTED],
-    "invariance": [f"{BEYOND}/invariance/{model}.nc" for models in STARTED.values() for model in models],
+    "starts": [f"results/<run>/beyond/starts/{modality}.nc" for modality in STARTED],
+    "invariance": [f"results/<run>/beyond/invariance/{model}.nc" for models in STARTED.values() for model in models],
 }
 BEYOND_FIGURES = [
     f"{kind}_{modality}"
@@ -32,6 +35,8 @@ BEYOND_FIGURES = [
     for modality in SETS_OF
     if f"{kind}_{modality}" in SETS or (kind in ("starts", "invariance") and modality in STARTED)
 ]
+
+STARTED_MODELS = lookup("{beyond_modality}", within=STARTED)
 
 
 wildcard_constraints:
@@ -42,250 +47,149 @@ wildcard_constraints:
 
 rule beyond_synthesize:
     input:
-        models=lambda wildcards: files_of_models(SETS[wildcards.beyond_set]["members"]),
-        stimuli=lambda wildcards: stimuli_of(first_member(wildcards.beyond_set)),
-        categories=lambda wildcards: choice(first_member(wildcards.beyond_set))["categories"],
+        models=by("beyond_set", files_of_set),
+        stimuli=by("beyond_set", stimuli_of, first_member),
+        categories=by("beyond_set", categories_of, first_member),
     output:
-        f"{BEYOND}/metamers/{{beyond_set}}.nc",
-    log:
-        f"{LOGS}/beyond_synthesize/{{beyond_set}}.log",
-    benchmark:
-        f"{BENCHMARKS}/beyond_synthesize/{{beyond_set}}.tsv"
+        "results/<run>/beyond/metamers/{beyond_set}.nc",
     params:
-        code=code("beyond_synthesize"),
-        set=lambda wildcards: SETS[wildcards.beyond_set],
-        entries=lambda wildcards: judges_by_name(SETS[wildcards.beyond_set]["members"]),
-        dataset=lambda wildcards: setup["dataset_of"][first_member(wildcards.beyond_set)],
-        dataset_entry=lambda wildcards: choice(first_member(wildcards.beyond_set)),
-        seeds=config["synthesis"]["seeds"],
-        run_seed=config["seed"],
-        procedure=config["synthesis"]["procedure"],
-        settings=lambda wildcards: synthesis_settings(first_member(wildcards.beyond_set)),
-        references=lambda wildcards: REFERENCES[SETS[wildcards.beyond_set]["part"]],
-        progress=lambda wildcards: f"{PROGRESS}/beyond_synthesize/{wildcards.beyond_set}",
-    # One thread, as for synthesis: the same numbers whatever --cores is.
-    threads: 1
+        **answer_params("beyond_set", first_member),
+        set=lookup("{beyond_set}", within=parameters_of(SETS)),
+        entries=by("beyond_set", recognition_params, members_of_set),
+        seeds=plan.synthesis.seeds,
+        run_seed=plan.seed,
+        procedure=plan.synthesis.procedure,
+        settings=by("beyond_set", plan.synthesis_of, first_member),
+        references=by("beyond_set", references_of_set),
+        progress=f"{PROGRESS}/beyond_synthesize/{{beyond_set}}",
+    # One thread, as for synthesis: the numbers do not depend on --cores.
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
-    conda:
-        ENVIRONMENT
     message:
-        "Synthesizing metamers past the study: {wildcards.beyond_set}"
+        "Synthesizing metamers of the extensions: {wildcards.beyond_set}"
     script:
-        SCRIPTS / "beyond_synthesize.py"
+        SCRIPTS / "beyond/synthesize.py"
 
 
-# A rule for each modality, since what a rule makes cannot depend on a wildcard.
-for modality, names in SETS_OF.items():
+rule beyond_recognize:
+    input:
+        metamers=collect(
+            "results/<run>/beyond/metamers/{beyond_set}.nc", beyond_set=lookup("{beyond_modality}", within=SETS_OF)
+        ),
+        models=by("beyond_modality", files_of_models, beyond_recognition_models),
+        categories=by("beyond_modality", categories_of, first_beyond_recognition_model),
+    output:
+        temp(directory("results/<run>/progress/staging/beyond/recognition/{beyond_modality}")),
+    params:
+        **answer_params("beyond_modality", first_beyond_recognition_model),
+        recognition_models=by("beyond_modality", recognition_params, beyond_recognition_models),
+        files=by("beyond_modality", recognition_of_sets),
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Recognizing the metamers of the extensions ({wildcards.beyond_modality})"
+    script:
+        SCRIPTS / "beyond/recognize.py"
 
-    rule:
-        name:
-            f"beyond_recognize_{modality}"
-        input:
-            metamers=[f"{BEYOND}/metamers/{name}.nc" for name in names],
-            models=files_of_models(BEYOND_JUDGES[modality]),
-            categories=choice(BEYOND_JUDGES[modality][0])["categories"],
-        output:
-            [f"{BEYOND}/recognition/{name}.nc" for name in names],
-        log:
-            f"{LOGS}/beyond_recognize/{modality}.log",
-        benchmark:
-            f"{BENCHMARKS}/beyond_recognize/{modality}.tsv"
-        params:
-            code=code("beyond_recognize"),
-            judges=judges_by_name(BEYOND_JUDGES[modality]),
-            dataset=setup["dataset_of"][BEYOND_JUDGES[modality][0]],
-            dataset_entry=choice(BEYOND_JUDGES[modality][0]),
-        threads: 1
-        resources:
-            mem_mb=memory_of_model,
-            gpu=gpus(),
-            # Minutes: an hour for each model. It stands here, as a profile would have to name each of these rules.
-            runtime=growing(60 * len(BEYOND_JUDGES[modality])),
-        conda:
-            ENVIRONMENT
-        message:
-            f"Asking {', '.join(BEYOND_JUDGES[modality])} what metamers past the study are"
-        script:
-            SCRIPTS / "beyond_recognize.py"
+
+rule beyond_place:
+    input:
+        by("beyond_set", staged_recognition_of_set),
+    output:
+        "results/<run>/beyond/recognition/{beyond_set}.nc",
+    params:
+        staged="{beyond_set}.nc",
+        step="beyond_recognize",
+    localrule: True
+    message:
+        "Placing {output}"
+    shell:
+        PLACE
 
 
 rule beyond_ensemble:
     input:
-        metamers=f"{BEYOND}/metamers/ensemble_{{beyond_modality}}.nc",
-        recognition=f"{BEYOND}/recognition/ensemble_{{beyond_modality}}.nc",
-        nulls=lambda wildcards: of_members("nulls", f"ensemble_{wildcards.beyond_modality}"),
+        metamers="results/<run>/beyond/metamers/ensemble_{beyond_modality}.nc",
+        recognition="results/<run>/beyond/recognition/ensemble_{beyond_modality}.nc",
+        nulls=of_members("nulls", "ensemble"),
         # The run's own metamers of each member alone.
-        acceptance=lambda wildcards: of_members("acceptance", f"ensemble_{wildcards.beyond_modality}"),
-        run=lambda wildcards: judged_in_run(
-            SETS[f"ensemble_{wildcards.beyond_modality}"]["members"], BEYOND_JUDGES[wildcards.beyond_modality]
-        ),
+        acceptance=of_members("acceptance", "ensemble"),
+        run=recognition_in_run(members_in("ensemble")),
     output:
-        f"{BEYOND}/ensemble/{{beyond_modality}}.nc",
-    log:
-        f"{LOGS}/beyond_ensemble/{{beyond_modality}}.log",
-    benchmark:
-        f"{BENCHMARKS}/beyond_ensemble/{{beyond_modality}}.tsv"
+        "results/<run>/beyond/ensemble/{beyond_modality}.nc",
     params:
-        code=code("beyond_ensemble"),
-        measures=config["acceptance"]["measures"],
-        members=lambda wildcards: list(SETS[f"ensemble_{wildcards.beyond_modality}"]["members"]),
-        judges=lambda wildcards: BEYOND_JUDGES[wildcards.beyond_modality],
-        families=FAMILIES,
+        measures=plan.acceptance.measures,
+        members=members_in("ensemble"),
+        recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
+        families=plan.families,
         references=REFERENCES["ensemble"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
     message:
-        "Comparing metamers of several models at once with those of each ({wildcards.beyond_modality})"
+        "Comparing metamers of several models at once with metamers of single models ({wildcards.beyond_modality})"
     script:
-        SCRIPTS / "beyond_ensemble.py"
+        SCRIPTS / "beyond/ensemble.py"
 
 
 rule beyond_controversial:
     input:
-        metamers=f"{BEYOND}/metamers/controversial_{{beyond_modality}}.nc",
-        recognition=f"{BEYOND}/recognition/controversial_{{beyond_modality}}.nc",
-        nulls=lambda wildcards: of_members("nulls", f"controversial_{wildcards.beyond_modality}"),
+        metamers="results/<run>/beyond/metamers/controversial_{beyond_modality}.nc",
+        recognition="results/<run>/beyond/recognition/controversial_{beyond_modality}.nc",
+        nulls=of_members("nulls", "controversial"),
     output:
-        f"{BEYOND}/controversial/{{beyond_modality}}.nc",
-    log:
-        f"{LOGS}/beyond_controversial/{{beyond_modality}}.log",
-    benchmark:
-        f"{BENCHMARKS}/beyond_controversial/{{beyond_modality}}.tsv"
+        "results/<run>/beyond/controversial/{beyond_modality}.nc",
     params:
-        code=code("beyond_controversial"),
-        measures=config["acceptance"]["measures"],
-        members=lambda wildcards: list(SETS[f"controversial_{wildcards.beyond_modality}"]["members"]),
-        judges=lambda wildcards: BEYOND_JUDGES[wildcards.beyond_modality],
-        families=FAMILIES,
+        measures=plan.acceptance.measures,
+        members=members_in("controversial"),
+        recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
+        families=plan.families,
         references=REFERENCES["controversial"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
     message:
-        "Whom judges side with about controversial metamers ({wildcards.beyond_modality})"
+        "Comparing recognition models' answers to controversial metamers ({wildcards.beyond_modality})"
     script:
-        SCRIPTS / "beyond_controversial.py"
+        SCRIPTS / "beyond/controversial.py"
 
 
 rule beyond_starts:
     input:
-        metamers=lambda wildcards: [
-            f"{BEYOND}/metamers/starts_{model}.nc" for model in STARTED[wildcards.beyond_modality]
-        ],
-        recognition=lambda wildcards: [
-            f"{BEYOND}/recognition/starts_{model}.nc" for model in STARTED[wildcards.beyond_modality]
-        ],
-        nulls=lambda wildcards: [f"{RESULTS}/nulls/{model}.nc" for model in STARTED[wildcards.beyond_modality]],
-        acceptance=lambda wildcards: [
-            f"{RESULTS}/acceptance/{model}.nc" for model in STARTED[wildcards.beyond_modality]
-        ],
-        run=lambda wildcards: judged_in_run(
-            STARTED[wildcards.beyond_modality], BEYOND_JUDGES[wildcards.beyond_modality]
-        ),
+        metamers=collect("results/<run>/beyond/metamers/starts_{model}.nc", model=STARTED_MODELS),
+        recognition=collect("results/<run>/beyond/recognition/starts_{model}.nc", model=STARTED_MODELS),
+        nulls=collect("results/<run>/nulls/{model}.nc", model=STARTED_MODELS),
+        acceptance=collect("results/<run>/acceptance/{model}.nc", model=STARTED_MODELS),
+        run=recognition_in_run(STARTED_MODELS),
     output:
-        f"{BEYOND}/starts/{{beyond_modality}}.nc",
-    log:
-        f"{LOGS}/beyond_starts/{{beyond_modality}}.log",
-    benchmark:
-        f"{BENCHMARKS}/beyond_starts/{{beyond_modality}}.tsv"
+        "results/<run>/beyond/starts/{beyond_modality}.nc",
     params:
-        code=code("beyond_starts"),
-        measures=config["acceptance"]["measures"],
-        models=lambda wildcards: STARTED[wildcards.beyond_modality],
-        judges=lambda wildcards: BEYOND_JUDGES[wildcards.beyond_modality],
-        families=FAMILIES,
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        measures=plan.acceptance.measures,
+        models=STARTED_MODELS,
+        recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
+        families=plan.families,
     message:
-        "Comparing metamers by where their synthesis started ({wildcards.beyond_modality})"
+        "Comparing metamers from different starts ({wildcards.beyond_modality})"
     script:
-        SCRIPTS / "beyond_starts.py"
+        SCRIPTS / "beyond/starts.py"
 
 
 rule beyond_invariance:
     input:
         unpack(model_files("started_model")),
-        stimuli=lambda wildcards: stimuli_of(wildcards.started_model),
-        metamers=f"{BEYOND}/metamers/starts_{{started_model}}.nc",
+        stimuli=by("started_model", stimuli_of),
+        metamers="results/<run>/beyond/metamers/starts_{started_model}.nc",
         # The run's own, at the stage of each depth.
-        run=lambda wildcards: [
-            file
-            for stage in SETS[f"starts_{wildcards.started_model}"]["members"][wildcards.started_model]
-            for file in metamers_at(wildcards.started_model, stage_path(stage))
-        ],
+        run=metamers_compared_with_starts,
     output:
-        f"{BEYOND}/invariance/{{started_model}}.nc",
-    log:
-        f"{LOGS}/beyond_invariance/{{started_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/beyond_invariance/{{started_model}}.tsv"
+        "results/<run>/beyond/invariance/{started_model}.nc",
     params:
-        code=code("beyond_invariance"),
-        model=lambda wildcards: architecture(wildcards.started_model),
-        weights_file=lambda wildcards: weights_file(wildcards.started_model),
-        batches=lambda wildcards: len(batches(wildcards.started_model)),
-        # Of which metamers are made as well.
-        shown=lambda wildcards: [
-            row["stimulus"] for row in setup["stimuli"][setup["dataset_of"][wildcards.started_model]]
-        ],
-        seeds=config["synthesis"]["seeds"],
-        run_seed=config["seed"],
-    threads: 1
+        **model_params("started_model"),
+        batches=by("started_model", len, plan.batches.__getitem__),
+        # The stimuli that metamers are made from.
+        shown=by("started_model", plan.stimuli_of),
+        seeds=plan.synthesis.seeds,
+        run_seed=plan.seed,
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
-    conda:
-        ENVIRONMENT
     message:
-        "Measuring what stages of {wildcards.started_model} leave free"
+        "Measuring the invariance at stages of {wildcards.started_model}"
     script:
-        SCRIPTS / "beyond_invariance.py"
-
-
-rule beyond_page:
-    input:
-        **BEYOND_FILES,
-        metamers=[f"{BEYOND}/metamers/{name}.nc" for name in SETS],
-        stimuli=[exported_stimuli_of(judges[0]) for modality, judges in BEYOND_JUDGES.items() if modality in SETS_OF],
-        # The run's own, beside which they are shown.
-        run=[
-            f"{RESULTS}/exported/metamers/{model}"
-            for model in dict.fromkeys(member for made in SETS.values() for member in made["members"])
-        ],
-    output:
-        page=report(f"{REPORT}/beyond.html", caption="../report/beyond.rst", category="Past the study"),
-        figures=[
-            report(f"{REPORT}/figures/beyond_{name}.svg", caption="../report/beyond.rst", category="Past the study")
-            for name in BEYOND_FIGURES
-        ],
-    log:
-        f"{LOGS}/beyond_page.log",
-    benchmark:
-        f"{BENCHMARKS}/beyond_page.tsv"
-    params:
-        code=code("beyond_page", *templates("beyond")),
-        # Of natural sounds, in the order of the stimuli; None of images.
-        rates_hz={
-            modality: setup["datasets"][setup["dataset_of"][judges[0]]].get("sampling_rate_hz")
-            for modality, judges in BEYOND_JUDGES.items()
-            if modality in SETS_OF
-        },
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-    conda:
-        ENVIRONMENT
-    message:
-        "Writing the page of what is past the study"
-    script:
-        SCRIPTS / "beyond_page.py"
+        SCRIPTS / "beyond/invariance.py"

@@ -1,48 +1,43 @@
-"""Experiment for people: a folder for any web server, JATOS or Pavlovia, and who is shown what."""
+"""Online experiment: a folder for any web server, JATOS or Pavlovia, and the stimuli that each participant sees."""
 
-EXPERIMENT = [f"{RESULTS}/experiment/{modality}" for modality in setup["shown"]]
+
+include: "common/experiment.smk"
+
+
+EXPERIMENT = [f"results/<run>/experiment/{modality}" for modality in plan.experiment_stages]
+
+# The page of the online experiment, without the consent, which the configuration names.
+PAGE_FILES = sorted(path for ending in ("*.js", "*.css", "index.html") for path in (ROOT / "experiment").glob(ending))
+
+SHOWN = lookup("{modality}", within=plan.experiment_stages)  # generation models, with their stages
 
 
 rule experiment_folder:
     input:
-        what_people_are_shown,
+        required("experiment/{modality}"),
         jspsych=rules.retrieve_jspsych.output,
-        consent=located(config["experiment"]["consent"]),
+        consent=resolve_path(plan.experiment.consent),
         icons=icon_files(),
-        stimuli=lambda wildcards: f"{RESULTS}/stimuli/{shown_dataset(wildcards.modality)}.nc",
-        natural=lambda wildcards: f"{RESULTS}/exported/datasets/{shown_dataset(wildcards.modality)}",
-        acceptance=lambda wildcards: [
-            f"{RESULTS}/acceptance/{model}.nc" for model in setup["shown"][wildcards.modality]
-        ],
-        metamers=lambda wildcards: [
-            f"{RESULTS}/exported/metamers/{model}" for model in setup["shown"][wildcards.modality]
-        ],
-        categories=lambda wildcards: setup["datasets"][shown_dataset(wildcards.modality)]["categories"],
+        stimuli=by("modality", stimuli_of, first_shown),
+        natural=by("modality", exported_stimuli_of, first_shown),
+        acceptance=collect("results/<run>/acceptance/{model}.nc", model=SHOWN),
+        metamers=collect("results/<run>/exported/metamers/{model}", model=SHOWN),
+        categories=by("modality", categories_of, first_shown),
     output:
-        folder=directory(f"{RESULTS}/experiment/{{modality}}"),
-        design=f"{RESULTS}/experiment/{{modality}}.nc",
-    log:
-        f"{LOGS}/experiment_folder/{{modality}}.log",
-    benchmark:
-        f"{BENCHMARKS}/experiment_folder/{{modality}}.tsv"
+        folder=directory("results/<run>/experiment/{modality}"),
+        design="results/<run>/experiment/{modality}.nc",
     wildcard_constraints:
-        modality="vision|audio",
+        modality=one_of(MODALITIES),
     params:
-        code=code("experiment_folder", *PAGE_FILES),
-        stages=lambda wildcards: setup["shown"][wildcards.modality],
-        settings=lambda wildcards: config["experiment"][wildcards.modality],
-        dataset=lambda wildcards: shown_dataset(wildcards.modality),
-        dataset_entry=lambda wildcards: choice(next(iter(setup["shown"][wildcards.modality]))),
-        participants=config["experiment"]["participants"],
-        metamers=config["experiment"]["metamers"],
-        icons=config["experiment"]["icons"] and located(config["experiment"]["icons"]),
-        address=config["experiment"]["address"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        **answer_params("modality", first_shown),
+        read=data_version(*PAGE_FILES),
+        stages=lookup("{modality}", within=plan.experiment_stages),
+        settings=lookup("{modality}", within=plan.experiment.presentation),
+        participants=plan.experiment.participants,
+        metamers=plan.experiment.metamers,
+        icons=plan.experiment.icons and resolve_path(plan.experiment.icons),
+        address=plan.experiment.address,
     message:
-        "Making the experiment for people, {wildcards.modality}"
+        "Making the online experiment ({wildcards.modality})"
     script:
-        SCRIPTS / "experiment_folder.py"
+        SCRIPTS / "experiment/folder.py"

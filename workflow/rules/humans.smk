@@ -1,95 +1,115 @@
-"""Human data: the published participants' answers, or the committed table of their group results; one's own people's."""
+"""Human data: answers of published participants, or the committed table of their group results; own participants."""
 
-PARTICIPANTS = setup["human_data"] == "participants"
-EXPERIMENTS = [f"{RESULTS}/humans/{experiment}.nc" for experiment in setup["experiments"]]
-# With participants, the run makes for itself the tables that the repository carries in resources/published.
-PUBLISHED = f"{RESULTS}/humans" if PARTICIPANTS else located("resources/published")
-SOURCES = [*EXPERIMENTS, *(f"{RESOURCES}/judges/{modality}" for modality in setup["judges"])] if PARTICIPANTS else []
-HUMANS = [f"{RESULTS}/comparison/humans_vs_models.nc"]
-HUMANS += [*EXPERIMENTS, f"{RESULTS}/comparison/anova.nc"] if PARTICIPANTS else []
-PEOPLE = [f"{RESULTS}/humans/{name}.nc" for name in setup["people"]]
+
+include: "common/humans.smk"
+
+
+PARTICIPANTS = plan.human_data == "participants"
+EXPERIMENTS = [f"results/<run>/humans/{experiment}.nc" for experiment in plan.published_experiments]
+# With `human_data: participants` the run itself makes the tables of resources/published.
+PUBLISHED = "results/<run>/humans" if PARTICIPANTS else resolve_path("resources/published")
+SOURCES = (
+    [*EXPERIMENTS, *(f"{RESOURCES}/judges/{modality}" for modality in plan.published_judgements)]
+    if PARTICIPANTS
+    else []
+)
+HUMANS = ["results/<run>/comparison/humans_vs_models.nc"]
+HUMANS += [*EXPERIMENTS, "results/<run>/comparison/anova.nc"] if PARTICIPANTS else []
+OWN_PARTICIPANTS = [f"results/<run>/humans/{name}.nc" for name in plan.own_participants]
 
 
 rule humans_participants:
     input:
         f"{RESOURCES}/experiments/{{experiment}}",
     output:
-        f"{RESULTS}/humans/{{experiment}}.nc",
-    log:
-        f"{LOGS}/humans_participants/{{experiment}}.log",
-    benchmark:
-        f"{BENCHMARKS}/humans_participants/{{experiment}}.tsv"
+        "results/<run>/humans/{experiment}.nc",
     wildcard_constraints:
-        experiment=one_of(setup["experiments"]),
+        experiment=one_of(plan.published_experiments),
     params:
-        code=code("humans_participants"),
-        experiment=lambda wildcards: setup["experiments"][wildcards.experiment],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        experiment=lookup("{experiment}", within=parameters_of(plan.published_experiments)),
     message:
-        "Reading the participants of {wildcards.experiment}"
+        "Reading the published participants of {wildcards.experiment}"
     script:
-        SCRIPTS / "humans_participants.py"
+        SCRIPTS / "humans/participants.py"
 
 
 rule humans_summary:
     input:
         experiments=EXPERIMENTS,
-        judges=[f"{RESOURCES}/judges/{modality}" for modality in setup["judges"]],
+        judges=[f"{RESOURCES}/judges/{modality}" for modality in plan.published_judgements],
     output:
-        groups=f"{RESULTS}/humans/group_results.csv",
-        ceilings=f"{RESULTS}/humans/noise_ceiling.csv",
-        variance=f"{RESULTS}/humans/participant_variance.csv",
-    log:
-        f"{LOGS}/humans_summary.log",
-    benchmark:
-        f"{BENCHMARKS}/humans_summary.tsv"
+        groups="results/<run>/humans/group_results.csv",
+        ceilings="results/<run>/humans/noise_ceiling.csv",
+        variance="results/<run>/humans/participant_variance.csv",
     params:
-        code=code("humans_summary"),
-        modalities={name: entry["modality"] for name, entry in setup["experiments"].items()},
-        judges=setup["judges"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        modalities={name: entry.modality for name, entry in plan.published_experiments.items()},
+        judges=parameters_of(plan.published_judgements),
     message:
         "Summarizing the published experiments by group"
     script:
-        SCRIPTS / "humans_summary.py"
+        SCRIPTS / "humans/summary.py"
 
 
-rule humans_people:
+rule humans_own_participants:
     input:
-        design=lambda wildcards: f"{RESULTS}/experiment/{setup['people'][wildcards.people]['modality']}.nc",
-        answers=lambda wildcards: answer_files(wildcards.people, setup["people"][wildcards.people]["answers"]),
-        recognition=lambda wildcards: [
-            f"{RESULTS}/recognition/{model}/{model}.nc" for model in shown_to(wildcards.people)
-        ],
-        categories=lambda wildcards: choice(next(iter(shown_to(wildcards.people))))["categories"],
+        design=by("own_participants", design_of),
+        answers=by("own_participants", answers_of),
+        recognition=collect("results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", shown_to)),
+        categories=by("own_participants", categories_of, first_shown_to),
     output:
-        f"{RESULTS}/humans/{{people}}.nc",
-    log:
-        f"{LOGS}/humans_people/{{people}}.log",
-    benchmark:
-        f"{BENCHMARKS}/humans_people/{{people}}.tsv"
+        "results/<run>/humans/{own_participants}.nc",
     wildcard_constraints:
-        people=one_of(setup["people"]),
+        own_participants=one_of(groups_with("experiment")),
     params:
-        code=code("humans_people"),
-        stages=lambda wildcards: shown_to(wildcards.people),
-        at_least=lambda wildcards: least_right(setup["people"][wildcards.people]["modality"]),
-        dataset=lambda wildcards: shown_dataset(setup["people"][wildcards.people]["modality"]),
-        dataset_entry=lambda wildcards: choice(next(iter(shown_to(wildcards.people)))),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        **answer_params("own_participants", first_shown_to),
+        stages=by("own_participants", shown_to),
+        at_least=by("own_participants", plan.experiment.trials_required, modality_of_participants),
     message:
-        "Reading the answers of {wildcards.people}"
+        "Reading the answers of own participants: {wildcards.own_participants}"
     script:
-        SCRIPTS / "humans_people.py"
+        SCRIPTS / "humans/own_participants.py"
+
+
+rule humans_answer_table:
+    input:
+        answers=by("own_participants", answers_of),
+        stimuli=by("own_participants", stimuli_of, first_shown_to),
+        recognition=collect("results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", shown_to)),
+        categories=by("own_participants", categories_of, first_shown_to),
+    output:
+        answers="results/<run>/humans/{own_participants}.nc",
+        shown="results/<run>/humans/shown/{own_participants}.nc",
+    wildcard_constraints:
+        own_participants=one_of(groups_with("table")),
+    params:
+        **answer_params("own_participants", first_shown_to),
+        columns=by("own_participants", columns_of),
+        stages=by("own_participants", shown_to),
+        valid_stages=by("own_participants", models_judged_by),
+    message:
+        "Reading the table of answers of own participants: {wildcards.own_participants}"
+    script:
+        SCRIPTS / "humans/answer_table.py"
+
+
+rule humans_bids:
+    input:
+        design=by("own_participants", design_of),
+        answers=by("own_participants", answers_of),
+        categories=by("own_participants", categories_of, first_shown_to),
+    output:
+        directory("results/<run>/humans/bids/{own_participants}"),
+    wildcard_constraints:
+        own_participants=one_of(plan.own_participants),
+    params:
+        **answer_params("own_participants", first_shown_to),
+        format=by("own_participants", format_of),
+        columns=by("own_participants", columns_of),
+        stages=by("own_participants", shown_to),
+        valid_stages=by("own_participants", models_judged_by),
+        modality=by("own_participants", modality_of_participants),
+        at_least=by("own_participants", plan.experiment.trials_required, modality_of_participants),
+    message:
+        "Writing the answers of own participants as BIDS: {wildcards.own_participants}"
+    script:
+        SCRIPTS / "humans/bids.py"

@@ -1,78 +1,60 @@
-"""Leaderboard: published models by human recognizability, and the run's own among them, by prediction and by own people."""
+"""Leaderboard: published models, and the run's models, by measured or predicted human recognizability."""
 
 
-rule leaderboard:
+include: "common/leaderboard.smk"
+
+
+rule leaderboard_ranking:
     input:
         groups=f"{PUBLISHED}/group_results.csv",
-        depths=located("resources/published/stage_depth.csv"),
-        relation=f"{RESULTS}/comparison/humans_vs_models.nc",
+        depths=resolve_path("resources/published/stage_depth.csv"),
+        relation="results/<run>/comparison/humans_vs_models.nc",
         experiments=EXPERIMENTS if PARTICIPANTS else [],
-        people=PEOPLE,
-        predicted=[f"{RESULTS}/comparison/predicted_human.nc"] if setup["generation_models"] else [],
-        builders=builders_of(setup["generation_models"]),  # networks are built to count their layers
+        own_participants=OWN_PARTICIPANTS,
+        predicted=["results/<run>/comparison/predicted_human.nc"] if plan.generation_models else [],
+        builders=builders_of(plan.generation_models),  # networks are built to count their layers
     output:
-        netcdf=f"{RESULTS}/comparison/leaderboard.nc",
-        table=f"{RESULTS}/report/leaderboard.csv",
-        page=report(f"{RESULTS}/report/leaderboard.html", caption="../report/leaderboard.rst", category="Leaderboard"),
-        figure=report(
-            f"{RESULTS}/report/figures/reliability.svg", caption="../report/reliability.rst", category="Leaderboard"
-        ),
-    log:
-        f"{LOGS}/leaderboard.log",
-    benchmark:
-        f"{BENCHMARKS}/leaderboard.tsv"
+        "results/<run>/comparison/leaderboard.nc",
     params:
-        code=code("leaderboard", *templates("leaderboard")),
         modalities=(
-            [setup["experiments"][experiment]["modality"] for experiment in setup["experiments"]]
+            [plan.published_experiments[experiment].modality for experiment in plan.published_experiments]
             if PARTICIPANTS
             else []
         ),
-        people_modalities=[entry["modality"] for entry in setup["people"].values()],
+        own_modalities=[entry.modality for entry in plan.own_participants.values()],
         models={
             model: {
-                "modality": setup["models"][model]["modality"],
-                "stages": list(setup["models"][model]["stages"]),
-                "published_as": setup["models"][model].get("published_as"),
-                "chance": 1 / number_of_categories(setup["dataset_of"][model]),
+                "modality": plan.models[model].modality,
+                "stages": list(plan.models[model].stages),
+                "published_as": plan.models[model].published_as,
+                "chance": 1 / number_of_categories(plan.dataset_of[model]),
             }
-            for model in setup["generation_models"]
+            for model in plan.generation_models
         },
-        architectures={model: architecture(model) for model in setup["generation_models"]},
-        bootstrap=config["comparison"]["bootstrap"],
-        run_seed=config["seed"],
-    threads: 1
+        architectures={model: architecture(model) for model in plan.generation_models},
+        bootstrap=plan.comparison.bootstrap,
+        run_seed=plan.seed,
     resources:
         mem_mb=memory_of_model,
-    conda:
-        ENVIRONMENT
     message:
         "Ranking models by human recognizability"
     script:
-        SCRIPTS / "leaderboard.py"
+        SCRIPTS / "leaderboard/ranking.py"
 
 
-STUDIED = {model: entry["published_as"] for model, entry in setup["models"].items() if "published_as" in entry}
+STUDIED = {model: entry.published_as for model, entry in plan.models.items() if entry.published_as}
 
 
 rule leaderboard_depth:
     output:
-        f"{RESULTS}/humans/stage_depth.csv",
-    log:
-        f"{LOGS}/leaderboard_depth.log",
-    benchmark:
-        f"{BENCHMARKS}/leaderboard_depth.tsv"
+        "results/<run>/humans/stage_depth.csv",
     params:
-        code=code("leaderboard_depth"),
-        # The published models, not those that are like them and that the run trains.
-        entries={model: architecture(model) for model in STUDIED if "train" not in setup["models"][model]["weights"]},
+        # The published models, without the small models that the run trains in their place.
+        entries={model: architecture(model) for model in STUDIED if "train" not in plan.models[model].weights},
         names=STUDIED,
-    threads: 1
     resources:
         mem_mb=memory_of_model,
-    conda:
-        ENVIRONMENT
     message:
         "Counting the layers of the published models"
     script:
-        SCRIPTS / "leaderboard_depth.py"
+        SCRIPTS / "leaderboard/depth.py"

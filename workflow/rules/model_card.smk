@@ -1,31 +1,29 @@
 """Model card: one model of the registry, checked before a run: `snakemake model_card --config model=NAME`."""
 
-CARD_MODEL = config["model"] or "no_model_named"
+
+include: "common/model_card.smk"
+
+
+CARD_MODEL = plan.model or "no_model_named"
 
 
 rule model_card:
     input:
         unpack(card_files),
     output:
-        netcdf=f"{RESULTS}/model_cards/{CARD_MODEL}.nc",
-        page=f"{RESULTS}/model_cards/{CARD_MODEL}.html",
+        netcdf=f"results/<run>/model_cards/{CARD_MODEL}.nc",
+        page=f"results/<run>/model_cards/{CARD_MODEL}.html",
     log:
-        f"{LOGS}/model_card/{CARD_MODEL}.log",
+        f"results/<run>/logs/model_card/{CARD_MODEL}.log",
     benchmark:
-        f"{BENCHMARKS}/model_card/{CARD_MODEL}.tsv"
+        f"results/<run>/benchmarks/model_card/{CARD_MODEL}.tsv"
     params:
-        code=code("model_card", *templates("model_card")),
-        model=lambda wildcards: architecture(CARD_MODEL),
-        references=lambda wildcards: setup["models"][CARD_MODEL].get("references", []),
-        weights_file=lambda wildcards: weights_file(CARD_MODEL),
-        settings=lambda wildcards: card_settings(CARD_MODEL),
-        run_seed=config["seed"],
-    threads: 1
+        **(card_params(CARD_MODEL) if plan.model else {}),
+        read=data_version(*templates("model_card")),
+        run_seed=plan.seed,
     resources:
-        mem_mb=growing(4000),
+        mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
-    conda:
-        ENVIRONMENT
     message:
         f"Checking {CARD_MODEL}"
     script:

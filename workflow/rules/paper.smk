@@ -1,33 +1,36 @@
-"""The paper: its figures as targets, as far as the public data go, and its numbers beside the run's own."""
+"""The paper: the figures that public data allow, as targets, and its numbers beside those of the run."""
 
-from metamers.paper_numbers import read_numbers
+from metamers.paper.numbers import read_numbers
 
-PAPER_FIGURES = f"{REPORT}/figures/paper"
-PAPER_NUMBERS = read_numbers(located("config/paper_numbers.yaml"))
-# Group results are in the committed summary; what follows needs public files.
+PAPER_NUMBERS = read_numbers(resolve_path("config/paper_numbers.yaml"))
+# The committed summary has group results only; these results need public files.
 PAPER_DATA = []
 if PARTICIPANTS:
-    PAPER_DATA += [f"{RESULTS}/comparison/judgements_{modality}.nc" for modality in setup["judges"]]
-    PAPER_DATA += [f"{RESULTS}/comparison/{kind}.nc" for kind in setup["brains"]]
-# Title of a panel; what lies along its abscissa, its dimension of areas, and its label.
+    PAPER_DATA += [f"results/<run>/comparison/judgements_{modality}.nc" for modality in plan.published_judgements]
+    PAPER_DATA += [f"results/<run>/comparison/{kind}.nc" for kind in plan.published_brains]
+# Titles of the panels; the variable along each abscissa, its dimension of areas, and its label.
+BRAIN_TITLES = {"brain_score": "Neurons of visual cortex", "fmri": "Voxels of auditory cortex"}
 DRAWN_BRAIN = {
-    "brain_score": ("Neurons of visual cortex", "brain_score", "visual_area", "Brain-Score"),
-    "fmri": ("Voxels of auditory cortex", "variance_explained", "region", "Variance explained (R²)"),
+    "brain_score": ("brain_score", "visual_area", "Brain-Score"),
+    "fmri": ("variance_explained", "region", "Variance explained (R²)"),
 }
-# Kind of panel → panel → title. Those of the last two kinds need public files as well.
+# Kind of panel → panel → title. Panels of the last two kinds need public files, too.
 PAPER_PANELS = {
     "paper_experiments": {
-        name: f"{name.replace('-', ' experiment ').capitalize()}: {entry['title']}"
-        for name, entry in setup["experiments"].items()
+        name: f"{name.replace('-', ' experiment ').capitalize()}: {entry.title}"
+        for name, entry in plan.published_experiments.items()
     },
     "humans_vs_models": {
-        f"humans_vs_models_{modality}": f"People against other models, {modality}" for modality in setup["judges"]
+        f"humans_vs_models_{modality}": f"People against other models, {modality}"
+        for modality in plan.published_judgements
     },
-    "paper_judgements": {f"judgements_{modality}": f"Recognized by whom, {modality}" for modality in setup["judges"]},
-    "paper_brain": {brain: DRAWN_BRAIN[brain][0] for brain in setup["brains"]},
+    "paper_judgements": {
+        f"judgements_{modality}": f"Recognized by whom, {modality}" for modality in plan.published_judgements
+    },
+    "paper_brain": {brain: BRAIN_TITLES[brain] for brain in plan.published_brains},
 }
 PAPER_DRAWN = [
-    f"{PAPER_FIGURES}/{panel}.svg"
+    f"results/<run>/report/figures/paper/{panel}.svg"
     for kind, panels in PAPER_PANELS.items()
     for panel in panels
     if PARTICIPANTS or kind in ("paper_experiments", "humans_vs_models")
@@ -38,23 +41,13 @@ rule paper_judgements:
     input:
         f"{RESOURCES}/judges/{{modality}}",
     output:
-        f"{RESULTS}/comparison/judgements_{{modality}}.nc",
-    log:
-        f"{LOGS}/paper_judgements/{{modality}}.log",
-    benchmark:
-        f"{BENCHMARKS}/paper_judgements/{{modality}}.tsv"
+        "results/<run>/comparison/judgements_{modality}.nc",
     params:
-        code=code("paper_judgements"),
-        entry=lambda wildcards: setup["judges"][wildcards.modality],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        entry=lookup("{modality}", within=parameters_of(plan.published_judgements)),
     message:
-        "Gathering what published models make of each other's metamers ({wildcards.modality})"
+        "Collecting published models' recognition of each other's metamers ({wildcards.modality})"
     script:
-        SCRIPTS / "paper_judgements.py"
+        SCRIPTS / "paper/judgements.py"
 
 
 rule paper_brain_score:
@@ -62,25 +55,15 @@ rule paper_brain_score:
         scores=f"{RESOURCES}/published/brain_score",
         groups=f"{PUBLISHED}/group_results.csv",
     output:
-        f"{RESULTS}/comparison/brain_score.nc",
-    log:
-        f"{LOGS}/paper_brain_score.log",
-    benchmark:
-        f"{BENCHMARKS}/paper_brain_score.tsv"
+        "results/<run>/comparison/brain_score.nc",
     params:
-        code=code("paper_brain_score"),
-        entry=setup["brains"].get("brain_score"),
-        bootstrap=config["comparison"]["bootstrap"],
-        run_seed=config["seed"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        entry=parameters_of(plan.published_brains).get("brain_score"),
+        bootstrap=plan.comparison.bootstrap,
+        run_seed=plan.seed,
     message:
-        "Comparing Brain-Scores with people's recognition of metamers"
+        "Comparing Brain-Scores with human recognition of metamers"
     script:
-        SCRIPTS / "paper_brain_score.py"
+        SCRIPTS / "paper/brain_score.py"
 
 
 rule paper_fmri:
@@ -88,151 +71,94 @@ rule paper_fmri:
         voxels=f"{RESOURCES}/published/fmri",
         groups=f"{PUBLISHED}/group_results.csv",
     output:
-        f"{RESULTS}/comparison/fmri.nc",
-    log:
-        f"{LOGS}/paper_fmri.log",
-    benchmark:
-        f"{BENCHMARKS}/paper_fmri.tsv"
+        "results/<run>/comparison/fmri.nc",
     params:
-        code=code("paper_fmri"),
-        entry=setup["brains"].get("fmri"),
-        bootstrap=config["comparison"]["bootstrap"],
-        run_seed=config["seed"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        entry=parameters_of(plan.published_brains).get("fmri"),
+        bootstrap=plan.comparison.bootstrap,
+        run_seed=plan.seed,
     message:
-        "Comparing predictions of auditory cortex with people's recognition of metamers"
+        "Comparing predictions of auditory cortex with human recognition of metamers"
     script:
-        SCRIPTS / "paper_fmri.py"
+        SCRIPTS / "paper/fmri.py"
 
 
-# All at once: they are drawn from one table, and take no longer together than one job takes to start.
+# One job: all are drawn from one table, which takes no longer than the start of a job.
 rule paper_draw_experiments:
     input:
         f"{PUBLISHED}/group_results.csv",
     output:
         report(
-            expand(f"{PAPER_FIGURES}/{{experiment}}.svg", experiment=setup["experiments"]),
+            expand("results/<run>/report/figures/paper/{experiment}.svg", experiment=plan.published_experiments),
             caption="../report/paper_experiments.rst",
             category="The paper's figures",
         ),
-    log:
-        f"{LOGS}/paper_draw_experiments.log",
-    benchmark:
-        f"{BENCHMARKS}/paper_draw_experiments.tsv"
-    params:
-        code=code("paper_draw_experiments"),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
     message:
         "Drawing the published experiments"
     script:
-        SCRIPTS / "paper_draw_experiments.py"
+        SCRIPTS / "paper/draw_experiments.py"
 
 
 rule paper_draw_humans_vs_models:
     input:
-        f"{RESULTS}/comparison/humans_vs_models.nc",
+        "results/<run>/comparison/humans_vs_models.nc",
     output:
         report(
-            f"{PAPER_FIGURES}/humans_vs_models_{{modality}}.svg",
+            "results/<run>/report/figures/paper/humans_vs_models_{modality}.svg",
             caption="../report/humans_vs_models.rst",
             category="The paper's figures",
             labels={"panel": "humans_vs_models_{modality}"},
         ),
-    log:
-        f"{LOGS}/paper_draw_humans_vs_models/{{modality}}.log",
-    benchmark:
-        f"{BENCHMARKS}/paper_draw_humans_vs_models/{{modality}}.tsv"
-    params:
-        code=code("report_humans_vs_models"),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
     message:
-        "Drawing people against other models for the paper's page ({wildcards.modality})"
+        "Drawing humans against other models for the page of the paper ({wildcards.modality})"
     script:
-        SCRIPTS / "report_humans_vs_models.py"
+        SCRIPTS / "paper/draw_humans_vs_models.py"
 
 
 rule paper_draw_judgements:
     input:
-        judgements=f"{RESULTS}/comparison/judgements_{{modality}}.nc",
+        judgements="results/<run>/comparison/judgements_{modality}.nc",
         groups=f"{PUBLISHED}/group_results.csv",
     output:
         report(
-            f"{PAPER_FIGURES}/judgements_{{modality}}.svg",
+            "results/<run>/report/figures/paper/judgements_{modality}.svg",
             caption="../report/paper_judgements.rst",
             category="The paper's figures",
             labels={"panel": "judgements_{modality}"},
         ),
-    log:
-        f"{LOGS}/paper_draw_judgements/{{modality}}.log",
-    benchmark:
-        f"{BENCHMARKS}/paper_draw_judgements/{{modality}}.tsv"
-    params:
-        code=code("paper_draw_judgements"),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
     message:
-        "Drawing who recognizes published models' metamers ({wildcards.modality})"
+        "Drawing the recognition of published models' metamers ({wildcards.modality})"
     script:
-        SCRIPTS / "paper_draw_judgements.py"
+        SCRIPTS / "paper/draw_judgements.py"
 
 
 rule paper_draw_brain:
     input:
-        f"{RESULTS}/comparison/{{brain}}.nc",
+        "results/<run>/comparison/{brain}.nc",
     output:
         report(
-            f"{PAPER_FIGURES}/{{brain}}.svg",
+            "results/<run>/report/figures/paper/{brain}.svg",
             caption="../report/paper_brain.rst",
             category="The paper's figures",
             labels={"panel": "{brain}"},
         ),
-    log:
-        f"{LOGS}/paper_draw_brain/{{brain}}.log",
-    benchmark:
-        f"{BENCHMARKS}/paper_draw_brain/{{brain}}.tsv"
     wildcard_constraints:
-        brain=one_of(setup["brains"]),
+        brain=one_of(plan.published_brains),
     params:
-        code=code("paper_draw_brain"),
-        drawn=lambda wildcards: DRAWN_BRAIN[wildcards.brain][1:],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        drawn=lookup("{brain}", within=DRAWN_BRAIN),
     message:
-        "Drawing predictions of brains against people's recognition of metamers ({wildcards.brain})"
+        "Drawing predictions of brains against human recognition of metamers ({wildcards.brain})"
     script:
-        SCRIPTS / "paper_draw_brain.py"
+        SCRIPTS / "paper/draw_brain.py"
 
 
 rule paper_page:
     input:
         figures=PAPER_DRAWN,
-        results=[path for path in HUMANS if path.startswith(f"{RESULTS}/comparison/")] + PAPER_DATA,
+        results=[path for path in HUMANS if path.startswith("results/<run>/comparison/")] + PAPER_DATA,
     output:
-        report(f"{REPORT}/paper.html", caption="../report/paper_page.rst", category="The paper's figures"),
-    log:
-        f"{LOGS}/paper_page.log",
-    benchmark:
-        f"{BENCHMARKS}/paper_page.tsv"
+        report("results/<run>/report/paper.html", caption="../report/paper_page.rst", category="The paper's figures"),
     params:
-        code=code("paper_page", *(SCRIPTS / "metamers" / f"{page}.html.j2" for page in ("page", "paper"))),
+        read=data_version(*templates("paper")),
         numbers=PAPER_NUMBERS,
         panels=[
             {"kind": kind, "name": name, "title": title, "place": PAPER_NUMBERS["panels"].get(name, "")}
@@ -240,12 +166,7 @@ rule paper_page:
             for name, title in panels.items()
         ],
         captions={kind: (CAPTIONS / f"{kind}.rst").read_text(encoding="utf-8") for kind in PAPER_PANELS},
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
     message:
-        "Setting the run beside the paper"
+        "Writing the page that compares the run with the paper"
     script:
-        SCRIPTS / "paper_page.py"
+        SCRIPTS / "paper/page.py"

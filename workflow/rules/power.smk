@@ -1,33 +1,23 @@
-"""Power: how many people and trials would tell two models apart, before anybody is asked."""
+"""Power: the number of participants and trials that a planned comparison of two models needs."""
 
 
 rule power:
     input:
         groups=f"{PUBLISHED}/group_results.csv",
         variance=f"{PUBLISHED}/participant_variance.csv",
-        predicted=[f"{RESULTS}/comparison/predicted_human.nc"] if setup["generation_models"] else [],
-        sources=SOURCES,  # not read: what the tables were made of, for the record of inputs
+        predicted=["results/<run>/comparison/predicted_human.nc"] if plan.generation_models else [],
+        sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
-        netcdf=f"{RESULTS}/comparison/power.nc",
+        netcdf="results/<run>/comparison/power.nc",
         figure=report(
-            f"{RESULTS}/report/figures/power.svg", caption="../report/power.rst", category="Experiments to come"
+            "results/<run>/report/figures/power.svg", caption="../report/power.rst", category="Experiments to come"
         ),
-    log:
-        f"{LOGS}/power.log",
-    benchmark:
-        f"{BENCHMARKS}/power.tsv"
     params:
-        code=code("power"),
-        modalities={model: setup["models"][model]["modality"] for model in setup["generation_models"]},
-        settings=config["comparison"]["power"],
-        permutations=config["comparison"]["permutations"],
-        run_seed=config["seed"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        modalities={model: plan.models[model].modality for model in plan.generation_models},
+        settings=plan.comparison.power.parameters,
+        permutations=plan.comparison.permutations,
+        run_seed=plan.seed,
     message:
-        "Simulating experiments that tell two models apart"
+        "Simulating experiments that compare two models"
     script:
         SCRIPTS / "power.py"

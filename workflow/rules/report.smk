@@ -1,353 +1,285 @@
-"""Report: figures, and pages that show what a run found and work from their folder, without network."""
+"""Report: figures, and pages with the results of a run that work from a folder, without network."""
 
-REPORT = f"{RESULTS}/report"
-CAPTIONS = ROOT / "workflow" / "report"
-REPORTED_TRAINING = [model for model in setup["training"] if in_run(model)]
-# The pages say of each kind of figure what `snakemake --report` says.
+from metamers.report import navigation
+
+REPORTED_TRAINING = [model for model in plan.training if plan.is_in_run(model)]
+# The pages have the same captions as `snakemake --report`.
 FIGURES = (
     [
-        f"{REPORT}/figures/{kind}_{model}.svg"
+        f"results/<run>/report/figures/{kind}_{model}.svg"
         for kind in ("recognizability", "confusion", "null", "loss")
-        for model in setup["generation_models"]
+        for model in plan.generation_models
     ]
-    + [f"{REPORT}/figures/training_{model}.svg" for model in REPORTED_TRAINING]
-    + [f"{REPORT}/figures/humans_vs_models_{modality}.svg" for modality in setup["judges"]]
-    + ([f"{REPORT}/figures/contrasts.svg"] if CONTRASTS else [])
-    + ([f"{REPORT}/figures/vulnerability.svg"] if setup["analyses"]["vulnerability"]["models"] else [])
-    + ([f"{REPORT}/figures/brain.svg"] if BRAIN["models"] else [])
-    + [f"{REPORT}/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
-    + [f"{REPORT}/figures/power.svg", f"{REPORT}/figures/reliability.svg"]
+    + [f"results/<run>/report/figures/training_{model}.svg" for model in REPORTED_TRAINING]
+    + [f"results/<run>/report/figures/humans_vs_models_{modality}.svg" for modality in plan.published_judgements]
+    + (["results/<run>/report/figures/contrasts.svg"] if CONTRASTS else [])
+    + (["results/<run>/report/figures/vulnerability.svg"] if plan.analyses.vulnerability.models else [])
+    + (["results/<run>/report/figures/brain.svg"] if BRAIN.models else [])
+    + [f"results/<run>/report/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
+    + ["results/<run>/report/figures/power.svg", "results/<run>/report/figures/reliability.svg"]
 )
-# Pages in the order of their navigation: those of metamers where there are any, of the rest what the run has.
-ANALYSED = REPORTED_TRAINING or any(
-    setup["analyses"][name]["models"] for name in ("vulnerability", "brain", "similarity")
-)
-PAGES = [
-    "index",
-    *(["browser"] if setup["generation_models"] else []),
-    "curves",
-    *(["match"] if setup["generation_models"] else []),
-    "statistics",
-    *(["analyses"] if ANALYSED else []),
-    "made",
-]
+PAGES = [name for name, page in navigation.PAGES.items() if page.made(plan)]
+LINKED = [name for name, page in navigation.LINKED.items() if page.made(plan)]
+ASSETS = "results/<run>/report/assets"  # style sheets and scripts that the pages load
 
 
 report: "../report/workflow.rst"
 
 
 wildcard_constraints:
-    modality=one_of(setup["judges"]),
+    modality=one_of(plan.published_judgements),
 
 
-# What the report has to know of a generation model besides its files.
+# The model of the picture: the first one of images with a stage after the input, if there is one.
+PICTURED = [
+    model
+    for model, stages in plan.generation_models.items()
+    if MODALITIES[plan.models[model].modality].on_screen and len(stages) > 1
+][:1]
+PICTURE = [f"results/<run>/report/picture_{model}.png" for model in PICTURED]
+
+
+# Properties of a generation model that the report shows.
 SHOWN_MODELS = {
     model: {
-        "modality": setup["models"][model]["modality"],
-        "dataset": setup["dataset_of"][model],
-        "categories": number_of_categories(setup["dataset_of"][model]),
-        "input": setup["models"][model]["input"],
-        "published_as": setup["models"][model].get("published_as"),
-        "stages": list(setup["models"][model]["stages"]),
-        "chosen": setup["generation_models"][model],
+        "modality": plan.models[model].modality,
+        "dataset": plan.dataset_of[model],
+        "categories": number_of_categories(plan.dataset_of[model]),
+        "category_noun": plan.category_noun(model),
+        "input": plan.models[model].input,
+        "published_as": plan.models[model].published_as,
+        "stages": list(plan.models[model].stages),
+        "chosen": plan.generation_models[model],
     }
-    for model in setup["generation_models"]
+    for model in plan.generation_models
 }
 
 
-# All figures of one generation model: starting Python takes as long as drawing them.
+# All figures of one generation model in one job: the start of Python takes as long as drawing.
 rule report_model:
     input:
-        recognizability=f"{RESULTS}/comparison/recognizability.nc",
-        predicted=f"{RESULTS}/comparison/predicted_human.nc",
-        relation=f"{RESULTS}/comparison/humans_vs_models.nc",
+        recognizability="results/<run>/comparison/recognizability.nc",
+        predicted="results/<run>/comparison/predicted_human.nc",
+        relation="results/<run>/comparison/humans_vs_models.nc",
         groups=f"{PUBLISHED}/group_results.csv",
-        null=f"{RESULTS}/nulls/{{generation_model}}.nc",
-        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
-        recognition=lambda wildcards: recognition_of(wildcards.generation_model),
-        metamers=lambda wildcards: metamers_of(wildcards.generation_model),
+        null="results/<run>/nulls/{generation_model}.nc",
+        acceptance="results/<run>/acceptance/{generation_model}.nc",
+        recognition=by("generation_model", recognition_of),
+        metamers=by("generation_model", metamers_of),
     output:
         recognizability=report(
-            f"{REPORT}/figures/recognizability_{{generation_model}}.svg",
+            "results/<run>/report/figures/recognizability_{generation_model}.svg",
             caption="../report/recognizability.rst",
             category="Recognizability over stages",
             labels={"model": "{generation_model}"},
         ),
         confusion=report(
-            f"{REPORT}/figures/confusion_{{generation_model}}.svg",
+            "results/<run>/report/figures/confusion_{generation_model}.svg",
             caption="../report/confusion.rst",
-            category="What metamers are taken for",
+            category="Confusions",
             labels={"model": "{generation_model}"},
         ),
         null=report(
-            f"{REPORT}/figures/null_{{generation_model}}.svg",
+            "results/<run>/report/figures/null_{generation_model}.svg",
             caption="../report/null.rst",
             category="Null distributions and acceptance",
             labels={"model": "{generation_model}"},
         ),
         loss=report(
-            f"{REPORT}/figures/loss_{{generation_model}}.svg",
+            "results/<run>/report/figures/loss_{generation_model}.svg",
             caption="../report/loss.rst",
             category="Synthesis",
             labels={"model": "{generation_model}"},
         ),
-    log:
-        f"{LOGS}/report_model/{{generation_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/report_model/{{generation_model}}.tsv"
     params:
-        code=code("report_model"),
-        model=lambda wildcards: SHOWN_MODELS[wildcards.generation_model],
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-    conda:
-        ENVIRONMENT
+        model=lookup("{generation_model}", within=SHOWN_MODELS),
+        model_order=plan.model_order,  # their colours and marks
     message:
         "Drawing the figures of {wildcards.generation_model}"
     script:
-        SCRIPTS / "report_model.py"
+        SCRIPTS / "report/model.py"
 
 
 rule report_contrasts:
     input:
-        f"{RESULTS}/comparison/contrasts.nc",
+        "results/<run>/comparison/contrasts.nc",
     output:
         report(
-            f"{REPORT}/figures/contrasts.svg",
+            "results/<run>/report/figures/contrasts.svg",
             caption="../report/contrasts.rst",
             category="Contrasts between models",
         ),
-    log:
-        f"{LOGS}/report_contrasts.log",
-    benchmark:
-        f"{BENCHMARKS}/report_contrasts.tsv"
-    params:
-        code=code("report_contrasts"),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
     message:
         "Drawing differences in recognizability between models"
     script:
-        SCRIPTS / "report_contrasts.py"
+        SCRIPTS / "report/contrasts.py"
 
 
 rule report_training:
     input:
-        f"{TRAINING}/{{trained_model}}.nc",
+        "results/<run>/training/{trained_model}.nc",
     output:
         report(
-            f"{REPORT}/figures/training_{{trained_model}}.svg",
+            "results/<run>/report/figures/training_{trained_model}.svg",
             caption="../report/training.rst",
             category="Training",
             labels={"model": "{trained_model}"},
         ),
-    log:
-        f"{LOGS}/report_training/{{trained_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/report_training/{{trained_model}}.tsv"
     wildcard_constraints:
-        trained_model=one_of(setup["training"]),
-    params:
-        code=code("report_training"),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        trained_model=one_of(plan.training),
     message:
         "Drawing the training of {wildcards.trained_model}"
     script:
-        SCRIPTS / "report_training.py"
+        SCRIPTS / "report/training.py"
 
 
 rule report_vulnerability:
     input:
-        [f"{RESULTS}/vulnerability/{model}.nc" for model in setup["analyses"]["vulnerability"]["models"]],
+        [f"results/<run>/vulnerability/{model}.nc" for model in plan.analyses.vulnerability.models],
     output:
         report(
-            f"{REPORT}/figures/vulnerability.svg",
+            "results/<run>/report/figures/vulnerability.svg",
             caption="../report/vulnerability.rst",
-            category="Beside metamers",
+            category="Complementary analyses",
         ),
-    log:
-        f"{LOGS}/report_vulnerability.log",
-    benchmark:
-        f"{BENCHMARKS}/report_vulnerability.tsv"
     params:
-        code=code("report_vulnerability"),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        model_order=plan.model_order,  # their colours and marks
     message:
-        "Drawing how vulnerable models are"
+        "Drawing the adversarial vulnerability of models"
     script:
-        SCRIPTS / "report_vulnerability.py"
+        SCRIPTS / "report/vulnerability.py"
 
 
 rule report_brain:
     input:
-        [f"{RESULTS}/brain/{model}.nc" for model in BRAIN["models"]],
+        [f"results/<run>/brain/{model}.nc" for model in BRAIN.models],
     output:
         report(
-            f"{REPORT}/figures/brain.svg",
+            "results/<run>/report/figures/brain.svg",
             caption="../report/brain.rst",
-            category="Beside metamers",
+            category="Complementary analyses",
         ),
-    log:
-        f"{LOGS}/report_brain.log",
-    benchmark:
-        f"{BENCHMARKS}/report_brain.tsv"
     params:
-        code=code("report_brain"),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        model_order=plan.model_order,  # their colours and marks
     message:
-        "Drawing how well stages predict voxels"
+        "Drawing the prediction of voxels by stages"
     script:
-        SCRIPTS / "report_brain.py"
+        SCRIPTS / "report/brain.py"
 
 
 rule report_similarity:
     input:
-        f"{RESULTS}/similarity/{{compared_modality}}.nc",
+        "results/<run>/similarity/{compared_modality}.nc",
     output:
         report(
-            f"{REPORT}/figures/similarity_{{compared_modality}}.svg",
+            "results/<run>/report/figures/similarity_{compared_modality}.svg",
             caption="../report/similarity.rst",
-            category="Beside metamers",
+            category="Complementary analyses",
             labels={"modality": "{compared_modality}"},
         ),
-    log:
-        f"{LOGS}/report_similarity/{{compared_modality}}.log",
-    benchmark:
-        f"{BENCHMARKS}/report_similarity/{{compared_modality}}.tsv"
     wildcard_constraints:
         compared_modality=one_of(COMPARED_REPRESENTATIONS),
     params:
-        code=code("report_similarity"),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        model_order=plan.model_order,  # their colours and marks
     message:
-        "Drawing which stages agree ({wildcards.compared_modality})"
+        "Drawing the similarity of stages ({wildcards.compared_modality})"
     script:
-        SCRIPTS / "report_similarity.py"
+        SCRIPTS / "report/similarity.py"
 
 
 rule report_humans_vs_models:
     input:
-        f"{RESULTS}/comparison/humans_vs_models.nc",
+        "results/<run>/comparison/humans_vs_models.nc",
     output:
         report(
-            f"{REPORT}/figures/humans_vs_models_{{modality}}.svg",
+            "results/<run>/report/figures/humans_vs_models_{modality}.svg",
             caption="../report/humans_vs_models.rst",
-            category="People against other models",
+            category="Published participants against other models",
             labels={"modality": "{modality}"},
         ),
-    log:
-        f"{LOGS}/report_humans_vs_models/{{modality}}.log",
-    benchmark:
-        f"{BENCHMARKS}/report_humans_vs_models/{{modality}}.tsv"
-    params:
-        code=code("report_humans_vs_models"),
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
     message:
-        "Drawing people against other models ({wildcards.modality})"
+        "Drawing humans against other models ({wildcards.modality})"
     script:
-        SCRIPTS / "report_humans_vs_models.py"
+        SCRIPTS / "report/humans_vs_models.py"
 
 
-# What the browser of metamers shows of one generation model.
+# The files of one generation model that the browser of metamers shows.
 rule report_media:
     input:
-        exported=f"{RESULTS}/exported/metamers/{{generation_model}}",
-        natural=lambda wildcards: exported_stimuli_of(wildcards.generation_model),
-        acceptance=f"{RESULTS}/acceptance/{{generation_model}}.nc",
-        null=f"{RESULTS}/nulls/{{generation_model}}.nc",
-        recognition=lambda wildcards: recognition_of(wildcards.generation_model),
+        exported="results/<run>/exported/metamers/{generation_model}",
+        natural=by("generation_model", exported_stimuli_of),
+        acceptance="results/<run>/acceptance/{generation_model}.nc",
+        null="results/<run>/nulls/{generation_model}.nc",
+        recognition=by("generation_model", recognition_of),
     output:
-        directory(f"{REPORT}/media/{{generation_model}}"),
-    log:
-        f"{LOGS}/report_media/{{generation_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/report_media/{{generation_model}}.tsv"
+        directory("results/<run>/report/media/{generation_model}"),
     params:
-        code=code("report_media"),
-        model=lambda wildcards: SHOWN_MODELS[wildcards.generation_model],
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-    conda:
-        ENVIRONMENT
+        model=lookup("{generation_model}", within=SHOWN_MODELS),
     message:
-        "Gathering the metamers of {wildcards.generation_model} for the report"
+        "Collecting the metamers of {wildcards.generation_model} for the report"
     script:
-        SCRIPTS / "report_media.py"
+        SCRIPTS / "report/media.py"
 
 
-rule report:
+rule report_assets:
+    output:
+        directory(ASSETS),
+    params:
+        read=data_version(*(path for path in sorted(SITE.iterdir()) if path.suffix in (".css", ".js"))),
+    message:
+        "Writing the style sheets and scripts of the report"
+    script:
+        SCRIPTS / "report/assets.py"
+
+
+rule report_pages:
     input:
+        assets=ancient(ASSETS),
         figures=FIGURES,
-        media=[f"{REPORT}/media/{model}" for model in setup["generation_models"]],
-        # Pages of their own, which the others name.
-        linked=[
-            *([f"{REPORT}/beyond.html"] if setup["beyond"]["sets"] else []),
-            f"{REPORT}/leaderboard.html",
-        ],
-        comparison=list(dict.fromkeys([*COMPARISON, *OF_PEOPLE])),
-        people=PEOPLE,
-        acceptance=[f"{RESULTS}/acceptance/{model}.nc" for model in setup["generation_models"]],
-        nulls=[f"{RESULTS}/nulls/{model}.nc" for model in setup["generation_models"]],
-        training=[f"{TRAINING}/{model}.nc" for model in REPORTED_TRAINING],
-        vulnerability=[f"{RESULTS}/vulnerability/{model}.nc" for model in setup["analyses"]["vulnerability"]["models"]],
-        brain=[f"{RESULTS}/brain/{model}.nc" for model in BRAIN["models"]],
-        # Only for where everything comes from.
-        recognition=[path for model in setup["generation_models"] for path in recognition_of(model)],
+        media=[f"results/<run>/report/media/{model}" for model in plan.generation_models],
+        # Pages that other rules write.
+        linked=[f"results/<run>/report/{page}.html" for page in LINKED],
+        comparison=list(dict.fromkeys([*COMPARISON, *FROM_OWN_PARTICIPANTS])),
+        own_participants=OWN_PARTICIPANTS,
+        acceptance=[f"results/<run>/acceptance/{model}.nc" for model in plan.generation_models],
+        nulls=[f"results/<run>/nulls/{model}.nc" for model in plan.generation_models],
+        training=[f"results/<run>/training/{model}.nc" for model in REPORTED_TRAINING],
+        vulnerability=[f"results/<run>/vulnerability/{model}.nc" for model in plan.analyses.vulnerability.models],
+        brain=[f"results/<run>/brain/{model}.nc" for model in BRAIN.models],
+        recognition=[path for model in plan.generation_models for path in recognition_of(model)],
+        # Read for their provenance only.
         humans=[path for path in HUMANS if path not in COMPARISON],
-        stimuli=list(dict.fromkeys(stimuli_of(model) for model in setup["generation_models"])),
-        metamers=[path for model in setup["generation_models"] for path in metamers_of(model)],
-        similarity=[f"{RESULTS}/similarity/{modality}.nc" for modality in COMPARED_REPRESENTATIONS],
+        stimuli=list(dict.fromkeys(stimuli_of(model) for model in plan.generation_models)),
+        metamers=[path for model in plan.generation_models for path in metamers_of(model)],
+        similarity=[f"results/<run>/similarity/{modality}.nc" for modality in COMPARED_REPRESENTATIONS],
     output:
         # The first is index.html.
-        pages=[f"{REPORT}/{page}.html" for page in PAGES],
-        assets=directory(f"{REPORT}/assets"),
-        steps=report(f"{REPORT}/figures/steps.svg", caption="../report/steps.rst", category="How it was made"),
+        pages=[f"results/<run>/report/{page}.html" for page in PAGES],
+        findings="results/<run>/report/findings.txt",
+        points="results/<run>/report/points.js",
+        steps=report(
+            "results/<run>/report/figures/steps.svg", caption="../report/steps.rst", category="How it was made"
+        ),
         overview=(
-            report([f"{REPORT}/figures/overview.svg"], caption="../report/overview.rst", category="Overview")
-            if setup["generation_models"]
+            report(
+                ["results/<run>/report/figures/overview.svg"], caption="../report/overview.rst", category="Overview"
+            )
+            if plan.generation_models
             else []
         ),
-    log:
-        f"{LOGS}/report.log",
-    benchmark:
-        f"{BENCHMARKS}/report.tsv"
     params:
-        code=code("report", *sorted((SCRIPTS / "metamers" / "site").iterdir())),
+        read=data_version(*site_templates()),
         benchmarks=BENCHMARKS,
         models=SHOWN_MODELS,
-        judges={
+        model_order=plan.model_order,  # their colours and marks
+        recognition_models={
             model: {
-                "modality": setup["models"][model]["modality"],
-                "family": FAMILIES[model],
+                "modality": plan.models[model].modality,
+                "family": plan.families[model],
             }
-            for model in setup["recognition_models"]
+            for model in plan.recognition_models
         },
-        unheard_voices=all(voices_differ(setup["training"][model]["dataset"]) for model in REPORTED_TRAINING),
+        unheard_voices=all(plan.datasets[plan.training[model].dataset].voices_differ for model in REPORTED_TRAINING),
         captions={
             name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
             for name in (
@@ -355,18 +287,116 @@ rule report:
                 *("vulnerability", "brain", "similarity", "power", "reliability"),
             )
         },
-        # Without what is of one machine, or of a model card, only.
+        # Without keys that concern one machine, or a model card, only.
         configuration={
             key: value
             for key, value in config.items()
             if key not in ("mirror", "device", "model", "save_every_s", "repair", "rebuild_manifest")
         },
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-    conda:
-        ENVIRONMENT
     message:
-        f"Writing the report of {config['run']}"
+        f"Writing the report of {plan.run}"
     script:
-        SCRIPTS / "report.py"
+        SCRIPTS / "report/pages.py"
+
+
+rule report_leaderboard:
+    input:
+        board="results/<run>/comparison/leaderboard.nc",
+        assets=ancient(ASSETS),
+    output:
+        page="results/<run>/report/leaderboard.html",
+        table=report(
+            "results/<run>/report/leaderboard.csv", caption="../report/leaderboard.rst", category="Leaderboard"
+        ),
+        figure=report(
+            "results/<run>/report/figures/reliability.svg", caption="../report/reliability.rst", category="Leaderboard"
+        ),
+    params:
+        read=data_version(*site_templates("leaderboard")),
+        model_order=plan.model_order,  # their colours and marks
+        pages=PAGES,
+        linked=LINKED,
+    message:
+        "Writing the page of the leaderboard"
+    script:
+        SCRIPTS / "report/leaderboard.py"
+
+
+rule report_beyond:
+    input:
+        **BEYOND_FILES,
+        assets=ancient(ASSETS),
+        metamers=[f"results/<run>/beyond/metamers/{name}.nc" for name in SETS],
+        stimuli=[
+            exported_stimuli_of(names[0])
+            for modality, names in BEYOND_RECOGNITION_MODELS.items()
+            if modality in SETS_OF
+        ],
+        # The run's own metamers, which the page shows beside them.
+        run=[
+            f"results/<run>/exported/metamers/{model}"
+            for model in dict.fromkeys(member for made in SETS.values() for member in made.members)
+        ],
+    output:
+        page="results/<run>/report/beyond.html",
+        # No model has a name that begins with an underscore.
+        media=directory("results/<run>/report/media/_beyond"),
+        figures=[
+            report(
+                f"results/<run>/report/figures/beyond_{name}.svg",
+                caption="../report/beyond.rst",
+                category="Extensions",
+            )
+            for name in BEYOND_FIGURES
+        ],
+    params:
+        read=data_version(*site_templates("beyond")),
+        model_order=plan.model_order,  # their colours and marks
+        pages=PAGES,
+        linked=LINKED,
+        modalities=[modality for modality in BEYOND_RECOGNITION_MODELS if modality in SETS_OF],
+    message:
+        "Writing the page of the extensions"
+    script:
+        SCRIPTS / "report/beyond.py"
+
+
+rule report_benchmark:
+    input:
+        matched=rules.benchmark_synthesis.input.matched,
+        speed=rules.benchmark_synthesis.input.speed,
+        synthesis="results/<run>/benchmark/synthesis.nc",
+        cochleagram="results/<run>/benchmark/cochleagram.nc",
+        # The jobs of a finished run, whose times the page lists.
+        finished=[*rules.report_pages.output, *rules.leaderboard_ranking.output, *COMPARISON],
+        trials=["results/<run>/benchmark/trials.nc"] if TRIED else [],
+        scale=scale_of_study,
+    output:
+        report("results/<run>/report/benchmark.html", caption="../report/benchmark.rst", category="Benchmark"),
+    params:
+        read=data_version(*templates("benchmark")),
+        benchmarks=BENCHMARKS,
+        models=BENCHMARKED,
+        settings=plan.benchmark.parameters,
+    message:
+        "Writing the benchmark's page"
+    script:
+        SCRIPTS / "report/benchmark.py"
+
+
+# A copy of the default run's picture is docs/pictures/metamers.png, which README.md shows.
+rule report_picture:
+    input:
+        natural=by("generation_model", exported_stimuli_of),
+        exported="results/<run>/exported/metamers/{generation_model}",
+        acceptance="results/<run>/acceptance/{generation_model}.nc",
+        recognizability="results/<run>/comparison/recognizability.nc",
+    output:
+        "results/<run>/report/picture_{generation_model}.png",
+    params:
+        name="{generation_model}",
+        model=lookup("{generation_model}", within=SHOWN_MODELS),
+    message:
+        "Drawing a photograph, its metamers and their recognizability ({wildcards.generation_model})"
+    script:
+        SCRIPTS / "report/picture.py"

@@ -1,8 +1,10 @@
-"""Simulations: the coverage of the intervals and the error rates of the tests, where the truth is known."""
+"""Simulations: the coverage of the intervals and the error rates of the tests, on data with known parameters."""
 
-TOPICS = sorted(path.stem.removeprefix("simulate_") for path in (SCRIPTS / "metamers").glob("simulate_*.py"))
+TOPICS = sorted(
+    path.stem for path in (PACKAGE / "simulations").glob("[!_]*.py") if path.stem not in ("results", "topics")
+)
 
-SIMULATED = expand(f"{RESULTS}/simulations/{{topic}}.nc", topic=TOPICS)
+SIMULATED = expand("results/<run>/simulations/{topic}.nc", topic=TOPICS)
 SAMPLES = 2000  # simulated data sets of each condition
 
 
@@ -10,27 +12,17 @@ rule simulations_topic:
     input:
         groups=f"{PUBLISHED}/group_results.csv",
         variance=f"{PUBLISHED}/participant_variance.csv",
-        sources=SOURCES,  # not read: what the tables were made of, for the record of inputs
+        sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
-        netcdf=f"{RESULTS}/simulations/{{topic}}.nc",
-        table=f"{RESULTS}/simulations/{{topic}}.csv",
-    log:
-        f"{LOGS}/simulations/{{topic}}.log",
-    benchmark:
-        f"{BENCHMARKS}/simulations/{{topic}}.tsv"
+        netcdf="results/<run>/simulations/{topic}.nc",
+        table="results/<run>/simulations/{topic}.csv",
     wildcard_constraints:
         topic=one_of(TOPICS),
     params:
-        code=code("simulations"),
-        published=lambda wildcards, input: str(Path(input.groups).parent),
+        published=subpath(input.groups, parent=True),
         samples=SAMPLES,
-        run_seed=config["seed"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        run_seed=plan.seed,
     message:
-        "Simulating data of which the truth is known: {wildcards.topic}"
+        "Simulating data with known parameters: {wildcards.topic}"
     script:
-        SCRIPTS / "simulations.py"
+        SCRIPTS / "simulations/topic.py"

@@ -1,51 +1,34 @@
-"""Natural stimuli: from files to arrays, and to what people and models are shown."""
+"""Natural stimuli: from files to arrays, and to the images and sounds that observers get."""
 
 
-rule stimuli:
+include: "common/stimuli.smk"
+
+
+rule stimuli_datasets:
     input:
         files=dataset_files,
-        table=lambda wildcards: setup["datasets"][wildcards.dataset].get("table", []),
-        categories=lambda wildcards: setup["datasets"][wildcards.dataset]["categories"],
+        table=lookup("{dataset}/table", within=parameters_of(plan.datasets), default=[]),
+        categories=lookup("{dataset}/categories", within=parameters_of(plan.datasets)),
     output:
-        f"{RESULTS}/stimuli/{{dataset}}.nc",
-    log:
-        f"{LOGS}/stimuli/{{dataset}}.log",
-    benchmark:
-        f"{BENCHMARKS}/stimuli/{{dataset}}.tsv"
+        "results/<run>/stimuli/{dataset}.nc",
     params:
-        code=code("stimuli"),
-        entry=lambda wildcards: setup["datasets"][wildcards.dataset],
-        folder=lambda wildcards: dataset_folder(wildcards.dataset),
-        run_seed=config["seed"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        entry=lookup("{dataset}", within=parameters_of(plan.datasets)),
+        folder=by("dataset", dataset_folder),
+        run_seed=plan.seed,
     message:
         "Reading the stimuli of {wildcards.dataset}"
     script:
-        SCRIPTS / "stimuli.py"
+        SCRIPTS / "stimuli/datasets.py"
 
 
 rule stimuli_export:
     input:
-        rules.stimuli.output,
+        rules.stimuli_datasets.output,
     output:
-        directory(f"{RESULTS}/exported/datasets/{{dataset}}"),
-    log:
-        f"{LOGS}/stimuli_export/{{dataset}}.log",
-    benchmark:
-        f"{BENCHMARKS}/stimuli_export/{{dataset}}.tsv"
+        directory("results/<run>/exported/datasets/{dataset}"),
     params:
-        code=code("stimuli_export"),
-        modality=lambda wildcards: setup["datasets"][wildcards.dataset]["modality"],
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-    conda:
-        ENVIRONMENT
+        modality=lookup("{dataset}/modality", within=parameters_of(plan.datasets)),
     message:
         "Exporting the stimuli of {wildcards.dataset}"
     script:
-        SCRIPTS / "stimuli_export.py"
+        SCRIPTS / "stimuli/export.py"

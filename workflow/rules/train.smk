@@ -1,102 +1,78 @@
-"""Training: the models of the registry that no file of weights is known of, on the examples of a dataset."""
+"""Training: models of the registry without a file of weights, on the examples of a dataset."""
 
-TRAINING = f"{RESULTS}/training"
+
+include: "common/train.smk"
 
 
 rule train_examples:
     input:
         files=dataset_files,
-        table=lambda wildcards: setup["datasets"][wildcards.dataset].get("table", []),
-        categories=lambda wildcards: setup["datasets"][wildcards.dataset]["categories"],
+        table=lookup("{dataset}/table", within=parameters_of(plan.datasets), default=[]),
+        categories=lookup("{dataset}/categories", within=parameters_of(plan.datasets)),
     output:
-        f"{RESULTS}/examples/{{dataset}}.nc",
-    log:
-        f"{LOGS}/train_examples/{{dataset}}.log",
-    benchmark:
-        f"{BENCHMARKS}/train_examples/{{dataset}}.tsv"
+        "results/<run>/examples/{dataset}.nc",
     params:
-        code=code("train_examples"),
-        entry=lambda wildcards: setup["datasets"][wildcards.dataset],
-        folder=lambda wildcards: dataset_folder(wildcards.dataset),
-        run_seed=config["seed"],
-    threads: 1
+        entry=lookup("{dataset}", within=parameters_of(plan.datasets)),
+        folder=by("dataset", dataset_folder),
+        run_seed=plan.seed,
+    # The longest chain of jobs begins here: with few cores the run would otherwise end with one core at work.
+    priority: 1
     resources:
-        mem_mb=growing(4000),
-    conda:
-        ENVIRONMENT
+        mem_mb=scaled_by_attempt(4000),
     message:
         "Making the training examples of {wildcards.dataset}"
     script:
-        SCRIPTS / "train_examples.py"
+        SCRIPTS / "train/examples.py"
 
 
-rule train:
+rule train_model:
     input:
-        unpack(builder_of("trained_model")),
-        unpack(frozen_of),
-        examples=examples_of,
-        categories=trained_categories,
+        unpack(by("trained_model", trained_files)),
+        examples=by("trained_model", examples_of),
+        categories=by("trained_model", trained_categories),
     output:
-        weights=f"{TRAINING}/{{trained_model}}.safetensors",
-        curves=f"{TRAINING}/curves/{{trained_model}}.nc",
-    log:
-        f"{LOGS}/train/{{trained_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/train/{{trained_model}}.tsv"
+        weights="results/<run>/training/{trained_model}.safetensors",
+        curves="results/<run>/training/curves/{trained_model}.nc",
     wildcard_constraints:
-        trained_model=one_of(setup["training"]),
+        trained_model=one_of(plan.training),
     params:
-        code=code("train"),
-        # Its stages have no part in it.
-        model=lambda wildcards: {
-            key: value for key, value in architecture(wildcards.trained_model).items() if key != "stages"
-        },
-        settings=lambda wildcards: setup["training"][wildcards.trained_model],
-        dataset=lambda wildcards: setup["training"][wildcards.trained_model]["dataset"],
-        dataset_entry=lambda wildcards: {"categories": trained_categories(wildcards)},
-        frozen_file=lambda wildcards: frozen_file(wildcards.trained_model),
-        progress=lambda wildcards: f"{PROGRESS}/train/{wildcards.trained_model}",
-    # One thread, as for synthesis: the same network whatever --cores is.
-    threads: 1
+        model=by("trained_model", trained_network),
+        settings=lookup("{trained_model}", within=parameters_of(plan.training)),
+        dataset=lookup("{trained_model}/dataset", within=parameters_of(plan.training)),
+        dataset_entry=by("trained_model", trained_entry),
+        frozen_file=by("trained_model", frozen_file),
+        progress=f"{PROGRESS}/train_model/{{trained_model}}",
+    priority: 1
+    # One thread, as for synthesis: the network does not depend on --cores.
     resources:
-        mem_mb=growing(6000),
+        mem_mb=scaled_by_attempt(6000),
         gpu=gpus(),
-    conda:
-        ENVIRONMENT
     message:
         "Training {wildcards.trained_model}"
     script:
-        SCRIPTS / "train.py"
+        SCRIPTS / "train/model.py"
 
 
 rule train_test:
     input:
-        unpack(builder_of("trained_model")),
-        weights=rules.train.output.weights,
-        curves=rules.train.output.curves,
-        examples=examples_of,
-        categories=trained_categories,
+        unpack(by("trained_model", builder_of)),
+        weights=rules.train_model.output.weights,
+        curves=rules.train_model.output.curves,
+        examples=by("trained_model", examples_of),
+        categories=by("trained_model", trained_categories),
     output:
-        f"{TRAINING}/{{trained_model}}.nc",
-    log:
-        f"{LOGS}/train_test/{{trained_model}}.log",
-    benchmark:
-        f"{BENCHMARKS}/train_test/{{trained_model}}.tsv"
+        "results/<run>/training/{trained_model}.nc",
     wildcard_constraints:
-        trained_model=one_of(setup["training"]),
+        trained_model=one_of(plan.training),
     params:
-        code=code("train_test"),
-        model=lambda wildcards: architecture(wildcards.trained_model),
-        dataset=lambda wildcards: setup["training"][wildcards.trained_model]["dataset"],
-        dataset_entry=lambda wildcards: {"categories": trained_categories(wildcards)},
-        attack=config["training"]["attack"],
-    threads: 1
+        model=by("trained_model", architecture),
+        dataset=lookup("{trained_model}/dataset", within=parameters_of(plan.training)),
+        dataset_entry=by("trained_model", trained_entry),
+        attack=plan.training_attack.parameters,
     resources:
-        mem_mb=growing(4000),
+        mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
-    conda:
-        ENVIRONMENT
     message:
-        "Testing {wildcards.trained_model}, attacked and not"
+        "Testing {wildcards.trained_model} with and without adversarial perturbations"
     script:
-        SCRIPTS / "train_test.py"
+        SCRIPTS / "train/test.py"

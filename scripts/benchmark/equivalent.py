@@ -1,0 +1,56 @@
+"""Make benchmark/equivalent/<model>/<stage>.nc: metamers of the run and of the published procedure, equal match."""
+
+import numpy as np
+import torch
+import xarray as xr
+
+from metamers.benchmark.match import published_at
+from metamers.models.device import use_threads
+from metamers.models.load import load_model
+from metamers.models.model import fit_stimuli
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.synthesize.metamers import metamers_dataset, starts
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.generation_model, snakemake.params
+model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
+stimuli = files.load(snakemake.input.stimuli)
+made = xr.concat([files.load(path).isel(seed=0) for path in snakemake.input.metamers], "stimulus")
+names = made["stimulus"].values
+natural = fit_stimuli(
+    model, stimuli["stimulus_value"].sel(stimulus=names).values, stimuli.attrs.get("sampling_rate_hz")
+)
+start, wanted = starts(model, names, [0], params.run_seed), made["normalized_error"].values
+metamers, error, steps = published_at(
+    model, params.stage, natural, start, float(wanted.mean()), params.settings, params.first
+)
+logger.info(
+    "%s: %d steps of the published procedure, to %.4f of %.4f", params.stage, steps, error.mean(), wanted.mean()
+)
+files.save(
+    metamers_dataset(
+        model.modality,
+        ("kept_procedure", "stimulus"),
+        np.stack([metamers.numpy(), made["metamer"].values]),
+        {
+            "normalized_error": np.stack([error, wanted]),
+            "steps": np.stack([np.full(len(names), steps), made["steps"].values]),
+        },
+        {
+            "kept_procedure": ["published", "one_cycle"],
+            "stimulus": names,
+            "category": ("stimulus", made["category"].values),
+        },
+        params.model["input"].get("sampling_rate_hz"),
+    ),
+    snakemake.output[0],
+    title=f"Metamers of {name} at {params.stage}, of both procedures with equal match",
+    source="metamers of the run and of the published procedure, from the same starts and with equal match",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,32 @@
+"""Make benchmark/match/<model>/<stage>.nc: steps of each procedure to the same match, from the same starts."""
+
+import torch
+
+from metamers.benchmark.match import steps_to_match
+from metamers.models.device import use_threads
+from metamers.models.load import load_model
+from metamers.models.model import fit_stimuli
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.synthesize.metamers import starts
+
+log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.generation_model, snakemake.params
+model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
+stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
+natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+names = stimuli["stimulus"].values
+start = starts(model, names, [0], params.run_seed)
+matched = steps_to_match(model, params.stage, natural, start, params.settings, params.most)
+files.save(
+    matched.assign_coords(stimulus=names),
+    snakemake.output[0],
+    title=f"Steps to the same match of {name} at {params.stage}",
+    source="published procedure, default procedure and plenoptic, from the same starts",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

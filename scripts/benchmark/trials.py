@@ -1,0 +1,48 @@
+"""Make benchmark/trials.nc: alternatives to the default procedure, with their error and speed."""
+
+import json
+
+import xarray as xr
+
+from metamers.benchmark.measure import plain_model
+from metamers.benchmark.trials import run_trials
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import load_model
+from metamers.models.model import fit_stimuli
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.synthesize.metamers import starts
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+params, name = snakemake.params, snakemake.params.name
+device = choose_device(snakemake.config["device"])
+model = load_model(name, params.model, params.weights_file, device)
+plain = plain_model(name, params.model, params.weights_file)
+plain = plain.to(device, memory_format=plain.preprocessing.memory_format)
+stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
+natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+shape, names = model.preprocessing.signal_shape, stimuli["stimulus"].values
+start = starts(model, names, [0], params.run_seed)
+found = [run_trials(model, plain, stage, natural, start, params.settings, params.steps) for stage in params.stages]
+files.save(
+    xr.concat(found, "stage")
+    .assign_coords(stage=list(params.stages))
+    .assign_attrs(
+        generation_model=name,
+        stimuli=len(names),
+        trial_steps=params.steps,
+        settings=json.dumps(dict(params.settings)),
+        model=json.dumps(params.model),
+        device=str(device),
+        threads=snakemake.threads,
+    ),
+    snakemake.output[0],
+    title=f"Alternatives to the default procedure for metamers of {name}",
+    source="same starts and natural stimuli in all trials; each trial and the reference take turns",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,32 @@
+"""Make beyond/controversial/<modality>.nc: answers of recognition models to controversial metamers."""
+
+from metamers.beyond.compare import acceptance, controversial
+from metamers.beyond.inputs import load_by_name, load_set
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+given, params = snakemake.input, snakemake.params
+made = load_set(given.metamers)
+nulls = load_by_name(params.members, given.nulls)
+found = controversial(
+    made,
+    acceptance(made, nulls, params.measures)["accepted"],
+    files.load(given.recognition),
+    params.families,
+)
+for (case, depth), row in found[["proportion_own", "proportion_other"]].to_dataframe().iterrows():
+    logger.info("%s dissents at depth %g: %.0f%% against it, %.0f%% with it", case, depth, *(100 * row))
+found.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", ".join(params.recognition_models)}
+files.save(
+    found,
+    snakemake.output[0],
+    title=f"Answers of recognition models to controversial metamers ({snakemake.wildcards.beyond_modality})",
+    source="answers to accepted metamers, of recognition models that the synthesis did not use",
+    references=params.references,
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.config["seed"],
+    inputs=snakemake.input,
+)

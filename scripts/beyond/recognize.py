@@ -1,0 +1,60 @@
+"""Make beyond/recognition/<set>.nc for the sets of a modality: answers of models that the synthesis did not use."""
+
+import gc
+from pathlib import Path
+
+import numpy as np
+
+from metamers.config.tables import category_classes
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import load_model
+from metamers.models.model import Model
+from metamers.recognize import recognition_dataset, recognize
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.stimuli.formats import FORMATS
+
+log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+given, params = snakemake.input, snakemake.params
+classes = category_classes(params.dataset, params.dataset_entry)
+
+
+def answer(model: Model, path: str) -> np.ndarray:
+    """Answers of a model to a set, (stimulus, case, depth)."""
+    with files.open_dataset(path) as made:  # opened, not loaded: the metamers themselves are large
+        each, rate_hz = (made.sizes["case"], made.sizes["depth"]), made.attrs.get("sampling_rate_hz")
+        answers = []
+        for place in range(made.sizes["stimulus"]):
+            of_stimulus = made["metamer"].isel(stimulus=place).transpose("case", "depth", ...).values
+            shown = FORMATS[model.modality].as_exported(of_stimulus.reshape(-1, *of_stimulus.shape[2:]))
+            answers.append(recognize(model, shown, rate_hz, classes).reshape(each))
+    return np.stack(answers)
+
+
+answered: dict[str, list[np.ndarray]] = {path: [] for path in given.metamers}
+for name, entry in params.recognition_models.items():
+    gc.collect()  # frees the previous model, which may hold reference cycles
+    model = load_model(name, entry["model"], entry["weights_file"], choose_device(snakemake.config["device"]))
+    for path, answers in answered.items():
+        answers.append(answer(model, path))
+for (path, answers), target in zip(answered.items(), params.files, strict=True):
+    with files.open_dataset(path) as made:
+        kept = ("stimulus", "category", "other_stimulus", "other_category", "case", "depth")
+        coordinates = {key: made[key].load() for key in kept}
+    files.save(
+        recognition_dataset(
+            np.stack(answers),
+            ("recognition_model", "stimulus", "case", "depth"),
+            coordinates | {"recognition_model": list(params.recognition_models)},
+        )[["answer"]],
+        target,
+        title="Recognition of metamers of the extensions, by models that the synthesis did not use",
+        source="as exported: 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
+        step=snakemake.params.step,
+        run=snakemake.config["run"],
+        creator=snakemake.config["creator"],
+        seed=snakemake.config["seed"],
+        inputs=[*given.models, path, given.categories],
+        staged=Path(snakemake.output[0]) / Path(target).name,
+    )

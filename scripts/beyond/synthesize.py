@@ -1,0 +1,113 @@
+"""Make beyond/metamers/<set>.nc: metamers of several models together, controversial ones, or from other starts."""
+
+import json
+
+import torch
+import xarray as xr
+
+from metamers.beyond.synthesize import (
+    case_metamers,
+    fit_to,
+    joint_max_batch_size,
+    natural_categories,
+    set_dataset,
+    starts_of,
+)
+from metamers.config.beyond import OTHER, OWN
+from metamers.config.tables import category_classes
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import load_model
+from metamers.models.model import fit_stimuli
+from metamers.recognize import answers, class_scores
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
+from metamers.synthesize.batches import in_batches
+from metamers.synthesize.metamers import check_stage
+from metamers.synthesize.precision import native_bfloat16
+
+log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.beyond_set, snakemake.params
+made, entries, device = params.set, params.entries, choose_device(snakemake.config["device"])
+members = {model: load_model(model, one["model"], one["weights_file"], device) for model, one in entries.items()}
+first = next(iter(members.values()))
+rate_hz = entries[first.name]["model"]["input"].get("sampling_rate_hz")
+fits = {model: fit_to(member, rate_hz) for model, member in members.items()}
+stimuli = files.load(snakemake.input.stimuli)
+natural_rate_hz = stimuli.attrs.get("sampling_rate_hz")
+classes = category_classes(params.dataset, params.dataset_entry)
+names, others = list(made["stimuli"]), list(made["stimuli"].values())
+depths = [{model: stages[place] for model, stages in made["members"].items()} for place in range(len(made["depths"]))]
+
+
+def natural_stimuli(which: list[str]) -> torch.Tensor:
+    shown = stimuli.sel(stimulus=which)
+    return fit_stimuli(first, shown["stimulus_value"].values, natural_rate_hz)
+
+
+def metamers_of(part: slice) -> xr.Dataset:
+    """Metamers of some stimuli: all cases, at all depths."""
+    natural = {OWN: natural_stimuli(names[part]), OTHER: natural_stimuli(others[part])}
+    matched = {case: how["matched"] for case, how in made["cases"].items()}
+    cases = {}
+    for case, how in made["cases"].items():
+        start = starts_of(how["start"], first, names[part], natural[OTHER], params.seeds, params.run_seed)
+        cases[case] = {
+            depth: case_metamers(
+                members, stages, matched[case], natural, start, classes, rate_hz, params.procedure, params.settings,
+                f"{name} {case}, {', '.join(stages.values())}", progress, f"{case}_{place}_{part.start}_{part.stop}",
+                params.run_seed,
+            )
+            for place, (depth, stages) in enumerate(zip(made["depths"], depths, strict=True))
+        }  # fmt: skip
+    return set_dataset(
+        cases,
+        natural_categories(members, matched, natural, rate_hz, classes),
+        stimuli["category"],
+        dict(zip(names[part], others[part], strict=True)),
+        made["members"],
+        matched,
+    ).assign_attrs(
+        part=made["part"],
+        modality=first.modality,
+        procedure=params.procedure,
+        settings=json.dumps(dict(params.settings)),
+        models=json.dumps({model: one["model"] for model, one in entries.items()}),
+        device=str(device),
+    )
+
+
+example = natural_stimuli(names[:1])
+identity = identity_of(
+    params.code,
+    snakemake.input,
+    *({model: dict(one["model"]) for model, one in entries.items()}, dict(made), params.procedure),
+    *(dict(params.settings), params.seeds, params.run_seed, example.device.type, native_bfloat16(example.device)),
+)
+progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
+checkpoint_on_signal()
+# Before the synthesis, check that the models have the dataset's classes and that the stages can be matched.
+for model, member in members.items():
+    answers(class_scores(member, fits[model](example)), classes, model)
+    for stages in depths:
+        check_stage(member, stages[model], fits[model](example))
+with files.save_in_pieces(
+    snakemake.output[0],
+    "stimulus",
+    title=f"Metamers of the extensions: {name}",
+    source=f"synthesized by the {params.procedure} procedure, {made['part']}",
+    references=params.references,
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+) as append:
+    # The size of the first attempt, because saved states are named by it; on a GPU it depends on free memory.
+    kept = progress.load("size")
+    size = kept["stimuli"] if kept else min(joint_max_batch_size(members, stages, example, fits) for stages in depths)
+    progress.finish("size", {"stimuli": size})
+    for piece in in_batches(len(names), size, metamers_of):
+        append(piece)
+progress.delete()

@@ -1,0 +1,30 @@
+"""Make activations/<dataset>/<model>.nc: features of natural stimuli at every stage, averaged over time for sounds."""
+
+from metamers.brain.activations import activations_dataset, features
+from metamers.modalities import MODALITIES
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import load_model
+from metamers.models.model import activations, fit_stimuli
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.analysed_model, snakemake.params
+model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
+stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
+natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+found = {stage: features(activations(model, natural, stage), model.modality) for stage in params.stages}
+for stage, values in found.items():
+    logger.info("%s %s: %d units", name, stage, values.shape[1])
+files.save(
+    activations_dataset(found, stimuli["stimulus"].values),
+    snakemake.output[0],
+    title=f"Activations of {name} for the natural stimuli of {snakemake.wildcards.dataset}",
+    source="the model's stages" + (", averaged over time" if MODALITIES[model.modality].time_axis else ""),
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.config["seed"],
+    inputs=snakemake.input,
+)

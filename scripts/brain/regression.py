@@ -1,0 +1,34 @@
+"""Make brain/<model>.nc: prediction of each voxel's responses to natural stimuli by each stage of a model."""
+
+from metamers.brain.regression import regression
+from metamers.brain.responses import read_responses
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+name, params = snakemake.wildcards.analysed_model, snakemake.params
+responses = files.load_foreign(snakemake.input.responses)
+simulated = responses.attrs.get("simulated", "")
+found = regression(
+    files.load(snakemake.input.activations),
+    read_responses(responses),
+    params.splits,
+    params.shuffles,
+    params.run_seed,
+)
+for one in found[["signed_r2", "signed_r2_low", "signed_r2_high", "p_shuffled"]].to_dataframe().itertuples():
+    logger.info("%s %s: corrected signed R2 %.3f (%.3f to %.3f), p %.3f against shuffled stimuli", name, *one)
+found.attrs = {"model": name, "simulated": simulated}
+files.save(
+    found,
+    snakemake.output[0],
+    title=f"Prediction of {'simulated ' if simulated else ''}voxels by {name}",
+    source="ridge regression on time-averaged activations, cross-validated, corrected for noise"
+    + (f"; voxels simulated from {simulated}, not measured" if simulated else ""),
+    references="; ".join(filter(None, [files.STUDY, responses.attrs.get("references")])),
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

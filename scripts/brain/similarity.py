@@ -1,0 +1,34 @@
+"""Make similarity/<modality>.nc: representational similarity between stages of models, and to brains."""
+
+from pathlib import Path
+
+from metamers.brain.responses import check_responses, read_responses
+from metamers.brain.similarity import participant_dissimilarities, similarity
+from metamers.run import files
+from metamers.run.logs import log_to
+
+log_to(snakemake.log[0])
+models = {Path(path).stem: files.load(path) for path in snakemake.input.models}
+stimuli = next(iter(models.values()))["stimulus"].values
+participants, simulated = None, ""
+if snakemake.input.responses:
+    responses = files.load_foreign(snakemake.input.responses[0])
+    simulated = responses.attrs.get("simulated", "")
+    measured = read_responses(responses)
+    check_responses(measured, stimuli)
+    participants = participant_dissimilarities(measured.sel(stimulus=stimuli))
+found = similarity(models, participants, stimuli)
+found.attrs = {"simulated": simulated}
+files.save(
+    found,
+    snakemake.output[0],
+    title=f"Representational similarity between stages of models ({snakemake.wildcards.compared_modality})"
+    + (", and to simulated voxels" if simulated else ""),
+    source="Spearman correlation of representational dissimilarity (1 - Pearson r between stimuli)"
+    + (f"; voxels simulated from {simulated}, not measured" if simulated else ""),
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.params.run_seed,
+    inputs=[*snakemake.input.models, *snakemake.input.responses],
+)

@@ -1,0 +1,38 @@
+"""Make comparison/anova.nc from the answers of published and own participants in every experiment."""
+
+from pathlib import Path
+
+import numpy as np
+
+from metamers.compare.anova import published_tests
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+tested = published_tests(
+    {Path(path).stem: files.load(path) for path in snakemake.input},
+    snakemake.params.comparisons,
+    snakemake.params.stage_effects,
+    snakemake.params.permutations,
+    snakemake.params.run_seed,
+    snakemake.params.own,
+)
+for (test, effect), row in tested.to_dataframe().iterrows():
+    if np.isfinite(row.f):
+        logger.info(
+            "%s: %s: F(%d,%d) = %.2f, p by permutation %.4f, (b + 1)/(P + 1) %.2g, after Holm %.2g; Greenhouse-Geisser "
+            "epsilon %.2f, p %.2g",
+            *(test, effect, row.df_effect, row.df_error, row.f, row.p_permutation, row.p_permutation_plus_one),
+            *(row.p_holm, row.epsilon, row.p_greenhouse_geisser),
+        )
+files.save(
+    tested,
+    snakemake.output[0],
+    title="Analyses of variance of human experiments: human against model, between models, between stages",
+    source="answers of participants: public data of the study, and own participants if the run has any",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,35 @@
+"""Make comparison/contrasts.nc from the accepted metamers of the compared models and other models' answers."""
+
+from pathlib import Path
+
+import numpy as np
+
+from metamers.compare.contrasts import contrasts
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acceptance}
+recognition = {model: {} for model in acceptance}
+for path in map(Path, snakemake.input.recognition):
+    recognition[path.parent.name][path.stem] = files.load(path)
+pairs = [tuple(pair) for pair in snakemake.params.contrasts]
+compared = contrasts(pairs, recognition, acceptance, snakemake.params.families)
+for name in compared["contrast"].values:
+    one = compared.sel(contrast=name)
+    difference, low, high = (float(one[key]) for key in ("late_difference", "late_low", "late_high"))
+    interval = f"{low:+.3f} to {high:+.3f}" if np.isfinite(low) else "no interval"
+    logger.info("%s at %s: %+.3f (%s)", name, one["late_stages"].item(), difference, interval)
+    if left_out := int(one["late_left_out"]):
+        logger.warning("%s: %d stimuli left out, because some of their metamers were not accepted", name, left_out)
+files.save(
+    compared,
+    snakemake.output[0],
+    title="Differences in recognizability between models, for the same other models and the same stimuli",
+    source="answers of the recognition models",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.config["seed"],
+    inputs=[*snakemake.input.acceptance, *snakemake.input.recognition],
+)

@@ -1,0 +1,28 @@
+"""Make comparison/humans_vs_models.nc from the tables of published group results and noise ceilings."""
+
+from metamers.compare.humans_vs_models import correlation_lines, humans_vs_models
+from metamers.humans.summary import CEILING_COLUMNS, COLUMNS, pooled_points, read_results
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+compared = humans_vs_models(
+    pooled_points(read_results(snakemake.input.groups, COLUMNS)),
+    read_results(snakemake.input.ceilings, CEILING_COLUMNS),
+    snakemake.params.judges,
+    snakemake.params.bootstrap,
+    snakemake.params.run_seed,
+)
+for line in correlation_lines(compared):
+    logger.info(line)
+files.save(
+    compared,
+    snakemake.output[0],
+    title="Human recognizability of the published models' metamers, compared with that by other models",
+    source=f"public data of the study ({snakemake.config['human_data']})",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,36 @@
+"""Make comparison/own_participants_vs_models.nc from the answers of own participants and of this run's models."""
+
+from pathlib import Path
+
+from metamers.compare.humans_vs_models import correlation_lines, own_participants_vs_models
+from metamers.humans.own_participants import judgements_of_shown, pooled_designs
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+given, params = snakemake.input, snakemake.params
+own_participants = {Path(path).stem: files.load(path) for path in given.own_participants}
+recognition: dict[str, dict] = {}
+for path in map(Path, given.recognition):
+    recognition.setdefault(path.parent.name, {})[path.stem] = files.load(path)
+designs: dict[str, list] = {}
+for modality, path in zip(params.design_modalities, given.designs, strict=True):
+    designs.setdefault(modality, []).append(files.load(path))
+judged = {
+    modality: judgements_of_shown(pooled_designs(shown), recognition, params.stages[modality])
+    for modality, shown in designs.items()
+}
+compared = own_participants_vs_models(own_participants, params.modalities, judged, params.bootstrap, params.run_seed)
+for line in correlation_lines(compared):
+    logger.info(line)
+files.save(
+    compared,
+    snakemake.output[0],
+    title="Recognizability of this run's metamers by own participants, compared with that by other models",
+    source="answers of own participants and of the recognition models",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=[*given.own_participants, *given.recognition, *given.designs],
+)

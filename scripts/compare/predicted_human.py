@@ -1,0 +1,28 @@
+"""Make comparison/predicted_human.nc from this run's recognizability and the published relation."""
+
+from metamers.compare.predicted_human import predicted_human
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+predicted = predicted_human(
+    files.load(snakemake.input.recognizability),
+    files.load(snakemake.input.relation),
+    snakemake.params.modalities,
+    snakemake.params.categories,
+)
+for (model, stage), row in predicted[["predicted", "low", "high"]].to_dataframe().dropna().iterrows():
+    logger.info("%s %s: predicted for humans %.2f (%.2f to %.2f)", model, stage, row.predicted, row.low, row.high)
+outside = int(predicted["outside_published_range"].sum())
+logger.info("%d stages are outside the published range of other models and have no prediction", outside)
+files.save(
+    predicted,
+    snakemake.output[0],
+    title="Predicted human recognizability of this run's metamers, without human data of them",
+    source="recognizability by other models, and the published relation between humans and models",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.config["seed"],
+    inputs=snakemake.input,
+)

@@ -1,0 +1,33 @@
+"""Make comparison/recognizability.nc from the accepted metamers and the answers of every recognition model."""
+
+from pathlib import Path
+
+from metamers.compare.chance import with_chance
+from metamers.compare.recognizability import recognizability
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acceptance}
+recognition = {model: {} for model in acceptance}
+for path in map(Path, snakemake.input.recognition):
+    recognition[path.parent.name][path.stem] = files.load(path)
+families = snakemake.params.families
+recognizable = with_chance(recognizability(acceptance, recognition, families), acceptance, recognition, families)
+names = ["other_models", "other_models_low", "other_models_high", "other_models_chance"]
+for (model, stage), row in recognizable[names].to_dataframe().dropna(subset=names[:1]).iterrows():
+    logger.info(
+        "%s %s: %.3f correct (%.3f to %.3f), mean over families of other models; by chance %.3f",
+        *(model, stage, *row[names]),
+    )
+files.save(
+    recognizable,
+    snakemake.output[0],
+    title="Recognizability of accepted metamers by every recognition model",
+    source="answers of the recognition models",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.config["seed"],
+    inputs=[*snakemake.input.acceptance, *snakemake.input.recognition],
+)

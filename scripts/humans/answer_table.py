@@ -1,0 +1,42 @@
+"""Make humans/<own_participants>.nc and humans/shown/<own_participants>.nc from a table of answers."""
+
+from pathlib import Path
+
+from metamers.config.answer_table import ValidNames, read_answer_table
+from metamers.config.tables import category_classes
+from metamers.humans.answer_table import check_seeds, shown_in_table, table_dataset, trials_of_table
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
+with files.open_dataset(given.stimuli) as stimuli:
+    categories = dict(zip(map(str, stimuli["stimulus"].values), map(str, stimuli["category"].values), strict=True))
+recognition = {Path(path).stem: files.load(path) for path in given.recognition}
+valid = ValidNames(params.valid_stages, list(categories), category_classes(params.dataset, params.dataset_entry))
+try:
+    trials = trials_of_table(read_answer_table(given.answers, params.columns, valid))
+    shown = shown_in_table(trials, categories)
+    check_seeds(shown, recognition)
+    answers = table_dataset(trials, shown, params.stages, recognition)
+except ValueError as error:
+    raise ValueError(f"own_participants.{name}: {error}") from error
+logger.info("%s: %d trials, %d participants", name, len(trials), answers.sizes["participant"])
+logger.info("%s: %d rows without an answer", name, int(answers["rows_set_aside"]))
+for reason, number in answers["excluded"].to_series().items():
+    logger.info("%s: %d excluded: %s", name, number, reason)
+for dataset, path, title in (
+    (answers, snakemake.output.answers, f"Answers of participants and models in {name}, from a table"),
+    (shown, snakemake.output.shown, f"What the participants of {name} were shown, from a table"),
+):
+    files.save(
+        dataset,
+        path,
+        title=title,
+        source="table of answers of own participants, after exclusions",
+        step=snakemake.params.step,
+        run=snakemake.config["run"],
+        creator=snakemake.config["creator"],
+        seed=snakemake.config["seed"],
+        inputs=[*given.answers, given.stimuli, *given.recognition],
+    )

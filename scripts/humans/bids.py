@@ -1,0 +1,31 @@
+"""Make humans/bids/<own_participants>/, the answers of own participants as a BIDS dataset."""
+
+from pathlib import Path
+
+from metamers.config.answer_table import ValidNames, read_answer_table
+from metamers.config.tables import category_classes
+from metamers.humans.answer_table import exclusions_of_table, trials_of_table
+from metamers.humans.bids import bids_files, trials_of_answer_table, trials_of_answers, write_bids
+from metamers.humans.own_participants import read_answers
+from metamers.run import files, manifest
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
+categories = list(category_classes(params.dataset, params.dataset_entry))
+design = files.load(given.design)
+try:
+    if params.format == "table":
+        valid = ValidNames(params.valid_stages, {*map(str, design["stimulus"].values)}, categories)
+        trials = trials_of_table(read_answer_table(given.answers, params.columns, valid))
+        trials, reasons = trials_of_answer_table(trials, design, exclusions_of_table(trials, params.stages))
+    else:
+        read = read_answers(given.answers, design, set(categories))
+        trials, reasons = trials_of_answers(read, design, params.at_least)
+    written = bids_files(trials, reasons, params.modality, name, categories)
+except ValueError as error:
+    raise ValueError(f"own_participants.{name}: {error}") from error
+folder = Path(snakemake.output[0])
+write_bids(written, folder)
+manifest.record(*(folder / path for path in written))
+logger.info("%s: %d files", name, len(written))

@@ -1,0 +1,38 @@
+"""Make humans/<own_participants>.nc from the answers of own participants."""
+
+from pathlib import Path
+
+from metamers.config.tables import category_classes
+from metamers.humans.own_participants import own_participants_dataset, read_answers
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
+categories = set(category_classes(params.dataset, params.dataset_entry))
+design = files.load(given.design)
+recognition = {Path(path).stem: files.load(path) for path in given.recognition}
+try:
+    read = read_answers(given.answers, design, categories)
+    answers = own_participants_dataset(read, design, params.stages, recognition, params.at_least)
+except ValueError as error:
+    raise ValueError(f"own_participants.{name}: {error}") from error
+logger.info("%s: %d participants", name, answers.sizes["participant"])
+logger.info("%s: %d answers after a reload", name, int(answers["answered_after_reload"]))
+logger.info("%s: %d rows set aside", name, int(answers["rows_set_aside"]))
+logger.info("%s: %d files set aside", name, int(answers["files_set_aside"]))
+for reason, number in answers["excluded"].to_series().items():
+    logger.info("%s: %d excluded: %s", name, number, reason)
+for (model, observer), mean in answers["proportion_correct"].mean(("participant", "stage")).to_series().items():
+    logger.info("%s: %s: %s %.3f correct over all stages", name, model, observer, mean)
+files.save(
+    answers,
+    snakemake.output[0],
+    title=f"Answers of participants and models in {name}, an experiment with this run's metamers",
+    source="answers of own participants, after exclusions",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.config["seed"],
+    inputs=[given.design, *given.answers, *given.recognition],
+)

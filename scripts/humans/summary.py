@@ -1,0 +1,37 @@
+"""Make the tables that stand for the participant-level data: group results, noise ceilings, variances."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from metamers.humans.noise_ceiling import noise_ceilings
+from metamers.humans.participants import judgements
+from metamers.humans.summary import group_results, pooled_points, write_results
+from metamers.power.participants import participant_variance
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+modalities = snakemake.params.modalities
+experiments = {Path(path).stem: files.load(path) for path in snakemake.input.experiments}
+judged = {
+    modality: judgements(entry, folder)
+    for (modality, entry), folder in zip(snakemake.params.judges.items(), snakemake.input.judges, strict=True)
+}
+groups = group_results(experiments, modalities, judged)
+write_results(groups, snakemake.output.groups)
+
+by_modality = {
+    modality: [data for name, data in experiments.items() if modalities[name] == modality] for modality in judged
+}
+ceilings = noise_ceilings(pooled_points(groups), by_modality)
+for row in ceilings.itertuples(index=False):
+    logger.info("%s: noise ceiling of R2 %.4f (%.4f to %.4f over splits, %.4f to %.4f over participants)", *row)
+write_results(ceilings, snakemake.output.ceilings)
+
+variance = pd.concat([participant_variance(data, modality) for modality, data in by_modality.items()])
+for row in variance.itertuples():
+    logger.info(
+        "%s: log odds vary by %.2f (%.2f to %.2f) over %s", row.modality, row.sd, row.low, row.high, row.component
+    )
+write_results(variance, snakemake.output.variance)

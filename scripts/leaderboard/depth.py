@@ -1,0 +1,13 @@
+"""Make the table of the published models' depths from the layers up to each stage, counted with random weights."""
+
+from metamers.humans.summary import write_results
+from metamers.leaderboard.depth import published_depths
+from metamers.models.device import use_threads
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+use_threads(1)
+depths = published_depths(snakemake.params.entries, snakemake.params.names)
+for row in depths.itertuples():
+    logger.info("%s, %s: %d layers, depth %.3f", *(row.generation_model, row.stage, row.layers, row.depth))
+write_results(depths, snakemake.output[0])

@@ -1,0 +1,58 @@
+"""Make comparison/leaderboard.nc from human group results and the run's predictions."""
+
+from collections.abc import Iterable
+
+import xarray as xr
+
+from metamers.humans.summary import COLUMNS, read_results
+from metamers.leaderboard.depth import DEPTH_COLUMNS, model_depths
+from metamers.leaderboard.ranking import entries_of, leaderboard
+from metamers.models.device import use_threads
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+given, params = snakemake.input, snakemake.params
+use_threads(1)
+
+
+def by_modality(paths: Iterable[str], modalities: Iterable[str]) -> dict[str, list[xr.Dataset]]:
+    """Load the datasets of each modality."""
+    found: dict[str, list[xr.Dataset]] = {}
+    for path, modality in zip(paths, modalities, strict=True):
+        found.setdefault(modality, []).append(files.load(path))
+    return found
+
+
+published_depths = read_results(given.depths, DEPTH_COLUMNS)
+depths = model_depths(params.architectures, published_depths)
+board = leaderboard(
+    read_results(given.groups, COLUMNS),
+    published_depths,
+    files.load(given.relation),
+    by_modality(given.experiments, params.modalities),
+    files.load(given.predicted[0]) if given.predicted else None,
+    {model: entry | {"depths": depths[model]} for model, entry in params.models.items()},
+    by_modality(given.own_participants, params.own_modalities),
+    params.bootstrap,
+    params.run_seed,
+)
+entries = entries_of(board)
+for _, entry in entries.dropna(subset="rank").iterrows():
+    logger.info(
+        "%s %d (%d to %d; one stage left out %s to %s): %s: normalized area %.3f (%.3f to %.3f), %s",
+        *entry[["entry_modality", "rank", "rank_low", "rank_high", "rank_one_out_low", "rank_one_out_high"]],
+        *entry[["generation_model", "normalized_area", "normalized_area_low", "normalized_area_high", "basis"]],
+    )
+files.save(
+    board,
+    snakemake.output[0],
+    title="Models by the normalized area under human recognizability of their metamers over relative depth",
+    source=f"public data of the study ({snakemake.config['human_data']}), and predictions for the run's own models"
+    + (", and answers of own participants" if given.own_participants else ""),
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=[*given],
+)

@@ -1,0 +1,29 @@
+"""Make acceptance/<generation_model>.nc from metamers and the null distribution."""
+
+import xarray as xr
+
+from metamers.null.acceptance import JUDGED, accept, of_all_stages
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+name = snakemake.wildcards.generation_model
+null = files.load(snakemake.input.null[0])
+batches: dict[str, list[xr.Dataset]] = {stage: [] for stage in null["stage"].values}
+for path in snakemake.input.metamers:
+    with files.open_dataset(path) as batch:  # opened, not loaded: the metamers themselves are large
+        batches[batch.attrs["stage"]].append(batch[list(JUDGED)].load())
+accepted = accept(of_all_stages(batches), null, snakemake.params.measures)
+for stage, proportion in accepted["accepted"].mean(("stimulus", "seed")).to_series().items():
+    logger.info("%s %s: %.0f%% accepted", name, stage, 100 * proportion)
+files.save(
+    accepted,
+    snakemake.output[0],
+    title=f"Accepted metamers of {name}",
+    source="match against the null distribution, and the generation model's answers to metamer and natural stimulus",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.config["seed"],
+    inputs=snakemake.input,
+)

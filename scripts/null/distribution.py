@@ -1,0 +1,67 @@
+"""Make nulls/<generation_model>.nc: match between different natural stimuli at each stage."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import load_model
+from metamers.models.model import activations, fit_stimuli
+from metamers.null.distribution import (
+    affordable_pairs,
+    choose_pairs,
+    forward_batch,
+    null_dataset,
+    null_distribution,
+    stimuli_in_memory,
+)
+from metamers.run import files
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.generation_model, snakemake.params
+model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
+stimuli = files.load(snakemake.input.stimuli)
+rate_hz = stimuli.attrs.get("sampling_rate_hz")
+pairs = choose_pairs(stimuli.sizes["stimulus"], params.pairs, params.run_seed)
+
+
+def load(stage: str, numbers: Sequence[int], batch_size: int) -> np.ndarray:
+    natural = fit_stimuli(model, stimuli["stimulus_value"].values[list(numbers)], rate_hz)
+    return activations(model, natural, stage, batch_size)
+
+
+measured = {}
+for stage in params.stages:
+    units = load(stage, [0], 1).size
+    of_stage = partial(load, stage, batch_size=forward_batch(units))
+    max_stimuli = stimuli_in_memory(units)
+    affordable = affordable_pairs(pairs, stimuli.sizes["stimulus"], max_stimuli)
+    if len(affordable) < len(pairs):
+        logger.warning(
+            "%s %s: %d of %d pairs are measured, since %d units each of %d stimuli do not fit into memory",
+            *(name, stage, len(affordable), len(pairs), units, stimuli.sizes["stimulus"]),
+        )
+    measured[stage] = null_distribution(of_stage, affordable, max_stimuli)
+    if np.isinf(measured[stage]["snr_db"]).any():
+        place = int(np.argmax(measured[stage]["snr_db"]))
+        logger.warning(
+            "%s %s: %s and %s have equal activations, so only a metamer with a perfect match is accepted there",
+            *(name, stage, *stimuli["stimulus"].values[affordable[place]]),
+        )
+    largest = ", ".join(f"{measure} {values.max():.3f}" for measure, values in measured[stage].items())
+    logger.info("%s %s: largest of the null distribution: %s", name, stage, largest)
+
+files.save(
+    null_dataset(measured, pairs, stimuli["stimulus"].values),
+    snakemake.output[0],
+    title=f"Null distribution of match of {name}",
+    source="activations of pairs of different natural stimuli",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,15 @@
+"""Draw the prediction of voxels by each stage of each model."""
+
+from pathlib import Path
+
+from metamers.report.brain import brain_figure
+from metamers.report.figures import svg
+from metamers.report.looks import looks_of
+from metamers.run import files
+from metamers.run.logs import log_to
+
+log_to(snakemake.log[0])
+figure = brain_figure(
+    {Path(path).stem: files.load(path) for path in snakemake.input}, looks_of(snakemake.params.model_order)
+)
+files.write(snakemake.output[0], svg(figure))

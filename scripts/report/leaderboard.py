@@ -1,0 +1,20 @@
+"""Make report/leaderboard.html, its table and its figure from comparison/leaderboard.nc."""
+
+from metamers.humans.summary import write_results
+from metamers.leaderboard.ranking import entries_of
+from metamers.report.figures import svg
+from metamers.report.leaderboard import page_context
+from metamers.report.looks import looks_of
+from metamers.report.navigation import navigation_context
+from metamers.report.reliability import reliability_figure
+from metamers.report.render import render
+from metamers.run import files
+from metamers.run.logs import log_to
+
+log_to(snakemake.log[0])
+board, params = files.load(snakemake.input.board), snakemake.params
+write_results(entries_of(board), snakemake.output.table)
+files.write(snakemake.output.figure, svg(reliability_figure(board)))
+context = page_context(board, snakemake.config["run"], looks_of(params.model_order))
+context |= navigation_context("leaderboard", params.pages, params.linked)
+files.write(snakemake.output.page, render("leaderboard.html.j2", context))

@@ -1,0 +1,63 @@
+"""Make the media of one model for the metamer browser: images, sounds, sheets of thumbnails, and data."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from metamers.modalities import MODALITIES
+from metamers.models.device import use_threads
+from metamers.names import NATURAL, stage_path
+from metamers.report.browser import as_script, browser_data
+from metamers.report.figures import svg
+from metamers.report.media import share, sheets, thumbnail
+from metamers.report.sounds import cochleagram_figure, cochleagram_of, picture
+from metamers.run import files, manifest
+from metamers.run.logs import log_to
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, entry, given = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input
+folder, suffix = Path(snakemake.output[0]), MODALITIES[entry["modality"]].suffix
+acceptance = files.load(given.acceptance)
+stimuli, seeds = acceptance["stimulus"].values, acceptance["seed"].values
+written: list[Path] = []
+
+# Stage → exported files, in the order of the thumbnails.
+exported = {NATURAL: [Path(given.natural) / f"{stimulus}{suffix}" for stimulus in stimuli]}
+for stage in acceptance["stage"].values:
+    of_stage = Path(given.exported) / stage_path(stage)
+    exported[stage] = [of_stage / f"{stimulus}_{seed}{suffix}" for stimulus in stimuli for seed in seeds]
+
+if heard := not MODALITIES[entry["modality"]].on_screen:
+    cochleagram = cochleagram_of(entry["input"])
+    natural = [cochleagram(path) for path in exported[NATURAL]]
+    top = max(float(one.max()) for one in natural)
+    title = f"Natural: {acceptance['label'].values[0]}"
+    files.write(folder / "cochleagram.svg", svg(cochleagram_figure(natural[0], entry["input"], top, title)))
+
+
+def thumbnails(stage: str) -> Iterator[Image.Image]:
+    """Link the files of a stage, write cochleagrams of sounds beside them, and yield a thumbnail of each."""
+    for path in exported[stage]:
+        target = folder / stage_path(stage) / path.name
+        share(path, target)
+        written.append(target)
+        if heard:
+            image = picture(cochleagram(path), top)
+            written.append(target.with_suffix(".png"))
+            image.save(written[-1], format="PNG", optimize=True, bits=4)
+        else:
+            image = Image.open(target, formats=("PNG",))
+        yield thumbnail(image)
+
+
+for stage in exported:
+    for number, sheet in enumerate(sheets(thumbnails(stage))):
+        written.append(folder / stage_path(stage) / f"sheet_{number}.jpg")
+        written[-1].write_bytes(sheet)
+recognition = {Path(path).stem: files.load(path) for path in given.recognition}
+data = browser_data(name, entry["modality"], acceptance, recognition, files.load(given.null))
+files.write(folder / "data.js", as_script("metamers.load", data))
+manifest.record(*written)
+logger.info("%s: %d stimuli and metamers", folder, sum(map(len, exported.values())))

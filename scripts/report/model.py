@@ -1,0 +1,45 @@
+"""Draw all figures of one generation model: recognizability, answers, null distribution, and loss."""
+
+from pathlib import Path
+
+import numpy as np
+
+from metamers.humans.summary import COLUMNS, read_results
+from metamers.report.confusion import confusion, confusion_figure, shown_stages
+from metamers.report.figures import loss_figure, null_figure, recognizability_figure, svg
+from metamers.report.looks import looks_of
+from metamers.run import files
+from metamers.run.logs import log_to
+
+log_to(snakemake.log[0])
+name, model, found = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input
+acceptance = files.load(found.acceptance)
+accepted = acceptance["accepted"]
+recognition = {Path(path).stem: files.load(path) for path in found.recognition}
+looks = looks_of(snakemake.params.model_order)
+losses: dict[str, list[np.ndarray]] = {}
+for path in found.metamers:
+    with files.open_dataset(path) as batch:  # opened, not loaded: the metamers themselves are large
+        losses.setdefault(batch.attrs["stage"], []).append(batch["loss"].values.reshape(-1, batch.sizes["step"]))
+figures = {
+    "recognizability": recognizability_figure(
+        name,
+        files.load(found.recognizability),
+        files.load(found.predicted),
+        files.load(found.relation),
+        read_results(found.groups, COLUMNS),
+        model["modality"],
+        1 / model["categories"],
+        looks,
+        model["published_as"],
+    ),
+    "confusion": confusion_figure(
+        confusion(name, recognition, accepted, shown_stages(list(map(str, accepted["stage"].values)))),
+        model["modality"],
+        model["category_noun"],
+    ),
+    "null": null_figure(files.load(found.null), acceptance, looks[name].colour),
+    "loss": loss_figure({stage: np.concatenate(batches) for stage, batches in losses.items()}, looks[name].colour),
+}
+for kind, figure in figures.items():
+    files.write(snakemake.output[kind], svg(figure))

@@ -1,0 +1,23 @@
+"""Draw report/picture_<model>.png: a natural photograph, its metamers over stages, and their recognizability."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from metamers.names import NATURAL, stage_path
+from metamers.report.picture import example_stimulus, picture, png
+from metamers.run import files
+from metamers.run.logs import log_to
+
+log_to(snakemake.log[0])
+found, params = snakemake.input, snakemake.params
+accepted = files.load(found.acceptance)["accepted"]
+stimulus = example_stimulus(accepted)
+seed = int(accepted["seed"].values[0])
+places = {NATURAL: Path(found.natural, f"{stimulus}.png")} | {
+    stage: Path(found.exported, stage_path(stage), f"{stimulus}_{seed}.png") for stage in accepted["stage"].values
+}
+images = {stage: np.asarray(Image.open(path).convert("RGB")) for stage, path in places.items()}
+figure = picture(images, files.load(found.recognizability), params.name, params.model["categories"])
+files.write(snakemake.output[0], png(figure))

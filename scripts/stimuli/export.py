@@ -1,0 +1,17 @@
+"""Export natural stimuli as 8-bit PNG or 16-bit WAV, one file for each stimulus."""
+
+from pathlib import Path
+
+from metamers.modalities import MODALITIES
+from metamers.run import files, manifest
+from metamers.run.logs import log_to
+from metamers.stimuli.formats import FORMATS
+
+log_to(snakemake.log[0])
+stimuli = files.load(snakemake.input[0])
+suffix, write = MODALITIES[snakemake.params.modality].suffix, FORMATS[snakemake.params.modality].write
+exported = {name: Path(snakemake.output[0]) / f"{name}{suffix}" for name in stimuli["stimulus"].values}
+for name, path in exported.items():
+    values = stimuli["stimulus_value"].sel(stimulus=name).values
+    write(values, path, stimuli.attrs.get("sampling_rate_hz"))
+manifest.record(*exported.values())

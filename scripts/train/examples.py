@@ -1,0 +1,25 @@
+"""Make examples/<dataset>.nc, all splits of a dataset for training, from its files or synthetic speech."""
+
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.stimuli.datasets import read_dataset
+
+logger = log_to(snakemake.log[0])
+name, params = snakemake.wildcards.dataset, snakemake.params
+examples = read_dataset(name, params.entry, params.folder, params.run_seed)
+splits_of = examples["split"].to_series().groupby(examples["speaker"].values).unique()
+for speaker, splits in splits_of.items():
+    if speaker and len(splits) > 1:
+        logger.warning("%s: speaker %s is in the splits %s: models are tested on a known voice", name, speaker, splits)
+files.save(
+    examples,
+    snakemake.output[0],
+    title=f"Examples of {name} for training, validation and test",
+    source=f"the dataset {name}",
+    references="; ".join(params.entry.get("references", [])),
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,82 @@
+"""Make training/<model>.safetensors and the learning curves from the examples of a dataset."""
+
+import json
+
+import safetensors.torch
+from torch import nn
+
+from metamers.config.tables import category_classes
+from metamers.modalities import MODALITIES
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import check_run
+from metamers.models.preprocessing import build_preprocessing
+from metamers.models.sources import build_network
+from metamers.run import files
+from metamers.run.hashes import sha256_of
+from metamers.run.logs import log_to
+from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
+from metamers.train.examples import labelled_examples
+from metamers.train.model import check_trainable, curves_dataset, frozen_weights, inputs_of, train
+from metamers.train.perturbations import Perturbation
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.trained_model, snakemake.params
+settings, entry = params.settings, params.model
+device = choose_device(snakemake.config["device"])
+preprocessing = build_preprocessing(name, entry)
+network = build_network(name, entry, settings["seed"])
+classes = category_classes(params.dataset, params.dataset_entry)
+if settings["from"]:
+    frozen = frozen_weights(name, settings["from"], params.frozen_file, network, settings["readout"])
+    network.load_state_dict(frozen, strict=False)  # without the readout
+example = check_run(name, preprocessing.eval(), network.eval(), preprocessing.example())
+check_trainable(name, network, example, classes, settings["readout"])
+preprocessing, network = preprocessing.to(device), network.to(device)
+
+perturbation = settings["perturbation"] and dict(settings["perturbation"])
+on_input = perturbation is not None and perturbation.pop("on") == "input"
+if settings["readout"]:
+    learner = network.requires_grad_(False).get_submodule(settings["readout"]).requires_grad_(True)
+    transform = inputs_of(network, settings["readout"], preprocessing)
+elif on_input:
+    learner, transform = nn.Sequential(preprocessing, network), None
+else:
+    learner, transform = network, preprocessing
+
+identity = identity_of(params.code, snakemake.input, entry, settings, classes, device.type)
+progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
+checkpoint_on_signal()
+examples = files.load(snakemake.input.examples)
+curves = train(
+    learner,
+    *(
+        labelled_examples(examples, split, classes, preprocessing, device, transform).transformed()
+        for split in ("train", "validation")
+    ),
+    settings,
+    Perturbation(**perturbation) if perturbation else None,
+    MODALITIES[entry["modality"]].limits if on_input else None,
+    progress,
+    name,
+)
+
+weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+files.write_atomically(snakemake.output.weights, lambda partial: safetensors.torch.save_file(weights, partial))
+files.save(
+    curves_dataset(curves).assign_attrs(
+        model=json.dumps(entry),
+        training=json.dumps(settings),
+        weights_sha256=sha256_of(snakemake.output.weights),
+        device=str(device),
+    ),
+    snakemake.output.curves,
+    title=f"Learning curves of {name}",
+    source=f"examples of the dataset {params.dataset}",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=settings["seed"],
+    inputs=snakemake.input,
+)
+progress.delete()

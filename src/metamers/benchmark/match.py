@@ -1,0 +1,336 @@
+"""Match: the number of steps of each procedure to the same match, and recognition of the resulting metamers.
+
+The reference is the match of the published procedure after a configured number of steps. All procedures have the same
+starts. ``one_cycle``, whose step sizes depend on its number of steps, is run with more and more steps until it ends
+with that match. plenoptic (Duong et al. 2023, JOSS 8, 5127 and Balzani et al.: github.com/plenoptic-org/plenoptic),
+with its defaults, is run until it reaches the match. Numbers of steps do not depend on the machine; the time of a step
+is measured in ``metamers.benchmark.speed``.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import nn
+
+from metamers.compare.proportions import Interval, difference_interval
+from metamers.modalities import MODALITIES
+from metamers.models.model import Model
+from metamers.synthesize.batches import CPU_BATCH_SIZE
+from metamers.synthesize.losses import normalized_error
+from metamers.synthesize.metamers import synthesize
+from metamers.synthesize.procedures import number_of_steps
+
+logger = logging.getLogger("metamers")
+
+PROCEDURES = ("published", "one_cycle", "plenoptic")
+FINEST = 4  # number of step budgets per factor of two
+WATCHED = 10  # steps of plenoptic between measurements of its match
+ALIKE = 0.02  # largest relative difference of mean errors that counts as an equal match
+TRIES = 5  # largest number of step numbers to try for the published procedure
+SLOPE = -0.5  # initial slope of its error over its steps, in logarithms
+MOST = 3  # largest change of the configured budget, in powers of two
+
+
+class _Truncated(nn.Module):
+    """A model up to a stage, for stimuli with four dimensions, as plenoptic needs them."""
+
+    def __init__(self, model: Model, stage: str):
+        super().__init__()
+        self.model = model
+        self.stage = stage
+
+    def forward(self, stimuli: torch.Tensor) -> torch.Tensor:
+        signal_shape = self.model.preprocessing.signal_shape
+        return self.model(stimuli.reshape(len(stimuli), *signal_shape), self.stage).float()
+
+
+def plenoptic_steps(
+    model: Model, stage: str, natural: torch.Tensor, start: torch.Tensor
+) -> Callable[[int], torch.Tensor]:
+    """plenoptic's metamer synthesis with its defaults: Adam (AMSGrad) at a rate of 0.01 on the mean squared error.
+
+    Its penalty on values outside 0 to 1 is off for modalities with other limits, and its stopping criterion is off.
+
+    Returns
+    -------
+    callable
+        Takes a number of further steps; returns the metamers (stimulus, …signal) after them.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        When plenoptic is not installed; the message says how to install it.
+    """
+    try:
+        import plenoptic
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "the benchmark compares with plenoptic, which is not installed: run `make benchmark`, or "
+            "`pip install --require-hashes -r envs/benchmark.lock`"
+        ) from error
+    shape = natural.shape
+    four = shape if len(shape) == 4 else (len(natural), 1, 1, shape[-1])
+    penalty = {} if MODALITIES[model.modality].limits == (0, 1) else {"penalty_lambda": 0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about models in training mode, and images outside 0 to 1
+        synthesis = plenoptic.Metamer(natural.reshape(four), _Truncated(model, stage).eval(), **penalty)
+        synthesis.setup(initial_image=start.reshape(four))
+
+    def advance(steps: int) -> torch.Tensor:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            synthesis.synthesize(max_iter=steps, stop_criterion=0.0)
+        return synthesis.metamer.detach().reshape(shape)
+
+    return advance
+
+
+def budgets(configured: int) -> Iterator[int]:
+    """Numbers of steps to try, from 1/8 to 8 times the configured number, growing by a factor of 2^(1/4)."""
+    for power in np.arange(-MOST, MOST + 0.01, 1 / FINEST):
+        yield max(1, round(configured * 2**power))
+
+
+class Reached(NamedTuple):
+    """The result of a procedure that was run until it reached a match.
+
+    Attributes
+    ----------
+    error
+        Normalized error (stimulus,) at the end.
+    steps
+        Steps to the match; NaN if it was not reached.
+    most
+        Largest number of steps.
+    curve
+        Number of steps → normalized error then, mean over stimuli.
+    """
+
+    error: np.ndarray
+    steps: float
+    most: int
+    curve: dict[int, float]
+
+
+def _one_cycle(run: Callable[[int], np.ndarray], configured: int, wanted: float) -> Reached:
+    """Search the smallest number of steps with which ``one_cycle`` ends with the match.
+
+    Starts from the configured number: more steps until the match is reached, or fewer until it is not. ``run`` takes a
+    number of steps and returns the final normalized error (stimulus,).
+    """
+    tried = list(dict.fromkeys(budgets(configured)))
+    place = len(tried) // 2
+    errors = {tried[place]: run(tried[place])}
+    enough = errors[tried[place]].mean() <= wanted
+    for steps in reversed(tried[:place]) if enough else tried[place + 1 :]:
+        errors[steps] = run(steps)
+        if (errors[steps].mean() <= wanted) != enough:
+            break
+    curve = {steps: float(error.mean()) for steps, error in sorted(errors.items())}
+    reached = min((steps for steps, error in curve.items() if error <= wanted), default=None)
+    most = max(errors)
+    return Reached(errors[reached or most], float(reached or np.nan), most, curve)
+
+
+def _plenoptic(advance: Callable[[int], np.ndarray], most: int, wanted: float) -> Reached:
+    """Run plenoptic until it reaches the match; ``advance`` takes more steps and returns the error (stimulus,)."""
+    curve = {}
+    for taken in range(WATCHED, most + WATCHED, WATCHED):
+        error = advance(WATCHED)
+        curve[taken] = float(error.mean())
+        if curve[taken] <= wanted:
+            break
+    return Reached(error, float(taken) if curve[taken] <= wanted else np.nan, taken, curve)
+
+
+def steps_to_match(
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    settings: Mapping[str, Mapping[str, Any]],
+    most_of_plenoptic: int,
+) -> xr.Dataset:
+    """Number of steps of each procedure to the match of the published one, mean over stimuli.
+
+    Parameters
+    ----------
+    model, stage
+        The generation model and its stage.
+    natural, start
+        Stimuli and starts (stimulus, …signal).
+    settings
+        Settings of ``published`` and ``one_cycle``.
+    most_of_plenoptic
+        Largest number of steps of plenoptic.
+
+    Returns
+    -------
+    xarray.Dataset
+        (procedure, stimulus) → ``normalized_error`` at the end; (procedure) → ``steps_to_match``, NaN if it was not
+        reached, and ``steps_most``, the largest number of steps; (procedure, step) → ``mean_error`` after this step
+        (``one_cycle``: at the end of a run with this number of steps), NaN where it was not measured.
+    """
+    with torch.no_grad():
+        target = model(natural, stage)
+
+    def errors(metamers: torch.Tensor) -> np.ndarray:
+        with torch.no_grad():
+            return normalized_error(target, model(metamers, stage).float()).numpy()
+
+    def one_cycle(steps: int) -> np.ndarray:
+        changed = settings["one_cycle"] | {"steps": steps}
+        return errors(synthesize(model, stage, natural, start, "one_cycle", changed, f"one_cycle {stage}")[0])
+
+    ended, loss = synthesize(model, stage, natural, start, "published", settings["published"], f"published {stage}")
+    last, steps = errors(ended), loss.shape[1]
+    wanted = float(last.mean())
+    advance = plenoptic_steps(model, stage, natural, start)
+    found = {
+        "published": Reached(last, float(steps), steps, dict(enumerate(loss.mean(axis=0)))),
+        "one_cycle": _one_cycle(one_cycle, settings["one_cycle"]["steps"], wanted),
+        "plenoptic": _plenoptic(lambda more: errors(advance(more)), most_of_plenoptic, wanted),
+    }
+    logger.info("%s: match %.4f after steps %s", stage, wanted, {name: one.steps for name, one in found.items()})
+    every = sorted({step for one in found.values() for step in one.curve})
+    curves = [[one.curve.get(step, np.nan) for step in every] for one in found.values()]
+    return xr.Dataset(
+        {
+            "normalized_error": (("procedure", "stimulus"), np.stack([one.error for one in found.values()])),
+            "steps_to_match": ("procedure", [one.steps for one in found.values()]),
+            "steps_most": ("procedure", [one.most for one in found.values()]),
+            "mean_error": (("procedure", "step"), np.array(curves, dtype=np.float32)),
+        },
+        coords={"procedure": list(found), "step": every},
+    )
+
+
+def published_at(
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    wanted: float,
+    settings: Mapping[str, Any],
+    first: int,
+    batch_size: int = CPU_BATCH_SIZE,
+) -> tuple[torch.Tensor, np.ndarray, int]:
+    """Final metamers of the published procedure with the number of steps that leads to the wanted match.
+
+    All step sizes are used equally often. Intermediate metamers of a longer run, with long steps, would not be
+    comparable: at the same error, other models recognize them more often.
+
+    Parameters
+    ----------
+    model, stage
+        The generation model and its stage.
+    natural, start
+        Stimuli and starts (stimulus, …signal), on the CPU.
+    wanted
+        Wanted normalized error, mean over stimuli.
+    settings
+        Settings of the procedure; ``steps`` is the largest number of steps at each step size.
+    first
+        First number of steps to try. Further numbers are extrapolated from the tried ones, until the error is within
+        ``ALIKE`` of the wanted one, at most ``TRIES`` times.
+    batch_size
+        Stimuli that are optimized together.
+
+    Returns
+    -------
+    metamers
+        (stimulus, …signal), from the number of steps with the nearest match.
+    normalized_error
+        Their normalized error, (stimulus,).
+    steps
+        That number, over all step sizes.
+
+    Raises
+    ------
+    ValueError
+        When the wanted error is 0.
+    """
+    parts = [slice(place, place + batch_size) for place in range(0, len(natural), batch_size)]
+    with torch.no_grad():
+        target = torch.cat([model(natural[part], stage) for part in parts])
+
+    def ended(steps: int) -> tuple[torch.Tensor, np.ndarray]:
+        given, label = dict(settings) | {"steps": steps}, f"published {stage}"
+        made = [synthesize(model, stage, natural[part], start[part], "published", given, label)[0] for part in parts]
+        with torch.no_grad():
+            activations = torch.cat([model(metamers, stage).float() for metamers in made])
+        return torch.cat(made), normalized_error(target, activations).numpy()
+
+    found: dict[int, tuple[torch.Tensor, np.ndarray]] = {}
+    distances: dict[int, float] = {}  # logarithm of the error relative to the wanted error
+    steps = min(first, settings["steps"])
+    if wanted <= 0:
+        raise ValueError(f"{stage}: wanted a normalized error of {wanted}, which no number of steps reaches")
+    while steps not in found and len(found) < TRIES:
+        found[steps] = ended(steps)
+        distances[steps] = float(np.log(max(found[steps][1].mean() / wanted, 1e-9)))
+        logger.info("%s: %d steps at each size end %.1f%% off", stage, steps, 100 * np.expm1(distances[steps]))
+        if abs(distances[steps]) <= np.log1p(ALIKE):
+            break
+        steps = _next_steps(distances, settings["steps"])
+    nearest = min(distances, key=lambda steps: abs(distances[steps]))
+    if abs(distances[nearest]) > np.log1p(ALIKE):
+        logger.warning("%s: the published procedure ends at best %.1f%% off", stage, 100 * np.expm1(distances[nearest]))
+    return *found[nearest], number_of_steps(dict(settings) | {"steps": nearest})
+
+
+def _next_steps(distances: Mapping[int, float], most: int) -> int:
+    """Number of steps with an extrapolated distance of 0, from the two smallest distances, in logarithms of steps."""
+    ordered = sorted(distances, key=lambda steps: abs(distances[steps]))[:2]
+    slope = SLOPE
+    if len(ordered) == 2:
+        one, other = ordered
+        slope = (distances[one] - distances[other]) / np.log(one / other)
+    slope = np.clip(slope, 4 * SLOPE, SLOPE / 4)
+    factor = np.exp(-distances[ordered[0]] / slope)
+    return int(np.clip(round(ordered[0] * np.clip(factor, 1 / 4, 4)), 1, most))
+
+
+def matches_alike(normalized_error: xr.DataArray) -> xr.DataArray:
+    """Whether the two procedures' mean errors, (…, kept_procedure, stimulus), differ by no more than ``ALIKE``."""
+    error = normalized_error.mean("stimulus")
+    distance = np.log(error.sel(kept_procedure="published") / error.sel(kept_procedure="one_cycle"))
+    return abs(distance) <= np.log1p(ALIKE)
+
+
+def equally_recognized(
+    correct: xr.DataArray, interval: Callable[[np.ndarray], Interval] = difference_interval
+) -> dict[str, float]:
+    """Difference in recognition between metamers of the default procedure and of the published one.
+
+    Parameters
+    ----------
+    correct
+        (kept_procedure, recognition_model, stimulus), 0 or 1, or a mean over stages; the procedures are
+        Settings of ``published`` and ``one_cycle``.
+    interval
+        Function from paired differences (stimulus,) to their interval; for means over stages
+        ``metamers.compare.proportions.mean_difference_interval``.
+
+    Returns
+    -------
+    dict
+        ``recognized_published``, ``recognized_one_cycle``: proportions correct; ``difference``, ``difference_low``,
+        ``difference_high``: the second minus the first, paired by stimulus, with a 95% interval over stimuli.
+    """
+    by_stimulus = correct.mean("recognition_model")
+    paired = by_stimulus.sel(kept_procedure="one_cycle") - by_stimulus.sel(kept_procedure="published")
+    found = interval(paired.values)
+    proportions = by_stimulus.mean("stimulus")
+    return {
+        "recognized_published": float(proportions.sel(kept_procedure="published")),
+        "recognized_one_cycle": float(proportions.sel(kept_procedure="one_cycle")),
+        "difference": float(found.value),
+        "difference_low": float(found.low),
+        "difference_high": float(found.high),
+    }

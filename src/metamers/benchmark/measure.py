@@ -1,0 +1,169 @@
+"""Measurement: plain implementations as references, and functions that measure time, memory and operations.
+
+The references lack this workflow's optimizations. The other modules of ``metamers.benchmark`` decide what to compare.
+"""
+
+import ctypes
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from metamers.models.cochleagram import ENVELOPE_RATE_HZ
+from metamers.models.load import load_network, start_of
+from metamers.models.model import Model
+from metamers.models.preprocessing import build_preprocessing
+from metamers.names import INPUT_STAGE
+from metamers.synthesize.losses import normalized_error
+
+MATRIX = 2048  # rows of the matrices whose product defines the peak rate of the machine
+
+
+class WholeModel(Model):
+    """A model that runs its whole network for any stage, as the study's program does (not verified)."""
+
+    def _run_to(self, stage: str, stimuli: torch.Tensor) -> torch.Tensor:
+        if not torch.is_grad_enabled():  # when calls of a ReLU are counted, calls beyond the stage must not be
+            return super()._run_to(stage, stimuli)
+        reached: list[torch.Tensor] = []
+        # A copy, because later modules may work in place.
+        keep = self.on_stage(stage, lambda activations: reached.append(activations.clone()))
+        try:
+            self.scores(stimuli)
+        finally:
+            keep.remove()
+        return reached[0]
+
+
+def at_full_rate(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``input`` of a registry entry with its cochleagram, if it has one, computed at the full rate.
+
+    Without a cochleagram, the input is unchanged. So it is if the sampling rate is not a multiple of the envelope rate,
+    which the full rate needs.
+    """
+    if "sampling_rate_hz" not in given or given.get("preprocessing", "cochleagram") != "cochleagram":
+        return dict(given)
+    cochleagram = given.get("cochleagram", {})
+    if given["sampling_rate_hz"] % cochleagram.get("envelope_rate_hz", ENVELOPE_RATE_HZ):
+        return dict(given)
+    return {**given, "cochleagram": {**cochleagram, "rate": "full"}}
+
+
+def plain_model(
+    name: str, entry: Mapping[str, Any], weights_file: str | Path | None, kind: type[Model] = Model
+) -> Model:
+    """A model of the registry on the CPU, without the optimizations of this workflow.
+
+    Batch normalizations are not folded, the memory layout is not channels-last, and cochleagrams are computed at the
+    full rate.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As ``metamers.models.load.load_model``.
+    """
+    network = load_network(name, entry, weights_file)
+    preprocessing = build_preprocessing(name, {**entry, "input": at_full_rate(entry["input"])})
+    return kind(name, entry["modality"], preprocessing, network, entry["stages"], start_of(entry))
+
+
+def alternating(repeats: int, **jobs: Callable[[], object]) -> Mapping[str, np.ndarray]:
+    """Seconds of each job, (repeat,), after one untimed run of each.
+
+    Jobs take turns, so that other load on the machine affects all of them.
+    """
+    for job in jobs.values():
+        job()
+    seconds = {name: np.empty(repeats) for name in jobs}
+    for repeat in range(repeats):
+        for name, job in jobs.items():
+            began = time.perf_counter()
+            job()
+            seconds[name][repeat] = time.perf_counter() - began
+    return seconds
+
+
+def in_own_process(measure: Callable[[], Any]) -> Any:
+    """The result of ``measure`` in a separate process; None if it fails or the process crashes.
+
+    The process is a fork: call this before the current process has computed anything, in particular gradients, because
+    PyTorch may refuse to compute gradients in the fork afterwards.
+    """
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+
+    def report() -> None:
+        # A fork lacks its parent's threads, so a thread pool would wait forever.
+        torch.set_num_threads(1)
+        with suppress(RuntimeError, ValueError):
+            sending.send(measure())
+
+    _return_freed_memory()  # so that memory freed earlier does not count for the fork
+    process = context.Process(target=report)
+    process.start()
+    sending.close()
+    found = None
+    with suppress(EOFError):
+        found = receiving.recv()
+    process.join()
+    return found
+
+
+def most_memory() -> float:
+    """Peak resident memory of this process in MB (10^6 bytes); NaN on systems other than Linux."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return float("nan")
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
+
+
+def _return_freed_memory() -> None:
+    """Return freed memory, which ``metamers.models.device.use_threads`` keeps, to the system (glibc only)."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+def operations_of_step(model: Model, stage: str, stimuli: torch.Tensor) -> float:
+    """Floating-point operations of one step of synthesis for one stimulus: products of matrices and convolutions.
+
+    Forward and backward up to the stage; a multiplication and an addition count as two. Fourier transforms and
+    elementwise operations are not counted.
+
+    Parameters
+    ----------
+    stimuli
+        (stimulus, …signal).
+    """
+    if stage == INPUT_STAGE:
+        return 0.0
+    with torch.no_grad():
+        target = model(stimuli, stage)
+    metamers = (stimuli + 0.01).requires_grad_()
+    with FlopCounterMode(display=False) as counter:
+        normalized_error(target, model(metamers, stage)).sum().backward()
+    return counter.get_total_flops() / len(stimuli)
+
+
+def peak_rate(seconds: float) -> float:
+    """Operations per second of a product of two ``MATRIX`` × ``MATRIX`` matrices that takes ``seconds``."""
+    return 2 * MATRIX**3 / seconds
+
+
+def processor() -> str:
+    """Name of the CPU, with the number of cores that this process may use."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {len(os.sched_getaffinity(0))} cores"

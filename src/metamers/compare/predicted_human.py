@@ -1,0 +1,481 @@
+"""Human recognizability to be expected of metamers that no human has judged, and how reliable the prediction is.
+
+The relation between humans and other models is fitted to the published data: it is linear in the log odds of the rate
+above chance, with random effects of the model and of the stage. Its reliability is measured on published models that
+are left out completely. Alternative relations are compared in ``metamers.compare.predicted_candidates``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.optimize
+import scipy.stats
+import xarray as xr
+from scipy.special import betainc, betaincinv, digamma, expit, gammaln, logit, logsumexp, ndtri, softmax
+
+from metamers.compare.proportions import ENDS, Interval
+from metamers.humans.published import PUBLISHED
+from metamers.names import NATURAL
+
+GUESSING = {modality: published.guessing for modality, published in PUBLISHED.items()}
+NEAREST = 1e-3  # smallest distance of a rate above chance from 0 and 1, so that its log odds are finite
+EFFECTS = np.linspace(-5, 5, 31)  # of a model, in standard deviations
+EFFECT_WEIGHTS = np.exp(-(EFFECTS**2) / 2) / np.exp(-(EFFECTS**2) / 2).sum()
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # effects of a stage
+WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
+POSSIBLE = 512  # samples of the parameters' uncertainty and of the effects of model and stage
+BISECTIONS = 24
+MOST_ANSWERS = 1000  # upper limit of the answers that one participant's mean is worth
+# Parameters: intercept, log slope; log spread of models and of stages in the middle of the scale; their change over it.
+# A weak normal prior keeps them finite where few models contain little information.
+PRIOR_MEAN = np.array([0.0, 0, -1, -1, 0, 0])
+PRIOR_SD = (10.0, 1.0, 2.0, 2.0, 2.0, 2.0)
+
+
+def above_chance(proportion: np.ndarray, chance: float) -> np.ndarray:
+    """Compute the rate above chance, (p - c) / (1 - c): 0 for an observer who guesses, 1 for a perfect one."""
+    return (np.asarray(proportion, float) - chance) / (1 - chance)
+
+
+def log_odds(rate: np.ndarray) -> np.ndarray:
+    """Compute the log odds of a rate above chance, finite also for rates of 1 and of 0 or less."""
+    return logit(np.clip(rate, NEAREST, 1 - NEAREST))
+
+
+def answers_per_participant(mean: np.ndarray, sem: np.ndarray, participants: np.ndarray) -> float:
+    """Estimate how many independent answers the proportion correct of one participant is worth.
+
+    It is the median over points of m (1 - m) / (SEM² N). Participants differ, so the number is smaller than that of the
+    trials of a condition. All arguments are (point,).
+    """
+    known = (sem > 0) & (mean > 0) & (mean < 1)
+    if not known.any():
+        return 1.0
+    found = mean[known] * (1 - mean[known]) / (sem[known] ** 2 * participants[known])
+    return float(np.clip(np.median(found), 1, MOST_ANSWERS))
+
+
+def mixture_cdf(value: np.ndarray, mean: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Compute the probability (point,) that a proportion is at most ``value`` (point,), for a mixture of means.
+
+    Around each mean m (point, part) the proportion has a beta distribution with the variance of ``count`` (point,)
+    answers, m (1 - m) / count.
+    """
+    rest = np.maximum(count - 1, 1e-6)[:, None]
+    return betainc(mean * rest, (1 - mean) * rest, np.clip(value, 0, 1)[:, None]).mean(axis=1)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Human recognizability given that by other models, as ``fit_relation`` estimates it from published data.
+
+    The log odds of the human rate above chance are normally distributed around intercept + slope · u, where u is the
+    log odds of the other models' rate above chance. They have an effect of the model and one of the stage, whose
+    standard deviations change over the scale.
+
+    Attributes
+    ----------
+    parameters
+        In the order of ``PRIOR_MEAN``.
+    covariance
+        Covariance of the parameters, their remaining uncertainty.
+    chance
+        Guessing rate of the published task.
+    answers
+        Result of ``answers_per_participant``.
+    participants
+        Median number of participants of a published point.
+    lowest, highest
+        Smallest and largest rate above chance of the other models in the published data.
+    """
+
+    parameters: np.ndarray
+    covariance: np.ndarray
+    chance: float
+    answers: float
+    participants: float
+    lowest: float
+    highest: float
+
+    def line(self, other_models: np.ndarray, chance: float) -> np.ndarray:
+        """Compute the median human proportion correct over models and stages, given that of other models, in a task."""
+        intercept, log_slope = self.parameters[:2]
+        return chance + (1 - chance) * expit(
+            intercept + np.exp(log_slope) * log_odds(above_chance(other_models, chance))
+        )
+
+    def outside(self, other_models: np.ndarray, chance: float) -> np.ndarray:
+        """Return whether the mean of other models is below or above all published ones; False for NaN."""
+        rate = above_chance(other_models, chance)
+        return (rate < self.lowest - 1e-9) | (rate > self.highest + 1e-9)
+
+    def expected(self, other_models: np.ndarray, standard_error: np.ndarray, chance: float) -> np.ndarray:
+        """Draw equally probable human proportions correct (point, part).
+
+        They vary over models and stages, over the relations that the published data leave possible (normally
+        distributed around the parameters), and over the true means of the other models given a mean over few stimuli: a
+        beta distribution with that mean and standard error. Outside the published range, the standard deviations are
+        those at its end.
+
+        Parameters
+        ----------
+        other_models, standard_error
+            Mean of the other models and its standard error over stimuli, (point,), 0..1.
+        chance
+            Guessing rate of the task.
+        """
+        stimuli, effect, *open_parameters = _evenly_spread(2 + len(self.parameters)).T
+        rate = above_chance(possible_means(other_models, standard_error, stimuli), chance)
+        factor = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.parameters)))
+        intercept, log_slope, *spread = self.parameters[:, None] + factor @ ndtri(open_parameters)
+        between, within = spreads(spread, np.clip(rate, self.lowest, self.highest))
+        whole = intercept + np.exp(log_slope) * log_odds(rate) + np.hypot(between, within) * ndtri(effect)
+        return (chance + (1 - chance) * expit(whole)).clip(1e-9, 1 - 1e-9)
+
+    def cdf(self, value: np.ndarray, other_models: np.ndarray, participants: np.ndarray) -> np.ndarray:
+        """Compute the probability (point,) that this number of participants recognizes at most ``value`` (point,).
+
+        It is for participants of the published task.
+        """
+        mean = self.expected(other_models, np.zeros(len(other_models)), self.chance)
+        return mixture_cdf(value, mean, self.answers * participants)
+
+    def interval(
+        self,
+        other_models: np.ndarray,
+        standard_error: np.ndarray,
+        chance: float,
+        participants: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Compute the 95% interval (point, 2) of the mean of a new experiment's participants.
+
+        It includes all variation of ``expected``, and that of participants and their answers.
+
+        Parameters
+        ----------
+        other_models, standard_error, chance
+            As for ``expected``.
+        participants
+            Number of participants of the experiment, (point,); None for that of a published one.
+        """
+        mean = self.expected(other_models, standard_error, chance)
+        count = self.answers * np.broadcast_to(self.participants if participants is None else participants, len(mean))
+        found = []
+        for end in ENDS:
+            low, high = np.zeros(len(mean)), np.ones(len(mean))
+            for _ in range(BISECTIONS):
+                centre = (low + high) / 2
+                above = mixture_cdf(centre, mean, count) > end
+                low, high = np.where(above, low, centre), np.where(above, centre, high)
+            found.append((low + high) / 2)
+        return np.stack(found, axis=-1)
+
+
+@cache
+def _evenly_spread(dimensions: int) -> np.ndarray:
+    """Return the first ``POSSIBLE`` points of Sobol's sequence (point, dimension), within 0..1, always the same."""
+    return scipy.stats.qmc.Sobol(dimensions, scramble=False).random(POSSIBLE) + 0.5 / POSSIBLE
+
+
+def spreads(parameters: Sequence[np.ndarray], rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the standard deviations of log odds between models and between stages, exponential in the rate."""
+    model, stage, model_change, stage_change = parameters
+    return np.exp(model + model_change * (rate - 0.5)), np.exp(stage + stage_change * (rate - 0.5))
+
+
+def possible_means(mean: np.ndarray, standard_error: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Compute the true means (point, level) that are possible given a mean (point,) over few stimuli.
+
+    They are the quantiles, at the levels, of the beta distribution with that mean and standard error.
+    """
+    variance = np.minimum(standard_error**2, 0.9 * mean * (1 - mean))
+    known = variance > 0
+    total = np.where(known, mean * (1 - mean) / np.where(known, variance, 1) - 1, 1)
+    shapes = (np.where(known, share * total, 1)[:, None] for share in (mean, 1 - mean))
+    return np.where(known[:, None], betaincinv(*shapes, levels), mean[:, None])
+
+
+def fit_relation(points: xr.Dataset, chance: float, prior_sd: Sequence[float] = PRIOR_SD) -> Relation:
+    """Fit the relation between humans and other models to published data by maximum penalized likelihood.
+
+    Given the effect of its model, the mean of a point has a beta distribution. Its mean and variance follow from the
+    effect of the stage and from the number of independent answers that ``answers_per_participant`` estimates. The
+    effect of the model is integrated out. The covariance of the parameters is the inverse of the second derivatives
+    (Laplace's approximation).
+
+    Parameters
+    ----------
+    points
+        (point) of one modality of ``metamers.compare.humans_vs_models.humans_vs_models``: ``human_mean``,
+        ``human_sem``, ``human_n``, ``model_mean``, ``generation_model``; points without a ``human_mean`` are left out.
+    chance
+        Guessing rate of the task.
+    prior_sd
+        Standard deviations of the prior of the parameters; a small one fixes a parameter.
+
+    Raises
+    ------
+    ValueError
+        When there are fewer than three points.
+    """
+    points = points.isel(point=np.flatnonzero(points["human_mean"].notnull()))
+    if points.sizes["point"] < 3:
+        raise ValueError(f"a relation needs three published points; found {points.sizes['point']}")
+    points = points.isel(point=np.argsort(points["generation_model"].values, kind="stable"))
+    names = ("model_mean", "human_mean", "human_sem", "human_n")
+    numbers = (tuple(points[name].values.astype(float)) for name in names)
+    return _fitted(tuple(map(str, points["generation_model"].values)), *numbers, chance, tuple(prior_sd))
+
+
+@lru_cache(maxsize=256)  # pages and figures need the same relation many times
+def _fitted(models: Sequence[str], *given: Any) -> Relation:
+    """Fit the relation to points sorted by model; the arguments are hashable tuples, for the cache."""
+    other, mean, sem, participants = (np.array(values) for values in given[:4])
+    chance, prior_sd = given[4], np.array(given[5])
+    starts = np.flatnonzero(np.append(True, np.array(models[1:]) != np.array(models[:-1])))
+    answers = answers_per_participant(mean, sem, participants)
+    rate, count = above_chance(other, chance), np.maximum(answers * participants, 2)
+    mean = np.clip(mean, 0.5 / count, 1 - 0.5 / count)  # at least half an answer away from 0 and 1
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = _negative_log_likelihood(parameters, rate, mean, count, starts, chance)
+        apart = (parameters - PRIOR_MEAN) / prior_sd
+        return value + (apart**2).sum() / 2, gradient + apart / prior_sd
+
+    best = scipy.optimize.minimize(loss, PRIOR_MEAN, jac=True, method="BFGS", options={"gtol": 1e-4}).x
+    step = 1e-4 * np.eye(len(best))
+    curvature = np.array([(loss(best + one)[1] - loss(best - one)[1]) / 2e-4 for one in step])
+    values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+    covariance = (vectors / np.maximum(values, 1 / prior_sd.max() ** 2)) @ vectors.T
+    return Relation(
+        best, covariance, chance, answers, float(np.median(participants)), float(rate.min()), float(rate.max())
+    )
+
+
+def _negative_log_likelihood(
+    parameters: np.ndarray, rate: np.ndarray, mean: np.ndarray, count: np.ndarray, starts: np.ndarray, chance: float
+) -> tuple[float, np.ndarray]:
+    """Compute the negative log likelihood and its gradient, for points (point,) sorted by model, each from ``starts``.
+
+    ``rate`` is the rate above chance of the other models, ``mean`` the human mean.
+    """
+    odds, place, slope = log_odds(rate), rate - 0.5, np.exp(parameters[1])
+    between, within = spreads(parameters[2:], rate)
+    middle = (parameters[0] + slope * odds)[:, None] + between[:, None] * EFFECTS
+    # Over stages, for each effect of the model: mean and mean square, and their derivatives by middle and spread.
+    one = expit(middle[..., None] + within[:, None, None] * NODES)
+    right = (chance + (1 - chance) * one).clip(1e-12, 1 - 1e-12)
+    change = (1 - chance) * one * (1 - one)
+    m, square = right @ WEIGHTS, right**2 @ WEIGHTS
+    changes = [(change @ weights, 2 * (right * change) @ weights) for weights in (WEIGHTS, WEIGHTS * NODES)]
+    n, y = count[:, None], mean[:, None]
+    variance = (m - square) / n + square - m**2
+    total = np.maximum(m * (1 - m) / variance - 1, 1e-6)
+    a, b = m * total, (1 - m) * total
+    each = gammaln(total) - gammaln(a) - gammaln(b) + (a - 1) * np.log(y) + (b - 1) * np.log1p(-y)
+    sums = np.add.reduceat(each, starts, axis=0) + np.log(EFFECT_WEIGHTS)
+    # Posterior probability of each effect, given all points of the model.
+    probable = np.repeat(softmax(sums, axis=1), np.diff(np.append(starts, len(rate))), axis=0)
+    by_a = digamma(total) - digamma(a) + np.log(y)
+    by_b = digamma(total) - digamma(b) + np.log1p(-y)
+    by_mean, by_total = total * (by_a - by_b), m * by_a + (1 - m) * by_b
+
+    def by(of_mean: np.ndarray, of_square: np.ndarray) -> np.ndarray:
+        of_variance = (of_mean - of_square) / n + of_square - 2 * m * of_mean
+        of_total = ((1 - 2 * m) * of_mean - m * (1 - m) / variance * of_variance) / variance
+        return probable * (by_mean * of_mean + by_total * of_total)
+
+    by_middle, by_within = by(*changes[0]), by(*changes[1]).sum(axis=1) * within
+    by_between, by_middle = by_middle @ EFFECTS * between, by_middle.sum(axis=1)
+    gradient = np.array(
+        [
+            by_middle.sum(),
+            slope * (odds @ by_middle),
+            by_between.sum(),
+            by_within.sum(),
+            place @ by_between,
+            place @ by_within,
+        ]
+    )
+    return -logsumexp(sums, axis=1).sum(), -gradient
+
+
+def published_relation(relation: xr.Dataset, modality: str) -> Relation:
+    """Fit the relation (``fit_relation``) to all published points of a modality."""
+    return fit_relation(relation.sel(modality=modality), GUESSING[modality])
+
+
+def predict_human(other_models: Interval, relation: Relation, chance: float) -> np.ndarray:
+    """Predict human recognizability from that by other models.
+
+    Parameters
+    ----------
+    other_models
+        Mean recognizability by other models over stimuli, (point,), 0..1, possibly NaN, with its standard error and the
+        ends of its 95% interval.
+    relation
+        Result of ``fit_relation``.
+    chance
+        Guessing rate of the task.
+
+    Returns
+    -------
+    np.ndarray
+        (point, 3): predicted, low, high, in 0..1; NaN for NaN and where the other models recognize less or more than in
+        any published point. The interval includes the predictions for the ends of the interval of the other models'
+        mean.
+    """
+    result = np.full((len(other_models.value), 3), np.nan)
+    wanted = np.isfinite(other_models.value) & ~relation.outside(other_models.value, chance)
+    if wanted.any():
+        mean, error, *ends = (values[wanted] for values in other_models)
+        low, high = relation.interval(mean, error, chance).T
+        least, most = (relation.line(end, chance) for end in ends)
+        result[wanted] = np.stack([relation.line(mean, chance), np.minimum(low, least), np.maximum(high, most)], axis=1)
+    return result
+
+
+def predicted_human(
+    recognizable: xr.Dataset, relation: xr.Dataset, modalities: Mapping[str, str], categories: Mapping[str, int]
+) -> xr.Dataset:
+    """Predict human recognizability of a run's metamers that no human has judged.
+
+    Parameters
+    ----------
+    recognizable
+        Result of ``metamers.compare.recognizability.recognizability``.
+    relation
+        Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
+    modalities
+        Generation model → ``vision`` or ``audio``.
+    categories
+        Generation model → number of categories that an observer chooses from.
+
+    Returns
+    -------
+    xr.Dataset
+        (generation_model, stage) → ``predicted``, ``low``, ``high``: see ``predict_human``;
+        ``outside_published_range``: true where other models recognize less or more of the metamers than of any
+        published ones, so that there is no prediction; ``stage_number``, where 0 is the natural stimulus, which is left
+        out.
+    """
+    metamers = recognizable.sel(stage=recognizable["stage"] != NATURAL)
+    others = metamers["other_models"].transpose("generation_model", "stage")
+    names = (f"other_models{end}" for end in ("", "_standard_error", "_low", "_high"))
+    seen = [metamers[name].transpose(*others.dims).values for name in names]
+    fitted = {modality: published_relation(relation, modality) for modality in dict.fromkeys(modalities.values())}
+    predictions, outside = [], []
+    for number, model in enumerate(map(str, others["generation_model"].values)):
+        of_modality, chance = fitted[modalities[model]], 1 / categories[model]
+        of_model = Interval(*(values[number] for values in seen))
+        predictions.append(predict_human(of_model, of_modality, chance))
+        outside.append(of_modality.outside(others.values[number], chance))
+    values = np.stack(predictions)
+    return xr.Dataset(
+        {name: (others.dims, values[..., index]) for index, name in enumerate(("predicted", "low", "high"))}
+        | {"outside_published_range": (others.dims, np.stack(outside))},
+        coords=others.coords,
+        attrs={
+            "comment": "Prediction from the published relation between humans and models, not a measurement: models, "
+            "stimuli and categories other than the published ones may have a different relation."
+        },
+    ).assign(stage_number=metamers["stage_number"])
+
+
+def predict_left_out_models(relation: xr.Dataset) -> pd.DataFrame:
+    """Predict every published model's curve from the relation of the other published models.
+
+    Parameters
+    ----------
+    relation
+        Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per model and stage: ``modality``, ``generation_model``, ``stage``, ``human`` (measured mean),
+        ``predicted``, ``low``, ``high``: the median and the 95% interval for the measured number of participants,
+        including the few points outside the range of the other models. The left-out model still counts as a recognition
+        model of the other models' metamers.
+    """
+    tables = []
+    for modality in map(str, relation["modality"].values):
+        points = relation.sel(modality=modality)
+        points = points.isel(point=np.flatnonzero(points["human_mean"].notnull()))
+        models = points["generation_model"].values
+        for model in dict.fromkeys(models):
+            own, others = (points.isel(point=np.flatnonzero(chosen)) for chosen in (models == model, models != model))
+            fitted, judged = fit_relation(others, GUESSING[modality]), own["model_mean"].values
+            # Over 400 stimuli the standard error of a published mean is small compared with the spread of the relation.
+            ends = fitted.interval(judged, np.zeros(len(judged)), GUESSING[modality], own["human_n"].values)
+            line = fitted.line(judged, GUESSING[modality])
+            table = pd.DataFrame({"predicted": line, "low": ends[:, 0], "high": ends[:, 1]})
+            names = {"modality": modality, "generation_model": str(model), "stage": own["stage"].values}
+            tables.append(table.assign(**names, human=own["human_mean"].values))
+    return pd.concat(tables, ignore_index=True)
+
+
+THIRDS = {"lowest third": (0, 1 / 3), "middle third": (1 / 3, 2 / 3), "highest third": (2 / 3, 1 + 1e-9)}
+
+
+def coverage_by_third(points: pd.DataFrame) -> pd.DataFrame:
+    """Count the left-out points inside their intervals, for all points and for each third of human recognizability.
+
+    Parameters
+    ----------
+    points
+        ``modality``, ``human``, ``low``, ``high``, from ``predict_left_out_models``.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per modality and part of the human scale (``all``, then ``THIRDS``): ``modality``, ``part``, ``points``,
+        ``covered``.
+    """
+    rows = []
+    for modality, own in points.groupby("modality", sort=False):
+        held = own["human"].between(own["low"], own["high"])
+        for part, (low, high) in {"all": (0, 2), **THIRDS}.items():
+            chosen = (own["human"] >= low) & (own["human"] < high)
+            rows.append((modality, part, int(chosen.sum()), int(held[chosen].sum())))
+    return pd.DataFrame(rows, columns=["modality", "part", "points", "covered"])
+
+
+def calibration(
+    points: pd.DataFrame,
+    curves: Mapping[tuple[str, str, str], pd.DataFrame],
+    area: Callable[[pd.DataFrame, str], float],
+) -> pd.DataFrame:
+    """Measure how well left-out models were predicted, one row per model.
+
+    Parameters
+    ----------
+    points
+        Result of ``predict_left_out_models``.
+    curves
+        Result of ``metamers.leaderboard.curves.measured_curves``.
+    area
+        ``metamers.leaderboard.curves.curve_area``: the area under a column of a curve.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``modality``, ``generation_model``; ``area`` (measured) and ``left_out_area`` (predicted), both over the
+        predicted stages, with the areas under the ends of the intervals (``low``, ``high``); ``left_out_error``: mean
+        absolute error over stages.
+    """
+    depth = {(modality, model): curve.set_index("stage")["depth"] for (modality, model, _), curve in curves.items()}
+    rows = []
+    for (modality, model), own in points.groupby(["modality", "generation_model"], sort=False):
+        curve = own.assign(depth=depth[modality, model][own["stage"]].to_numpy())
+        named = {"area": "human", "left_out_area": "predicted", "low": "low", "high": "high"}
+        rows.append(
+            {"modality": modality, "generation_model": model}
+            | {name: area(curve, column) for name, column in named.items()}
+            | {"left_out_error": float((own["predicted"] - own["human"]).abs().mean())}
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,186 @@
+"""Checks of a configuration that concern several of its sections at once; a section's own checks are in its module."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from metamers.config.beyond import Beyond
+from metamers.config.datasets import DatasetEntry
+from metamers.config.models import ModelEntry, Training
+from metamers.config.tables import category_classes
+from metamers.modalities import MODALITIES
+from metamers.names import FILE_NAME, ConfigurationError, unknown_name
+from metamers.run.manifest import SUFFIX
+
+BENCHMARKED_PROCEDURE = "one_cycle"
+
+
+def check_run(run: str) -> None:
+    """Check that the name of the run can be a folder's, and is not that of another run's manifest."""
+    if not FILE_NAME.fullmatch(run):
+        raise ConfigurationError(f"run: {run!r} names a folder: use letters, digits, '.', '_', '+' or '-'")
+    if run.lower().endswith(SUFFIX):
+        raise ConfigurationError(
+            f"run: {run!r} ends in {SUFFIX}, as the manifest of another run does; use another name"
+        )
+
+
+def check_mirror(mirror: str | None) -> None:
+    """Check that the mirror is a folder, if there is one."""
+    if mirror is not None and not Path(mirror).is_dir():
+        raise ConfigurationError(f"mirror: there is no folder {mirror}; wanted a folder, or null")
+
+
+def check_modalities(
+    config: Mapping[str, Any],
+    used: Iterable[str],
+    generation_models: Iterable[str],
+    models: Mapping[str, ModelEntry],
+    of_modality: Mapping[str, str],
+) -> None:
+    """Check that every used model has a dataset, and every generation model a recognition model, of its modality.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    used, generation_models
+        Names of models.
+    models
+        The registry.
+    of_modality
+        Modality → dataset of the run.
+    """
+    for name in used:
+        if models[name].modality not in of_modality:
+            raise ConfigurationError(f"stimuli: no dataset for modality {models[name].modality!r} of model {name!r}")
+    recognized = {models[name].modality for name in config["recognition_models"]}
+    for name in generation_models:
+        if (modality := models[name].modality) not in recognized:
+            raise ConfigurationError(f"recognition_models: none of modality {modality!r} to judge metamers of {name!r}")
+
+
+def check_contrasts(
+    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, ModelEntry]
+) -> None:
+    """Check that the models of a contrast can be compared: same modality, a common stage, and another observer."""
+    for number, pair in enumerate(config["comparison"]["contrasts"]):
+        key = f"comparison.contrasts.{number}"
+        for name in pair:
+            if name not in generation_models:
+                raise ConfigurationError(
+                    f"{unknown_name('generation model', name, generation_models, key)} A run without them needs "
+                    "`comparison: {contrasts: []}`."
+                )
+        modality = models[pair[0]].modality
+        if pair[0] == pair[1] or models[pair[1]].modality != modality:
+            raise ConfigurationError(f"{key}: {pair[0]} and {pair[1]}: wanted two models of one modality")
+        if not set(generation_models[pair[0]]) & set(generation_models[pair[1]]):
+            raise ConfigurationError(f"{key}: {pair[0]} and {pair[1]} share no stage at which to compare them")
+        observers = [name for name in config["recognition_models"] if models[name].modality == modality]
+        if set(observers) <= set(pair):
+            raise ConfigurationError(
+                f"{key}: no recognition model of modality {modality!r} other than the two, which cannot judge their "
+                "own metamers"
+            )
+
+
+def check_vocabulary(
+    training: Mapping[str, Training], datasets: Mapping[str, DatasetEntry], dataset_of: Mapping[str, str]
+) -> None:
+    """Check that the trained models learn the classes of the dataset that they are tested on."""
+    for name, settings in training.items():
+        learned, tested = settings.dataset, dataset_of[name]
+        if datasets[tested].vocabulary:
+            raise ConfigurationError(
+                f"stimuli: the categories of {tested!r} are those of published models; {name!r}, which this run trains "
+                f"on {learned!r}, does not know them"
+            )
+        known, wanted = (category_classes(dataset, datasets[dataset].parameters) for dataset in (learned, tested))
+        category_of = {index: category for category, indices in known.items() for index in indices}
+        for category, indices in wanted.items():
+            for index in indices:
+                if category_of.get(index) != category:
+                    raise ConfigurationError(
+                        f"models: {name}.weights.train.dataset: class {index} is {category_of.get(index)!r} in "
+                        f"{learned!r}, on which the model is trained, but {category!r} in {tested!r}, on which it is "
+                        "tested"
+                    )
+
+
+def check_procedure(
+    config: Mapping[str, Any], stimuli: Mapping[str, list], datasets: Mapping[str, DatasetEntry]
+) -> None:
+    """Check that the procedure of synthesis has settings for every modality of the run."""
+    procedure = config["synthesis"]["procedure"]
+    for modality in dict.fromkeys(datasets[dataset].modality for dataset in stimuli):
+        if modality not in config["synthesis"][procedure]:
+            raise ConfigurationError(f"synthesis.{procedure}.{modality}: missing; its settings for that modality")
+
+
+def unavailable_targets(
+    config: Mapping[str, Any],
+    models: Iterable[str],
+    experiment: Mapping[str, Any],
+    lacking: Mapping[str, str],
+    beyond: Beyond,
+    benchmark: Mapping[str, Any],
+) -> dict[str, str]:
+    """Targets that the configuration cannot make → why, and which configuration could.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    models
+        Names of the registry of models.
+    experiment, beyond, benchmark
+        The plan's ``experiment_stages``, ``beyond`` and ``benchmark_stages``.
+    lacking
+        Modality → what its experiment lacks.
+    """
+    found = {}
+    generation_models = ", ".join(
+        item if isinstance(item, str) else item["model"] for item in config["generation_models"]
+    )
+    recognition_models = ", ".join(config["recognition_models"])
+    if config["model"] is None:
+        found["model_card"] = (
+            "model: missing; name a model of the registry: `snakemake model_card --config model=NAME`. Valid: "
+            f"{', '.join(models)}."
+        )
+    if not experiment:
+        found["experiment"] = (
+            "experiment: there are no metamers to present. Name, in experiment.generation_models, generation models "
+            "that are also recognition models and have stages after the input."
+        )
+    for modality in MODALITIES:
+        if modality not in experiment:
+            found[f"experiment/{modality}"] = (
+                f"experiment: there are no metamers of modality {modality!r} to present: no generation model of this "
+                "modality in experiment.generation_models is also a recognition model. Available modalities: "
+                f"{', '.join(experiment) or 'none'}."
+            )
+    found |= {f"experiment/{modality}": reason for modality, reason in lacking.items()}
+    if not config["own_participants"]:
+        found["bids"] = (
+            "own_participants: there are no answers to write as BIDS. Name your participants there: NAME: {modality: "
+            "vision, answers: FOLDER}."
+        )
+    if not beyond.sets:
+        found["beyond"] = (
+            "beyond: there are no extensions to make. Name, in beyond.models, generation models with stages after the "
+            "input, of a modality with another recognition model, and configure ensemble, controversial or starts. "
+            f"Generation models: {generation_models or 'none'}; recognition models: {recognition_models or 'none'}."
+        )
+    if not benchmark:
+        found["benchmark"] = (
+            "benchmark.models: there is no synthesis to time: no generation model of the run has a stage after the "
+            f"input. Generation models: {generation_models or 'none'}."
+        )
+    elif (procedure := config["synthesis"]["procedure"]) != BENCHMARKED_PROCEDURE:
+        found["benchmark"] = (
+            f"synthesis.procedure: {procedure!r}; the benchmark compares the run's metamers with those of the "
+            f"published procedure, so the run's procedure must be {BENCHMARKED_PROCEDURE!r}"
+        )
+    return found

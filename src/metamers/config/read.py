@@ -1,0 +1,398 @@
+"""Configuration files: reading, merging with the default configuration, and validation against the schemas."""
+
+import ast
+import copy
+import math
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from metamers.names import FILE_NAME, ConfigurationError, unknown_name
+from metamers.repository import PACKAGE, ROOT
+
+MAX_VALUES = 1_000_000  # in a configuration file
+MAX_FILE_LENGTH = 2**22  # characters; the registry of the published models has 2**16
+MAX_NUMBER_LENGTH = 32  # characters; Python converts long numbers slowly, or refuses to convert them to text
+MAX_INTEGER = 10**1000  # Python does not convert integers of more than 4300 digits to text
+MAX_ERRORS = 5  # in one message
+KEY_COMBINATIONS = ("not", "oneOf", "anyOf", "minProperties", "maxProperties")
+RENAMED_KEYS = {"people": "own_participants", "besides": "extra_weights"}
+SCHEMAS = ROOT / "workflow" / "schemas"
+KEYS_OF = "keysOf"  # keyword of the schemas: the value is a key of this table of the library
+
+
+class _Refused(yaml.YAMLError):
+    """Valid YAML that a configuration must not contain: a repeated key, or a number that is too long."""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Reads plain data. A repeated key of a mapping is an error; PyYAML would keep the last value.
+
+    A number of more than ``MAX_NUMBER_LENGTH`` characters is an error too, as is text that does not fit its tag
+    (``!!int ""``).
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if not isinstance(node, yaml.ScalarNode):
+            return super().construct_object(node, deep)
+        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        if tag in ("int", "float") and len(node.value) > MAX_NUMBER_LENGTH:
+            raise _Refused(
+                f"the number in line {node.start_mark.line + 1} has {len(node.value)} characters; wanted "
+                f"{MAX_NUMBER_LENGTH} at most, or text in quotes"
+            )
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:  # PyYAML does not check the text of a tag
+            found = f"{node.value[:50]!r} is not of the type {tag}"
+            raise yaml.constructor.ConstructorError(problem=found, problem_mark=node.start_mark) from error
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        # Not in construct_mapping, because PyYAML has added the keys of merged mappings (<<) by then.
+        mapping = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for node, _ in mapping.value:
+            key, line = (node.tag, str(node.value)), node.start_mark.line + 1
+            if key in lines:
+                raise _Refused(
+                    f"the key {node.value!r} is in line {lines[key]} and again in line {line}; keep one of them"
+                )
+            lines[key] = line
+        return mapping
+
+
+@lru_cache(maxsize=8)
+def _loaded(text: str) -> Any:
+    """Plain data from YAML. A text that was read before is not parsed again: a registry takes a tenth of a second."""
+    return yaml.load(text, Loader=_UniqueKeys)
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Read one YAML file, plain data only.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file is missing or too long, is not YAML, or has a repeated key or a number of more than
+        ``MAX_NUMBER_LENGTH`` characters. The message has the file and the lines.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as stream:
+            text = stream.read(MAX_FILE_LENGTH + 1)
+        if len(text) > MAX_FILE_LENGTH:
+            raise ConfigurationError(f"{path}: more than {MAX_FILE_LENGTH} characters; wanted a configuration")
+        data = copy.deepcopy(_loaded(text))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: there is no such file that can be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}: nested too deeply") from error
+    except _Refused as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: it is not text in UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {_yaml_error_message(error)}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    _check_size(data, str(path))
+    return data
+
+
+def _yaml_error_message(error: yaml.MarkedYAMLError) -> str:
+    """The line and the cause of an error, as one line of text."""
+    place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+    advice = "; indent with spaces, not with tabs" if "\\t" in (error.problem or "") else ""
+    return f"{place}{error.problem or error.context}{advice}"
+
+
+def check_configuration_files(paths: Iterable[str | Path]) -> None:
+    """Check that configuration files can be read, and are mappings without a repeated key.
+
+    Snakemake reads these files too, and keeps the last value of a repeated key.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first file that cannot be used.
+    """
+    for path in paths:
+        if not isinstance(data := read_yaml(path), dict):
+            found = "nothing" if data is None else f"a {type(data).__name__}"
+            raise ConfigurationError(f"{path}: found {found}; wanted keys with values, such as `run: mine`")
+
+
+def check_command_line_value(text: str, source: str) -> None:
+    """Check that a value of ``--config`` has no repeated key. Snakemake takes a value that is not YAML as text.
+
+    Raises
+    ------
+    ConfigurationError
+        When it has a repeated key or a number of more than ``MAX_NUMBER_LENGTH`` characters. The message begins with
+        ``source``.
+    """
+    try:
+        yaml.load(text, Loader=_UniqueKeys)
+    except _Refused as error:
+        raise ConfigurationError(f"{source}: {error}") from error
+    except (yaml.YAMLError, RecursionError):
+        return
+
+
+def _check_size(data: Any, source: str) -> None:
+    """Check that aliases do not expand to more than ``MAX_VALUES`` values, and that none contains itself.
+
+    Raises
+    ------
+    ConfigurationError
+        When one does.
+    """
+    sizes: dict[int, float] = {}
+
+    def size(part: Any) -> float:
+        if not isinstance(part, dict | list):
+            return 1
+        if id(part) not in sizes:
+            sizes[id(part)] = math.inf  # if this is read while the part is being counted, the part contains itself
+            sizes[id(part)] = 1 + sum(map(size, part.values() if isinstance(part, dict) else part))
+        return sizes[id(part)]
+
+    if size(data) > MAX_VALUES:
+        raise ConfigurationError(
+            f"{source}: its aliases (*name) expand to more than {MAX_VALUES} values, or without end; write the values "
+            "without aliases"
+        )
+
+
+def merge_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge a configuration with ``config/config.yaml``, which provides the missing keys. Lists are not merged.
+
+    Raises
+    ------
+    ConfigurationError
+        When the default configuration cannot be read, or the configuration has too many values.
+    """
+
+    def merge(default: Any, given: Any) -> Any:
+        if not (isinstance(default, Mapping) and isinstance(given, Mapping)):
+            return given
+        return dict(default) | {key: merge(default.get(key), value) for key, value in given.items()}
+
+    _check_size(config, "configuration")
+    return merge(read_yaml(ROOT / "config" / "config.yaml"), config)
+
+
+def resolve_path(path: str) -> str:
+    """Path of a file or folder that the configuration names.
+
+    The path is relative to the working directory, or, if it does not exist there, to the workflow's folder. A path that
+    exists in neither is returned unchanged.
+    """
+    own = ROOT / path
+    return str(own) if own.exists() and not Path(path).exists() else path
+
+
+def keys_of_table(table: str) -> list[str]:
+    """The keys of a table of the library, such as ``metamers.synthesize.optimizers.OPTIMIZERS``, in their order.
+
+    They are read from the source, because importing PyTorch would take seconds each time that the plan is made. The
+    table is assigned as ``{"key": …, **OTHER}``, where ``OTHER`` is a table of the same module.
+
+    Raises
+    ------
+    ValueError
+        When the module has no such table.
+    """
+    module, _, name = table.rpartition(".")
+    path = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(statement, ast.Assign | ast.AnnAssign) or not isinstance(statement.value, ast.Dict):
+            continue
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            pairs = zip(statement.value.keys, statement.value.values, strict=True)
+            keys: list[str] = []
+            for key, value in pairs:
+                keys += keys_of_table(f"{module}.{ast.unparse(value)}") if key is None else [ast.literal_eval(key)]
+            return keys
+    raise ValueError(f"{path}: no table {name}")
+
+
+@cache
+def read_schema(name: str) -> dict[str, Any]:
+    """A schema, ``workflow/schemas/<name>.schema.yaml``.
+
+    ``keysOf: TABLE`` becomes ``enum`` with the keys of a table of the library (``keys_of_table``), and a description
+    that names them unless the schema has another one. Read once for each process; do not change the result.
+    """
+
+    def resolve(part: Any) -> Any:
+        if isinstance(part, list):
+            return [resolve(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        resolved = {key: resolve(value) for key, value in part.items() if key != KEYS_OF}
+        if KEYS_OF in part:
+            *names, last = keys_of_table(part[KEYS_OF])
+            resolved = {"enum": [*names, last], "description": f"{', '.join(names)} or {last}"} | resolved
+        return resolved
+
+    return resolve(read_yaml(SCHEMAS / f"{name}.schema.yaml"))
+
+
+def read_variables() -> dict[str, dict[str, str]]:
+    """The variables of the files of a run, ``workflow/schemas/files.yaml``.
+
+    Returns
+    -------
+    dict
+        Path → variable, with ``?`` where it may be missing → dimensions, joined by commas. A variable ``<TABLE>`` in
+        the file stands for each key of a table of the library (``keys_of_table``).
+    """
+    return {
+        path: {
+            name: dimensions
+            for variable, dimensions in variables.items()
+            for name in (keys_of_table(variable[1:-1]) if variable.startswith("<") else [variable])
+        }
+        for path, variables in read_yaml(SCHEMAS / "files.yaml").items()
+    }
+
+
+def configuration_keys() -> list[str]:
+    """The keys at the top level of a configuration."""
+    return _valid_keys(read_yaml(SCHEMAS / "config.schema.yaml"))
+
+
+def validate(data: Any, schema: str, source: str) -> None:
+    """Check data against ``workflow/schemas/<schema>.schema.yaml``.
+
+    Raises
+    ------
+    ConfigurationError
+        With ``source``, the key, the value found, and the values that the schema allows.
+    """
+    _check_keys(data, source)
+    _check_numbers(data, source)
+    validator = jsonschema.Draft202012Validator(read_schema(schema))
+    causes = [cause for error in validator.iter_errors(data) for cause in _causes(error)]
+    lowest_rank: dict[tuple[Any, ...], int] = {}
+    for cause in causes:
+        place = tuple(cause.absolute_path)
+        lowest_rank[place] = min(_rank(cause), lowest_rank.get(place, _rank(cause)))
+    causes = [cause for cause in causes if _rank(cause) == lowest_rank[tuple(cause.absolute_path)]]
+    causes.sort(key=lambda cause: (len(cause.absolute_path), str(list(cause.absolute_path))))
+    if causes:
+        raise ConfigurationError("\n".join(_message(cause, source) for cause in causes[:MAX_ERRORS]))
+
+
+def _causes(error: jsonschema.ValidationError) -> list[jsonschema.ValidationError]:
+    """The causes of an error: if only one of several alternatives has the value's type, the errors of that one."""
+    if not error.context:
+        return [error]
+    alternatives: dict[Any, list[jsonschema.ValidationError]] = {}
+    for inner in error.context:
+        alternatives.setdefault(inner.relative_schema_path[0], []).append(inner)
+    meant = [
+        errors
+        for errors in alternatives.values()
+        if not any(one.validator in ("type", "const") and not one.relative_path for one in errors)
+    ]
+    if len(meant) != 1:
+        return [jsonschema.exceptions.best_match([error])]
+    return [cause for inner in meant[0] for cause in _causes(inner)]
+
+
+def _rank(error: jsonschema.ValidationError) -> int:
+    """Rank of an error of a mapping: an unknown key (0), or a key whose companion is missing (1), causes the others."""
+    return {"additionalProperties": 0, "dependentRequired": 1}.get(error.validator, 2)
+
+
+def _message(error: jsonschema.ValidationError, source: str) -> str:
+    """An error in one sentence: the key, the value found, and the values that the schema allows."""
+    place = ".".join(map(str, error.absolute_path))
+    where = f"{source}: {place}" if place else source
+    if error.validator == "additionalProperties":
+        valid = _valid_keys(error.schema)
+        unknown = next(key for key in error.instance if key not in valid)
+        return str(unknown_key(unknown, valid, where))
+    if error.validator == "dependentRequired":
+        given, missing = next(
+            (given, key)
+            for given, keys in error.validator_value.items()
+            for key in keys
+            if given in error.instance and key not in error.instance
+        )
+        wanted = error.schema["properties"][missing]["description"]
+        return f"{where}: {given!r} without {missing!r}. Wanted: {missing}, {wanted}"
+    wanted = error.schema.get("description") if isinstance(error.schema, dict) else None
+    about_keys = error.validator in KEY_COMBINATIONS and isinstance(error.instance, dict)
+    found = f"found {', '.join(error.instance) or 'nothing'}" if about_keys else error.message
+    return f"{source}: {place or '(top level)'}: {found}" + (f". Wanted: {wanted}" if wanted else "")
+
+
+def unknown_key(found: str, valid: Iterable[str], where: str) -> ConfigurationError:
+    """The error for a key that a mapping must not have, with the new name of a renamed key."""
+    valid = list(valid)
+    if (new := RENAMED_KEYS.get(found)) in valid:
+        return ConfigurationError(f"{where}: {found}: is now called {new}")
+    return unknown_name("key", found, valid, where)
+
+
+def _valid_keys(schema: Mapping[str, Any]) -> list[str]:
+    """The keys that a mapping may have according to its schema, also by patterns such as ``^(vision|audio)$``."""
+    patterns = (re.fullmatch(r"\^\(([\w|]+)\)\$", pattern) for pattern in schema.get("patternProperties", {}))
+    named = [name for pattern in patterns if pattern for name in pattern[1].split("|")]
+    return [*schema.get("properties", {}), *named]
+
+
+def _check_numbers(data: Any, source: str) -> None:
+    """Check that numbers are finite, which JSON Schema cannot, and short enough for a message."""
+    if isinstance(data, float) and not math.isfinite(data):
+        raise ConfigurationError(f"{source}: {data} is not a finite number")
+    if isinstance(data, int) and abs(data) > MAX_INTEGER:
+        raise ConfigurationError(f"{source}: found an integer of more than 1000 digits; wanted a smaller one")
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        _check_numbers(value, f"{source}: {key}")
+
+
+def _check_keys(data: Any, source: str) -> None:
+    """Check that every key is text. YAML reads an unquoted 50 as a number, and an unquoted yes as true."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        if isinstance(data, dict) and not isinstance(key, str):
+            raise ConfigurationError(f"{source}: the key {key!r} is not text; put it in quotes")
+        _check_keys(value, f"{source}: {key}")
+
+
+def read_registry(path: str | Path, schema: str) -> dict[str, dict[str, Any]]:
+    """Read a registry, a mapping from names to entries, and check it against its schema. Names become file names.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file cannot be read, an entry does not fit the schema, or a name cannot be a file name.
+    """
+    entries = read_yaml(path) or {}
+    check_registry(entries, schema, str(path))
+    return entries
+
+
+def check_registry(entries: Any, schema: str, source: str) -> None:
+    """Check the entries of a registry; ``source`` begins the message of the error.
+
+    Raises
+    ------
+    ConfigurationError
+        When an entry does not fit the schema, or a name cannot be a file name.
+    """
+    validate(entries, schema, source)
+    for name in entries:
+        if not FILE_NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"{source}: {name!r} names files, so it must be at most 100 letters, digits, '.', '_', '+' or '-', "
+                "beginning with a letter or digit"
+            )

@@ -1,0 +1,306 @@
+"""Settings of the steps of a run: sections of the configuration, in which no name needs to be resolved."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SynthesisSettings:
+    """How metamers are synthesized.
+
+    Attributes
+    ----------
+    procedure
+        Name of the run's procedure, a key of ``procedures``.
+    seeds
+        Number of metamers of each stimulus and stage.
+    batch_size
+        Number of stimuli of one job.
+    stages_per_job
+        Number of stages of one job.
+    procedures
+        Procedure → modality → its settings.
+    """
+
+    procedure: str
+    seeds: int
+    batch_size: int
+    stages_per_job: int
+    procedures: dict[str, dict[str, dict[str, Any]]]
+
+    @property
+    def of_modality(self) -> dict[str, dict[str, Any]]:
+        """Modality → settings of the run's procedure."""
+        return self.procedures[self.procedure]
+
+
+def synthesis_settings(settings: Mapping[str, Any]) -> SynthesisSettings:
+    """The configuration's ``synthesis``, whose other keys are the procedures."""
+    common = ("procedure", "seeds", "batch_size", "stages_per_job")
+    return SynthesisSettings(
+        **{key: settings[key] for key in common},
+        procedures={key: value for key, value in settings.items() if key not in common},
+    )
+
+
+@dataclass(frozen=True)
+class NullSettings:
+    """The null distribution of the match.
+
+    Attributes
+    ----------
+    dataset
+        Modality → dataset whose stimuli are paired; None for the run's own (``Plan.null_dataset_of`` resolves it).
+    pairs
+        Number of pairs of different stimuli.
+    """
+
+    dataset: dict[str, str | None]
+    pairs: int
+
+
+@dataclass(frozen=True)
+class AcceptanceSettings:
+    """The acceptance of metamers.
+
+    Attributes
+    ----------
+    measures
+        Measures of the match that must each be at least the largest of the null distribution.
+    """
+
+    measures: list[str]
+
+
+@dataclass(frozen=True)
+class RecognitionSettings:
+    """The recognition of metamers by other models.
+
+    Attributes
+    ----------
+    models_per_job
+        Number of recognition models of one job.
+    """
+
+    models_per_job: int
+
+
+@dataclass(frozen=True)
+class PowerSettings:
+    """Simulated experiments that compare two models.
+
+    Attributes
+    ----------
+    differences
+        Differences in recognizability, over all stages.
+    participants
+        Numbers of participants.
+    trials
+        Numbers of trials of each participant, model and stage.
+    stages
+        Number of stages of each published model.
+    alpha
+        Significance level of the test.
+    wanted
+        Power that an experiment needs.
+    simulations
+        Number of simulated experiments of each kind.
+    stimuli
+        Numbers of distinct stimuli, for power over new stimuli; None for fixed stimuli.
+    stimulus_sd
+        Standard deviations between stimuli in log odds: ``stimulus``, ``model``, ``stage``.
+    stimulus_simulations
+        Number of simulated experiments of each kind with new stimuli.
+    """
+
+    differences: list[float]
+    participants: list[int]
+    trials: list[int]
+    stages: int
+    alpha: float
+    wanted: float
+    simulations: int
+    stimuli: list[int] | None
+    stimulus_sd: dict[str, float]
+    stimulus_simulations: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings as the simulating job takes them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """Statistics of the comparisons.
+
+    Attributes
+    ----------
+    permutations
+        Number of permutations of the permutation tests.
+    bootstrap
+        Number of samples of each bootstrap interval.
+    contrasts
+        Pairs of generation models whose recognizability is compared: ``[model, reference]``.
+    power
+        The simulated experiments.
+    """
+
+    permutations: int
+    bootstrap: int
+    contrasts: list[list[str]]
+    power: PowerSettings
+
+
+def comparison_settings(settings: Mapping[str, Any]) -> ComparisonSettings:
+    """The configuration's ``comparison``."""
+    return ComparisonSettings(**{**settings, "power": PowerSettings(**settings["power"])})
+
+
+@dataclass(frozen=True)
+class ExperimentSettings:
+    """The online experiment.
+
+    Attributes
+    ----------
+    participants
+        Smallest number of participants for whom orders are made.
+    metamers
+        ``accepted`` or ``all``.
+    generation_models
+        Names of the models whose metamers are presented; None for the first of each modality
+        (``Plan.experiment_stages`` resolves them).
+    consent
+        Path of the consent form, as configured.
+    icons
+        Folder of the icons of the categories, as configured; None for words only.
+    address
+        Address that receives the answers; None if participants save a file.
+    presentation
+        Modality → timing and numbers of trials.
+    """
+
+    participants: int
+    metamers: str
+    generation_models: list[str] | None
+    consent: str
+    icons: str | None
+    address: str | None
+    presentation: dict[str, dict[str, Any]]
+
+    def trials_required(self, modality: str) -> dict[str, int]:
+        """Part of the experiment → number of its trials that must be correct."""
+        parts = ("headphones", "practice", "catch")
+        return {part: self.presentation[modality].get(part, {"at_least": 0})["at_least"] for part in parts}
+
+
+def experiment_settings(settings: Mapping[str, Any], modalities: Mapping[str, Any]) -> ExperimentSettings:
+    """The configuration's ``experiment``, whose keys of a modality are the presentation."""
+    return ExperimentSettings(
+        **{key: value for key, value in settings.items() if key not in modalities},
+        presentation={key: value for key, value in settings.items() if key in modalities},
+    )
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """The trials of possible accelerations of synthesis.
+
+    Attributes
+    ----------
+    steps, stimuli
+        Number of steps, and of stimuli.
+    """
+
+    steps: int
+    stimuli: int
+
+
+@dataclass(frozen=True)
+class PlenopticSettings:
+    """Synthesis by plenoptic in the benchmark.
+
+    Attributes
+    ----------
+    steps
+        Largest number of steps.
+    """
+
+    steps: int
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """The benchmark of synthesis.
+
+    Attributes
+    ----------
+    models
+        Generation models whose synthesis is timed; None for the first of each of two architectures of each modality
+        (``Plan.benchmark_stages`` resolves them).
+    stages
+        Modality → number of stages of each model.
+    stimuli
+        Number of stimuli whose match is followed.
+    published
+        Modality → settings of the published procedure that the benchmark replaces.
+    plenoptic
+        Synthesis by plenoptic.
+    repeats
+        Number of measurements of each time.
+    trials
+        The trials of possible accelerations.
+    """
+
+    models: list[str] | None
+    stages: dict[str, int]
+    stimuli: int
+    published: dict[str, dict[str, Any]]
+    plenoptic: PlenopticSettings
+    repeats: int
+    trials: TrialSettings
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings as the job of the benchmark's page takes them."""
+        return asdict(self)
+
+
+def benchmark_settings(settings: Mapping[str, Any]) -> BenchmarkSettings:
+    """The configuration's ``benchmark``."""
+    parts = {
+        "plenoptic": PlenopticSettings(**settings["plenoptic"]),
+        "trials": TrialSettings(**settings["trials"]),
+    }
+    return BenchmarkSettings(**{**settings, **parts})
+
+
+@dataclass(frozen=True)
+class AttackSettings:
+    """The attack that trained models are tested against.
+
+    Attributes
+    ----------
+    on
+        ``input`` or ``preprocessing``: the stage that is perturbed.
+    norm
+        ``l2`` or ``linf``.
+    sizes
+        Largest norms of the perturbations.
+    steps
+        Number of steps of projected gradient ascent.
+    examples
+        Number of examples of the test split.
+    """
+
+    on: str
+    norm: str
+    sizes: list[float]
+    steps: int
+    examples: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings as the testing job takes them."""
+        return asdict(self)

@@ -1,0 +1,138 @@
+"""Targets: files of a run that a user asks for by path, checked by name before Snakemake looks for their rules.
+
+Snakemake answers a wrong model or stage in a path with "no rule to produce". The answer here names the wrong part of
+the path, the nearest name, and the names that the run has.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+
+from metamers.config.plan import Plan
+from metamers.config.read import SCHEMAS, read_yaml
+from metamers.names import ConfigurationError, stage_path, unknown_name
+
+# Paths of a run in addition to its NetCDF files, which workflow/schemas/files.yaml lists.
+FOLDERS = ("exported/metamers/<generation_model>", "exported/datasets/<dataset>", "experiment/<modality>")
+WILDCARD = re.compile(r"<(\w+)>")
+
+Found = Mapping[str, str]  # wildcard → its value in a path
+
+
+def _stages(plan: Plan, found: Found) -> list[str]:
+    stages = plan.generation_models if "generation_model" in found else plan.benchmark_stages
+    model = found.get("generation_model", found.get("model", ""))
+    return [stage_path(stage) for stage in stages.get(model, [])]
+
+
+# Wildcard → its valid values, given the values of the wildcards before it.
+VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
+    "generation_model": lambda plan, _: plan.generation_models,
+    "recognition_model": lambda plan, found: plan.recognition_models_of(found["generation_model"]),
+    "model": lambda plan, _: plan.dataset_of,
+    "stage": _stages,
+    "batch": lambda plan, found: plan.batches[found["generation_model"]],
+    "dataset": lambda plan, _: plan.datasets,
+    "modality": lambda plan, _: dict.fromkeys(plan.models[model].modality for model in plan.dataset_of),
+    "experiment": lambda plan, _: [*plan.published_experiments, *plan.own_participants],
+    "own_participants": lambda plan, _: plan.own_participants,
+    "set": lambda plan, _: plan.beyond.sets,
+}
+# Path → its valid models, for paths that only some models of the run have.
+MODELS: dict[str, Callable[[Plan], Iterable[str]]] = {
+    "training/<model>.nc": lambda plan: plan.training,
+    "training/curves/<model>.nc": lambda plan: plan.training,
+    "benchmark/match/<model>/<stage>.nc": lambda plan: plan.benchmark_stages,
+    "benchmark/equivalent/<model>/<stage>.nc": lambda plan: plan.benchmark_stages,
+}
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """Path with wildcards → regular expression."""
+    paths = [*read_yaml(SCHEMAS / "files.yaml"), *FOLDERS]
+    return {path: re.compile(WILDCARD.sub(r"(?P<\1>[^/]+)", path.replace(".", r"\."))) for path in paths}
+
+
+def check_path(plan: Plan, path: str, target: str) -> None:
+    """Check that the models, stages and other names in the path of a result are in the run.
+
+    Paths of other forms are not checked.
+
+    Parameters
+    ----------
+    plan
+        The run's plan.
+    path
+        The path in the run's folder.
+    target
+        The path as it was given, for the message.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first name that the run does not have.
+    """
+    errors = []
+    for pattern, expression in _patterns().items():
+        if not (matched := expression.fullmatch(path)):
+            continue
+        found = matched.groupdict()
+        error = _first_error(plan, pattern, found, target)
+        if error is None:
+            return
+        errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _first_error(plan: Plan, pattern: str, found: Found, target: str) -> ConfigurationError | None:
+    for name, value in found.items():
+        if name not in VALID:
+            continue
+        own = MODELS.get(pattern) if name == "model" else None
+        valid = list(own(plan) if own else VALID[name](plan, found))
+        if value not in valid:
+            hint = _registered(plan, name, value, found)
+            return ConfigurationError(f"{unknown_name(name.replace('_', ' '), value, valid, target)}{hint}")
+    return None
+
+
+def _registered(plan: Plan, name: str, value: str, found: Found) -> str:
+    """A hint about a name that is in the registry but not in the run; empty otherwise."""
+    if name == "generation_model" and value in plan.models:
+        return f" The registry has {value!r}: name it in generation_models."
+    model = found.get("generation_model")
+    if name == "stage" and model and value in map(stage_path, plan.models[model].stages):
+        return f" {model} has the stage {value!r}: name it in generation_models."
+    return ""
+
+
+def check_targets(plan: Plan, targets: Iterable[str], rules: Iterable[str] = ()) -> None:
+    """Check the targets of a call of Snakemake.
+
+    Parameters
+    ----------
+    plan
+        The run's plan.
+    targets
+        Names of rules, and paths of files.
+    rules
+        Names of all rules; empty if they are not known.
+
+    Raises
+    ------
+    ConfigurationError
+        When a path names a model, stage or other part that the run does not have, or a target is nearly the name of a
+        rule.
+    """
+    folder, rules = f"results/{plan.run}/", list(rules)
+    for target in targets:
+        path = os.path.relpath(target)
+        if path.startswith(folder):
+            check_path(plan, path.removeprefix(folder), target)
+        elif rules and os.sep not in target and target not in rules and not os.path.exists(target):
+            error = unknown_name("target", target, rules, "snakemake")
+            if "Did you mean" in str(error):
+                raise error

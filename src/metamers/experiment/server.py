@@ -1,0 +1,454 @@
+"""A small web server for the laboratory: serves the experiment's folder and stores each answer before it replies.
+
+It serves only files that were in the folder when it started, and accepts answers only from its own pages. It has no
+encryption: on a machine that others can reach, use a web server, JATOS or Pavlovia.
+
+It is built on the standard library. Uvicorn (0.54) has no deadline for receiving a request and no limit of connections
+per address; both would need a subclass of its protocol that reads private attributes. Uvicorn handled as many answers
+per second, and took longer for pictures (measured: docs/experiment.md).
+"""
+
+import io
+import json
+import logging
+import mimetypes
+import os
+import re
+import socket
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from metamers.experiment import store
+from metamers.experiment.rows import CONSENT, Questions, RowError, check_row, check_values, parse_json
+from metamers.modalities import MODALITIES
+
+logger = logging.getLogger("metamers")
+
+MAX_BODY_BYTES = 16_384
+MAX_REQUEST_BYTES = 1 << 17  # including headers
+REQUEST_S = 30  # from the connection or the last reply to the end of a request; also the limit for sending a reply
+MAX_CONNECTIONS = 512
+MAX_CONNECTIONS_PER_ADDRESS = 128  # a browser uses six; all browsers behind a proxy share one address
+# Headers that a request may have only once, because programs disagree about which of two counts.
+SINGLE_HEADERS = (
+    "Host",
+    "Origin",
+    "Content-Type",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Sec-Fetch-Site",
+    "Sec-Fetch-Mode",
+)
+PARTICIPANT = re.compile(r"[0-9a-f]{24}")
+ANSWER_FILE = re.compile(r".*\.sqlite(-\w+)?|[0-9a-f]{24}\.json")  # files that this server writes
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+INDEX = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light"><title>Experiments</title><link rel="icon" href="data:,">
+<link rel="stylesheet" href="/{first}/experiment.css"></head>
+<body><main class="experiments"><h1>Experiments</h1><p>Choose the experiment in which you take part.</p>
+<ul>{links}</ul></main></body></html>
+"""
+LINK = '<li><a href="/{name}/">{title}<span>{trials} trials, about {minutes} minutes</span></a></li>'
+TYPES = {".js": "text/javascript", ".json": "application/json", ".wav": "audio/wav", ".svg": "image/svg+xml"}
+
+
+OTHER_DESIGN = "the page belongs to another design; reload it"
+
+
+class Refused(Exception):  # noqa: N818 (an answer, not an error of ours)
+    """A request is refused with an HTTP status and a reason."""
+
+    def __init__(self, status: HTTPStatus, why: str):
+        super().__init__(why)
+        self.status = status
+
+
+class Experiment:
+    """An experiment's folder and the file of its answers.
+
+    Attributes
+    ----------
+    folder
+        The folder whose files are served.
+    files
+        Path in an address → file; links are left out.
+    design
+        The content of ``design.json``.
+    questions
+        The questions of the design.
+    steps
+        All steps that a complete participant has answered.
+    answers
+        The SQLite file of answers.
+    exported
+        Folder for jsPsych's JSON files.
+    """
+
+    def __init__(self, folder: Path, answers: Path):
+        self.folder = folder
+        self.files = {
+            path.relative_to(folder).as_posix(): path
+            for path in folder.rglob("*")
+            if path.is_file() and not path.is_symlink() and path.resolve().is_relative_to(folder.resolve())
+        }
+        self.design = json.loads((folder / "design.json").read_text(encoding="utf-8"))
+        self.questions = Questions(
+            design=self.design["design"],
+            exhibits=[name.rsplit(".", 1)[0] for name in self.design["exhibits"]],
+            orders=self.design["orders"],
+            categories=frozenset(self.design["categories"]),
+            headphone_trials=self.design["headphones"]["trials"],
+        )
+        kinds = ("trial", "headphones")
+        self.steps = {CONSENT, *(f"{kind}-{n}" for kind in kinds for n in self.questions.numbers(kind))}
+        self.answers = answers / f"{folder.name}.sqlite"
+        self.exported = answers / folder.name
+
+    def prepare(self) -> None:
+        """Create the file of answers; raises ``StoreError`` if it has answers to another design."""
+        store.prepare(self.answers, self.design["design"])
+
+    def begin(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Handle ``api/begin``: let a participant begin or continue."""
+        participant = None if asked.get("participant") is None else _participant(asked)
+        if asked.get("design") != self.design["design"]:
+            raise Refused(HTTPStatus.CONFLICT, OTHER_DESIGN)
+        return store.begin(self.answers, participant, len(self.design["orders"]))
+
+    def keep(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Handle ``api/keep``: store a row of jsPsych's data, and reply whether it was the first of its step."""
+        participant, row = _participant(asked), asked.get("row")
+        if isinstance(row, dict) and row.get("design") != self.design["design"]:
+            raise Refused(HTTPStatus.CONFLICT, OTHER_DESIGN)
+        try:
+            answer = check_row(row, self.questions)
+        except RowError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"row: {error}") from error
+        if answer is None:
+            raise Refused(HTTPStatus.BAD_REQUEST, "row: step: found nothing; wanted a step of this experiment")
+        if answer.participant != participant:
+            raise Refused(HTTPStatus.BAD_REQUEST, "row: participant: wanted the participant's own name")
+        if answer.order != (order := store.participant_order(self.answers, participant)):
+            raise Refused(HTTPStatus.BAD_REQUEST, f"row: order: found {answer.order}; this participant has {order}")
+        after = None if answer.step == CONSENT else CONSENT
+        return {"kept": store.keep(self.answers, participant, answer.step, row, after)}
+
+    def end(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Handle ``api/end``: mark the participant as ended and export the answers."""
+        participant = _participant(asked)
+        store.end(self.answers, participant, self.steps)
+        store.export(self.answers, [participant], self.exported)
+        return {}
+
+    def export(self) -> int:
+        """Write all answers as jsPsych's JSON files and return the number of participants."""
+        names = store.participants(self.answers)
+        store.export(self.answers, names, self.exported)
+        return len(names)
+
+
+def _participant(asked: Mapping[str, Any]) -> str:
+    name = asked.get("participant")
+    if not isinstance(name, str) or not PARTICIPANT.fullmatch(name):
+        raise Refused(HTTPStatus.BAD_REQUEST, "participant: wanted a name that this server has assigned")
+    return name
+
+
+def _origins(host: str) -> tuple[str, str]:
+    return f"http://{host}", f"https://{host}"
+
+
+class RequestReader(io.RawIOBase):
+    """Reads a client's requests, with a deadline and a size limit for each request as a whole.
+
+    The timeout of a socket restarts with each byte, so a client that sends a byte now and then could keep its
+    connection forever.
+    """
+
+    def __init__(self, connection: socket.socket):
+        self.connection = connection
+
+    def allow(self, seconds: float, size: int) -> None:
+        """Set the deadline, in seconds from now, and the size limit of the next request."""
+        self.deadline, self.left = time.monotonic() + seconds, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("the request took too long")
+        if self.left <= 0:
+            raise ConnectionAbortedError("more bytes than a request has")
+        self.connection.settimeout(remaining)
+        received = self.connection.recv_into(buffer)
+        self.left -= received
+        return received
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Handles the requests of one connection to a ``Server``."""
+
+    server: "Server"
+    protocol_version = "HTTP/1.1"
+    server_version = "metamers"
+    sys_version = ""
+    disable_nagle_algorithm = True  # otherwise the body of a reply waits 40 ms until the client confirms the headers
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.reader = RequestReader(self.connection)
+        self.rfile = io.BufferedReader(self.reader)
+
+    def handle_one_request(self) -> None:
+        self.reader.allow(REQUEST_S, MAX_REQUEST_BYTES)
+        super().handle_one_request()
+
+    def do_GET(self) -> None:
+        self._answered(self._get)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def do_POST(self) -> None:
+        self._answered(self._post)
+
+    def _answered(self, serve: Any) -> None:
+        try:
+            self._check_headers()
+            serve()
+        except Refused as refused:
+            self.close_connection = True  # the rest of the request is not read
+            self._reply(refused.status, f"{refused}\n".encode(), "text/plain; charset=utf-8")
+        except store.StoreError as error:
+            self._reply(HTTPStatus.BAD_REQUEST, f"{error}\n".encode(), "text/plain; charset=utf-8")
+        except sqlite3.Error as error:  # for example a full disk; the page sends the answer again
+            logger.error("an answer could not be stored: %s", error)
+            self._reply(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n".encode(), "text/plain; charset=utf-8")
+
+    def _check_headers(self) -> None:
+        """Check that each line is a header, that none appears twice, and that ``Host`` is a name of this server."""
+        # Python's parser stops at a line that is not a header and treats the rest as a body.
+        if self.headers.defects or self.headers.get_payload() or self.headers.get_unixfrom():
+            raise Refused(HTTPStatus.BAD_REQUEST, "found a line that is not a header; wanted NAME: VALUE in each line")
+        for name in SINGLE_HEADERS:
+            if len(self.headers.get_all(name, [])) > 1:
+                raise Refused(HTTPStatus.BAD_REQUEST, f"{name} appears twice; wanted once")
+        if self.headers.get("Host") not in self.server.hosts:
+            hosts = ", ".join(sorted(self.server.hosts))
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, f"Host: wanted one of {hosts}")
+
+    def _get(self) -> None:
+        # A body would be read as the next request.
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"found a body; wanted {self.command} without one")
+        site, mode = self.headers.get("Sec-Fetch-Site"), self.headers.get("Sec-Fetch-Mode")
+        if site not in (None, "none", "same-origin") and mode != "navigate":
+            raise Refused(HTTPStatus.FORBIDDEN, "requested by a page of another site")
+        path = self.path.split("?")[0]
+        name, slash, file = path[1:].partition("/")
+        experiments = self.server.experiments
+        if path == "/":
+            return self._index()
+        if name not in experiments:
+            raise Refused(HTTPStatus.NOT_FOUND, "no such page")
+        if not slash:
+            return self._moved(f"/{name}/")
+        if file == "answers.json":
+            return self._json({"to": "server"})
+        found = experiments[name].files.get(file or "index.html")
+        if found is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "no such file")
+        kind = TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
+        self._reply(HTTPStatus.OK, found.read_bytes(), kind)
+        return None
+
+    def _index(self) -> None:
+        names = list(self.server.experiments)
+        if len(names) == 1:
+            return self._moved(f"/{names[0]}/")
+        links = [
+            LINK.format(
+                name=name,
+                title=MODALITIES[experiment.design["modality"]].stimuli.capitalize(),
+                trials=len(experiment.design["orders"][0]),
+                minutes=experiment.design.get("minutes", "?"),
+            )
+            for name, experiment in self.server.experiments.items()
+        ]
+        page = INDEX.format(first=names[0], links="".join(links))
+        self._reply(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8")
+        return None
+
+    def _post(self) -> None:
+        own_page = self.headers.get("Origin") in _origins(self.headers["Host"])
+        if not own_page or self.headers.get("Sec-Fetch-Site") not in (None, "same-origin"):
+            raise Refused(HTTPStatus.FORBIDDEN, "answers are accepted only from this server's own pages")
+        if self.headers.get_content_type() != "application/json":
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "wanted application/json")
+        found = re.fullmatch(r"/([^/]+)/api/(begin|keep|end)", self.path)
+        if not found or found[1] not in self.server.experiments:
+            raise Refused(HTTPStatus.NOT_FOUND, "no such address; wanted api/begin, api/keep or api/end")
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch(r"[0-9]{1,9}", length) or "Transfer-Encoding" in self.headers:
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "wanted Content-Length")
+        if int(length) > MAX_BODY_BYTES:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"wanted at most {MAX_BODY_BYTES} bytes")
+        try:
+            asked = parse_json(self.rfile.read(int(length)))
+            check_values(asked)
+        except RowError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"{error}") from error
+        except (ValueError, RecursionError) as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, "wanted JSON") from error
+        if not isinstance(asked, dict):
+            raise Refused(HTTPStatus.BAD_REQUEST, "wanted a JSON object")
+        self._json(getattr(self.server.experiments[found[1]], found[2])(asked))
+
+    def _json(self, content: Mapping[str, Any]) -> None:
+        self._reply(HTTPStatus.OK, json.dumps(content).encode(), "application/json")
+
+    def _moved(self, address: str) -> None:
+        self._reply(HTTPStatus.FOUND, b"", "text/plain", {"Location": address})
+
+    def _reply(self, status: HTTPStatus, body: bytes, kind: str, more: Mapping[str, str] | None = None) -> None:
+        self.connection.settimeout(REQUEST_S)  # limits the whole reply: a slow reader is disconnected, too
+        self.send_response(status)
+        for name, value in {**HEADERS, **(more or {}), "Content-Type": kind, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        logger.debug(format, *arguments)
+
+
+class Server(ThreadingHTTPServer):
+    """Serves experiments, each under the name of its folder.
+
+    Parameters
+    ----------
+    experiments
+        The experiments.
+    address, port
+        Address and port to listen on; port 0 chooses a free one.
+    names
+        Further host names of the machine, without port, beside ``localhost`` and ``address``.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, experiments: Iterable[Experiment], address: str, port: int, names: Iterable[str] = ()):
+        self.experiments = {experiment.exported.name: experiment for experiment in experiments}
+        if ":" in address:
+            self.address_family = socket.AF_INET6
+        self.connections: Counter[str] = Counter()  # address → number of connections
+        self.counting = threading.Lock()
+        super().__init__((address, port), Handler)
+        given = self.server_address[1]
+        own = {"localhost", "127.0.0.1", f"[{address}]" if ":" in address else address, *names}
+        self.hosts = {f"{name}:{given}" for name in own} | {name for name in own if given == 80}
+
+    def _admitted(self, address: str) -> bool:
+        """Count a connection and return True, or False if there are too many; the page then tries again."""
+        with self.counting:
+            number, own = self.connections.total() + 1, self.connections[address] + 1
+            if number > MAX_CONNECTIONS or own > MAX_CONNECTIONS_PER_ADDRESS:
+                return False
+            self.connections[address] = own
+        if number == MAX_CONNECTIONS or own == MAX_CONNECTIONS_PER_ADDRESS:
+            logger.warning("%d connections, %d of them from %s: more are refused", number, own, address)
+        return True
+
+    def _released(self, address: str) -> None:
+        with self.counting:
+            self.connections[address] -= 1
+            self.connections += Counter()  # removes addresses without connections
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Handle an accepted connection in its own thread."""
+        if not self._admitted(client_address[0]):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread was started that would release it
+            self._released(client_address[0])
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._released(client_address[0])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log at debug level: a client that disconnects during a request is not an error of the server."""
+        logger.debug("request from %s", client_address, exc_info=True)
+
+
+def _resolved(path: Path) -> Path:
+    """Resolve links; a cycle of links is left as it is, while ``Path.resolve`` would raise."""
+    return Path(os.path.realpath(path))
+
+
+def _check_apart(experiments: Sequence[Experiment], folder: Path) -> None:
+    """Check that no file of answers is, or would be written, in a served folder, also not through links.
+
+    Raises
+    ------
+    ValueError
+        When one is.
+    """
+    served = {_resolved(folder), *(_resolved(experiment.folder) for experiment in experiments)}
+    for experiment in experiments:
+        for path in (experiment.answers, experiment.exported):
+            inside = [place for place in served if _resolved(path).is_relative_to(place)]
+            if inside:
+                raise ValueError(
+                    f"{path}: the answers would be in {inside[0]}, whose files everybody can download; use a folder "
+                    "for answers outside it"
+                )
+        for name, file in experiment.files.items():
+            if ANSWER_FILE.fullmatch(Path(name).name):
+                raise ValueError(
+                    f"{file}: a file of answers is in a folder whose files everybody can download; move it away"
+                )
+
+
+def find_experiments(folder: Path, answers: Path) -> list[Experiment]:
+    """Find the experiments of a run: the folders in its ``experiment/`` with a ``design.json``.
+
+    Raises
+    ------
+    FileNotFoundError
+        When no experiment is found.
+    ValueError
+        When answers are, or would be written, in a served folder, or belong to another design.
+    """
+    places = sorted(path.parent for path in folder.glob("*/design.json"))
+    if not places:
+        raise FileNotFoundError(f"{folder} contains no experiment; `snakemake experiment` makes one")
+    experiments = [Experiment(place, answers) for place in places]
+    _check_apart(experiments, folder)
+    for experiment in experiments:
+        experiment.prepare()
+    return experiments

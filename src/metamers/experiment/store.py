@@ -1,0 +1,203 @@
+"""Store participants' answers: one SQLite file for each experiment.
+
+Each answer is committed to the disk before ``keep`` returns, so that it survives a crash of the process or the machine.
+``metamers.experiment.server`` checks requests, and ``metamers.humans.own_participants`` analyses the answers.
+"""
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from metamers.run.files import write
+
+INACTIVE_AFTER_S = 3 * 3600  # an unfinished participant without requests for so long frees their order
+MAX_PARTICIPANTS = 100_000
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS design (name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS participant
+    (name TEXT PRIMARY KEY, place INTEGER NOT NULL, heard REAL NOT NULL,
+     ended INTEGER NOT NULL DEFAULT 0, finished INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS answer
+    (participant TEXT NOT NULL REFERENCES participant, step TEXT NOT NULL, content TEXT NOT NULL,
+     PRIMARY KEY (participant, step));
+"""
+
+# Participants who ended early do not count: their order goes to another participant.
+TAKEN = "SELECT place, COUNT(*) FROM participant WHERE finished OR (NOT ended AND heard > ?) GROUP BY place"
+
+
+NO_PARTICIPANT = "no participant of that name has begun, or the participant has ended"
+
+
+class StoreError(ValueError):
+    """An answer cannot be stored; the message says why."""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a connection with one transaction, which is on the disk once committed and undone after an error."""
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+def prepare(path: Path, design: str) -> None:
+    """Create the file of an experiment's answers if it does not exist.
+
+    Raises
+    ------
+    StoreError
+        When the file has answers to another design.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _opened(path) as connection:
+        for table in filter(str.strip, TABLES.split(";")):
+            connection.execute(table)
+        known = connection.execute("SELECT name FROM design").fetchone()
+        if known is None:
+            connection.execute("INSERT INTO design VALUES (?)", (design,))
+        elif known[0] != design:
+            raise StoreError(
+                f"{path} has answers to the design {known[0]}, but the experiment now has the design {design}. Move "
+                "the file away, or use another folder for answers."
+            )
+
+
+def begin(path: Path, participant: str | None, orders: int) -> dict[str, Any]:
+    """Let a participant begin or continue.
+
+    Parameters
+    ----------
+    path
+        The file of answers.
+    participant
+        The name that an earlier call returned, or None. An unknown name, or the name of a participant who has ended,
+        gives a new participant.
+    orders
+        Number of orders in the design.
+
+    Returns
+    -------
+    dict
+        ``participant``, the name; ``order``, for a new participant the order that the fewest participants have taken,
+        not counting inactive participants and those who ended early; ``rows``, the stored rows.
+
+    Raises
+    ------
+    StoreError
+        When there are ``MAX_PARTICIPANTS`` participants already.
+    """
+    with _opened(path) as connection:
+        known = connection.execute(
+            "SELECT place FROM participant WHERE name = ? AND NOT ended", (participant,)
+        ).fetchone()
+        if known:
+            connection.execute("UPDATE participant SET heard = ? WHERE name = ?", (time.time(), participant))
+            rows = [json.loads(content) for content in _rows(connection, participant)]
+            return {"participant": participant, "order": known[0], "rows": rows}
+        if connection.execute("SELECT COUNT(*) FROM participant").fetchone()[0] >= MAX_PARTICIPANTS:
+            raise StoreError(f"there are {MAX_PARTICIPANTS} participants already")
+        taken = dict.fromkeys(range(orders), 0) | dict(connection.execute(TAKEN, (time.time() - INACTIVE_AFTER_S,)))
+        place = min(taken, key=lambda order: (taken[order], order))
+        name = secrets.token_hex(12)
+        connection.execute("INSERT INTO participant (name, place, heard) VALUES (?, ?, ?)", (name, place, time.time()))
+    return {"participant": name, "order": place, "rows": []}
+
+
+def participant_order(path: Path, participant: str) -> int:
+    """Return the order of a participant who has not ended.
+
+    Raises
+    ------
+    StoreError
+        When no such participant exists.
+    """
+    with _opened(path) as connection:
+        known = connection.execute(
+            "SELECT place FROM participant WHERE name = ? AND NOT ended", (participant,)
+        ).fetchone()
+    if known is None:
+        raise StoreError(NO_PARTICIPANT)
+    return known[0]
+
+
+def keep(path: Path, participant: str, step: str, row: Mapping[str, Any], after: str | None = None) -> bool:
+    """Store an answer, or the announcement of a stimulus.
+
+    If a step is stored twice, for example after a lost reply, the first row counts.
+
+    Parameters
+    ----------
+    path
+        The file of answers.
+    participant, step, row
+        The participant's name, the step and the row of jsPsych's data.
+    after
+        A step that must have been stored before.
+
+    Returns
+    -------
+    bool
+        Whether the stored row of this step is the given one. False means that another page of the same participant has
+        shown the stimulus, so that it must not be shown again.
+
+    Raises
+    ------
+    StoreError
+        When no such participant has begun, the participant has ended, or the step ``after`` is missing.
+    """
+    with _opened(path) as connection:
+        query = "UPDATE participant SET heard = ? WHERE name = ? AND NOT ended"
+        if not connection.execute(query, (time.time(), participant)).rowcount:
+            raise StoreError(NO_PARTICIPANT)
+        kept = "SELECT content FROM answer WHERE participant = ? AND step = ?"
+        if after is not None and connection.execute(kept, (participant, after)).fetchone() is None:
+            raise StoreError(f"{step}: wanted {after} first")
+        content = json.dumps(row)
+        connection.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?)", (participant, step, content))
+        return connection.execute(kept, (participant, step)).fetchone()[0] == content
+
+
+def end(path: Path, participant: str, steps: Collection[str]) -> None:
+    """Mark a participant as ended, and as finished if all given steps are answered."""
+    with _opened(path) as connection:
+        kept = connection.execute("SELECT step FROM answer WHERE participant = ?", (participant,))
+        finished = {step for (step,) in kept}.issuperset(steps)
+        connection.execute("UPDATE participant SET ended = 1, finished = ? WHERE name = ?", (finished, participant))
+
+
+def _rows(connection: sqlite3.Connection, participant: str) -> list[str]:
+    """Return the rows of a participant as JSON, in the order of their arrival."""
+    query = "SELECT content FROM answer WHERE participant = ? ORDER BY rowid"
+    return [content for (content,) in connection.execute(query, (participant,))]
+
+
+def participants(path: Path) -> list[str]:
+    """Return the names of all participants who have answered anything."""
+    with _opened(path) as connection:
+        return [name for (name,) in connection.execute("SELECT DISTINCT participant FROM answer ORDER BY participant")]
+
+
+def export(path: Path, names: Iterable[str], folder: Path) -> None:
+    """Write the answers of each named participant who has any as jsPsych's JSON, ``<participant>.json``.
+
+    Each row is on its own line, as it was stored, so that an invalid row from an older server leaves the other rows
+    readable.
+    """
+    with _opened(path) as connection:
+        answered = {name: rows for name in names if (rows := _rows(connection, name))}
+    for name, rows in answered.items():
+        write(folder / f"{name}.json", "[\n" + ",\n".join(rows) + "\n]\n")

@@ -1,0 +1,688 @@
+"""The library in a notebook: a model of the registry, a metamer and answers of models, each by one call with defaults.
+
+The functions are attributes of the package, imported on first use: ``import metamers as mm``, then ``mm.load``,
+``mm.metamer``, ``mm.recognize``. They convert the user's arguments, and call the functions that the workflow calls:
+``metamers.synthesize.metamers``, ``metamers.match``, ``metamers.null`` and ``metamers.recognize``.
+"""
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pooch
+import torch
+import xarray as xr
+from torch import nn
+from tqdm import tqdm
+
+from metamers.config.archives import RETRIEVED, retrieved_item
+from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
+from metamers.config.models import ModelEntry, check_files_of_model
+from metamers.config.read import merge_defaults, resolve_path
+from metamers.config.registry import Registry, read_registries
+from metamers.config.tables import category_classes
+from metamers.match import MEASURES, match_each
+from metamers.modalities import MODALITIES
+from metamers.models.device import choose_device
+from metamers.models.load import assemble, load_model
+from metamers.models.model import Model, activations, fit_stimuli
+from metamers.models.preprocessing import build_preprocessing
+from metamers.names import INPUT_STAGE, unknown_name
+from metamers.null.acceptance import JUDGED, accept, of_all_stages
+from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
+from metamers.publishers import INTERPOLATIONS
+from metamers.recognize import class_scores
+from metamers.recognize import recognize as recognize_exported
+from metamers.retrieve import obtain, retrieve
+from metamers.run import files
+from metamers.run.packages import package_file
+from metamers.stimuli.datasets import read_dataset
+from metamers.stimuli.formats import FORMATS
+from metamers.stimuli.given import as_image, as_sound, modality_of, name_of, with_rate
+from metamers.synthesize.metamers import measure, metamers_dataset, starts, synthesize
+from metamers.synthesize.procedures import PROCEDURES, number_of_steps
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# What torchvision's pretrained networks take.
+IMAGENET = {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "interpolation": "bilinear"}
+LARGEST_SIDE = 224  # of the images of a network that does not state the size of its input, in pixels
+HIGHEST_HZ = 10_000  # of the published cochleagram
+PAIRS = 1000  # largest number of pairs in a null distribution
+RUN_SEED = 0
+
+
+def _registries(models: str | None = None, model: str | None = None) -> Registry:
+    """The registries of the default configuration, or with another registry of models; read again at each call.
+
+    Published weights are looked up and automatic stages are found only for ``model``.
+    """
+    config = _defaults() | {"model": model}
+    paths = config["registry"]
+    return read_registries(config | {"registry": paths if models is None else paths | {"models": models}})
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return merge_defaults({})
+
+
+def load(
+    name: str,
+    weights: str | Path | None = None,
+    *,
+    stages: Sequence[str] = (),
+    registry: str | None = None,
+    device: str = "auto",
+) -> Model:
+    """Load a model of the registry, with its weights.
+
+    Weights that a run has retrieved (``resources/retrieved``) are used. Other weights come from an installed package,
+    their address or their publisher (``weights: pretrained``), and are kept in the user's folder for caches. Their
+    SHA-256 is checked.
+
+    Parameters
+    ----------
+    name
+        A name from the registry.
+    weights
+        A file to use instead of the registry's weights, such as ``results/demo/training/cochcnn9_standard.safetensors``
+        for a model that a run has trained.
+    stages
+        Paths of modules of the network that are stages in addition to those of the registry.
+    registry
+        Another registry of models; None: that of the default configuration, ``config/models.yaml``.
+    device
+        ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+
+    Returns
+    -------
+    Model
+        From stimuli (batch, …signal) and a stage to activations: ``model(images, "layer3")``.
+
+    Raises
+    ------
+    metamers.names.ConfigurationError
+        When the registry has no such model; the message has the nearest name.
+    ValueError
+        When the network has no such module; the message has the nearest ones.
+    OSError
+        When the weights are not available.
+
+    Examples
+    --------
+    >>> import metamers as mm
+    >>> model = mm.load("efficientnet_lite0")
+    """
+    registries = _registries(registry, name)
+    if name not in registries.models:
+        raise unknown_name("model", name, registries.models, "load")
+    entry = registries.models[name]
+    check_files_of_model(name, entry)
+    parameters = entry.parameters
+    added = {stage: stage for stage in stages if stage not in parameters["stages"]}
+    parameters = parameters | {"stages": parameters["stages"] | added}
+    file = weights or _weights_file(name, entry, registries)
+    try:
+        return load_model(name, parameters, file, choose_device(device))
+    except ValueError as error:
+        if not any(stage in str(error) for stage in added):
+            raise
+        raise ValueError(f"{error}. Stages of {name}: {', '.join(entry.stages)}") from error
+
+
+def _weights_file(name: str, entry: ModelEntry, registries: Registry) -> str | Path | None:
+    """The file of a model's weights: retrieved by a run, or obtained now; None for random weights.
+
+    Raises
+    ------
+    OSError
+        When it is not available.
+    """
+    if entry.training:
+        raise FileNotFoundError(
+            f"{name} is trained by a run: give the file of its weights as weights=…, for example "
+            f"results/demo/training/{name}.safetensors after `make run`"
+        )
+    item = retrieved_item(entry.weights, registries.archives)
+    retrieved = Path(resolve_path(f"{RETRIEVED}/weights/{name}/{item['name']}")) if item else None
+    extra = entry.extra_weights.get("path")
+    needs_run = (item is not None and "archive" in item and not retrieved.is_file()) or (
+        extra is not None and not Path(extra).is_file()
+    )
+    if needs_run:
+        raise FileNotFoundError(
+            f"{name}: its weights have not been retrieved; name the model in a configuration "
+            f"(recognition_models: [{name}]) and run `snakemake retrieve` with it"
+        )
+    if item is None or retrieved.is_file():
+        return retrieved or entry.weights.get("path")
+    own = pooch.os_cache("metamers")
+    store = Path(resolve_path("resources/store"))
+    store = store if store.is_dir() else own / "store"
+    if "package" in item:
+        return obtain(item, store, None)
+    retrieve([item], own / "weights" / name, store)
+    return own / "weights" / name / item["name"]
+
+
+def _input_of_images(network: nn.Module, image: Any, _rate: float | None) -> dict[str, Any]:
+    """The input of a network: stated by timm, usual in torchvision, or values 0 to 1 in the size of the image."""
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    channels = 1 if first is not None and first.in_channels == 1 else 3
+    stated = getattr(network, "pretrained_cfg", None) or getattr(network, "default_cfg", None)
+    if isinstance(stated, Mapping) and {"input_size", "mean", "std"} <= stated.keys():
+        interpolation = stated.get("interpolation")
+        chosen = interpolation if interpolation in INTERPOLATIONS else INTERPOLATIONS[0]
+        mean, std = ([*stated[name]][:channels] for name in ("mean", "std"))
+        return {"size": stated["input_size"][-1], "mean": mean, "std": std, "interpolation": chosen}
+    if type(network).__module__.startswith("torchvision."):
+        return dict(IMAGENET)
+    size = min(as_image(image).shape[-1], LARGEST_SIDE)
+    return {"size": size, "mean": [0.0] * channels, "std": [1.0] * channels}
+
+
+def _input_of_sounds(_network: nn.Module, sound: Any, sampling_rate_hz: float | None) -> dict[str, Any]:
+    """Sounds with the rate and duration of the given one, through the published cochleagram."""
+    _, rate_hz, samples = with_rate(sound, sampling_rate_hz)
+    lower = {"cochleagram": {"high_hz": rate_hz / 2}} if rate_hz < 2 * HIGHEST_HZ else {}
+    return {"sampling_rate_hz": rate_hz, "duration_s": samples / rate_hz} | lower
+
+
+INPUTS = {"vision": _input_of_images, "audio": _input_of_sounds}
+
+
+def _image_for(model: Model, image: Any, _rate: float | None, name: str) -> np.ndarray:
+    return as_image(image, model.preprocessing.size, name)
+
+
+def _sound_for(model: Model, sound: Any, sampling_rate_hz: float | None, name: str) -> np.ndarray:
+    preprocessing = model.preprocessing
+    return as_sound(sound, sampling_rate_hz, round(preprocessing.sampling_rate_hz), preprocessing.samples, name)
+
+
+# Modality → function of a model, the user's stimulus, its sampling rate and its name; returns the stimulus (…signal).
+STIMULI = {"vision": _image_for, "audio": _sound_for}
+
+
+def _wrapped(
+    network: nn.Module, modality: str, settings: Mapping[str, Any], stages: Sequence[str], device: str
+) -> Model:
+    """A copy of a user's network as a model; its stages are paths of its modules.
+
+    Raises
+    ------
+    ValueError
+        When the network has no such module, or does not run on stimuli of this shape.
+    """
+    name, network = type(network).__name__, copy.deepcopy(network).eval()
+    entry = {"modality": modality, "input": dict(settings)}
+    preprocessing = build_preprocessing(name, entry)
+    plain = Model(name, modality, preprocessing, network, {INPUT_STAGE: None})
+    for stage in stages:
+        plain.module_at(stage, "stage")
+    of_modules = {INPUT_STAGE: None} | {stage: stage for stage in stages}
+    plain.to("cpu")  # where the example is
+    with torch.no_grad():
+        inputs = preprocessing(preprocessing.example())
+        try:
+            scores = plain.network(inputs)
+        except Exception as error:  # a user's network may raise anything
+            raise ValueError(
+                f"{name} does not run on an input of shape {tuple(inputs.shape)} ({error}). Give the input that it "
+                f"takes, as in the registry of models; this was input={dict(settings)!r}."
+                f"{getattr(preprocessing, 'advice', '')}"
+            ) from error
+    if isinstance(scores, torch.Tensor) and scores.ndim == 2:
+        return assemble(name, entry | {"stages": of_modules}, network, choose_device(device))
+    return Model(name, modality, preprocessing, network, of_modules).to(choose_device(device))
+
+
+def _as_model(
+    network: str | nn.Module,
+    stages: Sequence[str],
+    stimulus: Any,
+    sampling_rate_hz: float | None,
+    settings: Mapping[str, Any] | None,
+    device: str,
+) -> Model:
+    """The model for the user's ``network``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When ``network`` is not a network, or does not have the stages.
+    """
+    own = isinstance(network, nn.Module) and not isinstance(network, Model)
+    if settings is not None and not own:
+        raise ValueError("input: only for a torch.nn.Module; a model of the registry has its own input")
+    if own:
+        modality = modality_of(stimulus) if sampling_rate_hz is None else "audio"
+        settings = INPUTS[modality](network, stimulus, sampling_rate_hz) if settings is None else settings
+        return _wrapped(network, modality, settings, [stage for stage in stages if stage != INPUT_STAGE], device)
+    if isinstance(network, str):
+        return load(network, stages=stages, device=device)
+    if not isinstance(network, Model):
+        raise TypeError(
+            f"network: found a {type(network).__name__}; wanted a torch.nn.Module, a model from load(…), or a name "
+            "from the registry"
+        )
+    for stage in stages:
+        if stage not in network.stages:
+            error = unknown_name("stage", stage, network.stages, f"model {network.name}")
+            raise ValueError(f"{error} To use a module as a stage: load({network.name!r}, stages=[{stage!r}])")
+    return network
+
+
+def _number_of_classes(model: Model) -> int:
+    """Number of classes of a network; 0 if it does not give class scores (batch, class)."""
+    try:
+        scores = class_scores(model, model.preprocessing.example().to(model.device))
+    except (AttributeError, TypeError):  # a tuple or an output object
+        return 0
+    return scores.shape[1] if scores.ndim == 2 else 0
+
+
+def _classes_of(categories: str | Mapping[str, int | Sequence[int]] | None, model: Model) -> dict[str, list[int]]:
+    """Category → classes of the model; without categories, each class is a category. Empty without class scores."""
+    if isinstance(categories, str):
+        dataset = _dataset(categories)
+        return category_classes(categories, dataset.parameters)
+    if categories is not None:
+        return {name: [found] if isinstance(found, int) else list(found) for name, found in categories.items()}
+    return {str(index): [index] for index in range(_number_of_classes(model))}
+
+
+@cache
+def _dataset(name: str) -> DatasetEntry:
+    datasets = _registries().datasets
+    if name not in datasets:
+        raise unknown_name("dataset", name, datasets, "categories")
+    return datasets[name]
+
+
+@cache
+def _default_stimuli(modality: str) -> xr.Dataset:
+    """Natural stimuli of a modality: the test split of the default run's dataset, or one sound of each spoken word."""
+    name = _defaults()["stimuli"][modality]["dataset"]
+    entry = _dataset(name)
+    check_files_of_dataset(name, entry)
+    parameters = entry.parameters
+    if speech := entry.speech:
+        test = speech["splits"]["test"] | {"per_word": 1}
+        parameters = parameters | {"speech": speech | {"splits": {"test": test}}}
+    folder = None
+    if entry.files:
+        first = stimuli_of_test_split(name, entry)[0]["file"]
+        folder = package_file(entry.files["package"], f"{entry.folder}/{first}").parent
+    return read_dataset(name, parameters, folder, RUN_SEED, ["test"])
+
+
+def natural_stimuli(modality: str = "vision") -> xr.Dataset:
+    """Natural stimuli that need no download: photographs of ImageNet, or synthetic speech.
+
+    Parameters
+    ----------
+    modality
+        ``vision`` or ``audio``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``stimulus_value`` (stimulus, …signal) with ``category``, as a run's file ``stimuli/<dataset>.nc``; sounds have
+        the attribute ``sampling_rate_hz``.
+
+    Raises
+    ------
+    metamers.names.ConfigurationError
+        For another modality.
+    """
+    if modality not in MODALITIES:
+        raise unknown_name("modality", modality, MODALITIES, "natural_stimuli")
+    return _default_stimuli(modality).copy()
+
+
+def _null_stimuli(
+    null: Sequence[Any] | None, model: Model, natural: torch.Tensor, sampling_rate_hz: float | None
+) -> torch.Tensor:
+    """The stimuli of the null distribution, in the size or rate of the model, without ``natural`` itself."""
+    if null is None:
+        found = _default_stimuli(model.modality)
+        values, rate_hz = found["stimulus_value"].values, found.attrs.get("sampling_rate_hz")
+        others = fit_stimuli(model, values, rate_hz)
+    else:
+        own = _rate_of(model)
+        of_model = STIMULI[model.modality]
+        parts = [of_model(model, value, sampling_rate_hz, f"null: {name_of(value)}") for value in null]
+        others = torch.cat([natural[:0], *(fit_stimuli(model, part[None], own) for part in parts)])
+    same = (others == natural).flatten(1).all(dim=1)
+    return others[~same]
+
+
+def _rate_of(model: Model) -> float | None:
+    """Sampling rate of a model's sounds; None for images."""
+    return getattr(model.preprocessing, "sampling_rate_hz", None)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Metamer:
+    """A metamer with its loss, its match and the null distribution, which decide whether it is accepted.
+
+    Attributes
+    ----------
+    model, stage
+        The generation model, and the stage whose activations are matched.
+    natural, metamer
+        The natural stimulus and the metamer, (…signal), float32, in the model's size or rate.
+    loss
+        Normalized error before each step, (step,).
+    match
+        Measure of match (``metamers.match.MEASURES``) → value, for the activations at the stage.
+    null
+        Measure → its values for pairs of different natural stimuli, (pair,); empty without a null distribution.
+    accepted
+        Whether each measure of match is at least the largest of the null distribution, and the model gives the metamer
+        the category that it gives the natural stimulus (``metamers.null.acceptance``). Without class scores, the match
+        alone decides; without a null distribution it is None.
+    natural_category, predicted_category
+        The category that the model gives the natural stimulus, and the exported metamer; empty without class scores.
+    sampling_rate_hz
+        Sampling rate of sounds; None for images.
+    dataset
+        The content of a run's file of metamers, with the dimensions ``stimulus`` and ``seed`` of length 1.
+    """
+
+    model: Model
+    stage: str
+    natural: np.ndarray
+    metamer: np.ndarray
+    loss: np.ndarray
+    match: dict[str, float]
+    null: dict[str, np.ndarray]
+    accepted: bool | None
+    natural_category: str
+    predicted_category: str
+    sampling_rate_hz: float | None
+    dataset: xr.Dataset = field(repr=False)
+
+    @property
+    def exported(self) -> np.ndarray:
+        """The metamer as observers judge it, with 8 bits (images) or 16 bits (sounds): (…signal), float32."""
+        return FORMATS[self.model.modality].as_exported(self.metamer)
+
+    def __repr__(self) -> str:
+        lines = [f"Metamer of {self.model.name} at {self.stage!r}, {len(self.loss)} steps"]
+        for name, of_match in MEASURES.items():
+            largest = f" (null distribution: at most {np.nanmax(self.null[name]):.3g})" if name in self.null else ""
+            lines.append(f"  {of_match.label}: {self.match[name]:.3g}{largest}")
+        if self.natural_category:
+            lines.append(f"  category: {self.predicted_category}; of the natural stimulus: {self.natural_category}")
+        if self.accepted is not None:
+            lines.append("  accepted" if self.accepted else "  not accepted")
+        return "\n".join(lines)
+
+    def plot(self) -> "Figure":
+        """Draw the natural stimulus, the metamer, the loss, and the match against the null distribution.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A notebook shows it; ``savefig("metamer.pdf")`` saves it.
+        """
+        from metamers.report.metamer import metamer_figure
+
+        return metamer_figure(
+            self.model, self.stage, self.natural, self.metamer, self.loss, self.match, self.null, self.sampling_rate_hz
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Save the metamer: as NetCDF (``.nc``), as a run does, or as observers judge it (``.png`` or ``.wav``).
+
+        Raises
+        ------
+        ValueError
+            When the path has another ending.
+        """
+        path, suffix = Path(path), MODALITIES[self.model.modality].suffix
+        if path.suffix == suffix:
+            FORMATS[self.model.modality].write(self.metamer, path, self.sampling_rate_hz)
+        elif path.suffix == ".nc":
+            files.save(
+                self.dataset,
+                path,
+                title=f"Metamers of {self.model.name} at {self.stage}",
+                source=f"synthesized from noise by the {self.dataset.attrs['procedure']} procedure",
+                step="metamers.metamer",
+                run="interactive",
+                seed=RUN_SEED,
+                inputs=[],
+            )
+        else:
+            raise ValueError(f"{path}: found the ending {path.suffix!r}; wanted .nc or {suffix}")
+
+
+def metamer(
+    network: str | nn.Module,
+    stimulus: Any,
+    stage: str,
+    *,
+    sampling_rate_hz: float | None = None,
+    input: Mapping[str, Any] | None = None,
+    categories: str | Mapping[str, int | Sequence[int]] | None = None,
+    null: Sequence[Any] | None = None,
+    seed: int = 0,
+    procedure: str | None = None,
+    progress: bool = True,
+    device: str = "auto",
+    **settings: Any,
+) -> Metamer:
+    """Synthesize a metamer of a stimulus: a stimulus with nearly the same activations at a stage of a network.
+
+    Parameters
+    ----------
+    network
+        A torch.nn.Module from an image or sound (batch, …) to class scores (batch, class) or to anything else; a model
+        from ``load``; or a name from the registry. The network itself is not changed.
+    stimulus
+        An image or a sound: the path of a file, an image of Pillow, an array, a tensor, or (samples, sampling rate):
+        see ``metamers.stimuli.given``.
+    stage
+        The stage whose activations are matched: a stage of the registry, the path of a module (``layer3``,
+        ``blocks.2``), or ``input``.
+    sampling_rate_hz
+        Sampling rate of a sound that is given as samples only.
+    input
+        For a torch.nn.Module, what it takes, as ``input`` in the registry: ``size``, ``mean``, ``std`` and
+        ``interpolation`` of images; ``sampling_rate_hz``, ``duration_s``, ``cochleagram`` and ``preprocessing`` (such
+        as ``waveform``) of sounds. By default, a network of timm gets the input that timm states, and a network of
+        torchvision 224 pixels with ImageNet's mean and standard deviation. Other networks get values 0 to 1 in the size
+        of the image, or the published cochleagram of the sound.
+    categories
+        The categories that the model chooses from: name → class indices, or a dataset of the registry, such as
+        ``imagenet_photographs``. By default, each class is a category, named by its index.
+    null
+        Natural stimuli whose pairs are the null distribution; by default those of ``natural_stimuli``. With an empty
+        list, there is no null distribution.
+    seed
+        Seed of the noise from which synthesis starts.
+    procedure
+        ``one_cycle`` (default) or ``published``.
+    progress
+        Whether to show a progress bar.
+    device
+        ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``; a model from ``load`` stays where it is.
+    **settings
+        Settings of the procedure that differ from ``config/config.yaml``, such as ``steps=500``.
+
+    Returns
+    -------
+    Metamer
+        The metamer, its loss and match, the null distribution, and whether it is accepted.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When stimulus, stage, input or a setting does not fit; the message says what was found and what is wanted.
+
+    Examples
+    --------
+    >>> import metamers as mm
+    >>> from torchvision.models import resnet50
+    >>> made = mm.metamer(resnet50(weights="DEFAULT"), "dog.jpg", "layer3")  # doctest: +SKIP
+    >>> made.plot()  # doctest: +SKIP
+    """
+    model = _as_model(network, [stage], stimulus, sampling_rate_hz, input, device)
+    classes = _classes_of(categories, model)
+    name, rate_hz, as_exported = name_of(stimulus), _rate_of(model), FORMATS[model.modality].as_exported
+    given = STIMULI[model.modality](model, stimulus, sampling_rate_hz, name)
+    natural = fit_stimuli(model, given[None], rate_hz)
+    procedure, chosen = _settings(procedure, model.modality, settings)
+    others = _null_stimuli(null, model, natural, sampling_rate_hz)
+    with tqdm(total=number_of_steps(chosen), desc=f"{model.name} {stage}", unit="step", disable=not progress) as bar:
+
+        def show(loss: torch.Tensor) -> None:
+            bar.update()
+            if not bar.disable and (bar.n % 10 == 0 or bar.n == bar.total):
+                bar.set_postfix(loss=f"{float(loss.mean()):.3g}", refresh=bar.n == bar.total)
+
+        start = starts(model, [name], [seed], RUN_SEED)
+        synthetic, loss = synthesize(model, stage, natural, start, procedure, chosen, seed=RUN_SEED, on_step=show)
+    signal = synthetic.cpu().numpy()
+    at_stage = [activations(model, stimuli, stage) for stimuli in (natural, synthetic)]
+    if classes:
+        measured = measure(model, *at_stage, as_exported(signal), rate_hz, classes)
+        natural_category = recognize_exported(model, as_exported(given[None]), rate_hz, classes)
+    else:
+        measured = match_each(*at_stage) | {"predicted_category": np.array([""])}
+        natural_category = np.array([""])
+    dataset = metamers_dataset(
+        model.modality,
+        ("stimulus", "seed"),
+        signal[None],
+        {key: values[None] for key, values in measured.items()}
+        | {"steps": np.full((1, 1), loss.shape[1]), "natural_category": natural_category},
+        {"stimulus": [name], "category": ("stimulus", [""]), "label": ("stimulus", [""]), "seed": [seed]},
+        rate_hz,
+        loss[None],
+    ).assign_attrs(
+        generation_model=model.name,
+        stage=stage,
+        procedure=procedure,
+        settings=json.dumps(chosen),
+        device=str(natural.device),
+    )
+    values, accepted = _accepted(dataset, model, stage, others)
+    return Metamer(
+        model=model,
+        stage=stage,
+        natural=natural[0].cpu().numpy(),
+        metamer=signal[0],
+        loss=loss[0],
+        match={name: float(measured[name][0]) for name in MEASURES},
+        null=values,
+        accepted=accepted,
+        natural_category=str(natural_category[0]),
+        predicted_category=str(measured["predicted_category"][0]),
+        sampling_rate_hz=rate_hz,
+        dataset=dataset,
+    )
+
+
+def _settings(procedure: str | None, modality: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The procedure and its settings: the given settings, and those of the default configuration for the others."""
+    defaults = _defaults()["synthesis"]
+    procedure = procedure or defaults["procedure"]
+    if procedure not in PROCEDURES:
+        raise unknown_name("procedure", procedure, PROCEDURES, "procedure")
+    settings = defaults[procedure][modality]
+    for key in given:
+        if key not in settings:
+            raise unknown_name("setting", key, settings, f"metamer, procedure {procedure}")
+    settings = settings | given
+    if not (isinstance(settings["steps"], int) and settings["steps"] > 0):
+        raise ValueError(f"steps: found {settings['steps']!r}; wanted a whole number from 1")
+    return procedure, settings
+
+
+def _accepted(
+    dataset: xr.Dataset, model: Model, stage: str, others: torch.Tensor
+) -> tuple[dict[str, np.ndarray], bool | None]:
+    """The null distribution of some natural stimuli, and whether the metamer of a dataset is accepted."""
+    if len(others) < 2:
+        return {}, None
+    of_others = activations(model, others, stage)
+    pairs = choose_pairs(len(others), PAIRS, RUN_SEED)
+    values = null_distribution(lambda numbers: of_others[list(numbers)], pairs, len(others))
+    null = null_dataset({stage: values}, pairs, np.array([str(number) for number in range(len(others))]))
+    decision = accept(of_all_stages({stage: [dataset[list(JUDGED)]]}), null)
+    return values, bool(decision["accepted"].item())
+
+
+def recognize(
+    network: str | nn.Module,
+    stimuli: Any,
+    categories: str | Mapping[str, int | Sequence[int]] | None = None,
+    *,
+    sampling_rate_hz: float | None = None,
+    input: Mapping[str, Any] | None = None,
+    device: str = "auto",
+) -> str | list[str]:
+    """Ask a model what it recognizes, by forced choice among categories.
+
+    The model gets what people see or hear: images of 8 bits, sounds of 16 bits.
+
+    Parameters
+    ----------
+    network, sampling_rate_hz, input, device
+        As for ``metamer``.
+    stimuli
+        One stimulus as for ``metamer``, a ``Metamer``, or a list of these.
+    categories
+        As for ``metamer``.
+
+    Returns
+    -------
+    str or list of str
+        The category of the stimulus, or of each stimulus of a list.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As ``metamer``, and when the network does not give class scores.
+
+    Examples
+    --------
+    >>> import metamers as mm
+    >>> mm.recognize("efficientnet_lite1", "dog.jpg", "imagenet_photographs")  # doctest: +SKIP
+    'bull mastiff'
+    """
+    many = isinstance(stimuli, list)
+    each = stimuli if many else [stimuli]
+    if not each:
+        return []
+    first = each[0]
+    given, rate_hz = (
+        (first.metamer, first.sampling_rate_hz) if isinstance(first, Metamer) else (first, sampling_rate_hz)
+    )
+    model = _as_model(network, [], given, rate_hz, input, device)
+    classes = _classes_of(categories, model)
+    if not classes:
+        raise ValueError(f"{model.name} does not give class scores (batch, class), so it cannot name a category")
+    answers = []
+    for number, one in enumerate(each):
+        if isinstance(one, Metamer):
+            if one.model.modality != model.modality:
+                raise ValueError(f"a metamer of modality {one.model.modality}; {model.name} is of {model.modality}")
+            exported, rate_hz = one.exported, one.sampling_rate_hz
+        else:
+            name = f"stimulus {number} ({name_of(one)})" if many else name_of(one)
+            rate_hz = _rate_of(model)
+            exported = FORMATS[model.modality].as_exported(STIMULI[model.modality](model, one, sampling_rate_hz, name))
+        answers.append(str(recognize_exported(model, exported[None], rate_hz, classes)[0]))
+    return answers if many else answers[0]

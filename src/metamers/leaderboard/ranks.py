@@ -1,0 +1,46 @@
+"""Ranks of models by area, with intervals over participants and over leaving out one stage."""
+
+import numpy as np
+import pandas as pd
+
+from metamers.compare.proportions import ENDS
+from metamers.leaderboard.curves import NormalizedCurve
+
+
+def rank_among(areas: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute the ranks (…) of areas (…) among other models (model,): one more than the number of larger areas."""
+    return 1 + (np.asarray(others) > np.asarray(areas)[..., None]).sum(axis=-1)
+
+
+def rank_table(found: np.ndarray, samples: np.ndarray) -> pd.DataFrame:
+    """Rank models by area, the largest first.
+
+    Parameters
+    ----------
+    found
+        Areas (model,).
+    samples
+        Areas of resampled participants (sample, model).
+
+    Returns
+    -------
+    pd.DataFrame
+        (model) → ``area``, ``rank`` from 1, and the 95% intervals of both (``_low``, ``_high``).
+    """
+    ranks = (-samples).argsort(axis=1).argsort(axis=1) + 1
+    ends = {"area": np.quantile(samples, ENDS, axis=0), "rank": np.quantile(ranks, ENDS, axis=0, method="nearest")}
+    table = pd.DataFrame({"area": found, "rank": (-found).argsort().argsort() + 1})
+    for name, (low, high) in ends.items():
+        table[f"{name}_low"], table[f"{name}_high"] = low, high
+    return table.astype({f"rank{end}": int for end in ("", "_low", "_high")})
+
+
+def ranks_without_one_stage(rank: float, own: NormalizedCurve, others: np.ndarray) -> dict[str, float]:
+    """Compute the lowest and the highest rank with all judged stages and with each judged stage left out in turn.
+
+    Both are NaN for a model with two judged stages: a single stage has no area and so no rank.
+    """
+    ranks = [rank, *rank_among(own.areas_one_out(), others)]
+    if len(ranks) == 1:
+        ranks = [np.nan]
+    return {"rank_one_out_low": min(ranks), "rank_one_out_high": max(ranks)}

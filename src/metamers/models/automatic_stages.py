@@ -1,0 +1,285 @@
+"""Automatic stages (``stages: auto``): the blocks of a network in processing order, found by a trace of one stimulus.
+
+A stage is a result on every path from the stimulus to the class scores, so later stages and the answer depend on the
+stimulus only through it, and its gradient reaches the stimulus. The output of a residual block is such a result; the
+input of the block's inner layers is not. Stages are spread evenly over the depth of the network in layers.
+
+``python -m metamers.models.automatic_stages`` finds the stages of registry entries in a separate process, because the
+plan (``metamers.config.stages``) must not import PyTorch.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from metamers.models.graph import bottlenecks, layers_before, unfused_attention
+from metamers.models.load import check_run
+from metamers.models.model import PREPROCESSING_PATH, SCORES_PATH, parts_of_output
+from metamers.models.preprocessing import build_preprocessing
+from metamers.models.sources import build_network
+from metamers.names import INPUT_STAGE, NATURAL
+
+POOLED = "pooled"
+LOGITS = "logits"
+RESERVED = (INPUT_STAGE, NATURAL, POOLED, LOGITS)
+# Names of autograd nodes that give the same values in another shape.
+RESHAPES = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "Permute", "Transpose", "TBackward", "Alias")
+LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+
+class _Result(NamedTuple):
+    """A tensor that was an input (``input``) or an output of a module's first call."""
+
+    path: str
+    module: nn.Module
+    input: int | None  # position
+    output: int | str | None  # part of the module's output
+    shape: torch.Size
+    operation: tuple[Any, int]  # autograd node, number of its result
+    layers: int = 0  # on the longest path from the stimulus
+
+    @property
+    def place(self) -> str | dict[str, Any]:
+        """The result as the registry of models names it."""
+        options = {"input": self.input, "output": self.output}
+        given = {key: value for key, value in options.items() if value is not None}
+        return {"module": self.path, **given} if given else self.path
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether one stimulus has one value for each feature, without positions in space or time."""
+        return max(self.shape[1:], default=1) == self.values
+
+    @property
+    def values(self) -> int:
+        """Number of values for one stimulus."""
+        return self.shape[1:].numel()
+
+
+def _layers_of(module: nn.Module) -> int:
+    """Number of modules with matrices or kernels in a module, itself included."""
+    return sum(any(one.ndim > 1 for one in part.parameters(recurse=False)) for part in module.modules())
+
+
+def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[list[_Result], torch.Tensor]:
+    """Inputs and outputs of a network's modules at their first call, in the order of the calls; class scores."""
+    example = preprocessing.example()
+    found: list[_Result] = []
+    called: set[tuple[str, str]] = set()
+
+    def note(path: str, module: nn.Module, kind: str, parts: Mapping[Any, Any]) -> None:
+        if (path, kind) in called:
+            return
+        called.add((path, kind))
+        for key, value in parts.items():
+            if isinstance(value, torch.Tensor) and value.grad_fn is not None and value.shape[:1] == example.shape[:1]:
+                place = {"input": key, "output": None} if kind == "input" else {"input": None, "output": key}
+                operation = (value.grad_fn, value.output_nr)
+                found.append(_Result(path, module, shape=value.shape, operation=operation, **place))
+
+    def before(module: nn.Module, given: tuple, path: str) -> None:
+        note(path, module, "input", dict(enumerate(given)))
+
+    def after(module: nn.Module, _given: tuple, output: Any, path: str) -> None:
+        parts = {None: output} if isinstance(output, torch.Tensor) else parts_of_output(output)
+        note(path, module, "output", parts)
+
+    def with_gradient(values: torch.Tensor) -> Any:
+        with torch.enable_grad(), unfused_attention():
+            return network(values.detach().requires_grad_())
+
+    hooks = []
+    for path, module in network.named_modules():
+        if path:
+            hooks.append(module.register_forward_pre_hook(lambda m, g, path=path: before(m, g, path)))
+            hooks.append(module.register_forward_hook(lambda m, g, o, path=path: after(m, g, o, path)))
+    try:
+        return found, check_run(name, preprocessing, with_gradient, example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _units(module: nn.Module, path: str, share: float, last: set[nn.Module]) -> Iterator[str]:
+    """Paths of modules that may be stages: blocks, and the modules that contain blocks.
+
+    A module is opened, so that its children may be stages too, if it is a list of modules, if its output is that of the
+    network (``last``), or if it has more than ``share`` layers. The layers inside other modules are not stages.
+    """
+    for name, child in module.named_children():
+        child_path = f"{path}.{name}" if path else name
+        yield child_path
+        layers = _layers_of(child)
+        if child in last or layers > share or (isinstance(child, LISTS) and (layers > 1 or not _is_called(child))):
+            yield from _units(child, child_path, share, last)
+
+
+def _is_called(module: nn.Module) -> bool:
+    """Whether a list of modules has a forward pass of its own."""
+    return type(module).forward not in (nn.ModuleList.forward, nn.ModuleDict.forward)
+
+
+def _rank(result: _Result) -> int:
+    """2 for the output of a module with several layers, except a list; 1 for one layer and children; else 0."""
+    layers = _layers_of(result.module)
+    if result.input is not None or not any(result.module.children()):
+        return 0
+    return min(layers, 2) if layers < 2 or not isinstance(result.module, LISTS) else 0
+
+
+def _only_reshapes(result: _Result) -> bool:
+    """Whether a module, such as ``Flatten``, gives the values of its input in another shape."""
+    return not _layers_of(result.module) and result.operation[0].name().startswith(RESHAPES)
+
+
+def _spread(depths: Sequence[int], number: int) -> list[int]:
+    """Positions of ``number`` increasing depths, from the first to the last one, evenly spread."""
+    number = min(number, len(depths))
+    if number <= 1:
+        return [len(depths) // 2] * number
+    chosen: list[int] = []
+    for nth, wanted in enumerate(np.linspace(depths[0], depths[-1], number)):
+        valid = range(chosen[-1] + 1 if chosen else 0, len(depths) - (number - nth - 1))
+        chosen.append(min(valid, key=lambda position: abs(depths[position] - wanted)))
+    return chosen
+
+
+def automatic_stages(name: str, network: nn.Module, preprocessing: nn.Module, number: int) -> dict[str, Any]:
+    """Find stages of a network by a trace of one stimulus.
+
+    Parameters
+    ----------
+    name
+        The model's name, for messages.
+    network, preprocessing
+        As for ``metamers.models.model.Model``. The stages do not depend on the network's weights.
+    number
+        Number of stages, with the input, the pooled features and the class scores. A network with fewer blocks has
+        fewer.
+
+    Returns
+    -------
+    dict
+        Stage → place in the network, as the registry of models has it, in processing order: ``input``, the stage of the
+        preprocessing (for sounds ``cochleagram``), blocks under the paths of their modules, ``pooled``, ``logits``.
+
+    Raises
+    ------
+    ValueError
+        When the network fails on a stimulus, or its scores are not differentiable with respect to the stimulus.
+    """
+    network.requires_grad_(False).eval()
+    results, scores = _trace(name, preprocessing, network)
+    operations = layers_before(scores)
+    passed = bottlenecks(operations)
+    if not passed:
+        raise ValueError(
+            f"models: {name}.stages: auto: class scores are not differentiable with respect to the stimulus, so no "
+            "stage can be found. Make the network differentiable (no rounding, argmax, .detach() or torch.no_grad() on "
+            "the way), or list its stages"
+        )
+    end = (scores.grad_fn, scores.output_nr)
+    ends = [one for one in results if one.input is None and one.operation == end]
+    units = set(_units(network, "", _layers_of(network) / number, {one.module for one in ends}))
+    last = operations[scores.grad_fn]
+    order = {node: position for position, node in enumerate(operations)}
+    results = sorted((one for one in results if one.operation[0] in order), key=lambda one: order[one.operation[0]])
+    results = [one._replace(layers=operations[one.operation[0]]) for one in results]
+    on_all_paths = [one for one in results if one.operation in passed]
+    pooled = _pooled(on_all_paths, units, last)
+    earlier = [one for one in on_all_paths if pooled is None or order[one.operation[0]] < order[pooled.operation[0]]]
+    later = [one for one in on_all_paths if pooled is not None and one.layers > pooled.layers]
+    # If a network with parallel streams has no such result, results inside its streams are used.
+    blocks = _blocks([*earlier, *later], units, last) or _blocks(results, units, last)
+    first = {INPUT_STAGE: None} | ({preprocessing.stage: PREPROCESSING_PATH} if preprocessing.stage else {})
+    chosen = _spread([one.layers for one in blocks], number - len(first) - (pooled is not None) - 1)
+    in_order = [blocks[position] for position in chosen] + ([] if pooled is None else [pooled])
+    stages: dict[str, Any] = dict(first)
+    for one in sorted(in_order, key=lambda one: order[one.operation[0]]):
+        stages[POOLED if one is pooled else _stage_name(one, stages)] = one.place
+    return stages | {LOGITS: ends[0].place if ends else SCORES_PATH}
+
+
+def _blocks(results: Sequence[_Result], units: set[str], last: int) -> list[_Result]:
+    """One result for each number of layers below ``last``, in processing order.
+
+    If several results have the same number of layers, the output of the block that ends there is taken, or else the
+    last result, which is after normalization and pooling.
+    """
+    by_depth: dict[int, list[_Result]] = {}
+    for one in results:
+        if one.path in units and one.input is None and one.layers < last and not _only_reshapes(one):
+            by_depth.setdefault(one.layers, []).append(one)
+    found = []
+    for layers in sorted(by_depth):
+        highest = max(map(_rank, by_depth[layers]))
+        best = [one for one in by_depth[layers] if _rank(one) == highest]
+        same = [one for one in best if one.operation == best[0 if highest else -1].operation]
+        found.append(same[0])
+    return found
+
+
+def _pooled(results: Sequence[_Result], units: set[str], last: int) -> _Result | None:
+    """The features after pooling over space or time; None if the network has no such result.
+
+    These are the first features without positions. They have fewer values than the result before them (flattening keeps
+    the number of values), and are not the output of a layer.
+
+    Parameters
+    ----------
+    results
+        Results that all paths pass, in processing order.
+    units
+        Paths that may be stages.
+    last
+        Number of layers up to the class scores.
+    """
+    first = next((number for number, one in enumerate(results) if one.is_vector), 0)
+    if first == 0 or results[first].values >= results[first - 1].values or results[first].layers == last:
+        return None
+    vectors = [one for one in results[first:] if one.layers == results[first].layers]
+    outputs = [one for one in vectors if one.input is None]
+    # A layer is not pooling, and neither is a convolution that leaves one position of a small image; attention is.
+    if outputs and _layers_of(outputs[0].module) and (_rank(outputs[0]) == 0 or len(outputs[0].shape) > 3):
+        return None
+    return next((one for one in [*outputs, *vectors] if one.path in units), (outputs or vectors)[0])
+
+
+def _stage_name(result: _Result, taken: Mapping[str, Any]) -> str:
+    """The name of a stage from the path of its module, with only characters that names of files may have."""
+    part = next((f".{one}" for one in (result.output, result.input) if one is not None), "")
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", result.path + part).lstrip("._+-")[-100:] or "stage"
+    return f"{name}.output" if name in RESERVED or name in taken else name
+
+
+def main(request: str, answer: str) -> None:
+    """Find the stages of entries of the registry.
+
+    Parameters
+    ----------
+    request
+        Path of a JSON file: model → ``entry``, as ``build_network`` takes it, and ``number``.
+    answer
+        Path of the JSON file that is written: model → ``stages`` or ``error``.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, wanted in json.loads(Path(request).read_text(encoding="utf-8")).items():
+        entry = wanted["entry"]
+        try:
+            network = build_network(name, entry, 0)
+            preprocessing = build_preprocessing(name, entry)
+            found[name] = {"stages": automatic_stages(name, network, preprocessing, wanted["number"])}
+        except (ValueError, FileNotFoundError) as error:
+            found[name] = {"error": str(error)}
+    Path(answer).write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

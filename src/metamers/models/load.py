@@ -1,0 +1,182 @@
+"""Loading: from a registry entry to a model with weights, preprocessing and stages, checked by one forward pass.
+
+The network comes from ``metamers.models.sources`` and its weights from ``metamers.models.weights`` or
+``metamers.models.pretrained``; ``metamers.models.fold`` rewrites the network to make it faster.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from metamers.modalities import MODALITIES, Start
+from metamers.models.fold import dilate_points, fold_batch_norms, pad_inside
+from metamers.models.model import Model
+from metamers.models.preprocessing import build_preprocessing
+from metamers.models.pretrained import load_pretrained
+from metamers.models.sources import build_network
+from metamers.models.weights import published_weights
+from metamers.names import INPUT_STAGE
+
+logger = logging.getLogger("metamers")
+
+FAILURES = (RuntimeError, TypeError, IndexError, AssertionError, ValueError)  # of a network on inputs that do not fit
+
+
+def start_of(entry: Mapping[str, Any]) -> Start:
+    """The start noise of a registry entry: the modality's, with the entry's own ``start`` values in their place."""
+    return replace(MODALITIES[entry["modality"]].start, **entry.get("start", {}))
+
+
+def load_network(name: str, entry: Mapping[str, Any], weights_file: str | Path | None) -> nn.Module:
+    """Build the network of a registry entry and load its weights.
+
+    Parameters
+    ----------
+    name, entry
+        The registry's name and entry.
+    weights_file
+        The retrieved or trained file, or None for ``weights: {random: SEED}`` and ``weights: builder``.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        When a key or file is wrong; the message names it.
+    """
+    if "pretrained" in entry["weights"] and weights_file is not None:
+        return load_pretrained(name, entry, weights_file)
+    network = build_network(name, entry, entry["weights"].get("random", 0))
+    if weights_file is None:
+        return network
+    # Not strict, because ``fit_weights`` accepts files without counters of batches; it has checked all other keys.
+    network.load_state_dict(published_weights(name, entry, weights_file, network), strict=False)
+    return network
+
+
+def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | None, device: torch.device) -> Model:
+    """Build a model of the registry and load its weights.
+
+    Parameters
+    ----------
+    name, entry
+        The registry's name and entry.
+    weights_file
+        As for ``load_network``.
+    device
+        The device that the model runs on.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        When a key or file is wrong; the message names it.
+    """
+    return assemble(name, entry, load_network(name, entry, weights_file), device)
+
+
+def assemble(name: str, entry: Mapping[str, Any], network: nn.Module, device: torch.device) -> Model:
+    """Add preprocessing and stages to a network with weights, which becomes part of the model.
+
+    Parameters
+    ----------
+    name, entry
+        The registry's name and entry. Only the keys ``modality``, ``input``, ``stages`` and ``start`` are used.
+    network
+        From its input to class scores (batch, class).
+    device
+        The device that the model runs on.
+
+    Raises
+    ------
+    ValueError
+        When the network lacks the module of a stage, fails on an example, or does not give class scores.
+    """
+    preprocessing = build_preprocessing(name, entry)
+
+    def with_network(network: nn.Module) -> Model:
+        return Model(name, entry["modality"], preprocessing, network, entry["stages"], start_of(entry))
+
+    model = folded(with_network(network), with_network, preprocessing.example())
+    if device.type == "cpu":
+        dilate_points(model.network)
+    return model.to(device, memory_format=preprocessing.memory_format)
+
+
+@torch.no_grad()
+def check_run(name: str, preprocessing: nn.Module, network: nn.Module, example: torch.Tensor) -> torch.Tensor:
+    """Check that a network accepts the preprocessed stimuli and gives class scores.
+
+    Parameters
+    ----------
+    name
+        The model's name, for messages.
+    preprocessing
+        From stimuli (batch, …signal) to inputs of the network.
+    network
+        From its inputs to class scores.
+    example
+        A stimulus (1, …signal).
+
+    Returns
+    -------
+    torch.Tensor
+        The class scores of the example, (1, class).
+
+    Raises
+    ------
+    ValueError
+        When the preprocessing or the network fails on the example, or the network does not give class scores.
+    """
+    signal = tuple(example.shape)
+    try:
+        inputs = preprocessing(example)
+    except FAILURES as error:
+        raise ValueError(f"models: {name}.input.preprocessing: fails on stimuli of shape {signal} ({error})") from error
+    if not isinstance(inputs, torch.Tensor) or len(inputs) != len(example):
+        found = f"shape {tuple(inputs.shape)}" if isinstance(inputs, torch.Tensor) else f"a {type(inputs).__name__}"
+        raise ValueError(
+            f"models: {name}.input.preprocessing: gives {found} for stimuli of shape {signal}; wanted a tensor "
+            f"({len(example)}, …), the batch first"
+        )
+    try:
+        scores = network(inputs)
+    except FAILURES as error:
+        raise ValueError(
+            f"models: {name}: the network does not run on inputs of shape {tuple(inputs.shape)}, which its `input` "
+            f"makes of stimuli of shape {signal} ({error}). Do `input` and `source.arguments` fit it?"
+            f"{preprocessing.advice}"
+        ) from error
+    if not isinstance(scores, torch.Tensor) or scores.ndim != 2:
+        found = f"shape {tuple(scores.shape)}" if isinstance(scores, torch.Tensor) else f"a {type(scores).__name__}"
+        raise ValueError(f"models: {name}: the network gives {found}; wanted class scores (batch, class)")
+    return scores
+
+
+@torch.no_grad()
+def folded(model: Model, with_network: Callable[[nn.Module], Model], example: torch.Tensor) -> Model:
+    """The model with a faster network (``metamers.models.fold``), or unchanged if a stage would change beyond rounding.
+
+    Raises
+    ------
+    ValueError
+        As ``check_run``.
+    """
+    with model.all_stages() as wanted:
+        wanted_scores = check_run(model.name, model.preprocessing, model.network, example)
+    inputs = model.preprocessing(example)
+    try:
+        if missing := model.stages.keys() - wanted.keys() - {INPUT_STAGE}:
+            raise ValueError(f"no activations at {', '.join(sorted(missing))}")
+        fewer = fold_batch_norms(model.network, lambda network: network(inputs))
+        faster = with_network(pad_inside(fewer, lambda network: network(inputs)))
+        with faster.all_stages() as found:
+            scores = faster.scores(example)
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(scores, wanted_scores, rtol=1e-3, atol=1e-4)
+    except (AssertionError, ValueError):
+        logger.info("%s: batch normalizations are not folded, since that would change a stage", model.name)
+        return model
+    return faster

@@ -1,0 +1,313 @@
+"""Models: a network together with its preprocessing and its named stages.
+
+A model maps stimuli to the activations of one stage, differentiably, and computes nothing beyond that stage. Models are
+built from the registry (``config/models.yaml``) by ``metamers.models.load``.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from metamers.modalities import Start
+from metamers.names import INPUT_STAGE, unknown_name
+
+PREPROCESSING_PATH = "preprocessing"
+SCORES_PATH = "scores"  # the network's output, unless the network has a module of that name
+# Keys of a stage's entry in the registry, with the values of missing keys.
+NO_OPTIONS = {
+    "module": None,
+    "input": None,
+    "output": None,
+    "pass_through_relu": None,
+    "schedule": None,
+    "published": None,
+}
+
+
+class _StageReached(Exception):  # noqa: N818 (a signal, not an error)
+    def __init__(self, activations: Any):
+        self.activations = activations
+
+
+def _stop(activations: Any) -> None:
+    raise _StageReached(activations)
+
+
+def parts_of_output(output: Any) -> dict[int | str, Any]:
+    """The parts of a module's output: positions of a tuple, keys of a mapping, or attributes of an object."""
+    if isinstance(output, Mapping):
+        return dict(output)
+    if isinstance(output, tuple | list):
+        named = {name: getattr(output, name) for name in getattr(output, "_fields", ())}
+        return dict(enumerate(output)) | named
+    return dict(getattr(output, "__dict__", {}))
+
+
+def _chosen(output: Any, part: int | str | None) -> Any:
+    """A module's output or one part of it; the text of an error if it is not a tensor."""
+    parts = {} if isinstance(output, torch.Tensor) else parts_of_output(output)
+    found = output if part is None else parts.get(part)
+    if isinstance(found, torch.Tensor):
+        return found
+    tensors = [str(key) for key, value in parts.items() if isinstance(value, torch.Tensor)]
+    kind = "tensor" if isinstance(output, torch.Tensor) else type(output).__name__
+    wanted = f"Choose a tensor of it by `output`: {', '.join(tensors)}" if tensors else "It has no tensor to choose"
+    if part is None:
+        return f"gives a {kind}, not a tensor. {wanted}"
+    if isinstance(output, torch.Tensor):
+        return f"gives a tensor; leave out `output: {part}`"
+    return f"gives a {kind}, whose part {part!r} is not a tensor. {wanted}"
+
+
+def pass_through(relu: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """The rectified inputs, with the gradient of the identity (Feather et al. 2023, Methods).
+
+    ``relu`` must not work in place. The sum is exact: 0 is added to a positive input, and its negative to another one.
+    """
+    return inputs + (relu(inputs) - inputs).detach()
+
+
+class Model(nn.Module):
+    """A network with its preprocessing and a table of stages.
+
+    Parameters
+    ----------
+    name
+        The name in the registry, for messages.
+    modality
+        A name from ``metamers.modalities.MODALITIES``.
+    preprocessing
+        From stimuli to the input of ``network``, differentiable: see ``metamers.models.preprocessing``.
+    network
+        From its input to class scores (batch, class).
+    stages
+        Stage → module path in ``network``, or {module, input, output, pass_through_relu, schedule}, in processing
+        order. The first one is ``input`` → None. The path ``preprocessing`` is the input of the network (of most
+        sounds, the cochleagram), and ``scores`` its output. ``output`` is the part of a module's output that is the
+        stage (position, key or attribute); ``input`` is the position of an input of the module, in place of its output.
+    start
+        The noise that synthesis of the model's metamers starts from; None: that of the modality.
+
+    Raises
+    ------
+    ValueError
+        When the network does not have the module of a stage, or has no masks for its schedule.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        modality: str,
+        preprocessing: nn.Module,
+        network: nn.Module,
+        stages: Mapping[str, Any],
+        start: Start | None = None,
+    ):
+        super().__init__()
+        self.start = start
+        self.name = name
+        self.modality = modality
+        self.preprocessing = preprocessing
+        self.network = network
+        self.stages = {
+            stage: NO_OPTIONS | (entry if isinstance(entry, Mapping) else {"module": entry})
+            for stage, entry in stages.items()
+        }
+        self._relu_calls: dict[str, int] = {}
+        for stage, entry in self.stages.items():
+            key = f"models: {name}.stages.{stage}"
+            for path in filter(None, (entry["module"], entry["pass_through_relu"])):
+                self.module_at(path, key)
+            if entry["pass_through_relu"] and not isinstance(
+                self.module_at(entry["pass_through_relu"], ""), nn.ReLU | nn.ReLU6
+            ):
+                raise ValueError(f"{key}.pass_through_relu: that module is no ReLU")
+            if "coarse_to_fine" in (entry["schedule"] or {}) and not hasattr(network, "coarse_to_fine"):
+                raise ValueError(f"{key}.schedule.coarse_to_fine: the network has no method coarse_to_fine()")
+        self.requires_grad_(False).eval()
+
+    def module_at(self, path: str, key: str) -> nn.Module:
+        """The module at a stage's path.
+
+        Raises
+        ------
+        ValueError
+            When there is no such module; the message names ``key`` and the nearest module paths.
+        """
+        if path == PREPROCESSING_PATH:
+            return self.preprocessing
+        if path == SCORES_PATH and not hasattr(self.network, SCORES_PATH):
+            return self.network
+        try:
+            return self.network.get_submodule(path)
+        except AttributeError as error:
+            names = [module for module, _ in self.network.named_modules() if module]
+            near = difflib.get_close_matches(path, names, n=3)
+            raise ValueError(
+                f"{key}: {self.name} has no module {path!r}. Near: {', '.join(near) or ', '.join(names[:20])}"
+            ) from error
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the model runs on."""
+        return next(chain(self.parameters(), self.buffers()), torch.empty(0)).device
+
+    def scores(self, stimuli: torch.Tensor) -> torch.Tensor:
+        """Class scores (batch, class) of stimuli (batch, …signal)."""
+        return self.network(self.preprocessing(stimuli))
+
+    def forward(self, stimuli: torch.Tensor, stage: str) -> torch.Tensor:
+        """Activations (batch, …) of stimuli (batch, …signal) at one stage; nothing beyond it is computed.
+
+        Raises
+        ------
+        metamers.names.ConfigurationError
+            When the model does not have the stage; the message lists its stages.
+        ValueError
+            When the run does not reach the stage's module, or the module does not give a tensor.
+        """
+        if stage not in self.stages:
+            raise unknown_name("stage", stage, self.stages, f"model {self.name}")
+        if stage == INPUT_STAGE:
+            return self.preprocessing.limit(stimuli)
+        with self._pass_through(stage, stimuli):
+            return self._run_to(stage, stimuli)
+
+    def on_stage(self, stage: str, action: Callable[[Any], None]) -> RemovableHandle:
+        """Call ``action`` with the activations of a stage, whenever a run of the network has computed them.
+
+        If the activations are not a tensor, ``action`` gets the text of an error instead.
+
+        Parameters
+        ----------
+        stage
+            Any stage except ``input``.
+        action
+            From activations (batch, …) to None.
+
+        Returns
+        -------
+        RemovableHandle
+            Its ``remove()`` ends the calls.
+        """
+        entry = self.stages[stage]
+        module = self.module_at(entry["module"], stage)
+        if (position := entry["input"]) is not None:
+            return module.register_forward_pre_hook(
+                lambda _module, inputs: action(_chosen(tuple(inputs), position)),
+            )
+        return module.register_forward_hook(lambda _module, _inputs, output: action(_chosen(output, entry["output"])))
+
+    @contextmanager
+    def all_stages(self) -> Iterator[dict[str, torch.Tensor]]:
+        """Collect the activations of all stages except ``input`` during one run of ``scores`` in the context.
+
+        Yields stage → activations. A stage that is not reached, or does not give a tensor, is missing.
+        """
+        found: dict[str, torch.Tensor] = {}
+
+        def keep(stage: str, output: Any) -> None:
+            if stage not in found and isinstance(output, torch.Tensor):
+                found[stage] = output.clone()  # a later module may work in place
+
+        hooks = [
+            self.on_stage(stage, lambda output, stage=stage: keep(stage, output))
+            for stage in self.stages
+            if stage != INPUT_STAGE
+        ]
+        try:
+            yield found
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _run_to(self, stage: str, stimuli: torch.Tensor) -> torch.Tensor:
+        path = self.stages[stage]["module"]
+        hook = self.on_stage(stage, _stop)
+        try:
+            self.scores(stimuli)
+        except _StageReached as reached:
+            if not isinstance(reached.activations, torch.Tensor):
+                raise ValueError(f"models: {self.name}.stages.{stage}: module {path!r} {reached.activations}") from None
+            return reached.activations
+        finally:
+            hook.remove()
+        raise ValueError(f"models: {self.name}.stages.{stage}: module {path!r} takes no part in the model's run")
+
+    @contextmanager
+    def _pass_through(self, stage: str, stimuli: torch.Tensor) -> Iterator[None]:
+        """Let gradients pass through the stage's last ReLU, and through no other one.
+
+        A block may call one ReLU module several times (torchvision's residual networks), so a run without gradients
+        counts the calls, and the last call is the one that ends the stage.
+        """
+        path = self.stages[stage]["pass_through_relu"]
+        if path is None:
+            yield
+            return
+        relu = self.network.get_submodule(path)
+        plain, calls = relu.forward, 0
+
+        def counted(inputs: torch.Tensor) -> torch.Tensor:
+            nonlocal calls
+            calls += 1
+            last = calls == self._relu_calls.get(stage)
+            return pass_through(not_in_place, inputs) if last else plain(inputs)
+
+        not_in_place = type(relu)()
+        relu.forward = counted
+        try:
+            if stage not in self._relu_calls:
+                with torch.no_grad():
+                    self._run_to(stage, stimuli[:1])
+                if not calls:
+                    raise ValueError(f"models: {self.name}.stages.{stage}.pass_through_relu: {path!r} is not reached")
+                self._relu_calls[stage], calls = calls, 0
+            yield
+        finally:
+            del relu.forward
+
+
+def fit_stimuli(model: Model, stimuli: np.ndarray, sampling_rate_hz: float | None) -> torch.Tensor:
+    """Stimuli in the size or sampling rate of a model, on its device.
+
+    Parameters
+    ----------
+    model
+        The model.
+    stimuli
+        (stimulus, …signal). Images of another size are resampled; sounds of another rate or length are resampled,
+        padded or cut.
+    sampling_rate_hz
+        Sampling rate of sounds; None for images.
+
+    Returns
+    -------
+    torch.Tensor
+        (stimulus, *model.preprocessing.signal_shape), float32.
+    """
+    values = torch.from_numpy(np.ascontiguousarray(stimuli, dtype=np.float32)).to(model.device)
+    return model.preprocessing.fit(values, sampling_rate_hz)
+
+
+@torch.no_grad()
+def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int = 8) -> np.ndarray:
+    """Activations (stimulus, …) at a stage, float32, computed in batches.
+
+    Raises
+    ------
+    ValueError
+        When an activation is not finite.
+    """
+    batches = [model(batch, stage).float().cpu().numpy() for batch in stimuli.split(batch_size)]
+    values = np.concatenate(batches)
+    if not np.isfinite(values).all():
+        raise ValueError(f"model {model.name}: activations at stage {stage!r} are not finite")
+    return values

@@ -1,0 +1,190 @@
+"""Weights: files of tensors, read without running any code from them, and matched to the parameters of a network.
+
+The reader of PyTorch's formats is ``metamers.foreign.checkpoints``; ``metamers.retrieve`` downloads the files.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from metamers.foreign.checkpoints import Placeholder, StoredTensor, read_checkpoint
+from metamers.run.hashes import sha256_of
+
+Weights = dict[str, torch.Tensor]
+
+
+def read_weights(path: str | Path, entry: str | Sequence[str] | None = None, prefix: str = "") -> Weights:
+    """Read the tensors of a checkpoint; no code in the file is run.
+
+    Parameters
+    ----------
+    path
+        A file of safetensors (by its name or its content), or a file of ``torch.save`` or ``torch.jit.save``. A single
+        tensor gets the name ``weight``.
+    entry
+        Key of the weights in a training checkpoint, or several keys, of which the first one in the file is used.
+    prefix
+        Only keys with this prefix are read; the prefix is removed.
+
+    Returns
+    -------
+    dict
+        Name → tensor, in memory.
+
+    Raises
+    ------
+    ValueError
+        When the file is not a checkpoint, has no ``entry``, or has weights that are not tensors of finite real values.
+    """
+    path = Path(path)
+    try:
+        weights = safetensors.torch.load_file(path) if _is_safetensors(path) else read_checkpoint(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: there is no such weights file") from error
+    except Exception as error:
+        # Both readers raise many kinds of errors for a broken or hostile file; the file is unusable after any of them.
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path}: not a weights file that can be read without running code ({first}). Wanted: safetensors, or "
+            "torch.save of a state dict of tensors."
+        ) from error
+    if entry is not None:
+        entries = [entry] if isinstance(entry, str) else entry
+        there = [key for key in entries if isinstance(weights, dict) and key in weights]
+        if not there:
+            keys = ", ".join(map(str, list(weights)[:10])) if isinstance(weights, dict) else type(weights).__name__
+            raise ValueError(f"{path}: no entry {' or '.join(map(repr, entries))}; found {keys}")
+        weights = weights[there[0]]
+    if isinstance(weights, torch.Tensor | StoredTensor):
+        weights = {"weight": weights}
+    named = weights.items() if isinstance(weights, dict) else [("it", weights)]
+    for key, value in named:
+        if isinstance(value, Placeholder):
+            raise ValueError(
+                f"{path}: not a state dict of dense tensors: {key} is a {type(value).__name__}, which cannot be read "
+                "without running code"
+            )
+    if not isinstance(weights, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor | StoredTensor) for key, value in weights.items()
+    ):
+        raise ValueError(
+            f"{path}: not a state dict of dense tensors; if the weights lie under a key, name it in `entry`"
+        )
+    weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    return {key: _finite(value, f"{path}: {key}") for key, value in weights.items()}
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file has the name or the first bytes of safetensors: a length of eight bytes, and JSON."""
+    with path.open("rb") as stream:
+        return path.suffix == ".safetensors" or stream.read(9)[8:] == b"{"
+
+
+def _finite(value: torch.Tensor | StoredTensor, name: str) -> torch.Tensor:
+    """Load a tensor of a checkpoint into memory, and check that its values are real and finite."""
+    if isinstance(value, StoredTensor):
+        try:
+            value = value.read()
+        except Exception as error:  # a damaged file with an intact directory
+            raise ValueError(f"{name} cannot be read: {error}; fetch the file again") from error
+    if value.is_complex():
+        raise ValueError(f"{name} has complex values; wanted real ones")
+    if value.is_floating_point() and value.numel():
+        limits = (value if value.itemsize > 1 else value.float()).aminmax()
+        if not (limits.min.float().isfinite() and limits.max.float().isfinite()):  # networks compute in float32
+            raise ValueError(f"{name} has NaN or infinite values; fetch the file again or take another")
+    return value
+
+
+def fit_weights(weights: Weights, network: nn.Module, keys: str, source: str) -> Weights:
+    """Assign the weights of a file to the parameters of a network.
+
+    Parameters
+    ----------
+    weights
+        What ``read_weights`` gives.
+    network
+        The network.
+    keys
+        ``same``: the file has the network's names. ``order``: the n-th tensor belongs to the n-th parameter; the last
+        part of the key (``weight``, ``running_mean``, …) and the shape must agree.
+    source
+        The file, for messages.
+
+    Returns
+    -------
+    dict
+        Name in the network → tensor.
+
+    Raises
+    ------
+    ValueError
+        When keys are missing or unexpected, or shapes differ.
+    """
+    own = network.state_dict()
+    # Counters of batches, which only training uses, are missing in checkpoints older than PyTorch 0.4.1.
+    counters = {key: value for key, value in own.items() if key.endswith(".num_batches_tracked")}
+    if not weights.keys() & counters.keys() and len(weights) == len(own) - len(counters):
+        own = {key: value for key, value in own.items() if key not in counters}
+    if keys == "order":
+        if len(weights) != len(own):
+            raise ValueError(f"{source}: {len(weights)} tensors, but the network has {len(own)}: another architecture")
+        for (theirs, value), (ours, wanted) in zip(weights.items(), own.items(), strict=True):
+            if theirs.rsplit(".", 1)[-1] != ours.rsplit(".", 1)[-1] or value.shape != wanted.shape:
+                raise ValueError(
+                    f"{source}: in order, {theirs} {tuple(value.shape)} would become {ours} {tuple(wanted.shape)}: "
+                    "another architecture"
+                )
+        return dict(zip(own, weights.values(), strict=True))
+    missing = sorted(own.keys() - weights.keys())
+    unexpected = sorted(weights.keys() - own.keys())
+    if missing or unexpected:
+        raise ValueError(
+            f"{source}: keys do not fit the network. Missing {len(missing)}: {', '.join(missing[:5]) or 'none'}; "
+            f"unexpected {len(unexpected)}: {', '.join(unexpected[:5]) or 'none'}. `prefix`, `entry` or `keys: order` "
+            "in the registry may name them right."
+        )
+    for key, wanted in own.items():
+        if weights[key].shape != wanted.shape:
+            raise ValueError(
+                f"{source}: {key} has shape {tuple(weights[key].shape)}, the network {tuple(wanted.shape)}"
+            )
+    return weights
+
+
+def published_weights(name: str, entry: Mapping[str, Any], weights_file: str | Path, network: nn.Module) -> Weights:
+    """The weights of a registry entry, with the names of its network.
+
+    Parameters
+    ----------
+    name, entry
+        The registry's name and entry.
+    weights_file
+        The retrieved or trained file. The additional weights of ``weights.extra_weights`` are read from their ``path``.
+    network
+        The network built from the entry.
+
+    Raises
+    ------
+    ValueError
+        When a file has another hash or cannot be read, or the weights do not fit the network.
+    """
+    weights = entry["weights"]
+    state: Weights = {}
+    parts = [(weights, weights_file)]
+    if extra := weights.get("extra_weights"):
+        parts.append((extra, extra["path"]))
+    for part, file in parts:
+        if "sha256" in part and not (found := sha256_of(file)).startswith(part["sha256"]):
+            raise ValueError(
+                f"models: {name}.weights.sha256: {file} has SHA-256 {found}, but the registry says "
+                f"{part['sha256']}: it is another file"
+            )
+        read = read_weights(file, part.get("entry"), part.get("prefix", ""))
+        place = f"{part['module']}." if "module" in part else ""
+        state |= {f"{place}{key}": value for key, value in read.items()}
+    return fit_weights(state, network, weights.get("keys", "same"), str(weights_file))

@@ -1,0 +1,45 @@
+"""Names that the configuration, the library and the files of a run share, and the error for an unknown name."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+# Valid file name of a run: letters, digits and a few signs; no separator, and no dot at the start.
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+
+INPUT_STAGE = "input"
+MAX_LISTED = 300  # names in the error for an unknown one; timm has over a thousand
+NATURAL = "natural"
+
+
+class ConfigurationError(ValueError):
+    """An error in a configuration file; the message names the key, the value found, and the valid values."""
+
+
+def unknown_name(what: str, found: str, valid: Iterable[str], key: str) -> ConfigurationError:
+    """Return the error for a name that is not in a registry; it lists the nearest valid name and all valid names.
+
+    Of more than ``MAX_LISTED`` valid names, it lists the nearest ones.
+    """
+    valid = list(valid)
+    if len(valid) > MAX_LISTED:
+        near = difflib.get_close_matches(str(found), valid, n=5)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        return ConfigurationError(f"{key}: unknown {what} {found!r}.{hint} There are {len(valid)}.")
+    near = difflib.get_close_matches(str(found), valid, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return ConfigurationError(f"{key}: unknown {what} {found!r}.{hint} Valid: {', '.join(valid) or 'none'}.")
+
+
+def plural(noun: str) -> str:
+    """The plural of an English noun with a regular ending: category → categories, pitch → pitches, word → words."""
+    if noun.endswith("ies"):  # species, series
+        return noun
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "z", "ch", "sh")) else f"{noun}s"
+
+
+def stage_path(stage: str) -> str:
+    """Return a stage's name as used in paths: ``/`` and spaces become ``_``."""
+    return stage.replace("/", "_").replace(" ", "_")

@@ -1,0 +1,493 @@
+"""Power: how many participants and trials distinguish two models by human recognition of their metamers.
+
+Participants differ in how much they recognize overall, of one model's metamers, and at single stages. These three
+standard deviations, on the scale of log odds, are estimated from the published participants, after subtraction of the
+sampling variance of their few answers. Experiments with given numbers of participants and trials are then simulated and
+tested as ``metamers.compare.anova`` tests them: models are permuted within each participant, which for two models is a
+test by sign flips of the participants' differences (``metamers.compare.sign_flips``). Generalization to new stimuli is
+in ``metamers.power.stimuli``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+import xarray as xr
+from scipy.special import expit, logit
+
+from metamers.compare.proportions import ENDS
+from metamers.compare.sign_flips import flips_drawn, sign_flip_p
+from metamers.humans.participants import own_stages
+from metamers.humans.published import PUBLISHED
+from metamers.leaderboard.curves import Curve
+from metamers.power.stimuli import STIMULUS_COMPONENTS, significant_experiments, stimuli_needed
+
+COMPONENTS = ("participant", "model", "stage")
+VARIANCE_COLUMNS = ["modality", "component", "sd", "low", "high", "participants"]
+VARIANCE_BOOTSTRAP, VARIANCE_SEED = 500, 0  # fixed: the variance is a property of the data, the same in every run
+
+MOST_TRIALS = 60  # largest possible number of trials of a published condition
+EM_STEPS = 200
+SPREAD = 10  # sum of the parameters of a beta distribution that is wider than the published participants differ
+EXTREME = 0.01  # smallest distance of a curve from 0 and 1, where models cannot be distinguished
+SIMULATED_PARTICIPANTS = 20_000  # population from which the participants of simulated experiments are drawn
+BISECTIONS = 60
+TEST = "permutation of the two models within each participant: sign flips of the participants' differences"
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
+
+
+def trials_per_condition(proportions: np.ndarray) -> float:
+    """Estimate the mean number of trials behind proportions correct, which the public files do not contain.
+
+    The estimate is the maximum-likelihood distribution (by expectation maximization) over whole numbers of trials. A
+    proportion is compatible with those numbers only that make it a whole number of correct answers; each has the
+    beta-binomial probability of this number among participants who differ.
+
+    Parameters
+    ----------
+    proportions
+        (participant, condition), 0..1.
+
+    Raises
+    ------
+    ValueError
+        When a proportion needs more than ``MOST_TRIALS`` trials.
+    """
+    numbers = np.arange(1, MOST_TRIALS + 1)[:, None, None]
+    right = np.rint(proportions * numbers)
+    mean = proportions.mean(axis=0).clip(EXTREME, 1 - EXTREME)
+    possible = np.abs(right - proportions * numbers) < 1e-6
+    probable = scipy.stats.betabinom.pmf(right, numbers, SPREAD * mean, SPREAD * (1 - mean))
+    likelihood = np.where(possible, probable, 0).reshape(MOST_TRIALS, -1)
+    if not (likelihood.sum(axis=0) > 0).all():
+        raise ValueError(f"a proportion correct is not possible with any number of trials up to {MOST_TRIALS}")
+    shares = np.full(MOST_TRIALS, 1 / MOST_TRIALS)
+    for _ in range(EM_STEPS):
+        chosen = shares[:, None] * likelihood
+        shares = (chosen / chosen.sum(axis=0)).mean(axis=1)
+    return float(shares @ numbers.ravel())
+
+
+def _human_proportions(dataset: xr.Dataset, modality: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return human proportions correct (participant, condition) in one experiment, and the model of each condition."""
+    human = dataset["proportion_correct"].sel(observer="human")
+    values, models = [], []
+    for model in map(str, human["generation_model"].values):
+        stages = [stage for stage in own_stages(dataset, model) if stage not in PUBLISHED[modality].left_out_stages]
+        values.append(human.sel(generation_model=model, stage=stages).transpose("participant", "stage").values)
+        models += [model] * len(stages)
+    return np.concatenate(values, axis=1), np.array(models)
+
+
+def _moments(proportions: np.ndarray, models: np.ndarray, trials: float) -> np.ndarray:
+    """Compute sums (2, component) whose ratios are the variances of log odds that conditions share.
+
+    The components are pairs of conditions of different models, pairs of different conditions of one model, and a
+    condition with itself. By the delta method, a covariance of proportions is that of log odds times p (1 - p) of both
+    conditions; the ratios are least-squares estimates. (They find about nine tenths of standard deviations of 0.5, and
+    about eight tenths of 1.)
+    """
+    mean = proportions.mean(axis=0)
+    slope = np.outer(mean * (1 - mean), mean * (1 - mean))
+    covariance = np.cov(proportions.T)
+    by_chance = (proportions * (1 - proportions)).mean(axis=0) / (trials - 1)
+    covariance[np.diag_indices_from(covariance)] -= by_chance
+    same_model, same = models[:, None] == models, np.eye(len(models), dtype=bool)
+    pairs = (~same_model, same_model & ~same, same)
+    return len(proportions) * np.array(
+        [[(part * slope)[which].sum() for which in pairs] for part in (covariance, slope)]
+    )
+
+
+def participant_variance(experiments: Sequence[xr.Dataset], modality: str) -> pd.DataFrame:
+    """Estimate how much participants differ, as standard deviations of the log odds of a correct answer.
+
+    Parameters
+    ----------
+    experiments
+        Results of ``metamers.humans.participants.experiment_dataset``, all of one modality, with at least two
+        participants each.
+    modality
+        ``vision`` or ``audio``.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``VARIANCE_COLUMNS``, one row for each of ``COMPONENTS``: ``sd`` between participants over all metamers, over
+        one model's metamers, and over one stage's; ``low`` and ``high``: 95% interval over participants drawn with
+        replacement. Estimates below 0 are set to 0.
+    """
+    answers = [_human_proportions(dataset, modality) for dataset in experiments]
+    trials = [trials_per_condition(proportions) for proportions, _ in answers]
+
+    def deviations(drawn: Iterable[np.ndarray]) -> np.ndarray:
+        parts = zip(answers, trials, drawn, strict=True)
+        sums = sum(_moments(values[chosen], models, number) for (values, models), number, chosen in parts)
+        shared = np.divide(sums[0], sums[1], out=np.zeros(len(COMPONENTS)), where=sums[1] > 0)
+        return np.sqrt(np.diff(shared.clip(0), prepend=0).clip(0))
+
+    rng = np.random.default_rng(VARIANCE_SEED)
+    sizes = [len(proportions) for proportions, _ in answers]
+    found = deviations([np.arange(size) for size in sizes])
+    samples = [deviations([rng.integers(size, size=size) for size in sizes]) for _ in range(VARIANCE_BOOTSTRAP)]
+    low, high = np.quantile(samples, ENDS, axis=0)
+    columns = [[modality] * len(COMPONENTS), COMPONENTS, found, low, high, [sum(sizes)] * len(COMPONENTS)]
+    return pd.DataFrame(dict(zip(VARIANCE_COLUMNS, columns, strict=True)))
+
+
+def typical_curve(curves: Iterable[Curve], stages: int) -> np.ndarray:
+    """Average the curves of published models at equally spaced relative depths, 0 to 1: recognizability (stage,).
+
+    Parameters
+    ----------
+    curves
+        Results of ``metamers.leaderboard.curves.measured_curves``, of one modality.
+    stages
+        Number of stages, at least two.
+    """
+    depth = np.linspace(0, 1, stages)
+    return np.mean([np.interp(depth, curve["depth"], curve["mean"]) for curve in curves], axis=0)
+
+
+def curves_apart(curve: np.ndarray, difference: float) -> np.ndarray:
+    """Make curves (2, stage) of two models whose mean recognizability differs by a given amount.
+
+    The first is the given curve. The second has lower log odds, by the same amount at all stages, so that stages with a
+    recognizability near 0 or 1 differ least.
+
+    Raises
+    ------
+    ValueError
+        When the mean of the given curve is not above the difference.
+    """
+    first = curve.clip(EXTREME, 1 - EXTREME)
+    if not 0 <= difference < first.mean():
+        raise ValueError(
+            f"the mean recognizability {first.mean():.2f} cannot be lowered by a difference of {difference}"
+        )
+    shift = _bisect(lambda x: expit(logit(first) - x).mean(), first.mean() - difference, 0, 40)
+    return np.stack([first, expit(logit(first) - shift)])
+
+
+def _bisect(
+    falling: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray | float, low: float, high: float
+) -> np.ndarray:
+    """Find where a decreasing function has the wanted value, by bisection, independently for each element."""
+    low, high = np.full(np.shape(wanted), low), np.full(np.shape(wanted), high)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        above = falling(middle) > wanted
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return (low + high) / 2
+
+
+def median_log_odds(mean: np.ndarray, deviation: float) -> np.ndarray:
+    """Compute the median log odds of participants, from their mean proportion correct and normal deviation."""
+
+    def right(negative):
+        return expit(-negative[..., None] + deviation * NODES) @ WEIGHTS / WEIGHTS.sum()
+
+    return -_bisect(right, np.asarray(mean), -60, 60)
+
+
+def simulated_scores(
+    curves: np.ndarray, deviations: Sequence[float], trials: int, number: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Simulate proportions correct (participant, model, stage).
+
+    Parameters
+    ----------
+    curves
+        (2, stage): mean probability of a correct answer, 0..1.
+    deviations
+        Standard deviations between participants, in log odds: over all metamers, over a model's, over a stage's.
+    trials
+        Number of trials of each participant, model and stage.
+    number
+        Number of participants.
+    """
+    middle = median_log_odds(curves.clip(EXTREME, 1 - EXTREME), np.hypot.reduce(deviations))
+    shapes = ((number, 1, 1), (number, 2, 1), (number, *curves.shape))
+    odds = middle + sum(size * rng.standard_normal(shape) for size, shape in zip(deviations, shapes, strict=True))
+    return rng.binomial(trials, expit(odds)) / trials
+
+
+def simulated_differences(
+    curves: np.ndarray, deviations: Sequence[float], trials: int, number: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Simulate differences (participant,) between two models in a participant's proportion correct over all stages.
+
+    The parameters are those of ``simulated_scores``.
+    """
+    correct = simulated_scores(curves, deviations, trials, number, rng)
+    return correct[:, 0].mean(axis=1) - correct[:, 1].mean(axis=1)
+
+
+def power(
+    differences: np.ndarray,
+    participants: Sequence[int],
+    alpha: float,
+    simulations: int,
+    flips: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Compute the share of experiments that distinguish the models, for each number of participants, 0..1.
+
+    All experiments have the same stimuli. The test is ``metamers.compare.sign_flips.sign_flip_p``.
+
+    Parameters
+    ----------
+    differences
+        (person,): differences of a large population, from which the participants of experiments are drawn.
+    participants
+        Numbers of participants; with fewer than ``metamers.config.power.min_number``, no experiment can be significant.
+    alpha
+        Level of the two-sided test.
+    simulations
+        Number of experiments for each number of participants.
+    flips
+        Number of random flips, where flips are not enumerated.
+    """
+    found = []
+    for number in participants:
+        drawn = differences[rng.integers(len(differences), size=(simulations, number))]
+        found.append(np.mean(sign_flip_p(drawn, flips, rng) <= alpha))
+    return np.array(found)
+
+
+def fewest_participants(found: np.ndarray, participants: Sequence[int], wanted: float) -> np.ndarray:
+    """Find the smallest number of participants (…,) from which on power (…, participants) is as high as wanted.
+
+    NaN where it never is.
+    """
+    lasting = np.minimum.accumulate(found[..., ::-1] >= wanted, axis=-1)[..., ::-1]
+    fewest = np.array(participants, float)[lasting.argmax(axis=-1)]
+    return np.where(lasting.any(axis=-1), fewest, np.nan)
+
+
+def model_pairs(
+    predicted: xr.Dataset, modalities: Mapping[str, str]
+) -> tuple[list[tuple[str, str, list[str]]], list[tuple[str, str]]]:
+    """Pair a run's models of one modality, with the stages for which both have a prediction.
+
+    Parameters
+    ----------
+    predicted
+        Result of ``metamers.compare.predicted_human.predicted_human``; stages without a prediction do not count.
+    modalities
+        Generation model → ``vision`` or ``audio``.
+
+    Returns
+    -------
+    pairs
+        The two models, and at least two common stages.
+    left_out
+        Pairs of one modality with fewer than two common stages.
+    """
+    inside = predicted["predicted"].notnull()
+    stages = {
+        model: [
+            stage
+            for stage in own_stages(predicted, model)
+            if stage not in PUBLISHED[modalities[model]].left_out_stages
+            and inside.sel(generation_model=model, stage=stage)
+        ]
+        for model in map(str, predicted["generation_model"].values)
+    }
+    pairs, left_out = [], []
+    for one, other in combinations(stages, 2):
+        if modalities[one] != modalities[other]:
+            continue
+        shared = [stage for stage in stages[one] if stage in stages[other]]
+        if len(shared) >= 2:
+            pairs.append((one, other, shared))
+        else:
+            left_out.append((one, other))
+    return pairs, left_out
+
+
+def power_dataset(
+    variance: pd.DataFrame,
+    curves: Mapping[str, Sequence[Curve]],
+    predicted: xr.Dataset | None,
+    modalities: Mapping[str, str],
+    settings: Mapping[str, Any],
+    permutations: int,
+    seed: int,
+) -> xr.Dataset:
+    """Compute the power of experiments with two models: typical published ones, and those of this run.
+
+    Parameters
+    ----------
+    variance
+        ``VARIANCE_COLUMNS``: rows of ``participant_variance`` for each modality.
+    curves
+        Modality → curves of ``metamers.leaderboard.curves.measured_curves``.
+    predicted
+        Result of ``metamers.compare.predicted_human.predicted_human`` for the run's models, or None.
+    modalities
+        Generation model of the run → ``vision`` or ``audio``.
+    settings
+        ``comparison.power`` of the configuration.
+    permutations
+        Number of permutations in the analysis of variance: ``comparison.permutations`` of the configuration.
+    seed
+        Random seed of the simulations.
+
+    Returns
+    -------
+    xr.Dataset
+        ``power`` (modality, difference, trials, participants): for a model with the mean recognizability of the
+        published ones against one with a recognizability lower by ``difference``. ``contrast_power`` (contrast, trials,
+        participants): for two of the run's models, if their recognizability is as predicted, with ``model``,
+        ``reference``, ``contrast_difference``, ``contrast_stages``. ``participants_needed`` and
+        ``contrast_participants_needed`` for the wanted power; ``sd_…`` (modality). All of these are for the same
+        stimuli. ``stimuli_needed`` (trials) and ``contrast_stimuli_needed`` (contrast, trials): number of distinct
+        stimuli with which a participant meets each stimulus once. Where ``settings`` has numbers of ``stimuli``, also
+        the variables of ``power_over_stimuli``. The attributes name the simulated test and the pairs of the run's
+        models that are left out.
+    """
+    rng = np.random.default_rng(seed)
+    deviations = {
+        modality: rows.set_index("component")["sd"].reindex(COMPONENTS).to_list()
+        for modality, rows in variance.groupby("modality", sort=False)
+    }
+    trials, participants, alpha = list(settings["trials"]), list(settings["participants"]), settings["alpha"]
+    flips = flips_drawn(alpha, permutations)
+
+    def of_curves(pair: np.ndarray, modality: str) -> np.ndarray:
+        population = (
+            simulated_differences(pair, deviations[modality], number, SIMULATED_PARTICIPANTS, rng) for number in trials
+        )
+        return np.stack([power(each, participants, alpha, settings["simulations"], flips, rng) for each in population])
+
+    typical = {modality: typical_curve(curves[modality], settings["stages"]) for modality in deviations}
+    found = np.stack(
+        [
+            [of_curves(curves_apart(typical[modality], difference), modality) for difference in settings["differences"]]
+            for modality in deviations
+        ]
+    )
+    dims = ("modality", "difference", "trials", "participants")
+    result = xr.Dataset(
+        {
+            "power": (dims, found),
+            "participants_needed": (dims[:-1], fewest_participants(found, participants, settings["wanted"])),
+            "stimuli_needed": ("trials", [stimuli_needed(number, settings["stages"]) for number in trials]),
+            **{
+                f"sd_{component}": ("modality", [deviations[modality][index] for modality in deviations])
+                for index, component in enumerate(COMPONENTS)
+            },
+        },
+        coords={
+            "modality": list(deviations),
+            "difference": list(settings["differences"]),
+            "trials": trials,
+            "participants": participants,
+        },
+        attrs={"alpha": alpha, "wanted": settings["wanted"], "stages": settings["stages"], "test": TEST},
+    )
+    if settings["stimuli"]:
+        result = result.merge(
+            power_over_stimuli(typical, deviations, settings, flips, rng), combine_attrs="no_conflicts"
+        )
+    pairs, left_out = model_pairs(predicted, modalities) if predicted is not None else ([], [])
+    result.attrs["left_out"] = ", ".join(f"{one} - {other}" for one, other in left_out)
+    if not pairs:
+        return result
+    both = [predicted["predicted"].sel(generation_model=list(models), stage=shared) for *models, shared in pairs]
+    both = [values.transpose("generation_model", "stage").values for values in both]
+    found = np.stack([of_curves(pair, modalities[one]) for pair, (one, _, _) in zip(both, pairs, strict=True)])
+    distinct = [[stimuli_needed(number, len(shared)) for number in trials] for _, _, shared in pairs]
+    return result.assign(
+        contrast_power=(("contrast", "trials", "participants"), found),
+        contrast_participants_needed=(
+            ("contrast", "trials"),
+            fewest_participants(found, participants, settings["wanted"]),
+        ),
+        contrast_stimuli_needed=(("contrast", "trials"), distinct),
+        contrast_difference=("contrast", [float(np.diff(pair[::-1].mean(axis=1))[0]) for pair in both]),
+        contrast_stages=("contrast", [", ".join(shared) for _, _, shared in pairs]),
+    ).assign_coords(
+        contrast=[f"{one} - {other}" for one, other, _ in pairs],
+        model=("contrast", [one for one, _, _ in pairs]),
+        reference=("contrast", [other for _, other, _ in pairs]),
+    )
+
+
+def power_over_stimuli(
+    typical: Mapping[str, np.ndarray],
+    deviations: Mapping[str, Sequence[float]],
+    settings: Mapping[str, Any],
+    flips: int,
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    """Compute power and false alarms of experiments that have new stimuli each.
+
+    Parameters
+    ----------
+    typical
+        Modality → recognizability (stage,) of a typical published model.
+    deviations
+        Modality → standard deviations between participants.
+    settings
+        ``comparison.power`` of the configuration.
+    flips
+        Number of random flips for each test, where flips are not enumerated.
+    rng
+        Random generator of the experiments.
+
+    Returns
+    -------
+    xr.Dataset
+        ``power_over_stimuli`` (modality, difference, stimuli, trials, participants): share of experiments with a
+        significant difference over participants and over stimuli; ``participants_needed_over_stimuli``.
+        ``false_alarms_over_stimuli`` (modality, stimuli, trials, participants): the same share where both models are
+        equally recognizable; ``false_alarms_fixed_stimuli``: the share that is then significant over participants
+        alone.
+    """
+    trials, participants, stimuli = list(settings["trials"]), list(settings["participants"]), list(settings["stimuli"])
+    assumed = [settings["stimulus_sd"][component] for component in STIMULUS_COMPONENTS]
+
+    # Every difference and number of trials has the same stimuli, so that comparisons between them have less noise.
+    seeds = rng.integers(2**32, size=len(stimuli))
+
+    def shares(pair: np.ndarray, modality: str) -> np.ndarray:
+        """(fixed or random, stimuli, trials, participants): how often an experiment is significant."""
+        odds = median_log_odds(pair.clip(EXTREME, 1 - EXTREME), np.hypot.reduce([*deviations[modality], *assumed]))
+        found = [
+            significant_experiments(
+                *(odds, deviations[modality], assumed, number, items, participants),
+                *(settings["stimulus_simulations"], settings["alpha"], flips, rng),
+                np.random.default_rng(seed),
+            ).mean(axis=2)
+            for items, seed in zip(stimuli, seeds, strict=True)
+            for number in trials
+        ]
+        return np.stack(found, axis=1).reshape(2, len(stimuli), len(trials), len(participants))
+
+    alike = np.stack([shares(np.stack([curve, curve]), modality) for modality, curve in typical.items()])
+    found = np.stack(
+        [
+            [shares(curves_apart(curve, difference), modality)[1] for difference in settings["differences"]]
+            for modality, curve in typical.items()
+        ]
+    )
+    dims = ("modality", "stimuli", "trials", "participants")
+    with_difference = ("modality", "difference", *dims[1:])
+    return xr.Dataset(
+        {
+            "power_over_stimuli": (with_difference, found),
+            "participants_needed_over_stimuli": (
+                with_difference[:-1],
+                fewest_participants(found, participants, settings["wanted"]),
+            ),
+            "false_alarms_over_stimuli": (dims, alike[:, 1]),
+            "false_alarms_fixed_stimuli": (dims, alike[:, 0]),
+            "sd_of_stimuli": ("stimulus_component", assumed),
+        },
+        coords={"stimuli": stimuli, "stimulus_component": list(STIMULUS_COMPONENTS)},
+    )

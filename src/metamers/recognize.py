@@ -1,0 +1,115 @@
+"""Recognition: the category that a model gives to a stimulus, by forced choice among the dataset's categories.
+
+The module also defines what a file of recognition holds. Stimuli are brought to the model's size or rate by
+``metamers.models.model.fit_stimuli``; proportions correct are computed in ``metamers.compare``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from metamers.models.model import Model, fit_stimuli
+
+
+@torch.no_grad()
+def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int = 8) -> np.ndarray:
+    """Class scores (stimulus, class), float32, computed in batches.
+
+    Raises
+    ------
+    ValueError
+        When a score is not finite.
+    """
+    scores = np.concatenate([model.scores(batch).float().cpu().numpy() for batch in stimuli.split(batch_size)])
+    if not np.isfinite(scores).all():
+        raise ValueError(f"model {model.name}: class scores are not finite")
+    return scores
+
+
+def recognize(
+    model: Model, stimuli: np.ndarray, sampling_rate_hz: float | None, classes: Mapping[str, Sequence[int]]
+) -> np.ndarray:
+    """The answers of a recognition model to exported stimuli (Feather et al. 2023, Methods).
+
+    Parameters
+    ----------
+    model
+        The recognition model.
+    stimuli
+        (stimulus, …signal), in any size or sampling rate.
+    sampling_rate_hz
+        Sampling rate of sounds; None for images.
+    classes
+        Category → class indices.
+
+    Returns
+    -------
+    numpy.ndarray
+        Categories (stimulus,), as text.
+
+    Raises
+    ------
+    ValueError
+        As ``class_scores`` and ``answers``.
+    """
+    return answers(class_scores(model, fit_stimuli(model, stimuli, sampling_rate_hz)), classes, model.name)
+
+
+def answers(scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str) -> np.ndarray:
+    """The category of each stimulus's highest-scoring class among the classes that belong to any category.
+
+    The published rule for the 16-way choice (Feather et al. 2023, Methods).
+
+    Parameters
+    ----------
+    scores
+        (stimulus, class).
+    classes
+        Category → class indices.
+    model
+        The model's name, for messages.
+
+    Returns
+    -------
+    numpy.ndarray
+        Categories (stimulus,), as text.
+
+    Raises
+    ------
+    ValueError
+        When there are no categories, or the model does not have a class of a category.
+    """
+    indices = np.array([index for members in classes.values() for index in members], dtype=int)
+    owners = np.array([category for category, members in classes.items() for _ in members])
+    if not len(indices):
+        raise ValueError("no category has any class: give the dataset's `categories` table rows")
+    if indices.max() >= scores.shape[1]:
+        raise ValueError(
+            f"model {model} has {scores.shape[1]} classes, but category {str(owners[indices.argmax()])!r} names class "
+            f"{indices.max()}: the dataset's `categories` table is of other classes"
+        )
+    return owners[scores[:, indices].argmax(axis=1)]
+
+
+def recognition_dataset(answer: np.ndarray, dims: Sequence[str], coordinates: Mapping[str, Any]) -> xr.Dataset:
+    """The content of a file of recognition: answers to stimuli, and whether they are correct.
+
+    Parameters
+    ----------
+    answer
+        Categories, as text.
+    dims
+        Dimensions of ``answer``, including ``stimulus``.
+    coordinates
+        Coordinates of the file, as for ``xarray.Dataset``, including the true ``category`` (stimulus).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``answer`` and ``correct``, both with ``dims``.
+    """
+    found = xr.Dataset({"answer": (tuple(dims), answer)}, coords=coordinates)
+    return found.assign(correct=found["answer"] == found["category"])

@@ -1,0 +1,62 @@
+"""The main findings of a run in at most three sentences, for the terminal at the end of a run and for a file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from metamers.report.tables import percent
+
+MOST_SENTENCES = 3
+
+
+def findings(
+    results: Sequence[Mapping[str, Any]],
+    contrasts: Sequence[Mapping[str, Any]],
+    relation: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """State what a run found: one sentence per modality, then per contrast of models, then on published experiments.
+
+    Parameters
+    ----------
+    results
+        Results of ``metamers.report.pages.modality_result``, one per modality; empty without generation models.
+    contrasts
+        Results of ``metamers.report.contrasts.contrast_sentence``; those whose interval excludes 0 come first.
+    relation
+        Result of ``metamers.report.pages.relations``.
+    """
+    decided = sorted(contrasts, key=lambda contrast: not contrast["side"])
+    sentences = [
+        *map(_of_modality, results),
+        *map(_of_contrast, decided[:1]),
+        *map(_of_relation, relation),
+        *map(_of_contrast, decided[1:]),
+    ]
+    return sentences[:MOST_SENTENCES]
+
+
+def _of_modality(result: Mapping[str, Any]) -> str:
+    accepted = f"{result['title']}: {result['accepted']} of {result['made']} metamers were accepted"
+    if not (result["first_known"] and result["last_known"]):
+        return f"{accepted}; other models classified none of the first or of the last stage."
+    return (
+        f"{accepted}; other models recognize {percent(result['first'])} of those of the first stage and "
+        f"{percent(result['last'])} of those of the last stage (chance {percent(result['chance'])})."
+    )
+
+
+def _of_contrast(contrast: Mapping[str, Any]) -> str:
+    model, reference = contrast["model"], contrast["reference"]
+    conclusion = {
+        None: f"Recognition of metamers of {model} and of {reference}",
+        0: f"The metamers of {model} and of {reference} may be recognized equally",
+        1: f"Metamers of {model} are recognized better than those of {reference}",
+        -1: f"Metamers of {model} are recognized less well than those of {reference}",
+    }[contrast["side"]]
+    return f"{conclusion}: at the later stages, difference {contrast['found']} percentage points."
+
+
+def _of_relation(relation: Mapping[str, Any]) -> str:
+    return (
+        f"Published experiments, {relation['name']}: recognition of a model's metamers by other models explains "
+        f"{percent(relation['r2'])} of the variance of recognition by people."
+    )

@@ -1,0 +1,72 @@
+"""The pages of the report, in the order of the navigation: file name, title, and the runs that have them.
+
+The template ``site/<name>.html.j2`` is a page's text; ``metamers.report.pages`` makes the values that it shows. The
+module imports no library, so that the workflow can use it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+def _always(_plan: Any) -> bool:
+    return True
+
+
+def _with_metamers(plan: Any) -> bool:
+    return bool(plan.generation_models)
+
+
+def _with_analyses(plan: Any) -> bool:
+    used = {*plan.generation_models, *plan.recognition_models}
+    return bool(plan.analyses.used_models or used & plan.training.keys())
+
+
+def _with_extensions(plan: Any) -> bool:
+    return bool(plan.beyond.sets)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the report.
+
+    Attributes
+    ----------
+    title
+        In the navigation.
+    made
+        Whether a run has the page: from its plan (``metamers.config.plan.Plan``).
+    """
+
+    title: str
+    made: Callable[[Any], bool] = _always
+
+
+PAGES = {
+    "index": Page("Overview"),
+    "browser": Page("Metamers", _with_metamers),
+    "curves": Page("Recognizability"),
+    "match": Page("Match", _with_metamers),
+    "statistics": Page("Statistics"),
+    "analyses": Page("Complementary analyses", _with_analyses),
+    "made": Page("How it was made"),
+}
+# Pages that other rules write.
+LINKED = {"beyond": Page("Extensions", _with_extensions), "leaderboard": Page("Leaderboard")}
+
+
+def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str]) -> dict[str, Any]:
+    """Values of the navigation for the template ``site.html.j2``.
+
+    Parameters
+    ----------
+    page
+        Name of the page, of ``PAGES`` or ``LINKED``.
+    pages, linked
+        Names of the run's pages in ``PAGES`` and ``LINKED``.
+    """
+    return {
+        "page": page,
+        "pages": {name: PAGES[name].title for name in pages},
+        "linked": {name: LINKED[name].title for name in linked},
+    }

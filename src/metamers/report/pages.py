@@ -1,0 +1,398 @@
+"""Values and tables that the templates of the report's pages show, computed from Datasets.
+
+The sentences are in the templates in ``site``. ``metamers.report.render`` turns a template and its values into HTML,
+for these pages and for all other pages. The other modules of ``metamers.report`` make the figures, charts, tables and
+the data of the metamer browser.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from metamers.compare.chance import SINGLE_ANSWER_SHARE
+from metamers.compare.families import names_by_family
+from metamers.humans.participants import own_stages
+from metamers.humans.published import PUBLISHED
+from metamers.modalities import MODALITIES
+from metamers.names import INPUT_STAGE, NATURAL, plural
+from metamers.report.brain import brain_context
+from metamers.report.browser import link
+from metamers.report.chance import chance_context
+from metamers.report.contrasts import contrasts_context
+from metamers.report.examples import FEWEST_STIMULI
+from metamers.report.figures import with_interval
+from metamers.report.navigation import navigation_context
+from metamers.report.own_participants import own_participants_context, without_own_participants
+from metamers.report.points import TITLES as MEASURE_TITLES
+from metamers.report.power import power_context
+from metamers.report.provenance import as_yaml
+from metamers.report.render import render
+from metamers.report.tables import (
+    anova_table,
+    beyond_depth_table,
+    match_table,
+    null_table,
+    recognizability_table,
+    relation_table,
+)
+from metamers.report.training import attacked_places, training_table
+from metamers.report.vulnerability import vulnerability_table
+
+
+def others_of(recognizable: xr.Dataset, generation_model: str) -> xr.Dataset:
+    """Recognition of one model's metamers by the other models, mean over families.
+
+    Returns (stage) → ``proportion_correct``, and its ``standard_error``, ``low`` and ``high`` over stimuli.
+    """
+    own = recognizable.sel(generation_model=generation_model, stage=own_stages(recognizable, generation_model))
+    names = {"other_models": "proportion_correct"}
+    names |= {f"other_models_{end}": end for end in ("standard_error", "low", "high")}
+    return own[list(names)].rename(names)
+
+
+def judges_context(recognizable: xr.Dataset, generation_model: str) -> dict[str, str]:
+    """Recognition models of one model's metamers: ``siblings`` and ``unrelated`` by family, and ``family``."""
+    own = recognizable.sel(generation_model=generation_model)
+    asked = own["n"].any("stage") & (own["recognition_model"] != generation_model)
+    families = {
+        str(name): str(family)
+        for name, family in zip(
+            own["recognition_model"].values[asked], own["recognition_family"].values[asked], strict=True
+        )
+    }
+    siblings = [name for name, family in families.items() if family == str(own["generation_family"].values)]
+    return {
+        "family": str(own["generation_family"].values),
+        "siblings": ", ".join(siblings),
+        "unrelated": names_by_family([name for name in families if name not in siblings], families),
+    }
+
+
+def summary(
+    generation_model: str, acceptance: xr.Dataset, others: xr.Dataset, recognizable: xr.Dataset, predicted: xr.Dataset
+) -> dict[str, Any]:
+    """The result of one generation model in a few numbers.
+
+    Parameters
+    ----------
+    generation_model
+        Name of the model.
+    acceptance
+        (stage, stimulus, seed) → ``accepted``.
+    others
+        Result of ``others_of``.
+    recognizable, predicted
+        Results of ``metamers.compare.recognizability.recognizability`` and
+        ``metamers.compare.predicted_human.predicted_human``.
+
+    Returns
+    -------
+    dict
+        ``model``, ``made``, ``accepted``; ``natural``: recognizability of natural stimuli by other models; ``first``
+        and ``last``: the first stage after the input, and the last stage, each with ``stage``, ``others``, ``chance``,
+        ``predicted``, ``low``, ``high``, ``n`` and ``outside`` (outside the published range, hence no prediction);
+        ``below_half``: the first stage at which other models recognize fewer than half of the metamers, or None;
+        ``others_known``: whether other models classified metamers of the last stage; ``judged``: number of stages that
+        other models classified; ``outside``: number of these outside the published range.
+    """
+    stages = list(map(str, acceptance["stage"].values))
+    mean = others["proportion_correct"]
+    own = recognizable.sel(generation_model=generation_model)
+
+    def at(stage: str) -> dict[str, Any]:
+        expected = predicted.sel(generation_model=generation_model, stage=stage)
+        return {
+            "stage": stage,
+            "others": float(mean.sel(stage=stage)),
+            "chance": float(own["other_models_chance"].sel(stage=stage)),
+            "n": int(own["n"].sel(stage=stage).max()),
+            **{name: float(expected[name]) for name in ("predicted", "low", "high")},
+            "outside": bool(expected["outside_published_range"]),
+        }
+
+    of_model = predicted.sel(generation_model=generation_model)
+    outside = int(of_model["outside_published_range"].sum())
+    return {
+        "model": generation_model,
+        "made": acceptance["accepted"].size,
+        "accepted": int(acceptance["accepted"].sum()),
+        "stimuli": acceptance.sizes["stimulus"],
+        "natural": float(mean.sel(stage=NATURAL)),
+        "first": at(next((stage for stage in stages if stage != INPUT_STAGE), stages[0])),
+        "last": at(stages[-1]),
+        "others_known": bool(np.isfinite(mean.sel(stage=stages[-1]))),
+        "judged": outside + int(of_model["predicted"].notnull().sum()),
+        "outside": outside,
+        "below_half": next((stage for stage in stages if float(mean.sel(stage=stage)) < 0.5), None),
+    }
+
+
+def mean_of(values: Iterable[float]) -> float:
+    """Mean of the finite values, NaN without any."""
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
+    """Numbers of the published relation, one dictionary per modality."""
+    return [
+        {
+            "name": str(modality),
+            "points": int(relation["human_mean"].sel(modality=modality).count()),
+            "r2": float(relation["pearson_r2"].sel(modality=modality)),
+            "text": with_interval(relation, modality, "pearson_r2"),
+            "ceiling": float(relation["noise_ceiling_r2"].sel(modality=modality)),
+            "depth": float(relation["depth_r2"].sel(modality=modality)),
+            "partial": float(relation["partial_r2"].sel(modality=modality)),
+            "judges": int(relation["judges"].sel(modality=modality)),
+            "judges_published": int(relation["judges_published"].sel(modality=modality)),
+        }
+        for modality in relation["modality"].values
+    ]
+
+
+def modality_result(
+    modality: str,
+    models: Sequence[Mapping[str, Any]],
+    judges: Mapping[str, Mapping[str, Any]],
+    relation: xr.Dataset,
+) -> dict[str, Any]:
+    """Result of all generation models of one modality: sums, and means over models.
+
+    Parameters
+    ----------
+    modality
+        ``vision`` or ``audio``.
+    models
+        Results of ``model_context`` for this modality. All have the same categories.
+    judges
+        Recognition model → ``modality`` and ``family``.
+    relation
+        Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
+    """
+    summaries = [model["summary"] for model in models]
+    first, last = (mean_of(summary[end]["others"] for summary in summaries) for end in ("first", "last"))
+    asked = {name: judge["family"] for name, judge in judges.items() if judge["modality"] == modality}
+    about = MODALITIES[modality]
+    categories = f"{models[0]['categories']} {plural(models[0]['category_noun'])}"
+    published_categories = f"{PUBLISHED[modality].categories} {plural(about.category_noun)}"
+    return {
+        "modality": modality,
+        "title": about.title,
+        "noun": about.stimuli,
+        "exported": about.exported_as,
+        "on_screen": about.on_screen,
+        "models": models,
+        "made": sum(summary["made"] for summary in summaries),
+        "accepted": sum(summary["accepted"] for summary in summaries),
+        "stimuli": max(summary["stimuli"] for summary in summaries),
+        "natural": mean_of(summary["natural"] for summary in summaries),
+        "first": first,
+        "last": last,
+        "first_known": bool(np.isfinite(first)),
+        "last_known": bool(np.isfinite(last)),
+        "chance": mean_of(summary["last"]["chance"] for summary in summaries),
+        "single_answers": any(model["chance"]["single_answers"] for model in models),
+        "task": about.task.format(categories),
+        "published_task": about.task.format(published_categories),
+        "judges": list(asked),
+        "one_family": len(asked) > 1 and len(set(asked.values())) == 1,
+        "outside": sum(summary["outside"] for summary in summaries),
+        "judged": sum(summary["judged"] for summary in summaries),
+        "published_low": float(relation["model_mean"].sel(modality=modality).min()),
+        "published_high": float(relation["model_mean"].sel(modality=modality).max()),
+    }
+
+
+def undecided_stages(acceptance: xr.Dataset) -> list[str]:
+    """Stages at which a measure does not decide although it decides at another stage."""
+    chosen = acceptance["decides"].any("stage")
+    stages = acceptance["stage"].values[(chosen & ~acceptance["decides"]).any("measure").values]
+    return list(map(str, stages))
+
+
+def null_context(null: xr.Dataset, acceptance: xr.Dataset) -> dict[str, Any]:
+    """Null distribution of one generation model: table, numbers of pairs and stimuli, and chance of acceptance."""
+    return {
+        "table": null_table(acceptance),
+        "undecided": undecided_stages(acceptance),
+        "stimuli": int(null["paired_stimuli"]),
+        "pairs": int(null["distinct_pairs"].max()),
+        "fewest_pairs": int(null["distinct_pairs"].min()),
+        "chance": float(null["chance_of_acceptance"].max()),
+        "largest_chance": float(null["largest_chance_of_acceptance"].max()),
+    }
+
+
+def model_context(
+    name: str,
+    entry: Mapping[str, Any],
+    acceptance: xr.Dataset,
+    null: xr.Dataset,
+    recognizable: xr.Dataset,
+    predicted: xr.Dataset,
+) -> dict[str, Any]:
+    """Values of one generation model for the pages.
+
+    Parameters
+    ----------
+    name
+        Name of the generation model.
+    entry
+        ``modality``; ``categories``: the number of categories that an observer chooses among; and ``category_noun``,
+        what a category is called.
+    acceptance, null, recognizable, predicted
+        Datasets of the run.
+    """
+    others = others_of(recognizable, name)
+    return {
+        "name": name,
+        **entry,
+        "link": link(name),
+        "seeds": acceptance.sizes["seed"],
+        "summary": summary(name, acceptance, others, recognizable, predicted),
+        "match": match_table(acceptance),
+        "null": null_context(null, acceptance),
+        "recognizability": recognizability_table(name, recognizable, predicted),
+        "chance": chance_context(name, recognizable),
+        "judges": judges_context(recognizable, name),
+        "others": others,
+    }
+
+
+def site_context(
+    run: str,
+    pages: Sequence[str],
+    linked: Sequence[str],
+    models: Sequence[Mapping[str, Any]],
+    examples: Mapping[str, Mapping[str, Any]],
+    remedies: Sequence[Mapping[str, Any]],
+    judges: Mapping[str, Mapping[str, Any]],
+    relation: xr.Dataset,
+    anova: xr.Dataset | None,
+    own_participants: Mapping[str, xr.Dataset],
+    own_participants_compared: xr.Dataset | None,
+    contrasts: xr.Dataset | None,
+    power: xr.Dataset,
+    trained: Mapping[str, xr.Dataset],
+    unheard_voices: bool,
+    vulnerability: Mapping[str, xr.Dataset],
+    brain: Mapping[str, xr.Dataset],
+    figures: Sequence[str],
+    charts: Mapping[str, Mapping[str, Any]],
+    captions: Mapping[str, str],
+    origin: Mapping[str, Any],
+    steps: Mapping[str, Any],
+    configuration: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Values that the templates show.
+
+    Parameters
+    ----------
+    run
+        Name of the run.
+    pages
+        Names of the site's pages, from ``metamers.report.navigation.PAGES``.
+    linked
+        Names of the linked pages that exist, from ``metamers.report.navigation.LINKED``.
+    models
+        Result of ``model_context`` for each generation model; may be empty.
+    examples
+        Modality → result of ``metamers.report.examples.example``; may be empty.
+    remedies
+        Results of ``metamers.report.examples.remedy``; may be empty.
+    judges
+        Recognition model → ``modality`` and ``family``.
+    relation, anova, contrasts
+        Results of ``humans_vs_models``, ``human_against_model`` and ``contrasts``, the second where there are
+        participants, the third where models are compared.
+    own_participants
+        Name → result of the rule ``humans_own_participants``; may be empty.
+    own_participants_compared
+        Result of the rule ``compare_own_participants_vs_models``, or None.
+    power
+        Result of ``metamers.power.participants.power_dataset``.
+    trained
+        Model → result of the rule ``train_model``, for each trained model; may be empty.
+    unheard_voices
+        Whether trained models were tested with voices that are in no training example.
+    vulnerability, brain
+        Model → result of the rules ``vulnerability`` and ``brain_regression``; may be empty.
+    figures
+        Names of the run's vector figures.
+    charts
+        Name → specification made by ``metamers.report.charts``.
+    captions
+        Name → text; empty lines separate paragraphs.
+    origin
+        Result of ``metamers.report.provenance.provenance``.
+    steps
+        ``table`` and ``times``: the results of ``steps_table`` and ``times_table`` of ``metamers.report.steps``.
+    configuration
+        Keys of the run's configuration that do not depend on the machine.
+    """
+    modalities = list(dict.fromkeys(model["modality"] for model in models))
+    published = without_own_participants(anova, own_participants) if anova is not None else None
+    training = None
+    if trained:
+        training = {
+            "models": list(trained),
+            "table": training_table(trained, unheard_voices),
+            "places": attacked_places(trained),
+            "unheard_voices": unheard_voices,
+        }
+    return {
+        "run": run,
+        "pages": pages,
+        "linked": linked,
+        "models": models,
+        "examples": examples,
+        "remedies": remedies,
+        "fewest_stimuli": FEWEST_STIMULI,
+        "measures": list(MEASURE_TITLES.values()),
+        "results": [
+            modality_result(modality, [model for model in models if model["modality"] == modality], judges, relation)
+            for modality in modalities
+        ],
+        "single_answer_share": SINGLE_ANSWER_SHARE,
+        "relation": relations(relation),
+        "contrasts": contrasts_context(contrasts) if contrasts is not None else None,
+        "power": power_context(power),
+        "training": training,
+        "vulnerability": vulnerability_table(vulnerability) if vulnerability else None,
+        "brain": brain_context(brain) if brain else None,
+        "similarities": [name.removeprefix("similarity_") for name in figures if name.startswith("similarity_")],
+        "own_participants": own_participants_context(own_participants, own_participants_compared, anova),
+        "tables": {
+            "relation": relation_table(relation),
+            "beyond_depth": beyond_depth_table(relation),
+            "anova": anova_table(published) if published is not None else None,
+        },
+        "figures": set(figures),
+        "points": {name: chart["datasets"]["points"] for name, chart in charts.items()},
+        "captions": {
+            name: [" ".join(paragraph.split()) for paragraph in text.split("\n\n")] for name, text in captions.items()
+        },
+        "provenance": origin,
+        "steps": steps,
+        "configuration": as_yaml(configuration),
+    }
+
+
+def site(context: Mapping[str, Any]) -> dict[str, str]:
+    """Pages as HTML, by name.
+
+    Parameters
+    ----------
+    context
+        Result of ``site_context``.
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        When the context lacks a variable of a template.
+    """
+    pages, linked = context["pages"], context["linked"]
+    return {name: render(f"{name}.html.j2", {**context, **navigation_context(name, pages, linked)}) for name in pages}

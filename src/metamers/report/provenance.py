@@ -1,0 +1,58 @@
+"""Provenance of a run's results, from the attributes of its files, and the configuration as text."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from metamers.run import files
+
+
+def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
+    """Provenance of all results on the page, from the attributes of the run's files.
+
+    Parameters
+    ----------
+    paths
+        NetCDF files that ``metamers.run.files.save`` wrote.
+
+    Returns
+    -------
+    dict
+        ``software``: name → versions; ``references``: publications to cite; ``inputs``: table of all input files with
+        their SHA-256; ``files``: table of the files with the SHA-256 of their content; ``mixed``: inputs that were used
+        in several versions, so that results of the run may be inconsistent; ``derived``: path → the step that made it,
+        and the paths of its inputs.
+    """
+    software: dict[str, set[str]] = {}
+    inputs: dict[str, dict[str, None]] = {}
+    references: dict[str, None] = {}
+    made, derived = [], {}
+    for path in paths:
+        with files.open_dataset(path) as dataset:
+            attributes = dict(dataset.attrs)
+        for name, version in json.loads(attributes["software"]).items():
+            software.setdefault(name, set()).add(version)
+        for name, sha256 in json.loads(attributes["inputs"]).items():
+            inputs.setdefault(name, {})[sha256] = None
+        derived[str(path)] = attributes["history"].split()[-1], list(json.loads(attributes["inputs"]))
+        references |= dict.fromkeys(filter(None, attributes["references"].split("; ")))
+        made.append([str(path), attributes["title"], attributes["content_sha256"]])
+    return {
+        "software": {name: ", ".join(sorted(versions)) for name, versions in sorted(software.items())},
+        "references": list(references),
+        "inputs": {
+            "head": ["Computed from", "SHA-256"],
+            "rows": [[name, sha256] for name in sorted(inputs) for sha256 in inputs[name]],
+        },
+        "mixed": sorted(name for name, versions in inputs.items() if len(versions) > 1),
+        "files": {"head": ["File", "Title", "SHA-256 of its content"], "rows": sorted(made)},
+        "derived": derived,
+    }
+
+
+def as_yaml(configuration: Mapping[str, Any]) -> str:
+    """A configuration, plain data only, as YAML."""
+    return yaml.safe_dump(json.loads(json.dumps(configuration)), sort_keys=False, allow_unicode=True, width=100)

@@ -1,0 +1,80 @@
+"""The workflow's own files: rules, scripts, schemas, default configuration, tables, the page of the experiment.
+
+In a checkout, also in one that is installed editable, they are in the repository. A wheel carries a copy of them (see
+``pyproject.toml``), so that the workflow runs with an installed package, too.
+"""
+
+import os
+from pathlib import Path
+
+from metamers.names import ConfigurationError
+
+PACKAGE = Path(__file__).parent
+
+
+def _root() -> Path:
+    carried = PACKAGE / "workflow_files"
+    return carried if carried.is_dir() else PACKAGE.parents[1]
+
+
+ROOT = _root()
+
+
+def check_snakefile(loaded: str | Path) -> None:
+    """Check that the Snakefile that Snakemake has loaded belongs to this package, whose rules it includes.
+
+    Parameters
+    ----------
+    loaded
+        Where Snakemake has put the file, which may come from another repository or address.
+
+    Raises
+    ------
+    ConfigurationError
+        When it has other bytes than the package's own.
+    """
+    own = ROOT / "Snakefile"
+    # Without the last line's end, which Snakemake drops from a file out of a Git repository.
+    if Path(loaded).read_bytes().rstrip() != own.read_bytes().rstrip():
+        raise ConfigurationError(
+            f"The Snakefile that Snakemake has loaded, {loaded}, differs from {own}: the workflow and the installed "
+            "package metamers are of different versions. Install the package from the same commit as the workflow: "
+            "`pip install .` in its checkout."
+        )
+
+
+def library_folder(place: Path) -> Path:
+    """A folder with this package and nothing else, for the import path of another Python.
+
+    An installed package lies among others, which may not fit the other Python: it is linked into a folder.
+
+    Parameters
+    ----------
+    place
+        The folder to create in that case.
+    """
+    if PACKAGE.parent == ROOT / "src":
+        return PACKAGE.parent
+    link = place / PACKAGE.name
+    if not link.is_symlink() or link.readlink() != PACKAGE:
+        place.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(PACKAGE)
+    return place.absolute()
+
+
+def make_importable(place: Path) -> None:
+    """Let every Python that this process starts import this package, also one of a conda environment without it.
+
+    Parameters
+    ----------
+    place
+        As for ``library_folder``.
+    """
+    os.environ["PYTHONPATH"] = environment_with(library_folder(place))["PYTHONPATH"]
+
+
+def environment_with(folder: Path) -> dict[str, str]:
+    """The environment of this process, with a folder before the others that Python imports from."""
+    paths = [str(folder), os.environ.get("PYTHONPATH")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}

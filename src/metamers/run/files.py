@@ -1,0 +1,425 @@
+"""Read and write the NetCDF files of a run, with their provenance.
+
+This module decides the attributes, long names and units that every file has, and writes each file atomically: a file is
+complete or absent. Callers decide the content of a file and name its inputs. The attributes of the conventions CF and
+ACDD are in ``metamers.run.conventions``.
+"""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+import yaml
+
+from metamers.foreign.hdf5 import FOREIGN_BYTES, check_structure
+from metamers.foreign.isolated import call_isolated
+from metamers.run import manifest
+from metamers.run.conventions import TEXT, content_type, discovery_attributes, flag_attributes
+from metamers.run.hashes import sha256_of
+
+STUDY = (
+    "Feather, Leclerc, Mądry & McDermott (2023). Model metamers reveal divergent invariances between biological and "
+    "artificial neural networks. Nature Neuroscience 26, 2017-2034. doi:10.1038/s41593-023-01442-0"
+)
+
+NO_REFERENCES = "none are registered"  # CF does not allow an empty attribute
+DESCRIBED = ("long_name", "units", "coverage_content_type", "flag_values", "flag_meanings")
+SLAB = 1 << 24  # bytes of a variable that are hashed at a time
+
+SOFTWARE = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pingouin",
+    "statsmodels",
+    "xarray",
+    "netCDF4",
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "timm",
+    "open_clip_torch",
+    "foolbox",
+    "scikit-learn",
+    "soundfile",
+    "espeakng-loader",
+)
+
+# Long name and unit of every variable and coordinate. Every job waits for this; the loader in C is ten times as fast as
+# yaml.safe_load and gives the same result.
+DESCRIPTIONS: dict[str, tuple[str, str]] = yaml.load(
+    Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"),
+    Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
+)
+
+
+def content_sha256(dataset: xr.Dataset) -> str:
+    """SHA-256 over a dataset's variables and coordinates: names, dimensions, types and values, not attributes.
+
+    The result is the same before writing and after reading, for any compression; texts are hashed as UTF-8. For a
+    dataset that is opened but not loaded, one slab along the first dimension is in memory at a time.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(map(str, dataset.variables)):
+        variable = dataset[name].variable
+        text = variable.dtype.kind in TEXT
+        kind = "text" if text else variable.dtype.str.replace(">", "<").replace("=", "<")
+        header = json.dumps([name, list(variable.dims), kind, list(variable.shape)])
+        digest.update(header.encode() + b"\0")
+        for values in _slabs(variable):
+            if text:
+                texts = [str(value).encode() for value in values.ravel()]
+                digest.update(b"".join(len(text).to_bytes(8, "little") + text for text in texts))
+            else:
+                digest.update(np.ascontiguousarray(values).astype(kind, copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def _slabs(variable: xr.Variable) -> Iterator[np.ndarray]:
+    """Yield the values of a variable, some rows of its first dimension at a time."""
+    if variable.ndim == 0:
+        yield np.asarray(variable.values)
+        return
+    rows = max(1, SLAB * len(variable) // max(variable.nbytes, 1))
+    for start in range(0, len(variable), rows):
+        yield np.asarray(variable[start : start + rows].values)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn an error in writing a file into one that names possible causes."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
+        raise OSError(
+            f"{path} could not be written: {error}. Is the disk full, read-only or no longer mounted? No partial file "
+            "was left behind; fix the disk and run again."
+        ) from error
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], None], staged: str | Path | None = None) -> None:
+    """Write a file atomically, and record a file of the run in the run's manifest.
+
+    Parameters
+    ----------
+    path
+        The file; an existing file is replaced.
+    write
+        Writes the content to the temporary path that it is given, in the same folder.
+    staged
+        The file that is written instead; a later job moves it to ``path``.
+
+    Raises
+    ------
+    OSError
+        When writing fails (a full disk, a read-only folder); the temporary file is removed, an existing file is kept.
+    """
+    path = Path(path)
+    place = Path(staged or path)
+    partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
+    try:
+        with _explained(path):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write(partial)
+            with partial.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            partial.replace(place)
+        manifest.record(path, staged=place)
+    finally:
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    """Delete a file if it exists; errors are ignored, because the error that led here is the one to report."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def write(path: str | Path, content: str | bytes) -> None:
+    """Write text (as UTF-8) or bytes to a file; atomic, and raises, as ``write_atomically``."""
+    content = content.encode() if isinstance(content, str) else content
+    write_atomically(path, lambda partial: partial.write_bytes(content))
+
+
+def software_versions() -> dict[str, str]:
+    """Return name → version of the installed packages that results depend on."""
+    versions = {}
+    for name in SOFTWARE:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _described(dataset: xr.Dataset, path: str | Path) -> xr.Dataset:
+    """Return a copy of a dataset with a long name, a unit and the other attributes of CF and ACDD on every variable.
+
+    Raises
+    ------
+    KeyError
+        When a variable has no description.
+    """
+    if unknown := sorted(str(name) for name in dataset.variables if name not in DESCRIPTIONS):
+        raise KeyError(f"no long name and unit for {unknown}: describe them in src/metamers/run/descriptions.yaml")
+    dataset = dataset.copy()
+    measured = "humans" in Path(path).parts
+    for name, variable in dataset.variables.items():
+        long_name, units = DESCRIPTIONS[str(name)]
+        # Arithmetic keeps the description of the operands, which is replaced.
+        kept = {key: value for key, value in variable.attrs.items() if key not in DESCRIBED}
+        described = {"coverage_content_type": content_type(name, variable, name in dataset.coords, measured)}
+        described |= flag_attributes(variable)
+        variable.attrs = {"long_name": long_name} | ({"units": units} if units else {}) | described | kept
+    return dataset
+
+
+def _compressed(dataset: xr.Dataset) -> dict[Hashable, dict[str, Any]]:
+    """Return the encoding of a dataset's variables: numbers are compressed, and dimensions have no missing values."""
+    numeric = [name for name, variable in dataset.variables.items() if variable.dtype.kind not in TEXT]
+    encoding: dict[Hashable, dict[str, Any]] = {
+        name: {"zlib": True, "complevel": 4, "shuffle": True} for name in numeric
+    }
+    for name in set(numeric) & set(dataset.dims):
+        encoding[name]["_FillValue"] = None
+    return encoding
+
+
+def _provenance(
+    dataset: xr.Dataset,
+    path: str | Path,
+    *,
+    title: str,
+    source: str,
+    references: str = STUDY,
+    step: str,
+    run: str,
+    seed: int,
+    inputs: Iterable[str | Path],
+    creator: Mapping[str, str | None] | None = None,
+) -> dict[str, Any]:
+    """Return the attributes of a file: its provenance, the hash of its content, and those of the conventions.
+
+    Parameters
+    ----------
+    dataset
+        Its content, described.
+    path
+        The file; within the run's folder the path is recorded relative to that folder, so that the folder can be moved.
+    title, source, references
+        A title, the source in words, and the publications to cite, or an empty text.
+    step
+        The step of the workflow that made the file.
+    run, seed
+        The run's name and its seed.
+    inputs
+        Paths of the input files; their SHA-256 are recorded.
+    creator
+        Who is responsible for the run, as in a configuration; None: not named.
+    """
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    content, place = content_sha256(dataset), manifest.path_in_run(Path(path))
+    about = {"title": title, "source": source, "step": step, "run": run, "path": place, "creator": creator}
+    return discovery_attributes(dataset, **about, created=now, content_sha256=content) | {
+        "title": title,
+        "source": source,
+        "references": references or NO_REFERENCES,
+        "history": f"{now} {step}",
+        "step": step,
+        "path": place,
+        "run": run,
+        "seed": seed,
+        "software": json.dumps(software_versions()),
+        "inputs": json.dumps({str(p): sha256_of(p) for p in inputs}),
+        "content_sha256": content,
+    }
+
+
+def save(dataset: xr.Dataset, path: str | Path, staged: str | Path | None = None, **provenance: Any) -> None:
+    """Write a dataset as compressed NetCDF-4 with its provenance.
+
+    Parameters
+    ----------
+    dataset
+        Variables and coordinates, each of which must be described in ``descriptions.yaml``.
+    path
+        The file; written atomically.
+    staged
+        As for ``write_atomically``.
+    **provenance
+        ``title``, ``source``, ``step``, ``run``, ``seed``, ``inputs``, ``creator`` and, if not the study,
+        ``references``: see ``_provenance``.
+
+    Raises
+    ------
+    KeyError
+        When a variable has no description.
+    OSError
+        When the file could not be written.
+    """
+    dataset = _described(dataset, path)
+    dataset.attrs |= _provenance(dataset, path, **provenance)
+    encoding = _compressed(dataset)
+
+    def write_netcdf(partial: Path) -> None:
+        dataset.to_netcdf(partial, engine="netcdf4", encoding=encoding)
+        _check_readable(path, partial)
+
+    write_atomically(path, write_netcdf, staged)
+
+
+def _check_readable(path: str | Path, written: Path) -> None:
+    """Check that a written file passes the check that is made before reading.
+
+    Raises
+    ------
+    ValueError
+        When it does not.
+    """
+    try:
+        check_structure(written)
+    except ValueError as error:
+        raise ValueError(f"{path} would be refused when it is read: {error}") from error
+
+
+@contextmanager
+def save_in_pieces(
+    path: str | Path, dimension: str, staged: str | Path | None = None, **provenance: Any
+) -> Iterator[Callable[[xr.Dataset], None]]:
+    """Write a file as ``save`` does, but in pieces, so that only one piece is in memory at a time.
+
+    Parameters
+    ----------
+    path, staged, **provenance
+        As for ``save``.
+    dimension
+        The dimension along which pieces are appended; it is the first dimension of every variable that has it.
+
+    Yields
+    ------
+    callable
+        Appends a Dataset. Variables without ``dimension``, and attributes, are taken from the first piece. The file
+        appears when the context ends without an error.
+
+    Raises
+    ------
+    KeyError, OSError
+        As ``save``.
+    """
+    path = Path(path)
+    place = Path(staged or path)
+    grown = place.with_name(f".{place.name}.{os.getpid()}.growing")
+    _remove(grown)  # may be left by a killed process that had the same process ID
+
+    def append(piece: xr.Dataset) -> None:
+        with _explained(path):
+            if not grown.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                first = _described(piece, path)
+                encoding = _compressed(first)
+                first.to_netcdf(grown, engine="netcdf4", encoding=encoding, unlimited_dims=[dimension])
+                return
+            with netCDF4.Dataset(grown, "a") as file:
+                length = len(file.dimensions[dimension])
+                for name, variable in piece.variables.items():
+                    if dimension in variable.dims:
+                        file[name][length : length + len(variable)] = variable.values
+
+    try:
+        yield append
+        with _explained(path):
+            with xr.open_dataset(grown, engine="netcdf4") as whole:
+                attributes = _provenance(whole, path, **provenance)
+            with netCDF4.Dataset(grown, "a") as file:
+                file.setncatts(attributes)
+        _check_readable(path, grown)
+        write_atomically(path, grown.replace, staged)
+    finally:
+        _remove(grown)
+
+
+@contextmanager
+def _explained_reading(path: str | Path) -> Iterator[None]:
+    """Turn an error in opening or reading a file into one that names possible causes."""
+    try:
+        yield
+    except Exception as error:  # readers of damaged files can raise almost any exception
+        if not os.path.exists(path):  # Path.exists() raises when a network disk is lost
+            raise OSError(
+                f"{path} is missing. Was it deleted, or its disk unmounted, during the run? Run again."
+            ) from error
+        raise OSError(
+            f"{path} cannot be read as NetCDF ({error}). If it is damaged, delete it and run again to make a new one."
+        ) from error
+
+
+@contextmanager
+def open_dataset(path: str | Path) -> Iterator[xr.Dataset]:
+    """Open a NetCDF file of a run after a check of its structure; values are read on request.
+
+    Raises
+    ------
+    OSError
+        When the file is missing, is not NetCDF, or has a structure that no run writes: see
+        ``metamers.foreign.hdf5.check_structure``.
+    """
+    with _explained_reading(path):
+        check_structure(path)
+        dataset = xr.open_dataset(path, engine="netcdf4", decode_times=False)
+    with dataset:
+        yield dataset
+
+
+def load(path: str | Path) -> xr.Dataset:
+    """Read a whole NetCDF file of a run into memory after a check of its structure.
+
+    Raises
+    ------
+    OSError
+        As ``open_dataset``.
+    """
+    with _explained_reading(path):
+        check_structure(path)
+        return _load(path)
+
+
+def load_foreign(path: str | Path) -> xr.Dataset:
+    """Read a whole NetCDF file from outside as ``load`` does, after a separate process has read it once.
+
+    Raises
+    ------
+    OSError
+        As ``open_dataset``, or when the file takes more than ``metamers.foreign.hdf5.FOREIGN_BYTES`` of memory.
+    """
+    with _explained_reading(path):
+        check_foreign(path)
+        return _load(path)
+
+
+def check_foreign(path: str | Path) -> None:
+    """Check that a NetCDF file from outside can be read: check its structure, then read it in a separate process.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``metamers.foreign.hdf5.check_structure``, and when the process that reads it crashes.
+    """
+    check_structure(path, FOREIGN_BYTES)
+    call_isolated(_read_once, path, extra_bytes=4 * FOREIGN_BYTES)
+
+
+def _read_once(path: str | Path) -> None:
+    _load(path)
+
+
+def _load(path: str | Path) -> xr.Dataset:
+    return xr.load_dataset(path, engine="netcdf4", decode_times=False)

@@ -1,0 +1,327 @@
+"""The manifest of a run: the SHA-256 of every file that the run has written, in a file beside the run's folder.
+
+``results/<run>.sha256`` has the format of ``sha256sum``, with paths relative to the manifest's folder. Each job appends
+the files that it wrote; the last line of a path counts. Logs and Snakemake's benchmarks are complete only after their
+jobs, and are added when Snakemake ends (``close``).
+
+The first line is the seal: a comment of fixed length with the number of entries, the number of bytes and the SHA-256 of
+the text after it. A job first appends its lines and then overwrites the seal in place. If the job is killed between the
+two, the seal still fits the part that it covers. A manifest that was emptied, cut, or changed within the sealed part
+does not fit its seal (``Manifest.fault``); jobs do not seal it again, only ``verify.rebuild`` does. A manifest of an
+older version has no seal; it is read, and stays without one until it is rebuilt. The first job of a run creates the
+manifest with a complete seal atomically, so that neither a full disk nor a killed job leaves part of a seal.
+
+``record`` writes the same lines to the job's log, as a second record.
+"""
+
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from metamers.run.hashes import sha256_of
+
+SUFFIX = ".sha256"
+RUN_OF_LOG = re.compile(r"^(.*?results/[^/]+)/logs/")
+LINE = re.compile(r"^([0-9a-f]{64})  (.+)$")
+TIME = re.compile(r"^# (begun|closed) ([0-9]{1,20})$")
+SEAL = re.compile(rb"^# sealed ([0-9]{12}) entries, ([0-9]{12}) bytes: ([0-9a-f]{64})\n")
+SEAL_BYTES = len(f"# sealed {0:012d} entries, {0:012d} bytes: {'0' * 64}\n")
+ADDED_AT_THE_END = ("logs", "benchmarks")  # folders of a run
+IN_PROGRESS = "progress"  # folder for the checkpoints of unfinished jobs, which the manifest leaves out
+NO_SEAL = "an older version wrote it without a checksum of its own, so its completeness cannot be checked"
+
+# Records of written files, which go to the job's log file only: see `metamers.run.logs.log_to`.
+written = logging.getLogger("metamers.written")
+written.setLevel(logging.DEBUG)
+
+_run: Path | None = None
+
+
+@dataclass
+class Manifest:
+    """The content of a manifest.
+
+    Attributes
+    ----------
+    recorded
+        Path, relative to the parent of the run's folder → SHA-256.
+    begun, closed
+        Times at which the manifest was begun and at which logs and benchmarks were last added, in nanoseconds since
+        1970; 0 if never.
+    damaged
+        Lines that are not valid manifest entries.
+    fault
+        Why the manifest may lack entries or have wrong ones: its seal does not fit, or it has no seal (``NO_SEAL``).
+        None when the seal fits.
+    """
+
+    recorded: dict[str, str] = field(default_factory=dict)
+    begun: int = 0
+    closed: int = 0
+    damaged: list[str] = field(default_factory=list)
+    fault: str | None = None
+
+
+def use_run_of(log: str | Path) -> None:
+    """From now on, record the files that this process writes into the run that a log file belongs to."""
+    global _run  # noqa: PLW0603 (a process is one job of one run)
+    found = RUN_OF_LOG.match(Path(log).as_posix())
+    _run = Path(found[1]) if found else None
+
+
+def path_in_run(path: Path) -> str:
+    """Return a path as the file's attributes record it: relative to the run's folder if the file is inside."""
+    inside = _run is not None and path.is_relative_to(_run)
+    return (path.relative_to(_run) if inside else path).as_posix()
+
+
+def manifest_path(run: str | Path) -> Path:
+    """Return the path of the manifest of a run's folder."""
+    run = Path(run)
+    return run.with_name(run.name + SUFFIX)
+
+
+def _lock_of(manifest: Path) -> Path:
+    return manifest.with_name(f".{manifest.name}.lock")
+
+
+def check_places(run: str | Path) -> None:
+    """Check that the paths of a run's folder and its manifest are usable; nothing is created.
+
+    Raises
+    ------
+    OSError
+        When a file has the path of a needed folder, or a folder that of a needed file.
+    """
+    run = Path(run)
+    for path in (*reversed(run.parents), run):
+        if os.path.lexists(path) and not path.is_dir():
+            found = "a file" if path.exists() else "a broken link"
+            raise OSError(
+                f"{path} is {found}, but the run needs a folder there. Move it away, or run in another folder."
+            )
+    manifest = manifest_path(run)
+    for path in (manifest, _lock_of(manifest)):
+        if os.path.lexists(path) and not path.is_file():
+            raise OSError(
+                f"{path} is not a file, but the manifest of {run} belongs there. Move it away, or give the run another "
+                "name (run)."
+            )
+
+
+def check_writable(run: str | Path) -> None:
+    """Check, before the first job, that files can be written in a run's folder and beside it; create the folder.
+
+    Raises
+    ------
+    OSError
+        When files cannot be written.
+    """
+    try:
+        Path(run).mkdir(parents=True, exist_ok=True)
+        for folder in (Path(run), manifest_path(run).parent):
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                probe.write(b"x")
+                probe.flush()
+                os.fsync(probe.fileno())  # a network disk may report only here that it is full
+    except OSError as error:
+        raise OSError(
+            f"{run}: files cannot be written here or beside it ({error.strerror}). Wanted: a folder that you may write "
+            "to, on a disk with free space that is mounted for writing. Nothing has been run."
+        ) from error
+
+
+def record(*paths: Path, staged: Path | None = None) -> None:
+    """Record written files of the run in the run's manifest and in the job's log.
+
+    Files outside the run's folder are not recorded.
+
+    Parameters
+    ----------
+    *paths
+        Where the files belong.
+    staged
+        Where the file of the only path is until a later job moves it there.
+
+    Raises
+    ------
+    OSError
+        When the manifest cannot be written.
+    """
+    if _run is None:
+        return
+    ours = [path for path in paths if path.is_relative_to(_run) and not path.is_relative_to(_run / IN_PROGRESS)]
+    if not ours:
+        return
+    manifest = manifest_path(_run)
+    try:
+        with _locked(manifest):
+            # Hashed under the lock: if two processes replace a file, the one that records last has hashed last.
+            lines = [_line(sha256_of(staged or path), path.relative_to(_run.parent).as_posix()) for path in ours]
+            _append(_run, "".join(lines))
+    except OSError as error:
+        raise OSError(
+            f"{manifest}, the run's manifest, could not be written: {error}. It lacks {', '.join(map(str, ours))}. "
+            "Is the disk full, read-only or no longer mounted? Fix the disk and run again."
+        ) from error
+    for line in lines:
+        written.debug("wrote %s", line.removesuffix("\n"))
+
+
+def _line(sha256: str, name: str) -> str:
+    return f"{sha256}  {name}\n"
+
+
+def _lines(recorded: Mapping[str, str]) -> str:
+    return "".join(_line(sha256, name) for name, sha256 in sorted(recorded.items()))
+
+
+def _entries(body: bytes) -> int:
+    """Return the number of lines that are not comments."""
+    return body.count(b"\n") - body.count(b"\n#") - body.startswith(b"#")
+
+
+def _seal(body: bytes) -> bytes:
+    """Return the first line of a manifest whose other lines are ``body``."""
+    entries = _entries(body)
+    return f"# sealed {entries:012d} entries, {len(body):012d} bytes: {hashlib.sha256(body).hexdigest()}\n".encode()
+
+
+def _fault(content: bytes) -> str | None:
+    """Why the bytes of a manifest do not fit its seal; None where they do. Lines after the sealed part do no harm."""
+    if not (seal := SEAL.match(content)):
+        return NO_SEAL if content.startswith(b"# begun ") else "its first line, with its checksum, is damaged"
+    entries, size, body = int(seal[1]), int(seal[2]), content[SEAL_BYTES:]
+    if len(body) < size:
+        return f"it was cut: its first line says {entries} entries in {size} bytes, of which {len(body)} are left"
+    if hashlib.sha256(body[:size]).hexdigest().encode() != seal[3] or _entries(body[:size]) != entries:
+        return f"its first {size} bytes with {entries} entries are not those of its checksum"
+    return None
+
+
+def _append(run: Path, lines: str) -> None:
+    """Append lines to a run's manifest and seal it, unless the manifest did not fit its seal before.
+
+    A new manifest is created only if the file does not exist, so that one that was emptied or cut keeps its fault. The
+    seal is computed from the content on the disk after appending; on a file system without locks it also covers lines
+    that other jobs append at the same time.
+    """
+    manifest = manifest_path(run)
+    if not manifest.is_file():
+        _write(run, Manifest(begun=time.time_ns()))
+    before = manifest.read_bytes()
+    with manifest.open("ab") as stream:
+        # A full disk may have left the last line without its end.
+        stream.write(lines.encode() if before.endswith(b"\n") else f"\n{lines}".encode())
+        stream.flush()
+        os.fsync(stream.fileno())
+    if _fault(before):
+        return
+    with manifest.open("rb+") as stream:
+        stream.seek(SEAL_BYTES)
+        seal = _seal(stream.read())
+        stream.seek(0)
+        stream.write(seal)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def _locked(manifest: Path) -> Iterator[None]:
+    """Lock a manifest against other writers, if the file system has locks."""
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    with _lock_of(manifest).open("ab") as lock:
+        with suppress(OSError):
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+        yield
+
+
+def read(run: str | Path) -> Manifest:
+    """Read the manifest of a run's folder; an empty one if the file does not exist."""
+    path, manifest = manifest_path(run), Manifest()
+    if not path.is_file():
+        return manifest
+    content = path.read_bytes()
+    manifest.fault = _fault(content)
+    sealed = SEAL.match(content)
+    *lines, unfinished = content[SEAL_BYTES if sealed else 0 :].decode(errors="replace").split("\n")
+    for line in lines:
+        if (found := LINE.match(line)) and _is_name_of(Path(run).name, found[2]):
+            manifest.recorded[found[2]] = found[1]
+        elif found := TIME.match(line):
+            setattr(manifest, found[1], int(found[2]))
+        elif line:
+            manifest.damaged.append(line)
+    if unfinished:  # a line without its end; its path may have been cut
+        manifest.damaged.append(unfinished)
+    return manifest
+
+
+def _is_name_of(run: str, name: str) -> bool:
+    """Whether a path of a manifest is inside the run's folder."""
+    return name.startswith(f"{run}/") and not {"", ".", ".."} & set(name.split("/"))
+
+
+def close(run: str | Path) -> None:
+    """Add logs and benchmarks that are new since the last call, and drop lines that later lines replace.
+
+    This is called when Snakemake ends. Without a manifest, nothing is done. In a manifest with a fault, lines are only
+    added, so that the fault stays visible.
+    """
+    run = Path(run)
+    with _locked(manifest_path(run)):
+        now, known = time.time_ns(), read(run)
+        if not manifest_path(run).is_file():
+            return
+        new = {}
+        for folder in ADDED_AT_THE_END:
+            for path in sorted((run / folder).rglob("*")):
+                name = path.relative_to(run.parent).as_posix()
+                if path.is_file() and (name not in known.recorded or path.stat().st_mtime_ns >= known.closed):
+                    new[name] = sha256_of(path)
+        if known.fault:
+            _append(run, f"{_lines(new)}# closed {now}\n")
+            return
+        known.recorded |= new
+        known.closed = now
+        _write(run, known)
+
+
+def forget(run: str | Path, names: set[str]) -> None:
+    """Remove the entries of the named files, and damaged lines."""
+    with _locked(manifest_path(run)):
+        known = read(run)
+        known.damaged = []
+        known.recorded = {name: sha256 for name, sha256 in known.recorded.items() if name not in names}
+        _write(Path(run), known)
+
+
+def replace(run: str | Path, recorded: Mapping[str, str]) -> None:
+    """Replace all entries by others. The manifest counts as begun now: files that it lacks are older than it."""
+    with _locked(manifest_path(run)):
+        known = Manifest(dict(recorded), begun=time.time_ns(), closed=read(run).closed)
+        _write(Path(run), known)
+
+
+def _write(run: Path, known: Manifest) -> None:
+    """Write a run's manifest atomically."""
+    times = "".join(f"# {name} {value}\n" for name in ("begun", "closed") if (value := getattr(known, name)))
+    body = (times + "".join(f"{line}\n" for line in known.damaged) + _lines(known.recorded)).encode()
+    path = manifest_path(run)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(_seal(body) + body)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,79 @@
+"""Simulations of the statistics: the coverage of intervals and the error rates of tests in data with known truth.
+
+Each topic is a module ``metamers.simulations.<topic>``. Its function ``simulations(samples, seed, published)``
+simulates ``samples`` data sets of each condition (fewer where a simulation is slow), analyzes them with the functions
+that a run uses, and counts how often the result is correct; ``published`` is the folder of committed tables
+(``resources/published``). ``snakemake simulations`` runs all topics. ``resources/simulated/<topic>.csv`` holds their
+results, which the page on statistics in the documentation shows.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+COLUMNS = ["topic", "statistic", "condition", "counted", "found", "standard_error", "at_least", "at_most", "samples"]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """The result of one simulation.
+
+    Attributes
+    ----------
+    statistic
+        The simulated statistic, in the words of the documentation.
+    condition
+        Description of the simulated data.
+    counted
+        ``coverage`` of an interval, ``false positives`` of a test, or another proportion or mean, in words.
+    found
+        Its value.
+    standard_error
+        Standard error of ``found`` for this number of samples; 0 where nothing is random.
+    at_least, at_most
+        Bounds that ``found`` must respect.
+    samples
+        Number of simulated data sets.
+    """
+
+    statistic: str
+    condition: str
+    counted: str
+    found: float
+    standard_error: float
+    at_least: float
+    at_most: float
+    samples: int
+
+
+def proportion(statistic: str, condition: str, counted: str, hits: np.ndarray, low: float, high: float) -> Simulated:
+    """Compute how often an event occurred in simulated data (sample,), with the standard error of that proportion."""
+    found = float(np.mean(hits))
+    error = float(np.sqrt(found * (1 - found) / len(hits)))
+    return Simulated(statistic, condition, counted, found, error, low, high, len(hits))
+
+
+def results_table(topic: str, found: Iterable[Simulated]) -> pd.DataFrame:
+    """Make a table of ``COLUMNS``, one row per simulation."""
+    return pd.DataFrame([{"topic": topic, **asdict(one)} for one in found], columns=COLUMNS)
+
+
+def results_dataset(table: pd.DataFrame) -> xr.Dataset:
+    """Turn a result of ``results_table`` into a Dataset: (simulation) → columns, with texts as coordinates."""
+    texts = ["topic", "statistic", "condition", "counted"]
+    return xr.Dataset(
+        {
+            name: ("simulation", table[name].to_numpy(int if name == "samples" else float))
+            for name in COLUMNS
+            if name not in texts
+        },
+        coords={name: ("simulation", table[name].to_numpy(str)) for name in texts},
+    )
+
+
+def out_of_bounds(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose ``found`` does not lie between ``at_least`` and ``at_most``."""
+    return table[(table["found"] < table["at_least"]) | (table["found"] > table["at_most"])]

@@ -1,0 +1,15 @@
+"""The topics of the simulations: one for each module ``metamers.simulations.<topic>``."""
+
+from metamers.simulations import anova, brain, chance, judges, leaderboard, power, predicted, proportions, relation
+
+TOPICS = {
+    "anova": anova,
+    "brain": brain,
+    "chance": chance,
+    "judges": judges,
+    "leaderboard": leaderboard,
+    "power": power,
+    "predicted": predicted,
+    "proportions": proportions,
+    "relation": relation,
+}

@@ -1,0 +1,80 @@
+"""Datasets: the stimuli of a registry entry (files, published excerpts or synthetic speech) as one Dataset.
+
+The module chooses the reader; readers are in the other modules of ``metamers.stimuli``, and the table of a dataset is
+read in ``metamers.config.tables``.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from metamers.config.tables import SPLITS, category_classes, category_noun, stimulus_table
+from metamers.stimuli.excerpts import excerpt_dataset
+from metamers.stimuli.formats import FORMATS
+from metamers.stimuli.speech import spoken_words
+
+
+def read_dataset(
+    name: str, entry: Mapping[str, Any], folder: str | Path | None, seed: int, splits: Sequence[str] = SPLITS
+) -> xr.Dataset:
+    """Read the stimuli of a dataset.
+
+    Parameters
+    ----------
+    name, entry
+        The registry's name and entry.
+    folder
+        The folder of the table's files; None for synthetic speech.
+    seed
+        Run seed, for synthetic speech.
+    splits
+        The splits to read.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``stimulus_value`` (stimulus, …signal), with ``category``, ``label``, ``speaker`` and ``split`` (stimulus);
+        sounds have the attribute ``sampling_rate_hz``. The attribute ``category_noun`` is what a category is called.
+
+    Raises
+    ------
+    ValueError
+        When a file is missing or cannot be used as a stimulus.
+    """
+    return _read(name, entry, folder, seed, splits).assign_attrs(category_noun=category_noun(entry))
+
+
+def _read(
+    name: str, entry: Mapping[str, Any], folder: str | Path | None, seed: int, splits: Sequence[str]
+) -> xr.Dataset:
+    if "speech" in entry:
+        words = list(category_classes(name, entry))
+        splits = [split for split in splits if split in entry["speech"]["splits"]]
+        return spoken_words(words, entry["speech"], entry["sampling_rate_hz"], entry["duration_s"], seed, splits)
+    if "excerpts" in entry:
+        file = Path(folder) / Path(entry["files"]["file"]).name
+        known = category_classes(name, entry)
+        return excerpt_dataset(file, entry["excerpts"], known, entry["sampling_rate_hz"], entry["duration_s"])
+    rows = [_found(row, Path(folder)) for row in stimulus_table(name, entry) if row["split"] in splits]
+    return FORMATS[entry["modality"]].read_files(rows, folder, entry)
+
+
+def _found(row: dict[str, str], folder: Path) -> dict[str, str]:
+    """Replace ``*`` in a row's file name by the name of the matching file; the replaced part is added to the label.
+
+    Raises
+    ------
+    ValueError
+        When no file or several files match.
+    """
+    if "*" not in row["file"]:
+        return row
+    fitting = sorted(path.name for path in folder.glob(row["file"]))
+    if len(fitting) != 1:
+        raise ValueError(
+            f"{folder}: {row['file']}: {len(fitting)} files ({', '.join(fitting[:3])}), wanted exactly one"
+        )
+    before, after = row["file"].split("*", 1)
+    return row | {"file": fitting[0], "label": f"{row['label']} {fitting[0][len(before) : -len(after) or None]}"}

@@ -1,0 +1,216 @@
+"""Images: from files to arrays, and from arrays to the exported files that observers see.
+
+An image is an array (channel, row, column) of values 0 to 1; exported images have 8 bits. Normalization for models is
+in ``metamers.models.preprocessing``.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from metamers.stimuli.labels import labelled_stimuli
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger("metamers")
+
+CHANNELS = ("red", "green", "blue")
+LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601)
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")  # without formats whose readers start other programs (EPS)
+MAX_FILE_BYTES = 2**27  # size of an image file: Pillow reads as many bytes as a header states
+MOST_PIXELS = 2**26  # number of pixels of an image file: 8192 x 8192
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read one 8-bit image file as RGB, upright.
+
+    Greyscale, palette, CMYK and transparent images are converted, with a note in the log.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (row, column, 3), uint8.
+
+    Raises
+    ------
+    ValueError
+        When the file is missing, not an image, truncated, animated, too large, or has more than 8 bits.
+    """
+    path = Path(path)
+    if path.is_file() and (size := path.stat().st_size) > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: too large to be a stimulus: {size} bytes, wanted at most {MAX_FILE_BYTES}")
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            problem = _problem(image)
+            if problem is None:
+                return _rgb(image, path)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: there is no such file") from error
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path}: not an image that can be read; wanted PNG, JPEG, TIFF, WebP, BMP or GIF") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path}: too large to be a stimulus: {error}") from error
+    except Exception as error:  # Pillow's readers raise nearly anything for a broken file
+        raise ValueError(f"{path}: damaged or cut off ({error}); fetch or save it again") from error
+    raise ValueError(f"{path}: {problem}")
+
+
+def _problem(image: Image.Image) -> str | None:
+    """The reason why an opened, not yet decoded image cannot be a stimulus; None if it can."""
+    if (pixels := math.prod(image.size)) > MOST_PIXELS:
+        size = f"{image.width} × {image.height} pixels"
+        return f"too large to be a stimulus: {size} are {pixels}, wanted at most {MOST_PIXELS}"
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        return f"an animation of {frames} frames; wanted one still image"
+    # Pillow reads 16-bit colour as 8-bit RGB; the tiles state the depth in the file.
+    if image.mode in DEEP_MODES or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
+        return "its pixels have more than 8 bits; save it as 8-bit RGB"
+    return None
+
+
+def rgb_of(image: Image.Image, name: str) -> np.ndarray:
+    """The pixels of an image of Pillow, with the checks and conversions of ``read_image``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (row, column, 3), uint8.
+
+    Raises
+    ------
+    ValueError
+        When the image is too large, animated, or has more than 8 bits; the message begins with ``name``.
+    """
+    if (problem := _problem(image)) is not None:
+        raise ValueError(f"{name}: {problem}")
+    return _rgb(image, name)
+
+
+def _rgb(image: Image.Image, path: str | Path) -> np.ndarray:
+    """An opened image, upright, as (row, column, 3), uint8; transparent pixels are white."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode != "RGB":
+        logger.warning("%s: mode %s, converted to RGB", path, upright.mode)
+    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+        upright = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+    return np.asarray(upright.convert("RGB"))
+
+
+def square(image: np.ndarray, size: int) -> np.ndarray:
+    """Cut the central square out of an image and resample it, as the study's ``input_helpers.py`` does (not verified).
+
+    The filter is Pillow's bicubic one, the default of the version in the published environment (not verified). Where
+    the square would begin between two pixels, Pillow rounds to the even one.
+
+    Parameters
+    ----------
+    image
+        Shape (row, column, 3), uint8.
+    size
+        Rows and columns wanted, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (3, size, size), float32, values 0 to 1.
+    """
+    rows, columns = image.shape[:2]
+    side = min(rows, columns)
+    box = ((columns - side) / 2, (rows - side) / 2, (columns + side) / 2, (rows + side) / 2)
+    cut = Image.fromarray(image).crop(box)
+    values = np.asarray(cut.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float32) / 255
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def _stimulus(path: Path, size: int) -> np.ndarray:
+    image = read_image(path)
+    if (image == image[0, 0]).all():
+        raise ValueError(f"{path}: all {image.shape[0]} × {image.shape[1]} pixels have one colour; leave it out")
+    if min(image.shape[:2]) < size:
+        logger.warning("%s: %d × %d pixels, enlarged to %d × %d", path, *image.shape[:2], size, size)
+    return square(image, size)
+
+
+def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int) -> xr.Dataset:
+    """All images of a dataset.
+
+    Parameters
+    ----------
+    rows
+        Rows of ``metamers.config.tables.stimulus_table``.
+    folder
+        The folder of the files.
+    size
+        Rows and columns, in pixels.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``stimulus_value`` (stimulus, channel, row, column), with ``category``, ``label``, ``speaker`` (empty) and
+        ``split``.
+
+    Raises
+    ------
+    ValueError
+        When a file cannot be used or has a single colour, or two files show the same image.
+    """
+    values = np.stack([_stimulus(Path(folder) / row["file"], size) for row in rows])
+    seen: dict[bytes, str] = {}
+    for row, image in zip(rows, values, strict=True):
+        if (other := seen.setdefault(image.tobytes(), row["file"])) != row["file"]:
+            raise ValueError(
+                f"{other} and {row['file']} in {folder} are the same image; leave one out, because "
+                "no metamer could match its stimulus better than these two match"
+            )
+    return labelled_stimuli("vision", values, rows).assign_coords(channel=list(CHANNELS))
+
+
+def to_channels(images: "torch.Tensor", channels: int) -> "torch.Tensor":
+    """Convert images (…, channel, row, column) to 3 colour channels or 1 grey channel (``LUMA``), differentiable.
+
+    Images with this number of channels are returned unchanged.
+    """
+    if images.shape[-3] == channels:
+        return images
+    if channels == 1:
+        red, green, blue = images.unbind(-3)
+        return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).unsqueeze(-3)
+    return images.expand(*images.shape[:-3], channels, *images.shape[-2:])
+
+
+def three_channels(images: np.ndarray) -> np.ndarray:
+    """Convert images (…, 3 or 1 channels, row, column) to three channels; a grey channel is repeated."""
+    return np.repeat(images, 3, axis=-3) if images.shape[-3] == 1 else images
+
+
+def eight_bit(values: np.ndarray) -> np.ndarray:
+    """Round values 0 to 1 to the nearest of 256 levels, uint8, as in exported files.
+
+    Raises
+    ------
+    ValueError
+        When a value is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError("an image with NaN or infinite values cannot be exported")
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def write_image(values: np.ndarray, path: str | Path) -> None:
+    """Export an image (3 or 1 channels, row, column; values 0 to 1) as 8-bit PNG with three channels."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(three_channels(eight_bit(values)).transpose(1, 2, 0)).save(path, format="PNG")
+
+
+def read_exported_image(path: str | Path) -> np.ndarray:
+    """Read an exported image: (channel, row, column), float32, values 0 to 1."""
+    return np.ascontiguousarray(read_image(path).transpose(2, 0, 1), dtype=np.float32) / 255

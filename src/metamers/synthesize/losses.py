@@ -1,0 +1,98 @@
+"""Losses: the normalized error of activations at one stage, of all or some units, for one or several models.
+
+Which units take part in a step is decided in ``metamers.synthesize.schedules``, the precision in
+``metamers.synthesize.precision``; ``metamers.match`` measures the match of finished metamers.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from metamers.models.model import Model
+from metamers.synthesize.precision import low_precision
+from metamers.synthesize.schedules import Units, all_units
+
+# From metamers (stimulus, …signal) and the number of steps taken to the loss (stimulus,).
+Loss = Callable[[torch.Tensor, int], torch.Tensor]
+
+
+def normalized_error(natural: torch.Tensor, synthetic: torch.Tensor) -> torch.Tensor:
+    """Normalized error ‖a−a'‖/‖a‖ of each stimulus, (stimulus,), between activations a and a' (stimulus, …)."""
+    units = tuple(range(1, natural.ndim))  # flattening would copy activations with channels last in memory
+    return torch.linalg.vector_norm(synthetic - natural, dim=units) / torch.linalg.vector_norm(natural, dim=units)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The activations that metamers should have at one stage of one model.
+
+    Attributes
+    ----------
+    model, stage
+        The generation model, and its stage.
+    target
+        Activations (stimulus, …) of the natural stimuli.
+    fit
+        From metamers to the size or rate of the model's stimuli; differentiable.
+    """
+
+    model: Model
+    stage: str
+    target: torch.Tensor
+    fit: Callable[[torch.Tensor], torch.Tensor] = lambda stimuli: stimuli
+
+
+def make_loss(
+    goal: Goal,
+    low: int = 0,
+    units: Callable[[int], Units] = all_units,
+    forward: Callable[[torch.Tensor, str], torch.Tensor] | None = None,
+) -> Loss:
+    """The loss of a goal: normalized error (stimulus,) of the units that take part in a step, in the target's dtype.
+
+    Parameters
+    ----------
+    goal
+        Model, stage and target.
+    low
+        Number of first steps that are computed in low precision.
+    units
+        From the number of steps taken to the units that take part. If all of these are 0 in a stimulus's target, the
+        loss is their absolute error (the published loss divides by 0 there).
+    forward
+        Computes the activations instead of the model; None: the model.
+    """
+    model, stage = goal.model, goal.stage
+    forward = model if forward is None else forward
+
+    def loss(metamers: torch.Tensor, taken: int) -> torch.Tensor:
+        shown = goal.fit(metamers)
+        with low_precision(model) if taken < low else nullcontext():
+            synthetic = forward(shown, stage).to(goal.target.dtype)
+        chosen = units(taken)
+        if chosen is None:
+            return normalized_error(goal.target, synthetic)
+        target, synthetic = goal.target[:, chosen], synthetic[:, chosen]
+        length = torch.linalg.vector_norm(target.flatten(1), dim=1)
+        error = torch.linalg.vector_norm((synthetic - target).flatten(1), dim=1)
+        return error / length.where(length > 0, 1)
+
+    return loss
+
+
+def joint_error(errors: Sequence[Loss]) -> Loss:
+    """The loss of several goals: the root mean square of their errors. The loss of one goal is its error.
+
+    It is the normalized error of the concatenated activations if those of each goal are scaled so that the target has
+    length 1. The weight of a model therefore does not depend on the number and size of its activations.
+    """
+    if len(errors) == 1:
+        return errors[0]
+
+    def joint(metamers: torch.Tensor, taken: int) -> torch.Tensor:
+        each = torch.stack([error(metamers, taken) for error in errors])
+        return torch.linalg.vector_norm(each, dim=0) / len(errors) ** 0.5
+
+    return joint

@@ -1,0 +1,117 @@
+"""Low precision: steps with the network in bfloat16, on devices that compute it natively.
+
+bfloat16 has the range of float32 and 8 of its 24 significant bits, enough for the direction of a step. Preprocessing,
+and match and recognition of finished metamers, always use float32.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from metamers.models.model import Model
+
+# Normalized error between activations in bfloat16 and in float32 above which a stage uses float32 only. Deep stages of
+# EfficientNet-Lite have 0.03; the errors of their metamers are 0.1 and more.
+LARGEST_ERROR = 0.1
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies matrices in bfloat16 natively.
+
+    True for a CPU with AVX512-BF16 or AMX, and a CUDA device of compute capability 8.0 or higher. On a CPU, oneDNN must
+    also be allowed to use these instructions; ``ONEDNN_MAX_CPU_ISA=AVX2`` in the environment forbids them.
+    """
+    if device.type == "cpu":
+        has_instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return has_instructions and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+class _GradientInFloat32(torch.autograd.Function):
+    """A convolution with constant weights, in the precision of its inputs, whose gradient is computed in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: torch.Tensor, convolution: nn.Conv2d) -> torch.Tensor:
+        ctx.convolution, ctx.shape, ctx.dtype = convolution, inputs.shape, inputs.dtype
+        bias = None if convolution.bias is None else convolution.bias.to(inputs.dtype)
+        return convolution._conv_forward(inputs, convolution.weight.to(inputs.dtype), bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        convolution = ctx.convolution
+        geometry = (convolution.stride, convolution.padding, convolution.dilation, False, (0, 0), convolution.groups)
+        # Only shape and layout of the inputs are used; torch.nn.grad.conv2d_input uses the slower layout.
+        inputs = torch.empty(ctx.shape, memory_format=torch.channels_last)
+        given, _, _ = torch.ops.aten.convolution_backward(
+            gradient.float(), inputs, convolution.weight, None, *geometry, (True, False, False)
+        )
+        return given.to(ctx.dtype), None
+
+
+def _slow_gradient(module: nn.Module) -> bool:
+    """Whether a module's gradient is slow in bfloat16 on a CPU: that of a strided depthwise convolution is."""
+    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and module.stride != (1, 1)
+
+
+def _in_float32(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A module's ``forward`` in float32; for a plain convolution, only the gradient in float32."""
+    forward = module.forward
+
+    def all_of_it(inputs: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(inputs.device.type, enabled=False):
+            return forward(inputs.float()).to(inputs.dtype)
+
+    def gradient(inputs: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(inputs.device.type, enabled=False):
+            return _GradientInFloat32.apply(inputs, module)
+
+    plain = type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    return gradient if plain and not module.weight.requires_grad else all_of_it
+
+
+@contextmanager
+def low_precision(model: Model) -> Iterator[None]:
+    """Compute a model's network in bfloat16 within the context; activations are float32 or bfloat16.
+
+    On a CPU the gradient of a strided depthwise convolution takes six to sixty times as long in bfloat16 as in float32
+    (oneDNN 3.10, measured), so these gradients stay in float32.
+    """
+    device = model.device.type
+    kept = [model.preprocessing]
+    if device == "cpu":
+        kept += filter(_slow_gradient, model.network.modules())
+    for module in kept:
+        module.forward = _in_float32(module)
+    try:
+        with torch.autocast(device, dtype=torch.bfloat16):
+            yield
+    finally:
+        for module in kept:
+            del module.forward
+
+
+@torch.no_grad()
+def supports_bfloat16(model: Model, stage: str) -> bool:
+    """Whether a device computes bfloat16 natively and a model's activations at a stage differ little in bfloat16.
+
+    Tested with one fixed random stimulus, so that the result does not depend on the batch.
+    """
+    device = model.device
+    if not native_bfloat16(device):
+        return False
+    example = model.preprocessing.example().to(device)
+    exact = model(example, stage)
+    given = example.clone().requires_grad_()
+    try:
+        with torch.enable_grad():
+            with low_precision(model):
+                low = model(given, stage).float()
+            torch.autograd.grad(low.sum(), given)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError:  # an operation that bfloat16 does not have, forward or backward
+        return False
+    return bool(torch.linalg.vector_norm(low.detach() - exact) <= LARGEST_ERROR * torch.linalg.vector_norm(exact))

@@ -1,0 +1,756 @@
+"""Verify the files of a run: whether each is as it was written, and whether its inputs are unchanged.
+
+The problem of a file is one of these:
+
+- ``damaged``: its bytes differ from the manifest, or its values from its ``content_sha256``; or it belongs elsewhere,
+  according to its own ``path`` and ``step`` or to the log of the job that wrote the path. A folder in the place of a
+  file and a broken link are damaged, too;
+- ``stale``: a file that it was computed from has changed;
+- ``foreign``: the run has not written it, even if it is a copy of a file that the run would write;
+- ``unread``: it could not be checked, because memory or time ran out or its folder cannot be listed, so nothing is
+  known about it;
+- ``unrecorded``: the manifest has no entry for it, and a job's log names its SHA-256, or it is older than the manifest,
+  or the manifest has a fault. If it contradicts its log or itself, it is damaged instead;
+- ``missing``: the run has written it, and it no longer exists; a rerun makes it if it is needed;
+- ``linked``: it is a link, which was followed, or the target of one. This is no damage;
+- ``unconfirmed``: only the manifest confirms it. This is no damage, but a change of both would not be noticed.
+"""
+
+import errno
+import json
+import logging
+import os
+import re
+import stat
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from shutil import rmtree
+
+from metamers.foreign.isolated import TIMEOUT_S, ReaderKilledError, call_isolated
+from metamers.run import files, manifest
+from metamers.run.hashes import combined_sha256, sha256_of
+from metamers.run.logs import read_written
+
+logger = logging.getLogger("metamers")
+
+PROGRESS_S = 5.0
+SLOWEST_BYTES_S = 10**7  # lowest assumed rate of reading and hashing, for a slow disk
+REPAIRED = ("damaged", "stale", "foreign")  # kinds that `repair` deletes
+FAILING = (*REPAIRED, "unread")  # kinds that make verification fail
+NOTED = ("unrecorded", "missing", "linked", "unconfirmed")
+SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"  # Snakemake writes this file into folders that rules make
+OUR_ATTRIBUTES = ("content_sha256", "inputs")
+SHORTAGES = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)  # too little memory, processes or open files
+REBUILD = "`snakemake verify --config rebuild_manifest=True` rebuilds it from the hashes in the files and logs"
+
+
+class NotAsWrittenError(ValueError):
+    """A NetCDF file can be read, but no step of a run can have written it."""
+
+
+class NoOwnHashError(NotAsWrittenError):
+    """A NetCDF file lacks the attributes that are needed to check its values."""
+
+
+class UnreadError(Exception):
+    """A file could not be checked because memory or time ran out."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """A problem of a file.
+
+    Attributes
+    ----------
+    path
+        The file.
+    kind
+        ``damaged``, ``stale``, ``foreign``, ``unread``, ``unrecorded``, ``missing``, ``linked`` or ``unconfirmed``.
+    reason
+        The finding, and what was expected.
+    """
+
+    path: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """The path of a file, and what is known about it.
+
+    Attributes
+    ----------
+    path
+        The path.
+    inside
+        The path relative to the run's folder.
+    recorded
+        SHA-256 in the manifest; None if the file has no entry.
+    step
+        The step that makes this path; None if unknown.
+    """
+
+    path: str
+    inside: str
+    recorded: str | None
+    step: str | None = None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The result of examining a file.
+
+    Attributes
+    ----------
+    sha256
+        SHA-256 of its bytes; empty if they were not read.
+    inputs
+        For NetCDF the inputs that the file names, path → SHA-256.
+    problem
+        Why the file differs from what was written, or could not be checked; None if it may be as it was written.
+    kind
+        Kind of the problem: ``damaged``; ``unread`` if the file could not be checked; ``unrecorded`` if a NetCDF file
+        has neither an entry in the manifest nor a hash of its own.
+    as_recorded
+        Whether its bytes are those of the manifest. If they are and the file has a problem, the manifest is wrong, too.
+    """
+
+    sha256: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
+    kind: str = "damaged"
+    as_recorded: bool = False
+
+
+@dataclass
+class Tree:
+    """The files of a run's folder.
+
+    Attributes
+    ----------
+    files
+        All files, including links to files and links to folders below which nothing is recorded.
+    links
+        Followed link → its final target.
+    broken
+        Broken link → its target.
+    unread
+        Folder whose content cannot be listed → reason.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+def tree_of(run: Path, recorded: Mapping[str, str]) -> Tree:
+    """List the files in a run's folder, without the checkpoints of unfinished jobs.
+
+    A link to a folder is followed if a recorded path leads through it. Other links to folders count as files that the
+    run has not written. Because recorded paths are finite, a cycle of links is not followed forever.
+
+    Parameters
+    ----------
+    run
+        The folder.
+    recorded
+        Path in the manifest → SHA-256.
+    """
+    found = Tree()
+    expected = {parent for name in recorded for parent in Path(name).parents}
+    folders = [run]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            found.unread[str(folder)] = str(error)
+            continue
+        for path in (folder / entry.name for entry in entries):
+            if path == run / manifest.IN_PROGRESS:
+                continue
+            if not path.is_symlink():
+                (folders if path.is_dir() else found.files).append(path)
+            elif not os.path.exists(path):
+                found.broken[str(path)] = os.readlink(path)
+            elif os.path.isdir(path) and path.relative_to(run.parent) in expected:
+                found.links[str(path)] = os.path.realpath(path)
+                folders.append(path)
+            else:
+                found.files.append(path)
+                if path.relative_to(run.parent).as_posix() in recorded:
+                    found.links[str(path)] = os.path.realpath(path)
+    found.files.sort()
+    return found
+
+
+def read_own_record(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Read the provenance that a NetCDF file of a run records; verification opens NetCDF files only here.
+
+    Call this function in a separate process: a malicious file can crash its reader or keep it busy forever.
+
+    Returns
+    -------
+    inputs : dict
+        Path → SHA-256 of the files that it was computed from.
+    origin : dict
+        ``path`` and ``step``, if present: files of older versions lack them.
+
+    Raises
+    ------
+    NotAsWrittenError
+        When its values differ from its ``content_sha256``; ``NoOwnHashError`` when an attribute is missing.
+    UnreadError
+        When memory or time ran out.
+    Exception
+        Of almost any kind, when the file is damaged in a way that its reader does not expect.
+    """
+    try:
+        return _read_own(path)
+    except Exception as error:
+        # Checked here, because the cause of an exception is lost on the way to another process.
+        if _ran_out(error):
+            raise UnreadError(_shortage(error)) from error
+        raise
+
+
+def _ran_out(error: BaseException) -> bool:
+    """Whether an error, or its cause, is a lack of memory, time or another resource, and says nothing about a file."""
+    if isinstance(error, MemoryError | ReaderKilledError) or (isinstance(error, OSError) and error.errno in SHORTAGES):
+        return True
+    return error.__cause__ is not None and _ran_out(error.__cause__)
+
+
+def _shortage(error: BaseException) -> str:
+    return f"it could not be checked: {error or type(error).__name__}"
+
+
+def _read_own(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
+    with files.open_dataset(path) as dataset:
+        if absent := [name for name in OUR_ATTRIBUTES if name not in dataset.attrs]:
+            raise NoOwnHashError(f"it has no attribute {', '.join(absent)}")
+        inputs = json.loads(dataset.attrs["inputs"])
+        if not isinstance(inputs, dict) or not all(isinstance(sha256, str) for sha256 in inputs.values()):
+            raise NotAsWrittenError("its attribute inputs is not an object of paths and SHA-256")
+        found, own = files.content_sha256(dataset), dataset.attrs["content_sha256"]
+        if found != own:
+            raise NotAsWrittenError(f"its values have SHA-256 {found}, but its content_sha256 is {own}")
+        return inputs, {name: str(dataset.attrs[name]) for name in ("path", "step") if name in dataset.attrs}
+
+
+def examine(place: Place) -> Examined:
+    """Compare a file's hash with the manifest, and the values of a NetCDF file with the file's own hash.
+
+    A file whose bytes differ from its entry is not opened, because a damaged file can do anything to its reader.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(place.path).st_mode):
+            return Examined("", problem="it is not a regular file")
+        sha256 = sha256_of(place.path)
+    except (OSError, MemoryError) as error:
+        if _ran_out(error):
+            return Examined("", problem=_shortage(error), kind="unread")
+        return Examined("", problem=f"it cannot be read: {error}")
+    if place.recorded not in (sha256, None):
+        return Examined(sha256, problem=f"its SHA-256 is {sha256}, but {place.recorded} was written")
+    if not place.path.endswith(".nc"):
+        return Examined(sha256, as_recorded=True)
+    inputs, problem, kind = _own_inputs(place)
+    return Examined(sha256, inputs, problem, kind, as_recorded=True)
+
+
+def _own_inputs(place: Place) -> tuple[dict[str, str], str | None, str]:
+    """Return the inputs that a NetCDF file names, path → SHA-256, and ``problem`` and ``kind`` as in ``Examined``."""
+    try:
+        # The check of the structure may take TIMEOUT_S in another process, which must end before its caller does.
+        timeout_s = 2 * TIMEOUT_S + os.path.getsize(place.path) / SLOWEST_BYTES_S
+        inputs, origin = call_isolated(read_own_record, place.path, timeout_s=timeout_s)
+    except NotAsWrittenError as error:
+        missing_hash = isinstance(error, NoOwnHashError) and place.recorded is None
+        return {}, str(error), "unrecorded" if missing_hash else "damaged"
+    except UnreadError as error:
+        return {}, str(error), "unread"
+    except Exception as error:  # readers of damaged files can raise almost any exception
+        if _ran_out(error):
+            return {}, _shortage(error), "unread"
+        return {}, f"it cannot be read as NetCDF: {error}", "damaged"
+    return inputs, _misplaced(place, origin), "damaged"
+
+
+def _misplaced(place: Place, origin: Mapping[str, str]) -> str | None:
+    """Return why a NetCDF file with the given ``path`` and ``step`` does not belong at its path; None if it does."""
+    if origin.get("path", place.inside) != place.inside:
+        return f"it belongs elsewhere: its own path is {origin['path']}"
+    if place.step is not None and origin.get("step", place.step) != place.step:
+        return f"it belongs elsewhere: its own step is {origin['step']}, but this path is made by {place.step}"
+    return None
+
+
+def _examined(places: list[Place], workers: int) -> dict[str, Examined]:
+    """Examine files in several processes; returns path → result."""
+    with _pool(workers) as pool:
+        answers = pool.map(examine, places, chunksize=8)
+        return {place.path: one for place, one in zip(places, _progress(answers, len(places)), strict=True)}
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Forked, because other start methods would run the job's script again, which has no main function.
+    return ProcessPoolExecutor(workers, mp_context=get_context("fork"))
+
+
+def _progress(examined: Iterable[Examined], number: int) -> Iterator[Examined]:
+    """Yield the same results and log the progress every few seconds."""
+    last_message = time.monotonic()
+    for done, one in enumerate(examined, start=1):
+        if time.monotonic() - last_message > PROGRESS_S or done == number:
+            last_message = time.monotonic()
+            logger.info("verified %d of %d files", done, number)
+        yield one
+
+
+def verify(
+    run: str | Path,
+    workers: int = 1,
+    skipped: Iterable[str | Path] = (),
+    steps: Mapping[str, str] | None = None,
+) -> list[Problem]:
+    """Find all problems of the files of a run.
+
+    Parameters
+    ----------
+    run
+        The run's folder; paths of inputs are relative to the working directory, as in the run.
+    workers
+        Number of processes that hash files.
+    skipped
+        Files to skip because they are still being written, such as the log of the calling step.
+    steps
+        Regular expression of paths → the step that makes these files, as far as known.
+
+    Returns
+    -------
+    list of Problem
+        Sorted by path, at most one for each file.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the run has no manifest.
+    """
+    run = Path(run)
+    known = manifest.read(run)
+    if not manifest.manifest_path(run).is_file():
+        raise FileNotFoundError(
+            f"{manifest.manifest_path(run)} is missing: no job has run yet, or an older version without manifests "
+            f"made the run. The next job that writes a file begins a manifest. For existing files, {REBUILD}."
+        )
+    passed = set(map(Path, skipped))
+    tree = tree_of(run, known.recorded)
+    paths_in_run = {str(path): path.relative_to(run.parent).as_posix() for path in tree.files if path not in passed}
+    patterns = [(re.compile(pattern), step) for pattern, step in (steps or {}).items()]
+
+    def examine_all(paths: Iterable[str]) -> dict[str, Examined]:
+        names = {path: paths_in_run[path] for path in paths}
+        places = [
+            Place(path, name.split("/", 1)[1], known.recorded.get(name), _step_of(path, patterns))
+            for path, name in names.items()
+        ]
+        return _examined(places, workers)
+
+    examined = examine_all(
+        path for path, name in paths_in_run.items() if name in known.recorded or Path(path).name == SNAKEMAKE_TIMESTAMP
+    )
+    logged_hashes, logs_complete = _hashes_in_logs(run, known, paths_in_run, examined)
+    unrecorded = _unrecorded_problems(run, known, tree, paths_in_run)
+    # An unknown file is opened only if a log names it or its origin is uncertain.
+    examined |= examine_all(
+        path
+        for path, problem in unrecorded.items()
+        if problem.kind != "linked" and (paths_in_run[path] in logged_hashes or problem.kind == "unrecorded")
+    )
+    for path, problem in unrecorded.items():
+        if path in examined:
+            unrecorded[path] = _judged(problem, examined[path], logged_hashes.get(paths_in_run[path]))
+    confirmable = logs_complete and known.fault is None
+    problems = _recorded_problems(run, known, paths_in_run, examined, logged_hashes, confirmable) | unrecorded
+
+    # Files as they were written, from which others were computed, even if they have changed since.
+    written = {
+        str(run.parent / name): sha256
+        for name, sha256 in known.recorded.items()
+        if not _is_folder_of(run.parent / name, known, run)
+    }
+    written |= {path: one.sha256 for path, one in examined.items() if Path(path).name == SNAKEMAKE_TIMESTAMP}
+    # If the manifest is wrong about a file, lacks a file that may be the run's, or lacks a file that a log names and
+    # that no longer exists, then the inputs of other files are unknown: these files are not called stale.
+    wrong = {path for path, one in examined.items() if one.as_recorded and _is_of(problems, path, "damaged")}
+    wrong |= {path for path, problem in unrecorded.items() if problem.kind not in ("foreign", "linked")}
+    named = (run.parent / name for name in logged_hashes if name.startswith(f"{run.name}/"))
+    wrong |= {str(path) for path in named if str(path) not in written and not os.path.lexists(path)}
+    unknown = wrong | {str(parent) for path in wrong for parent in Path(path).parents}
+    judged = {path: one for path, one in examined.items() if path not in problems}
+    sources = sorted({source for one in judged.values() for source in one.inputs} - unknown)
+    with _pool(workers) as pool:
+        present = dict(zip(sources, pool.map(partial(_present, run, written), sources), strict=True))
+    for path, one in judged.items():
+        changed = [source for source, sha256 in one.inputs.items() if present.get(source) not in (sha256, None)]
+        if changed:
+            problems[path] = Problem(path, "stale", f"computed from another {', '.join(changed)}")
+    _spread_staleness(examined, problems)
+
+    problems = _link_problems(run, tree) | problems | _absence_problems(run, known, examined)
+    path = str(manifest.manifest_path(run))
+    if known.fault == manifest.NO_SEAL:
+        problems[path] = Problem(
+            path, "unconfirmed", f"{known.fault}; `repair` deletes nothing because of it. {REBUILD}"
+        )
+    elif known.fault:
+        problems[path] = Problem(path, "damaged", f"{known.fault}; `repair` deletes nothing because of it. {REBUILD}")
+    elif known.damaged:
+        problems[path] = Problem(path, "damaged", f"{len(known.damaged)} lines are not valid manifest entries")
+    return sorted(problems.values())
+
+
+def _step_of(path: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> str | None:
+    """Return the step that makes a NetCDF path (other files do not record their step); None unless exactly one does."""
+    found = {step for pattern, step in patterns if path.endswith(".nc") and pattern.fullmatch(path)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _is_of(problems: Mapping[str, Problem], path: str, kind: str) -> bool:
+    return path in problems and problems[path].kind == kind
+
+
+def _unrecorded_problems(
+    run: Path, known: manifest.Manifest, tree: Tree, paths_in_run: Mapping[str, str]
+) -> dict[str, Problem]:
+    """Classify files without entry as foreign, unrecorded or linked, by their age and the manifest's state."""
+    problems = {}
+    link_targets = _link_targets(run, tree, paths_in_run, known)
+    broken = known.fault not in (None, manifest.NO_SEAL)
+    for path, name in paths_in_run.items():
+        if name in known.recorded or Path(path).name == SNAKEMAKE_TIMESTAMP or _added_at_the_end(run, path):
+            continue
+        kind, reason = "foreign", "the run has not written it"
+        if link := link_targets.get(os.path.realpath(path)):
+            kind, reason = "linked", f"{link} leads to it"
+        elif broken:
+            kind, reason = "unrecorded", "the manifest has no entry for it, but may have lost entries"
+        elif Path(path).lstat().st_mtime_ns < known.begun:
+            kind, reason = "unrecorded", "it is older than the manifest"
+        problems[path] = Problem(path, kind, reason)
+    return problems
+
+
+def _judged(problem: Problem, one: Examined, logged: set[str] | None) -> Problem:
+    """Return the problem of an examined file without entry; ``logged`` has the SHA-256 that logs name for it."""
+    # Only a NetCDF file, or a file that a log names, can contradict anything.
+    if (logged or problem.path.endswith(".nc")) and (own := _own_problem(problem.path, one, logged)):
+        return own
+    if logged:
+        reason = "the manifest has no entry for it, but the log of its job names its SHA-256"
+        return Problem(problem.path, "unrecorded", reason)
+    return problem
+
+
+def _own_problem(path: str, one: Examined, logged: set[str] | None) -> Problem | None:
+    """Return the problem of a file itself; damage takes precedence."""
+    if one.problem and one.kind == "damaged":
+        return Problem(path, "damaged", one.problem)
+    if reason := _contradiction(one, logged):
+        return Problem(path, "damaged", reason)
+    return Problem(path, one.kind, one.problem) if one.problem else None
+
+
+def _contradiction(one: Examined, logged: set[str] | None) -> str | None:
+    """Return how a file's bytes contradict the logs of its jobs; None if they agree or no log names the file."""
+    if not logged or not one.sha256 or one.sha256 in logged:
+        return None
+    return f"its SHA-256 is {one.sha256}, but the log of its job says {', '.join(sorted(logged))}"
+
+
+def _recorded_problems(
+    run: Path,
+    known: manifest.Manifest,
+    paths_in_run: Mapping[str, str],
+    examined: Mapping[str, Examined],
+    logged_hashes: Mapping[str, set[str]],
+    confirmable: bool,
+) -> dict[str, Problem]:
+    """Return the problems of recorded files themselves, regardless of their inputs."""
+    problems = {}
+    for path, name in paths_in_run.items():
+        log = _added_at_the_end(run, path)
+        if (
+            name not in known.recorded
+            or Path(path).name == SNAKEMAKE_TIMESTAMP
+            or (log and not _settled(path, True, known.closed))
+        ):
+            continue
+        one, logged = examined[path], logged_hashes.get(name)
+        if own := _own_problem(path, one, logged):
+            problems[path] = own
+        elif confirmable and not log and not logged and not path.endswith(".nc"):
+            problems[path] = Problem(path, "unconfirmed", "no log of a job names it")
+    return problems
+
+
+def _absence_problems(run: Path, known: manifest.Manifest, examined: Mapping[str, Examined]) -> dict[str, Problem]:
+    """Return the problems of recorded files that no longer exist or have a folder in their place."""
+    problems = {}
+    for path in (run.parent / name for name in known.recorded):
+        if not os.path.lexists(path) or _is_folder_of(path, known, run):
+            problems[str(path)] = Problem(str(path), "missing", "the run has written it")
+        elif os.path.isdir(path) and str(path) not in examined:
+            problems[str(path)] = Problem(str(path), "damaged", "it is a folder, but the run wrote a file")
+    return problems
+
+
+def _is_folder_of(path: Path, known: manifest.Manifest, run: Path) -> bool:
+    """Whether a recorded file has become a folder of other recorded files, as after a change of the rule."""
+    inside = f"{path.relative_to(run.parent).as_posix()}/"
+    return os.path.isdir(path) and any(name.startswith(inside) for name in known.recorded)
+
+
+def _hashes_in_logs(
+    run: Path, known: manifest.Manifest, paths_in_run: Mapping[str, str], examined: Mapping[str, Examined]
+) -> tuple[dict[str, set[str]], bool]:
+    """Return path in the manifest → SHA-256 that logs name, and whether all recorded logs exist undamaged.
+
+    A renamed rule leaves its older log behind; therefore a file must agree with at least one of its logs.
+    """
+    logged_hashes: dict[str, set[str]] = {}
+    recorded_logs = [name for name in known.recorded if name.startswith(f"{run.name}/logs/")]
+    logs_complete = all(run.parent.joinpath(name).is_file() for name in recorded_logs)
+    for path in paths_in_run:
+        if Path(path).relative_to(run).parts[0] != "logs" or not os.path.isfile(path):
+            continue
+        if path in examined and examined[path].problem and _settled(path, True, known.closed):
+            logs_complete = False
+            continue
+        for name, sha256 in read_written(Path(path).read_text(encoding="utf-8", errors="replace")):
+            logged_hashes.setdefault(name, set()).add(sha256)
+    return logged_hashes, logs_complete
+
+
+def _link_targets(run: Path, tree: Tree, paths_in_run: Mapping[str, str], known: manifest.Manifest) -> dict[str, str]:
+    """Return final target in the run's folder → recorded path that leads to it through a link."""
+    inward = [link for link, target in tree.links.items() if Path(target).is_relative_to(os.path.realpath(run))]
+    return {
+        os.path.realpath(path): path
+        for path, name in paths_in_run.items()
+        if name in known.recorded and any(Path(path).is_relative_to(link) for link in inward)
+    }
+
+
+def _link_problems(run: Path, tree: Tree) -> dict[str, Problem]:
+    """Return the problems of links and of folders that cannot be listed."""
+    root = os.path.realpath(run)
+    problems = {}
+    for link, target in tree.links.items():
+        where = "elsewhere in the run" if Path(target).is_relative_to(root) else "outside the run"
+        problems[link] = Problem(link, "linked", f"it leads to {target}, {where}; it was followed")
+    for link, target in tree.broken.items():
+        problems[link] = Problem(link, "damaged", f"it is a link to {target}, which does not exist")
+    for folder, why in tree.unread.items():
+        problems[folder] = Problem(folder, "unread", f"its content cannot be listed: {why}")
+    return problems
+
+
+def _spread_staleness(examined: Mapping[str, Examined], problems: dict[str, Problem]) -> None:
+    """Mark files as stale that were computed from a stale file, or from a folder that contains one."""
+    new = True
+    while new:
+        stale = {path for path, problem in problems.items() if problem.kind == "stale"}
+        folders = stale | {str(parent) for path in stale for parent in Path(path).parents}
+        new = {
+            path: Problem(path, "stale", f"computed from stale {', '.join(sorted(folders & one.inputs.keys()))}")
+            for path, one in examined.items()
+            if path not in problems and folders & one.inputs.keys()
+        }
+        problems |= new
+
+
+def _added_at_the_end(run: Path, path: str) -> bool:
+    return Path(path).relative_to(run).parts[0] in manifest.ADDED_AT_THE_END
+
+
+def _settled(path: str, recorded: bool, closed: int) -> bool:
+    """Whether a log or benchmark is older than the last end of Snakemake; newer ones are not recorded yet."""
+    return recorded and Path(path).stat().st_mtime_ns < closed
+
+
+def _present(run: Path, written: Mapping[str, str], source: str) -> str | None:
+    """Return the SHA-256 of an input: as written if the run wrote it, otherwise as it is now.
+
+    None if unknown: the input no longer exists, or is in the run's folder without an entry in the manifest.
+    """
+    if source in written:
+        return written[source]
+    if inside := _inside(written, source):
+        return combined_sha256(inside)
+    if Path(source).is_relative_to(run):
+        return None
+    try:
+        # Reading a pipe or a device may never end.
+        return sha256_of(source) if stat.S_IFMT(os.stat(source).st_mode) in (stat.S_IFREG, stat.S_IFDIR) else None
+    except (OSError, ValueError, MemoryError):
+        return None
+
+
+def _inside(hashes: Mapping[str, str], folder: str) -> dict[str, str]:
+    """Select the files in a folder; returns path relative to the folder → SHA-256."""
+    return {
+        Path(path).relative_to(folder).as_posix(): sha256
+        for path, sha256 in hashes.items()
+        if Path(path).is_relative_to(folder)
+    }
+
+
+def repair(problems: Iterable[Problem], run: str | Path, made_whole: Iterable[str | Path]) -> list[str]:
+    """Delete damaged, stale and foreign files, so that a rerun makes those that are needed.
+
+    Outside the run's folder, only files that the run wrote through a link are deleted. These are kept: logs and
+    benchmarks, which no rerun makes; a broken link below which files are recorded, for example to a disk that is not
+    mounted; and a folder in the place of a file while it contains a kept file. The manifest drops damaged lines and
+    entries of files that no longer exist, but not entries below such a link or an unread folder.
+
+    Parameters
+    ----------
+    problems
+        The result of ``verify``.
+    run
+        The run's folder.
+    made_whole
+        Folders that a rule makes as a whole; they are deleted as a whole, because Snakemake does not look inside.
+
+    Returns
+    -------
+    list of str
+        The deleted paths.
+
+    Raises
+    ------
+    ValueError
+        When the manifest has a fault, so that intact files could look foreign; nothing is deleted.
+    """
+    run, folders = Path(run), [Path(folder) for folder in made_whole]
+    known = manifest.read(run)
+    if known.fault:
+        raise ValueError(
+            f"{manifest.manifest_path(run)}: {known.fault}. Nothing was deleted, because intact files may look "
+            f"foreign. {REBUILD}; then repair."
+        )
+    problems = list(problems)
+    root = Path(os.path.realpath(run))
+    recorded = {run.parent / name for name in known.recorded}
+    expected = {parent for path in recorded for parent in path.parents}
+    unreachable = {Path(problem.path) for problem in problems if problem.kind == "unread"}
+    deleted = {}
+    # A folder in the place of a file comes after the files inside it.
+    for problem in sorted(problems, key=lambda problem: _is_folder(Path(problem.path))):
+        path = Path(problem.path)
+        if problem.kind not in REPAIRED or not path.is_relative_to(run) or _added_at_the_end(run, problem.path):
+            continue
+        if path in expected and not path.exists():
+            unreachable.add(path)
+            continue
+        real = Path(os.path.realpath(path.parent)) / path.name
+        through_link = real != root / path.relative_to(run)
+        of_other_path = real.is_relative_to(root) and run / real.relative_to(root) in recorded
+        if through_link and (path not in recorded or of_other_path):
+            continue  # the file belongs to another owner or to another path of the run
+        target = next((folder for folder in folders if path.is_relative_to(folder)), path)
+        if target in deleted or (target == path and _is_folder(path) and _has_files(path)):
+            continue
+        deleted[target] = None
+        rmtree(target) if _is_folder(target) else target.unlink(missing_ok=True)
+    gone = {
+        path.relative_to(run.parent).as_posix()
+        for path in recorded
+        if (not os.path.lexists(path) or _is_folder_of(path, known, run)) and not unreachable & set(path.parents)
+    }
+    manifest.forget(run, gone)
+    return list(map(str, deleted))
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a folder and not a link to one."""
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def _has_files(folder: Path) -> bool:
+    return any(not _is_folder(path) and path.name != SNAKEMAKE_TIMESTAMP for path in folder.rglob("*"))
+
+
+def rebuild(run: str | Path, workers: int = 1, skipped: Iterable[str | Path] = ()) -> list[Problem]:
+    """Rebuild a missing or faulty manifest from the hashes stored in the files and logs.
+
+    A NetCDF file is recorded if its values agree with its ``content_sha256`` and it is at its own ``path``. Another
+    file is recorded if the log of its job names its SHA-256 or, when no log names the file, if an entry of the older
+    manifest or the inputs of such a NetCDF file do. A log or benchmark stays recorded if it agrees with the older
+    manifest; otherwise it is recorded when Snakemake ends the next time.
+
+    Parameters
+    ----------
+    run, workers, skipped
+        As for ``verify``.
+
+    Returns
+    -------
+    list of Problem
+        The files that were not recorded, as ``unrecorded``, with the reason; ``verify`` calls those damaged that
+        contradict their log or themselves.
+
+    Raises
+    ------
+    ValueError
+        When the manifest exists and has no fault.
+    """
+    run = Path(run)
+    known = manifest.read(run)
+    path = manifest.manifest_path(run)
+    if path.is_file() and not known.fault:
+        raise ValueError(f"{path} has no fault and need not be rebuilt. Leave rebuild_manifest out.")
+    passed = set(map(Path, skipped))
+    recordable = [path for path in tree_of(run, known.recorded).files if path not in passed and not path.is_dir()]
+    paths_in_run = {str(path): path.relative_to(run.parent).as_posix() for path in recordable}
+    examined = _examined([Place(path, name.split("/", 1)[1], None) for path, name in paths_in_run.items()], workers)
+    logged_hashes, _ = _hashes_in_logs(run, known, paths_in_run, {})
+    sound = {path for path, one in examined.items() if path.endswith(".nc") and not one.problem}
+    hashes = {path: one.sha256 for path, one in examined.items()}
+    named: set[str] = set()  # files that sound files name as inputs, with the same SHA-256
+    for source, sha256 in {item for path in sound for item in examined[path].inputs.items()}:
+        inside = _inside(hashes, source)
+        if source in hashes and hashes[source] == sha256:
+            named.add(source)
+        elif source not in hashes and inside and combined_sha256(inside) == sha256:
+            named |= {str(Path(source) / name) for name in inside}
+    recorded, problems = {}, []
+    for path, name in paths_in_run.items():
+        one = examined[path]
+        as_before = known.recorded.get(name) == one.sha256
+        if Path(path).name == SNAKEMAKE_TIMESTAMP or (_added_at_the_end(run, path) and not as_before):
+            continue
+        reason = one.problem or _contradiction(one, logged_hashes.get(name))
+        if not reason and not (path in sound or name in logged_hashes or as_before or path in named):
+            reason = "neither a log nor a file computed from it names its SHA-256"
+        if reason:
+            problems.append(Problem(path, "unrecorded", reason))
+        else:
+            recorded[name] = one.sha256
+    manifest.replace(run, recorded)
+    return sorted(problems)
+
+
+def count_by_kind(problems: Iterable[Problem]) -> dict[str, int]:
+    """Return kind of problem → number of files."""
+    kinds = [problem.kind for problem in problems]
+    return {kind: kinds.count(kind) for kind in (*FAILING, *NOTED) if kind in kinds}

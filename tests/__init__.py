@@ -1,0 +1,1 @@
+"""Tests, in the same folders as the library (``src/metamers``), the rules (``workflow``) and the documentation."""

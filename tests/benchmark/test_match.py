@@ -1,0 +1,275 @@
+"""The benchmark compares like with like, and its arithmetic is right."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from metamers.benchmark.match import (
+    PROCEDURES,
+    budgets,
+    equally_recognized,
+    matches_alike,
+    plenoptic_steps,
+    published_at,
+    steps_to_match,
+)
+from metamers.benchmark.measure import MATRIX, WholeModel, in_own_process, operations_of_step, peak_rate, plain_model
+from metamers.benchmark.speed import _over_stages, collect, speed, speedups
+from metamers.compare.proportions import difference_interval, mean_difference_interval
+from metamers.models.model import Model
+from metamers.report.benchmark import verdict
+from metamers.synthesize.losses import normalized_error
+from metamers.synthesize.metamers import synthesize
+from tests.models.test_model import load, tiny
+
+STAGES = {"input": None, "block": "block", "logits": "classify"}
+SETTINGS = {
+    "published": {"steps": 20, "step_size": 0.3, "halvings": 1},
+    "one_cycle": {
+        "optimizer": "adam",
+        "steps": 16,
+        "learning_rate": 0.05,
+        "beta_1": 0.8,
+        "beta_2": 0.95,
+        "low_precision": 0.9,
+    },
+}
+has_plenoptic = pytest.mark.skipif(
+    importlib.util.find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)"
+)
+
+
+@pytest.fixture
+def entry(root):
+    return tiny(root, "convolutional", STAGES)
+
+
+@pytest.fixture
+def stimuli():
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(3, 3, 8, 8, generator=generator), 0.5 + 0.05 * torch.randn(3, 3, 8, 8, generator=generator)
+
+
+def test_what_the_others_are_given_is_the_same_function(entry, stimuli):
+    ours = load(entry)
+    for kind in (Model, WholeModel):
+        plain = plain_model("tiny", entry, None, kind)
+        for stage in STAGES:
+            for given in (stimuli[0], stimuli[0].clone().requires_grad_()):
+                torch.testing.assert_close(plain(given, stage), ours(given, stage), rtol=1e-4, atol=1e-5)
+
+
+def test_the_whole_model_runs_beyond_the_stage_and_ours_does_not(entry, stimuli):
+    for kind, beyond in ((Model, 0), (WholeModel, 1)):
+        model, reached = plain_model("tiny", entry, None, kind), []
+        model.network.classify.register_forward_hook(lambda *_: reached.append(1))  # noqa: B023
+        model(stimuli[0].clone().requires_grad_(), "block")
+        assert len(reached) == beyond
+
+
+def test_operations_of_a_linear_stage_are_two_for_each_weight_forward_and_as_many_backward(root):
+    model = load(tiny(root, "linear", {"input": None, "project": "project", "logits": "classify"}))
+    assert operations_of_step(model, "project", torch.rand(2, 3, 8, 8)) == 2 * 2 * (3 * 8 * 8 * 20)
+    assert operations_of_step(model, "input", torch.rand(2, 3, 8, 8)) == 0
+
+
+def test_the_peak_rate_is_two_operations_for_each_of_n_cubed_products():
+    assert peak_rate(2.0) == MATRIX**3
+
+
+def test_what_fails_in_its_own_process_gives_nothing():
+    def fail():
+        raise ValueError("no")
+
+    assert in_own_process(lambda: 3) == 3
+    assert in_own_process(fail) is None
+
+
+def test_budgets_grow_by_a_fourth_root_of_two_around_the_configured_one():
+    found = list(budgets(100))
+    assert 100 in found
+    assert found[0] == 12
+    assert found[-1] == 800
+    assert max(np.divide(found[1:], found[:-1])) < 1.26
+
+
+@has_plenoptic
+def test_plenoptic_goes_on_from_where_it_was_and_towards_the_stimulus(entry, stimuli):
+    natural, start = stimuli
+    model = load(entry)
+    go_on = plenoptic_steps(model, "block", natural, start)
+    distance = [float((model(go_on(20), "block") - model(natural, "block")).norm()) for _ in range(3)]
+    assert distance[2] < distance[1] < distance[0]
+
+
+@has_plenoptic
+def test_every_procedure_is_given_the_steps_that_it_takes_to_the_same_match(entry, stimuli):
+    natural, start = stimuli
+    found = steps_to_match(load(entry), "block", natural, start, SETTINGS, 2000)
+    steps = found["steps_to_match"].to_series()
+    assert steps["published"] == 40
+    assert (steps > 0).all()
+    error = found["normalized_error"].mean("stimulus").to_series()
+    assert error["one_cycle"] <= error["published"]
+    assert error["plenoptic"] <= error["published"]
+    # One budget less would not have done.
+    tried = found["mean_error"].sel(procedure="one_cycle").dropna("step")
+    fewer = tried.sel(step=tried["step"] < steps["one_cycle"])
+    assert (fewer > error["published"]).all()
+
+
+@pytest.mark.parametrize("first", [3, 40])
+def test_the_published_procedure_ends_with_the_match_that_is_wanted(entry, stimuli, first):
+    natural, start = stimuli
+    model = load(entry)
+    settings = {"steps": 200, "step_size": 0.3, "halvings": 1}
+    exact, _ = synthesize(model, "block", natural, start, "published", settings | {"steps": 12})
+    wanted = float(normalized_error(model(natural, "block"), model(exact, "block")).mean())
+    metamers, error, steps = published_at(model, "block", natural, start, wanted, settings, first, batch_size=2)
+    found = normalized_error(model(natural, "block"), model(metamers, "block")).numpy()
+    np.testing.assert_allclose(found, error, rtol=1e-4)
+    assert error.mean() == pytest.approx(wanted, rel=0.03)
+    assert steps in (22, 24, 26)
+
+
+def test_a_match_that_the_published_procedure_does_not_reach_leaves_the_nearest(entry, stimuli):
+    natural, start = stimuli
+    settings = {"steps": 6, "step_size": 0.3, "halvings": 1}
+    _, error, steps = published_at(load(entry), "block", natural, start, 1e-9, settings, 5)
+    assert steps == 12
+    assert error.mean() > 1e-9
+
+
+@has_plenoptic
+def test_where_plenoptic_does_not_get_there_it_says_how_far_it_went(entry, stimuli):
+    found = steps_to_match(load(entry), "block", *stimuli, SETTINGS, 10)
+    assert np.isnan(found["steps_to_match"].sel(procedure="plenoptic"))
+    assert found["steps_most"].sel(procedure="plenoptic") == 10
+
+
+@has_plenoptic
+def test_steps_take_time_and_memory(entry, stimuli):
+    models = load(entry), plain_model("tiny", entry, None), plain_model("tiny", entry, None, WholeModel)
+    found = speed(*models, ["block"], *stimuli, SETTINGS, repeats=2)
+    assert found["seconds_per_step"].dims == ("procedure", "stage", "repeat")
+    for name in ("seconds_per_step", "peak_memory", "operations", "share_of_peak"):
+        assert (found[name] > 0).all()
+
+
+def timed(seconds):
+    return xr.Dataset(
+        {
+            "seconds_per_step": (("procedure", "stage", "repeat"), np.reshape(seconds, (3, 1, -1)).astype(float)),
+            "peak_memory": (("procedure", "stage"), np.full((3, 1), 9.0)),
+            "operations": ("stage", [1e9]),
+            "share_of_peak": ("stage", [0.5]),
+        },
+        coords={"procedure": list(PROCEDURES), "stage": ["block"]},
+    )
+
+
+def by_procedure(values):
+    return xr.DataArray(
+        np.reshape(values, (3, 1)).astype(float), coords={"procedure": list(PROCEDURES), "stage": ["block"]}
+    )
+
+
+def test_a_speedup_is_a_ratio_of_steps_times_a_ratio_of_seconds():
+    found = speedups(
+        timed([[4, 6, 5], [1, 2, 1], [3, 3, 3]]), by_procedure([1500, 100, 300]), by_procedure([1500, 200, 300])
+    )
+    assert found["speedup_over_published"].item() == pytest.approx(15 * 5)
+    assert found["speedup_over_plenoptic"].item() == pytest.approx(3 * 3)
+    assert found["speedup_over_published_low"].item() == pytest.approx(15 * 3)
+    assert found["speedup_over_published_high"].item() == pytest.approx(15 * 5)
+
+
+def test_without_the_match_plenoptic_gives_a_lower_bound_and_we_give_nothing():
+    most = by_procedure([1500, 200, 3000])
+    bound = speedups(timed([[5], [1], [3]]), by_procedure([1500, 100, np.nan]), most)
+    assert bound["speedup_over_plenoptic"].item() == pytest.approx(30 * 3)
+    none = speedups(timed([[5], [1], [3]]), by_procedure([1500, np.nan, 300]), most)
+    assert np.isnan(none["speedup_over_plenoptic"].item())
+    assert np.isnan(none["speedup_over_published"].item())
+
+
+def recognition(one_cycle):
+    """Of two judges; the published procedure's metamers of the first half of eight stimuli are recognized."""
+    published = np.zeros((2, 1, 8))
+    published[:, :, :4] = 1
+    dims = ("stage", "kept_procedure", "stimulus")
+    return xr.Dataset(
+        {
+            "correct": (
+                ("recognition_model", *dims),
+                np.stack([published, np.broadcast_to(one_cycle, (2, 1, 8))], axis=2),
+            ),
+            "normalized_error": (dims, np.full((1, 2, 8), 0.2)),
+        },
+        coords={"stage": ["block"], "kept_procedure": ["published", "one_cycle"], "recognition_model": ["a", "b"]},
+    )
+
+
+def test_the_same_answers_are_equivalent_and_others_are_not():
+    same = equally_recognized(recognition([1, 1, 1, 1, 0, 0, 0, 0])["correct"].sel(stage="block"))
+    assert same["difference"] == 0
+    assert same["difference_low"] == pytest.approx(-same["difference_high"])
+    assert 0.2 < same["difference_high"] < 0.5  # eight stimuli do not show that there is none
+    more = equally_recognized(recognition([1] * 8)["correct"].sel(stage="block"))
+    assert more["recognized_published"] == 0.5
+    assert more["difference"] == 0.5
+    assert more["difference_high"] > 0.5
+    assert verdict(0, -0.02, 0.02) == "equivalent"
+    assert verdict(0.5, 0.1, 0.9) == "not equivalent"
+    assert verdict(0.02, -0.3, 0.3) == "within 3 points, not settled"
+    assert verdict(0.1, np.nan, np.nan) == "too few stimuli for an interval"
+
+
+def test_what_does_not_match_alike_is_not_judged():
+    one = recognition([1] * 8)
+    both = xr.concat([one.assign_coords(stage=["near"]), recognition([0] * 8).assign_coords(stage=["far"])], "stage")
+    errors = both["normalized_error"].copy()
+    errors.loc[{"stage": "far", "kept_procedure": "published"}] = 0.21
+    both = both.assign(normalized_error=errors)
+    assert matches_alike(errors).values.tolist() == [True, False]
+    assert _over_stages(both) == _over_stages(one)
+    none = _over_stages(both.sel(stage=["far"]))
+    assert np.isnan(none["difference"])
+
+
+def test_over_several_stages_the_spread_of_the_means_is_measured():
+    """Of means of many answers the interval is Student's, as in contrasts; of one stage it is the score interval."""
+    one = recognition([1] * 8)
+    differences = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    assert _over_stages(one)["difference_low"] == pytest.approx(float(difference_interval(differences).low))
+    both = xr.concat([one.assign_coords(stage=["near"]), one.assign_coords(stage=["far"])], "stage")
+    assert _over_stages(both)["difference_low"] == pytest.approx(float(mean_difference_interval(differences).low))
+
+
+def test_models_come_together_with_their_geometric_mean():
+    """Of "b" plenoptic did not get there, so that its speedup is a bound."""
+    matched = {
+        name: {
+            "block": xr.Dataset(
+                {
+                    "steps_to_match": ("procedure", [1500.0, steps, 300.0 if name == "a" else np.nan]),
+                    "steps_most": ("procedure", [1500, 200, 300]),
+                    "normalized_error": (("procedure", "stimulus"), np.full((3, 8), 0.2)),
+                },
+                coords={"procedure": list(PROCEDURES)},
+            )
+        }
+        for name, steps in (("a", 100.0), ("b", 25.0))
+    }
+    recognized = recognition([1, 1, 1, 1, 0, 0, 0, 0])
+    found = collect(matched, dict.fromkeys("ab", timed([[5], [1], [3]])), dict.fromkeys("ab", recognized))
+    assert found["speedup_over_published"].dims == ("model", "stage")
+    assert found["mean_speedup"].sel(reference="published").item() == pytest.approx(np.sqrt(75 * 300))
+    assert found["least_speedup"].sel(reference="published").item() == pytest.approx(75)
+    assert found["mean_speedup"].sel(reference="plenoptic").item() == pytest.approx(np.sqrt(9 * 36))
+    assert found["mean_speedup_reached"].values.tolist() == pytest.approx([np.sqrt(75 * 300), 9])
+    assert found["stages_reached"].values.tolist() == [2, 1]
+    assert found["normalized_error"].sel(model="a", stage="block").item() == pytest.approx(0.2)

@@ -1,0 +1,164 @@
+"""Contrasts of models within stimuli, by recognition models that are not compared, with valid intervals."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers.compare.contrasts import contrast_recognition_models, contrasts
+
+STAGES = ["cochleagram", "relu1", "relu2", "final"]
+WORDS = ["apple", "bird", "chair", "dog", "fish", "garden"]
+
+
+def answered(right, stimuli=WORDS, stages=STAGES):
+    """Recognition with the stage ``natural`` first; ``right`` is (stage, stimulus) or one value."""
+    values = np.ones((len(stages) + 1, len(stimuli), 1), dtype=bool)
+    values[1:] = np.broadcast_to(right, (len(stages), len(stimuli)))[..., None]
+    coords = {"stage": ["natural", *stages], "stimulus": stimuli, "seed": [0]}
+    return xr.Dataset({"correct": (("stage", "stimulus", "seed"), values)}, coords=coords)
+
+
+def accepted(which=True, stimuli=WORDS, stages=STAGES):
+    values = np.broadcast_to(which, (len(stages), len(stimuli)))[..., None]
+    return xr.Dataset(
+        {"accepted": (("stage", "stimulus", "seed"), values)},
+        coords={"stage": stages, "stimulus": stimuli, "seed": [0]},
+    )
+
+
+OWN = {name: name for name in ("robust", "plain", "judge", "ear", "eye", "a", "b")}
+
+
+def compare(one, other, robust_accepted=True, judges=("judge",), stages=STAGES, **others):
+    recognition = {
+        "robust": dict.fromkeys(judges, one) | others,
+        "plain": dict.fromkeys(judges, other) | others,
+    }
+    acceptance = {
+        "robust": accepted(robust_accepted, one["stimulus"].values, stages),
+        "plain": accepted(stages=stages),
+    }
+    return contrasts([("robust", "plain")], recognition, acceptance, OWN).isel(contrast=0)
+
+
+def test_the_difference_equals_that_of_the_proportions_at_each_stage():
+    right = np.array([[1] * 6, [1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0], [0] * 6], dtype=bool)
+    found = compare(answered(True), answered(right))
+    np.testing.assert_allclose(found["difference"], [0, 1 / 3, 2 / 3, 1])
+    assert found["n"].values.tolist() == [6, 6, 6, 6]
+    assert found["late_stages"].item() == "relu2, final"
+    assert float(found["late_difference"]) == pytest.approx(5 / 6)
+    assert (found["low"] <= found["difference"]).all()
+    assert (found["high"] >= found["difference"]).all()
+    assert 0 < float(found["low"][3]) < 1  # only six stimuli
+
+
+def test_stimuli_are_matched_by_name_and_must_be_accepted_for_both_models():
+    right = np.array([[1, 0, 1, 1, 0, 0]] * 4, dtype=bool)
+    turned = answered(right[:, ::-1], WORDS[::-1])
+    assert (compare(turned, answered(right))["difference"] == 0).all()
+    found = compare(answered(True), answered(right), robust_accepted=right)
+    assert (found["difference"] == 0).all()
+    assert (found["n"] == 3).all()
+
+
+def test_models_that_are_compared_do_not_judge():
+    found = compare(answered(True), answered(False), robust=answered(False), plain=answered(False))
+    assert found["judged_by"].item() == "judge"
+    assert (found["difference"] == 1).all()
+
+
+def test_without_accepted_metamers_the_difference_is_undefined():
+    found = compare(answered(True), answered(True), robust_accepted=False)
+    assert found["difference"].isnull().all()
+    assert (found["n"] == 0).all()
+    assert np.isnan(found["late_difference"])
+
+
+def test_stages_of_only_one_model_are_left_out():
+    recognition = {"a": {"judge": answered(True)}, "b": {"judge": answered(True, stages=["relu1", "other"])}}
+    acceptance = {"a": accepted(), "b": accepted(stages=["relu1", "other"])}
+    found = contrasts([("a", "b")], recognition, acceptance, OWN)
+    assert found["stage"].values.tolist() == ["relu1"]
+
+
+def test_one_stimulus_gives_no_interval_and_none_no_difference():
+    found = compare(answered(True), answered(False), robust_accepted=np.eye(6, dtype=bool)[:1])
+    assert (found["n"] == 1).all()
+    assert (found["difference"] == 1).all()
+    assert found["low"].isnull().all()
+    assert np.isnan(found["late_low"])
+
+
+def test_the_interval_has_a_width_even_when_everything_is_recognized():
+    found = compare(answered(True), answered(True))
+    assert (found["difference"] == 0).all()
+    assert (found["low"] < -0.3).all()
+    assert (found["high"] > 0.3).all()
+    assert found["late_low"] < -0.2
+
+
+def test_a_constant_difference_of_one_half_over_six_stimuli_is_not_significant():
+    """One of two recognition models recognizes all metamers of one generation model and none of the other's."""
+    recognition = {
+        "robust": {"ear": answered(True), "eye": answered(True)},
+        "plain": {"ear": answered(False), "eye": answered(True)},
+    }
+    acceptance = {"robust": accepted(), "plain": accepted()}
+    found = contrasts([("robust", "plain")], recognition, acceptance, OWN).isel(contrast=0)
+    assert (found["difference"] == 0.5).all()
+    assert (found["low"] < 0).all()
+    assert found["late_difference"] == 0.5
+    assert found["late_low"] < 0
+    assert found["late_difference_by_judge"].values.tolist() == [1, 0]
+    assert found["late_judges_standard_error"] == pytest.approx(0.5)
+
+
+def test_a_difference_of_every_stimulus_at_every_late_stage_is_significant():
+    stimuli = [f"word {number}" for number in range(10)]
+    right = np.zeros((4, 10), dtype=bool)
+    right[2, :7] = right[3, :6] = True
+    recognition = {"robust": {"judge": answered(right, stimuli)}, "plain": {"judge": answered(False, stimuli)}}
+    acceptance = {"robust": accepted(stimuli=stimuli), "plain": accepted(stimuli=stimuli)}
+    found = contrasts([("robust", "plain")], recognition, acceptance, OWN).isel(contrast=0)
+    assert found["late_difference"] == pytest.approx(0.65)
+    assert found["late_low"] > 0.1
+
+
+def test_late_stages_use_the_same_stimuli_and_count_those_left_out():
+    right = np.zeros((4, 6), dtype=bool)
+    right[3, 4:] = True  # stimuli that are accepted at the last stage only
+    which = np.ones((4, 6), dtype=bool)
+    which[2, 4:] = False
+    found = compare(answered(right), answered(False), robust_accepted=which)
+    assert found["difference"].sel(stage="final") == pytest.approx(1 / 3)
+    assert found["late_difference"] == 0
+    assert found["late_n"] == 4
+    assert found["late_left_out"] == 2
+
+
+def test_models_of_the_same_family_judge_only_without_unrelated_models():
+    families = {"robust": "net", "plain": "net", "sibling": "net", "ear": "ear", "eye": "eye"}
+    asked = ["robust", "plain", "sibling", "ear", "eye"]
+    pair = ("robust", "plain")
+    assert contrast_recognition_models(pair, asked, set(pair), families) == ["ear", "eye"]
+    assert contrast_recognition_models(pair, asked[:3], set(pair), families) == ["sibling"]
+    assert contrast_recognition_models(pair, ["robust", "plain", "ear"], {*pair, "ear"}, families) == ["ear"]
+    related = {**OWN, "robust": "net", "plain": "net", "judge": "net"}
+    recognition = {name: {"judge": answered(True)} for name in pair}
+    acceptance = dict.fromkeys(pair, accepted())
+    assert contrasts([pair], recognition, acceptance, related)["related_judges"].item() == "judge"
+
+
+def test_a_family_of_recognition_models_counts_once():
+    others = {"first": answered(True), "second": answered(True), "third": answered(False)}
+    none = dict.fromkeys(others, answered(False))
+    families = {**OWN, "first": "net", "second": "net", "third": "other"}
+    acceptance = {"robust": accepted(), "plain": accepted()}
+    found = contrasts([("robust", "plain")], {"robust": others, "plain": none}, acceptance, families)
+    assert (found["difference"] == 0.5).all()
+
+
+def test_with_a_single_late_stage_the_interval_is_that_of_the_stage():
+    found = compare(answered(True, stages=STAGES[:1]), answered(False, stages=STAGES[:1]), stages=STAGES[:1])
+    assert float(found["late_low"]) == pytest.approx(float(found["low"][0]))

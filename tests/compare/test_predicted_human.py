@@ -1,0 +1,304 @@
+"""Predicted human recognizability: a known relation is recovered, intervals are valid, and none is outside the data."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.optimize
+import xarray as xr
+from scipy.special import expit
+
+from metamers.compare import predicted_candidates
+from metamers.compare import predicted_human as predicted
+from metamers.compare.predicted_human import (
+    GUESSING,
+    THIRDS,
+    coverage_by_third,
+    fit_relation,
+    predict_human,
+    published_relation,
+)
+from metamers.compare.proportions import proportion_interval
+from metamers.humans.summary import COLUMNS, read_results
+from metamers.leaderboard.curves import curve_area, measured_curves
+from metamers.report.figures import svg
+from metamers.report.reliability import reliability_figure
+from metamers.run import files
+from metamers.simulations import predicted as simulate_predicted
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "resources" / "published"
+
+
+@pytest.fixture(scope="module")
+def relation():
+    return simulate_predicted.published_points(PUBLISHED)
+
+
+@pytest.fixture(scope="module")
+def left_out(relation):
+    return predicted.predict_left_out_models(relation)
+
+
+@pytest.fixture(scope="module")
+def scores(relation):
+    return predicted_candidates.left_out_scores(relation)
+
+
+def points(other, human, models, participants=20, answers=10):
+    """The points of a published modality, with standard errors of the given number of answers."""
+    human = np.asarray(human, float)
+    sem = np.sqrt(human * (1 - human) / (participants * answers))
+    columns = {"model_mean": other, "human_mean": human, "human_sem": sem, "human_n": np.full(len(human), participants)}
+    dataset = xr.Dataset({name: ("point", np.append(values, np.nan)) for name, values in columns.items()})
+    return dataset.assign_coords(generation_model=("point", np.append(models, "")))
+
+
+def made(parameters, chance, models=30, stages=8, seed=0):
+    """Points that follow a relation, and the relation."""
+    rng = np.random.default_rng(seed)
+    truth = predicted.Relation(np.array(parameters, float), np.eye(6), chance, 10, 20, 0.0, 1.0)
+    of_model = np.repeat(np.arange(models), stages)
+    other = chance + (1 - chance) * rng.uniform(0.02, 0.95, models * stages)
+    human = simulate_predicted.human_means(truth, other, of_model, np.full(len(other), 20), None, rng)
+    return points(other, human, of_model.astype(str)), truth
+
+
+@pytest.mark.parametrize("chance", GUESSING.values())
+def test_a_known_relation_is_recovered(chance):
+    given, truth = made([0.5, 0.2, -1, -0.7, -0.5, 0.4], chance, models=80)
+    found = fit_relation(given, chance)
+    error = np.sqrt(np.diag(found.covariance))
+    assert (error < [0.2, 0.1, 0.3, 0.2, 0.8, 0.6]).all()
+    assert (np.abs(found.parameters - truth.parameters) < 3.5 * error).all()
+    assert found.answers == pytest.approx(10, rel=0.01)
+
+
+def test_the_gradient_equals_finite_differences_of_the_likelihood():
+    given, _ = made([0.5, 0.2, -1, -0.7, -0.5, 0.4], 1 / 16, models=5)
+    other, human = given["model_mean"].values[:-1], given["human_mean"].values[:-1].clip(0.01, 0.99)
+    fixed = predicted.above_chance(other, 1 / 16), human, np.full(len(other), 200.0), np.arange(0, 40, 8), 1 / 16
+    at = np.array([0.3, 0.1, -0.8, -0.5, -0.7, 0.4])
+    numeric = scipy.optimize.approx_fprime(at, lambda one: predicted._negative_log_likelihood(one, *fixed)[0], 1e-6)
+    np.testing.assert_allclose(predicted._negative_log_likelihood(at, *fixed)[1], numeric, rtol=1e-3, atol=1e-2)
+
+
+def test_predictions_rise_with_other_models_from_chance_to_certainty(relation):
+    for modality, chance in GUESSING.items():
+        fitted = published_relation(relation, modality)
+        line = fitted.line(np.linspace(0, 1, 101), chance)
+        assert (np.diff(line) >= 0).all()
+        assert line[0] == pytest.approx(chance, abs=0.003)
+        assert line[-1] > 0.99
+
+
+def test_the_same_rate_above_chance_gives_the_same_rate_above_chance_in_another_task(relation):
+    fitted = published_relation(relation, "vision")
+    rates = np.array([0.1, 0.5, 0.8])
+    found = [
+        predicted.above_chance(fitted.line(chance + (1 - chance) * rates, chance), chance) for chance in (1 / 16, 1 / 4)
+    ]
+    np.testing.assert_allclose(*found)
+    middle = fitted.parameters[0] + np.exp(fitted.parameters[1]) * np.log(rates / (1 - rates))
+    np.testing.assert_allclose(found[0], expit(middle))
+
+
+def test_nothing_is_predicted_outside_the_published_range(relation):
+    fitted = published_relation(relation, "vision")
+    known = relation["model_mean"].sel(modality="vision")
+    least, most = float(known.min()), float(known.max())
+    other = np.array([least - 0.01, least, np.nan, most, most + 0.01, 0, 1])
+    found = predict_human(proportion_interval(other, 10), fitted, 1 / 16)
+    assert np.isnan(found).all(axis=1).tolist() == [True, False, True, False, True, True, True]
+    # In an easier task guessing alone gives a higher proportion correct.
+    assert fitted.outside(np.array([0.3]), 1 / 3)
+    assert not fitted.outside(np.array([0.3]), 1 / 16)
+
+
+@pytest.mark.parametrize("modality", GUESSING)
+@pytest.mark.parametrize("stimuli", [1, 2, 6, 10, 20])
+def test_intervals_include_the_uncertainty_of_few_stimuli(relation, modality, stimuli):
+    """They include the predictions for the whole 95% interval of the other models' mean."""
+    fitted, chance = published_relation(relation, modality), GUESSING[modality]
+    other = np.arange(stimuli + 1) / stimuli
+    told = ~fitted.outside(other, chance)
+    own = proportion_interval(other[told], np.full(told.sum(), stimuli))
+    low, high = predict_human(proportion_interval(other, stimuli), fitted, chance)[told, 1:].T
+    assert (low <= fitted.line(own.low, chance)).all()
+    assert (high >= fitted.line(own.high, chance)).all()
+    assert (high - low > 0.15).all()
+
+
+def test_fewer_stimuli_widen_the_interval(relation):
+    for modality, chance in GUESSING.items():
+        fitted = published_relation(relation, modality)
+        widths = []
+        for stimuli in (400, 40, 20, 10, 6):
+            seen = proportion_interval(np.array([0.5]), stimuli)
+            widths.append(np.ptp(predict_human(seen, fitted, chance)[0, 1:]))
+        assert (np.diff(widths) > 0).all()
+
+
+def test_a_point_is_predicted_independently_of_other_points(relation):
+    fitted = published_relation(relation, "vision")
+    alone, two = (
+        predict_human(proportion_interval(np.array(means), 10), fitted, 1 / 16) for means in ([0.3], [0.3, 0.9])
+    )
+    np.testing.assert_allclose(alone[0], two[0])
+
+
+def test_possible_means_have_the_given_mean_and_standard_error():
+    levels = (np.arange(2000) + 0.5) / 2000
+    found = predicted.possible_means(np.array([0.3, 0.9, 0.5]), np.array([0.1, 0.05, 0.0]), levels)
+    np.testing.assert_allclose(found.mean(axis=1), [0.3, 0.9, 0.5], atol=1e-3)
+    np.testing.assert_allclose(found.std(axis=1), [0.1, 0.05, 0], atol=2e-3)
+
+
+def test_means_of_0_and_1_can_be_fitted():
+    other = np.tile([0.1, 0.5, 0.9], 4)
+    fitted = fit_relation(points(other, np.tile([0.0, 0.5, 1.0], 4), np.repeat(list("abcd"), 3)), 1 / 16)
+    assert np.isfinite(fitted.interval(other, np.zeros(12), 1 / 16)).all()
+
+
+def test_too_few_points_are_refused():
+    with pytest.raises(ValueError, match="needs three published points; found 2"):
+        fit_relation(points(np.array([0.2, 0.5]), [0.2, 0.6], np.array(["a", "b"])), 1 / 16)
+
+
+# Published models that are left out completely
+
+
+def test_a_left_out_model_does_not_influence_its_own_prediction(relation, left_out):
+    changed = relation.copy(deep=True)
+    own = changed["generation_model"] == "VGG-19"
+    changed["human_mean"] = xr.where(own & changed["human_mean"].notnull(), 0.5, changed["human_mean"])
+    changed = changed.sel(modality=["vision"])
+    before, after = (
+        one.set_index("generation_model") for one in (left_out, predicted.predict_left_out_models(changed))
+    )
+    np.testing.assert_allclose(before.loc["VGG-19", "predicted"], after.loc["VGG-19", "predicted"])
+    assert not np.allclose(before.loc["CORnet-S", "predicted"], after.loc["CORnet-S", "predicted"], atol=1e-4)
+
+
+def test_intervals_cover_left_out_models_in_every_third_of_the_scale(left_out):
+    found = coverage_by_third(left_out).set_index(["modality", "part"])
+    for modality in GUESSING:
+        for part in ("all", "lowest third", "highest third"):
+            count, covered = found.loc[(modality, part), ["points", "covered"]]
+            assert covered / count >= 0.9, (modality, part)
+            # With fewer than 100 points, the coverage may be that with one point outside.
+            assert covered / count <= (0.98 if part == "all" else max(0.98, 1 - 1 / count)), (modality, part)
+    assert found["points"].unstack()[list(THIRDS)].sum(axis=1).to_dict() == {"vision": 148, "audio": 144}
+
+
+def test_intervals_are_neither_empty_nor_the_whole_scale(left_out):
+    width = left_out["high"] - left_out["low"]
+    assert width.min() > 0.05
+    assert width.median() < 0.25
+    assert (left_out["low"] < left_out["predicted"]).all()
+    assert (left_out["predicted"] < left_out["high"]).all()
+
+
+def test_the_chosen_relation_has_the_best_score_for_left_out_models(scores):
+    kept = predicted_candidates.KEPT
+    assert predicted_candidates.candidate_table(scores)["both"].idxmax() == kept
+    for modality, model in set(zip(scores["modality"], scores["generation_model"], strict=True)):
+        rest = scores[(scores["modality"] != modality) | (scores["generation_model"] != model)]
+        assert predicted_candidates.candidate_table(rest)["both"].idxmax() == kept, (modality, model)
+
+
+def test_the_documentation_has_the_scores_of_the_candidates(root, scores):
+    table = predicted_candidates.candidate_table(scores)
+    text = (root / "docs" / "explanation" / "people.md").read_text(encoding="utf-8")
+    rows = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 5 and cells[0] in table.index:
+            rows[cells[0]] = [float(cell.split(" ± ")[0].replace("−", "-")) for cell in cells[1:]]
+    assert rows.keys() == set(table.index)
+    for name, row in table.iterrows():
+        expected = [row["vision"], row["audio"], row["both"], -row["less"]]
+        np.testing.assert_allclose(rows[name], expected, atol=0.006)
+
+
+def test_a_candidate_that_excludes_a_measured_mean_scores_lower():
+    other = np.tile(np.linspace(0.1, 0.9, 6), 5)
+    models = np.repeat(list("abcde"), 6)
+    rng = np.random.default_rng(0)
+    right, wrong = (points(other, curve.clip(0.01, 0.99), models) for curve in (other, 1 - other))
+    right["human_mean"][:-1] = (right["human_mean"][:-1] + 0.02 * rng.standard_normal(30)).clip(0.01, 0.99)
+    for name, make in predicted_candidates.CANDIDATES.items():
+        cdf = make(right.isel(point=slice(-1)), 1 / 16)
+        given = other, np.full(30, 20.0)
+        within = [
+            cdf(one["human_mean"].values[:-1] + 0.005, *given) - cdf(one["human_mean"].values[:-1] - 0.005, *given)
+            for one in (right, wrong)
+        ]
+        assert np.log(within[0] + 1e-9).mean() > np.log(within[1] + 1e-9).mean() + 1, name
+        ends = cdf(np.zeros(30), *given), cdf(np.ones(30), *given)
+        np.testing.assert_allclose(ends, [np.zeros(30), np.ones(30)], atol=1e-6, err_msg=name)
+
+
+def test_calibration_contains_areas_and_errors(left_out):
+    curves = measured_curves(read_results(PUBLISHED / "group_results.csv", COLUMNS))
+    found = predicted.calibration(left_out, curves, curve_area)
+    assert len(found) == 20 + 17
+    own = left_out[left_out["generation_model"] == "VGG-19"]
+    row = found.set_index("generation_model").loc["VGG-19"]
+    assert row["left_out_error"] == pytest.approx((own["predicted"] - own["human"]).abs().mean())
+    assert row["low"] < row["left_out_area"] < row["high"]
+
+
+def test_coverage_by_third_of_a_small_example():
+    table = pd.DataFrame(
+        {"modality": "vision", "human": [0.1, 0.2, 0.5, 0.9, 1.0], "low": [0, 0.3, 0, 0.8, 0.9], "high": [1.0] * 5}
+    )
+    found = coverage_by_third(table)
+    assert found["points"].tolist() == [5, 2, 1, 2]
+    assert found["covered"].tolist() == [4, 1, 1, 2]
+
+
+# Predictions of a run
+
+
+@pytest.fixture
+def recognizable():
+    """Two vision models with ten stimuli; no stage of the second is within the published range."""
+    coords = {"generation_model": ["x", "y"], "stage": ["natural", "one", "two"]}
+    others = xr.DataArray([[1, 0.8, 0.3], [1, 1, 0]], coords=coords, dims=list(coords)).astype(float)
+    found = proportion_interval(others.values, 10)
+    ends = {"_standard_error": found.standard_error, "_low": found.low, "_high": found.high}
+    return xr.Dataset(
+        {
+            "other_models": others,
+            **{f"other_models{end}": (others.dims, values) for end, values in ends.items()},
+            "stage_number": (list(coords), [[0, 1, 2], [0, 1, 2]]),
+        }
+    )
+
+
+def test_a_run_predicts_metamers_within_the_published_range_only(recognizable, relation, tmp_path):
+    found = predicted.predicted_human(recognizable, relation, dict.fromkeys("xy", "vision"), {"x": 19, "y": 19})
+    assert found["stage"].values.tolist() == ["one", "two"]
+    assert found["outside_published_range"].values.tolist() == [[False, False], [True, True]]
+    for name in ("predicted", "low", "high"):
+        assert np.isfinite(found[name]).values.tolist() == [[True, True], [False, False]]
+    known = found.sel(generation_model="x")
+    assert (known["low"] < known["predicted"]).all()
+    assert (known["predicted"] < known["high"]).all()
+    seen = proportion_interval(np.array([0.8, 0.3]), 10)
+    expected = predict_human(seen, published_relation(relation, "vision"), 1 / 19)
+    np.testing.assert_allclose(known[["predicted", "low", "high"]].to_array().values.T, expected)
+    files.save(found, tmp_path / "p.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
+    again = files.load(tmp_path / "p.nc")
+    assert files.content_sha256(again) == again.attrs["content_sha256"]
+
+
+def test_the_reliability_diagram_counts_the_intervals(left_out):
+    names = {"generation_model": "model"}
+    columns = {f"left_out_{names.get(name, name)}": ("left_out_point", left_out[name].to_numpy()) for name in left_out}
+    figure = reliability_figure(xr.Dataset(columns))
+    labels = [label.get_text() for axes in figure.axes for label in axes.get_xticklabels()]
+    for row in coverage_by_third(left_out).itertuples():
+        assert any(label.endswith(f"{row.covered} of {row.points}") for label in labels)
+    assert svg(figure).startswith(b"<?xml")

@@ -1,0 +1,251 @@
+"""Stimuli drawn from an ImageNet folder: as many of each category, the same ones everywhere, none that is excluded."""
+
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from metamers import names
+from metamers.config import plan as config
+from metamers.config import read as config_read
+from metamers.config import tables
+from metamers.config.datasets import DatasetEntry, check_files_of_dataset
+from metamers.config.retrieved import collections
+from metamers.names import ConfigurationError
+from metamers.stimuli.datasets import read_dataset
+
+CLASSES = {"n01": "dog", "n02": "dog", "n03": "cat", "n04": "bear"}
+IMAGES_OF_A_CLASS = 30
+
+
+@pytest.fixture
+def imagenet(tmp_path):
+    """A folder laid out as ImageNet's validation images: another random picture in each file."""
+    rng = np.random.default_rng(0)
+    number = 0
+    for wnid in CLASSES:
+        folder = tmp_path / "imagenet" / wnid
+        folder.mkdir(parents=True)
+        for _ in range(IMAGES_OF_A_CLASS):
+            picture = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8))
+            picture.save(folder / f"ILSVRC2012_val_{number:08d}.JPEG")
+            number += 1
+    (folder / ".hidden.JPEG").touch()
+    (folder / "notes.txt").touch()
+    return tmp_path / "imagenet"
+
+
+@pytest.fixture
+def entry(imagenet, tmp_path):
+    """A registry entry that draws 25 of each category."""
+    rows = [f"{index}\t{wnid}\t{category}" for index, (wnid, category) in enumerate(CLASSES.items())]
+    table = tmp_path / "categories.tsv"
+    table.write_text("\n".join(["class_index\twnid\tcategory", *rows]))
+    return {
+        "modality": "vision",
+        "files": {"folder": str(imagenet)},
+        "draw": {"per_category": 25, "seed": 517},
+        "categories": str(table),
+        "size": 8,
+    }
+
+
+def drawn(entry):
+    return [row["stimulus"] for row in tables.stimulus_table("mine", entry)]
+
+
+def test_equally_many_of_each_category_are_drawn_from_all_its_classes(entry):
+    rows = tables.stimulus_table("mine", entry)
+    assert [row["category"] for row in rows] == ["bear"] * 25 + ["cat"] * 25 + ["dog"] * 25
+    for row in rows:
+        assert CLASSES[row["label"]] == row["category"]
+        assert row["file"] == f"{row['label']}/{row['stimulus']}.JPEG"
+        assert row["split"] == "test"
+    assert len(set(drawn(entry))) == 75
+    assert {row["label"] for row in rows} == set(CLASSES), "of 60 dogs 25 would hardly be of one class"
+
+
+def test_the_draw_does_not_depend_on_the_order_of_the_listing(entry, monkeypatch):
+    once = drawn(entry)
+    listing = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: reversed(sorted(listing(folder), key=str)))
+    assert drawn(entry) == once
+
+
+def test_the_draw_depends_on_the_seed(entry):
+    assert set(drawn(entry)) != set(drawn(entry | {"draw": {"per_category": 25, "seed": 518}}))
+
+
+def test_categories_are_drawn_independently(entry, tmp_path):
+    kept = [line for line in Path(entry["categories"]).read_text().splitlines() if "bear" not in line]
+    fewer = tmp_path / "fewer.tsv"
+    fewer.write_text("\n".join(kept))
+    assert drawn(entry | {"categories": str(fewer)}) == drawn(entry)[25:]
+
+
+def excluding(entry, tmp_path, names):
+    path = tmp_path / "excluded.txt"
+    path.write_text("\n".join([*names, ""]))
+    return entry | {"draw": entry["draw"] | {"exclude": str(path)}}
+
+
+def test_an_excluded_image_is_replaced_and_no_other(entry, tmp_path):
+    before = drawn(entry)
+    after = drawn(excluding(entry, tmp_path, [f"{before[0]}.JPEG", f"{before[30]}.JPEG"]))
+    assert set(before) - set(after) == {before[0], before[30]}
+    assert after[:24] == before[1:25], "the next of the permutation comes last"
+    assert after[50:] == before[50:]
+    assert Counter(row["category"] for row in tables.stimulus_table("mine", entry)) == dict.fromkeys(
+        CLASSES.values(), 25
+    )
+
+
+def test_excluding_what_was_not_drawn_changes_nothing(entry, imagenet, tmp_path):
+    left = sorted({path.stem for path in (imagenet / "n03").glob("*")} - set(drawn(entry)))
+    assert drawn(excluding(entry, tmp_path, [f"{left[0]}.JPEG"])) == drawn(entry)
+
+
+def test_stimuli_are_made_of_the_drawn_images(entry):
+    stimuli = read_dataset("mine", entry, entry["files"]["folder"], 0, splits=["test"])
+    assert stimuli["stimulus_value"].sizes == {"stimulus": 75, "channel": 3, "row": 8, "column": 8}
+    assert list(stimuli["stimulus"].values) == drawn(entry)
+    assert set(stimuli["label"].values) == set(CLASSES)
+
+
+@pytest.fixture
+def settings(root, monkeypatch):
+    """The default configuration."""
+    monkeypatch.chdir(root)
+    return config_read.read_yaml("config/config.yaml")
+
+
+def resolve(settings, entry, tmp_path):
+    """What the workflow does first with a configuration whose images are the entry's."""
+    registry = tmp_path / "datasets.yaml"
+    registry.write_text(yaml.safe_dump(config_read.read_yaml("config/datasets.yaml") | {"mine": entry}))
+    stimuli = settings["stimuli"] | {"vision": {"dataset": "mine", "number": None}}
+    registries = settings["registry"] | {"datasets": str(registry)}
+    return config.make_plan(settings | {"registry": registries, "stimuli": stimuli})
+
+
+def test_a_run_takes_its_stimuli_from_the_draw(settings, entry, tmp_path):
+    plan = resolve(settings, entry, tmp_path)
+    assert [row["stimulus"] for row in plan.stimuli["mine"]] == drawn(entry)
+    assert "datasets/mine" not in collections(plan), "nothing is retrieved"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"files": {"folder": "/no/such"}}, r"mine\.files\.folder: there is no folder /no/such; wanted ImageNet's"),
+        ({"draw": {"per_category": 31, "seed": 1}}, r"mine\.draw\.per_category: 31, but category 'bear' has 30 images"),
+        ({"draw": {"per_category": 0, "seed": 1}}, r"mine\.draw\.per_category: 0 is less than .* Wanted: .*from 1"),
+        ({"draw": {"per_category": 25}}, r"mine\.draw: 'seed' is a required property\. Wanted: .*per_category, seed"),
+        ({"draw": {"per_category": 2, "seed": 1, "exclude": "none.txt"}}, r"mine\.draw\.exclude: none\.txt cannot be read"),
+        ({"files": {"package": "foolbox", "folder": "foolbox/data"}}, r"mine\.files: .* Wanted: \{folder\}: images are drawn"),
+        ({"table": "table.csv"}, r"mine: .* Wanted: for drawn images files: \{folder\}, and no table"),
+        ({"modality": "audio"}, r"mine: .* Wanted: for sounds .* no size or draw"),
+    ],
+)  # fmt: skip
+def test_a_wrong_draw_is_named(settings, entry, tmp_path, change, message):
+    with pytest.raises(ConfigurationError, match=message):
+        resolve(settings, entry | change, tmp_path)
+
+
+def test_a_class_without_a_folder_is_named(settings, entry, imagenet, tmp_path):
+    (imagenet / "n02").rename(imagenet / "elsewhere")
+    with pytest.raises(ConfigurationError, match="imagenet has no folder n02, a class of 'dog'"):
+        resolve(settings, entry, tmp_path)
+
+
+def test_excluding_an_image_that_there_is_not_is_an_error(settings, entry, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"'ILSVRC2012_val_99\.JPEG' is the name of no image"):
+        resolve(settings, excluding(entry, tmp_path, ["ILSVRC2012_val_99.JPEG"]), tmp_path)
+
+
+def test_too_few_images_are_left_after_exclusion(settings, entry, imagenet, tmp_path):
+    names = sorted(path.name for path in (imagenet / "n03").iterdir())[:6]
+    with pytest.raises(
+        ConfigurationError, match=r"per_category: 25, but category 'cat' has 24 images in .* not excluded"
+    ):
+        resolve(settings, excluding(entry, tmp_path, names), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("modality", "header", "noun", "called"),
+    [
+        ("vision", "category", None, "category"),
+        ("vision", "category", "object", "object"),
+        ("vision", "object", "object", "object"),
+        ("audio", "word", None, "word"),
+        ("audio", "category", None, "category"),
+        ("audio", "category", "pitch", "pitch"),
+        ("audio", "pitch", "pitch", "pitch"),
+        ("audio", "word", "instrument", "instrument"),
+    ],
+)
+def test_a_dataset_says_what_its_categories_are_called(tmp_path, modality, header, noun, called):
+    (tmp_path / "table.csv").write_text(f"file,{header}\na.x,low\nb.x,high\n")
+    (tmp_path / "categories.csv").write_text("class_index,category\n0,low\n1,high\n")
+    entry = {"modality": modality, "files": {"folder": "x"}, "table": str(tmp_path / "table.csv")}
+    entry |= {"categories": str(tmp_path / "categories.csv")} | ({"category_noun": noun} if noun else {})
+    assert [row["category"] for row in tables.stimulus_table("own", entry)] == ["low", "high"]
+    assert tables.category_noun(entry) == called
+
+
+def test_a_table_without_a_column_of_categories_is_told_their_names(tmp_path):
+    (tmp_path / "table.csv").write_text("file,note\na.wav,low\n")
+    entry = {
+        "modality": "audio",
+        "files": {"folder": "x"},
+        "table": str(tmp_path / "table.csv"),
+        "category_noun": "pitch",
+    }
+    with pytest.raises(ConfigurationError, match=r"table\.csv: no column pitch or word or category; found file, note"):
+        tables.stimulus_table("own", entry)
+
+
+@pytest.mark.parametrize(
+    ("noun", "plural"),
+    [("category", "categories"), ("word", "words"), ("pitch", "pitches"), ("key", "keys"), ("species", "species"), ("glass", "glasses")],
+)  # fmt: skip
+def test_nouns_have_a_plural(noun, plural):
+    assert names.plural(noun) == plural
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [("Brücke im Nebel", "Brucke_im_Nebel"), ("größe (2)", "grosse_2"), ("a.b-c+d_E", "a.b-c+d_E"), ("élève 01", "eleve_01"), ("苹果", "")],
+)  # fmt: skip
+def test_stimuli_are_named_after_files_of_any_name(stem, name):
+    assert tables.stimulus_name(stem) == name
+
+
+def test_files_with_spaces_capitals_and_umlauts_are_read(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("Brücke im Nebel.PNG", "Turm.Png"):
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), np.uint8)).save(tmp_path / name, format="PNG")
+    (tmp_path / "table.csv").write_text("file,category\nBrücke im Nebel.PNG,bridge\nTurm.Png,tower\n")
+    (tmp_path / "categories.csv").write_text("class_index,category\n0,bridge\n1,tower\n")
+    entry = {"modality": "vision", "files": {"folder": str(tmp_path)}, "size": 16, "category_noun": "building"}
+    entry |= {key: str(tmp_path / f"{key}.csv") for key in ("table", "categories")}
+    made = read_dataset("own", entry, tmp_path, 0)
+    assert made["stimulus"].values.tolist() == ["Brucke_im_Nebel", "Turm"]
+    assert made.attrs["category_noun"] == "building"
+
+
+def test_a_file_of_nearly_the_name_is_proposed(tmp_path):
+    (tmp_path / unicodedata.normalize("NFD", "Brücke.PNG")).touch()
+    for given in ("Brücke.PNG", "brücke.png", "Brcke.PNG"):
+        (tmp_path / "table.csv").write_text(f"file,category\n{given},bridge\n")
+        (tmp_path / "categories.csv").write_text("class_index,category\n0,bridge\n")
+        entry = DatasetEntry(
+            modality="vision", files={"folder": str(tmp_path)}, table=str(tmp_path / "table.csv"),
+            categories=str(tmp_path / "categories.csv"), size=16,
+        )  # fmt: skip
+        with pytest.raises(ConfigurationError, match=r"which is not there\. Did you mean 'Bru"):
+            check_files_of_dataset("own", entry)

@@ -1,0 +1,385 @@
+"""The documentation as a site: built strictly, whole, without a request to any host, readable by everybody."""
+
+import ast
+import re
+import subprocess
+import sys
+import threading
+from functools import partial
+from html import unescape
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+from generate import equations, files, keys, library, rules, sources
+from metamers.config.read import read_schema, read_variables
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
+BY_MODALITY = (("stimuli",), ("synthesis", "one_cycle"), ("synthesis", "published"))
+SHOWN = (  # one page of each kind
+    "index.html",
+    "first_run.html",
+    "notebook.html",
+    "explanation/anova.html",
+    "reference/commands.html",
+    "reference/library/match.html",
+)
+LARGE = ("reference/keys.html", "reference/files.html", "reference/rules.html")
+
+
+class Page(HTMLParser):
+    """What a page refers to, and the names of its places."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.links, self.loaded, self.names = [], [], set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if given.get("id"):
+            self.names.add(given["id"])
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        elif tag == "link" and given.get("rel") in ("stylesheet", "icon", "preload", "preconnect"):
+            self.loaded.append(given["href"])
+        elif given.get("src"):
+            self.loaded.append(given["src"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the site, as `make docs` builds it."""
+    folder = tmp_path_factory.mktemp("site")
+    stamp = tmp_path_factory.mktemp("installed") / "stamp"  # the environment is there, wherever it is
+    stamp.touch()
+    command = ["make", "docs", f"SITE={folder}", f"VENV={sys.prefix}", f"STAMP={stamp}"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def parsed(site):
+    """Path in the site → page, of all pages."""
+    return {path: Page(path) for path in sorted(site.rglob("*.html"))}
+
+
+# The whole site
+
+
+@pytest.mark.slow
+def test_every_link_leads_to_a_page_and_a_place_on_it(site, parsed):
+    assert len(parsed) > 80
+    followed = 0
+    for path, page in parsed.items():
+        if path.name == "404.html":  # its addresses are those of a server
+            continue
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme:
+                assert parts.scheme == "https", (path, link)
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = target / "index.html" if target.is_dir() else target
+            assert target.is_file(), (path.relative_to(site), link)
+            if parts.fragment:
+                assert unquote(parts.fragment) in parsed[target].names, (path.relative_to(site), link)
+            followed += 1
+    assert followed > 1000
+
+
+@pytest.mark.slow
+def test_nothing_is_loaded_from_elsewhere(parsed):
+    for path, page in parsed.items():
+        assert not [address for address in page.loaded if urlsplit(address).netloc], path
+    assert any(page.loaded for page in parsed.values())
+
+
+@pytest.mark.slow
+def test_no_page_names_a_folder_of_the_machine_that_made_it(site):
+    texts = [path for path in site.rglob("*") if path.suffix in (".html", ".json", ".js", ".xml", ".css")]
+    assert not [path for path in texts if str(ROOT) in path.read_text(encoding="utf-8")]
+
+
+def text_of(site: Path, page: str) -> str:
+    return unescape(re.sub(r"<[^>]+>", "", (site / page).read_text(encoding="utf-8")))
+
+
+def leaves(settings: dict, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Paths of the keys that have a value."""
+    found = []
+    for key, value in settings.items():
+        place = (*path, "<modality>" if path in BY_MODALITY else key)
+        found += leaves(value, place) if isinstance(value, dict) else [place]
+    return found
+
+
+@pytest.mark.slow
+def test_every_key_of_the_default_configuration_has_its_row_and_default(site):
+    text = (site / "reference/keys.html").read_text(encoding="utf-8").split('<h2 id="models">')[0]
+    defaults = {}
+    for section in re.split(r"<h[23] id=\"config-?", text)[1:]:
+        for key, default in re.findall(r"<td><code>(.*?)</code></td>\n<td>.*?</td>\n<td>(.*?)</td>", section):
+            place = [section.split('"', 1)[0], unescape(key)]
+            defaults[".".join(filter(None, place))] = unescape(re.sub("<[^>]*>", "", default))
+    wanted = [".".join(path) for path in leaves(yaml.safe_load((ROOT / "config/config.yaml").read_text()))]
+    assert not [key for key in wanted if not defaults.get(key)]
+    assert defaults["synthesis.one_cycle.<modality>.steps"] == "vision: 80, audio: 80"
+    assert defaults["null.pairs"] == "1000"
+
+
+@pytest.mark.parametrize(
+    "name", [path.name.split(".")[0] for path in (ROOT / "workflow/schemas").glob("*.schema.yaml")]
+)
+def test_every_key_that_has_a_value_is_explained(name):
+    schema = read_schema(name)
+    assert not [key.path for key in keys.keys(schema, schema) if not key.meaning and "mapping" not in key.kind]
+
+
+@pytest.mark.slow
+def test_every_variable_of_every_file_is_there(site):
+    text = text_of(site, "reference/files.html")
+    schemas = read_variables()
+    descriptions = yaml.safe_load((ROOT / "src/metamers/run/descriptions.yaml").read_text())
+    for path, variables in schemas.items():
+        after = text.split(f"\n{path}¶", 1)[1]
+        for variable in variables:
+            assert variable.removesuffix("?") in after, (path, variable)
+            assert descriptions[variable.removesuffix("?")][0] in after
+
+
+@pytest.mark.slow
+def test_every_rule_is_there_with_its_script(site):
+    text = text_of(site, "reference/rules.html")
+    workflow = rules.read(ROOT)
+    scripts = {path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts").rglob("*.py")}
+    assert scripts - {"scripts/experiment/serve.py"} == set(re.findall(r"runs (scripts/[\w/]+\.py)", text))
+    assert not [rule.name for step in workflow.steps for rule in step.rules if f"\n{rule.name}¶" not in text]
+    assert not re.search(r"<[A-Z_]+>/", text), "a constant that was not followed"
+
+
+def public_names(module: str) -> list[str]:
+    """Public functions and classes of a module that have a docstring."""
+    path = ROOT / library.LIBRARY / Path(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    defined = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return [node.name for node in defined if not node.name.startswith("_") and ast.get_docstring(node)]
+
+
+@pytest.mark.slow
+def test_every_public_function_is_there(parsed, site):
+    every = [name for of_group in library.modules(ROOT).values() for name in of_group]
+    assert len(every) > 80
+    for module in every:
+        names = parsed[site / f"reference/library/{module}.html"].names
+        assert f"metamers.{module}" in names
+        assert not [name for name in public_names(module) if f"metamers.{module}.{name}" not in names], module
+
+
+@pytest.mark.slow
+def test_a_name_of_the_library_in_a_docstring_leads_to_its_place(parsed, site):
+    links = parsed[site / "reference/library/synthesize.metamers.html"].links
+    assert "benchmark.trials.html#metamers.benchmark.trials" in links
+
+
+def test_a_module_without_a_group_is_named(tmp_path):
+    package = tmp_path / library.LIBRARY
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('"""All.\n\nscience\n    ``match``.\n"""\n')
+    (package / "match.py").write_text('"""Match. More."""\n')
+    assert library.modules(tmp_path) == {"science": {"match": "Match. More."}}
+    assert "| [`match`](match.md) | Match |" in library.pages(library.modules(tmp_path))["reference/library/index.md"]
+    (package / "other.py").write_text('"""Other."""\n')
+    with pytest.raises(ValueError, match="does not name 'other' in a group"):
+        library.modules(tmp_path)
+
+
+@pytest.mark.slow
+def test_equations_are_mathml_and_none_is_left_as_tex(site):
+    equations_written = 0
+    for path in sorted((ROOT / "docs" / "explanation").glob("*.md")):
+        written = len(re.findall(r"\$\$.+?\$\$", path.read_text(encoding="utf-8"), flags=re.DOTALL))
+        page = (site / "explanation" / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert page.count('class="equation"') == written, path
+        assert "arithmatex" not in page
+        equations_written += written
+    assert equations_written > 20
+
+
+# How pages are made
+
+
+def test_a_schema_s_keys_have_types_defaults_and_meanings():
+    schema = {
+        "type": "object",
+        "properties": {
+            "steps": {"type": "integer", "minimum": 1, "description": "how many | of <these>"},
+            "mode": {"enum": ["a", "b"]},
+            "each": {"patternProperties": {"^(vision|audio)$": {"$ref": "#/$defs/one"}}, "type": "object"},
+            "models": {
+                "type": "array",
+                "items": {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"m": {"type": "null"}}}]},
+            },
+        },
+        "$defs": {
+            "one": {"type": "object", "properties": {"rate": {"type": ["number", "null"], "exclusiveMaximum": 1}}}
+        },
+    }
+    default = {"steps": 3, "mode": None, "each": {"vision": {"rate": 0.5}, "audio": {"rate": None}}, "models": ["p"]}
+    found = {key.path: key for key in keys.keys(schema, schema, default)}
+    assert found["steps"] == ("steps", "whole number ≥ 1", "3", "how many | of <these>")
+    assert found["mode"][1:3] == ("`a` or `b`", "null")
+    assert found["each.<modality>.rate"][1:3] == ("number < 1 or null", "vision: 0.5, audio: null")
+    assert found["models"].default == "[p]"
+    assert found["models[].m"].kind == "null"
+    assert "| `steps` | whole number ≥ 1 | `3` | how many &#124; of &lt;these> |" in keys.table(list(found.values()))
+    assert "### `each` { #x-each }" in keys.tables(list(found.values()), "x")
+
+
+def test_a_rule_s_text_is_read_with_its_constants():
+    workflow = rules.Workflow(
+        targets=[],
+        steps=[],
+        constants={"RESULTS": rules.ast.parse("f\"results/{config['run']}\"", mode="eval").body},
+        functions={"metamers_of": "All metamers of a model: every stage. More."},
+    )
+    workflow.constants = {name: [value] for name, value in workflow.constants.items()}
+    text = 'rule one:\n    input:\n        f"{RESULTS}/a/{{b}}.nc",\n        "results/<run>/f/{g}.nc",\n        c=lambda wildcards: metamers_of(wildcards.m),\n        d=rules.two.output.e,\n    output:\n        report(f"{RESULTS}/x.html", caption="y"),\n'
+    (rule,) = rules.rules_of(text)
+    assert rule.name == "one"
+    assert rules.listed(rule.directives["input"], workflow).splitlines() == [
+        "- `results/<run>/a/<b>.nc`",
+        "- `results/<run>/f/<g>.nc`",
+        "- *c*: all metamers of a model: every stage",
+        "- *d*: what [`two`](#two) makes: e",
+    ]
+    assert rules.listed(rule.directives["output"], workflow) == "- `results/<run>/x.html`"
+    assert [rules.has_wildcards(rule.directives[key]) for key in ("input", "output")] == [True, False]
+
+
+def test_what_is_included_brings_its_links_along():
+    text = "See [a](docs/a.md#b), [keys](config/README.md), [licence](LICENSE), [code](src/metamers/null/acceptance.py), [out](https://x.org/) and [here](#c)."
+    found = sources.relinked(text, "README.md", "explanation/x.md")
+    assert found == (
+        "See [a](../a.md#b), [keys](../reference/configuration.md), licence, "
+        "[code](../reference/library/null.acceptance.md), [out](https://x.org/) and [here](#c)."
+    )
+    assert sources.relinked("![seen](docs/pictures/a.png)", "README.md", "index.md") == "![seen](pictures/a.png)"
+
+
+def test_a_section_that_is_gone_is_said():
+    assert sources.section("# T\n\nopening\n\n## One\n\nfirst\n", None, "f") == "opening"
+    assert sources.section("# T\n\nopening\n\n## One\n\nfirst\n", "One", "f") == "first"
+    with pytest.raises(ValueError, match=r"README\.md: no heading 'Two' to include; it has One"):
+        sources.section("# T\n\n## One\n\nfirst\n", "Two", "README.md")
+
+
+def test_an_equation_that_is_not_understood_is_named():
+    assert "<mfrac><mi>a</mi><mi>b</mi></mfrac>" in equations.mathml(r"\frac{a}{b}", block=False)
+    # An index stands beside an accented letter, not below it.
+    assert '<msub><mover accent="true"><mi>m</mi>' in equations.mathml(r"{\hat{m}}_k", block=False)
+    with pytest.raises(ValueError, match="notthere"):
+        equations.mathml(r"\notthere", block=True)
+
+
+def test_a_file_names_the_rule_that_makes_it():
+    page = files.tables({"a/<x>.nc": {"v?": "signal, t"}}, {"v": ["value", "s"]}, {"a/<model>.nc": "make"})
+    assert "Made by [`make`](rules.md#make)." in page
+    assert "| `v` *(optional)* | *signal*, t | s | value |" in page
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def served(site):
+    """Address of the site on a server of this machine."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("localhost", 0), partial(Quiet, directory=site)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """(path in the site, size, where it is) → the page; at the end, that nothing went wrong and nobody else was asked."""
+    requests, complaints, contexts = [], [], []
+
+    def opened(path: str, size: str = "desktop", place: str = site.as_uri()):
+        if not contexts:
+            contexts.append(browser.new_context())
+        page = contexts[0].new_page()
+        page.set_viewport_size(dict(zip(("width", "height"), SIZES[size], strict=True)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{place}/{path}")
+        return page
+
+    yield opened
+    contexts[0].close()
+    assert requests
+    assert not [address for address in requests if urlsplit(address).hostname not in (None, "localhost")]
+    assert not complaints
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_pages_fit_any_width(visit, size):
+    for path in (*SHOWN, *LARGE):
+        page = visit(path, size)
+        assert page.title().endswith("metamers")
+        widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert widths[0] <= widths[1], path
+        page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("from_server", [False, True])
+def test_search_works_from_a_file_and_from_a_server(visit, site, served, from_server):
+    page = visit("index.html", place=served if from_server else site.as_uri())
+    page.keyboard.press("/")
+    page.keyboard.type("noise ceiling")
+    found = page.locator(".md-search-result__item a").filter(has_text="The noise ceiling").first
+    found.wait_for()
+    found.click()
+    page.wait_for_url("**/explanation/people.html*")
+
+
+@pytest.mark.slow
+def test_equations_are_drawn(visit):
+    page = visit("explanation/people.html")
+    boxes = [equation.bounding_box() for equation in page.locator("math[display=block]").all()]
+    assert len(boxes) == (ROOT / "docs" / "explanation" / "people.md").read_text().count("$$") / 2 > 0
+    assert all(box["height"] > 15 for box in boxes)
+    # A fraction is drawn as one, not as its parts in a line.
+    fraction = page.locator("mfrac").first
+    above, below = (fraction.locator(f":scope > :nth-child({n})").bounding_box() for n in (1, 2))
+    assert above["y"] + above["height"] <= below["y"] + 1
+
+
+@pytest.mark.slow
+def test_no_page_keeps_anybody_out(visit):
+    from axe_playwright_python.sync_playwright import Axe
+
+    for path in SHOWN:
+        page = visit(path)
+        for scheme in ("default", "slate"):  # light and dark
+            page.evaluate("scheme => document.body.setAttribute('data-md-color-scheme', scheme)", scheme)
+            page.wait_for_timeout(300)  # until colours have changed
+            found = Axe().run(page, options={"preload": False}).response["violations"]
+            shown = [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in found]
+            assert not shown, (path, scheme)
+        page.close()

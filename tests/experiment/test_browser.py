@@ -1,0 +1,728 @@
+"""The behavioural experiment in a real browser, from the real server to the analysis of variance."""
+
+import json
+import re
+import shutil
+import threading
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import yaml
+
+from metamers.config.read import read_variables
+from metamers.experiment.rows import NUMBERS
+from metamers.experiment.server import Server, find_experiments
+from metamers.humans.own_participants import read_answers
+from metamers.run import files
+from tests.documentation import blocks
+from tests.shown import ARGUMENTS, RULES, RUN, STAGES, WORDS, made_up_run
+from tests.workflow.runs import check_schema, snakemake
+
+MODALITIES = ("vision", "audio")
+ENDS = ("Thank you", "The end", "Something went wrong")
+COMPARED = [f"results/{RUN}/comparison/{name}.nc" for name in ("anova", "own_participants_vs_models", "leaderboard")]
+
+# Records the played sounds and their quietest third, in one channel (headphones) or in the sum of both (loudspeakers).
+EARS = """
+window.lengths = [];
+const start = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (...when) {
+  const left = this.buffer.getChannelData(0), right = this.buffer.getChannelData(this.buffer.numberOfChannels - 1);
+  const third = Math.floor(left.length / 3);
+  const power = [0, 1, 2].map((part) => {
+    let sum = 0;
+    for (let n = part * third; n < (part + 1) * third; n++) sum += (%s ? (left[n] + right[n]) / 2 : left[n]) ** 2;
+    return sum;
+  });
+  window.quietest = 1 + power.indexOf(Math.min(...power));
+  window.lengths.push(this.buffer.duration);
+  return start.apply(this, when);
+};
+"""
+
+
+# A test of the experiment with pictures alone, and a fast one of both. (Other tests with sounds are slow: the sounds are
+# played to their end.)
+ONLY_PICTURES = pytest.mark.parametrize("run", ["vision"], indirect=True, scope="module")
+FAST_IN_BOTH = pytest.mark.parametrize("run", MODALITIES, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", params=["vision", pytest.param("audio", marks=pytest.mark.slow)])
+def run(request, root, jspsych, tmp_path_factory):
+    """A made-up run with its experiment: folder, modality."""
+    folder = made_up_run(root, tmp_path_factory.mktemp(request.param), request.param)
+    shutil.copytree(jspsych, folder / "resources" / "retrieved" / "jspsych")
+    snakemake(folder, "experiment", *ARGUMENTS, "--allowed-rules", *RULES)
+    return folder, request.param
+
+
+@pytest.fixture
+def server(run, tmp_path):
+    """The workflow's own server."""
+    server = Server(find_experiments(run[0] / "results" / RUN / "experiment", tmp_path / "answers"), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def served(server, run):
+    """The address of the experiment on the workflow's own server."""
+    return f"http://localhost:{server.server_address[1]}/{run[1]}/"
+
+
+@dataclass
+class Visitor:
+    """A page, and everything that went wrong on it."""
+
+    page: object
+    problems: list = field(default_factory=list)
+    order: int | None = None
+
+    def __post_init__(self):
+        self.page.on("console", lambda said: said.type in ("error", "warning") and self.problems.append(said.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", self._asked)
+        self.page.on("response", self._told)
+
+    def _asked(self, request):
+        if not re.match(r"http://(localhost|127\.0\.0\.1):|data:|blob:", request.url):
+            self.problems.append(f"asked {request.url}")
+
+    def _told(self, response):
+        if response.url.endswith("/api/begin"):
+            self.order = response.json()["order"]
+
+
+class Participant:
+    """A simulated participant. ``knows(exhibit)`` decides, from its row of the design, if they recognize an exhibit."""
+
+    def __init__(self, browser, address, folder, modality, knows=lambda exhibit: True, loudspeakers=False, order=None):
+        self.design = files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc")
+        self.context = browser.new_context()
+        self.context.add_init_script(EARS % ("true" if loudspeakers else "false"))
+        self.visitor = Visitor(self.context.new_page(), order=order)
+        self.knows, self.headings, self.trial = knows, [], 0
+        if address:
+            self.page.goto(address)
+
+    @property
+    def page(self):
+        return self.visitor.page
+
+    def answer(self):
+        """Return the answer to the current trial."""
+        exhibit = self.design.isel(exhibit=int(self.design["shown"].values[self.visitor.order, self.trial]))
+        category = str(exhibit["category"].item())
+        self.trial += 1
+        return category if self.knows(exhibit) else WORDS[(WORDS.index(category) + 1) % len(WORDS)]
+
+    def step(self):
+        """Do what the page asks for next; return its heading, or None at the end."""
+        self.page.wait_for_selector("h1")
+        before = self.page.query_selector("h1")
+        heading = before.inner_text()
+        self.headings.append(heading)
+        if heading in ENDS:
+            assert self.headings[-2:-1] != [heading], f"a step after the end: {heading}"
+            return None
+        if heading.endswith("hat was it?"):
+            self.page.get_by_role("button", name=self.answer(), exact=True).click()
+        elif re.search("[Ww]hich pitch", heading):
+            if play := self.page.query_selector(".play"):
+                play.click()
+            self.page.wait_for_selector("#word:enabled")
+            box, word = self.page.get_by_role("combobox", name="The pitch"), self.answer()
+            box.fill(word[:1] + "x")
+            assert self.page.get_by_role("button", name="Answer").is_disabled()  # no word begins so
+            box.fill(word[:2].upper())
+            assert self.page.get_by_role("button", name=f"Answer: {word}", exact=True).is_enabled()
+            box.press("Enter")
+        elif heading == "Which tone was the quietest?":
+            self.page.wait_for_selector("[data-answer]:enabled")
+            self.page.locator(f"[data-answer='{self.page.evaluate('quietest')}']").click()
+        else:
+            self.page.get_by_role("button").first.click()
+        before.wait_for_element_state("hidden")
+        return heading
+
+    def go_through(self):
+        """Take part to the end; return the text of the last page."""
+        while self.step():
+            pass
+        return self.page.locator("#experiment").inner_text()
+
+
+def knowing(seed):
+    """Recognize natural stimuli always and metamers half the time."""
+    rng = np.random.default_rng(seed)
+    return lambda exhibit: exhibit["stage"].item() == "natural" or rng.random() < 0.5
+
+
+def exported(server):
+    """Return participant → rows that the server has exported."""
+    folder = next(iter(server.experiments.values())).exported
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def with_a_row_that_is_refused(server):
+    """Add an invalid row to the file of the participant who did not agree; return the expected message about it."""
+    (name,) = (name for name, rows in exported(server).items() if rows[0]["answer"] == "no")
+    (refusal,) = exported(server)[name]
+    path = next(iter(server.experiments.values())).exported / f"{name}.json"
+    path.write_text(json.dumps([refusal, refusal | {"step": "trial-0", "order": 0.0}]))
+    return f"{path}: row 2: order: found 0.0; wanted a whole number"
+
+
+def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(browser, run, server, served):
+    folder, modality = run
+    good = [Participant(browser, served, folder, modality, knowing(seed)) for seed in range(3)]
+    # The first two take part at the same time.
+    going = good[:2]
+    while going:
+        going = [one for one in going if one.step()]
+    assert good[2].go_through().startswith("Thank you")
+    inattentive = Participant(browser, served, folder, modality, lambda exhibit: exhibit["kind"].item() == "practice")
+    inattentive.go_through()
+    ignorant = Participant(browser, served, folder, modality, lambda exhibit: False)
+    assert "too few practice answers were correct" in ignorant.go_through()
+    unwilling = Participant(browser, served, folder, modality)
+    unwilling.page.get_by_role("button", name="I do not agree").click()
+    unwilling.page.wait_for_selector("h1:has-text('The end')")
+    gone = Participant(browser, served, folder, modality)
+    for _ in range(3):
+        gone.step()
+    everybody = [*good, inattentive, ignorant, unwilling, gone]
+    for one in everybody:
+        assert one.visitor.problems == []
+        one.context.close()
+    assert [one.visitor.order for one in everybody] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        4,
+        4,
+    ]  # orders of two participants who ended early are used again
+    server.experiments[modality].export()
+    complaint = with_a_row_that_is_refused(server)
+
+    settings = (folder / "shown.yaml").read_text()
+    people = {
+        "own_participants": {"mine": {"modality": modality, "answers": str(server.experiments[modality].exported)}}
+    }
+    (folder / "people.yaml").write_text(settings + yaml.safe_dump(people))
+    said = snakemake(folder, "--configfile", "people.yaml", "--allowed-rules", *RULES, "--", *COMPARED)
+    results = folder / "results" / RUN
+    mine = files.load(results / "humans" / "mine.nc")
+    counted = mine["excluded"].to_series().to_dict()
+    assert counted == {"no consent": 1, "headphone check": 0, "practice": 1, "unfinished": 1, "catch trials": 1}, said
+    assert (mine["rows_set_aside"], mine["files_set_aside"]) == (1, 0)
+    assert complaint in (results / "logs" / "humans_own_participants" / "mine.log").read_text()
+    assert mine.sizes == {"participant": 3, "generation_model": 2, "stage": 3, "observer": 2, "exclusion": 5}
+    human = mine["proportion_correct"].sel(observer="human")
+    assert (human.sel(stage="natural") == 1).all()
+    assert 0 < float(human.sel(stage=STAGES[modality][1:]).mean()) < 1
+    tested = files.load(results / "comparison" / "anova.nc")
+    assert set(tested["test"].values) == {
+        "mine: first", "mine: second", "mine: first and second", "mine: first, people", "mine: second, people",
+    }  # fmt: skip
+    own = tested.sel(test="mine: first", effect="observer")
+    assert (float(own["df_effect"]), float(own["df_error"])) == (1, 4)
+    assert 0 < float(own["p_permutation"]) <= 1
+    compared = files.load(results / "comparison" / "own_participants_vs_models.nc")
+    np.testing.assert_allclose(
+        compared["human_mean"].values.ravel(),
+        human.sel(stage=STAGES[modality][1:]).mean("participant").values.ravel(),
+    )
+    board = files.load(results / "comparison" / "leaderboard.nc")
+    own = board.isel(entry=board["basis"].values == "own people")
+    assert sorted(own["generation_model"].values) == ["first", "second"]
+    curves = human.sel(stage=STAGES[modality][1:]).mean(["participant", "stage"])
+    np.testing.assert_allclose(own["area"], curves.sel(generation_model=own["generation_model"].values))
+    assert board.sizes["own_point"] == 4
+    made = [f"comparison/{name}" for name in ("anova", "own_participants_vs_models", "leaderboard")]
+    for path in ("experiment/" + modality, "humans/mine", *made):
+        check_schema(results / f"{path}.nc", f"{path}.nc", read_variables())
+
+
+def answers_of(design, name, order, knows):
+    """The rows of a participant who agrees, passes the headphone check and completes the experiment."""
+    own = {"participant": name, "order": order, "design": design.attrs["design"]}
+    checked = [
+        {"step": f"headphones-{n}", "answer": "2", "target": "2"} for n in range(design.attrs["headphone_trials"])
+    ]
+    rows = [{"step": "consent", "answer": "yes"}, *checked]
+    for trial, number in enumerate(design["shown"].values[order]):
+        exhibit = design.isel(exhibit=int(number))
+        category = str(exhibit["category"].item())
+        answer = category if knows(exhibit) else WORDS[(WORDS.index(category) + 1) % len(WORDS)]
+        rows.append({"step": f"trial-{trial}", "exhibit": str(exhibit["exhibit"].item()), "answer": answer})
+    return [row | own for row in rows]
+
+
+@pytest.mark.slow
+def test_the_documented_participants_are_tested_in_a_run_without_a_contrast_that_applies(root, run):
+    """The example of docs/experiment.md, with the modality changed for sounds; its answers are not from a browser."""
+    folder, modality = run
+    examples = [
+        text for _, text in blocks((root / "docs" / "experiment.md").read_text()) if "own_participants: {" in text
+    ]
+    (documented,) = examples
+    documented = documented.replace("vision", modality)
+    (folder / "documented.yaml").write_text(documented)
+    (folder / "no_contrast.yaml").write_text("comparison: {contrasts: []}")
+    answers = folder / yaml.safe_load(documented)["own_participants"]["mine"]["answers"]
+    answers.mkdir(parents=True)
+    design = files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc")
+    for order in range(3):
+        rows = answers_of(design, f"p{order}", order, knowing(order))
+        (answers / f"p{order}.json").write_text(json.dumps(rows))
+    configured = ["--configfile", "shown.yaml", "no_contrast.yaml", "documented.yaml"]
+    said = snakemake(folder, "humans", *configured, "--allowed-rules", "humans", *RULES)
+    tested = files.load(folder / "results" / RUN / "comparison" / "anova.nc")
+    tests = ["mine: first", "mine: second", "mine: first, people", "mine: second, people"]
+    assert tested["test"].values.tolist() == tests, said
+    assert np.isfinite(tested["p_permutation"].sel(test=tests[2:], effect="stage")).all()
+
+
+@pytest.mark.slow
+def test_a_reload_goes_on_where_it_stopped(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    while one.trial < 4:  # an example, two practice trials, one main trial
+        one.step()
+    one.page.reload()
+    assert one.step() == "Welcome back"
+    one.go_through()
+    assert one.visitor.problems == []
+    assert one.headings.count("Examples") == one.headings.count("Practice") == 1
+    assert one.headings.count("The experiment") == 1
+    assert not any("already" in heading for heading in one.headings)
+    (rows,) = exported(server).values()
+    shown = one.design["exhibit"].values[one.design["shown"].values[one.visitor.order]]
+    answered = [row for row in rows if row["step"].startswith("trial-")]
+    assert [row["exhibit"].split(".")[0] for row in answered] == shown.tolist()
+    one.page.reload()
+    one.page.wait_for_selector("h1:has-text('You have taken part')")
+    one.page.get_by_role("button", name="The next person takes part").click()
+    one.page.wait_for_selector("h1:has-text('Taking part')")
+
+
+@pytest.mark.slow
+def test_who_failed_the_practice_does_not_begin_again_after_a_reload(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality, lambda exhibit: False)
+    one.go_through()
+    first = one.visitor.order
+    for _ in range(2):
+        one.page.reload()
+        one.page.wait_for_selector("h1:has-text('You have taken part')")
+    assert len(exported(server)) == 1
+    one.page.get_by_role("button", name="The next person takes part").click()
+    one.page.wait_for_selector("h1:has-text('Taking part')")
+    assert one.visitor.order == first  # free again, because nobody finished it
+    assert one.visitor.problems == []
+
+
+def test_who_did_not_agree_may_think_again(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    one.page.get_by_role("button", name="I do not agree").click()
+    one.page.wait_for_selector("h1:has-text('The end')")
+    one.page.reload()
+    one.page.wait_for_selector("h1:has-text('Taking part')")
+
+
+@pytest.mark.slow
+def test_the_window_is_recorded_with_each_answer(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, None, folder, modality)
+    one.page.set_viewport_size({"width": 820, "height": 700})
+    one.page.goto(served)
+    while one.trial < 2:
+        one.step()
+    one.page.set_viewport_size({"width": 1300, "height": 650})
+    one.step()
+    one.step()
+    (experiment,) = server.experiments.values()
+    experiment.export()
+    (rows,) = exported(server).values()
+    answered = {row["step"]: row for row in rows if not row["step"].startswith("shown-")}
+    assert {(row["window_width"], row["window_height"]) for row in answered.values()} == {(820, 700), (1300, 650)}
+    assert answered["consent"]["window_width"] == 820
+    assert answered[f"trial-{one.trial - 1}"]["window_width"] == 1300
+    assert all(row["pixel_ratio"] == row["pinch_zoom"] == 1 for row in answered.values())
+    assert all(0.5 < row["zoom"] < 2 for row in answered.values())
+    answers = read_answers(experiment.exported.glob("*.json"), one.design, set(WORDS))
+    (steps,) = answers.given.values()
+    assert steps["consent"].numbers[NUMBERS.index("window_width")] == 820
+
+
+def until(one, *headings):
+    """Go through the experiment until the page has one of these headings."""
+    one.page.wait_for_selector("h1")
+    while one.page.locator("h1").inner_text() not in headings:
+        one.step()
+        one.page.wait_for_selector("h1")
+
+
+@ONLY_PICTURES
+def test_a_window_that_is_too_small_for_the_picture_is_told(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    until(one, "Ready?")
+    warning = one.page.locator(".warning")
+    assert not warning.is_visible()
+    for size, small in (((390, 200), True), ((390, 640), False), ((200, 640), True), ((820, 400), False)):
+        one.page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+        warning.wait_for(state="visible" if small else "hidden")
+    assert one.visitor.problems == []
+
+
+@FAST_IN_BOTH
+def test_the_keyboard_alone_is_enough(browser, run, served):
+    """Space on a button that has the focus; letters and Enter for an answer."""
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    until(one, "Ready?", "Which pitch did you hear?")
+    one.page.wait_for_selector("button:focus")
+    one.page.keyboard.press("Space")
+    answer = one.answer()
+    if modality == "vision":
+        one.page.wait_for_selector(".choices")
+        one.page.keyboard.type("zq")  # no category begins so
+        assert one.page.locator(".match").count() == 0
+        one.page.keyboard.type(answer[:1])
+        one.page.keyboard.press("Backspace")
+        assert one.page.locator(".match").count() == 0
+        one.page.keyboard.type("cafe" if answer == "café" else answer[:6].upper())  # with the space of "high <b>"
+        assert one.page.evaluate("document.activeElement.dataset.answer") == answer
+        assert one.page.locator(".match").count() == 1
+    else:
+        one.page.wait_for_selector("#word:enabled")
+        one.page.keyboard.type(answer[:1])
+    one.page.keyboard.press("Enter")
+    one.page.wait_for_selector("h1:has-text('Correct')")
+    assert f"It was “{answer}”" in one.page.locator("#experiment").inner_text()
+    assert one.visitor.problems == []
+
+
+@ONLY_PICTURES
+def test_no_category_is_broken_within_a_word(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, None, folder, modality)
+    names = {WORDS[0]: "bull mastiff", WORDS[1]: "hippopotamus", WORDS[2]: "American chameleon"}
+
+    def longer(route):
+        design = route.fetch().json()
+        design["categories"] = [names.get(word, word) for word in design["categories"]]
+        route.fulfill(json=design)
+
+    one.page.route("**/design.json", longer)
+    one.page.goto(served)
+    until(one, "Ready?")
+    one.page.get_by_role("button", name="Show the picture").click()
+    one.page.wait_for_selector(".choices")
+    for width in (320, 390, 820, 1300):
+        one.page.set_viewport_size({"width": width, "height": 800})
+        broken = one.page.evaluate(
+            """() => [...document.querySelectorAll(".choices button")].flatMap((button) => {
+                const text = button.lastChild;
+                return [...text.data.matchAll(/\\S+/g)].filter((word) => {
+                  const range = document.createRange();
+                  range.setStart(text, word.index);
+                  range.setEnd(text, word.index + word[0].length);
+                  return range.getClientRects().length !== 1 || button.scrollWidth > button.clientWidth;
+                }).map((word) => word[0]);
+            })"""
+        )
+        assert broken == [], width
+        assert one.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
+def test_the_consent_form_has_the_numbers_of_the_configuration(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    one.page.wait_for_selector("h1")
+    minutes = one.page.evaluate("fetch('design.json').then((reply) => reply.json())")["minutes"]
+    doing = {"vision": "look at pictures", "audio": "listen to sounds"}[modality]
+    said = one.page.locator(".words").inner_text()
+    assert f"You will {doing}" in said
+    assert f"There are {one.design.sizes['trial']} trials, which take about {minutes} minutes." in said
+    assert not re.search("[{}]", said)
+
+
+def test_nobody_meets_a_stimulus_again_after_a_reload(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    while one.trial < 5:
+        one.step()
+    if modality == "vision":
+        assert one.step() == "Ready?"
+        one.page.wait_for_selector("h1:has-text('What was it?')")
+    else:
+        one.page.locator(".play").click()
+        one.page.wait_for_selector("#word:enabled")
+    one.page.reload()
+    assert one.step() == "Welcome back"
+    assert "already" in one.step()
+    assert one.trial == 6
+    one.go_through()
+    assert one.visitor.problems == []
+    (rows,) = exported(server).values()
+    shown = [row["exhibit"] for row in rows if row["step"].startswith("shown-")]
+    assert len(shown) == len(set(shown)) == one.design.sizes["trial"]
+    if modality == "vision":
+        times = [row["shown_ms"] for row in rows if row["step"].startswith("trial-")]
+        assert [place for place, time in enumerate(times) if time == -1] == [5]
+    else:
+        # The first page's sounds up to this one; the second page counts from the beginning.
+        assert one.page.evaluate("lengths.filter((seconds) => Math.abs(seconds - 0.1) < 0.01).length") == len(shown) - 6
+
+
+@pytest.mark.slow
+def test_another_page_of_the_same_participant_does_not_show_a_stimulus_again(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    while one.trial < 4:
+        one.step()
+    other = one.context.new_page()
+    other.goto(served)
+    other.get_by_role("button", name="Continue").click()
+    other.get_by_role("button", name="Show the picture" if modality == "vision" else "Play the sound").click()
+    asked = "h1:has-text('What was it?')" if modality == "vision" else "#word:enabled"
+    other.wait_for_selector(asked)
+    other.close()  # a page behind another one draws once in a second
+    # The other page has shown the stimulus, so this page only asks about it.
+    one.page.get_by_role("button", name="Show the picture" if modality == "vision" else "Play the sound").click()
+    one.page.wait_for_selector("h1:has-text('already')")
+    one.go_through()
+    assert one.visitor.problems == []
+    (rows,) = exported(server).values()
+    again = [row["step"] for row in rows if row.get("already")]
+    assert again == ["trial-4"]
+
+
+@pytest.mark.slow
+def test_a_long_experiment_has_pauses(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, None, folder, modality)
+
+    def shorter(route):
+        text = route.fetch().text().replace("LONG = 80", "LONG = 8")
+        route.fulfill(body=text, content_type="text/javascript")
+
+    one.page.route("**/experiment.js", shorter)
+    one.page.goto(served)
+    one.go_through()
+    main = one.design.sizes["trial"] - 3
+    begun = [place for place, heading in enumerate(one.headings) if heading == "Take a break"]
+    judged = [sum("hat was it" in h or "hich pitch" in h for h in one.headings[:place]) - 3 for place in begun]
+    assert judged == [round(part * main / 4 + 1e-9) for part in (1, 2, 3)]
+    assert one.visitor.problems == []
+
+
+@pytest.mark.slow
+def test_people_without_answers_yet_stop_what_needs_them_only(run):
+    folder, modality = run
+    settings = yaml.safe_load((folder / "shown.yaml").read_text())
+    (folder / "none.yaml").write_text(
+        yaml.safe_dump(settings | {"own_participants": {"mine": {"modality": modality, "answers": "no"}}})
+    )
+    snakemake(folder, "-n", "experiment", "--configfile", "none.yaml", "--allowed-rules", *RULES)
+    said = snakemake(folder, "-n", "humans", "--configfile", "none.yaml", fails=True)
+    assert re.search(r"own_participants\.mine\.answers: there is no file of answers in .*no; wanted a folder", said)
+
+
+@pytest.mark.slow
+def test_in_the_examples_it_is_said_what_was_right(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality, lambda exhibit: exhibit["kind"].item() == "practice")
+    while not one.trial:
+        one.step()
+    one.page.wait_for_selector("h1:has-text('Not quite')")
+    exhibit = one.design.isel(exhibit=int(one.design["shown"].values[one.visitor.order, 0]))
+    said = one.page.locator("#experiment").inner_text()
+    assert f"It was “{exhibit['category'].item()}”; you answered “" in said
+    assert one.page.locator("img").count() == (modality == "vision")
+    one.go_through()
+    assert one.headings.count("Not quite") == 1
+    assert one.visitor.problems == []
+
+
+def test_somebody_else_may_begin_where_one_has_gone_away(browser, run, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    one.step()
+    first = one.visitor.order
+    one.page.reload()
+    with one.page.expect_response(lambda reply: reply.url.endswith("/api/begin") and reply.json()["order"] != first):
+        one.page.get_by_role("button", name="I am a different person").click()
+    one.page.wait_for_selector("h1:has-text('Taking part')")
+
+
+@pytest.mark.slow
+def test_loudspeakers_are_found_out(browser, run, server, served):
+    folder, modality = run
+    if modality == "vision":
+        assert "headphones-0" not in next(iter(server.experiments.values())).steps
+        return
+    one = Participant(browser, served, folder, modality, loudspeakers=True)
+    assert "seems that you are not wearing any" in one.go_through()
+    assert one.trial == 0
+
+
+def test_every_page_is_accessible(browser, run, served):
+    from axe_playwright_python.sync_playwright import Axe
+
+    folder, modality = run
+    one, seen = Participant(browser, served, folder, modality), set()
+    while True:
+        one.page.wait_for_selector("h1")
+        heading = one.page.locator("h1").inner_text()
+        if heading not in seen:
+            found = Axe().run(one.page)
+            assert found.violations_count == 0, found.generate_report()
+            seen.add(heading)
+        if not one.step():
+            break
+    assert {"Taking part", "Examples", "Correct", "Practice", "The experiment", "Thank you"} < seen
+    assert one.visitor.problems == []
+
+
+@pytest.mark.slow
+def test_pictures_are_shown_for_as_long_as_configured(browser, run, server, served):
+    folder, modality = run
+    one = Participant(browser, served, folder, modality)
+    one.go_through()
+    (rows,) = exported(server).values()
+    answered = [row for row in rows if row["step"].startswith("trial-")]
+    assert all(0 < row["rt"] < 20_000 for row in answered)
+    if modality == "vision":
+        assert answered[0]["shown_ms"] > 180  # 200 ms in the first half of the examples
+        assert all(180 > row["shown_ms"] > 30 for row in answered[1:])  # 40 ms, in whole frames
+    else:
+        assert one.page.evaluate("lengths.filter((seconds) => Math.abs(seconds - 0.1) < 0.01).length") == len(answered)
+
+
+# On other servers than the workflow's own. JATOS and Pavlovia are simulated, because neither is available offline.
+
+JATOS = """
+const kept = JSON.parse(sessionStorage.getItem("jatos") ?? '{"session": {}, "submitted": [], "ended": 0}');
+const keep = () => sessionStorage.setItem("jatos", JSON.stringify(kept));
+window.jatos = {
+  studyResultId: "7",
+  onLoad: (callback) => setTimeout(callback, 50),
+  get studySessionData() { return kept.session; },
+  async setStudySessionData(data) { kept.session = data; keep(); },
+  async submitResultData(data) { kept.submitted.push(data); keep(); },
+  endStudy() { kept.ended += 1; keep(); },
+};
+"""
+PAVLOVIA = """
+window.jsPsychPavlovia = class {
+  static info = {
+    name: "pavlovia", version: "0", data: {}, parameters: { command: { type: jsPsychModule.ParameterType.STRING } },
+  };
+  constructor(jsPsych) { this.jsPsych = jsPsych; }
+  trial(display, trial) {
+    window.commands = [...(window.commands ?? []), trial.command];
+    if (trial.command === "finish") window.uploaded = this.jsPsych.data.get().csv();
+    this.jsPsych.finishTrial({});
+  }
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(run):
+    """The folder on a plain web server."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    folder, modality = run
+    place = folder / "results" / RUN / "experiment" / modality
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(place)))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://localhost:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def read(path, run):
+    """Read a file of answers as the workflow does: participant → step → answer."""
+    folder, modality = run
+    design = files.load(folder / "results" / RUN / "experiment" / f"{modality}.nc")
+    answers = read_answers([path], design, set(WORDS))
+    assert answers.rows_set_aside == 0
+    return answers.given
+
+
+def whole(answered, one):
+    """Check that all trials of a participant are there and answered correctly."""
+    ((_, steps),) = answered.items()
+    rows = [one.design.sel(exhibit=answer.exhibit) for answer in steps.values() if answer.exhibit]
+    assert len(rows) == one.design.sizes["trial"]
+    given = [answer.answer for answer in steps.values() if answer.exhibit]
+    assert given == [row["category"].item() for row in rows]
+
+
+@pytest.mark.slow
+def test_on_any_web_server_a_reload_goes_on_and_answers_are_saved_as_a_file(browser, run, elsewhere, tmp_path):
+    one = Participant(browser, f"{elsewhere}/?order=2", *run, order=2)
+    while one.trial < 4:
+        one.step()
+    one.page.goto(f"{elsewhere}/?order=3")  # with another link, the order stays the same
+    assert one.step() == "Welcome back"
+    assert "save your answers" in one.go_through()
+    with one.page.expect_download() as download:
+        one.page.get_by_role("link", name="Save my answers").click()
+    download.value.save_as(tmp_path / "saved.json")
+    whole(read(tmp_path / "saved.json", run), one)
+    assert one.visitor.problems == []
+
+
+@pytest.mark.slow
+def test_in_jatos_each_answer_is_submitted_and_a_reload_goes_on(browser, run, elsewhere, tmp_path):
+    one = Participant(browser, None, *run, order=7 % 5)
+    one.page.route("**/jatos.js", lambda route: route.fulfill(body=JATOS, content_type="text/javascript"))
+    one.page.goto(f"{elsewhere}/jatos.html")
+    while one.trial < 4:
+        one.step()
+    one.page.reload()
+    assert one.step() == "Welcome back"
+    one.go_through()
+    kept = json.loads(one.page.evaluate("sessionStorage.getItem('jatos')"))
+    assert kept["ended"] == 1
+    answers = [
+        [row["step"] for row in json.loads(submitted) if not row["step"].startswith("shown-")]
+        for submitted in kept["submitted"]
+    ]
+    numbers = list(map(len, answers))
+    assert numbers == [*range(1, max(numbers) + 1), max(numbers)]  # submitted with each answer and at the end
+    (tmp_path / "results.txt").write_text("\n".join(kept["submitted"][-2:]) + "\n")
+    answered = read(tmp_path / "results.txt", run)
+    assert list(answered) == ["jatos-7"]
+    whole(answered, one)
+    assert one.visitor.problems == []
+
+
+@pytest.mark.slow
+def test_in_pavlovia_the_plugin_has_the_first_and_the_last_trial(browser, run, elsewhere, tmp_path):
+    one = Participant(browser, None, *run, order=4)
+    one.page.route("**/lib/vendors/**", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    one.page.route("**/lib/jspsych-7*", lambda route: route.fulfill(body=PAVLOVIA, content_type="text/javascript"))
+    one.page.goto(f"{elsewhere}/pavlovia.html?order=4")
+    one.go_through()
+    assert one.page.evaluate("commands") == ["init", "finish"]
+    (tmp_path / "data.csv").write_text(one.page.evaluate("uploaded"))
+    whole(read(tmp_path / "data.csv", run), one)
+    assert one.visitor.problems == []

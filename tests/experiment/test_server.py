@@ -1,0 +1,807 @@
+"""The server of the experiment serves only its folder, and loses no answer that it has acknowledged."""
+
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from metamers.experiment import store
+from metamers.experiment.design import experiment_design
+from metamers.experiment.folder import page_settings, write_folder
+from metamers.experiment.rows import parse_json
+from metamers.experiment.server import (
+    MAX_BODY_BYTES,
+    MAX_CONNECTIONS_PER_ADDRESS,
+    SINGLE_HEADERS,
+    Experiment,
+    Refused,
+    RequestReader,
+    Server,
+    find_experiments,
+)
+from metamers.humans.own_participants import read_answers
+from tests.hostile_rows import CASES, NAMES, with_value
+from tests.shown import practice
+
+STIMULI = {f"s{n}": "ab"[n % 2] for n in range(40)}
+SETTINGS = {
+    "stages": 1,
+    "fixation_ms": 0,
+    "image_ms": 0,
+    "mask_ms": 0,
+    "practice": practice(1),
+    "catch": {"trials": 1, "at_least": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def made(root, tmp_path_factory):
+    """A run's folder ``experiment/``, the settings of its page, and the design as the analysis reads it."""
+    folder = tmp_path_factory.mktemp("run") / "experiment"
+    conditions = {("m", "one"): 0, ("m", "two"): 0}
+    metamers = dict.fromkeys(STIMULI, conditions)
+    design = experiment_design(STIMULI, metamers, list(conditions), SETTINGS["practice"], ["a"], 4, 0)
+    known = page_settings(design, "vision", ["a", "b"], "category", SETTINGS, {}, [])
+    jspsych = tmp_path_factory.mktemp("jspsych")
+    (jspsych / "jspsych.js").write_text("")
+    write_folder(
+        folder / "vision",
+        page=root / "experiment",
+        jspsych=jspsych,
+        consent=root / "experiment" / "consent.html",
+        known=known,
+        minutes=7,
+        stimuli={name: Image.new("RGB", (8, 8)) for name in known["exhibits"]},
+        icons={},
+        address=None,
+        seed=0,
+    )
+    (folder / "vision.nc").write_text("what is shown: not for participants")
+    return folder, known, design.assign_attrs(design=known["design"], headphone_trials=0)
+
+
+@pytest.fixture
+def served(made, tmp_path):
+    """A server that runs in a thread."""
+    server = Server(find_experiments(made[0], tmp_path / "answers"), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def ask(server, method, path, body=None, **headers):
+    """Send a request exactly as given; return status, body and headers."""
+    port = server.server_address[1]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    given = {"Host": f"localhost:{port}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    for name, value in given.items():
+        connection.putheader(name, value)
+    if body is not None and "Content-Length" not in given:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders()
+    if body is not None:
+        connection.send(body)
+    reply = connection.getresponse()
+    content = reply.read()
+    connection.close()
+    return reply.status, content, dict(reply.getheaders())
+
+
+def post(server, action, content, **headers):
+    """Send a request as the page does; return the status and the reply as JSON or text."""
+    own = {"Origin": f"http://localhost:{server.server_address[1]}", "Content_Type": "application/json"}
+    status, body, _ = ask(server, "POST", f"/vision/api/{action}", json.dumps(content).encode(), **(own | headers))
+    return status, json.loads(body) if status == 200 else body.decode()
+
+
+def row_of(begun, known, step, **more):
+    row = {key: begun[key] for key in ("participant", "order")} | {
+        "design": known["design"],
+        "step": step,
+        "answer": "yes" if step == "consent" else "a",
+    }
+    if step.startswith("trial-"):
+        row["exhibit"] = known["exhibits"][known["orders"][begun["order"]][int(step.removeprefix("trial-"))]]
+    return row | more
+
+
+def test_the_page_of_choices_has_the_pages_style_and_says_how_long_each_takes(made, tmp_path):
+    shutil.copytree(made[0], tmp_path / "experiment")
+    shutil.copytree(made[0] / "vision", tmp_path / "experiment" / "second")
+    server = Server(find_experiments(tmp_path / "experiment", tmp_path / "answers"), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        status, content, _ = ask(server, "GET", "/")
+    finally:
+        server.shutdown()
+        server.server_close()
+    trials = len(made[1]["orders"][0])
+    assert status == 200
+    for name in ("vision", "second"):
+        assert f'<a href="/{name}/">Images<span>{trials} trials, about 7 minutes</span>' in content.decode()
+    assert b'<link rel="stylesheet" href="/second/experiment.css">' in content
+
+
+def test_the_page_and_its_files_are_given_out(served, made):
+    known = made[1]
+    status, body, headers = ask(served, "GET", "/vision/")
+    assert (status, headers["Content-Type"]) == (200, "text/html")
+    assert b"experiment.js" in body
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert ask(served, "GET", "/vision/experiment.js")[2]["Content-Type"] == "text/javascript"
+    assert ask(served, "GET", f"/vision/stimuli/{known['exhibits'][0]}?x=1")[0] == 200
+    assert json.loads(ask(served, "GET", "/vision/answers.json")[1]) == {"to": "server"}
+    assert ask(served, "HEAD", "/vision/design.json")[:2] == (200, b"")
+    for path, to in {"/": "/vision/", "/vision": "/vision/"}.items():
+        status, _, headers = ask(served, "GET", path)
+        assert (status, headers["Location"]) == (302, to)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/vision.nc",
+        "/vision/../vision.nc",
+        "/vision/%2e%2e/vision.nc",
+        "/vision/..%2fvision.nc",
+        "/vision/stimuli/../../vision.nc",
+        "/vision//etc/passwd",
+        "//etc/passwd",
+        "/vision/stimuli",
+        "/vision/stimuli/",
+        "/../../../../etc/passwd",
+        "/vision/\\..\\vision.nc",
+        "/answers/vision.sqlite",
+        "/vision/design.json%00.png",
+        "/elsewhere/",
+        "http://example.org/vision/",
+    ],
+)
+def test_no_path_but_the_folder_s_own(served, path):
+    status, body, _ = ask(served, "GET", path)
+    assert status == 404
+    assert b"not for participants" not in body
+
+
+def test_links_are_not_followed_wherever_they_lead(made, tmp_path):
+    folder = tmp_path / "experiment"
+    shutil.copytree(made[0], folder)
+    (folder / "vision" / "secret.png").symlink_to(folder / "vision.nc")
+    (folder / "vision" / "outside").symlink_to(folder, target_is_directory=True)
+    experiment = Experiment(folder / "vision", tmp_path / "answers")
+    assert "index.html" in experiment.files
+    assert not any(name.startswith(("secret", "outside")) for name in experiment.files)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),  # a host name that an attacker points to this machine
+        ({"Host": "localhost:1"}, 421),
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}, 403),
+        ({"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors"}, 403),
+        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}, 200),  # a link in a mail
+        ({"Sec_Fetch_Site": "none", "Sec_Fetch_Mode": "navigate"}, 200),
+        ({}, 200),
+    ],
+)
+def test_files_are_for_this_site_s_pages(served, headers, status):
+    assert ask(served, "GET", "/vision/design.json", **headers)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 421),
+        ({"Content_Type": "text/plain"}, 415),  # a form of another site can send this
+        ({"Content_Length": "1e3"}, 411),
+        ({"Content_Length": "-1"}, 411),
+        ({"Content_Length": str(MAX_BODY_BYTES + 1)}, 413),
+    ],
+)
+def test_answers_are_taken_from_this_server_s_pages_only(served, made, headers, status):
+    assert post(served, "begin", {"participant": None, "design": made[1]["design"]}, **headers)[0] == status
+    with sqlite3.connect(next(iter(served.experiments.values())).answers) as answers:
+        assert answers.execute("SELECT COUNT(*) FROM participant").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"participant": NaN}', b"[" * 9000, b"\xff\xfe", b'"x"'])
+def test_what_is_no_json_object_is_refused(served, body):
+    own = {"Origin": f"http://localhost:{served.server_address[1]}", "Content_Type": "application/json"}
+    for action in ("begin", "keep", "end"):
+        assert ask(served, "POST", f"/vision/api/{action}", body, **own)[0] == 400
+    assert ask(served, "POST", "/vision/api/other", body, **own)[0] == 404
+
+
+@pytest.mark.parametrize(
+    "name", [1, True, [], {}, "", "x" * 24, "A" * 24, "0" * 25, "\ud800" * 24, "'; DROP TABLE answer"]
+)
+def test_names_that_the_server_did_not_give_are_refused(served, made, name):
+    design = made[1]["design"]
+    asked = {"participant": name, "design": design, "row": {"participant": name, "design": design, "step": "consent"}}
+    for action in ("begin", "keep", "end"):
+        assert post(served, action, asked)[0] == 400
+
+
+def test_rows_of_other_steps_participants_and_designs_are_refused(served, made):
+    known = made[1]
+    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    _, other = post(served, "begin", {"participant": None, "design": known["design"]})
+    name = begun["participant"]
+    good = row_of(begun, known, "trial-0")
+    for changed, status in [
+        ({"step": "trial-99"}, 400),
+        ({"step": ["trial-0"]}, 400),
+        ({"step": "headphones-0"}, 400),  # experiments with pictures have no headphone check
+        ({"participant": other["participant"]}, 400),
+        ({"design": "another"}, 409),
+        ({"order": good["order"] + 1}, 400),
+        ({"exhibit": "another.png"}, 400),
+        ({"answer": "none"}, 400),
+        ({"answer": None}, 400),
+    ]:
+        assert post(served, "keep", {"participant": name, "row": good | changed})[0] == status
+    assert post(served, "keep", {"participant": name, "row": None})[0] == 400
+    assert post(served, "keep", {"participant": "0" * 24, "row": good | {"participant": "0" * 24}})[0] == 400
+    assert post(served, "begin", {"participant": None, "design": "another"})[0] == 409
+    assert post(served, "begin", {"participant": name, "design": known["design"]})[1]["rows"] == []
+
+
+def post_text(server, participant, row):
+    """Send a row given as JSON text; return status and text."""
+    own = {"Origin": f"http://localhost:{server.server_address[1]}", "Content_Type": "application/json"}
+    body = f'{{"participant": {json.dumps(participant)}, "row": {row}}}'
+    status, content, _ = ask(server, "POST", "/vision/api/keep", body.encode(), **own)
+    return status, content.decode()
+
+
+@pytest.fixture(scope="module")
+def asked(made, tmp_path_factory):
+    """A server, and a participant who has agreed to take part."""
+    server = Server(find_experiments(made[0], tmp_path_factory.mktemp("asked")), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    begun = post(server, "begin", {"participant": None, "design": made[1]["design"]})[1]
+    consent = row_of(begun, made[1], "consent")
+    assert post(server, "keep", {"participant": begun["participant"], "row": consent})[0] == 200
+    yield server, begun
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("field", "text"), CASES, ids=NAMES)
+def test_a_row_that_the_analysis_would_set_aside_is_refused_at_once(asked, made, field, text):
+    server, begun = asked
+    row = row_of(begun, made[1], "trial-0", rt=1.5, shown_ms=300.0, already=False, kind="main")
+    status, said = post_text(server, begun["participant"], with_value(row, field, text))
+    assert status in (400, 409, 413)
+    assert re.search(r"found |wanted JSON|wanted at most \d+ bytes|belongs to another design", said), said
+    rows = post(server, "begin", {"participant": begun["participant"], "design": made[1]["design"]})[1]["rows"]
+    assert [kept["step"] for kept in rows] == ["consent"]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = ["participant", "order", "design", "step", "answer", "exhibit", "target", "kind", "rt", "already", "other"]
+
+
+@given(st.integers(0, 5), st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3))
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_analysis_reads_every_row_that_the_server_has_acknowledged(made, tmp_path_factory, trial, changed):
+    folder, known, design = made
+    (experiment,) = find_experiments(folder, tmp_path_factory.mktemp("answers"))
+    begun = experiment.begin({"participant": None, "design": known["design"]})
+    experiment.keep({"participant": begun["participant"], "row": row_of(begun, known, "consent")})
+    row = row_of(begun, known, f"trial-{trial}") | changed
+    try:
+        experiment.keep({"participant": begun["participant"], "row": parse_json(json.dumps(row))})
+        kept = 2
+    except Refused:
+        kept = 1
+    experiment.export()
+    answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
+    assert answers.rows_set_aside == 0
+    assert len(answers.given[begun["participant"]]) == kept or row["step"].startswith("shown-")
+
+
+def test_rows_from_an_older_server_are_exported_and_set_aside(made, tmp_path):
+    """A database with rows that the current server would refuse."""
+    folder, known, design = made
+    (experiment,) = find_experiments(folder, tmp_path / "answers")
+    begun = experiment.begin({"participant": None, "design": known["design"]})
+    name = begun["participant"]
+    for step in ("consent", "trial-0", "trial-1", "trial-2"):
+        experiment.keep({"participant": name, "row": row_of(begun, known, step)})
+    with sqlite3.connect(experiment.answers) as answers:
+        for step, field, text in (("trial-0", "rt", "1e400"), ("trial-1", "x", "[" * 5000 + "]" * 5000)):
+            old = with_value(row_of(begun, known, step), field, text)
+            answers.execute("UPDATE answer SET content = ? WHERE step = ?", (old, step))
+    (experiment,) = find_experiments(folder, tmp_path / "answers")
+    assert experiment.export() == 1
+    answers = read_answers(experiment.exported.glob("*.json"), design, known["categories"])
+    assert answers.rows_set_aside == 2
+    assert answers.given[name].keys() == {"consent", "trial-2"}
+
+
+def test_who_comes_back_goes_on_with_the_same_order_and_what_they_answered(served, made):
+    known = made[1]
+    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    rows = [row_of(begun, known, step, answer=answer) for step, answer in (("consent", "yes"), ("trial-0", "b"))]
+    for row in rows:
+        assert post(served, "keep", {"participant": begun["participant"], "row": row})[0] == 200
+    # After a lost reply, the page sends the same answer again, or another answer to the same step.
+    assert post(served, "keep", {"participant": begun["participant"], "row": rows[1] | {"answer": "a"}})[0] == 200
+    _, again = post(served, "begin", {"participant": begun["participant"], "design": known["design"]})
+    assert again == begun | {"rows": rows}
+    post(served, "end", {"participant": begun["participant"]})
+    _, next_one = post(served, "begin", {"participant": begun["participant"], "design": known["design"]})
+    assert next_one["participant"] != begun["participant"]
+    assert next_one["rows"] == []
+
+
+def test_participants_who_come_at_once_have_different_orders_all_equally_often(served, made):
+    known = made[1]
+    orders = len(known["orders"])
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        asked = [{"participant": None, "design": known["design"]}] * (2 * orders)
+        begun = [reply for _, reply in pool.map(lambda one: post(served, "begin", one), asked)]
+    assert sorted(one["order"] for one in begun) == sorted(2 * list(range(orders)))
+    assert len({one["participant"] for one in begun}) == 2 * orders
+
+
+def test_nothing_is_shown_or_answered_before_consent(served, made):
+    known = made[1]
+    begun = post(served, "begin", {"participant": None, "design": known["design"]})[1]
+    exhibit = known["exhibits"][known["orders"][begun["order"]][0]]
+    row = {"participant": begun["participant"], "order": begun["order"], "design": known["design"]}
+    told = row | {"step": "shown-0", "exhibit": exhibit, "answer": ""}
+    asked = {"participant": begun["participant"], "row": told}
+    assert post(served, "keep", asked)[0] == 400
+    consent = row | {"step": "consent", "answer": "yes"}
+    assert post(served, "keep", {"participant": begun["participant"], "row": consent}) == (200, {"kept": True})
+    assert post(served, "keep", asked) == (200, {"kept": True})
+    assert post(served, "keep", asked) == (200, {"kept": True})  # sent again because the reply was lost
+    other = {"participant": begun["participant"], "row": told | {"page": "another"}}
+    assert post(served, "keep", other) == (200, {"kept": False})
+
+
+@contextlib.contextmanager
+def running(made, answers):
+    """A server in a thread."""
+    server = Server(find_experiments(made[0], answers), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@contextlib.contextmanager
+def idle(server, number, address="127.0.0.1"):
+    """Open connections from an address without sending anything."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(number):
+            connection = socket.create_connection(server.server_address, 10, (address, 0))
+            stack.enter_context(connection)
+        yield
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def page_from(server, address, seconds=10):
+    """Request the page from an address of this machine; return the status."""
+    port = server.server_address[1]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds, source_address=(address, 0))
+    try:
+        connection.request("GET", "/vision/", headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_too_many_connections_at_once_are_turned_away_and_later_ones_served(made, tmp_path, monkeypatch):
+    monkeypatch.setattr("metamers.experiment.server.MAX_CONNECTIONS", 3)
+    with running(made, tmp_path / "answers") as server:
+        with idle(server, 3):
+            wait_for(lambda: server.connections.total() == 3)
+            with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
+                page_from(server, "127.0.0.2")
+        wait_for(lambda: not server.connections)
+        assert page_from(server, "127.0.0.2") == 200
+
+
+def test_512_idle_connections_from_one_address_do_not_lock_others_out(made, tmp_path):
+    with running(made, tmp_path / "answers") as server, idle(server, 512):
+        for _ in range(20):
+            assert page_from(server, "127.0.0.2", seconds=5) == 200
+        with pytest.raises((ConnectionError, http.client.RemoteDisconnected)):
+            page_from(server, "127.0.0.1")
+        assert server.connections["127.0.0.1"] == MAX_CONNECTIONS_PER_ADDRESS
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /vi",
+        b"GET /vision/ HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST /vision/api/begin HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: http://localhost:{port}\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 16000\r\n\r\n",
+    ],
+    ids=["nothing", "request line", "headers", "body"],
+)
+def test_a_client_that_sends_a_byte_now_and_then_is_cut_at_the_deadline(made, tmp_path, monkeypatch, sent):
+    monkeypatch.setattr("metamers.experiment.server.REQUEST_S", 0.5)
+    with running(made, tmp_path / "answers") as server:
+        port = server.server_address[1]
+        with socket.create_connection(server.server_address, 10) as connection:
+            began = time.monotonic()
+            connection.sendall(sent.replace(b"{port}", str(port).encode()))
+            connection.settimeout(0.05)
+            with contextlib.suppress(ConnectionError):
+                while time.monotonic() - began < 20:
+                    with contextlib.suppress(TimeoutError):
+                        if connection.recv(1000) == b"":
+                            break
+                    if sent:
+                        connection.sendall(b"x")
+            assert 0.4 < time.monotonic() - began < 10
+        wait_for(lambda: not server.connections)
+        assert page_from(server, "127.0.0.1") == 200
+
+
+def test_the_deadline_holds_although_bytes_are_waiting():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"x" * 100)
+        reader = RequestReader(ours)
+        reader.allow(0.05, 1000)
+        assert reader.read(1) == b"x"
+        time.sleep(0.1)
+        with pytest.raises(TimeoutError):
+            reader.read(1)
+
+
+def test_a_client_that_does_not_read_is_cut_at_the_deadline(made, tmp_path, monkeypatch):
+    monkeypatch.setattr("metamers.experiment.server.REQUEST_S", 0.5)
+    with running(made, tmp_path / "answers") as server:
+        large = next(iter(server.experiments.values())).files["index.html"]
+        monkeypatch.setattr(type(large), "read_bytes", lambda _: b" " * (1 << 25))
+        with socket.create_connection(server.server_address, 10) as connection:
+            connection.sendall(f"GET /vision/ HTTP/1.1\r\nHost: localhost:{server.server_address[1]}\r\n\r\n".encode())
+            wait_for(lambda: server.connections)
+            wait_for(lambda: not server.connections, 10)
+
+
+def test_endless_headers_are_cut_off(made, tmp_path):
+    with running(made, tmp_path / "answers") as server:
+        with socket.create_connection(server.server_address, 10) as connection:
+            connection.sendall(b"GET /vision/ HTTP/1.1\r\n")
+            sent = 0
+            with contextlib.suppress(ConnectionError):
+                for sent in range(1000):
+                    connection.sendall(b"X-%d: " % sent + b"x" * 60_000 + b"\r\n")
+                    time.sleep(0.001)
+            assert sent < 999
+        assert page_from(server, "127.0.0.1") == 200
+
+
+def raw_request(server, made, method, lines=(), without=(), body=None):
+    """A request as bytes: a page's headers, without some of them, and with further lines at the end."""
+    port = server.server_address[1]
+    path = "/vision/api/begin" if method == "POST" else "/vision/"
+    if body is None:
+        begin = json.dumps({"participant": None, "design": made[1]["design"]}).encode()
+        body = begin if method == "POST" else b""
+    headers = {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}", "Content-Type": "application/json"}
+    headers |= {"Content-Length": str(len(body)), "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    own = [f"{name}: {value}" for name, value in headers.items() if name not in without]
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *own, *lines, "", ""]).encode("latin-1") + body
+
+
+def replies(server, request):
+    """Return everything that the server sends until it closes the connection, and the statuses in it."""
+    with socket.create_connection(server.server_address, 10) as connection:
+        connection.sendall(request)
+        reply = connection.makefile("rb").read()
+    return reply, [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", reply)]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("name", SINGLE_HEADERS)
+def test_a_header_that_is_there_twice_is_refused(served, made, method, name):
+    """Also with the same value twice: programs disagree about which of two headers counts."""
+    closing = ["Connection: close"]
+    assert replies(served, raw_request(served, made, method, closing))[1] == [200]
+    sent = re.search(rf"{name}: (.*)\r", raw_request(served, made, method).decode())
+    twice = [f"{name}: {sent[1] if sent else 'identity'}"] * 2
+    reply, statuses = replies(served, raw_request(served, made, method, twice + closing, without=[name]))
+    assert statuses == [400]
+    assert f"{name} appears twice; wanted once".encode() in reply
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Host : evil.example",
+        "Origin : http://evil.example",
+        "Content-Length : 3",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding\t: chunked",
+        "no header",
+        ": without a name",
+        "\0: x",
+        "Not text\xff: x",
+        "From somebody",
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_line_that_is_not_a_header_is_refused(served, made, method, line, first):
+    """Python's parser treats it and all lines after it as a body, so headers there would not be checked."""
+    request = raw_request(served, made, method, [] if first else [line, "Host: evil.example", "Connection: close"])
+    if first:
+        request = request.replace(b" HTTP/1.1\r\n", f" HTTP/1.1\r\n{line}\r\nConnection: close\r\n".encode("latin-1"))
+    reply, statuses = replies(served, request)
+    assert statuses == [400]
+    assert b"found a line that is not a header" in reply
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_body_of_a_get_is_not_read_as_another_request(served, made, method, chunked):
+    hidden = raw_request(served, made, "GET", ["Connection: close"])
+    if chunked:
+        lines, without = ["Transfer-Encoding: chunked"], ["Content-Length"]
+        hidden = b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden)
+    else:
+        lines, without = [], []
+    reply, statuses = replies(served, raw_request(served, made, method, lines, without, body=hidden))
+    assert statuses == [400]
+    assert method == "HEAD" or f"found a body; wanted {method} without one".encode() in reply
+
+
+def inside(folder, _):
+    return folder / "answers"
+
+
+def same(folder, _):
+    return folder
+
+
+def in_the_page(folder, _):
+    return folder / "vision"
+
+
+def deep_in_the_page(folder, _):
+    return folder / "vision" / "stimuli" / "a" / "b"
+
+
+def by_dots(folder, outside):
+    return outside / ".." / folder.name / "answers"
+
+
+def by_a_link(folder, outside):
+    (outside / "link").symlink_to(folder, target_is_directory=True)
+    return outside / "link" / "answers"
+
+
+def by_a_link_of_the_exported(folder, outside):
+    (outside / "vision").symlink_to(folder / "vision", target_is_directory=True)
+    return outside
+
+
+def by_a_link_of_the_database(folder, outside):
+    (outside / "vision.sqlite").symlink_to(folder / "vision" / "stimuli" / "vision.sqlite")
+    return outside
+
+
+def by_a_link_of_the_page(folder, outside):
+    (outside / "answers").mkdir()
+    (folder / "vision").rename(outside / "answers" / "vision")
+    (folder / "vision").symlink_to(outside / "answers" / "vision", target_is_directory=True)
+    return outside / "answers"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        inside,
+        same,
+        in_the_page,
+        deep_in_the_page,
+        by_dots,
+        by_a_link,
+        by_a_link_of_the_exported,
+        by_a_link_of_the_database,
+        by_a_link_of_the_page,
+    ],
+)
+def test_answers_in_the_folder_that_is_given_out_are_refused_at_the_start(root, made, tmp_path, place):
+    folder, outside = tmp_path / "experiment", tmp_path / "outside"
+    shutil.copytree(made[0], folder)
+    outside.mkdir()
+    answers = place(folder, outside)
+    command = [sys.executable, str(root / "scripts/experiment/serve.py"), str(folder), str(answers), "--port", "0"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    assert re.search(r"the answers would be in .*, whose files everybody can download; use", ran.stderr)
+    assert "Traceback" not in ran.stderr
+    assert not [path for path in tmp_path.rglob("*.sqlite*") if path.exists()]
+
+
+@pytest.mark.parametrize("name", ["vision.sqlite", "stimuli/vision.sqlite-wal", "0123456789abcdef01234567.json"])
+def test_answers_that_an_older_server_left_in_the_folder_are_refused(made, tmp_path, name):
+    folder = tmp_path / "experiment"
+    shutil.copytree(made[0], folder)
+    (folder / "vision" / name).write_text("answers")
+    with pytest.raises(
+        ValueError, match=rf"{name}: a file of answers is in a folder whose files everybody can download"
+    ):
+        find_experiments(folder, tmp_path / "answers")
+
+
+def test_a_file_of_answers_that_is_no_database_is_said(root, made, tmp_path):
+    answers = tmp_path / "answers"
+    answers.mkdir()
+    (answers / "vision.sqlite").write_text("not a database, but long enough to look like one" * 20)
+    command = [sys.executable, str(root / "scripts/experiment/serve.py"), str(made[0]), str(answers), "--port", "0"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    assert "answers: cannot open the file of answers: file is not a database" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_answers_beside_or_above_the_folder_are_kept(made, tmp_path):
+    for number, place in enumerate((".", "answers", "run/answers")):
+        folder = tmp_path / str(number) / "run" / "experiment"
+        shutil.copytree(made[0], folder)
+        (experiment,) = find_experiments(folder, tmp_path / str(number) / place)
+        assert experiment.answers.is_file()
+        assert set(Experiment(folder / "vision", tmp_path).files) == set(experiment.files)
+
+
+def test_an_order_of_somebody_who_went_away_is_given_again(tmp_path, monkeypatch):
+    path = tmp_path / "answers.sqlite"
+    store.prepare(path, "d")
+    now = time.time()
+    monkeypatch.setattr(store.time, "time", lambda: now)
+    assert [store.begin(path, None, 3)["order"] for _ in range(2)] == [0, 1]
+    finished = store.begin(path, None, 3)
+    store.keep(path, finished["participant"], "trial-0", {})
+    store.end(path, finished["participant"], {"trial-0"})
+    with pytest.raises(store.StoreError, match="the participant has ended"):
+        store.keep(path, finished["participant"], "trial-1", {})
+    monkeypatch.setattr(store.time, "time", lambda: now + store.INACTIVE_AFTER_S + 1)
+    assert [store.begin(path, None, 3)["order"] for _ in range(3)] == [0, 1, 0]
+
+
+def test_who_is_not_asked_to_the_end_leaves_their_order_to_another(tmp_path):
+    path = tmp_path / "answers.sqlite"
+    store.prepare(path, "d")
+    for failed in range(6):
+        begun = store.begin(path, None, 2)
+        store.keep(path, begun["participant"], "shown-1", {})  # no answer
+        store.keep(path, begun["participant"], "trial-0", {})
+        if failed % 2 == 0:
+            assert begun["order"] == failed // 2 % 2
+        store.end(path, begun["participant"], {"trial-0"} if failed % 2 else {"trial-0", "trial-1"})
+
+
+def test_answers_to_another_design_are_not_mixed_in(tmp_path):
+    store.prepare(tmp_path / "answers.sqlite", "one")
+    store.prepare(tmp_path / "answers.sqlite", "one")
+    with pytest.raises(store.StoreError, match="answers to the design one, but the experiment now has the design two"):
+        store.prepare(tmp_path / "answers.sqlite", "two")
+
+
+def started(root, made, answers, *arguments):
+    """Start the server as a program; return its process and port."""
+    command = [sys.executable, str(root / "scripts/experiment/serve.py"), str(made[0]), str(answers), "--port", "0"]
+    process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if "http://localhost:" in line:
+            return process, int(line.split("http://localhost:")[1].split("/")[0])
+    raise AssertionError("the server did not start")
+
+
+class At:
+    """A server in another process, for ``ask``."""
+
+    def __init__(self, port):
+        self.server_address = ("127.0.0.1", port)
+
+
+def test_no_answer_that_was_acknowledged_is_lost_when_the_server_is_killed(root, made, tmp_path):
+    """The server is killed while several participants answer as fast as they can, restarted, and killed again."""
+    known = made[1]
+    steps = ["consent", *(f"trial-{n}" for n in range(len(known["orders"][0])))]
+    acknowledged = {}
+
+    def answer(begun, kept, server):
+        for step in steps[len(kept) :]:
+            row = row_of(begun, known, step, rt=1.5)
+            try:
+                if post(server, "keep", {"participant": begun["participant"], "row": row})[0] == 200:
+                    kept.append(row)
+            except (OSError, http.client.HTTPException):  # the server was killed
+                return
+
+    for wanted in (10, 50):
+        process, port = started(root, made, tmp_path / "answers")
+        threads = []
+        for participant in list(acknowledged) or [None] * 3:
+            begun = post(At(port), "begin", {"participant": participant, "design": known["design"]})[1]
+            kept = acknowledged.setdefault(begun["participant"], [])
+            # All acknowledged answers, and perhaps one whose reply was lost.
+            assert begun["rows"][: len(kept)] == kept
+            assert len(begun["rows"]) <= len(kept) + 1
+            kept[:] = begun["rows"]
+            threads.append(threading.Thread(target=answer, args=(begun, kept, At(port))))
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 30
+        while sum(map(len, acknowledged.values())) < wanted and time.monotonic() < deadline:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for thread in threads:
+            thread.join()
+        assert wanted <= sum(map(len, acknowledged.values())) < 3 * len(steps)  # between their answers
+    process, _ = started(root, made, tmp_path / "answers")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    for name, rows in acknowledged.items():
+        exported = json.loads((tmp_path / "answers" / "vision" / f"{name}.json").read_text())
+        assert exported[: len(rows)] == rows
+        assert len(exported) <= len(rows) + 1
+
+
+def test_a_disk_that_is_full_is_said_and_the_page_may_ask_again(served, made, monkeypatch):
+    known = made[1]
+    _, begun = post(served, "begin", {"participant": None, "design": known["design"]})
+    asked = {"participant": begun["participant"], "row": row_of(begun, known, "consent")}
+
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "keep", full)
+        assert post(served, "keep", asked) == (503, "database or disk is full\n")
+    assert post(served, "keep", asked)[0] == 200
+
+
+def test_a_folder_without_experiment_is_said(root, tmp_path):
+    command = [sys.executable, str(root / "scripts/experiment/serve.py"), str(tmp_path), str(tmp_path / "answers")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    assert ran.returncode == 1
+    assert "contains no experiment; `snakemake experiment` makes one" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -1,0 +1,173 @@
+"""Only the requested files are extracted from an archive, and no archive can write anything elsewhere."""
+
+import io
+import tarfile
+
+import pytest
+
+from metamers.foreign import archives
+
+CONTENT = bytes(range(256)) * 40
+
+
+def member(name, content=CONTENT, **facts):
+    """A member of an archive with its bytes; ``facts`` overrides fields of its header."""
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for key, value in facts.items():
+        setattr(info, key, value)
+    return info, content
+
+
+def pack(path, *members, mode="w"):
+    with tarfile.open(path, mode) as tar:
+        for info, content in members:
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])
+@pytest.mark.parametrize("prefix", ["", "./", "checkpoints/", "./checkpoints//"])
+def test_a_file_is_found_whatever_folder_the_archive_has_around_it(tmp_path, prefix, mode):
+    path = pack(tmp_path / "a.tar", member(f"{prefix}b.pt", b"other"), member(f"{prefix}a.pt"), mode=mode)
+    archives.extract_file(path, "a.pt", tmp_path / "out.pt")
+    assert (tmp_path / "out.pt").read_bytes() == CONTENT
+
+
+def test_a_name_is_more_than_its_ending(tmp_path):
+    path = pack(tmp_path / "a.tar", member("x/not_a.pt", b"other"), member("x/a.pt"))
+    archives.extract_file(path, "a.pt", tmp_path / "out.pt")
+    assert (tmp_path / "out.pt").read_bytes() == CONTENT
+
+
+def link(name, kind):
+    return member(name, b"", type=kind, linkname="../../secret")
+
+
+HOSTILE = {
+    "absolute": ([member("/a.pt")], "leads out"),
+    "parent": ([member("../a.pt")], "leads out"),
+    "parent inside": ([member("x/../../a.pt")], "leads out"),
+    "symbolic link": ([link("a.pt", tarfile.SYMTYPE)], "is a link"),
+    "hard link": ([link("a.pt", tarfile.LNKTYPE)], "is a link"),
+    "device": ([member("a.pt", b"", type=tarfile.CHRTYPE)], "folder or device"),
+    "block device": ([member("a.pt", b"", type=tarfile.BLKTYPE)], "folder or device"),
+    "fifo": ([member("a.pt", b"", type=tarfile.FIFOTYPE)], "folder or device"),
+    "folder": ([member("a.pt", b"", type=tarfile.DIRTYPE)], "folder or device"),
+    "twice": ([member("a.pt"), member("a.pt", b"other")], r"matches a\.pt, a\.pt; give more of its path"),
+    "ambiguous": ([member("x/a.pt"), member("y/a.pt")], r"matches x/a\.pt, y/a\.pt"),
+    "missing": ([member("x/a1.pt"), member("b.txt")], r"no member 'a\.pt'\. Did you mean x/a1\.pt\?"),
+    "missing, nothing alike": ([member("b.txt")], r"no member 'a\.pt'; it has b\.txt"),
+}
+
+
+@pytest.mark.parametrize(("members", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_whatever_is_no_plain_file_of_one_name_is_refused(tmp_path, members, message):
+    (tmp_path / "in" / "side").mkdir(parents=True)
+    path = pack(tmp_path / "in" / "side" / "a.tar", *members)
+    with pytest.raises(OSError, match=message):
+        archives.extract_file(path, "a.pt", tmp_path / "in" / "out.pt")
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.tar"]
+
+
+def test_what_is_not_asked_for_stays_inside(tmp_path):
+    others = [link("x/link", tarfile.SYMTYPE), member("/etc/evil", b"x"), member("../evil", b"x")]
+    path = pack(tmp_path / "a.tar", *others, member("x/a.pt"), link("x/a.pt/deep", tarfile.SYMTYPE))
+    archives.extract_file(path, "a.pt", tmp_path / "out.pt")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tar", "out.pt"]
+
+
+def test_a_size_that_the_archive_cannot_hold_is_refused(tmp_path):
+    path = tmp_path / "a.tar"
+    info, _ = member("a.pt", size=10**12)
+    path.write_bytes(info.tobuf() + CONTENT + b"\0" * 1024)
+    with pytest.raises(OSError, match=r"a\.pt claims 1000000000000 bytes, more than an archive of"):
+        archives.extract_file(path, "a.pt", tmp_path / "out.pt")
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2"])
+def test_a_compressed_bomb_is_not_unpacked(tmp_path, mode):
+    path = pack(tmp_path / "a.tar.gz", member("a.pt", bytes(20_000_000)), mode=mode)
+    with pytest.raises(OSError, match=r"a\.pt claims 20000000 bytes, more than an archive of \d+ bytes can hold"):
+        archives.extract_file(path, "a.pt", tmp_path / "out.pt")
+    assert not (tmp_path / "out.pt").exists()
+
+
+def test_a_sparse_file_is_refused(tmp_path):
+    facts = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,4", "GNU.sparse.size": "9"}
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        info, content = member("a.pt", b"four", pax_headers=facts)
+        tar.addfile(info, io.BytesIO(content))
+    with pytest.raises(OSError, match="is sparse"):
+        archives.extract_file(tmp_path / "a.tar", "a.pt", tmp_path / "out.pt")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_an_archive_that_is_cut_off_says_so(tmp_path, mode, share):
+    noise = [bytes((7 * n + m * m) % 251 for m in range(9000)) for n in range(4)]
+    path = pack(tmp_path / "a.tar", *(member(f"{n}.pt", noise[n]) for n in range(4)), mode=mode)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * 4 * 9000)] if mode == "w" else whole[: int(share * len(whole))])
+    with pytest.raises(OSError, match="cut off"):
+        archives.extract_file(path, "3.pt", tmp_path / "out.pt")
+
+
+def test_an_archive_that_is_damaged_in_the_middle_says_so(tmp_path):
+    path = pack(tmp_path / "a.tar", member("1.pt"), member("2.pt"))
+    content = bytearray(path.read_bytes())
+    second = 512 + len(CONTENT)
+    content[second : second + 10] = b"\xff" * 10
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=rf"no member '2\.pt'.*damaged or cut off at byte {second}"):
+        archives.extract_file(path, "2.pt", tmp_path / "out.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", bytes(range(256)) * 10])
+def test_what_is_no_archive_is_refused(tmp_path, content):
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(OSError, match=r"a\.tar: not a tar archive"):
+        archives.extract_file(tmp_path / "a.tar", "a.pt", tmp_path / "out.pt")
+
+
+def test_a_full_disk_is_said_before_it_is_full(tmp_path, monkeypatch):
+    path = pack(tmp_path / "a.tar", member("a.pt"))
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: type("usage", (), {"free": 1000}))
+    with pytest.raises(OSError, match="free some space"):
+        archives.extract_file(path, "a.pt", tmp_path / "out.pt")
+    assert not (tmp_path / "out.pt").exists()
+
+
+def test_a_folder_gives_the_files_that_lie_directly_in_it(tmp_path):
+    names = ["./assets/set/0_x.JPEG", "./assets/set/1_y.JPEG", "./assets/set/deeper/z", "./assets/other/0_x.JPEG", "0"]
+    folder = member("./assets/set", b"", type=tarfile.DIRTYPE)
+    path = pack(tmp_path / "a.tar", folder, *(member(name, name.encode()) for name in names))
+    archives.extract_folder(path, "set", tmp_path / "out")
+    assert {p.name: p.read_text() for p in (tmp_path / "out").iterdir()} == {
+        "0_x.JPEG": "./assets/set/0_x.JPEG",
+        "1_y.JPEG": "./assets/set/1_y.JPEG",
+    }
+
+
+@pytest.mark.parametrize("members_left", [1, 3])
+def test_a_folder_whose_end_is_missing_is_not_taken_for_whole(tmp_path, members_left):
+    path = pack(tmp_path / "a.tar", *(member(f"set/{n}", bytes(512)) for n in range(4)))
+    path.write_bytes(path.read_bytes()[: members_left * 1024])
+    with pytest.raises(OSError, match=rf"damaged or cut off at byte {members_left * 1024}"):
+        archives.extract_folder(path, "set", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([member("x/set/1"), member("y/set/1")], "matches x/set, y/set"),
+        ([member("set/1"), link("set/2", tarfile.SYMTYPE)], "set/2 is a link"),
+        ([member("set/1"), member("./set/1")], "set contains 1 twice"),
+        ([member("../set/1")], "leads out"),
+        ([member("sets/1")], "no folder 'set'"),
+    ],
+)
+def test_a_folder_that_holds_anything_else_is_refused(tmp_path, members, message):
+    with pytest.raises(OSError, match=message):
+        archives.extract_folder(pack(tmp_path / "a.tar", *members), "set", tmp_path / "out")

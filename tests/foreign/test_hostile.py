@@ -1,0 +1,468 @@
+"""Hostile and broken input that other tests do not cover; docs/hostile.md names the test of each kind."""
+
+import contextlib
+import http.server
+import io
+import pickle
+import re
+import subprocess
+import tarfile
+import threading
+import time
+import tracemalloc
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from metamers import retrieve
+from metamers.config import plan as config
+from metamers.config import read as config_read
+from metamers.experiment.folder import plain_picture
+from metamers.foreign import checkpoints, pickles
+from metamers.models.weights import read_weights
+from metamers.names import ConfigurationError
+from metamers.stimuli import excerpts, images
+from tests.test_retrieve import CONTENT, SHA256
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Hostile(http.server.BaseHTTPRequestHandler):
+    """A server that misbehaves in the way that the requested path names."""
+
+    def do_GET(self):
+        kind = self.path.strip("/")
+        if kind.startswith("to:"):
+            self.send_response(302)
+            self.send_header("Location", kind.removeprefix("to:"))
+            self.end_headers()
+            return
+        self.send_response(200)
+        if kind == "page":
+            self.send_header("Content-Type", "text/html")
+        elif kind in ("slow", "many"):
+            self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            if kind == "page":
+                self.wfile.write(b"<html>please log in</html>")
+            elif kind == "slow":
+                for value in CONTENT[:100]:
+                    self.wfile.write(bytes([value]))
+                    time.sleep(0.1)
+            elif kind == "endless":
+                while True:
+                    self.wfile.write(CONTENT)
+            elif kind == "few":
+                self.wfile.write(CONTENT[:1000])
+            else:
+                self.wfile.write(CONTENT + b"more" * (kind == "more"))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(retrieve, "RETRIES", 2)
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile)
+    httpd.daemon_threads = True
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def fetch(url, folder, **facts):
+    folder.mkdir()
+    return retrieve.obtain({"url": url, "sha256": SHA256} | facts, folder, None)
+
+
+@pytest.mark.parametrize("kind", ["page", "more", "few"])
+def test_other_bytes_than_the_hash_s_are_refused_and_not_kept(server, tmp_path, kind):
+    with pytest.raises(OSError, match=f"{kind}: the received file does not have SHA-256 {SHA256} and was deleted"):
+        fetch(f"{server}/{kind}", tmp_path / "store")
+    assert {path.suffix for path in (tmp_path / "store").iterdir()} == {".lock"}
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(retrieve, "STALL_TIMEOUT_S", 0.5)
+    began = time.monotonic()
+    with pytest.raises(OSError, match=r"fewer than 65536 bytes arrived within 0\.5 s"):
+        fetch(f"{server}/slow", tmp_path / "store")
+    assert time.monotonic() - began < 30
+
+
+def test_a_server_that_never_ends_does_not_fill_the_disk(server, tmp_path, monkeypatch):
+    """Neither the registry nor the reply gives a size, and the disk has 100 MB of free space."""
+    room = 2**28 + 10**8
+    store = tmp_path / "store"
+    taken = lambda: sum(path.stat().st_size for path in store.iterdir())  # noqa: E731
+    usage = lambda _folder: type("Usage", (), {"free": room - taken()})  # noqa: E731
+    monkeypatch.setattr(retrieve.shutil, "disk_usage", usage)
+    with pytest.raises(OSError, match="are free in"):
+        fetch(f"{server}/endless", store)
+    assert taken() < 2.5e8
+
+
+def test_a_redirect_to_a_file_is_not_followed(server, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(CONTENT)
+    with pytest.raises(OSError, match="cannot be retrieved"):
+        fetch(f"{server}/to:file://{secret}", tmp_path / "store")
+
+
+def test_a_redirect_to_another_host_is_followed_and_its_bytes_are_judged_by_their_hash(server, tmp_path):
+    elsewhere = server.replace("127.0.0.1", "localhost")
+    assert fetch(f"{server}/to:{elsewhere}/right", tmp_path / "one").read_bytes() == CONTENT
+    with pytest.raises(OSError, match="does not have SHA-256"):
+        fetch(f"{server}/to:{elsewhere}/page", tmp_path / "two")
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, "its aliases .* expand to more than 1000000 values"),
+        ("a: &a {b: *a}", "or without end"),
+        ("[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a: 2023-99-99", "not valid YAML"),
+        ("a: !!python/object/apply:os.system [true]", "not valid YAML"),
+        ("\x00", "not valid YAML"),
+    ],
+)
+def test_a_registry_that_would_explode_run_or_be_misread_is_refused(tmp_path, text, message):
+    path = tmp_path / "registry.yaml"
+    path.write_text(text)
+    began = time.monotonic()
+    with pytest.raises(ConfigurationError, match=message) as error:
+        config_read.read_registry(path, "models")
+    assert "registry.yaml" in str(error.value)
+    assert time.monotonic() - began < 10
+
+
+def test_a_registry_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "registry.yaml"
+    path.write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(ConfigurationError, match=r"registry\.yaml: not valid YAML"):
+        config_read.read_registry(path, "models")
+
+
+def test_a_configuration_that_would_explode_is_refused():
+    import yaml
+
+    given = {"stimuli": yaml.safe_load(BOMB)}
+    with pytest.raises(ConfigurationError, match="configuration: its aliases"):
+        config_read.merge_defaults(given)
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "a b", 'a"b', "a'b", "ümlaut", "x" * 101, ".hidden", "-rf", "", "a\nb"])
+def test_names_that_would_be_bad_files_are_refused(tmp_path, name):
+    import yaml
+
+    path = tmp_path / "registry.yaml"
+    entries = yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())
+    path.write_text(yaml.safe_dump({name: entries["imagenet_photographs"]}, allow_unicode=True))
+    with pytest.raises(ConfigurationError, match="at most 100 letters, digits"):
+        config_read.read_registry(path, "datasets")
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "a b", "x" * 101, ""])
+def test_a_run_s_name_that_would_be_a_bad_folder_is_refused(name):
+    with pytest.raises(ConfigurationError, match=r"run: .* names a folder"):
+        config.make_plan(config_read.merge_defaults({"run": name}))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x03}r\xff\xff\xff\x00.",  # memoizes its first object as number sixteen million
+        b"\x80\x05\x96" + (2**28).to_bytes(8, "little") + b"x.",  # a bytearray
+        b"\x80\x04\x8e" + (2**28).to_bytes(8, "little") + b"x.",  # bytes
+    ],
+)
+def test_a_pickle_that_asks_for_gigabytes_gets_none(content):
+    """The file contains as many bytes as declared."""
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(ValueError):
+            pickles.read_pickle(io.BytesIO(content))
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
+
+
+class _Says:
+    """Pickled as a call, with a state."""
+
+    def __init__(self, build, arguments, state):
+        self.said = build, arguments, state
+
+    def __reduce__(self):
+        return self.said
+
+
+def _array(shape, dtype, values):
+    return _Says(np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), (1, shape, dtype, False, values))
+
+
+_RECORD = (3, "|", None, ("a",), {"a": (np.dtype("i8"), 9)}, 10, 1, 16)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (_Says(np.dtype, ("f8", False, True), (3, "<", None, None, None, -1, -1, 63)), "of another"),
+        (_Says(np.dtype, ("U5", False, True), (3, "<", None, None, None, 2000, 4, 8)), "of another"),
+        (_Says(np.dtype, ("V10", False, True), _RECORD), "smaller itemsize"),
+        (_Says(np.dtype, ("f8", False, True), (4, "<", None, None, None, -1, -1, 0, 1)), "wanted a plain one"),
+        (_Says(np.dtype, ("M8[ns]", False, True), None), "wanted one of numbers, texts or objects"),
+        (_array((3,), np.dtype("f8"), b"12345678"), "does not have the values of its shape"),
+        (_array((3,), np.dtype("O"), b"1" * 24), "does not have the values of its shape"),
+        (_array((2**62, 4), np.dtype("f8"), b""), "shape or type is damaged"),
+        (_array((-1,), np.dtype("f8"), b""), "shape or type is damaged"),
+        (_Says(np._core.multiarray._reconstruct, (np.ndarray, (2**40,), b"b"), None), "does not begin empty"),
+        (_Says(np.ndarray, ((2**30,), np.dtype("f8")), None), "calls numpy.ndarray"),
+        (_Says(np._core.multiarray.scalar, (np.dtype("f8"), b"1"), None), "scalar of 1 bytes, wanted 8"),
+        (_Says(np._core.multiarray.scalar, (np.dtype("O"), b"12345678"), None), "neither number nor text"),
+    ],
+)
+def test_a_pickle_that_gives_numpy_a_wrong_state_is_refused(said, message):
+    """Some of these crash a process that unpickles them with NumPy alone."""
+    with pytest.raises(ValueError, match=message):
+        pickles.read_pickle(io.BytesIO(pickle.dumps(said, protocol=4)))
+
+
+TYPE = b"cnumpy\ndtype\n(X\x02\0\0\0%b\x89\x88tR"
+RECORD = TYPE % b"V8"
+# A record whose field `a`, at an offset, has the type that is memoized as number 9.
+FIELD = b"(K\x03X\x01\0\0\0|NX\x01\0\0\0a\x85}\x94X\x01\0\0\0ah\x09%b\x86sK\x08K\x01K\x10t"
+ARRAY = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85C\x01btR"
+
+
+def _many_records(number: int) -> bytes:
+    """Records, each with two fields of the previous type."""
+    field = b"X\x01\0\0\0%bh\x09K\0\x86"
+    state = b"(K\x03X\x01\0\0\0|N(X\x01\0\0\0aX\x01\0\0\0bt}(" + field % b"a" + field % b"b" + b"uK\x08K\x01K\x10t"
+    return TYPE % b"f8" + b"q\x09" + (RECORD + state + b"bq\x09") * number + b"."
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (RECORD + b"q\x09" + FIELD % b"K\0" + b"b.", "with invalid fields"),  # a field of itself
+        (_many_records(60), "with invalid fields"),
+        (TYPE % b"f8" + b"q\x09" + RECORD + FIELD % b"K\x01" + b"b.", "offset|itemsize|of another"),
+        (ARRAY + b"(K\x01K\x01\x85" + TYPE % b"f8" + b"\x89C\x0812345678t\x94bh\0b.", "not set exactly once"),
+        (ARRAY + b"X\x01\0\0\0aK\x01s.", "item assignment"),
+        (b")" + b"\x85" * 3000 + b"0}" + b")" + b"\x85" * 300_000 + b"Ns.", "key of type tuple"),
+        (b"})" + b"2\x86" * 60 + b"Ns.", "key of type tuple"),
+        (b"(" + b")" + b"2\x86" * 60 + b"\x91.", "key of type tuple"),
+        (b"\x8f(" + b")" + b"2\x86" * 60 + b"\x90.", "key of type tuple"),
+        (b"()" + b"2\x86" * 60 + b"Nd.", "key of type tuple"),
+        (
+            b"}(" + b"".join(b"\x8a\x09" + (n * (2**61 - 1)).to_bytes(9, "little") + b"N" for n in range(9)) + b"u.",
+            "key of type int",
+        ),
+        (b"cnumpy\ndtype\n]" + b"2\x86" * 60 + b"\x85R.", "NumPy type"),
+        (b"K\x01N\x86K\x02a.", "puts something into an object of type tuple"),
+        (b"\x97.", "151|opcode|not a pickle"),
+        (b"\x82\x01.", "130|opcode|not a pickle"),
+    ],
+)
+def test_a_pickle_that_would_break_its_reader_is_refused(content, message):
+    """Most of these crash a process that reads them with Python's unpickler, or keep it busy for years."""
+    with pytest.raises(ValueError, match=message):
+        pickles.read_pickle(io.BytesIO(b"\x80\x04" + content))
+
+
+def test_a_pickle_of_many_arrays_of_one_list_is_refused():
+    objects = ARRAY + b"(K\x01M\x10\x27\x85" + TYPE % b"|O" + b"\x89]\x94(" + b"N" * 10_000 + b"etb"
+    again = ARRAY + b"(K\x01M\x10\x27\x85" + TYPE % b"|O" + b"\x89h\0tb"
+    with pytest.raises(ValueError, match="more than 4194304 objects"):
+        pickles.read_pickle(io.BytesIO(b"\x80\x04](" + objects + again * 500 + b"e."))
+
+
+def test_what_is_nested_deeply_is_refused():
+    for nested in (b"]" + b"]a" * 0 + b"\x85" * 10**5 + b".", ARRAY * 0 + b"]" * 10**5 + b"a" * (10**5 - 1) + b"."):
+        with pytest.raises(ValueError, match="recursion"):
+            pickles.read_pickle(io.BytesIO(b"\x80\x04" + nested))
+
+
+@pytest.mark.parametrize(
+    ("name", "unpickler"),
+    [
+        ("numpy dtype", pickles.NumpyUnpickler),
+        ("pandas Series", excerpts._KeepingUnpickler),
+        ("_codecs encode", excerpts._KeepingUnpickler),
+        ("torch._utils _rebuild_tensor_v2", checkpoints._Unpickler),
+        ("torch Size", checkpoints._Unpickler),
+    ],
+)
+def test_a_pickle_that_would_change_a_function_or_a_class_is_refused(name, unpickler):
+    content = b"\x80\x04c" + name.replace(" ", "\n").encode() + b"\nN}X\x0c\0\0\0__defaults__)s\x86b."
+    with pytest.raises(ValueError, match="gives a state to an object of type"):
+        pickles.read_pickle(io.BytesIO(content), unpickler)
+
+
+class _Tensor:
+    """Pickled as a tensor of the given number of values in a storage of three values."""
+
+    def __init__(self, size, stride):
+        self.size, self.stride = size, stride
+
+    def __reduce__(self):
+        storage = torch.zeros(3)._typed_storage()
+        return torch._utils._rebuild_tensor_v2, (storage, 0, self.size, self.stride, False, OrderedDict())
+
+
+@pytest.mark.parametrize(("size", "stride"), [((10**9,), (1,)), ((10**9,), (0,)), ((2,), (10**9,)), ((-1,), (1,))])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_tensor_that_is_larger_than_its_storage_is_refused(tmp_path, size, stride, zipped):
+    path = tmp_path / "x.pt"
+    torch.save({"a": _Tensor(size, stride)}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ValueError, match=r"x\.pt"):
+        read_weights(path, None, "")
+
+
+def test_a_negated_view_is_refused(tmp_path):
+    """A negated view: its values are stored with the opposite sign."""
+    torch.save({"a": torch.conj(torch.tensor([1 + 2j, 3 + 4j])).imag}, tmp_path / "x.pt")
+    with pytest.raises(ValueError, match=r"x\.pt: .*a negated or conjugated view"):
+        read_weights(tmp_path / "x.pt")
+
+
+def test_a_checkpoint_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({"a": torch.arange(3.0)}, tmp_path / "x.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert read_weights(tmp_path / "x.pt")["a"].tolist() == [0, 1, 2]
+
+
+def test_modules_that_are_parts_of_each_other_without_end_are_refused():
+    parts = [checkpoints.Placeholder() for _ in range(40)]
+    for part, inner in zip(parts, [*parts[1:], parts[0]], strict=True):
+        part.__setstate__({"a": inner, "b": inner})
+    with pytest.raises(ValueError, match="longer names than 1000"):
+        checkpoints._state_dict(parts[0])
+    parts[-1].__setstate__({})
+    with pytest.raises(ValueError, match="more than 1000000 parts"):
+        checkpoints._state_dict(parts[0])
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_pickle_of_what_numpy_has_is_read_as_it_is(protocol):
+    record = np.array([(1, b"ab", 2.5)], dtype=[("a", ">i8"), ("b", "S2"), ("c", "<f4")])
+    objects = np.array(["x", None, 3], dtype=object)
+    wanted = [np.arange(6.0).reshape(2, 3).T, record, objects, np.array(["ä", "bc"]), np.float32(2.5), np.bool_(True)]
+    found = pickles.read_pickle(io.BytesIO(pickle.dumps(wanted, protocol=protocol)), excerpts._KeepingUnpickler)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_checkpoint_whose_archive_is_compressed_a_thousandfold_is_refused(tmp_path):
+    path = tmp_path / "x.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", b"\x80\x02}.")
+        archive.writestr("x/constants.pkl", b"\x80\x02).")
+        archive.writestr("x/data/0", bytes(10**8))
+    assert path.stat().st_size < 10**6
+    with pytest.raises(ValueError, match="compressed"):
+        read_weights(path, None, "")
+
+
+@pytest.mark.parametrize("change", ["zeros after it", "another archive after it", "another archive before it"])
+def test_a_torchscript_archive_in_disguise_is_never_compiled(tmp_path, monkeypatch, change):
+    """PyTorch recognizes an archive by its first bytes, Python by its last ones."""
+    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("its code would have run"))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("this reader may run code"))
+    script, plain = tmp_path / "script.pt", tmp_path / "plain.pt"
+    torch.jit.script(torch.nn.Linear(2, 2)).save(script)
+    torch.save({"weight": torch.ones(2)}, plain)
+    assert read_weights(plain).keys() == {"weight"}
+    parts = {
+        "zeros after it": script.read_bytes() + bytes(70_000),
+        "another archive after it": script.read_bytes() + plain.read_bytes(),
+        "another archive before it": plain.read_bytes() + script.read_bytes(),
+    }
+    (tmp_path / "x.pt").write_bytes(parts[change])
+    messages = {
+        "zeros after it": "begins as a zip archive, but has no zip directory",
+        "another archive after it": "invalid header or archive is corrupted",
+        "another archive before it": "invalid header or archive is corrupted",
+    }
+    with pytest.raises(ValueError, match=messages[change]):
+        read_weights(tmp_path / "x.pt")
+
+
+def test_pytorch_s_oldest_format_is_refused_before_it_is_unpacked(tmp_path):
+    """A hard link in such a tar archive changed the mode of a file outside, and a pipe blocked the reader forever."""
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"x")
+    outside.chmod(0o600)
+    with tarfile.open(tmp_path / "x.pt", "w") as archive:
+        link, pipe = tarfile.TarInfo("storages"), tarfile.TarInfo("tensors")
+        link.type, link.linkname, link.mode = tarfile.LNKTYPE, str(outside), 0o777
+        pipe.type = tarfile.FIFOTYPE
+        archive.addfile(link)
+        archive.addfile(pipe)
+    with pytest.raises(ValueError, match="a tar archive, PyTorch's format before 2017"):
+        read_weights(tmp_path / "x.pt")
+    assert outside.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_image_file_starts_no_other_program(tmp_path, monkeypatch):
+    """Pillow passes EPS files to Ghostscript, whatever their name."""
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    monkeypatch.setattr(subprocess, "check_call", lambda *_, **__: pytest.fail("a program was started"))
+    text = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) print\nshowpage\n%%EOF\n"
+    (tmp_path / "x.png").write_text(text)
+    with pytest.raises(ValueError, match=r"x\.png: not an image that can be read; wanted PNG"):
+        images.read_image(tmp_path / "x.png")
+    with pytest.raises(UnidentifiedImageError, match=r"x\.png"):  # a user's icon of a category
+        plain_picture("boat", tmp_path / "x.png", 64)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("kind", ["bias", "running_var"])
+def test_nan_and_infinity_anywhere_in_weights_are_named(tmp_path, value, kind):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2))
+    state = network.state_dict()
+    key = f"1.{kind}"
+    state[key] = state[key].clone().fill_(value)
+    torch.save(state, tmp_path / "x.pt")
+    with pytest.raises(ValueError, match=rf"{re.escape(key)} has NaN or infinite values"):
+        read_weights(tmp_path / "x.pt", None, "")
+
+
+def test_an_image_of_one_pixel_is_refused_and_a_small_one_is_noted(tmp_path, caplog):
+    row = {"stimulus": "x", "category": "c", "label": "c", "speaker": "", "split": "test", "file": "x.png"}
+    Image.new("RGB", (1, 1), "red").save(tmp_path / "x.png")
+    with pytest.raises(ValueError, match=r"x\.png: all 1 × 1 pixels have one colour"):
+        images.image_dataset([row], tmp_path, 8)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (2, 2, 3), np.uint8)).save(tmp_path / "x.png")
+    assert images.image_dataset([row], tmp_path, 8)["stimulus_value"].shape == (1, 3, 8, 8)
+    assert "2 × 2 pixels, enlarged to 8 × 8" in caplog.text
+
+
+def test_an_image_of_thirty_thousand_pixels_a_side_is_refused_before_it_is_unpacked(tmp_path):
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "x.png")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="too large to be a stimulus"):
+            images.read_image(tmp_path / "x.png")
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,507 @@
+"""Own participants: which answers count, who is excluded, and which files and rows are refused."""
+
+import csv
+import json
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metamers.compare.anova import published_tests
+from metamers.experiment.design import experiment_design
+from metamers.humans.own_participants import EXCLUSIONS, judgements_of_shown, own_participants_dataset, read_answers
+from tests.hostile_rows import CASES, NAMES, with_value
+from tests.shown import practice
+
+NATURAL_STIMULI = {f"s{n}": "ab"[n % 2] for n in range(11)}
+MAIN = [f"s{n}" for n in range(9)]
+STAGES = {"m": ["one", "two"], "k": ["one"]}
+CONDITIONS = {("m", "one"): 0, ("m", "two"): 1, ("k", "one"): 0}
+AT_LEAST = {"headphones": 1, "practice": 1, "catch": 2}
+CATEGORIES = {"a", "b"}
+PRACTICE = practice(2, feedback=1, metamers=1)
+
+
+def small_design():
+    metamers = dict.fromkeys(MAIN, CONDITIONS)
+    made = experiment_design(NATURAL_STIMULI, metamers, list(CONDITIONS), PRACTICE, ["a", "b"], 8, 0)
+    return made.assign_attrs(design="d0", headphone_trials=1)
+
+
+@pytest.fixture(scope="module")
+def design():
+    return small_design()
+
+
+@pytest.fixture(scope="module")
+def recognition():
+    """Random answers of each generation model to its own metamers."""
+    rng = np.random.default_rng(0)
+    found = {}
+    for model, own in STAGES.items():
+        stages = ["natural", *own]
+        correct = rng.random((len(stages), len(MAIN), 2)) < 0.7
+        coords = {"stage": stages, "stimulus": MAIN, "seed": [0, 1]}
+        found[model] = xr.Dataset({"correct": (tuple(coords), correct)}, coords=coords)
+    return found
+
+
+def rows_of(design, name, order, knows=lambda exhibit: True, trials=None):
+    """The rows that the page writes for a participant who passes the checks."""
+    own = {"participant": name, "order": order, "design": design.attrs["design"]}
+    rows = [{"trial_type": "html-button-response", "rt": 5, **own}]  # an instruction
+    rows += [{"step": "consent", "kind": "consent", "answer": "yes", **own}]
+    rows += [{"step": "headphones-0", "kind": "headphones", "answer": "2", "target": "2", **own}]
+    for trial, number in enumerate(design["shown"].values[order][:trials]):
+        exhibit = design.isel(exhibit=int(number))
+        category = str(exhibit["category"].item())
+        answer = category if knows(exhibit) else "ab"["ba".index(category)]
+        file = f"{exhibit['exhibit'].item()}.wav"
+        rows.append({"step": f"trial-{trial}", "kind": "main", "exhibit": file, "answer": answer, "rt": 512.25, **own})
+    return rows
+
+
+def write(path: Path, rows):
+    if path.suffix == ".csv":
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, columns, quoting=csv.QUOTE_ALL)  # as jsPsych does
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text(json.dumps(rows), encoding="utf-8")
+    return path
+
+
+def metamers_unknown(exhibit):
+    return exhibit["stage"].item() == "natural"
+
+
+def test_the_same_answers_in_any_form_and_in_several_files_count_once(design, tmp_path):
+    rows = {name: rows_of(design, name, order) for order, name in enumerate(("p0", "p1", "p2"))}
+    one_each = [write(tmp_path / f"{name}.json", rows[name]) for name in rows]
+    wanted = read_answers(one_each, design, CATEGORIES)
+    table = write(tmp_path / "all.csv", [row for own in rows.values() for row in own])
+    lines = tmp_path / "jatos_results.txt"  # one array per line; p2 has a second, incomplete one
+    lines.write_text("\n".join(json.dumps(own) for own in [*rows.values(), rows["p2"][:5]]) + "\n")
+    with_mark = tmp_path / "mark.csv"
+    with_mark.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())  # as spreadsheets save it
+    for paths in ([table], [lines], [with_mark], [*one_each, table, lines]):
+        assert read_answers(paths, design, CATEGORIES) == wanted
+    assert wanted.rows_set_aside == 0
+    assert {len(steps) for steps in wanted.given.values()} == {2 + design.sizes["trial"]}
+
+
+def test_proportions_are_of_what_each_participant_met(design, recognition, tmp_path):
+    """For humans and model, compared with explicit counting."""
+    rng = np.random.default_rng(1)
+
+    def knows(exhibit):
+        return exhibit["kind"].item() != "main" or rng.random() < 0.6
+
+    paths = [write(tmp_path / f"p{order}.csv", rows_of(design, f"p{order}", order, knows)) for order in range(4)]
+    answered = read_answers(paths, design, CATEGORIES)
+    found = own_participants_dataset(answered, design, STAGES, recognition, AT_LEAST)
+    assert found["excluded"].values.tolist() == [0] * len(EXCLUSIONS)
+    assert found["stage"].values.tolist() == ["natural", "one", "two"]
+    assert found["stage_number"].values.tolist() == [[0, 1, 2], [0, 1, -1]]
+    for order in range(4):
+        for model, own in STAGES.items():
+            for stage in ["natural", *own]:
+                human, network = [], []
+                for answer in answered.given[f"p{order}"].values():
+                    if not answer.exhibit:
+                        continue
+                    exhibit = design.sel(exhibit=answer.exhibit)
+                    of = "" if stage == "natural" else model
+                    if (exhibit["kind"], exhibit["generation_model"], exhibit["stage"]) != ("main", of, stage):
+                        continue
+                    human.append(answer.answer == exhibit["category"].item())
+                    seed = CONDITIONS.get((model, stage), 0)
+                    at = {"stage": stage, "stimulus": exhibit["stimulus"].item(), "seed": seed}
+                    network.append(recognition[model]["correct"].sel(at).item())
+                assert len(human) >= 2
+                cell = found["proportion_correct"].sel(participant=f"p{order}", generation_model=model, stage=stage)
+                assert cell.values.tolist() == pytest.approx([np.mean(human), np.mean(network)])
+    assert np.isnan(found["proportion_correct"].sel(generation_model="k", stage="two")).all()
+
+
+def changed(rows, step, /, **values):
+    return [row | values if row.get("step") == step else row for row in rows]
+
+
+def test_a_participant_who_fails_a_check_is_excluded_and_counted_once(design, recognition, tmp_path):
+    def of_kind(kind):
+        return lambda exhibit: exhibit["kind"].item() != kind
+
+    people = {
+        "good": rows_of(design, "good", 0),
+        "better": rows_of(design, "better", 1, metamers_unknown),
+        "unwilling": changed(rows_of(design, "unwilling", 2), "consent", answer="no")[:2],
+        "unasked": [row for row in rows_of(design, "unasked", 2) if row.get("step") != "consent"],
+        "loudspeakers": changed(rows_of(design, "loudspeakers", 3), "headphones-0", answer="1")[:3],
+        "unpractised": rows_of(design, "unpractised", 4, of_kind("practice"), trials=3),
+        "untaught": changed(rows_of(design, "untaught", 7), "trial-0", step=None),
+        "mistaught": rows_of(design, "mistaught", 7, of_kind("feedback")),
+        "gone": rows_of(design, "gone", 5, trials=7),
+        "inattentive": rows_of(design, "inattentive", 6, of_kind("catch")),
+    }
+    paths = [write(tmp_path / f"{name}.json", rows) for name, rows in people.items()]
+    found = own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+    assert found["participant"].values.tolist() == ["good", "better", "mistaught"]
+    assert found["excluded"].to_series().to_dict() == {
+        "no consent": 2, "headphone check": 1, "practice": 1, "unfinished": 2, "catch trials": 1,
+    }  # fmt: skip
+    # Lower thresholds include one more participant.
+    lenient = {"headphones": 0, "practice": 0, "catch": 0}
+    found = own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, lenient)
+    assert found["participant"].values.tolist() == ["good", "better", "mistaught", "inattentive"]
+
+
+def test_answers_after_a_reload_are_counted(design, recognition, tmp_path):
+    rows = {name: rows_of(design, name, order) for order, name in enumerate(("p0", "p1"))}
+    rows["p0"] = changed(changed(rows["p0"], "trial-4", already=True), "trial-5", already=False)
+    for suffix in ("json", "csv"):
+        paths = [write(tmp_path / f"{name}.{suffix}", own) for name, own in rows.items()]
+        found = own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+        assert found["answered_after_reload"] == 1
+
+
+def test_too_few_participants_are_refused_with_the_reasons(design, recognition, tmp_path):
+    paths = [write(tmp_path / f"p{n}.json", rows_of(design, f"p{n}", n, trials=4 if n else None)) for n in range(3)]
+    with pytest.raises(ValueError, match=r"1 of 3 participants are left.*unfinished: 2.*wanted at least two"):
+        own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+
+
+def test_own_participants_have_the_same_tests_as_published_ones(design, recognition, tmp_path):
+    """Participants who recognize only natural stimuli are compared with a model that recognizes most metamers."""
+    rng = np.random.default_rng(2)
+
+    def knows(exhibit):
+        return exhibit["stage"].item() == "natural" or exhibit["kind"].item() != "main" or rng.random() < 0.3
+
+    paths = [write(tmp_path / f"p{n}.json", rows_of(design, f"p{n}", n, knows)) for n in range(8)]
+    mine = own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+    tested = published_tests({"mine": mine}, {}, {"mine": {"m": []}}, 200, 0)
+    assert tested["test"].values.tolist() == ["mine: m", "mine: k", "mine: m, people"]
+    stage = tested.sel(test="mine: m, people", effect="stage")
+    assert (float(stage["df_effect"]), float(stage["df_error"])) == (2, 14)
+    assert float(stage["p_permutation"]) < 0.05
+
+
+def test_recognition_models_are_averaged_over_the_metamers_that_were_shown(design, recognition):
+    judged = judgements_of_shown(design, {"m": {"m": recognition["m"]}, "k": {"k": recognition["k"]}}, STAGES)
+    assert judged[["generation_model", "stage", "recognition_model"]].values.tolist() == [
+        ["m", "one", "m"], ["m", "two", "m"], ["k", "one", "k"],
+    ]  # fmt: skip
+    main = set(design["stimulus"].values[design["kind"].values == "main"])
+    assert len(main) == len(MAIN) - 1  # one is practised as a metamer
+    wanted = float(recognition["m"]["correct"].sel(stage="two", seed=1, stimulus=sorted(main)).mean())
+    assert judged["proportion_correct"][1] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("step", "values", "complaint"),
+    [
+        ("trial-3", {"answer": "c"}, r"answer: found 'c'; wanted 'a', 'b'"),
+        (
+            "trial-3",
+            {"exhibit": "0" * 20 + ".wav"},
+            r"exhibit: found '0+' at trial-3 of order 1, where the design shows",
+        ),
+        ("trial-3", {"step": "trial-99"}, r"step: found 'trial-99'; wanted a number below 13"),
+        ("trial-3", {"step": "trial-03"}, r"step: found 'trial-03'; wanted"),
+        ("trial-3", {"step": "../../x"}, r"step: found '../../x'; wanted consent, headphones-<n>"),
+        ("trial-3", {"order": 99}, r"order: found '?99'?; wanted a whole number from 0 to 7"),
+        ("trial-3", {"order": -1}, r"order: found '?-1'?"),
+        ("trial-3", {"order": 2}, r"exhibit: .* of order 2"),
+        ("trial-3", {"design": "d1"}, r"design: found 'd1', but the run's experiment is 'd0'"),
+        ("trial-3", {"participant": "../x"}, r"participant: found '\.\./x'; wanted letters"),
+        ("trial-3", {"participant": "=cmd|'/c calc'!A0"}, r"participant: .* wanted letters"),
+        ("trial-3", {"participant": ""}, r"participant: found ''"),
+        ("trial-3", {"rt": "soon"}, r"rt: found 'soon'; wanted a finite number"),
+        ("trial-3", {"already": "yes"}, r"already: found 'yes'; wanted true or false"),
+        ("consent", {"answer": "perhaps"}, r"answer: found 'perhaps'; wanted 'no', 'yes'"),
+        ("headphones-0", {"answer": "4"}, r"answer: found '4'; wanted '1', '2', '3'"),
+        ("headphones-0", {"target": ""}, r"target: found ''; wanted '1', '2', '3'"),
+        ("headphones-0", {"step": "headphones-1"}, r"step: found 'headphones-1'; wanted a number below 1"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".csv", ".json"])
+def test_a_row_that_does_not_fit_the_design_is_set_aside_with_file_and_row(
+    design, tmp_path, caplog, ending, step, values, complaint
+):
+    rows = rows_of(design, "p1", 1)
+    number = next(place for place, row in enumerate(rows, 1) if row.get("step") == step)
+    path = write(tmp_path / f"answers{ending}", changed(rows, step, **values))
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers([path], design, CATEGORIES)
+    assert answers.rows_set_aside == 1
+    assert answers.given.keys() == {"p1"}
+    assert answers.given["p1"].keys() == {row["step"] for row in rows if "step" in row} - {step}
+    (message,) = caplog.messages
+    assert re.match(rf".*answers\{ending}: row {number}: {complaint}", message)
+
+
+@pytest.mark.parametrize(("field", "text"), CASES, ids=NAMES)
+def test_any_value_of_any_field_is_set_aside_and_the_others_count(design, tmp_path, field, text):
+    """In a JSON array, as an older server exported it, and on a separate line, as in JATOS files."""
+    rows = rows_of(design, "p1", 1)
+    texts = [json.dumps(row) for row in rows]
+    texts[6] = with_value(rows[6], field, text)
+    wanted = {row["step"] for row in rows if "step" in row} - {rows[6]["step"]}
+    for name, content in {"a.json": "[\n" + ",\n".join(texts) + "\n]", "b.txt": "\n".join(texts)}.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        answers = read_answers([tmp_path / name], design, CATEGORIES)
+        assert answers.rows_set_aside == 1
+        assert answers.given["p1"].keys() == wanted
+
+
+def test_a_participant_with_a_row_set_aside_is_unfinished_and_the_analysis_goes_on(design, recognition, tmp_path):
+    """Three invalid rows that once stopped the analysis, each in the file of another participant."""
+    people = {name: rows_of(design, name, order) for order, name in enumerate(("p0", "p1", "p2", "p3", "p4"))}
+    paths = [write(tmp_path / f"{name}.json", rows) for name, rows in people.items()]
+    for path, (field, text) in zip(paths, (("order", "0.0"), ("target", "{}"), ("rt", "1e400")), strict=False):
+        rows = people[path.stem]
+        texts = [with_value(row, field, text) if row.get("step") == "trial-12" else json.dumps(row) for row in rows]
+        path.write_text(f"[{','.join(texts)}]")
+    found = own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
+    assert found["participant"].values.tolist() == ["p3", "p4"]
+    assert found["excluded"].sel(exclusion="unfinished") == 3
+    assert found["rows_set_aside"] == 3
+
+
+def hostile_files(design, folder):
+    """Files without any usable row, as a participant or a broken transfer can produce them: name → reason."""
+    other = [row | {"design": "d1"} for row in rows_of(design, "x1", 1)]
+    write(folder / "other.json", other)
+    write(folder / "other.csv", other)
+    (folder / "cut.json").write_text('[{"step": "consent"}, {"step": "trial-0"]')
+    whole = json.dumps(rows_of(design, "x2", 2))
+    (folder / "line.json").write_text(whole[: len(whole) // 2] + whole[len(whole) // 2 + 1 :].replace("}", "]", 1))
+    (folder / "page.txt").write_text("<html>502 Bad Gateway</html>")
+    (folder / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    (folder / "none.csv").write_text("a;b\n1;2\n")
+    (folder / "deep.json").write_text("[" * 100_000)
+    of_another = "all its answers are to the design 'd1', but the run's experiment is 'd0'"
+    return {
+        "other.json": of_another,
+        "other.csv": of_another,
+        "cut.json": "not JSON from jsPsych",
+        "line.json": "not JSON from jsPsych",
+        "page.txt": "not JSON from jsPsych",
+        "bytes.csv": "not CSV from jsPsych",
+        "none.csv": "no row of the experiment in it",
+        "deep.json": "not JSON from jsPsych",
+    }
+
+
+def test_a_file_without_any_usable_row_is_set_aside_and_the_analysis_goes_on(design, recognition, tmp_path, caplog):
+    good = [write(tmp_path / f"p{n}.json", rows_of(design, f"p{n}", n)) for n in range(2)]
+    reasons = hostile_files(design, tmp_path)
+    alone = read_answers(good, design, CATEGORIES)
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers([*(tmp_path / name for name in reasons), *good], design, CATEGORIES)
+    assert answers.given == alone.given
+    assert (answers.rows_set_aside, answers.files_set_aside) == (0, len(reasons))
+    for (name, reason), message in zip(reasons.items(), caplog.messages, strict=True):
+        assert re.fullmatch(rf".*/{name}: {reason}.*\. The file is set aside\.", message, re.DOTALL)
+    found = own_participants_dataset(answers, design, STAGES, recognition, AT_LEAST)
+    assert found["participant"].values.tolist() == ["p0", "p1"]
+    assert found["files_set_aside"] == len(reasons)
+    answers = read_answers([tmp_path / "cut.json", good[0]], design, CATEGORIES)
+    with pytest.raises(ValueError, match=r"1 of 1 participants are left .*files set aside: 1"):
+        own_participants_dataset(answers, design, STAGES, recognition, AT_LEAST)
+
+
+def test_where_no_answer_is_left_the_files_are_named(design, tmp_path):
+    reasons = hostile_files(design, tmp_path)
+    write(tmp_path / "bad.json", [row | {"answer": 1} for row in rows_of(design, "p1", 1) if "step" in row])
+    with pytest.raises(ValueError, match=r"^no answer is left\. ") as error:
+        read_answers([*(tmp_path / name for name in reasons), tmp_path / "bad.json"], design, CATEGORIES)
+    for name, reason in list(reasons.items())[:5]:
+        assert re.search(rf"{name}: {reason}", str(error.value))
+    assert str(error.value).endswith("and 3 more files")
+
+
+def test_files_of_another_design_alone_stop(design, tmp_path):
+    rows = [row | {"design": "d1"} for row in rows_of(design, "p1", 1)]
+    for path in (write(tmp_path / "a.json", rows), write(tmp_path / "a.csv", rows)):
+        with pytest.raises(ValueError, match=r"a\..*: all its answers are to the design 'd1', but .* is 'd0'"):
+            read_answers([path], design, CATEGORIES)
+
+
+def test_a_table_that_breaks_off_or_has_more_cells_keeps_its_other_rows(design, tmp_path):
+    rows = rows_of(design, "p1", 1)
+    lines = write(tmp_path / "a.csv", rows).read_text().splitlines()
+    for name, broken in {"more.csv": lines[5] + ',"x"', "off.csv": '"x'}.items():
+        rest = lines[6:] if name == "more.csv" else []
+        (tmp_path / name).write_text("\n".join([*lines[:5], broken, *rest]) + "\n")
+        answers = read_answers([tmp_path / name], design, CATEGORIES)
+        assert answers.rows_set_aside == 1
+        assert len(answers.given["p1"]) == len(lines) - 3 if rest else 3
+    (tmp_path / "twice.csv").write_text("\n".join(f'{line},"{(n and 1) or "order"}"' for n, line in enumerate(lines)))
+    with pytest.raises(ValueError, match="it has the column 'order' twice"):
+        read_answers([tmp_path / "twice.csv"], design, CATEGORIES)
+
+
+def test_many_rows_that_are_set_aside_do_not_flood_the_log(design, tmp_path, caplog):
+    rows = [*rows_of(design, "p1", 1), *[{"step": "x"}] * 5000]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        assert read_answers([write(tmp_path / "a.json", rows)], design, CATEGORIES).rows_set_aside == 5000
+    assert len(caplog.messages) == 101
+    assert caplog.messages[-1].endswith("a.json: 4900 more rows are set aside")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("b.json", b" ", "not JSON from jsPsych: it is empty"),
+        ("a.json", b"", "not JSON from jsPsych: it is empty"),
+        ("a.json", b"[", "not JSON"),
+        ("a.json", b'[\n {\n  "step": [\n   "x"\n  ],', "not JSON"),
+        ("a.json", b"\xff\xfe\x00", "not JSON"),
+        ("a.json", b"[" * 100_000, "not JSON"),
+        ("a.json", b'[{"step": NaN}]', "no row of the experiment in it"),
+        ("a.json", b"[1]", "no row of the experiment in it"),
+        ("a.json", b'[{"step": "shown-0"}]', "no row of the experiment in it"),
+        ("a.json", b'[{"rt": 1}]', "no row of the experiment in it"),
+        ("a.csv", b"", "no row of the experiment in it"),
+        ("a.csv", b'a,b\n"x', "not CSV from jsPsych"),
+        ("a.csv", b"a,b\n\x00,1\n", "no row of the experiment in it|not CSV"),
+        ("a.csv", b"step,answer\n" + b"x" * 200_000, "not CSV"),
+        ("a.csv", b"step\ntrial-0,a,b,c\n", "no row of the experiment in it"),
+    ],
+)
+def test_files_that_hold_no_answers_are_named(design, tmp_path, name, content, complaint):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name}: ({complaint})"):
+        read_answers([tmp_path / name], design, CATEGORIES)
+
+
+def test_a_participant_who_left_before_any_answer_is_not_an_error(design, tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+    (tmp_path / "c.txt").write_text("\n")
+    path = write(tmp_path / "b.json", rows_of(design, "ann", 0))
+    assert list(read_answers([tmp_path / "a.json", path, tmp_path / "c.txt"], design, CATEGORIES).given) == ["ann"]
+
+
+def test_a_row_that_says_a_stimulus_was_shown_is_not_an_answer(design, tmp_path):
+    rows = rows_of(design, "ann", 0)
+    told = [{**row, "step": row["step"].replace("trial", "shown"), "answer": ""} for row in rows if "exhibit" in row]
+    one, other = write(tmp_path / "a.json", rows), write(tmp_path / "b.json", told + rows)
+    assert read_answers([one], design, CATEGORIES) == read_answers([other], design, CATEGORIES)
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(design, tmp_path, monkeypatch):
+    monkeypatch.setattr("metamers.humans.own_participants.MAX_FILE_BYTES", 1 << 20)
+    (tmp_path / "a.json").write_bytes(b"[" + b" " * (2 << 20) + b"]")
+    with pytest.raises(ValueError, match="more than 1 MiB"):
+        read_answers([tmp_path / "a.json"], design, CATEGORIES)
+    good = write(tmp_path / "b.json", rows_of(design, "p1", 1))
+    assert read_answers([tmp_path / "a.json", good], design, CATEGORIES).files_set_aside == 1
+
+
+def test_two_answers_to_one_step_do_not_count(design, tmp_path, caplog):
+    rows = rows_of(design, "p1", 1)
+    paths = [write(tmp_path / "a.json", changed(rows, "trial-3", answer="a"))]
+    paths += [write(tmp_path / "b.json", changed(rows, "trial-3", answer="b"))]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers(paths, design, CATEGORIES)
+    assert answers.rows_set_aside == 2
+    assert answers.given["p1"].keys() == {row["step"] for row in rows if "step" in row} - {"trial-3"}
+    assert [re.sub(r".*/", "", message) for message in caplog.messages] == [
+        f"{name}.json: row 7: trial-3 of participant 'p1' has the answers 'a' and 'b'. The row is set aside."
+        for name in "ab"
+    ]
+
+
+def test_rows_that_differ_in_the_reload_only_are_one_answer(design, tmp_path, caplog):
+    """A page that was reloaded can send an answer again."""
+    rows = changed(rows_of(design, "p1", 1), "trial-3", answer="a", already=False)
+    again = changed(rows, "trial-3", already=True)
+    paths = [write(tmp_path / "a.json", rows), write(tmp_path / "b.json", again)]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        for order in (paths, paths[::-1]):
+            answers = read_answers(order, design, CATEGORIES)
+            assert answers.rows_set_aside == 0
+            assert answers.given["p1"].keys() == {row["step"] for row in rows if "step" in row}
+            assert answers.given["p1"]["trial-3"].answer == "a"
+            assert answers.given["p1"]["trial-3"].already
+    assert not caplog.messages
+
+
+def test_of_three_rows_each_answer_is_named_once(design, tmp_path, caplog):
+    rows = rows_of(design, "p1", 1)
+    cases = [("a", True), ("a", False), ("b", True)]
+    paths = [
+        write(tmp_path / f"{n}.json", changed(rows, "trial-3", answer=answer, already=already))
+        for n, (answer, already) in enumerate(cases)
+    ]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        assert read_answers(paths, design, CATEGORIES).rows_set_aside == 3
+    assert all("trial-3 of participant 'p1' has the answers 'a' and 'b'." in message for message in caplog.messages)
+
+
+def test_two_targets_of_one_tone_contradict_each_other(design, tmp_path, caplog):
+    """The target decides whether the answer is correct, and only the page knows it."""
+    rows = rows_of(design, "p1", 1)
+    paths = [write(tmp_path / f"{n}.json", changed(rows, "headphones-0", target=n)) for n in "23"]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers(paths, design, CATEGORIES)
+    assert answers.rows_set_aside == 2
+    assert "headphones-0" not in answers.given["p1"]
+    assert "has the answers '2' (target '2') and '2' (target '3')" in caplog.text
+
+
+def test_two_participants_with_one_name_do_not_count(design, tmp_path, caplog):
+    paths = [write(tmp_path / f"{order}.json", rows_of(design, "p1", order)) for order in (1, 2)]
+    paths += [write(tmp_path / "other.json", rows_of(design, "p2", 3))]
+    with caplog.at_level(logging.WARNING, "metamers"):
+        answers = read_answers(paths, design, CATEGORIES)
+    assert answers.given.keys() == {"p2"}
+    assert answers.rows_set_aside == 2 * (2 + design.sizes["trial"])
+    assert (
+        "1.json: row 2: participant 'p1' has the orders 1, 2; two participants must not have the same name"
+        in caplog.text
+    )
+
+
+@given(st.binary(max_size=300), st.sampled_from([".csv", ".json", ".txt"]))
+@settings(deadline=None, max_examples=150)
+def test_any_bytes_are_read_or_refused(design, tmp_path_factory, content, ending):
+    path = tmp_path_factory.mktemp("bytes") / f"a{ending}"
+    path.write_bytes(content)
+    if ending == ".txt" and not content.decode("utf-8-sig", "replace").strip():
+        assert read_answers([path], design, CATEGORIES).given == {}  # the participant left at once
+        return
+    with pytest.raises(ValueError, match=path.name):
+        read_answers([path], design, CATEGORIES)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(["participant", "order", "design", "step", "answer", "exhibit", "target", "kind"])
+
+
+@given(st.integers(0, 15), st.dictionaries(KEYS, VALUES, min_size=1, max_size=3))
+@settings(deadline=None, max_examples=150)
+def test_any_values_in_a_row_are_an_answer_or_set_aside(design, tmp_path_factory, place, values):
+    rows = rows_of(design, "p1", 1)
+    rows[place] = rows[place] | values
+    path = tmp_path_factory.mktemp("values") / "a.json"
+    path.write_text(json.dumps(rows))
+    answers = read_answers([path], design, CATEGORIES)
+    with_step = sum(row.get("step") not in (None, "") for row in rows)
+    assert answers.rows_set_aside + sum(map(len, answers.given.values())) == with_step
+    for steps in answers.given.values():
+        for answer in steps.values():
+            assert not answer.exhibit or answer.answer in CATEGORIES

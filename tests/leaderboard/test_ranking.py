@@ -1,0 +1,387 @@
+"""The leaderboard: areas of small examples, intervals, and entries of a run's own models."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import xarray as xr
+
+from metamers.compare import humans_vs_models
+from metamers.humans import participants as humans
+from metamers.humans import summary as humans_summary
+from metamers.leaderboard import curves as leaderboard_curves
+from metamers.leaderboard import depth, own_models
+from metamers.leaderboard import intervals as leaderboard_intervals
+from metamers.leaderboard import ranking as leaderboard
+from metamers.report import leaderboard as leaderboard_page
+from metamers.report.looks import Looks, looks_of, mark
+from metamers.report.navigation import LINKED, PAGES, navigation_context
+from metamers.report.render import render
+from metamers.run import files
+from tests.sites import write_assets
+
+
+@pytest.fixture(scope="module")
+def groups(root):
+    return humans_summary.read_results(root / "resources/published/group_results.csv", humans_summary.COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def relation(root, groups, registry):
+    ceilings = humans_summary.read_results(
+        root / "resources/published/noise_ceiling.csv", humans_summary.CEILING_COLUMNS
+    )
+    judges = {name: {"public": len(e["models"]), **e["published"]} for name, e in registry["judges"].items()}
+    return humans_vs_models.humans_vs_models(
+        humans_summary.pooled_points(groups), ceilings, judges, bootstrap=100, seed=0
+    )
+
+
+@pytest.fixture(scope="module")
+def experiments(public, registry):
+    found = {}
+    for entry in registry["experiments"].values():
+        found.setdefault(entry["modality"], []).append(humans.experiment_dataset(entry, public))
+    return found
+
+
+@pytest.fixture(scope="module")
+def predicted():
+    """One model of a run whose metamers are predicted to be always recognized, and one with a single judged stage."""
+    values = np.array([[1.0, 1.0, 1.0], [0.5, np.nan, np.nan]])
+    names = ("predicted", "low", "high")
+    coords = {"generation_model": ["perfect", "short"], "stage": ["input", "one", "two"]}
+    dims = ("generation_model", "stage")
+    numbers = np.tile([1, 2, 3], (2, 1))
+    outside = np.array([[False, False, False], [False, True, False]])
+    others = {"stage_number": (dims, numbers), "outside_published_range": (dims, outside)}
+    return xr.Dataset({name: (dims, values) for name in names} | others, coords=coords)
+
+
+def page_of(board: xr.Dataset, run: str = "run", looks: Looks | None = None) -> str:
+    """The page of a leaderboard."""
+    context = leaderboard_page.page_context(board, run, looks or {}) | navigation_context("leaderboard", PAGES, LINKED)
+    return render("leaderboard.html.j2", context)
+
+
+MODELS = {
+    name: {
+        "modality": "vision",
+        "stages": ["input", "one", "two"],
+        "published_as": None,
+        "depths": {"one": 0.5, "two": 1.0},
+        "chance": 0.25,
+    }
+    for name in ("perfect", "short")
+}
+
+
+@pytest.fixture(scope="module")
+def placed(root):
+    return humans_summary.read_results(root / "resources/published/stage_depth.csv", depth.DEPTH_COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def board(groups, placed, relation, predicted):
+    return leaderboard.leaderboard(groups, placed, relation, {}, predicted, MODELS, {}, bootstrap=400, seed=0)
+
+
+def test_listed_depth_is_position_over_last_position_without_natural_and_input():
+    order = ["natural", "input", "a", "b", "c"]
+    assert leaderboard_curves.listed_depths(["a", "b", "c"], order).tolist() == [0, 0.5, 1]
+    assert leaderboard_curves.listed_depths(["a", "c"], order).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="two stages besides the input; found a"):
+        leaderboard_curves.listed_depths(["a"], ["input", "a"])
+
+
+@pytest.mark.parametrize("depth", [[0, 1], [0, 0.1, 1], [0.2, 0.5, 0.6]])
+def test_the_area_under_a_line_is_its_value_in_the_middle(depth):
+    weights = leaderboard_curves.area_weights(np.array(depth))
+    assert weights.sum() == pytest.approx(1)
+    assert weights @ (1 - np.array(depth)) == pytest.approx(1 - (depth[0] + depth[-1]) / 2)
+
+
+def test_duplicating_the_stages_of_a_curve_does_not_change_its_area():
+    few, many = np.linspace(0, 1, 5), np.linspace(0, 1, 9)
+    curve = np.array([1.0, 0.7, 0.6, 0.2, 0.1])
+    doubled = np.interp(many, few, curve)
+    assert leaderboard_curves.area_weights(many) @ doubled == pytest.approx(
+        leaderboard_curves.area_weights(few) @ curve
+    )
+
+
+def test_resampled_areas_have_the_ordinary_standard_error():
+    rng = np.random.default_rng(0)
+    answers = rng.random((30, 3, 1)) * np.array([0.9, 0.5, 0.3])[:, None] + rng.normal(0, 0.1, (30, 1, 1))
+    stages = ["one", "two", "three"]
+    data = xr.Dataset(
+        {"proportion_correct": (("participant", "stage", "generation_model"), answers)},
+        coords={"generation_model": ["m"], "stage": stages},
+    ).expand_dims(observer=["human"])
+    curve = pd.DataFrame({"stage": stages, "depth": [0, 0.5, 1], "mean": answers[..., 0].mean(0)})
+    samples = leaderboard_intervals.areas_from_participants(["m"], [curve], [data], 4000, 0)[:, 0]
+    areas = answers[..., 0] @ [0.25, 0.5, 0.25]
+    assert samples.mean() == pytest.approx(areas.mean(), abs=0.002)
+    assert samples.std() == pytest.approx(scipy.stats.sem(areas), rel=0.06)
+
+
+def test_models_with_adversarial_training_rank_first(board):
+    entries = leaderboard_page.entries_of(board)
+    people = entries[entries["basis"] == leaderboard.PUBLISHED_PARTICIPANTS]
+    assert people.groupby("entry_modality").size().to_dict() == {"vision": 30, "audio": 18}
+    first = people[people["rank"] == 1]
+    assert (first["model_class"] == "adversarial").all()
+    for _, own in people.groupby("entry_modality"):
+        assert own["rank"].tolist() == list(range(1, len(own) + 1))
+        assert own["normalized_area"].is_monotonic_decreasing
+        for area in ("area", "normalized_area"):
+            assert (own[f"{area}_low"] < own[area]).all()
+            assert (own[area] < own[f"{area}_high"]).all()
+        assert ((own["rank_low"] <= own["rank"]) & (own["rank"] <= own["rank_high"])).all()
+
+
+def test_means_and_standard_errors_give_wider_intervals_than_the_participants(
+    groups, placed, relation, experiments, board
+):
+    exact = leaderboard.leaderboard(groups, placed, relation, experiments, None, {}, {}, bootstrap=400, seed=0)
+    exact, board = (leaderboard_page.entries_of(b).set_index("generation_model") for b in (exact, board))
+    board = board.loc[exact.index]
+    np.testing.assert_allclose(exact["area"], board["area"])
+    np.testing.assert_allclose(exact["normalized_area"], board["normalized_area"])
+    ratio = (board["area_high"] - board["area_low"]) / (exact["area_high"] - exact["area_low"])
+    assert (ratio > 1).all()
+    assert 1.5 < ratio.median() < 2.5
+    width = [one["normalized_area_high"] - one["normalized_area_low"] for one in (board, exact)]
+    assert 1 < (width[0] / width[1]).median() < 2.5
+
+
+def test_left_out_predictions_are_good_but_below_the_noise_ceiling(board):
+    assert (board["left_out_r2"] > 0.85).all()
+    assert (board["left_out_r2"] < board["noise_ceiling_r2_low"]).all()
+    assert ((board["left_out_coverage"] > 0.9) & (board["left_out_coverage"] < 0.98)).all()
+    assert (board["left_out_area_coverage"] >= 0.9).all()
+
+
+def test_a_run_s_models_have_ranks_and_are_marked(board):
+    entries = leaderboard_page.entries_of(board).set_index("generation_model")
+    assert entries.loc["perfect", ["area", "normalized_area", "rank"]].tolist() == [1, 1, 1]
+    assert entries.loc["perfect", "basis"] == own_models.PREDICTION
+    # With two stages, leaving one out leaves a single stage, which has no rank.
+    assert entries.loc["perfect", ["rank_one_out_low", "rank_one_out_high"]].isna().all()
+    looks = looks_of(["perfect", "short"])
+    page = page_of(board, looks=looks)
+    assert mark(looks["perfect"]) in page
+    assert "None" not in page
+    assert "nan" not in page.split("<tbody>")[1].split("</tbody>")[0]
+    assert entries.loc["short", ["area", "normalized_area", "rank", "rank_low", "rank_one_out_low"]].isna().all()
+    assert entries["left_out_area"].notna().sum() == 20 + 17
+
+
+@pytest.fixture(scope="module")
+def own_people():
+    """Twelve participants recognize 0.8 and 0.4 at the perfect model's two stages; they also judge the other's one stage."""
+    rng = np.random.default_rng(0)
+    stages = ["natural", "one", "two"]
+    values = np.array([[1, 0.8, 0.4], [1, 0.5, np.nan]]) + 0.1 * (rng.random((12, 2, 3)) - 0.5)
+    answers = np.stack([values, np.ones_like(values)], axis=-1)
+    coords = {"generation_model": ["perfect", "short"], "stage": stages, "observer": ["human", "model"]}
+    numbers = (("generation_model", "stage"), [[0, 1, 2], [0, 1, -1]])
+    dims = ("participant", "generation_model", "stage", "observer")
+    return xr.Dataset({"proportion_correct": (dims, answers), "stage_number": numbers}, coords=coords)
+
+
+def test_a_model_that_own_participants_judged_has_an_entry_by_their_answers(
+    groups, placed, relation, predicted, own_people, tmp_path
+):
+    people = {"vision": [own_people.isel(participant=slice(5)), own_people.isel(participant=slice(5, None))]}
+    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, MODELS, people, bootstrap=4000, seed=0)
+    entries = leaderboard_page.entries_of(board)
+    found = entries[entries["generation_model"] == "perfect"].set_index("basis")
+    assert set(found.index) == {own_models.OWN_PARTICIPANTS, own_models.PREDICTION}
+    own = found.loc[own_models.OWN_PARTICIPANTS]
+    human = own_people["proportion_correct"].sel(observer="human", generation_model="perfect", stage=["one", "two"])
+    areas = human.mean("stage").values
+    assert own["area"] == pytest.approx(areas.mean())
+    half = scipy.stats.t.ppf(0.975, 11) * scipy.stats.sem(areas)  # the interval is valid for twelve participants
+    assert (own["area_high"] - own["area_low"]) / 2 == pytest.approx(half, rel=0.06)
+    assert (own["participants"], own["stages"]) == (12, 2)
+    published = entries[
+        (entries["basis"] == leaderboard.PUBLISHED_PARTICIPANTS) & (entries["entry_modality"] == "vision")
+    ]
+    # Natural stimuli are always recognized, guessing is 1/4; the curve is 1 at depth 0, with stages at 0.5 and 1.
+    q = (human.mean("participant").values - 0.25) / (own["natural_correct"] - 0.25)
+    assert own["normalized_area"] == pytest.approx((1 + 2 * q[0] + q[1]) / 4)
+    assert own["guessing"] == 0.25
+    assert own["rank"] == 1 + (published["normalized_area"] > own["normalized_area"]).sum()
+    assert own["rank_low"] <= own["rank"] <= own["rank_high"]
+    # A single stage has no area, whether it is the only one shown or the only one of the model.
+    one_stage = {"short": MODELS["short"] | {"stages": ["input", "one"]}}
+    assert own_models.own_participants_curves(people, one_stage) == {}
+    assert own_models.OWN_PARTICIPANTS not in entries.loc[entries["generation_model"] == "short", "basis"].tolist()
+    assert board["own_stage"].values.tolist() == ["one", "two"]
+    np.testing.assert_allclose(board["own_human"], human.mean("participant"))
+    np.testing.assert_allclose(board["own_predicted"], 1)
+    files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
+    page = page_of(files.load(tmp_path / "b.nc"))
+    assert page.count('<th scope="row">perfect</th>') == 4  # twice in the table, and two stages
+    assert "0 of 2 lie within" in page
+    # The same without any prediction.
+    nothing = predicted.map(lambda values: values * np.nan if values.dtype == float else values)
+    board = leaderboard.leaderboard(groups, placed, relation, {}, nothing, MODELS, people, bootstrap=10, seed=0)
+    assert "measured, own participants" in page_of(board)
+    assert "with published or own participants" in page
+
+
+LONG = {
+    "modality": "vision",
+    "stages": ["input", "one", "two", "three"],
+    "published_as": None,
+    "depths": {"one": 0.25, "two": 0.6, "three": 1.0},
+    "chance": 0.1,
+}
+
+
+@pytest.mark.parametrize("missing", ["two", "three"])
+def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, placed, relation, missing):
+    values = np.array([[1.0, 0.9, 0.4, 0.2], [1.0, 0.9, 0.4, 0.2]])
+    coords = {"generation_model": ["whole", "partly"], "stage": LONG["stages"]}
+    dims = ("generation_model", "stage")
+    predicted = xr.Dataset({name: (dims, values.copy()) for name in ("predicted", "low", "high")}, coords=coords)
+    predicted["stage_number"] = (dims, np.tile(np.arange(4), (2, 1)))
+    for name in ("predicted", "low", "high"):
+        predicted[name].loc["partly", missing] = np.nan
+    predicted["outside_published_range"] = predicted["predicted"].isnull()
+    models = {"whole": LONG, "partly": LONG}
+    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, models, {}, bootstrap=10, seed=0)
+    entries = leaderboard_page.entries_of(board).set_index("generation_model")
+    whole, partly = entries.loc["whole"], entries.loc["partly"]
+    assert partly["normalized_area"] == partly["normalized_area_low"] < whole["normalized_area"]
+    assert partly["rank"] > whole["rank"]
+    assert partly["rank_low"] <= whole["rank"]  # the missing stage at its highest possible value
+    assert whole["area"] < partly["area"]  # the area over listed stages does gain
+    assert whole["missing_depth"] == 0
+    assert partly["missing_depth"] == pytest.approx({"two": 0.75, "three": 0.4}[missing])
+    assert whole["rank_one_out_low"] <= whole["rank"] <= whole["rank_one_out_high"]
+    assert whole["rank_one_out_low"] < whole["rank_one_out_high"]
+    page = page_of(board)
+    assert "<strong>Missing depth.</strong> partly (prediction): a part of the depth has no value" in page
+    assert "No rank." not in page
+
+
+def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed, relation, predicted):
+    models = {name: MODELS[name] | {"depths": {"one": np.nan, "two": np.nan}} for name in MODELS}
+    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, models, {}, bootstrap=10, seed=0)
+    entries = leaderboard_page.entries_of(board).set_index("generation_model")
+    assert entries.loc[["perfect", "short"], "rank"].isna().all()
+    assert entries.loc["perfect", "area"] == 1
+    page = page_of(board)
+    assert "<strong>No rank.</strong> perfect (prediction), short (prediction)" in page
+
+
+def test_ranks_without_one_stage_include_the_rank_and_the_page_shows_their_range(board):
+    entries = leaderboard_page.entries_of(board).dropna(subset="rank")
+    assert ((entries["rank_one_out_low"] <= entries["rank"]) & (entries["rank"] <= entries["rank_one_out_high"])).all()
+    page = page_of(board)
+    assert "Leaving out one stage moves the rank of a published model by at most 6 places" in page
+    assert "Leaving out one stage moves the rank of a published model by at most 4 places" in page
+
+
+def test_the_leaderboard_can_be_saved_and_shown(board, tmp_path):
+    files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
+    page = page_of(files.load(tmp_path / "b.nc"), "<run>")
+    assert "&lt;run&gt;" in page
+    assert page.count('<th scope="row">perfect</th>') == 1
+    assert "measured with the published participants" in page
+    assert "1 of the 5 stages" in " ".join(page.split())
+    assert '<img class="plot" src="figures/reliability.svg"' in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def rows_of(page: str) -> dict[str, list[str]]:
+    """Model → the cells of its row in the first table, without tags."""
+    found = {}
+    for row in re.findall(r"<tr.*?</tr>", page.split("<tbody>")[1].split("</tbody>", maxsplit=1)[0], re.DOTALL):
+        cells = [
+            " ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)
+        ]
+        found[re.search(r'class="model">([^<]+)<', row)[1]] = cells
+    return found
+
+
+def test_a_prediction_has_a_range_of_ranks_but_no_rank_and_a_measurement_has_both(board):
+    rows = rows_of(page_of(board))
+    assert rows["perfect"] == ["perfect ● prediction", "1.00 1.00 to 1.00", "1 to 1"]
+    assert rows["short"] == ["short ● prediction", "–", "–"]
+    entries = leaderboard_page.entries_of(board)
+    first = entries[
+        (entries["entry_modality"] == "vision") & (entries["basis"] == leaderboard.PUBLISHED_PARTICIPANTS)
+    ].iloc[0]
+    cells = rows[first["generation_model"]]
+    assert cells[0] == f"{first['generation_model']} ● measured"
+    assert cells[2] == f"{first['rank']} {first['rank_low']} to {first['rank_high']}"
+
+
+@pytest.fixture(scope="module")
+def site(board, tmp_path_factory):
+    """A report with the leaderboard only, as `snakemake leaderboard` makes it."""
+    folder = tmp_path_factory.mktemp("site") / "report"
+    folder.mkdir()
+    write_assets(folder)
+    (folder / "figures").mkdir()
+    (folder / "figures/reliability.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"/>')
+    (folder / "leaderboard.html").write_text(page_of(board))
+    return folder
+
+
+@pytest.mark.parametrize("width", [390, *(pytest.param(width, marks=pytest.mark.slow) for width in (820, 1300))])
+def test_the_page_is_accessible_fits_and_shows_area_and_rank_beside_the_name(site, browser, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    (site / "figures/steps.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"/>')
+    context = browser.new_context(bypass_csp=True, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto((site / "leaderboard.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    table = page.locator("table.board").first
+    assert table.bounding_box()["width"] <= width  # nothing is hidden at the side
+    assert page.locator("nav a").count() == len(PAGES) + len(LINKED)
+    assert page.inner_text("nav a[aria-current=page]") == "Leaderboard"
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert Axe().run(page, options={"preload": False}).violations_count == 0
+    assert said == []
+    context.close()
+
+
+def test_columns_sort_and_rows_without_a_value_stay_last(site, browser):
+    page = browser.new_page()
+    page.goto((site / "leaderboard.html").as_uri())
+    names = page.locator("table.board").first.locator(".model")
+    areas = page.locator("table.board thead button:has-text('Area')").first
+    areas.click()
+    ascending = names.all_inner_texts()
+    assert ascending[-1] == "short"
+    areas.click()
+    assert names.all_inner_texts()[0] == "perfect"
+    assert names.all_inner_texts()[-1] == "short"
+    assert page.locator("table.board th[aria-sort=descending]").count() == 1
+    page.close()
+
+
+def test_a_page_that_was_made_alone_has_no_dead_links(site, browser):
+    (site / "figures/steps.svg").unlink(missing_ok=True)
+    page = browser.new_page()
+    page.goto((site / "leaderboard.html").as_uri())
+    page.wait_for_selector("main > p.caption:has-text('snakemake report')")
+    assert page.locator("nav a").all_inner_texts() == ["Leaderboard"]
+    assert page.locator("nav li").count() == len(PAGES) + len(LINKED)
+    page.close()
+
+
+def test_participants_who_recognize_no_natural_stimuli_lower_the_interval():
+    samples = leaderboard_intervals.correct_bias(0.3, np.array([0.3, 0.35, 0.3, np.nan]), 1)
+    assert np.isfinite(samples).all()
+    assert samples.argmin() == 3

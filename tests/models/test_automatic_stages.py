@@ -1,0 +1,203 @@
+"""Automatic stages of many architectures are in processing order, differentiable, and all different."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from metamers.model_card import order_problem, places
+from metamers.models.automatic_stages import automatic_stages
+from metamers.models.model import Model
+from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
+from metamers.models.sources import build_network
+from metamers.names import FILE_NAME, INPUT_STAGE
+from tests import tiny
+
+# Library, name, size of the image, arguments of the builder, and whether the features after pooling are a stage.
+FAST = [
+    ("torchvision", "resnet18", 64, {}, True),
+    ("torchvision", "squeezenet1_1", 64, {}, False),
+    ("timm", "convnext_atto", 64, {}, True),
+    ("timm", "vit_tiny_patch16_224", 64, {"img_size": 64}, True),
+    ("timm", "tf_efficientnet_lite0", 64, {}, True),
+]
+SLOW = [
+    ("torchvision", "alexnet", 224, {}, False),
+    ("torchvision", "vgg11", 224, {}, False),
+    ("torchvision", "densenet121", 64, {}, True),
+    ("torchvision", "googlenet", 96, {"init_weights": False}, True),
+    ("torchvision", "inception_v3", 299, {"init_weights": False}, True),
+    ("torchvision", "shufflenet_v2_x0_5", 64, {}, True),
+    ("torchvision", "mobilenet_v2", 64, {}, True),
+    ("torchvision", "mobilenet_v3_small", 64, {}, True),
+    ("torchvision", "mnasnet0_5", 64, {}, True),
+    ("torchvision", "efficientnet_b0", 64, {}, True),
+    ("torchvision", "regnet_y_400mf", 64, {}, True),
+    ("torchvision", "vit_b_32", 64, {"image_size": 64}, True),
+    ("torchvision", "swin_t", 64, {}, True),
+    ("torchvision", "convnext_tiny", 64, {}, True),
+    ("torchvision", "maxvit_t", 224, {}, True),
+    ("timm", "deit_tiny_distilled_patch16_224", 64, {"img_size": 64}, False),
+    ("timm", "beit_base_patch16_224", 64, {"img_size": 64}, True),
+    ("timm", "mixer_s32_224", 224, {}, True),
+    ("timm", "resmlp_12_224", 224, {}, True),
+    ("timm", "gmlp_ti16_224", 224, {}, True),
+    ("timm", "poolformer_s12", 64, {}, True),
+    ("timm", "xception41", 96, {}, True),
+    ("timm", "dla34", 64, {}, True),
+    ("timm", "hrnet_w18_small", 64, {}, True),
+    ("timm", "repvgg_a0", 64, {}, True),
+    ("timm", "ghostnet_050", 64, {}, True),
+    ("timm", "levit_128s", 224, {}, True),
+    ("timm", "cait_xxs24_224", 64, {"img_size": 64}, True),
+    ("timm", "xcit_nano_12_p16_224", 64, {}, True),
+    ("timm", "pvt_v2_b0", 64, {}, True),
+    ("timm", "crossvit_tiny_240", 240, {}, False),
+    ("timm", "pit_ti_224", 224, {}, True),
+    ("timm", "maxvit_nano_rw_256", 256, {}, True),
+    ("timm", "edgenext_xx_small", 64, {}, True),
+    ("timm", "mobilevit_xxs", 64, {}, True),
+    ("timm", "efficientformer_l1", 224, {}, True),
+    ("timm", "fastvit_t8", 64, {}, True),
+    ("timm", "focalnet_tiny_srf", 64, {}, True),
+    ("timm", "res2net50_26w_4s", 64, {}, True),
+    ("timm", "vovnet39a", 64, {}, True),
+    ("timm", "mambaout_femto", 64, {}, True),
+    ("timm", "dm_nfnet_f0", 64, {}, True),
+    ("open_clip", "RN50", 224, {}, True),
+    ("open_clip", "ViT-B-32", 224, {}, True),
+]
+
+
+def network_of(library, name, arguments):
+    """A network with random weights, none of them zero: many begin with blocks or heads that are zero until trained."""
+    entry = {"source": {library: name, "arguments": arguments}, "weights": {"random": 0}}
+    network = build_network(name, entry, 0)
+    generator = torch.Generator().manual_seed(0)
+    for weights in network.parameters():
+        weights.data += 0.02 * torch.randn(weights.shape, generator=generator)
+    return network
+
+
+def images_of(size):
+    return ImagePreprocessing(size, [0.5] * 3, [0.5] * 3)
+
+
+@pytest.mark.parametrize(
+    ("library", "name", "size", "arguments", "has_pooled"),
+    [*FAST, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_stages_of_an_architecture(library, name, size, arguments, has_pooled):
+    network, preprocessing = network_of(library, name, arguments), images_of(size)
+    stages = automatic_stages(name, network, preprocessing, 8)
+    assert 6 <= len(stages) <= 8
+    assert [*stages][:: len(stages) - 1] == [INPUT_STAGE, "logits"]
+    assert ("pooled" in stages) == has_pooled
+    assert all(FILE_NAME.fullmatch(stage) for stage in stages)
+
+    model = Model(name, "vision", preprocessing, network, stages)
+    stimuli = torch.rand(2, *preprocessing.signal_shape, generator=torch.Generator().manual_seed(1))
+    place = places(model, stimuli)
+    assert min(place.values()) >= 0
+    assert order_problem(place) is None
+    stimuli.requires_grad_()
+    with model.all_stages() as found:
+        scores = model.scores(stimuli)
+    assert list(found) == [*stages][1:]
+    torch.testing.assert_close(found["logits"].flatten(), scores.flatten())
+    for stage, activations in found.items():
+        assert len(activations) == len(stimuli), stage
+        (gradient,) = torch.autograd.grad(activations.square().sum(), stimuli, retain_graph=True)
+        assert gradient.isfinite().all(), stage
+        assert gradient.flatten(1).any(dim=1).all(), stage
+    for (first, a), (second, b) in itertools.combinations(found.items(), 2):
+        assert a.numel() != b.numel() or not torch.equal(a.flatten(), b.flatten()), (first, second)
+
+
+def test_a_stage_has_all_that_the_scores_depend_on():
+    """Replacing the stage's activations replaces the scores, whatever the stimulus is."""
+    network, preprocessing = network_of("torchvision", "resnet18", {}), images_of(64)
+    model = Model("resnet18", "vision", preprocessing, network, automatic_stages("r", network, preprocessing, 8))
+    one, other = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    wanted = model.scores(one)
+    assert not torch.allclose(model.scores(other), wanted)
+    for stage, entry in list(model.stages.items())[1:]:
+        activations = model(one, stage).clone()
+        hook = model.module_at(entry["module"], stage).register_forward_hook(lambda *_, given=activations: given)
+        torch.testing.assert_close(model.scores(other), wanted)
+        hook.remove()
+
+
+def test_stages_have_the_names_of_their_blocks():
+    network = network_of("torchvision", "resnet18", {})
+    assert automatic_stages("resnet18", network, images_of(64), 8) == {
+        **{"input": None, "maxpool": "maxpool", "layer1.1": "layer1.1", "layer2.1": "layer2.1"},
+        **{"layer3.1": "layer3.1", "layer4.1": "layer4.1", "pooled": "avgpool", "logits": "fc"},
+    }
+
+
+@pytest.mark.parametrize("number", [3, 5, 12])
+def test_as_many_stages_as_wanted_evenly_spread(number):
+    network = network_of("timm", "vit_tiny_patch16_224", {"img_size": 32})
+    stages = automatic_stages("vit", network, images_of(32), number)
+    assert len(stages) == number
+    blocks = [int(stage.split(".")[1]) for stage in stages if stage.startswith("blocks.")]
+    assert len({b - a for a, b in itertools.pairwise(blocks)} - {1, 2}) == 0 or number < 12
+    assert number == 3 or blocks[-1] == 11
+
+
+def test_features_without_a_module_are_the_input_of_the_next_module():
+    network = network_of("torchvision", "shufflenet_v2_x0_5", {})  # the mean over positions is a function
+    stages = automatic_stages("shufflenet", network, images_of(64), 8)
+    assert stages["pooled"] == {"module": "fc", "input": 0}
+    model = Model("shufflenet", "vision", images_of(64), network, stages)
+    stimuli = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(model(stimuli, "pooled"), model(stimuli, "conv5").mean((2, 3)))
+
+
+def test_a_part_of_a_tuple_is_a_stage():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolve = nn.Conv2d(3, 6, 3)
+
+        def forward(self, images):
+            return "size", self.convolve(images).relu()
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pair, self.classify = Pair(), nn.Linear(6, 4)
+
+        def forward(self, images):
+            return self.classify(self.pair(images)[1].mean((2, 3)))
+
+    stages = automatic_stages("pairs", Network(), images_of(16), 8)
+    assert stages == {
+        "input": None,
+        "pair.1": {"module": "pair", "output": 1},
+        "pooled": {"module": "classify", "input": 0},
+        "logits": "classify",
+    }
+
+
+def test_a_sound_s_cochleagram_is_a_stage():
+    preprocessing = SoundPreprocessing(4000, 0.5, {"high_hz": 1900, "filters": 4, "sample_factor": 1, "taps": 101})
+    frequencies = preprocessing(preprocessing.example()).shape[-2]
+    network = tiny.hearing(frequencies=frequencies)
+    stages = automatic_stages("hearing", network, preprocessing, 8)
+    assert list(stages) == ["input", "cochleagram", "norm", "pooled", "logits"]
+    assert stages["cochleagram"] == "preprocessing"
+    assert "cochleagram" in Model("hearing", "audio", preprocessing, network, stages).stages
+
+
+def test_a_network_without_a_gradient_is_reported():
+    with pytest.raises(ValueError, match=r"models: rounding\.stages: auto: class scores are not differentiable"):
+        automatic_stages("rounding", tiny.rounding(), images_of(16), 8)
+
+
+def test_a_network_that_does_not_take_the_stimulus_is_reported():
+    with pytest.raises(ValueError, match=r"models: linear: the network does not run on inputs of shape \(1, 3, 16, 16"):
+        automatic_stages("linear", tiny.linear(), images_of(16), 8)

@@ -1,0 +1,200 @@
+"""The cochleagram is the published one, at any length and rate, with gradients that are right or, where clipped, finite."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from metamers.models.cochleagram import (
+    Cochleagram,
+    FullRateCochleagram,
+    compress,
+    erb_filters,
+    erb_frequency,
+    erb_number,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data")) / "cochleagram_reference.nc"
+
+
+def relative(found, wanted):
+    return float(torch.linalg.vector_norm(found - wanted) / torch.linalg.vector_norm(wanted))
+
+
+def noise(samples, seed=0, size=0.1):
+    return size * torch.randn(1, samples, generator=torch.Generator().manual_seed(seed))
+
+
+def test_it_is_the_published_front_end():
+    if not REFERENCE.is_file():
+        pytest.skip("needs the reference cochleagram beside the repository, or its folder in METAMERS_DATA")
+    with xr.open_dataset(REFERENCE) as reference:
+        sound = torch.from_numpy(reference["waveform"].values)[None]
+        wanted = torch.from_numpy(reference["cochleagram"].values)[None]
+    assert relative(Cochleagram(40_000, 20_000)(sound), wanted) < 1e-3
+    # So the plain implementation, which needs no reference, stands for it in other tests.
+    assert relative(FullRateCochleagram(40_000, 20_000)(sound), wanted) < 1e-4
+
+
+def speech_like(samples, rate_hz):
+    """Harmonics of a gliding voice with syllables, in faint noise."""
+    time = torch.arange(samples) / rate_hz
+    phase = 2 * np.pi * torch.cumsum(120 + 40 * torch.sin(2 * np.pi * 2 * time), 0) / rate_hz
+    voice = sum(torch.sin(k * phase) / k for k in range(1, 30)) * torch.sin(np.pi * 4 * time).clamp(min=0)
+    return 0.1 * voice[None] / voice.std() + noise(samples, size=1e-3)
+
+
+@pytest.mark.parametrize("sound", ["noise", "speech", "pure tone"])
+@pytest.mark.parametrize(("samples", "rate_hz"), [(40_000, 20_000), (20_000, 20_000), (30_030, 22_000)])
+def test_it_agrees_with_computation_at_the_full_rate(sound, samples, rate_hz):
+    tone = 0.1 * torch.sin(2 * np.pi * 1000 * torch.arange(samples) / rate_hz)[None] + noise(samples, size=1e-3)
+    heard = {"noise": noise(samples), "speech": speech_like(samples, rate_hz), "pure tone": tone}[sound]
+    ours, plain = Cochleagram(samples, rate_hz), FullRateCochleagram(samples, rate_hz)
+    assert relative(ours(heard), plain(heard)) < 1e-3
+
+
+def test_two_seconds_at_20_khz_give_the_published_shape():
+    assert Cochleagram(40_000, 20_000)(noise(40_000)).shape == (1, 211, 390)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate_hz"), [(16_000, 16_000), (22_051, 22_050), (44_100, 44_100), (9_973, 20_000)]
+)
+def test_other_lengths_and_rates_work(samples, rate_hz):
+    """22.05 and 44.1 kHz are no multiples of 200 Hz; 9,973 is a prime number."""
+    front = Cochleagram(samples, rate_hz, high_hz=7500)
+    cochleagram = front(noise(samples))
+    assert cochleagram.shape == (1, 211, int((samples - 1001) / (rate_hz / 200)) + 1)
+    assert cochleagram.isfinite().all()
+
+
+def test_a_sound_s_cochleagram_does_not_depend_on_its_rate_where_that_carries_the_band():
+    time_20, time_40 = torch.arange(20_000) / 20_000, torch.arange(40_000) / 40_000
+    sounds = [
+        0.1 * torch.sin(2 * np.pi * 500 * t)[None] * (1 + torch.sin(2 * np.pi * 4 * t)) for t in (time_20, time_40)
+    ]
+    # The filters' taps are counted in samples, so twice as many at twice the rate.
+    slow = Cochleagram(20_000, 20_000, high_hz=8000)(sounds[0])
+    fast = Cochleagram(40_000, 40_000, high_hz=8000, taps=2001)(sounds[1])
+    loud = slow > 0.1 * slow.max()
+    assert ((slow - fast[..., : slow.shape[-1]])[loud].abs() / slow[loud]).max() < 0.02
+
+
+def test_a_tone_shows_at_its_frequency():
+    front = Cochleagram(20_000, 20_000)
+    tone = 0.1 * torch.sin(2 * np.pi * 1000 * torch.arange(20_000) / 20_000)[None]
+    channel = int(front(tone)[0].mean(-1).argmax())
+    assert abs(front.center_frequencies_hz[channel] / 1000 - 1) < 0.05
+
+
+@pytest.mark.parametrize("samples", [20_000, 20_001])
+def test_squared_gains_add_to_one(samples):
+    gains = erb_filters(samples, 20_000, 50, 10_000, 50, 4)
+    assert gains.shape == (211, samples // 2 + 1)
+    np.testing.assert_allclose((gains**2).sum(0), 1, atol=1e-12)
+
+
+def test_the_erb_scale_and_its_inverse():
+    frequencies = np.array([50.0, 1000, 10_000])
+    np.testing.assert_allclose(erb_frequency(erb_number(frequencies)), frequencies)
+    # Glasberg & Moore (1990): 24.7 Hz (1 + 4.37 f/kHz) wide at 1 kHz, where a number is one bandwidth.
+    step = erb_frequency(erb_number(1000.0) + 0.5) - erb_frequency(erb_number(1000.0) - 0.5)
+    assert step == pytest.approx(24.7 * (4.37 + 1), rel=0.02)
+
+
+def test_gradients_agree_with_finite_differences():
+    front = Cochleagram(1_500, 20_000, gradient_clip=np.inf).double()
+    sound = noise(1_500).double()
+    rng = torch.Generator().manual_seed(1)
+    weights = torch.randn(211, front.times, generator=rng, dtype=torch.float64)
+    heard = sound.clone().requires_grad_()
+    (front(heard) * weights).sum().backward()
+    for _ in range(5):
+        direction = torch.randn(1, 1_500, generator=rng, dtype=torch.float64)
+        step = 1e-6
+        with torch.no_grad():
+            rise = ((front(sound + step * direction) - front(sound - step * direction)) * weights).sum() / (2 * step)
+        assert float((heard.grad * direction).sum()) == pytest.approx(float(rise), rel=1e-4)
+
+
+def test_the_compression_s_derivative_is_clipped_as_published():
+    envelopes = torch.tensor([-1e-3, 0.0, 1e-4, 1.0], requires_grad=True)
+    compressed = compress(envelopes, power=0.3, offset=1e-8, gradient_clip=5)
+    compressed.sum().backward()
+    np.testing.assert_allclose(compressed.detach(), [1e-8**0.3, 1e-8**0.3, (1e-4 + 1e-8) ** 0.3, 1], rtol=1e-4)
+    np.testing.assert_allclose(envelopes.grad, [5, 5, 5, 0.3], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["silence", "clipping", "click", "faint"])
+def test_extreme_sounds_give_finite_values_and_gradients(kind):
+    sound = torch.zeros(1, 20_000)
+    if kind == "clipping":
+        sound = (10 * noise(20_000, size=1)).clamp(-1, 1)
+    elif kind == "click":
+        sound[0, 10_000] = 1
+    elif kind == "faint":
+        sound = noise(20_000, size=1e-7)
+    sound.requires_grad_()
+    cochleagram = Cochleagram(20_000, 20_000)(sound)
+    cochleagram.square().sum().backward()
+    assert cochleagram.isfinite().all()
+    assert sound.grad.isfinite().all()
+    if kind != "silence":
+        assert sound.grad.any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_samples": 1000}, "1000 samples is shorter than the downsampling filter of 1001"),
+        ({"sampling_rate_hz": 16_000}, "high_hz 10000: wanted .* at most half the sampling rate, 8000"),
+        ({"low_hz": 0}, "low_hz 0"),
+    ],
+)
+def test_what_cannot_be_computed_is_said(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Cochleagram(**({"n_samples": 20_000, "sampling_rate_hz": 20_000} | arguments))
+
+
+# A sound and the batch that it is in
+
+
+def with_gradient(front_end, sounds):
+    sounds = sounds.clone().requires_grad_()
+    made = front_end(sounds)
+    (gradient,) = torch.autograd.grad(made.square().sum(), sounds)
+    return made.detach(), gradient
+
+
+def test_the_gradient_of_a_sound_does_not_depend_on_silence_beside_it():
+    """Where an amplitude is the smallest there is, the gradient is switched off, of that sound alone."""
+    front_end = Cochleagram(20_000, 20_000)
+    sound, other, silence = noise(20_000), noise(20_000, seed=1), torch.zeros(1, 20_000)
+    made, gradient = with_gradient(front_end, torch.cat([sound, other]))
+    beside_silence, its_gradient = with_gradient(front_end, torch.cat([sound, silence]))
+    assert torch.equal(beside_silence[0], made[0])
+    assert torch.equal(its_gradient[0], gradient[0])
+    alone, gradient_alone = with_gradient(front_end, sound)  # by other kernels
+    torch.testing.assert_close(alone[0], made[0], rtol=1e-4, atol=1e-6)
+    assert relative(gradient_alone[0], gradient[0]) < 1e-5
+
+
+def test_a_compressed_envelope_has_the_same_bits_wherever_it_lies():
+    """Also at the end of a tensor, whose last values fill no vector register."""
+    envelopes = torch.rand(40, 211 * 19, generator=torch.Generator().manual_seed(0)) - 0.1
+
+    def compressed(rows):
+        given = rows.clone().requires_grad_()
+        made = compress(given, 0.3, 1e-8, 5)
+        (gradient,) = torch.autograd.grad(made.sum(), given)
+        return made.detach(), gradient
+
+    whole, gradient = compressed(envelopes)
+    for row in range(len(envelopes)):
+        alone, its_gradient = compressed(envelopes[row : row + 1])
+        assert torch.equal(alone[0], whole[row])
+        assert torch.equal(its_gradient[0], gradient[row])

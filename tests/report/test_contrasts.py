@@ -1,0 +1,109 @@
+"""Contrasts in the report: the words say what the intervals say, and no more."""
+
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers.report.charts import contrasts_figure
+from metamers.report.contrasts import contrast_sentence, contrast_stages, contrasts_context, points
+from metamers.report.points import contrast_points
+
+STAGES = ["input", "late", "other"]
+NAN = np.nan
+
+
+def three_contrasts() -> xr.Dataset:
+    """Above 0 and below it, including it, and without metamers; the last model has another stage in the middle."""
+    values = {
+        "difference": [[0.1, -0.2, NAN], [0.0, NAN, 0.25], [NAN, NAN, NAN]],
+        "low": [[0.05, -0.3, NAN], [-0.1, NAN, NAN], [NAN, NAN, NAN]],
+        "high": [[0.2, -0.1, NAN], [0.1, NAN, NAN], [NAN, NAN, NAN]],
+        "n": [[5, 6, 0], [5, 0, 1], [0, 0, 0]],
+        "stage_number": [[1, 2, NAN], [1, NAN, 2], [1, 2, NAN]],
+    }
+    late = {
+        "late_difference": [0.12, 0.0, NAN],
+        "late_low": [0.01, -0.1, NAN],
+        "late_high": [0.2, 0.1, NAN],
+        "late_n": [6, 5, 0],
+        "late_stages": ["late", "other", "late"],
+        "late_left_out": [2, 0, 0],
+        "late_judges_standard_error": [NAN, NAN, 0.05],
+        "judged_by": ["ear", "ear", "ear, eye"],
+        "related_judges": ["", "", "eye"],
+    }
+    by_judge = [[0.12, NAN], [0.0, NAN], [NAN, NAN]]
+    models = ["b", "c", "d"]
+    return xr.Dataset(
+        {name: (("contrast", "stage"), np.array(value, float)) for name, value in values.items()}
+        | {name: ("contrast", value) for name, value in late.items()}
+        | {"late_difference_by_judge": (("contrast", "recognition_model"), by_judge)},
+        coords={
+            "contrast": [f"{model} - a" for model in models],
+            "stage": STAGES,
+            "recognition_model": ["ear", "eye"],
+            "model": ("contrast", models),
+            "reference": ("contrast", ["a"] * 3),
+        },
+    )
+
+
+@pytest.fixture
+def compared() -> xr.Dataset:
+    return three_contrasts()
+
+
+def test_differences_are_in_percentage_points():
+    assert points(0.125, -0.5, 0.25) == "+12.5 (−50.0 to +25.0)"
+    assert points(NAN, NAN, NAN) == "–"
+    assert points(0.5, NAN, NAN) == "+50.0 (no interval)"
+
+
+def test_only_shared_stages_are_shown_in_their_order(compared):
+    assert [contrast_stages(compared.isel(contrast=i)) for i in range(2)] == [["input", "late"], ["input", "other"]]
+
+
+def test_a_direction_is_said_only_where_the_interval_leaves_0_out(compared):
+    sentences = [contrast_sentence(compared.isel(contrast=i)) for i in range(3)]
+    assert [sentence["side"] for sentence in sentences] == [1, 0, None]
+    assert (sentences[0]["above"], sentences[0]["below"]) == (["input"], ["late"])
+    assert not sentences[1]["above"] + sentences[1]["below"]
+    one = compared.isel(contrast=0)
+    turned = one.assign(late_low=-one["late_high"], late_high=-one["late_low"])
+    assert contrast_sentence(turned)["side"] == -1
+
+
+def test_the_table_ends_each_contrast_with_the_later_half(compared):
+    rows = contrasts_context(compared)["table"]["rows"]
+    stages = [["input", "late"], ["input", "other"], ["input", "late"]]
+    assert [row[2] for row in rows] == [stage for own in stages for stage in [*own, "later half"]]
+    assert rows[0] == ["b", "a", "input", "5", "+10.0 (+5.0 to +20.0)"]
+    assert rows[4] == ["c", "a", "other", "1", "+25.0 (no interval)"]
+    assert rows[-1] == ["d", "a", "later half", "0", "–"]
+
+
+def marks(figure):
+    """Points of a vector file as (label, filled), in the order in which they are drawn."""
+    every = ElementTree.fromstring(figure).iter()
+    found = [one for one in every if one.get("aria-roledescription") == "point"]
+    return [(one.get("aria-label"), one.get("fill") not in ("white", "none", None)) for one in found]
+
+
+def test_the_figure_has_a_panel_for_each_contrast_and_fills_what_leaves_0_out(compared):
+    figure = contrasts_figure(contrast_points(compared))
+    words = [text.text for text in ElementTree.fromstring(figure).iter("{http://www.w3.org/2000/svg}text")]
+    assert [word for word in words if " minus " in word] == ["b minus a", "c minus a", "d minus a"]
+    assert [filled for _, filled in marks(figure)] == [True] * 3 + [False] * 3
+    assert words.count("no metamers") == 3
+    assert "later half, n = 6" in words
+    assert figure == contrasts_figure(contrast_points(compared))
+
+
+def test_a_point_is_clear_where_its_interval_leaves_0_out_and_without_a_number_where_there_is_no_metamer(compared):
+    found = contrast_points(compared)
+    assert [point["clear"] for point in found] == [True] * 3 + [False] * 6
+    assert [point["value"] is None for point in found] == [False] * 6 + [True] * 3
+    assert [point["stage"] for point in found if point["link"] is None] == ["later half"] * 3
+    assert found[-1]["words"] == "d minus a, later half: no stimulus with accepted metamers of both models"

@@ -1,0 +1,82 @@
+"""Own participants in the report: the pages show their results, separate from those of published participants."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers.compare.anova import RESULTS
+from metamers.compare.humans_vs_models import CORRELATIONS
+from metamers.report.own_participants import own_participants_context, own_participants_table, without_own_participants
+from metamers.report.tables import BEYOND_DEPTH
+
+EFFECTS = (*RESULTS, "p_holm")
+
+
+@pytest.fixture
+def answers():
+    """Two participants who judged two models; the second model has one stage less."""
+    human = np.array([[[1, 0.5], [1, np.nan]], [[1, 0.25], [0.5, np.nan]]])
+    model = np.where(np.isnan(human), np.nan, 1.0)
+    dims = ("participant", "generation_model", "stage", "observer")
+    return xr.Dataset(
+        {
+            "proportion_correct": (dims, np.stack([human, model], axis=-1)),
+            "stage_number": (("generation_model", "stage"), [[0, 1], [0, -1]]),
+            "excluded": ("exclusion", [0, 3]),
+            "rows_set_aside": 4,
+            "files_set_aside": 5,
+        },
+        coords={
+            "generation_model": ["net_a", "net_b"],
+            "stage": ["natural", "one"],
+            "observer": ["human", "model"],
+            "exclusion": ["practice", "catch trials"],
+        },
+    )
+
+
+@pytest.fixture
+def tested():
+    """A test of own participants, and a test of a published experiment."""
+    values = {name: (("test", "effect"), np.ones((2, 1))) for name in EFFECTS}
+    named = {
+        "experiment": ("test", ["mine", "visual-1"]),
+        "comparison": ("test", ["human against model"] * 2),
+        "generation_model": ("test", ["net_a", "ResNet50"]),
+    }
+    return xr.Dataset(values, coords=named | {"effect": ["observer"]})
+
+
+def test_a_row_is_a_model_s_stage_with_mean_and_standard_error_over_participants(answers):
+    assert own_participants_table(answers)["rows"] == [
+        ["net_a", "natural", "1.00 ± 0.00", "1.00", "2"],
+        ["net_a", "one", "0.38 ± 0.12", "1.00", "2"],
+        ["net_b", "natural", "0.75 ± 0.25", "1.00", "2"],
+    ]
+
+
+def test_who_was_left_out_is_counted_and_tests_are_of_them_alone(answers, tested):
+    shown = own_participants_context({"mine": answers}, None, tested)
+    (group,) = shown["groups"]
+    assert (group["name"], group["participants"], group["excluded"]) == ("mine", 2, {"catch trials": 3})
+    assert (group["rows_set_aside"], group["files_set_aside"]) == (4, 5)
+    assert shown["models"] == {"net_a", "net_b"}
+    assert [row[0] for row in shown["anova"]["rows"]] == ["mine"]
+    assert shown["compared"] is None
+    published = without_own_participants(tested, {"mine": answers})
+    assert published["experiment"].values.tolist() == ["visual-1"]
+    assert without_own_participants(tested.isel(test=[0]), {"mine": answers}) is None
+    assert own_participants_context({}, None, tested) is None
+
+
+def test_correlations_with_models_stand_with_their_intervals(answers):
+    names = [name + end for name in (*CORRELATIONS, *BEYOND_DEPTH) for end in ("", "_low", "_high")]
+    names += [f"noise_ceiling_r2{end}" for end in ("", "_participants_low", "_participants_high")]
+    compared = xr.Dataset({name: ("modality", [0.5]) for name in names}, coords={"modality": ["vision"]})
+    compared["human_mean"] = (("modality", "point"), [[0.1, np.nan]])
+    compared = compared.assign(inside_n=("modality", [1]), depth_r2_low=("modality", [np.nan]))
+    shown = own_participants_context({"mine": answers}, compared, None)
+    (row,) = shown["compared"]["rows"]
+    assert row == ["vision", "1", *["0.500 (0.500 to 0.500)"] * 4]
+    (row,) = shown["beyond_depth"]["rows"]
+    assert row == ["vision", "0.50", *["0.50 (0.50 to 0.50)"] * 3, "1"]

@@ -1,0 +1,628 @@
+"""The report: its figures are always the same bytes, its pages are whole, and say what the data say."""
+
+from html.parser import HTMLParser
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+from metamers.compare.chance import with_chance
+from metamers.compare.humans_vs_models import CORRELATIONS
+from metamers.compare.predicted_human import predicted_human
+from metamers.compare.recognizability import recognizability
+from metamers.humans.participants import OBSERVERS
+from metamers.humans.summary import COLUMNS
+from metamers.report import pages as report
+from metamers.report import tables as report_tables
+from metamers.report.charts import (
+    contrasts_chart,
+    match_chart,
+    metamers_chart,
+    published_chart,
+    published_figure,
+    recognizability_chart,
+)
+from metamers.report.confusion import confusion, confusion_figure, shown_stages
+from metamers.report.figures import (
+    published_curves,
+    published_recognizability,
+    recognizability_figure,
+    svg,
+)
+from metamers.report.looks import looks_of
+from metamers.report.navigation import LINKED
+from metamers.report.overview import overview_figure
+from metamers.report.points import contrast_points, match_points, published_points, recognizability_points
+from metamers.report.provenance import provenance
+from metamers.report.render import svg_uri
+from metamers.run import files
+from tests.report.test_contrasts import three_contrasts
+from tests.report.test_training import trained_model
+from tests.sites import null_of, relation_of, simulated_power, with_null
+
+HOSTILE = "<script>alert('label')</script>"
+STAGES = ["input", "block_1", "logits"]
+NULL = null_of(STAGES, np.random.default_rng(0))
+JUDGES = ["net_a", "net_b", "net_c"]
+FAMILIES = {"net_a": "net", "net_b": "net", "net_c": "other"}
+CAPTIONS = ("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models", "power")
+STIMULI = {"one": ("dog", HOSTILE), "two": ("cat", "tabby"), "three": ("dog", "poodle")}
+
+
+def coordinates() -> dict:
+    """Coordinates of stimuli and seeds."""
+    return {
+        "stimulus": list(STIMULI),
+        "category": ("stimulus", [category for category, _ in STIMULI.values()]),
+        "label": ("stimulus", [label for _, label in STIMULI.values()]),
+        "seed": [0],
+    }
+
+
+@pytest.fixture(scope="module")
+def acceptance() -> xr.Dataset:
+    """All accepted but two metamers of the last stage, rejected for different reasons."""
+    above, kept = np.ones((2, len(STAGES), len(STIMULI), 1), dtype=bool)
+    above[-1, 0], kept[-1, 1] = False, False
+    dims = ("stage", "stimulus", "seed")
+    measures = dict.fromkeys(("normalized_error", "pearson_r", "spearman_rho"), np.full(above.shape, 0.75))
+    masks = {"accepted": above & kept, "above_null": above, "category_preserved": kept}
+    found = xr.Dataset(
+        {name: (dims, values) for name, values in {**masks, **measures, "snr_db": np.full(above.shape, 12.5)}.items()},
+        coords={"stage": STAGES, **coordinates()},
+    )
+    return with_null(found, NULL)
+
+
+@pytest.fixture(scope="module")
+def recognition() -> dict[str, xr.Dataset]:
+    """The model itself is always right; the others are at the early stages, and at the last one never."""
+    stages = ["natural", *STAGES]
+    given = {}
+    for judge in JUDGES:
+        correct = np.ones((len(stages), len(STIMULI), 1), dtype=bool)
+        correct[-1] = judge == "net_a"
+        answer = np.where(correct, "dog", HOSTILE)
+        dims = ("stage", "stimulus", "seed")
+        given[judge] = xr.Dataset(
+            {"answer": (dims, answer), "correct": (dims, correct)}, coords={"stage": stages, **coordinates()}
+        )
+    return given
+
+
+@pytest.fixture(scope="module")
+def relation() -> xr.Dataset:
+    """Published data in which human recognizability nearly equals recognizability by other models."""
+    return relation_of()
+
+
+def recognized(acceptance, recognition) -> xr.Dataset:
+    """Recognizability with chance."""
+    return with_chance(recognizability(acceptance, recognition, FAMILIES), acceptance, recognition, FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def compared(acceptance, recognition, relation) -> tuple[xr.Dataset, xr.Dataset]:
+    """Recognizability, and prediction of people."""
+    recognizable = recognized({"net_a": acceptance}, {"net_a": recognition})
+    return recognizable, predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
+
+
+@pytest.fixture(scope="module")
+def groups() -> pd.DataFrame:
+    """Two experiments about one published model, whose stages are this run's, and one about another architecture."""
+    rows = [
+        (experiment, "audio", name, "standard", stage, observer, mean, 0.01, n)
+        for experiment, name, n, means in (
+            ("auditory-1", "CochCNN9", 10, (0.9, 0.8, 0.4)),
+            ("auditory-4", "CochCNN9", 30, (0.7, 0.6, 0.0)),
+            ("auditory-1", "CochResNet50", 10, (0.9, 0.8, 0.2)),
+        )
+        for stage, mean in zip(("natural", "block_1", "logits"), means, strict=True)
+        for observer in OBSERVERS
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, acceptance) -> str:
+    """A file of a run."""
+    path = tmp_path_factory.mktemp("run") / "acceptance.nc"
+    given = path.with_name("input.txt")
+    given.write_text("bytes")
+    files.save(acceptance, path, title="Accepted", source="a test", step="test", run="x", seed=0, inputs=[given])
+    return str(path)
+
+
+ENTRY = {"modality": "vision", "dataset": "animals", "categories": 2, "category_noun": "category", "stages": STAGES}
+WITH_MODELS = ["index", "browser", "curves", "match", "statistics", "made"]
+WITHOUT = ["index", "curves", "statistics", "made"]
+
+
+def charts(models, relation, acceptance=None, compared=None, contrasts=None) -> dict:
+    """Every chart that a run with these models has."""
+    found, looks = {}, looks_of(models)
+    points = recognizability_points(models, *compared) if models else []
+    if models:
+        accepted = dict.fromkeys(models, acceptance)
+        found |= {"match": match_chart(match_points(models, accepted, dict.fromkeys(models, NULL)), looks)}
+        found["metamers"] = metamers_chart()
+    for modality in ("vision", "audio"):
+        own = [point for point in points if models[point["model"]]["modality"] == modality]
+        if own:
+            found[f"recognizability_{modality}"] = recognizability_chart(own, modality, 1 / 2, looks)
+        found[f"humans_vs_models_{modality}"] = published_chart(
+            published_points(relation, modality, own), relation, modality, looks
+        )
+    if contrasts is not None:
+        found["contrasts"] = contrasts_chart(contrast_points(contrasts))
+    return found
+
+
+def context(models, relation, written, **changed) -> dict:
+    """What the pages are made of."""
+    given = {
+        "run": HOSTILE,
+        "pages": WITH_MODELS if models else WITHOUT,
+        "linked": ["beyond", "leaderboard"],
+        "models": models,
+        "examples": {},
+        "remedies": [],
+        "judges": {judge: {"modality": "vision", "family": "net"} for judge in JUDGES},
+        "relation": relation,
+        "anova": None,
+        "own_participants": {},
+        "own_participants_compared": None,
+        "contrasts": None,
+        "power": simulated_power(),
+        "trained": {},
+        "unheard_voices": False,
+        "vulnerability": {},
+        "brain": {},
+        "figures": [],
+        "charts": charts({}, relation),
+        "captions": dict.fromkeys(CAPTIONS, "First.\n\nSecond\nline."),
+        "origin": provenance([written]),
+        "steps": {"table": {"head": ["Step"], "rows": []}, "times": {"head": ["Step"], "rows": []}},
+        "configuration": {"run": HOSTILE, "seed": 0},
+    }
+    return report.site_context(**(given | changed))
+
+
+def text_of(*given, **changed) -> str:
+    """All pages, one after the other."""
+    return "\n".join(report.site(context(*given, **changed)).values())
+
+
+@pytest.fixture(scope="module")
+def drawn(relation, acceptance, compared) -> dict:
+    """Charts of a run with one generation model."""
+    return charts({"net_a": ENTRY}, relation, acceptance, compared)
+
+
+@pytest.fixture(scope="module")
+def model(acceptance, recognition, compared) -> dict:
+    """What the pages say of the generation model."""
+    return report.model_context("net_a", ENTRY, acceptance, NULL, *compared)
+
+
+@pytest.fixture(scope="module")
+def pages(model, relation, written, drawn) -> dict[str, str]:
+    """The pages of a run with one generation model."""
+    return report.site(context([model], relation, written, charts=drawn))
+
+
+@pytest.fixture(scope="module")
+def page(pages) -> str:
+    """All pages, one after the other."""
+    return "\n".join(pages.values())
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes, and its words."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.words = ""
+        self.feed(page)
+        self.words = " ".join(self.words.split())
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        """Note an element."""
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Note words."""
+        self.words += data
+
+
+def test_pages_load_only_what_lies_beside_them(pages):
+    loading = {"src", "href", "data", "srcset", "poster", "action"}
+    for page in pages.values():
+        for tag, attributes in Elements(page).found:
+            for name in loading & attributes.keys():
+                target = attributes[name].split("#")[0]
+                assert ":" not in target.removeprefix("data:"), f"<{tag} {name}={target}>"
+                assert not target.startswith(("/", "..")), f"<{tag} {name}={target}>"
+        assert "default-src 'none'" in page
+
+
+def test_labels_with_markup_show_as_text(page):
+    assert HOSTILE not in page
+    scripts = [attributes for tag, attributes in Elements(page).found if tag == "script"]
+    assert all("src" in attributes for attributes in scripts)  # none stands in a page
+
+
+def test_every_picture_says_what_it_shows(page):
+    images = [attributes for tag, attributes in Elements(page).found if tag == "img" and "src" in attributes]
+    assert len(images) == 1 + 4 + 2 + 1 + 1  # overview, of the model, of published data, power, steps
+    assert all(image["alt"] for image in images)
+
+
+def test_no_identifier_occurs_twice(pages):
+    for page in pages.values():
+        names = [attributes["id"] for _, attributes in Elements(page).found if "id" in attributes]
+        assert len(names) == len(set(names))
+
+
+def test_every_link_leads_somewhere(pages):
+    for page in pages.values():
+        found = Elements(page).found
+        names = {attributes["id"] for _, attributes in found if "id" in attributes}
+        for target in (attributes["href"] for tag, attributes in found if tag == "a"):
+            file, _, fragment = target.partition("#")
+            if file.endswith(".html"):
+                assert file.removesuffix(".html") in {*pages, *LINKED}
+            elif not file:
+                assert fragment in names
+
+
+def test_every_page_is_in_the_navigation_and_says_where_it_is(pages):
+    for name, page in pages.items():
+        links = [attributes for tag, attributes in Elements(page).found if tag == "a" and "href" in attributes]
+        assert {f"{other}.html" for other in pages} <= {attributes["href"] for attributes in links}
+        assert [a["href"] for a in links if a.get("aria-current") == "page"] == [f"{name}.html"]
+
+
+def test_the_main_result_is_computed(page):
+    words = Elements(page).words
+    assert "7 of 9metamers accepted" in words.replace(" metamers", "metamers")
+    # One metamer of the last stage was accepted, and the others answer what is no stimulus's category.
+    assert "(chance 0%: the recognition models’ own answers, assigned to the metamers at random)" in words
+    assert "(n = 1; by chance 0%)" in words
+    assert (
+        "100% of the metamers of block_1 and 0% of the metamers of logits (n = 1; by chance 0%); fewer than half for the first time"
+        in words
+    )
+    assert "far fewer metamers of the last stage" in words
+
+
+def test_judges_that_give_a_single_answer_are_named(acceptance, recognition, compared, relation, written, drawn):
+    recognizable, predicted = compared[0].copy(deep=True), compared[1]
+    given = [acceptance, NULL, recognizable, predicted]
+    quiet = Elements(text_of([report.model_context("net_a", ENTRY, *given)], relation, written, charts=drawn)).words
+    assert "single answer" not in quiet
+    recognizable["single_answer"].loc[{"stage": "logits", "recognition_model": JUDGES[1]}] = True
+    words = Elements(text_of([report.model_context("net_a", ENTRY, *given)], relation, written, charts=drawn)).words
+    assert f"net_a, logits: {JUDGES[1]} answers “{HOSTILE}” to 100%" in words
+    assert words.count("single answer") == 3  # on the overview, beside the curves, and above the list
+
+
+def test_the_page_says_what_a_prediction_is_worth(page):
+    words = Elements(page).words
+    assert "not a measurement" in words
+    assert "in vision 5 published and 3 in this run, all of one family of architectures" in words
+    assert "5 of the paper’s 7 recognition models have public answers" in words
+
+
+def test_outside_the_published_range_there_is_a_sentence_and_no_number(page, model):
+    words = " ".join(Elements(page).words.split())
+    assert model["summary"]["last"]["outside"]
+    assert "This is less than of any published metamers with human answers" in words
+    assert "people would recognize" not in words
+    assert "3 of the 3 stages that other models classified lie outside the range of the published metamers" in words
+    assert "3 of 3 for images lie outside that range" in words
+    assert [row[-1] for row in model["recognizability"]["rows"]] == [report_tables.ABSENT] + 3 * [report_tables.OUTSIDE]
+
+
+def test_within_the_published_range_a_prediction_has_its_interval(relation, acceptance, recognition, written, drawn):
+    recognizable = recognized({"net_a": acceptance}, {"net_a": recognition})
+    for end, value in (("", 0.6), ("_low", 0.4), ("_high", 0.8)):
+        recognizable[f"other_models{end}"].loc[{"stage": "logits"}] = value
+    found = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 16})
+    model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, found)
+    expected = [round(100 * float(found[name].sel(stage="logits").item())) for name in ("predicted", "low", "high")]
+    assert expected[1] < expected[0] < expected[2]
+    words = " ".join(Elements(text_of([model], relation, written, charts=drawn)).words.split())
+    assert "people would recognize {}% of the metamers of logits (95% interval {}% to {}%)".format(*expected) in words
+
+
+def test_judges_of_different_origin_are_not_one_family(model, relation, written, drawn):
+    judges = {
+        "net_a": {"modality": "vision", "family": "net"},
+        "net_b": {"modality": "vision", "family": "other"},
+    }
+    assert "all of one family" not in text_of([model], relation, written, judges=judges, charts=drawn)
+
+
+def test_numbers_can_be_traced(page, written):
+    words = Elements(page).words
+    for found in provenance([written])["inputs"]["rows"][0]:
+        assert found in words
+    assert "snakemake --cores all --configfile run.yaml report" in words
+
+
+def test_a_run_of_several_pieces_is_said(relation, written, tmp_path):
+    other = tmp_path / "other.nc"
+    data = files.load(written)
+    changed = provenance([written])["inputs"]["rows"][0][0]
+    data.attrs["inputs"] = data.attrs["inputs"].replace(":", ': "0", "x":', 1)
+    data.to_netcdf(other)
+    origin = provenance([written, other])
+    assert origin["mixed"] == [changed]
+    assert "Mixed versions" in text_of([], relation, written, origin=origin)
+
+
+def test_without_generation_models_the_human_parts_remain(relation, written):
+    words = Elements(text_of([], relation, written)).words
+    assert "Published participants against other models" in words
+    assert "no generation models" in words
+    assert "browser.html" not in text_of([], relation, written)
+    assert "nan" not in words.lower()
+
+
+def test_the_analysis_of_variance_has_its_table(relation, written):
+    dims = ("test", "effect")
+    values = {"f": 467.84, "df_effect": 1, "df_error": 38, "p_permutation": 0.0001, "partial_eta_squared": 0.92}
+    values |= {"p_permutation_plus_one": 1 / 10_001, "p_holm": 0.0177, "epsilon": 0.52, "p_greenhouse_geisser": 1e-20}
+    has = np.array([[True, False, True, True], [False, True, True, True]])
+    tested = xr.Dataset(
+        {name: (dims, np.where(has, value, np.nan)) for name, value in values.items()},
+        coords={
+            "effect": ["observer", "model", "stage", "interaction"],
+            "comparison": ("test", ["human against model", "between models"]),
+            "experiment": ("test", ["auditory-1", "auditory-3"]),
+            "generation_model": ("test", ["CochResNet50", "CochResNet50, CochCNN9"]),
+        },
+    )
+    rows = report_tables.anova_table(tested)["rows"]
+    assert [(row[0], row[3]) for row in rows] == [
+        *(("auditory-1", effect) for effect in ("observer", "stage", "interaction")),
+        *(("auditory-3", effect) for effect in ("model", "stage", "interaction")),
+    ]
+    assert rows[0] == [
+        *("auditory-1", "human against model", "CochResNet50", "observer", "F(1,38) = 467.84", "0.92"),
+        *("0.0001", "0.0001", "0.0177", "0.52", "< 0.0001"),
+    ]
+    words = Elements(text_of([], relation, written, anova=tested)).words
+    assert "F(1,38) = 467.84" in words
+    assert "Where ε is less than 1, permutation finds effects too often" in words
+
+
+def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups, written):
+    none = acceptance.assign(accepted=acceptance["accepted"] & False)
+    recognizable = recognized({"net_a": none}, {"net_a": recognition})
+    predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
+    model = report.model_context("net_a", ENTRY, none, NULL, recognizable, predicted)
+    drawn = charts({"net_a": ENTRY}, relation, none, (recognizable, predicted))
+    looks = looks_of(["net_a", *JUDGES])
+    points = recognizability_points({"net_a": ENTRY}, recognizable, predicted)
+    svg(overview_figure(points, {"net_a": ENTRY}, relation, looks))
+    svg(recognizability_figure("net_a", recognizable, predicted, relation, groups, "vision", 1 / 2, looks))
+    svg(confusion_figure(confusion("net_a", recognition, none["accepted"], shown_stages(STAGES)), "vision", "category"))
+    words = Elements(text_of([model], relation, written, charts=drawn)).words
+    assert "0 of 9" in words
+    assert "cannot be compared" in words
+    assert "No metamer of its last stage, logits, was accepted." in words
+    assert "nan" not in words.lower()
+
+
+def test_figures_are_the_same_bytes_every_time(relation):
+    drawn = published_points(relation, "vision", [])
+    first, second = (published_figure(drawn, relation, "vision") for _ in range(2))
+    assert first == second
+    given = {"net_a": ENTRY}
+    first, second = (svg(overview_figure([], given, relation, looks_of(given))) for _ in range(2))
+    assert first == second
+    assert b"<dc:date>" not in first
+    assert b"<text" not in first  # outlines need no font
+
+
+def test_the_vector_file_of_people_against_models_has_the_marks_and_words_of_the_chart(relation):
+    drawn = published_points(relation, "audio", [])
+    root = ElementTree.fromstring(published_figure(drawn, relation, "audio"))
+    words = " ".join(root.itertext())
+    for word in ("Proportion correct of people", "Proportion correct of other models (mean)", "noise ceiling of R²"):
+        assert word in words
+    for kind in {point["kind"] for point in drawn}:
+        assert kind in words
+    marks = [one.get("aria-label", "") for one in root.iter() if one.get("aria-roledescription") == "point"]
+    assert len(marks) == len(drawn)
+
+
+def test_others_are_averaged_over_accepted_metamers_without_the_model_itself(acceptance, recognition, compared):
+    others = report.others_of(compared[0], "net_a")
+    assert list(others["stage"].values) == ["natural", *STAGES]
+    assert list(others["proportion_correct"].values) == [1, 1, 1, 0]
+    alone = recognizability({"net_a": acceptance}, {"net_a": {"net_a": recognition["net_a"]}}, FAMILIES)
+    assert report.others_of(alone, "net_a")["proportion_correct"].isnull().all()
+
+
+def test_the_pages_say_who_is_related_and_how_uncertain_a_mean_of_judges_is(page, model):
+    words = Elements(page).words
+    assert "Family: net. Related recognition models: net_b, which may recognize its metamers" in words
+    assert "Unrelated recognition models: net_c." in words
+    head, first = model["recognizability"]["head"], model["recognizability"]["rows"][0]
+    assert head[2:5] == ["net_a (itself)", "net_b (sibling)", "net_c"]
+    cells = dict(zip(head, first, strict=True))
+    # All of three stimuli by all judges: still not certain.
+    assert cells["All other models, each family counted once (95% interval over stimuli)"] == "1.00 (0.27 to 1.00)"
+    assert "± 0.00" not in words
+
+
+def test_where_no_unrelated_model_was_asked_the_page_says_so(acceptance, recognition, relation, written, drawn):
+    given = {"net_a": acceptance}, {"net_a": recognition}
+    siblings = dict.fromkeys(JUDGES, "net")
+    recognizable = with_chance(recognizability(*given, siblings), *given, siblings)
+    predicted = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
+    model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, predicted)
+    words = Elements(text_of([model], relation, written, charts=drawn)).words
+    assert "No recognition model is unrelated." in words
+    assert "Unrelated models (95% interval over stimuli)" not in model["recognizability"]["head"]
+    # One family says nothing of others.
+    assert model["recognizability"]["rows"][0][-2] == "1.00 (no interval)"
+
+
+def test_published_curves_end_at_the_last_stage(relation):
+    curves, mean = published_curves(relation, "audio")
+    assert len(curves) == 4
+    assert all(depth[-1] == 1 for depth, _ in curves)
+    assert mean[1, -1] == pytest.approx(np.mean([human[-1] for _, human in curves]))
+
+
+def test_relations_have_numbers_for_every_modality(relation):
+    table = report_tables.relation_table(relation)
+    assert [row[0] for row in table["rows"]] == ["vision", "audio"]
+    assert all(len(row) == len(table["head"]) for row in table["rows"])
+    assert f"{float(relation[CORRELATIONS[0]][0]):.3f}" in table["rows"][0][3]
+    assert table["rows"][0][-1] == "0.990 (0.985 to 0.995)"
+
+
+def test_what_other_models_tell_beyond_depth_stands_in_words_and_in_a_table(relation, written):
+    vision, audio = report_tables.beyond_depth_table(relation)["rows"]
+    assert "(" in vision[3]  # six models have an interval, four have none
+    assert audio[3] == f"{float(relation['partial_r2'][1]):.2f}"
+    words = Elements(text_of([], relation, written)).words
+    assert f"the depth of the stage alone explains {100 * float(relation['depth_r2'][0]):.0f}%" in words
+    assert f"the other models explain {100 * float(relation['partial_r2'][0]):.0f}%" in words
+    assert "Partial R² of other models, given both" in words
+
+
+def test_a_figure_in_a_page_of_one_file_is_the_figure_that_was_drawn(relation):
+    drawn = published_figure(published_points(relation, "audio", []), relation, "audio")
+    kind, text = svg_uri(drawn).split(",", 1)
+    assert kind == "data:image/svg+xml;charset=utf-8"
+    assert unquote(text).split() == drawn.decode().split()
+    assert not set(text) & set('"<>#\n')
+
+
+def test_people_of_several_experiments_are_pooled_by_their_number(groups):
+    people = published_recognizability(groups, "CochCNN9")
+    assert list(people.index) == ["natural", "block_1", "logits"]
+    assert people["mean"].tolist() == pytest.approx([0.75, 0.65, 0.1])
+    assert people["n"].tolist() == [40, 40, 40]
+    assert published_recognizability(groups, "nothing").empty
+
+
+def named_lines(figure: Figure) -> dict[str, tuple]:
+    """The lines of a figure's first axes, by label."""
+    return {line.get_label(): line.get_data() for line in figure.axes[0].get_lines()}
+
+
+def test_human_curves_of_the_same_architecture_are_drawn_by_stage(relation, compared, groups):
+    given = ("net_a", compared[0], compared[1], relation, groups, "audio", 1 / 2, looks_of(["net_a", *JUDGES]))
+    lines = named_lines(recognizability_figure(*given, "CochCNN9 (L2 1 waveform random)"))
+    x, mean = lines["people: CochCNN9,\nin full size, 400 words (n = 40)"]
+    assert list(x) == [0, 2, 3]  # natural, block_1, logits: no human answers for the input
+    assert list(mean) == pytest.approx([0.75, 0.65, 0.1])
+    x, _ = lines["people: CochResNet50, over relative depth,\nin full size, 400 words (n = 10)"]
+    assert list(x) == [0, 2, 3]  # input at 1, last stage at 3
+    svg(recognizability_figure(*given))
+
+
+def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compared, relation, written):
+    """Of one run with both: each with its own numbers, categories, judges and words."""
+    entry = {"modality": "audio", "dataset": "words", "categories": 24, "category_noun": "word", "stages": STAGES}
+    heard = report.model_context("net_a", entry, acceptance, NULL, *compared) | {"name": "net_e"}
+    judges = {judge: {"modality": "vision", "family": "net"} for judge in JUDGES}
+    judges["ear"] = {"modality": "audio", "family": "ear"}
+    both = [one.assign_coords(generation_model=["net_e"]) for one in compared]
+    both = [xr.concat(pair, "generation_model") for pair in zip(compared, both, strict=True)]
+    drawn = charts({"net_a": ENTRY, "net_e": entry}, relation, acceptance, both)
+    words = Elements(text_of([model, heard], relation, written, judges=judges, charts=drawn)).words
+    assert "which of 24 words was heard" in words
+    assert "which of 793 words was heard" in words
+    assert "which of 2 categories an image shows" in words
+    assert "which of 16 categories an image shows" in words
+    assert "8-bit PNG image" in words
+    assert "16-bit WAV sound" in words
+    assert words.count("(chance 0%: the recognition models’ own answers, assigned to the metamers at random)") == 2
+    assert "The recognition models ear answered which of" in words
+
+
+def test_a_run_of_hearing_alone_says_nothing_of_images(acceptance, recognition, compared, relation, written):
+    entry = {"modality": "audio", "dataset": "words", "categories": 24, "category_noun": "word", "stages": STAGES}
+    heard = report.model_context("net_a", entry, acceptance, NULL, *compared)
+    judges = {judge: {"modality": "audio", "family": "net"} for judge in JUDGES}
+    drawn = charts({"net_a": entry}, relation, acceptance, compared)
+    words = Elements(text_of([heard], relation, written, judges=judges, charts=drawn)).words
+    assert "Adjust the volume" in words
+    assert "image shows" not in words
+    assert "PNG" not in words
+
+
+def test_a_run_that_trains_models_says_how(relation, written):
+    how = {"kind": "adversarial", "on": "preprocessing", "norm": "l2", "size": 0.5, "steps": 3}
+    trained = {"plain": trained_model(), "robust": trained_model(how)}
+    has = [*WITHOUT, "analyses"]
+    page = text_of([], relation, written, trained=trained, unheard_voices=True, pages=has)
+    words = Elements(page).words
+    assert "adversarial, L2 0.5 on the cochleagram, 3 steps" in words
+    assert "voices that are in no training example" in words
+    assert "found on the cochleagram" in words
+    found = Elements(page).found
+    assert [a["alt"] for tag, a in found if tag == "img" and a["alt"].startswith("Loss and accuracy of robust")]
+
+
+def test_a_run_without_training_or_contrasts_says_nothing_of_them(page):
+    identifiers = {attributes.get("id") for _, attributes in Elements(page).found}
+    assert not {"training", "contrasts"} & identifiers
+
+
+def test_contrasts_are_said_as_their_intervals_are(relation, written):
+    found = three_contrasts()
+    words = Elements(
+        text_of([], relation, written, contrasts=found, charts=charts({}, relation, contrasts=found))
+    ).words
+    assert "the difference is +12.0 (+1.0 to +20.0) percentage points, n = 6" in words
+    assert "lies above 0: metamers of b are recognized more often" in words
+    assert "above 0 at input, below 0 at late" in words
+    assert "includes 0: the direction of the difference is undecided" in words
+    assert "The interval of every single stage includes 0" in words
+    assert "there is no interval: it needs two stimuli, and metamers of both models were accepted for 0." in words
+    assert "2 stimuli are left out, because not every later metamer of both models was accepted." in words
+    assert "Recognition models: ear, each family counted once (one by one, over the same stages: ear +12.0)" in words
+    assert "Related: eye belongs to the family of a compared model" in words
+    assert "nan" not in words.lower()
+
+
+def test_the_pages_show_the_answers_of_own_participants(model, relation, written, drawn):
+    human = np.array([[[[0.5, 1.0]], [[0.25, 1.0]]]]).reshape(2, 1, 1, 2)
+    people = xr.Dataset(
+        {
+            "proportion_correct": (("participant", "generation_model", "stage", "observer"), human),
+            "stage_number": (("generation_model", "stage"), [[0]]),
+            "excluded": ("exclusion", [2]),
+            "rows_set_aside": 7,
+            "files_set_aside": 9,
+        },
+        coords={
+            "generation_model": ["net_a"],
+            "stage": [HOSTILE],
+            "observer": list(OBSERVERS),
+            "exclusion": ["practice"],
+        },
+    )
+    asked = text_of([model], relation, written, charts=drawn, own_participants={HOSTILE: people})
+    words = Elements(asked).words
+    assert "own participants have answered" in words
+    assert "no participants have answered yet" not in words
+    assert "2 participants; left out: 2 for practice" in words
+    assert "Rows of their files that are not valid answers and were left out: 7" in words
+    assert HOSTILE in words
+    assert "no participants have answered yet" in Elements(text_of([model], relation, written, charts=drawn)).words

@@ -1,0 +1,212 @@
+"""Points of the report's charts: each is the number that the run's files have, at its model's depth, with a link."""
+
+import re
+
+import numpy as np
+import pytest
+
+from metamers.report.charts import brain_chart, match_chart, published_chart, published_figure, recognizability_chart
+from metamers.report.looks import looks_of
+from metamers.report.overview import NAMED_MODELS, overview_figure
+from metamers.report.points import (
+    ITSELF,
+    NATURAL_DEPTH,
+    OTHERS,
+    PEOPLE,
+    TITLES,
+    brain_points,
+    contrast_points,
+    depth,
+    match_points,
+    predicted_kind,
+    published_points,
+    recognizability_points,
+)
+from tests.sites import Run, brain_of
+
+STAGES = ["input", "early", "late", "logits"]
+LOOKS = looks_of(["net_a", "net_b"])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    """Two models of images; models of the same kind judge the metamers of each."""
+    models = {"net_a": "vision", "net_b": "vision"}
+    return Run(tmp_path_factory.mktemp("run"), models, STAGES, stimuli=7, seeds=1, judges={"vision": ["judge"]})
+
+
+@pytest.fixture(scope="module")
+def points(run) -> list[dict]:
+    return recognizability_points(run.entries, run.compared["recognizability"], run.compared["predicted_human"])
+
+
+def of(points: list[dict], **wanted: str) -> dict:
+    """The one point that has these."""
+    (found,) = [point for point in points if all(point[name] == value for name, value in wanted.items())]
+    return found
+
+
+def test_depth_is_a_stage_s_place_among_all_of_its_model():
+    assert [depth(stage, STAGES) for stage in ("natural", "input", "early", "logits")] == [NATURAL_DEPTH, 0, 1 / 3, 1]
+    assert depth("input", ["input"]) == 0
+
+
+def test_points_are_what_the_run_found(run, points):
+    found = run.compared["recognizability"].sel(generation_model="net_b", stage="late")
+    one = of(points, model="net_b", stage="late", by=OTHERS)
+    assert one["value"] == pytest.approx(float(found["other_models"]), rel=1e-3)
+    ends = [float(found[f"other_models_{end}"]) for end in ("low", "high")]
+    assert [one["low"], one["high"]] == pytest.approx(ends, abs=1e-3)
+    itself = of(points, model="net_b", stage="late", by=ITSELF)
+    assert itself["value"] == 1
+    assert itself["low"] < 0.9  # of seven stimuli
+    expected = run.compared["predicted_human"].sel(generation_model="net_b", stage="late")
+    assert of(points, model="net_b", stage="late", by=PEOPLE)["low"] == pytest.approx(float(expected["low"]), abs=1e-3)
+    assert one["link"] == "browser.html#model=net_b&stage=late"
+    assert of(points, model="net_b", stage="natural", by=OTHERS)["link"] == "browser.html#model=net_b"
+    assert not [point for point in points if point["stage"] == "natural" and point["by"] == PEOPLE]
+
+
+def test_what_nobody_was_asked_about_is_no_point(run):
+    found = run.compared["recognizability"].copy(deep=True)
+    found["other_models"].loc[{"generation_model": "net_a", "stage": "late"}] = np.nan
+    points = recognizability_points(run.entries, found, run.compared["predicted_human"])
+    assert not [p for p in points if (p["model"], p["stage"], p["by"]) == ("net_a", "late", OTHERS)]
+    # No line from the stage before to the stage after.
+    parts = {p["stage"]: p["part"] for p in points if (p["model"], p["by"]) == ("net_a", OTHERS)}
+    assert parts == {"natural": 0, "input": 0, "early": 0, "logits": 1}
+    assert {p["part"] for p in points if (p["model"], p["by"]) == ("net_b", OTHERS)} == {0}
+    chart = recognizability_chart(points, "vision", 0.5, LOOKS)
+    (line,) = [layer for layer in chart["layer"] if layer["mark"]["type"] == "line"]
+    assert line["encoding"]["detail"]["field"] == "part"
+    drawn = overview_figure(points, run.entries, run.relation, LOOKS).axes[0].get_lines()
+    curves = [one.get_xdata().tolist() for one in drawn if one.get_color() == LOOKS["net_a"].colour]
+    assert curves == [[NATURAL_DEPTH, 0, pytest.approx(1 / 3, abs=1e-3)], [1]]
+
+
+def test_match_has_quartiles_and_the_ends_of_the_null_distribution(run):
+    points = match_points(run.entries, run.acceptance, run.nulls)
+    values = run.acceptance["net_a"]["spearman_rho"].sel(stage="early").values
+    one = of(points, model="net_a", stage="early", measure=TITLES["spearman_rho"])
+    assert [one["low"], one["value"], one["high"]] == pytest.approx(np.quantile(values, (0.25, 0.5, 0.75)), rel=1e-3)
+    null = run.nulls["net_a"]["spearman_rho"].sel(stage="early")
+    assert [one["null_low"], one["null_high"]] == pytest.approx([float(null.min()), float(null.max())], rel=1e-3)
+    error = of(points, model="net_a", stage="early", measure=TITLES["normalized_error"])
+    assert error["null_low"] is error["null_high"] is None
+
+
+def test_a_measure_without_a_finite_value_is_no_point(run):
+    equal = run.acceptance["net_a"].copy(deep=True)
+    equal["snr_db"].loc[{"stage": "input"}] = np.inf
+    points = match_points({"net_a": run.entries["net_a"]}, {"net_a": equal}, run.nulls)
+    of_input = [point["measure"] for point in points if point["stage"] == "input"]
+    assert TITLES["snr_db"] not in of_input
+    assert len(of_input) == len(TITLES) - 1
+
+
+def test_published_points_lead_nowhere_and_the_run_s_are_marked_as_predictions(run, points):
+    found = published_points(run.relation, "vision", points)
+    published = [point for point in found if not point["of_run"]]
+    assert len(published) == int(run.relation["human_mean"].sel(modality="vision").notnull().sum())
+    assert {point["link"] for point in published} == {None}
+    within = run.compared["predicted_human"].sel(generation_model="net_a")
+    told = [str(stage) for stage in within["stage"].values if not within["outside_published_range"].sel(stage=stage)]
+    assert 0 < len(told) < within.sizes["stage"]
+    for stage in told:
+        ours = of(found, model="net_a", stage=stage, kind=predicted_kind("net_a"))
+        assert ours["others"] == of(points, model="net_a", stage=stage, by=OTHERS)["value"]
+        assert "predicted" in ours["words"]
+    assert {p["stage"] for p in found if p["model"] == "net_a" and p["of_run"]} == set(told)
+
+
+def test_contrasts_are_in_percentage_points_and_lead_to_the_model(run):
+    compared = run.compared["contrasts"]
+    one = of(contrast_points(compared), stage="early")
+    assert one["value"] == pytest.approx(100 * float(compared["difference"].sel(stage="early").item()), rel=1e-3)
+    assert one["contrast"] == "net_b minus net_a"
+    assert one["link"] == "browser.html#model=net_b&stage=early"
+
+
+def test_a_stage_without_metamers_has_no_link():
+    brain = {"ear": brain_of(STAGES, np.random.default_rng(0))}
+    found = brain_points(brain, {"ear": {"chosen": ["early"]}})
+    assert {point["stage"]: point["link"] for point in found if point["link"]} == {
+        "early": "browser.html#model=ear&stage=early"
+    }
+    assert len(found) == len(STAGES)
+
+
+def test_without_an_interval_there_is_none_in_words(run):
+    found = run.compared["recognizability"].copy(deep=True)
+    found["other_models_low"].loc[{"generation_model": "net_a", "stage": "late"}] = np.nan
+    points = recognizability_points(run.entries, found, run.compared["predicted_human"])
+    assert "nan" not in " ".join(point["words"] for point in points)
+
+
+def test_models_have_the_same_colour_and_mark_in_all_charts(run, points):
+    brain = brain_points({"net_b": brain_of(STAGES, np.random.default_rng(0))}, run.entries)
+    charts = (
+        recognizability_chart(points, "vision", 0.5, LOOKS),
+        match_chart(match_points(run.entries, run.acceptance, run.nulls), LOOKS),
+        published_chart(published_points(run.relation, "vision", points), run.relation, "vision", LOOKS),
+        brain_chart(brain, LOOKS),
+    )
+    for chart in charts:
+        scales = [
+            layer["encoding"][channel]["scale"]
+            for channel in ("color", "shape")
+            for layer in chart["layer"]
+            if "shape" in layer["encoding"]
+        ]
+        for names in ("net_b", predicted_kind("net_b")):
+            seen = {scale["range"][scale["domain"].index(names)] for scale in scales if names in scale["domain"]}
+            assert seen <= {LOOKS["net_b"].colour, LOOKS["net_b"].outline}
+        own = {name for scale in scales for name in scale["domain"] if "net_b" in name}
+        assert len(own) == 1
+        marks = [layer["mark"] for layer in chart["layer"] if "shape" in layer["encoding"]]
+        assert not marks[-1]["filled"]  # of curves that coincide, all are visible
+
+
+def test_what_a_screen_reader_announces_of_a_mark_are_the_words_of_its_point(run, points):
+    drawn = published_figure(published_points(run.relation, "vision", []), run.relation, "vision").decode()
+    labels = re.findall(r'aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="point"', drawn)
+    assert labels
+    assert all(re.fullmatch(r".*: people \d+%, other models \d+%", label) for label in labels)
+    assert not re.search(r'aria-label="[^"]*\d\.\d{4}', drawn)
+
+
+def test_a_chart_carries_its_points_and_numbers_them(run, points):
+    for chart in (
+        recognizability_chart(points, "vision", 0.5, LOOKS),
+        match_chart(match_points(run.entries, run.acceptance, run.nulls), LOOKS),
+        published_chart(published_points(run.relation, "vision", points), run.relation, "vision", LOOKS),
+    ):
+        carried = chart["datasets"]["points"]
+        assert [point["id"] for point in carried] == list(range(len(carried)))
+        assert all(point["words"] for point in carried)
+        assert chart["width"] == "container"
+        assert {"name": "chosen", "value": -1} in chart["params"]
+
+
+@pytest.mark.parametrize("count", [2, NAMED_MODELS + 1])
+def test_the_overview_names_models_while_they_are_few(run, points, count):
+    models = {f"model_{number}": run.entries["net_a"] for number in range(count)}
+    many = [point | {"model": model} for model in models for point in points if point["model"] == "net_a"]
+    axes = overview_figure(many, models, run.relation, looks_of(models)).axes[0]
+    named = [line.get_label() for line in axes.get_lines() if not line.get_label().startswith("_")]
+    assert ("model_0" in named) == (count <= NAMED_MODELS)
+    assert (f"mean of {count} models" in named) == (count > NAMED_MODELS)
+    curve = axes.get_lines()[0].get_xydata()
+    assert curve[:, 1].tolist() == [
+        point["value"] for point in many if point["model"] == "model_0" and point["by"] == OTHERS
+    ]
+
+
+def test_an_overview_of_many_models_of_which_some_have_no_accepted_metamer(run, points):
+    models = {f"model_{number}": run.entries["net_a"] for number in range(NAMED_MODELS + 1)}
+    own = [point for point in points if point["model"] == "net_a"]
+    for with_metamers in (2, 0):
+        some = [point | {"model": f"model_{number}"} for number in range(with_metamers) for point in own]
+        axes = overview_figure(some, models, run.relation, looks_of(models)).axes[0]
+        named = [line.get_label() for line in axes.get_lines()]
+        assert ("mean of 2 models" in named) == (with_metamers == 2)

@@ -1,0 +1,257 @@
+"""Files of a run are complete or absent, have their provenance, and hash to the same value before and after writing."""
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import textwrap
+
+import cf_units
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers.run import files
+from metamers.run.hashes import sha256_of
+from tests.conventions import complaints
+
+CREATOR = {
+    "name": "A. Person",
+    "email": "a@person.example",
+    "url": "https://person.example",
+    "institution": "Laboratory",
+    "license": "CC-BY-4.0",
+}
+PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
+
+
+@pytest.fixture
+def dataset() -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "stimulus_value": (("stimulus", "row"), np.arange(6, dtype=np.float32).reshape(2, 3)),
+            "correct": ("stimulus", [True, False]),
+        },
+        coords={"stimulus": ["a", "ü"], "category": ("stimulus", ["dog", "cat"])},
+    )
+
+
+def test_what_is_read_is_what_was_written(dataset, tmp_path):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    xr.testing.assert_equal(files.load(tmp_path / "x.nc"), dataset)
+
+
+def test_the_content_hash_survives_the_disk_and_notices_any_change(dataset, tmp_path):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    read = files.load(tmp_path / "x.nc")
+    assert files.content_sha256(read) == read.attrs["content_sha256"] == files.content_sha256(dataset)
+    changes = [
+        read.assign(stimulus_value=read["stimulus_value"] + 1e-6),
+        read.assign_coords(stimulus=["a", "u"]),
+        read.rename(category="label"),
+        read.assign(stimulus_value=read["stimulus_value"].astype(np.float64)),
+        read.transpose(),
+    ]
+    assert read.attrs["content_sha256"] not in {files.content_sha256(changed) for changed in changes}
+
+
+def test_every_file_carries_its_provenance(dataset, tmp_path):
+    source = tmp_path / "input.txt"
+    source.write_text("input")
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[source])
+    read = files.load(tmp_path / "x.nc")
+    wanted = {"title", "source", "references", "history", "run", "seed", "software", "inputs", "content_sha256"}
+    assert wanted <= read.attrs.keys()
+    assert json.loads(read.attrs["inputs"]) == {str(source): sha256_of(source)}
+    assert json.loads(read.attrs["software"])["numpy"] == np.__version__
+    assert all(variable.attrs["long_name"] for variable in read.variables.values())
+    assert read["stimulus_value"].attrs["units"] == "1"
+
+
+def test_a_variable_is_described_as_what_it_is_not_as_what_it_was_computed_from(dataset, tmp_path):
+    dataset["stimulus_value"].attrs |= {"long_name": "another", "units": "Hz", "note": "kept"}
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    attributes = files.load(tmp_path / "x.nc")["stimulus_value"].attrs
+    described = {"long_name": files.DESCRIPTIONS["stimulus_value"][0], "units": "1"}
+    assert attributes == described | {"coverage_content_type": "physicalMeasurement", "note": "kept"}
+
+
+def test_every_unit_is_one_of_udunits():
+    units = {unit for _, unit in files.DESCRIPTIONS.values() if unit}
+    assert all(cf_units.Unit(unit) for unit in units)
+    decibels = cf_units.Unit(files.DESCRIPTIONS["snr_db"][1])
+    assert decibels.convert(20.0, cf_units.Unit("1")) == pytest.approx(100)  # a ratio of powers
+
+
+def test_a_file_conforms_to_cf_and_acdd(dataset, tmp_path):
+    dataset = dataset.assign_coords(row=[0.5, 1.5, 2.5])
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[], creator=CREATOR)
+    assert complaints(tmp_path / "x.nc") == []
+    attributes = files.load(tmp_path / "x.nc").attrs
+    assert attributes["Conventions"] == "CF-1.11, ACDD-1.3"
+    assert attributes["license"] == "CC-BY-4.0"
+    assert attributes["creator_name"] == attributes["publisher_name"] == "A. Person"
+    assert attributes["creator_type"] == "person"
+
+
+def test_what_does_not_conform_is_found(dataset, tmp_path):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    with netCDF4.Dataset(tmp_path / "x.nc", "a") as file:
+        file["stimulus_value"].units = "dB"
+        file.delncattr("summary")
+    found = complaints(tmp_path / "x.nc")
+    assert 'cf:1.11: units for stimulus_value, "dB" are not recognized by UDUNITS' in found
+    assert "acdd:1.3: summary not present" in found
+    assert "acdd:1.3: creator_email not present" in found
+
+
+def test_a_creator_who_is_not_named_is_not_made_up(dataset, tmp_path):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[], creator={"name": None, "type": "person"})
+    attributes = files.load(tmp_path / "x.nc").attrs
+    assert "not named" in attributes["creator_name"]
+    assert attributes["creator_type"] == "group"
+    assert "No license is stated" in attributes["license"]
+    assert "institution" not in attributes
+
+
+def test_the_values_of_a_boolean_variable_are_explained_where_it_is_stored(dataset, tmp_path):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    assert files.load(tmp_path / "x.nc")["correct"].dtype == bool
+    with netCDF4.Dataset(tmp_path / "x.nc") as file:
+        assert file["correct"].dtype == file["correct"].flag_values.dtype == np.int8
+        meanings = dict(zip(file["correct"].flag_values.tolist(), file["correct"].flag_meanings.split(), strict=True))
+        assert [meanings[value] for value in file["correct"][:].tolist()] == ["true", "false"]
+
+
+def test_the_identifier_of_a_file_follows_its_content(dataset, tmp_path):
+    found = []
+    for value in (0, 0, 1):
+        files.save(dataset + value, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+        found.append(files.load(tmp_path / "x.nc").attrs["id"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_file_that_grows_is_the_file_that_is_written_at_once(dataset, tmp_path):
+    files.save(dataset, tmp_path / "whole.nc", **PROVENANCE, inputs=[])
+    with files.save_in_pieces(tmp_path / "grown.nc", "stimulus", **PROVENANCE, inputs=[]) as append:
+        append(dataset.isel(stimulus=[0]))
+        assert not (tmp_path / "grown.nc").exists()
+        append(dataset.isel(stimulus=[1]))
+    whole, grown = files.load(tmp_path / "whole.nc"), files.load(tmp_path / "grown.nc")
+    xr.testing.assert_identical(whole.drop_attrs(), grown.drop_attrs())
+    assert grown.attrs.keys() == whole.attrs.keys()
+    assert grown.attrs["content_sha256"] == whole.attrs["content_sha256"] == files.content_sha256(grown)
+    for name, variable in whole.variables.items():
+        np.testing.assert_equal(grown[name].attrs, variable.attrs)
+
+
+def test_of_a_file_that_stopped_growing_nothing_is_left_and_the_old_one_stays(dataset, tmp_path):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    before = (tmp_path / "x.nc").read_bytes()
+
+    def stop_early():
+        with files.save_in_pieces(tmp_path / "x.nc", "stimulus", **PROVENANCE, inputs=[]) as append:
+            append(dataset)
+            raise ValueError("the loss is nan")
+
+    with pytest.raises(ValueError, match="the loss is nan"):
+        stop_early()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.nc"]
+    assert (tmp_path / "x.nc").read_bytes() == before
+
+
+def test_what_a_killed_process_left_is_no_part_of_a_file_that_grows(dataset, tmp_path):
+    leftover = tmp_path / f".x.nc.{os.getpid()}.growing"
+    dataset.isel(stimulus=[0]).to_netcdf(leftover, unlimited_dims=["stimulus"])
+    with files.save_in_pieces(tmp_path / "x.nc", "stimulus", **PROVENANCE, inputs=[]) as append:
+        append(dataset.isel(stimulus=[1]))
+    assert files.load(tmp_path / "x.nc")["stimulus"].values.tolist() == ["ü"]
+    assert not leftover.exists()
+
+
+@pytest.mark.slow
+def test_a_file_that_grows_holds_no_more_than_a_piece_in_memory(tmp_path, root):
+    program = f"""
+        import resource, numpy as np, xarray as xr
+        from metamers.run import files
+        def piece(n):
+            values = np.random.default_rng(n).random((1, 4_000_000)).astype(np.float32)  # 16 MB
+            return xr.Dataset({{"stimulus_value": (("stimulus", "sample"), values)}}, coords={{"stimulus": [str(n)]}})
+        with files.save_in_pieces("{tmp_path}/x.nc", "stimulus", **{PROVENANCE}, inputs=[]) as append:
+            append(piece(0))
+            append(piece(1))
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            for n in range(2, 14):
+                append(piece(n))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    grew = int(
+        subprocess.check_output(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            env=os.environ | {"PYTHONPATH": str(root / "src")},
+            text=True,
+        )
+    )
+    assert grew < 80_000  # kB; the file has 224 MB
+
+
+def test_a_variable_without_description_is_refused(dataset, tmp_path):
+    with pytest.raises(KeyError, match="mystery"):
+        files.save(dataset.rename(correct="mystery"), tmp_path / "x.nc", **PROVENANCE, inputs=[])
+
+
+def test_a_folder_hashes_by_names_and_contents(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_text("1")
+    before = sha256_of(tmp_path / "a")
+    (tmp_path / "a" / "x").rename(tmp_path / "a" / "y")
+    assert sha256_of(tmp_path / "a") != before
+
+
+def test_a_disk_that_fills_up_leaves_the_older_file_and_nothing_else(dataset, tmp_path, root):
+    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
+    before = (tmp_path / "x.nc").read_bytes()
+    # A limit on the size of files acts like a full disk, for this process only.
+    program = textwrap.dedent(
+        f"""
+        import resource, signal, sys
+        import numpy as np, xarray as xr
+        from metamers.run import files
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, {resource.getrlimit(resource.RLIMIT_FSIZE)[1]}))
+        big = xr.Dataset({{"stimulus_value": ("row", np.random.default_rng(0).random(100_000))}})
+        try:
+            files.save(big, "x.nc", title="t", source="s", step="test", run="r", seed=0, inputs=[])
+        except OSError as error:
+            sys.exit(str(error))
+        """
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(root / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "x.nc could not be written" in ran.stderr
+    assert "disk full" in ran.stderr
+    assert (tmp_path / "x.nc").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["x.nc"]
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "x.nc").write_bytes(b"not NetCDF")
+    with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF"):
+        files.load(tmp_path / "x.nc")
+
+
+def test_every_script_names_who_made_its_files(root):
+    for path in (root / "scripts").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        saved = len(re.findall(r"\bfiles\.save(?:_in_pieces)?\(", text))
+        assert text.count("creator=") >= saved, path

@@ -1,0 +1,149 @@
+"""The study's pickles, as its code reads them: excerpts and vocabulary come out, and nothing in them runs."""
+
+import os
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metamers.config import tables
+from metamers.stimuli import excerpts
+from metamers.stimuli.datasets import read_dataset
+
+WORDS = ["zebra", "apple", "mountain"]
+INDEX = {"apple": 4, "mountain": 7, "zebra": 2}
+RATE = 2000
+CLASSES = {word: [index] for word, index in INDEX.items()}
+
+
+def clip(seed, samples=2 * RATE):
+    """Noise that is neither centred nor of the wanted level."""
+    return 0.3 + 0.02 * np.random.default_rng(seed).standard_normal(samples)
+
+
+def study_pickle(path, row=lambda facts: facts, protocol=4, samples=2 * RATE, **changes):
+    """A pickle as the study's; ``row`` makes the metadata, ``changes`` replace excerpts or the order."""
+    content = {"Dataset_Word_Order": list(WORDS)}
+    for n, word in enumerate(WORDS):
+        facts = {"word": word, "word_int": INDEX[word], "sr": RATE, "path": f"/x/{word}", "source": "WSJ"}
+        content[word] = {"dataframe_metadata": row(facts), "audio_clips": [clip(n, samples)]}
+    path.write_bytes(pickle.dumps(content | changes, protocol=protocol))
+    return path
+
+
+def row_of_a_table(facts):
+    return pd.DataFrame([facts, facts | {"word": "other"}]).iloc[0]
+
+
+def read(path):
+    return excerpts.excerpt_dataset(path, 3, CLASSES, RATE, 2)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("row", [dict, row_of_a_table, pd.Series])
+def test_excerpts_are_centred_and_at_the_published_level(tmp_path, row, protocol):
+    sounds = read(study_pickle(tmp_path / "x.pckl", row, protocol))
+    assert sounds["stimulus"].values.tolist() == ["000", "001", "002"]
+    assert sounds["category"].values.tolist() == WORDS
+    values = sounds["stimulus_value"].values
+    np.testing.assert_allclose(np.sqrt((values**2).mean(axis=1)), 0.1, rtol=1e-5)
+    np.testing.assert_allclose(values.mean(axis=1, dtype=float), 0, atol=1e-7)
+    centred = clip(1) - clip(1).mean()
+    np.testing.assert_allclose(values[1], 0.1 * centred / np.sqrt((centred**2).mean()), atol=1e-6)
+
+
+def test_another_rate_is_resampled_and_another_length_fitted(tmp_path):
+    one = {"dataframe_metadata": {"word": "zebra", "word_int": 2, "sr": 2 * RATE}, "audio_clips": [clip(0, 3 * RATE)]}
+    assert read(study_pickle(tmp_path / "x.pckl", zebra=one)).sizes == {"stimulus": 3, "sample": 2 * RATE}
+
+
+class RunsCode:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("function", [os.system, eval, exec, pd.read_pickle, pd.eval, pickle.loads, np.load])
+def test_nothing_in_a_pickle_is_run(tmp_path, function):
+    marker = tmp_path / "ran"
+    argument = f"touch {marker}" if function is os.system else f"open({str(marker)!r}, 'w')"
+    one = {"dataframe_metadata": RunsCode(function, argument), "audio_clips": [clip(0)]}
+    with pytest.raises(ValueError, match=r"could run code|wanted a dictionary or a pandas Series"):
+        read(study_pickle(tmp_path / "x.pckl", zebra=one))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"Dataset_Word_Order": ["zebra", "apple"]}, "2 words, wanted 3"),
+        ({"Dataset_Word_Order": ["zebra", "apple", "tree"]}, "each once and with its excerpt"),
+        ({"zebra": [1, 2]}, "zebra: wanted a dictionary with dataframe_metadata and audio_clips"),
+        ({"zebra": {"dataframe_metadata": {"word": "apple", "word_int": 4, "sr": RATE}, "audio_clips": [clip(0)]}}, "describes 'apple'"),
+        ({"zebra": {"dataframe_metadata": {"word": "zebra", "word_int": 4, "sr": RATE}, "audio_clips": [clip(0)]}}, r"class 4, but \[2\] in the vocabulary"),
+        ({"zebra": {"dataframe_metadata": {"word": "zebra", "word_int": 2, "sr": RATE}, "audio_clips": [np.zeros(9)]}}, "silent"),
+    ],
+)  # fmt: skip
+def test_excerpts_that_are_not_what_they_should_be_are_named(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        read(study_pickle(tmp_path / "x.pckl", **changes))
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (0, "a sampling rate of 0 Hz, wanted 100 to 1000000 Hz"),
+        (-5, "a sampling rate of -5 Hz"),
+        (10**12, "a sampling rate of 1000000000000 Hz"),
+        pytest.param(10**400, "sr: found 1000.*000, wanted a whole number", id="400 digits"),
+        pytest.param(10**5000, "sr: found an object of type int, wanted a whole number", id="too long to print"),
+        (float("inf"), "sr: found inf, wanted a whole number"),
+        (float("nan"), "sr: found nan, wanted a whole number"),
+        (440.5, "sr: found 440.5, wanted a whole number"),
+    ],
+)
+def test_a_sampling_rate_that_cannot_be_is_named_with_file_and_word(tmp_path, rate, message):
+    one = {"dataframe_metadata": {"word": "zebra", "word_int": 2, "sr": rate}, "audio_clips": [clip(0)]}
+    with pytest.raises(ValueError, match=rf"x\.pckl: zebra: {message}"):
+        read(study_pickle(tmp_path / "x.pckl", zebra=one))
+
+
+def encodings(path, words):
+    path.write_bytes(pickle.dumps({"word_to_idx": words, "speaker_to_idx": {}}, protocol=3))
+    return path
+
+
+def test_the_vocabulary_is_ordered_by_class(tmp_path):
+    given = encodings(tmp_path / "v.pckl", {word: np.int64(index) for word, index in INDEX.items()})
+    assert list(excerpts.read_vocabulary(given, 8).items()) == [("zebra", 2), ("apple", 4), ("mountain", 7)]
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_the_class_of_no_word_is_no_answer(tmp_path, nothing):
+    assert excerpts.read_vocabulary(encodings(tmp_path / "v.pckl", {nothing: 0} | INDEX), 8).keys() == INDEX.keys()
+
+
+@pytest.mark.parametrize(
+    "words", [{"a": 0, "b": 8}, {"a": 1, "b": 1}, {"a": -1, "b": 1}, {"a": 0.5, "b": 1}, {1: 1, 2: 2}, [1]]
+)
+def test_a_vocabulary_that_is_none_is_refused(tmp_path, words):
+    with pytest.raises(ValueError, match=r"word_to_idx: .*wanted"):
+        excerpts.read_vocabulary(encodings(tmp_path / "v.pckl", words), 8)
+
+
+def test_the_registry_s_excerpts_are_named_before_they_are_there(tmp_path):
+    (tmp_path / "c.tsv").write_text("class_index\tcategory\n" + "".join(f"{i}\t{w}\n" for w, i in INDEX.items()))
+    entry = {
+        "modality": "audio",
+        "files": {"archive": "assets", "file": "folder/x.pckl"},
+        "excerpts": 3,
+        "categories": str(tmp_path / "c.tsv"),
+        "sampling_rate_hz": RATE,
+        "duration_s": 2,
+    }
+    assert [row["stimulus"] for row in tables.stimulus_table("wsj", entry)] == ["000", "001", "002"]
+    study_pickle(tmp_path / "x.pckl")
+    assert read_dataset("wsj", entry, tmp_path, 0)["category"].values.tolist() == WORDS

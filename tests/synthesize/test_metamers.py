@@ -1,0 +1,192 @@
+"""Metamers where algebra says what they are, and where nothing can be synthesized."""
+
+import numpy as np
+import pytest
+import torch
+
+from metamers.match import match
+from metamers.modalities import MODALITIES
+from metamers.models.model import activations
+from metamers.synthesize.losses import Goal, make_loss, normalized_error
+from metamers.synthesize.metamers import as_leaf, gradient_steps, metamers_dataset, synthesize
+from metamers.synthesize.noise import start_noise
+from metamers.synthesize.procedures import PROCEDURES
+from tests.models.test_model import load, tiny
+
+ONE_CYCLE = {
+    "optimizer": "adam",
+    "steps": 300,
+    "learning_rate": 0.05,
+    "beta_1": 0.8,
+    "beta_2": 0.95,
+    "low_precision": 0.9,
+}
+PUBLISHED = {"steps": 300, "step_size": 1.0, "halvings": 7}
+
+
+def starts(model, names, seeds=(0,)):
+    noise = [start_noise("vision", model.preprocessing.signal_shape, name, seed, 0) for name in names for seed in seeds]
+    return torch.from_numpy(np.stack(noise))
+
+
+@pytest.fixture
+def linear(root):
+    return load(tiny(root, "linear", {"input": None, "project": "project", "logits": "classify"}))
+
+
+@pytest.fixture
+def natural(linear):
+    # Near the start, so that the values stay within 0 to 1 and the algebra holds.
+    noise = torch.randn(3, *linear.preprocessing.signal_shape, generator=torch.Generator().manual_seed(1))
+    return (0.5 + 0.05 * noise).clamp(0, 1)
+
+
+def test_the_loss_is_the_normalized_error_of_each_stimulus():
+    a, b = torch.rand(2, 3, 4), torch.rand(2, 3, 4)
+    for n in range(2):
+        wanted = match(a[n].numpy(), b[n].numpy())["normalized_error"]
+        assert normalized_error(a, b)[n].item() == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize(("procedure", "settings"), [("one_cycle", ONE_CYCLE), ("published", PUBLISHED)])
+def test_at_the_input_stage_the_metamer_is_the_stimulus(linear, natural, procedure, settings):
+    metamers, loss = synthesize(linear, "input", natural, starts(linear, "abc"), procedure, settings)
+    assert (normalized_error(natural, metamers) < 0.02).all()
+    assert loss.shape == (3, settings["steps"] * (settings.get("halvings", 0) + 1))
+
+
+@pytest.mark.parametrize(
+    ("procedure", "settings"),
+    [
+        pytest.param("published", {"steps": 3000, "step_size": 0.5, "halvings": 12}, marks=pytest.mark.slow),
+        ("one_cycle", ONE_CYCLE | {"optimizer": "adam_mini", "steps": 3000, "learning_rate": 0.01, "low_precision": 0}),
+    ],
+)
+def test_the_metamer_of_a_linear_model_is_noise_plus_the_projection_of_the_difference(
+    linear, natural, procedure, settings
+):
+    # Steps along gradients only move within the row space of the matrix W, so the metamer is
+    # noise + W⁺W (natural − noise): equal in what the model sees, untouched in what it does not.
+    start = starts(linear, "abc")
+    metamers, _ = synthesize(linear, "project", natural, start, procedure, settings)
+    matrix = linear.network.project.weight.double()
+    projection = torch.linalg.pinv(matrix) @ matrix
+    difference = (natural - start).double().flatten(1)
+    wanted = start.double().flatten(1) + difference @ projection.T
+    torch.testing.assert_close(metamers.double().flatten(1), wanted, atol=2e-4, rtol=0)
+    assert (difference - difference @ projection.T).abs().max() > 0.05  # the unseen part is not small
+
+
+def test_the_default_procedure_matches_a_linear_model_too(linear, natural):
+    metamers, _ = synthesize(linear, "project", natural, starts(linear, "abc"), "one_cycle", ONE_CYCLE)
+    assert (normalized_error(linear(natural, "project"), linear(metamers, "project")) < 0.01).all()
+
+
+@pytest.mark.parametrize("procedure", PROCEDURES)
+def test_a_metamer_does_not_depend_on_its_batch(root, procedure):
+    stages = {"input": None, "pooled": "pool", "logits": "classify"}
+    model = load(tiny(root, "convolutional", stages))
+    natural = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    settings = ONE_CYCLE | {"steps": 20} if procedure == "one_cycle" else PUBLISHED | {"steps": 5}
+    together, _ = synthesize(model, "logits", natural, starts(model, "abcd"), procedure, settings)
+    for n, name in enumerate("abcd"):
+        alone, _ = synthesize(model, "logits", natural[n : n + 1], starts(model, name), procedure, settings)
+        torch.testing.assert_close(alone[0], together[n], atol=1e-4, rtol=0)
+
+
+def test_the_same_twice_to_the_bit(linear, natural):
+    results = [synthesize(linear, "logits", natural, starts(linear, "abc"), "one_cycle", ONE_CYCLE) for _ in range(2)]
+    assert torch.equal(results[0][0], results[1][0])
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
+def test_the_published_steps_have_their_length_and_halve(linear, natural):
+    sizes = []
+    metamers = starts(linear, "abc").requires_grad_()
+    for step in PROCEDURES["published"](metamers, steps=2, step_size=1.0, halvings=2):
+        metamers.grad = torch.randn_like(metamers)
+        before = metamers.detach().clone()
+        with torch.no_grad():
+            step()
+        sizes.append(torch.linalg.vector_norm((metamers - before).flatten(1), dim=1))
+    wanted = torch.tensor([1, 1, 0.5, 0.5, 0.25, 0.25])[:, None].expand(-1, 3)
+    torch.testing.assert_close(torch.stack(sizes).detach(), wanted, atol=1e-3, rtol=1e-3)
+
+
+def test_a_compiled_model_may_compute_in_the_models_place(linear, natural):
+    losses = []
+    for forward in (None, torch.compile(linear, backend="eager")):
+        metamers = as_leaf(starts(linear, "abc"))
+        steps = PROCEDURES["published"](metamers, steps=5, step_size=1.0, halvings=0)
+        target = linear(natural, "project").detach()
+        loss = make_loss(Goal(linear, "project", target), forward=forward)
+        losses.append(torch.stack(list(gradient_steps(loss, metamers, steps, (0, 1)))))
+    torch.testing.assert_close(*losses)
+
+
+def test_images_stay_within_their_range(root):
+    model = load(tiny(root, "convolutional", {"input": None, "logits": "classify"}))
+    natural = torch.zeros(1, 3, 8, 8)
+    natural[..., 4:] = 1
+    metamers, _ = synthesize(
+        model, "input", natural, starts(model, "a"), "one_cycle", ONE_CYCLE | {"learning_rate": 0.5}
+    )
+    assert metamers.min() >= 0
+    assert metamers.max() <= 1
+
+
+def test_the_default_procedure_matches_deep_stages_above_other_stimuli(root):
+    model = load(tiny(root, "convolutional", {"input": None, "block": "block", "logits": "classify"}))
+    natural = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    metamers, loss = synthesize(model, "block", natural, starts(model, "abc"), "one_cycle", ONE_CYCLE)
+    a, b = activations(model, natural, "block"), activations(model, metamers, "block")
+    assert min(match(a[n], b[n])["spearman_rho"] for n in range(3)) > match(a[0], a[1])["spearman_rho"]
+    assert (loss[:, -1] < 0.25 * loss[:, 0]).all()
+
+
+def test_a_stage_that_no_gradient_reaches_is_refused_with_those_that_would_do(root):
+    model = load(tiny(root, "rounding", {"input": None, "conv": "convolve", "round": "round", "logits": "classify"}))
+    natural = torch.rand(1, 3, 8, 8)
+    for stage in ("round", "logits"):
+        with pytest.raises(ValueError, match=f"not differentiable before stage '{stage}'.*\\(input, conv\\)"):
+            synthesize(model, stage, natural, starts(model, "a"), "one_cycle", ONE_CYCLE)
+    synthesize(model, "conv", natural, starts(model, "a"), "one_cycle", ONE_CYCLE | {"steps": 2})
+
+
+def test_a_model_that_gives_nan_is_refused(linear, natural):
+    linear.network.project.weight[0, 0] = torch.nan
+    with pytest.raises(ValueError, match="not finite"):
+        synthesize(linear, "project", natural, starts(linear, "abc"), "one_cycle", ONE_CYCLE)
+
+
+def test_a_stimulus_without_activations_is_refused(linear, natural):
+    linear.network.project.weight.zero_()
+    linear.network.project.weight[0, 0] = 1
+    for n in range(3):
+        natural[:, 0, 0, 0] = 1
+        natural[n, 0, 0, 0] = 0.5  # preprocessing makes it 0, and the model sees nothing else
+        with pytest.raises(ValueError, match=r"only zero activations at stage 'project'.*leave the stimulus out"):
+            synthesize(linear, "project", natural, starts(linear, "abc"), "one_cycle", ONE_CYCLE)
+
+
+@pytest.mark.parametrize(("modality", "shape"), [("vision", (3, 4, 4)), ("audio", (16,))])
+def test_a_file_of_metamers_names_the_dimensions_of_the_modality_s_signal(modality, shape):
+    rng = np.random.default_rng(0)
+    metamers, loss = rng.uniform(size=(2, 5, *shape)), rng.uniform(size=(2, 5, 7))
+    measured = {"pearson_r": rng.uniform(size=(2, 5)), "natural_category": np.array(["cat", "dog"])}
+    found = metamers_dataset(
+        modality, ("stimulus", "seed"), metamers, measured, {"stimulus": ["a", "b"]}, 20_000.0, loss
+    )
+    assert found["metamer"].dims == ("stimulus", "seed", *MODALITIES[modality].dims)
+    assert found["pearson_r"].dims == ("stimulus", "seed")
+    assert found["natural_category"].dims == ("stimulus",)
+    assert found["loss"].dims == ("stimulus", "seed", "step")
+    assert found.attrs == {"sampling_rate_hz": 20_000.0}
+
+
+def test_metamers_of_several_models_are_measured_for_each_of_them():
+    measured = {"normalized_error": np.zeros((2, 3))}
+    found = metamers_dataset("audio", ("stimulus",), np.zeros((2, 16)), measured, {"member": ["a", "b", "c"]}, None)
+    assert found["normalized_error"].dims == ("stimulus", "member")
+    assert "loss" not in found
+    assert not found.attrs

@@ -1,0 +1,306 @@
+"""The library in a notebook: one call makes a metamer with the functions of the workflow; errors of input are explained."""
+
+import json
+import subprocess
+import sys
+from functools import partial
+
+import netCDF4
+import numpy as np
+import pytest
+import safetensors.torch
+import soundfile
+import timm
+import torch
+from PIL import Image
+from torch import nn
+
+import metamers as mm
+from metamers.models.load import load_model
+from metamers.names import ConfigurationError
+from metamers.run import files
+from metamers.synthesize.metamers import starts, synthesize
+from tests.conventions import complaints
+from tests.publishing import look_up_in_this_process, publisher, use_as_hub
+from tests.tiny import Convolutional, Hearing
+
+RNG = np.random.default_rng(0)
+IMAGE = RNG.random((3, 16, 16)).astype(np.float32)
+NULL = [RNG.random((3, 16, 16)) for _ in range(5)]
+CLASSES = {"cat": 0, "dog": [1, 3]}
+QUIET = {"progress": False, "device": "cpu"}
+INPUT = {
+    "sampling_rate_hz": 8000,
+    "duration_s": 0.25,
+    "cochleagram": {"high_hz": 4000, "filters": 10, "sample_factor": 1, "taps": 201},
+}
+SOUND = 0.1 * RNG.standard_normal(2000)
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return Convolutional()
+
+
+@pytest.fixture(scope="module")
+def made():
+    return mm.metamer(network(), IMAGE, "block", categories=CLASSES, null=NULL, steps=60, **QUIET)
+
+
+def test_a_metamer_matches_better_than_different_stimuli(made):
+    assert made.metamer.shape == made.natural.shape == (3, 16, 16)
+    assert made.loss.shape == (60,)
+    assert made.match["normalized_error"] < made.loss[0] / 2
+    assert set(made.null) == {"spearman_rho", "pearson_r", "snr_db"}
+    assert all(len(values) == 10 for values in made.null.values())  # all pairs of five
+    above = all(made.match[name] >= values.max() for name, values in made.null.items())
+    assert made.accepted == (above and made.natural_category == made.predicted_category)
+    assert made.natural_category in CLASSES
+    assert "block" in repr(made)
+    assert ("not accepted" in repr(made)) != made.accepted
+
+
+def test_the_metamer_is_that_of_the_workflow(made, root):
+    """The same network, start and settings, given to the functions that the scripts call."""
+    entry = {
+        "modality": "vision",
+        "source": {"python": f"{root}/tests/tiny.py:convolutional"},
+        "weights": {"random": 0},
+        "input": {"size": 16, "mean": [0.0] * 3, "std": [1.0] * 3},
+        "stages": {"input": None, "block": "block"},
+    }
+    model = load_model("Convolutional", entry, None, torch.device("cpu"))
+    settings = json.loads(made.dataset.attrs["settings"])
+    start = starts(model, ["stimulus"], [0], 0)
+    wanted, _ = synthesize(model, "block", torch.from_numpy(IMAGE)[None], start, "one_cycle", settings)
+    np.testing.assert_allclose(made.metamer, wanted[0].numpy(), atol=1e-5)
+
+
+def test_the_network_itself_is_not_changed():
+    own = network().train()
+    before = {name: value.clone() for name, value in own.state_dict().items()}
+    mm.metamer(own, IMAGE, "block", null=[], steps=2, **QUIET)
+    assert own.training
+    assert all(weight.requires_grad for weight in own.parameters())
+    assert all(torch.equal(before[name], value) for name, value in own.state_dict().items())
+
+
+def test_another_seed_is_another_metamer(made):
+    other = mm.metamer(network(), IMAGE, "block", null=[], steps=60, seed=1, **QUIET)
+    assert other.accepted is None
+    assert other.null == {}
+    assert not np.allclose(other.metamer, made.metamer, atol=0.01)
+
+
+def test_a_metamer_is_recognized_as_it_is_exported(made, tmp_path):
+    made.save(tmp_path / "metamer.png")
+    own = partial(mm.recognize, network(), categories=CLASSES, device="cpu")
+    assert (
+        own(made)
+        == own(tmp_path / "metamer.png")
+        == own(Image.open(tmp_path / "metamer.png"))
+        == made.predicted_category
+    )
+    assert own([IMAGE, made]) == [made.natural_category, made.predicted_category]
+    assert mm.recognize(network(), IMAGE, device="cpu") in {"0", "1", "2", "3"}  # each class is a category
+    assert own([]) == []
+
+
+def test_a_saved_metamer_is_a_file_of_a_run(made, tmp_path):
+    made.save(tmp_path / "metamer.nc")
+    read = files.load(tmp_path / "metamer.nc")
+    assert read["metamer"].dims == ("stimulus", "seed", "channel", "row", "column")
+    np.testing.assert_array_equal(read["metamer"].values[0, 0], made.metamer)
+    assert read["natural_category"].item() == made.natural_category
+    assert read["normalized_error"].item() == made.match["normalized_error"]
+    assert not [found for found in complaints(tmp_path / "metamer.nc") if found.startswith("cf")]
+    with netCDF4.Dataset(tmp_path / "metamer.nc") as file:
+        assert file.content_sha256 == files.content_sha256(read)
+    with pytest.raises(ValueError, match=r"found the ending '\.jpg'; wanted \.nc or \.png"):
+        made.save(tmp_path / "metamer.jpg")
+
+
+def test_a_figure_shows_both_images_the_loss_and_the_null_distribution(made):
+    figure = made.plot()
+    axes = [one for part in figure.subfigs for one in part.axes]
+    assert [one.get_title() or one.get_title(loc="left") for one in axes[:3]] == [
+        "natural stimulus",
+        "metamer at block",
+        "synthesis",
+    ]
+    np.testing.assert_array_equal(axes[1].images[0].get_array(), made.metamer.transpose(1, 2, 0))
+    for one, name in zip(axes[3:], made.null, strict=True):
+        assert made.match[name] in one.lines[0].get_xdata()
+
+
+def test_a_network_without_class_scores_has_metamers_too():
+    features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    made = mm.metamer(features, IMAGE, "0", null=NULL, steps=40, **QUIET)
+    assert made.natural_category == ""
+    assert made.accepted == all(made.match[name] >= values.max() for name, values in made.null.items())
+    with pytest.raises(ValueError, match="Sequential does not give class scores"):
+        mm.recognize(features, IMAGE, device="cpu")
+
+
+def test_sounds_come_as_samples_and_as_files(tmp_path):
+    torch.manual_seed(0)
+    hearing = Hearing(frequencies=12)
+    soundfile.write(tmp_path / "noise.wav", SOUND, 8000, subtype="FLOAT")
+    null = [(RNG.standard_normal(2000), 8000) for _ in range(3)]
+    made = mm.metamer(hearing, (SOUND, 8000), "relu", input=INPUT, null=null, steps=10, **QUIET)
+    assert made.metamer.shape == (2000,)
+    assert made.sampling_rate_hz == 8000
+    assert made.loss[-1] < made.loss[0]
+    assert len(made.null["snr_db"]) == 3
+    answers = mm.recognize(hearing, [made, tmp_path / "noise.wav"], input=INPUT, device="cpu")
+    assert answers == [made.predicted_category, made.natural_category]
+    made.save(tmp_path / "metamer.wav")
+    assert soundfile.info(tmp_path / "metamer.wav").samplerate == 8000
+    assert made.plot().subfigs[0].axes[1].images  # a cochleagram
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        ((network(), IMAGE, "blok"), {}, r"stage: Convolutional has no module 'blok'\. Near: block"),
+        ((network(), IMAGE, "block"), {"stepz": 3}, r"unknown setting 'stepz'\. Did you mean 'steps'\?"),
+        ((network(), IMAGE, "block"), {"steps": 0}, "steps: found 0; wanted a whole number from 1"),
+        ((network(), IMAGE, "block"), {"procedure": "onecycle"}, r"unknown procedure 'onecycle'\. Did you mean 'one_cycle'\?"),
+        ((network(), IMAGE * 255, "block"), {}, "Divide by 255"),
+        ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0.5]}}, "missing 1 required positional argument: 'std'"),
+        ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0], "std": [1]}}, r"does not run on an input of shape \(1, 1, 16, 16\)"),
+        ((network(), SOUND, "block"), {}, "samples without sampling rate"),
+        (("efficientnet_lite9", IMAGE, "block_1"), {}, r"unknown model 'efficientnet_lite9'\. Did you mean 'efficientnet_lite"),
+        (("cochcnn9_standard", IMAGE, "relu1"), {}, r"cochcnn9_standard is trained by a run: give the file of its weights as weights=…"),
+        (("resnet50_l2_3_robust", IMAGE, "relu1"), {}, r"run `snakemake retrieve`"),
+        ((network(), IMAGE, "block"), {"categories": "imagenet"}, r"categories: unknown dataset 'imagenet'\. Did you mean 'imagenet_"),
+        ((3, IMAGE, "block"), {}, "network: found a int; wanted a torch.nn.Module"),
+    ],
+)  # fmt: skip
+def test_an_error_of_input_names_what_is_wanted(arguments, settings, message):
+    with pytest.raises((ValueError, TypeError, OSError), match=message):
+        mm.metamer(*arguments, **QUIET | {"null": [], "steps": 2} | settings)
+
+
+def test_a_model_of_the_registry_has_its_stages_and_more_on_request(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models.yaml").write_text(
+        f"""
+        mine:
+          modality: vision
+          source: {{python: '{root}/tests/tiny.py:convolutional'}}
+          weights: {{random: 0}}
+          input: {{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}}
+          stages: {{input: null, logits: classify}}
+        """
+    )
+    model = mm.load("mine", registry="models.yaml", device="cpu")
+    assert list(model.stages) == ["input", "logits"]
+    with pytest.raises(ValueError, match=r"unknown stage 'block'.* load\('mine', stages=\['block'\]\)"):
+        mm.metamer(model, IMAGE, "block")
+    more = mm.load("mine", registry="models.yaml", stages=["block"], device="cpu")
+    made = mm.metamer(more, IMAGE, "block", null=NULL, steps=5, progress=False)
+    assert made.loss[-1] < made.loss[0]
+    with pytest.raises(ValueError, match=r"has no module 'blok'.*Stages of mine: input, logits"):
+        mm.load("mine", registry="models.yaml", stages=["blok"], device="cpu")
+    with pytest.raises(ValueError, match=r"only for a torch\.nn\.Module"):
+        mm.metamer(model, IMAGE, "logits", input={})
+
+
+def test_a_model_with_published_weights_is_looked_up_and_fetched(tmp_path, monkeypatch):
+    state = timm.create_model("test_resnet").state_dict()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "resources/store").mkdir(parents=True)
+    (tmp_path / "published.yaml").write_text(
+        """
+        mine:
+          modality: vision
+          source: {timm: test_resnet.r160_in1k}
+          weights: pretrained
+          stages: {input: null, logits: fc}
+        """
+    )
+    with publisher() as published:
+        look_up_in_this_process(monkeypatch)
+        use_as_hub(published.address, monkeypatch)
+        published.commit("timm/test_resnet.r160_in1k", {"model.safetensors": safetensors.torch.save(state)})
+        model = mm.load("mine", registry="published.yaml", device="cpu")
+    assert model.preprocessing.signal_shape == (3, 160, 160)
+    assert "received_sha256" in (tmp_path / "published.lock.yaml").read_text()
+
+
+def test_published_weights_are_looked_up_and_fetched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    torch.manual_seed(1)  # 0 would be that of a network whose weights were not loaded
+    own = timm.create_model("test_vit", num_classes=10, img_size=128).eval()
+    input_of = {"input_size": [3, 128, 128], "interpolation": "bilinear", "mean": [0.0] * 3, "std": [1.0] * 3}
+    config = {
+        "architecture": "test_vit",
+        "num_classes": 10,
+        "model_args": {"img_size": 128},
+        "pretrained_cfg": input_of,
+    }
+    (tmp_path / "models.yaml").write_text(
+        "mine: {modality: vision, source: {hub: lab/vit}, weights: pretrained, stages: {input: null, block: blocks.0}}"
+    )
+    with publisher() as server:
+        use_as_hub(server.address, monkeypatch)
+        monkeypatch.setenv("HF_ENDPOINT", server.address)  # for the process that looks the weights up
+        weights = safetensors.torch.save(own.state_dict())
+        server.commit("lab/vit", {"config.json": json.dumps(config).encode(), "model.safetensors": weights})
+        model = mm.load("mine", registry="models.yaml", device="cpu")
+    images = torch.rand(1, 3, 128, 128)
+    torch.testing.assert_close(model.scores(images), own(images), rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_of_timm_has_its_stated_input_in_colour_or_in_grey():
+    image = np.random.default_rng(0).random((3, 96, 96), np.float32)
+    for channels in (3, 1):
+        made = mm.metamer(
+            timm.create_model("test_resnet", in_chans=channels), image[:channels], "layer1", null=[], steps=2, **QUIET
+        )
+        assert made.metamer.shape == (channels, 160, 160)
+
+
+def test_a_network_of_waveforms_says_so_and_works():
+    torch.manual_seed(0)
+    waveforms = nn.Sequential(nn.Unflatten(1, (1, 2000)), nn.Conv1d(1, 4, 16, stride=4), nn.ReLU())
+    with pytest.raises(ValueError, match="A network of waveforms needs `preprocessing: waveform`"):
+        mm.metamer(waveforms, (SOUND, 8000), "1", input=INPUT, null=[], **QUIET)
+    own_input = {"sampling_rate_hz": 8000, "duration_s": 0.25, "preprocessing": "waveform"}
+    made = mm.metamer(waveforms, (SOUND, 8000), "1", input=own_input, null=[], steps=40, **QUIET)
+    assert made.loss[-1] < made.loss[0]
+    assert made.plot().axes[1].lines  # a waveform
+
+
+def test_a_progress_bar_shows_steps_and_loss(capfd):
+    mm.metamer(network(), IMAGE, "block", null=[], steps=20, device="cpu")
+    assert "20/20" in (said := capfd.readouterr().err)
+    assert "loss=" in said
+    mm.metamer(network(), IMAGE, "block", null=[], steps=20, **QUIET)
+    assert capfd.readouterr().err == ""
+
+
+def test_natural_stimuli_are_those_of_the_default_run():
+    with pytest.raises(ConfigurationError, match="unknown modality 'smell'"):
+        mm.natural_stimuli("smell")
+    photographs = mm.natural_stimuli()
+    assert photographs.sizes["stimulus"] == 20
+    assert photographs["category"].values[0] == "bull mastiff"
+
+
+@pytest.mark.slow
+def test_natural_sounds_are_one_of_each_word():
+    sounds = mm.natural_stimuli("audio")
+    assert len(set(sounds["category"].values)) == sounds.sizes["stimulus"] == 24
+    assert sounds.attrs["sampling_rate_hz"] == 20_000
+
+
+@pytest.mark.parametrize("first", ["", "import metamers.recognize", "from metamers.recognize import answers"])
+def test_the_function_recognize_is_not_hidden_by_the_module_of_its_name(first):
+    code = (
+        f"{first}\nimport metamers as mm, inspect\nassert inspect.isfunction(mm.recognize)\nassert 'metamer' in dir(mm)"
+    )
+    code += "\nfrom metamers.recognize import class_scores\nassert inspect.isfunction(mm.recognize)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -1,0 +1,126 @@
+"""The extensions run from the configuration to their page on small models of different input sizes."""
+
+import re
+
+import numpy as np
+import pytest
+import yaml
+
+from metamers.run import files
+from tests.workflow.runs import check_conventions, check_every_file, copy_of, counts, small, snakemake
+
+pytestmark = pytest.mark.slow
+
+DEPTHS = [0.5, 1]
+KINDS = ["other_noise", "pink_noise", "stimulus"]
+
+
+@pytest.fixture(scope="module")
+def beyond(root, tmp_path_factory):
+    """A finished small run of the extensions: its folder and Snakemake's arguments."""
+    folder = copy_of(root, tmp_path_factory.mktemp("beyond"))
+    arguments = small(root, folder)
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    models["second"]["input"] = models["second"]["input"] | {"size": 12}
+    models["judge"] = models["first"] | {"weights": {"random": 2}}
+    # The first member takes grey images: metamers of both are grey, and the second sees them in colour.
+    models["first"] |= {
+        "source": models["first"]["source"] | {"arguments": {"channels": 1}},
+        "input": {"size": 16, "mean": [0.5], "std": [0.5]},
+    }
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["recognition_models"] = list(models)
+    settings["synthesis"] |= {"seeds": 1, "batch_size": 2, "stages_per_job": 3}
+    every = {"depths": DEPTHS, "stimuli": 3}
+    settings["beyond"] = {
+        "models": ["first", "second"], "ensemble": every, "controversial": every,
+        "starts": {"depths": DEPTHS, "stimuli": 2, "kinds": KINDS},
+    }  # fmt: skip
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(folder, "beyond", *arguments)
+    return folder, arguments
+
+
+def test_every_part_makes_its_files(beyond):
+    folder, arguments = beyond
+    results = folder / "results" / "small"
+    assert "Nothing to be done" in snakemake(folder, "beyond", *arguments)
+    check_every_file(results)
+    check_conventions(results)
+    made = files.load(results / "beyond/metamers/ensemble_vision.nc")
+    assert made["metamer"].shape == (3, 1, 2, 1, 16, 16)
+    assert made["member_stage"].values.tolist() == [["block", "logits"]] * 2
+    assert "arXiv:2504.01739" in made.attrs["references"]
+    found = files.load(results / "beyond/ensemble/vision.nc")
+    assert found["generation_model"].values.tolist() == ["first", "second", "first + second"]
+    assert found.attrs["judged_by"] == "judge"
+    page = (results / "report/beyond.html").read_text()
+    assert len(re.findall(r'<h2 id="[a-z]+_vision"', page)) == 4
+    assert "data:image" not in page
+    assert len(page) < 100_000
+    for target in re.findall(r'(?:src|href)="(media/[^"]+)"', page):
+        assert (results / "report" / target).is_file(), target
+    assert "cat <b>" not in page
+    for kind in ("ensemble", "controversial", "starts", "invariance"):
+        assert (results / f"report/figures/beyond_{kind}_vision.svg").is_file()
+
+
+def test_what_the_ensemble_is_compared_with_are_the_runs_own_metamers(beyond):
+    results = beyond[0] / "results" / "small"
+    found = files.load(results / "beyond/ensemble/vision.nc")
+    for name in ("first", "second"):
+        run = files.load(results / f"recognition/{name}/judge.nc").isel(seed=0)
+        wanted = run["correct"].sel(stage=["block", "logits"]).values.astype(float)
+        np.testing.assert_array_equal(found["recognized"].sel(generation_model=name), wanted)
+
+
+def test_the_same_noise_gives_the_same_start_and_other_noise_another(beyond):
+    """Compares distances of starts and metamers; at the matched stage, metamers are nearer to each other than the starts."""
+    found = files.load(beyond[0] / "results/small/beyond/invariance/second.nc")
+    assert found["start"].values.tolist() == ["noise", *KINDS]
+    assert found["measured_stage"].values.tolist() == ["input", "block", "logits"]
+    assert (found["start_difference"].sel(start="noise") == 0).all()
+    assert (found["start_difference"].sel(start=KINDS, measured_stage="input") > 0.05).all()
+    at_logits = found.sel(start="stimulus", measured_stage="logits").mean("stimulus")
+    assert at_logits["relative_difference"].sel(depth=1) < 0.5 * at_logits["start_difference"]
+
+
+def test_another_part_that_is_left_out_has_no_job(beyond):
+    folder, _ = beyond
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["beyond"] |= {"controversial": None, "starts": None}
+    (folder / "less.yaml").write_text(yaml.safe_dump(settings | {"run": "less"}))
+    jobs = counts(snakemake(folder, "-n", "beyond", "--configfile", "less.yaml"))
+    assert {name: number for name, number in jobs.items() if name.startswith("beyond_")} == {
+        "beyond_synthesize": 1, "beyond_recognize": 1, "beyond_place": 1, "beyond_ensemble": 1
+    }  # fmt: skip
+    settings["beyond"]["models"] = []
+    (folder / "none.yaml").write_text(yaml.safe_dump(settings | {"run": "none"}))
+    assert "beyond: there are no extensions to make" in snakemake(
+        folder, "-n", "beyond", "--configfile", "none.yaml", fails=True
+    )
+    assert not any(name.startswith("beyond") for name in counts(snakemake(folder, "-n", "--configfile", "none.yaml")))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_is_accessible_asks_nobody_for_anything_and_fits(beyond, browser, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    # The injected accessibility checker is not part of the page; the page's policy would refuse it.
+    context = browser.new_context(bypass_csp=True, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((beyond[0] / "results/small/report/beyond.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert Axe().run(page, options={"preload": False}).violations_count == 0
+    # Only these pages were requested. The page requests one figure of the other pages, which is missing, and says so.
+    page.get_by_text("The other pages are not made yet").wait_for()
+    context.close()
+    assert [text for text in said if "ERR_FILE_NOT_FOUND" not in text] == []
+    assert len(said) == 1
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []

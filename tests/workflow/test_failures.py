@@ -1,0 +1,226 @@
+"""Failures of the environment: a full, read-only or lost disk, another workflow in the same folder, no network.
+
+Each is made for real, in namespaces of its own, where the kernel lets this user have some.
+"""
+
+import http.server
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from metamers.run import files
+from metamers.run.hashes import sha256_of
+from tests import tiny
+from tests.workflow.runs import copy_of, small, snakemake
+
+pytestmark = pytest.mark.slow
+
+# The targets of the small study in these tests: all computed files, without figures and pages.
+WANTED = "results/small/comparison/recognizability.nc"
+NAMESPACES = ("unshare", "--user", "--map-root-user", "--mount", "--net")
+
+
+def _namespaces() -> bool:
+    if shutil.which(NAMESPACES[0]) is None:
+        return False
+    return subprocess.run([*NAMESPACES, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=False).returncode == 0
+
+
+namespaces = pytest.mark.skipif(not _namespaces(), reason="this user may not have namespaces (unshare, util-linux)")
+
+
+@pytest.fixture
+def study(root, tmp_path):
+    """A small study that has not run."""
+    folder = copy_of(root, tmp_path)
+    small(root, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(root, tmp_path_factory):
+    """Values of every file of an undisturbed run."""
+    folder = copy_of(root, tmp_path_factory.mktemp("undisturbed"))
+    snakemake(folder, WANTED, *small(root, folder))
+    return values(folder)
+
+
+def values(folder: Path) -> dict[str, str]:
+    """NetCDF file of the small run → hash of its values."""
+    results = folder / "results" / "small"
+    return {str(path.relative_to(results)): files.load(path).attrs["content_sha256"] for path in results.rglob("*.nc")}
+
+
+def within(folder: Path, script: str) -> None:
+    """Run a shell script in a folder, root in namespaces of its own: mounts are its own, and there is no network.
+
+    In it ``workflow LOG ARGUMENT…`` runs the small study, whose target is ``WANTED`` if there are no arguments, and ends the
+    script when that fails; ``failing`` does when it does not.
+    """
+    begin = f"""
+        set -e -u
+        wanted={WANTED}
+        arguments="-m snakemake --cores 2 --rerun-incomplete"
+        workflow() {{ log=$1; shift; {sys.executable} $arguments "${{@:-$wanted}}" --configfile small.yaml > $log 2>&1; }}
+        failing() {{ if workflow "$@"; then echo "$@ did not fail"; exit 1; fi; }}
+    """
+    command = [*NAMESPACES, "bash", "-c", begin + script]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    said = "".join(f"\n{log.name}: {log.read_text()[-2000:]}" for log in sorted(folder.glob("*.log")))
+    assert ran.returncode == 0, ran.stdout + ran.stderr + said
+
+
+@namespaces
+def test_a_disk_that_fills_up_during_a_run(study, undisturbed):
+    within(
+        study,
+        """
+        mkdir results kept
+        mount -t tmpfs -o size=500k tmpfs results
+        failing full.log
+        find results -name '*.partial' -o -name '*.growing' > left.txt
+        mount -o remount,size=500M results
+        workflow rest.log
+        workflow verified.log verify
+        cp -r results/. kept
+        """,
+    )
+    full = (study / "full.log").read_text()
+    assert re.search(r"OSError: .*could not be written: .*Is the disk full", full) or "No space left on device" in full
+    assert (study / "left.txt").read_text() == ""
+    assert "nothing is damaged, stale or foreign" in (study / "verified.log").read_text()
+    (study / "results").rmdir()
+    (study / "kept").rename(study / "results")
+    assert values(study) == undisturbed
+
+
+@namespaces
+def test_a_results_folder_that_is_read_only_is_said_before_the_first_job(study, undisturbed):
+    within(
+        study,
+        """
+        mkdir results
+        mount --bind results results
+        workflow begun.log results/small/stimuli/own.nc
+        find results -type f -exec sha256sum {} + | sort > before.txt
+        mount -o remount,bind,ro results
+        failing refused.log
+        find results -type f -exec sha256sum {} + | sort > after.txt
+        mount -o remount,bind,rw results
+        workflow rest.log
+        """,
+    )
+    refused = (study / "refused.log").read_text()
+    assert "results/small: files cannot be written here or beside it (Read-only file system)" in refused
+    assert not re.search(r"^Error in rule", refused, flags=re.MULTILINE)
+    assert (study / "before.txt").read_text() == (study / "after.txt").read_text() != ""
+    assert values(study) == undisturbed
+
+
+@namespaces
+def test_a_disk_that_is_lost_during_a_run_and_comes_back(study, undisturbed):
+    within(
+        study,
+        """
+        mkdir results kept
+        mount --bind kept results
+        workflow lost.log $wanted --config save_every_s=0 &
+        until ls results/small/progress/synthesize_metamers/*/*/*/*/*.pt > found.txt 2>&1; do kill -0 $!; sleep 0.1; done
+        umount --lazy results # what is open stays so; what is opened from now on is another folder
+        if wait $!; then echo "it did not notice"; exit 1; fi
+        find results -mindepth 1 -delete
+        mount --bind kept results
+        workflow rest.log
+        workflow verified.log verify
+        umount results
+        """,
+    )
+    lost = (study / "lost.log").read_text()
+    assert re.search(r"is missing\. Was it deleted|no longer mounted|Missing files|No such file", lost)
+    assert "nothing is damaged, stale or foreign" in (study / "verified.log").read_text()
+    (study / "results").rmdir()
+    (study / "kept").rename(study / "results")
+    assert values(study) == undisturbed
+
+
+@pytest.fixture
+def published(study):
+    """A study whose images and first model's weights are at addresses of a server, and the server."""
+    public = study / "public"
+    (study / "mine").rename(public)
+    (study / "mine").mkdir()
+    for name in ("builders.py", "models.yaml", "datasets.yaml", "categories.csv"):
+        (public / name).rename(study / "mine" / name)
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=public)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    address = f"http://127.0.0.1:{server.server_port}"
+    rows = (public / "table.csv").read_text().splitlines()[1:]
+    hashed = [f"{row},{sha256_of(public / row.split(',')[0])}" for row in rows]
+    (study / "mine" / "table.csv").write_text("\n".join(["file,category,sha256", *hashed]) + "\n")
+    torch.manual_seed(0)
+    torch.save(tiny.convolutional().state_dict(), public / "weights.pt")
+    weights = {"url": f"{address}/weights.pt", "sha256": sha256_of(public / "weights.pt")}
+    for name, of, key, value in (
+        ("models", "first", "weights", weights),
+        ("datasets", "own", "files", {"url": address}),
+    ):
+        path = study / "mine" / f"{name}.yaml"
+        registry = yaml.safe_load(path.read_text())
+        registry[of][key] = value
+        path.write_text(yaml.safe_dump(registry, sort_keys=False))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@namespaces
+def test_after_retrieve_no_rule_asks_for_the_network(study, published):
+    within(study, "failing refused.log results/small/stimuli/own.nc")
+    assert "127.0.0.1" in (study / "refused.log").read_text()
+    snakemake(study, "retrieve", "--configfile", "small.yaml")
+    within(study, "workflow run.log all")
+    assert (study / "results/small/report/index.html").is_file()
+
+
+def test_a_second_workflow_in_the_same_place_is_refused_and_the_first_goes_on(study, undisturbed):
+    command = [sys.executable, "-m", "snakemake", WANTED, "--cores", "1", "--configfile", "small.yaml"]
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    first = subprocess.Popen(command, cwd=study, **piped)
+    while not any((study / ".snakemake" / "locks").glob("*.lock")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = subprocess.run(command, cwd=study, check=False, **piped)
+    said = first.communicate()[0]
+    assert second.returncode != 0
+    assert "Directory cannot be locked" in second.stdout
+    assert "no other Snakemake process" in second.stdout
+    assert first.returncode == 0, said[-3000:]
+    assert values(study) == undisturbed
+
+
+def test_a_workflow_that_was_killed_leaves_a_lock_that_is_explained(study, undisturbed):
+    command = [sys.executable, "-m", "snakemake", WANTED, "--cores", "1", "--configfile", "small.yaml"]
+    killed = subprocess.Popen(
+        command, cwd=study, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    while not any((study / "results").rglob("*.nc")):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert "--unlock" in snakemake(study, "--configfile", "small.yaml", fails=True)
+    snakemake(study, "--unlock", "--configfile", "small.yaml")
+    snakemake(study, WANTED, "--rerun-incomplete", "--configfile", "small.yaml")
+    assert values(study) == undisturbed

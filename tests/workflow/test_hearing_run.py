@@ -1,0 +1,185 @@
+"""A small run of hearing, with training."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from metamers.run import files
+from metamers.run.hashes import sha256_of
+from metamers.stimuli.sounds import sixteen_bit
+from tests.workflow.runs import (
+    HEARING,
+    append,
+    check_conventions,
+    check_every_file,
+    copy_of,
+    counts,
+    kill_when_there_is,
+    small_hearing,
+    snakemake,
+)
+
+
+@pytest.fixture(scope="module")
+def heard(root, tmp_path_factory):
+    """A finished small run of hearing: its folder."""
+    folder = copy_of(root, tmp_path_factory.mktemp("hearing"))
+    snakemake(folder, *small_hearing(root, folder))
+    return folder
+
+
+def test_sounds_go_through_the_same_rules_to_the_report(heard):
+    results = heard / "results" / "hearing"
+    assert "Nothing to be done" in snakemake(heard, *HEARING)
+    compared = files.load(results / "comparison/recognizability.nc")
+    assert compared["recognition_model"].values.tolist() == ["plain", "robust", "noisy", "readout"]
+    assert compared["stage"].values.tolist() == ["natural", "input", "cochleagram", "relu", "final"]
+    contrast = files.load(results / "comparison/contrasts.nc")
+    assert contrast["contrast"].values.tolist() == ["robust - plain"]
+    assert contrast["judged_by"].item() == "noisy, readout"
+    assert "<audio" in (results / "report" / "browser.html").read_text()
+    assert not [path for path in (results / "report").glob("*.html") if "high <b>" in path.read_text()]
+    media = results / "report" / "media" / "plain"
+    assert '"high <b>"' in (media / "data.js").read_text()
+    sounds = sorted((media / "relu").glob("*.wav"))
+    assert sounds
+    assert all(path.with_suffix(".png").is_file() for path in sounds)
+
+
+def test_every_file_of_hearing_is_as_its_schema_says(heard):
+    check_every_file(heard / "results" / "hearing")
+
+
+@pytest.mark.slow
+def test_every_file_of_hearing_conforms_to_cf_and_acdd(heard):
+    check_conventions(heard / "results" / "hearing")
+
+
+def test_what_is_judged_is_the_exported_sound(heard):
+    results = heard / "results" / "hearing"
+    metamers = files.load(results / "metamers/plain/relu/0000.nc")
+    assert metamers.attrs["sampling_rate_hz"] == 8000
+    for stimulus in metamers["stimulus"].values:
+        sound, rate = soundfile.read(results / f"exported/metamers/plain/relu/{stimulus}_0.wav", dtype="int16")
+        assert rate == 8000
+        np.testing.assert_array_equal(sound, sixteen_bit(metamers["metamer"].sel(stimulus=stimulus, seed=0).values))
+
+
+@pytest.mark.parametrize("model", ["plain", "robust", "noisy", "readout"])
+def test_networks_are_trained_and_say_how_well(heard, model):
+    trained = files.load(heard / f"results/hearing/training/{model}.nc")
+    assert trained.sizes["epoch"] == 30
+    assert trained["answers"].sum() == 6
+    right = sum(int(trained["answers"].sel(category=c, answered_category=c)) for c in trained["category"].values)
+    assert float(trained["test_accuracy"]) == pytest.approx(right / 6)
+    assert trained.sizes["perturbation_size"] == 2
+    if model != "readout":  # of a random convolution
+        assert float(trained["test_accuracy"]) > 0.6
+        assert (trained["adversarial_accuracy"] <= trained["test_accuracy"] + 1e-9).all()
+    weights = heard / f"results/hearing/training/{model}.safetensors"
+    assert sha256_of(weights) == trained.attrs["weights_sha256"]
+    assert not (heard / "results/hearing/progress/train_model" / model).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changed", "wanted"),
+    [
+        ("attack", {"train_test": 4}),
+        ("seed", {"train_model": 1, "train_test": 1}),
+        ("stage", {"train_test": 1}),
+        ("word", {"train_model": 4, "train_test": 4}),
+    ],
+)
+def test_a_change_retrains_only_what_depends_on_it(heard, tmp_path, changed, wanted):
+    folder = tmp_path / "copy"
+    shutil.copytree(heard, folder, symlinks=True)
+    settings = yaml.safe_load((folder / "hearing.yaml").read_text())
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    if changed == "attack":
+        settings["training"]["attack"]["steps"] = 3
+    elif changed == "seed":
+        models["noisy"]["weights"]["train"]["seed"] = 5
+    elif changed == "stage":
+        models["plain"]["stages"] = models["plain"]["stages"] | {"norm": "norm"}
+    else:
+        append(folder / "mine/categories.csv", "3,other\n")
+    (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    jobs = counts(snakemake(folder, "-n", *HEARING))
+    assert {rule: jobs.get(rule, 0) for rule in ("train_model", "train_test")} == {
+        "train_model": 0,
+        "train_test": 0,
+    } | {rule: number for rule, number in wanted.items() if rule.startswith("train")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", ["model", "added"])
+def test_a_recognition_model_that_is_changed_or_added_at_the_end_reruns_its_group_only(heard, tmp_path, changed):
+    folder = tmp_path / "copy"
+    shutil.copytree(heard, folder, symlinks=True)
+    settings = yaml.safe_load((folder / "hearing.yaml").read_text())
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    if changed == "model":
+        models["readout"]["stages"] = models["readout"]["stages"] | {"norm": "norm"}
+    else:
+        models["another"] = models["plain"] | {"weights": {"random": 0}}
+        settings["recognition_models"].append("another")
+    (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    jobs = counts(snakemake(folder, "-n", "comparison", *HEARING))
+    assert jobs["recognize"] == 2  # one group, for two generation models
+
+
+@pytest.mark.slow
+def test_answers_do_not_depend_on_the_group_and_are_traced_to_their_own_model(heard, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(heard, folder, symlinks=True)
+    settings = yaml.safe_load((folder / "hearing.yaml").read_text())
+    settings["recognition"]["models_per_job"] = 1
+    (folder / "hearing.yaml").write_text(yaml.safe_dump(settings))
+    path = "results/hearing/recognition/plain/noisy.nc"
+    output = snakemake(folder, path, *HEARING)
+    assert counts(output) == {"recognize": 1, "recognize_place": 1, "total": 2}
+    alone, together = (files.load(one / path).attrs for one in (folder, heard))
+    assert alone["content_sha256"] == together["content_sha256"]
+    assert alone["inputs"] == together["inputs"]
+    weights = [name for name in json.loads(together["inputs"]) if name.endswith(".safetensors")]
+    assert weights == ["results/hearing/training/noisy.safetensors"]
+
+
+@pytest.mark.slow
+def test_a_network_that_lacks_a_word_s_class_is_refused_before_it_is_trained(heard, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(heard, folder, symlinks=True)
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    models["plain"]["source"]["arguments"] = {"classes": 2}
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    output = snakemake(folder, "results/hearing/training/plain.nc", *HEARING, fails=True)
+    assert (
+        "models: plain.weights.train.dataset: category 'high <b>' is class 2, but the network has 2 classes" in output
+    )
+
+
+@pytest.mark.slow
+def test_a_training_that_is_killed_goes_on(heard, tmp_path):
+    """The result equals that of an undisturbed training to the bit."""
+    folder = tmp_path / "copy"
+    shutil.copytree(heard, folder, symlinks=True)
+    target = "results/hearing/training/plain.safetensors"
+    settings = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    settings["plain"]["weights"]["train"]["epochs"] = 400
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    kill_when_there_is("results/hearing/progress/train_model/plain/*/training.pt", folder, target, *HEARING)
+    output = snakemake(folder, target, "--rerun-incomplete", *HEARING)
+    assert re.search(r"plain: going on after batch \d+ of epoch \d+ of 400", output)
+    assert not (folder / "results/hearing/progress/train_model/plain").exists()
+    resumed = sha256_of(folder / target)
+    (folder / target).unlink()
+    assert "going on" not in snakemake(folder, target, *HEARING)
+    assert sha256_of(folder / target) == resumed

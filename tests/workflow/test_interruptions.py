@@ -1,0 +1,113 @@
+"""A synthesis that is killed goes on from its last checkpoint."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time as clock
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from metamers.run import files
+from tests.workflow.runs import kill_when_there_is, small, snakemake
+
+
+@pytest.mark.slow
+def test_a_synthesis_that_is_killed_goes_on_in_the_stage_where_it_was(root, clone):
+    arguments = small(root, clone)
+    settings = yaml.safe_load((clone / "small.yaml").read_text())
+    settings["synthesis"] |= {"stages_per_job": 3, "one_cycle": {"vision": {"steps": 500}}}
+    (clone / "small.yaml").write_text(yaml.safe_dump(settings))
+    target = "results/small/metamers/first/logits/0000.nc"
+    kill_when_there_is(
+        "results/small/progress/synthesize_metamers/first/0/0000/*/block_0_2.pt", clone, target, *arguments
+    )
+    output = snakemake(clone, target, "--rerun-incomplete", *arguments)
+    assert "first input 0000: going on after step 500 of 500" in output
+    assert re.search(r"first block 0000: going on after step \d+ of 500", output)
+    assert not (clone / "results/small/progress/synthesize_metamers/first/0/0000").exists()
+    resumed = files.load(clone / target).attrs["content_sha256"]
+    (clone / target).unlink()
+    assert "going on" not in snakemake(clone, target, *arguments)
+    assert files.load(clone / target).attrs["content_sha256"] == resumed
+
+
+def kill_again_and_again(folder: Path, target: str, arguments: list[str], kills: int, *, everything: bool) -> list[int]:
+    """Run a synthesis, and kill Snakemake at a random moment after a checkpoint, several times; then let it end.
+
+    Snakemake is killed with its jobs, or alone; then the job has five minutes to end. Returns the step of stage
+    ``block`` from which each rerun continued, 0 if it started again.
+    """
+    rng = np.random.default_rng(0)
+    log = folder / "results/small/logs/synthesize_metamers/first/0/0000.log"
+    command = [sys.executable, "-m", "snakemake", target, "--cores", "1", "--rerun-incomplete", *arguments]
+    resumed, last, groups = [], 0.0, []
+    try:
+        for _ in range(kills):
+            running = subprocess.Popen(
+                command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+            groups.append(running.pid)
+            kept = "results/small/progress/synthesize_metamers/first/0/0000/*/block_0_2.pt"
+            while not any(path.stat().st_mtime > last for path in folder.glob(kept)):
+                assert running.poll() is None, log.read_text()
+                clock.sleep(0.1)
+            clock.sleep(rng.uniform(0, 2))
+            (os.killpg if everything else os.kill)(running.pid, signal.SIGKILL)
+            running.wait()
+            until = clock.monotonic() + 300
+            while has_members(running.pid):
+                assert clock.monotonic() < until, log.read_text()
+                clock.sleep(0.1)
+            resumed.append(step_of_block(log))
+            last = next(iter(folder.glob(kept))).stat().st_mtime
+            snakemake(folder, "--unlock", *arguments)
+        snakemake(folder, target, "--rerun-incomplete", *arguments)
+        resumed.append(step_of_block(log))
+    finally:
+        for group in groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+    return resumed[1:]
+
+
+def has_members(group: int) -> bool:
+    """Whether a process group has processes."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def step_of_block(log: Path) -> int:
+    """The step from which a synthesis of the stage ``block`` has continued, from its job's log."""
+    found = re.search(r"first block 0000: going on after step (\d+) of", log.read_text())
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("everything", [True, False])
+def test_a_synthesis_that_is_killed_between_two_saves_goes_on_from_the_last_one(root, clone, everything):
+    """It takes longer than ``save_every_s``; Snakemake is killed with its jobs, or alone."""
+    arguments = small(root, clone)
+    settings = yaml.safe_load((clone / "small.yaml").read_text())
+    settings["synthesis"] |= {"stages_per_job": 3, "one_cycle": {"vision": {"steps": 6000}}}
+    (clone / "small.yaml").write_text(yaml.safe_dump(settings | {"save_every_s": 1}))
+    target = "results/small/metamers/first/logits/0000.nc"
+    resumed = kill_again_and_again(clone, target, arguments, 3, everything=everything)
+    assert all(0 < earlier < later < 6000 for earlier, later in pairwise(resumed)), resumed
+    assert not (clone / "results/small/progress/synthesize_metamers/first/0/0000").exists()
+    ended = {path: files.load(path).attrs["content_sha256"] for path in (clone / "results").rglob("metamers/**/*.nc")}
+    assert len(ended) == 1  # that of the target: the other stages of its job are not asked for
+    assert "nothing is damaged, stale or foreign" in snakemake(clone, "verify", *arguments)
+    for path in ended:
+        path.unlink()
+    assert "going on" not in snakemake(clone, target, *arguments)
+    assert {path: files.load(path).attrs["content_sha256"] for path in ended} == ended

@@ -1,0 +1,78 @@
+"""A step has one name: that of its rule, its file of rules, its script and its part of the library."""
+
+import re
+
+import pytest
+
+# Rules of targets, and rules that place the files of a job one by one, run no script of their own.
+PLACING = {"synthesize_place", "recognize_place", "beyond_place"}
+# These time the computation itself on all cores, and write no metamers or answers.
+TIMING = {"benchmark_cochleagram", "benchmark_trials"}
+
+
+def steps(root):
+    """Rule → the file of rules that has it, and the text of its directives."""
+    found = {}
+    for path in sorted((root / "workflow" / "rules").glob("*.smk")):
+        for name, body in re.findall(
+            r"^ *rule (\w+):\n((?: .*\n|\n)*)", path.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            found[name] = path.stem, body
+    return found
+
+
+def test_every_rule_is_named_like_its_script(root):
+    scripts = {}
+    for name, (_, body) in steps(root).items():
+        if name not in PLACING:
+            (script,) = re.findall(r'script:\n +SCRIPTS / "(.*)\.py"', body)
+            scripts[script] = name
+    assert scripts == {script: script.replace("/", "_") for script in scripts}
+    without_rule = {"experiment/serve"}  # started by hand
+    there = {path.relative_to(root / "scripts").with_suffix("").as_posix() for path in (root / "scripts").rglob("*.py")}
+    assert scripts.keys() == there - without_rule
+
+
+def test_every_rule_lies_in_the_file_of_its_step(root):
+    for name, (file, _) in steps(root).items():
+        assert re.fullmatch(rf"{file}(_.*)?", name), (name, file)
+
+
+def test_every_step_calls_its_part_of_the_library(root):
+    """A step of one rule is a module instead of a package."""
+    texts = {}
+    for path in sorted((root / "scripts").rglob("*.py")):
+        step = path.relative_to(root / "scripts").with_suffix("").parts[0]
+        texts[step] = texts.get(step, "") + path.read_text(encoding="utf-8")
+    assert [
+        step
+        for step, text in texts.items()
+        if not re.search(rf"^from metamers(\.{step}\b| import .*\b{step}\b)", text, re.MULTILINE)
+    ] == []
+
+
+@pytest.mark.parametrize("directive", ["log", "benchmark", "conda", "code="])
+def test_a_rule_does_not_spell_its_name_again(root, directive):
+    """``complete_rules`` sets these directives; only a model card, whose model is not a wildcard, sets its own."""
+    for name, (_, body) in steps(root).items():
+        written = re.findall(rf"^ +{directive}.*\n(?: {{8}}.*)?", body, re.MULTILINE)
+        assert name == "model_card" or not any(name in text for text in written), name
+
+
+def test_every_rule_has_a_message(root):
+    assert [name for name, (_, body) in steps(root).items() if "    message:\n" not in body] == []
+
+
+def test_every_rule_that_computes_with_a_network_has_one_thread(root):
+    """So that results do not depend on ``--cores``; Snakemake's default is one thread."""
+    computing, several = set(), set()
+    for name, (_, body) in steps(root).items():
+        script = re.search(r'SCRIPTS / "(.*)\.py"', body)
+        if script and "use_threads(snakemake.threads)" in (root / "scripts" / f"{script[1]}.py").read_text():
+            computing.add(name)
+            if set(re.findall(r"^ +threads: *(.*)", body, re.MULTILINE)) - {"1"}:
+                several.add(name)
+    assert {"synthesize_metamers", "recognize", "train_model", "vulnerability"} <= computing
+    assert several == TIMING
+    profiles = "".join(path.read_text() for path in (root / "workflow" / "profiles").rglob("*.yaml"))
+    assert "set-threads" not in profiles

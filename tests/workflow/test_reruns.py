@@ -1,0 +1,152 @@
+"""A change reruns what depends on it, and nothing else."""
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from PIL import Image
+
+from tests.workflow.runs import SMALL, append, counts, snakemake
+
+pytestmark = pytest.mark.slow  # for the small run that they change
+
+AFTER_COMPARISON = {
+    "report_model",
+    "report_pages",
+    "leaderboard_ranking",
+    "report_leaderboard",
+    "power",
+    "all",
+    "total",
+}
+
+AFTER_ACCEPTANCE = {
+    "compare_recognizability",
+    "compare_predicted_human",
+    "report_media",
+    "report_picture",
+} | AFTER_COMPARISON
+
+
+AFTER_RECOGNITION = {"recognize", "recognize_place"} | AFTER_ACCEPTANCE
+
+
+AFTER_NULL = {"null_distribution", "null_acceptance"} | AFTER_ACCEPTANCE
+
+
+AFTER_SYNTHESIS = {
+    "synthesize_metamers",
+    "synthesize_place",
+    "synthesize_export",
+    "null_acceptance",
+} | AFTER_RECOGNITION
+
+
+@pytest.mark.parametrize(
+    ("changed", "reruns"),
+    [
+        ("scripts/synthesize/metamers.py", AFTER_SYNTHESIS),
+        ("src/metamers/synthesize/metamers.py", AFTER_SYNTHESIS),
+        ("scripts/null/distribution.py", AFTER_NULL),
+        ("scripts/recognize.py", AFTER_RECOGNITION),
+        ("scripts/compare/predicted_human.py", {"compare_predicted_human"} | AFTER_COMPARISON),
+        ("src/metamers/report/pages.py", {"report_pages", "all", "total"}),
+        ("mine/builders.py", AFTER_SYNTHESIS | AFTER_NULL),
+        ("mine/image_0.png", {"stimuli_datasets", "stimuli_export"} | AFTER_SYNTHESIS | AFTER_NULL),
+    ],
+)
+def test_a_change_of_code_or_input_reruns_what_uses_it_and_what_follows_no_more(rerun, changed, reruns):
+    folder, arguments = rerun
+    if changed.endswith(".png"):
+        Image.new("RGB", (24, 24), "red").save(folder / changed)
+    else:
+        append(folder / changed)
+    assert counts(snakemake(folder, "-n", *arguments)).keys() == reruns
+
+
+def test_a_change_of_a_package_reruns_the_steps_that_import_from_it(rerun):
+    """``metamers.null`` is imported by the two steps of that name only."""
+    folder, arguments = rerun
+    append(folder / "src/metamers/null/__init__.py")
+    assert counts(snakemake(folder, "-n", *arguments)).keys() == AFTER_NULL
+
+
+@pytest.mark.parametrize("script", ["src/metamers/synthesize/metamers.py", "scripts/synthesize/metamers.py"])
+def test_a_comment_reruns_nothing(rerun, script):
+    folder, arguments = rerun
+    append(folder / script, "\n# why\n")
+    assert counts(snakemake(folder, "-n", *arguments)) == {}
+
+
+def test_another_number_of_steps_reruns_synthesis_but_not_retrieval(rerun):
+    folder, arguments = rerun
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["synthesis"]["one_cycle"]["vision"]["steps"] = 31
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    jobs = counts(snakemake(folder, "-n", *arguments))
+    assert jobs["synthesize_metamers"] == SMALL["synthesize_metamers"]
+    assert (
+        not {"retrieve_collection", "stimuli_datasets", "null_distribution", "compare_humans_vs_models"} & jobs.keys()
+    )
+
+
+def test_another_rule_of_acceptance_reruns_neither_synthesis_nor_recognition(rerun):
+    folder, arguments = rerun
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["acceptance"] = {"measures": ["spearman_rho"]}
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    jobs = counts(snakemake(folder, "-n", *arguments))
+    assert jobs.keys() == {"null_acceptance"} | AFTER_ACCEPTANCE
+    snakemake(folder, *arguments)
+    for path in (folder / "results/small/acceptance").glob("*.nc"):
+        with xr.open_dataset(path) as acceptance:
+            assert acceptance["decides"].any("stage").values.tolist() == [True, False, False]
+
+
+def test_another_family_reruns_only_what_compares_judges(rerun):
+    folder, arguments = rerun
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    models["first"]["family"] = "another"
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    jobs = counts(snakemake(folder, "-n", *arguments))
+    assert jobs.keys() == {"compare_recognizability", "compare_predicted_human", "report_picture"} | AFTER_COMPARISON
+
+
+def test_the_null_distribution_can_come_from_a_dataset_of_its_own(rerun):
+    folder, arguments = rerun
+    datasets = yaml.safe_load((folder / "mine/datasets.yaml").read_text())
+    for number in range(3):
+        Image.new("RGB", (24, 24), (40 * number, 90, 0)).save(folder / f"mine/other_{number}.png")
+        image = np.asarray(Image.open(folder / f"mine/other_{number}.png")).copy()
+        image[: 8 * (number + 1), :12] = 255 - image[0, 0]
+        Image.fromarray(image).save(folder / f"mine/other_{number}.png")
+    category = (folder / "mine/table.csv").read_text().splitlines()[1].split(",")[1]
+    rows = "".join(f"other_{number}.png,{category}\n" for number in range(3))
+    (folder / "mine/others.csv").write_text(f"file,category\n{rows}")
+    datasets["others"] = datasets["own"] | {"table": "mine/others.csv"}
+    (folder / "mine/datasets.yaml").write_text(yaml.safe_dump(datasets, sort_keys=False))
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["null"] = {"dataset": {"vision": "others"}, "pairs": 2}
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    assert counts(snakemake(folder, "-n", *arguments)).keys() == {"stimuli_datasets"} | AFTER_NULL
+    snakemake(folder, *arguments)
+    with xr.open_dataset(folder / "results/small/nulls/first.nc") as null:
+        assert set(null["distinct_pairs"].values) == {null.sizes["pair"]} == {2}
+        assert int(null["paired_stimuli"]) == 3
+        assert {*null["stimulus_a"].values, *null["stimulus_b"].values} == {"other_0", "other_1", "other_2"}
+    page = (folder / "results/small/report/match.html").read_text()
+    assert "The null distribution has 2 pairs of 3 natural stimuli" in page
+
+
+def test_another_device_mirror_or_unused_setting_reruns_no_step_that_computes(rerun, tmp_path):
+    folder, arguments = rerun
+    (tmp_path / "mirror").mkdir()
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings |= {"device": "cpu", "mirror": str(tmp_path / "mirror")}
+    settings["synthesis"]["published"] = {"vision": {"steps": 7}}
+    (folder / "small.yaml").write_text(yaml.safe_dump(settings))
+    models = yaml.safe_load((folder / "mine/models.yaml").read_text())
+    models["first"]["accuracy"] = {"own": 0.5}
+    (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    # The page shows the configuration, with what the run did not use; nothing else depends on it.
+    assert counts(snakemake(folder, "-n", *arguments)).keys() == {"report_pages", "all", "total"}

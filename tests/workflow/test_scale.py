@@ -1,0 +1,47 @@
+"""Number of models in a run: the published study with 200 more models, each a generation and a recognition model."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.workflow.runs import counts
+
+pytestmark = pytest.mark.slow
+
+ADDED = 200
+LIMIT_S = 900  # for a dry run on a slow machine; it takes four minutes on one core of an AMD EPYC
+
+
+def many(root, folder):
+    """Return Snakemake's configuration files of the published study with copies of ResNet50 with random weights."""
+    models = yaml.safe_load((root / "config" / "models.yaml").read_text())
+    study = yaml.safe_load((root / "config" / "paper.yaml").read_text())
+    copied = {key: value for key, value in models["resnet50"].items() if key != "published_as"}
+    stages = {stage: module for stage, module in copied["stages"].items() if stage != "avgpool"}
+    copies = {f"copy_{n}": copied | {"stages": stages, "weights": {"random": n}} for n in range(ADDED)}
+    (folder / "models.yaml").write_text(yaml.safe_dump(models | copies, sort_keys=False))
+    both = {key: [*study[key], *copies] for key in ("generation_models", "recognition_models")}
+    settings = {"run": "many", "registry": {"models": "models.yaml"}} | both
+    (folder / "many.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    return [str(root / "config" / "paper.yaml"), str(folder / "many.yaml")]
+
+
+@pytest.fixture
+def jobs(root, tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--quiet", "rules"]
+    command += ["--snakefile", str(root / "Snakefile"), "--directory", str(tmp_path)]
+    command += ["--configfile", *many(root, tmp_path)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    assert ran.returncode == 0, ran.stderr[-5000:]
+    return counts(ran.stdout + ran.stderr)
+
+
+def test_the_published_study_with_200_more_models_is_planned_within_minutes(jobs):
+    stages, seeing, hearing = 421 + 7 * ADDED, 30 + ADDED, 18  # stages and generation models
+    assert jobs["synthesize_metamers"] == stages * 400 // 100  # in batches of 100 stimuli
+    assert jobs["recognize"] == seeing * 15 + hearing * 2  # groups of 16: of 229 recognition models, and of 17
+    assert jobs["null_acceptance"] == seeing + hearing
+    placed = jobs["synthesize_place"] + jobs["recognize_place"]  # of one shell command each
+    assert jobs["total"] - placed < 13_000  # 53,000 pairs of models would be jobs of Python, if they were not grouped

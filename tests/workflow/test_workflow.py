@@ -1,0 +1,430 @@
+"""The workflow for its users: planned jobs and results."""
+
+import json
+import re
+import shutil
+import subprocess
+from importlib.util import find_spec
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from PIL import Image
+
+from metamers.run import files, manifest
+from metamers.run.hashes import sha256_of
+from metamers.run.logs import read_written
+from tests.workflow.runs import SMALL, check_conventions, check_every_file, counts, small, snakemake
+
+STAGES = ["input", "block", "logits"]
+
+
+def test_the_default_run(clone):
+    jobs = counts(snakemake(clone, "-n"))
+    seeing, hearing = 2, 2  # generation models
+    seeing_judges, hearing_judges = 3, 3
+    each = dict.fromkeys(
+        (
+            "synthesize_export",
+            "null_distribution",
+            "null_acceptance",
+            "report_model",
+            "report_media",
+        ),
+        seeing + hearing,
+    )
+    assert jobs == each | {
+        "all": 1,
+        "retrieve_collection": 1 + seeing_judges,  # photographs, and weights of networks that see
+        "stimuli_datasets": 2,
+        "stimuli_export": 2,
+        "train_examples": 1,
+        "train_model": hearing_judges,
+        "train_test": hearing_judges,
+        "synthesize_metamers": seeing + hearing,  # all stages of a model in one job
+        "synthesize_place": 6 + 3 + 5 + 5,  # one for each stage
+        "recognize": seeing + hearing,
+        "recognize_place": seeing * seeing_judges + hearing * hearing_judges,
+        "compare_recognizability": 1,
+        "compare_contrasts": 1,
+        "compare_humans_vs_models": 1,
+        "compare_predicted_human": 1,
+        "power": 1,
+        "report_humans_vs_models": 2,
+        "report_training": hearing_judges,
+        "report_contrasts": 1,
+        "leaderboard_ranking": 1,
+        "report_leaderboard": 1,
+        "report_assets": 1,
+        "vulnerability": seeing + hearing,
+        "brain_activations": hearing,
+        "brain_simulate": 1,
+        "brain_regression": hearing,
+        "brain_dissimilarity": seeing + hearing,
+        "brain_similarity": 2,
+        "beyond_synthesize": 1 + seeing,  # of both models at once, and from another start
+        "beyond_recognize": 1,
+        "beyond_place": 1 + seeing,
+        "beyond_ensemble": 1,
+        "beyond_starts": 1,
+        "beyond_invariance": seeing,
+        "report_beyond": 1,
+        "report_vulnerability": 1,
+        "report_brain": 1,
+        "report_similarity": 2,
+        "report_pages": 1,
+        "report_picture": 1,
+        "total": sum(jobs.values()) - jobs["total"],
+    }
+
+
+def test_the_extended_run(clone):
+    jobs = counts(snakemake(clone, "-n", "--configfile", "config/extended.yaml"))
+    seeing, hearing = 2, 5  # generation models
+    assert jobs["train_model"] == jobs["report_training"] == hearing
+    assert jobs["synthesize_metamers"] == seeing * 2 + 3 * 2 + 1 + 1  # 9, 10 and 3 stages in groups of 5
+    assert jobs["synthesize_place"] == seeing * 9 + 3 * 10 + 3 + 3
+    assert jobs["recognize_place"] == seeing * 3 + hearing * 5
+
+
+def test_the_published_study(clone):
+    jobs = counts(snakemake(clone, "-n", "--configfile", "config/paper.yaml"))
+    assert jobs["humans_participants"] == 15
+    models, stages = 30 + 18, 421  # the input among the stages
+    assert jobs["retrieve_collection"] == 15 + 2 + models + 2  # experiments, judges, weights, stimuli
+    assert jobs["retrieve_archive"] == 3 + 3 + 1  # the study's, single files of weights, the vocabulary
+    assert jobs["synthesize_metamers"] == jobs["synthesize_place"] == stages * 400 // 100  # in batches of 100 stimuli
+    assert jobs["recognize"] == (30 + 18) * 2  # 29 and 17 recognition models, in groups of 16
+    assert jobs["recognize_place"] == 30 * 29 + 18 * 17
+    every = (
+        "null_distribution",
+        "null_acceptance",
+        "synthesize_export",
+        "vulnerability",
+        "report_model",
+        "report_media",
+    )
+    assert {jobs[rule] for rule in every} == {models}
+    assert jobs["humans_participants"] == 15
+    assert jobs["compare_anova"] == 1
+    placed = jobs["synthesize_place"] + jobs["recognize_place"]
+    assert (jobs["total"], placed) == (
+        5041,
+        2860,
+    )  # as config/README.md, config/paper.yaml and docs/reference/commands.md say
+
+
+def test_the_public_part_of_the_published_study_needs_no_model(clone):
+    jobs = counts(snakemake(clone, "-n", "humans", "paper", "--configfile", "config/paper.yaml"))
+    assert jobs["retrieve_collection"] == 15 + 2 + 2  # experiments, judges, brain data
+    assert (
+        not {"synthesize_metamers", "null_distribution", "recognize", "stimuli_datasets", "retrieve_archive"}
+        & jobs.keys()
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("configuration", ["config", "paper"])
+def test_the_profile_for_slurm_builds_the_same_jobs(clone, configuration):
+    given = ["--configfile", f"config/{configuration}.yaml"]
+    jobs = counts(snakemake(clone, "-n", *given, "--workflow-profile", "workflow/profiles/slurm"))
+    assert jobs == counts(snakemake(clone, "-n", *given))
+
+
+def test_retrieve_does_only_that(clone):
+    jobs = counts(snakemake(clone, "-n", "retrieve"))
+    assert jobs == {"retrieve": 1, "retrieve_collection": 4, "total": 5}
+
+
+@pytest.mark.slow
+def test_humans_needs_no_model(clone):
+    jobs = counts(snakemake(clone, "-n", "humans"))
+    assert jobs == {"humans": 1, "compare_humans_vs_models": 1, "total": 2}
+    jobs = counts(snakemake(clone, "-n", "humans", "--config", "human_data=participants"))
+    assert jobs["humans_participants"] == 15
+    assert not {"synthesize_metamers", "null_distribution", "recognize", "stimuli_datasets"} & jobs.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path",
+    [
+        "stimuli/own.nc",
+        "metamers/first/block/0001.nc",
+        "nulls/second.nc",
+        "benchmark/cochleagram.nc",
+        "acceptance/first.nc",
+        "recognition/first/second.nc",
+        "experiment/vision.nc",
+        "humans/visual-12.nc",
+        "comparison/recognizability.nc",
+        "comparison/humans_vs_models.nc",
+        "comparison/anova.nc",
+        "comparison/predicted_human.nc",
+        "report/index.html",
+    ],
+)
+def test_every_file_of_the_contract_is_a_target(root, clone, path):
+    arguments = small(root, clone)
+    few = {"practice": {"feedback": 0, "trials": 1, "at_least": 0}, "catch": {"trials": 0, "at_least": 0}, "stages": 1}
+    (clone / "few.yaml").write_text(yaml.safe_dump({"experiment": {"vision": few}}))  # trials for four images
+    assert counts(snakemake(clone, "-n", f"results/small/{path}", *arguments, "few.yaml"))["total"] >= 1
+
+
+def test_a_second_run_does_nothing(finished):
+    folder, arguments = finished
+    assert "Nothing to be done" in snakemake(folder, *arguments)
+
+
+@pytest.mark.slow
+def test_a_step_that_its_memory_was_too_small_for_is_given_more(root, clone):
+    arguments = small(root, clone)
+    script = "assert snakemake.resources.mem_mb == 16000\nopen(snakemake.output[0], 'w').close()\n"
+    (clone / "scripts" / "null" / "distribution.py").write_text(script)
+    snakemake(clone, "results/small/nulls/first.nc", "--retries", "1", *arguments)
+
+
+@pytest.mark.slow
+def test_the_same_configuration_gives_the_same_bits(finished, root, clone):
+    folder, arguments = finished
+    small(root, clone)
+    snakemake(clone, "comparison", *arguments)
+    made = sorted(path.relative_to(clone) for path in (clone / "results").rglob("*.nc"))
+    assert len(made) >= sum(SMALL.values())
+    for path in made:
+        assert files.load(clone / path).attrs["content_sha256"] == files.load(folder / path).attrs["content_sha256"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("batch_size", "seeds"), [(3, 2), (1, 1), (3, 1)])
+def test_results_do_not_depend_on_the_batch(finished, root, clone, batch_size, seeds):
+    """Of three stimuli in batches of two, each with two seeds; to the bit, also where a job makes one metamer alone.
+
+    On an AMD EPYC, one recorded loss of 90 differs by 1e-6 of its value.
+    """
+    folder, arguments = finished
+    small(root, clone)
+    settings = yaml.safe_load((clone / "small.yaml").read_text())
+    settings["synthesis"] |= {"batch_size": batch_size, "seeds": seeds}
+    (clone / "small.yaml").write_text(yaml.safe_dump(settings))
+    paths = [f"results/small/metamers/first/logits/{number:04d}.nc" for number in range(-(-3 // batch_size))]
+    snakemake(clone, *paths, *arguments)
+    found = xr.concat([files.load(clone / path) for path in paths], "stimulus")
+    made = [files.load(folder / f"results/small/metamers/first/logits/{number:04d}.nc") for number in range(2)]
+    wanted = xr.concat(made, "stimulus").isel(seed=slice(seeds))
+    assert found.sizes["stimulus"] == 3
+    xr.testing.assert_equal(found.drop_vars("loss"), wanted.drop_vars("loss"))
+    np.testing.assert_allclose(found["loss"], wanted["loss"], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_how_many_stages_a_job_makes(finished, root, clone):
+    folder, arguments = finished
+    small(root, clone)
+    settings = yaml.safe_load((clone / "small.yaml").read_text())
+    settings["synthesis"]["stages_per_job"] = 1
+    (clone / "small.yaml").write_text(yaml.safe_dump(settings))
+    paths = [f"results/small/metamers/first/{stage}/0000.nc" for stage in ("block", "logits")]
+    snakemake(clone, *paths, *arguments)
+    assert not (clone / "results/small/metamers/first/input").exists()
+    for path in paths:
+        assert files.load(clone / path).attrs["content_sha256"] == files.load(folder / path).attrs["content_sha256"]
+
+
+def test_a_models_name_may_have_every_sign_that_a_file_may(clone, root):
+    arguments = small(root, clone)
+    for path in (clone / "small.yaml", clone / "mine" / "models.yaml"):
+        path.write_text(re.sub(r"\bfirst\b", "my-own.model+1", path.read_text()))
+    output = snakemake(clone, "-n", *arguments)
+    assert counts(output)["synthesize_metamers"] == SMALL["synthesize_metamers"]
+    assert "results/small/metamers/my-own.model+1/block/0001.nc" in output
+
+
+def test_every_file_is_traced_to_its_inputs(finished):
+    folder, _ = finished
+    for path in (folder / "results" / "small").rglob("*.nc"):
+        attributes = files.load(path).attrs
+        assert attributes["run"] == "small"
+        inputs = json.loads(attributes["inputs"])
+        assert inputs
+        for name, sha256 in inputs.items():
+            assert sha256_of(folder / name) == sha256, (path, name)
+
+
+def test_every_file_is_as_its_schema_says(finished):
+    check_every_file(finished[0] / "results" / "small")
+
+
+def test_every_file_conforms_to_cf_and_acdd(finished):
+    check_conventions(finished[0] / "results" / "small")
+
+
+@pytest.mark.slow
+def test_every_file_is_the_same_to_all_readers(finished):
+    for path in sorted((finished[0] / "results" / "small").rglob("*.nc")):
+        ours = files.load(path)
+        xr.testing.assert_identical(xr.load_dataset(path, engine="h5netcdf"), ours)
+        with netCDF4.Dataset(path) as file:
+            assert {name: variable.shape for name, variable in file.variables.items()} == {
+                name: variable.shape for name, variable in ours.variables.items()
+            }
+            assert set(file.ncattrs()) == set(ours.attrs)
+
+
+@pytest.mark.skipif(shutil.which("ncdump") is None, reason="no ncdump here (apt-get install netcdf-bin)")
+def test_every_file_is_read_by_ncdump(finished):
+    for path in sorted((finished[0] / "results" / "small").rglob("*.nc")):
+        ran = subprocess.run(["ncdump", "-h", path], capture_output=True, text=True, check=True)
+        ours = files.load(path)
+        assert f':content_sha256 = "{ours.attrs["content_sha256"]}"' in ran.stdout
+        assert all(re.search(rf"\b{name}(\(| ;)", ran.stdout) for name in map(str, ours.variables))
+
+
+def test_every_file_is_in_the_log_of_its_job(finished):
+    """So that none is vouched for by the manifest alone."""
+    folder, _ = finished
+    results = folder / "results" / "small"
+    logs = [read_written(path.read_text()) for path in (results / "logs").rglob("*.log")]
+    recorded = manifest.read(results).recorded
+    ours = {name: sha256 for name, sha256 in recorded.items() if name.split("/")[1] not in manifest.ADDED_AT_THE_END}
+    assert dict(item for items in logs for item in items) == ours
+
+
+def test_the_generation_model_judges_its_own_metamers_as_it_did_at_synthesis(finished):
+    folder, _ = finished
+    given = files.load(folder / "results/small/recognition/first/first.nc")["answer"]
+    assert given["stage"].values.tolist() == ["natural", *STAGES]
+    for path in (folder / "results/small/metamers/first").rglob("*.nc"):
+        metamers = files.load(path)
+        answers = given.sel(stage=metamers.attrs["stage"], stimulus=metamers["stimulus"])
+        assert (answers.values == metamers["predicted_category"].values).all()
+
+
+def test_what_is_judged_is_the_exported_picture(finished):
+    from metamers.stimuli.images import eight_bit, read_image
+
+    folder, _ = finished
+    metamers = files.load(folder / "results/small/metamers/second/block/0001.nc")["metamer"]
+    for seed in (0, 1):
+        exported = read_image(folder / f"results/small/exported/metamers/second/block/image_2_{seed}.png")
+        np.testing.assert_array_equal(
+            exported.transpose(2, 0, 1), eight_bit(metamers.sel(stimulus="image_2", seed=seed))
+        )
+
+
+def test_the_report_names_no_folder_of_this_machine(finished):
+    folder, _ = finished
+    report = folder / "results" / "small" / "report"
+    assert "first" in (report / "index.html").read_text()
+    for path in [*report.rglob("*.html"), *report.rglob("*.js")]:
+        assert str(folder) not in path.read_text(), path
+
+
+def test_the_report_shows_what_was_judged_and_shares_its_bytes(finished):
+    folder, _ = finished
+    results = folder / "results" / "small"
+    judged = sorted(results.glob("exported/metamers/second/*/*.png"))
+    assert len(judged) == 3 * 3 * 2
+    for path in judged:
+        shown = results / "report" / "media" / path.relative_to(results / "exported" / "metamers")
+        assert shown.samefile(path)
+    natural = sorted(results.glob("report/media/first/natural/*.png"))
+    assert [path.read_bytes() for path in natural] == [
+        (results / "exported" / "datasets" / "own" / path.name).read_bytes() for path in natural
+    ]
+
+
+def test_progress_stays_in_the_log(finished):
+    folder, _ = finished
+    log = (folder / "results/small/logs/synthesize_metamers/first/0/0000.log").read_text()
+    assert re.search(r"first block 0000: step 30 of 30, loss \d\.\d+, 0 s left", log)
+
+
+@pytest.mark.slow
+def test_the_report_of_snakemake_works_offline(finished):
+    folder, arguments = finished
+    snakemake(folder, *arguments, "--report", "report.html")
+    assert (folder / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_a_small_visual_model_is_trained_by_the_same_rules(root, clone):
+    arguments = small(root, clone)
+    rng = np.random.default_rng(1)
+    rows = []
+    for split, number in (("train", 12), ("validation", 4), ("test", 4)):
+        for n in range(number):
+            colour = (200, 60, 60) if n % 2 else (60, 60, 200)
+            values = np.clip(np.array(colour) + rng.integers(-40, 40, (16, 16, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(values).save(clone / "mine" / f"{split}_{n}.png")
+            rows.append(f"{split}_{n}.png,{'dog' if n % 2 else 'cat <b>'},{split}\n")
+    (clone / "mine" / "table.csv").write_text("file,category,split\n" + "".join(rows))
+    # Of all that training names, each has one class.
+    (clone / "mine" / "categories.csv").write_text("class_index,category\n0,cat <b>\n1,dog\n")
+    models = yaml.safe_load((clone / "mine/models.yaml").read_text())
+    perturbation = {"kind": "adversarial", "norm": "linf", "size": 0.01, "steps": 2, "on": "input"}
+    train = {"dataset": "own", "epochs": 8, "batch_size": 4, "learning_rate": 0.05, "perturbation": perturbation}
+    models["first"]["weights"] = {"train": train}
+    (clone / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
+    snakemake(clone, "results/small/training/first.nc", "results/small/recognition/second/first.nc", *arguments)
+    trained = files.load(clone / "results/small/training/first.nc")
+    assert float(trained["test_accuracy"]) > 0.7
+    assert sorted(files.load(clone / "results/small/stimuli/own.nc")["split"].values) == ["test"] * 4
+
+
+@pytest.mark.slow
+def test_the_cochleagram_s_benchmark_gives_its_gain(clone):
+    snakemake(clone, "results/demo/benchmark/cochleagram.nc")
+    measured = files.load(clone / "results/demo/benchmark/cochleagram.nc")
+    assert float(measured["relative_error"]) < 1e-3
+    assert measured["seconds"].dims == ("implementation", "repeat")
+    medians = measured["seconds"].median("repeat")
+    ratio = medians.sel(implementation="full_rate") / medians.sel(implementation="ours")
+    assert float(measured["speedup"]) == pytest.approx(float(ratio))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)")
+def test_the_benchmark_says_how_much_sooner_the_match_is_reached(rerun):
+    folder, arguments = rerun
+    settings = {
+        "published": {"vision": {"steps": 20, "halvings": 0}},
+        "plenoptic": {"steps": 50},
+        "stages": {"vision": 2},
+        "repeats": 2,
+        "trials": {"steps": 10, "stimuli": 2},
+    }
+    (folder / "benchmark.yaml").write_text(yaml.safe_dump({"benchmark": settings}))
+    snakemake(folder, "benchmark", *arguments, "benchmark.yaml")
+    made = files.load(folder / "results/small/benchmark/synthesis.nc")
+    assert made["speedup_over_published"].dims == made["normalized_error"].dims == ("model", "stage")
+    assert made["model"].values.tolist() == ["first"]  # the other one is of the same architecture
+    assert made["stage"].values.tolist() == ["block", "logits"]
+    for name in ("speedup_over_published", "speedup_over_plenoptic", "normalized_error", "difference"):
+        assert np.isfinite(made[name]).all(), name
+    check_every_file(folder / "results/small")
+    page = (folder / "results/small/report/benchmark.html").read_text()
+    for words in (
+        "Trials",
+        "Recognition of the metamers",
+        "Time of the run’s jobs",
+        "Steps and time",
+    ):
+        assert words in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+
+
+@pytest.mark.slow
+def test_participants_from_a_mirror(clone, mirror):
+    settings = [f"mirror={mirror}", "human_data=participants"]
+    compared = ["anova", "brain_score", "fmri", "judgements_vision", "judgements_audio"]
+    targets = ["humans", *(f"results/demo/comparison/{name}.nc" for name in compared)]
+    snakemake(clone, *targets, "--config", *settings)
+    check_every_file(clone / "results/demo")
+    humans = clone / "results" / "demo" / "humans"
+    assert len(list(humans.glob("*.nc"))) == 15
+    compared = files.load(clone / "results/demo/comparison/humans_vs_models.nc")
+    assert round(float(compared["pearson_r2"].sel(modality="audio")), 3) == 0.949

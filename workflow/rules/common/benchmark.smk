@@ -1,0 +1,84 @@
+"""Input functions and parameters of the rules in benchmark.smk."""
+
+from functools import cache
+
+from metamers.config.read import merge_defaults, read_yaml
+
+
+def benchmarked_stages(kind, model):
+    """Files of one kind of the benchmark, one for each stage of a model."""
+    return [f"results/<run>/benchmark/{kind}/{model}/{stage_path(stage)}.nc" for stage in plan.benchmark_stages[model]]
+
+
+def stage_name(model, path):
+    """The stage whose name in a path is ``path``."""
+    stages = {stage_path(stage): stage for stage in plan.models[model].stages}
+    if path not in stages:
+        raise unknown_name("stage", path, stages, f"results of {model}")
+    return stages[path]
+
+
+def stage_of(wildcards):
+    """Parameter: the stage whose name in a path is a wildcard."""
+    return stage_name(wildcards.generation_model, wildcards.stage)
+
+
+def metamers_of_stage(wildcards):
+    """Input function: the run's own metamers at the stage of a wildcard."""
+    return metamers_at(wildcards.generation_model, wildcards.stage)
+
+
+def equivalent_of(model):
+    """Metamers by the published procedure that match as closely as the run's, at each benchmarked stage of a model."""
+    return benchmarked_stages("equivalent", model)
+
+
+def published_settings(model):
+    """Settings of the published procedure for a model's modality."""
+    return plan.synthesis_of(model, "published")
+
+
+def steps_of_run(model):
+    """How many steps the run's own procedure takes for a model's modality."""
+    return plan.synthesis_of(model)["steps"]
+
+
+def benchmarked_procedures(model):
+    """Settings of both procedures for a model's modality; the published procedure is shortened for the benchmark."""
+    modality = plan.models[model].modality
+    published = plan.synthesis_of(model, "published") | plan.benchmark.published[modality]
+    return {"published": published, "one_cycle": plan.synthesis_of(model, "one_cycle")}
+
+
+@cache
+def published_study():
+    """The published study (config/paper.yaml) with those models that the registry has; None if it has none."""
+    study = merge_defaults(read_yaml(ROOT / "config" / "paper.yaml"))
+    registered = plan.models
+    chosen = [{"model": item} if isinstance(item, str) else item for item in study["generation_models"]]
+    chosen = [item for item in chosen if item["model"] in registered]
+    judges = [name for name in study["recognition_models"] if name in registered]
+    if not chosen:
+        return None
+    generation = {item["model"]: item.get("stages", list(registered[item["model"]].stages)) for item in chosen}
+    return {
+        "entries": {name: architecture(name) for name in [*generation, *judges]},
+        "generation": generation,
+        "judges": judges,
+        "procedures": {procedure: study["synthesis"][procedure] for procedure in ("published", "one_cycle")},
+        "stimuli": 400,  # of each modality
+        "seeds": study["synthesis"]["seeds"],
+        "batch_size": study["synthesis"]["batch_size"],
+        "stages_per_job": study["synthesis"]["stages_per_job"],
+        "judges_per_job": study["recognition"]["models_per_job"],
+    }
+
+
+def scale_of_study(_wildcards):
+    """Input function: the predicted cost of the published study, where the registry has models of it."""
+    return ["results/<run>/benchmark/scale.nc"] if published_study() else []
+
+
+def given_study(_wildcards):
+    """Parameter: the published study."""
+    return published_study()

@@ -1,0 +1,67 @@
+"""Input functions and parameters of the rules in beyond.smk."""
+
+
+def members_of_set(name):
+    """The models that a set of metamers is matched to."""
+    return list(SETS[name].members)
+
+
+def first_member(name):
+    """The model whose input size or sampling rate a set of metamers has."""
+    return members_of_set(name)[0]
+
+
+def files_of_set(name):
+    """The files that the models of a set are built from."""
+    return files_of_models(members_of_set(name))
+
+
+def references_of_set(name):
+    """The paper that a set's method is from."""
+    return REFERENCES[SETS[name].part]
+
+
+def recognition_of_sets(modality):
+    """The recognition files of a modality's sets, in the order of the sets."""
+    return [f"{RESULTS}/beyond/recognition/{name}.nc" for name in SETS_OF[modality]]
+
+
+def staged_recognition_of_set(name):
+    """The folder in which one job writes the recognition files of all sets of a modality."""
+    return f"results/<run>/progress/staging/beyond/recognition/{SETS[name].modality}"
+
+
+def beyond_recognition_models(modality):
+    """The recognition models that answer to a modality's sets."""
+    return BEYOND_RECOGNITION_MODELS[modality]
+
+
+def first_beyond_recognition_model(modality):
+    """The first of these recognition models: all share a dataset."""
+    return BEYOND_RECOGNITION_MODELS[modality][0]
+
+
+def members_in(kind):
+    """Parameter: the models that the set of a kind is matched to, in the modality of the wildcard."""
+    return by("beyond_modality", lambda modality: members_of_set(f"{kind}_{modality}"))
+
+
+def of_members(folder, kind):
+    """Input function: the run's files of the models that ``members_in`` gives."""
+    return collect(f"results/<run>/{folder}/{{model}}.nc", model=members_in(kind))
+
+
+def recognition_in_run(models):
+    """Input function: what the recognition models of the extensions answer to the run's own metamers of some models."""
+    return collect(
+        "results/<run>/recognition/{model}/{recognition_model}.nc",
+        model=models,
+        recognition_model=by("beyond_modality", beyond_recognition_models),
+    )
+
+
+def metamers_compared_with_starts(wildcards):
+    """Input function: the run's own metamers at the stages at which those from other starts are made."""
+    model = wildcards.started_model
+    stages = SETS[f"starts_{model}"].members[model]
+    return [file for stage in stages for file in metamers_at(model, stage_path(stage))]

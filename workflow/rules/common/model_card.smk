@@ -1,0 +1,29 @@
+"""Input functions and parameters of the rules in model_card.smk."""
+
+
+def card_files(_wildcards):
+    """Input function: the files that the model of a model card is built from, and the stimuli that it is shown."""
+    plan.check_target("model_card")
+    model = plan.model
+    categories = plan.datasets[plan.dataset_of[model]].categories
+    return files_by_kind(model) | {"stimuli": stimuli_of(model), "categories": categories}
+
+
+def card_params(model):
+    """Parameters of a model card: the model, and the settings of the run from which the card computes a run's cost."""
+    dataset = plan.dataset_of[model]
+    settings = {
+        "dataset": dataset,
+        "dataset_entry": dataset_params(model),
+        "stages": plan.generation_models.get(model, list(plan.models[model].stages)),
+        "stimuli": plan.stimuli_of(model),
+        "seeds": plan.synthesis.seeds,
+        "batch_size": plan.synthesis.batch_size,
+        "synthesis": plan.synthesis_of(model),
+    }
+    return {
+        "model": architecture(model),
+        "references": plan.models[model].references,
+        "weights_file": weights_file(model),
+        "settings": settings,
+    }
