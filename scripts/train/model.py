@@ -32,7 +32,8 @@ if settings["from"]:
     network.load_state_dict(frozen, strict=False)  # without the readout
 example = check_run(name, preprocessing.eval(), network.eval(), preprocessing.example())
 check_trainable(name, network, example, classes, settings["readout"])
-preprocessing, network = preprocessing.to(device), network.to(device)
+preprocessing = preprocessing.to(device)
+network = network.to(device, memory_format=preprocessing.memory_format)
 
 perturbation = settings["perturbation"] and dict(settings["perturbation"])
 on_input = perturbation is not None and perturbation.pop("on") == "input"
