@@ -6,17 +6,14 @@ from pathlib import Path
 from PIL import Image
 
 from metamers.modalities import MODALITIES
-from metamers.models.device import use_threads
 from metamers.names import NATURAL, stage_path
 from metamers.report.browser import as_script, browser_data
 from metamers.report.figures import svg
 from metamers.report.media import share, sheets, thumbnail
-from metamers.report.sounds import cochleagram_figure, cochleagram_of, picture
 from metamers.run import files, manifest
 from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
-use_threads(snakemake.threads)
 name, entry, given = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input
 folder, suffix = Path(snakemake.output[0]), MODALITIES[entry["modality"]].suffix
 acceptance = files.load(given.acceptance)
@@ -30,6 +27,11 @@ for stage in acceptance["stage"].values:
     exported[stage] = [of_stage / f"{stimulus}_{seed}{suffix}" for stimulus in stimuli for seed in seeds]
 
 if heard := not MODALITIES[entry["modality"]].on_screen:
+    # Imported here, because pictures do not need PyTorch.
+    from metamers.models.device import use_threads
+    from metamers.report.sounds import cochleagram_figure, cochleagram_of, picture
+
+    use_threads(snakemake.threads)
     cochleagram = cochleagram_of(entry["input"])
     natural = [cochleagram(path) for path in exported[NATURAL]]
     top = max(float(one.max()) for one in natural)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import xarray as xr
 
-from metamers.models.device import use_threads
 from metamers.report.browser import as_script
 from metamers.report.charts import (
     brain_chart,
@@ -27,7 +26,6 @@ from metamers.run import files
 from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
-use_threads(snakemake.threads)
 given, params = snakemake.input, snakemake.params
 looks = looks_of(params.model_order)
 index = Path(snakemake.output.pages[0])

@@ -10,6 +10,7 @@ from torch import nn
 from metamers.config import read as config_read
 from metamers.humans import summary as humans_summary
 from metamers.leaderboard import depth
+from metamers.leaderboard.curves import stage_depths
 from metamers.models.model import Model
 from metamers.models.preprocessing import PREPROCESSING
 from tests import tiny
@@ -69,7 +70,7 @@ def test_a_network_without_gradient_has_no_layers():
 def test_a_stage_that_is_not_reached_has_no_depth():
     layers = depth.stage_layers(model_of(tiny.convolutional(), {"block": "block", "unused": "unused"}))
     assert layers == {"block": 2, "": 3}
-    assert np.isnan(depth.stage_depths(depth.layer_shares(layers, 3), ["block", "unused"])).tolist() == [False, True]
+    assert np.isnan(stage_depths(depth.layer_shares(layers, 3), ["block", "unused"])).tolist() == [False, True]
 
 
 def test_the_scale_of_one_evenly_spaced_list_is_the_identity():

@@ -14,7 +14,6 @@ import pandas as pd
 
 from metamers.compare.predicted_human import GUESSING
 from metamers.humans.summary import pooled_mean
-from metamers.leaderboard.depth import stage_depths
 from metamers.leaderboard.normalized_area import AreaRule, area_rule, areas_without_one_stage, normalize
 from metamers.names import INPUT_STAGE, NATURAL
 
@@ -42,6 +41,11 @@ def listed_depths(stages: Sequence[str], order: Sequence[str]) -> np.ndarray:
     if len(counted) < 2:
         raise ValueError(f"depth needs two stages besides the input; found {', '.join(counted) or 'none'}")
     return np.array([counted.index(stage) for stage in stages]) / (len(counted) - 1)
+
+
+def stage_depths(depths: Mapping[str, float], stages: Sequence[str]) -> np.ndarray:
+    """Return the depths (stage,) of some stages, NaN where unknown."""
+    return np.array([depths.get(stage, np.nan) for stage in stages])
 
 
 def area_weights(depth: np.ndarray) -> np.ndarray:

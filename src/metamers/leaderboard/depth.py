@@ -169,8 +169,3 @@ def model_depths(entries: Mapping[str, Mapping[str, Any]], table: pd.DataFrame) 
         shares = layer_shares(layers, max(layers.values()))
         found[name] = {stage: float(np.interp(share, *scale)) for stage, share in shares.items()}
     return found
-
-
-def stage_depths(depths: Mapping[str, float], stages: Sequence[str]) -> np.ndarray:
-    """Return the depths (stage,) of some stages, NaN where unknown."""
-    return np.array([depths.get(stage, np.nan) for stage in stages])

@@ -14,8 +14,7 @@ import xarray as xr
 from metamers.compare.predicted_human import GUESSING
 from metamers.compare.proportions import ENDS
 from metamers.humans.participants import own_stages
-from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_depths
-from metamers.leaderboard.depth import stage_depths
+from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_depths, stage_depths
 from metamers.leaderboard.intervals import correct_bias, resampled_means, small_sample_factor, widen_samples
 from metamers.leaderboard.normalized_area import normalize, weighted_area
 from metamers.leaderboard.ranks import rank_among, ranks_without_one_stage

@@ -17,7 +17,6 @@ from metamers.modalities import MODALITIES, Start
 from metamers.models.fold import dilate_points, fold_batch_norms, pad_inside
 from metamers.models.model import Model
 from metamers.models.preprocessing import build_preprocessing
-from metamers.models.pretrained import load_pretrained
 from metamers.models.sources import build_network
 from metamers.models.weights import published_weights
 from metamers.names import INPUT_STAGE
@@ -48,6 +47,9 @@ def load_network(name: str, entry: Mapping[str, Any], weights_file: str | Path |
         When a key or file is wrong; the message names it.
     """
     if "pretrained" in entry["weights"] and weights_file is not None:
+        # Imported here, because it brings the libraries that download, which most jobs do not need.
+        from metamers.models.pretrained import load_pretrained
+
         return load_pretrained(name, entry, weights_file)
     network = build_network(name, entry, entry["weights"].get("random", 0))
     if weights_file is None:

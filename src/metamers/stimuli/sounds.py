@@ -8,6 +8,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,14 @@ LARGEST_KERNEL = 2**22  # largest number of values in its filters, which grows w
 LOWPASS_WIDTH = 64  # zero crossings of the resampling filter: an edge within 1.6 % of the lower Nyquist frequency
 
 
+@lru_cache(maxsize=8)
+def _interpolation(from_hz: int, to_hz: int, dtype: "torch.dtype", device: "torch.device") -> "torch.nn.Module":
+    """The windowed sinc interpolation between two rates; its filters take longer to compute than to apply."""
+    from torchaudio.transforms import Resample
+
+    return Resample(from_hz, to_hz, lowpass_filter_width=LOWPASS_WIDTH, dtype=dtype).to(device)
+
+
 def resample(sounds: "torch.Tensor", from_hz: int, to_hz: int) -> "torch.Tensor":
     """Sounds (…, sample) at another sampling rate, differentiable.
 
@@ -45,12 +54,11 @@ def resample(sounds: "torch.Tensor", from_hz: int, to_hz: int) -> "torch.Tensor"
     if from_hz == to_hz:
         return sounds
     import torch  # here, because writing sounds does not need it
-    from torchaudio.functional import resample as interpolated
 
     before, after = (rate // math.gcd(from_hz, to_hz) for rate in (from_hz, to_hz))
     width = LOWPASS_WIDTH * before / min(before, after)
     if before <= LARGEST_RATIO and after * (2 * width + before) <= LARGEST_KERNEL:
-        return interpolated(sounds, from_hz, to_hz, lowpass_filter_width=LOWPASS_WIDTH)
+        return _interpolation(from_hz, to_hz, sounds.dtype, sounds.device)(sounds)
     before = sounds.shape[-1]
     after = round(before * to_hz / from_hz)
     spectrum = torch.fft.rfft(sounds)[..., : min(before, after) // 2 + 1]
