@@ -9,6 +9,8 @@ import ctypes
 import torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+# The documented limit of M_MMAP_THRESHOLD; older versions of glibc refuse a higher value, newer ones take it.
+MMAP_THRESHOLD_LIMIT = 4 * 2**20 * ctypes.sizeof(ctypes.c_long)
 
 
 def choose_device(device: str) -> torch.device:
@@ -39,7 +41,9 @@ def use_threads(threads: int) -> None:
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
-        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        # mallopt returns 0 if it refuses; the threshold would then stay at 128 KB, because setting the other fixes it.
+        if not libc.mallopt(M_MMAP_THRESHOLD, 2**30):
+            libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_LIMIT)
         libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
     torch.set_num_threads(threads)
     # use_deterministic_algorithms would also import PyTorch's compiler, which takes most of a second.
