@@ -130,7 +130,7 @@ def test_every_key_of_the_default_configuration_has_its_row_and_default(site):
             defaults[".".join(filter(None, place))] = unescape(re.sub("<[^>]*>", "", default))
     wanted = [".".join(path) for path in leaves(yaml.safe_load((ROOT / "config/config.yaml").read_text()))]
     assert not [key for key in wanted if not defaults.get(key)]
-    assert defaults["synthesis.one_cycle.<modality>.steps"] == "vision: 80, audio: 80"
+    assert defaults["synthesis.one_cycle.<modality>.steps"] == "vision: 64, audio: 80"
     assert defaults["null.pairs"] == "1000"
 
 
