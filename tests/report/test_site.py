@@ -157,6 +157,24 @@ def test_every_page_fits_and_is_accessible(browser, report, size, scheme):
     visit.finish()
 
 
+@pytest.mark.parametrize("width", [360, pytest.param(390, marks=pytest.mark.slow)])
+def test_legends_of_long_names_are_whole_also_after_the_window_became_narrower(browser, tmp_path, width):
+    models = {"efficientnet_lite0": "vision", "efficientnet_lite1": "vision", "cochcnn9_standard": "audio"}
+    run = Run(tmp_path, models, STAGES, stimuli=3, seeds=1, judges=JUDGES)
+    run.save()
+    for model in models:
+        run.media(model)
+    report = run.pages()
+    visit = Visit(browser, "desk")
+    for name in ("curves", "match", "statistics"):
+        for before in (width, SIZES["desk"][0]):
+            visit.page.set_viewport_size({"width": before, "height": 800})
+            page = visit.to(report, name)
+            page.set_viewport_size({"width": width, "height": 800})
+            until(page, f"({LEGENDS_THAT_ARE_CUT}).length === 0")
+    visit.finish()
+
+
 def color(page, expression: str) -> list[int]:
     """Red, green and blue of a computed colour."""
     return [int(part) for part in re.findall(r"\d+", page.evaluate(expression))[:3]]

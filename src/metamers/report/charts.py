@@ -29,6 +29,7 @@ LEGEND_MODELS = 8  # more models are distinguished only by tooltip and selection
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-left", "triangle-right")
 HIT_SIZE = 500  # area around a point that responds to touch, in square pixels
 LEGEND_MARK, LEGEND_LETTER = 30, 6.5  # width of a mark with its margins, and of a letter, in pixels
+LEGEND_LIMIT = 320  # largest width of a name
 HEIGHT = 340
 BY_OTHERS, BY_PEOPLE = "Proportion correct of other models (mean)", "Proportion correct of people"
 DIFFERENCE = "Difference (percentage points)"
@@ -46,7 +47,8 @@ def _legend(names: Sequence[str], most_columns: int, **settings: Any) -> alt.Leg
     """A legend below the chart, with as many columns as fit the chart's width."""
     column = LEGEND_MARK + LEGEND_LETTER * max(map(len, names), default=0)
     columns = alt.expr(f"clamp(floor(width / {column}), 1, {most_columns})")
-    return alt.Legend(orient="bottom", columns=columns, title=None, labelLimit=320, **settings)
+    limit = alt.expr(f"min({LEGEND_LIMIT}, width - {LEGEND_MARK})")  # a longer name ends in an ellipsis
+    return alt.Legend(orient="bottom", columns=columns, title=None, labelLimit=limit, **settings)
 
 
 def _model_encodings(names: Sequence[str], looks: Looks, chosen: str) -> dict[str, Any]:

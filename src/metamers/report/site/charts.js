@@ -14,13 +14,17 @@
     // that no point is selected yet.
     const how = { actions: false, renderer: "svg", ast: true, logLevel: ERRORS };
     const { view } = await vegaEmbed(place.firstElementChild, specification, how);
+    // Each new width takes two passes: the columns of a legend depend on it, and the height of the chart on their rows.
+    const fit = () => view.resize().runAsync();
+    await fit();
+    window.addEventListener("resize", fit); // after Vega's own listener, which sets the width
 
     let onScreen = null;
     window.addEventListener("beforeprint", () => {
       onScreen = view.signal("width");
-      view.signal("width", PRINTED).run();
+      view.signal("width", PRINTED).run().resize().run();
     });
-    window.addEventListener("afterprint", () => view.signal("width", onScreen).run());
+    window.addEventListener("afterprint", () => view.signal("width", onScreen).run().resize().run());
 
     const shown = () => points.filter(point => selects.every(({ dataset: { field }, value }) => (
       !(field in point) || value === EVERY || String(point[field]) === value)));
