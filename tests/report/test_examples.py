@@ -145,3 +145,17 @@ def test_a_remedy_has_its_numbers_and_a_metamer_of_each_model(compared):
     assert {said["who"] for one in shown["cells"] for said in one["others"]} == {"judge"}
     nothing = {name: values & False for name, values in given.items()}
     assert examples.remedy(found.sel(contrast="robust - plain"), "audio", nothing, run.recognition)["cells"] == []
+
+
+def test_a_remedy_shows_a_stimulus_that_is_recognized_when_it_is_natural(compared):
+    run, found = compared
+    given = {name: data["accepted"] | True for name, data in run.acceptance.items()}
+    stimuli = run.acceptance["plain"]["stimulus"].values
+    for known in stimuli:
+        recognition = {
+            model: {name: data.copy(deep=True) for name, data in of.items()} for model, of in run.recognition.items()
+        }
+        for of_model in recognition.values():
+            of_model["judge"]["correct"].loc[{"stage": "natural"}] = stimuli[:, None] == known
+        shown = examples.remedy(found.sel(contrast="robust - plain"), "audio", given, recognition)
+        assert all(f"/{known}" in one["picture"] for one in shown["cells"])

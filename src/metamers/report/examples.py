@@ -251,8 +251,9 @@ def remedy(
 ) -> dict[str, Any]:
     """One contrast in numbers and by an example: the same natural stimulus, and a metamer of each of the two models.
 
-    The example is at the last shared stage at which both models have accepted metamers of a stimulus. It is the
-    stimulus whose difference in recognition is nearest to the mean difference.
+    The example is at the last shared stage at which both models have accepted metamers of a stimulus. Of the stimuli
+    that all judges of the contrast recognize when they are natural (of all stimuli, if there is none), it is the one
+    whose difference in recognition is nearest to their mean difference.
 
     Parameters
     ----------
@@ -282,7 +283,9 @@ def remedy(
         if not both.any():
             continue
         one, other = (recognized_by(recognition[name], judges).sel(stage=[stage]) for name in pair)
-        stimulus, seed = nearest_to_mean(other - one, both)
+        natural = recognized_by(recognition[pair[0]], judges).sel(stage=NATURAL, drop=True)
+        known = both & (natural == 1)
+        stimulus, seed = nearest_to_mean(other - one, known if known.any() else both)
         shown = [(pair[0], NATURAL), (pair[0], stage), (pair[1], stage)]
         cells = [
             cell(name, modality, recognition[name], judges, accepted[name], at, stimulus, seed) for name, at in shown
