@@ -734,6 +734,16 @@ def test_an_entry_of_the_command_line_that_sets_no_key_is_named(entry, message):
             command_line.check(["humans", option, "seed=1", entry, "-F"])
 
 
+@pytest.mark.parametrize("target", ["leaderboard", "results/demo/metamers/net/stage/0000.nc"])
+def test_a_target_after_a_configuration_file_is_not_taken_for_one(target):
+    with pytest.raises(
+        SystemExit, match=f"found {target}, which is no file; .* put a target before it, or after `--`$"
+    ):
+        command_line.check(["--cores", "2", "--configfile", "config/paper.yaml", target])
+    command_line.check([target, "--cores", "2", "--configfile", "config/paper.yaml"])
+    command_line.check(["--cores", "2", "--configfile", "config/paper.yaml", "--", target])
+
+
 @pytest.mark.parametrize("arguments", [["--configfile"], ["-n", "--configfile", "--cores", "2"], ["--no-such-option"]])
 def test_an_option_that_snakemake_refuses_is_told_as_snakemake_does(capsys, arguments):
     with pytest.raises(SystemExit) as ended:

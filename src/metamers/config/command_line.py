@@ -15,6 +15,8 @@ from snakemake.cli import get_argument_parser
 from metamers.config.read import check_command_line_value, check_configuration_files, configuration_keys, unknown_key
 from metamers.names import ConfigurationError
 
+CONFIGURATION_SUFFIXES = (".yaml", ".yml", ".json")
+
 
 def check(arguments: Sequence[str]) -> None:
     """End the process with a message of one sentence if ``--config`` or ``--configfile`` has an invalid value.
@@ -33,11 +35,22 @@ def check(arguments: Sequence[str]) -> None:
     """
     given = get_argument_parser().parse_args(arguments)  # Snakemake's parser knows `-nC` and abbreviations
     try:
+        _check_words_after_configfile(given.configfile or [])
         check_configuration_files(given.configfile or [])
         for entry in given.config or []:
             _check_entry(entry)
     except ConfigurationError as error:
         sys.exit(f"Error: {error}")
+
+
+def _check_words_after_configfile(paths: Sequence[str | Path]) -> None:
+    """Refuse a target that stands after ``--configfile FILE``, which Snakemake takes for another such file."""
+    for path in map(Path, paths):
+        if path.suffix not in CONFIGURATION_SUFFIXES and not path.exists():
+            raise ConfigurationError(
+                f"--configfile: found {path}, which is no file; wanted files such as run.yaml. Each word after "
+                "--configfile counts as one: put a target before it, or after `--`"
+            )
 
 
 def requested_targets(call: Sequence[str]) -> list[str]:
