@@ -4,7 +4,7 @@ from pathlib import Path
 
 from metamers.config.answer_table import ValidNames, read_answer_table
 from metamers.config.tables import category_classes
-from metamers.humans.answer_table import check_seeds, shown_in_table, table_dataset, trials_of_table
+from metamers.humans.answer_table import shown_in_table, table_dataset, trials_of_table
 from metamers.run import files
 from metamers.run.logs import log_to
 
@@ -13,11 +13,15 @@ name, params, given = snakemake.wildcards.own_participants, snakemake.params, sn
 with files.open_dataset(given.stimuli) as stimuli:
     categories = dict(zip(map(str, stimuli["stimulus"].values), map(str, stimuli["category"].values), strict=True))
 recognition = {Path(path).stem: files.load(path) for path in given.recognition}
-valid = ValidNames(params.valid_stages, list(categories), category_classes(params.dataset, params.dataset_entry))
+valid = ValidNames(
+    params.valid_stages,
+    list(categories),
+    category_classes(params.dataset, params.dataset_entry),
+    range(params.seeds),
+)
 try:
     trials = trials_of_table(read_answer_table(given.answers, params.columns, valid))
     shown = shown_in_table(trials, categories)
-    check_seeds(shown, recognition)
     answers = table_dataset(trials, shown, params.stages, recognition)
 except ValueError as error:
     raise ValueError(f"own_participants.{name}: {error}") from error

@@ -16,7 +16,7 @@ categories = list(category_classes(params.dataset, params.dataset_entry))
 design = files.load(given.design)
 try:
     if params.format == "table":
-        valid = ValidNames(params.valid_stages, {*map(str, design["stimulus"].values)}, categories)
+        valid = ValidNames(params.valid_stages, {*map(str, design["stimulus"].values)}, categories, range(params.seeds))
         trials = trials_of_table(read_answer_table(given.answers, params.columns, valid))
         trials, reasons = trials_of_answer_table(trials, design, exclusions_of_table(trials, params.stages))
     else:

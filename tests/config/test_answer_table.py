@@ -9,6 +9,7 @@ VALID = ValidNames(
     stages={"net": ["input", "block/1", "last stage"], "other": ["input", "logits"]},
     stimuli=["dog_1", "Müller", "7"],
     categories=["dog", "bull mastiff", "café"],
+    seeds=range(4),
 )
 HEADER = "participant,generation_model,stage,stimulus,answer"
 GOOD = "p1,net,block/1,dog_1,dog"
@@ -56,6 +57,46 @@ def test_exported_files_name_their_stimulus_and_seed(tmp_path):
     ]
 
 
+def test_a_row_that_stands_there_twice_is_named_and_so_is_a_second_answer(tmp_path):
+    for second in (GOOD, "p1,net,block_1,dog_1.png,bull mastiff", "p1,net,block/1,dog_1_0.png,dog"):
+        with pytest.raises(
+            ConfigurationError, match=r"line 4 of .*: p1 answered to this stimulus before, on line 2 of"
+        ):
+            read(tmp_path, f"{HEADER}\n{GOOD}\np2,net,block/1,dog_1,dog\n{second}\n")
+
+
+def test_presentations_are_told_apart_by_participant_stimulus_seed_and_trial(tmp_path):
+    rows = ["p1,net,block/1,dog_1,,1", "p1,net,block/1,dog_1,dog,1", "p1,net,block/1,dog_1,dog,2"]
+    rows += ["p1,net,block/1,dog_1_1.png,dog,1", "p1,net,input,dog_1,dog,1", "p2,net,block/1,dog_1,dog,1"]
+    trials = read(tmp_path, "\n".join([f"{HEADER},trial", *rows]))
+    assert [trial.trial for trial in trials] == ["1", "1", "2", "1", "1", "1"]
+
+
+def test_a_seed_that_the_run_does_not_have_is_named_before_the_first_job(tmp_path):
+    for row in (
+        "p1,net,block/1,dog_1,dog,4",
+        "p1,net,block/1,dog_1,dog,99999999999999999999",
+        "p1,net,input,7_12.png,dog,",
+    ):
+        with pytest.raises(
+            ConfigurationError, match=r"line 2 of .*: seed: found \d+; the run has the metamer seeds 0, 1, 2, 3$"
+        ):
+            read(tmp_path, f"{HEADER},seed\n{row}\n")
+
+
+@pytest.mark.parametrize("missing", ["NA", "n/a", "NaN", "None", "null", "-", ""])
+def test_what_other_programs_write_for_no_value_is_none(tmp_path, missing):
+    (trial,) = read(tmp_path, f"{HEADER},seed,response_time,excluded\np1,net,input,dog_1{f',{missing}' * 4}\n")
+    assert (trial.answer, trial.seed, trial.response_time_s, trial.excluded) == ("", None, None, "")
+
+
+def test_a_category_may_have_the_name_of_a_missing_value(tmp_path):
+    path = tmp_path / "answers.csv"
+    path.write_text(f"{HEADER}\np1,net,input,a,None\n")
+    valid = ValidNames({"net": ["input"]}, ["a"], ["none", "some"], range(1))
+    assert [trial.answer for trial in read_answer_table([path], {}, valid)] == ["none"]
+
+
 def test_rows_without_stimulus_are_no_trials_and_trials_may_lack_an_answer(tmp_path):
     trials = read(tmp_path, f"{HEADER}\np,,,,\n\n{GOOD}\np,net,block/1,7,\n")
     assert [trial.answer for trial in trials] == ["dog", ""]
@@ -95,7 +136,7 @@ def test_the_first_problems_are_named_and_the_others_counted(tmp_path):
         (f'{HEADER}\n"p,net\n', "utf-8", "not CSV: unexpected end of data"),
         (f"{HEADER},seed\n{GOOD},one\n", "utf-8", "seed: found 'one'; wanted a whole number"),
         (f"{HEADER},response_time\n{GOOD},-1\n", "utf-8", "response_time: found '-1'; wanted seconds"),
-        (f"{HEADER},excluded\n{GOOD},a\n{GOOD},b\n", "utf-8", "participant 'p1' has several reasons"),
+        (f"{HEADER},excluded\n{GOOD},a\np1,net,input,7,dog,b\n", "utf-8", "participant 'p1' has several reasons"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(tmp_path, text, encoding, message):

@@ -94,7 +94,9 @@ def test_people_are_numbered_and_without_consent_nothing_is_written(written):
 def of_table():
     rows = [("", "natural", "s0", "a"), ("m", "one", "s1", ""), ("m", "two", "s2", "b")]
     trials = [
-        Trial(name, model, stage, stim, None, answer, None, "") for name in "pq" for model, stage, stim, answer in rows
+        Trial(name, model, stage, stim, None, "", answer, None, "")
+        for name in "pq"
+        for model, stage, stim, answer in rows
     ]
     table = trials_of_table(trials)
     reasons = exclusions_of_table(table, {"m": ["one", "two"]})

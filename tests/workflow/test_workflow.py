@@ -44,7 +44,7 @@ def test_the_default_run(clone):
         "train_model": hearing_judges,
         "train_test": hearing_judges,
         "synthesize_metamers": seeing + hearing,  # all stages of a model in one job
-        "synthesize_place": 6 + 3 + 5 + 5,  # one for each stage
+        "synthesize_place": 6 + 4 + 5 + 5,  # one for each stage
         "recognize": seeing + hearing,
         "recognize_place": seeing * seeing_judges + hearing * hearing_judges,
         "compare_recognizability": 1,

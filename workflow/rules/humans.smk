@@ -86,6 +86,7 @@ rule humans_answer_table:
         columns=by("own_participants", columns_of),
         stages=by("own_participants", shown_to),
         valid_stages=by("own_participants", models_judged_by),
+        seeds=plan.synthesis.seeds,
     message:
         "Reading the table of answers of own participants: {wildcards.own_participants}"
     script:
@@ -107,6 +108,7 @@ rule humans_bids:
         columns=by("own_participants", columns_of),
         stages=by("own_participants", shown_to),
         valid_stages=by("own_participants", models_judged_by),
+        seeds=plan.synthesis.seeds,
         modality=by("own_participants", modality_of_participants),
         at_least=by("own_participants", plan.experiment.trials_required, modality_of_participants),
     message:

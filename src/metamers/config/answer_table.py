@@ -18,11 +18,15 @@ from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, ConfigurationError, stage_path
 
 REQUIRED = ("participant", "generation_model", "stage", "stimulus", "answer")
-OPTIONAL = ("seed", "response_time", "excluded")
+OPTIONAL = ("seed", "trial", "response_time", "excluded")
 TABLE_FILES = (".csv", ".tsv", ".txt")
 DELIMITERS = ",;\t"
 MAX_BYTES = 2**27
 MAX_PROBLEMS = 5  # in one message
+
+# What R, pandas, BIDS and spreadsheets write where there is no value, in small letters.
+MISSING = ("", "na", "n/a", "nan", "none", "null", "-")
+NOT_EXCLUDED = (*MISSING, "0", "no", "false", "f")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Trial:
         The natural stimulus.
     seed
         Seed of the metamer; None for the first seed.
+    trial
+        Tells several presentations of one stimulus to a participant apart; empty if the table does not say.
     answer
         The category; empty if the participant gave no answer.
     response_time_s
@@ -53,6 +59,7 @@ class Trial:
     stage: str
     stimulus: str
     seed: int | None
+    trial: str
     answer: str
     response_time_s: float | None
     excluded: str
@@ -68,11 +75,14 @@ class ValidNames:
         Generation model → its stages in the run, in processing order.
     stimuli, categories
         Natural stimuli of the run, and possible answers.
+    seeds
+        Metamer seeds of the run.
     """
 
     stages: Mapping[str, Sequence[str]]
     stimuli: Collection[str]
     categories: Collection[str]
+    seeds: Collection[int]
 
 
 def table_files(key: str, answers: str | Path) -> list[str]:
@@ -144,6 +154,17 @@ def _places(path: str, header: Sequence[str], columns: Mapping[str, str]) -> dic
     return places
 
 
+def _value(cells: Mapping[str, str], column: str) -> str:
+    """The value in a row of a column, which may be absent; empty if it is missing."""
+    found = cells.get(column, "")
+    return "" if _folded(found) in MISSING else found
+
+
+def _presentation(trial: Trial) -> tuple:
+    """What no two answers may have in common."""
+    return trial.participant, trial.generation_model, trial.stage, trial.stimulus, trial.seed or 0, trial.trial
+
+
 class _Checked:
     """Checks the cells of one row and makes a trial of them."""
 
@@ -187,13 +208,19 @@ class _Checked:
             raise ValueError(f"generation_model: found nothing; it may be empty only at the stage {NATURAL!r}")
         stage = self._named(f"stage of {model}" if model else "stage", cells["stage"], self.stages[model])
         stimulus, seed = self._stimulus(cells["stimulus"])
-        if given := cells.get("seed", ""):
+        if given := _value(cells, "seed"):
             if not (given.isascii() and given.isdigit()):
                 raise ValueError(f"seed: found {given!r}; wanted a whole number, or nothing for the first metamer")
             seed = int(given)
-        answer = self._named("answer", cells["answer"], self.categories) if cells["answer"] else ""
+        if not is_natural and seed is not None and seed not in self.valid.seeds:
+            raise ValueError(
+                f"seed: found {seed}; the run has the metamer seeds {', '.join(map(str, self.valid.seeds))}"
+            )
+        # A category may have the name of a missing value.
+        given = _value(cells, "answer") or (cells["answer"] if _folded(cells["answer"]) in self.categories else "")
+        answer = self._named("answer", given, self.categories) if given else ""
         seconds = None
-        if given := cells.get("response_time", ""):
+        if given := _value(cells, "response_time"):
             try:
                 seconds = float(given.replace(",", "."))
             except ValueError:
@@ -201,18 +228,25 @@ class _Checked:
             if not 0 <= seconds < math.inf:
                 raise ValueError(f"response_time: found {given!r}; wanted seconds, or nothing")
         excluded = cells.get("excluded", "")
-        excluded = "" if _folded(excluded) in ("0", "no", "false", "n/a") else excluded
         return Trial(
-            cells["participant"], model, stage, stimulus, None if is_natural else seed, answer, seconds, excluded
+            participant=cells["participant"],
+            generation_model=model,
+            stage=stage,
+            stimulus=stimulus,
+            seed=None if is_natural else seed,
+            trial=_value(cells, "trial"),
+            answer=answer,
+            response_time_s=seconds,
+            excluded="" if _folded(excluded) in NOT_EXCLUDED else excluded,
         )
 
 
 def read_answer_table(files: Iterable[str | Path], columns: Mapping[str, str], valid: ValidNames) -> list[Trial]:
     """Read and check the answers in some tables.
 
-    The separator is a comma, semicolon or tab. Capitals and surrounding spaces do not count in names; a stage may be
-    written as in paths, and a stimulus as the name of its exported file. Rows without stimulus, such as those of
-    instructions, are left out.
+    The separator is a comma, semicolon or tab. Cells such as ``NA`` (``MISSING``) are empty. Capitals and surrounding
+    spaces do not count in names; a stage may be written as in paths, and a stimulus as the name of its exported file.
+    Rows without stimulus, such as those of instructions, are left out.
 
     Parameters
     ----------
@@ -226,12 +260,14 @@ def read_answer_table(files: Iterable[str | Path], columns: Mapping[str, str], v
     Raises
     ------
     ConfigurationError
-        When a table cannot be read or has a cell that is not valid. For the first problems, the message has the file,
+        When a table cannot be read, has a cell that is not valid, or has two answers of a participant to one
+        presentation of a stimulus. For the first problems, the message has the file,
         the line, the column and the valid values.
     """
     checked = _Checked(valid)
     trials: list[Trial] = []
     problems: list[str] = []
+    answered: dict[tuple, str] = {}  # presentation → where it is in the tables
     for path in map(str, files):
         header, rows = _read(path, Path(path).stat().st_mtime_ns)
         places = _places(path, header, columns)
@@ -243,9 +279,17 @@ def read_answer_table(files: Iterable[str | Path], columns: Mapping[str, str], v
             if not cells["stimulus"]:
                 continue
             try:
-                trials.append(checked.trial(cells))
+                trial = checked.trial(cells)
             except ValueError as error:
                 problems.append(f"line {line} of {path}: {error}")
+                continue
+            trials.append(trial)
+            here = f"line {line} of {path}"
+            if trial.answer and (before := answered.setdefault(_presentation(trial), here)) != here:
+                problems.append(
+                    f"{here}: {trial.participant} answered to this stimulus before, on {before}; leave one of the rows "
+                    "out, or number the presentations in a column `trial`"
+                )
     if problems:
         more = [f"and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
         raise ConfigurationError("; ".join(problems[:MAX_PROBLEMS] + more))

@@ -245,6 +245,7 @@ def valid_names(
     models: Mapping[str, ModelEntry],
     stimuli: Mapping[str, Iterable[str]],
     categories: Mapping[str, Collection[str]],
+    seeds: Collection[int],
 ) -> dict[str, ValidNames]:
     """Modality → valid names in a table of answers.
 
@@ -260,6 +261,8 @@ def valid_names(
         The registry.
     stimuli, categories
         Modality → natural stimuli with metamers, and categories.
+    seeds
+        Metamer seeds.
     """
     found: dict[str, ValidNames] = {}
     for modality in stimuli:
@@ -269,7 +272,7 @@ def valid_names(
             if models[name].modality == modality and name in recognition_models
         }
         if stages:
-            found[modality] = ValidNames(stages, list(stimuli[modality]), categories[modality])
+            found[modality] = ValidNames(stages, list(stimuli[modality]), categories[modality], seeds)
     return found
 
 

@@ -377,6 +377,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
             models,
             {modality: [row["stimulus"] for row in own] for modality, own in rows.items()},
             {modality: category_classes(name, datasets[name].parameters) for modality, name in of_modality.items()},
+            range(config["synthesis"]["seeds"]),
         )
     participants = own_participants(config, presented, published.experiments, table_names)
     own_comparisons, own_stage_effects = own_tests(config, participants)

@@ -58,21 +58,6 @@ def shown_in_table(trials: pd.DataFrame, categories: Mapping[str, str]) -> xr.Da
     return xr.Dataset(coords={"exhibit": table["exhibit"].to_numpy().astype(str), **coords})
 
 
-def check_seeds(shown: xr.Dataset, recognition: Mapping[str, xr.Dataset]) -> None:
-    """Check that the run has the metamers of the table.
-
-    Raises
-    ------
-    ValueError
-        For the first seed that the run does not have.
-    """
-    for exhibit in shown["exhibit"].values:
-        one = shown.sel(exhibit=exhibit)
-        model, seed = str(one["generation_model"].item()), int(one["seed"])
-        if seed >= 0 and seed not in (seeds := recognition[model]["seed"].values.tolist()):
-            raise ValueError(f"{exhibit}: found the metamer seed {seed}; the run has {', '.join(map(str, seeds))}")
-
-
 def exclusions_of_table(trials: pd.DataFrame, stages: Mapping[str, Sequence[str]]) -> pd.Series:
     """Return participant → the reason for which they are excluded, or an empty text.
 
