@@ -7,7 +7,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from metamers.config.add_model import EXAMPLES, add_model, entry_text, run_text, source_of, weights_of, write_run
+from metamers.config.add_model import (
+    EXAMPLES,
+    add_model,
+    check_run_file,
+    entry_text,
+    run_name,
+    run_text,
+    source_of,
+    weights_of,
+    write_run,
+)
 from metamers.config.model_lock import lock_path
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
@@ -63,11 +73,19 @@ def add(arguments: argparse.Namespace) -> None:
     name, registry, run = arguments.name or proposed, arguments.registry, arguments.run
     weights = weights_of(arguments.weights or ("builder" if "python" in source else "pretrained"))
     lock = lock_path(registry)
+    check_run_file(run, registry)
     text = entry_text(name, source, weights, arguments.modality, str(lock), arguments.input)
     plan = add_model(name, text, registry)
     print(f"Added {name} to {registry}.")
     print(f"Stages (auto, kept in {lock}): {', '.join(plan.models[name].stages)}")
-    if write_run(run, run_text(name, str(registry), arguments.modality, run.parent.name or run.stem)):
+    try:
+        written = write_run(run, run_text(name, str(registry), arguments.modality, run_name(run)))
+    except OSError as error:
+        raise ConfigurationError(
+            f"--run {run}: cannot be written ({error.strerror}). {name} is in {registry} all the same: name it in a "
+            "configuration of your own"
+        ) from error
+    if written:
         print(f"Wrote {run}, a first run with this model.")
     else:
         print(f"For {run}: add {name} to generation_models, and {registry} to registry.models if it is not there.")

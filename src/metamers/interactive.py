@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,11 @@ from tqdm import tqdm
 from metamers.config.archives import RETRIEVED, retrieved_item
 from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
 from metamers.config.models import ModelEntry, check_files_of_model
-from metamers.config.read import merge_defaults, resolve_path
+from metamers.config.read import merge_defaults, resolve_path, validate
 from metamers.config.registry import Registry, read_registries
 from metamers.config.tables import category_classes
 from metamers.match import MEASURES, match_each
-from metamers.modalities import MODALITIES
+from metamers.modalities import IMAGENET_INPUT, MODALITIES
 from metamers.models.device import choose_device
 from metamers.models.load import assemble, load_model
 from metamers.models.model import Model, activations, fit_stimuli
@@ -50,8 +51,6 @@ from metamers.synthesize.procedures import PROCEDURES, number_of_steps
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# What torchvision's pretrained networks take.
-IMAGENET = {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "interpolation": "bilinear"}
 LARGEST_SIDE = 224  # of the images of a network that does not state the size of its input, in pixels
 HIGHEST_HZ = 10_000  # of the published cochleagram
 PAIRS = 1000  # largest number of pairs in a null distribution
@@ -183,7 +182,7 @@ def _input_of_images(network: nn.Module, image: Any, _rate: float | None) -> dic
         mean, std = ([*stated[name]][:channels] for name in ("mean", "std"))
         return {"size": stated["input_size"][-1], "mean": mean, "std": std, "interpolation": chosen}
     if type(network).__module__.startswith("torchvision."):
-        return dict(IMAGENET)
+        return dict(IMAGENET_INPUT)
     size = min(as_image(image).shape[-1], LARGEST_SIDE)
     return {"size": size, "mean": [0.0] * channels, "std": [1.0] * channels}
 
@@ -209,6 +208,25 @@ def _sound_for(model: Model, sound: Any, sampling_rate_hz: float | None, name: s
 
 # Modality → function of a model, the user's stimulus, its sampling rate and its name; returns the stimulus (…signal).
 STIMULI = {"vision": _image_for, "audio": _sound_for}
+
+
+def _checked_input(modality: str, settings: Any) -> dict[str, Any]:
+    """The user's ``input`` of a network, checked as in a registry; tuples and arrays become lists.
+
+    Raises
+    ------
+    TypeError, metamers.names.ConfigurationError
+        When it is no mapping, or has a wrong key or value.
+    """
+    if not isinstance(settings, Mapping):
+        raise TypeError(f"input: found {settings!r}; wanted a mapping, such as {IMAGENET_INPUT}")
+    plain = {
+        key: value.tolist() if hasattr(value, "tolist") else [*value] if isinstance(value, tuple) else value
+        for key, value in settings.items()
+    }
+    entry = {"modality": modality, "source": {"python": "network.py:network"}, "weights": "builder", "input": plain}
+    validate({"network": entry | {"stages": {INPUT_STAGE: None, "scores": "scores"}}}, "models", "input")
+    return plain
 
 
 def _wrapped(
@@ -264,14 +282,18 @@ def _as_model(
         raise ValueError("input: only for a torch.nn.Module; a model of the registry has its own input")
     if own:
         modality = modality_of(stimulus) if sampling_rate_hz is None else "audio"
-        settings = INPUTS[modality](network, stimulus, sampling_rate_hz) if settings is None else settings
+        settings = (
+            INPUTS[modality](network, stimulus, sampling_rate_hz)
+            if settings is None
+            else _checked_input(modality, settings)
+        )
         return _wrapped(network, modality, settings, [stage for stage in stages if stage != INPUT_STAGE], device)
     if isinstance(network, str):
         return load(network, stages=stages, device=device)
     if not isinstance(network, Model):
         raise TypeError(
-            f"network: found a {type(network).__name__}; wanted a torch.nn.Module, a model from load(…), or a name "
-            "from the registry"
+            f"network: found an object of type {type(network).__name__}; wanted a torch.nn.Module, a "
+            "model from load(…), or a name from the registry"
         )
     for stage in stages:
         if stage not in network.stages:
@@ -294,9 +316,24 @@ def _classes_of(categories: str | Mapping[str, int | Sequence[int]] | None, mode
     if isinstance(categories, str):
         dataset = _dataset(categories)
         return category_classes(categories, dataset.parameters)
+    if categories is not None and not isinstance(categories, Mapping):
+        raise TypeError(
+            f"categories: found an object of type {type(categories).__name__}; wanted a mapping from names to "
+            "indices of classes, such as {'dog': [151, 152]}, or the name of a dataset"
+        )
     if categories is not None:
-        return {name: [found] if isinstance(found, int) else list(found) for name, found in categories.items()}
-    return {str(index): [index] for index in range(_number_of_classes(model))}
+        return {name: _indices(name, found) for name, found in categories.items()}
+    return {str(number): [number] for number in range(_number_of_classes(model))}
+
+
+def _indices(name: str, found: Any) -> list[int]:
+    """The indices of the classes of a category, of which ``found`` is one or several."""
+    try:
+        return [*map(index, np.atleast_1d(found).tolist())]
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"categories: {name}: found {found!r}; wanted the index of a class, or a list of them"
+        ) from error
 
 
 @cache
@@ -537,6 +574,8 @@ def metamer(
     >>> made = mm.metamer(resnet50(weights="DEFAULT"), "dog.jpg", "layer3")  # doctest: +SKIP
     >>> made.plot()  # doctest: +SKIP
     """
+    if not isinstance(stage, str) or not stage:
+        raise TypeError(f"stage: found {stage!r}; wanted the name of a stage or the path of a module, such as 'layer3'")
     model = _as_model(network, [stage], stimulus, sampling_rate_hz, input, device)
     classes = _classes_of(categories, model)
     name, rate_hz, as_exported = name_of(stimulus), _rate_of(model), FORMATS[model.modality].as_exported

@@ -7,6 +7,9 @@ preprocessing is in ``metamers.models.preprocessing``; both have one entry for e
 
 from dataclasses import dataclass
 
+# What networks take whose weights say nothing else: torchvision's input for ImageNet.
+IMAGENET_INPUT = {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "interpolation": "bilinear"}
+
 
 @dataclass(frozen=True)
 class Start:

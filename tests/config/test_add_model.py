@@ -117,6 +117,17 @@ def test_options_choose_name_registry_modality_weights_and_run(tmp_path):
         ("timm: --weights random", "wanted KIND:NAME"),
         ("timm:resnet18 --weights random --input 224", r"--input 224: wanted a mapping, such as '\{size: 224"),
         ("timm:resnet18 --weights random --input '{sise: 224}'", r"models\.yaml: .*input: unknown key 'sise'"),
+        *(
+            (f"timm:resnet18 --weights random --name {name}", f"--name {name}: YAML does not read it as text")
+            for name in ("123", "1e3", "0x10", "null", "on", "True", "2024-01-01", "nan")
+        ),
+        (
+            "timm:resnet18 --weights random --run mine",
+            "--run mine: found a folder; wanted a file, such as mine/run.yaml",
+        ),
+        ("timm:resnet18 --weights random --run mine/models.yaml", r"--run mine/models\.yaml: that is the registry"),
+        ("timm:resnet18 --weights random --run mine/models.lock.yaml", "that is the registry or its lock file"),
+        ("timm:resnet18 --weights random --run mine/other.yaml/run.yaml", "nothing can be written in .*other.yaml"),
     ],
 )
 def test_what_cannot_be_added_changes_nothing(tmp_path, line, message):
@@ -126,6 +137,22 @@ def test_what_cannot_be_added_changes_nothing(tmp_path, line, message):
         add(line)
     assert (tmp_path / "mine/models.yaml").read_text() == before
     assert not (tmp_path / "mine/run.yaml").exists()
+
+
+@pytest.mark.usefixtures("_traced")
+@pytest.mark.parametrize(("folder", "run"), [("Müller", "Muller"), ("neu er", "neu_er"), (".", "run"), ("影像", "__")])
+def test_a_run_has_a_name_that_a_run_may_have_in_any_folder(folder, run):
+    add(f"timm:resnet18 --weights random --name net --run '{folder}/run.yaml'")
+    config = read_yaml(f"{folder}/run.yaml")
+    assert config["run"] == (run.strip("_") or "run")
+    make_plan(merge_defaults(config))
+
+
+@pytest.mark.usefixtures("_traced")
+def test_umlauts_stay_readable_in_the_entry(tmp_path):
+    (tmp_path / "Gewächs.pt").touch()
+    add("timm:resnet18 --name net --weights Gewächs.pt")
+    assert "{path: Gewächs.pt}" in (tmp_path / "mine/models.yaml").read_text(encoding="utf-8")
 
 
 def test_an_unknown_network_is_reported_and_leaves_no_file(tmp_path):

@@ -198,6 +198,28 @@ def test_a_network_without_a_gradient_is_reported():
         automatic_stages("rounding", tiny.rounding(), images_of(16), 8)
 
 
+@pytest.mark.parametrize("flat", [torch.round, torch.floor, torch.sign, torch.trunc])
+def test_a_derivative_of_zero_is_no_gradient(flat):
+    class Flat(nn.Module):
+        def forward(self, values):
+            return flat(values)
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), Flat(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+    with pytest.raises(ValueError, match="class scores are not differentiable"):
+        automatic_stages("flat", network, images_of(16), 8)
+
+
+def test_a_branch_without_gradient_does_not_end_the_stages_of_the_others():
+    class Straight(nn.Module):
+        """Rounded values with the gradient of the identity."""
+
+        def forward(self, values):
+            return values + (torch.round(values) - values.detach())
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), Straight(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+    assert list(automatic_stages("straight", network, images_of(16), 8)) == ["input", "1", "pooled", "logits"]
+
+
 def test_a_network_that_does_not_take_the_stimulus_is_reported():
     with pytest.raises(ValueError, match=r"models: linear: the network does not run on inputs of shape \(1, 3, 16, 16"):
         automatic_stages("linear", tiny.linear(), images_of(16), 8)

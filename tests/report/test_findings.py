@@ -18,8 +18,8 @@ def contrast(side, name="robust"):
 def test_a_modality_is_told_by_its_first_and_last_stage_and_the_rest_by_published_experiments():
     first, second, third = findings([IMAGES], [], RELATION)
     assert first == (
-        "Images: 40 of 48 metamers were accepted; other models recognize 95% of those of the first stage and 10% of those "
-        "of the last stage (chance 8%)."
+        "Images: 40 of 48 metamers were accepted; other models recognize 95% of those of the first stage after the input "
+        "and 10% of those of the last stage (chance 8%)."
     )
     assert "vision" in second
     assert "audio" in third

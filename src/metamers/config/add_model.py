@@ -1,28 +1,37 @@
 """New entries of a registry of models, which ``metamers add`` appends to the file with comments."""
 
+import contextlib
+import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from metamers.config.model_lock import replace_file
+from metamers.config.model_lock import lock_path, replace_file
 from metamers.config.plan import Plan, make_plan
 from metamers.config.pretrained import PUBLISHED
 from metamers.config.read import merge_defaults, read_registry, read_yaml, resolve_path
+from metamers.modalities import IMAGENET_INPUT
 from metamers.names import FILE_NAME, ConfigurationError
 
 EXAMPLES = "timm:resnet50.a1_in1k, torchvision:resnet50:IMAGENET1K_V2, hub:ORGANIZATION/NAME, open_clip:ViT-B-32:openai"
-INPUTS = {
-    "vision": "{size: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], interpolation: bicubic}",
-    "audio": "{sampling_rate_hz: 20000, duration_s: 1}",
-}
 ABOUT_INPUTS = {
-    "vision": "the usual one for ImageNet; change it if the network was trained with another",
-    "audio": "of the sounds; the network gets their cochleagram",
+    "vision": "The usual one for ImageNet; change it if the network was trained with another",
+    "audio": "Of the sounds; the network gets their cochleagram",
 }
 RANDOM = "{random: 0}"
+
+
+def _flow(values: Mapping[str, Any]) -> str:
+    """A mapping as YAML in one line."""
+    text = yaml.safe_dump(dict(values), default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+    return text.strip()
+
+
+INPUTS = {"vision": _flow(IMAGENET_INPUT), "audio": "{sampling_rate_hz: 20000, duration_s: 1}"}
 
 
 def source_of(model: str) -> tuple[str, dict[str, str]]:
@@ -44,7 +53,45 @@ def source_of(model: str) -> tuple[str, dict[str, str]]:
     name, _, qualifier = name.partition("@" if kind == "hub" else ":") if key else (name, "", "")
     proposed = "_".join(filter(None, [name.rsplit("/", 1)[-1], qualifier if kind == "open_clip" else ""]))
     source = {kind: name} | ({key: qualifier} if key and qualifier else {})
-    return re.sub(r"[^A-Za-z0-9._+-]", "_", proposed), source
+    return _as_file_name(proposed), source
+
+
+def _as_file_name(text: str) -> str:
+    """A text as a name of files: without accents, and with ``_`` for other characters that such names do not have."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or text
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", plain).lstrip("._+-")[:100]
+
+
+def run_name(path: Path) -> str:
+    """The name of the run that a configuration file defines: that of its folder, or else its own."""
+    return next(filter(None, map(_as_file_name, (path.parent.name, path.stem))), "mine")
+
+
+def check_run_file(path: Path, registry: Path) -> None:
+    """Check that a configuration file of a first run can be written, or is there.
+
+    Raises
+    ------
+    ConfigurationError
+        When the path is that of a folder, of the registry, or of a place that cannot be written.
+    """
+    if path.is_dir():
+        raise ConfigurationError(f"--run {path}: found a folder; wanted a file, such as {path / 'run.yaml'}")
+    if path.resolve() in (registry.resolve(), Path(lock_path(registry)).resolve()):
+        raise ConfigurationError(f"--run {path}: that is the registry or its lock file; wanted another file")
+    folder = next(one for one in path.absolute().parents if one.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"--run {path}: nothing can be written in {folder}; choose another place with --run")
+
+
+def _is_text(name: str) -> bool:
+    """Whether YAML and ``--config`` read a name as text, and not as a number, a date or a truth value."""
+    with contextlib.suppress(ValueError):
+        float(name)
+        return False
+    with contextlib.suppress(yaml.YAMLError):
+        return isinstance(yaml.safe_load(name), str)
+    return False
 
 
 def weights_of(choice: str) -> str:
@@ -99,7 +146,7 @@ def entry_text(
     elif weights == "pretrained":
         input_line = f"# input: {INPUTS[modality]} # without this line: the input in the metadata of the weights"
     else:
-        input_line = f"# {ABOUT_INPUTS[modality].capitalize()}.\n  input: {INPUTS[modality]}"
+        input_line = f"# {ABOUT_INPUTS[modality]}.\n  input: {INPUTS[modality]}"
     return f"""\
 {name}:
   modality: {modality}
@@ -122,11 +169,6 @@ def _mapping(text: str, key: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ConfigurationError(f"{key} {text}: wanted a mapping, such as '{INPUTS['vision']}'")
     return found
-
-
-def _flow(values: Mapping[str, Any]) -> str:
-    """A mapping as YAML in one line."""
-    return yaml.safe_dump(dict(values), default_flow_style=True, sort_keys=False, width=10**6).strip()
 
 
 def _default_registries() -> list[str]:
@@ -183,6 +225,10 @@ def add_model(name: str, text: str, registry: Path) -> Plan:
     others = _default_registries()
     if not FILE_NAME.fullmatch(name):
         raise ConfigurationError(f"--name {name}: wanted letters, digits, '.', '_', '+' or '-', at most 100")
+    if not _is_text(name):
+        raise ConfigurationError(
+            f"--name {name}: YAML does not read it as text; choose another name, such as net_{name}"
+        )
     for path in dict.fromkeys([*map(resolve_path, others), str(registry)]):
         if Path(path).exists() and name in read_registry(path, "models"):
             raise ConfigurationError(f"{path} has a model {name!r}; choose another name with --name")

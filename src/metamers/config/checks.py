@@ -164,8 +164,8 @@ def unavailable_targets(
     found |= {f"experiment/{modality}": reason for modality, reason in lacking.items()}
     if not config["own_participants"]:
         found["bids"] = (
-            "own_participants: there are no answers to write as BIDS. Name your participants there: NAME: {modality: "
-            "vision, answers: FOLDER}."
+            "own_participants: there are no answers to write as BIDS. Name your participants, such as "
+            "own_participants: {NAME: {modality: vision, answers: FOLDER}}."
         )
     if not beyond.sets:
         found["beyond"] = (

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from metamers.models.graph import bottlenecks, layers_before, unfused_attention
+from metamers.models.graph import bottlenecks, layers_before, unfused_attention, with_gradient
 from metamers.models.load import check_run
 from metamers.models.model import PREPROCESSING_PATH, SCORES_PATH, parts_of_output
 from metamers.models.preprocessing import build_preprocessing
@@ -177,9 +177,9 @@ def automatic_stages(name: str, network: nn.Module, preprocessing: nn.Module, nu
     """
     network.requires_grad_(False).eval()
     results, scores = _trace(name, preprocessing, network)
-    operations = layers_before(scores)
+    operations = with_gradient(layers_before(scores))
     passed = bottlenecks(operations)
-    if not passed:
+    if scores.grad_fn not in operations:
         raise ValueError(
             f"models: {name}.stages: auto: class scores are not differentiable with respect to the stimulus, so no "
             "stage can be found. Make the network differentiable (no rounding, argmax, .detach() or torch.no_grad() on "

@@ -9,6 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 # Names of autograd nodes. A convolution by Fourier transforms is counted at its last step, the inverse transform.
 LAYERS = ("Convolution", "Addmm", "Mm", "Bmm", "Baddbmm", "Mv", "FftC2R")
+FLAT = ("Round", "Floor", "Ceil", "Trunc", "Sign", "Sgn")  # whose derivative is 0
 
 
 @contextmanager
@@ -47,6 +48,22 @@ def layers_before(output: torch.Tensor) -> dict[Any, int]:
     return found
 
 
+def with_gradient(operations: dict[Any, int]) -> dict[Any, int]:
+    """Keep the operations from which a gradient reaches the input: none passes rounding or a sign.
+
+    Parameters
+    ----------
+    operations
+        The result of ``layers_before``.
+    """
+    kept: dict[Any, int] = {}
+    for node, layers in operations.items():
+        before = [step for step, _ in node.next_functions if step is not None]
+        if not node.name().startswith(FLAT) and (not before or any(step in kept for step in before)):
+            kept[node] = layers
+    return kept
+
+
 def bottlenecks(operations: dict[Any, int]) -> set[tuple[Any, int]]:
     """The results of operations that every path from the input to the output passes.
 
@@ -56,7 +73,7 @@ def bottlenecks(operations: dict[Any, int]) -> set[tuple[Any, int]]:
     Parameters
     ----------
     operations
-        The result of ``layers_before``, for a tensor that depends on one input only.
+        The result of ``layers_before`` or ``with_gradient``, for a tensor that depends on one input only.
 
     Returns
     -------

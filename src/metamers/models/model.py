@@ -66,6 +66,16 @@ def _chosen(output: Any, part: int | str | None) -> Any:
     return f"gives a {kind}, whose part {part!r} is not a tensor. {wanted}"
 
 
+def _chosen_input(inputs: tuple, position: int) -> Any:
+    """An input of a module; the text of an error if it is not a tensor."""
+    found = inputs[position] if position < len(inputs) else None
+    if isinstance(found, torch.Tensor):
+        return found
+    tensors = [str(number) for number, value in enumerate(inputs) if isinstance(value, torch.Tensor)]
+    choice = f"choose a tensor of them by `input`: {', '.join(tensors)}" if tensors else "none of them is a tensor"
+    return f"has {len(inputs)} inputs by position, and input {position} is not a tensor among them; {choice}"
+
+
 def pass_through(relu: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     """The rectified inputs, with the gradient of the identity (Feather et al. 2023, Methods).
 
@@ -201,7 +211,7 @@ class Model(nn.Module):
         module = self.module_at(entry["module"], stage)
         if (position := entry["input"]) is not None:
             return module.register_forward_pre_hook(
-                lambda _module, inputs: action(_chosen(tuple(inputs), position)),
+                lambda _module, inputs: action(_chosen_input(inputs, position)),
             )
         return module.register_forward_hook(lambda _module, _inputs, output: action(_chosen(output, entry["output"])))
 

@@ -41,7 +41,8 @@ def _points(one: xr.Dataset, name: str) -> str:
     middle, low, high = (100 * float(one[key]) for key in (name, "low", "high"))
     if not np.isfinite(middle):
         return ABSENT
-    return f"{middle:+.0f} points" + (f" ({low:+.0f} to {high:+.0f})" if np.isfinite(low) else " (no interval)")
+    said = f"{middle:+.0f} points" + (f" ({low:+.0f} to {high:+.0f})" if np.isfinite(low) else " (no interval)")
+    return said.replace("-", "−")
 
 
 def ensemble_table(found: xr.Dataset) -> Table:

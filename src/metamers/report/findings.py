@@ -39,8 +39,8 @@ def _of_modality(result: Mapping[str, Any]) -> str:
     if not (result["first_known"] and result["last_known"]):
         return f"{accepted}; other models classified none of the first or of the last stage."
     return (
-        f"{accepted}; other models recognize {percent(result['first'])} of those of the first stage and "
-        f"{percent(result['last'])} of those of the last stage (chance {percent(result['chance'])})."
+        f"{accepted}; other models recognize {percent(result['first'])} of those of the first stage after the input "
+        f"and {percent(result['last'])} of those of the last stage (chance {percent(result['chance'])})."
     )
 
 

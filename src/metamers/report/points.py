@@ -198,9 +198,9 @@ def contrast_points(compared: xr.Dataset) -> list[Point]:
             if not np.isfinite(value):
                 words = "no stimulus with accepted metamers of both models"
             elif np.isfinite(low):
-                words = f"{value:+.0f} points ({low:+.0f} to {high:+.0f})"
+                words = f"{value:+.0f} points ({low:+.0f} to {high:+.0f})".replace("-", "−")
             else:
-                words = f"{value:+.0f} points (no interval)"
+                words = f"{value:+.0f} points (no interval)".replace("-", "−")
             points.append(
                 {
                     "model": model,

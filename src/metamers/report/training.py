@@ -38,7 +38,9 @@ def perturbed(trained: xr.Dataset) -> str:
     if how is None:
         return "nothing"
     what = f"{how['kind']}, {NORMS[how['norm']]} {how['size']:g} on {place_of(entry, how['on'])}"
-    return f"{what}, {how['steps']} steps" if how["kind"] == "adversarial" else what
+    if how["kind"] != "adversarial":
+        return what
+    return f"{what}, {how['steps']} {'step' if how['steps'] == 1 else 'steps'}"
 
 
 def proportion(right: float, n: int) -> tuple[float, float, float]:

@@ -3,6 +3,7 @@
 Readers of files are in ``metamers.stimuli.images`` and ``metamers.stimuli.sounds``.
 """
 
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,16 @@ def _as_array(value: Any, name: str) -> np.ndarray:
     """
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{name}: found lists of different lengths; wanted an array with a rectangular shape"
+        ) from error
     if array.dtype.kind not in "buif":
         raise TypeError(
-            f"{name}: found a {type(value).__name__}; wanted the path of a file, an image of Pillow, an array or a "
-            "tensor"
+            f"{name}: found an object of type {type(value).__name__}; wanted the path of a file, an image of "
+            "Pillow, an array or a tensor"
         )
     return array
 
@@ -164,6 +170,11 @@ def with_rate(value: Any, sampling_rate_hz: float | None, name: str = "sound") -
     if sampling_rate_hz is None:
         raise ValueError(
             f"{name}: samples without sampling rate; wanted sampling_rate_hz=…, a pair (samples, rate), or a file"
+        )
+    if not isinstance(sampling_rate_hz, Real):
+        raise TypeError(
+            f"{name}: found a sampling rate of type {type(sampling_rate_hz).__name__}; wanted a number of Hz. A tuple "
+            "is a sound with its rate; give several stimuli as a list"
         )
     if not sampling_rate_hz > 0 or sampling_rate_hz != round(sampling_rate_hz):
         raise ValueError(f"{name}: found a sampling rate of {sampling_rate_hz} Hz; wanted a positive whole number")
