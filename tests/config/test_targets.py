@@ -63,6 +63,12 @@ def test_a_misspelt_rule_is_answered_with_the_right_name(plan, root, monkeypatch
     check_targets(plan, ["something", "README.md"], RULES)  # left to Snakemake
 
 
+def test_a_target_that_the_configuration_cannot_make_is_refused_before_the_plan_of_jobs(plan):
+    with pytest.raises(ConfigurationError, match="own_participants: there are no answers to write as BIDS"):
+        check_targets(plan, ["humans", "bids"], [*RULES, "humans", "bids"])
+    check_targets(plan, ["bids"])  # of another workflow, which loads this one
+
+
 def test_targets_are_read_from_the_call_of_snakemake_only():
     call = ["--cores", "2", "--config", "run=mine", "--", "report", "a/b.nc"]
     assert requested_targets(["/bin/snakemake", *call]) == ["report", "a/b.nc"]

@@ -124,14 +124,16 @@ def check_targets(plan: Plan, targets: Iterable[str], rules: Iterable[str] = ())
     Raises
     ------
     ConfigurationError
-        When a path names a model, stage or other part that the run does not have, or a target is nearly the name of a
-        rule.
+        When a path names a model, stage or other part that the run does not have, a target is nearly the name of a
+        rule, or the configuration cannot make a rule's target (``Plan.check_target``).
     """
     folder, rules = f"results/{plan.run}/", list(rules)
     for target in targets:
         path = os.path.relpath(target)
         if path.startswith(folder):
             check_path(plan, path.removeprefix(folder), target)
+        elif target in rules:
+            plan.check_target(target)
         elif rules and os.sep not in target and target not in rules and not os.path.exists(target):
             error = unknown_name("target", target, rules, "snakemake")
             if "Did you mean" in str(error):
