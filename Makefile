@@ -23,7 +23,7 @@ install: $(STAMP)
 
 # `make test` runs the fast tests of every part, and `make test-all` the slow ones after them. Slow tests often wait (for
 # sounds, a browser, SLURM), so there is one worker more than cores.
-PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"

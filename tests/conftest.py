@@ -23,6 +23,11 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ["PYTHONPATH"] = str(ROOT / "src")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put whole runs of the workflow first: they take longest, and at the end all but one worker would wait for them."""
+    items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository."""

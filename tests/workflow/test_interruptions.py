@@ -98,11 +98,12 @@ def test_a_synthesis_that_is_killed_between_two_saves_goes_on_from_the_last_one(
     """It takes longer than ``save_every_s``; Snakemake is killed with its jobs, or alone."""
     arguments = small(root, clone)
     settings = yaml.safe_load((clone / "small.yaml").read_text())
-    settings["synthesis"] |= {"stages_per_job": 3, "one_cycle": {"vision": {"steps": 6000}}}
+    settings["synthesis"] |= {"stages_per_job": 3, "one_cycle": {"vision": {"steps": 12_000}}}
     (clone / "small.yaml").write_text(yaml.safe_dump(settings | {"save_every_s": 1}))
     target = "results/small/metamers/first/logits/0000.nc"
     resumed = kill_again_and_again(clone, target, arguments, 3, everything=everything)
-    assert all(0 < earlier < later < 6000 for earlier, later in pairwise(resumed)), resumed
+    # A fast machine may have taken all steps before the last kill.
+    assert all(0 < earlier < later <= 12_000 for earlier, later in pairwise(resumed)), resumed
     assert not (clone / "results/small/progress/synthesize_metamers/first/0/0000").exists()
     ended = {path: files.load(path).attrs["content_sha256"] for path in (clone / "results").rglob("metamers/**/*.nc")}
     assert len(ended) == 1  # that of the target: the other stages of its job are not asked for
