@@ -266,7 +266,7 @@ def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, plac
     assert whole["rank_one_out_low"] <= whole["rank"] <= whole["rank_one_out_high"]
     assert whole["rank_one_out_low"] < whole["rank_one_out_high"]
     page = page_of(board)
-    assert "<strong>Missing depth.</strong> partly (prediction): a part of the depth has no value" in page
+    assert "<strong>Depth missing.</strong> partly (prediction): a part of the depth has no value" in page
     assert "No rank." not in page
 
 
