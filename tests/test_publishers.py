@@ -63,7 +63,7 @@ def item_of(described, lock, source):
     return {"name": "file", **described["weights"], "lock": place}
 
 
-# What is said of weights
+# Metadata of weights
 
 
 def test_torchvision_states_address_hash_and_input():

@@ -82,7 +82,7 @@ def add(arguments: argparse.Namespace) -> None:
         written = write_run(run, run_text(name, str(registry), arguments.modality, run_name(run)))
     except OSError as error:
         raise ConfigurationError(
-            f"--run {run}: cannot be written ({error.strerror}). {name} is in {registry} all the same: name it in a "
+            f"--run {run}: cannot be written ({error.strerror}). {name} was added to {registry}; name it in a "
             "configuration of your own"
         ) from error
     if written:

@@ -60,7 +60,7 @@ def test_exported_files_name_their_stimulus_and_seed(tmp_path):
 def test_a_row_that_stands_there_twice_is_named_and_so_is_a_second_answer(tmp_path):
     for second in (GOOD, "p1,net,block_1,dog_1.png,bull mastiff", "p1,net,block/1,dog_1_0.png,dog"):
         with pytest.raises(
-            ConfigurationError, match=r"line 4 of .*: p1 answered to this stimulus before, on line 2 of"
+            ConfigurationError, match=r"line 4 of .*: participant 'p1' already answered this stimulus in line 2 of"
         ):
             read(tmp_path, f"{HEADER}\n{GOOD}\np2,net,block/1,dog_1,dog\n{second}\n")
 

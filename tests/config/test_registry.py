@@ -92,6 +92,10 @@ def test_a_registry_that_is_named_twice_is_read_once():
         ({"models": {"a b": MODEL}}, r"demo\.yaml: models: 'a b' names files"),
         ({"models": []}, r"models: \[\] is not of type 'object'"),
         ({"models": {"mine": MODEL | {"stages": {"x": "fc"}}}}, r"demo\.yaml: models: mine\.stages"),
+        (
+            {"models": {"mine": MODEL | {"stages": {"input": None, "x": {"module": "fc", "output": 0, "input": 0}}}}},
+            r"mine\.stages\.x: .* Wanted: module, with output or input, not both",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(settings, message):

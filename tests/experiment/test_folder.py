@@ -1,4 +1,4 @@
-"""The experiment's folder has everything that the page needs, no right answers, and no addresses of other hosts."""
+"""The experiment's folder contains every file that the page needs, no correct answers, and no addresses of other hosts."""
 
 import json
 import math

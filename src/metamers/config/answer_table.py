@@ -287,8 +287,8 @@ def read_answer_table(files: Iterable[str | Path], columns: Mapping[str, str], v
             here = f"line {line} of {path}"
             if trial.answer and (before := answered.setdefault(_presentation(trial), here)) != here:
                 problems.append(
-                    f"{here}: {trial.participant} answered to this stimulus before, on {before}; leave one of the rows "
-                    "out, or number the presentations in a column `trial`"
+                    f"{here}: participant {trial.participant!r} already answered this stimulus in {before}; remove one "
+                    "of the rows, or number the presentations in a column `trial`"
                 )
     if problems:
         more = [f"and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []

@@ -103,7 +103,7 @@ def _traced(
         command = [sys.executable, "-m", "metamers.models.automatic_stages", str(request), str(answer)]
         ran = subprocess.run(command, env=environment_with(PACKAGE.parent), capture_output=True, text=True, check=False)
         if not answer.is_file():
-            last = " ".join(ran.stderr.strip().splitlines()[-1:]) or "it said nothing"
+            last = " ".join(ran.stderr.strip().splitlines()[-1:]) or "no error message"
             raise ConfigurationError(
                 f"models: {', '.join(entries)}.stages: auto: the process that traces the network ended with code "
                 f"{ran.returncode}: {last}. List the stages, or correct the model"
