@@ -168,6 +168,12 @@ class Participant:
         return self.page.locator("#experiment").inner_text()
 
 
+def resize(page, width, height):
+    """Change the size of the window, and wait until the page knows it: on a busy machine that is after some frames."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function(f"innerWidth === {width} && innerHeight === {height}")
+
+
 def knowing(seed):
     """Recognize natural stimuli always and metamers half the time."""
     rng = np.random.default_rng(seed)
@@ -358,9 +364,10 @@ def test_the_window_is_recorded_with_each_answer(browser, run, server, served):
     one.page.goto(served)
     while one.trial < 2:
         one.step()
-    one.page.set_viewport_size({"width": 1300, "height": 650})
+    resize(one.page, 1300, 650)
     one.step()
     one.step()
+    one.page.wait_for_selector("h1")  # the next page is shown as soon as the answer is kept
     (experiment,) = server.experiments.values()
     experiment.export()
     (rows,) = exported(server).values()
@@ -441,7 +448,7 @@ def test_no_category_is_broken_within_a_word(browser, run, served):
     one.page.get_by_role("button", name="Show the picture").click()
     one.page.wait_for_selector(".choices")
     for width in (320, 390, 820, 1300):
-        one.page.set_viewport_size({"width": width, "height": 800})
+        resize(one.page, width, 800)
         broken = one.page.evaluate(
             """() => [...document.querySelectorAll(".choices button")].flatMap((button) => {
                 const text = button.lastChild;
