@@ -161,4 +161,9 @@ rule benchmark:
         rules.report_benchmark.output,
 
 
+rule standard_match:
+    input:
+        rules.benchmark_standard_table.output,
+
+
 check_requested()

@@ -44,7 +44,7 @@ CONFIGURATION = {
         "seeds": 2,
         "batch_size": 2,
         "stages_per_job": 2,
-        "one_cycle": {"vision": {"steps": 8}, "audio": {"steps": 8}},
+        "quick": {"vision": {"steps": 8}, "audio": {"steps": 8}},
     },
     "null": {"pairs": 50},
     "recognition": {"models_per_job": 2},

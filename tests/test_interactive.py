@@ -165,7 +165,7 @@ def test_sounds_come_as_samples_and_as_files(tmp_path):
         ((network(), IMAGE, "blok"), {}, r"stage: Convolutional has no module 'blok'\. Near: block"),
         ((network(), IMAGE, "block"), {"stepz": 3}, r"unknown setting 'stepz'\. Did you mean 'steps'\?"),
         ((network(), IMAGE, "block"), {"steps": 0}, "steps: found 0; wanted a whole number from 1"),
-        ((network(), IMAGE, "block"), {"procedure": "onecycle"}, r"unknown procedure 'onecycle'\. Did you mean 'one_cycle'\?"),
+        ((network(), IMAGE, "block"), {"quality": "standart"}, r"unknown quality 'standart'\. Did you mean 'standard'\?"),
         ((network(), IMAGE * 255, "block"), {}, "Divide by 255"),
         ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0.5]}}, r"input: network\.input.*std"),
         ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0], "std": [1]}}, r"does not run on an input of shape \(1, 1, 16, 16\)"),

@@ -17,7 +17,7 @@ from metamers.models.device import use_threads
 from metamers.names import stage_path
 from metamers.run import files
 from metamers.run.logs import log_to
-from metamers.synthesize.procedures import number_of_steps
+from metamers.synthesize.qualities import number_of_steps
 
 logger = log_to(snakemake.log[0])
 use_threads(1)

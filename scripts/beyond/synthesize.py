@@ -71,6 +71,7 @@ def metamers_of(part: slice) -> xr.Dataset:
     ).assign_attrs(
         part=made["part"],
         modality=first.modality,
+        quality=params.quality,
         procedure=params.procedure,
         settings=json.dumps(dict(params.settings)),
         models=json.dumps({model: one["model"] for model, one in entries.items()}),

@@ -121,6 +121,7 @@ context = site_context(
     captions=params.captions,
     origin=origin,
     steps={"table": steps_table(steps), "times": times_table(times)},
+    synthesis=params.synthesis,
     configuration=params.configuration,
 )
 for name, page in site(context).items():

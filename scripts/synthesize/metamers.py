@@ -75,6 +75,7 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
     ).assign_attrs(
         generation_model=name,
         stage=stage,
+        quality=params.quality,
         procedure=params.procedure,
         settings=json.dumps(dict(params.settings)),
         model=json.dumps(params.model),

@@ -46,7 +46,7 @@ from metamers.stimuli.datasets import read_dataset
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.given import as_image, as_sound, modality_of, name_of, with_rate
 from metamers.synthesize.metamers import measure, metamers_dataset, starts, synthesize
-from metamers.synthesize.procedures import PROCEDURES, number_of_steps
+from metamers.synthesize.qualities import QUALITIES, number_of_steps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -514,7 +514,7 @@ def metamer(
     categories: str | Mapping[str, int | Sequence[int]] | None = None,
     null: Sequence[Any] | None = None,
     seed: int = 0,
-    procedure: str | None = None,
+    quality: str | None = None,
     progress: bool = True,
     device: str = "auto",
     **settings: Any,
@@ -548,14 +548,15 @@ def metamer(
         list, there is no null distribution.
     seed
         Seed of the noise from which synthesis starts.
-    procedure
-        ``one_cycle`` (default) or ``published``.
+    quality
+        ``quick`` (default), for looking; ``standard``, with at least the match of the published procedure at every
+        stage at which that was measured; or ``published``, the study's own procedure.
     progress
         Whether to show a progress bar.
     device
         ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``; a model from ``load`` stays where it is.
     **settings
-        Settings of the procedure that differ from ``config/config.yaml``, such as ``steps=500``.
+        Settings of this quality that differ from ``config/config.yaml``, such as ``steps=500``.
 
     Returns
     -------
@@ -581,7 +582,8 @@ def metamer(
     name, rate_hz, as_exported = name_of(stimulus), _rate_of(model), FORMATS[model.modality].as_exported
     given = STIMULI[model.modality](model, stimulus, sampling_rate_hz, name)
     natural = fit_stimuli(model, given[None], rate_hz)
-    procedure, chosen = _settings(procedure, model.modality, settings)
+    quality, chosen = _settings(quality, model.modality, settings)
+    procedure = QUALITIES[quality]
     others = _null_stimuli(null, model, natural, sampling_rate_hz)
     with tqdm(total=number_of_steps(chosen), desc=f"{model.name} {stage}", unit="step", disable=not progress) as bar:
 
@@ -612,6 +614,7 @@ def metamer(
     ).assign_attrs(
         generation_model=model.name,
         stage=stage,
+        quality=quality,
         procedure=procedure,
         settings=json.dumps(chosen),
         device=str(natural.device),
@@ -633,20 +636,20 @@ def metamer(
     )
 
 
-def _settings(procedure: str | None, modality: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The procedure and its settings: the given settings, and those of the default configuration for the others."""
+def _settings(quality: str | None, modality: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The quality and its settings: the given settings, and those of the default configuration for the others."""
     defaults = _defaults()["synthesis"]
-    procedure = procedure or defaults["procedure"]
-    if procedure not in PROCEDURES:
-        raise unknown_name("procedure", procedure, PROCEDURES, "procedure")
-    settings = defaults[procedure][modality]
+    quality = quality or defaults["quality"]
+    if quality not in QUALITIES:
+        raise unknown_name("quality", quality, QUALITIES, "quality")
+    settings = defaults[quality][modality]
     for key in given:
         if key not in settings:
-            raise unknown_name("setting", key, settings, f"metamer, procedure {procedure}")
+            raise unknown_name("setting", key, settings, f"metamer, quality {quality}")
     settings = settings | given
     if not (isinstance(settings["steps"], int) and settings["steps"] > 0):
         raise ValueError(f"steps: found {settings['steps']!r}; wanted a whole number from 1")
-    return procedure, settings
+    return quality, settings
 
 
 def _accepted(

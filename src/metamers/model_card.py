@@ -22,7 +22,7 @@ from metamers.names import INPUT_STAGE, plural
 from metamers.recognize import answers, class_scores
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import check_stage
-from metamers.synthesize.procedures import number_of_steps
+from metamers.synthesize.qualities import number_of_steps
 
 STEPS = 3  # timed steps at each stage, after one that is not timed
 # Difference of class scores in units of their standard deviation: above rounding, far below what changes an answer.

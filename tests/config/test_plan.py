@@ -17,7 +17,7 @@ from metamers.match import MEASURES, NULL_MEASURES
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
 from metamers.synthesize.optimizers import OPTIMIZERS
-from metamers.synthesize.procedures import PROCEDURES
+from metamers.synthesize.qualities import QUALITIES
 from tests.shown import practice
 
 
@@ -84,7 +84,7 @@ def test_jobs_take_the_settings_as_the_configuration_has_them(settings):
     assert plan.comparison.power.parameters == settings["comparison"]["power"]
     assert plan.training_attack.parameters == settings["training"]["attack"]
     assert plan.benchmark.parameters == settings["benchmark"]
-    assert plan.synthesis.of_modality == settings["synthesis"]["one_cycle"]
+    assert plan.synthesis.of_modality == settings["synthesis"]["quick"]
     assert plan.synthesis_of("spectemp", "published") == settings["synthesis"]["published"]["audio"]
     assert plan.experiment.presentation == {key: settings["experiment"][key] for key in ("vision", "audio")}
 
@@ -261,7 +261,22 @@ def with_input_stages_only(settings):
         (with_input_stages_only, "experiment/audio", r"^experiment: .* of modality 'audio' .* Available modalities: none"),
         (without_extensions, "beyond", r"^beyond: .* Generation models: efficientnet_lite0, .*; recognition models: eff"),
         (with_input_stages_only, "benchmark", r"^benchmark\.models: .* Generation models: efficientnet_lite0\.$"),
-        (change("synthesis.procedure", "published"), "benchmark", r"^synthesis\.procedure: 'published'; .* 'one_cycle'$"),
+        (
+            change("benchmark.standard.passes", [375, 94]),
+            "standard_match",
+            r"^benchmark\.standard\.passes: found \[375, 94\]; wanted increasing numbers$",
+        ),
+        (
+            change("benchmark.standard.passes", [94, 3001]),
+            "standard_match",
+            r"^benchmark\.standard\.passes: 3001 is more than synthesis\.published\.vision\.steps, 3000$",
+        ),
+        (
+            change("benchmark.standard.passes", [94]),
+            "standard_match",
+            r"^benchmark\.standard\.passes: one number, 94, .* wanted two numbers, or that one$",
+        ),
+        (change("synthesis.quality", "published"), "benchmark", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
     ],
 )  # fmt: skip
 def test_a_target_that_cannot_be_made_is_an_error_only_if_it_is_requested(settings, changed, target, message):
@@ -379,19 +394,19 @@ def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
         ),
         ("stimuli", {}, "stimuli: no dataset for modality 'vision'"),
         (
-            "synthesis.one_cycle.vision.optimizer",
+            "synthesis.quick.vision.optimizer",
             "adan",
-            r"synthesis\.one_cycle\.vision\.optimizer: 'adan' is not one of .*adam",
+            r"synthesis\.quick\.vision\.optimizer: 'adan' is not one of .*adam",
         ),
-        ("synthesis.procedure", "fast", r"synthesis\.procedure: 'fast' is not one of .*one_cycle.*published"),
+        ("synthesis.quality", "fast", r"synthesis\.quality: 'fast' is not one of .*quick.*standard.*published"),
         (
-            "synthesis.one_cycle.audio.steps",
+            "synthesis.quick.audio.steps",
             -3,
-            r"synthesis\.one_cycle\.audio\.steps: -3 is less than .* Wanted: number of steps, from 1",
+            r"synthesis\.quick\.audio\.steps: -3 is less than .* Wanted: number of steps, from 1",
         ),
-        ("synthesis.one_cycle.vision.beta_2", 1, r"synthesis\.one_cycle\.vision\.beta_2: 1 is"),
-        ("synthesis.one_cycle.vision.beta_1", 1, r"synthesis\.one_cycle\.vision\.beta_1: 1 is"),
-        ("synthesis.one_cycle.audio.low_precision", 2, r"synthesis\.one_cycle\.audio\.low_precision: 2 is"),
+        ("synthesis.quick.vision.beta_2", 1, r"synthesis\.quick\.vision\.beta_2: 1 is"),
+        ("synthesis.quick.vision.beta_1", 1, r"synthesis\.quick\.vision\.beta_1: 1 is"),
+        ("synthesis.quick.audio.low_precision", 2, r"synthesis\.quick\.audio\.low_precision: 2 is"),
         ("benchmark.models", ["nobody"], r"unknown generation model 'nobody'"),
         ("benchmark.repeats", 1, r"benchmark\.repeats: 1 is less than"),
         ("human_data", "all", r"human_data: 'all' is not one of .* Wanted: summary or participants"),
@@ -401,12 +416,12 @@ def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
         ("registry.models", "config/none.yaml", "config/none.yaml: there is no such file"),
         ("registry.models", "config", r"config: there is no such file that can be read \(Is a directory\)"),
         (
-            "synthesis.one_cycle.vision.learning_rate",
+            "synthesis.quick.vision.learning_rate",
             float("inf"),
-            "synthesis: one_cycle: vision: learning_rate: inf is not a finite number",
+            "synthesis: quick: vision: learning_rate: inf is not a finite number",
         ),
         (
-            "synthesis.one_cycle",
+            "synthesis.quick",
             {
                 "vision": {
                     "optimizer": "adam",
@@ -417,7 +432,7 @@ def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
                     "beta_2": 0.9,
                 }
             },
-            r"synthesis\.one_cycle\.audio: missing",
+            r"synthesis\.quick\.audio: missing",
         ),
         (
             "comparison.contrasts",
@@ -789,8 +804,8 @@ def test_every_whole_number_has_bounds_that_its_description_names(root):
 def test_names_in_the_schema_are_the_keys_of_the_library_s_tables():
     properties = config_read.read_schema("config")["properties"]
     synthesis = properties["synthesis"]["properties"]
-    (one_cycle,) = synthesis["one_cycle"]["patternProperties"].values()
-    assert synthesis["procedure"] == {"enum": list(PROCEDURES), "description": "one_cycle or published"}
+    (one_cycle,) = config_read.read_schema("config")["$defs"]["one_cycle"]["patternProperties"].values()
+    assert synthesis["quality"] == {"enum": list(QUALITIES), "description": "quick, standard or published"}
     assert one_cycle["properties"]["optimizer"]["enum"] == list(OPTIMIZERS)
     assert one_cycle["properties"]["optimizer"]["description"] == "adam, adam_mini, nadam or radam"
     assert properties["acceptance"]["properties"]["measures"]["items"]["enum"] == list(NULL_MEASURES)

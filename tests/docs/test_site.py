@@ -20,7 +20,7 @@ from metamers.config.read import read_schema, read_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
-BY_MODALITY = (("stimuli",), ("synthesis", "one_cycle"), ("synthesis", "published"))
+BY_MODALITY = (("stimuli",), ("synthesis", "quick"), ("synthesis", "standard"), ("synthesis", "published"))
 SHOWN = (  # one page of each kind
     "index.html",
     "first_run.html",
@@ -130,7 +130,7 @@ def test_every_key_of_the_default_configuration_has_its_row_and_default(site):
             defaults[".".join(filter(None, place))] = unescape(re.sub("<[^>]*>", "", default))
     wanted = [".".join(path) for path in leaves(yaml.safe_load((ROOT / "config/config.yaml").read_text()))]
     assert not [key for key in wanted if not defaults.get(key)]
-    assert defaults["synthesis.one_cycle.<modality>.steps"] == "vision: 64, audio: 80"
+    assert defaults["synthesis.quick.<modality>.steps"] == "vision: 64, audio: 80"
     assert defaults["null.pairs"] == "1000"
 
 

@@ -189,6 +189,7 @@ def context(models, relation, written, **changed) -> dict:
         "captions": dict.fromkeys(CAPTIONS, "First.\n\nSecond\nline."),
         "origin": provenance([written]),
         "steps": {"table": {"head": ["Step"], "rows": []}, "times": {"head": ["Step"], "rows": []}},
+        "synthesis": {"quality": "quick", "steps": {"vision": 64, "audio": 80}, "as_measured": True},
         "configuration": {"run": HOSTILE, "seed": 0},
     }
     return report.site_context(**(given | changed))

@@ -22,7 +22,7 @@ from tests.workflow.runs import kill_when_there_is, small, snakemake
 def test_a_synthesis_that_is_killed_goes_on_in_the_stage_where_it_was(root, clone):
     arguments = small(root, clone)
     settings = yaml.safe_load((clone / "small.yaml").read_text())
-    settings["synthesis"] |= {"stages_per_job": 3, "one_cycle": {"vision": {"steps": 500}}}
+    settings["synthesis"] |= {"stages_per_job": 3, "quick": {"vision": {"steps": 500}}}
     (clone / "small.yaml").write_text(yaml.safe_dump(settings))
     target = "results/small/metamers/first/logits/0000.nc"
     kill_when_there_is(
@@ -98,7 +98,7 @@ def test_a_synthesis_that_is_killed_between_two_saves_goes_on_from_the_last_one(
     """It takes longer than ``save_every_s``; Snakemake is killed with its jobs, or alone."""
     arguments = small(root, clone)
     settings = yaml.safe_load((clone / "small.yaml").read_text())
-    settings["synthesis"] |= {"stages_per_job": 3, "one_cycle": {"vision": {"steps": 12_000}}}
+    settings["synthesis"] |= {"stages_per_job": 3, "quick": {"vision": {"steps": 12_000}}}
     (clone / "small.yaml").write_text(yaml.safe_dump(settings | {"save_every_s": 1}))
     target = "results/small/metamers/first/logits/0000.nc"
     resumed = kill_again_and_again(clone, target, arguments, 3, everything=everything)

@@ -12,7 +12,7 @@ from tests.workflow.runs import small, snakemake
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"synthesis": {"procedure": "published"}}, "synthesis.procedure: 'published'; the benchmark compares"),
+        ({"synthesis": {"quality": "published"}}, "synthesis.quality: 'published'; the benchmark compares"),
         (
             {"generation_models": [{"model": "first", "stages": ["input"]}]},
             "benchmark.models: there is no synthesis to time",

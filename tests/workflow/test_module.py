@@ -119,12 +119,12 @@ def test_a_wrong_configuration_of_a_module_is_said_before_a_job_starts(theirs):
 
 def test_a_configuration_is_laid_over_the_default_key_by_key():
     default = config_read.merge_defaults({})
-    given = {"run": "mine", "synthesis": {"one_cycle": {"vision": {"steps": 7}}}, "recognition_models": ["one"]}
+    given = {"run": "mine", "synthesis": {"quick": {"vision": {"steps": 7}}}, "recognition_models": ["one"]}
     laid = config_read.merge_defaults(given)
     assert laid["run"] == "mine"
     assert laid["recognition_models"] == ["one"]
-    wanted = default["synthesis"]["one_cycle"]["vision"] | {"steps": 7}
-    assert laid["synthesis"]["one_cycle"] == default["synthesis"]["one_cycle"] | {"vision": wanted}
+    wanted = default["synthesis"]["quick"]["vision"] | {"steps": 7}
+    assert laid["synthesis"]["quick"] == default["synthesis"]["quick"] | {"vision": wanted}
     assert laid["seed"] == default["seed"]
 
 

@@ -81,7 +81,7 @@ def test_a_comment_reruns_nothing(rerun, script):
 def test_another_number_of_steps_reruns_synthesis_but_not_retrieval(rerun):
     folder, arguments = rerun
     settings = yaml.safe_load((folder / "small.yaml").read_text())
-    settings["synthesis"]["one_cycle"]["vision"]["steps"] = 31
+    settings["synthesis"]["quick"]["vision"]["steps"] = 31
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     jobs = counts(snakemake(folder, "-n", *arguments))
     assert jobs["synthesize_metamers"] == SMALL["synthesize_metamers"]

@@ -63,7 +63,7 @@ def study(root: Path, folder: Path) -> list[str]:
     (folder / "mine" / "models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
     settings = yaml.safe_load((folder / "small.yaml").read_text())
     settings["stimuli"]["vision"]["number"] = 2
-    settings["synthesis"] |= {"seeds": 1, "stages_per_job": 3, "one_cycle": {"vision": {"steps": 1000}}}
+    settings["synthesis"] |= {"seeds": 1, "stages_per_job": 3, "quick": {"vision": {"steps": 1000}}}
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     return arguments
 

@@ -128,6 +128,52 @@ rule benchmark_synthesis:
         SCRIPTS / "benchmark/synthesis.py"
 
 
+rule benchmark_standard:
+    input:
+        unpack(model_files("generation_model")),
+        stimuli=by("generation_model", stimuli_of),
+    output:
+        "results/<run>/benchmark/standard/{generation_model}/{stage}.nc",
+    params:
+        **model_params("generation_model"),
+        stage=stage_of,
+        number=plan.benchmark.standard.stimuli,
+        passes=plan.benchmark.standard.passes,
+        settings=by("generation_model", compared_qualities),
+        run_seed=plan.seed,
+    resources:
+        mem_mb=memory_of_model,
+    message:
+        "Measuring the match of quality standard: {wildcards.generation_model}, {wildcards.stage}"
+    script:
+        SCRIPTS / "benchmark/standard.py"
+
+
+# All stages of the generation models but the input.
+STANDARD = {
+    model: [stage for stage in stages if stage != INPUT_STAGE] for model, stages in plan.generation_models.items()
+}
+
+
+rule benchmark_standard_table:
+    input:
+        required("standard_match"),
+        matches=[
+            f"results/<run>/benchmark/standard/{model}/{stage_path(stage)}.nc"
+            for model, stages in STANDARD.items()
+            for stage in stages
+        ],
+    output:
+        "results/<run>/benchmark/standard.csv",
+    params:
+        stages=STANDARD,
+        settings={model: compared_qualities(model) for model in STANDARD},
+    message:
+        "Comparing the match of quality standard with that of the published procedure"
+    script:
+        SCRIPTS / "benchmark/standard_table.py"
+
+
 # The first benchmarked model of images, at its middle and its last benchmarked stage.
 TRIED = next((model for model in BENCHMARKED if MODALITIES[plan.models[model].modality].on_screen), None)
 
@@ -146,7 +192,7 @@ if TRIED:
             stages=list(dict.fromkeys(BENCHMARKED[TRIED][place] for place in (len(BENCHMARKED[TRIED]) // 2, -1))),
             number=plan.benchmark.trials.stimuli,
             steps=plan.benchmark.trials.steps,
-            settings=plan.synthesis_of(TRIED, "one_cycle"),
+            settings=plan.synthesis_of(TRIED),
             run_seed=plan.seed,
         threads: workflow.cores
         resources:

@@ -58,6 +58,7 @@ rule beyond_synthesize:
         entries=by("beyond_set", recognition_params, members_of_set),
         seeds=plan.synthesis.seeds,
         run_seed=plan.seed,
+        quality=plan.synthesis.quality,
         procedure=plan.synthesis.procedure,
         settings=by("beyond_set", plan.synthesis_of, first_member),
         references=by("beyond_set", references_of_set),

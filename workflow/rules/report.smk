@@ -1,6 +1,8 @@
 """Report: figures, and pages with the results of a run that work from a folder, without network."""
 
+from metamers.config.read import merge_defaults
 from metamers.report import navigation
+from metamers.synthesize.qualities import number_of_steps
 
 REPORTED_TRAINING = [model for model in plan.training if plan.is_in_run(model)]
 # The pages have the same captions as `snakemake --report`.
@@ -286,6 +288,11 @@ rule report_pages:
                 *("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models"),
                 *("vulnerability", "brain", "similarity", "power", "reliability"),
             )
+        },
+        synthesis={
+            "quality": plan.synthesis.quality,
+            "steps": {name: number_of_steps(settings) for name, settings in plan.synthesis.of_modality.items()},
+            "as_measured": plan.synthesis.of_modality == merge_defaults({})["synthesis"][plan.synthesis.quality],
         },
         # Without keys that concern one machine, or a model card, only.
         configuration={

@@ -22,6 +22,7 @@ rule synthesize_metamers:
         files=metamers_of_group,
         seeds=plan.synthesis.seeds,
         run_seed=plan.seed,
+        quality=plan.synthesis.quality,
         procedure=plan.synthesis.procedure,
         settings=by("generation_model", plan.synthesis_of),
         progress=f"{PROGRESS}/synthesize_metamers/{{generation_model}}/{{stage_group}}/{{batch}}",

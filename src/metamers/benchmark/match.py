@@ -23,7 +23,7 @@ from metamers.models.model import Model
 from metamers.synthesize.batches import CPU_BATCH_SIZE
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
-from metamers.synthesize.procedures import number_of_steps
+from metamers.synthesize.qualities import number_of_steps
 
 logger = logging.getLogger("metamers")
 

@@ -29,7 +29,7 @@ from metamers.models.model import Model
 from metamers.names import INPUT_STAGE
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.precision import low_precision, supports_bfloat16
-from metamers.synthesize.procedures import number_of_steps
+from metamers.synthesize.qualities import number_of_steps
 
 logger = logging.getLogger("metamers")
 

@@ -11,6 +11,7 @@ from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 from metamers.run.manifest import SUFFIX
+from metamers.synthesize.qualities import QUALITIES
 
 BENCHMARKED_PROCEDURE = "one_cycle"
 
@@ -108,14 +109,12 @@ def check_vocabulary(
                     )
 
 
-def check_procedure(
-    config: Mapping[str, Any], stimuli: Mapping[str, list], datasets: Mapping[str, DatasetEntry]
-) -> None:
-    """Check that the procedure of synthesis has settings for every modality of the run."""
-    procedure = config["synthesis"]["procedure"]
+def check_quality(config: Mapping[str, Any], stimuli: Mapping[str, list], datasets: Mapping[str, DatasetEntry]) -> None:
+    """Check that the quality of synthesis has settings for every modality of the run."""
+    quality = config["synthesis"]["quality"]
     for modality in dict.fromkeys(datasets[dataset].modality for dataset in stimuli):
-        if modality not in config["synthesis"][procedure]:
-            raise ConfigurationError(f"synthesis.{procedure}.{modality}: missing; its settings for that modality")
+        if modality not in config["synthesis"][quality]:
+            raise ConfigurationError(f"synthesis.{quality}.{modality}: missing; its settings for that modality")
 
 
 def unavailable_targets(
@@ -178,9 +177,32 @@ def unavailable_targets(
             "benchmark.models: there is no synthesis to time: no generation model of the run has a stage after the "
             f"input. Generation models: {generation_models or 'none'}."
         )
-    elif (procedure := config["synthesis"]["procedure"]) != BENCHMARKED_PROCEDURE:
+    elif QUALITIES[quality := config["synthesis"]["quality"]] != BENCHMARKED_PROCEDURE:
+        others = [name for name, procedure in QUALITIES.items() if procedure == BENCHMARKED_PROCEDURE]
         found["benchmark"] = (
-            f"synthesis.procedure: {procedure!r}; the benchmark compares the run's metamers with those of the "
-            f"published procedure, so the run's procedure must be {BENCHMARKED_PROCEDURE!r}"
+            f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
+            f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
         )
+    if problem := _lacking_for_standard_match(
+        config["synthesis"]["published"], config["benchmark"]["standard"]["passes"]
+    ):
+        found["standard_match"] = problem
     return found
+
+
+def _lacking_for_standard_match(published: Mapping[str, Mapping[str, Any]], passes: list[int]) -> str | None:
+    """Why the published procedure cannot be run with these numbers of steps at each step size; None if it can."""
+    if passes != sorted(passes):
+        return f"benchmark.standard.passes: found {passes}; wanted increasing numbers"
+    for modality, settings in published.items():
+        if passes[-1] > settings["steps"]:
+            return (
+                f"benchmark.standard.passes: {passes[-1]} is more than synthesis.published.{modality}.steps, "
+                f"{settings['steps']}"
+            )
+        if len(passes) == 1 and passes[0] != settings["steps"]:
+            return (
+                f"benchmark.standard.passes: one number, {passes[0]}, cannot be extrapolated to "
+                f"synthesis.published.{modality}.steps, {settings['steps']}; wanted two numbers, or that one"
+            )
+    return None

@@ -18,7 +18,7 @@ from metamers.config.checks import (
     check_contrasts,
     check_mirror,
     check_modalities,
-    check_procedure,
+    check_quality,
     check_run,
     check_vocabulary,
     unavailable_targets,
@@ -235,9 +235,9 @@ class Plan:
             return self.human_data == "participants"
         return kind != "datasets" or name in self.used_datasets
 
-    def synthesis_of(self, model: str, procedure: str | None = None) -> dict[str, Any]:
-        """Settings of a procedure of synthesis, by default the run's, for the modality of a model."""
-        return self.synthesis.procedures[procedure or self.synthesis.procedure][self.models[model].modality]
+    def synthesis_of(self, model: str, quality: str | None = None) -> dict[str, Any]:
+        """Settings of the procedure of a quality, by default the run's, for the modality of a model."""
+        return self.synthesis.qualities[quality or self.synthesis.quality][self.models[model].modality]
 
     def stimuli_of(self, model: str) -> list[str]:
         """Names of the natural stimuli for the metamers of a model."""
@@ -358,7 +358,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     trained_on = [settings.dataset for settings in training.values()]
     for name in dict.fromkeys([*stimuli, *null_dataset_of.values(), *trained_on, *analyses.brain.datasets]):
         check_files_of_dataset(name, datasets[name])
-    check_procedure(config, stimuli, datasets)
+    check_quality(config, stimuli, datasets)
     of_modality = {datasets[dataset].modality: dataset for dataset in stimuli}
     check_modalities(config, used, generation_models, models, of_modality)
     check_contrasts(config, generation_models, models)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from metamers.synthesize.qualities import QUALITIES
+
 
 @dataclass(frozen=True)
 class SynthesisSettings:
@@ -11,36 +13,41 @@ class SynthesisSettings:
 
     Attributes
     ----------
-    procedure
-        Name of the run's procedure, a key of ``procedures``.
+    quality
+        The run's quality, a name from ``metamers.synthesize.qualities.QUALITIES``.
     seeds
         Number of metamers of each stimulus and stage.
     batch_size
         Number of stimuli of one job.
     stages_per_job
         Number of stages of one job.
-    procedures
-        Procedure → modality → its settings.
+    qualities
+        Quality → modality → settings of its procedure.
     """
 
-    procedure: str
+    quality: str
     seeds: int
     batch_size: int
     stages_per_job: int
-    procedures: dict[str, dict[str, dict[str, Any]]]
+    qualities: dict[str, dict[str, dict[str, Any]]]
+
+    @property
+    def procedure(self) -> str:
+        """The run's procedure, a name from ``metamers.synthesize.procedures.PROCEDURES``."""
+        return QUALITIES[self.quality]
 
     @property
     def of_modality(self) -> dict[str, dict[str, Any]]:
         """Modality → settings of the run's procedure."""
-        return self.procedures[self.procedure]
+        return self.qualities[self.quality]
 
 
 def synthesis_settings(settings: Mapping[str, Any]) -> SynthesisSettings:
-    """The configuration's ``synthesis``, whose other keys are the procedures."""
-    common = ("procedure", "seeds", "batch_size", "stages_per_job")
+    """The configuration's ``synthesis``."""
+    common = ("quality", "seeds", "batch_size", "stages_per_job")
     return SynthesisSettings(
         **{key: settings[key] for key in common},
-        procedures={key: value for key, value in settings.items() if key not in common},
+        qualities={quality: settings[quality] for quality in QUALITIES},
     )
 
 
@@ -231,6 +238,22 @@ class PlenopticSettings:
 
 
 @dataclass(frozen=True)
+class StandardSettings:
+    """The comparison of the quality `standard` with the published procedure.
+
+    Attributes
+    ----------
+    passes
+        Numbers of steps at each step size with which the published procedure is run, increasing.
+    stimuli
+        Number of stimuli.
+    """
+
+    passes: list[int]
+    stimuli: int
+
+
+@dataclass(frozen=True)
 class BenchmarkSettings:
     """The benchmark of synthesis.
 
@@ -251,6 +274,8 @@ class BenchmarkSettings:
         Number of measurements of each time.
     trials
         The trials of possible accelerations.
+    standard
+        The comparison of the quality `standard` with the published procedure.
     """
 
     models: list[str] | None
@@ -260,6 +285,7 @@ class BenchmarkSettings:
     plenoptic: PlenopticSettings
     repeats: int
     trials: TrialSettings
+    standard: StandardSettings
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -272,6 +298,7 @@ def benchmark_settings(settings: Mapping[str, Any]) -> BenchmarkSettings:
     parts = {
         "plenoptic": PlenopticSettings(**settings["plenoptic"]),
         "trials": TrialSettings(**settings["trials"]),
+        "standard": StandardSettings(**settings["standard"]),
     }
     return BenchmarkSettings(**{**settings, **parts})
 

@@ -285,6 +285,7 @@ def site_context(
     captions: Mapping[str, str],
     origin: Mapping[str, Any],
     steps: Mapping[str, Any],
+    synthesis: Mapping[str, Any],
     configuration: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Values that the templates show.
@@ -330,6 +331,9 @@ def site_context(
         Result of ``metamers.report.provenance.provenance``.
     steps
         ``table`` and ``times``: the results of ``steps_table`` and ``times_table`` of ``metamers.report.steps``.
+    synthesis
+        ``quality``, a name from ``metamers.synthesize.qualities.QUALITIES``; ``steps``, modality → number of steps; and
+        ``as_measured``, whether its settings are those whose match was measured.
     configuration
         Keys of the run's configuration that do not depend on the machine.
     """
@@ -377,6 +381,7 @@ def site_context(
         },
         "provenance": origin,
         "steps": steps,
+        "synthesis": synthesis,
         "configuration": as_yaml(configuration),
     }
 

@@ -27,7 +27,8 @@ from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
 from metamers.synthesize.noise import start_noise
 from metamers.synthesize.precision import supports_bfloat16
-from metamers.synthesize.procedures import PROCEDURES, Step, logarithm, number_of_passes, number_of_steps
+from metamers.synthesize.procedures import PROCEDURES, Step, logarithm
+from metamers.synthesize.qualities import number_of_passes, number_of_steps
 from metamers.synthesize.schedules import units_by_step
 
 logger = logging.getLogger("metamers")

@@ -115,13 +115,3 @@ class Published:
 
 
 PROCEDURES: dict[str, type[OneCycle | Published]] = {"one_cycle": OneCycle, "published": Published}
-
-
-def number_of_passes(settings: Mapping[str, Any]) -> int:
-    """Number of passes of a procedure with these settings, each with ``steps`` steps of one size."""
-    return settings.get("halvings", 0) + 1
-
-
-def number_of_steps(settings: Mapping[str, Any]) -> int:
-    """Number of steps of a procedure with these settings, over all passes."""
-    return settings["steps"] * number_of_passes(settings)

@@ -3,6 +3,8 @@
 from functools import cache
 
 from metamers.config.read import merge_defaults, read_yaml
+from metamers.names import INPUT_STAGE
+from metamers.synthesize.qualities import QUALITIES
 
 
 def benchmarked_stages(kind, model):
@@ -47,7 +49,12 @@ def benchmarked_procedures(model):
     """Settings of both procedures for a model's modality; the published procedure is shortened for the benchmark."""
     modality = plan.models[model].modality
     published = plan.synthesis_of(model, "published") | plan.benchmark.published[modality]
-    return {"published": published, "one_cycle": plan.synthesis_of(model, "one_cycle")}
+    return {"published": published, "one_cycle": plan.synthesis_of(model)}
+
+
+def compared_qualities(model):
+    """Settings of the qualities `standard` and `published` for a model's modality."""
+    return {quality: plan.synthesis_of(model, quality) for quality in ("standard", "published")}
 
 
 @cache
@@ -65,7 +72,7 @@ def published_study():
         "entries": {name: architecture(name) for name in [*generation, *judges]},
         "generation": generation,
         "judges": judges,
-        "procedures": {procedure: study["synthesis"][procedure] for procedure in ("published", "one_cycle")},
+        "procedures": {quality: study["synthesis"][quality] for quality in QUALITIES},
         "stimuli": 400,  # of each modality
         "seeds": study["synthesis"]["seeds"],
         "batch_size": study["synthesis"]["batch_size"],

@@ -1,0 +1,34 @@
+"""Make benchmark/standard/<model>/<stage>.nc: match of the quality `standard` and of the published procedure."""
+
+import torch
+
+from metamers.benchmark.standard import standard_match
+from metamers.models.device import use_threads
+from metamers.models.load import load_model
+from metamers.models.model import fit_stimuli
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.synthesize.metamers import starts
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.generation_model, snakemake.params
+model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
+stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
+natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+names = stimuli["stimulus"].values
+start = starts(model, names, [0], params.run_seed)
+match = standard_match(model, params.stage, natural, start, params.settings, params.passes)
+reached = [float(match[kind]) for kind in ("standard_match", "published_match")]
+logger.info("%s: mean error %.4f of quality standard, %.4f of the published procedure", params.stage, *reached)
+files.save(
+    match.assign_coords(stimulus=names),
+    snakemake.output[0],
+    title=f"Match of {name} at {params.stage} with the quality standard and by the published procedure",
+    source="both procedures, from the same starts; the published one also with fewer steps, and extrapolated",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)

@@ -1,0 +1,23 @@
+"""Qualities of a run: how closely its metamers match, by which procedure and in how many steps.
+
+The settings of each quality are in the configuration (``synthesis.<quality>``). This module does not import PyTorch,
+because the plan of a run and its report need it, too.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Quality → procedure (``metamers.synthesize.procedures``). `quick` is for looking. `standard` ends, at every stage at
+# which this was measured, with at least the match of the published 24,000 steps (resources/standard_match.csv).
+# `published` is the study's own procedure.
+QUALITIES = {"quick": "one_cycle", "standard": "one_cycle", "published": "published"}
+
+
+def number_of_passes(settings: Mapping[str, Any]) -> int:
+    """Number of passes of a procedure with these settings, each with ``steps`` steps of one size."""
+    return settings.get("halvings", 0) + 1
+
+
+def number_of_steps(settings: Mapping[str, Any]) -> int:
+    """Number of steps of a procedure with these settings, over all passes."""
+    return settings["steps"] * number_of_passes(settings)
