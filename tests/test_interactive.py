@@ -76,6 +76,15 @@ def test_the_metamer_is_that_of_the_workflow(made, root):
     np.testing.assert_allclose(made.metamer, wanted[0].numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("quality", "procedure"), [(None, "one_cycle"), ("standard", "one_cycle"), ("published", "published")]
+)
+def test_a_metamer_says_its_quality_and_procedure(quality, procedure):
+    made = mm.metamer(network(), IMAGE, "block", quality=quality, steps=2, null=[], progress=False)
+    assert made.dataset.attrs["quality"] == (quality or "quick")
+    assert made.dataset.attrs["procedure"] == procedure
+
+
 def test_the_network_itself_is_not_changed():
     own = network().train()
     before = {name: value.clone() for name, value in own.state_dict().items()}
@@ -166,6 +175,8 @@ def test_sounds_come_as_samples_and_as_files(tmp_path):
         ((network(), IMAGE, "block"), {"stepz": 3}, r"unknown setting 'stepz'\. Did you mean 'steps'\?"),
         ((network(), IMAGE, "block"), {"steps": 0}, "steps: found 0; wanted a whole number from 1"),
         ((network(), IMAGE, "block"), {"quality": "standart"}, r"unknown quality 'standart'\. Did you mean 'standard'\?"),
+        ((network(), IMAGE, "block"), {"quality": ["quick"]}, r"unknown quality"),
+        ((network(), IMAGE, "block"), {"procedure": "published"}, r"procedure: is now called quality"),
         ((network(), IMAGE * 255, "block"), {}, "Divide by 255"),
         ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0.5]}}, r"input: network\.input.*std"),
         ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0], "std": [1]}}, r"does not run on an input of shape \(1, 1, 16, 16\)"),

@@ -13,11 +13,11 @@ from metamers.benchmark.scale import (
     job_seconds,
     predict_study,
 )
+from metamers.config.qualities import number_of_steps
 from metamers.models.device import use_threads
 from metamers.names import stage_path
 from metamers.run import files
 from metamers.run.logs import log_to
-from metamers.synthesize.qualities import number_of_steps
 
 logger = log_to(snakemake.log[0])
 use_threads(1)

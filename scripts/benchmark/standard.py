@@ -1,9 +1,7 @@
 """Make benchmark/standard/<model>/<stage>.nc: match of the quality `standard` and of the published procedure."""
 
-import torch
-
 from metamers.benchmark.standard import standard_match
-from metamers.models.device import use_threads
+from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.run import files
@@ -13,7 +11,7 @@ from metamers.synthesize.metamers import starts
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.wildcards.generation_model, snakemake.params
-model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
+model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
 natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
 names = stimuli["stimulus"].values

@@ -8,13 +8,12 @@ logger = log_to(snakemake.log[0])
 params = snakemake.params
 pairs = [(model, stage) for model, stages in params.stages.items() for stage in stages]
 table = standard_table(dict(zip(pairs, map(files.load, snakemake.input.matches), strict=True)), params.settings)
-files.write(snakemake.output[0], table.to_csv(index=False, float_format="%.4f").encode())
-missed = table[table["standard_match"] > table["published_match"]]
-for row in missed.itertuples():
+files.write(snakemake.output[0], table.to_csv(index=False, float_format="%.4g").encode())
+for row in table[~table["reached"]].itertuples():
     logger.warning(
         "%s, %s: quality standard ends at %.4f, the published procedure at %.4f",
         *(row.model, row.stage, row.standard_match, row.published_match),
     )
 logger.info(
-    "%d of %d stages match at least as closely as by the published procedure", len(table) - len(missed), len(table)
+    "%d of %d stages match at least as closely as by the published procedure", table["reached"].sum(), len(table)
 )

@@ -104,7 +104,7 @@ for stage, path in zip(params.stages, params.files, strict=True):
         path,
         "stimulus",
         title=f"Metamers of {name} at {stage}",
-        source=f"synthesized from noise by the {params.procedure} procedure",
+        source=f"synthesized from noise by the {params.procedure} procedure, quality {params.quality}",
         step=snakemake.params.step,
         run=snakemake.config["run"],
         creator=snakemake.config["creator"],

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from metamers.config.archives import RETRIEVED, retrieved_item
 from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
 from metamers.config.models import ModelEntry, check_files_of_model
+from metamers.config.qualities import QUALITIES, number_of_steps
 from metamers.config.read import merge_defaults, resolve_path, validate
 from metamers.config.registry import Registry, read_registries
 from metamers.config.tables import category_classes
@@ -46,7 +47,6 @@ from metamers.stimuli.datasets import read_dataset
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.given import as_image, as_sound, modality_of, name_of, with_rate
 from metamers.synthesize.metamers import measure, metamers_dataset, starts, synthesize
-from metamers.synthesize.qualities import QUALITIES, number_of_steps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -494,7 +494,8 @@ class Metamer:
                 self.dataset,
                 path,
                 title=f"Metamers of {self.model.name} at {self.stage}",
-                source=f"synthesized from noise by the {self.dataset.attrs['procedure']} procedure",
+                source=f"synthesized from noise by the {self.dataset.attrs['procedure']} procedure, quality "
+                f"{self.dataset.attrs['quality']}",
                 step="metamers.metamer",
                 run="interactive",
                 seed=RUN_SEED,
@@ -549,8 +550,9 @@ def metamer(
     seed
         Seed of the noise from which synthesis starts.
     quality
-        ``quick`` (default), for looking; ``standard``, with at least the match of the published procedure at every
-        stage at which that was measured; or ``published``, the study's own procedure.
+        ``quick`` (default), for a first look; ``standard``, with at least the match of the published procedure at every
+        stage at which that was measured; or ``published``, that procedure itself. With other ``settings``, it is not
+        what was measured.
     progress
         Whether to show a progress bar.
     device
@@ -639,9 +641,11 @@ def metamer(
 def _settings(quality: str | None, modality: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The quality and its settings: the given settings, and those of the default configuration for the others."""
     defaults = _defaults()["synthesis"]
-    quality = quality or defaults["quality"]
-    if quality not in QUALITIES:
-        raise unknown_name("quality", quality, QUALITIES, "quality")
+    quality = defaults["quality"] if quality is None else quality
+    if not isinstance(quality, str) or quality not in QUALITIES:
+        raise unknown_name("quality", str(quality), QUALITIES, "quality")
+    if "procedure" in given:
+        raise ValueError("procedure: is now called quality: quick, standard or published")
     settings = defaults[quality][modality]
     for key in given:
         if key not in settings:

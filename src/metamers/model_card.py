@@ -14,6 +14,7 @@ import torch
 import xarray as xr
 
 from metamers.benchmark.measure import alternating, in_own_process, most_memory
+from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.models.preprocessing import build_preprocessing
@@ -22,7 +23,6 @@ from metamers.names import INPUT_STAGE, plural
 from metamers.recognize import answers, class_scores
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import check_stage
-from metamers.synthesize.qualities import number_of_steps
 
 STEPS = 3  # timed steps at each stage, after one that is not timed
 # Difference of class scores in units of their standard deviation: above rounding, far below what changes an answer.

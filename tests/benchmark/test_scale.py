@@ -25,9 +25,9 @@ from metamers.benchmark.scale import (
     stage_operations,
     timed_clock,
 )
+from metamers.config.qualities import number_of_steps
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing
-from metamers.synthesize.qualities import number_of_steps
 from tests.models.test_model import load, tiny
 
 TABLE = "s\th:m:s\tmax_rss\n10.0\t0:00:10\t123.4\n"

@@ -12,12 +12,12 @@ from metamers.config import command_line, tables
 from metamers.config import participants as config_people
 from metamers.config import plan as config
 from metamers.config import read as config_read
+from metamers.config.qualities import QUALITIES
 from metamers.config.retrieved import collections
 from metamers.match import MEASURES, NULL_MEASURES
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
 from metamers.synthesize.optimizers import OPTIMIZERS
-from metamers.synthesize.qualities import QUALITIES
 from tests.shown import practice
 
 
@@ -86,6 +86,12 @@ def test_jobs_take_the_settings_as_the_configuration_has_them(settings):
     assert plan.benchmark.parameters == settings["benchmark"]
     assert plan.synthesis.of_modality == settings["synthesis"]["quick"]
     assert plan.synthesis_of("spectemp", "published") == settings["synthesis"]["published"]["audio"]
+    assert plan.synthesis.procedure == "one_cycle"
+    change("synthesis.quality", "standard")(settings)
+    standard = config.make_plan(settings)
+    assert standard.synthesis.of_modality == settings["synthesis"]["standard"]
+    assert standard.synthesis.procedure == "one_cycle"
+    assert "benchmark" not in standard.unavailable
     assert plan.experiment.presentation == {key: settings["experiment"][key] for key in ("vision", "audio")}
 
 

@@ -189,7 +189,11 @@ def context(models, relation, written, **changed) -> dict:
         "captions": dict.fromkeys(CAPTIONS, "First.\n\nSecond\nline."),
         "origin": provenance([written]),
         "steps": {"table": {"head": ["Step"], "rows": []}, "times": {"head": ["Step"], "rows": []}},
-        "synthesis": {"quality": "quick", "steps": {"vision": 64, "audio": 80}, "as_measured": True},
+        "synthesis": {
+            "quality": "quick",
+            "steps": {"vision": 64, "audio": 80},
+            "as_measured": {"vision": True, "audio": True},
+        },
         "configuration": {"run": HOSTILE, "seed": 0},
     }
     return report.site_context(**(given | changed))
@@ -342,6 +346,24 @@ def test_within_the_published_range_a_prediction_has_its_interval(relation, acce
     assert expected[1] < expected[0] < expected[2]
     words = " ".join(Elements(text_of([model], relation, written, charts=drawn)).words.split())
     assert "people would recognize {}% of the metamers of logits (95% interval {}% to {}%)".format(*expected) in words
+
+
+@pytest.mark.parametrize(
+    ("quality", "as_measured", "said"),
+    [
+        ("quick", True, "for a first look"),
+        ("standard", True, "the mean error of this quality was at most as large"),
+        ("standard", False, "no comparison with the published procedure applies"),
+        ("published", True, "This is the published procedure."),
+        ("published", False, "no comparison with the published procedure applies"),
+    ],
+)
+def test_the_overview_says_the_quality_of_the_synthesis(model, relation, written, drawn, quality, as_measured, said):
+    synthesis = {"quality": quality, "steps": {"vision": 64}, "as_measured": {"vision": as_measured}}
+    page = report.site(context([model], relation, written, synthesis=synthesis, charts=drawn))["index"]
+    assert f"<strong>{quality}</strong>, 64 steps." in page
+    (sentence,) = (line for line in page.split("</p>") if "Quality of the synthesis" in line)
+    assert said in " ".join(sentence.split())
 
 
 def test_judges_of_different_origin_are_not_one_family(model, relation, written, drawn):

@@ -125,7 +125,7 @@ def test_a_metamer_has_the_same_bits_in_any_batch(root, name, stage):
     drawn = torch.stack([torch.rand(shape, generator=torch.Generator().manual_seed(number)) for number in range(7)])
     natural = drawn if model.modality == "vision" else (drawn - 0.5) / 5
     start = starts(model, [f"s{number}" for number in range(7)], [0], 0)
-    settings = config_read.merge_defaults({})["synthesis"]["one_cycle"][model.modality] | {"steps": 5}
+    settings = config_read.merge_defaults({})["synthesis"]["quick"][model.modality] | {"steps": 5}
 
     def of_zero(batch):
         made, losses = synthesize(model, stage, natural[batch], start[batch], "one_cycle", settings)

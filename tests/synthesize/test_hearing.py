@@ -45,7 +45,7 @@ SPECTEMP = {
 def procedure(root):
     """The extended run's, for sounds."""
     settings = config_read.merge_defaults(config_read.read_yaml(root / "config" / "extended.yaml"))
-    return settings["synthesis"]["one_cycle"]["audio"]
+    return settings["synthesis"]["quick"]["audio"]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import netCDF4
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import yaml
@@ -298,6 +299,7 @@ def test_the_generation_model_judges_its_own_metamers_as_it_did_at_synthesis(fin
     assert given["stage"].values.tolist() == ["natural", *STAGES]
     for path in (folder / "results/small/metamers/first").rglob("*.nc"):
         metamers = files.load(path)
+        assert (metamers.attrs["quality"], metamers.attrs["procedure"]) == ("quick", "one_cycle")
         answers = given.sel(stage=metamers.attrs["stage"], stimulus=metamers["stimulus"])
         assert (answers.values == metamers["predicted_category"].values).all()
 
@@ -383,6 +385,22 @@ def test_the_cochleagram_s_benchmark_gives_its_gain(clone):
     medians = measured["seconds"].median("repeat")
     ratio = medians.sel(implementation="full_rate") / medians.sel(implementation="ours")
     assert float(measured["speedup"]) == pytest.approx(float(ratio))
+
+
+@pytest.mark.slow
+def test_the_match_of_quality_standard_is_compared_with_the_published_one(rerun):
+    folder, arguments = rerun
+    procedures = {"standard": {"vision": {"steps": 16}}, "published": {"vision": {"steps": 8, "halvings": 1}}}
+    settings = {"synthesis": procedures, "benchmark": {"standard": {"passes": [2, 4], "stimuli": 2}}}
+    (folder / "standard.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(folder, "standard_match", *arguments, "standard.yaml")
+    table = pd.read_csv(folder / "results/small/benchmark/standard.csv")
+    assert {"first", "second"} >= set(table["model"])
+    assert "input" not in set(table["stage"])
+    assert (table["published_steps"] == 2 * 4).all()  # the error after all 2 x 8 steps is extrapolated
+    assert (table["published_match"] > 0).all()
+    assert (table["standard_match"] > 0).all()
+    check_every_file(folder / "results/small")
 
 
 @pytest.mark.slow

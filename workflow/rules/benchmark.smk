@@ -143,16 +143,14 @@ rule benchmark_standard:
         run_seed=plan.seed,
     resources:
         mem_mb=memory_of_model,
+        gpu=gpus(),
     message:
         "Measuring the match of quality standard: {wildcards.generation_model}, {wildcards.stage}"
     script:
         SCRIPTS / "benchmark/standard.py"
 
 
-# All stages of the generation models but the input.
-STANDARD = {
-    model: [stage for stage in stages if stage != INPUT_STAGE] for model, stages in plan.generation_models.items()
-}
+STANDARD = {model: measured_stages(model, stages) for model, stages in plan.generation_models.items()}
 
 
 rule benchmark_standard_table:
@@ -192,7 +190,7 @@ if TRIED:
             stages=list(dict.fromkeys(BENCHMARKED[TRIED][place] for place in (len(BENCHMARKED[TRIED]) // 2, -1))),
             number=plan.benchmark.trials.stimuli,
             steps=plan.benchmark.trials.steps,
-            settings=plan.synthesis_of(TRIED),
+            settings=one_cycle_settings(TRIED),
             run_seed=plan.seed,
         threads: workflow.cores
         resources:

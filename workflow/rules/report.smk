@@ -2,7 +2,7 @@
 
 from metamers.config.read import merge_defaults
 from metamers.report import navigation
-from metamers.synthesize.qualities import number_of_steps
+from metamers.config.qualities import number_of_steps
 
 REPORTED_TRAINING = [model for model in plan.training if plan.is_in_run(model)]
 # The pages have the same captions as `snakemake --report`.
@@ -292,7 +292,10 @@ rule report_pages:
         synthesis={
             "quality": plan.synthesis.quality,
             "steps": {name: number_of_steps(settings) for name, settings in plan.synthesis.of_modality.items()},
-            "as_measured": plan.synthesis.of_modality == merge_defaults({})["synthesis"][plan.synthesis.quality],
+            "as_measured": {
+                modality: settings == merge_defaults({})["synthesis"][plan.synthesis.quality].get(modality)
+                for modality, settings in plan.synthesis.of_modality.items()
+            },
         },
         # Without keys that concern one machine, or a model card, only.
         configuration={

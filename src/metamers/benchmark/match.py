@@ -18,12 +18,12 @@ import xarray as xr
 from torch import nn
 
 from metamers.compare.proportions import Interval, difference_interval
+from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.synthesize.batches import CPU_BATCH_SIZE
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
-from metamers.synthesize.qualities import number_of_steps
 
 logger = logging.getLogger("metamers")
 

@@ -23,13 +23,13 @@ import xarray as xr
 from scipy.optimize import nnls
 from torch.utils.flop_counter import FlopCounterMode
 
+from metamers.config.qualities import number_of_steps
 from metamers.models.graph import unfused_attention
 from metamers.models.load import load_model
 from metamers.models.model import Model
 from metamers.names import INPUT_STAGE
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.precision import low_precision, supports_bfloat16
-from metamers.synthesize.qualities import number_of_steps
 
 logger = logging.getLogger("metamers")
 

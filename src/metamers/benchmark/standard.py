@@ -13,10 +13,10 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from metamers.config.qualities import number_of_steps
 from metamers.models.model import Model
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
-from metamers.synthesize.qualities import number_of_steps
 
 
 def extrapolate(steps: Sequence[int], errors: Sequence[float], most: int) -> float:
@@ -36,10 +36,12 @@ def extrapolate(steps: Sequence[int], errors: Sequence[float], most: int) -> flo
     Raises
     ------
     ValueError
-        When there is one number of steps only, and it is not ``most``.
+        When there is one number of steps only, and it is not ``most``, or an error is not above 0.
     """
     if steps[-1] == most:
         return float(errors[-1])
+    if not all(error > 0 for error in errors):
+        raise ValueError(f"errors {list(errors)} cannot be extrapolated; wanted numbers above 0")
     if len(steps) == 1:
         raise ValueError(f"one run with {steps[0]} steps cannot be extrapolated to {most}: give two numbers of steps")
     slope = np.log(errors[-1] / errors[0]) / np.log(steps[-1] / steps[0])
@@ -113,7 +115,7 @@ def standard_table(matches: Mapping[tuple[str, str], xr.Dataset], settings: Mapp
         ``model``, ``stage``; ``published_steps``, how many steps the longest run of the published procedure took;
         ``published_match``, its mean error after all ``synthesis.published`` steps (extrapolated if the longest run had
         fewer); ``standard_settings``, as JSON, and ``standard_match``, mean error of the quality `standard`;
-        ``stimuli``, their number.
+        ``stimuli``, their number; ``reached``, whether the error of `standard` is at most the other one.
     """
     rows = []
     for (model, stage), match in matches.items():
@@ -127,6 +129,7 @@ def standard_table(matches: Mapping[tuple[str, str], xr.Dataset], settings: Mapp
                 "standard_settings": json.dumps(dict(settings[model]["standard"])),
                 "standard_match": float(match["standard_match"]),
                 "stimuli": match.sizes["stimulus"],
+                "reached": bool(match["standard_match"] <= match["published_match"]),
             }
         )
     return pd.DataFrame(rows)

@@ -7,11 +7,11 @@ from typing import Any
 from metamers.config.beyond import Beyond
 from metamers.config.datasets import DatasetEntry
 from metamers.config.models import ModelEntry, Training
+from metamers.config.qualities import QUALITIES
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 from metamers.run.manifest import SUFFIX
-from metamers.synthesize.qualities import QUALITIES
 
 BENCHMARKED_PROCEDURE = "one_cycle"
 
@@ -183,7 +183,12 @@ def unavailable_targets(
             f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
             f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
         )
-    if problem := _lacking_for_standard_match(
+    if not benchmark:
+        found["standard_match"] = (
+            "generation_models: there is no synthesis to measure: no generation model of the run has a stage after the "
+            f"input. Generation models: {generation_models or 'none'}."
+        )
+    elif problem := _lacking_for_standard_match(
         config["synthesis"]["published"], config["benchmark"]["standard"]["passes"]
     ):
         found["standard_match"] = problem

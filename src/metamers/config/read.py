@@ -21,7 +21,12 @@ MAX_NUMBER_LENGTH = 32  # characters; Python converts long numbers slowly, or re
 MAX_INTEGER = 10**1000  # Python does not convert integers of more than 4300 digits to text
 MAX_ERRORS = 5  # in one message
 KEY_COMBINATIONS = ("not", "oneOf", "anyOf", "minProperties", "maxProperties")
-RENAMED_KEYS = {"people": "own_participants", "besides": "extra_weights"}
+RENAMED_KEYS = {
+    "people": "own_participants",
+    "besides": "extra_weights",
+    "procedure": "quality",
+    "one_cycle": "quick",
+}
 SCHEMAS = ROOT / "workflow" / "schemas"
 KEYS_OF = "keysOf"  # keyword of the schemas: the value is a key of this table of the library
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from metamers.synthesize.qualities import QUALITIES
+from metamers.config.qualities import QUALITIES
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class SynthesisSettings:
     Attributes
     ----------
     quality
-        The run's quality, a name from ``metamers.synthesize.qualities.QUALITIES``.
+        The run's quality, a name from ``metamers.config.qualities.QUALITIES``.
     seeds
         Number of metamers of each stimulus and stage.
     batch_size

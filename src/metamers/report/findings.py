@@ -18,7 +18,7 @@ def findings(
     Parameters
     ----------
     results
-        Results of ``metamers.report.pages.modality_result``, one per modality; empty without generation models.
+        ``results`` of ``metamers.report.pages.site_context``, one per modality; empty without generation models.
     contrasts
         Results of ``metamers.report.contrasts.contrast_sentence``; those whose interval excludes 0 come first.
     relation
@@ -35,7 +35,8 @@ def findings(
 
 
 def _of_modality(result: Mapping[str, Any]) -> str:
-    accepted = f"{result['title']}: {result['accepted']} of {result['made']} metamers were accepted"
+    made = f"{result['made']} metamers (quality {result['quality']})"
+    accepted = f"{result['title']}: {result['accepted']} of {made} were accepted"
     if not (result["first_known"] and result["last_known"]):
         return f"{accepted}; other models classified none of the first or of the last stage."
     return (

@@ -332,8 +332,8 @@ def site_context(
     steps
         ``table`` and ``times``: the results of ``steps_table`` and ``times_table`` of ``metamers.report.steps``.
     synthesis
-        ``quality``, a name from ``metamers.synthesize.qualities.QUALITIES``; ``steps``, modality → number of steps; and
-        ``as_measured``, whether its settings are those whose match was measured.
+        ``quality``, a name from ``metamers.config.qualities.QUALITIES``; ``steps``, modality → number of steps; and
+        ``as_measured``, modality → whether its settings are the default ones, whose match was measured.
     configuration
         Keys of the run's configuration that do not depend on the machine.
     """
@@ -358,6 +358,7 @@ def site_context(
         "measures": list(MEASURE_TITLES.values()),
         "results": [
             modality_result(modality, [model for model in models if model["modality"] == modality], judges, relation)
+            | {"quality": synthesis["quality"]}
             for modality in modalities
         ],
         "single_answer_share": SINGLE_ANSWER_SHARE,

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from metamers.config.qualities import number_of_passes, number_of_steps
 from metamers.match import match_each
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
@@ -28,7 +29,6 @@ from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
 from metamers.synthesize.noise import start_noise
 from metamers.synthesize.precision import supports_bfloat16
 from metamers.synthesize.procedures import PROCEDURES, Step, logarithm
-from metamers.synthesize.qualities import number_of_passes, number_of_steps
 from metamers.synthesize.schedules import units_by_step
 
 logger = logging.getLogger("metamers")

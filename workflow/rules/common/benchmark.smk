@@ -4,7 +4,7 @@ from functools import cache
 
 from metamers.config.read import merge_defaults, read_yaml
 from metamers.names import INPUT_STAGE
-from metamers.synthesize.qualities import QUALITIES
+from metamers.config.qualities import QUALITIES
 
 
 def benchmarked_stages(kind, model):
@@ -40,6 +40,23 @@ def published_settings(model):
     return plan.synthesis_of(model, "published")
 
 
+def one_cycle_settings(model):
+    """Settings of ``one_cycle`` for a model's modality: the run's, or in a run by another procedure those of `standard`."""
+    return plan.synthesis_of(model, None if plan.synthesis.procedure == "one_cycle" else "standard")
+
+
+def measured_stages(model, stages):
+    """Stages at which `standard` and `published` are compared: not the input; with a schedule, only if all steps are run.
+
+    The positions of a schedule do not scale with the length of a pass, so a shorter run says nothing about all steps.
+    """
+    whole = plan.benchmark.standard.passes == [plan.synthesis_of(model, "published")["steps"]]
+    scheduled = {
+        stage for stage, given in plan.models[model].stages.items() if isinstance(given, dict) and given.get("schedule")
+    }
+    return [stage for stage in stages if stage != INPUT_STAGE and (whole or stage not in scheduled)]
+
+
 def steps_of_run(model):
     """How many steps the run's own procedure takes for a model's modality."""
     return plan.synthesis_of(model)["steps"]
@@ -49,7 +66,7 @@ def benchmarked_procedures(model):
     """Settings of both procedures for a model's modality; the published procedure is shortened for the benchmark."""
     modality = plan.models[model].modality
     published = plan.synthesis_of(model, "published") | plan.benchmark.published[modality]
-    return {"published": published, "one_cycle": plan.synthesis_of(model)}
+    return {"published": published, "one_cycle": one_cycle_settings(model)}
 
 
 def compared_qualities(model):

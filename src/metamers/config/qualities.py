@@ -7,9 +7,8 @@ because the plan of a run and its report need it, too.
 from collections.abc import Mapping
 from typing import Any
 
-# Quality → procedure (``metamers.synthesize.procedures``). `quick` is for looking. `standard` ends, at every stage at
-# which this was measured, with at least the match of the published 24,000 steps (resources/standard_match.csv).
-# `published` is the study's own procedure.
+# Quality → procedure (``metamers.synthesize.procedures``). `quick` is for a first look. `standard` ends, at every stage
+# at which this was measured, with at least the match of the published 24,000 steps (resources/standard_match.csv).
 QUALITIES = {"quick": "one_cycle", "standard": "one_cycle", "published": "published"}
 
 
