@@ -389,6 +389,14 @@ class TestWeights:
 def test_a_device_that_is_not_there_is_named():
     with pytest.raises(ValueError, match=r"device: 'cuda:99' is not on this machine; it has .*cpu"):
         models_device.choose_device("cuda:99")
+
+
+def test_float32_is_not_rounded_to_tf32_on_a_card():
+    torch.backends.cudnn.allow_tf32 = True  # PyTorch's default
+    models_device.choose_device("cpu")
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.conv.fp32_precision != "tf32"
+    assert torch.backends.cuda.matmul.fp32_precision != "tf32"
     assert models_device.choose_device("cpu") == CPU
 
 
