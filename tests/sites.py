@@ -17,6 +17,7 @@ from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognizability import recognizability
 from metamers.humans.summary import CEILING_COLUMNS
 from metamers.match import NULL_MEASURES
+from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path
 from metamers.null.distribution import choose_pairs, null_dataset
 from metamers.report.browser import as_script, browser_data
@@ -370,6 +371,11 @@ class Run:
             "model_order": list(self.models),
             "recognition_models": judges,
             "unheard_voices": False,
+            "synthesis": {
+                "quality": "quick",
+                "steps": dict.fromkeys(MODALITIES, 64),
+                "as_measured": dict.fromkeys(MODALITIES, True),
+            },
             "captions": {path.stem: path.read_text() for path in CAPTIONS.glob("*.rst")},
             "configuration": {"run": HOSTILE},
         }
