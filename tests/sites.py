@@ -374,7 +374,7 @@ class Run:
             "synthesis": {
                 "quality": "quick",
                 "steps": dict.fromkeys(MODALITIES, 64),
-                "as_measured": dict.fromkeys(MODALITIES, True),
+                "default_settings": dict.fromkeys(MODALITIES, True),
             },
             "captions": {path.stem: path.read_text() for path in CAPTIONS.glob("*.rst")},
             "configuration": {"run": HOSTILE},

@@ -176,7 +176,6 @@ def test_sounds_come_as_samples_and_as_files(tmp_path):
         ((network(), IMAGE, "block"), {"steps": 0}, "steps: found 0; wanted a whole number from 1"),
         ((network(), IMAGE, "block"), {"quality": "standart"}, r"unknown quality 'standart'\. Did you mean 'standard'\?"),
         ((network(), IMAGE, "block"), {"quality": ["quick"]}, r"unknown quality"),
-        ((network(), IMAGE, "block"), {"procedure": "published"}, r"procedure: is now called quality"),
         ((network(), IMAGE * 255, "block"), {}, "Divide by 255"),
         ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0.5]}}, r"input: network\.input.*std"),
         ((network(), IMAGE, "block"), {"input": {"size": 16, "mean": [0], "std": [1]}}, r"does not run on an input of shape \(1, 1, 16, 16\)"),

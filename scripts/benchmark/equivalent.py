@@ -5,24 +5,21 @@ import torch
 import xarray as xr
 
 from metamers.benchmark.match import published_at
+from metamers.benchmark.measure import first_stimuli
 from metamers.models.device import use_threads
 from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
 from metamers.run import files
 from metamers.run.logs import log_to
-from metamers.synthesize.metamers import metamers_dataset, starts
+from metamers.synthesize.metamers import metamers_dataset
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.wildcards.generation_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
-stimuli = files.load(snakemake.input.stimuli)
 made = xr.concat([files.load(path).isel(seed=0) for path in snakemake.input.metamers], "stimulus")
-names = made["stimulus"].values
-natural = fit_stimuli(
-    model, stimuli["stimulus_value"].sel(stimulus=names).values, stimuli.attrs.get("sampling_rate_hz")
-)
-start, wanted = starts(model, names, [0], params.run_seed), made["normalized_error"].values
+stimuli = files.load(snakemake.input.stimuli).sel(stimulus=made["stimulus"].values)
+names, natural, start = first_stimuli(model, stimuli, params.run_seed)
+wanted = made["normalized_error"].values
 metamers, error, steps = published_at(
     model, params.stage, natural, start, float(wanted.mean()), params.settings, params.first
 )

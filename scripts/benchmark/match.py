@@ -3,21 +3,18 @@
 import torch
 
 from metamers.benchmark.match import steps_to_match
+from metamers.benchmark.measure import first_stimuli
 from metamers.models.device import use_threads
 from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
 from metamers.run import files
 from metamers.run.logs import log_to
-from metamers.synthesize.metamers import starts
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.wildcards.generation_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
-natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
-names = stimuli["stimulus"].values
-start = starts(model, names, [0], params.run_seed)
+names, natural, start = first_stimuli(model, stimuli, params.run_seed)
 matched = steps_to_match(model, params.stage, natural, start, params.settings, params.most)
 files.save(
     matched.assign_coords(stimulus=names),

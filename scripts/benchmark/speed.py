@@ -2,15 +2,13 @@
 
 import torch
 
-from metamers.benchmark.measure import WholeModel, plain_model, processor
+from metamers.benchmark.measure import WholeModel, first_stimuli, plain_model, processor
 from metamers.benchmark.speed import speed
 from metamers.models.device import use_threads
 from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
 from metamers.run import files
 from metamers.run.logs import log_to
 from metamers.synthesize.batches import CPU_BATCH_SIZE
-from metamers.synthesize.metamers import starts
 
 log_to(snakemake.log[0])
 use_threads(1)
@@ -19,8 +17,7 @@ model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
 plain = plain_model(name, params.model, params.weights_file)
 whole = plain_model(name, params.model, params.weights_file, WholeModel)
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(CPU_BATCH_SIZE))
-natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
-start = starts(model, stimuli["stimulus"].values, [0], params.run_seed)
+_, natural, start = first_stimuli(model, stimuli, params.run_seed)
 files.save(
     speed(model, plain, whole, params.stages, natural, start, params.settings, params.repeats).assign_attrs(
         processor=processor()

@@ -1,21 +1,18 @@
 """Make benchmark/standard/<model>/<stage>.nc: match of the quality `standard` and of the published procedure."""
 
+from metamers.benchmark.measure import first_stimuli
 from metamers.benchmark.standard import standard_match
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
 from metamers.run import files
 from metamers.run.logs import log_to
-from metamers.synthesize.metamers import starts
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.wildcards.generation_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
-natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
-names = stimuli["stimulus"].values
-start = starts(model, names, [0], params.run_seed)
+names, natural, start = first_stimuli(model, stimuli, params.run_seed)
 match = standard_match(model, params.stage, natural, start, params.settings, params.passes)
 reached = [float(match[kind]) for kind in ("standard_match", "published_match")]
 logger.info("%s: mean error %.4f of quality standard, %.4f of the published procedure", params.stage, *reached)

@@ -4,14 +4,12 @@ import json
 
 import xarray as xr
 
-from metamers.benchmark.measure import plain_model
+from metamers.benchmark.measure import first_stimuli, plain_model
 from metamers.benchmark.trials import run_trials
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
 from metamers.run import files
 from metamers.run.logs import log_to
-from metamers.synthesize.metamers import starts
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -21,9 +19,7 @@ model = load_model(name, params.model, params.weights_file, device)
 plain = plain_model(name, params.model, params.weights_file)
 plain = plain.to(device, memory_format=plain.preprocessing.memory_format)
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
-natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
-shape, names = model.preprocessing.signal_shape, stimuli["stimulus"].values
-start = starts(model, names, [0], params.run_seed)
+names, natural, start = first_stimuli(model, stimuli, params.run_seed)
 found = [run_trials(model, plain, stage, natural, start, params.settings, params.steps) for stage in params.stages]
 files.save(
     xr.concat(found, "stage")

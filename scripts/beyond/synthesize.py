@@ -14,6 +14,7 @@ from metamers.beyond.synthesize import (
     starts_of,
 )
 from metamers.config.beyond import OTHER, OWN
+from metamers.config.qualities import QUALITIES
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -29,6 +30,7 @@ from metamers.synthesize.precision import native_bfloat16
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.wildcards.beyond_set, snakemake.params
+procedure = QUALITIES[params.quality]
 made, entries, device = params.set, params.entries, choose_device(snakemake.config["device"])
 members = {model: load_model(model, one["model"], one["weights_file"], device) for model, one in entries.items()}
 first = next(iter(members.values()))
@@ -55,7 +57,7 @@ def metamers_of(part: slice) -> xr.Dataset:
         start = starts_of(how["start"], first, names[part], natural[OTHER], params.seeds, params.run_seed)
         cases[case] = {
             depth: case_metamers(
-                members, stages, matched[case], natural, start, classes, rate_hz, params.procedure, params.settings,
+                members, stages, matched[case], natural, start, classes, rate_hz, procedure, params.settings,
                 f"{name} {case}, {', '.join(stages.values())}", progress, f"{case}_{place}_{part.start}_{part.stop}",
                 params.run_seed,
             )
@@ -72,7 +74,7 @@ def metamers_of(part: slice) -> xr.Dataset:
         part=made["part"],
         modality=first.modality,
         quality=params.quality,
-        procedure=params.procedure,
+        procedure=procedure,
         settings=json.dumps(dict(params.settings)),
         models=json.dumps({model: one["model"] for model, one in entries.items()}),
         device=str(device),
@@ -83,7 +85,7 @@ example = natural_stimuli(names[:1])
 identity = identity_of(
     params.code,
     snakemake.input,
-    *({model: dict(one["model"]) for model, one in entries.items()}, dict(made), params.procedure),
+    *({model: dict(one["model"]) for model, one in entries.items()}, dict(made), procedure),
     *(dict(params.settings), params.seeds, params.run_seed, example.device.type, native_bfloat16(example.device)),
 )
 progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
@@ -97,7 +99,7 @@ with files.save_in_pieces(
     snakemake.output[0],
     "stimulus",
     title=f"Metamers of the extensions: {name}",
-    source=f"synthesized by the {params.procedure} procedure, {made['part']}",
+    source=f"synthesized by the {procedure} procedure, {made['part']}",
     references=params.references,
     step=snakemake.params.step,
     run=snakemake.config["run"],

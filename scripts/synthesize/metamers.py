@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from metamers.config.qualities import QUALITIES
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -25,6 +26,7 @@ from metamers.synthesize.precision import native_bfloat16
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.params.name, snakemake.params
+procedure = QUALITIES[params.quality]
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli).sel(stimulus=params.batch)
 as_exported, shape = FORMATS[model.modality].as_exported, model.preprocessing.signal_shape
@@ -47,7 +49,7 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
     label = f"{name} {stage} {snakemake.wildcards.batch}"
     kept_as = f"{stage_path(stage)}_{part.start}_{part.stop}"
     metamers, loss = synthesize(
-        model, stage, natural, start, params.procedure, params.settings, label, progress, kept_as, params.run_seed
+        model, stage, natural, start, procedure, params.settings, label, progress, kept_as, params.run_seed
     )
     signal = metamers.cpu().numpy()
     measured = measure(
@@ -76,7 +78,7 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
         generation_model=name,
         stage=stage,
         quality=params.quality,
-        procedure=params.procedure,
+        procedure=procedure,
         settings=json.dumps(dict(params.settings)),
         model=json.dumps(params.model),
         device=str(natural.device),
@@ -90,7 +92,7 @@ natural_category = recognize(model, as_exported(stimuli["stimulus_value"].values
 identity = identity_of(
     params.code,
     snakemake.input,
-    *(dict(params.model), params.procedure, dict(params.settings), params.batch, seeds, params.run_seed),
+    *(dict(params.model), procedure, dict(params.settings), params.batch, seeds, params.run_seed),
     *(first.device.type, native_bfloat16(first.device)),
 )
 progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
@@ -104,7 +106,7 @@ for stage, path in zip(params.stages, params.files, strict=True):
         path,
         "stimulus",
         title=f"Metamers of {name} at {stage}",
-        source=f"synthesized from noise by the {params.procedure} procedure, quality {params.quality}",
+        source=f"synthesized from noise by the {procedure} procedure, quality {params.quality}",
         step=snakemake.params.step,
         run=snakemake.config["run"],
         creator=snakemake.config["creator"],

@@ -644,8 +644,6 @@ def _settings(quality: str | None, modality: str, given: Mapping[str, Any]) -> t
     quality = defaults["quality"] if quality is None else quality
     if not isinstance(quality, str) or quality not in QUALITIES:
         raise unknown_name("quality", str(quality), QUALITIES, "quality")
-    if "procedure" in given:
-        raise ValueError("procedure: is now called quality: quick, standard or published")
     settings = defaults[quality][modality]
     for key in given:
         if key not in settings:

@@ -200,7 +200,7 @@ def test_a_thousand_models_take_a_thousand_times_the_mean_and_money_follows_hour
     study = {
         "generation": PLAN.generation,
         "judges": ["seeing", "hearing"],
-        "procedures": {"published": SETTINGS},
+        "qualities": {"published": SETTINGS},
         "stimuli": 40,
         "seeds": 2,
         "batch_size": 12,
@@ -221,7 +221,7 @@ def test_of_a_modality_that_was_not_timed_nothing_is_predicted():
     study = {
         "generation": PLAN.generation,
         "judges": ["hearing"],
-        "procedures": {"published": SETTINGS},
+        "qualities": {"published": SETTINGS},
         **{key: 1 for key in ("stimuli", "seeds", "batch_size", "stages_per_job", "judges_per_job")},
     }
     found = predict_study(study, ARCHITECTURES, {"vision": COSTS["vision"]}, BYTES, {"gpu_hour": 1, "core_hour": 1})

@@ -272,10 +272,11 @@ def with_input_stages_only(settings):
             "standard_match",
             r"^benchmark\.standard\.passes: found \[375, 94\]; wanted increasing numbers$",
         ),
+        (with_input_stages_only, "standard_match", r"^generation_models: there is no stage to measure: .* efficientnet_lite0\.$"),
         (
             change("benchmark.standard.passes", [94, 3001]),
             "standard_match",
-            r"^benchmark\.standard\.passes: 3001 is more than synthesis\.published\.vision\.steps, 3000$",
+            r"^benchmark\.standard\.passes: 3001 is more than synthesis\.published\.audio\.steps, 3000$",
         ),
         (
             change("benchmark.standard.passes", [94]),
@@ -1062,3 +1063,13 @@ def test_the_published_sixteen_categories(root):
 
 def test_every_stage_of_the_registry_has_a_path_of_its_own():
     assert names.stage_path("layer 1/relu") == "layer_1_relu"
+
+
+def test_stages_with_a_schedule_are_compared_only_if_the_published_procedure_takes_all_its_steps(settings):
+    settings["generation_models"] = ["spectemp"]
+    settings["recognition_models"] = ["spectemp", "cochcnn9_standard"]
+    settings["comparison"]["contrasts"] = []
+    assert config.make_plan(settings).standard_stages == {"spectemp": ["cochleagram", "avgpool", "final"]}
+    settings["benchmark"]["standard"]["passes"] = [3000]
+    scheduled = {"filtered_signal", "spectempfilter_power"}
+    assert scheduled < set(config.make_plan(settings).standard_stages["spectemp"])

@@ -192,7 +192,7 @@ def context(models, relation, written, **changed) -> dict:
         "synthesis": {
             "quality": "quick",
             "steps": {"vision": 64, "audio": 80},
-            "as_measured": {"vision": True, "audio": True},
+            "default_settings": {"vision": True, "audio": True},
         },
         "configuration": {"run": HOSTILE, "seed": 0},
     }
@@ -349,7 +349,7 @@ def test_within_the_published_range_a_prediction_has_its_interval(relation, acce
 
 
 @pytest.mark.parametrize(
-    ("quality", "as_measured", "said"),
+    ("quality", "default_settings", "said"),
     [
         ("quick", True, "for a first look"),
         ("standard", True, "the mean error of this quality was at most as large"),
@@ -358,8 +358,10 @@ def test_within_the_published_range_a_prediction_has_its_interval(relation, acce
         ("published", False, "no comparison with the published procedure applies"),
     ],
 )
-def test_the_overview_says_the_quality_of_the_synthesis(model, relation, written, drawn, quality, as_measured, said):
-    synthesis = {"quality": quality, "steps": {"vision": 64}, "as_measured": {"vision": as_measured}}
+def test_the_overview_says_the_quality_of_the_synthesis(
+    model, relation, written, drawn, quality, default_settings, said
+):
+    synthesis = {"quality": quality, "steps": {"vision": 64}, "default_settings": {"vision": default_settings}}
     page = report.site(context([model], relation, written, synthesis=synthesis, charts=drawn))["index"]
     assert f"<strong>{quality}</strong>, 64 steps." in page
     (sentence,) = (line for line in page.split("</p>") if "Quality of the synthesis" in line)

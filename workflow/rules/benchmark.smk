@@ -150,22 +150,19 @@ rule benchmark_standard:
         SCRIPTS / "benchmark/standard.py"
 
 
-STANDARD = {model: measured_stages(model, stages) for model, stages in plan.generation_models.items()}
-
-
 rule benchmark_standard_table:
     input:
         required("standard_match"),
         matches=[
             f"results/<run>/benchmark/standard/{model}/{stage_path(stage)}.nc"
-            for model, stages in STANDARD.items()
+            for model, stages in plan.standard_stages.items()
             for stage in stages
         ],
     output:
         "results/<run>/benchmark/standard.csv",
     params:
-        stages=STANDARD,
-        settings={model: compared_qualities(model) for model in STANDARD},
+        stages=plan.standard_stages,
+        settings={model: compared_qualities(model) for model in plan.standard_stages},
     message:
         "Comparing the match of quality standard with that of the published procedure"
     script:

@@ -59,7 +59,6 @@ rule beyond_synthesize:
         seeds=plan.synthesis.seeds,
         run_seed=plan.seed,
         quality=plan.synthesis.quality,
-        procedure=plan.synthesis.procedure,
         settings=by("beyond_set", plan.synthesis_of, first_member),
         references=by("beyond_set", references_of_set),
         progress=f"{PROGRESS}/beyond_synthesize/{{beyond_set}}",

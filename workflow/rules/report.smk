@@ -1,8 +1,8 @@
 """Report: figures, and pages with the results of a run that work from a folder, without network."""
 
+from metamers.config.qualities import number_of_steps
 from metamers.config.read import merge_defaults
 from metamers.report import navigation
-from metamers.config.qualities import number_of_steps
 
 REPORTED_TRAINING = [model for model in plan.training if plan.is_in_run(model)]
 # The pages have the same captions as `snakemake --report`.
@@ -292,7 +292,7 @@ rule report_pages:
         synthesis={
             "quality": plan.synthesis.quality,
             "steps": {name: number_of_steps(settings) for name, settings in plan.synthesis.of_modality.items()},
-            "as_measured": {
+            "default_settings": {
                 modality: settings == merge_defaults({})["synthesis"][plan.synthesis.quality].get(modality)
                 for modality, settings in plan.synthesis.of_modality.items()
             },

@@ -23,7 +23,6 @@ rule synthesize_metamers:
         seeds=plan.synthesis.seeds,
         run_seed=plan.seed,
         quality=plan.synthesis.quality,
-        procedure=plan.synthesis.procedure,
         settings=by("generation_model", plan.synthesis_of),
         progress=f"{PROGRESS}/synthesize_metamers/{{generation_model}}/{{stage_group}}/{{batch}}",
     priority: 1  # as training, which it follows

@@ -17,12 +17,12 @@ import torch
 import xarray as xr
 from torch import nn
 
+from metamers.benchmark.measure import final_error
 from metamers.compare.proportions import Interval, difference_interval
 from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.synthesize.batches import CPU_BATCH_SIZE
-from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
 
 logger = logging.getLogger("metamers")
@@ -180,8 +180,7 @@ def steps_to_match(
         target = model(natural, stage)
 
     def errors(metamers: torch.Tensor) -> np.ndarray:
-        with torch.no_grad():
-            return normalized_error(target, model(metamers, stage).float()).numpy()
+        return final_error(model, stage, target, metamers).numpy()
 
     def one_cycle(steps: int) -> np.ndarray:
         changed = settings["one_cycle"] | {"steps": steps}
@@ -262,9 +261,8 @@ def published_at(
     def ended(steps: int) -> tuple[torch.Tensor, np.ndarray]:
         given, label = dict(settings) | {"steps": steps}, f"published {stage}"
         made = [synthesize(model, stage, natural[part], start[part], "published", given, label)[0] for part in parts]
-        with torch.no_grad():
-            activations = torch.cat([model(metamers, stage).float() for metamers in made])
-        return torch.cat(made), normalized_error(target, activations).numpy()
+        matched = [final_error(model, stage, target[part], one) for part, one in zip(parts, made, strict=True)]
+        return torch.cat(made), torch.cat(matched).numpy()
 
     found: dict[int, tuple[torch.Tensor, np.ndarray]] = {}
     distances: dict[int, float] = {}  # logarithm of the error relative to the wanted error

@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 from torch.utils.flop_counter import FlopCounterMode
 
 from metamers.models.cochleagram import ENVELOPE_RATE_HZ
 from metamers.models.load import load_network, start_of
-from metamers.models.model import Model
+from metamers.models.model import Model, fit_stimuli
 from metamers.models.preprocessing import build_preprocessing
 from metamers.names import INPUT_STAGE
 from metamers.synthesize.losses import normalized_error
+from metamers.synthesize.metamers import starts
 
 MATRIX = 2048  # rows of the matrices whose product defines the peak rate of the machine
 
@@ -73,6 +75,35 @@ def plain_model(
     network = load_network(name, entry, weights_file)
     preprocessing = build_preprocessing(name, {**entry, "input": at_full_rate(entry["input"])})
     return kind(name, entry["modality"], preprocessing, network, entry["stages"], start_of(entry))
+
+
+def first_stimuli(model: Model, stimuli: xr.Dataset, run_seed: int) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
+    """The stimuli of a dataset as a model takes them, and the starts of their metamers with metamer seed 0.
+
+    Parameters
+    ----------
+    model
+        The generation model.
+    stimuli
+        ``stimulus_value`` (stimulus, …signal), a file of ``stimuli/`` or a part of it.
+    run_seed
+        Run seed.
+
+    Returns
+    -------
+    tuple
+        Names (stimulus,); natural stimuli and starts (stimulus, *model.preprocessing.signal_shape), on the model's
+        device.
+    """
+    names = stimuli["stimulus"].values
+    natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+    return names, natural, starts(model, names, [0], run_seed)
+
+
+@torch.no_grad()
+def final_error(model: Model, stage: str, target: torch.Tensor, metamers: torch.Tensor) -> torch.Tensor:
+    """Normalized error (stimulus,) of metamers (stimulus, …signal) for activations (stimulus, …), in float32."""
+    return normalized_error(target, model(metamers, stage).float())
 
 
 def alternating(repeats: int, **jobs: Callable[[], object]) -> Mapping[str, np.ndarray]:

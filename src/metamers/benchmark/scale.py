@@ -306,7 +306,7 @@ def predict_study(
     Parameters
     ----------
     study
-        ``generation`` (model → stages), ``judges``, ``procedures`` (name → modality → settings), ``stimuli``,
+        ``generation`` (model → stages), ``judges``, ``qualities`` (name → modality → settings), ``stimuli``,
         ``seeds``, ``batch_size``, ``stages_per_job``, ``judges_per_job``.
     architectures
         Model → architecture, for all models of the study.
@@ -333,7 +333,7 @@ def predict_study(
     fitted = fitted_clock(architectures, costs)
     judged = timed_clock(architectures, costs, dict.fromkeys(costs, FLOAT32))
     plans = {}
-    for procedure, settings in study["procedures"].items():
+    for quality, settings in study["qualities"].items():
         clocks = {"": (fitted, fitted), "_timed": (timed_clock(architectures, costs, settings), judged)}
         for title, (judging, times, judge_times) in who_judges.items():
             plan = Plan(
@@ -348,7 +348,7 @@ def predict_study(
                 copies=times,
                 judge_copies=judge_times,
             )
-            plans[f"{title}, {procedure}"] = predict(plan, architectures, clocks, bytes_per_value)
+            plans[f"{title}, {quality}"] = predict(plan, architectures, clocks, bytes_per_value)
     rows = list(plans.values())
     scale = xr.Dataset({key: ("plan", [row[key] for row in rows]) for key in rows[0]}, coords={"plan": list(plans)})
     scale = scale.assign(

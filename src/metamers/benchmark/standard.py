@@ -1,7 +1,7 @@
 """Standard: whether metamers of quality `standard` match at least as closely as those of the published procedure.
 
-The published procedure takes 24,000 steps for each metamer, most of a day for all stages of a model on one core. It is
-therefore run with fewer steps at each step size, and its error at the end is extrapolated from these runs.
+The published procedure takes 24,000 steps for each metamer, hours for the stages of one model. It is therefore run with
+fewer steps at each step size, and its error at the end is extrapolated from these runs.
 """
 
 import json
@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from metamers.benchmark.measure import final_error
 from metamers.config.qualities import number_of_steps
 from metamers.models.model import Model
-from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
 
 
@@ -75,15 +75,19 @@ def standard_match(
     xarray.Dataset
         (pass_steps, stimulus) → ``error_of_published``, after a run with this number of steps at each step size;
         (stimulus) → ``error_of_standard``; ``published_match``: the mean error of the published procedure with all its
-        steps, from ``extrapolate``; ``standard_match``: that of the quality `standard`.
+        steps, from ``extrapolate``; ``standard_match``: that of the quality `standard`. Errors have no unit.
+
+    Raises
+    ------
+    ValueError
+        When synthesis cannot work at the stage (``metamers.synthesize.metamers.check_stage``), or as ``extrapolate``.
     """
     with torch.no_grad():
         target = model(natural, stage)
 
     def error(procedure: str, chosen: Mapping[str, Any]) -> np.ndarray:
         metamers, _ = synthesize(model, stage, natural, start, procedure, chosen, f"{procedure} {stage}")
-        with torch.no_grad():
-            return normalized_error(target, model(metamers, stage).float()).cpu().numpy()
+        return final_error(model, stage, target, metamers).cpu().numpy()
 
     published = np.stack([error("published", dict(settings["published"]) | {"steps": steps}) for steps in passes])
     standard = error("one_cycle", settings["standard"])

@@ -20,7 +20,7 @@ import torch
 import xarray as xr
 from torch.optim.lr_scheduler import OneCycleLR
 
-from metamers.benchmark.measure import alternating
+from metamers.benchmark.measure import alternating, final_error
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.synthesize.losses import Goal, make_loss, normalized_error
@@ -78,10 +78,9 @@ class Task:
         """Stimuli within the limits of their modality."""
         return stimuli.clamp(*MODALITIES[self.model.modality].limits)
 
-    @torch.no_grad()
     def errors(self, stimuli: torch.Tensor) -> torch.Tensor:
         """Normalized error (stimulus,), in float32."""
-        return normalized_error(self.target, self.model(stimuli, self.stage).float())
+        return final_error(self.model, self.stage, self.target, stimuli)
 
 
 class Result(NamedTuple):

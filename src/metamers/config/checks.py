@@ -119,11 +119,12 @@ def check_quality(config: Mapping[str, Any], stimuli: Mapping[str, list], datase
 
 def unavailable_targets(
     config: Mapping[str, Any],
-    models: Iterable[str],
+    models: Mapping[str, ModelEntry],
     experiment: Mapping[str, Any],
     lacking: Mapping[str, str],
     beyond: Beyond,
     benchmark: Mapping[str, Any],
+    standard: Mapping[str, Any],
 ) -> dict[str, str]:
     """Targets that the configuration cannot make → why, and which configuration could.
 
@@ -132,9 +133,9 @@ def unavailable_targets(
     config
         The configuration.
     models
-        Names of the registry of models.
-    experiment, beyond, benchmark
-        The plan's ``experiment_stages``, ``beyond`` and ``benchmark_stages``.
+        The registry of models.
+    experiment, beyond, benchmark, standard
+        The plan's ``experiment_stages``, ``beyond``, ``benchmark_stages`` and ``standard_stages``.
     lacking
         Modality → what its experiment lacks.
     """
@@ -183,31 +184,32 @@ def unavailable_targets(
             f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
             f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
         )
-    if not benchmark:
+    if not standard:
         found["standard_match"] = (
-            "generation_models: there is no synthesis to measure: no generation model of the run has a stage after the "
-            f"input. Generation models: {generation_models or 'none'}."
+            "generation_models: there is no stage to measure: no generation model of the run has a stage without a "
+            "schedule after the input. Stages with a schedule need all steps of the published procedure "
+            f"(benchmark.standard.passes). Generation models: {generation_models or 'none'}."
         )
-    elif problem := _lacking_for_standard_match(
-        config["synthesis"]["published"], config["benchmark"]["standard"]["passes"]
-    ):
+    elif problem := _lacking_for_standard_match(config, {models[name].modality for name in standard}):
         found["standard_match"] = problem
     return found
 
 
-def _lacking_for_standard_match(published: Mapping[str, Mapping[str, Any]], passes: list[int]) -> str | None:
-    """Why the published procedure cannot be run with these numbers of steps at each step size; None if it can."""
+def _lacking_for_standard_match(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:
+    """Why the error of the published procedure cannot be measured or extrapolated; None if it can."""
+    passes = config["benchmark"]["standard"]["passes"]
     if passes != sorted(passes):
         return f"benchmark.standard.passes: found {passes}; wanted increasing numbers"
-    for modality, settings in published.items():
-        if passes[-1] > settings["steps"]:
-            return (
-                f"benchmark.standard.passes: {passes[-1]} is more than synthesis.published.{modality}.steps, "
-                f"{settings['steps']}"
-            )
-        if len(passes) == 1 and passes[0] != settings["steps"]:
+    for modality in sorted(modalities):
+        for quality in ("standard", "published"):
+            if modality not in config["synthesis"][quality]:
+                return f"synthesis.{quality}.{modality}: missing; its settings for that modality"
+        steps = config["synthesis"]["published"][modality]["steps"]
+        if passes[-1] > steps:
+            return f"benchmark.standard.passes: {passes[-1]} is more than synthesis.published.{modality}.steps, {steps}"
+        if len(passes) == 1 and passes[0] != steps:
             return (
                 f"benchmark.standard.passes: one number, {passes[0]}, cannot be extrapolated to "
-                f"synthesis.published.{modality}.steps, {settings['steps']}; wanted two numbers, or that one"
+                f"synthesis.published.{modality}.steps, {steps}; wanted two numbers, or that one"
             )
     return None

@@ -125,6 +125,26 @@ def benchmark_stages(
     return found
 
 
+def standard_stages(
+    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, ModelEntry]
+) -> dict[str, list[str]]:
+    """Generation models with the stages at which the qualities `standard` and `published` are compared.
+
+    The input is left out, and so are stages with a schedule unless the published procedure is run with all its steps:
+    the positions of a schedule do not scale with the length of a pass, so a shorter run does not follow the schedule.
+    """
+    passes, found = config["benchmark"]["standard"]["passes"], {}
+    for name, stages in generation_models.items():
+        published = config["synthesis"]["published"].get(models[name].modality, {})
+        whole = passes == [published.get("steps")]
+        given = models[name].stages
+        scheduled = {stage for stage in stages if isinstance(given[stage], Mapping) and "schedule" in given[stage]}
+        compared = [stage for stage in stages if stage != INPUT_STAGE and (whole or stage not in scheduled)]
+        if compared:
+            found[name] = compared
+    return found
+
+
 def extensions(
     config: Mapping[str, Any],
     generation_models: Mapping[str, list[str]],

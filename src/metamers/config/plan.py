@@ -30,6 +30,7 @@ from metamers.config.choices import (
     extensions,
     metamer_stimuli,
     null_datasets,
+    standard_stages,
 )
 from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
 from metamers.config.experiments import PublishedBrain, PublishedExperiment, PublishedJudgements, PublishedSource
@@ -129,9 +130,11 @@ class Plan:
         The extensions of the study.
     benchmark_stages
         Generation model → stages at which its synthesis is timed.
+    standard_stages
+        Generation model → stages at which the qualities `standard` and `published` are compared.
     unavailable
         Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
-        ``bids``, ``beyond``, ``benchmark``) → why, and which configuration could.
+        ``bids``, ``beyond``, ``benchmark``, ``standard_match``) → why, and which configuration could.
     """
 
     run: str
@@ -169,6 +172,7 @@ class Plan:
     analyses: Analyses
     beyond: Beyond
     benchmark_stages: dict[str, list[str]]
+    standard_stages: dict[str, list[str]]
     unavailable: dict[str, str]
 
     def check_target(self, target: str) -> None:
@@ -382,6 +386,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     participants = own_participants(config, presented, published.experiments, table_names)
     own_comparisons, own_stage_effects = own_tests(config, participants)
     benchmarked = benchmark_stages(config, generation_models, models)
+    compared = standard_stages(config, generation_models, models)
     beyond = extensions(config, generation_models, models, rows)
     return Plan(
         run=config["run"],
@@ -419,5 +424,6 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         analyses=analyses,
         beyond=beyond,
         benchmark_stages=benchmarked,
-        unavailable=unavailable_targets(config, models, presented, lacking, beyond, benchmarked),
+        standard_stages=compared,
+        unavailable=unavailable_targets(config, models, presented, lacking, beyond, benchmarked, compared),
     )

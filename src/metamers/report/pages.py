@@ -333,7 +333,7 @@ def site_context(
         ``table`` and ``times``: the results of ``steps_table`` and ``times_table`` of ``metamers.report.steps``.
     synthesis
         ``quality``, a name from ``metamers.config.qualities.QUALITIES``; ``steps``, modality → number of steps; and
-        ``as_measured``, modality → whether its settings are the default ones, whose match was measured.
+        ``default_settings``, modality → whether its settings are the default ones, whose match was measured.
     configuration
         Keys of the run's configuration that do not depend on the machine.
     """

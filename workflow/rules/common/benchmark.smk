@@ -2,9 +2,8 @@
 
 from functools import cache
 
-from metamers.config.read import merge_defaults, read_yaml
-from metamers.names import INPUT_STAGE
 from metamers.config.qualities import QUALITIES
+from metamers.config.read import merge_defaults, read_yaml
 
 
 def benchmarked_stages(kind, model):
@@ -45,18 +44,6 @@ def one_cycle_settings(model):
     return plan.synthesis_of(model, None if plan.synthesis.procedure == "one_cycle" else "standard")
 
 
-def measured_stages(model, stages):
-    """Stages at which `standard` and `published` are compared: not the input; with a schedule, only if all steps are run.
-
-    The positions of a schedule do not scale with the length of a pass, so a shorter run says nothing about all steps.
-    """
-    whole = plan.benchmark.standard.passes == [plan.synthesis_of(model, "published")["steps"]]
-    scheduled = {
-        stage for stage, given in plan.models[model].stages.items() if isinstance(given, dict) and given.get("schedule")
-    }
-    return [stage for stage in stages if stage != INPUT_STAGE and (whole or stage not in scheduled)]
-
-
 def steps_of_run(model):
     """How many steps the run's own procedure takes for a model's modality."""
     return plan.synthesis_of(model)["steps"]
@@ -89,7 +76,7 @@ def published_study():
         "entries": {name: architecture(name) for name in [*generation, *judges]},
         "generation": generation,
         "judges": judges,
-        "procedures": {quality: study["synthesis"][quality] for quality in QUALITIES},
+        "qualities": {quality: study["synthesis"][quality] for quality in QUALITIES},
         "stimuli": 400,  # of each modality
         "seeds": study["synthesis"]["seeds"],
         "batch_size": study["synthesis"]["batch_size"],
