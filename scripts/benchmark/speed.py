@@ -2,7 +2,7 @@
 
 import torch
 
-from metamers.benchmark.measure import WholeModel, first_stimuli, plain_model, processor
+from metamers.benchmark.measure import WholeModel, first_stimuli, instruction_sets, plain_model, processor
 from metamers.benchmark.speed import speed
 from metamers.models.device import use_threads
 from metamers.models.load import load_model
@@ -18,9 +18,11 @@ plain = plain_model(name, params.model, params.weights_file)
 whole = plain_model(name, params.model, params.weights_file, WholeModel)
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(CPU_BATCH_SIZE))
 _, natural, start = first_stimuli(model, stimuli, params.run_seed)
+matched = map(files.load, snakemake.input.matched)
+stages = {stage: str(one["quality"].values) for stage, one in zip(params.stages, matched, strict=True)}
 files.save(
-    speed(model, plain, whole, params.stages, natural, start, params.settings, params.repeats).assign_attrs(
-        processor=processor()
+    speed(model, plain, whole, stages, natural, start, params.settings, params.repeats).assign_attrs(
+        processor=processor(), instruction_sets=instruction_sets()
     ),
     snakemake.output[0],
     title=f"Time and memory of steps of synthesis with {name}",

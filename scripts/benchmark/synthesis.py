@@ -4,6 +4,8 @@ from metamers.benchmark.speed import collect
 from metamers.run import files
 from metamers.run.logs import log_to
 
+MACHINE = ("processor", "instruction_sets")  # attributes of the files of times
+
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 paths = iter(given.matched)
@@ -13,12 +15,14 @@ collected = collect(
     timed,
     {name: files.load(path) for name, path in zip(params.models, given.recognized, strict=True)},
 )
-for reference, mean, least in zip(
-    collected["reference"].values, collected["mean_speedup"].values, collected["least_speedup"].values, strict=True
-):
-    logger.info("%.1f times as fast as %s (geometric mean), at least %.1f times", mean, reference, least)
+for reference in collected["reference"].values:
+    mean, least, number = (
+        collected[key].sel(reference=reference).item() for key in ("mean_speedup", "least_speedup", "stages_reached")
+    )
+    logger.info("%.1f times as fast as %s (geometric mean, %d stages), at least %.1f", mean, reference, number, least)
+machine = {key: "; ".join(sorted({one.attrs[key] for one in timed.values()})) for key in MACHINE}
 files.save(
-    collected.assign_attrs(processor="; ".join({one.attrs["processor"] for one in timed.values()})),
+    collected.assign_attrs(machine),
     snakemake.output[0],
     title="Time to the same match: default procedure, published procedure and plenoptic",
     source="same models, stimuli and starts; one CPU thread each; the procedures take turns; medians",

@@ -31,7 +31,7 @@ rule benchmark_match:
         stage=stage_of,
         number=plan.benchmark.stimuli,
         most=plan.benchmark.plenoptic.steps,
-        settings=by("generation_model", benchmarked_procedures),
+        settings=by("generation_model", benchmarked_qualities),
         run_seed=plan.seed,
     resources:
         mem_mb=memory_of_model,
@@ -92,12 +92,13 @@ rule benchmark_speed:
     input:
         unpack(model_files("generation_model")),
         stimuli=by("generation_model", stimuli_of),
+        matched=by("generation_model", matches_of),
     output:
         "results/<run>/benchmark/speed/{generation_model}.nc",
     params:
         **model_params("generation_model"),
         stages=lookup("{generation_model}", within=BENCHMARKED),
-        settings=by("generation_model", benchmarked_procedures),
+        settings=by("generation_model", benchmarked_qualities),
         repeats=plan.benchmark.repeats,
         run_seed=plan.seed,
     # All cores, so that no other job runs during the measurement, which uses one core.
@@ -115,7 +116,7 @@ rule benchmark_speed:
 rule benchmark_synthesis:
     input:
         required("benchmark"),
-        matched=[file for model in BENCHMARKED for file in benchmarked_stages("match", model)],
+        matched=[file for model in BENCHMARKED for file in matches_of(model)],
         speed=[f"results/<run>/benchmark/speed/{model}.nc" for model in BENCHMARKED],
         recognized=[f"results/<run>/benchmark/recognition/{model}.nc" for model in BENCHMARKED],
     output:

@@ -25,7 +25,9 @@ from metamers.models.preprocessing import build_preprocessing
 from metamers.names import INPUT_STAGE
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import starts
+from metamers.synthesize.precision import native_bfloat16
 
+BFLOAT16 = "bfloat16"  # in `instruction_sets`, if the processor computes it natively
 MATRIX = 2048  # rows of the matrices whose product defines the peak rate of the machine
 
 
@@ -198,3 +200,12 @@ def processor() -> str:
         lines = []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return f"{names[0] if names else platform.machine()}, {len(os.sched_getaffinity(0))} cores"
+
+
+def instruction_sets() -> str:
+    """The largest vector instructions that PyTorch uses here, and ``bfloat16`` if they include its products.
+
+    Variables of the environment (``ATEN_CPU_CAPABILITY``, ``ONEDNN_MAX_CPU_ISA``) can limit both.
+    """
+    vectors = torch.backends.cpu.get_cpu_capability()
+    return f"{vectors}, {BFLOAT16}" if native_bfloat16(torch.device("cpu")) else vectors

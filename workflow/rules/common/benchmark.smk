@@ -49,11 +49,16 @@ def steps_of_run(model):
     return plan.synthesis_of(model)["steps"]
 
 
-def benchmarked_procedures(model):
-    """Settings of both procedures for a model's modality; the published procedure is shortened for the benchmark."""
+def matches_of(model):
+    """Steps to the same match at each benchmarked stage of a model."""
+    return benchmarked_stages("match", model)
+
+
+def benchmarked_qualities(model):
+    """Quality → settings for a model's modality; the published procedure is shortened for the benchmark."""
     modality = plan.models[model].modality
-    published = plan.synthesis_of(model, "published") | plan.benchmark.published[modality]
-    return {"published": published, "one_cycle": one_cycle_settings(model)}
+    settings = {quality: plan.synthesis_of(model, quality) for quality in QUALITIES}
+    return settings | {"published": settings["published"] | plan.benchmark.published[modality]}
 
 
 def compared_qualities(model):
