@@ -9,7 +9,7 @@ RUN ?= demo
 CONFIGURATION ?=
 SITE ?= site
 
-.PHONY: run extended install test test-all experiment benchmark docs dry-runs lint lock clean
+.PHONY: run extended install test test-all experiment benchmark benchmark-gpu docs dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
@@ -41,6 +41,11 @@ experiment: $(STAMP)
 # or two.
 benchmark: $(EXTRA)
 	$(VENV)/bin/snakemake --cores all benchmark --configfile config/extended.yaml
+
+# Synthesis on this machine's graphics card, compared with its CPU. Each of fifteen jobs takes up to ten minutes; a second
+# call continues where the first one ended.
+benchmark-gpu: $(STAMP)
+	$(VENV)/bin/snakemake --cores all gpu_benchmark --configfile config/gpu.yaml
 
 # The documentation as a site, in $(SITE)/. A link to a missing page or file ends the build.
 docs: $(STAMP)

@@ -161,6 +161,11 @@ rule benchmark:
         rules.report_benchmark.output,
 
 
+rule gpu_benchmark:
+    input:
+        rules.benchmark_gpu_table.output,
+
+
 rule standard_match:
     input:
         rules.benchmark_standard_table.output,

@@ -272,6 +272,7 @@ def with_input_stages_only(settings):
             "standard_match",
             r"^benchmark\.standard\.passes: found \[375, 94\]; wanted increasing numbers$",
         ),
+        (lambda settings: None, "gpu_benchmark", r"^generation_models: the benchmark of graphics cards .* needs models with `weights: {random: SEED}` .* efficientnet_lite0, "),
         (with_input_stages_only, "standard_match", r"^generation_models: there is no stage to measure: .* efficientnet_lite0\.$"),
         (
             change("benchmark.standard.passes", [94, 3001]),
@@ -321,8 +322,8 @@ def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
 
 
 def test_the_default_run_can_make_every_target_that_needs_no_model_or_participants_of_one_s_own(default):
-    assert config.make_plan(default).unavailable.keys() == {"model_card", "bids"}
-    assert config.make_plan(default | {"model": "spectemp"}).unavailable.keys() == {"bids"}
+    assert config.make_plan(default).unavailable.keys() == {"model_card", "bids", "gpu_benchmark"}
+    assert config.make_plan(default | {"model": "spectemp"}).unavailable.keys() == {"bids", "gpu_benchmark"}
 
 
 def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):
@@ -345,7 +346,7 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
     config_read.validate(config_read.merge_defaults(given), "config", "extended.yaml")
     extended, brief = config.make_plan(config_read.merge_defaults(given)), config.make_plan(default)
     assert extended.run == "extended"
-    assert extended.unavailable.keys() == {"model_card", "bids"}
+    assert extended.unavailable.keys() == {"model_card", "bids", "gpu_benchmark"}
     for plan in (extended, brief):
         assert set(plan.training) <= set(plan.recognition_models)
 
@@ -361,6 +362,25 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
         shorter = brief.training[model].parameters
         assert longer["epochs"] > shorter["epochs"]
         assert longer["seed"] == shorter["seed"]
+
+
+def test_the_benchmark_of_graphics_cards_has_five_networks_at_three_stages_each(root):
+    given = config_read.read_yaml(root / "config" / "gpu.yaml")
+    config_read.validate(config_read.merge_defaults(given), "config", "gpu.yaml")
+    plan = config.make_plan(config_read.merge_defaults(given))
+    plan.check_target("gpu_benchmark")
+    sources = {next(iter(plan.models[model].source.values())) for model in plan.standard_stages}
+    assert sources == {"resnet50", "vit_base_patch16_224", "tf_efficientnet_lite0", "coch_cnn9", "coch_resnet50"}
+    assert {len(stages) for stages in plan.standard_stages.values()} == {3}
+    assert {model: stages[1:] for model, stages in plan.generation_models.items()} == plan.standard_stages
+
+
+def test_without_a_stage_after_the_input_no_card_is_measured(root):
+    given = config_read.read_yaml(root / "config" / "gpu.yaml")
+    given["generation_models"] = [{"model": "gpu_resnet50", "stages": ["input"]}]
+    plan = config.make_plan(config_read.merge_defaults(given))
+    with pytest.raises(ConfigurationError, match=r"stages after the input, .* Generation models: gpu_resnet50\.$"):
+        plan.check_target("gpu_benchmark")
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("mps", 0), ("cuda", 1), ("cuda:1", 1)])

@@ -7,7 +7,7 @@ import pytest
 # Rules of targets, and rules that place the files of a job one by one, run no script of their own.
 PLACING = {"synthesize_place", "recognize_place", "beyond_place"}
 # These time the computation itself on all cores, and write no metamers or answers.
-TIMING = {"benchmark_cochleagram", "benchmark_trials"}
+TIMING = {"benchmark_cochleagram", "benchmark_gpu", "benchmark_trials"}
 
 
 def steps(root):

@@ -170,6 +170,48 @@ rule benchmark_standard_table:
         SCRIPTS / "benchmark/standard_table.py"
 
 
+# The models have random weights (config/gpu.yaml), so that no file is read.
+rule benchmark_gpu:
+    input:
+        required("gpu_benchmark"),
+    output:
+        "results/<run>/benchmark/gpu/{generation_model}/{stage}.nc",
+    params:
+        model=by("generation_model", architecture),
+        stage=stage_of,
+        number=plan.benchmark.gpu.stimuli,
+        batch=plan.benchmark.gpu.batch,
+        settings=by("generation_model", gpu_settings),
+    # All cores, so that no other job runs during the measurement.
+    threads: workflow.cores
+    resources:
+        mem_mb=scaled_by_attempt(16000),
+        gpu=gpus(),
+    message:
+        "Measuring synthesis on the graphics card: {wildcards.generation_model}, {wildcards.stage}"
+    script:
+        SCRIPTS / "benchmark/gpu.py"
+
+
+rule benchmark_gpu_table:
+    input:
+        required("gpu_benchmark"),
+        measured=[
+            f"results/<run>/benchmark/gpu/{model}/{stage_path(stage)}.nc"
+            for model, stages in plan.standard_stages.items()
+            for stage in stages
+        ],
+    output:
+        "results/<run>/benchmark/gpu.csv",
+    params:
+        stages=plan.standard_stages,
+        batch=plan.benchmark.gpu.batch,
+    message:
+        "Collecting the measurements on the graphics card"
+    script:
+        SCRIPTS / "benchmark/gpu_table.py"
+
+
 # The first benchmarked model of images, at its middle and its last benchmarked stage.
 TRIED = next((model for model in BENCHMARKED if MODALITIES[plan.models[model].modality].on_screen), None)
 

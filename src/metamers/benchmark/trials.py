@@ -22,6 +22,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from metamers.benchmark.measure import alternating, final_error
 from metamers.modalities import MODALITIES
+from metamers.models.device import wait_for
 from metamers.models.model import Model
 from metamers.synthesize.losses import Goal, make_loss, normalized_error
 from metamers.synthesize.metamers import check_stage, gradient_steps
@@ -523,7 +524,7 @@ def measure(trial: Trial, task: Task, steps: int) -> dict[str, Any]:
     def seconds_and_result() -> tuple[float, Result]:
         began = time.perf_counter()
         result = trial.method(changed, steps)
-        _wait_for(device)
+        wait_for(device)
         return time.perf_counter() - began, result
 
     whole, result = seconds_and_result()
@@ -535,7 +536,7 @@ def measure(trial: Trial, task: Task, steps: int) -> dict[str, Any]:
 
         def turn(method: Method, task: Task) -> None:
             method(task, TURN_STEPS)
-            _wait_for(device)
+            wait_for(device)
 
         reference = TRIALS[REFERENCE].method
         turns = alternating(TURNS, reference=lambda: turn(reference, task), trial=lambda: turn(trial.method, changed))
@@ -545,11 +546,6 @@ def measure(trial: Trial, task: Task, steps: int) -> dict[str, Any]:
         if changed.forward not in (task.model, changed.model):
             row["outcome"] += f", {max(whole - row['seconds_per_step'] * number * steps, 0):.0f} s to compile"
     return row
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def run_trials(

@@ -184,6 +184,13 @@ def unavailable_targets(
             f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
             f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
         )
+    names = [item if isinstance(item, str) else item["model"] for item in config["generation_models"]]
+    if not standard or any("random" not in models[name].weights for name in names):
+        found["gpu_benchmark"] = (
+            "generation_models: the benchmark of graphics cards reads no weights. It needs models with "
+            "`weights: {random: SEED}` and stages after the input, as config/gpu.yaml has. Generation models: "
+            f"{generation_models or 'none'}."
+        )
     if not standard:
         found["standard_match"] = (
             "generation_models: there is no stage to measure: no generation model of the run has a stage without a "

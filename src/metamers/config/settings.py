@@ -254,6 +254,25 @@ class StandardSettings:
 
 
 @dataclass(frozen=True)
+class GpuSettings:
+    """The benchmark of graphics cards.
+
+    Attributes
+    ----------
+    steps
+        Number of steps of each synthesis.
+    stimuli
+        Number of stimuli whose metamers are compared with those of the CPU.
+    batch
+        Number of stimuli at once in the comparison of precisions, and in each of several jobs.
+    """
+
+    steps: int
+    stimuli: int
+    batch: int
+
+
+@dataclass(frozen=True)
 class BenchmarkSettings:
     """The benchmark of synthesis.
 
@@ -276,6 +295,8 @@ class BenchmarkSettings:
         The trials of possible accelerations.
     standard
         The comparison of the quality `standard` with the published procedure.
+    gpu
+        The benchmark of graphics cards.
     """
 
     models: list[str] | None
@@ -286,6 +307,7 @@ class BenchmarkSettings:
     repeats: int
     trials: TrialSettings
     standard: StandardSettings
+    gpu: GpuSettings
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -299,6 +321,7 @@ def benchmark_settings(settings: Mapping[str, Any]) -> BenchmarkSettings:
         "plenoptic": PlenopticSettings(**settings["plenoptic"]),
         "trials": TrialSettings(**settings["trials"]),
         "standard": StandardSettings(**settings["standard"]),
+        "gpu": GpuSettings(**settings["gpu"]),
     }
     return BenchmarkSettings(**{**settings, **parts})
 

@@ -13,6 +13,16 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MMAP_THRESHOLD_LIMIT = 4 * 2**20 * ctypes.sizeof(ctypes.c_long)
 
 
+def available_devices() -> list[str]:
+    """Names of the devices of this machine, as a configuration's ``device``; the first is that of ``auto``."""
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there = ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count())), *there]
+    return there
+
+
 def choose_device(device: str) -> torch.device:
     """The device of a configuration's ``device``; ``auto`` takes CUDA, else MPS, else the CPU.
 
@@ -25,16 +35,33 @@ def choose_device(device: str) -> torch.device:
         When the machine does not have the device; the message lists the available devices.
     """
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if torch.cuda.is_available():
-        there = ["cuda", *(f"cuda:{n}" for n in range(torch.cuda.device_count())), *there]
+    there = available_devices()
     if device == "auto":
         return torch.device(there[0])
     if device not in there:
         raise ValueError(f"device: {device!r} is not on this machine; it has {', '.join(there)}")
     return torch.device(device)
+
+
+def choose_card(device: str) -> torch.device:
+    """The CUDA device of a configuration's ``device``; ``auto`` takes the first.
+
+    Raises
+    ------
+    ValueError
+        When the device is not a CUDA device of this machine; the message lists the available devices.
+    """
+    there = available_devices()
+    wanted = there[0] if device == "auto" else device
+    if wanted not in there or not wanted.startswith("cuda"):
+        raise ValueError(f"device: {device!r}; this step needs a CUDA device; this machine has: {', '.join(there)}")
+    return choose_device(wanted)
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has computed everything; calls of a CUDA device return earlier, so times need this."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def use_threads(threads: int) -> None:

@@ -44,6 +44,11 @@ def one_cycle_settings(model):
     return plan.synthesis_of(model, None if plan.synthesis.procedure == "one_cycle" else "standard")
 
 
+def gpu_settings(model):
+    """Settings of ``one_cycle`` for a model's modality, with the number of steps of the benchmark of graphics cards."""
+    return one_cycle_settings(model) | {"steps": plan.benchmark.gpu.steps}
+
+
 def steps_of_run(model):
     """How many steps the run's own procedure takes for a model's modality."""
     return plan.synthesis_of(model)["steps"]
