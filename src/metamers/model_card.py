@@ -16,6 +16,7 @@ import xarray as xr
 from metamers.benchmark.measure import alternating, in_own_process, most_memory
 from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
+from metamers.models.device import wait_for
 from metamers.models.model import Model
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
@@ -207,6 +208,7 @@ def _measure_here(model: Model, stage: str, natural: torch.Tensor, start: torch.
     def step() -> None:
         metamers = start.clone().requires_grad_()
         normalized_error(target, model(metamers, stage)).sum().backward()
+        wait_for(start.device)
 
     return float(np.median(alternating(STEPS, step=step)["step"])), most_memory()
 

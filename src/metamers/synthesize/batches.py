@@ -64,8 +64,10 @@ def max_batch_size(model: Model, stage: str, stimulus: torch.Tensor) -> int:
     """
     if stimulus.device.type != "cuda":
         return CPU_BATCH_SIZE
+    kept = kept_for_gradients(model, stage, stimulus)
+    torch.cuda.empty_cache()  # what PyTorch keeps of earlier batches would not count as free
     free, _ = torch.cuda.mem_get_info(stimulus.device)
-    return max(1, int(FREE_SHARE * free / (OVERHEAD * kept_for_gradients(model, stage, stimulus))))
+    return max(1, int(FREE_SHARE * free / (OVERHEAD * kept)))
 
 
 def min_batch_size(device: torch.device) -> int:

@@ -1,0 +1,402 @@
+"""Every place of the code that asks for CUDA is exercised on a fake card (tests/fake_card.py), because no real one was used.
+
+The list ``PLACES`` names the test of each place; a place without a test fails.
+"""
+
+import ast
+import re
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import metamers as mm
+from metamers import model_card
+from metamers.benchmark import trials
+from metamers.config import plan as config_plan
+from metamers.models import device as devices
+from metamers.models import load as models_load
+from metamers.models.load import load_model
+from metamers.models.model import activations
+from metamers.recognize import class_scores
+from metamers.synthesize import batches
+from metamers.synthesize.batches import in_batches, kept_for_gradients, max_batch_size, min_batch_size
+from metamers.synthesize.metamers import starts, synthesize
+from metamers.synthesize.precision import low_precision, native_bfloat16, supports_bfloat16
+from metamers.train import model as train
+from metamers.vulnerability import vulnerability
+from tests.fake_card import CARD, FREE, OnCard, fake_card
+from tests.models.test_model import load, tiny
+from tests.synthesize.test_metamers import ONE_CYCLE
+from tests.test_interactive import INPUT, SOUND
+from tests.tiny import Hearing
+from tests.train import test_model as training
+
+SHAPE = (3, 8, 8)
+STAGES = {"input": None, "block": "block", "logits": "classify"}
+BENCHMARK = "benchmark/test_gpu.py::"
+HERE = "test_cuda.py::"
+# File and function, or "" for the module itself → the test that runs its branches for CUDA.
+PLACES = {
+    "src/metamers/benchmark/gpu.py:": BENCHMARK + "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason",
+    "src/metamers/benchmark/gpu.py:card_and_driver": BENCHMARK + "test_the_card_and_its_driver_are_named",
+    "src/metamers/benchmark/gpu.py:filled_card": (
+        BENCHMARK + "test_a_batch_fills_free_memory_and_is_halved_when_memory_is_halved"
+    ),
+    "src/metamers/benchmark/gpu.py:filled_card.work": (
+        BENCHMARK + "test_a_prediction_that_is_too_large_is_halved_and_said"
+    ),
+    "src/metamers/benchmark/gpu.py:gpu_benchmark": (
+        BENCHMARK + "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason"
+    ),
+    "src/metamers/benchmark/gpu.py:gpu_table": (
+        BENCHMARK + "test_the_table_has_a_row_for_each_stage_with_card_and_versions"
+    ),
+    "src/metamers/benchmark/gpu.py:limited_memory": BENCHMARK + "test_the_limit_of_memory_ends_after_an_error",
+    "src/metamers/benchmark/gpu.py:tf32": (
+        BENCHMARK + "test_tf32_is_off_when_metamers_are_compared_and_on_for_the_difference_that_it_makes"
+    ),
+    "src/metamers/benchmark/trials.py:": BENCHMARK + "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason",
+    "src/metamers/benchmark/trials.py:_on_cuda": HERE + "test_cuda_graphs_are_tried_on_a_card_only",
+    "src/metamers/benchmark/trials.py:compiled.change": HERE + "test_compilation_for_a_card_needs_no_compiler_of_cpp",
+    "src/metamers/config/plan.py:gpus_of_job": HERE + "test_a_job_asks_for_a_gpu_if_the_machine_has_one",
+    "src/metamers/model_card.py:cost": HERE + "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
+    "src/metamers/models/device.py:available_devices": HERE + "test_devices_of_a_machine_with_cards",
+    "src/metamers/models/device.py:choose_card": HERE + "test_only_a_cuda_device_is_a_card",
+    "src/metamers/models/device.py:choose_device": HERE + "test_float32_is_not_rounded_to_tf32",
+    "src/metamers/models/device.py:wait_for": HERE + "test_a_card_is_waited_for",
+    "src/metamers/models/load.py:assemble": HERE + "test_a_model_on_a_card_has_no_layout_of_a_cpu",
+    "src/metamers/synthesize/batches.py:in_batches": HERE + "test_after_lack_of_memory_kept_memory_is_freed",
+    "src/metamers/synthesize/batches.py:max_batch_size": HERE + "test_a_batch_has_a_share_of_the_free_memory",
+    "src/metamers/synthesize/batches.py:min_batch_size": HERE + "test_a_card_may_compute_one_stimulus",
+    "src/metamers/synthesize/precision.py:low_precision": HERE + "test_low_precision_on_a_card_is_that_of_cuda",
+    "src/metamers/synthesize/precision.py:native_bfloat16": HERE + "test_bfloat16_is_native_from_ampere_on",
+    "src/metamers/train/model.py:random_state": HERE + "test_the_state_of_every_card_is_saved_and_restored",
+    "src/metamers/train/model.py:restore_random": HERE + "test_the_state_of_every_card_is_saved_and_restored",
+}
+
+
+def _asks_for_cuda(node: ast.AST) -> bool:
+    """Whether an expression is ``torch.cuda``, ``torch.backends.cuda`` or ``cudnn``, names CUDA, or tells CPUs apart."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in ("cuda", "cudnn")
+    if isinstance(node, ast.Compare):
+        return any(isinstance(part, ast.Constant) and part.value == "cpu" for part in ast.walk(node))
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("cuda")
+
+
+def places(root: Path) -> set[str]:
+    """File and function of every expression in the library and in scripts that asks for CUDA."""
+    found = set()
+
+    def visit(node: ast.AST, file: str, function: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+                continue  # a docstring
+            if _asks_for_cuda(child):
+                found.add(f"{file}:{function}")
+            named = isinstance(child, ast.FunctionDef | ast.ClassDef)
+            visit(child, file, f"{function}.{child.name}".strip(".") if named else function)
+
+    for folder in ("src", "scripts"):
+        for path in sorted((root / folder).rglob("*.py")):
+            visit(ast.parse(path.read_text(encoding="utf-8")), path.relative_to(root).as_posix(), "")
+    return found
+
+
+def test_every_place_that_asks_for_cuda_has_a_test(root):
+    assert places(root) == PLACES.keys()
+
+
+@pytest.mark.parametrize("test", sorted(set(PLACES.values())))
+def test_the_test_of_a_place_is_there(root, test):
+    file, name = test.split("::")
+    assert re.search(rf"^def {name}\(", (root / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.fixture
+def entry(root):
+    return tiny(root, "convolutional", STAGES)
+
+
+@pytest.fixture
+def card():
+    with fake_card() as made:
+        yield made
+
+
+# The fake card itself
+
+
+def test_the_fake_card_refuses_what_a_card_refuses(card):
+    there = torch.rand(2, 3, device=CARD)
+    assert (there.device, type(there * 2), type(there.cpu())) == (CARD, OnCard, torch.Tensor)
+    with pytest.raises(RuntimeError, match="same device"):
+        there + torch.rand(2, 3)
+    with pytest.raises(TypeError, match="can't convert cuda:0"):
+        there.numpy()
+    with pytest.raises(TypeError, match="can't convert cuda:0"):
+        np.asarray(there)
+
+
+def test_a_module_on_the_fake_card_has_gradients_there(card):
+    layer = nn.Linear(3, 2).to(CARD)
+    layer(torch.rand(4, 3, device=CARD)).sum().backward()
+    assert layer.weight.device == layer.weight.grad.device == CARD
+    with pytest.raises(RuntimeError, match="same device"):
+        layer(torch.rand(4, 3))
+
+
+# Devices
+
+
+def test_devices_of_a_machine_with_cards(card):
+    there = ["cuda", "cuda:0", "cuda:1"]
+    assert devices.available_devices()[:3] == there
+    assert devices.choose_device("auto") == torch.device("cuda")
+    assert devices.choose_device("cuda:1") == torch.device("cuda:1")
+    assert devices.choose_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match=r"'cuda:2' is not on this machine; it has cuda, cuda:0, cuda:1, (mps, )?cpu"):
+        devices.choose_device("cuda:2")
+
+
+def test_only_a_cuda_device_is_a_card(card):
+    assert devices.choose_card("auto") == torch.device("cuda")
+    assert devices.choose_card("cuda:1") == torch.device("cuda:1")
+    for device in ("cpu", "mps", "cuda:2"):
+        with pytest.raises(
+            ValueError, match=rf"{device}'; this step needs a CUDA device; this machine has: cuda, cuda:0"
+        ):
+            devices.choose_card(device)
+
+
+def test_without_a_card_auto_is_no_cuda_device():
+    assert devices.choose_device("auto").type != "cuda"
+    with pytest.raises(ValueError, match=r"needs a CUDA device; this machine has: (mps, )?cpu$"):
+        devices.choose_card("auto")
+
+
+@pytest.mark.parametrize("choose", [devices.choose_device, devices.choose_card])
+def test_float32_is_not_rounded_to_tf32(card, choose):
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    choose("cuda")
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_a_card_is_waited_for(card):
+    devices.wait_for(torch.device("cpu"))
+    assert card.calls["synchronize"] == 0
+    devices.wait_for(CARD)
+    assert card.calls["synchronize"] == 1
+
+
+def test_a_model_on_a_card_has_no_layout_of_a_cpu(entry, card):
+    with mock.patch.object(models_load, "dilate_points") as dilated:
+        assert load_model("tiny", entry, None, CARD).device == CARD
+        dilated.assert_not_called()
+        assert load(entry).device.type == "cpu"
+        dilated.assert_called_once()
+
+
+@pytest.mark.parametrize(("cards", "gpus"), [([], 0), (["nvidia0", "nvidia1"], 1)])
+def test_a_job_asks_for_a_gpu_if_the_machine_has_one(tmp_path, monkeypatch, cards, gpus):
+    for name in ("nvidiactl", *cards):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(config_plan, "Path", lambda _path: tmp_path)
+    assert config_plan.gpus_of_job("auto") == gpus
+    assert config_plan.gpus_of_job("cpu") == 0
+    assert config_plan.gpus_of_job("cuda:1") == 1
+
+
+# Batches
+
+
+def test_a_batch_has_a_share_of_the_free_memory(entry, card, monkeypatch):
+    order = []
+    for name in ("empty_cache", "mem_get_info"):
+        real = getattr(torch.cuda, name)
+        monkeypatch.setattr(torch.cuda, name, lambda *given, name=name, real=real: order.append(name) or real(*given))
+    model = load_model("tiny", entry, None, CARD)
+    stimulus = torch.rand(1, *SHAPE, device=CARD)
+    kept = kept_for_gradients(load(entry), "block", torch.rand(1, *SHAPE))
+    assert kept_for_gradients(model, "block", stimulus) == kept
+    assert max_batch_size(model, "block", stimulus) == int(batches.FREE_SHARE * FREE / (batches.OVERHEAD * kept)) > 20
+    # What PyTorch keeps of earlier batches is free, too.
+    assert order == ["empty_cache", "mem_get_info"]
+    monkeypatch.setattr(batches, "kept_for_gradients", lambda *_: 10 * FREE)
+    assert max_batch_size(model, "block", stimulus) == 1
+
+
+def test_a_card_may_compute_one_stimulus():
+    assert min_batch_size(CARD) == 1
+    assert min_batch_size(torch.device("cpu")) > 1
+
+
+def test_after_lack_of_memory_kept_memory_is_freed(entry):
+    """As scripts/synthesize/metamers.py: batches of stimuli on the card, here of at most two."""
+    names = [f"s{number}" for number in range(5)]
+    with fake_card(SHAPE, FREE // 2) as card:
+        model = load_model("tiny", entry, None, CARD)
+
+        def made(part):
+            natural = torch.rand(5, *SHAPE, generator=torch.Generator().manual_seed(0))[part].to(CARD)
+            metamers, _ = synthesize(model, "block", natural, starts(model, names[part], [0], 0), "one_cycle", FEW)
+            return metamers.cpu()
+
+        found = list(in_batches(5, 4, made))
+        assert list(map(len, found)) == [2, 2, 1]
+        assert card.calls["empty_cache"] == 1
+        card.limit = FREE // 4
+        with pytest.raises(torch.OutOfMemoryError):
+            list(in_batches(5, 4, made))
+    assert card.calls["empty_cache"] == 3  # after 4 and 2; one alone has no half
+
+
+FEW = ONE_CYCLE | {"steps": 6}
+
+
+# Precision
+
+
+@pytest.mark.parametrize(
+    ("capability", "native"), [((7, 5), False), ((8, 0), True), ((8, 6), True), ((9, 0), True), ((12, 0), True)]
+)
+def test_bfloat16_is_native_from_ampere_on(entry, capability, native):
+    with fake_card(capability=capability) as card:
+        assert native_bfloat16(CARD) == native
+        assert supports_bfloat16(load_model("tiny", entry, None, CARD), "logits") == native
+    assert (card.calls["autocast cuda"] > 0) == native
+
+
+def test_low_precision_on_a_card_is_that_of_cuda(root, card):
+    model = load_model("tiny", tiny(root, "convolutional", STAGES), None, CARD)
+    # A strided depthwise convolution, whose gradient is slow on CPUs only.
+    model.network.first = nn.Conv2d(3, 6, 3, stride=2, padding=1, groups=3).to(CARD)
+    with low_precision(model):
+        assert "forward" in vars(model.preprocessing)
+        assert "forward" not in vars(model.network.first)
+        assert model(torch.rand(2, *SHAPE, device=CARD), "block").dtype == torch.bfloat16
+    assert card.calls["autocast cuda"] > 0
+    assert card.calls["autocast cpu"] == 0
+    assert "forward" not in vars(model.preprocessing)
+
+
+# Trials, cost and training
+
+
+def test_cuda_graphs_are_tried_on_a_card_only(entry, card):
+    graphs = trials.TRIALS["cuda_graphs"]
+    assert graphs.applies(load_model("tiny", entry, None, CARD))
+    assert not graphs.applies(load(entry))
+
+
+def test_compilation_for_a_card_needs_no_compiler_of_cpp(entry, card, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    modes = []
+    monkeypatch.setattr(torch, "compile", lambda model, mode: modes.append(mode) or model)
+
+    def task(model, device):
+        start = torch.rand(1, *SHAPE, device=device)
+        return trials.Task(model, model, model, "block", start, start, {}, False, torch.channels_last)
+
+    for name in ("compiled", "cuda_graphs"):
+        trials.TRIALS[name].change(task(load_model("tiny", entry, None, CARD), CARD))
+    assert modes == [None, "reduce-overhead"]
+    with pytest.raises(trials.NotAvailableError):
+        trials.TRIALS["compiled"].change(task(load(entry), torch.device("cpu")))
+
+
+def test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended(entry, card, monkeypatch):
+    model = load_model("tiny", entry, None, CARD)
+    monkeypatch.setattr(model_card, "in_own_process", lambda _measure: pytest.fail("a fork cannot use the card"))
+    batch = torch.rand(2, *SHAPE, device=CARD)
+    found = model_card.cost(model, "block", batch, batch.flip(0))
+    assert found["step_seconds"] > 0
+    assert np.isnan(found["peak_memory"])
+    assert card.calls["synchronize"] == model_card.STEPS + 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_state_of_every_card_is_saved_and_restored(monkeypatch, there):
+    states, restored = [torch.tensor([number], dtype=torch.uint8) for number in (1, 2)], []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: states)
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", restored.append)
+    generator = torch.Generator().manual_seed(3)
+    state = train.random_state(generator)
+    drawn = torch.rand(2, generator=generator), torch.rand(2)
+    assert state[2:] == (states if there else [])
+    train.restore_random(state, generator)
+    assert restored == ([states] if there else [])
+    assert torch.equal(torch.rand(2, generator=generator), drawn[0])
+    assert torch.equal(torch.rand(2), drawn[1])
+
+
+# What scripts compute on a device: no tensor is left behind, and results are those of the CPU.
+
+
+@pytest.mark.parametrize("procedure", ["one_cycle", "published"])
+def test_a_synthesis_on_a_card_is_that_of_the_cpu(entry, card, procedure):
+    settings = {"one_cycle": FEW | {"low_precision": 0}, "published": {"steps": 3, "step_size": 1.0, "halvings": 1}}
+    natural = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0))
+    made = []
+    for device in (torch.device("cpu"), CARD):
+        model = load_model("tiny", entry, None, device)
+        start = starts(model, ["a", "b", "c"], [0], 0)
+        assert start.device == device
+        metamers, loss = synthesize(model, "block", natural.to(device), start, procedure, settings[procedure])
+        assert metamers.device == device
+        made.append((metamers.cpu(), loss))
+    np.testing.assert_allclose(made[1][1], made[0][1], rtol=1e-4)
+    torch.testing.assert_close(made[1][0], made[0][0], rtol=1e-3, atol=1e-4)
+
+
+def test_activations_and_answers_on_a_card_are_those_of_the_cpu(entry, card):
+    stimuli = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0))
+    there, here = load_model("tiny", entry, None, CARD), load(entry)
+    np.testing.assert_allclose(
+        activations(there, stimuli.to(CARD), "block"), activations(here, stimuli, "block"), rtol=1e-5
+    )
+    np.testing.assert_allclose(class_scores(there, stimuli.to(CARD)), class_scores(here, stimuli), rtol=1e-4)
+
+
+def test_attacks_on_a_card_are_those_of_the_cpu(entry, card):
+    stimuli = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0))
+    classes = {"cat": [0, 2], "dog": [1, 3]}
+    found = [
+        vulnerability(model, stimuli.to(model.device), ["cat", "dog", "cat"], classes, {"l2": [0.5]}, 2, 0.5)
+        for model in (load(entry), load_model("tiny", entry, None, CARD))
+    ]
+    assert found[0].equals(found[1])
+
+
+def test_a_metamer_from_python_is_made_on_the_card(card, root):
+    image = np.random.default_rng(0).random(SHAPE, dtype=np.float32)
+    network = load(tiny(root, "convolutional", STAGES)).network
+    options = {"null": [image[::-1].copy()], "steps": 4, "progress": False}
+    made = [mm.metamer(network, image, "block", device=device, **options) for device in ("cpu", "auto")]
+    assert [one.dataset.attrs["device"] for one in made] == ["cpu", "cuda:0"]
+    np.testing.assert_allclose(made[1].dataset["metamer"], made[0].dataset["metamer"], atol=1e-3)
+
+
+def test_a_metamer_of_a_sound_is_made_on_the_card(card):
+    options = {"null": [], "steps": 2, "progress": False, "input": INPUT}
+    network = Hearing()
+    made = [mm.metamer(network, (SOUND, 8000), "relu", device=device, **options) for device in ("cpu", "cuda")]
+    assert [one.dataset.attrs["device"] for one in made] == ["cpu", "cuda:0"]
+    np.testing.assert_allclose(made[1].dataset["metamer"], made[0].dataset["metamer"], atol=1e-3)
+
+
+def test_a_network_is_trained_on_the_card(card):
+    made = training.network().to(CARD)
+    given = [
+        training.Examples(one.stimuli.to(CARD), one.labels.to(CARD))
+        for one in (training.examples(), training.examples(seed=1))
+    ]
+    curves = train.train(made, *given, training.SETTINGS, None, None)
+    assert curves["train_loss"][-1] < curves["train_loss"][0]
+    assert made[1].weight.device == CARD
