@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from metamers.benchmark import gpu
+from metamers.config.read import merge_defaults, read_yaml
 from metamers.models.load import load_model
 from metamers.run.files import DESCRIPTIONS
 from metamers.synthesize.batches import OVERHEAD, kept_for_gradients
@@ -269,3 +270,18 @@ def test_stimuli_differ_and_are_the_same_every_time(job):
     assert stimuli.shape == (4, *SHAPE)
     assert not torch.equal(stimuli[0], stimuli[1])
     assert torch.equal(stimuli, gpu.example_stimuli(model, 4))
+
+
+NETWORKS = read_yaml("config/gpu.yaml")["models"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_tensor_of_a_network_of_the_benchmark_stays_on_the_cpu(name):
+    """Such as a buffer that is made anew in each call, which a card refuses."""
+    entry = NETWORKS[name]
+    settings = merge_defaults({})["synthesis"]["quick"][entry["modality"]] | {"steps": 2}
+    with fake_card():
+        here, there = (load_model(name, entry, None, device) for device in (torch.device("cpu"), CARD))
+        found = gpu.agreement(here, there, gpu.Job(name, entry, "cuda", [*entry["stages"]][-1], 1, settings))
+    assert found["agrees"] == 1
