@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from metamers.run.code_version import _parsed, code_version, data_version, files_used
+from metamers.run.code_version import _imported, _module_files, _parsed, code_version, data_version, files_used
 
 ROOT = Path(__file__).resolve().parents[2]
 # What runs when the step of the fixture is run: a package's own file too, and what it imports, relatively or not.
@@ -38,7 +38,8 @@ def scripts(tmp_path):
 
 
 def version(scripts):
-    _parsed.cache_clear()
+    for cached in (_parsed, _imported, _module_files):
+        cached.cache_clear()
     return code_version(scripts / "step.py", library=scripts)
 
 

@@ -22,6 +22,7 @@ def _absolute(module: str, importer: Path, library: Path) -> str:
     return ".".join((*package, name) if name else package)
 
 
+@functools.cache
 def _module_files(module: str, library: Path) -> list[Path]:
     """The files that importing a module of the package runs: ``__init__`` of every package above it, and its own."""
     parts = module.split(".")
@@ -30,8 +31,8 @@ def _module_files(module: str, library: Path) -> list[Path]:
 
 
 @functools.cache
-def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
-    """A file's syntax tree without docstrings, and the modules that it imports of the package (``.x`` if relative)."""
+def _parsed(path: Path) -> tuple[bytes, tuple[str, ...]]:
+    """A hash of a file's syntax tree without docstrings, and its imports of the package (``.x`` if relative)."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     names = []
     for node in ast.walk(tree):
@@ -47,7 +48,14 @@ def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body = body[1:]
     modules = tuple(sorted({name for name in names if name.split(".")[0] in (PACKAGE, "")}))
-    return ast.dump(tree), modules
+    return hashlib.sha256(ast.dump(tree).encode()).digest(), modules
+
+
+@functools.cache
+def _imported(importer: Path, library: Path) -> frozenset[Path]:
+    """The files of the package that run when a file's own imports are made, without what these import."""
+    modules = (_absolute(module, importer, library) for module in _parsed(importer)[1])
+    return frozenset(file for module in modules for file in _module_files(module, library))
 
 
 def files_used(script: str | Path, library: Path = LIBRARY) -> list[Path]:
@@ -63,12 +71,9 @@ def files_used(script: str | Path, library: Path = LIBRARY) -> list[Path]:
     seen = {Path(script)}
     waiting = [Path(script)]
     while waiting:
-        importer = waiting.pop()
-        for module in _parsed(importer)[1]:
-            files = _module_files(_absolute(module, importer, library), library)
-            new = [file for file in files if file not in seen]
-            seen.update(new)
-            waiting += new
+        new = _imported(waiting.pop(), library) - seen
+        seen |= new
+        waiting += new
     return sorted(seen)
 
 
@@ -86,7 +91,7 @@ def code_version(script: str | Path, library: Path = LIBRARY) -> str:
     digest = hashlib.sha256()
     for path in files_used(script, library):
         name = path.name if path == script else path.relative_to(library).as_posix()
-        digest.update(f"{name}\0{_parsed(path)[0]}\0".encode())
+        digest.update(name.encode() + b"\0" + _parsed(path)[0])
     return digest.hexdigest()[:16]
 
 
