@@ -1,5 +1,7 @@
 """Make model_cards/<model>.nc and .html: whether metamers can be made of a model, and what that would take."""
 
+from metamers.run.job import log_to
+
 import numpy as np
 import xarray as xr
 
@@ -12,7 +14,6 @@ from metamers.models.model import activations, fit_stimuli
 from metamers.recognize import class_scores
 from metamers.report.render import render
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.metamers import starts
 

@@ -1,12 +1,13 @@
 """Make comparison/power.nc and its figure: the power of experiments to distinguish two models."""
 
+from metamers.run.job import log_to
+
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.leaderboard.curves import curves_by_modality
 from metamers.power.participants import VARIANCE_COLUMNS, power_dataset
 from metamers.report.figures import svg
 from metamers.report.power import power_figure
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

@@ -1,5 +1,7 @@
 """Make recognition/<generation_model>/<recognition_model>.nc for a group of recognition models, from exported files."""
 
+from metamers.run.job import log_to
+
 import gc
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +18,6 @@ from metamers.models.model import Model
 from metamers.names import NATURAL, stage_path
 from metamers.recognize import recognition_dataset, recognize
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.stimuli.formats import FORMATS
 
 logger = log_to(snakemake.log[0])

@@ -1,8 +1,9 @@
 """Report damaged, stale and foreign files of the run; `rebuild_manifest` runs before the check, `repair` after it."""
 
+from metamers.run.job import log_to
+
 import sys
 
-from metamers.run.logs import log_to
 from metamers.verify import FAILING, REPAIRED, count_by_kind, rebuild, repair, verify
 
 logger = log_to(snakemake.log[0])

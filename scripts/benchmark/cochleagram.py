@@ -1,5 +1,7 @@
 """Make benchmark/cochleagram.nc: time of the cochleagram and of a plain implementation at the full rate."""
 
+from metamers.run.job import log_to
+
 import numpy as np
 import torch
 import xarray as xr
@@ -8,7 +10,6 @@ from metamers.benchmark.measure import alternating
 from metamers.models.cochleagram import Cochleagram, FullRateCochleagram
 from metamers.models.device import use_threads
 from metamers.run import files
-from metamers.run.logs import log_to
 
 SAMPLES, RATE_HZ = 40_000, 20_000  # the published sounds
 

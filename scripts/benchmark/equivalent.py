@@ -1,5 +1,7 @@
 """Make benchmark/equivalent/<model>/<stage>.nc: metamers of the run and of the published procedure, equal match."""
 
+from metamers.run.job import log_to
+
 import numpy as np
 import torch
 import xarray as xr
@@ -9,7 +11,6 @@ from metamers.benchmark.measure import first_stimuli
 from metamers.models.device import use_threads
 from metamers.models.load import load_model
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.synthesize.metamers import metamers_dataset
 
 logger = log_to(snakemake.log[0])

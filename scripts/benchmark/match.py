@@ -1,5 +1,7 @@
 """Make benchmark/match/<model>/<stage>.nc: steps of each procedure to the same match, from the same starts."""
 
+from metamers.run.job import log_to
+
 import torch
 
 from metamers.benchmark.match import steps_to_match
@@ -7,7 +9,6 @@ from metamers.benchmark.measure import first_stimuli
 from metamers.models.device import use_threads
 from metamers.models.load import load_model
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)

@@ -1,5 +1,7 @@
 """Make benchmark/recognition/<model>.nc: recognition of metamers of both procedures at the same match."""
 
+from metamers.run.job import log_to
+
 import gc
 
 import numpy as np
@@ -10,7 +12,6 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.recognize import recognition_dataset, recognize
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.stimuli.formats import FORMATS
 
 log_to(snakemake.log[0])

@@ -1,5 +1,7 @@
 """Make benchmark/scale.nc: predicted cost of the whole study and of 1,000 models, and accuracy of the prediction."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 import xarray as xr
@@ -17,7 +19,6 @@ from metamers.config.qualities import number_of_steps
 from metamers.models.device import use_threads
 from metamers.names import stage_path
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 use_threads(1)

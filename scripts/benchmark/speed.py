@@ -1,5 +1,7 @@
 """Make benchmark/speed/<model>.nc: time and memory of steps of each procedure."""
 
+from metamers.run.job import log_to
+
 import torch
 
 from metamers.benchmark.measure import WholeModel, first_stimuli, instruction_sets, plain_model, processor
@@ -7,7 +9,6 @@ from metamers.benchmark.speed import speed
 from metamers.models.device import use_threads
 from metamers.models.load import load_model
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.synthesize.batches import CPU_BATCH_SIZE
 
 log_to(snakemake.log[0])

@@ -1,11 +1,12 @@
 """Make benchmark/standard/<model>/<stage>.nc: match of the quality `standard` and of the published procedure."""
 
+from metamers.run.job import log_to
+
 from metamers.benchmark.measure import first_stimuli
 from metamers.benchmark.standard import standard_match
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)

@@ -1,8 +1,9 @@
 """Make benchmark/standard.csv: the match of the quality `standard` and of the published procedure, stage by stage."""
 
+from metamers.run.job import log_to
+
 from metamers.benchmark.standard import standard_table
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 params = snakemake.params

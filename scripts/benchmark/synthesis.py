@@ -1,8 +1,9 @@
 """Make benchmark/synthesis.nc: speedup to the same match, and recognition of the metamers of each procedure."""
 
+from metamers.run.job import log_to
+
 from metamers.benchmark.speed import collect
 from metamers.run import files
-from metamers.run.logs import log_to
 
 MACHINE = ("processor", "instruction_sets")  # attributes of the files of times
 

@@ -1,5 +1,7 @@
 """Make benchmark/trials.nc: alternatives to the default procedure, with their error and speed."""
 
+from metamers.run.job import log_to
+
 import json
 
 import xarray as xr
@@ -9,7 +11,6 @@ from metamers.benchmark.trials import run_trials
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)

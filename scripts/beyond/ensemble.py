@@ -1,9 +1,10 @@
 """Make beyond/ensemble/<modality>.nc: recognition of metamers of several models together, and of each alone."""
 
+from metamers.run.job import log_to
+
 from metamers.beyond.compare import acceptance, ensemble
 from metamers.beyond.inputs import load_answers, load_by_name, load_set
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

@@ -1,5 +1,7 @@
 """Make beyond/invariance/<model>.nc: distances between metamers of one stimulus, at every stage."""
 
+from metamers.run.job import log_to
+
 import torch
 import xarray as xr
 
@@ -10,7 +12,6 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)

@@ -1,5 +1,7 @@
 """Make beyond/recognition/<set>.nc for the sets of a modality: answers of models that the synthesis did not use."""
 
+from metamers.run.job import log_to
+
 import gc
 from pathlib import Path
 
@@ -11,7 +13,6 @@ from metamers.models.load import load_model
 from metamers.models.model import Model
 from metamers.recognize import recognition_dataset, recognize
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.stimuli.formats import FORMATS
 
 log_to(snakemake.log[0])

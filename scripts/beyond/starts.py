@@ -1,9 +1,10 @@
 """Make beyond/starts/<modality>.nc: recognition of metamers from different starts of the synthesis."""
 
+from metamers.run.job import log_to
+
 from metamers.beyond.compare import acceptance, starts
 from metamers.beyond.inputs import load_answers, load_by_name, load_set
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

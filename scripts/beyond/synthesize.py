@@ -1,5 +1,7 @@
 """Make beyond/metamers/<set>.nc: metamers of several models together, controversial ones, or from other starts."""
 
+from metamers.run.job import log_to
+
 import json
 
 import torch
@@ -21,7 +23,6 @@ from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.recognize import answers, class_scores
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.synthesize.batches import in_batches
 from metamers.synthesize.metamers import check_stage

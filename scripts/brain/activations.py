@@ -1,12 +1,13 @@
 """Make activations/<dataset>/<model>.nc: features of natural stimuli at every stage, averaged over time for sounds."""
 
+from metamers.run.job import log_to
+
 from metamers.brain.activations import activations_dataset, features
 from metamers.modalities import MODALITIES
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import activations, fit_stimuli
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)

@@ -1,5 +1,7 @@
 """Make similarity/models/<model>.nc: dissimilarity of all pairs of natural stimuli at each stage of a model."""
 
+from metamers.run.job import log_to
+
 from metamers.brain.activations import features
 from metamers.brain.similarity import dissimilarity, dissimilarity_dataset
 from metamers.modalities import MODALITIES
@@ -7,7 +9,6 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import activations, fit_stimuli
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)

@@ -1,9 +1,10 @@
 """Make brain/<model>.nc: prediction of each voxel's responses to natural stimuli by each stage of a model."""
 
+from metamers.run.job import log_to
+
 from metamers.brain.regression import regression
 from metamers.brain.responses import read_responses
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 name, params = snakemake.wildcards.analysed_model, snakemake.params

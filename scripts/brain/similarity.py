@@ -1,11 +1,12 @@
 """Make similarity/<modality>.nc: representational similarity between stages of models, and to brains."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.brain.responses import check_responses, read_responses
 from metamers.brain.similarity import participant_dissimilarities, similarity
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 models = {Path(path).stem: files.load(path) for path in snakemake.input.models}

@@ -1,9 +1,10 @@
 """Make brain/responses/simulated.nc: simulated voxels that respond to one stage of one model."""
 
+from metamers.run.job import log_to
+
 from metamers.brain.activations import features_by_stage
 from metamers.brain.simulate import simulated_brain
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 params = snakemake.params

@@ -1,12 +1,13 @@
 """Make comparison/anova.nc from the answers of published and own participants in every experiment."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 import numpy as np
 
 from metamers.compare.anova import published_tests
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 tested = published_tests(

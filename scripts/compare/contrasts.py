@@ -1,12 +1,13 @@
 """Make comparison/contrasts.nc from the accepted metamers of the compared models and other models' answers."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 import numpy as np
 
 from metamers.compare.contrasts import contrasts
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acceptance}

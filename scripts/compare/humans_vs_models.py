@@ -1,9 +1,10 @@
 """Make comparison/humans_vs_models.nc from the tables of published group results and noise ceilings."""
 
+from metamers.run.job import log_to
+
 from metamers.compare.humans_vs_models import correlation_lines, humans_vs_models
 from metamers.humans.summary import CEILING_COLUMNS, COLUMNS, pooled_points, read_results
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 compared = humans_vs_models(

@@ -1,11 +1,12 @@
 """Make comparison/own_participants_vs_models.nc from the answers of own participants and of this run's models."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.compare.humans_vs_models import correlation_lines, own_participants_vs_models
 from metamers.humans.own_participants import judgements_of_shown, pooled_designs
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

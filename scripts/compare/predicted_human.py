@@ -1,8 +1,9 @@
 """Make comparison/predicted_human.nc from this run's recognizability and the published relation."""
 
+from metamers.run.job import log_to
+
 from metamers.compare.predicted_human import predicted_human
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 predicted = predicted_human(

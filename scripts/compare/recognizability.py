@@ -1,11 +1,12 @@
 """Make comparison/recognizability.nc from the accepted metamers and the answers of every recognition model."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.compare.chance import with_chance
 from metamers.compare.recognizability import recognizability
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acceptance}

@@ -1,5 +1,7 @@
 """Make experiment/<modality>/, the page of the behavioural experiment, and experiment/<modality>.nc, its design."""
 
+from metamers.run.job import log_to
+
 import hashlib
 from itertools import cycle, islice
 from pathlib import Path
@@ -22,7 +24,6 @@ from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path
 from metamers.run import files, manifest
 from metamers.run.hashes import sha256_of
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 modality, params, given = snakemake.wildcards.modality, snakemake.params, snakemake.input

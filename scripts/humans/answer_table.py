@@ -1,12 +1,13 @@
 """Make humans/<own_participants>.nc and humans/shown/<own_participants>.nc from a table of answers."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.config.answer_table import ValidNames, read_answer_table
 from metamers.config.tables import category_classes
 from metamers.humans.answer_table import shown_in_table, table_dataset, trials_of_table
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input

@@ -1,5 +1,7 @@
 """Make humans/bids/<own_participants>/, the answers of own participants as a BIDS dataset."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.config.answer_table import ValidNames, read_answer_table
@@ -8,7 +10,6 @@ from metamers.humans.answer_table import exclusions_of_table, trials_of_table
 from metamers.humans.bids import bids_files, trials_of_answer_table, trials_of_answers, write_bids
 from metamers.humans.own_participants import read_answers
 from metamers.run import files, manifest
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input

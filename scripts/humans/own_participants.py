@@ -1,11 +1,12 @@
 """Make humans/<own_participants>.nc from the answers of own participants."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.config.tables import category_classes
 from metamers.humans.own_participants import own_participants_dataset, read_answers
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input

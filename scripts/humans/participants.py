@@ -1,8 +1,9 @@
 """Make humans/<experiment>.nc from the public files of one published experiment."""
 
+from metamers.run.job import log_to
+
 from metamers.humans.participants import experiment_dataset
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 experiment, entry = snakemake.wildcards.experiment, snakemake.params.experiment

@@ -1,5 +1,7 @@
 """Make the tables that stand for the participant-level data: group results, noise ceilings, variances."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +11,6 @@ from metamers.humans.participants import judgements
 from metamers.humans.summary import group_results, pooled_points, write_results
 from metamers.power.participants import participant_variance
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 modalities = snakemake.params.modalities

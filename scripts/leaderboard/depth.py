@@ -1,9 +1,10 @@
 """Make the table of the published models' depths from the layers up to each stage, counted with random weights."""
 
+from metamers.run.job import log_to
+
 from metamers.humans.summary import write_results
 from metamers.leaderboard.depth import published_depths
 from metamers.models.device import use_threads
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 use_threads(1)

@@ -1,5 +1,7 @@
 """Make comparison/leaderboard.nc from human group results and the run's predictions."""
 
+from metamers.run.job import log_to
+
 from collections.abc import Iterable
 
 import xarray as xr
@@ -9,7 +11,6 @@ from metamers.leaderboard.depth import DEPTH_COLUMNS, model_depths
 from metamers.leaderboard.ranking import entries_of, leaderboard
 from metamers.models.device import use_threads
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

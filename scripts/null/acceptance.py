@@ -1,10 +1,11 @@
 """Make acceptance/<generation_model>.nc from metamers and the null distribution."""
 
+from metamers.run.job import log_to
+
 import xarray as xr
 
 from metamers.null.acceptance import JUDGED, accept, of_all_stages
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 name = snakemake.wildcards.generation_model

@@ -1,5 +1,7 @@
 """Make nulls/<generation_model>.nc: match between different natural stimuli at each stage."""
 
+from metamers.run.job import log_to
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -17,7 +19,6 @@ from metamers.null.distribution import (
     stimuli_in_memory,
 )
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)

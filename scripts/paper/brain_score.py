@@ -1,11 +1,12 @@
 """Make comparison/brain_score.nc from the published Brain-Scores and the published experiments' group results."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.paper.brain import brain_score_dataset, pooled_people, read_brain_scores
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 entry = snakemake.params.entry

@@ -1,9 +1,10 @@
 """Draw the prediction of brain areas against people's recognition of metamers of the best stages."""
 
+from metamers.run.job import log_to
+
 from metamers.paper.figures import against_people_figure
 from metamers.report.figures import svg
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 figure = against_people_figure(files.load(snakemake.input[0]), *snakemake.params.drawn)

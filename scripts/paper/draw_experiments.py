@@ -1,5 +1,7 @@
 """Draw recognizability by stage in every published experiment."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.humans.published import PUBLISHED
@@ -7,7 +9,6 @@ from metamers.humans.summary import COLUMNS, read_results
 from metamers.paper.figures import experiment_figure
 from metamers.report.figures import svg
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 groups = read_results(snakemake.input[0], COLUMNS)

@@ -1,11 +1,12 @@
 """Draw the recognition of published models' metamers by each kind of published model and by people."""
 
+from metamers.run.job import log_to
+
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.paper.brain import pooled_people
 from metamers.paper.figures import judgements_figure
 from metamers.report.figures import svg
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 people = pooled_people(read_results(snakemake.input.groups, COLUMNS))

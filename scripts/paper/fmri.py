@@ -1,9 +1,10 @@
 """Make comparison/fmri.nc from the published voxel regressions and the published experiments' group results."""
 
+from metamers.run.job import log_to
+
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.paper.brain import fmri_dataset, fmri_predictions, pooled_people
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 predictions = fmri_predictions(snakemake.params.entry, snakemake.input.voxels)

@@ -1,9 +1,10 @@
 """Make comparison/judgements_<modality>.nc from the published models' answers to each other's metamers."""
 
+from metamers.run.job import log_to
+
 from metamers.humans.participants import judgements
 from metamers.paper.judgements import judgements_dataset
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 entry, modality = snakemake.params.entry, snakemake.wildcards.modality

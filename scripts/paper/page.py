@@ -1,5 +1,7 @@
 """Make report/paper.html, one self-contained page: the paper's numbers and figures with the run's."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.paper.numbers import compared
@@ -7,7 +9,6 @@ from metamers.paper.page import page_context
 from metamers.report.provenance import provenance
 from metamers.report.render import render, svg_uri
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

@@ -1,12 +1,13 @@
 """Copy the style sheets and scripts of the report's pages, and write the library that draws the charts."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 import vl_convert
 
 from metamers.report.render import SITE
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 folder = Path(snakemake.output[0])

@@ -1,11 +1,12 @@
 """Make report/benchmark.html from the files of the benchmark."""
 
+from metamers.run.job import log_to
+
 from metamers.report.benchmark import descent_figure, page_context, speedup_figure
 from metamers.report.figures import svg
 from metamers.report.render import render, svg_uri
 from metamers.report.steps import run_times
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

@@ -1,5 +1,7 @@
 """Make report/beyond.html, its figures and its media from the files of beyond/."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 import xarray as xr
@@ -13,7 +15,6 @@ from metamers.report.media import address, share
 from metamers.report.navigation import navigation_context
 from metamers.report.render import render
 from metamers.run import files, manifest
-from metamers.run.logs import log_to
 from metamers.stimuli.formats import FORMATS
 
 log_to(snakemake.log[0])

@@ -1,12 +1,13 @@
 """Draw the prediction of voxels by each stage of each model."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.report.brain import brain_figure
 from metamers.report.figures import svg
 from metamers.report.looks import looks_of
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 figure = brain_figure(

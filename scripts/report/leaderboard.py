@@ -1,5 +1,7 @@
 """Make report/leaderboard.html, its table and its figure from comparison/leaderboard.nc."""
 
+from metamers.run.job import log_to
+
 from metamers.humans.summary import write_results
 from metamers.leaderboard.ranking import entries_of
 from metamers.report.figures import svg
@@ -9,7 +11,6 @@ from metamers.report.navigation import navigation_context
 from metamers.report.reliability import reliability_figure
 from metamers.report.render import render
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 board, params = files.load(snakemake.input.board), snakemake.params

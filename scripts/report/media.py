@@ -1,5 +1,7 @@
 """Make the media of one model for the metamer browser: images, sounds, sheets of thumbnails, and data."""
 
+from metamers.run.job import log_to
+
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,6 @@ from metamers.report.browser import as_script, browser_data
 from metamers.report.figures import svg
 from metamers.report.media import share, sheets, thumbnail
 from metamers.run import files, manifest
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 name, entry, given = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input

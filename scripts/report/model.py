@@ -1,5 +1,7 @@
 """Draw all figures of one generation model: recognizability, answers, null distribution, and loss."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,6 @@ from metamers.report.confusion import confusion, confusion_figure, shown_stages
 from metamers.report.figures import loss_figure, null_figure, recognizability_figure, svg
 from metamers.report.looks import looks_of
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 name, model, found = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input

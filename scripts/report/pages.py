@@ -1,5 +1,7 @@
 """Make the report, pages and their assets, from the files and figures of a run."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 import xarray as xr
@@ -23,7 +25,6 @@ from metamers.report.points import brain_points, contrast_points, match_points, 
 from metamers.report.provenance import provenance
 from metamers.report.steps import run_times, steps_figure, steps_of, steps_table, times_table
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params

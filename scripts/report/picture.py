@@ -1,5 +1,7 @@
 """Draw report/picture_<model>.png: a natural photograph, its metamers over stages, and their recognizability."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,6 @@ from PIL import Image
 from metamers.names import NATURAL, stage_path
 from metamers.report.picture import example_stimulus, picture, png
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 found, params = snakemake.input, snakemake.params

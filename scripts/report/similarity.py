@@ -1,10 +1,11 @@
 """Draw the representational similarity between stages of models, and brains."""
 
+from metamers.run.job import log_to
+
 from metamers.report.brain import similarity_figure
 from metamers.report.figures import svg
 from metamers.report.looks import looks_of
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 figure = similarity_figure(files.load(snakemake.input[0]), looks_of(snakemake.params.model_order))

@@ -1,9 +1,10 @@
 """Draw the learning curves of one trained model, and its accuracy under attack."""
 
+from metamers.run.job import log_to
+
 from metamers.report.figures import svg
 from metamers.report.training import training_figure
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 figure = training_figure(files.load(snakemake.input[0]))

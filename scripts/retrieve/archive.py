@@ -1,9 +1,10 @@
 """Retrieve a file of the registry of archives and check its SHA-256."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.retrieve import retrieve_archive
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 mirror = snakemake.config["mirror"]

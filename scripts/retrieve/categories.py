@@ -1,7 +1,8 @@
 """Make the table of a dataset's categories from the published encoding of words."""
 
+from metamers.run.job import log_to
+
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.stimuli.excerpts import read_vocabulary
 
 log_to(snakemake.log[0])

@@ -1,9 +1,10 @@
 """Retrieve a collection of files from the addresses and packages in the registry."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.retrieve import retrieve
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 mirror = snakemake.config["mirror"]

@@ -1,11 +1,12 @@
 """Compute the zero-shot classifier of a CLIP model, its text embedding of each class, from the published weights."""
 
+from metamers.run.job import log_to
+
 import safetensors.torch
 
 from metamers.models.device import choose_device, use_threads
 from metamers.models.zero_shot import class_embeddings, read_clip
 from metamers.run import files
-from metamers.run.logs import log_to
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)

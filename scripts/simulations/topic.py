@@ -1,9 +1,10 @@
 """Run the simulations of one topic, and write their results as a NetCDF file and a table."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.simulations.results import out_of_bounds, results_dataset, results_table
 from metamers.simulations.topics import TOPICS
 

@@ -1,7 +1,8 @@
 """Make stimuli/<dataset>.nc, the natural stimuli of metamers, from a dataset's files or synthetic speech."""
 
+from metamers.run.job import log_to
+
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.stimuli.datasets import read_dataset
 
 log_to(snakemake.log[0])

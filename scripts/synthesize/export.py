@@ -1,10 +1,11 @@
 """Export a generation model's metamers as 8-bit PNG or 16-bit WAV: <stage>/<stimulus>_<seed>.<suffix>."""
 
+from metamers.run.job import log_to
+
 from pathlib import Path
 
 from metamers.modalities import MODALITIES
 from metamers.run import files, manifest
-from metamers.run.logs import log_to
 from metamers.stimuli.formats import FORMATS
 
 log_to(snakemake.log[0])

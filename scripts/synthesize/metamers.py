@@ -1,5 +1,7 @@
 """Make metamers/<generation_model>/<stage>/<batch>.nc for a group of stages, from natural stimuli and a model."""
 
+from metamers.run.job import log_to
+
 import json
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,6 @@ from metamers.models.model import activations, fit_stimuli
 from metamers.names import stage_path
 from metamers.recognize import answers, class_scores, recognize
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.batches import in_batches, max_batch_size, min_batch_size, repeat_to_minimum

@@ -1,7 +1,8 @@
 """Make examples/<dataset>.nc, all splits of a dataset for training, from its files or synthetic speech."""
 
+from metamers.run.job import log_to
+
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.stimuli.datasets import read_dataset
 
 logger = log_to(snakemake.log[0])

@@ -1,5 +1,7 @@
 """Make training/<model>.safetensors and the learning curves from the examples of a dataset."""
 
+from metamers.run.job import log_to
+
 import json
 
 import safetensors.torch
@@ -13,7 +15,6 @@ from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
 from metamers.run import files
 from metamers.run.hashes import sha256_of
-from metamers.run.logs import log_to
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.train.examples import labelled_examples
 from metamers.train.model import check_trainable, curves_dataset, frozen_weights, inputs_of, train

@@ -1,5 +1,7 @@
 """Make training/<model>.nc: learning curves of a trained model, and its answers with and without attack."""
 
+from metamers.run.job import log_to
+
 import json
 
 from torch import nn
@@ -10,7 +12,6 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.recognize import answers
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.train.examples import Examples, labelled_examples
 from metamers.train.model import adversarial_accuracy, scores_of, tested_dataset
 from metamers.train.perturbations import Perturbation

@@ -179,6 +179,15 @@ def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in snakemake(folder, *arguments)
 
 
+def test_the_cpu_time_of_a_run_is_recorded_by_kind(finished):
+    folder, _ = finished
+    rows = [row.split("\t") for row in (folder / "results/small/logs/cpu_time.tsv").read_text().splitlines()[1:]]
+    seconds = {kind: float(value) for kind, value, _ in rows}
+    assert list(seconds) == ["computation", "imports", "files", "report", "snakemake", "other", "all"]
+    assert min(seconds.values()) > 0
+    assert seconds.pop("all") == pytest.approx(sum(seconds.values()), abs=0.5)
+
+
 @pytest.mark.slow
 def test_a_step_that_its_memory_was_too_small_for_is_given_more(root, clone):
     arguments = small(root, clone)

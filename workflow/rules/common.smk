@@ -3,8 +3,10 @@
 The folder `common` has the functions of one step.
 """
 
+import os
 import re
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from metamers.names import stage_path, unknown_name
 from metamers.repository import PACKAGE, make_importable
 from metamers.run import manifest
 from metamers.run.code_version import code_version, data_version
+from metamers.run.logs import cpu_time_table, run_cpu_times
 
 SCRIPTS = ROOT / "scripts"
 TEMPLATES = PACKAGE / "report" / "templates"
@@ -39,6 +42,7 @@ PLACE = (
     "cp {input:q}/{params.staged:q} {output:q} 2> {log:q}; touch {output:q}"
 )
 COLLECTIONS = collections(plan)
+BEGAN = time.time()
 
 # A conda environment has the packages that the library needs, but not the library.
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
@@ -148,9 +152,20 @@ def check_requested():
         raise WorkflowError(str(error)) from None
 
 
+def record_cpu_time():
+    """Write the CPU time of this call and of its jobs by kind, as a log of the run."""
+    children = os.times()
+    used = run_cpu_times(
+        f"{RESULTS}/logs", BEGAN, time.process_time(), children.children_user + children.children_system
+    )
+    if used:
+        Path(f"{RESULTS}/logs/cpu_time.tsv").write_text(cpu_time_table(used), encoding="utf-8")
+
+
 def close_manifest():
     """Record logs, which end after their jobs. A call that only verifies changes nothing."""
     if any(job.rule.name != "verify" for job in workflow.dag.jobs):
+        record_cpu_time()
         manifest.close(RESULTS)
 
 

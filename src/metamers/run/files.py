@@ -24,6 +24,7 @@ from metamers.foreign.hdf5 import FOREIGN_BYTES, check_structure
 from metamers.foreign.isolated import call_isolated
 from metamers.run import manifest
 from metamers.run.conventions import TEXT, content_type, discovery_attributes, flag_attributes
+from metamers.run.cpu_time import counted
 from metamers.run.hashes import sha256_of
 
 STUDY = (
@@ -106,6 +107,7 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
+@counted("files")
 def write_atomically(path: str | Path, write: Callable[[Path], None], staged: str | Path | None = None) -> None:
     """Write a file atomically, and record a file of the run in the run's manifest.
 
@@ -244,6 +246,7 @@ def _provenance(
     }
 
 
+@counted("files")
 def save(dataset: xr.Dataset, path: str | Path, staged: str | Path | None = None, **provenance: Any) -> None:
     """Write a dataset as compressed NetCDF-4 with its provenance.
 
@@ -320,6 +323,7 @@ def save_in_pieces(
     grown = place.with_name(f".{place.name}.{os.getpid()}.growing")
     _remove(grown)  # may be left by a killed process that had the same process ID
 
+    @counted("files")
     def append(piece: xr.Dataset) -> None:
         with _explained(path):
             if not grown.exists():
@@ -336,7 +340,7 @@ def save_in_pieces(
 
     try:
         yield append
-        with _explained(path):
+        with counted("files"), _explained(path):
             with xr.open_dataset(grown, engine="netcdf4") as whole:
                 attributes = _provenance(whole, path, **provenance)
             with netCDF4.Dataset(grown, "a") as file:
@@ -372,13 +376,14 @@ def open_dataset(path: str | Path) -> Iterator[xr.Dataset]:
         When the file is missing, is not NetCDF, or has a structure that no run writes: see
         ``metamers.foreign.hdf5.check_structure``.
     """
-    with _explained_reading(path):
+    with counted("files"), _explained_reading(path):
         check_structure(path)
         dataset = xr.open_dataset(path, engine="netcdf4", decode_times=False)
     with dataset:
         yield dataset
 
 
+@counted("files")
 def load(path: str | Path) -> xr.Dataset:
     """Read a whole NetCDF file of a run into memory after a check of its structure.
 
@@ -392,6 +397,7 @@ def load(path: str | Path) -> xr.Dataset:
         return _load(path)
 
 
+@counted("files")
 def load_foreign(path: str | Path) -> xr.Dataset:
     """Read a whole NetCDF file from outside as ``load`` does, after a separate process has read it once.
 
@@ -405,6 +411,7 @@ def load_foreign(path: str | Path) -> xr.Dataset:
         return _load(path)
 
 
+@counted("files")
 def check_foreign(path: str | Path) -> None:
     """Check that a NetCDF file from outside can be read: check its structure, then read it in a separate process.
 

@@ -1,48 +1,71 @@
-"""Logging of a job to the terminal and to its log file, and the record of its written files there."""
+"""What the log file of a job says of the job: the files that it wrote, and its CPU time by kind."""
 
-import atexit
-import gc
-import logging
 import re
-import sys
+from collections.abc import Mapping
 from pathlib import Path
-
-from metamers.run import manifest
 
 WROTE = re.compile(
     r"^(?:\d\d:\d\d:\d\d )?wrote ([0-9a-f]{64})  (.+)$", re.MULTILINE
 )  # see `metamers.run.manifest.record`
-
-
-def log_to(path: str | Path) -> logging.Logger:
-    """Send log messages, warnings and the traceback of an uncaught error to standard error and to a file.
-
-    From now on, files that the process writes into the run are recorded in the run's manifest and in the log file (not
-    on the terminal): see ``read_written``.
-    """
-    manifest.use_run_of(path)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_bytes(b"")
-    # Opened to append: a job whose Snakemake was killed may still be writing to the same file.
-    file = logging.FileHandler(path, mode="a", encoding="utf-8")
-    terminal = logging.StreamHandler()
-    terminal.setLevel(logging.INFO)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[terminal, file]
-    )
-    logging.captureWarnings(True)
-    logger = logging.getLogger("metamers")
-
-    def report(kind, error, traceback):
-        logger.error("%s: %s", kind.__name__, error, exc_info=(kind, error, traceback))
-
-    sys.excepthook = report
-    # An interpreter that ends collects garbage among all that PyTorch and timm define, for most of a second, although
-    # the system frees the memory anyway.
-    atexit.register(gc.freeze)
-    return logger
+CPU_TIME = re.compile(r"^(?:\d\d:\d\d:\d\d )?CPU time: ([0-9.]+) s; (.+)$", re.MULTILINE)
+PART = re.compile(r"(\w+) ([0-9.]+) s")
 
 
 def read_written(text: str) -> list[tuple[str, str]]:
     """Return the files that a job wrote into its run, from the text of its log: path as in the manifest, SHA-256."""
     return [(name, sha256) for sha256, name in WROTE.findall(text)]
+
+
+def cpu_time_line(total: float, parts: Mapping[str, float]) -> str:
+    """The line with the CPU time of a job, in seconds: ``CPU time: 9.00 s; imports 2.00 s, files 0.50 s``."""
+    return f"CPU time: {total:.2f} s; " + ", ".join(f"{kind} {seconds:.2f} s" for kind, seconds in parts.items())
+
+
+def read_cpu_time(text: str) -> dict[str, float] | None:
+    """Return the CPU time of a job by kind, from the text of its log: seconds, of which the rest is ``computation``.
+
+    None if the job has not ended, or was killed.
+    """
+    if not (found := CPU_TIME.findall(text)):
+        return None
+    total, parts = found[-1]
+    kinds = {kind: float(seconds) for kind, seconds in PART.findall(parts)}
+    return kinds | {"computation": max(0.0, float(total) - sum(kinds.values()))}
+
+
+def run_cpu_times(logs: str | Path, since: float, snakemake: float, children: float) -> dict[str, float]:
+    """Return the CPU time of a call of Snakemake and of the jobs that it has run, in seconds by kind.
+
+    The whole CPU time of the steps whose names begin with ``report_`` is that of the report.
+
+    Parameters
+    ----------
+    logs
+        The folder of the logs of a run, with a file or a folder of files for each step.
+    since
+        When the call began, in seconds since 1970: older logs are of jobs of earlier calls.
+    snakemake, children
+        CPU time of Snakemake's own process and of its ended children. On a cluster, these are not the jobs.
+
+    Returns
+    -------
+    dict
+        ``computation``; ``imports``; ``files`` (reading and writing); ``report``; ``snakemake``; ``other`` (children
+        that are no job with a log, and the ends of jobs). Empty if no job has ended.
+    """
+    jobs = dict.fromkeys(("computation", "imports", "files", "report"), 0.0)
+    for path in Path(logs).rglob("*.log"):
+        if path.stat().st_mtime < since or not (parts := read_cpu_time(path.read_text("utf-8", errors="replace"))):
+            continue
+        reports = path.relative_to(logs).parts[0].startswith("report_")
+        for kind, seconds in parts.items():
+            jobs["report" if reports else kind] += seconds
+    used = sum(jobs.values())
+    return jobs | {"snakemake": snakemake, "other": max(0.0, children - used)} if used else {}
+
+
+def cpu_time_table(seconds: Mapping[str, float]) -> str:
+    """CPU time by kind as tab-separated values: ``kind``, ``seconds``, ``percent``; the last row is the sum."""
+    total = sum(seconds.values())
+    rows = [f"{kind}\t{taken:.1f}\t{100 * taken / total:.1f}" for kind, taken in [*seconds.items(), ("all", total)]]
+    return "\n".join(["kind\tseconds\tpercent", *rows, ""])

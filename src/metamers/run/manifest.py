@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from metamers.run.cpu_time import counted
 from metamers.run.hashes import sha256_of
 
 SUFFIX = ".sha256"
@@ -38,7 +39,7 @@ ADDED_AT_THE_END = ("logs", "benchmarks")  # folders of a run
 IN_PROGRESS = "progress"  # folder for the checkpoints of unfinished jobs, which the manifest leaves out
 NO_SEAL = "an older version wrote it without a checksum of its own, so its completeness cannot be checked"
 
-# Records of written files, which go to the job's log file only: see `metamers.run.logs.log_to`.
+# Records of written files, which go to the job's log file only: see `metamers.run.job.log_to`.
 written = logging.getLogger("metamers.written")
 written.setLevel(logging.DEBUG)
 
@@ -139,6 +140,7 @@ def check_writable(run: str | Path) -> None:
         ) from error
 
 
+@counted("files")
 def record(*paths: Path, staged: Path | None = None) -> None:
     """Record written files of the run in the run's manifest and in the job's log.
 

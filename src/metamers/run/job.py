@@ -1,0 +1,54 @@
+"""The process of a job: its log, the record of its written files there, and of its CPU time.
+
+A script imports this module before all others, because the CPU time of imports is counted from then on, and the imports
+are faster (``metamers.run.cpu_time.count_imports``).
+"""
+
+import atexit
+import gc
+import logging
+import os
+import sys
+from pathlib import Path
+
+from metamers.run import cpu_time, manifest
+from metamers.run.logs import cpu_time_line
+
+cpu_time.count_imports()
+
+
+def log_to(path: str | Path) -> logging.Logger:
+    """Send log messages, warnings and the traceback of an uncaught error to standard error and to a file.
+
+    From now on, files that the process writes into the run are recorded in the run's manifest and in the log file (not
+    on the terminal), and so is the CPU time of the process when it ends: see ``metamers.run.logs``.
+    """
+    manifest.use_run_of(path)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_bytes(b"")
+    # Opened to append: a job whose Snakemake was killed may still be writing to the same file.
+    file = logging.FileHandler(path, mode="a", encoding="utf-8")
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.INFO)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[terminal, file]
+    )
+    logging.captureWarnings(True)
+    logger = logging.getLogger("metamers")
+
+    def report(kind, error, traceback):
+        logger.error("%s: %s", kind.__name__, error, exc_info=(kind, error, traceback))
+
+    sys.excepthook = report
+    # What imports have defined stays until the end, so no later collection of garbage needs to search it.
+    gc.freeze()
+    atexit.register(_end)
+    return logger
+
+
+def _end() -> None:
+    """Record the CPU time of the process and of its ended children, and prepare a fast end."""
+    manifest.written.debug("%s", cpu_time_line(sum(os.times()[:4]), cpu_time.seconds))
+    # An interpreter that ends collects garbage among all that PyTorch and timm define, for most of a second, although
+    # the system frees the memory anyway.
+    gc.freeze()
