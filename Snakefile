@@ -62,6 +62,7 @@ complete_rules()
 
 onstart:
     check_results_folder()
+    stop_polling()
 
 
 onsuccess:

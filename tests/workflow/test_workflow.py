@@ -189,6 +189,21 @@ def test_the_cpu_time_of_a_run_is_recorded_by_kind(finished):
 
 
 @pytest.mark.slow
+def test_snakemake_looks_for_jobs_only_when_one_has_ended(root, clone):
+    arguments = small(root, clone)
+    script = "import time\ntime.sleep(4)\nopen(snakemake.output[0], 'w').close()\n"
+    (clone / "scripts" / "null" / "distribution.py").write_text(script)
+    nulls = [f"results/small/nulls/{model}.nc" for model in ("first", "second")]
+    output = snakemake(clone, *nulls, "--verbose", "--cores", "1", *arguments)
+    assert output.count("Resources before job selection") == 3  # the stimuli, and then each of two distributions
+    # A limit that a user has set stays, with its looks every second.
+    for path in nulls:
+        (clone / path).unlink()
+    limited = snakemake(clone, *nulls, "--verbose", "--cores", "1", "--max-jobs-per-timespan", "99/1s", *arguments)
+    assert limited.count("Resources before job selection") > 4
+
+
+@pytest.mark.slow
 def test_a_step_that_its_memory_was_too_small_for_is_given_more(root, clone):
     arguments = small(root, clone)
     script = "assert snakemake.resources.mem_mb == 16000\nopen(snakemake.output[0], 'w').close()\n"

@@ -142,6 +142,19 @@ def check_results_folder():
         raise WorkflowError(str(error)) from None
 
 
+def stop_polling():
+    """Let the scheduler look for jobs to start only when a job has ended.
+
+    Snakemake limits the jobs that start in a second to 100, and therefore also looks a second after each look. These
+    looks add up: after n jobs have ended there are n of them in a second, as long as any job waits, which took a tenth
+    of the CPU time of the default run. Cores, or `jobs` of a profile, limit jobs anyway; another limit that a user has
+    set (`--max-jobs-per-timespan`) stays.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 def check_requested():
     """Check the targets of this call of Snakemake by name."""
     # The names of a workflow that loads this one as a module are not known here.
