@@ -2,29 +2,45 @@
 
 from metamers.run.job import log_to
 
-from metamers.brain.activations import features
+import numpy as np
+
+from metamers.brain.activations import features, features_by_stage
 from metamers.brain.similarity import dissimilarity, dissimilarity_dataset
 from metamers.modalities import MODALITIES
-from metamers.models.device import choose_device, use_threads
-from metamers.models.load import load_model
-from metamers.models.model import activations, fit_stimuli
 from metamers.run import files
 
 log_to(snakemake.log[0])
-use_threads(snakemake.threads)
-name, params = snakemake.wildcards.analysed_model, snakemake.params
-model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
-stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
-natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
-found = {stage: dissimilarity(features(activations(model, natural, stage), model.modality)) for stage in params.stages}
+name, params, given = snakemake.wildcards.analysed_model, snakemake.params, snakemake.input
+
+
+def computed_features() -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Features by stage, from the model, and the names of the stimuli."""
+    # Imported here, because the step needs no network where the activations are in a file.
+    from metamers.models.device import choose_device, use_threads
+    from metamers.models.load import load_model
+    from metamers.models.model import activations, fit_stimuli
+
+    use_threads(snakemake.threads)
+    model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
+    stimuli = files.load(given.stimuli)
+    natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+    values = {stage: features(activations(model, natural, stage), model.modality) for stage in params.stages}
+    return values, stimuli["stimulus"].values
+
+
+if activations_file := given.get("activations"):
+    measured = files.load(activations_file)
+    by_stage, names = features_by_stage(measured), measured["stimulus"].values
+else:
+    by_stage, names = computed_features()
 files.save(
-    dissimilarity_dataset(found, stimuli["stimulus"].values),
+    dissimilarity_dataset({stage: dissimilarity(values) for stage, values in by_stage.items()}, names),
     snakemake.output[0],
     title=f"Representational dissimilarity of natural stimuli at the stages of {name}",
-    source="1 - Pearson r of activations" + (", averaged over time" if MODALITIES[model.modality].time_axis else ""),
+    source="1 - Pearson r of activations" + (", averaged over time" if MODALITIES[params.modality].time_axis else ""),
     step=snakemake.params.step,
     run=snakemake.config["run"],
     creator=snakemake.config["creator"],
     seed=snakemake.config["seed"],
-    inputs=snakemake.input,
+    inputs=given,
 )

@@ -72,15 +72,13 @@ rule brain_regression:
 
 rule brain_dissimilarity:
     input:
-        unpack(model_files("analysed_model")),
-        stimuli=by("analysed_model", represented_stimuli),
+        unpack(by("analysed_model", represented)),
     output:
         "results/<run>/similarity/models/{analysed_model}.nc",
     params:
         **model_params("analysed_model"),
         stages=by("analysed_model", stages_analysed),
-        # The stimuli that brains responded to, if there are responses; else all.
-        number=by("analysed_model", number_represented),
+        modality=by("analysed_model", modality_of),
     resources:
         mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),

@@ -9,16 +9,14 @@ def has_brain(modality):
     return bool(brain.models) and plan.datasets[brain.dataset].modality == modality
 
 
-def represented_stimuli(model):
-    """The natural stimuli for comparing representations: those with responses of brains, if the run has such."""
-    if has_brain(plan.models[model].modality):
-        return f"results/<run>/stimuli/{plan.analyses.brain.dataset}.nc"
-    return stimuli_of(model)
+def represented(model):
+    """The input of a model's dissimilarities, by kind.
 
-
-def number_represented(model):
-    """The number of stimuli for comparing representations: those with responses of brains, else all (None)."""
-    return plan.analyses.brain.number if has_brain(modality_of(model)) else None
+    Its activations by the stimuli that brains responded to, if there are responses; else all stimuli and the model's files.
+    """
+    if has_brain(modality_of(model)):
+        return {"activations": f"results/<run>/activations/{plan.analyses.brain.dataset}/{model}.nc"}
+    return files_by_kind(model) | {"stimuli": stimuli_of(model)}
 
 
 def stages_analysed(model):
