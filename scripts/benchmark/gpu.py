@@ -1,12 +1,13 @@
 """Make benchmark/gpu/<model>/<stage>.nc: agreement of a graphics card with the CPU, and its speed."""
 
+from metamers.run.job import log_to
+
 import json
 
 from metamers.benchmark.gpu import Job, gpu_benchmark
 from metamers.benchmark.measure import processor
 from metamers.models.device import use_threads
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)

@@ -1,8 +1,9 @@
 """Make benchmark/gpu.csv: the measurements on a graphics card, stage by stage."""
 
+from metamers.run.job import log_to
+
 from metamers.benchmark.gpu import disagreeing, gpu_table
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 params = snakemake.params

@@ -15,12 +15,12 @@ from metamers.config.read import merge_defaults, read_yaml
 from metamers.models.load import load_model
 from metamers.run.files import DESCRIPTIONS
 from metamers.synthesize.batches import OVERHEAD, kept_for_gradients
-from tests.benchmark.test_match import SETTINGS, STAGES
+from tests.benchmark.test_match import QUICK, STAGES
 from tests.fake_card import CARD, FREE, NAME, fake_card
 from tests.models.test_model import load, tiny
 
 SHAPE = (3, 8, 8)
-ONE_CYCLE = SETTINGS["one_cycle"]
+ONE_CYCLE = QUICK
 
 
 @pytest.fixture

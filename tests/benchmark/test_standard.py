@@ -15,7 +15,7 @@ from metamers.synthesize.metamers import synthesize
 from tests.benchmark.test_match import SETTINGS, STAGES
 from tests.models.test_model import load, tiny
 
-QUALITIES = {"published": SETTINGS["published"], "standard": SETTINGS["one_cycle"]}
+QUALITIES = {"published": SETTINGS["published"], "standard": SETTINGS["standard"]}
 
 
 def test_a_power_law_is_extrapolated_exactly():
@@ -54,7 +54,7 @@ def test_both_procedures_end_with_the_errors_of_their_own_synthesis(compared):
         metamers, _ = synthesize(model, "block", natural, start, procedure, settings)
         return normalized_error(model(natural, "block"), model(metamers, "block")).detach().numpy()
 
-    np.testing.assert_allclose(match["error_of_standard"], error("one_cycle", SETTINGS["one_cycle"]), rtol=1e-5)
+    np.testing.assert_allclose(match["error_of_standard"], error("one_cycle", SETTINGS["standard"]), rtol=1e-5)
     for steps in (5, 20):
         wanted = error("published", SETTINGS["published"] | {"steps": steps})
         np.testing.assert_allclose(match["error_of_published"].sel(pass_steps=steps), wanted, rtol=1e-5)
@@ -68,7 +68,7 @@ def test_the_table_has_the_steps_of_the_longest_run_and_the_settings(compared):
     assert (row["model"], row["stage"], row["stimuli"]) == ("tiny", "block", 4)
     assert row["published_steps"] == 2 * 20
     assert row["reached"] == (row["standard_match"] <= row["published_match"])
-    assert json.loads(row["standard_settings"]) == SETTINGS["one_cycle"]
+    assert json.loads(row["standard_settings"]) == SETTINGS["standard"]
 
 
 def test_the_quality_standard_reached_the_published_match_at_every_measured_stage(root):
