@@ -172,4 +172,10 @@ rule standard_match:
         rules.benchmark_standard_table.output,
 
 
+rule equivalence:
+    input:
+        rules.benchmark_equivalence_table.output,
+        rules.benchmark_equivalence_figure.output,
+
+
 check_requested()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import scipy.special
 import torch
 import xarray as xr
 
@@ -82,6 +83,56 @@ def answers(scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str
     ValueError
         When there are no categories, or the model does not have a class of a category.
     """
+    indices, owners = _classes_of_categories(scores, classes, model)
+    return owners[scores[:, indices].argmax(axis=1)]
+
+
+def category_log_odds(
+    scores: np.ndarray, classes: Mapping[str, Sequence[int]], categories: Sequence[str], model: str
+) -> np.ndarray:
+    """The graded evidence for a category of each stimulus: the log odds of its probability.
+
+    Probabilities are the softmax of the scores of the classes that belong to any category, as for ``answers``. The
+    probability p of a category is the sum over its classes; the log odds are log p − log(1 − p), computed without
+    rounding p to 0 or 1.
+
+    Parameters
+    ----------
+    scores
+        (stimulus, class): log probabilities up to a constant of each stimulus, as before a softmax.
+    classes
+        Category → class indices.
+    categories
+        A category for each stimulus, such as its true one.
+    model
+        The model's name, for messages.
+
+    Returns
+    -------
+    numpy.ndarray
+        Log odds (stimulus,), natural logarithm, float64.
+
+    Raises
+    ------
+    ValueError
+        As ``answers``; when a category has no class, or there is no class of another category.
+    """
+    indices, owners = _classes_of_categories(scores, classes, model)
+    own = owners == np.asarray(categories).reshape(-1, 1)
+    lacking = sorted({str(name) for name, has in zip(categories, own.any(axis=1), strict=True) if not has})
+    if lacking:
+        raise ValueError(f"categories {lacking} have no class in the dataset's `categories` table")
+    if own.all(axis=1).any():
+        raise ValueError("log odds need two categories at least; the dataset's `categories` table has one")
+    used = scores[:, indices].astype(float)
+    evidence = [scipy.special.logsumexp(used, axis=1, b=chosen) for chosen in (own, ~own)]
+    return evidence[0] - evidence[1]
+
+
+def _classes_of_categories(
+    scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the classes that belong to any category, and the category of each; errors as ``answers``."""
     indices = np.array([index for members in classes.values() for index in members], dtype=int)
     owners = np.array([category for category, members in classes.items() for _ in members])
     if not len(indices):
@@ -91,7 +142,7 @@ def answers(scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str
             f"model {model} has {scores.shape[1]} classes, but category {str(owners[indices.argmax()])!r} names class "
             f"{indices.max()}: the dataset's `categories` table is of other classes"
         )
-    return owners[scores[:, indices].argmax(axis=1)]
+    return indices, owners
 
 
 def recognition_dataset(answer: np.ndarray, dims: Sequence[str], coordinates: Mapping[str, Any]) -> xr.Dataset:

@@ -212,6 +212,82 @@ rule benchmark_gpu_table:
         SCRIPTS / "benchmark/gpu_table.py"
 
 
+rule benchmark_equivalence_metamers:
+    input:
+        unpack(model_files("generation_model")),
+        stimuli=by("generation_model", stimuli_of),
+    output:
+        "results/<run>/benchmark/equivalence/{generation_model}/{stage}.nc",
+    params:
+        **model_params("generation_model"),
+        stage=stage_of,
+        stimuli=by("generation_model", plan.stimuli_of),
+        searched=plan.benchmark.equivalence.searched,
+        reference=plan.benchmark.equivalence.reference,
+        settings=by("generation_model", versions_of_default),
+        most=16,  # steps of a version, at most, relative to those of the default procedure
+        run_seed=plan.seed,
+        progress=f"{PROGRESS}/benchmark_equivalence_metamers/{{generation_model}}/{{stage}}",
+    # One thread, as for synthesis.
+    threads: 1
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Synthesizing by all versions to the same match: {wildcards.generation_model}, {wildcards.stage}"
+    script:
+        SCRIPTS / "benchmark/equivalence_metamers.py"
+
+
+rule benchmark_equivalence_recognition:
+    input:
+        metamers=by("generation_model", equivalence_metamers),
+        weights=by("generation_model", files_of_models, plan.other_recognition_models),
+        categories=by("generation_model", categories_of),
+    output:
+        "results/<run>/benchmark/equivalence_recognition/{generation_model}.nc",
+    params:
+        **answer_params("generation_model"),
+        recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
+        stages=lookup("{generation_model}", within=plan.equivalence_stages),
+        modality=by("generation_model", modality_of),
+        rate_hz=by("generation_model", rate_of),
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Recognizing metamers of {wildcards.generation_model} of all versions by other models"
+    script:
+        SCRIPTS / "benchmark/equivalence_recognition.py"
+
+
+rule benchmark_equivalence_table:
+    input:
+        required("equivalence"),
+        recognized=[f"results/<run>/benchmark/equivalence_recognition/{model}.nc" for model in plan.equivalence_stages],
+    output:
+        "results/<run>/benchmark/equivalence.csv",
+    params:
+        modalities={model: modality_of(model) for model in plan.equivalence_stages},
+        margin=plan.benchmark.equivalence.margin,
+        settings={model: versions_of_default(model) for model in plan.equivalence_stages},
+    message:
+        "Testing whether metamers of the default and of the published procedure are recognized equally often"
+    script:
+        SCRIPTS / "benchmark/equivalence_table.py"
+
+
+rule benchmark_equivalence_figure:
+    input:
+        rules.benchmark_equivalence_table.output,
+    output:
+        "results/<run>/benchmark/equivalence.svg",
+    message:
+        "Drawing differences in recognition between versions of the default and the published procedure"
+    script:
+        SCRIPTS / "benchmark/equivalence_figure.py"
+
+
 # The first benchmarked model of images, at its middle and its last benchmarked stage.
 TRIED = next((model for model in BENCHMARKED if MODALITIES[plan.models[model].modality].on_screen), None)
 

@@ -10,6 +10,7 @@ is measured in ``metamers.benchmark.speed``.
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from metamers.compare.proportions import Interval, difference_interval
 from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
+from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.synthesize.batches import CPU_BATCH_SIZE
 from metamers.synthesize.metamers import synthesize
 
@@ -224,6 +226,128 @@ def steps_to_match(
     )
 
 
+class Ended(NamedTuple):
+    """The result of a synthesis with some number of steps.
+
+    Attributes
+    ----------
+    metamers
+        (stimulus, …signal), on the CPU.
+    error
+        Normalized error (stimulus,) at the stage.
+    """
+
+    metamers: torch.Tensor
+    error: np.ndarray
+
+
+def synthesis_with_steps(
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    procedure: str,
+    settings: Mapping[str, Any],
+    batch_size: int,
+    label: str,
+    progress: Progress = NO_CHECKPOINT,
+) -> Callable[..., Ended]:
+    """A function that synthesizes with a given number of steps, in batches; each batch is computed once.
+
+    Parameters
+    ----------
+    model, stage
+        The generation model and its stage.
+    natural, start
+        Stimuli and starts (stimulus, …signal).
+    procedure, settings
+        Name and settings of the procedure, without regard to ``steps``.
+    batch_size
+        Stimuli that are optimized together.
+    label
+        Beginning of the lines in the log, and of the names of saved states.
+    progress
+        Where unfinished syntheses are saved.
+
+    Returns
+    -------
+    callable
+        Takes ``steps``, at each step size, and optionally ``stimuli``, the number of stimuli, from the first; gives an
+        ``Ended``.
+    """
+    parts = [slice(place, place + batch_size) for place in range(0, len(natural), batch_size)]
+
+    @cache
+    def of_part(steps: int, number: int) -> Ended:
+        part = parts[number]
+        given, kept_as = dict(settings) | {"steps": steps}, f"{label}_{steps}_{part.start}"
+        made, _ = synthesize(
+            model, stage, natural[part], start[part], procedure, given, f"{label} {stage}", progress, kept_as
+        )
+        with torch.no_grad():
+            target = model(natural[part], stage)
+        return Ended(made.cpu(), final_error(model, stage, target, made).cpu().numpy())
+
+    def ended(steps: int, stimuli: int = len(natural)) -> Ended:
+        made = [of_part(steps, number) for number in range(-(-stimuli // batch_size))]
+        metamers, error = torch.cat([one.metamers for one in made]), np.concatenate([one.error for one in made])
+        return Ended(metamers[:stimuli], error[:stimuli])
+
+    return ended
+
+
+def search_steps(error: Callable[[int], float], wanted: float, first: int, most: int, label: str) -> dict[int, float]:
+    """Search the number of steps with which a synthesis ends with the wanted error.
+
+    Parameters
+    ----------
+    error
+        From a number of steps to the mean normalized error at the end.
+    wanted
+        Wanted error.
+    first
+        First number of steps to try. Further numbers are extrapolated from the tried ones, until the error is within
+        ``ALIKE`` of the wanted one, at most ``TRIES`` times.
+    most
+        Largest number of steps.
+    label
+        Beginning of the lines in the log.
+
+    Returns
+    -------
+    dict
+        Tried number of steps → logarithm of the error relative to the wanted one.
+
+    Raises
+    ------
+    ValueError
+        When the wanted error is 0.
+    """
+    if wanted <= 0:
+        raise ValueError(f"{label}: wanted a normalized error of {wanted}, which no number of steps reaches")
+    distances: dict[int, float] = {}
+    steps = min(first, most)
+    while steps not in distances and len(distances) < TRIES:
+        distances[steps] = _distance(error(steps), wanted)
+        logger.info("%s: %d steps at each size end %.1f%% off", label, steps, 100 * np.expm1(distances[steps]))
+        if _alike(distances[steps]):
+            break
+        steps = _next_steps(distances, most)
+    return distances
+
+
+def _distance(error: float, wanted: float) -> float:
+    return float(np.log(max(error / wanted, 1e-9)))
+
+
+def _alike(distance: float) -> bool:
+    return abs(distance) <= np.log1p(ALIKE)
+
+
+def _nearest(distances: Mapping[int, float]) -> int:
+    return min(distances, key=lambda steps: abs(distances[steps]))
+
+
 def published_at(
     model: Model,
     stage: str,
@@ -250,8 +374,7 @@ def published_at(
     settings
         Settings of the procedure; ``steps`` is the largest number of steps at each step size.
     first
-        First number of steps to try. Further numbers are extrapolated from the tried ones, until the error is within
-        ``ALIKE`` of the wanted one, at most ``TRIES`` times.
+        First number of steps to try, for ``search_steps``.
     batch_size
         Stimuli that are optimized together.
 
@@ -269,32 +392,67 @@ def published_at(
     ValueError
         When the wanted error is 0.
     """
-    parts = [slice(place, place + batch_size) for place in range(0, len(natural), batch_size)]
-    with torch.no_grad():
-        target = torch.cat([model(natural[part], stage) for part in parts])
-
-    def ended(steps: int) -> tuple[torch.Tensor, np.ndarray]:
-        given, label = dict(settings) | {"steps": steps}, f"published {stage}"
-        made = [synthesize(model, stage, natural[part], start[part], "published", given, label)[0] for part in parts]
-        matched = [final_error(model, stage, target[part], one) for part, one in zip(parts, made, strict=True)]
-        return torch.cat(made), torch.cat(matched).numpy()
-
-    found: dict[int, tuple[torch.Tensor, np.ndarray]] = {}
-    distances: dict[int, float] = {}  # logarithm of the error relative to the wanted error
-    steps = min(first, settings["steps"])
-    if wanted <= 0:
-        raise ValueError(f"{stage}: wanted a normalized error of {wanted}, which no number of steps reaches")
-    while steps not in found and len(found) < TRIES:
-        found[steps] = ended(steps)
-        distances[steps] = float(np.log(max(found[steps][1].mean() / wanted, 1e-9)))
-        logger.info("%s: %d steps at each size end %.1f%% off", stage, steps, 100 * np.expm1(distances[steps]))
-        if abs(distances[steps]) <= np.log1p(ALIKE):
-            break
-        steps = _next_steps(distances, settings["steps"])
-    nearest = min(distances, key=lambda steps: abs(distances[steps]))
-    if abs(distances[nearest]) > np.log1p(ALIKE):
+    ended = synthesis_with_steps(model, stage, natural, start, "published", settings, batch_size, "published")
+    distances = search_steps(
+        lambda steps: float(ended(steps).error.mean()), wanted, first, settings["steps"], f"published {stage}"
+    )
+    nearest = _nearest(distances)
+    if not _alike(distances[nearest]):
         logger.warning("%s: the published procedure ends at best %.1f%% off", stage, 100 * np.expm1(distances[nearest]))
-    return *found[nearest], number_of_steps(dict(settings) | {"steps": nearest})
+    return *ended(nearest), number_of_steps(dict(settings) | {"steps": nearest})
+
+
+def synthesize_alike(
+    ended: Callable[..., Ended], wanted: np.ndarray, first: int, most: int, searched: int, label: str
+) -> tuple[Ended, int]:
+    """Synthesize with the number of steps that leads to a given mean error, found on the first stimuli.
+
+    The number is searched on the first stimuli, then applied to all. If the mean error over all is not within
+    ``ALIKE`` of the wanted one, the number is corrected once, along the slope of the search.
+
+    Parameters
+    ----------
+    ended
+        Result of ``synthesis_with_steps``.
+    wanted
+        Normalized error (stimulus,) whose mean is to be reached, for the same stimuli.
+    first, most
+        First number of steps to try, and the largest one.
+    searched
+        Number of stimuli of the search, from the first.
+    label
+        Beginning of the lines in the log.
+
+    Returns
+    -------
+    ended
+        The result for all stimuli with the nearer match, of the two numbers of steps.
+    steps
+        That number, at each step size.
+
+    Raises
+    ------
+    ValueError
+        As ``search_steps``.
+    """
+    distances = search_steps(
+        lambda steps: float(ended(steps, searched).error.mean()), float(wanted[:searched].mean()), first, most, label
+    )
+    steps = _nearest(distances)
+    found = {steps: _distance(float(ended(steps).error.mean()), float(wanted.mean()))}
+    if not _alike(found[steps]):
+        # The slope of the search, between numbers of steps that are far apart, at the distance over all stimuli.
+        other = max(distances, key=lambda tried: abs(np.log(tried / steps)))
+        shifted = found | {other: distances[other] + found[steps] - distances[steps]}
+        corrected = _next_steps(shifted, most)
+        found[corrected] = _distance(float(ended(corrected).error.mean()), float(wanted.mean()))
+    nearest = _nearest(found)
+    logger.info(
+        "%s: %d steps at each size, %.1f%% off over all stimuli", label, nearest, 100 * np.expm1(found[nearest])
+    )
+    if not _alike(found[nearest]):
+        logger.warning("%s: ends at best %.1f%% off", label, 100 * np.expm1(found[nearest]))
+    return ended(nearest), nearest
 
 
 def _next_steps(distances: Mapping[int, float], most: int) -> int:

@@ -125,6 +125,7 @@ def unavailable_targets(
     beyond: Beyond,
     benchmark: Mapping[str, Any],
     standard: Mapping[str, Any],
+    equivalence: Mapping[str, Any],
 ) -> dict[str, str]:
     """Targets that the configuration cannot make → why, and which configuration could.
 
@@ -134,8 +135,9 @@ def unavailable_targets(
         The configuration.
     models
         The registry of models.
-    experiment, beyond, benchmark, standard
-        The plan's ``experiment_stages``, ``beyond``, ``benchmark_stages`` and ``standard_stages``.
+    experiment, beyond, benchmark, standard, equivalence
+        The plan's ``experiment_stages``, ``beyond``, ``benchmark_stages``, ``standard_stages`` and
+        ``equivalence_stages``.
     lacking
         Modality → what its experiment lacks.
     """
@@ -199,7 +201,35 @@ def unavailable_targets(
         )
     elif problem := _lacking_for_standard_match(config, {models[name].modality for name in standard}):
         found["standard_match"] = problem
+    if not equivalence:
+        found["equivalence"] = (
+            "generation_models: there is no stage to compare: no generation model of the run has a stage without a "
+            "schedule after the input and another recognition model of its modality. Generation models: "
+            f"{generation_models or 'none'}; recognition models: {recognition_models or 'none'}."
+        )
+    elif problem := _lacking_for_equivalence(config, {models[name].modality for name in equivalence}):
+        found["equivalence"] = problem
     return found
+
+
+def _lacking_for_equivalence(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:
+    """Why recognition of metamers of both procedures cannot be compared; None if it can."""
+    quality, versions = config["synthesis"]["quality"], config["benchmark"]["equivalence"]["versions"]
+    if QUALITIES[quality] != BENCHMARKED_PROCEDURE:
+        return (
+            f"synthesis.quality: {quality!r}; the versions of the default procedure are compared with the published "
+            "one, so `snakemake equivalence` needs a run of quality 'quick' or 'standard'"
+        )
+    for modality in sorted(modalities):
+        if modality not in config["synthesis"]["published"]:
+            return f"synthesis.published.{modality}: missing; its settings for that modality"
+    changing = [name for name, changed in versions.items() if not any(changed.values())]
+    if len(changing) != 1:
+        return (
+            f"benchmark.equivalence.versions: {len(changing)} versions change nothing ({', '.join(changing) or 'none'})"
+            "; wanted one, the default procedure, whose match the others are brought to"
+        )
+    return None
 
 
 def _lacking_for_standard_match(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:

@@ -137,12 +137,39 @@ def standard_stages(
     for name, stages in generation_models.items():
         published = config["synthesis"]["published"].get(models[name].modality, {})
         whole = passes == [published.get("steps")]
-        given = models[name].stages
-        scheduled = {stage for stage in stages if isinstance(given[stage], Mapping) and "schedule" in given[stage]}
+        scheduled = _scheduled(models[name], stages)
         compared = [stage for stage in stages if stage != INPUT_STAGE and (whole or stage not in scheduled)]
         if compared:
             found[name] = compared
     return found
+
+
+def equivalence_stages(
+    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, ModelEntry]
+) -> dict[str, list[str]]:
+    """Generation models that another model can judge, with the stages at which both procedures' metamers are compared.
+
+    The stages are evenly spaced, without the input and without stages with a schedule, whose positions do not scale
+    with the length of a pass.
+    """
+    found = {}
+    for name, stages in generation_models.items():
+        judges = [
+            other
+            for other in config["recognition_models"]
+            if other != name and models[other].modality == models[name].modality
+        ]
+        scheduled = _scheduled(models[name], stages)
+        compared = [stage for stage in stages if stage != INPUT_STAGE and stage not in scheduled]
+        if judges and compared:
+            found[name] = evenly_spaced(compared, config["benchmark"]["equivalence"]["stages"])
+    return found
+
+
+def _scheduled(model: ModelEntry, stages: Iterable[str]) -> set[str]:
+    """Those of the stages at which the published procedure follows a schedule."""
+    given = model.stages
+    return {stage for stage in stages if isinstance(given[stage], Mapping) and "schedule" in given[stage]}
 
 
 def extensions(

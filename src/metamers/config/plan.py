@@ -27,6 +27,7 @@ from metamers.config.choices import (
     benchmark_stages,
     card_models,
     chosen_stages,
+    equivalence_stages,
     extensions,
     metamer_stimuli,
     null_datasets,
@@ -132,9 +133,12 @@ class Plan:
         Generation model → stages at which its synthesis is timed.
     standard_stages
         Generation model → stages at which the qualities `standard` and `published` are compared.
+    equivalence_stages
+        Generation model → stages at which recognition of metamers of the default and of the published procedure is
+        compared.
     unavailable
         Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
-        ``bids``, ``beyond``, ``benchmark``, ``standard_match``) → why, and which configuration could.
+        ``bids``, ``beyond``, ``benchmark``, ``standard_match``, ``equivalence``) → why, and which configuration could.
     """
 
     run: str
@@ -173,6 +177,7 @@ class Plan:
     beyond: Beyond
     benchmark_stages: dict[str, list[str]]
     standard_stages: dict[str, list[str]]
+    equivalence_stages: dict[str, list[str]]
     unavailable: dict[str, str]
 
     def check_target(self, target: str) -> None:
@@ -387,6 +392,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     own_comparisons, own_stage_effects = own_tests(config, participants)
     benchmarked = benchmark_stages(config, generation_models, models)
     compared = standard_stages(config, generation_models, models)
+    equivalence = equivalence_stages(config, generation_models, models)
     beyond = extensions(config, generation_models, models, rows)
     return Plan(
         run=config["run"],
@@ -425,5 +431,6 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         beyond=beyond,
         benchmark_stages=benchmarked,
         standard_stages=compared,
-        unavailable=unavailable_targets(config, models, presented, lacking, beyond, benchmarked, compared),
+        equivalence_stages=equivalence,
+        unavailable=unavailable_targets(config, models, presented, lacking, beyond, benchmarked, compared, equivalence),
     )

@@ -273,6 +273,37 @@ class GpuSettings:
 
 
 @dataclass(frozen=True)
+class EquivalenceSettings:
+    """The comparison of recognition between the default procedure and the published one, at an equal match.
+
+    Attributes
+    ----------
+    stages
+        Number of stages of each generation model.
+    searched
+        Number of stimuli on which the number of steps that leads to the match is searched.
+    margin
+        Largest difference in the proportion of recognized metamers that counts as equivalent.
+    versions
+        Compared version of the default procedure → modality → changed settings; unchanged in other modalities.
+    """
+
+    stages: int
+    searched: int
+    margin: float
+    versions: dict[str, dict[str, dict[str, Any]]]
+
+    @property
+    def reference(self) -> str:
+        """The version that changes nothing, whose match the others are brought to."""
+        return next((name for name, changed in self.versions.items() if not any(changed.values())), "")
+
+    def settings_of(self, modality: str, default: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Version → settings for a modality, given those of the default procedure."""
+        return {name: dict(default) | changed.get(modality, {}) for name, changed in self.versions.items()}
+
+
+@dataclass(frozen=True)
 class BenchmarkSettings:
     """The benchmark of synthesis.
 
@@ -297,6 +328,8 @@ class BenchmarkSettings:
         The comparison of the quality `standard` with the published procedure.
     gpu
         The benchmark of graphics cards.
+    equivalence
+        The comparison of recognition between the default procedure and the published one.
     """
 
     models: list[str] | None
@@ -308,6 +341,7 @@ class BenchmarkSettings:
     trials: TrialSettings
     standard: StandardSettings
     gpu: GpuSettings
+    equivalence: EquivalenceSettings
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -322,6 +356,7 @@ def benchmark_settings(settings: Mapping[str, Any]) -> BenchmarkSettings:
         "trials": TrialSettings(**settings["trials"]),
         "standard": StandardSettings(**settings["standard"]),
         "gpu": GpuSettings(**settings["gpu"]),
+        "equivalence": EquivalenceSettings(**settings["equivalence"]),
     }
     return BenchmarkSettings(**{**settings, **parts})
 

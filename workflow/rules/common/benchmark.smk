@@ -71,6 +71,18 @@ def compared_qualities(model):
     return {quality: plan.synthesis_of(model, quality) for quality in ("standard", "published")}
 
 
+def versions_of_default(model):
+    """Settings of the published procedure and of each compared version of the default one, for a model's modality."""
+    versions = plan.benchmark.equivalence.settings_of(plan.models[model].modality, one_cycle_settings(model))
+    return {"published": plan.synthesis_of(model, "published"), **versions}
+
+
+def equivalence_metamers(model):
+    """Metamers of all compared versions, one file for each compared stage of a model."""
+    stages = plan.equivalence_stages[model]
+    return [f"results/<run>/benchmark/equivalence/{model}/{stage_path(stage)}.nc" for stage in stages]
+
+
 @cache
 def published_study():
     """The published study (config/paper.yaml) with those models that the registry has; None if it has none."""

@@ -1,0 +1,81 @@
+"""Make benchmark/equivalence/<model>/<stage>.nc: metamers of the published and of versions of the default procedure."""
+
+from functools import partial
+
+import numpy as np
+
+from metamers.benchmark.match import synthesis_with_steps, synthesize_alike
+from metamers.benchmark.measure import first_stimuli
+from metamers.config.qualities import number_of_steps
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import load_model
+from metamers.run import files
+from metamers.run.logs import log_to
+from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
+from metamers.synthesize.batches import max_batch_size
+from metamers.synthesize.metamers import metamers_dataset
+from metamers.synthesize.precision import native_bfloat16
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.generation_model, snakemake.params
+model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
+stimuli = files.load(snakemake.input.stimuli).sel(stimulus=params.stimuli)
+names, natural, start = first_stimuli(model, stimuli, params.run_seed)
+identity = identity_of(
+    params.code,
+    snakemake.input,
+    *(dict(params.model), params.stage, params.stimuli, params.run_seed, params.searched),
+    *({key: dict(settings) for key, settings in params.settings.items()}, params.reference, params.most),
+    *(model.device.type, native_bfloat16(model.device)),
+)
+progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
+checkpoint_on_signal()
+with_steps = partial(
+    synthesis_with_steps,
+    *(model, params.stage, natural, start),
+    batch_size=max_batch_size(model, params.stage, natural[:1]),
+    progress=progress,
+)
+first = params.settings[params.reference]["steps"]
+made = {}
+for version, settings in {params.reference: params.settings[params.reference], **params.settings}.items():
+    procedure = "published" if version == "published" else "one_cycle"
+    ended = with_steps(procedure=procedure, settings=settings, label=version)
+    if version == params.reference:
+        made[version] = ended(first), first
+    else:
+        wanted = made[params.reference][0].error
+        most = settings["steps"] if version == "published" else params.most * first
+        made[version] = synthesize_alike(ended, wanted, first, most, params.searched, f"{version} {params.stage}")
+taken = {
+    version: number_of_steps(dict(params.settings[version]) | {"steps": steps}) for version, (_, steps) in made.items()
+}
+for version, (ended, _) in made.items():
+    logger.info("%s: %s, %d steps, mean error %.4f", params.stage, version, taken[version], ended.error.mean())
+files.save(
+    metamers_dataset(
+        model.modality,
+        ("version", "stimulus"),
+        np.stack([ended.metamers.numpy() for ended, _ in made.values()]),
+        {
+            "normalized_error": np.stack([ended.error for ended, _ in made.values()]),
+            "steps": np.stack([np.full(len(names), steps) for steps in taken.values()]),
+        },
+        {
+            "version": list(made),
+            "stimulus": names,
+            "category": ("stimulus", stimuli["category"].values),
+        },
+        params.model["input"].get("sampling_rate_hz"),
+    ),
+    snakemake.output[0],
+    title=f"Metamers of {name} at {params.stage}, of the published procedure and of versions of the default one",
+    source="synthesized from the same starts, with the number of steps that gives the match of the default procedure",
+    step=snakemake.params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=snakemake.input,
+)
+progress.delete()
