@@ -8,7 +8,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from generate import equations, keys, library, notebook, rules, simulated, sources
+from generate import equations, equivalence, keys, library, notebook, rules, simulated, sources
 from generate import files as variables
 from metamers.config.read import read_schema, read_variables
 
@@ -64,6 +64,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Insert the text that a page includes, and the tables that are made from other files."""
     included = sources.with_included(markdown, page.file.src_uri, ROOT)
     included = simulated.with_table(included, ROOT / "resources" / "simulated")
+    included = equivalence.with_table(included, ROOT / "resources" / "equivalence.csv")
     return variables.with_tables(included, _tables_of_files())
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metamers.recognize import answers, recognition_dataset
+from metamers.recognize import answers, category_log_odds, recognition_dataset
 
 CLASSES = {"dog": [0, 1], "cat": [3]}
 
@@ -34,3 +34,23 @@ def test_an_answer_is_correct_if_it_is_the_true_category_of_its_stimulus():
     assert found["correct"].dims == ("stage", "stimulus", "seed")
     assert found["correct"].values[..., 0].tolist() == [[True, False], [False, False]]
     assert found["answer"].values.tolist() == answer.tolist()
+
+
+def test_log_odds_are_those_of_the_softmax_over_the_classes_of_all_categories():
+    scores = np.array([[0.1, 0.2, 9.0, 0.4], [2.0, -1.0, 0.0, 3.0]])
+    p = np.exp(scores[:, [0, 1, 3]])
+    p /= p.sum(axis=1, keepdims=True)
+    dog = p[:, :2].sum(axis=1)
+    found = category_log_odds(scores, CLASSES, ["dog", "cat"], "m")
+    np.testing.assert_allclose(found, [np.log(dog[0] / (1 - dog[0])), np.log((1 - dog[1]) / dog[1])])
+
+
+def test_log_odds_do_not_saturate():
+    assert category_log_odds(np.array([[500.0, -9e9, 0.0, -500.0]]), CLASSES, ["dog"], "m") == pytest.approx([1000])
+
+
+def test_a_category_without_a_class_has_no_log_odds():
+    with pytest.raises(ValueError, match=r"\['cow'\] have no class"):
+        category_log_odds(np.zeros((2, 4)), CLASSES, ["dog", "cow"], "m")
+    with pytest.raises(ValueError, match="two categories"):
+        category_log_odds(np.zeros((1, 4)), {"dog": [0]}, ["dog"], "m")

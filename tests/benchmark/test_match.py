@@ -15,6 +15,8 @@ from metamers.benchmark.match import (
     plenoptic_steps,
     published_at,
     steps_to_match,
+    synthesis_with_steps,
+    synthesize_alike,
 )
 from metamers.benchmark.measure import MATRIX, WholeModel, in_own_process, operations_of_step, peak_rate, plain_model
 from metamers.benchmark.speed import _over_stages, collect, speed, speedups
@@ -147,6 +149,35 @@ def test_a_match_that_the_published_procedure_does_not_reach_leaves_the_nearest(
     _, error, steps = published_at(load(entry), "block", natural, start, 1e-9, settings, 5)
     assert steps == 12
     assert error.mean() > 1e-9
+
+
+@pytest.mark.parametrize("procedure", ["published", "one_cycle"])
+def test_steps_that_are_found_on_a_few_stimuli_lead_to_the_match_of_all(entry, stimuli, procedure):
+    natural, start = stimuli
+    settings = SETTINGS[procedure] | {"low_precision": 0} if procedure == "one_cycle" else SETTINGS[procedure]
+    ended = synthesis_with_steps(load(entry), "block", natural, start, procedure, settings, 2, procedure)
+    wanted = ended(30).error
+    found, steps = synthesize_alike(ended, wanted, 12, 200, 2, procedure)
+    assert steps == pytest.approx(30, abs=5)
+    assert found.error.mean() == pytest.approx(wanted.mean(), rel=0.1)
+    assert len(found.metamers) == len(natural)
+    torch.testing.assert_close(ended(steps, 1).metamers, found.metamers[:1], rtol=0, atol=0)
+
+
+def test_each_batch_is_synthesized_once_for_a_number_of_steps(entry, stimuli, monkeypatch):
+    natural, start = stimuli
+    made = []
+
+    def counted(*arguments, **keywords):
+        made.append(len(arguments[2]))
+        return synthesize(*arguments, **keywords)
+
+    monkeypatch.setattr("metamers.benchmark.match.synthesize", counted)
+    ended = synthesis_with_steps(
+        load(entry), "block", natural, start, "published", SETTINGS["published"], 2, "published"
+    )
+    ended(5, 2), ended(5), ended(5, 1)
+    assert made == [2, 1]
 
 
 @has_plenoptic

@@ -27,6 +27,7 @@ PLANNED = {
     "snakemake simulations": ["simulations"],
     "snakemake standard_match": ["standard_match"],
     "snakemake gpu_benchmark": ["gpu_benchmark", "--configfile", "config/gpu.yaml"],
+    "snakemake equivalence": ["equivalence"],
     "snakemake --cores 2 beyond --configfile more.yaml": ["beyond", "--configfile", "more.yaml"],
     "snakemake --keep-going retrieve": ["--keep-going", "retrieve"],
     "snakemake --cores 1 results/demo/metamers/efficientnet_lite0/block_5/0000.nc": [

@@ -428,6 +428,29 @@ def test_the_match_of_quality_standard_is_compared_with_the_published_one(rerun)
 
 
 @pytest.mark.slow
+def test_recognition_of_both_procedures_metamers_is_tested_for_equivalence(rerun):
+    folder, arguments = rerun
+    synthesis = {"quick": {"vision": {"steps": 30}}, "published": {"vision": {"steps": 60, "halvings": 1}}}
+    settings = {"synthesis": synthesis, "benchmark": {"equivalence": {"stages": 1, "searched": 2}}}
+    (folder / "equivalence.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(folder, "equivalence", *arguments, "equivalence.yaml")
+    results = folder / "results/small/benchmark"
+    made = files.load(results / "equivalence/first/block.nc")
+    assert set(made["version"].values) == {"published", "default", "half_rate", "other_optimizer", "former"}
+    errors = made["normalized_error"].mean("stimulus")
+    assert float(abs(errors / errors.sel(version="default") - 1).max()) < 0.25  # few, and so coarse, steps
+    judged = files.load(results / "equivalence_recognition/first.nc")
+    assert judged["recognition_model"].values.tolist() == ["second"]
+    assert np.isfinite(judged["log_odds"]).all()
+    table = pd.read_csv(results / "equivalence.csv")
+    assert {"first", "second"} <= set(table["model"])
+    assert set(table["measure"]) == {"proportion correct", "log odds"}
+    assert (table["low"] <= table["high"]).all()
+    assert (results / "equivalence.svg").read_bytes().startswith(b"<?xml")
+    check_every_file(folder / "results/small")
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)")
 def test_the_benchmark_says_how_much_sooner_the_match_is_reached(rerun):
     folder, arguments = rerun

@@ -270,6 +270,7 @@ rule benchmark_equivalence_table:
     params:
         modalities={model: modality_of(model) for model in plan.equivalence_stages},
         margin=plan.benchmark.equivalence.margin,
+        reference=plan.benchmark.equivalence.reference,
         settings={model: versions_of_default(model) for model in plan.equivalence_stages},
     message:
         "Testing whether metamers of the default and of the published procedure are recognized equally often"

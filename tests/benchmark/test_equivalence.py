@@ -1,0 +1,231 @@
+"""Equivalence of recognition: closed forms, simulated data with a known difference, and the table."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import statsmodels.formula.api as smf
+import xarray as xr
+from statsmodels.stats.weightstats import ttost_paired
+
+from metamers.benchmark.equivalence import (
+    ALL,
+    Effect,
+    alike_stages,
+    decision,
+    effect_over_stimuli,
+    effect_over_stimuli_and_judges,
+    equivalence_table,
+    equivalence_tests,
+    log_odds_margin,
+)
+from metamers.report.equivalence import equivalence_figure
+from metamers.report.figures import svg
+
+STIMULI, STAGES, JUDGES = 20, 4, 3
+
+
+def simulated(seed=0, effect=0.0, of_stimuli=0.3, of_judges=0.0, rest=0.5, judges=JUDGES, stages=STAGES):
+    """Paired differences (stimulus, judge, stage) with a known mean."""
+    rng = np.random.default_rng(seed)
+    return (
+        effect
+        + of_stimuli * rng.standard_normal((STIMULI, 1, 1))
+        + of_judges * rng.standard_normal((1, judges, 1))
+        + rest * rng.standard_normal((STIMULI, judges, stages))
+    )
+
+
+def test_one_judge_and_stage_give_the_paired_test_of_statsmodels():
+    rng = np.random.default_rng(0)
+    published, version = rng.standard_normal((2, STIMULI))
+    found = effect_over_stimuli((version - published)[:, None], margin=0.4)
+    p, *_ = ttost_paired(version, published, -0.4, 0.4)
+    assert found.p_equivalence == pytest.approx(p)
+    assert found.p_difference == pytest.approx(scipy.stats.ttest_rel(version, published).pvalue)
+    interval = scipy.stats.ttest_rel(version, published).confidence_interval(0.9)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_a_balanced_design_gives_the_mixed_model_of_statsmodels():
+    differences = simulated(effect=0.2)
+    data = pd.DataFrame(
+        {"difference": differences.ravel(), "stimulus": np.repeat(np.arange(STIMULI), differences[0].size)}
+    )
+    fitted = smf.mixedlm("difference ~ 1", data, groups="stimulus").fit(reml=True)
+    found = effect_over_stimuli(differences, margin=0.1)
+    assert found.difference == pytest.approx(fitted.params["Intercept"])
+    assert found.standard_error == pytest.approx(fitted.bse["Intercept"], rel=1e-3)
+
+
+def test_both_one_sided_tests_are_significant_exactly_where_the_interval_is_inside_the_margin():
+    for difference in np.linspace(-0.05, 0.05, 21):
+        found = equivalence_tests(difference, 0.01, 19, 0.03)
+        assert (found.p_equivalence < 0.05) == (found.low > -0.03 and found.high < 0.03)
+
+
+def test_the_sign_of_all_differences_changes_only_the_sign_of_the_effect():
+    differences = simulated(effect=0.1, of_judges=0.4)
+    for effect in (effect_over_stimuli, effect_over_stimuli_and_judges):
+        one, other = effect(differences, 0.1), effect(-differences, 0.1)
+        assert other.difference == pytest.approx(-one.difference)
+        assert (other.low, other.high) == pytest.approx((-one.high, -one.low))
+        assert other.p_equivalence == pytest.approx(one.p_equivalence)
+
+
+@pytest.mark.parametrize(("effect", "wanted"), [(0.0, "equivalent"), (0.8, "different")])
+def test_a_known_difference_is_found_and_none_is_equivalent(effect, wanted):
+    decisions = [decision(effect_over_stimuli(simulated(seed, effect), margin=0.4)) for seed in range(50)]
+    assert decisions.count(wanted) >= 45
+
+
+def test_a_difference_at_the_margin_is_called_equivalent_in_one_run_of_twenty():
+    found = [effect_over_stimuli(simulated(seed, 0.4), margin=0.4).p_equivalence < 0.05 for seed in range(2000)]
+    assert 0.035 < np.mean(found) < 0.065
+
+
+def test_random_judges_cover_the_mean_over_all_judges_and_fixed_ones_do_not():
+    covered = {effect_over_stimuli: 0, effect_over_stimuli_and_judges: 0}
+    for seed in range(500):
+        differences = simulated(seed, of_judges=0.3, judges=6)
+        for effect in covered:
+            found = effect(differences, 0.4)
+            covered[effect] += found.low < 0 < found.high
+    assert covered[effect_over_stimuli_and_judges] > 0.85 * 500
+    assert covered[effect_over_stimuli] < 0.75 * 500
+
+
+def test_judges_that_agree_add_no_variance():
+    differences = np.repeat(simulated(judges=1), 3, axis=1)
+    assert effect_over_stimuli_and_judges(differences, 0.1) == pytest.approx(effect_over_stimuli(differences, 0.1))
+
+
+def test_two_judges_are_no_random_sample():
+    found = effect_over_stimuli_and_judges(simulated(judges=2), 0.1)
+    assert np.isfinite(found.difference)
+    assert np.isnan(found.standard_error)
+    assert decision(found) == "too few stimuli"
+
+
+def test_equal_answers_of_few_stimuli_have_an_interval():
+    """One changed answer of k has the square 1/k² in the sum of squares."""
+    found = effect_over_stimuli(np.zeros((20, 2)), 0.03, one_answer=1)
+    assert found.standard_error == pytest.approx(np.sqrt(0.25 / (20 * 19)))
+    assert decision(found) == "undecided"
+    assert decision(effect_over_stimuli(np.zeros((20, 20)), 0.03, one_answer=1)) == "equivalent"
+    assert effect_over_stimuli(np.zeros((20, 2)), 0.03).p_equivalence == 0
+
+
+def test_a_single_stimulus_has_no_test():
+    assert decision(effect_over_stimuli(np.ones((1, 3)), 0.03)) == "too few stimuli"
+
+
+def test_the_margin_of_log_odds_changes_the_mean_probability_by_the_margin():
+    margin = log_odds_margin(np.zeros(5), 0.03)
+    assert margin == pytest.approx(4 * np.arctanh(0.03))  # σ(δ/2) − σ(−δ/2) = tanh(δ/4)
+    # The more certain the answers, the more log odds correspond to 3 points.
+    assert log_odds_margin(np.array([-4.0, 4.0]), 0.03) > margin
+    assert log_odds_margin(np.full(5, 40.0), 0.03) > 70
+
+
+def test_a_difference_without_an_equal_match_is_not_decided():
+    sure = Effect(0.0, 0.001, 19, -0.002, 0.002, 0.0, 1.0)
+    assert decision(sure) == "equivalent"
+    assert decision(sure, alike=False) == "no equal match"
+
+
+VERSIONS = ["default", "published", "former"]
+SETTINGS = {"published": {"steps": 8}, "default": {"steps": 4}, "former": {"steps": 4, "learning_rate": 0.05}}
+
+
+def recognition(effect, stages=("a", "b"), seed=0, judges=2):
+    """Answers to metamers of the published procedure, of the default without a difference, of the former with one."""
+    rng = np.random.default_rng(seed)
+    size = (judges, len(stages), STIMULI)
+    # The noise of synthesis is small against differences between stimuli.
+    published = np.broadcast_to(2 * rng.standard_normal(STIMULI), size) + 0.1 * rng.standard_normal(size)
+    default, former = (published + change + 0.1 * rng.standard_normal(size) for change in (0, effect))
+    log_odds = np.stack([default, published, former], axis=2)
+    dims = ("stage", "version", "stimulus")
+    size = (len(stages), len(VERSIONS), STIMULI)
+    return xr.Dataset(
+        {
+            "correct": (("recognition_model", *dims), log_odds > 0),
+            "log_odds": (("recognition_model", *dims), log_odds),
+            "normalized_error": (dims, np.full(size, 0.2)),
+            "steps": (dims, np.broadcast_to([[4], [16], [3]], size)),
+        },
+        coords={
+            "stage": list(stages),
+            "version": VERSIONS,
+            "recognition_model": [f"judge_{number}" for number in range(judges)],
+            "stimulus": [f"s{number}" for number in range(STIMULI)],
+        },
+    )
+
+
+@pytest.fixture
+def recognized():
+    return {"m": recognition(-1.5), "n": recognition(-1.5, seed=1)}
+
+
+def table_of(recognized):
+    return equivalence_table(
+        recognized, dict.fromkeys(recognized, "vision"), dict.fromkeys(recognized, SETTINGS), "default", 0.03
+    )
+
+
+def test_the_table_has_each_stage_each_model_and_the_modality(recognized):
+    table = table_of(recognized)
+    assert len(table) == 2 * 2 * (2 * 2 + 2 + 1)
+    assert set(table["version"]) == {"default", "former"}
+    whole = table[table["model"] == ALL].set_index(["version", "measure"])
+    assert (whole["stages"] == 4).all()
+    assert (whole["stimuli"] == STIMULI).all()
+    assert json.loads(whole.loc[("former", "log odds"), "settings"]) == SETTINGS["former"]
+    assert whole.loc[("default", "log odds"), "decision"] == "equivalent"
+    assert whole.loc[("former", "log odds"), "decision"] == "different"
+    assert whole.loc[("former", "log odds"), "difference"] == pytest.approx(-1.5, abs=0.05)
+    assert whole.loc[("former", "proportion correct"), "difference"] < -0.1
+    one = table[(table["model"] == "m") & (table["stage"] == "a") & (table["version"] == "former")].iloc[0]
+    assert (one["published_steps"], one["steps"]) == (16, 3)
+
+
+def test_the_mean_over_stages_and_models_is_that_of_its_parts(recognized):
+    table = table_of(recognized)
+    for _, rows in table.groupby(["version", "measure"]):
+        stages = rows[rows["stage"] != ALL]["difference"]
+        whole = rows[rows["model"] == ALL]["difference"].item()
+        assert stages.mean() == pytest.approx(whole)
+
+
+def test_stages_without_an_equal_match_are_named_and_left_out_of_means(recognized):
+    errors = recognized["m"]["normalized_error"].copy()
+    errors.loc[{"stage": "b", "version": "former"}] = 0.21
+    recognized["m"] = recognized["m"].assign(normalized_error=errors)
+    assert alike_stages(recognized["m"], "former", "default").tolist() == [True, False]
+    assert alike_stages(recognized["m"], "default", "default").tolist() == [True, True]
+    table = table_of(recognized).set_index(["version", "model", "stage"])
+    assert set(table.loc[("former", "m", "b"), "decision"]) == {"no equal match"}
+    assert set(table.loc[("former", ALL, ALL), "stages"]) == {3}
+    assert set(table.loc[("default", ALL, ALL), "stages"]) == {4}
+
+
+def test_three_judges_have_a_wider_interval_as_a_random_sample():
+    found = {"m": recognition(-1.5, judges=3), "n": recognition(-1.5, judges=2)}
+    rows = table_of(found).set_index(["version", "model", "stage", "measure"])
+    three, two = (rows.loc[("former", model, ALL, "log odds")] for model in found)
+    assert three["low_random_judges"] <= three["low"] + 1e-9
+    assert np.isnan(two["low_random_judges"])
+
+
+def test_the_figure_of_the_table_is_reproducible_and_names_the_versions(recognized):
+    table = table_of(recognized)
+    figure = equivalence_figure(table)
+    assert svg(figure) == svg(equivalence_figure(table))
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["default", "former"]
+    assert "percentage points" in left.get_xlabel()
+    assert "log odds" in right.get_xlabel()
