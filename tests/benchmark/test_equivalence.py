@@ -21,6 +21,8 @@ from metamers.benchmark.equivalence import (
     equivalence_tests,
     log_odds_margin,
 )
+from metamers.config.plan import make_plan
+from metamers.config.read import merge_defaults, read_yaml
 from metamers.report.equivalence import equivalence_figure
 from metamers.report.figures import svg
 
@@ -122,12 +124,16 @@ def test_a_single_stimulus_has_no_test():
     assert decision(effect_over_stimuli(np.ones((1, 3)), 0.03)) == "too few stimuli"
 
 
-def test_the_margin_of_log_odds_changes_the_mean_probability_by_the_margin():
-    margin = log_odds_margin(np.zeros(5), 0.03)
-    assert margin == pytest.approx(4 * np.arctanh(0.03))  # σ(δ/2) − σ(−δ/2) = tanh(δ/4)
-    # The more certain the answers, the more log odds correspond to 3 points.
-    assert log_odds_margin(np.array([-4.0, 4.0]), 0.03) > margin
-    assert log_odds_margin(np.full(5, 40.0), 0.03) > 70
+def test_the_margin_of_log_odds_changes_the_mean_probability_by_at_most_the_margin():
+    assert log_odds_margin(np.zeros(5), 0.03) == pytest.approx(0.12)
+    for spread in (0, 1, 4):
+        log_odds = 0.7 + spread * np.random.default_rng(0).standard_normal(200)
+        change = log_odds_margin(log_odds, 0.03) / 2 * np.array([[1], [-1]])
+        probabilities = 1 / (1 + np.exp(-log_odds - change))
+        difference = np.diff(probabilities[::-1].mean(axis=1)).item()
+        assert difference < 0.0301
+        assert spread or difference == pytest.approx(0.03, rel=1e-3)
+    assert np.isfinite(log_odds_margin(np.full(5, 40.0), 0.03))
 
 
 def test_a_difference_without_an_equal_match_is_not_decided():
@@ -228,4 +234,44 @@ def test_the_figure_of_the_table_is_reproducible_and_names_the_versions(recogniz
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["default", "former"]
     assert "percentage points" in left.get_xlabel()
-    assert "log odds" in right.get_xlabel()
+    assert "Log odds" in right.get_xlabel()
+
+
+def test_the_design_has_all_photographs_and_48_words_and_two_models_and_five_stages_of_each_modality(root):
+    path = root / "config" / "equivalence.yaml"
+    plan = make_plan(merge_defaults(read_yaml(path)), [path])
+    assert {name: len(rows) for name, rows in plan.stimuli.items()} == {"imagenet_photographs": 20, "spoken_words": 48}
+    modalities = [plan.models[model].modality for model in plan.equivalence_stages]
+    assert modalities == ["vision", "vision", "audio", "audio"]
+    assert {len(stages) for stages in plan.equivalence_stages.values()} == {5}
+    assert [len(plan.other_recognition_models(model)) for model in plan.equivalence_stages] == [2, 2, 3, 3]
+    # No network was trained on the voices of the stimuli.
+    splits = plan.datasets["spoken_words"].speech["splits"]
+    assert not set(splits["test"]["voices"]) & {*splits["train"]["voices"], *splits["validation"]["voices"]}
+
+
+@pytest.fixture(scope="module")
+def committed(root):
+    return pd.read_csv(root / "resources" / "equivalence.csv")
+
+
+def test_the_committed_table_has_the_versions_of_the_configuration(committed):
+    settings = merge_defaults({})
+    for row in committed[committed["model"] == ALL].itertuples():
+        default, changed = settings["synthesis"]["quick"], settings["benchmark"]["equivalence"]["versions"]
+        wanted = default[row.modality] | changed[row.version].get(row.modality, {})
+        assert json.loads(row.settings) == wanted, "measure again: make equivalence"
+    for _, of_modality in committed.groupby("modality"):
+        assert set(of_modality["version"]) == set(settings["benchmark"]["equivalence"]["versions"])
+
+
+def test_the_committed_decisions_follow_from_the_committed_intervals(committed):
+    decided = committed[committed["decision"] != "no equal match"]
+    inside = (-decided["margin"] < decided["low"]) & (decided["high"] < decided["margin"])
+    assert (inside == (decided["decision"] == "equivalent")).all()
+    assert (decided.loc[decided["decision"] == "different", "p_difference"] < 0.05).all()
+    assert (committed.loc[committed["measure"] == "proportion correct", "margin"] == 0.03).all()
+
+
+def test_the_figure_of_the_documentation_is_that_of_the_committed_table(root, committed):
+    assert (root / "docs" / "pictures" / "equivalence.svg").read_bytes() == svg(equivalence_figure(committed))

@@ -6,13 +6,13 @@ random sample; models, stages and judges are those of the run, so that an interv
 the search for the equal match are in ``metamers.benchmark.match``, the answers in ``metamers.recognize``.
 """
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy.optimize
 import scipy.special
 import scipy.stats
 import xarray as xr
@@ -24,6 +24,7 @@ PUBLISHED = "published"
 ALL = "all"  # in the table, in the place of a stage or a model
 FEWEST_JUDGES = 3  # with which judges can be random: two have one degree of freedom
 MEASURES = {"correct": "proportion correct", "log_odds": "log odds"}
+ONE_ANSWER = {"correct": 1.0, "log_odds": 0.0}  # change of a difference by one answer; evidence is graded
 
 
 class Effect(NamedTuple):
@@ -138,7 +139,7 @@ def effect_over_stimuli_and_judges(differences: np.ndarray, margin: float, one_a
     Returns
     -------
     Effect
-        All NaN except the difference for fewer than ``FEWEST_JUDGES`` judges.
+        Without tests and interval (NaN) for fewer than ``FEWEST_JUDGES`` judges or a single stimulus.
 
     References
     ----------
@@ -146,10 +147,11 @@ def effect_over_stimuli_and_judges(differences: np.ndarray, margin: float, one_a
     12, 335-359.
     """
     differences = np.asarray(differences, float)
-    cells = differences.reshape(*differences.shape[:2], -1).mean(axis=2)
-    (n, judges), mean = cells.shape, cells.mean()
+    n, judges = differences.shape[:2]
     if judges < FEWEST_JUDGES or n < 2:
-        return equivalence_tests(mean, np.nan, np.nan, margin)
+        return equivalence_tests(differences.mean() if differences.size else np.nan, np.nan, np.nan, margin)
+    cells = differences.reshape(n, judges, -1).mean(axis=2)
+    mean = cells.mean()
     stimulus, judge = cells.mean(axis=1) - mean, cells.mean(axis=0) - mean
     added = (one_answer * judges / differences[0].size) ** 2 / judges
     of_stimuli = (judges * (stimulus**2).sum() + added) / (n - 1)
@@ -165,10 +167,11 @@ def effect_over_stimuli_and_judges(differences: np.ndarray, margin: float, one_a
 
 
 def log_odds_margin(log_odds: np.ndarray, margin: float) -> float:
-    """The change of all log odds that changes the mean probability by the margin.
+    """The change of log odds that corresponds to a change of the probability, at the mean observed probability.
 
-    With l the observed log odds and σ the logistic function, it is the δ for which the mean of σ(l + δ/2) − σ(l − δ/2)
-    equals the margin.
+    With p the mean of the probabilities, it is margin / (p (1 − p)): the slope of log odds is 1 / (p (1 − p)). Single
+    probabilities differ from p, and the mean of their p (1 − p) is smaller. If all log odds change by less than this,
+    the mean probability changes by less than the margin, except for the curvature within the change.
 
     Parameters
     ----------
@@ -177,16 +180,8 @@ def log_odds_margin(log_odds: np.ndarray, margin: float) -> float:
     margin
         Change of the probability, between 0 and 1.
     """
-    observed = np.asarray(log_odds, float).ravel()
-
-    def excess(delta: float) -> float:
-        ends = (scipy.special.expit(observed + side * delta / 2) for side in (1, -1))
-        return float(np.mean(next(ends) - next(ends)) - margin)
-
-    high = 1.0
-    while excess(high) < 0:
-        high *= 2
-    return float(scipy.optimize.brentq(excess, 0, high, xtol=1e-12))
+    p = scipy.special.expit(log_odds).mean()
+    return float(margin / (p * scipy.special.expit(-np.asarray(log_odds)).mean()))
 
 
 def decision(effect: Effect, alike: bool = True) -> str:
@@ -215,31 +210,39 @@ def alike_stages(recognized: xr.Dataset, version: str, reference: str) -> np.nda
     return (distance <= np.log1p(ALIKE)).all("version").values
 
 
-def _row(
-    recognized: Sequence[xr.Dataset], version: str, measure: str, margin: float, judges_random: bool
-) -> tuple[dict[str, Any], Effect]:
-    """The columns of ``equivalence_table`` that follow from answers; ``recognized`` has models or stages to pool."""
-    dims = ("stimulus", "recognition_model", "stage")
-    answers = [one[measure].astype(float).transpose("version", *dims) for one in recognized]
-    published = [one.sel(version=PUBLISHED).values for one in answers]
-    pairs = [one.sel(version=version).values - before for one, before in zip(answers, published, strict=True)]
-    flat = np.concatenate([one.reshape(len(one), -1) for one in pairs], axis=1)
-    before = np.concatenate([one.reshape(len(one), -1) for one in published], axis=1)
-    one_answer = 1.0 if measure == "correct" else 0.0
-    used = margin if measure == "correct" else log_odds_margin(before, margin)
-    effect = effect_over_stimuli(flat, used, one_answer)
-    with_judges = effect_over_stimuli_and_judges(pairs[0], used, one_answer) if judges_random else None
+def _paired(recognized: xr.Dataset, version: str, measure: str) -> tuple[np.ndarray, np.ndarray]:
+    """Differences of a version from the published procedure, and the values of the latter, (stimulus, judge, stage)."""
+    values = recognized[measure].astype(float).transpose("version", "stimulus", "recognition_model", "stage")
+    published = values.sel(version=PUBLISHED).values
+    return values.sel(version=version).values - published, published
+
+
+def _tests(
+    recognized: Sequence[xr.Dataset], version: str, measure: str, margin: float, alike: bool = True
+) -> dict[str, Any]:
+    """The columns of ``equivalence_table`` that follow from the answers for one or several models."""
+    pairs = [_paired(one, version, measure) for one in recognized]
+    differences, published = (
+        np.concatenate([values.reshape(len(values), -1) for values in part], axis=1)
+        for part in zip(*pairs, strict=True)
+    )
+    used = margin if measure == "correct" else log_odds_margin(published, margin)
+    effect = effect_over_stimuli(differences, used, ONE_ANSWER[measure])
+    # Judges are crossed with stimuli and stages only within a model, because models do not judge themselves.
+    judged = pairs[0][0] if len(pairs) == 1 else np.empty((len(differences), 0))
+    random = effect_over_stimuli_and_judges(judged, used, ONE_ANSWER[measure])
     return {
         "measure": MEASURES[measure],
-        "stimuli": len(flat),
+        "stimuli": len(differences),
         "judges": len({str(name) for one in recognized for name in one["recognition_model"].values}),
         "stages": sum(one.sizes["stage"] for one in recognized),
-        "published": before.mean(),
+        "published": published.mean(),
         **effect._asdict(),
         "margin": used,
-        "low_random_judges": with_judges.low if with_judges else np.nan,
-        "high_random_judges": with_judges.high if with_judges else np.nan,
-    }, effect
+        "low_random_judges": random.low,
+        "high_random_judges": random.high,
+        "decision": decision(effect, alike),
+    }
 
 
 def equivalence_table(
@@ -280,30 +283,24 @@ def equivalence_table(
     rows = []
     for modality in dict.fromkeys(modalities[model] for model in recognized):
         models = [model for model in recognized if modalities[model] == modality]
-        versions = [version for version in settings[models[0]] if version != PUBLISHED]
-        for version in versions:
-            for measure in MEASURES:
-                given = {"modality": modality, "version": version}
-                pooled = []
-                for model in models:
-                    one = recognized[model]
-                    alike = alike_stages(one, version, reference)
+        for version, measure in itertools.product(settings[models[0]], MEASURES):
+            if version == PUBLISHED:
+                continue
+            given, pooled = {"modality": modality, "version": version}, []
+            for model in models:
+                one = recognized[model]
+                alike = alike_stages(one, version, reference)
+                for place, stage in enumerate(one["stage"].values):
+                    at_stage = one.isel(stage=[place])
+                    found = _tests([at_stage], version, measure, margin, bool(alike[place]))
+                    rows.append(given | {"model": model, "stage": str(stage)} | found | _synthesis(at_stage, version))
+                if alike.any():
                     pooled.append(one.isel(stage=np.flatnonzero(alike)))
-                    for place, stage in enumerate(one["stage"].values):
-                        at_stage = one.isel(stage=[place])
-                        row, effect = _row([at_stage], version, measure, margin, judges_random=True)
-                        found = given | {"model": model, "stage": str(stage)} | row
-                        rows.append(
-                            found | {"decision": decision(effect, bool(alike[place]))} | _synthesis(at_stage, version)
-                        )
-                    if alike.any():
-                        row, effect = _row(pooled[-1:], version, measure, margin, judges_random=True)
-                        rows.append(given | {"model": model, "stage": ALL} | row | {"decision": decision(effect)})
-                pooled = [one for one in pooled if one.sizes["stage"]]
-                if pooled:
-                    row, effect = _row(pooled, version, measure, margin, judges_random=False)
-                    changed = {"settings": json.dumps(dict(settings[models[0]][version]))}
-                    rows.append(given | {"model": ALL, "stage": ALL} | row | {"decision": decision(effect)} | changed)
+                    found = _tests(pooled[-1:], version, measure, margin)
+                    rows.append(given | {"model": model, "stage": ALL} | found)
+            if pooled:
+                changed = {"settings": json.dumps(dict(settings[models[0]][version]))}
+                rows.append(given | {"model": ALL, "stage": ALL} | _tests(pooled, version, measure, margin) | changed)
     first = ["modality", "model", "stage", "version", "measure"]
     table = pd.DataFrame(rows)
     return table[first + [name for name in table.columns if name not in first]]

@@ -11,8 +11,8 @@ from metamers.report.figures import BLUE, FAINT, INK, PALE, styled
 
 # Measure in the table → label of its axis, and the factor from the table's unit to that of the axis.
 AXES = {
-    MEASURES["correct"]: ("Difference in proportion correct (percentage points)", 100),
-    MEASURES["log_odds"]: ("Difference in log odds of the true category (natural logarithm)", 1),
+    MEASURES["correct"]: ("Proportion correct (percentage points)", 100),
+    MEASURES["log_odds"]: ("Log odds of the true category", 1),
 }
 MODEL_MARKS = "sD^vP<>*"  # open marks of single models
 SPREAD = 0.16  # vertical distance between the models of one version
@@ -36,6 +36,7 @@ def equivalence_figure(table: pd.DataFrame) -> Figure:
     versions = list(dict.fromkeys(pooled["version"]))
     height = 1.3 + len(modalities) * (0.9 + 0.62 * len(versions))
     figure = Figure(figsize=(10, height), layout="constrained")
+    figure.suptitle("Difference from the published procedure, at equal match", x=0.01, ha="left")
     panels = figure.subplots(max(len(modalities), 1), len(AXES), squeeze=False)
     for row, modality in zip(panels, modalities, strict=False):
         of_modality = pooled[pooled["modality"] == modality]
