@@ -9,8 +9,7 @@ RUN ?= demo
 CONFIGURATION ?=
 SITE ?= site
 
-.PHONY: run extended install test test-all experiment benchmark benchmark-gpu docs dry-runs lint lock clean
-.PHONY: run extended install test test-all experiment benchmark equivalence docs dry-runs lint lock clean
+.PHONY: run extended install test test-all experiment benchmark benchmark-gpu equivalence docs dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
@@ -47,6 +46,7 @@ benchmark: $(EXTRA)
 # call continues where the first one ended.
 benchmark-gpu: $(STAMP)
 	$(VENV)/bin/snakemake --cores all gpu_benchmark --configfile config/gpu.yaml
+
 # Are metamers of the default procedure recognized as often as those of the published one, at equal match? It takes hours;
 # after an interruption, call it again.
 equivalence: $(STAMP)

@@ -1,5 +1,7 @@
 """Make benchmark/equivalence/<model>/<stage>.nc: metamers of the published and of versions of the default procedure."""
 
+from metamers.run.job import log_to
+
 from functools import partial
 
 import numpy as np
@@ -10,7 +12,6 @@ from metamers.config.qualities import number_of_steps
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.synthesize.batches import max_batch_size
 from metamers.synthesize.metamers import metamers_dataset

@@ -1,5 +1,7 @@
 """Make benchmark/equivalence_recognition/<model>.nc: answers and log odds of other models for all versions."""
 
+from metamers.run.job import log_to
+
 import gc
 
 import numpy as np
@@ -11,7 +13,6 @@ from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.recognize import answers, category_log_odds, class_scores, recognition_dataset
 from metamers.run import files
-from metamers.run.logs import log_to
 from metamers.stimuli.formats import FORMATS
 
 log_to(snakemake.log[0])

@@ -1,8 +1,9 @@
 """Make benchmark/equivalence.csv: tests of equal recognition of metamers of the default and the published procedure."""
 
+from metamers.run.job import log_to
+
 from metamers.benchmark.equivalence import ALL, equivalence_table
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 params = snakemake.params

@@ -142,9 +142,8 @@ def unavailable_targets(
         Modality → what its experiment lacks.
     """
     found = {}
-    generation_models = ", ".join(
-        item if isinstance(item, str) else item["model"] for item in config["generation_models"]
-    )
+    names = [item if isinstance(item, str) else item["model"] for item in config["generation_models"]]
+    generation_models = ", ".join(names)
     recognition_models = ", ".join(config["recognition_models"])
     if config["model"] is None:
         found["model_card"] = (
@@ -175,10 +174,25 @@ def unavailable_targets(
             "input, of a modality with another recognition model, and configure ensemble, controversial or starts. "
             f"Generation models: {generation_models or 'none'}; recognition models: {recognition_models or 'none'}."
         )
+    return found | _unavailable_benchmarks(config, models, benchmark, standard, equivalence)
+
+
+def _unavailable_benchmarks(
+    config: Mapping[str, Any],
+    models: Mapping[str, ModelEntry],
+    benchmark: Mapping[str, Any],
+    standard: Mapping[str, Any],
+    equivalence: Mapping[str, Any],
+) -> dict[str, str]:
+    """The part of ``unavailable_targets`` that concerns benchmarks."""
+    found = {}
+    names = [item if isinstance(item, str) else item["model"] for item in config["generation_models"]]
+    generation_models = ", ".join(names) or "none"
+    recognition_models = ", ".join(config["recognition_models"]) or "none"
     if not benchmark:
         found["benchmark"] = (
             "benchmark.models: there is no synthesis to time: no generation model of the run has a stage after the "
-            f"input. Generation models: {generation_models or 'none'}."
+            f"input. Generation models: {generation_models}."
         )
     elif QUALITIES[quality := config["synthesis"]["quality"]] != BENCHMARKED_PROCEDURE:
         others = [name for name, procedure in QUALITIES.items() if procedure == BENCHMARKED_PROCEDURE]
@@ -186,18 +200,11 @@ def unavailable_targets(
             f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
             f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
         )
-    names = [item if isinstance(item, str) else item["model"] for item in config["generation_models"]]
-    if not standard or any("random" not in models[name].weights for name in names):
-        found["gpu_benchmark"] = (
-            "generation_models: the benchmark of graphics cards reads no weights. It needs models with "
-            "`weights: {random: SEED}` and stages after the input, as config/gpu.yaml has. Generation models: "
-            f"{generation_models or 'none'}."
-        )
     if not standard:
         found["standard_match"] = (
             "generation_models: there is no stage to measure: no generation model of the run has a stage without a "
             "schedule after the input. Stages with a schedule need all steps of the published procedure "
-            f"(benchmark.standard.passes). Generation models: {generation_models or 'none'}."
+            f"(benchmark.standard.passes). Generation models: {generation_models}."
         )
     elif problem := _lacking_for_standard_match(config, {models[name].modality for name in standard}):
         found["standard_match"] = problem
@@ -205,10 +212,16 @@ def unavailable_targets(
         found["equivalence"] = (
             "generation_models: there is no stage to compare: no generation model of the run has a stage without a "
             "schedule after the input and another recognition model of its modality. Generation models: "
-            f"{generation_models or 'none'}; recognition models: {recognition_models or 'none'}."
+            f"{generation_models}; recognition models: {recognition_models}."
         )
     elif problem := _lacking_for_equivalence(config, {models[name].modality for name in equivalence}):
         found["equivalence"] = problem
+    if not standard or any("random" not in models[name].weights for name in names):
+        found["gpu_benchmark"] = (
+            "generation_models: the benchmark of graphics cards reads no weights. It needs models with "
+            "`weights: {random: SEED}` and stages after the input, as config/gpu.yaml has. Generation models: "
+            f"{generation_models}."
+        )
     return found
 
 
