@@ -25,6 +25,7 @@ RULES = [
     "compare_own_participants_vs_models",
     "compare_recognizability",
     "compare_humans_vs_models",
+    "compare_passes",
     "compare_predicted_human",
     "leaderboard_ranking",
     "report_assets",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from metamers.compare.passes import natural_differences, natural_variance
 from metamers.humans.noise_ceiling import noise_ceilings
 from metamers.humans.participants import judgements
 from metamers.humans.summary import group_results, pooled_points, write_results
@@ -36,3 +37,11 @@ for row in variance.itertuples():
         "%s: log odds vary by %.2f (%.2f to %.2f) over %s", row.modality, row.sd, row.low, row.high, row.component
     )
 write_results(variance, snakemake.output.variance)
+
+natural = natural_variance(experiments, modalities)
+for row in natural.itertuples():
+    logger.info(
+        "%s: recognition of natural stimuli varies by %.4f ± %.4f", row.modality, row.variance, row.standard_error
+    )
+write_results(natural, snakemake.output.natural_variance)
+write_results(natural_differences(experiments, modalities), snakemake.output.natural_difference)

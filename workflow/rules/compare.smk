@@ -7,7 +7,7 @@ include: "common/compare.smk"
 COMPARISON = [path for path in HUMANS if path.startswith("results/<run>/comparison/")]
 if plan.generation_models:
     COMPARISON += ["results/<run>/comparison/recognizability.nc", "results/<run>/comparison/predicted_human.nc"]
-COMPARISON += ["results/<run>/comparison/power.nc"]
+COMPARISON += ["results/<run>/comparison/passes.nc", "results/<run>/comparison/power.nc"]
 # Without published participants, whose data would have to be retrieved, only own participants are tested.
 TESTED = [*(EXPERIMENTS if PARTICIPANTS or not OWN_PARTICIPANTS else []), *OWN_PARTICIPANTS]
 COMPARED = plan.compared_modalities
@@ -109,6 +109,20 @@ rule compare_anova:
         "Testing human against model, model against model, and stages in every experiment"
     script:
         SCRIPTS / "compare/anova.py"
+
+
+rule compare_passes:
+    input:
+        differences=f"{PUBLISHED}/natural_difference.csv",
+        variance=f"{PUBLISHED}/natural_variance.csv",
+        depths=resolve_path("resources/published/stage_depth.csv"),
+        sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
+    output:
+        "results/<run>/comparison/passes.nc",
+    message:
+        "Testing whether people recognize metamers as they do natural stimuli"
+    script:
+        SCRIPTS / "compare/passes.py"
 
 
 rule compare_predicted_human:

@@ -41,6 +41,8 @@ rule humans_summary:
         groups="results/<run>/humans/group_results.csv",
         ceilings="results/<run>/humans/noise_ceiling.csv",
         variance="results/<run>/humans/participant_variance.csv",
+        natural_difference="results/<run>/humans/natural_difference.csv",
+        natural_variance="results/<run>/humans/natural_variance.csv",
     params:
         modalities={name: entry.modality for name, entry in plan.published_experiments.items()},
         judges=parameters_of(plan.published_judgements),

@@ -1,6 +1,17 @@
 """The topics of the simulations: one for each module ``metamers.simulations.<topic>``."""
 
-from metamers.simulations import anova, brain, chance, judges, leaderboard, power, predicted, proportions, relation
+from metamers.simulations import (
+    anova,
+    brain,
+    chance,
+    judges,
+    leaderboard,
+    passes,
+    power,
+    predicted,
+    proportions,
+    relation,
+)
 
 TOPICS = {
     "anova": anova,
@@ -8,6 +19,7 @@ TOPICS = {
     "chance": chance,
     "judges": judges,
     "leaderboard": leaderboard,
+    "passes": passes,
     "power": power,
     "predicted": predicted,
     "proportions": proportions,

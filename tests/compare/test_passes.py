@@ -1,0 +1,296 @@
+"""Test of metamers by people: closed forms, error rates in simulated experiments, and the published participants."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import xarray as xr
+from statsmodels.stats.weightstats import DescrStatsW
+
+from metamers.compare import passes
+from metamers.humans import participants as humans
+from metamers.humans.summary import read_results
+from metamers.leaderboard.depth import DEPTH_COLUMNS
+from metamers.simulations import passes as simulated
+
+TABLES = {"natural_difference": passes.DIFFERENCE_COLUMNS, "natural_variance": passes.NATURAL_COLUMNS}
+
+
+@pytest.fixture(scope="module")
+def tables(root):
+    return {name: read_results(root / f"resources/published/{name}.csv", columns) for name, columns in TABLES.items()}
+
+
+@pytest.fixture(scope="module")
+def placed(root):
+    return read_results(root / "resources/published/stage_depth.csv", DEPTH_COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def tested(tables, placed):
+    return passes.passes_dataset(tables["natural_difference"], tables["natural_variance"], placed)
+
+
+def experiment(answers, stages=("natural", "one", "two"), model="m"):
+    """One experiment from human proportions correct (participant, stage)."""
+    values = np.asarray(answers, float)[:, None, :, None]
+    dims = ("participant", "generation_model", "stage", "observer")
+    return xr.Dataset(
+        {
+            "proportion_correct": (dims, values),
+            "stage_number": (("generation_model", "stage"), [np.arange(len(stages))]),
+        },
+        coords={
+            "generation_model": [model],
+            "stage": list(stages),
+            "observer": ["human"],
+            "model_class": ("generation_model", ["standard"]),
+        },
+    )
+
+
+def summaries(data, modality="vision"):
+    """Differences and variance of some experiments of one modality."""
+    named = {str(number): one for number, one in enumerate(data)}
+    modalities = dict.fromkeys(named, modality)
+    return passes.natural_differences(named, modalities), passes.natural_variance(named, modalities)
+
+
+def drawn(rng, probabilities, trials):
+    return rng.binomial(trials, probabilities) / trials
+
+
+def test_p_equals_that_of_two_one_sided_t_tests():
+    values = np.random.default_rng(0).normal(0.02, 0.1, 24)
+    found = passes.equivalence(values.mean(), values.std(ddof=1) / np.sqrt(24), 24, 0.07, 0)
+    both, lower, _ = DescrStatsW(values).ttost_mean(-0.07, 0.07)
+    assert found.p_equivalence == pytest.approx(both)
+    assert found.p_not_worse == pytest.approx(lower[1])
+    assert found.p_not_worse == pytest.approx(scipy.stats.ttest_1samp(values, -0.07, alternative="greater").pvalue)
+    assert found.p_worse == pytest.approx(scipy.stats.ttest_1samp(values, -0.07, alternative="less").pvalue)
+
+
+def test_a_stage_is_equivalent_if_its_90_percent_interval_is_within_the_margin():
+    rng = np.random.default_rng(1)
+    difference, error, n = rng.normal(0, 0.05, 500), rng.uniform(0.01, 0.05, 500), rng.integers(2, 60, 500)
+    found = passes.equivalence(difference, error, n, 0.08, 0.01)
+    inside = (found.low >= -0.08) & (found.high <= 0.08)
+    np.testing.assert_array_equal(inside, found.p_equivalence <= passes.LEVEL)
+    assert 0 < inside.mean() < 1
+    low, high = scipy.stats.t.interval(0.9, n - 1, difference, np.hypot(error, 0.01))
+    np.testing.assert_allclose([found.low, found.high], [low, high])
+
+
+def test_the_error_of_the_margin_makes_the_test_stricter():
+    exact, estimated = (passes.equivalence(0.02, 0.02, 20, 0.07, error) for error in (0, 0.015))
+    assert exact.p_equivalence < estimated.p_equivalence
+
+
+def test_the_variance_beyond_chance_is_that_of_the_persons_and_not_of_their_answers():
+    rng = np.random.default_rng(2)
+    persons = [rng.beta(18, 2, 4000) for _ in range(3)]  # standard deviation 0.065
+    found, error = passes.variance_beyond_chance([drawn(rng, own, 10) for own in persons], [10, 10, 10])
+    assert found == pytest.approx(scipy.stats.beta.var(18, 2), abs=3 * error)
+    alike = [drawn(rng, np.full(4000, 0.9), 10) for _ in range(3)]
+    none, error = passes.variance_beyond_chance(alike, [10, 10, 10])
+    assert none == pytest.approx(0, abs=3 * error)
+    assert np.var(alike[0]) == pytest.approx(0.9 * 0.1 / 10, rel=0.1)
+
+
+def test_the_standard_error_of_the_variance_is_the_jackknife():
+    rng = np.random.default_rng(3)
+    data, trials = [rng.random(7), rng.random(5)], [8, 20]
+    found, error = passes.variance_beyond_chance(data, trials)
+    total = 0
+    for place, own in enumerate(data):
+        left_out = [
+            passes.variance_beyond_chance([*data[:place], np.delete(own, i), *data[place + 1 :]], trials)[0]
+            for i in range(len(own))
+        ]
+        total += (len(own) - 1) * np.var(left_out)
+    assert error == pytest.approx(np.sqrt(total))
+    by_hand = [
+        ((own - own.mean()) ** 2).sum() - (len(own) - 1) * (own * (1 - own)).mean() / (number - 1)
+        for own, number in zip(data, trials, strict=True)
+    ]
+    assert found == pytest.approx(sum(by_hand) / 10)
+
+
+def test_the_margin_is_the_root_mean_square_difference_of_two_persons():
+    persons = np.random.default_rng(4).normal(0.8, 0.1, 100_000)
+    differences = persons[::2] - persons[1::2]
+    margin, error = passes.margin_of(0.1**2, 0.002)
+    assert margin == pytest.approx(np.sqrt((differences**2).mean()), rel=0.01)
+    ends = [passes.margin_of(0.1**2 + step, 0)[0] for step in (-1e-6, 1e-6)]
+    assert error == pytest.approx(0.002 * np.diff(ends)[0] / 2e-6, rel=1e-4)  # the delta method
+
+
+@pytest.mark.parametrize("variance", [np.nan, -0.001, 0.0, 0.05**2 / 2])
+def test_persons_who_hardly_differ_have_the_smallest_margin(variance):
+    assert passes.margin_of(variance, 0.01) == (passes.SMALLEST_MARGIN, 0)
+
+
+def test_a_sequence_ends_at_the_first_test_that_is_not_significant():
+    p = np.array([0.01, 0.05, 0.06, 0.01])
+    assert passes.significant_in_order(p).tolist() == [True, True, False, False]
+    assert passes.significant_in_order(np.array([np.nan, 0.01])).tolist() == [False, False]
+
+
+def test_identical_answers_pass_and_no_recognition_fails(placed):
+    natural = np.repeat([0.8, 0.9, 1.0], 7)
+    data = experiment(np.stack([natural, natural, 0 * natural], axis=1))
+    found = passes.passes_dataset(*summaries([data]), placed).sel(generation_model="m")
+    assert found["passes"].sel(stage=["one", "two"]).values.tolist() == [True, False]
+    assert (found["passes_up_to"], found["fails_from"]) == ("one", "two")
+
+
+def test_the_margin_and_the_verdict_do_not_depend_on_the_order_of_participants(tables):
+    rng = np.random.default_rng(5)
+    answers = drawn(rng, np.array([0.9, 0.88, 0.3])[None].repeat(20, axis=0), 10)
+    one, other = summaries([experiment(answers)]), summaries([experiment(rng.permutation(answers))])
+    for first, second in zip(one, other, strict=True):
+        pd.testing.assert_frame_equal(first, second)
+
+
+def test_a_few_participants_without_errors_do_not_pass():
+    """Two participants of ten trials without a difference: one other answer would be a difference of 0.05."""
+    error = passes.standard_error(0.0, 2, 20)
+    assert error == 0.05
+    assert passes.equivalence(0, error, 2, 0.07, 0).p_equivalence > passes.LEVEL
+    assert passes.equivalence(0, passes.standard_error(0.0, 20, 200), 20, 0.07, 0).p_equivalence < 1e-9
+
+
+def test_few_trials_widen_the_interval():
+    rng = np.random.default_rng(6)
+    errors = []
+    for trials in (5, 20, 50):
+        answers = drawn(rng, np.full((400, 3), 0.85), trials)
+        differences, _ = summaries([experiment(answers)])
+        errors.append(differences["sd"].iloc[0])
+        assert errors[-1] == pytest.approx(np.sqrt(2 * 0.85 * 0.15 / trials), rel=0.1)
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_participants_without_answers_are_left_out():
+    answers = np.array([[0.9, 0.8, 0.7], [0.8, np.nan, 0.7], [1.0, 0.9, 0.6], [np.nan, 0.9, 0.9], [0.9, 0.9, 0.9]])
+    differences, variance = summaries([experiment(answers)])
+    assert differences["n"].tolist() == [3, 4]
+    assert differences["difference"].to_numpy() == pytest.approx([-0.2 / 3, -0.7 / 4])
+    assert variance["participants"].tolist() == [4]
+
+
+def test_an_experiment_without_natural_stimuli_is_not_tested_and_has_no_effect(placed):
+    with_natural = experiment(np.random.default_rng(7).integers(6, 11, (20, 3)) / 10)
+    without = experiment(np.full((20, 2), 0.9), stages=("one", "two"))
+    differences, variance = summaries([without])
+    assert differences["n"].tolist() == [0, 0]
+    assert variance["participants"].tolist() == [0]
+    found = passes.passes_dataset(differences, variance, placed)
+    assert found["p_equivalence"].isnull().all()
+    assert not found["passes"].any()
+    both, alone = summaries([with_natural, without]), summaries([with_natural])
+    columns = ["difference", "sd", "n"]
+    pd.testing.assert_frame_equal(both[0][columns], alone[0][columns])
+    pd.testing.assert_frame_equal(both[1], alone[1])
+
+
+def test_participants_of_several_experiments_are_pooled():
+    rng = np.random.default_rng(8)
+    answers = [rng.integers(0, 11, (n, 3)) / 10 for n in (12, 9)]
+    differences, _ = summaries([experiment(own) for own in answers])
+    every = np.concatenate([own[:, 1] - own[:, 0] for own in answers])
+    row = differences.iloc[0]
+    assert (row["difference"], row["sd"], row["n"]) == pytest.approx((every.mean(), every.std(ddof=1), 21))
+
+
+def test_the_power_is_that_of_simulated_experiments():
+    rng = np.random.default_rng(9)
+    for sd, n, margin, error, difference in ((0.13, 20, 0.08, 0.01, 0.0), (0.13, 40, 0.08, 0.0, 0.03)):
+        samples = rng.normal(difference, sd, (40_000, n))
+        found = passes.equivalence(samples.mean(1), samples.std(1, ddof=1) / np.sqrt(n), n, margin, error)
+        share = (found.p_equivalence <= passes.LEVEL).mean()
+        assert passes.pass_probability(sd, n, margin, error, difference) == pytest.approx(share, abs=0.01)
+
+
+def test_the_power_is_that_of_the_noncentral_t_distribution():
+    """Far from one end of the margin only the test of the other end matters, which is a one-sided t test."""
+    sd, n, margin = 0.05, 20, 0.3
+    for difference in (0.27, 0.28, 0.3):
+        shift = (margin - difference) / (sd / np.sqrt(n))
+        exact = scipy.stats.nct.sf(scipy.stats.t.isf(passes.LEVEL, n - 1), n - 1, shift)
+        assert passes.pass_probability(sd, n, margin, 0, difference) == pytest.approx(exact, abs=1e-4)
+    assert exact == pytest.approx(passes.LEVEL)  # at the margin
+    assert np.isnan(passes.pass_probability(sd, 1, margin))
+
+
+def test_below_the_fewest_participants_no_stage_can_pass():
+    sd, margin, error = 0.131, 0.073, 0.013
+    fewest = int(passes.fewest_participants(sd, margin, error))
+    for n, possible in ((fewest - 1, False), (fewest, True)):
+        found = passes.equivalence(0, passes.standard_error(sd, n, 1e9), n, margin, error)
+        assert (found.p_equivalence <= passes.LEVEL) == possible
+    needed = int(passes.participants_needed(sd, margin, error))
+    assert (
+        passes.pass_probability(sd, needed - 1, margin, error)
+        < 0.8
+        <= passes.pass_probability(sd, needed, margin, error)
+    )
+    assert np.isnan(passes.fewest_participants(sd, 0.02, 0.02))
+    assert np.isnan(passes.participants_needed(sd, 0.02, 0.02))
+
+
+@pytest.mark.parametrize("judged", [1, 4])
+def test_a_difference_as_large_as_the_margin_passes_no_more_often_than_the_level(judged):
+    """With an estimated margin, and with answers that vary by chance; 500 simulated studies."""
+    rng = np.random.default_rng(10)
+    at_margin = simulated.passes(judged, (32.5, 4.2), 1, 500, rng).mean()
+    assert at_margin <= passes.LEVEL + 3 * np.sqrt(passes.LEVEL * (1 - passes.LEVEL) / 500)
+    assert simulated.passes(judged, (32.5, 4.2), 0, 200, rng).mean() > 0.2
+
+
+def test_every_published_stage_is_tested(tested, placed):
+    stages = tested["stage_number"] >= 0
+    assert int(stages.sum()) == 373 == int(tested["p_equivalence"].notnull().sum())
+    assert int(tested["stage_depth"].notnull().sum()) == len(placed)
+    assert not (tested["passes"] & tested["fails"]).any()
+    assert not (tested["passes"] & ~tested["not_worse"]).any()
+    assert tested["natural_participants"].values.tolist() == [188, 120]
+
+
+def test_no_published_model_passes_at_its_last_stage_and_every_one_fails_from_some_stage(tested):
+    for model in tested["generation_model"].values:
+        own = tested.sel(generation_model=model)
+        last = own["stage_number"].argmax("stage")
+        assert bool(own["fails"][last])
+        assert not bool(own["not_worse"][last])
+    assert (tested["fails_from"] != "").all()
+
+
+def test_the_results_that_the_documentation_states(tested):
+    up_to = dict(zip(tested["generation_model"].values, tested["passes_up_to"].values, strict=True))
+    assert up_to["ResNet50"] == "layer2"
+    assert up_to["AlexNet"] == "relu0"
+    assert up_to["CochResNet50"] == "layer3"
+    assert up_to["CochCNN9"] == "relu1"
+    assert up_to["CORnet-S"] == ""
+    of_modality = tested["model_modality"].values
+    passing = {
+        name: sum(up_to[m] != "" for m in tested["generation_model"].values[of_modality == name])
+        for name in ("vision", "audio")
+    }
+    assert passing == {"vision": 15, "audio": 15}
+    np.testing.assert_allclose(tested["margin"], [0.073, 0.126], atol=5e-4)
+    np.testing.assert_allclose(tested["margin_standard_error"], [0.013, 0.024], atol=5e-4)
+    assert tested["fewest_participants"].values.tolist() == [12, 9]
+    assert tested["participants_needed"].values.tolist() == [34, 24]
+
+
+def test_the_committed_tables_follow_from_the_public_data(public, registry, tables):
+    experiments = {name: humans.experiment_dataset(entry, public) for name, entry in registry["experiments"].items()}
+    modalities = {name: entry["modality"] for name, entry in registry["experiments"].items()}
+    found = {
+        "natural_difference": passes.natural_differences(experiments, modalities),
+        "natural_variance": passes.natural_variance(experiments, modalities),
+    }
+    for name, table in found.items():
+        pd.testing.assert_frame_equal(table, tables[name], check_exact=False, rtol=1e-9, atol=1e-11)
