@@ -31,6 +31,7 @@ board = leaderboard(
     read_results(given.groups, COLUMNS),
     published_depths,
     files.load(given.relation),
+    files.load(given.tested),
     by_modality(given.experiments, params.modalities),
     files.load(given.predicted[0]) if given.predicted else None,
     {model: entry | {"depths": depths[model]} for model, entry in params.models.items()},

@@ -1,4 +1,4 @@
-"""Make report/leaderboard.html, its table and its figure from comparison/leaderboard.nc."""
+"""Make report/leaderboard.html, its table and its figures from comparison/leaderboard.nc and comparison/passes.nc."""
 
 from metamers.run.job import log_to
 
@@ -8,14 +8,16 @@ from metamers.report.figures import svg
 from metamers.report.leaderboard import page_context
 from metamers.report.looks import looks_of
 from metamers.report.navigation import navigation_context
+from metamers.report.passes import passes_figure
 from metamers.report.reliability import reliability_figure
 from metamers.report.render import render
 from metamers.run import files
 
 log_to(snakemake.log[0])
-board, params = files.load(snakemake.input.board), snakemake.params
+board, tested, params = files.load(snakemake.input.board), files.load(snakemake.input.tested), snakemake.params
 write_results(entries_of(board), snakemake.output.table)
 files.write(snakemake.output.figure, svg(reliability_figure(board)))
-context = page_context(board, snakemake.config["run"], looks_of(params.model_order))
+files.write(snakemake.output.passes, svg(passes_figure(tested)))
+context = page_context(board, tested, snakemake.config["run"], looks_of(params.model_order))
 context |= navigation_context("leaderboard", params.pages, params.linked)
 files.write(snakemake.output.page, render("leaderboard.html.j2", context))

@@ -1,6 +1,8 @@
 """The leaderboard: areas of small examples, intervals, and entries of a run's own models."""
 
 import re
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import pytest
 import scipy.stats
 import xarray as xr
 
-from metamers.compare import humans_vs_models
+from metamers.compare import humans_vs_models, passes
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.leaderboard import curves as leaderboard_curves
@@ -18,6 +20,7 @@ from metamers.leaderboard import ranking as leaderboard
 from metamers.report import leaderboard as leaderboard_page
 from metamers.report.looks import Looks, looks_of, mark
 from metamers.report.navigation import LINKED, PAGES, navigation_context
+from metamers.report.passes import passes_figure
 from metamers.report.render import render
 from metamers.run import files
 from tests.sites import write_assets
@@ -60,9 +63,20 @@ def predicted():
     return xr.Dataset({name: (dims, values) for name in names} | others, coords=coords)
 
 
+@cache
+def published_passes() -> xr.Dataset:
+    """The test of the published models, from the committed tables."""
+    published = Path(__file__).parents[2] / "resources" / "published"
+    differences = humans_summary.read_results(published / "natural_difference.csv", passes.DIFFERENCE_COLUMNS)
+    variance = humans_summary.read_results(published / "natural_variance.csv", passes.NATURAL_COLUMNS)
+    depths = humans_summary.read_results(published / "stage_depth.csv", depth.DEPTH_COLUMNS)
+    return passes.passes_dataset(differences, variance, depths)
+
+
 def page_of(board: xr.Dataset, run: str = "run", looks: Looks | None = None) -> str:
     """The page of a leaderboard."""
-    context = leaderboard_page.page_context(board, run, looks or {}) | navigation_context("leaderboard", PAGES, LINKED)
+    context = leaderboard_page.page_context(board, published_passes(), run, looks or {})
+    context |= navigation_context("leaderboard", PAGES, LINKED)
     return render("leaderboard.html.j2", context)
 
 
@@ -84,8 +98,13 @@ def placed(root):
 
 
 @pytest.fixture(scope="module")
-def board(groups, placed, relation, predicted):
-    return leaderboard.leaderboard(groups, placed, relation, {}, predicted, MODELS, {}, bootstrap=400, seed=0)
+def tested():
+    return published_passes()
+
+
+@pytest.fixture(scope="module")
+def board(groups, placed, relation, tested, predicted):
+    return leaderboard.leaderboard(groups, placed, relation, tested, {}, predicted, MODELS, {}, bootstrap=400, seed=0)
 
 
 def test_listed_depth_is_position_over_last_position_without_natural_and_input():
@@ -143,9 +162,9 @@ def test_models_with_adversarial_training_rank_first(board):
 
 
 def test_means_and_standard_errors_give_wider_intervals_than_the_participants(
-    groups, placed, relation, experiments, board
+    groups, placed, relation, tested, experiments, board
 ):
-    exact = leaderboard.leaderboard(groups, placed, relation, experiments, None, {}, {}, bootstrap=400, seed=0)
+    exact = leaderboard.leaderboard(groups, placed, relation, tested, experiments, None, {}, {}, bootstrap=400, seed=0)
     exact, board = (leaderboard_page.entries_of(b).set_index("generation_model") for b in (exact, board))
     board = board.loc[exact.index]
     np.testing.assert_allclose(exact["area"], board["area"])
@@ -155,6 +174,31 @@ def test_means_and_standard_errors_give_wider_intervals_than_the_participants(
     assert 1.5 < ratio.median() < 2.5
     width = [one["normalized_area_high"] - one["normalized_area_low"] for one in (board, exact)]
     assert 1 < (width[0] / width[1]).median() < 2.5
+
+
+def test_published_models_have_the_stage_up_to_which_they_pass_and_others_have_none(board):
+    entries = leaderboard.entries_of(board).set_index("generation_model")
+    assert entries.loc["ResNet50", ["passes_up_to", "fails_from"]].tolist() == ["layer2", "layer4"]
+    assert entries.loc["ResNet50", "passes_depth"] == pytest.approx(0.5, abs=0.2)
+    assert entries.loc["CORnet-S", ["passes_up_to", "passes_depth"]].tolist() == ["", 0]
+    assert entries.loc["perfect", ["passes_up_to", "fails_from"]].tolist() == ["", ""]
+    assert np.isnan(entries.loc["perfect", "passes_depth"])
+
+
+def test_the_page_shows_the_verdict_on_every_stage(board):
+    page = page_of(board)
+    rows = page[page.index('id="passes"') :]
+    assert len(re.findall(r"<td>(?:passes|not worse|undecided|fails)</td>", rows)) == 373
+    assert "<strong>layer2</strong>" in page
+    assert "<strong>not shown</strong>" in page
+
+
+def test_the_figure_has_a_mark_for_every_stage():
+    figure = passes_figure(published_passes())
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Vision", "Hearing"]
+    marks = [len(line.get_xdata()) for axes in figure.axes for line in axes.lines]
+    assert sum(marks) == 373
+    assert min(marks) > 0
 
 
 def test_left_out_predictions_are_good_but_below_the_noise_ceiling(board):
@@ -193,10 +237,12 @@ def own_people():
 
 
 def test_a_model_that_own_participants_judged_has_an_entry_by_their_answers(
-    groups, placed, relation, predicted, own_people, tmp_path
+    groups, placed, relation, tested, predicted, own_people, tmp_path
 ):
     people = {"vision": [own_people.isel(participant=slice(5)), own_people.isel(participant=slice(5, None))]}
-    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, MODELS, people, bootstrap=4000, seed=0)
+    board = leaderboard.leaderboard(
+        groups, placed, relation, tested, {}, predicted, MODELS, people, bootstrap=4000, seed=0
+    )
     entries = leaderboard_page.entries_of(board)
     found = entries[entries["generation_model"] == "perfect"].set_index("basis")
     assert set(found.index) == {own_models.OWN_PARTICIPANTS, own_models.PREDICTION}
@@ -229,7 +275,7 @@ def test_a_model_that_own_participants_judged_has_an_entry_by_their_answers(
     assert "0 of 2 lie within" in page
     # The same without any prediction.
     nothing = predicted.map(lambda values: values * np.nan if values.dtype == float else values)
-    board = leaderboard.leaderboard(groups, placed, relation, {}, nothing, MODELS, people, bootstrap=10, seed=0)
+    board = leaderboard.leaderboard(groups, placed, relation, tested, {}, nothing, MODELS, people, bootstrap=10, seed=0)
     assert "measured, own participants" in page_of(board)
     assert "with published or own participants" in page
 
@@ -244,7 +290,7 @@ LONG = {
 
 
 @pytest.mark.parametrize("missing", ["two", "three"])
-def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, placed, relation, missing):
+def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, placed, relation, tested, missing):
     values = np.array([[1.0, 0.9, 0.4, 0.2], [1.0, 0.9, 0.4, 0.2]])
     coords = {"generation_model": ["whole", "partly"], "stage": LONG["stages"]}
     dims = ("generation_model", "stage")
@@ -254,7 +300,7 @@ def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, plac
         predicted[name].loc["partly", missing] = np.nan
     predicted["outside_published_range"] = predicted["predicted"].isnull()
     models = {"whole": LONG, "partly": LONG}
-    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, models, {}, bootstrap=10, seed=0)
+    board = leaderboard.leaderboard(groups, placed, relation, tested, {}, predicted, models, {}, bootstrap=10, seed=0)
     entries = leaderboard_page.entries_of(board).set_index("generation_model")
     whole, partly = entries.loc["whole"], entries.loc["partly"]
     assert partly["normalized_area"] == partly["normalized_area_low"] < whole["normalized_area"]
@@ -270,9 +316,9 @@ def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, plac
     assert "No rank." not in page
 
 
-def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed, relation, predicted):
+def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed, relation, tested, predicted):
     models = {name: MODELS[name] | {"depths": {"one": np.nan, "two": np.nan}} for name in MODELS}
-    board = leaderboard.leaderboard(groups, placed, relation, {}, predicted, models, {}, bootstrap=10, seed=0)
+    board = leaderboard.leaderboard(groups, placed, relation, tested, {}, predicted, models, {}, bootstrap=10, seed=0)
     entries = leaderboard_page.entries_of(board).set_index("generation_model")
     assert entries.loc[["perfect", "short"], "rank"].isna().all()
     assert entries.loc["perfect", "area"] == 1
@@ -312,8 +358,8 @@ def rows_of(page: str) -> dict[str, list[str]]:
 
 def test_a_prediction_has_a_range_of_ranks_but_no_rank_and_a_measurement_has_both(board):
     rows = rows_of(page_of(board))
-    assert rows["perfect"] == ["perfect ● prediction", "1.00 1.00 to 1.00", "1 to 1"]
-    assert rows["short"] == ["short ● prediction", "–", "–"]
+    assert rows["perfect"] == ["perfect ● prediction", "1.00 1.00 to 1.00", "1 to 1", "–"]
+    assert rows["short"] == ["short ● prediction", "–", "–", "–"]
     entries = leaderboard_page.entries_of(board)
     first = entries[
         (entries["entry_modality"] == "vision") & (entries["basis"] == leaderboard.PUBLISHED_PARTICIPANTS)
@@ -330,7 +376,8 @@ def site(board, tmp_path_factory):
     folder.mkdir()
     write_assets(folder)
     (folder / "figures").mkdir()
-    (folder / "figures/reliability.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"/>')
+    for name in ("reliability", "passes"):
+        (folder / f"figures/{name}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"/>')
     (folder / "leaderboard.html").write_text(page_of(board))
     return folder
 

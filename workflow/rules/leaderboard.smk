@@ -9,6 +9,7 @@ rule leaderboard_ranking:
         groups=f"{PUBLISHED}/group_results.csv",
         depths=resolve_path("resources/published/stage_depth.csv"),
         relation="results/<run>/comparison/humans_vs_models.nc",
+        tested="results/<run>/comparison/passes.nc",
         experiments=EXPERIMENTS if PARTICIPANTS else [],
         own_participants=OWN_PARTICIPANTS,
         predicted=["results/<run>/comparison/predicted_human.nc"] if plan.generation_models else [],

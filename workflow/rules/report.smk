@@ -312,6 +312,7 @@ rule report_pages:
 rule report_leaderboard:
     input:
         board="results/<run>/comparison/leaderboard.nc",
+        tested="results/<run>/comparison/passes.nc",
         assets=ancient(ASSETS),
     output:
         page="results/<run>/report/leaderboard.html",
@@ -321,6 +322,7 @@ rule report_leaderboard:
         figure=report(
             "results/<run>/report/figures/reliability.svg", caption="../report/reliability.rst", category="Leaderboard"
         ),
+        passes=report("results/<run>/report/figures/passes.svg", caption="../report/passes.rst", category="Leaderboard"),
     params:
         read=data_version(*site_templates("leaderboard")),
         model_order=plan.model_order,  # their colours and marks

@@ -46,6 +46,8 @@ ENTRY_COLUMNS += ["normalized_area", "normalized_area_low", "normalized_area_hig
 ENTRY_COLUMNS += ["natural_correct", "guessing"]
 ENTRY_COLUMNS += ["rank_one_out_low", "rank_one_out_high"]
 ENTRY_COLUMNS += ["left_out_area", "left_out_error"]
+ENTRY_COLUMNS += ["passes_up_to", "passes_depth", "fails_from"]
+TEXTS = ["entry_modality", "generation_model", "model_class", "basis", "passes_up_to", "fails_from"]
 WHOLE = ["rank", "rank_low", "rank_high", "rank_one_out_low", "rank_one_out_high", "stages", "participants"]
 
 
@@ -53,6 +55,7 @@ def leaderboard(
     groups: pd.DataFrame,
     published_depths: pd.DataFrame,
     relation: xr.Dataset,
+    tested: xr.Dataset,
     experiments: Mapping[str, Sequence[xr.Dataset]],
     predicted: xr.Dataset | None,
     models: Mapping[str, Mapping[str, Any]],
@@ -70,6 +73,8 @@ def leaderboard(
         Result of ``metamers.leaderboard.depth.published_depths``.
     relation
         Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
+    tested
+        Result of ``metamers.compare.passes.passes_dataset``, for all published models.
     experiments
         Modality → results of ``metamers.humans.participants.experiment_dataset``; empty where a run has only means and
         standard errors.
@@ -89,7 +94,8 @@ def leaderboard(
         range when one stage is left out (``rank_one_out_low``, ``rank_one_out_high``); ``area`` over the position among
         the listed stages, with its interval; ``stages``, ``depth_first``, ``depth_last``: the stages that the area
         covers; ``participants``; ``left_out_area``, ``left_out_error``: see
-        ``metamers.compare.predicted_human.calibration``; coordinates ``entry_modality``, ``generation_model``,
+        ``metamers.compare.predicted_human.calibration``; ``passes_up_to``, ``passes_depth`` and ``fails_from`` of the
+        published models, for other entries empty or NaN; coordinates ``entry_modality``, ``generation_model``,
         ``model_class``, ``basis``.
 
         (left_out_point) → ``left_out_human``, ``left_out_predicted``, ``left_out_low``, ``left_out_high``.
@@ -147,6 +153,7 @@ def leaderboard(
             depth_first=0.0,
             depth_last=1.0,
             participants=[int(curve["n"].max()) for curve in shown],
+            **verdicts(tested, names),
         )
         found = calibrated[calibrated["modality"] == modality]
         tables.append(table.merge(found[["generation_model", "left_out_area", "left_out_error"]], "left"))
@@ -174,6 +181,27 @@ def leaderboard(
     )
 
 
+def verdicts(tested: xr.Dataset, models: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the ends of the stages that pass and fail, for some models: ``passes_up_to``, its depth, ``fails_from``.
+
+    The depth is 0 if no stage passes.
+
+    Parameters
+    ----------
+    tested
+        Result of ``metamers.compare.passes.passes_dataset``.
+    models
+        Generation models.
+    """
+    of_models = tested.sel(generation_model=list(models))
+    depth = of_models["stage_depth"].where(of_models["passes"]).max("stage").fillna(0)
+    return {
+        "passes_up_to": of_models["passes_up_to"].values.tolist(),
+        "passes_depth": depth.values.tolist(),
+        "fails_from": of_models["fails_from"].values.tolist(),
+    }
+
+
 def entries_of(board: xr.Dataset) -> pd.DataFrame:
     """Entries of a leaderboard as a table, one row each; whole numbers are integers, possibly missing."""
     table = board[ENTRY_COLUMNS].to_dataframe().reset_index(drop=True)[ENTRY_COLUMNS]
@@ -182,8 +210,8 @@ def entries_of(board: xr.Dataset) -> pd.DataFrame:
 
 def _dataset(entries: pd.DataFrame, points: pd.DataFrame, calibrated: pd.DataFrame, relation: xr.Dataset) -> xr.Dataset:
     """Join entries, left-out points and summaries of each modality in one Dataset."""
-    text = {"entry_modality", "generation_model", "model_class", "basis"}
-    columns = {name: ("entry", entries[name].to_numpy(str if name in text else float)) for name in ENTRY_COLUMNS}
+    entries = entries.fillna(dict.fromkeys(TEXTS, ""))
+    columns = {name: ("entry", entries[name].to_numpy(str if name in TEXTS else float)) for name in ENTRY_COLUMNS}
     of_points = {
         "left_out_modality": "modality",
         "left_out_model": "generation_model",

@@ -9,6 +9,7 @@ from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
 from metamers.leaderboard.ranking import PUBLISHED_PARTICIPANTS, entries_of
 from metamers.modalities import MODALITIES
 from metamers.report.looks import Looks
+from metamers.report.passes import passes_context
 
 BASIS_NAMES = {  # names on the page of the values of ``basis`` in the file
     PUBLISHED_PARTICIPANTS: "measured",
@@ -48,13 +49,15 @@ def _judged(points: pd.DataFrame) -> dict[str, Any] | None:
     }
 
 
-def page_context(board: xr.Dataset, run: str, looks: Looks) -> dict[str, Any]:
+def page_context(board: xr.Dataset, tested: xr.Dataset, run: str, looks: Looks) -> dict[str, Any]:
     """Values that the leaderboard's page shows.
 
     Parameters
     ----------
     board
         Result of ``metamers.leaderboard.ranking.leaderboard``.
+    tested
+        Result of ``metamers.compare.passes.passes_dataset``.
     run
         Name of the run.
     looks
@@ -81,6 +84,7 @@ def page_context(board: xr.Dataset, run: str, looks: Looks) -> dict[str, Any]:
                 "judged": _judged(judged[judged["own_modality"] == modality]) if len(judged) else None,
                 **_sensitivity(own),
                 "left_out_models": int(own["left_out_area"].notna().sum()),
+                "tested": passes_context(tested, modality),
                 "run_stages": 0,
                 **{name: float(of_modality[name]) for name in named},
             }
