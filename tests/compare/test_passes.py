@@ -273,6 +273,16 @@ def test_the_results_that_the_documentation_states(tested):
     assert up_to["CochResNet50"] == "layer3"
     assert up_to["CochCNN9"] == "relu1"
     assert up_to["CORnet-S"] == ""
+    fails = dict(zip(tested["generation_model"].values, tested["fails_from"].values, strict=True))
+    from_avgpool = ("L2 3 adversarial", "Linf 4/255 adversarial", "Linf 8/255 adversarial")
+    assert [fails[name] for name in ("ResNet50", "AlexNet", "CochResNet50", "CochCNN9")] == [
+        "layer4",
+        "relu1",
+        "layer4",
+        "relu3",
+    ]
+    assert {fails[f"ResNet50 ({version})"] for version in from_avgpool} == {"avgpool"}
+    assert int((tested["not_worse_up_to"] != "").sum()) == 24 + 18
     of_modality = tested["model_modality"].values
     passing = {
         name: sum(up_to[m] != "" for m in tested["generation_model"].values[of_modality == name])
@@ -283,6 +293,14 @@ def test_the_results_that_the_documentation_states(tested):
     np.testing.assert_allclose(tested["margin_standard_error"], [0.013, 0.024], atol=5e-4)
     assert tested["fewest_participants"].values.tolist() == [12, 9]
     assert tested["participants_needed"].values.tolist() == [34, 24]
+
+
+def test_no_last_stage_passes_with_a_margin_of_three_tenths(tables):
+    last = tables["natural_difference"].groupby("generation_model", sort=False).tail(1)
+    error = passes.standard_error(last["sd"], last["n"], last["trials"])
+    found = passes.equivalence(last["difference"], error, last["n"], 0.3, 0)
+    assert len(last) == 48
+    assert (found.p_equivalence > passes.LEVEL).all()
 
 
 def test_the_committed_tables_follow_from_the_public_data(public, registry, tables):
