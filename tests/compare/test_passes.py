@@ -9,8 +9,10 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from metamers.compare import passes
 from metamers.humans import participants as humans
-from metamers.humans.summary import read_results
+from metamers.humans.summary import read_results, write_results
+from metamers.leaderboard import ranking
 from metamers.leaderboard.depth import DEPTH_COLUMNS
+from metamers.report.passes import passes_context
 from metamers.simulations import passes as simulated
 
 TABLES = {"natural_difference": passes.DIFFERENCE_COLUMNS, "natural_variance": passes.NATURAL_COLUMNS}
@@ -179,7 +181,7 @@ def test_participants_without_answers_are_left_out():
     assert variance["participants"].tolist() == [4]
 
 
-def test_an_experiment_without_natural_stimuli_is_not_tested_and_has_no_effect(placed):
+def test_an_experiment_without_natural_stimuli_is_not_tested_and_has_no_effect(placed, tmp_path):
     with_natural = experiment(np.random.default_rng(7).integers(6, 11, (20, 3)) / 10)
     without = experiment(np.full((20, 2), 0.9), stages=("one", "two"))
     differences, variance = summaries([without])
@@ -188,6 +190,16 @@ def test_an_experiment_without_natural_stimuli_is_not_tested_and_has_no_effect(p
     found = passes.passes_dataset(differences, variance, placed)
     assert found["p_equivalence"].isnull().all()
     assert not found["passes"].any()
+    for table, name in ((differences, "natural_difference"), (variance, "natural_variance")):
+        write_results(table, tmp_path / f"{name}.csv")
+    read = (read_results(tmp_path / f"{name}.csv", columns) for name, columns in TABLES.items())
+    xr.testing.assert_identical(passes.passes_dataset(*read, placed), found)
+    assert ranking.verdicts(found, ["m"]) == {
+        "passes_up_to": [""],
+        "passes_depth": [pytest.approx(np.nan, nan_ok=True)],
+        "fails_from": [""],
+    }
+    assert passes_context(found, "vision")["models"][0]["stages"] == []
     both, alone = summaries([with_natural, without]), summaries([with_natural])
     columns = ["difference", "sd", "n"]
     pd.testing.assert_frame_equal(both[0][columns], alone[0][columns])

@@ -24,6 +24,7 @@ from metamers.power.participants import trials_per_condition
 
 DIFFERENCE_COLUMNS = ["modality", "generation_model", "model_class", "stage", "difference", "sd", "n", "trials"]
 NATURAL_COLUMNS = ["modality", "variance", "standard_error", "participants"]
+TEXTS = ("modality", "generation_model", "model_class", "stage")
 
 VALUES = ["natural_difference", "standard_error", "participants", "natural_difference_low", "natural_difference_high"]
 VALUES += ["p_equivalence", "p_not_worse", "p_worse", "power_if_equal", "stage_depth"]
@@ -340,6 +341,10 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
         ``natural_participants``, ``margin``, ``margin_standard_error``; for the median standard deviation of the
         differences, ``fewest_participants`` and ``participants_needed``.
     """
+    differences, variance = (  # an empty cell of a table is a missing number
+        table.assign(**{name: pd.to_numeric(table[name]) for name in columns if name not in TEXTS})
+        for table, columns in ((differences, DIFFERENCE_COLUMNS), (variance, NATURAL_COLUMNS))
+    )
     by_modality = variance.set_index("modality")
     margins = {name: margin_of(row.variance, row.standard_error) for name, row in by_modality.iterrows()}
     by_model = {str(model): rows for model, rows in differences.groupby("generation_model", sort=False)}

@@ -184,7 +184,7 @@ def leaderboard(
 def verdicts(tested: xr.Dataset, models: Sequence[str]) -> dict[str, list[Any]]:
     """Return the ends of the stages that pass and fail, for some models: ``passes_up_to``, its depth, ``fails_from``.
 
-    The depth is 0 if no stage passes.
+    The depth is 0 if no stage passes, and NaN if none could be tested.
 
     Parameters
     ----------
@@ -195,6 +195,7 @@ def verdicts(tested: xr.Dataset, models: Sequence[str]) -> dict[str, list[Any]]:
     """
     of_models = tested.sel(generation_model=list(models))
     depth = of_models["stage_depth"].where(of_models["passes"]).max("stage").fillna(0)
+    depth = depth.where(of_models["p_equivalence"].notnull().any("stage"))
     return {
         "passes_up_to": of_models["passes_up_to"].values.tolist(),
         "passes_depth": depth.values.tolist(),

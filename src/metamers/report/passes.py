@@ -33,10 +33,12 @@ def verdict_of(stage: xr.Dataset) -> str:
 
 
 def stage_rows(tested: xr.Dataset, model: str) -> list[dict[str, Any]]:
-    """List the stages of a model in processing order, with the values that the page shows."""
+    """List the tested stages of a model in processing order, with the values that the page shows."""
     rows = []
     for stage in own_stages(tested, model):
         own = tested.sel(generation_model=model, stage=stage)
+        if not np.isfinite(own["p_equivalence"]):
+            continue
         names = ("natural_difference", "natural_difference_low", "natural_difference_high", "power_if_equal")
         values = {name: float(own[name]) for name in (*names, "p_equivalence", "stage_depth")}
         rows.append({"stage": stage, "verdict": verdict_of(own)} | values)
@@ -63,17 +65,14 @@ def passes_context(tested: xr.Dataset, modality: str) -> dict[str, Any]:
             {
                 "name": model,
                 "participants": int(of_models["participants"].sel(generation_model=model).max()),
-                **{name: of_models[name].sel(generation_model=model).item() for name in ("not_worse_up_to",)},
-                "passes_up_to": str(up),
-                "fails_from": of_models["fails_from"].sel(generation_model=model).item(),
                 "stages": stage_rows(tested, model),
             }
-            for model, up in zip(models, up_to, strict=True)
+            for model in models
         ],
         "passing": int((up_to != "").sum()),
         "not_worse": int((of_models["not_worse_up_to"] != "").sum()),
         "failing": int((of_models["fails_from"] != "").sum()),
-        "to_the_end": sum(stage_rows(tested, model)[-1]["verdict"] == "passes" for model in models),
+        "to_the_end": sum(row["verdict"] == "passes" for model in models for row in stage_rows(tested, model)[-1:]),
         **{name: float(own[name]) for name in (*numbers, "participants_needed")},
     }
 
