@@ -1,10 +1,11 @@
 """Make comparison/passes.nc from the tables of published participants' recognition of metamers and natural stimuli."""
 
+from metamers.run.job import log_to
+
 from metamers.compare.passes import DIFFERENCE_COLUMNS, NATURAL_COLUMNS, passes_dataset, passes_lines
 from metamers.humans.summary import read_results
 from metamers.leaderboard.depth import DEPTH_COLUMNS
 from metamers.run import files
-from metamers.run.logs import log_to
 
 logger = log_to(snakemake.log[0])
 tested = passes_dataset(
