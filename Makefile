@@ -42,8 +42,8 @@ experiment: $(STAMP)
 benchmark: $(EXTRA)
 	$(VENV)/bin/snakemake --cores all benchmark --configfile config/extended.yaml
 
-# Synthesis on this machine's graphics card, compared with its CPU. Each of fifteen jobs takes up to ten minutes; a second
-# call continues where the first one ended.
+# Synthesis on this machine's graphics card, compared with its CPU. Each of fifteen jobs takes less than ten minutes
+# (estimated, not measured); a second call continues where the first one ended.
 benchmark-gpu: $(STAMP)
 	$(VENV)/bin/snakemake --cores all gpu_benchmark --configfile config/gpu.yaml
 

@@ -59,9 +59,23 @@ def test_a_difference_between_the_devices_is_measured_and_does_not_agree(job):
     assert found["agrees"] == 0
 
 
-def test_metamers_whose_error_differs_do_not_agree(job, monkeypatch):
-    monkeypatch.setitem(gpu.TOLERANCES, "error_difference", -1)
-    assert gpu.agreement(load(job.entry), load(job.entry), job)["agrees"] == 0
+@pytest.mark.parametrize(("size", "agrees"), [(0, 1), (0.1, 0)])
+def test_metamers_whose_error_differs_do_not_agree(job, monkeypatch, size, agrees):
+    """One step is the same on both devices, and metamers of all steps have noise on the second device."""
+    exact, other = load(job.entry), load(job.entry)
+    real = gpu.synthesize
+
+    def noisy(model, stage, natural, start, procedure, settings):
+        metamers, loss = real(model, stage, natural, start, procedure, settings)
+        if model is other and procedure == "one_cycle":
+            metamers = metamers + size * torch.randn(metamers.shape, generator=torch.Generator().manual_seed(0))
+        return metamers, loss
+
+    monkeypatch.setattr(gpu, "synthesize", noisy)
+    found = gpu.agreement(exact, other, job)
+    assert found["metamer_difference"] == 0
+    assert (found["error_difference"] <= gpu.TOLERANCES["error_difference"]) == agrees
+    assert found["agrees"] == agrees
 
 
 def test_tf32_is_off_when_metamers_are_compared_and_on_for_the_difference_that_it_makes(job, monkeypatch):

@@ -36,12 +36,14 @@ ONE_STEP = {"steps": 1, "step_size": 1.0, "halvings": 0}
 # Largest relative differences between card and CPU. Two implementations of float32 on one CPU differed by up to 0.004
 # and 0.015 (docs/scale.md).
 TOLERANCES = {"metamer_difference": 0.01, "error_difference": 0.1}
-JOBS = (1, 2, 4)  # numbers of jobs at once on one card
+JOBS = (1, 2, 4)  # numbers of simultaneous jobs on one card
 FILLED_STEPS = 20  # steps of a batch that fills the card
 MEMORY_LEFT = 0.5  # part of the memory of such a batch that is left for the test of lack of memory
-WHOLE = ("agrees", "batch", "batch_fits", "halved_batch")  # columns of whole numbers
-TIMEOUT_S = 200.0  # for jobs at once; the measurements of a stage together have ten minutes
-READY, GO, TOOK = "ready", "go", "took"  # messages between the benchmark and its jobs
+INTEGERS = ("agrees", "batch", "batch_fits", "halved_batch")  # columns of integers
+# For the simultaneous jobs of each number of JOBS, with their start. All three numbers thus take at most 3 of the 10
+# minutes that are estimated for a stage.
+TIMEOUT_S = 60.0
+READY, START, SECONDS = "ready", "start", "seconds"  # messages between the benchmark and its jobs
 
 
 @contextmanager
@@ -233,8 +235,8 @@ def run_job() -> None:
     model = load_model(job.name, job.entry, None, choose_card(job.device))
     synthesis_seconds(model, job.with_steps(2))
     print(READY, flush=True)
-    if sys.stdin.readline().strip() == GO:
-        print(TOOK, synthesis_seconds(model, job), flush=True)
+    if sys.stdin.readline().strip() == START:
+        print(SECONDS, synthesis_seconds(model, job), flush=True)
 
 
 def _message(process: subprocess.Popen, kind: str) -> str | None:
@@ -243,7 +245,7 @@ def _message(process: subprocess.Popen, kind: str) -> str | None:
 
 
 def jobs_at_once(job: Job, jobs: int) -> float:
-    """Stimuli × steps per second of several equal jobs, each a process, that compute at once; NaN if one fails."""
+    """Total stimuli × steps per second of simultaneous equal jobs, each a process; NaN if one fails or times out."""
     # Not multiprocessing, which would start the script of a Snakemake job again in each process.
     command = [sys.executable, "-c", "from metamers.benchmark.gpu import run_job; run_job()"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -252,21 +254,21 @@ def jobs_at_once(job: Job, jobs: int) -> float:
         for _ in range(jobs)
     ]
 
-    def end() -> None:
+    def kill_all() -> None:
         for process in running:
             process.kill()
 
-    late = threading.Timer(TIMEOUT_S, end)
-    late.start()
+    timer = threading.Timer(TIMEOUT_S, kill_all)
+    timer.start()
     seconds: list[float | None] = [None]
     try:
         seconds = _seconds_of(running, job)
     finally:
         if None in seconds:
-            end()
+            kill_all()
         for process in running:
             process.communicate()
-        late.cancel()
+        timer.cancel()
     if None in seconds:
         return float("nan")
     return jobs * job.size * job.settings["steps"] / max(seconds)
@@ -280,11 +282,11 @@ def _seconds_of(running: Sequence[subprocess.Popen], job: Job) -> list[float | N
         if None in [_message(process, READY) for process in running]:
             return [None]
         for process in running:
-            print(GO, file=process.stdin, flush=True)
+            print(START, file=process.stdin, flush=True)
     except BrokenPipeError:  # a job has ended
         return [None]
-    took = [_message(process, TOOK) for process in running]
-    return [None if answer is None else float(answer) for answer in took]
+    messages = [_message(process, SECONDS) for process in running]
+    return [None if message is None else float(message) for message in messages]
 
 
 def card_and_driver(device: torch.device) -> dict[str, str]:
@@ -370,7 +372,7 @@ def gpu_table(measured: Mapping[tuple[str, str], xr.Dataset], batch: int) -> pd.
         by_jobs = zip(found["jobs"].values, found["stimulus_steps_per_second_by_jobs"].values, strict=True)
         rows.append(
             {"model": model, "stage": stage}
-            | {key: int(value) if key in WHOLE else value for key, value in single.items()}
+            | {key: int(value) if key in INTEGERS else value for key, value in single.items()}
             | {"batch_compared": batch}
             | by_precision
             | {f"jobs_{jobs}": rate for jobs, rate in by_jobs}
