@@ -143,11 +143,11 @@ def check_results_folder():
 
 
 def stop_polling():
-    """Let the scheduler look for jobs to start only when a job has ended.
+    """Let the scheduler evaluate which jobs to start only when a job has ended.
 
-    Snakemake limits the jobs that start in a second to 100, and therefore also looks a second after each look. These
-    looks add up: after n jobs have ended there are n of them in a second, as long as any job waits, which took a tenth
-    of the CPU time of the default run. Cores, or `jobs` of a profile, limit jobs anyway; another limit that a user has
+    Snakemake limits the jobs that start in a second to 100. With this limit, each evaluation of the scheduler starts a
+    timer for another evaluation a second later, as long as any job waits: after n jobs have ended, there are n
+    evaluations in a second. They took 7% of the CPU time of the default run (docs/explanation/default_run.md). Cores, or `jobs` of a profile, limit jobs anyway; another limit that a user has
     set (`--max-jobs-per-timespan`) stays.
     """
     limit = workflow.scheduling_settings.max_jobs_per_timespan
