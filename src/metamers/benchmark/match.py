@@ -483,7 +483,7 @@ def equally_recognized(
     ----------
     correct
         (kept_procedure, recognition_model, stimulus), 0 or 1, or a mean over stages; the procedures are
-        Settings of ``published`` and ``one_cycle``.
+        ``published`` and ``one_cycle``.
     interval
         Function from paired differences (stimulus,) to their interval; for means over stages
         ``metamers.compare.proportions.mean_difference_interval``.

@@ -138,7 +138,8 @@ class Plan:
         compared.
     unavailable
         Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
-        ``bids``, ``beyond``, ``benchmark``, ``standard_match``, ``equivalence``) → why, and which configuration could.
+        ``bids``, ``beyond``, ``benchmark``, ``gpu_benchmark``, ``standard_match``, ``equivalence``) → why, and which
+        configuration could.
     """
 
     run: str
