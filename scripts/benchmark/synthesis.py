@@ -2,6 +2,7 @@
 
 from metamers.run.job import log_to
 
+from metamers.benchmark.measure import SEPARATOR
 from metamers.benchmark.speed import collect
 from metamers.run import files
 
@@ -21,7 +22,7 @@ for reference in collected["reference"].values:
         collected[key].sel(reference=reference).item() for key in ("mean_speedup", "least_speedup", "stages_reached")
     )
     logger.info("%.1f times as fast as %s (geometric mean, %d stages), at least %.1f", mean, reference, number, least)
-machine = {key: "; ".join(sorted({one.attrs[key] for one in timed.values()})) for key in MACHINE}
+machine = {key: SEPARATOR.join(sorted({one.attrs[key] for one in timed.values()})) for key in MACHINE}
 files.save(
     collected.assign_attrs(machine),
     snakemake.output[0],

@@ -28,6 +28,7 @@ from metamers.synthesize.metamers import starts
 from metamers.synthesize.precision import native_bfloat16
 
 BFLOAT16 = "bfloat16"  # in `instruction_sets`, if the processor computes it natively
+SEPARATOR = "; "  # between the machines of several files, in the attributes `processor` and `instruction_sets`
 MATRIX = 2048  # rows of the matrices whose product defines the peak rate of the machine
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from metamers.benchmark.match import matches_alike
-from metamers.benchmark.measure import BFLOAT16
+from metamers.benchmark.measure import BFLOAT16, SEPARATOR
 from metamers.benchmark.speed import REFERENCES
 from metamers.report.contrasts import points
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, styled
@@ -18,7 +18,7 @@ from metamers.synthesize.batches import CPU_BATCH_SIZE
 
 LOOK = {"published": (FAINT, "--"), "one_cycle": (BLUE, "-"), "plenoptic": (ORANGE, ":")}
 LABELS = {"published": "published procedure", "one_cycle": "default procedure", "plenoptic": "plenoptic"}
-# Whether the processor computes bfloat16 natively → reference → goals for the speedup: geometric mean, minimum.
+# Whether all processors compute bfloat16 natively → reference → goals for the speedup: geometric mean, minimum.
 GOALS = {
     False: {"published": (60, 20), "plenoptic": (6, 3)},
     True: {"published": (100, 20), "plenoptic": (10, 3)},
@@ -33,8 +33,8 @@ def stages_of(benchmark: xr.Dataset, model: str) -> xr.Dataset:
 
 
 def goals_of(benchmark: xr.Dataset) -> Mapping[str, tuple[int, int]]:
-    """The goals for the machine of a benchmark, which depend on its instruction sets."""
-    return GOALS[BFLOAT16 in benchmark.attrs["instruction_sets"]]
+    """The goals for the machines of a benchmark, which depend on whether all of them compute bfloat16 natively."""
+    return GOALS[all(BFLOAT16 in one for one in benchmark.attrs["instruction_sets"].split(SEPARATOR))]
 
 
 @styled
@@ -86,7 +86,7 @@ def descent_figure(model: str, matched: Mapping[str, xr.Dataset], timed: xr.Data
     """Normalized error of one stimulus over time for each procedure, one panel per stage."""
     columns = min(3, len(matched))
     lines = -(-len(matched) // columns)
-    figure = Figure(figsize=(3.6 * columns, 2.9 * lines + 0.6), layout="constrained")
+    figure = Figure(figsize=(max(3.6 * columns, 7.2), 2.9 * lines + 0.6), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False)
     for axes in panels.flat[len(matched) :]:
         axes.remove()
@@ -210,6 +210,7 @@ def page_context(
     run
         Name of the run.
     """
+    processors, instruction_sets = (benchmark.attrs[key].split(SEPARATOR) for key in ("processor", "instruction_sets"))
     stages = [
         (str(model), one.isel(stage=place))
         for model in benchmark["model"].values
@@ -256,6 +257,7 @@ def page_context(
         "settings": settings,
         "at_once": CPU_BATCH_SIZE,
         "software": benchmark.attrs["software"],
-        "processor": benchmark.attrs["processor"],
-        "instruction_sets": benchmark.attrs["instruction_sets"],
+        "processors": processors,
+        "instruction_sets": instruction_sets,
+        "mixed": max(len(processors), len(instruction_sets)) > 1,
     }
