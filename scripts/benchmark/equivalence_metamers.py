@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from metamers.benchmark.match import synthesis_with_steps, synthesize_alike
+from metamers.benchmark.match import synthesis_with_steps, synthesize_to_match
 from metamers.benchmark.measure import first_stimuli
 from metamers.config.qualities import number_of_steps
 from metamers.models.device import choose_device, use_threads
@@ -32,35 +32,41 @@ identity = identity_of(
 )
 progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
 checkpoint_on_signal()
-with_steps = partial(
+# The size of the first attempt, because saved states are named by it; on a GPU it depends on free memory.
+kept = progress.load("size")
+size = kept["stimuli"] if kept else max_batch_size(model, params.stage, natural[:1])
+progress.finish("size", {"stimuli": size})
+procedure_with_steps = partial(
     synthesis_with_steps,
     *(model, params.stage, natural, start),
-    batch_size=max_batch_size(model, params.stage, natural[:1]),
+    batch_size=size,
     progress=progress,
 )
 first = params.settings[params.reference]["steps"]
 made = {}
 for version, settings in {params.reference: params.settings[params.reference], **params.settings}.items():
     procedure = "published" if version == "published" else "one_cycle"
-    ended = with_steps(procedure=procedure, settings=settings, label=version)
+    with_steps = procedure_with_steps(procedure=procedure, settings=settings, label=version)
     if version == params.reference:
-        made[version] = ended(first), first
+        made[version] = with_steps(first), first
     else:
         wanted = made[params.reference][0].error
         most = settings["steps"] if version == "published" else params.most * first
-        made[version] = synthesize_alike(ended, wanted, first, most, params.searched, f"{version} {params.stage}")
+        made[version] = synthesize_to_match(
+            with_steps, wanted, first, most, params.searched, f"{version} {params.stage}"
+        )
 taken = {
     version: number_of_steps(dict(params.settings[version]) | {"steps": steps}) for version, (_, steps) in made.items()
 }
-for version, (ended, _) in made.items():
-    logger.info("%s: %s, %d steps, mean error %.4f", params.stage, version, taken[version], ended.error.mean())
+for version, (synthesized, _) in made.items():
+    logger.info("%s: %s, %d steps, mean error %.4f", params.stage, version, taken[version], synthesized.error.mean())
 files.save(
     metamers_dataset(
         model.modality,
         ("version", "stimulus"),
-        np.stack([ended.metamers.numpy() for ended, _ in made.values()]),
+        np.stack([synthesized.metamers.numpy() for synthesized, _ in made.values()]),
         {
-            "normalized_error": np.stack([ended.error for ended, _ in made.values()]),
+            "normalized_error": np.stack([synthesized.error for synthesized, _ in made.values()]),
             "steps": np.stack([np.full(len(names), steps) for steps in taken.values()]),
         },
         {

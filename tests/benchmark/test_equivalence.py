@@ -13,10 +13,10 @@ from statsmodels.stats.weightstats import ttost_paired
 from metamers.benchmark.equivalence import (
     ALL,
     Effect,
-    alike_stages,
     decision,
     effect_over_stimuli,
     effect_over_stimuli_and_judges,
+    equal_match_stages,
     equivalence_table,
     equivalence_tests,
     log_odds_margin,
@@ -139,7 +139,7 @@ def test_the_margin_of_log_odds_changes_the_mean_probability_by_at_most_the_marg
 def test_a_difference_without_an_equal_match_is_not_decided():
     sure = Effect(0.0, 0.001, 19, -0.002, 0.002, 0.0, 1.0)
     assert decision(sure) == "equivalent"
-    assert decision(sure, alike=False) == "no equal match"
+    assert decision(sure, equal=False) == "no equal match"
 
 
 VERSIONS = ["default", "published", "former"]
@@ -211,12 +211,24 @@ def test_stages_without_an_equal_match_are_named_and_left_out_of_means(recognize
     errors = recognized["m"]["normalized_error"].copy()
     errors.loc[{"stage": "b", "version": "former"}] = 0.21
     recognized["m"] = recognized["m"].assign(normalized_error=errors)
-    assert alike_stages(recognized["m"], "former", "default").tolist() == [True, False]
-    assert alike_stages(recognized["m"], "default", "default").tolist() == [True, True]
+    assert equal_match_stages(recognized["m"], "former").tolist() == [True, False]
+    assert equal_match_stages(recognized["m"], "default").tolist() == [True, True]
     table = table_of(recognized).set_index(["version", "model", "stage"])
     assert set(table.loc[("former", "m", "b"), "decision"]) == {"no equal match"}
     assert set(table.loc[("former", ALL, ALL), "stages"]) == {3}
     assert set(table.loc[("default", ALL, ALL), "stages"]) == {4}
+
+
+def test_errors_on_both_sides_of_the_default_are_compared_with_each_other(recognized):
+    """Each is within 2% of the default's error, and they differ by 4%."""
+    errors = recognized["m"]["normalized_error"].copy()
+    errors.loc[{"stage": "b", "version": "published"}] = 0.98 * 0.2
+    errors.loc[{"stage": "b", "version": "former"}] = 1.019 * 0.2
+    recognized["m"] = recognized["m"].assign(normalized_error=errors)
+    assert equal_match_stages(recognized["m"], "former").tolist() == [True, False]
+    table = table_of(recognized).set_index(["version", "model", "stage"])
+    assert set(table.loc[("former", "m", "b"), "decision"]) == {"no equal match"}
+    assert set(table.loc[("former", ALL, ALL), "stages"]) == {3}
 
 
 def test_three_judges_have_a_wider_interval_as_a_random_sample():

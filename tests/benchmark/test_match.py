@@ -16,7 +16,7 @@ from metamers.benchmark.match import (
     published_at,
     steps_to_match,
     synthesis_with_steps,
-    synthesize_alike,
+    synthesize_to_match,
 )
 from metamers.benchmark.measure import MATRIX, WholeModel, in_own_process, operations_of_step, peak_rate, plain_model
 from metamers.benchmark.speed import _over_stages, collect, speed, speedups
@@ -155,29 +155,56 @@ def test_a_match_that_the_published_procedure_does_not_reach_leaves_the_nearest(
 def test_steps_that_are_found_on_a_few_stimuli_lead_to_the_match_of_all(entry, stimuli, procedure):
     natural, start = stimuli
     settings = SETTINGS["published"] if procedure == "published" else QUICK | {"low_precision": 0}
-    ended = synthesis_with_steps(load(entry), "block", natural, start, procedure, settings, 2, procedure)
-    wanted = ended(30).error
-    found, steps = synthesize_alike(ended, wanted, 12, 200, 2, procedure)
+    with_steps = synthesis_with_steps(load(entry), "block", natural, start, procedure, settings, 2, procedure)
+    wanted = with_steps(30).error
+    found, steps = synthesize_to_match(with_steps, wanted, 12, 200, 2, procedure)
     assert steps == pytest.approx(30, abs=5)
     assert found.error.mean() == pytest.approx(wanted.mean(), rel=0.1)
     assert len(found.metamers) == len(natural)
-    torch.testing.assert_close(ended(steps, 1).metamers, found.metamers[:1], rtol=0, atol=0)
+    torch.testing.assert_close(with_steps(steps, 1).metamers, found.metamers[:1], rtol=0, atol=0)
 
 
-def test_each_batch_is_synthesized_once_for_a_number_of_steps(entry, stimuli, monkeypatch):
-    natural, start = stimuli
-    made = []
+@pytest.fixture
+def batches(entry, stimuli, monkeypatch):
+    """A function that synthesizes with steps for numbers of stimuli, and gives the sizes and names of the batches."""
 
-    def counted(*arguments, **keywords):
-        made.append(len(arguments[2]))
-        return synthesize(*arguments, **keywords)
+    def sizes(batch_size, numbers):
+        made = []
 
-    monkeypatch.setattr("metamers.benchmark.match.synthesize", counted)
-    ended = synthesis_with_steps(
-        load(entry), "block", natural, start, "published", SETTINGS["published"], 2, "published"
+        def counted(*arguments):
+            made.append((len(arguments[2]), arguments[-1]))
+            return synthesize(*arguments)
+
+        monkeypatch.setattr("metamers.benchmark.match.synthesize", counted)
+        settings = SETTINGS["published"]
+        with_steps = synthesis_with_steps(
+            load(entry), "block", *stimuli, "published", settings, batch_size, "published"
+        )
+        found = [with_steps(5, number) for number in numbers]
+        assert [len(one.error) for one in found] == [min(number, len(stimuli[0])) for number in numbers]
+        return made
+
+    return sizes
+
+
+def test_each_batch_is_synthesized_once_for_a_number_of_steps(batches):
+    """On a CPU, fewer stimuli than the minimum batch are repeated, so that metamers do not depend on the batch."""
+    assert batches(2, [2, 3, 1]) == [(4, "published_5_0_3")]
+
+
+def test_a_search_on_a_card_has_no_more_stimuli_than_it_needs(batches, monkeypatch):
+    monkeypatch.setattr("metamers.benchmark.match.min_batch_size", lambda device: 1)
+    assert batches(64, [2, 3]) == [(2, "published_5_0_2"), (3, "published_5_0_3")]
+    assert batches(2, [2, 3]) == [(2, "published_5_0_2"), (1, "published_5_2_3")]
+
+
+def test_a_search_on_more_stimuli_than_there_are_is_on_all(entry, stimuli):
+    with_steps = synthesis_with_steps(
+        load(entry), "block", *stimuli, "published", SETTINGS["published"], 4, "published"
     )
-    ended(5, 2), ended(5), ended(5, 1)
-    assert made == [2, 1]
+    assert len(with_steps(5, 9).metamers) == len(with_steps(5, 9).error) == len(stimuli[0])
+    found, steps = synthesize_to_match(with_steps, with_steps(5).error, 5, 20, 9, "published")
+    assert (len(found.error), steps) == (len(stimuli[0]), 5)
 
 
 @has_plenoptic

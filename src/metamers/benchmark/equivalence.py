@@ -17,7 +17,7 @@ import scipy.special
 import scipy.stats
 import xarray as xr
 
-from metamers.benchmark.match import ALIKE
+from metamers.benchmark.match import equal_match
 
 ALPHA = 0.05  # level of each one-sided test, and of the two-sided test of a difference
 PUBLISHED = "published"
@@ -184,17 +184,17 @@ def log_odds_margin(log_odds: np.ndarray, margin: float) -> float:
     return float(margin / (p * scipy.special.expit(-np.asarray(log_odds)).mean()))
 
 
-def decision(effect: Effect, alike: bool = True) -> str:
+def decision(effect: Effect, equal: bool = True) -> str:
     """What the tests say: ``equivalent``, ``different`` (from 0, not shown to be within the margin) or ``undecided``.
 
     Parameters
     ----------
     effect
         The tested difference.
-    alike
+    equal
         Whether the compared metamers have an equal match.
     """
-    if not alike:
+    if not equal:
         return "no equal match"
     if not np.isfinite(effect.p_equivalence):
         return "too few stimuli"
@@ -203,11 +203,10 @@ def decision(effect: Effect, alike: bool = True) -> str:
     return "different" if effect.p_difference < ALPHA else "undecided"
 
 
-def alike_stages(recognized: xr.Dataset, version: str, reference: str) -> np.ndarray:
-    """Whether the published procedure and a version end within ``ALIKE`` of the reference's mean error, (stage,)."""
-    error = recognized["normalized_error"].mean("stimulus")
-    distance = abs(np.log(error.sel(version=[PUBLISHED, version]) / error.sel(version=reference, drop=True)))
-    return (distance <= np.log1p(ALIKE)).all("version").values
+def equal_match_stages(recognized: xr.Dataset, version: str) -> np.ndarray:
+    """Whether the metamers of a version and of the published procedure have an equal match, (stage,)."""
+    error = recognized["normalized_error"]
+    return equal_match(error.sel(version=version), error.sel(version=PUBLISHED)).values
 
 
 def _paired(recognized: xr.Dataset, version: str, measure: str) -> tuple[np.ndarray, np.ndarray]:
@@ -218,7 +217,7 @@ def _paired(recognized: xr.Dataset, version: str, measure: str) -> tuple[np.ndar
 
 
 def _tests(
-    recognized: Sequence[xr.Dataset], version: str, measure: str, margin: float, alike: bool = True
+    recognized: Sequence[xr.Dataset], version: str, measure: str, margin: float, equal: bool = True
 ) -> dict[str, Any]:
     """The columns of ``equivalence_table`` that follow from the answers for one or several models."""
     pairs = [_paired(one, version, measure) for one in recognized]
@@ -241,7 +240,7 @@ def _tests(
         "margin": used,
         "low_random_judges": random.low,
         "high_random_judges": random.high,
-        "decision": decision(effect, alike),
+        "decision": decision(effect, equal),
     }
 
 
@@ -254,7 +253,8 @@ def equivalence_table(
 ) -> pd.DataFrame:
     """One row for each version and measure, at each stage, for each model over stages, for each modality over models.
 
-    Rows over stages have the stages with an equal match only.
+    Rows over stages have only those stages at which this version and the published procedure have an equal match; their
+    number is in ``stages``.
 
     Parameters
     ----------
@@ -289,13 +289,13 @@ def equivalence_table(
             given, pooled = {"modality": modality, "version": version}, []
             for model in models:
                 one = recognized[model]
-                alike = alike_stages(one, version, reference)
+                equal = equal_match_stages(one, version)
                 for place, stage in enumerate(one["stage"].values):
                     at_stage = one.isel(stage=[place])
-                    found = _tests([at_stage], version, measure, margin, bool(alike[place]))
+                    found = _tests([at_stage], version, measure, margin, bool(equal[place]))
                     rows.append(given | {"model": model, "stage": str(stage)} | found | _synthesis(at_stage, version))
-                if alike.any():
-                    pooled.append(one.isel(stage=np.flatnonzero(alike)))
+                if equal.any():
+                    pooled.append(one.isel(stage=np.flatnonzero(equal)))
                     found = _tests(pooled[-1:], version, measure, margin)
                     rows.append(given | {"model": model, "stage": ALL} | found)
             if pooled:

@@ -24,7 +24,7 @@ from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.batches import CPU_BATCH_SIZE
+from metamers.synthesize.batches import CPU_BATCH_SIZE, min_batch_size, repeat_to_minimum
 from metamers.synthesize.metamers import synthesize
 
 logger = logging.getLogger("metamers")
@@ -32,7 +32,7 @@ logger = logging.getLogger("metamers")
 PROCEDURES = ("published", "one_cycle", "plenoptic")
 FINEST = 4  # number of step budgets per factor of two
 WATCHED = 10  # steps of plenoptic between measurements of its match
-ALIKE = 0.02  # largest relative difference of mean errors that counts as an equal match
+EQUAL_MATCH = 0.02  # largest relative difference of mean errors that counts as an equal match
 TRIES = 5  # largest number of step numbers to try for the published procedure
 SLOPE = -0.5  # initial slope of its error over its steps, in logarithms
 MOST = 3  # largest change of the configured budget, in powers of two
@@ -226,7 +226,7 @@ def steps_to_match(
     )
 
 
-class Ended(NamedTuple):
+class Synthesized(NamedTuple):
     """The result of a synthesis with some number of steps.
 
     Attributes
@@ -251,7 +251,7 @@ def synthesis_with_steps(
     batch_size: int,
     label: str,
     progress: Progress = NO_CHECKPOINT,
-) -> Callable[..., Ended]:
+) -> Callable[..., Synthesized]:
     """A function that synthesizes with a given number of steps, in batches; each batch is computed once.
 
     Parameters
@@ -263,7 +263,8 @@ def synthesis_with_steps(
     procedure, settings
         Name and settings of the procedure, without regard to ``steps``.
     batch_size
-        Stimuli that are optimized together.
+        Stimuli that are optimized together. On a CPU, a batch has at least ``MIN_CPU_BATCH_SIZE``, so that results do
+        not depend on its size.
     label
         Beginning of the lines in the log, and of the names of saved states.
     progress
@@ -272,28 +273,32 @@ def synthesis_with_steps(
     Returns
     -------
     callable
-        Takes ``steps``, at each step size, and optionally ``stimuli``, the number of stimuli, from the first; gives an
-        ``Ended``.
+        Takes ``steps``, at each step size, and optionally ``stimuli``, the number of stimuli, from the first (all of
+        them if there are fewer); gives a ``Synthesized``.
     """
-    parts = [slice(place, place + batch_size) for place in range(0, len(natural), batch_size)]
+    least = min_batch_size(model.device)
 
     @cache
-    def of_part(steps: int, number: int) -> Ended:
-        part = parts[number]
-        given, kept_as = dict(settings) | {"steps": steps}, f"{label}_{steps}_{part.start}"
+    def of_part(steps: int, start_of_part: int, stop: int) -> Synthesized:
+        part = slice(start_of_part, stop)
+        places = repeat_to_minimum(part, least)
+        given, kept_as = dict(settings) | {"steps": steps}, f"{label}_{steps}_{part.start}_{part.stop}"
         made, _ = synthesize(
-            model, stage, natural[part], start[part], procedure, given, f"{label} {stage}", progress, kept_as
+            model, stage, natural[places], start[places], procedure, given, f"{label} {stage}", progress, kept_as
         )
         with torch.no_grad():
-            target = model(natural[part], stage)
-        return Ended(made.cpu(), final_error(model, stage, target, made).cpu().numpy())
+            target = model(natural[places], stage)
+        number = part.stop - part.start
+        return Synthesized(made.cpu()[:number], final_error(model, stage, target, made).cpu().numpy()[:number])
 
-    def ended(steps: int, stimuli: int = len(natural)) -> Ended:
-        made = [of_part(steps, number) for number in range(-(-stimuli // batch_size))]
+    def with_steps(steps: int, stimuli: int = len(natural)) -> Synthesized:
+        stimuli = min(stimuli, len(natural))
+        size = max(min(batch_size, stimuli), least)
+        made = [of_part(steps, place, min(place + size, len(natural))) for place in range(0, stimuli, size)]
         metamers, error = torch.cat([one.metamers for one in made]), np.concatenate([one.error for one in made])
-        return Ended(metamers[:stimuli], error[:stimuli])
+        return Synthesized(metamers[:stimuli], error[:stimuli])
 
-    return ended
+    return with_steps
 
 
 def search_steps(error: Callable[[int], float], wanted: float, first: int, most: int, label: str) -> dict[int, float]:
@@ -307,7 +312,7 @@ def search_steps(error: Callable[[int], float], wanted: float, first: int, most:
         Wanted error.
     first
         First number of steps to try. Further numbers are extrapolated from the tried ones, until the error is within
-        ``ALIKE`` of the wanted one, at most ``TRIES`` times.
+        ``EQUAL_MATCH`` of the wanted one, at most ``TRIES`` times.
     most
         Largest number of steps.
     label
@@ -330,7 +335,7 @@ def search_steps(error: Callable[[int], float], wanted: float, first: int, most:
     while steps not in distances and len(distances) < TRIES:
         distances[steps] = _distance(error(steps), wanted)
         logger.info("%s: %d steps at each size end %.1f%% off", label, steps, 100 * np.expm1(distances[steps]))
-        if _alike(distances[steps]):
+        if _is_equal(distances[steps]):
             break
         steps = _next_steps(distances, most)
     return distances
@@ -340,8 +345,9 @@ def _distance(error: float, wanted: float) -> float:
     return float(np.log(max(error / wanted, 1e-9)))
 
 
-def _alike(distance: float) -> bool:
-    return abs(distance) <= np.log1p(ALIKE)
+def _is_equal(distance: Any) -> Any:
+    """Whether errors with this logarithm of their ratio count as an equal match."""
+    return abs(distance) <= np.log1p(EQUAL_MATCH)
 
 
 def _nearest(distances: Mapping[int, float]) -> int:
@@ -392,27 +398,27 @@ def published_at(
     ValueError
         When the wanted error is 0.
     """
-    ended = synthesis_with_steps(model, stage, natural, start, "published", settings, batch_size, "published")
+    with_steps = synthesis_with_steps(model, stage, natural, start, "published", settings, batch_size, "published")
     distances = search_steps(
-        lambda steps: float(ended(steps).error.mean()), wanted, first, settings["steps"], f"published {stage}"
+        lambda steps: float(with_steps(steps).error.mean()), wanted, first, settings["steps"], f"published {stage}"
     )
     nearest = _nearest(distances)
-    if not _alike(distances[nearest]):
+    if not _is_equal(distances[nearest]):
         logger.warning("%s: the published procedure ends at best %.1f%% off", stage, 100 * np.expm1(distances[nearest]))
-    return *ended(nearest), number_of_steps(dict(settings) | {"steps": nearest})
+    return *with_steps(nearest), number_of_steps(dict(settings) | {"steps": nearest})
 
 
-def synthesize_alike(
-    ended: Callable[..., Ended], wanted: np.ndarray, first: int, most: int, searched: int, label: str
-) -> tuple[Ended, int]:
+def synthesize_to_match(
+    with_steps: Callable[..., Synthesized], wanted: np.ndarray, first: int, most: int, searched: int, label: str
+) -> tuple[Synthesized, int]:
     """Synthesize with the number of steps that leads to a given mean error, found on the first stimuli.
 
     The number is searched on the first stimuli, then applied to all. If the mean error over all is not within
-    ``ALIKE`` of the wanted one, the number is corrected once, along the slope of the search.
+    ``EQUAL_MATCH`` of the wanted one, the number is corrected once, along the slope of the search.
 
     Parameters
     ----------
-    ended
+    with_steps
         Result of ``synthesis_with_steps``.
     wanted
         Normalized error (stimulus,) whose mean is to be reached, for the same stimuli.
@@ -425,7 +431,7 @@ def synthesize_alike(
 
     Returns
     -------
-    ended
+    synthesized
         The result for all stimuli with the nearer match, of the two numbers of steps.
     steps
         That number, at each step size.
@@ -436,23 +442,27 @@ def synthesize_alike(
         As ``search_steps``.
     """
     distances = search_steps(
-        lambda steps: float(ended(steps, searched).error.mean()), float(wanted[:searched].mean()), first, most, label
+        lambda steps: float(with_steps(steps, searched).error.mean()),
+        float(wanted[:searched].mean()),
+        first,
+        most,
+        label,
     )
     steps = _nearest(distances)
-    found = {steps: _distance(float(ended(steps).error.mean()), float(wanted.mean()))}
-    if not _alike(found[steps]):
+    found = {steps: _distance(float(with_steps(steps).error.mean()), float(wanted.mean()))}
+    if not _is_equal(found[steps]):
         # The slope of the search, between numbers of steps that are far apart, at the distance over all stimuli.
         other = max(distances, key=lambda tried: abs(np.log(tried / steps)))
         shifted = found | {other: distances[other] + found[steps] - distances[steps]}
         corrected = _next_steps(shifted, most)
-        found[corrected] = _distance(float(ended(corrected).error.mean()), float(wanted.mean()))
+        found[corrected] = _distance(float(with_steps(corrected).error.mean()), float(wanted.mean()))
     nearest = _nearest(found)
     logger.info(
         "%s: %d steps at each size, %.1f%% off over all stimuli", label, nearest, 100 * np.expm1(found[nearest])
     )
-    if not _alike(found[nearest]):
+    if not _is_equal(found[nearest]):
         logger.warning("%s: ends at best %.1f%% off", label, 100 * np.expm1(found[nearest]))
-    return ended(nearest), nearest
+    return with_steps(nearest), nearest
 
 
 def _next_steps(distances: Mapping[int, float], most: int) -> int:
@@ -467,11 +477,15 @@ def _next_steps(distances: Mapping[int, float], most: int) -> int:
     return int(np.clip(round(ordered[0] * np.clip(factor, 1 / 4, 4)), 1, most))
 
 
+def equal_match(error: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
+    """Whether the means of two errors, (…, stimulus), differ by no more than ``EQUAL_MATCH``."""
+    return _is_equal(np.log(error.mean("stimulus") / other.mean("stimulus")))
+
+
 def matches_alike(normalized_error: xr.DataArray) -> xr.DataArray:
-    """Whether the two procedures' mean errors, (…, kept_procedure, stimulus), differ by no more than ``ALIKE``."""
-    error = normalized_error.mean("stimulus")
-    distance = np.log(error.sel(kept_procedure="published") / error.sel(kept_procedure="one_cycle"))
-    return abs(distance) <= np.log1p(ALIKE)
+    """Whether the two procedures' metamers, (…, kept_procedure, stimulus), have an equal match."""
+    published, one_cycle = (normalized_error.sel(kept_procedure=name) for name in ("published", "one_cycle"))
+    return equal_match(published, one_cycle)
 
 
 def equally_recognized(
