@@ -214,6 +214,7 @@ rule benchmark_gpu_table:
 
 rule benchmark_equivalence_metamers:
     input:
+        required("equivalence"),
         unpack(model_files("generation_model")),
         stimuli=by("generation_model", stimuli_of),
     output:
@@ -223,7 +224,7 @@ rule benchmark_equivalence_metamers:
         stage=stage_of,
         stimuli=by("generation_model", plan.stimuli_of),
         searched=plan.benchmark.equivalence.searched,
-        reference=plan.benchmark.equivalence.reference,
+        reference=reference_version,
         settings=by("generation_model", versions_of_default),
         most=16,  # steps of a version, at most, relative to those of the default procedure
         run_seed=plan.seed,
@@ -241,6 +242,7 @@ rule benchmark_equivalence_metamers:
 
 rule benchmark_equivalence_recognition:
     input:
+        required("equivalence"),
         metamers=by("generation_model", equivalence_metamers),
         weights=by("generation_model", files_of_models, plan.other_recognition_models),
         categories=by("generation_model", categories_of),
@@ -270,8 +272,8 @@ rule benchmark_equivalence_table:
     params:
         modalities={model: modality_of(model) for model in plan.equivalence_stages},
         margin=plan.benchmark.equivalence.margin,
-        reference=plan.benchmark.equivalence.reference,
-        settings={model: versions_of_default(model) for model in plan.equivalence_stages},
+        reference=reference_version,
+        settings=versions_of_models,
     message:
         "Testing whether metamers of the default and of the published procedure are recognized equally often"
     script:

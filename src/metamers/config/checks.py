@@ -8,6 +8,7 @@ from metamers.config.beyond import Beyond
 from metamers.config.datasets import DatasetEntry
 from metamers.config.models import ModelEntry, Training
 from metamers.config.qualities import QUALITIES
+from metamers.config.settings import EquivalenceSettings
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, ConfigurationError, unknown_name
@@ -227,7 +228,7 @@ def _unavailable_benchmarks(
 
 def _lacking_for_equivalence(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:
     """Why recognition of metamers of both procedures cannot be compared; None if it can."""
-    quality, versions = config["synthesis"]["quality"], config["benchmark"]["equivalence"]["versions"]
+    quality = config["synthesis"]["quality"]
     if QUALITIES[quality] != BENCHMARKED_PROCEDURE:
         return (
             f"synthesis.quality: {quality!r}; the versions of the default procedure are compared with the published "
@@ -236,12 +237,10 @@ def _lacking_for_equivalence(config: Mapping[str, Any], modalities: Iterable[str
     for modality in sorted(modalities):
         if modality not in config["synthesis"]["published"]:
             return f"synthesis.published.{modality}: missing; its settings for that modality"
-    changing = [name for name, changed in versions.items() if not any(changed.values())]
-    if len(changing) != 1:
-        return (
-            f"benchmark.equivalence.versions: {len(changing)} versions change nothing ({', '.join(changing) or 'none'})"
-            "; wanted one, the default procedure, whose match the others are brought to"
-        )
+    try:
+        _ = EquivalenceSettings(**config["benchmark"]["equivalence"]).reference
+    except ConfigurationError as error:
+        return str(error)
     return None
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from metamers.config.qualities import QUALITIES
+from metamers.names import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,8 @@ class EquivalenceSettings:
     margin
         Largest difference in the proportion of recognized metamers that counts as equivalent.
     versions
-        Compared version of the default procedure → modality → changed settings; unchanged in other modalities.
+        Compared version of the default procedure → modality → changed settings. A version is compared in the
+        modalities in which it changes something.
     """
 
     stages: int
@@ -295,12 +297,29 @@ class EquivalenceSettings:
 
     @property
     def reference(self) -> str:
-        """The version that changes nothing, whose match the others are brought to."""
-        return next((name for name, changed in self.versions.items() if not any(changed.values())), "")
+        """The version that changes nothing; the other versions are synthesized to its match.
+
+        Raises
+        ------
+        ConfigurationError
+            When not exactly one version changes nothing.
+        """
+        unchanged = [name for name, changed in self.versions.items() if not any(changed.values())]
+        if len(unchanged) != 1:
+            raise ConfigurationError(
+                f"benchmark.equivalence.versions: {len(unchanged)} versions change nothing "
+                f"({', '.join(unchanged) or 'none'}); wanted one, the default procedure: the other versions are "
+                "synthesized to its match"
+            )
+        return unchanged[0]
 
     def settings_of(self, modality: str, default: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Version → settings for a modality, given those of the default procedure."""
-        return {name: dict(default) | changed.get(modality, {}) for name, changed in self.versions.items()}
+        """Version → settings for a modality, given those of the default procedure.
+
+        Only the reference, and the versions that differ from the default procedure in this modality.
+        """
+        changed = {name: dict(default) | changed.get(modality, {}) for name, changed in self.versions.items()}
+        return {name: given for name, given in changed.items() if name == self.reference or given != dict(default)}
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,21 @@ WILDCARD = re.compile(r"<(\w+)>")
 Found = Mapping[str, str]  # wildcard → its value in a path
 
 
-def _stages(plan: Plan, found: Found) -> list[str]:
-    stages = plan.generation_models if "generation_model" in found else plan.benchmark_stages
-    model = found.get("generation_model", found.get("model", ""))
-    return [stage_path(stage) for stage in stages.get(model, [])]
-
-
-# Wildcard → its valid values, given the values of the wildcards before it.
+# Beginning of a path → the stages of each model, for paths that not all generation models and stages of the run have.
+STAGES: dict[str, Callable[[Plan], Mapping[str, Iterable[str]]]] = {
+    "benchmark/match/": lambda plan: plan.benchmark_stages,
+    "benchmark/equivalent/": lambda plan: plan.benchmark_stages,
+    "benchmark/standard/": lambda plan: plan.standard_stages,
+    "benchmark/gpu/": lambda plan: plan.standard_stages,
+    "benchmark/equivalence/": lambda plan: plan.equivalence_stages,
+    "benchmark/equivalence_recognition/": lambda plan: plan.equivalence_stages,
+}
+# Wildcard → its valid values, given the values of the wildcards before it. ``STAGES`` and ``MODELS`` precede.
 VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "generation_model": lambda plan, _: plan.generation_models,
     "recognition_model": lambda plan, found: plan.recognition_models_of(found["generation_model"]),
     "model": lambda plan, _: plan.dataset_of,
-    "stage": _stages,
+    "stage": lambda plan, found: map(stage_path, plan.generation_models[found["generation_model"]]),
     "batch": lambda plan, found: plan.batches[found["generation_model"]],
     "dataset": lambda plan, _: plan.datasets,
     "modality": lambda plan, _: dict.fromkeys(plan.models[model].modality for model in plan.dataset_of),
@@ -39,12 +42,10 @@ VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "own_participants": lambda plan, _: plan.own_participants,
     "set": lambda plan, _: plan.beyond.sets,
 }
-# Path → its valid models, for paths that only some models of the run have.
+# Path → its valid models, for paths without a stage that only some models of the run have.
 MODELS: dict[str, Callable[[Plan], Iterable[str]]] = {
     "training/<model>.nc": lambda plan: plan.training,
     "training/curves/<model>.nc": lambda plan: plan.training,
-    "benchmark/match/<model>/<stage>.nc": lambda plan: plan.benchmark_stages,
-    "benchmark/equivalent/<model>/<stage>.nc": lambda plan: plan.benchmark_stages,
 }
 
 
@@ -91,22 +92,37 @@ def _first_error(plan: Plan, pattern: str, found: Found, target: str) -> Configu
     for name, value in found.items():
         if name not in VALID:
             continue
-        own = MODELS.get(pattern) if name == "model" else None
-        valid = list(own(plan) if own else VALID[name](plan, found))
+        valid = _valid(plan, pattern, name, found)
         if value not in valid:
             hint = _registered(plan, name, value, found)
             return ConfigurationError(f"{unknown_name(name.replace('_', ' '), value, valid, target)}{hint}")
     return None
 
 
+def _valid(plan: Plan, pattern: str, name: str, found: Found) -> list[str]:
+    """The valid values of a wildcard."""
+    stages = next((stages for start, stages in STAGES.items() if pattern.startswith(start)), None)
+    if name in ("model", "generation_model"):
+        if own := stages or MODELS.get(pattern):
+            return list(own(plan))
+    elif name == "stage" and stages:
+        return list(map(stage_path, stages(plan)[found.get("generation_model", found.get("model", ""))]))
+    return list(VALID[name](plan, found))
+
+
 def _registered(plan: Plan, name: str, value: str, found: Found) -> str:
     """A hint about a name that is in the registry but not in the run; empty otherwise."""
-    if name == "generation_model" and value in plan.models:
+    if name == "generation_model" and value in plan.models and value not in plan.generation_models:
         return f" The registry has {value!r}: name it in generation_models."
     model = found.get("generation_model")
-    if name == "stage" and model and value in map(stage_path, plan.models[model].stages):
+    if name == "stage" and model and value in _unused_stages(plan, model):
         return f" {model} has the stage {value!r}: name it in generation_models."
     return ""
+
+
+def _unused_stages(plan: Plan, model: str) -> set[str]:
+    """Stages of a model at which the run makes no metamers, as in paths."""
+    return {stage_path(stage) for stage in plan.models[model].stages if stage not in plan.generation_models[model]}
 
 
 def check_targets(plan: Plan, targets: Iterable[str], rules: Iterable[str] = ()) -> None:

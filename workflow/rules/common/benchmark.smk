@@ -77,6 +77,16 @@ def versions_of_default(model):
     return {"published": plan.synthesis_of(model, "published"), **versions}
 
 
+def versions_of_models(_wildcards):
+    """Parameter: for each generation model, the settings of the published procedure and of each compared version."""
+    return {model: versions_of_default(model) for model in plan.equivalence_stages}
+
+
+def reference_version(_wildcards):
+    """Parameter: the compared version that changes nothing."""
+    return plan.benchmark.equivalence.reference
+
+
 def equivalence_metamers(model):
     """Metamers of all compared versions, one file for each compared stage of a model."""
     stages = plan.equivalence_stages[model]
