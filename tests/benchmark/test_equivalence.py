@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.special
 import scipy.stats
 import statsmodels.formula.api as smf
 import xarray as xr
@@ -23,6 +24,8 @@ from metamers.benchmark.equivalence import (
 )
 from metamers.config.plan import make_plan
 from metamers.config.read import merge_defaults, read_yaml
+from metamers.config.settings import EquivalenceSettings
+from metamers.names import ConfigurationError
 from metamers.report.equivalence import equivalence_figure
 from metamers.report.figures import svg
 
@@ -49,6 +52,24 @@ def test_one_judge_and_stage_give_the_paired_test_of_statsmodels():
     assert found.p_difference == pytest.approx(scipy.stats.ttest_rel(version, published).pvalue)
     interval = scipy.stats.ttest_rel(version, published).confidence_interval(0.9)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_a_balanced_design_gives_the_mixed_model_of_statsmodels_with_interactions():
+    """Random effects of the stimulus and of its interactions with judge and stage, all estimated above 0."""
+    rng = np.random.default_rng(1)
+    judges, stages = 4, 5
+    differences = simulated(1, 0.2, judges=judges, stages=stages)
+    differences += 0.6 * rng.standard_normal((STIMULI, judges, 1)) + 0.6 * rng.standard_normal((STIMULI, 1, stages))
+    stimulus, judge, stage = np.indices(differences.shape).reshape(3, -1)
+    data = pd.DataFrame({"difference": differences.ravel(), "stimulus": stimulus, "judge": judge, "stage": stage})
+    interactions = {"judge": "0 + C(judge)", "stage": "0 + C(stage)"}
+    fitted = smf.mixedlm("difference ~ 1", data, groups="stimulus", re_formula="1", vc_formula=interactions).fit()
+    assert fitted.converged
+    assert (fitted.vcomp > 0.1).all()
+    assert fitted.cov_re.to_numpy().item() > 0.01
+    found = effect_over_stimuli(differences, margin=0.1)
+    assert found.difference == pytest.approx(fitted.params["Intercept"])
+    assert found.standard_error == pytest.approx(fitted.bse["Intercept"], rel=1e-2)
 
 
 def test_a_balanced_design_gives_the_mixed_model_of_statsmodels():
@@ -105,10 +126,11 @@ def test_judges_that_agree_add_no_variance():
 
 
 def test_two_judges_are_no_random_sample():
-    found = effect_over_stimuli_and_judges(simulated(judges=2), 0.1)
-    assert np.isfinite(found.difference)
-    assert np.isnan(found.standard_error)
-    assert decision(found) == "too few stimuli"
+    differences = simulated(judges=2)
+    found = effect_over_stimuli_and_judges(differences, 0.1)
+    assert found.difference == pytest.approx(differences.mean())
+    assert np.isnan([found.standard_error, found.low, found.high, found.p_equivalence, found.p_difference]).all()
+    assert decision(found) == "not tested"
 
 
 def test_equal_answers_of_few_stimuli_have_an_interval():
@@ -121,10 +143,27 @@ def test_equal_answers_of_few_stimuli_have_an_interval():
 
 
 def test_a_single_stimulus_has_no_test():
-    assert decision(effect_over_stimuli(np.ones((1, 3)), 0.03)) == "too few stimuli"
+    assert decision(effect_over_stimuli(np.ones((1, 3)), 0.03)) == "not tested"
 
 
-def test_the_margin_of_log_odds_changes_the_mean_probability_by_at_most_the_margin():
+@pytest.mark.parametrize(
+    ("difference", "p_equivalence", "p_difference"), [(0.0, 0, 1), (0.02, 0, 0), (0.03, 1, 0), (-0.04, 1, 0)]
+)
+def test_without_a_standard_error_the_difference_decides(difference, p_equivalence, p_difference):
+    found = equivalence_tests(difference, 0.0, 19, 0.03)
+    assert (found.p_equivalence, found.p_difference) == (p_equivalence, p_difference)
+    assert found.low == found.high == difference
+    assert decision(found) == ("different" if p_equivalence else "equivalent")
+
+
+def test_values_that_are_not_finite_are_not_tested():
+    differences = np.ones((20, 2))
+    differences[3, 1] = np.nan
+    assert decision(effect_over_stimuli(differences, 0.03)) == "not tested"
+    assert decision(equivalence_tests(np.nan, 0.0, 19, 0.03)) == "not tested"
+
+
+def test_a_common_change_of_log_odds_by_the_margin_changes_the_mean_probability_by_at_most_the_margin():
     assert log_odds_margin(np.zeros(5), 0.03) == pytest.approx(0.12)
     for spread in (0, 1, 4):
         log_odds = 0.7 + spread * np.random.default_rng(0).standard_normal(200)
@@ -134,6 +173,15 @@ def test_the_margin_of_log_odds_changes_the_mean_probability_by_at_most_the_marg
         assert difference < 0.0301
         assert spread or difference == pytest.approx(0.03, rel=1e-3)
     assert np.isfinite(log_odds_margin(np.full(5, 40.0), 0.03))
+
+
+def test_unequal_changes_within_the_margin_of_log_odds_may_change_the_mean_probability_by_more():
+    """Half the probabilities are 0.99 and unchanged; the others fall from 0.7 to 0.6."""
+    published = scipy.special.logit(np.repeat([0.99, 0.7], 10))
+    version = published - np.repeat([0, 0.448], 10)
+    assert abs((version - published).mean()) < log_odds_margin(published, 0.03)
+    change = (scipy.special.expit(version) - scipy.special.expit(published)).mean()
+    assert change == pytest.approx(-0.051, abs=0.001)
 
 
 def test_a_difference_without_an_equal_match_is_not_decided():
@@ -146,13 +194,16 @@ VERSIONS = ["default", "published", "former"]
 SETTINGS = {"published": {"steps": 8}, "default": {"steps": 4}, "former": {"steps": 4, "learning_rate": 0.05}}
 
 
-def recognition(effect, stages=("a", "b"), seed=0, judges=2):
+def recognition(effect, stages=("a", "b"), seed=0, judges=2, of_judges=0.0):
     """Answers to metamers of the published procedure, of the default without a difference, of the former with one."""
     rng = np.random.default_rng(seed)
     size = (judges, len(stages), STIMULI)
     # The noise of synthesis is small against differences between stimuli.
     published = np.broadcast_to(2 * rng.standard_normal(STIMULI), size) + 0.1 * rng.standard_normal(size)
-    default, former = (published + change + 0.1 * rng.standard_normal(size) for change in (0, effect))
+    default, former = (
+        published + change + of_judges * rng.standard_normal((judges, 1, 1)) + 0.1 * rng.standard_normal(size)
+        for change in (0, effect)
+    )
     log_odds = np.stack([default, published, former], axis=2)
     dims = ("stage", "version", "stimulus")
     size = (len(stages), len(VERSIONS), STIMULI)
@@ -190,7 +241,9 @@ def test_the_table_has_each_stage_each_model_and_the_modality(recognized):
     whole = table[table["model"] == ALL].set_index(["version", "measure"])
     assert (whole["stages"] == 4).all()
     assert (whole["stimuli"] == STIMULI).all()
-    assert json.loads(whole.loc[("former", "log odds"), "settings"]) == SETTINGS["former"]
+    # The reference has its configured number of steps; those of the others differ between stages.
+    assert json.loads(whole.loc[("default", "log odds"), "settings"]) == SETTINGS["default"]
+    assert json.loads(whole.loc[("former", "log odds"), "settings"]) == {"learning_rate": 0.05}
     assert whole.loc[("default", "log odds"), "decision"] == "equivalent"
     assert whole.loc[("former", "log odds"), "decision"] == "different"
     assert whole.loc[("former", "log odds"), "difference"] == pytest.approx(-1.5, abs=0.05)
@@ -232,10 +285,13 @@ def test_errors_on_both_sides_of_the_default_are_compared_with_each_other(recogn
 
 
 def test_three_judges_have_a_wider_interval_as_a_random_sample():
-    found = {"m": recognition(-1.5, judges=3), "n": recognition(-1.5, judges=2)}
+    found = {"m": recognition(-1.5, judges=3, of_judges=0.5), "n": recognition(-1.5, judges=2, of_judges=0.5)}
     rows = table_of(found).set_index(["version", "model", "stage", "measure"])
     three, two = (rows.loc[("former", model, ALL, "log odds")] for model in found)
-    assert three["low_random_judges"] <= three["low"] + 1e-9
+    # With three judges, the interval has the quantile of about two degrees of freedom.
+    widths = [three[f"high{kind}"] - three[f"low{kind}"] for kind in ("", "_random_judges")]
+    assert widths[1] > 5 * widths[0]
+    assert three["low_random_judges"] < three["low"] < three["high"] < three["high_random_judges"]
     assert np.isnan(two["low_random_judges"])
 
 
@@ -247,6 +303,24 @@ def test_the_figure_of_the_table_is_reproducible_and_names_the_versions(recogniz
     assert [label.get_text() for label in left.get_yticklabels()] == ["default", "former"]
     assert "percentage points" in left.get_xlabel()
     assert "Log odds" in right.get_xlabel()
+
+
+def versions_in(modality, **versions):
+    settings = EquivalenceSettings(stages=1, searched=1, margin=0.03, versions=versions)
+    return settings.settings_of(modality, {"steps": 64, "learning_rate": 0.015})
+
+
+def test_a_version_is_compared_in_the_modalities_in_which_it_changes_something():
+    changed = {"vision": {"learning_rate": 0.015}, "audio": {"learning_rate": 0.02}}
+    versions = {"default": {}, "only_audio": {"audio": {"learning_rate": 0.02}}, "same_in_vision": changed}
+    assert list(versions_in("vision", **versions)) == ["default"]
+    assert list(versions_in("audio", **versions)) == ["default", "only_audio", "same_in_vision"]
+
+
+@pytest.mark.parametrize("versions", [{"a": {"vision": {"steps": 3}}}, {"a": {}, "b": {"vision": {}}}])
+def test_without_exactly_one_reference_there_are_no_versions(versions):
+    with pytest.raises(ConfigurationError, match=r"versions: \d versions change nothing .*wanted one"):
+        versions_in("vision", **versions)
 
 
 def test_the_design_has_all_photographs_and_48_words_and_two_models_and_five_stages_of_each_modality(root):
@@ -272,6 +346,8 @@ def test_the_committed_table_has_the_versions_of_the_configuration(committed):
     for row in committed[committed["model"] == ALL].itertuples():
         default, changed = settings["synthesis"]["quick"], settings["benchmark"]["equivalence"]["versions"]
         wanted = default[row.modality] | changed[row.version].get(row.modality, {})
+        if row.version != "default":
+            del wanted["steps"]
         assert json.loads(row.settings) == wanted, "measure again: make equivalence"
     for _, of_modality in committed.groupby("modality"):
         assert set(of_modality["version"]) == set(settings["benchmark"]["equivalence"]["versions"])

@@ -57,7 +57,8 @@ def equivalence_tests(difference: float, standard_error: float, df: float, margi
     """Test a mean difference for equivalence and for a difference, by Student's t.
 
     With m the difference, s its standard error and δ the margin, the two one-sided tests are those of (m + δ) / s and
-    (m − δ) / s. A standard error of 0 gives p of 0 or 1.
+    (m − δ) / s. With a standard error of 0, p of equivalence is 0 if |m| < δ, else 1; p of a difference is 1 if m is 0,
+    else 0.
 
     Parameters
     ----------
@@ -70,24 +71,17 @@ def equivalence_tests(difference: float, standard_error: float, df: float, margi
     ----------
     Schuirmann (1987), Journal of Pharmacokinetics and Biopharmaceutics 15, 657-680.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        above, below, none = (
-            np.divide(value, standard_error) for value in (difference + margin, margin - difference, difference)
-        )
-        none = 0.0 if difference == 0 else none
-        p_equivalence = max(scipy.stats.t.sf(above, df), scipy.stats.t.sf(below, df))
-        p_difference = 2 * scipy.stats.t.sf(abs(none), df)
+    if standard_error == 0 and np.isfinite(difference):
+        p_equivalence, p_difference = float(abs(difference) >= margin), float(difference == 0)
+    else:
+        # The larger of the p of both one-sided tests belongs to the nearer end of the margin.
+        nearer = margin - abs(difference)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p_equivalence = scipy.stats.t.sf(np.divide(nearer, standard_error), df)
+            p_difference = 2 * scipy.stats.t.sf(np.divide(abs(difference), standard_error), df)
     half = scipy.stats.t.isf(ALPHA, df) * standard_error
-    known = np.isfinite(standard_error)
-    return Effect(
-        float(difference),
-        float(standard_error),
-        float(df),
-        float(difference - half),
-        float(difference + half),
-        float(p_equivalence) if known else np.nan,
-        float(p_difference) if known else np.nan,
-    )
+    ends = difference - half, difference + half
+    return Effect(*map(float, (difference, standard_error, df, *ends, p_equivalence, p_difference)))
 
 
 def effect_over_stimuli(differences: np.ndarray, margin: float, one_answer: float = 0.0) -> Effect:
@@ -154,14 +148,14 @@ def effect_over_stimuli_and_judges(differences: np.ndarray, margin: float, one_a
     mean = cells.mean()
     stimulus, judge = cells.mean(axis=1) - mean, cells.mean(axis=0) - mean
     added = (one_answer * judges / differences[0].size) ** 2 / judges
-    of_stimuli = (judges * (stimulus**2).sum() + added) / (n - 1)
-    of_judges = n * (judge**2).sum() / (judges - 1)
+    mean_square_stimuli = (judges * (stimulus**2).sum() + added) / (n - 1)
+    mean_square_judges = n * (judge**2).sum() / (judges - 1)
     residual = cells - mean - stimulus[:, None] - judge
-    of_rest = (residual**2).sum() / ((n - 1) * (judges - 1))
-    if of_judges <= of_rest:
+    mean_square_rest = (residual**2).sum() / ((n - 1) * (judges - 1))
+    if mean_square_judges <= mean_square_rest:
         return effect_over_stimuli(differences, margin, one_answer)
-    variance = of_stimuli + of_judges - of_rest
-    terms = ((of_stimuli, n - 1), (of_judges, judges - 1), (of_rest, (n - 1) * (judges - 1)))
+    variance = mean_square_stimuli + mean_square_judges - mean_square_rest
+    terms = ((mean_square_stimuli, n - 1), (mean_square_judges, judges - 1), (mean_square_rest, (n - 1) * (judges - 1)))
     df = variance**2 / sum(square**2 / count for square, count in terms)
     return equivalence_tests(mean, np.sqrt(variance / (n * judges)), df, margin)
 
@@ -169,9 +163,11 @@ def effect_over_stimuli_and_judges(differences: np.ndarray, margin: float, one_a
 def log_odds_margin(log_odds: np.ndarray, margin: float) -> float:
     """The change of log odds that corresponds to a change of the probability, at the mean observed probability.
 
-    With p the mean of the probabilities, it is margin / (p (1 − p)): the slope of log odds is 1 / (p (1 − p)). Single
-    probabilities differ from p, and the mean of their p (1 − p) is smaller. If all log odds change by less than this,
-    the mean probability changes by less than the margin, except for the curvature within the change.
+    With p the mean of the probabilities, it is margin / (p (1 − p)): the slope of log odds is 1 / (p (1 − p)). A common
+    change of all log odds by less than this changes the mean probability by less than the margin, except for the
+    curvature within the change. Unequal changes may change it by more: where they concern uncertain answers only, a
+    mean change of log odds within this margin can be a larger change of the mean probability. Where p is near 0 or 1,
+    the margin is wide.
 
     Parameters
     ----------
@@ -187,6 +183,9 @@ def log_odds_margin(log_odds: np.ndarray, margin: float) -> float:
 def decision(effect: Effect, equal: bool = True) -> str:
     """What the tests say: ``equivalent``, ``different`` (from 0, not shown to be within the margin) or ``undecided``.
 
+    ``no equal match`` precedes these; ``not tested`` is an effect without p values: of a single stimulus, of fewer
+    judges than ``FEWEST_JUDGES`` as a random sample, or of values that are not finite.
+
     Parameters
     ----------
     effect
@@ -197,7 +196,7 @@ def decision(effect: Effect, equal: bool = True) -> str:
     if not equal:
         return "no equal match"
     if not np.isfinite(effect.p_equivalence):
-        return "too few stimuli"
+        return "not tested"
     if effect.p_equivalence < ALPHA:
         return "equivalent"
     return "different" if effect.p_difference < ALPHA else "undecided"
@@ -266,7 +265,7 @@ def equivalence_table(
     settings
         Generation model → version → its settings, ``published`` included.
     reference
-        The version whose match the others have.
+        The version whose match the others have, with its configured number of steps.
     margin
         Largest difference in proportion correct that counts as equivalent.
 
@@ -278,7 +277,7 @@ def equivalence_table(
         ``Effect``, version minus published; ``margin``; ``low_random_judges``, ``high_random_judges``: the interval
         with random judges, NaN in rows over models and with fewer than ``FEWEST_JUDGES`` judges; ``decision``; in rows
         of one stage ``published_steps``, ``steps``, ``published_error`` and ``error``, the mean normalized errors; in
-        rows over models ``settings`` of the version, as JSON.
+        rows over models ``settings`` of the version, as JSON, with ``steps`` for the reference only.
     """
     rows = []
     for modality in dict.fromkeys(modalities[model] for model in recognized):
@@ -299,8 +298,11 @@ def equivalence_table(
                     found = _tests(pooled[-1:], version, measure, margin)
                     rows.append(given | {"model": model, "stage": ALL} | found)
             if pooled:
-                changed = {"settings": json.dumps(dict(settings[models[0]][version]))}
-                rows.append(given | {"model": ALL, "stage": ALL} | _tests(pooled, version, measure, margin) | changed)
+                used = dict(settings[models[0]][version])
+                if version != reference:
+                    del used["steps"]  # found by the search, at each stage another number
+                found = _tests(pooled, version, measure, margin) | {"settings": json.dumps(used)}
+                rows.append(given | {"model": ALL, "stage": ALL} | found)
     first = ["modality", "model", "stage", "version", "measure"]
     table = pd.DataFrame(rows)
     return table[first + [name for name in table.columns if name not in first]]
