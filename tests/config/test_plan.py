@@ -443,6 +443,11 @@ def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
         ("synthesis.quick.audio.low_precision", 2, r"synthesis\.quick\.audio\.low_precision: 2 is"),
         ("benchmark.models", ["nobody"], r"unknown generation model 'nobody'"),
         ("benchmark.repeats", 1, r"benchmark\.repeats: 1 is less than"),
+        (
+            "benchmark.equivalence.versions",
+            {"default": {}, "published": {}},
+            r"versions: 'published' does not match .* Wanted: lower-case letters, digits and _, .*not 'published'$",
+        ),
         ("human_data", "all", r"human_data: 'all' is not one of .* Wanted: summary or participants"),
         ("device", "gpu", r"device: 'gpu' does not match .* Wanted: auto, cpu, mps, cuda or cuda:N"),
         ("run", "../elsewhere", "run: '../elsewhere' names a folder"),
