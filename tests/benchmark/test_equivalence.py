@@ -353,6 +353,33 @@ def test_the_committed_table_has_the_versions_of_the_configuration(committed):
         assert set(of_modality["version"]) == set(settings["benchmark"]["equivalence"]["versions"])
 
 
+def test_the_documentation_says_which_part_of_the_design_was_run(root, committed):
+    path = root / "config" / "equivalence.yaml"
+    plan = make_plan(merge_defaults(read_yaml(path)), [path])
+    single = committed[committed["stage"] != ALL]
+    run = set(zip(single["model"], single["stage"], strict=True))
+    design = {(model, stage) for model, stages in plan.equivalence_stages.items() for stage in stages}
+    assert run <= design
+    parts = []
+    for modality, stimuli in (("vision", "pictures"), ("audio", "sounds")):
+        number, whole = (
+            sum(plan.models[model].modality == modality for model, _ in stages) for stages in (run, design)
+        )
+        parts.append(f"{number} of the {whole} stages of {stimuli}")
+    sentence = " and ".join(parts)
+    for place in ("docs/explanation/equivalence.md", "resources/README.md", "config/equivalence.yaml"):
+        text = " ".join((root / place).read_text(encoding="utf-8").replace("\n#", "\n").split())
+        assert sentence in text, f"{place}: wanted {sentence!r}"
+
+
+def test_the_documentation_says_how_many_stages_of_each_version_are_pooled(root, committed):
+    text = " ".join((root / "docs/explanation/equivalence.md").read_text(encoding="utf-8").split())
+    pooled = committed[(committed["model"] == ALL) & (committed["modality"] == "vision")]
+    numbers = pooled.groupby("version", sort=False)["stages"].first()
+    sentence = ", ".join(f"{number} for `{version}`" for version, number in numbers.items())
+    assert sentence in text, f"wanted {sentence!r}"
+
+
 def test_the_committed_decisions_follow_from_the_committed_intervals(committed):
     decided = committed[committed["decision"] != "no equal match"]
     inside = (-decided["margin"] < decided["low"]) & (decided["high"] < decided["margin"])

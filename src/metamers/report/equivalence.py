@@ -24,7 +24,8 @@ def equivalence_figure(table: pd.DataFrame) -> Figure:
 
     One row of panels for each modality, one column for each measure; a group of marks for each version. Filled circles
     are differences over all models and stages, open marks those of single models over stages, lines are 90% intervals.
-    A version is equivalent where its line lies inside the grey band, the margin.
+    The grey band is the margin of all models; two ticks beside a single model are its own margin, where that differs
+    (log odds). A version is equivalent where its line lies inside its margin.
 
     Parameters
     ----------
@@ -70,9 +71,13 @@ def _panel(axes: Axes, rows: pd.DataFrame, versions: list[str], factor: float) -
             linewidth=2.2 if model == ALL else 1,
             label="all models" if model == ALL else model,
         )
+        margins = factor * of_model["margin"].to_numpy()
         if model == ALL:
-            for height, margin in zip(heights - places[place], factor * of_model["margin"], strict=True):
+            for height, margin in zip(heights - places[place], margins, strict=True):
                 axes.fill_betweenx([height - 0.45, height + 0.45], -margin, margin, color=PALE, alpha=0.6, linewidth=0)
+        elif rows["margin"].nunique() > 1:
+            for side in (-margins, margins):
+                axes.plot(side, heights, "|", color=INK, markersize=9, markeredgewidth=0.8)
     axes.set_ylim(len(versions) - 0.45, -0.55)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
