@@ -3,7 +3,7 @@
 The reference is the match of the published procedure after a configured number of steps. All procedures have the same
 starts. ``one_cycle``, whose step sizes depend on its number of steps, is run with more and more steps until it ends
 with that match. plenoptic (Duong et al. 2023, JOSS 8, 5127 and Balzani et al.: github.com/plenoptic-org/plenoptic),
-with its defaults, is run until it reaches the match. Numbers of steps do not depend on the machine; the time of a step
+with its defaults, is run until it reaches the match. Numbers of steps depend little on the machine; the time of a step
 is measured in ``metamers.benchmark.speed``.
 """
 
