@@ -86,6 +86,8 @@ def default_of(default: Any, key: str) -> Any:
     """Return the default of a key, given that of its mapping; for ``<name>``, the defaults of all keys."""
     if not isinstance(default, Mapping):
         return ABSENT
+    if isinstance(default, _Each) and key.startswith("<"):
+        return _Each({f"{name} {one}": value for name, inner in default.items() for one, value in inner.items()})
     if key.startswith("<"):
         return _Each(default)
     if isinstance(default, _Each):

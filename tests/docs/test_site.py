@@ -20,7 +20,10 @@ from metamers.config.read import read_schema, read_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
-BY_MODALITY = (("stimuli",), ("synthesis", "quick"), ("synthesis", "standard"), ("synthesis", "published"))
+VERSIONS = ("benchmark", "equivalence", "versions")
+# Key whose own keys are names → what the page writes for them.
+NAMED = {("synthesis", quality): "<modality>" for quality in ("quick", "standard", "published")}
+NAMED |= {("stimuli",): "<modality>", VERSIONS: "<name>", (*VERSIONS, "<name>"): "<modality>"}
 SHOWN = (  # one page of each kind
     "index.html",
     "first_run.html",
@@ -115,7 +118,7 @@ def leaves(settings: dict, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Paths of the keys that have a value."""
     found = []
     for key, value in settings.items():
-        place = (*path, "<modality>" if path in BY_MODALITY else key)
+        place = (*path, NAMED.get(path, key))
         found += leaves(value, place) if isinstance(value, dict) else [place]
     return found
 
@@ -131,6 +134,8 @@ def test_every_key_of_the_default_configuration_has_its_row_and_default(site):
     wanted = [".".join(path) for path in leaves(yaml.safe_load((ROOT / "config/config.yaml").read_text()))]
     assert not [key for key in wanted if not defaults.get(key)]
     assert defaults["synthesis.quick.<modality>.steps"] == "vision: 64, audio: 80"
+    rates = defaults[".".join((*VERSIONS, "<name>", "<modality>", "learning_rate"))]
+    assert "half_rate vision: 0.0075, half_rate audio: 0.005" in rates
     assert defaults["null.pairs"] == "1000"
 
 
