@@ -2,10 +2,7 @@
 
 from metamers.run.job import log_to
 
-import gc
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,7 +10,7 @@ import xarray as xr
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
 from metamers.models.device import choose_device, use_threads
-from metamers.models.load import load_model
+from metamers.models.load import with_each_model
 from metamers.models.model import Model
 from metamers.names import NATURAL, stage_path
 from metamers.recognize import recognition_dataset, recognize
@@ -34,10 +31,8 @@ def answer(model: Model, paths: list[Path], sampling_rate_hz: float | None) -> n
     return recognize(model, shown, sampling_rate_hz, classes)
 
 
-def recognition(name: str, entry: Mapping[str, Any]) -> xr.Dataset:
-    """The answers of a recognition model; one model is in memory at a time."""
-    gc.collect()  # frees the model before, which may hold reference cycles
-    model = load_model(name, entry["model"], entry["weights_file"], choose_device(snakemake.config["device"]))
+def recognition(model: Model) -> xr.Dataset:
+    """The answers of a recognition model."""
     suffix = MODALITIES[model.modality].suffix
     natural = [Path(given.natural) / f"{stimulus}{suffix}" for stimulus in stimuli]
     answered = [np.repeat(answer(model, natural, params.natural_rate_hz)[:, None], len(seeds), axis=1)]
@@ -58,19 +53,29 @@ def recognition(name: str, entry: Mapping[str, Any]) -> xr.Dataset:
     )
 
 
-for (name, entry), path in zip(params.recognition_models.items(), params.files, strict=True):
-    answered = recognition(name, entry)
+def save_recognition(model: Model) -> None:
+    name, answered = model.name, recognition(model)
     for stage, proportion in answered["correct"].mean(("stimulus", "seed")).to_series().items():
         logger.info("%s on %s %s: %.0f%% correct", name, generation_model, stage, 100 * proportion)
     files.save(
         answered,
-        path,
+        paths[name],
         title=f"Recognition of metamers of {generation_model} by {name}",
         source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
         step=snakemake.params.step,
         run=snakemake.config["run"],
         creator=snakemake.config["creator"],
         seed=snakemake.config["seed"],
-        inputs=[*entry["files"], given.metamers[0], given.natural, given.stimuli, given.categories],
+        inputs=[
+            *params.recognition_models[name]["files"],
+            given.metamers[0],
+            given.natural,
+            given.stimuli,
+            given.categories,
+        ],
         staged=Path(snakemake.output[0]) / f"{name}.nc",
     )
+
+
+paths = dict(zip(params.recognition_models, params.files, strict=True))
+with_each_model(save_recognition, params.recognition_models, choose_device(snakemake.config["device"]))

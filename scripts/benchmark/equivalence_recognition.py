@@ -2,15 +2,13 @@
 
 from metamers.run.job import log_to
 
-import gc
-
 import numpy as np
 import xarray as xr
 
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
-from metamers.models.load import load_model
-from metamers.models.model import fit_stimuli
+from metamers.models.load import with_each_model
+from metamers.models.model import Model, fit_stimuli
 from metamers.recognize import answers, category_log_odds, class_scores, recognition_dataset
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
@@ -25,13 +23,16 @@ dims = ("stage", "version", "stimulus")
 shown = FORMATS[params.modality].as_exported(made["metamer"].values)
 size, shown = shown.shape[: len(dims)], shown.reshape(-1, *shown.shape[len(dims) :])
 true = np.broadcast_to(made["category"].values, size).ravel()
-answered, evidence = [], []
-for name, entry in params.recognition_models.items():
-    gc.collect()  # frees the previous model, which may hold reference cycles
-    judge = load_model(name, entry["model"], entry["weights_file"], choose_device(snakemake.config["device"]))
+
+
+def judgement(judge: Model) -> tuple[np.ndarray, np.ndarray]:
     scores = class_scores(judge, fit_stimuli(judge, shown, params.rate_hz))
-    answered.append(answers(scores, classes, name).reshape(size))
-    evidence.append(category_log_odds(scores, classes, true, name).reshape(size))
+    found = answers(scores, classes, judge.name), category_log_odds(scores, classes, true, judge.name)
+    return found[0].reshape(size), found[1].reshape(size)
+
+
+judgements = with_each_model(judgement, params.recognition_models, choose_device(snakemake.config["device"]))
+answered, evidence = zip(*judgements, strict=True)
 judged = ("recognition_model", *dims)
 files.save(
     recognition_dataset(

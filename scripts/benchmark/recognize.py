@@ -2,14 +2,13 @@
 
 from metamers.run.job import log_to
 
-import gc
-
 import numpy as np
 import xarray as xr
 
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
-from metamers.models.load import load_model
+from metamers.models.load import with_each_model
+from metamers.models.model import Model
 from metamers.recognize import recognition_dataset, recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
@@ -22,15 +21,17 @@ found = [files.load(path) for path in snakemake.input.equivalent]
 equivalent = xr.concat(found, xr.DataArray(params.stages, dims="stage", name="stage"))
 shown = FORMATS[params.modality].as_exported(equivalent["metamer"].values)
 dims = ("stage", "kept_procedure", "stimulus")
-answered = []
-for name, entry in params.recognition_models.items():
-    gc.collect()  # frees the previous model, which may hold reference cycles
-    model = load_model(name, entry["model"], entry["weights_file"], choose_device(snakemake.config["device"]))
-    said = recognize(model, shown.reshape(-1, *shown.shape[len(dims) :]), params.rate_hz, classes)
-    answered.append(said.reshape(shown.shape[: len(dims)]))
+size, shown = shown.shape[: len(dims)], shown.reshape(-1, *shown.shape[len(dims) :])
+
+
+def answer(model: Model) -> np.ndarray:
+    return recognize(model, shown, params.rate_hz, classes).reshape(size)
+
+
+answered = with_each_model(answer, params.recognition_models, choose_device(snakemake.config["device"]))
 files.save(
     recognition_dataset(
-        np.reshape(answered, (len(params.recognition_models), *shown.shape[: len(dims)])).astype(str),
+        np.stack(answered).astype(str),
         ("recognition_model", *dims),
         dict(equivalent.coords) | {"recognition_model": list(params.recognition_models)},
     )[["correct"]].assign(normalized_error=equivalent["normalized_error"]),

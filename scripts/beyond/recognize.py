@@ -2,14 +2,13 @@
 
 from metamers.run.job import log_to
 
-import gc
 from pathlib import Path
 
 import numpy as np
 
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
-from metamers.models.load import load_model
+from metamers.models.load import with_each_model
 from metamers.models.model import Model
 from metamers.recognize import recognition_dataset, recognize
 from metamers.run import files
@@ -33,13 +32,12 @@ def answer(model: Model, path: str) -> np.ndarray:
     return np.stack(answers)
 
 
-answered: dict[str, list[np.ndarray]] = {path: [] for path in given.metamers}
-for name, entry in params.recognition_models.items():
-    gc.collect()  # frees the previous model, which may hold reference cycles
-    model = load_model(name, entry["model"], entry["weights_file"], choose_device(snakemake.config["device"]))
-    for path, answers in answered.items():
-        answers.append(answer(model, path))
-for (path, answers), target in zip(answered.items(), params.files, strict=True):
+answered = with_each_model(
+    lambda model: [answer(model, path) for path in given.metamers],
+    params.recognition_models,
+    choose_device(snakemake.config["device"]),
+)
+for path, answers, target in zip(given.metamers, zip(*answered, strict=True), params.files, strict=True):
     with files.open_dataset(path) as made:
         kept = ("stimulus", "category", "other_stimulus", "other_category", "case", "depth")
         coordinates = {key: made[key].load() for key in kept}

@@ -1,6 +1,7 @@
 """Models come from data, run only as far as asked, and never run what a weights file says."""
 
 import pickle
+import weakref
 from collections import namedtuple
 from types import SimpleNamespace
 
@@ -437,3 +438,16 @@ def test_stage_tables_are_in_processing_order(root, monkeypatch):
     model.scores(torch.rand(1, 3, 224, 224))
     assert reached == list(entry["stages"])[1:]
     assert isinstance(model.network, nn.Module)
+
+
+def test_models_are_worked_on_in_turn_and_one_is_in_memory_at_a_time(root):
+    entry = tiny(root, "linear", {"input": None, "logits": "classify"})
+    entries = {name: {"model": entry, "weights_file": None} for name in ("first", "second", "third")}
+    seen = []
+
+    def work(model):
+        assert [other for other in seen if other() is not None] == []
+        seen.append(weakref.ref(model))
+        return model.name
+
+    assert models_load.with_each_model(work, entries, CPU) == list(entries)

@@ -4,11 +4,12 @@ The network comes from ``metamers.models.sources`` and its weights from ``metame
 ``metamers.models.pretrained``; ``metamers.models.fold`` rewrites the network to make it faster.
 """
 
+import gc
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -23,6 +24,7 @@ from metamers.names import INPUT_STAGE
 
 logger = logging.getLogger("metamers")
 
+Result = TypeVar("Result")
 FAILURES = (RuntimeError, TypeError, IndexError, AssertionError, ValueError)  # of a network on inputs that do not fit
 
 
@@ -77,6 +79,32 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
         When a key or file is wrong; the message names it.
     """
     return assemble(name, entry, load_network(name, entry, weights_file), device)
+
+
+def with_each_model(
+    work: Callable[[Model], Result], entries: Mapping[str, Mapping[str, Any]], device: torch.device
+) -> list[Result]:
+    """Apply ``work`` to models one after another; one model is in memory at a time.
+
+    Parameters
+    ----------
+    work
+        From a model to a result, which must not keep the model.
+    entries
+        Name of the model → ``model``, its registry entry, and ``weights_file``, as for ``load_network``.
+    device
+        The device that the models run on.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As ``load_model``.
+    """
+    results = []
+    for name, entry in entries.items():
+        gc.collect()  # frees the previous model, which may hold reference cycles
+        results.append(work(load_model(name, entry["model"], entry["weights_file"], device)))
+    return results
 
 
 def assemble(name: str, entry: Mapping[str, Any], network: nn.Module, device: torch.device) -> Model:
