@@ -108,13 +108,22 @@ class _ClippedPower(torch.autograd.Function):
     def forward(ctx, envelopes, power, offset, clip):
         raised = envelopes.clamp(min=0) + offset
         ctx.save_for_backward(raised)
+        ctx.save_for_forward(raised)
         ctx.power, ctx.clip = power, clip
-        return _power(raised, power)
+        return _power(raised, power).clone()  # a view could have no derivative in a direction
+
+    @staticmethod
+    def _slope(ctx):
+        (raised,) = ctx.saved_tensors
+        return (ctx.power * _power(raised, ctx.power - 1)).clamp(max=ctx.clip)
 
     @staticmethod
     def backward(ctx, gradient):
-        (raised,) = ctx.saved_tensors
-        return gradient * (ctx.power * _power(raised, ctx.power - 1)).clamp(max=ctx.clip), None, None, None
+        return gradient * _ClippedPower._slope(ctx), None, None, None
+
+    @staticmethod
+    def jvp(ctx, direction, *_constants):
+        return direction * _ClippedPower._slope(ctx)
 
 
 def _power(values: torch.Tensor, exponent: float) -> torch.Tensor:
@@ -311,8 +320,27 @@ class _LoweredEnvelopes(torch.autograd.Function):
         for points, block, weights in _blocks(envelopes, lowered, sums, starts):
             torch.mm(points, weights, out=block)
         ctx.save_for_backward(bands, envelopes, sums)
-        ctx.starts = starts
+        ctx.save_for_forward(bands, envelopes, sums)
+        ctx.starts, ctx.times = starts, times
         return lowered
+
+    @staticmethod
+    def jvp(ctx, direction, *_constants):
+        """The transpose of ``backward``."""
+        bands, envelopes, sums = ctx.saved_tensors
+        raised = (bands.real * direction.real).addcmul_(bands.imag, direction.imag).div_(envelopes)
+        _LoweredEnvelopes._switch_off(raised, bands, envelopes)
+        lowered = raised.new_empty(*raised.shape[:-1], ctx.times)
+        for points, block, weights in _blocks(raised, lowered, sums, ctx.starts):
+            torch.mm(points, weights, out=block)
+        return lowered
+
+    @staticmethod
+    def _switch_off(raised, bands, envelopes):
+        """Multiply by the share of time above the smallest amplitude, in place."""
+        silent = envelopes.amin((1, 2)) <= TINY  # per stimulus, so that no result depends on the rest of the batch
+        if silent.any():
+            raised[silent] *= _fraction_above(bands[silent].abs(), TINY)
 
     @staticmethod
     @once_differentiable
@@ -321,9 +349,7 @@ class _LoweredEnvelopes(torch.autograd.Function):
         raised = torch.zeros_like(envelopes)
         for points, block, weights in _blocks(raised, gradient.contiguous(), sums, ctx.starts):
             points.addmm_(block, weights.T)
-        silent = envelopes.amin((1, 2)) <= TINY  # per stimulus, so that no result depends on the rest of the batch
-        if silent.any():
-            raised[silent] *= _fraction_above(bands[silent].abs(), TINY)
+        _LoweredEnvelopes._switch_off(raised, bands, envelopes)
         return bands * raised.div_(envelopes), None, None, None
 
 

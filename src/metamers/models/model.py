@@ -173,8 +173,16 @@ class Model(nn.Module):
         """Class scores (batch, class) of stimuli (batch, …signal)."""
         return self.network(self.preprocessing(stimuli))
 
-    def forward(self, stimuli: torch.Tensor, stage: str) -> torch.Tensor:
+    def forward(self, stimuli: torch.Tensor, stage: str, pass_through: bool = True) -> torch.Tensor:
         """Activations (batch, …) of stimuli (batch, …signal) at one stage; nothing beyond it is computed.
+
+        Parameters
+        ----------
+        stimuli, stage
+            The stimuli, and the name of the stage.
+        pass_through
+            Whether gradients pass through the stage's last ReLU, where the registry says so (``pass_through_relu``), as
+            in the published synthesis. If not, they are those of the activations.
 
         Raises
         ------
@@ -187,6 +195,8 @@ class Model(nn.Module):
             raise unknown_name("stage", stage, self.stages, f"model {self.name}")
         if stage == INPUT_STAGE:
             return self.preprocessing.limit(stimuli)
+        if not pass_through:
+            return self._run_to(stage, stimuli)
         with self._pass_through(stage, stimuli):
             return self._run_to(stage, stimuli)
 

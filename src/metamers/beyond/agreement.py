@@ -1,0 +1,141 @@
+"""Agreement of sensitivities: whether models tell a model's extreme distortions apart as that model does.
+
+And whether stages whose metamers other models recognize are also those whose sensitivities agree. The distortions come
+from ``metamers.beyond.sensitivity``.
+"""
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import scipy.stats
+import xarray as xr
+
+from metamers.beyond.compare import mean_of
+from metamers.beyond.sensitivity import FLOOR, LEAST, MOST
+from metamers.compare.families import mean_over_families
+
+FEWEST_POINTS = 4  # models and stages, for a rank correlation
+RESAMPLES = 2000
+
+
+def log_ratios_of_extremes(found: xr.Dataset) -> xr.DataArray:
+    """Half the log ratio of squared sensitivities to ``most`` and ``least``: (…, generation_model, sensing_model).
+
+    A floor of ``FLOOR`` times the model's mean square sensitivity is added to each square, because a stage may ignore a
+    distortion entirely.
+
+    Parameters
+    ----------
+    found
+        Results of ``metamers.beyond.sensitivity.distortions_of_stimulus``, with any further dimensions.
+    """
+    squares = found["sensitivity"] ** 2 + FLOOR * found["mean_sensitivity"] ** 2
+    return 0.5 * (np.log(squares.sel(extreme=MOST)) - np.log(squares.sel(extreme=LEAST)))
+
+
+def agreements(found: xr.Dataset) -> xr.DataArray:
+    """Log ratio of each model relative to that of the generation model: (…, generation_model, sensing_model).
+
+    1: the model tells the two distortions apart as much as the generation model whose extremes they are; 0: not at all;
+    below 0: it is more sensitive to the one that the generation model ignores.
+
+    Parameters
+    ----------
+    found
+        As for ``log_ratios_of_extremes``.
+    """
+    each = log_ratios_of_extremes(found)
+    names = found["generation_model"]
+    own = each.sel(sensing_model=xr.DataArray(names.values, dims="generation_model")).drop_vars("sensing_model")
+    own = own.assign_coords(generation_model=names.values)
+    return each / own.where(own > 0)  # equally sensitive to all distortions: nothing to tell apart
+
+
+def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's ρ over points where both are finite; NaN with fewer than ``FEWEST_POINTS``, or without variation."""
+    both = np.isfinite(x) & np.isfinite(y)
+    if both.sum() < FEWEST_POINTS:
+        return np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", scipy.stats.ConstantInputWarning)
+        return float(scipy.stats.spearmanr(x[both], y[both]).statistic)
+
+
+def agreement(
+    found: xr.Dataset,
+    recognized: Mapping[str, np.ndarray],
+    accepted: Mapping[str, np.ndarray],
+    families: Mapping[str, str],
+    seed: int,
+) -> xr.Dataset:
+    """Agreement of other models with each generation model, and its relation to the recognition of metamers.
+
+    Parameters
+    ----------
+    found
+        ``sensitivity`` (depth, stimulus, generation_model, extreme, sensing_model), ``mean_sensitivity`` (depth,
+        stimulus, sensing_model), ``sensing_stage`` (depth, sensing_model).
+    recognized, accepted
+        Generation model → proportion of other recognition models that recognize each of its metamers, with equal weight
+        of families, and whether the metamer is accepted: (depth, metamer). Stimuli of metamers may be more than those
+        of the distortions.
+    families
+        Model → family; each family counts once.
+    seed
+        Of the resampling.
+
+    Returns
+    -------
+    xarray.Dataset
+        (depth, stimulus, generation_model, sensing_model) → ``log_sensitivity_ratio`` and ``agreement``.
+        (generation_model, depth) → ``mean_agreement`` over other models, with equal weight of families, and over
+        stimuli; ``proportion_correct`` over accepted metamers, ``n``, their number, and ``stage``. ``spearman_rho`` of
+        these two over generation models and depths; ``low`` and ``high``: its 95% interval, from ``RESAMPLES`` samples
+        of stimuli with replacement (models and stages are fixed); ``points``: the number of points. NaN with fewer than
+        ``FEWEST_POINTS`` points, and the interval with fewer than two stimuli.
+    """
+    names = [str(name) for name in found["generation_model"].values]
+    each = agreements(found).transpose("depth", "stimulus", "generation_model", "sensing_model")
+    of_others = []
+    for name in names:
+        others = [other for other in each["sensing_model"].values if other != name]
+        of_model = each.sel(generation_model=name, sensing_model=others).rename(sensing_model="recognition_model")
+        of_others.append(mean_over_families(of_model, families).transpose("depth", "stimulus").values)
+    values = np.stack(of_others)  # (generation model, depth, stimulus)
+    correct, counted = np.stack([recognized[name] for name in names]), np.stack([accepted[name] for name in names])
+    proportion = mean_of(correct, counted)
+    rho = _rank_correlation(values.mean(axis=-1).ravel(), proportion.ravel())
+    low = high = np.nan
+    if values.shape[-1] > 1 and correct.shape[-1] > 1 and np.isfinite(rho):
+        generator = np.random.default_rng(seed)
+        sampled = []
+        for _ in range(RESAMPLES):
+            of_distortions, of_metamers = (
+                generator.integers(number, size=number) for number in (values.shape[-1], correct.shape[-1])
+            )
+            again = mean_of(correct[..., of_metamers], counted[..., of_metamers])
+            sampled.append(_rank_correlation(values[..., of_distortions].mean(axis=-1).ravel(), again.ravel()))
+        sampled = [one for one in sampled if np.isfinite(one)]
+        if len(sampled) > RESAMPLES / 2:
+            low, high = np.quantile(sampled, [0.025, 0.975])
+    by_depth, stages = ("generation_model", "depth"), found["sensing_stage"].transpose("depth", "sensing_model")
+    return xr.Dataset(
+        {
+            "log_sensitivity_ratio": log_ratios_of_extremes(found).transpose(
+                "depth", "stimulus", "generation_model", "sensing_model"
+            ),
+            "agreement": each,
+            "mean_agreement": (by_depth, values.mean(axis=-1)),
+            "proportion_correct": (by_depth, proportion),
+            "n": (by_depth, counted.sum(axis=-1)),
+            "spearman_rho": rho,
+            "low": low,
+            "high": high,
+            "points": int(np.isfinite(proportion).sum()),
+        },
+        coords={
+            "stage": (by_depth, stages.transpose("sensing_model", "depth").sel(sensing_model=names).values),
+            "sensing_stage": (stages.dims, stages.values),
+        },
+    )

@@ -1,0 +1,417 @@
+"""Sensitivity of stages: the distortions of a stimulus that change the activations of a stage most and least.
+
+With J the Jacobian of a stage's activations at a stimulus, a small distortion ε changes the activations by Jε, and the
+Fisher information of activations with independent noise of variance 1 is JᵀJ. Its extreme eigenvectors are
+*eigendistortions* (Berardino, Ballé, Laparra & Simoncelli 2017, arXiv:1710.02266). *Principal distortions* are the pair
+of distortions along which a set of models differs most in relative sensitivity (Feather, Lipshutz, Harvey, Williams &
+Simoncelli 2025, ICLR, arXiv:2410.15433). Only products with J and Jᵀ are computed. ``metamers.beyond.agreement``
+compares models by them.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+from scipy.optimize import minimize
+from scipy.sparse.linalg import LinearOperator, lobpcg
+from torch.autograd import forward_ad
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from metamers.beyond.synthesize import Fit
+from metamers.modalities import MODALITIES
+from metamers.models.model import Model
+
+MOST, LEAST = "most", "least"
+EXTREMES = (MOST, LEAST)
+PRINCIPAL = ("first", "second")
+FLOOR = 0.01  # added to squared sensitivities, in units of the mean square sensitivity
+BLOCK = 2  # vectors that the search of an eigenvector improves together
+PROBES = 8  # random directions for the mean sensitivity
+TOLERANCE = 1e-3  # of an eigenvector: its residual, relative to the mean eigenvalue
+
+
+@contextmanager
+def _differentiable_attention() -> Iterator[None]:
+    """Use the form of attention that has a derivative in a direction."""
+    with sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
+class Jacobian:
+    """Products with the Jacobian J of a stage's activations at one stimulus, and with its transpose.
+
+    Gradients do not pass through the stage's last ReLU, unlike in synthesis. The derivative of a cochleagram's
+    compression is limited, as in synthesis (``metamers.models.cochleagram.compress``): without the limit, silent
+    channels would outweigh all others.
+
+    Parameters
+    ----------
+    model, stage
+        The model, and one of its stages.
+    stimulus
+        (…signal), on the model's device.
+    fit
+        Brings stimuli (batch, …signal) to the model's size or rate.
+    """
+
+    def __init__(self, model: Model, stage: str, stimulus: torch.Tensor, fit: Fit = lambda stimuli: stimuli):
+        self.model, self.stage, self.stimulus, self.fit = model, stage, stimulus, fit
+        self._kept: tuple[int, torch.Tensor, torch.Tensor] | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of values of the stimulus."""
+        return self.stimulus.numel()
+
+    def _activations(self, stimuli: torch.Tensor) -> torch.Tensor:
+        return self.model(self.fit(stimuli), self.stage, pass_through=False).flatten(1)
+
+    def _copies(self, number: int) -> torch.Tensor:
+        return self.stimulus.expand(number, *self.stimulus.shape).clone()
+
+    def product(self, directions: torch.Tensor) -> torch.Tensor:
+        """J times directions (direction, …signal): (direction, unit)."""
+        with torch.no_grad(), _differentiable_attention(), forward_ad.dual_level():
+            stimuli = forward_ad.make_dual(self._copies(len(directions)), directions)
+            derivative = forward_ad.unpack_dual(self._activations(stimuli)).tangent
+        if derivative is None:  # the activations do not depend on the stimulus
+            raise ValueError(f"model {self.model.name}: activations at stage {self.stage!r} have no derivative")
+        return derivative
+
+    def transposed(self, units: torch.Tensor) -> torch.Tensor:
+        """Jᵀ times weights of units (direction, unit): (direction, …signal). The graph of activations is kept."""
+        if self._kept is None or self._kept[0] != len(units):
+            stimuli = self._copies(len(units)).requires_grad_()
+            with torch.enable_grad(), _differentiable_attention():
+                self._kept = len(units), stimuli, self._activations(stimuli)
+        _, stimuli, found = self._kept
+        (gradient,) = torch.autograd.grad(found, stimuli, units, retain_graph=True)
+        return gradient
+
+    def information(self, directions: np.ndarray) -> np.ndarray:
+        """JᵀJ times directions (value, direction): (value, direction), float64."""
+        given = self.directions(directions.T)
+        return _columns(self.transposed(self.product(given)))
+
+    def directions(self, rows: np.ndarray) -> torch.Tensor:
+        """Directions (direction, value) as tensors (direction, …signal) of the stimulus's type."""
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.stimulus).reshape(len(rows), *self.stimulus.shape)
+
+    def sensitivity(self, directions: np.ndarray) -> np.ndarray:
+        """‖Jε‖/‖ε‖ of directions (direction, value): (direction,), float64."""
+        changes = torch.linalg.vector_norm(self.product(self.directions(directions)), dim=1)
+        return changes.double().cpu().numpy() / np.linalg.norm(directions, axis=1)
+
+    def mean_square_sensitivity(self, seed: int) -> float:
+        """Mean of ‖Jε‖²/‖ε‖² over all directions, which is the trace of JᵀJ divided by the number of values.
+
+        Estimated from ``PROBES`` random directions of values 1 and −1 (Hutchinson 1989).
+        """
+        signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(PROBES, self.size))
+        return float(np.mean([self.sensitivity(one[None])[0] ** 2 for one in signs]))
+
+
+def _columns(tensor: torch.Tensor) -> np.ndarray:
+    """(direction, …signal) as (value, direction), float64."""
+    return tensor.flatten(1).double().cpu().numpy().T
+
+
+@dataclass(frozen=True)
+class Eigendistortion:
+    """A distortion of length 1 that changes the activations of a stage most, or least.
+
+    Attributes
+    ----------
+    distortion
+        (value,), length 1. The value of largest size is positive.
+    sensitivity
+        ‖Jε‖, the square root of the eigenvalue of JᵀJ.
+    residual
+        ‖JᵀJε − λε‖, relative to the mean eigenvalue: 0 for an eigenvector.
+    """
+
+    distortion: np.ndarray
+    sensitivity: float
+    residual: float
+
+
+def _signed(vector: np.ndarray) -> np.ndarray:
+    """The vector with length 1 and with a positive value of largest size."""
+    return vector / np.linalg.norm(vector) * np.sign(vector[np.argmax(np.abs(vector))])
+
+
+def eigendistortions(jacobian: Jacobian, mean: float, iterations: int, seed: int) -> dict[str, Eigendistortion]:
+    """The extreme eigenvectors of JᵀJ, by LOBPCG (Knyazev 2001), from random starts.
+
+    The largest eigenvalues of networks lie apart and are found in few iterations. The smallest ones lie close together,
+    and are 0 where a stage has fewer units than the stimulus has values: then ``least`` is one of many distortions that
+    the stage ignores, the one that the start leads to. If the iterations end early, the sensitivity of ``least`` is an
+    upper bound of the smallest one, and that of ``most`` a lower bound of the largest one.
+
+    Parameters
+    ----------
+    jacobian
+        Of the stage, at a stimulus.
+    mean
+        Its mean square sensitivity, the mean eigenvalue; the search ends at a residual of ``TOLERANCE`` of it.
+    iterations
+        Largest number of iterations; each needs products with J and Jᵀ of ``BLOCK`` directions.
+    seed
+        Of the starts.
+
+    Raises
+    ------
+    ValueError
+        When no direction changes the activations, or a product is not finite.
+    """
+    where = f"model {jacobian.model.name}: stage {jacobian.stage!r}"
+    if not mean > 0 or not np.isfinite(mean):
+        raise ValueError(
+            f"{where}: the mean square sensitivity to small distortions is {mean}; wanted a finite number above 0, so "
+            "that distortions can be compared"
+        )
+    generator, n = np.random.default_rng(seed), jacobian.size
+
+    def scaled(vectors: np.ndarray) -> np.ndarray:
+        return jacobian.information(vectors.reshape(n, -1)) / mean
+
+    operator = LinearOperator((n, n), matvec=scaled, matmat=scaled, dtype=np.float64)
+    found = {}
+    for which in EXTREMES:
+        start = generator.standard_normal((n, min(BLOCK, n)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # not converged: the residual says so
+            _, vectors = lobpcg(operator, start, largest=which == MOST, maxiter=iterations, tol=TOLERANCE)
+        vectors /= np.linalg.norm(vectors, axis=0)
+        images = scaled(vectors)
+        if not np.isfinite(images).all():
+            raise ValueError(f"{where}: derivatives are not finite")
+        values = np.einsum("vd,vd->d", vectors, images)
+        best = int(values.argmax() if which == MOST else values.argmin())
+        residual = np.linalg.norm(images[:, best] - values[best] * vectors[:, best])
+        distortion = _signed(vectors[:, best])
+        found[which] = Eigendistortion(distortion, float(jacobian.sensitivity(distortion[None])[0]), float(residual))
+    return found
+
+
+def log_ratios(squares: np.ndarray, floors: np.ndarray) -> np.ndarray:
+    """Relative sensitivity of models to a pair of distortions: half the logarithm of the ratio of their squares.
+
+    Parameters
+    ----------
+    squares
+        ‖Jε‖² for distortions of length 1, (model, pair).
+    floors
+        What is added to the squares of each model, (model,): see ``principal_distortions``.
+    """
+    raised = np.log(squares + floors[:, None])
+    return 0.5 * (raised[:, 0] - raised[:, 1])
+
+
+@dataclass(frozen=True)
+class PrincipalDistortions:
+    """The pair of distortions along which models differ most in relative sensitivity.
+
+    Attributes
+    ----------
+    distortions
+        (pair, value), each of length 1.
+    log_ratios
+        (model,): half the logarithm of the ratio of squared sensitivities, with the floors.
+    variance
+        Of the log ratios over models (divided by their number), which the pair makes as large as possible.
+    converged
+        Whether the search ended by itself.
+    """
+
+    distortions: np.ndarray
+    log_ratios: np.ndarray
+    variance: float
+    converged: bool
+
+
+def principal_distortions(
+    jacobians: Sequence[Jacobian], floors: Sequence[float], iterations: int, seed: int
+) -> PrincipalDistortions:
+    """The pair of distortions ε₁, ε₂ that makes the variance over models of log(‖J ε₁‖/‖J ε₂‖) as large as possible.
+
+    The published objective, with a floor: ‖Jε‖² + f in place of ‖Jε‖². A stage with fewer units than the stimulus has
+    values ignores some distortions entirely, and without a floor the ratio would have no bound. The floor is that of a
+    model that also notices every direction a little. For two models without floors, the log ratios differ by half the
+    logarithm of the ratio of the largest and the smallest generalized eigenvalue of their Fisher informations.
+
+    The search is L-BFGS from random directions (Nocedal 1980), on quotients that do not depend on the length of ε.
+
+    Parameters
+    ----------
+    jacobians
+        Of at least two models, at the same stimulus.
+    floors
+        f of each model, a small part of its mean square sensitivity.
+    iterations
+        Largest number of iterations.
+    seed
+        Of the start.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two models.
+    """
+    if len(jacobians) < 2:
+        raise ValueError(f"principal distortions compare models: at least two are needed, not {len(jacobians)}")
+    n, least = jacobians[0].size, np.asarray(floors, dtype=np.float64)
+
+    def evaluate(values: np.ndarray) -> tuple[float, np.ndarray]:
+        pair = values.reshape(2, n)
+        lengths = np.linalg.norm(pair, axis=1, keepdims=True)
+        unit = pair / lengths
+        images = [jacobian.information(unit.T).T for jacobian in jacobians]
+        squares = np.array([np.einsum("pv,pv->p", unit, image) for image in images])
+        ratios = log_ratios(squares, least)
+        apart = 2 * (ratios - ratios.mean()) / len(ratios)  # derivative of the variance
+        gradient = np.zeros_like(unit)
+        for weight, image, square, floor in zip(apart, images, squares, least, strict=True):
+            slope = (image - square[:, None] * unit) / (square + floor)[:, None]
+            gradient += weight * np.array([[1.0], [-1.0]]) * slope
+        return -float(ratios.var()), -(gradient / lengths).ravel()
+
+    start = np.random.default_rng(seed).standard_normal(2 * n)
+    start /= np.linalg.norm(start.reshape(2, n), axis=1).repeat(n)
+    ended = minimize(evaluate, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations})
+    distortions = np.stack([_signed(one) for one in ended.x.reshape(2, n)])
+    squares = np.array([jacobian.sensitivity(distortions) ** 2 for jacobian in jacobians])
+    ratios = log_ratios(squares, least)
+    return PrincipalDistortions(distortions, ratios, float(ratios.var()), ended.status == 0)
+
+
+def exported(stimulus: np.ndarray, distortion: np.ndarray, length: float, limits: tuple[float, float]) -> np.ndarray:
+    """The stimulus with a distortion whose root mean square over all values is ``length``, limited to valid values."""
+    scaled = distortion.reshape(stimulus.shape) * (length * np.sqrt(stimulus.size))
+    return np.clip(stimulus + scaled, *limits)
+
+
+def distortions_of_stimulus(
+    models: Mapping[str, Model],
+    stages: Mapping[str, str],
+    generation_models: Sequence[str],
+    stimulus: torch.Tensor,
+    fits: Mapping[str, Fit],
+    iterations: int,
+    seed: int,
+) -> xr.Dataset:
+    """Eigendistortions of one stimulus for each generation model, principal distortions, and all models' sensitivities.
+
+    Parameters
+    ----------
+    models, stages
+        Models of one modality by name, and the stage of each.
+    generation_models
+        The models whose distortions are found. With at least two, the principal distortions are those of these models.
+    stimulus
+        (…signal), in the size or rate of the first model.
+    fits
+        Model → function that brings stimuli to its size or rate.
+    iterations
+        Largest number of iterations of each search.
+    seed
+        Of all starts.
+
+    Returns
+    -------
+    xarray.Dataset
+        (generation_model, extreme, …signal) → ``distortion``, length 1; (generation_model, extreme) → ``residual``;
+        (generation_model, extreme, sensing_model) → ``sensitivity``, ‖Jε‖; (sensing_model) → ``mean_sensitivity``, the
+        square root of the mean of ‖Jε‖² over all directions, and ``sensing_stage``. With two generation models or more:
+        (principal, …signal) → ``principal_distortion``; (principal, sensing_model) → ``principal_sensitivity``;
+        ``principal_variance``, that of the log ratios over the generation models.
+
+    Raises
+    ------
+    ValueError
+        As ``eigendistortions``.
+    """
+    jacobians = {name: Jacobian(model, stages[name], stimulus, fits[name]) for name, model in models.items()}
+    squares = {name: jacobian.mean_square_sensitivity(seed) for name, jacobian in jacobians.items()}
+    extremes = {name: eigendistortions(jacobians[name], squares[name], iterations, seed) for name in generation_models}
+    signal = MODALITIES[next(iter(models.values())).modality].dims
+    rows = np.stack([[extremes[name][which].distortion for which in EXTREMES] for name in generation_models])
+    flat = rows.reshape(-1, rows.shape[-1])
+    felt = np.stack([jacobian.sensitivity(flat) for jacobian in jacobians.values()], axis=-1)
+    found = xr.Dataset(
+        {
+            "distortion": (
+                ("generation_model", "extreme", *signal),
+                rows.reshape(*rows.shape[:2], *stimulus.shape).astype(np.float32),
+            ),
+            "residual": (
+                ("generation_model", "extreme"),
+                [[extremes[name][which].residual for which in EXTREMES] for name in generation_models],
+            ),
+            "sensitivity": (("generation_model", "extreme", "sensing_model"), felt.reshape(*rows.shape[:2], -1)),
+            "mean_sensitivity": ("sensing_model", np.sqrt(list(squares.values()))),
+        },
+        coords={
+            "generation_model": list(generation_models),
+            "extreme": list(EXTREMES),
+            "sensing_model": list(models),
+            "sensing_stage": ("sensing_model", [stages[name] for name in models]),
+        },
+    )
+    if len(generation_models) < 2:
+        return found
+    principal = principal_distortions(
+        [jacobians[name] for name in generation_models],
+        [FLOOR * squares[name] for name in generation_models],
+        iterations,
+        seed,
+    )
+    felt = np.stack([jacobian.sensitivity(principal.distortions) for jacobian in jacobians.values()], axis=-1)
+    return found.assign(
+        principal_distortion=(
+            ("principal", *signal),
+            principal.distortions.reshape(2, *stimulus.shape).astype(np.float32),
+        ),
+        principal_sensitivity=(("principal", "sensing_model"), felt),
+        principal_variance=principal.variance,
+    ).assign_coords(principal=list(PRINCIPAL))
+
+
+def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str, str], np.ndarray]:
+    """Stimuli with each of their distortions at one length, as exported for people.
+
+    Parameters
+    ----------
+    found
+        Results of ``distortions_of_stimulus`` with dimensions ``depth`` and ``stimulus``, and ``stimulus_value``.
+    length
+        Root mean square of the distortions.
+
+    Returns
+    -------
+    dict
+        (depth, stimulus, which) → values (…signal). ``which`` is ``<generation_model>_most``,
+        ``<generation_model>_least``, ``principal_first`` or ``principal_second``.
+    """
+    limits = MODALITIES[found.attrs["modality"]].limits
+    made = {}
+    for place, depth in enumerate(found["depth"].values):
+        for stimulus in map(str, found["stimulus"].values):
+            at = found.sel(stimulus=stimulus).isel(depth=place)
+            natural = at["stimulus_value"].values
+            distortions = {
+                f"{name}_{extreme}": at["distortion"].sel(generation_model=name, extreme=extreme).values
+                for name in at["generation_model"].values
+                for extreme in EXTREMES
+            }
+            if "principal_distortion" in at:
+                distortions |= {
+                    f"principal_{which}": at["principal_distortion"].sel(principal=which).values for which in PRINCIPAL
+                }
+            for which, distortion in distortions.items():
+                made[float(depth), stimulus, which] = exported(natural, distortion, length, limits)
+    return made
