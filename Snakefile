@@ -88,6 +88,7 @@ rule all:
         rules.leaderboard_ranking.output,
         rules.report_leaderboard.output,
         rules.report_beyond.output if SETS else [],
+        rules.report_sensitivity.output if SENSITIVITY else [],
         COMPARISON,
         FROM_OWN_PARTICIPANTS,
 
@@ -149,7 +150,9 @@ rule analyses:
 rule beyond:
     input:
         required("beyond"),
-        rules.report_beyond.output,
+        rules.report_beyond.output if SETS else [],
+        rules.report_sensitivity.output if SENSITIVITY else [],
+        [f"results/<run>/exported/distortions/{modality}" for modality in SENSITIVITY],
 
 
 rule simulations:

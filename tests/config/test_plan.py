@@ -259,6 +259,41 @@ def with_input_stages_only(settings):
     settings["comparison"]["contrasts"] = []
 
 
+SENSITIVITY = {"depths": [0.5, 1], "stimuli": 2, "iterations": 5, "length": {"vision": 0.1, "audio": 0.02}}
+
+
+def test_sensitivities_are_those_of_all_models_of_a_modality_at_relative_depths(settings):
+    settings["beyond"]["sensitivity"] = SENSITIVITY | {"depths": [0.5, 0.51, 1]}
+    found = config.make_plan(settings).beyond.sensitivity["vision"]
+    assert found.generation_models == ["efficientnet_lite0", "efficientnet_lite1"]
+    # The third network makes no metamers; it only judges.
+    assert list(found.stages) == [*found.generation_models, "efficientnet_lite2"]
+    assert found.depths == [0.5, 1]
+    assert [stages[-1] for stages in found.stages.values()] == ["logits"] * 3
+    assert len(found.stimuli) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (with_input_stages_only, r"^beyond\.sensitivity: no generation model has a stage after 'input'\."),
+        (
+            lambda settings: settings.update(recognition_models=[name for name in settings["recognition_models"] if "coch" not in name]),
+            r"^beyond\.sensitivity: '.*' has no other recognition model of modality 'audio' to compare with\.",
+        ),
+        (change("beyond.sensitivity.iterations", 0), r"^configuration: beyond\.sensitivity\.iterations: 0 is less than the minimum of 1\. Wanted: .* from 1 to 10000"),
+        (change("beyond.sensitivity.length.audio", 0), r"^configuration: beyond\.sensitivity\.length\.audio: 0 is less than .* Wanted: .* above 0 and up to 1"),
+    ],
+)  # fmt: skip
+def test_sensitivities_that_cannot_be_compared_are_an_error(settings, changed, message):
+    settings["beyond"]["sensitivity"] = SENSITIVITY | {"length": dict(SENSITIVITY["length"])}
+    settings["comparison"]["contrasts"] = []
+    settings["analyses"] = dict.fromkeys(settings["analyses"])
+    changed(settings)
+    with pytest.raises(ConfigurationError, match=message):
+        config.make_plan(settings)
+
+
 @pytest.mark.parametrize(
     ("changed", "target", "message"),
     [
@@ -362,6 +397,8 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
 
     assert stages(extended) > stages(brief)
     assert {made.part for made in extended.beyond.sets.values()} == {"ensemble", "controversial", "starts"}
+    assert set(extended.beyond.sensitivity) == set(MODALITIES)
+    assert not brief.beyond.sensitivity
     for modality in MODALITIES:
         assert extended.synthesis.of_modality[modality]["steps"] > brief.synthesis.of_modality[modality]["steps"]
     for model in ("cochcnn9_standard", "cochcnn9_adversarial", "cochresnet50_standard"):

@@ -36,6 +36,7 @@ def beyond(root, tmp_path_factory):
     settings["beyond"] = {
         "models": ["first", "second"], "ensemble": every, "controversial": every,
         "starts": {"depths": DEPTHS, "stimuli": 2, "kinds": KINDS},
+        "sensitivity": {"depths": DEPTHS, "stimuli": 2, "iterations": 30, "length": {"vision": 0.1, "audio": 0.02}},
     }  # fmt: skip
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     snakemake(folder, "beyond", *arguments)
@@ -86,10 +87,43 @@ def test_the_same_noise_gives_the_same_start_and_other_noise_another(beyond):
     assert at_logits["relative_difference"].sel(depth=1) < 0.5 * at_logits["start_difference"]
 
 
+def test_sensitivities_are_measured_exported_and_shown(beyond):
+    results = beyond[0] / "results/small"
+    found = files.load(results / "beyond/sensitivity/vision.nc")
+    assert found["generation_model"].values.tolist() == ["first", "second"]
+    assert found["sensing_model"].values.tolist() == ["first", "second", "judge"]
+    assert found["sensing_stage"].values.tolist() == [["block"] * 3, ["logits"] * 3]
+    # The first model is grey, so distortions are.
+    assert found["distortion"].shape == (2, 2, 2, 2, 1, 16, 16)
+    lengths = np.sqrt(np.square(found["distortion"]).sum(("channel", "row", "column")))
+    np.testing.assert_allclose(lengths, 1, rtol=1e-4)
+    own = found["sensitivity"].sel(generation_model="first", sensing_model="first")
+    assert (own.sel(extreme="most") > 2 * own.sel(extreme="least")).all()
+    agreed = files.load(results / "beyond/agreement/vision.nc")
+    assert agreed["agreement"].sel(generation_model="first", sensing_model="first").values == pytest.approx(1)
+    run = files.load(results / "recognition/first/judge.nc")["correct"].sel(stage="logits").isel(seed=0)
+    others = [run, files.load(results / "recognition/first/second.nc")["correct"].sel(stage="logits").isel(seed=0)]
+    kept = files.load(results / "acceptance/first.nc")["accepted"].sel(stage="logits").isel(seed=0).values.astype(bool)
+    # All three are of one family, the same builder.
+    wanted = np.mean([one.values.astype(float) for one in others], axis=0)[kept]
+    at_logits = agreed["proportion_correct"].sel(generation_model="first", depth=1)
+    assert float(at_logits) == pytest.approx(wanted.mean()) if kept.any() else np.isnan(at_logits)
+    shown = sorted(path.name for path in (results / "exported/distortions/vision/0.5").iterdir())
+    stimulus = str(found["stimulus"].values[0])
+    assert f"{stimulus}_first_most.png" in shown
+    assert f"{stimulus}_principal_second.png" in shown
+    assert len(shown) == 2 * (2 * 2 + 2)
+    page = (results / "report/sensitivity.html").read_text()
+    assert "cat <b>" not in page
+    for target in re.findall(r'(?:src|href)="((?:media|figures)/[^"]+)"', page):
+        assert (results / "report" / target).is_file(), target
+    assert 'href="sensitivity.html"' in (results / "report/beyond.html").read_text()
+
+
 def test_another_part_that_is_left_out_has_no_job(beyond):
     folder, _ = beyond
     settings = yaml.safe_load((folder / "small.yaml").read_text())
-    settings["beyond"] |= {"controversial": None, "starts": None}
+    settings["beyond"] |= {"controversial": None, "starts": None, "sensitivity": None}
     (folder / "less.yaml").write_text(yaml.safe_dump(settings | {"run": "less"}))
     jobs = counts(snakemake(folder, "-n", "beyond", "--configfile", "less.yaml"))
     assert {name: number for name, number in jobs.items() if name.startswith("beyond_")} == {
@@ -103,8 +137,9 @@ def test_another_part_that_is_left_out_has_no_job(beyond):
     assert not any(name.startswith("beyond") for name in counts(snakemake(folder, "-n", "--configfile", "none.yaml")))
 
 
+@pytest.mark.parametrize("name", ["beyond", "sensitivity"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_is_accessible_asks_nobody_for_anything_and_fits(beyond, browser, width):
+def test_the_page_is_accessible_asks_nobody_for_anything_and_fits(beyond, browser, width, name):
     from axe_playwright_python.sync_playwright import Axe
 
     # The injected accessibility checker is not part of the page; the page's policy would refuse it.
@@ -114,7 +149,7 @@ def test_the_page_is_accessible_asks_nobody_for_anything_and_fits(beyond, browse
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    page.goto((beyond[0] / "results/small/report/beyond.html").as_uri())
+    page.goto((beyond[0] / f"results/small/report/{name}.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert Axe().run(page, options={"preload": False}).violations_count == 0

@@ -1,4 +1,4 @@
-"""Extensions: metamers of several models at once, controversial stimuli, other starts, and invariance at a stage."""
+"""Extensions: metamers of several models at once, controversial stimuli, other starts, invariance and sensitivity."""
 
 
 include: "common/beyond.smk"
@@ -20,6 +20,9 @@ REFERENCES = {
     "other as models of human cognition. PNAS 117, 29330-29337. doi:10.1073/pnas.1912334117",
     "starts": "Feather, Leclerc, Mądry & McDermott (2023). Model metamers reveal divergent invariances between biological "
     "and artificial neural networks. Nature Neuroscience 26, 2017-2034. doi:10.1038/s41593-023-01442-0",
+    "sensitivity": "Berardino, Ballé, Laparra & Simoncelli (2017). Eigen-distortions of hierarchical representations. "
+    "arXiv:1710.02266. Feather, Lipshutz, Harvey, Williams & Simoncelli (2025). Discriminating image representations "
+    "with principal distortions. ICLR. arXiv:2410.15433",
 }
 # The files of the report's page, by kind.
 BEYOND_FILES = {
@@ -36,13 +39,17 @@ BEYOND_FIGURES = [
     if f"{kind}_{modality}" in SETS or (kind in ("starts", "invariance") and modality in STARTED)
 ]
 
+SENSITIVITY = plan.beyond.sensitivity
+
 STARTED_MODELS = lookup("{beyond_modality}", within=STARTED)
+DISTORTED_MODELS = lookup("{sensed_modality}", within={key: one.generation_models for key, one in SENSITIVITY.items()})
 
 
 wildcard_constraints:
     beyond_set=one_of(SETS),
     beyond_modality=one_of(SETS_OF),
     started_model=one_of(model for models in STARTED.values() for model in models),
+    sensed_modality=one_of(SENSITIVITY),
 
 
 rule beyond_synthesize:
@@ -193,3 +200,55 @@ rule beyond_invariance:
         "Measuring the invariance at stages of {wildcards.started_model}"
     script:
         SCRIPTS / "beyond/invariance.py"
+
+
+rule beyond_sensitivity:
+    input:
+        models=by("sensed_modality", files_of_models, sensing_models),
+        stimuli=by("sensed_modality", stimuli_of, first_sensing_model),
+    output:
+        "results/<run>/beyond/sensitivity/{sensed_modality}.nc",
+    params:
+        entries=by("sensed_modality", recognition_params, sensing_models),
+        distortions=lookup("{sensed_modality}", within=parameters_of(SENSITIVITY)),
+        references=REFERENCES["sensitivity"],
+        run_seed=plan.seed,
+    # One thread, as for synthesis: the numbers do not depend on --cores.
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Finding the distortions to which models are most and least sensitive ({wildcards.sensed_modality})"
+    script:
+        SCRIPTS / "beyond/sensitivity.py"
+
+
+rule beyond_agreement:
+    input:
+        sensitivity="results/<run>/beyond/sensitivity/{sensed_modality}.nc",
+        acceptance=collect("results/<run>/acceptance/{model}.nc", model=DISTORTED_MODELS),
+        recognition=by("sensed_modality", recognition_of_distorted),
+    output:
+        "results/<run>/beyond/agreement/{sensed_modality}.nc",
+    params:
+        models=DISTORTED_MODELS,
+        recognition_models=by("sensed_modality", judges_of_distorted),
+        families=plan.families,
+        run_seed=plan.seed,
+    message:
+        "Comparing agreement of sensitivities with recognition of metamers ({wildcards.sensed_modality})"
+    script:
+        SCRIPTS / "beyond/agreement.py"
+
+
+rule beyond_export:
+    input:
+        "results/<run>/beyond/sensitivity/{sensed_modality}.nc",
+    output:
+        directory("results/<run>/exported/distortions/{sensed_modality}"),
+    params:
+        length=by("sensed_modality", length_of_distortions),
+    message:
+        "Exporting the distortions to which models are most and least sensitive ({wildcards.sensed_modality})"
+    script:
+        SCRIPTS / "beyond/export.py"

@@ -373,6 +373,35 @@ rule report_beyond:
         SCRIPTS / "report/beyond.py"
 
 
+rule report_sensitivity:
+    input:
+        sensitivity=[f"results/<run>/beyond/sensitivity/{modality}.nc" for modality in SENSITIVITY],
+        agreement=[f"results/<run>/beyond/agreement/{modality}.nc" for modality in SENSITIVITY],
+        assets=ancient(ASSETS),
+    output:
+        page="results/<run>/report/sensitivity.html",
+        # No model has a name that begins with an underscore.
+        media=directory("results/<run>/report/media/_sensitivity"),
+        figures=[
+            report(
+                f"results/<run>/report/figures/sensitivity_{modality}.svg",
+                caption="../report/sensitivity.rst",
+                category="Extensions",
+            )
+            for modality in SENSITIVITY
+        ],
+    params:
+        read=data_version(*site_templates("sensitivity")),
+        model_order=plan.model_order,  # their colours and marks
+        pages=PAGES,
+        linked=LINKED,
+        lengths={modality: one.length for modality, one in SENSITIVITY.items()},
+    message:
+        "Writing the page of sensitivities"
+    script:
+        SCRIPTS / "report/sensitivity.py"
+
+
 rule report_benchmark:
     input:
         matched=rules.benchmark_synthesis.input.matched,

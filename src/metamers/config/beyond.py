@@ -53,6 +53,42 @@ class BeyondSet:
 
 
 @dataclass(frozen=True)
+class Sensitivity:
+    """Distortions of stimuli that one job finds, for the models of a modality.
+
+    Attributes
+    ----------
+    modality
+        Of the models.
+    depths
+        Relative depths, 0 the input and 1 the last stage.
+    stages
+        Model → its stage at each depth: the generation models first, then the other recognition models.
+    generation_models
+        The models whose distortions are found; all models are sensitive to them.
+    stimuli
+        Names of the natural stimuli.
+    iterations
+        Largest number of iterations of a search.
+    length
+        Root mean square of the distortions as exported.
+    """
+
+    modality: str
+    depths: list[float]
+    stages: dict[str, list[str]]
+    generation_models: list[str]
+    stimuli: list[str]
+    iterations: int
+    length: float
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The distortions as the job that finds them takes them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Beyond:
     """The extensions of a run.
 
@@ -62,10 +98,13 @@ class Beyond:
         Name → set.
     recognition_models
         Modality → recognition models that are in no set.
+    sensitivity
+        Modality → distortions of its stimuli.
     """
 
     sets: dict[str, BeyondSet]
     recognition_models: dict[str, list[str]]
+    sensitivity: dict[str, Sensitivity]
 
 
 def other_stimuli(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -189,6 +228,69 @@ def sets_of(
                     stimuli=dict(others[: settings[part]["stimuli"]]),
                     cases=cases_of(part, members, settings[part].get("kinds", ())),
                 )
+    return found
+
+
+def sensitivity_of(
+    settings: Mapping[str, Any] | None,
+    generated: Mapping[str, Sequence[str]],
+    recognition_models: Sequence[str],
+    models: Mapping[str, ModelEntry],
+    rows: Mapping[str, Sequence[Mapping[str, str]]],
+) -> dict[str, Sensitivity]:
+    """The distortions of a run, for each modality with a generation model that has a stage after the input.
+
+    Parameters
+    ----------
+    settings
+        The configuration's ``beyond.sensitivity``; None: no distortions.
+    generated
+        Generation model → stages for which metamers are made.
+    recognition_models
+        Names.
+    models
+        The registry of models.
+    rows
+        Modality → stimuli for which metamers are made, as rows of a table.
+
+    Raises
+    ------
+    ConfigurationError
+        When no generation model has a stage after the input.
+    """
+    if settings is None:
+        return {}
+    found = {}
+    chosen = [name for name, stages in generated.items() if not set(stages) <= {INPUT_STAGE}]
+    if not chosen:
+        raise ConfigurationError(
+            f"beyond.sensitivity: no generation model has a stage after {INPUT_STAGE!r}. Add one to generation_models, "
+            "or set `sensitivity: null`."
+        )
+    for modality in dict.fromkeys(models[name].modality for name in chosen):
+        own = [name for name in chosen if models[name].modality == modality]
+        others = [name for name in recognition_models if models[name].modality == modality and name not in own]
+        for name in own:
+            if not set(recognition_models) & {*own, *others} - {name}:
+                raise ConfigurationError(
+                    f"beyond.sensitivity: {name!r} has no other recognition model of modality {modality!r} to compare "
+                    "with. Add one to recognition_models, or set `sensitivity: null`."
+                )
+        chains = {
+            name: (list(models[name].stages), list(generated[name] if name in own else models[name].stages))
+            for name in [*own, *others]
+            if len(models[name].stages) > 1
+        }
+        depths = distinct_depths(settings["depths"], {name: chains[name] for name in own})
+        found[modality] = Sensitivity(
+            modality=modality,
+            depths=depths,
+            stages={name: stages_at(depths, *chain) for name, chain in chains.items()},
+            generation_models=own,
+            stimuli=[row["stimulus"] for row in rows[modality]][: settings["stimuli"]],
+            iterations=settings["iterations"],
+            length=settings["length"][modality],
+        )
     return found
 
 

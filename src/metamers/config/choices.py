@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from metamers.config.beyond import Beyond, check_models, sets_of
+from metamers.config.beyond import Beyond, check_models, sensitivity_of, sets_of
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
 from metamers.config.models import ModelEntry
 from metamers.config.participants import evenly_spaced
@@ -202,4 +202,8 @@ def extensions(
         ]
     else:
         check_models(chosen, settings, generation_models, models, rows, recognition_models)
-    return Beyond(sets_of(chosen, settings, generation_models, models, rows), recognition_models)
+    return Beyond(
+        sets_of(chosen, settings, generation_models, models, rows),
+        recognition_models,
+        sensitivity_of(settings["sensitivity"], generation_models, config["recognition_models"], models, rows),
+    )

@@ -14,7 +14,12 @@ from metamers.config.read import SCHEMAS, read_yaml
 from metamers.names import ConfigurationError, stage_path, unknown_name
 
 # Paths of a run in addition to its NetCDF files, which workflow/schemas/files.yaml lists.
-FOLDERS = ("exported/metamers/<generation_model>", "exported/datasets/<dataset>", "experiment/<modality>")
+FOLDERS = (
+    "exported/metamers/<generation_model>",
+    "exported/datasets/<dataset>",
+    "exported/distortions/<modality>",
+    "experiment/<modality>",
+)
 WILDCARD = re.compile(r"<(\w+)>")
 
 Found = Mapping[str, str]  # wildcard → its value in a path

@@ -26,6 +26,10 @@ def _with_extensions(plan: Any) -> bool:
     return bool(plan.beyond.sets)
 
 
+def _with_sensitivity(plan: Any) -> bool:
+    return bool(plan.beyond.sensitivity)
+
+
 @dataclass(frozen=True)
 class Page:
     """A page of the report.
@@ -52,7 +56,11 @@ PAGES = {
     "made": Page("How it was made"),
 }
 # Pages that other rules write.
-LINKED = {"beyond": Page("Extensions", _with_extensions), "leaderboard": Page("Leaderboard")}
+LINKED = {
+    "beyond": Page("Extensions", _with_extensions),
+    "sensitivity": Page("Sensitivity", _with_sensitivity),
+    "leaderboard": Page("Leaderboard"),
+}
 
 
 def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str]) -> dict[str, Any]:

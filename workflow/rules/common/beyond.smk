@@ -65,3 +65,32 @@ def metamers_compared_with_starts(wildcards):
     model = wildcards.started_model
     stages = SETS[f"starts_{model}"].members[model]
     return [file for stage in stages for file in metamers_at(model, stage_path(stage))]
+
+
+def sensing_models(modality):
+    """The models whose sensitivities are compared, in the order of the plan."""
+    return list(SENSITIVITY[modality].stages)
+
+
+def first_sensing_model(modality):
+    """The model whose input size or sampling rate the distortions of a modality have."""
+    return sensing_models(modality)[0]
+
+
+def judges_of_distorted(modality):
+    """Generation model with distortions → the other recognition models of its metamers."""
+    return {model: plan.other_recognition_models(model) for model in SENSITIVITY[modality].generation_models}
+
+
+def recognition_of_distorted(modality):
+    """What these recognition models answer to the run's metamers, in this order."""
+    return [
+        f"results/<run>/recognition/{model}/{judge}.nc"
+        for model, judges in judges_of_distorted(modality).items()
+        for judge in judges
+    ]
+
+
+def length_of_distortions(modality):
+    """Root mean square of exported distortions."""
+    return SENSITIVITY[modality].length

@@ -1,0 +1,39 @@
+"""Make beyond/agreement/<modality>.nc: agreement of models' sensitivities, and recognition of metamers."""
+
+from metamers.run.job import log_to
+
+from metamers.beyond.agreement import agreement
+from metamers.beyond.compare import of_run
+from metamers.beyond.inputs import load_by_name
+from metamers.run import files
+
+logger = log_to(snakemake.log[0])
+given, params = snakemake.input, snakemake.params
+with files.open_dataset(given.sensitivity) as whole:  # without the distortions, which are large
+    found = whole[["sensitivity", "mean_sensitivity"]].load()
+acceptance = load_by_name(params.models, given.acceptance)
+paths, recognized, accepted = iter(given.recognition), {}, {}
+for name, judges in params.recognition_models.items():
+    answers = {judge: files.load(next(paths)) for judge in judges}
+    stages = found["sensing_stage"].sel(sensing_model=name).values
+    stimuli = acceptance[name]["stimulus"].values
+    recognized[name], accepted[name] = of_run(answers, acceptance[name]["accepted"], stages, stimuli, params.families)
+made = agreement(found, recognized, accepted, params.families, params.run_seed)
+for name, values in made["mean_agreement"].to_series().unstack("depth").iterrows():
+    for depth, value in values.items():
+        correct = float(made["proportion_correct"].sel(generation_model=name, depth=depth))
+        logger.info("%s at depth %g: agreement %.2f, %.0f%% of metamers recognized", name, depth, value, 100 * correct)
+files.save(
+    made.assign_attrs(
+        modality=snakemake.wildcards.sensed_modality,
+        judged_by=", ".join(dict.fromkeys(judge for judges in params.recognition_models.values() for judge in judges)),
+    ),
+    snakemake.output[0],
+    title=f"Agreement of models' sensitivities, and recognition of metamers ({snakemake.wildcards.sensed_modality})",
+    source="sensitivities to the distortions of each generation model; answers to accepted metamers of the run",
+    step=params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=[*given],
+)

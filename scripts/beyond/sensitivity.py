@@ -1,0 +1,70 @@
+"""Make beyond/sensitivity/<modality>.nc: distortions to which each model is most and least sensitive."""
+
+from metamers.run.job import log_to
+
+import xarray as xr
+
+from metamers.beyond.sensitivity import distortions_of_stimulus
+from metamers.beyond.synthesize import fit_to
+from metamers.modalities import MODALITIES
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import load_model
+from metamers.models.model import fit_stimuli
+from metamers.run import files
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+params, wanted = snakemake.params, snakemake.params.distortions
+device = choose_device(snakemake.config["device"])
+models = {name: load_model(name, one["model"], one["weights_file"], device) for name, one in params.entries.items()}
+first = next(iter(models.values()))
+rate_hz = params.entries[first.name]["model"]["input"].get("sampling_rate_hz")
+fits = {name: fit_to(model, rate_hz) for name, model in models.items()}
+stimuli = files.load(snakemake.input.stimuli).sel(stimulus=wanted["stimuli"])
+shown = fit_stimuli(first, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
+
+
+def at_depth(place: int) -> xr.Dataset:
+    """Distortions of all stimuli at one depth."""
+    stages = {name: of_model[place] for name, of_model in wanted["stages"].items()}
+    found = []
+    for number, stimulus in enumerate(shown):
+        found.append(
+            distortions_of_stimulus(
+                models, stages, wanted["generation_models"], stimulus, fits, wanted["iterations"], params.run_seed
+            )
+        )
+        for name in wanted["generation_models"]:
+            logger.info(
+                "%s at %s, stimulus %d of %d: sensitivity %.3g and %.3g, mean %.3g; residuals %.1g and %.1g",
+                *(name, stages[name], number + 1, len(shown)),
+                *found[-1]["sensitivity"].sel(generation_model=name, sensing_model=name).values,
+                float(found[-1]["mean_sensitivity"].sel(sensing_model=name)),
+                *found[-1]["residual"].sel(generation_model=name).values,
+            )
+    return xr.concat(found, "stimulus", coords="minimal", compat="equals")
+
+
+by_depth = [at_depth(place) for place in range(len(wanted["depths"]))]
+made = xr.concat(by_depth, "depth", coords=["sensing_stage"], compat="equals")
+files.save(
+    made.assign(stimulus_value=(("stimulus", *MODALITIES[first.modality].dims), shown.cpu().numpy()))
+    .assign_coords(
+        depth=wanted["depths"], stimulus=wanted["stimuli"], category=("stimulus", stimuli["category"].values)
+    )
+    .assign_attrs(
+        modality=first.modality,
+        iterations=wanted["iterations"],
+        device=str(device),
+        **({"sampling_rate_hz": rate_hz} if rate_hz else {}),
+    ),
+    snakemake.output[0],
+    title=f"Distortions to which models are most and least sensitive ({first.modality})",
+    source="extreme eigenvectors of JᵀJ, and the pair of distortions along which the generation models differ most",
+    references=params.references,
+    step=params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=[*snakemake.input],
+)

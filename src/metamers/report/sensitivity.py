@@ -1,0 +1,193 @@
+"""The page of sensitivities: its sentences, tables, figure, images and sounds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from metamers.beyond.sensitivity import EXTREMES, PRINCIPAL
+from metamers.modalities import MODALITIES
+from metamers.report.beyond import Gallery, cell
+from metamers.report.figures import FAINT, styled
+from metamers.report.looks import Looks
+from metamers.report.tables import ABSENT, Table, number, percent, significant
+
+Written = Mapping[tuple[float, str, str], str]  # (depth, stimulus, which distortion) → address of the file
+
+
+def _rows(found: xr.Dataset, agreed: xr.Dataset) -> list[tuple[str, int, xr.Dataset, xr.Dataset]]:
+    """(generation model, place of the depth, its sensitivities, its agreement) in the order of the tables."""
+    return [
+        (
+            str(name),
+            place,
+            found.sel(generation_model=name).isel(depth=place),
+            agreed.sel(generation_model=name).isel(depth=place),
+        )
+        for name in found["generation_model"].values
+        for place in range(found.sizes["depth"])
+    ]
+
+
+def sensitivity_table(found: xr.Dataset, agreed: xr.Dataset) -> Table:
+    """Extreme sensitivities of each generation model, agreement of the others, and recognition of its metamers."""
+    rows = []
+    for name, _, own, of_others in _rows(found, agreed):
+        felt = (own["sensitivity"] / own["mean_sensitivity"]).sel(sensing_model=name).mean("stimulus")
+        residual = own["residual"].max("stimulus")
+        row = [name, str(of_others["stage"].values), f"{float(of_others['depth']):.3g}"]
+        for extreme in EXTREMES:
+            row += [significant(float(felt.sel(extreme=extreme))), significant(float(residual.sel(extreme=extreme)), 1)]
+        row += [number(float(of_others["mean_agreement"])), percent(float(of_others["proportion_correct"]))]
+        rows.append([*row, str(int(of_others["n"]))])
+    head = ["Model", "Stage", "Depth", "Most, relative to the mean", "Residual", "Least", "Residual"]
+    return {"head": [*head, "Agreement of the others", "Metamers recognized", "n"], "rows": rows}
+
+
+def sensitivities_table(found: xr.Dataset) -> Table:
+    """Sensitivity of every model to every distortion, relative to its mean, at every depth."""
+    sensing = [str(name) for name in found["sensing_model"].values]
+    relative = (found["sensitivity"] / found["mean_sensitivity"]).mean("stimulus")
+    rows = []
+    for place, depth in enumerate(found["depth"].values):
+        for name in found["generation_model"].values:
+            for extreme in EXTREMES:
+                felt = relative.isel(depth=place).sel(generation_model=name, extreme=extreme, sensing_model=sensing)
+                rows.append([f"{extreme}, {name}", f"{depth:.3g}", *map(significant, felt.values)])
+        if "principal_sensitivity" in found:
+            felt = (found["principal_sensitivity"] / found["mean_sensitivity"]).mean("stimulus").isel(depth=place)
+            for which in PRINCIPAL:
+                values = felt.sel(principal=which, sensing_model=sensing).values
+                rows.append([f"{which} principal", f"{depth:.3g}", *map(significant, values)])
+    return {"head": ["Distortion", "Depth", *sensing], "rows": rows}
+
+
+def sensitivity_words(found: xr.Dataset, agreed: xr.Dataset) -> str:
+    """Agreement at each depth, and its relation to recognition, in words."""
+    said = []
+    for place, depth in enumerate(found["depth"].values):
+        each = [
+            f"{number(float(agreed['mean_agreement'].sel(generation_model=name).isel(depth=place)))} for {name}"
+            for name in found["generation_model"].values
+        ]
+        said.append(f"At depth {depth:.3g} the agreement of the other models is {', '.join(each)}.")
+    rho, points = float(agreed["spearman_rho"]), int(agreed["points"])
+    if not np.isfinite(rho):
+        said.append(
+            f"Over {points} models and stages with accepted metamers, no rank correlation with recognition is defined."
+        )
+    else:
+        low, high = float(agreed["low"]), float(agreed["high"])
+        between = f"95% interval {number(low)} to {number(high)}" if np.isfinite(low) else "no interval"
+        said.append(
+            f"Over {points} models and stages, the rank correlation of agreement with the recognition of metamers is "
+            f"{number(rho)} ({between}; samples of stimuli, with the models and stages fixed)."
+        )
+    return " ".join(said).replace(" -", " −").replace("(-", "(−")
+
+
+@styled
+def sensitivity_figure(found: xr.Dataset, agreed: xr.Dataset, looks: Looks) -> Figure:
+    """Agreement of each model with each generation model by depth, and recognition of metamers by agreement.
+
+    Parameters
+    ----------
+    found
+        Results of ``metamers.beyond.sensitivity.distortions_of_stimulus``, by depth and stimulus.
+    agreed
+        Result of ``metamers.beyond.agreement.agreement``.
+    looks
+        Look of each model.
+    """
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    places = np.arange(found.sizes["depth"])
+    for name in map(str, found["generation_model"].values):
+        style = looks[name].style
+        means = agreed["mean_agreement"].sel(generation_model=name).values
+        left.plot(places, means, **style | {"linewidth": 1.6, "markersize": 8}, label=name)
+        others = [other for other in found["sensing_model"].values if other != name]
+        single = agreed["agreement"].sel(generation_model=name, sensing_model=others).mean("stimulus")
+        for other in others:
+            left.plot(
+                places,
+                single.sel(sensing_model=other),
+                linestyle="none",
+                marker=".",
+                markersize=4,
+                color=style["color"],
+            )
+        right.plot(
+            means,
+            agreed["proportion_correct"].sel(generation_model=name),
+            **style | {"linestyle": "none", "markersize": 8},
+        )
+    left.axhline(1, color=FAINT, linewidth=0.9, linestyle=":")
+    left.axhline(0, color=FAINT, linewidth=0.9)
+    left.set_xticks(places, [f"{depth:.3g}" for depth in found["depth"].values])
+    left.set(
+        xlim=(-0.5, len(places) - 0.5),
+        xlabel="Relative depth (0: input, 1: last stage)",
+        ylabel="Agreement of the other models",
+    )
+    left.set_title("Agreement of sensitivities (dots: single models)")
+    left.legend(title="Extreme distortions of", title_fontsize=9, fontsize=9)
+    rho = float(agreed["spearman_rho"])
+    right.set(ylim=(-0.03, 1.05), xlabel="Agreement of the other models", ylabel="Proportion of metamers recognized")
+    right.set_title("Recognition of metamers" + (f" (ρ = {number(rho)})" if np.isfinite(rho) else "").replace("-", "−"))
+    return figure
+
+
+def gallery(found: xr.Dataset, natural: Mapping[str, str], written: Written) -> Gallery:
+    """Rows of stimuli: for each stimulus and depth the natural stimulus, and the stimulus with each distortion.
+
+    Parameters
+    ----------
+    found
+        As for ``sensitivity_figure``.
+    natural
+        Stimulus → address of its file.
+    written
+        Addresses of the exported stimuli.
+    """
+    heard = not MODALITIES[found.attrs["modality"]].on_screen
+    rows = []
+    for stimulus, category in zip(found["stimulus"].values, found["category"].values, strict=True):
+        for place, depth in enumerate(found["depth"].values):
+            stages = found["sensing_stage"].isel(depth=place)
+            row = [cell(f"natural: {category}", natural[str(stimulus)], heard)]
+            for (at, of, which), address in written.items():
+                if (at, of) != (float(depth), str(stimulus)):
+                    continue
+                model, _, extreme = which.rpartition("_")
+                what = (
+                    f"{extreme} principal distortion at depth {depth:.3g}"
+                    if model == "principal"
+                    else f"{extreme} noticed by {model} at {stages.sel(sensing_model=model).item()}"
+                )
+                row.append(cell(what, address, heard))
+            rows.append(row)
+    return rows
+
+
+def part_of(
+    found: xr.Dataset, agreed: xr.Dataset, looks: Looks, natural: Mapping[str, str], written: Written, length: float
+) -> dict[str, Any]:
+    """The section of a modality, as the template takes it; ``figure`` is a matplotlib figure."""
+    rows = gallery(found, natural, written)
+    modality = found.attrs["modality"]
+    return {
+        "identifier": f"sensitivity_{modality}",
+        "heading": f"What stages notice ({MODALITIES[modality].stimuli})",
+        "lead": rows[found.sizes["depth"] - 1],
+        "length": significant(length),
+        "principal": "principal_sensitivity" in found,
+        "words": sensitivity_words(found, agreed),
+        "sensing": ", ".join(map(str, found["sensing_model"].values)) or ABSENT,
+        "figure": sensitivity_figure(found, agreed, looks),
+        "table": sensitivity_table(found, agreed),
+        "sensitivities": sensitivities_table(found),
+        "gallery": rows,
+    }

@@ -1,0 +1,116 @@
+"""The page of sensitivities: sentences, tables, figure and stimuli from made-up numbers."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers.beyond.agreement import agreement
+from metamers.beyond.sensitivity import distorted_stimuli
+from metamers.report.figures import svg
+from metamers.report.looks import looks_of
+from metamers.report.sensitivity import gallery, part_of, sensitivities_table, sensitivity_table, sensitivity_words
+
+MODELS = ["net_a", "net_b", "judge"]
+
+
+@pytest.fixture
+def found():
+    """Two depths, two stimuli, two generation models and a judge, all with a mean sensitivity of 2."""
+    rng = np.random.default_rng(0)
+    sensitivity = np.empty((2, 2, 2, 2, 3))
+    # Sensitivities of net_a, net_b and the judge: the own extremes are 20 and 0.2.
+    sensitivity[:, :, 0] = [[20, 10, 4], [0.2, 0.4, 2]]
+    sensitivity[:, :, 1] = [[6, 20, 2], [2, 0.2, 2]]
+    distortion = rng.standard_normal((2, 2, 2, 2, 3, 4, 4)).astype(np.float32)
+    distortion /= np.sqrt(np.square(distortion).sum((-3, -2, -1), keepdims=True))
+    signal = ("channel", "row", "column")
+    return xr.Dataset(
+        {
+            "sensitivity": (("depth", "stimulus", "generation_model", "extreme", "sensing_model"), sensitivity),
+            "mean_sensitivity": (("depth", "stimulus", "sensing_model"), np.full((2, 2, 3), 2.0)),
+            "residual": (("depth", "stimulus", "generation_model", "extreme"), np.full((2, 2, 2, 2), 0.003)),
+            "distortion": (("depth", "stimulus", "generation_model", "extreme", *signal), distortion),
+            "principal_distortion": (("depth", "stimulus", "principal", *signal), distortion[:, :, 0]),
+            "principal_sensitivity": (("depth", "stimulus", "principal", "sensing_model"), sensitivity[:, :, 0]),
+            "principal_variance": (("depth", "stimulus"), np.ones((2, 2))),
+            "stimulus_value": (("stimulus", *signal), rng.uniform(0.3, 0.7, (2, 3, 4, 4)).astype(np.float32)),
+        },
+        coords={
+            "depth": [0.5, 1.0],
+            "stimulus": ["one", "two"],
+            "category": ("stimulus", ["cat <b>", "dog"]),
+            "generation_model": MODELS[:2],
+            "extreme": ["most", "least"],
+            "principal": ["first", "second"],
+            "sensing_model": MODELS,
+            "sensing_stage": (("depth", "sensing_model"), [["middle"] * 3, ["last"] * 3]),
+        },
+        attrs={"modality": "vision"},
+    )
+
+
+@pytest.fixture
+def agreed(found):
+    recognized = {"net_a": np.array([[1, 1.0], [0, 1]]), "net_b": np.array([[1, 0.5], [0, 0]])}
+    accepted = {name: np.ones((2, 2), dtype=bool) for name in recognized}
+    return agreement(found, recognized, accepted, {name: name for name in MODELS}, 0)
+
+
+def test_the_table_has_sensitivities_relative_to_the_mean(found, agreed):
+    rows = sensitivity_table(found, agreed)["rows"]
+    assert [row[:3] for row in rows] == [
+        ["net_a", "middle", "0.5"], ["net_a", "last", "1"], ["net_b", "middle", "0.5"], ["net_b", "last", "1"]
+    ]  # fmt: skip
+    assert rows[0][3:7] == ["10", "0.003", "0.1", "0.003"]
+    assert [row[-2:] for row in rows] == [["100%", "2"], ["50%", "2"], ["75%", "2"], ["0%", "2"]]
+
+
+def test_every_model_has_a_column_and_every_distortion_a_row(found):
+    table = sensitivities_table(found)
+    assert table["head"] == ["Distortion", "Depth", *MODELS]
+    assert len(table["rows"]) == 2 * (2 * 2 + 2)
+    assert table["rows"][1] == ["least, net_a", "0.5", "0.1", "0.2", "1"]
+    assert table["rows"][4][:2] == ["first principal", "0.5"]
+
+
+def test_the_words_give_agreement_and_correlation(found, agreed):
+    words = sensitivity_words(found, agreed)
+    means = agreed["mean_agreement"].values
+    assert (
+        f"At depth 0.5 the agreement of the other models is {means[0, 0]:.2f} for net_a, {means[1, 0]:.2f} for net_b."
+        in words
+    )
+    assert (
+        f"Over 4 models and stages, the rank correlation of agreement with the recognition of metamers is {float(agreed['spearman_rho']):.2f}"
+        in words
+    )
+    few = agreed.assign(spearman_rho=np.nan, points=2)
+    assert "Over 2 models and stages with accepted metamers, no rank correlation" in sensitivity_words(found, few)
+    negative = agreed.assign(spearman_rho=-0.5, low=-0.9, high=0.1)
+    assert "is −0.50 (95% interval −0.90 to 0.10;" in sensitivity_words(found, negative)
+
+
+def test_stimuli_of_all_distortions_are_shown_with_what_they_are(found, agreed):
+    made = distorted_stimuli(found, 0.1)
+    assert len(made) == 2 * 2 * 6
+    for values in made.values():
+        assert values.shape == (3, 4, 4)
+        assert 0 <= values.min() <= values.max() <= 1
+    written = {key: f"{key[1]}_{key[2]}.png" for key in made}
+    rows = gallery(found, {"one": "one.png", "two": "two.png"}, written)
+    assert [len(row) for row in rows] == [7] * 4
+    assert [one["what"] for one in rows[1]] == [
+        "natural: cat <b>", "most noticed by net_a at last", "least noticed by net_a at last",
+        "most noticed by net_b at last", "least noticed by net_b at last",
+        "first principal distortion at depth 1", "second principal distortion at depth 1",
+    ]  # fmt: skip
+    part = part_of(found, agreed, looks_of(MODELS), {"one": "one.png", "two": "two.png"}, written, 0.1)
+    assert part["lead"] == rows[1]
+    assert part["principal"]
+    assert b"Agreement of sensitivities" in svg(part["figure"])
+
+
+def test_without_principal_distortions_there_is_no_row_of_them(found):
+    alone = found.drop_vars(["principal_distortion", "principal_sensitivity", "principal_variance", "principal"])
+    assert len(sensitivities_table(alone)["rows"]) == 2 * 2 * 2
+    assert len(distorted_stimuli(alone, 0.1)) == 2 * 2 * 4
