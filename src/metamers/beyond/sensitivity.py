@@ -36,9 +36,14 @@ TOLERANCE = 1e-3  # of an eigenvector: its residual, relative to the mean eigenv
 
 @contextmanager
 def _differentiable_attention() -> Iterator[None]:
-    """Use the form of attention that has a derivative in a direction."""
-    with sdpa_kernel(SDPBackend.MATH):
-        yield
+    """Use the forms of attention that have a derivative in a direction; the faster ones have none."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 class Jacobian:

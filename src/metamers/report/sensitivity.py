@@ -14,6 +14,7 @@ from metamers.report.figures import FAINT, styled
 from metamers.report.looks import Looks
 from metamers.report.tables import ABSENT, Table, number, percent, significant
 
+LEADING = 2  # generation models whose distortions begin the section
 Written = Mapping[tuple[float, str, str], str]  # (depth, stimulus, which distortion) → address of the file
 
 
@@ -158,16 +159,13 @@ def gallery(found: xr.Dataset, natural: Mapping[str, str], written: Written) -> 
         for place, depth in enumerate(found["depth"].values):
             stages = found["sensing_stage"].isel(depth=place)
             row = [cell(f"natural: {category}", natural[str(stimulus)], heard)]
-            for (at, of, which), address in written.items():
-                if (at, of) != (float(depth), str(stimulus)):
-                    continue
-                model, _, extreme = which.rpartition("_")
-                what = (
-                    f"{extreme} principal distortion at depth {depth:.3g}"
-                    if model == "principal"
-                    else f"{extreme} noticed by {model} at {stages.sel(sensing_model=model).item()}"
-                )
-                row.append(cell(what, address, heard))
+            for name in found["generation_model"].values:
+                for extreme in EXTREMES:
+                    what = f"{extreme} noticed by {name} at {stages.sel(sensing_model=name).item()}"
+                    row.append(cell(what, written[float(depth), str(stimulus), f"{name}_{extreme}"], heard))
+            for which in PRINCIPAL if "principal_sensitivity" in found else ():
+                what = f"{which} principal distortion at depth {depth:.3g}"
+                row.append(cell(what, written[float(depth), str(stimulus), f"principal_{which}"], heard))
             rows.append(row)
     return rows
 
@@ -177,11 +175,12 @@ def part_of(
 ) -> dict[str, Any]:
     """The section of a modality, as the template takes it; ``figure`` is a matplotlib figure."""
     rows = gallery(found, natural, written)
+    first = found.isel(stimulus=[0], depth=[-1], generation_model=slice(LEADING))
     modality = found.attrs["modality"]
     return {
         "identifier": f"sensitivity_{modality}",
         "heading": f"What stages notice ({MODALITIES[modality].stimuli})",
-        "lead": rows[found.sizes["depth"] - 1],
+        "lead": gallery(first, natural, written)[0],
         "length": significant(length),
         "principal": "principal_sensitivity" in found,
         "words": sensitivity_words(found, agreed),
