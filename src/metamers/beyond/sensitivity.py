@@ -9,8 +9,7 @@ compares models by them.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +18,10 @@ import xarray as xr
 from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, lobpcg
 from torch.autograd import forward_ad
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from metamers.beyond.synthesize import Fit
 from metamers.modalities import MODALITIES
+from metamers.models.graph import unfused_attention
 from metamers.models.model import Model
 
 MOST, LEAST = "most", "least"
@@ -32,18 +31,6 @@ FLOOR = 0.01  # added to squared sensitivities, in units of the mean square sens
 BLOCK = 2  # vectors that the search of an eigenvector improves together
 PROBES = 8  # random directions for the mean sensitivity
 TOLERANCE = 1e-3  # of an eigenvector: its residual, relative to the mean eigenvalue
-
-
-@contextmanager
-def _differentiable_attention() -> Iterator[None]:
-    """Use the forms of attention that have a derivative in a direction; the faster ones have none."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 class Jacobian:
@@ -80,7 +67,7 @@ class Jacobian:
 
     def product(self, directions: torch.Tensor) -> torch.Tensor:
         """J times directions (direction, …signal): (direction, unit)."""
-        with torch.no_grad(), _differentiable_attention(), forward_ad.dual_level():
+        with torch.no_grad(), unfused_attention(), forward_ad.dual_level():
             stimuli = forward_ad.make_dual(self._copies(len(directions)), directions)
             derivative = forward_ad.unpack_dual(self._activations(stimuli)).tangent
         if derivative is None:  # the activations do not depend on the stimulus
@@ -91,7 +78,7 @@ class Jacobian:
         """Jᵀ times weights of units (direction, unit): (direction, …signal). The graph of activations is kept."""
         if self._kept is None or self._kept[0] != len(units):
             stimuli = self._copies(len(units)).requires_grad_()
-            with torch.enable_grad(), _differentiable_attention():
+            with torch.enable_grad(), unfused_attention():
                 self._kept = len(units), stimuli, self._activations(stimuli)
         _, stimuli, found = self._kept
         (gradient,) = torch.autograd.grad(found, stimuli, units, retain_graph=True)

@@ -14,7 +14,10 @@ FLAT = ("Round", "Floor", "Ceil", "Trunc", "Sign", "Sgn")  # whose derivative is
 
 @contextmanager
 def unfused_attention() -> Iterator[None]:
-    """Compute attention by separate matrix products; its fused implementations would hide them from the graph."""
+    """Compute attention by separate matrix products.
+
+    Its fused implementations would hide them from the graph, and have no derivative in a direction.
+    """
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
