@@ -9,7 +9,8 @@ science
     ``match``, ``stimuli``, ``models``, ``synthesize``, ``null``, ``recognize``, ``train``: from a natural stimulus to a
     metamer and to an answer.
 analyses
-    ``humans``, ``compare``, ``leaderboard``, ``power``, ``brain``, ``beyond``, ``vulnerability``, ``experiment``.
+    ``humans``, ``compare``, ``leaderboard``, ``preregister``, ``power``, ``brain``, ``beyond``, ``vulnerability``,
+    ``experiment``.
 checks
     ``benchmark``, ``simulations``, ``model_card``, ``verify``.
 presentation

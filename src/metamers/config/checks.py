@@ -7,6 +7,7 @@ from typing import Any
 from metamers.config.beyond import Beyond
 from metamers.config.datasets import DatasetEntry
 from metamers.config.models import ModelEntry, Training
+from metamers.config.preregistration import no_prediction
 from metamers.config.qualities import QUALITIES
 from metamers.config.settings import EquivalenceSettings
 from metamers.config.tables import category_classes
@@ -164,6 +165,8 @@ def unavailable_targets(
                 f"{', '.join(experiment) or 'none'}."
             )
     found |= {f"experiment/{modality}": reason for modality, reason in lacking.items()}
+    if reason := no_prediction(config):
+        found["preregister"] = reason
     if not config["own_participants"]:
         found["bids"] = (
             "own_participants: there are no answers to write as BIDS. Name your participants, such as "

@@ -47,6 +47,7 @@ from metamers.config.participants import (
     valid_names,
 )
 from metamers.config.power import check_power
+from metamers.config.preregistration import check_preregistration
 from metamers.config.read import validate
 from metamers.config.registry import read_registries
 from metamers.config.settings import (
@@ -56,11 +57,13 @@ from metamers.config.settings import (
     ComparisonSettings,
     ExperimentSettings,
     NullSettings,
+    PreregistrationSettings,
     RecognitionSettings,
     SynthesisSettings,
     benchmark_settings,
     comparison_settings,
     experiment_settings,
+    preregistration_settings,
     synthesis_settings,
 )
 from metamers.config.tables import category_classes, category_noun
@@ -91,7 +94,7 @@ class Plan:
         ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
     model
         Name of the model of the model card; None for no card.
-    synthesis, null, acceptance, recognition, comparison, experiment, benchmark, training_attack
+    synthesis, null, acceptance, recognition, comparison, preregistration, experiment, benchmark, training_attack
         Settings of the steps.
     models, datasets, archives
         The registries.
@@ -138,8 +141,8 @@ class Plan:
         compared.
     unavailable
         Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
-        ``bids``, ``beyond``, ``benchmark``, ``gpu_benchmark``, ``standard_match``, ``equivalence``) → why, and which
-        configuration could.
+        ``preregister``, ``bids``, ``beyond``, ``benchmark``, ``gpu_benchmark``, ``standard_match``, ``equivalence``) →
+        why, and which configuration could.
     """
 
     run: str
@@ -151,6 +154,7 @@ class Plan:
     acceptance: AcceptanceSettings
     recognition: RecognitionSettings
     comparison: ComparisonSettings
+    preregistration: PreregistrationSettings
     experiment: ExperimentSettings
     benchmark: BenchmarkSettings
     training_attack: AttackSettings
@@ -189,7 +193,7 @@ class Plan:
         Parameters
         ----------
         target
-            ``model_card``, ``experiment``, ``experiment/<modality>``, ``bids``, ``beyond`` or ``benchmark``.
+            A key of ``unavailable``; others can be made.
 
         Raises
         ------
@@ -373,6 +377,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     check_modalities(config, used, generation_models, models, of_modality)
     check_contrasts(config, generation_models, models)
     check_power(config["comparison"]["power"], config["comparison"]["permutations"])
+    check_preregistration(config["preregistration"])
     dataset_of = {name: of_modality[models[name].modality] for name in used}
     check_vocabulary(training, datasets, dataset_of)
     rows = {modality: stimuli[name] for modality, name in of_modality.items()}
@@ -405,6 +410,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         acceptance=AcceptanceSettings(**config["acceptance"]),
         recognition=RecognitionSettings(**config["recognition"]),
         comparison=comparison_settings(config["comparison"]),
+        preregistration=preregistration_settings(config["preregistration"], config["run"]),
         experiment=experiment_settings(config["experiment"], MODALITIES),
         benchmark=benchmark_settings(config["benchmark"]),
         training_attack=AttackSettings(**config["training"]["attack"]),

@@ -167,6 +167,35 @@ def comparison_settings(settings: Mapping[str, Any]) -> ComparisonSettings:
 
 
 @dataclass(frozen=True)
+class PreregistrationSettings:
+    """The frozen prediction of human recognition.
+
+    Attributes
+    ----------
+    file
+        Path of the frozen prediction.
+    participants
+        Expected number of participants.
+    trials
+        Expected number of answers of each participant, model and stage.
+    """
+
+    file: str
+    participants: int
+    trials: int
+
+    @property
+    def expected(self) -> dict[str, int]:
+        """The expected numbers, for the intervals in the file."""
+        return {"participants": self.participants, "trials": self.trials}
+
+
+def preregistration_settings(settings: Mapping[str, Any], run: str) -> PreregistrationSettings:
+    """The configuration's ``preregistration``, with the default path of a run."""
+    return PreregistrationSettings(**{**settings, "file": settings["file"] or f"preregistered/{run}.nc"})
+
+
+@dataclass(frozen=True)
 class ExperimentSettings:
     """The online experiment.
 

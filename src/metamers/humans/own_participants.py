@@ -330,6 +330,8 @@ def proportions_correct(
 ) -> xr.Dataset:
     """Summarize trials as proportions correct, in the form of ``metamers.humans.participants.experiment_dataset``.
 
+    ``trials_answered`` (participant, generation_model, stage) has the number of trials behind each proportion.
+
     Parameters
     ----------
     trials
@@ -345,14 +347,17 @@ def proportions_correct(
     trials = trials[["participant", "exhibit", "answer"]]
     included = list(dict.fromkeys(trials["participant"]))
     values = np.full((len(included), len(own), len(union), len(OBSERVERS)), np.nan)
+    answered = np.zeros(values.shape[:-1], int)
     for place, name in enumerate(included):
         met = exhibits.merge(trials[trials["participant"] == name], on="exhibit", how="inner")
         met["human"] = met["answer"] == met["category"]
-        for (model, stage), proportion in met.groupby(["generation_model", "stage"])[list(OBSERVERS)].mean().iterrows():
-            values[place, list(own).index(model), union.index(stage)] = proportion.to_numpy()
+        for (model, stage), rows in met.groupby(["generation_model", "stage"]):
+            at = place, list(own).index(model), union.index(stage)
+            values[at], answered[at] = rows[list(OBSERVERS)].mean().to_numpy(), len(rows)
     return xr.Dataset(
         {
             "proportion_correct": (("participant", "generation_model", "stage", "observer"), values),
+            "trials_answered": (("participant", "generation_model", "stage"), answered),
             "stage_number": stage_number,
         },
         coords={

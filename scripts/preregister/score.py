@@ -1,0 +1,46 @@
+"""Make comparison/preregistered.nc: the frozen prediction, scored against the answers of own participants."""
+
+from metamers.run.job import log_to
+
+from metamers.preregister.freeze import list_items
+from metamers.preregister.score import (
+    answers_before,
+    find_changes,
+    people_judged,
+    read_frozen,
+    scored_prediction,
+)
+from metamers.run import files
+from metamers.run.hashes import sha256_of
+
+logger = log_to(snakemake.log[0])
+given, params = snakemake.input, snakemake.params
+frozen = read_frozen(given.frozen)
+items = list_items({kind: given[kind] for kind in params.kinds}, params.settings, params.versions, params.entries)
+changes = find_changes(frozen, items)
+for row in changes.itertuples():
+    logger.info("after the prediction was frozen: %s %s: %s", row.changed_kind, row.changed_item, row.change)
+before, first = answers_before(frozen, given.answers)
+judged = people_judged(files.load(path) for path in given.own_participants)
+try:
+    scored = scored_prediction(frozen, judged, changes, params.run_seed)
+except ValueError as error:
+    raise ValueError(f"{given.frozen}: {error}") from error
+scored = scored.assign(first_answer=first, answer_files_before=before, frozen_sha256=sha256_of(given.frozen))
+for row in scored[["observed", "predicted", "low", "high", "log_score", "log_score_depth"]].to_dataframe().itertuples():
+    logger.info(
+        "%s %s: observed %.2f, predicted %.2f (%.2f to %.2f), log score %.2f, by depth %.2f",
+        *(row.generation_model, row.stage, row.observed, row.predicted, row.low, row.high),
+        *(row.log_score, row.log_score_depth),
+    )
+files.save(
+    scored,
+    snakemake.output[0],
+    title="Frozen prediction of human recognizability, scored against the answers of own participants",
+    source="the frozen prediction, and answers of own participants",
+    step=params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=params.run_seed,
+    inputs=[given.frozen, *given.own_participants, *given.answers],
+)

@@ -1,0 +1,272 @@
+"""Score a frozen prediction against people's answers, and find what changed after it was frozen.
+
+A stage of a model is scored by the log probability of the number of correct answers, compared with two references that
+are in the frozen file as well: what people recognize of published models' metamers at the same depth, and guessing. The
+distribution is that of the numbers of participants and answers that there are, not of the expected ones.
+"""
+
+import datetime
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+import xarray as xr
+
+from metamers.humans.participants import own_stages
+from metamers.names import NATURAL
+from metamers.preregister.distribution import central_interval, count_distribution, log_score
+from metamers.preregister.freeze import frozen_stages
+from metamers.run import files
+
+LEVELS = (0.5, 0.8, 0.95)
+NEEDED = (
+    *("possible_proportion", "reference_proportion", "guessing", "log_odds_variance", "predicted", "low", "high"),
+    *("expected_participants", "expected_trials", "item_kind", "item_name", "fingerprint", "frozen_at"),
+)
+NEW, GONE, CHANGED = "new", "missing", "changed"
+MAX_VALUE_LETTERS = 100  # of a value in a change
+
+
+class Judged(NamedTuple):
+    """People's answers to the metamers of one stage of a model."""
+
+    trials: np.ndarray  # number of answers of each participant, (participant,)
+    correct: int
+
+
+def read_frozen(path: str | Path) -> xr.Dataset:
+    """Read a frozen prediction.
+
+    Raises
+    ------
+    ValueError
+        When it is another file, or was changed: names the file, what was found, and what to do.
+    OSError
+        When it cannot be read.
+    """
+    frozen = files.load(path)
+    if absent := [name for name in NEEDED if name not in frozen.variables]:
+        raise ValueError(
+            f"preregistration.file: {path} is no frozen prediction: it has no {', '.join(absent)}. Wanted a file that "
+            "`snakemake preregister` has written; name it, or move this file away."
+        )
+    found, own = files.content_sha256(frozen), frozen.attrs.get("content_sha256")
+    if found != own:
+        raise ValueError(
+            f"preregistration.file: {path} was changed after it was frozen: its values have SHA-256 {found}, but its "
+            f"content_sha256 is {own}. Put back the copy that you registered."
+        )
+    return frozen
+
+
+def people_judged(groups: Iterable[xr.Dataset]) -> dict[tuple[str, str], Judged]:
+    """Count the answers of all groups: (generation model, stage) → answers. Natural stimuli are left out.
+
+    Parameters
+    ----------
+    groups
+        Results of ``metamers.humans.own_participants.own_participants_dataset``, with ``trials_answered``.
+    """
+    trials: dict[tuple[str, str], list[np.ndarray]] = {}
+    correct: dict[tuple[str, str], int] = {}
+    for group in groups:
+        human = group["proportion_correct"].sel(observer="human")
+        for model in map(str, group["generation_model"].values):
+            for stage in own_stages(group, model):
+                number = group["trials_answered"].sel(generation_model=model, stage=stage).values
+                number = number.astype(int)[number > 0]
+                if stage == NATURAL or not len(number):
+                    continue
+                right = human.sel(generation_model=model, stage=stage).dropna("participant").values * number
+                trials.setdefault((model, stage), []).append(number)
+                correct[model, stage] = correct.get((model, stage), 0) + int(np.rint(right).sum())
+    return {key: Judged(np.concatenate(own), correct[key]) for key, own in trials.items()}
+
+
+def score_stage(judged: Judged, means: np.ndarray, references: np.ndarray, chance: float, variance: float) -> dict:
+    """Score one stage of a model.
+
+    Parameters
+    ----------
+    judged
+        People's answers.
+    means
+        Equally probable proportions correct that were predicted, (sample,).
+    references
+        Those of the reference prediction, (sample,); may be empty.
+    chance
+        Guessing rate.
+    variance
+        Variance of the log odds between participants.
+
+    Returns
+    -------
+    dict
+        ``log_score``, ``log_score_depth`` (NaN without reference), ``log_score_guessing``: natural logarithms of the
+        probability of the number of correct answers; ``pit_low``, ``pit_high``: probabilities of fewer correct answers,
+        and of as many or fewer; ``interval_low``, ``interval_high``, ``interval_probability`` (level,): central
+        intervals of the proportion correct, and their probability; ``inside`` (level,).
+    """
+    trials, right = judged
+    total = int(trials.sum())
+    probabilities = count_distribution(means, trials, variance)
+    ends = np.array([central_interval(probabilities, level) for level in LEVELS])
+    return {
+        "log_score": log_score(right, means, trials, variance),
+        "log_score_depth": log_score(right, references, trials, variance) if len(references) else np.nan,
+        "log_score_guessing": float(scipy.stats.binom.logpmf(right, total, chance)),
+        "pit_low": float(probabilities[:right].sum()),
+        "pit_high": float(min(probabilities[: right + 1].sum(), 1)),
+        "interval_low": ends[:, 0] / total,
+        "interval_high": ends[:, 1] / total,
+        "interval_probability": np.array([probabilities[low : high + 1].sum() for low, high in ends]),
+        "inside": (ends[:, 0] <= right) & (right <= ends[:, 1]),
+    }
+
+
+def find_changes(frozen: xr.Dataset, now: pd.DataFrame) -> pd.DataFrame:
+    """Compare everything that the prediction depends on with what it was when the prediction was frozen.
+
+    Parameters
+    ----------
+    frozen
+        Result of ``read_frozen``.
+    now
+        Result of ``metamers.preregister.freeze.list_items``, in the present state.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``changed_kind``, ``changed_item``, ``change``: ``changed``, ``missing`` or ``new``, for settings and versions
+        with the values before and now. Answers are not compared.
+    """
+    keys = ["item_kind", "item_name"]
+    before = pd.DataFrame({name: frozen[name].values.astype(str) for name in (*keys, "fingerprint")})
+    both = before[before["item_kind"] != "answers"].merge(
+        now[now["item_kind"] != "answers"], on=keys, how="outer", suffixes=("", "_now")
+    )
+    rows = []
+    for row in both.itertuples(index=False):
+        if row.fingerprint == row.fingerprint_now:
+            continue
+        if pd.isna(row.fingerprint) or pd.isna(row.fingerprint_now):
+            change = NEW if pd.isna(row.fingerprint) else GONE
+        elif row.item_kind in ("setting", "software", "version"):
+            change = " → ".join(str(value)[:MAX_VALUE_LETTERS] for value in (row.fingerprint, row.fingerprint_now))
+        else:
+            change = CHANGED
+        rows.append((row.item_kind, row.item_name, change))
+    return pd.DataFrame(rows, columns=["changed_kind", "changed_item", "change"])
+
+
+def answers_before(frozen: xr.Dataset, answers: Iterable[str | Path]) -> tuple[int, str]:
+    """Count the files of answers that are older than the frozen prediction, and find the time of the first.
+
+    A file is older if it existed when the prediction was frozen, or was last written before.
+
+    Parameters
+    ----------
+    frozen
+        Result of ``read_frozen``.
+    answers
+        The files of answers.
+
+    Returns
+    -------
+    int, str
+        Number of files, and the earliest time at which one was last written, in ISO 8601 (UTC); empty without files.
+    """
+    frozen_at = datetime.datetime.fromisoformat(str(frozen["frozen_at"].item()))
+    names = frozen["item_name"].values[frozen["item_kind"].values.astype(str) == "answers"].astype(str)
+    written = {str(path): datetime.datetime.fromtimestamp(Path(path).stat().st_mtime, datetime.UTC) for path in answers}
+    older = {path for path, time in written.items() if time < frozen_at} | set(names)
+    first = min(written.values()).isoformat(timespec="seconds") if written else ""
+    return len(older), first
+
+
+def scored_prediction(
+    frozen: xr.Dataset, judged: Mapping[tuple[str, str], Judged], changes: pd.DataFrame, seed: int
+) -> xr.Dataset:
+    """Score a frozen prediction.
+
+    Parameters
+    ----------
+    frozen
+        Result of ``read_frozen``.
+    judged
+        Result of ``people_judged``.
+    changes
+        Result of ``find_changes``.
+    seed
+        Random seed of ``pit``.
+
+    Returns
+    -------
+    xr.Dataset
+        (point), one for each judged stage with a prediction: ``generation_model``, ``stage``, ``participants``,
+        ``answered``, ``correct_answers``, ``observed`` (their ratio), ``predicted``, ``low``, ``high`` (frozen, for the
+        expected numbers), ``inside_frozen``, the results of ``score_stage``, and ``pit``, drawn between ``pit_low`` and
+        ``pit_high``. (level): ``coverage``, the proportion of points inside their intervals, and ``expected_coverage``,
+        the mean probability of the intervals. ``unscored_model``, ``unscored_stage`` (unscored): judged stages without
+        a prediction. The columns of ``changes`` (change_number). The last two are absent where there are none.
+
+    Raises
+    ------
+    ValueError
+        When no judged stage has a prediction: names what people judged, and what is predicted.
+    """
+    models = list(map(str, frozen["generation_model"].values))
+    predicted = {(model, stage) for model in models for stage in frozen_stages(frozen, model)}
+    keys = [key for key in judged if key in predicted]
+    if not keys:
+        raise ValueError(
+            f"the frozen prediction has no stage that people judged. They judged {_named(judged)}; predicted are "
+            f"{_named(predicted) or 'none'}. Was it frozen for another run? preregistration.file names it."
+        )
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for model, stage in keys:
+        own, answers = frozen.sel(generation_model=model, stage=stage), judged[model, stage]
+        references = own["reference_proportion"].values
+        total = int(answers.trials.sum())
+        row = {"generation_model": model, "stage": stage, "participants": len(answers.trials), "answered": total}
+        row |= {"correct_answers": answers.correct, "observed": answers.correct / total}
+        row |= {name: float(own[name]) for name in ("predicted", "low", "high")}
+        row["inside_frozen"] = row["low"] - 1e-9 <= row["observed"] <= row["high"] + 1e-9
+        row |= score_stage(
+            answers,
+            own["possible_proportion"].values,
+            references[np.isfinite(references)],
+            float(own["guessing"]),
+            float(own["log_odds_variance"]),
+        )
+        row["pit"] = rng.uniform(row["pit_low"], max(row["pit_high"], row["pit_low"]))
+        rows.append(row)
+    found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    coords = {name: ("point", found.pop(name)) for name in ("generation_model", "stage")}
+    scored = xr.Dataset(
+        {name: (("point", "level") if values.ndim == 2 else "point", values) for name, values in found.items()},
+        coords=coords | {"level": list(LEVELS)},
+    )
+    scored = scored.assign(
+        coverage=scored["inside"].mean("point"), expected_coverage=scored["interval_probability"].mean("point")
+    )
+    without = [key for key in judged if key not in predicted]
+    if without:
+        names = np.array(without)
+        scored = scored.assign(unscored_model=("unscored", names[:, 0]), unscored_stage=("unscored", names[:, 1]))
+    if len(changes):
+        columns = {name: ("change_number", changes[name].to_numpy(dtype=object).astype(str)) for name in changes}
+        scored = scored.assign(columns)
+    return scored.assign(frozen_at=str(frozen["frozen_at"].item()))
+
+
+def _named(keys: Iterable[tuple[str, str]]) -> str:
+    """List stages of models in a message."""
+    stages: dict[str, list[str]] = {}
+    for model, stage in keys:
+        stages.setdefault(model, []).append(stage)
+    return "; ".join(f"{model}: {', '.join(sorted(own))}" for model, own in sorted(stages.items()))

@@ -1,0 +1,204 @@
+"""The frozen file has the prediction, a reference and fingerprints of all that it depends on, and is written once."""
+
+import datetime
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import xarray as xr
+
+from metamers.compare.predicted_human import published_relation
+from metamers.config.read import read_variables
+from metamers.humans.summary import read_results
+from metamers.leaderboard.depth import DEPTH_COLUMNS
+from metamers.preregister import freeze
+from metamers.preregister.distribution import central_interval, count_distribution
+from metamers.preregister.score import read_frozen
+from metamers.run import files
+from metamers.simulations.predicted import published_points
+from tests.conventions import complaints
+from tests.preregister.made_up import MODELS, PUBLISHED, STAGES, predictions
+from tests.workflow.runs import CREATOR, check_schema
+
+NOW = datetime.datetime(2026, 5, 4, 14, 30, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+ABOUT = {"title": "made up", "source": "a test", "step": "preregister", "run": "x", "seed": 0}
+ABOUT |= {"inputs": [], "creator": CREATOR}
+ITEMS = pd.DataFrame({"item_kind": ["setting"], "item_name": ["seed"], "fingerprint": ["0"]})
+
+
+@pytest.fixture(scope="module")
+def relation():
+    return published_points(PUBLISHED)
+
+
+@pytest.fixture(scope="module")
+def prediction(relation):
+    return predictions(relation)
+
+
+def test_the_frozen_distribution_is_that_of_the_published_relation(prediction, relation):
+    """The possible proportions are the draws of the relation; the interval is that of their counts."""
+    for model, mean in (("eye", 0.3), ("ear", 0.4)):
+        own = prediction.sel(generation_model=model, stage="late")
+        modality, chance = MODELS[model]["modality"], 1 / MODELS[model]["categories"]
+        fitted = published_relation(relation, modality)
+        drawn = fitted.expected(np.array([mean]), np.array([0.03]), chance)[0]
+        np.testing.assert_allclose(own["possible_proportion"], drawn, rtol=1e-9)
+        assert float(own["predicted"]) == pytest.approx(fitted.line(np.array([mean]), chance)[0])
+        counts = count_distribution(drawn, np.full(20, 10), float(own["log_odds_variance"]))
+        wanted = np.array(central_interval(counts, 0.95)) / 200
+        np.testing.assert_allclose([own["low"], own["high"]], wanted)
+        assert float(own["low"]) < float(own["predicted"]) < float(own["high"])
+        # The interval of predicted_human.nc is for the same effects, and participants of the published experiments.
+        np.testing.assert_allclose(wanted, fitted.interval(np.array([mean]), np.array([0.03]), chance)[0], atol=0.03)
+
+
+def test_more_expected_participants_narrow_the_interval(relation, prediction):
+    larger = predictions(relation, expected={"participants": 200, "trials": 10})
+    width, narrower = (found["high"] - found["low"] for found in (prediction, larger))
+    assert (narrower <= width + 0.01).where(width.notnull(), True).all()
+    assert float(narrower.sum()) < float(width.sum())
+
+
+def test_nothing_is_frozen_where_nothing_is_predicted(relation):
+    """A stage that other models recognize less often than any published one, and a stage that a model does not have."""
+    found = predictions(relation, means=((0.95, 0.9, 0.7, 0.3, 0.0), (0.95, 0.9, 0.7, 0.4, np.nan)))
+    assert bool(found["outside_published_range"].sel(generation_model="eye", stage="last"))
+    for model in MODELS:
+        own = found.sel(generation_model=model, stage="last")
+        assert own[["predicted", "low", "high"]].to_array().isnull().all()
+        assert own["possible_proportion"].isnull().all()
+    assert freeze.frozen_stages(found, "ear") == STAGES[:3]
+    assert found["reference_proportion"].sel(generation_model="ear", stage="last").isnull().all()
+
+
+def test_the_variance_between_participants_is_that_of_the_published_ones(prediction):
+    """The sum of the squares of the committed standard deviations: of people, of people and model, and of stages."""
+    found = prediction["log_odds_variance"].to_series().to_dict()
+    assert found == pytest.approx({"eye": 0.3439**2 + 0.1258**2, "ear": 0.4965**2 + 0.0821**2}, rel=1e-3)
+
+
+def test_the_reference_interpolates_published_models_at_the_depth():
+    """On two models with known curves, as rates above chance."""
+    names = {"generation_model": ("point", ["a", "a", "b", "c"]), "stage": ("point", ["s", "t", "u", "v"])}
+    human = 1 / 16 + 15 / 16 * np.array([1.0, 0.2, 0.5, np.nan])
+    points = xr.Dataset({"human_mean": ("point", human)}, coords=names)
+    depths = pd.DataFrame(
+        {
+            "modality": ["vision"] * 4,
+            "generation_model": ["a", "a", "b", "c"],
+            "stage": ["s", "t", "u", "v"],
+            "depth": [0.2, 1.0, 0.5, 0.5],
+        }
+    )
+    found = freeze.rates_by_depth(points, depths, np.array([0.0, 0.6, 1.0, np.nan]), "vision")
+    np.testing.assert_allclose(found, [[1.0, 0.5], [0.6, 0.5], [0.2, 0.5], [np.nan, np.nan]])
+
+
+def test_the_reference_is_the_beta_distribution_of_the_published_models():
+    """Its quantiles have the mean of the models, and their variance times 1 + 1/n, in the run's own task."""
+    rates = np.array([[0.2, 0.4, 0.5, 0.7], [np.nan] * 4])
+    found = freeze.reference_proportions(rates, chance=0.25)
+    assert np.isnan(found[1]).all()
+    own = (found[0] - 0.25) / 0.75
+    mean, variance = rates[0].mean(), rates[0].var(ddof=1) * 1.25
+    assert (own.mean(), own.var()) == pytest.approx((mean, variance), rel=0.01)
+    total = mean * (1 - mean) / variance - 1
+    levels = (np.arange(len(own)) + 0.5) / len(own)
+    np.testing.assert_allclose(own, scipy.stats.beta.ppf(levels, mean * total, (1 - mean) * total), rtol=1e-6)
+    np.testing.assert_allclose(freeze.reference_proportions(rates[:, :1], chance=0)[0], 0.2)  # one model alone
+
+
+def test_every_model_of_the_published_relation_is_in_the_reference(relation):
+    table = read_results(PUBLISHED / "stage_depth.csv", DEPTH_COLUMNS)
+    for modality, number in (("vision", 20), ("audio", 17)):
+        rates = freeze.rates_by_depth(relation.sel(modality=modality), table, np.array([0.3, 1.0]), modality)
+        assert rates.shape == (2, number)
+        assert rates[0].mean() > rates[1].mean() + 0.3  # people recognize fewer metamers of late stages
+
+
+def test_items_are_found_equal_or_changed_by_their_content(tmp_path):
+    """Metamers that are made again with the same values have the same fingerprint; other values another one."""
+    data = xr.Dataset({"metamer": ("stimulus", [0.1, 0.2])}, coords={"stimulus": ["a", "b"]})
+    path, text = tmp_path / "0000.nc", tmp_path / "weights.bin"
+    files.save(data, path, **ABOUT)
+    text.write_bytes(b"weights")
+    found = [freeze.fingerprint(path), freeze.fingerprint(text)]
+    files.save(data, path, **ABOUT | {"title": "another"})
+    assert freeze.fingerprint(path) == found[0]
+    files.save(data + 0.1, path, **ABOUT)
+    assert freeze.fingerprint(path) != found[0]
+    text.write_bytes(b"Weights")
+    assert freeze.fingerprint(text) != found[1]
+    settings = {"seed": 0, "synthesis": {"steps": 64, "rates": [1, 2]}, "training": {}}
+    table = freeze.list_items(
+        {"metamers": [path, tmp_path / "absent"]}, settings, {"code": {"x": "1"}}, {"model": {"m": {"b": 1, "a": 2}}}
+    )
+    rows = {(kind, name): value for kind, name, value in table.itertuples(index=False)}
+    assert rows["metamers", str(path)] == freeze.fingerprint(path)
+    assert ("metamers", str(tmp_path / "absent")) not in rows
+    assert rows["setting", "synthesis.steps"] == "64"
+    assert json.loads(rows["setting", "synthesis.rates"]) == [1, 2]
+    assert rows["setting", "training"] == "{}"
+    assert rows["code", "x"] == "1"
+    assert rows["software", "numpy"] == np.__version__
+    again = freeze.list_items({}, {}, {}, {"model": {"m": {"a": 2, "b": 1}}})
+    assert rows["model", "m"] == dict(zip(again["item_name"], again["fingerprint"], strict=True))["m"]
+
+
+def test_the_file_is_as_its_schema_says_and_says_when_it_was_frozen(prediction, tmp_path):
+    path = tmp_path / "preregistered" / "x.nc"
+    freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), path, **ABOUT)
+    check_schema(path, "preregistered/x.nc", read_variables())
+    assert complaints(path) == []
+    frozen = read_frozen(path)
+    assert frozen["frozen_at"].item() == "2026-05-04T12:30:00+00:00"
+    xr.testing.assert_allclose(frozen[list(prediction.data_vars)], prediction)
+    assert frozen.attrs["step"] == "preregister"
+
+
+def test_a_second_call_changes_nothing_and_says_what_to_do(prediction, tmp_path):
+    path = tmp_path / "x.nc"
+    freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), path, **ABOUT)
+    before = path.read_bytes()
+    assert path.stat().st_mode & 0o222 == 0
+    with pytest.raises(
+        FileExistsError, match=r"x\.nc exists, and a frozen prediction is never overwritten.*name another"
+    ):
+        freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), path, **ABOUT)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["x.nc"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_two_calls_at_the_same_time_leave_the_first_file(prediction, tmp_path, monkeypatch, links):
+    """The other call has frozen its file after this one has looked for it, also where there are no hard links."""
+    path = tmp_path / "x.nc"
+    save = files.save
+
+    def save_late(*arguments, **named):
+        save(*arguments, **named)
+        path.write_bytes(b"the first")
+
+    def no_link(*_):
+        raise PermissionError("Operation not permitted")
+
+    monkeypatch.setattr(files, "save", save_late)
+    if not links:
+        monkeypatch.setattr(freeze.os, "link", no_link)
+    with pytest.raises(FileExistsError, match="never overwritten"):
+        freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), path, **ABOUT)
+    assert path.read_bytes() == b"the first"
+    assert [file.name for file in tmp_path.iterdir()] == ["x.nc"]
+
+
+def test_a_file_system_without_hard_links_gets_a_copy(prediction, tmp_path, monkeypatch):
+    def no_link(*_):
+        raise PermissionError("Operation not permitted")
+
+    monkeypatch.setattr(freeze.os, "link", no_link)
+    freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), tmp_path / "x.nc", **ABOUT)
+    assert read_frozen(tmp_path / "x.nc")["item_name"].values.tolist() == ["seed"]
+    assert [file.name for file in tmp_path.iterdir()] == ["x.nc"]

@@ -1,0 +1,236 @@
+"""A frozen prediction is scored by the probability of what people answered, and wrong predictions lose."""
+
+import datetime
+import os
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import xarray as xr
+
+from metamers.config.read import read_variables
+from metamers.preregister import freeze, score
+from metamers.run import files
+from tests.conventions import complaints
+from tests.preregister.made_up import MODELS, STAGES, predictions
+from tests.workflow.runs import CREATOR, check_schema
+
+NOW = datetime.datetime(2026, 5, 4, 12, 30, tzinfo=datetime.UTC)
+ABOUT = {"title": "made up", "source": "a test", "step": "preregister", "run": "x", "seed": 0}
+ABOUT |= {"inputs": [], "creator": CREATOR}
+ITEMS = pd.DataFrame(
+    [
+        ("metamers", "results/x/metamers/eye/late/0000.nc", "a1"),
+        ("weights", "eye.pt", "b1"),
+        ("setting", "synthesis.quality", '"quick"'),
+        ("code", "synthesize/metamers", "c1"),
+        ("software", "torch", "2.0"),
+        ("answers", "answers/p0.json", "d1"),
+    ],
+    columns=["item_kind", "item_name", "fingerprint"],
+)
+LATER = STAGES[1:]
+NO_CHANGES = pd.DataFrame(columns=["changed_kind", "changed_item", "change"])
+
+
+@pytest.fixture(scope="module")
+def prediction():
+    return freeze.with_items(predictions(), ITEMS, NOW)
+
+
+@pytest.fixture
+def frozen_path(prediction, tmp_path):
+    freeze.write_once(prediction, tmp_path / "x.nc", **ABOUT)
+    return tmp_path / "x.nc"
+
+
+def group(correct, trials):
+    """Answers of people: correct and all answers (participant, generation_model, stage), natural stimuli first."""
+    correct, trials = np.array(correct, float), np.array(trials)
+    human = np.divide(correct, trials, out=np.full(correct.shape, np.nan), where=trials > 0)
+    dims = ("participant", "generation_model", "stage")
+    return xr.Dataset(
+        {
+            "proportion_correct": ((*dims, "observer"), np.stack([human, human], axis=-1)),
+            "trials_answered": (dims, trials),
+            "stage_number": (dims[1:], [[0, 1]] * correct.shape[1]),
+        },
+        coords={
+            "generation_model": list(MODELS)[: correct.shape[1]],
+            "stage": ["natural", "late"],
+            "observer": ["human", "model"],
+        },
+    )
+
+
+def judged_as(rates, participants=20, trials=10):
+    """People who recognize these proportions of the metamers: (model, stage) → proportion."""
+    number = np.full(participants, trials)
+    return {key: score.Judged(number, round(float(rate) * participants * trials)) for key, rate in rates.items()}
+
+
+def test_answers_are_counted_over_participants_and_groups():
+    one = group([[[3, 2], [1, 0]], [[2, 1], [1, 1]]], [[[3, 3], [2, 1]], [[3, 3], [2, 2]]])
+    other = group([[[3, 4]], [[3, 0]]], [[[3, 5]], [[3, 0]]])  # the second participant met no metamer
+    found = score.people_judged([one, other])
+    assert found.keys() == {("eye", "late"), ("ear", "late")}  # natural stimuli are not predicted
+    assert (found["eye", "late"].trials.tolist(), found["eye", "late"].correct) == ([3, 3, 5], 7)
+    assert (found["ear", "late"].trials.tolist(), found["ear", "late"].correct) == ([1, 2], 1)
+
+
+def test_scores_are_logs_of_closed_forms():
+    """A certain mean and one answer of each person: binomial. An answer more or less is in the next interval."""
+    people = score.Judged(np.ones(20, int), 7)
+    found = score.score_stage(people, np.array([0.4]), np.array([0.2]), 0.1, variance=0.3)
+    assert found["log_score"] == pytest.approx(scipy.stats.binom.logpmf(7, 20, 0.4))
+    assert found["log_score_depth"] == pytest.approx(scipy.stats.binom.logpmf(7, 20, 0.2))
+    assert found["log_score_guessing"] == pytest.approx(scipy.stats.binom.logpmf(7, 20, 0.1))
+    assert found["pit_low"] == pytest.approx(scipy.stats.binom.cdf(6, 20, 0.4))
+    assert found["pit_high"] == pytest.approx(scipy.stats.binom.cdf(7, 20, 0.4))
+    low, high = scipy.stats.binom.interval(0.5, 20, 0.4)
+    assert [found["interval_low"][0], found["interval_high"][0]] == [low / 20, high / 20]
+    assert found["inside"].tolist() == [low <= 7 <= high, True, True]
+    assert found["interval_probability"][0] == pytest.approx(
+        scipy.stats.binom.pmf(np.arange(low, high + 1), 20, 0.4).sum()
+    )
+    without = score.score_stage(people, np.array([0.4]), np.array([]), 0.1, variance=0.3)
+    assert np.isnan(without["log_score_depth"])
+
+
+def test_a_calibrated_prediction_has_uniform_pit_and_the_stated_coverage():
+    """People whose true proportions are drawn from the prediction."""
+    rng = np.random.default_rng(1)
+    means, trials = rng.beta(4, 3, 512), np.full(8, 6)
+    pit, inside, stated = [], [], []
+    for mean in rng.choice(means, 400):
+        rho = 0.2 * mean * (1 - mean)
+        own = rng.beta(mean * (1 / rho - 1), (1 - mean) * (1 / rho - 1), 8)
+        found = score.score_stage(score.Judged(trials, int(rng.binomial(6, own).sum())), means, means, 0.1, 0.2)
+        pit.append(rng.uniform(found["pit_low"], found["pit_high"]))
+        inside.append(found["inside"])
+        stated.append(found["interval_probability"])
+    assert scipy.stats.kstest(pit, "uniform").pvalue > 0.01
+    np.testing.assert_allclose(np.mean(inside, axis=0), np.mean(stated, axis=0), atol=0.06)
+    assert (np.mean(stated, axis=0) >= score.LEVELS).all()
+
+
+def test_a_right_prediction_wins_and_a_wrong_one_loses(prediction):
+    """Against what people recognize of published models' metamers at the same depth."""
+    expected = {("eye", stage): prediction["predicted"].sel(generation_model="eye", stage=stage) for stage in LATER}
+    right = score.scored_prediction(prediction, judged_as(expected), NO_CHANGES, 0)
+    assert right["inside"].sel(level=0.95).all()
+    assert right["inside_frozen"].all()
+    assert float(right["log_score"].sum()) > float(right["log_score_depth"].sum())
+    # People do what depth predicts, but other models recognize late metamers and no early ones.
+    misled = freeze.with_items(
+        predictions(means=((0.95, 0.9, 0.1, 0.7, 0.85), (0.95, 0.9, 0.7, 0.4, np.nan))), ITEMS, NOW
+    )
+    usual = misled["reference_proportion"].median("sample").sel(generation_model="eye")
+    wrong = score.scored_prediction(
+        misled, judged_as({("eye", stage): usual.sel(stage=stage) for stage in LATER}), NO_CHANGES, 0
+    )
+    assert float(wrong["log_score"].sum()) < float(wrong["log_score_depth"].sum()) - 5
+    assert float(wrong["coverage"].sel(level=0.95)) < 0.5
+    assert not wrong["inside_frozen"].all()
+    assert wrong["pit"].values[0] > 0.999  # more is recognized of the early stage than predicted
+    assert wrong["pit"].values[2] < 0.001
+
+
+def test_fewer_answers_than_expected_have_a_wider_interval(prediction):
+    """The frozen interval is for 20 people with 10 trials; 3 people with 2 trials are scored by their own."""
+    rates = {("eye", "late"): 0.5}
+    few, many = (
+        score.scored_prediction(prediction, judged_as(rates, *people), NO_CHANGES, 0).isel(point=0)
+        for people in ((3, 2), (20, 10))
+    )
+    width = {name: float((one["interval_high"] - one["interval_low"]).sel(level=0.95)) for name, one in
+             {"few": few, "many": many}.items()}  # fmt: skip
+    assert width["few"] > width["many"]
+    np.testing.assert_allclose([many["low"], many["high"]], [
+        many["interval_low"].sel(level=0.95), many["interval_high"].sel(level=0.95)])  # fmt: skip
+    assert (few["low"], few["high"]) == (many["low"], many["high"])
+
+
+def test_a_stage_without_prediction_is_named_and_not_scored(prediction):
+    people = judged_as({("eye", "late"): 0.5, ("ear", "last"): 0.1})
+    found = score.scored_prediction(prediction, people, NO_CHANGES, 0)
+    assert found["stage"].values.tolist() == ["late"]
+    assert found["unscored_model"].values.tolist() == ["ear"]
+    assert found["unscored_stage"].values.tolist() == ["last"]
+
+
+def test_answers_to_other_metamers_are_an_error_that_names_both(prediction):
+    with pytest.raises(ValueError, match=r"They judged nose: deep; predicted are ear: early, input, late; eye: early"):
+        score.scored_prediction(prediction, judged_as({("nose", "deep"): 0.5}), NO_CHANGES, 0)
+
+
+def test_what_changed_is_found_by_name_and_value(prediction):
+    assert score.find_changes(prediction, ITEMS).empty
+    now = ITEMS.copy()
+    now.loc[:4, "fingerprint"] = ["a2", "b1", '"standard"', "c2", "2.1"]
+    now.loc[1, "item_name"] = "other.pt"
+    now.loc[5, "fingerprint"] = "d2"  # answers come after the prediction
+    found = score.find_changes(prediction, now)
+    assert sorted(map(tuple, found.values)) == [
+        ("code", "synthesize/metamers", "changed"),
+        ("metamers", "results/x/metamers/eye/late/0000.nc", "changed"),
+        ("setting", "synthesis.quality", '"quick" → "standard"'),
+        ("software", "torch", "2.0 → 2.1"),
+        ("weights", "eye.pt", "missing"),
+        ("weights", "other.pt", "new"),
+    ]
+
+
+def test_answers_before_the_prediction_are_counted(prediction, tmp_path):
+    """By the time of the last writing, or because the file existed when the prediction was frozen."""
+    paths = [tmp_path / "p1.json", tmp_path / "p2.json"]
+    for path, seconds in zip(paths, (-60, 60), strict=True):
+        path.write_text("[]")
+        os.utime(path, (NOW.timestamp() + seconds,) * 2)
+    assert score.answers_before(prediction, paths[1:]) == (1, "2026-05-04T12:31:00+00:00")  # answers/p0.json
+    assert score.answers_before(prediction, paths) == (2, "2026-05-04T12:29:00+00:00")
+    without = prediction.isel(item=slice(5))
+    assert score.answers_before(without, paths[1:]) == (0, "2026-05-04T12:31:00+00:00")
+    assert score.answers_before(without, []) == (0, "")
+
+
+def test_the_scored_file_is_as_its_schema_says(prediction, tmp_path):
+    changes = pd.DataFrame([("code", "x", "changed")], columns=NO_CHANGES.columns)
+    people = judged_as({("eye", "late"): 0.5, ("ear", "last"): 0.1})
+    for found in (
+        score.scored_prediction(prediction, people, changes, 0),
+        score.scored_prediction(prediction, judged_as({("eye", "late"): 0.5}), NO_CHANGES, 0),
+    ):
+        whole = found.assign(first_answer="", answer_files_before=0, frozen_sha256="0")
+        path = tmp_path / "preregistered.nc"
+        files.save(whole, path, **ABOUT)
+        check_schema(path, "comparison/preregistered.nc", read_variables())
+        assert complaints(path) == []
+        xr.testing.assert_allclose(files.load(path), whole)
+
+
+def test_the_same_seed_gives_the_same_random_values(prediction):
+    people = judged_as({("eye", "late"): 0.5})
+    one, again, other = (
+        score.scored_prediction(prediction, people, NO_CHANGES, seed).isel(point=0) for seed in (0, 0, 1)
+    )
+    assert float(one["pit"]) == float(again["pit"]) != float(other["pit"])
+    assert float(one["pit_low"]) <= float(one["pit"]) <= float(one["pit_high"])
+
+
+def test_a_frozen_file_that_was_edited_is_refused(frozen_path):
+    frozen = score.read_frozen(frozen_path)
+    frozen["possible_proportion"][0, 1] = 0.5
+    frozen_path.unlink()
+    frozen.to_netcdf(frozen_path)
+    with pytest.raises(ValueError, match=r"x\.nc was changed after it was frozen.*Put back the copy"):
+        score.read_frozen(frozen_path)
+
+
+def test_another_file_is_refused_with_what_it_lacks(tmp_path):
+    files.save(xr.Dataset({"predicted": 1.0}), tmp_path / "y.nc", **ABOUT)
+    wanted = re.escape("y.nc is no frozen prediction: it has no possible_proportion, ")
+    with pytest.raises(ValueError, match=rf"{wanted}.*`snakemake preregister`"):
+        score.read_frozen(tmp_path / "y.nc")

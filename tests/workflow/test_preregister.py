@@ -1,0 +1,192 @@
+"""`snakemake preregister` freezes a prediction once; people's answers are scored against it, and changes are named."""
+
+import csv
+import os
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+from metamers.config.read import read_variables
+from metamers.names import stage_path
+from metamers.preregister.score import people_judged, read_frozen, score_stage
+from metamers.run import files
+from metamers.run.hashes import sha256_of
+from tests.shown import RULES, RUN, STAGES, WORDS, made_up_run
+from tests.workflow.runs import check_schema, snakemake
+
+FROZEN = f"preregistered/{RUN}.nc"
+SCORED = f"results/{RUN}/comparison/preregistered.nc"
+CONFIGURED = ["--configfile", "shown.yaml", "people.yaml"]
+ALLOWED = ["--allowed-rules", "preregister", "preregister_score", "humans_answer_table", *RULES]
+METAMER = f"results/{RUN}/metamers/first/logits/0000.nc"
+
+
+def write_metamers(folder, value=0.5):
+    """The metamers of the made-up run, one number for each."""
+    names = [f"item_{n:02d}" for n in range(15)]
+    for model in ("first", "second"):
+        for stage in STAGES["vision"]:
+            for number, own in enumerate((names[:12], names[12:])):
+                path = folder / f"results/{RUN}/metamers/{model}/{stage_path(stage)}/{number:04d}.nc"
+                data = xr.Dataset({"metamer": ("stimulus", np.full(len(own), value))}, coords={"stimulus": own})
+                files.save(data, path, title="made up", source="a test", step="test", run=RUN, seed=0, inputs=[])
+
+
+def write_answers(folder, right=0.5):
+    """Four people, each of whom judges 15 stimuli: natural ones, or metamers of the four later stages."""
+    stimuli = files.load(folder / f"results/{RUN}/stimuli/own.nc")
+    names, categories = (list(map(str, stimuli[name].values[:15])) for name in ("stimulus", "category"))
+    metamers = [(model, stage) for model in ("first", "second") for stage in STAGES["vision"][1:]]
+    rng = np.random.default_rng(0)
+    rows = [["participant", "generation_model", "stage", "stimulus", "answer"]]
+    for person in range(4):
+        for number, (name, category) in enumerate(zip(names, categories, strict=True)):
+            model, stage = [("", "natural"), *metamers][(number + person) % 5]
+            is_right = stage == "natural" or rng.random() < right
+            answer = category if is_right else WORDS[(WORDS.index(category) + 1) % len(WORDS)]
+            rows.append([f"p{person}", model, stage, name, answer])
+    with (folder / "answers.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+
+
+@pytest.fixture(scope="module")
+def frozen(root, tmp_path_factory):
+    """A made-up run whose prediction is frozen, before there are answers: its folder, and Snakemake's output."""
+    folder = made_up_run(root, tmp_path_factory.mktemp("preregister") / "run", "vision")
+    write_metamers(folder)
+    settings = {"preregistration": {"participants": 4, "trials": 3}}
+    (folder / "people.yaml").write_text(yaml.safe_dump(settings))
+    output = snakemake(folder, "preregister", *CONFIGURED, *ALLOWED)
+    return folder, output
+
+
+@pytest.fixture(scope="module")
+def scored(frozen):
+    """The same run, with people's answers."""
+    folder, _ = frozen
+    write_answers(folder)
+    people = {"mine": {"modality": "vision", "format": "table", "answers": "answers.csv"}}
+    settings = {"preregistration": {"participants": 4, "trials": 3}, "own_participants": people}
+    (folder / "people.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(folder, SCORED, *CONFIGURED, *ALLOWED)
+    return folder
+
+
+def test_the_prediction_is_frozen_with_all_that_it_depends_on(frozen):
+    folder, output = frozen
+    check_schema(folder / FROZEN, FROZEN, read_variables())
+    found = read_frozen(folder / FROZEN)
+    predicted = files.load(folder / f"results/{RUN}/comparison/predicted_human.nc")
+    np.testing.assert_allclose(found["predicted"], predicted["predicted"])
+    assert found["predicted"].notnull().any()
+    assert (int(found["expected_participants"]), int(found["expected_trials"])) == (4, 3)
+    items = dict(
+        zip(
+            zip(found["item_kind"].values.tolist(), found["item_name"].values.tolist(), strict=True),
+            found["fingerprint"].values.tolist(),
+            strict=True,
+        )
+    )
+    with files.open_dataset(folder / METAMER) as data:
+        assert items["metamers", METAMER] == files.content_sha256(data)
+    assert len([kind for kind, _ in items if kind == "metamers"]) == 2 * 3 * 2
+    kinds = {kind for kind, _ in items}
+    assert kinds >= {"stimuli", "acceptance", "recognition", "published", "weights", "setting", "software", "code"}
+    assert items["setting", "synthesis.quality"] == '"quick"'
+    assert not [name for kind, name in items if kind == "setting" and name.startswith("own_participants")]
+    assert f"{FROZEN}, SHA-256 {sha256_of(folder / FROZEN)}" in output
+    assert not (folder / FROZEN).stat().st_mode & 0o222
+
+
+@pytest.mark.parametrize("call", [("preregister",), ("-n", "preregister")])
+def test_a_second_call_ends_before_the_first_job_and_changes_nothing(frozen, call):
+    folder, _ = frozen
+    before = (folder / FROZEN).read_bytes()
+    said = snakemake(folder, *call, *CONFIGURED, *ALLOWED, "--forceall", fails=True)
+    assert f"preregistration.file: {FROZEN} exists, and a frozen prediction is never overwritten" in said
+    assert "name another file in preregistration.file" in said
+    assert "Job stats" not in said
+    assert (folder / FROZEN).read_bytes() == before
+
+
+def test_the_answers_are_scored_by_the_frozen_distribution(scored):
+    folder = scored
+    check_schema(folder / SCORED, "comparison/preregistered.nc", read_variables())
+    found, prediction = files.load(folder / SCORED), read_frozen(folder / FROZEN)
+    people = files.load(folder / f"results/{RUN}/humans/mine.nc")
+    judged = people_judged([people])
+    assert found.sizes["point"] == 4
+    for number in range(4):
+        point = found.isel(point=number)
+        model, stage = str(point["generation_model"].values), str(point["stage"].values)
+        own, answers = prediction.sel(generation_model=model, stage=stage), judged[model, stage]
+        assert (int(point["answered"]), int(point["participants"])) == (12, 4)
+        human = people["proportion_correct"].sel(observer="human", generation_model=model, stage=stage)
+        assert float(point["observed"]) == pytest.approx(float(human.mean()))  # each has three trials
+        wanted = score_stage(
+            answers,
+            own["possible_proportion"].values,
+            own["reference_proportion"].values,
+            1 / len(WORDS),
+            float(own["log_odds_variance"]),
+        )
+        assert float(point["log_score"]) == pytest.approx(wanted["log_score"])
+        assert float(point["log_score_depth"]) == pytest.approx(wanted["log_score_depth"])
+        np.testing.assert_allclose(
+            [point["low"], point["high"]], [wanted["interval_low"][2], wanted["interval_high"][2]]
+        )
+    assert "change" not in found
+    assert int(found["answer_files_before"]) == 0
+    assert found["first_answer"].item() >= found["frozen_at"].item()
+    assert found["frozen_sha256"].item() == sha256_of(folder / FROZEN)
+    assert FROZEN in found.attrs["inputs"]
+
+
+def test_the_whole_run_and_its_report_score_the_frozen_prediction(scored):
+    for target in ("all", "report", "humans", "comparison"):
+        planned = snakemake(scored, "-n", target, "--forcerun", "preregister_score", *CONFIGURED)
+        assert re.search(r"^preregister_score +1$", planned, re.MULTILINE), target
+        assert not re.search(r"^preregister +", planned, re.MULTILINE)
+
+
+def test_what_changed_after_the_prediction_is_named(scored):
+    """Other metamers, another setting, and answers that are older than the prediction."""
+    folder, before = scored, (scored / FROZEN).read_bytes()
+    path = folder / METAMER
+    kept = path.read_bytes(), (folder / "shown.yaml").read_text()
+    data = files.load(path)
+    files.save(data + 0.1, path, title="made up", source="a test", step="test", run=RUN, seed=0, inputs=[])
+    settings = yaml.safe_load(kept[1])
+    settings["experiment"]["vision"]["catch"]["at_least"] = 1
+    (folder / "shown.yaml").write_text(yaml.safe_dump(settings))
+    os.utime(folder / "answers.csv", (0, 0))
+    try:
+        output = snakemake(folder, SCORED, *CONFIGURED, *ALLOWED, "--forcerun", "preregister_score")
+    finally:
+        path.write_bytes(kept[0])
+        (folder / "shown.yaml").write_text(kept[1])
+    found = files.load(folder / SCORED)
+    assert list(
+        zip(found["changed_kind"].values, found["changed_item"].values, found["change"].values, strict=True)
+    ) == [
+        ("metamers", METAMER, "changed"),
+        ("setting", "experiment.vision.catch.at_least", "2 → 1"),
+    ]
+    assert f"after the prediction was frozen: metamers {METAMER}: changed" in output
+    assert int(found["answer_files_before"]) == 1
+    assert found["first_answer"].item() == "1970-01-01T00:00:00+00:00"
+    assert (folder / FROZEN).read_bytes() == before
+
+
+def test_without_a_frozen_prediction_nothing_is_scored_and_the_target_says_so(scored, tmp_path):
+    """With another path, no prediction is found there."""
+    other = yaml.safe_load((scored / "people.yaml").read_text())
+    other["preregistration"]["file"] = "preregistered/other.nc"
+    (scored / "other.yaml").write_text(yaml.safe_dump(other))
+    configured = ["--configfile", "shown.yaml", "other.yaml"]
+    assert "preregister_score" not in snakemake(scored, "-n", "humans", "--forcerun", "compare_anova", *configured)
+    said = snakemake(scored, "-n", SCORED, "--forcerun", "preregister_score", *configured, fails=True)
+    assert "there is no frozen prediction preregistered/other.nc; `snakemake preregister` freezes one" in said

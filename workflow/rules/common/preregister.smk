@@ -1,0 +1,77 @@
+"""Input functions and parameters of the rules in preregister.smk."""
+
+from metamers import __version__
+from metamers.names import ConfigurationError
+
+# The settings on which predictions and answers depend.
+FROZEN_SETTINGS = (
+    *("run", "seed", "device", "human_data", "stimuli", "generation_models", "recognition_models", "training"),
+    *("synthesis", "null", "acceptance", "recognition", "experiment", "models", "datasets"),
+)
+# The scripts that make what is predicted, what people are shown, and what their answers are counted by.
+FROZEN_SCRIPTS = (
+    *("stimuli/datasets", "synthesize/metamers", "synthesize/export", "null/distribution", "null/acceptance"),
+    *("recognize", "compare/recognizability", "compare/humans_vs_models", "compare/predicted_human"),
+    *("experiment/folder", "humans/own_participants", "humans/answer_table", "preregister", "preregister/score"),
+)
+
+
+def frozen_inputs():
+    """Inputs of both rules: the files on which the prediction depends, by their kind."""
+    models = plan.generation_models
+    return {
+        "stimuli": list(dict.fromkeys(map(stimuli_of, models))),
+        "metamers": [path for model in models for path in metamers_of(model)],
+        "acceptance": [f"results/<run>/acceptance/{model}.nc" for model in models],
+        "recognition": [path for model in models for path in recognition_of(model)],
+        "published": ["results/<run>/comparison/humans_vs_models.nc", f"{PUBLISHED}/participant_variance.csv"],
+        "weights": files_of_models(list(dict.fromkeys([*models, *plan.recognition_models]))),
+    }
+
+
+def frozen_params():
+    """Parameters of both rules: the settings and versions on which the prediction depends."""
+    names = list(dict.fromkeys([*plan.generation_models, *plan.recognition_models]))
+    return {
+        "kinds": list(frozen_inputs()),
+        "settings": {key: config[key] for key in FROZEN_SETTINGS},
+        "entries": {
+            "model": {name: architecture(name) for name in names},
+            "dataset": {dataset: plan.datasets[dataset].parameters for dataset in plan.stimuli},
+        },
+        "versions": versions_now,
+    }
+
+
+def versions_now(_wildcards):
+    """Parameter: the versions of the program and of the code of the steps."""
+    return {
+        "version": {"metamers": __version__},
+        "code": {script: code_version(SCRIPTS / f"{script}.py") for script in FROZEN_SCRIPTS},
+    }
+
+
+def answers_now(_wildcards):
+    """Parameter: the files of answers of all groups of own participants that exist now."""
+    found = []
+    for name in plan.own_participants:
+        try:
+            found += answers_of(name)
+        except ConfigurationError:
+            continue  # there are no answers yet
+    return found
+
+
+def answers_of_all_groups(_wildcards):
+    """Input function: the files of answers of all groups of own participants."""
+    return [path for name in plan.own_participants for path in answers_of(name)]
+
+
+def frozen_file(_wildcards):
+    """Input function: the frozen prediction, which no rule makes."""
+    if not os.path.isfile(plan.preregistration.file):
+        raise ConfigurationError(
+            f"preregistration.file: there is no frozen prediction {plan.preregistration.file}; `snakemake preregister` "
+            "freezes one, which has to be before people answer"
+        )
+    return plan.preregistration.file
