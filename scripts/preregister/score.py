@@ -10,6 +10,8 @@ from metamers.preregister.score import (
     read_frozen,
     scored_prediction,
 )
+from metamers.report.figures import svg
+from metamers.report.preregistered import preregistered_figure
 from metamers.run import files
 from metamers.run.hashes import sha256_of
 
@@ -35,7 +37,7 @@ for row in scored[["observed", "predicted", "low", "high", "log_score", "log_sco
     )
 files.save(
     scored,
-    snakemake.output[0],
+    snakemake.output.netcdf,
     title="Frozen prediction of human recognizability, scored against the answers of own participants",
     source="the frozen prediction, and answers of own participants",
     step=params.step,
@@ -44,3 +46,4 @@ files.save(
     seed=params.run_seed,
     inputs=[given.frozen, *given.own_participants, *given.answers],
 )
+files.write(snakemake.output.figure, svg(preregistered_figure(scored)))

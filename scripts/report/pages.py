@@ -111,6 +111,7 @@ context = site_context(
     anova=compared.get("anova"),
     own_participants=own_participants,
     own_participants_compared=compared.get("own_participants_vs_models"),
+    preregistered=compared.get("preregistered"),
     contrasts=contrasts,
     power=compared["power"],
     trained=trained,

@@ -10,6 +10,7 @@ from metamers.humans.summary import read_results
 from metamers.leaderboard.depth import DEPTH_COLUMNS
 from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.preregister.freeze import frozen_prediction
+from metamers.preregister.score import Judged
 from metamers.simulations.predicted import published_points
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "resources" / "published"
@@ -56,3 +57,9 @@ def predictions(relation=None, means=((0.95, 0.9, 0.7, 0.3, 0.15), (0.95, 0.9, 0
         MODELS,
         expected or EXPECTED,
     )
+
+
+def judged_as(rates, participants=20, trials=10):
+    """People who recognize these proportions of the metamers: (model, stage) → proportion."""
+    number = np.full(participants, trials)
+    return {key: Judged(number, round(float(rate) * participants * trials)) for key, rate in rates.items()}

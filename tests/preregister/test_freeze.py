@@ -74,6 +74,11 @@ def test_nothing_is_frozen_where_nothing_is_predicted(relation):
     assert found["reference_proportion"].sel(generation_model="ear", stage="last").isnull().all()
 
 
+def test_a_run_without_any_prediction_is_not_frozen(relation):
+    with pytest.raises(ValueError, match=r"nothing to freeze: no stage has a prediction.*Add stages"):
+        predictions(relation, means=((0.95, 0, 0, 0, 0), (0.95, 0, 0, 0, np.nan)))
+
+
 def test_the_variance_between_participants_is_that_of_the_published_ones(prediction):
     """The sum of the squares of the committed standard deviations: of people, of people and model, and of stages."""
     found = prediction["log_odds_variance"].to_series().to_dict()

@@ -12,9 +12,10 @@ import xarray as xr
 
 from metamers.config.read import read_variables
 from metamers.preregister import freeze, score
+from metamers.report.preregistered import preregistered_context, preregistered_figure
 from metamers.run import files
 from tests.conventions import complaints
-from tests.preregister.made_up import MODELS, STAGES, predictions
+from tests.preregister.made_up import MODELS, STAGES, judged_as, predictions
 from tests.workflow.runs import CREATOR, check_schema
 
 NOW = datetime.datetime(2026, 5, 4, 12, 30, tzinfo=datetime.UTC)
@@ -63,12 +64,6 @@ def group(correct, trials):
             "observer": ["human", "model"],
         },
     )
-
-
-def judged_as(rates, participants=20, trials=10):
-    """People who recognize these proportions of the metamers: (model, stage) → proportion."""
-    number = np.full(participants, trials)
-    return {key: score.Judged(number, round(float(rate) * participants * trials)) for key, rate in rates.items()}
 
 
 def test_answers_are_counted_over_participants_and_groups():
@@ -159,6 +154,19 @@ def test_a_stage_without_prediction_is_named_and_not_scored(prediction):
     assert found["stage"].values.tolist() == ["late"]
     assert found["unscored_model"].values.tolist() == ["ear"]
     assert found["unscored_stage"].values.tolist() == ["last"]
+
+
+def test_people_who_judged_only_stages_without_prediction_give_no_scores(prediction, tmp_path):
+    found = score.scored_prediction(prediction, judged_as({("ear", "last"): 0.1}), NO_CHANGES, 0)
+    assert (found.sizes["point"], found["unscored_stage"].values.tolist()) == (0, ["last"])
+    assert found["coverage"].isnull().all()
+    path = tmp_path / "preregistered.nc"
+    files.save(found.assign(first_answer="", answer_files_before=0, frozen_sha256="0"), path, **ABOUT)
+    check_schema(path, "comparison/preregistered.nc", read_variables())
+    shown = preregistered_context(files.load(path))
+    assert (shown["difference"], shown["points"], shown["unscored"]) == (None, 0, ["ear, last"])
+    assert shown["table"]["rows"] == []
+    preregistered_figure(files.load(path))
 
 
 def test_answers_to_other_metamers_are_an_error_that_names_both(prediction):

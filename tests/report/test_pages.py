@@ -1,5 +1,6 @@
 """The report: its figures are always the same bytes, its pages are whole, and say what the data say."""
 
+import datetime
 from html.parser import HTMLParser
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -17,6 +18,8 @@ from metamers.compare.recognizability import recognizability
 from metamers.config.command_line import requested_targets
 from metamers.humans.participants import OBSERVERS
 from metamers.humans.summary import COLUMNS
+from metamers.preregister.freeze import with_items
+from metamers.preregister.score import scored_prediction as score_prediction
 from metamers.report import pages as report
 from metamers.report import tables as report_tables
 from metamers.report.charts import (
@@ -38,9 +41,11 @@ from metamers.report.looks import looks_of
 from metamers.report.navigation import LINKED
 from metamers.report.overview import overview_figure
 from metamers.report.points import contrast_points, match_points, published_points, recognizability_points
+from metamers.report.preregistered import preregistered_figure
 from metamers.report.provenance import provenance
 from metamers.report.render import svg_uri
 from metamers.run import files
+from tests.preregister.made_up import judged_as, predictions
 from tests.report.test_contrasts import three_contrasts
 from tests.report.test_training import trained_model
 from tests.sites import null_of, relation_of, simulated_power, with_null
@@ -178,6 +183,7 @@ def context(models, relation, written, **changed) -> dict:
         "anova": None,
         "own_participants": {},
         "own_participants_compared": None,
+        "preregistered": None,
         "contrasts": None,
         "power": simulated_power(),
         "trained": {},
@@ -629,9 +635,72 @@ def test_contrasts_are_said_as_their_intervals_are(relation, written):
     assert "nan" not in words.lower()
 
 
-def test_the_pages_show_the_answers_of_own_participants(model, relation, written, drawn):
+def scored_prediction(rates, changes=(), means=None, **about):
+    """A frozen prediction of the metamers of ``eye``, scored against people who recognize these proportions."""
+    now = datetime.datetime(2026, 5, 4, 12, 30, tzinfo=datetime.UTC)
+    items = pd.DataFrame(columns=["item_kind", "item_name", "fingerprint"])
+    frozen = with_items(predictions(**({"means": means} if means else {})), items, now)
+    if rates == "by depth":
+        usual = frozen["reference_proportion"].median("sample").sel(generation_model="eye")
+        rates = {stage: usual.sel(stage=stage) for stage in ("early", "late", "last")}
+    people = judged_as({("eye", stage): rate for stage, rate in rates.items()})
+    changed = pd.DataFrame(list(changes), columns=["changed_kind", "changed_item", "change"])
+    given = {"first_answer": "2026-05-05T08:00:00+00:00", "answer_files_before": 0, "frozen_sha256": "ab12"}
+    return score_prediction(frozen, people, changed, 0).assign(given | about)
+
+
+def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, own_answers):
+    """A prediction that is right, and nothing changed; a wrong one after which metamers and settings changed."""
+
+    def words_of(scored):
+        asked = text_of(
+            [model], relation, written, charts=drawn, own_participants={"mine": own_answers}, preregistered=scored
+        )
+        return Elements(asked).words
+
+    words = words_of(scored_prediction({"early": 0.65, "late": 0.3, "last": 0.2}))
+    assert "frozen at 2026-05-04T12:30:00+00:00, in a file with the SHA-256 ab12" in words
+    assert "No file of answers is older: the first was written at 2026-05-05T08:00:00+00:00" in words
+    assert "Nothing that the prediction depends on has changed since" in words
+    assert "The prediction is better than the reference." in words
+    assert "the prediction is better at 3 of 3 stages" in words
+    assert "3 of 3" in words
+    assert "What changed after the prediction was frozen" not in words
+    changes = [("metamers", f"{HOSTILE}/{number}.nc", "changed") for number in range(31)]
+    changes += [("setting", "seed", "0 → 1")]
+    reversed_means = ((0.95, 0.9, 0.1, 0.7, 0.85), (0.95, 0.9, 0.7, 0.4, np.nan))
+    lost = scored_prediction("by depth", changes, reversed_means, answer_files_before=2)
+    words = words_of(lost)
+    assert "2 files of answers are older than the prediction" in words
+    assert "Changed after the prediction was frozen: metamers (31), setting (1)" in words
+    assert f"{HOSTILE}/0.nc" in words
+    assert "2 more are in comparison/preregistered.nc." in words
+    assert "The prediction lost: it is worse than the reference." in words
+    assert "nan" not in words.lower()
+    unscored = scored_prediction({"late": 0.3}).assign(
+        unscored_model=("unscored", ["eye"]), unscored_stage=("unscored", ["end"])
+    )
+    assert "Judged, but without a prediction" in words_of(unscored)
+    assert "eye, end" in words_of(unscored)
+    without = scored_prediction({"late": 0.3})
+    without["log_score_depth"][:] = np.nan
+    assert "compared with guessing only" in words_of(without)
+
+
+def test_the_figure_of_the_frozen_prediction_has_a_row_for_each_stage():
+    figure = preregistered_figure(scored_prediction({"early": 0.65, "late": 0.9}))
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["eye, early", "eye, late"]
+    people = {line.get_label(): line.get_xdata().tolist() for line in axes.lines if "people" in line.get_label()}
+    assert people == {"people, inside the 95% interval": [0.65], "people, outside": [0.9]}
+    assert svg(figure) == svg(preregistered_figure(scored_prediction({"early": 0.65, "late": 0.9})))
+
+
+@pytest.fixture
+def own_answers():
+    """Two participants who judged metamers of one stage."""
     human = np.array([[[[0.5, 1.0]], [[0.25, 1.0]]]]).reshape(2, 1, 1, 2)
-    people = xr.Dataset(
+    return xr.Dataset(
         {
             "proportion_correct": (("participant", "generation_model", "stage", "observer"), human),
             "stage_number": (("generation_model", "stage"), [[0]]),
@@ -646,7 +715,10 @@ def test_the_pages_show_the_answers_of_own_participants(model, relation, written
             "exclusion": ["practice"],
         },
     )
-    asked = text_of([model], relation, written, charts=drawn, own_participants={HOSTILE: people})
+
+
+def test_the_pages_show_the_answers_of_own_participants(model, relation, written, drawn, own_answers):
+    asked = text_of([model], relation, written, charts=drawn, own_participants={HOSTILE: own_answers})
     words = Elements(asked).words
     assert "own participants have answered" in words
     assert "no participants have answered yet" not in words

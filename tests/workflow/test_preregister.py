@@ -190,3 +190,43 @@ def test_without_a_frozen_prediction_nothing_is_scored_and_the_target_says_so(sc
     assert "preregister_score" not in snakemake(scored, "-n", "humans", "--forcerun", "compare_anova", *configured)
     said = snakemake(scored, "-n", SCORED, "--forcerun", "preregister_score", *configured, fails=True)
     assert "there is no frozen prediction preregistered/other.nc; `snakemake preregister` freezes one" in said
+
+
+@pytest.mark.slow
+def test_a_whole_run_freezes_and_its_report_scores_and_verify_deletes_nothing(rerun):
+    """A run of two networks, and two people; one of the stages that they judged has no prediction."""
+    folder, arguments = rerun
+    snakemake(folder, "preregister", *arguments)
+    frozen = folder / "preregistered" / "small.nc"
+    before = frozen.read_bytes()
+    predicted = read_frozen(frozen)["predicted"].sel(generation_model="first")
+    names = list(map(str, files.load(folder / "results/small/acceptance/first.nc")["stimulus"].values))
+    rows = ["participant,generation_model,stage,stimulus,answer"]
+    for person in range(3):
+        for number, stage in enumerate(("natural", "block", "logits")):
+            rows.append(f"p{person},first,{stage},{names[(number + person) % 3]},dog")
+    (folder / "answers.csv").write_text("\n".join(rows))
+    people = {"mine": {"modality": "vision", "format": "table", "answers": "answers.csv"}}
+    (folder / "people.yaml").write_text(yaml.safe_dump({"own_participants": people}))
+    snakemake(folder, *arguments, "people.yaml")
+    page = (folder / "results/small/report/statistics.html").read_text()
+    assert "The frozen prediction" in page
+    assert sha256_of(frozen) in page
+    assert "Nothing that the prediction depends on has changed since" in page
+    assert 'src="figures/preregistered.svg"' in page
+    found = files.load(folder / "results/small/comparison/preregistered.nc")
+    judged = ("block", "logits")
+    known = [stage for stage in judged if bool(predicted.sel(stage=stage).notnull())]
+    assert found["stage"].values.tolist() == known
+    assert found.sizes.get("unscored", 0) == len(judged) - len(known)
+    assert found["answered"].values.tolist() == [3] * len(known)
+    # Another seed makes other metamers; the frozen file stays as it is, and `repair` does not touch it.
+    snakemake(folder, *arguments, "people.yaml", "--config", "seed=1")
+    page = (folder / "results/small/report/statistics.html").read_text()
+    assert "Changed after the prediction was frozen:" in page
+    changed = files.load(folder / "results/small/comparison/preregistered.nc")
+    rows = set(zip(changed["changed_kind"].values, changed["changed_item"].values, strict=True))
+    assert ("setting", "seed") in rows
+    assert ("metamers", "results/small/metamers/first/block/0000.nc") in rows
+    snakemake(folder, "verify", *arguments, "people.yaml", "--config", "seed=1", "repair=True")
+    assert frozen.read_bytes() == before

@@ -47,7 +47,12 @@ rule preregister_score:
         own_participants=OWN_PARTICIPANTS,
         answers=answers_of_all_groups,
     output:
-        "results/<run>/comparison/preregistered.nc",
+        netcdf="results/<run>/comparison/preregistered.nc",
+        figure=report(
+            "results/<run>/report/figures/preregistered.svg",
+            caption="../report/preregistered.rst",
+            category="Own participants",
+        ),
     params:
         **frozen_params(),
         run_seed=plan.seed,

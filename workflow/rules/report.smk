@@ -18,6 +18,7 @@ FIGURES = (
     + (["results/<run>/report/figures/vulnerability.svg"] if plan.analyses.vulnerability.models else [])
     + (["results/<run>/report/figures/brain.svg"] if BRAIN.models else [])
     + [f"results/<run>/report/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
+    + (["results/<run>/report/figures/preregistered.svg"] if SCORED else [])
     + ["results/<run>/report/figures/power.svg", "results/<run>/report/figures/reliability.svg"]
 )
 PAGES = [name for name, page in navigation.PAGES.items() if page.made(plan)]
@@ -286,7 +287,7 @@ rule report_pages:
             name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
             for name in (
                 *("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models"),
-                *("vulnerability", "brain", "similarity", "power", "reliability"),
+                *("vulnerability", "brain", "similarity", "power", "reliability", "preregistered"),
             )
         },
         synthesis={

@@ -200,9 +200,20 @@ def frozen_prediction(
         ``possible_proportion`` (…, sample): equally probable proportions correct of people; ``reference_proportion``
         (…, sample): result of ``reference_proportions``; ``guessing`` and ``log_odds_variance`` (generation_model);
         ``expected_participants``, ``expected_trials``. NaN where nothing is predicted.
+
+    Raises
+    ------
+    ValueError
+        When nothing is predicted.
     """
     order = ("generation_model", "stage")
     predicted = predicted.transpose(*order)
+    if not predicted["predicted"].notnull().any():
+        raise ValueError(
+            "there is nothing to freeze: no stage has a prediction, because other models recognize fewer or more of "
+            "its metamers than of any published ones, or there are no accepted metamers (predicted_human.nc). "
+            "Add stages, stimuli or recognition models. Nothing has been written."
+        )
     names = [str(stage) for stage in predicted["stage"].values]
     trials = np.full(expected["participants"], expected["trials"])
     others = [

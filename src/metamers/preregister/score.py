@@ -26,6 +26,13 @@ NEEDED = (
     *("possible_proportion", "reference_proportion", "guessing", "log_odds_variance", "predicted", "low", "high"),
     *("expected_participants", "expected_trials", "item_kind", "item_name", "fingerprint", "frozen_at"),
 )
+# Variables of a judged stage, and of each of its intervals, with their types.
+OF_POINT = dict.fromkeys(("generation_model", "stage"), str) | dict.fromkeys(
+    ("participants", "answered", "correct_answers"), int
+)
+OF_POINT |= dict.fromkeys(("observed", "predicted", "low", "high"), float) | {"inside_frozen": bool}
+OF_POINT |= dict.fromkeys(("log_score", "log_score_depth", "log_score_guessing", "pit_low", "pit_high", "pit"), float)
+OF_LEVEL = dict.fromkeys(("interval_low", "interval_high", "interval_probability"), float) | {"inside": bool}
 NEW, GONE, CHANGED = "new", "missing", "changed"
 MAX_VALUE_LETTERS = 100  # of a value in a change
 
@@ -216,15 +223,16 @@ def scored_prediction(
     Raises
     ------
     ValueError
-        When no judged stage has a prediction: names what people judged, and what is predicted.
+        When no judged stage is in the frozen file: names what people judged, and what is predicted.
     """
     models = list(map(str, frozen["generation_model"].values))
     predicted = {(model, stage) for model in models for stage in frozen_stages(frozen, model)}
     keys = [key for key in judged if key in predicted]
-    if not keys:
+    known = {(model, str(stage)) for model in models for stage in frozen["stage"].values}
+    if not known & judged.keys():
         raise ValueError(
-            f"the frozen prediction has no stage that people judged. They judged {_named(judged)}; predicted are "
-            f"{_named(predicted) or 'none'}. Was it frozen for another run? preregistration.file names it."
+            f"the frozen prediction has none of the stages that people judged. They judged {_named(judged)}; "
+            f"predicted are {_named(predicted) or 'none'}. Was it frozen for another run? See preregistration.file."
         )
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
@@ -245,12 +253,15 @@ def scored_prediction(
         )
         row["pit"] = rng.uniform(row["pit_low"], max(row["pit_high"], row["pit_low"]))
         rows.append(row)
-    found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    coords = {name: ("point", found.pop(name)) for name in ("generation_model", "stage")}
+    shape = len(rows), len(LEVELS)
     scored = xr.Dataset(
-        {name: (("point", "level") if values.ndim == 2 else "point", values) for name, values in found.items()},
-        coords=coords | {"level": list(LEVELS)},
-    )
+        {name: ("point", np.array([row[name] for row in rows], kind)) for name, kind in OF_POINT.items()}
+        | {
+            name: (("point", "level"), np.array([row[name] for row in rows], kind).reshape(shape))
+            for name, kind in OF_LEVEL.items()
+        },
+        coords={"level": list(LEVELS)},
+    ).set_coords(["generation_model", "stage"])
     scored = scored.assign(
         coverage=scored["inside"].mean("point"), expected_coverage=scored["interval_probability"].mean("point")
     )

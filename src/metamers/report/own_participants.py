@@ -8,6 +8,7 @@ import xarray as xr
 
 from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.humans.participants import own_stages
+from metamers.report.preregistered import preregistered_context
 from metamers.report.tables import ABSENT, Table, anova_table, beyond_depth_table, ceiling, number
 
 NAMES = {"pearson_r2": "R²", "spearman_rho": "Spearman ρ", "kendall_tau": "Kendall τ"}
@@ -43,7 +44,10 @@ def _compared_table(compared: xr.Dataset) -> Table:
 
 
 def own_participants_context(
-    own_participants: Mapping[str, xr.Dataset], compared: xr.Dataset | None, tested: xr.Dataset | None
+    own_participants: Mapping[str, xr.Dataset],
+    compared: xr.Dataset | None,
+    tested: xr.Dataset | None,
+    preregistered: xr.Dataset | None = None,
 ) -> dict[str, Any] | None:
     """Values of own participants for the pages; None if there are no own participants.
 
@@ -55,13 +59,16 @@ def own_participants_context(
         Result of ``metamers.compare.humans_vs_models.own_participants_vs_models``, or None.
     tested
         Content of ``comparison/anova.nc``, or None; tests of other experiments are left out.
+    preregistered
+        Content of ``comparison/preregistered.nc``, or None without a frozen prediction.
 
     Returns
     -------
     dict
         ``models``: generation models with answers; ``groups``: for each name ``participants``, ``excluded`` (reason →
         number), the numbers ``rows_set_aside`` and ``files_set_aside``, and a ``table``;
-        ``compared``, ``beyond_depth`` and ``anova``: tables, or None.
+        ``compared``, ``beyond_depth`` and ``anova``: tables, or None; ``preregistered``: the result of
+        ``metamers.report.preregistered.preregistered_context``, or None.
     """
     if not own_participants:
         return None
@@ -88,6 +95,7 @@ def own_participants_context(
         "compared": _compared_table(compared) if compared is not None else None,
         "beyond_depth": beyond_depth_table(compared) if compared is not None else None,
         "anova": anova_table(own) if own is not None and own.sizes["test"] else None,
+        "preregistered": preregistered_context(preregistered) if preregistered is not None else None,
     }
 
 

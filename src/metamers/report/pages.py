@@ -274,6 +274,7 @@ def site_context(
     anova: xr.Dataset | None,
     own_participants: Mapping[str, xr.Dataset],
     own_participants_compared: xr.Dataset | None,
+    preregistered: xr.Dataset | None,
     contrasts: xr.Dataset | None,
     power: xr.Dataset,
     trained: Mapping[str, xr.Dataset],
@@ -313,6 +314,8 @@ def site_context(
         Name → result of the rule ``humans_own_participants``; may be empty.
     own_participants_compared
         Result of the rule ``compare_own_participants_vs_models``, or None.
+    preregistered
+        Result of the rule ``preregister_score``, or None without a frozen prediction.
     power
         Result of ``metamers.power.participants.power_dataset``.
     trained
@@ -369,7 +372,7 @@ def site_context(
         "vulnerability": vulnerability_table(vulnerability) if vulnerability else None,
         "brain": brain_context(brain) if brain else None,
         "similarities": [name.removeprefix("similarity_") for name in figures if name.startswith("similarity_")],
-        "own_participants": own_participants_context(own_participants, own_participants_compared, anova),
+        "own_participants": own_participants_context(own_participants, own_participants_compared, anova, preregistered),
         "tables": {
             "relation": relation_table(relation),
             "beyond_depth": beyond_depth_table(relation),
