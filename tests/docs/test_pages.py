@@ -39,6 +39,7 @@ PLANNED = {
 }
 EXPERIMENT = "experiment/test_browser.py::test_people_take_part_and_their_answers_come_to_the_analysis_of_variance"
 TABLE = "humans/test_answer_table.py::test_the_documented_table_becomes_humans_comparisons_and_bids"
+FROZEN = "workflow/test_preregister.py::test_the_prediction_is_frozen_with_all_that_it_depends_on"
 # Commands that another test runs, and which.
 RUN_BY = {
     "git clone <this repository> && cd metamers": "docs/test_pages.py::test_a_clone_has_what_the_next_command_needs",
@@ -62,6 +63,8 @@ RUN_BY = {
     "snakemake beyond": "workflow/test_beyond.py::test_every_part_makes_its_files",
     "snakemake experiment": EXPERIMENT,
     "snakemake --cores 2 experiment": EXPERIMENT,
+    "snakemake preregister": FROZEN,
+    "snakemake --cores 2 preregister": FROZEN,
     "snakemake --cores 1 retrieve_jspsych": EXPERIMENT,
     "snakemake --cores 2 humans --configfile people.yaml": EXPERIMENT,
     "snakemake bids": TABLE,
