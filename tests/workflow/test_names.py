@@ -76,3 +76,12 @@ def test_every_rule_that_computes_with_a_network_has_one_thread(root):
     assert several == TIMING
     profiles = "".join(path.read_text() for path in (root / "workflow" / "profiles").rglob("*.yaml"))
     assert "set-threads" not in profiles
+
+
+def test_no_function_or_constant_of_the_rules_is_defined_twice(root):
+    """All files of rules share one namespace, so the last definition would be used everywhere."""
+    found = {}
+    for path in sorted((root / "workflow" / "rules").rglob("*.smk")):
+        for name in re.findall(r"^(?:def (?=\w+\()|)(\w+)(?:\(| = )", path.read_text(encoding="utf-8"), re.MULTILINE):
+            found.setdefault(name, set()).add(path.name)
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}

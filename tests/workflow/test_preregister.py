@@ -57,8 +57,13 @@ def frozen(root, tmp_path_factory):
     """A made-up run whose prediction is frozen, before there are answers: its folder, and Snakemake's output."""
     folder = made_up_run(root, tmp_path_factory.mktemp("preregister") / "run", "vision")
     write_metamers(folder)
-    settings = {"preregistration": {"participants": 4, "trials": 3}}
+    people = {"mine": {"modality": "vision", "answers": "answers/none_yet"}}
+    settings = {"preregistration": {"participants": 4, "trials": 3}, "own_participants": people}
     (folder / "people.yaml").write_text(yaml.safe_dump(settings))
+    said = snakemake(folder, "preregister", "humans", *CONFIGURED, fails=True)
+    assert (
+        "preregister: requested together with humans; with own_participants, call `snakemake preregister` alone" in said
+    )
     output = snakemake(folder, "preregister", *CONFIGURED, *ALLOWED)
     return folder, output
 

@@ -43,7 +43,7 @@ rule preregister:
 rule preregister_score:
     input:
         **frozen_inputs(),
-        frozen=frozen_file,
+        frozen=existing_prediction,
         own_participants=OWN_PARTICIPANTS,
         answers=answers_of_all_groups,
     output:

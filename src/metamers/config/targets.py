@@ -146,9 +146,17 @@ def check_targets(plan: Plan, targets: Iterable[str], rules: Iterable[str] = ())
     ------
     ConfigurationError
         When a path names a model, stage or other part that the run does not have, a target is nearly the name of a
-        rule, or the configuration cannot make a rule's target (``Plan.check_target``).
+        rule, the configuration cannot make a rule's target (``Plan.check_target``), or a prediction is to be frozen
+        together with results from answers.
     """
-    folder, rules = f"results/{plan.run}/", list(rules)
+    folder, rules, targets = f"results/{plan.run}/", list(rules), list(targets)
+    if "preregister" in targets and len(targets) > 1 and plan.own_participants:
+        # Jobs that start after the file exists would have it as an input that the plan of the call does not have.
+        others = ", ".join(target for target in targets if target != "preregister")
+        raise ConfigurationError(
+            f"preregister: requested together with {others}; "
+            "with own_participants, call `snakemake preregister` alone, before everything else"
+        )
     for target in targets:
         path = os.path.relpath(target)
         if path.startswith(folder):

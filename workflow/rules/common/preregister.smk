@@ -67,7 +67,7 @@ def answers_of_all_groups(_wildcards):
     return [path for name in plan.own_participants for path in answers_of(name)]
 
 
-def frozen_file(_wildcards):
+def existing_prediction(_wildcards):
     """Input function: the frozen prediction, which no rule makes."""
     if not os.path.isfile(plan.preregistration.file):
         raise ConfigurationError(
