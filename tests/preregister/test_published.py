@@ -1,5 +1,6 @@
 """Published models that are left out: the prediction is better than the reference by depth, as the documentation says."""
 
+import itertools
 import re
 
 import numpy as np
@@ -12,6 +13,7 @@ from metamers.leaderboard.depth import DEPTH_COLUMNS
 from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.preregister.freeze import answer_variance, rates_by_depth, reference_proportions
 from metamers.preregister.score import Judged, score_stage
+from metamers.report.preregistered import DECISIVE
 from metamers.simulations.predicted import published_points
 from tests.preregister.made_up import PUBLISHED
 
@@ -65,3 +67,17 @@ def test_the_documentation_has_these_scores(left_out, root):
         shown = [float(value) for value in re.findall(r"-?\d+\.?\d*", row)]
         np.testing.assert_allclose(shown[:8], wanted[:8], atol=0.0051)
         np.testing.assert_allclose(shown[8:], wanted[8:], atol=0.51)
+
+
+def test_the_documentation_says_how_many_models_decide(left_out, root):
+    text = (root / "docs" / "explanation" / "preregistration.md").read_text(encoding="utf-8").replace("−", "-")
+    shares = []
+    for number in (1, 2):
+        for modality in GUESSING:
+            own = left_out[left_out["modality"] == modality].groupby("model")["difference"].mean()
+            shares.append(100 * np.mean([sum(chosen) >= DECISIVE for chosen in itertools.combinations(own, number)]))
+    shown = re.search(r"is at least 1 for (\d+)% of .* and (\d+)% .*for (\d+)% of .* and (\d+)% of .* pairs", text)
+    np.testing.assert_allclose(list(map(float, shown.groups())), shares, atol=0.51)
+    own = left_out.groupby("model")["difference"].mean()
+    assert own[own <= -DECISIVE].index.tolist() == ["AlexNet (Linf 8/255 adversarial)"]
+    assert f"would have lost (evidence {own.min():.2f})" in text

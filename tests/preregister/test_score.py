@@ -12,7 +12,7 @@ import xarray as xr
 
 from metamers.config.read import read_variables
 from metamers.preregister import freeze, score
-from metamers.report.preregistered import preregistered_context, preregistered_figure
+from metamers.report.preregistered import preregistered_context, preregistered_figure, verdict
 from metamers.run import files
 from tests.conventions import complaints
 from tests.preregister.made_up import MODELS, STAGES, judged_as, predictions
@@ -127,10 +127,23 @@ def test_a_right_prediction_wins_and_a_wrong_one_loses(prediction):
         misled, judged_as({("eye", stage): usual.sel(stage=stage) for stage in LATER}), NO_CHANGES, 0
     )
     assert float(wrong["log_score"].sum()) < float(wrong["log_score_depth"].sum()) - 5
+    assert float(wrong["evidence"]) < -1 < float(right["evidence"])
     assert float(wrong["coverage"].sel(level=0.95)) < 0.5
     assert not wrong["inside_frozen"].all()
     assert wrong["pit"].values[0] > 0.999  # more is recognized of the early stage than predicted
     assert wrong["pit"].values[2] < 0.001
+
+
+def test_evidence_counts_all_stages_of_a_model_as_one():
+    """Two stages of one model with differences 1 and 3, one of another with -0.5, one without a reference."""
+    scores = {"log_score": [-1.0, -2, -3, -1], "log_score_depth": [-2.0, -5, -2.5, np.nan]}
+    models = {"generation_model": ("point", ["a", "a", "b", "b"])}
+    scored = xr.Dataset({name: ("point", values) for name, values in scores.items()}, coords=models)
+    assert score.evidence(scored) == pytest.approx(2 - 0.5)
+    assert np.isnan(score.evidence(scored.isel(point=[3])))
+    assert [verdict(value) for value in (1.0, 0.99, -0.99, -1.0, np.nan)] == [
+        "won", "undecided", "undecided", "lost", "undecided",
+    ]  # fmt: skip
 
 
 def test_fewer_answers_than_expected_have_a_wider_interval(prediction):
@@ -164,7 +177,8 @@ def test_people_who_judged_only_stages_without_prediction_give_no_scores(predict
     files.save(found.assign(first_answer="", answer_files_before=0, frozen_sha256="0"), path, **ABOUT)
     check_schema(path, "comparison/preregistered.nc", read_variables())
     shown = preregistered_context(files.load(path))
-    assert (shown["difference"], shown["points"], shown["unscored"]) == (None, 0, ["ear, last"])
+    assert np.isnan(found["evidence"])
+    assert (shown["evidence"], shown["points"], shown["unscored"]) == (None, 0, ["ear, last"])
     assert shown["table"]["rows"] == []
     preregistered_figure(files.load(path))
 

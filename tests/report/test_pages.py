@@ -662,8 +662,9 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
     assert "frozen at 2026-05-04T12:30:00+00:00, in a file with the SHA-256 ab12" in words
     assert "No file of answers is older: the first was written at 2026-05-05T08:00:00+00:00" in words
     assert "Nothing that the prediction depends on has changed since" in words
-    assert "The prediction is better than the reference." in words
-    assert "the prediction is better at 3 of 3 stages" in words
+    assert "Whether the prediction is better than the reference is undecided. The reference is what people" in words
+    assert "The prediction is better at 3 of 3 stages" in words
+    assert "is +0." in words
     assert "3 of 3" in words
     assert "What changed after the prediction was frozen" not in words
     changes = [("metamers", f"{HOSTILE}/{number}.nc", "changed") for number in range(31)]
@@ -682,6 +683,8 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
     )
     assert "Judged, but without a prediction" in words_of(unscored)
     assert "eye, end" in words_of(unscored)
+    won = scored_prediction({"late": 0.3}).assign(evidence=1.5)
+    assert "The prediction is better than the reference." in words_of(won)
     without = scored_prediction({"late": 0.3})
     without["log_score_depth"][:] = np.nan
     assert "compared with guessing only" in words_of(without)

@@ -194,6 +194,27 @@ def answers_before(frozen: xr.Dataset, answers: Iterable[str | Path]) -> tuple[i
     return len(older), first
 
 
+def evidence(scored: xr.Dataset) -> float:
+    """Compute the evidence for the prediction against the reference, a cautious logarithm of their Bayes factor.
+
+    It is the sum over models of the mean difference of the log scores over the model's stages. Stages of one model are
+    not independent, so all of them count as one; different models count as independent.
+
+    Parameters
+    ----------
+    scored
+        ``generation_model``, ``log_score`` and ``log_score_depth`` (point,).
+
+    Returns
+    -------
+    float
+        Above 0 for the prediction; NaN without a stage that has both scores.
+    """
+    table = pd.DataFrame({name: scored[name].values for name in ("generation_model", "log_score", "log_score_depth")})
+    apart = (table["log_score"] - table["log_score_depth"]).groupby(table["generation_model"]).mean()
+    return float(apart.sum(min_count=1))
+
+
 def scored_prediction(
     frozen: xr.Dataset, judged: Mapping[tuple[str, str], Judged], changes: pd.DataFrame, seed: int
 ) -> xr.Dataset:
@@ -217,8 +238,9 @@ def scored_prediction(
         ``answered``, ``correct_answers``, ``observed`` (their ratio), ``predicted``, ``low``, ``high`` (frozen, for the
         expected numbers), ``inside_frozen``, the results of ``score_stage``, and ``pit``, drawn between ``pit_low`` and
         ``pit_high``. (level): ``coverage``, the proportion of points inside their intervals, and ``expected_coverage``,
-        the mean probability of the intervals. ``unscored_model``, ``unscored_stage`` (unscored): judged stages without
-        a prediction. The columns of ``changes`` (change_number). The last two are absent where there are none.
+        the mean probability of the intervals. ``evidence``: see the function. ``unscored_model``,
+        ``unscored_stage`` (unscored): judged stages without a prediction. The columns of ``changes`` (change_number).
+        The last two are absent where there are none.
 
     Raises
     ------
@@ -265,6 +287,7 @@ def scored_prediction(
     scored = scored.assign(
         coverage=scored["inside"].mean("point"), expected_coverage=scored["interval_probability"].mean("point")
     )
+    scored = scored.assign(evidence=evidence(scored))
     without = [key for key in judged if key not in predicted]
     if without:
         names = np.array(without)

@@ -14,7 +14,20 @@ from metamers.report.figures import BLUE, FAINT, INK, ORANGE, PALE, styled
 from metamers.report.tables import ABSENT, Table, number, percent
 
 ROW = 0.28  # height of a stage in the figure, in inches
+DECISIVE = 1.0  # evidence of at least this size is worth more than a bare mention (Kass & Raftery 1995)
 MAX_CHANGES = 30  # rows of the table of changes; the file has all
+
+
+def signed(value: float) -> str:
+    """A number that may be negative, with a minus sign instead of a hyphen."""
+    return number(value).replace("-", "−")
+
+
+def verdict(evidence: float) -> str:
+    """Return ``won``, ``lost`` or ``undecided``; also for NaN."""
+    if not abs(evidence) >= DECISIVE:
+        return "undecided"
+    return "won" if evidence > 0 else "lost"
 
 
 def score_table(scored: xr.Dataset) -> Table:
@@ -32,7 +45,7 @@ def score_table(scored: xr.Dataset) -> Table:
                 str(int(one["participants"])),
                 "{} to {}".format(*(number(float(one[f"interval_{end}"].sel(level=0.95))) for end in ("low", "high"))),
                 "yes" if inside else "no",
-                *(number(float(one[name])) for name in ("log_score", "log_score_depth", "log_score_guessing")),
+                *(signed(float(one[name])) for name in ("log_score", "log_score_depth", "log_score_guessing")),
                 f"{number(values['pit_low'])} to {number(values['pit_high'])}",
             ]
         )
@@ -80,15 +93,16 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``frozen_at``, ``sha256``, ``first_answer``, ``files_before``; ``points``; means over stages with all scores:
-        ``mean``, ``mean_depth``, ``mean_guessing``, and ``difference`` between the first two (None without such a
-        stage); ``better`` and ``compared``, numbers of stages; ``table``, ``coverage`` and ``changes`` (or None), with
-        ``changed`` (kind → number) and ``changes_left_out``; ``unscored``, names of judged stages without prediction.
+        ``frozen_at``, ``sha256``, ``first_answer``, ``files_before``; ``points``; texts of the means over stages with
+        all scores, ``mean``, ``mean_depth``, ``mean_guessing``, and of ``evidence`` (None without such a stage);
+        ``verdict`` and ``decisive``; ``better`` and ``compared``, numbers of stages; ``table``, ``coverage`` and
+        ``changes`` (or None), with ``changed`` (kind → number) and ``changes_left_out``; ``unscored``, names of judged
+        stages without prediction.
     """
     apart = (scored["log_score"] - scored["log_score_depth"]).values
     known = np.isfinite(apart)
-    means: dict[str, float | None] = {
-        name: float(scored[variable].values[known].mean()) if known.any() else None
+    means = {
+        name: signed(float(scored[variable].values[known].mean())) if known.any() else None
         for name, variable in (
             ("mean", "log_score"), ("mean_depth", "log_score_depth"), ("mean_guessing", "log_score_guessing"),
         )
@@ -111,7 +125,9 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
         "files_before": int(scored["answer_files_before"]),
         "points": scored.sizes["point"],
         **means,
-        "difference": float(apart[known].mean()) if known.any() else None,
+        "evidence": f"{float(scored['evidence']):+.2f}".replace("-", "−") if known.any() else None,
+        "verdict": verdict(float(scored["evidence"])),
+        "decisive": DECISIVE,
         "better": int((apart[known] > 0).sum()),
         "compared": int(known.sum()),
         "table": score_table(scored),
