@@ -17,7 +17,7 @@ FROZEN_SCRIPTS = (
 
 
 def frozen_inputs():
-    """Inputs of both rules: the files on which the prediction depends, by their kind."""
+    """The files on which the prediction depends, by their kind: inputs of both rules."""
     models = plan.generation_models
     return {
         "stimuli": list(dict.fromkeys(map(stimuli_of, models))),
