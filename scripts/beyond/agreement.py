@@ -17,8 +17,10 @@ for name, judges in params.recognition_models.items():
     answers = {judge: files.load(next(paths)) for judge in judges}
     stages = found["sensing_stage"].sel(sensing_model=name).values
     stimuli = acceptance[name]["stimulus"].values
+    distorted = found["stimulus"].values  # they come first
+    stimuli = [*distorted, *(one for one in stimuli if one not in distorted)]
     recognized[name], accepted[name] = of_run(answers, acceptance[name]["accepted"], stages, stimuli, params.families)
-made = agreement(found, recognized, accepted, params.families, params.run_seed)
+made = agreement(found, recognized, accepted, params.recognition_models, params.families, params.run_seed)
 for name, values in made["mean_agreement"].to_series().unstack("depth").iterrows():
     for depth, value in values.items():
         correct = float(made["proportion_correct"].sel(generation_model=name, depth=depth))

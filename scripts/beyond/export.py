@@ -1,8 +1,11 @@
-"""Export stimuli with distortions of equal length: <depth>/<stimulus>_<which distortion>.<suffix>."""
+"""Export stimuli with distortions of equal length: <depth>/<stimulus>/<distortion>.<suffix>, lengths.csv."""
 
 from metamers.run.job import log_to
 
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from metamers.beyond.sensitivity import distorted_stimuli
 from metamers.modalities import MODALITIES
@@ -12,8 +15,16 @@ from metamers.stimuli.formats import FORMATS
 logger = log_to(snakemake.log[0])
 found = files.load(snakemake.input[0])
 modality, rate_hz = found.attrs["modality"], found.attrs.get("sampling_rate_hz")
-written = []
+folder, written, rows = Path(snakemake.output[0]), [], []
 for (depth, stimulus, which), values in distorted_stimuli(found, snakemake.params.length).items():
-    written.append(Path(snakemake.output[0]) / f"{depth:g}" / f"{stimulus}_{which}{MODALITIES[modality].suffix}")
+    written.append(folder / str(depth) / stimulus / f"{which}{MODALITIES[modality].suffix}")
     FORMATS[modality].write(values, written[-1], rate_hz)
+    natural = found["stimulus_value"].sel(stimulus=stimulus).values
+    change = FORMATS[modality].as_exported(values[None])[0] - FORMATS[modality].as_exported(natural[None])[0]
+    rows.append((depth, stimulus, which, float(np.sqrt(np.square(change, dtype=float).mean()))))
+table = pd.DataFrame(rows, columns=["depth", "stimulus", "distortion", "root_mean_square"])
+for (depth, stimulus), length in table.groupby(["depth", "stimulus"])["root_mean_square"].mean().items():
+    logger.info("%s at depth %g: root mean square %.3g of %.3g", stimulus, depth, length, snakemake.params.length)
+written.append(folder / "lengths.csv")
+files.write(written[-1], table.to_csv(index=False, float_format="%.4g"))
 manifest.record(*written)

@@ -28,10 +28,16 @@ def at_depth(place: int) -> xr.Dataset:
     """Distortions of all stimuli at one depth."""
     stages = {name: of_model[place] for name, of_model in wanted["stages"].items()}
     found = []
-    for number, stimulus in enumerate(shown):
+    for number, (stimulus, label) in enumerate(zip(shown, wanted["stimuli"], strict=True)):
         found.append(
             distortions_of_stimulus(
-                models, stages, wanted["generation_models"], stimulus, fits, wanted["iterations"], params.run_seed
+                models,
+                stages,
+                wanted["generation_models"],
+                stimulus,
+                fits,
+                wanted["iterations"],
+                [params.run_seed, label],
             )
         )
         for name in wanted["generation_models"]:

@@ -41,7 +41,7 @@ def part(found: xr.Dataset, agreed: xr.Dataset) -> dict:
         for stimulus in map(str, found["stimulus"].values)
     }
     written = {
-        (depth, stimulus, which): place(values, f"{modality}_{depth:g}", f"{stimulus}_{which}", found)
+        (depth, stimulus, which): place(values, f"{modality}_{depth}_{stimulus}", which, found)
         for (depth, stimulus, which), values in distorted_stimuli(found, params.lengths[modality]).items()
     }
     return part_of(found, agreed, looks_of(params.model_order), natural, written, params.lengths[modality])

@@ -1,13 +1,12 @@
-"""Eigendistortions, principal distortions and their agreement, where algebra says what they are."""
+"""Eigendistortions and principal distortions, where algebra says what they are."""
 
 import numpy as np
 import pytest
 import scipy.linalg
 import torch
-import xarray as xr
 from torch.autograd import gradcheck
 
-from metamers.beyond.agreement import agreement, agreements, log_ratios_of_extremes
+from metamers.beyond.agreement import agreements
 from metamers.beyond.sensitivity import (
     FLOOR,
     Jacobian,
@@ -21,6 +20,7 @@ from metamers.beyond.synthesize import fit_to
 from metamers.models import cochleagram
 from tests.models.test_model import load, tiny
 
+RNG = np.random.default_rng
 SIZE = 3  # images of 27 values
 
 
@@ -153,7 +153,7 @@ def test_the_derivative_of_a_loud_sound_is_the_difference_of_cochleagrams(root):
 def test_eigendistortions_are_the_extreme_eigenvectors(root, features):
     model = linear(root, 0, features)
     values, vectors = np.linalg.eigh(matrix_of(model).T @ matrix_of(model))
-    found = eigendistortions(jacobian_of(model), values.mean(), 200, 0)
+    found = eigendistortions(jacobian_of(model), values.mean(), 200, RNG(0))
     assert found["most"].sensitivity == pytest.approx(np.sqrt(values[-1]), rel=1e-4)
     assert abs(found["most"].distortion @ vectors[:, -1]) == pytest.approx(1, abs=1e-4)
     assert found["least"].sensitivity == pytest.approx(np.sqrt(max(values[0], 0)), abs=2e-2 * np.sqrt(values.mean()))
@@ -166,7 +166,7 @@ def test_eigendistortions_are_the_extreme_eigenvectors(root, features):
 def test_a_search_that_ends_early_says_so_and_its_bounds_hold(root):
     model = linear(root, 0)
     values = np.linalg.eigvalsh(matrix_of(model).T @ matrix_of(model))
-    found = eigendistortions(jacobian_of(model), values.mean(), 1, 0)
+    found = eigendistortions(jacobian_of(model), values.mean(), 1, RNG(0))
     assert found["most"].residual > 1e-2
     assert found["most"].sensitivity < np.sqrt(values[-1])
     assert found["least"].sensitivity > np.sqrt(values[0])
@@ -174,7 +174,7 @@ def test_a_search_that_ends_early_says_so_and_its_bounds_hold(root):
 
 def test_the_mean_sensitivity_is_that_of_the_trace(root):
     model = linear(root, 0)
-    found = jacobian_of(model).mean_square_sensitivity(0)
+    found = jacobian_of(model).mean_square_sensitivity(RNG(0))
     assert found == pytest.approx(np.square(matrix_of(model)).sum() / (3 * SIZE**2), rel=0.15)
 
 
@@ -182,7 +182,7 @@ def test_a_stage_that_no_distortion_changes_is_named(root):
     model = linear(root, 0)
     model.network.project.weight.zero_()
     with pytest.raises(ValueError, match=r"model tiny: stage 'project': the mean square sensitivity .* is 0"):
-        eigendistortions(jacobian_of(model), jacobian_of(model).mean_square_sensitivity(0), 5, 0)
+        eigendistortions(jacobian_of(model), jacobian_of(model).mean_square_sensitivity(RNG(0)), 5, RNG(0))
 
 
 @pytest.mark.parametrize("floor", [0, 0.3])
@@ -190,7 +190,7 @@ def test_principal_distortions_of_two_models_are_generalized_eigenvectors(root, 
     models = [linear(root, seed) for seed in (0, 1)]
     first, second = (matrix_of(model).T @ matrix_of(model) + floor * np.eye(3 * SIZE**2) for model in models)
     values, vectors = scipy.linalg.eigh(first, second)
-    found = principal_distortions([jacobian_of(model) for model in models], [floor] * 2, 500, 0)
+    found = principal_distortions([jacobian_of(model) for model in models], [floor] * 2, 500, RNG(0))
     wanted = 0.5 * np.log(values[-1] / values[0])
     assert abs(np.subtract(*found.log_ratios)) == pytest.approx(wanted, rel=1e-3)
     assert found.variance == pytest.approx((wanted / 2) ** 2, rel=2e-3)
@@ -203,7 +203,7 @@ def test_principal_distortions_of_two_models_are_generalized_eigenvectors(root, 
 def test_of_three_models_no_other_pair_has_a_larger_variance(root):
     models = [linear(root, seed) for seed in (0, 1, 2)]
     floors = [0.1, 0.2, 0.3]
-    found = principal_distortions([jacobian_of(model) for model in models], floors, 500, 0)
+    found = principal_distortions([jacobian_of(model) for model in models], floors, 500, RNG(0))
     assert found.converged
 
     def variance(pair):
@@ -222,18 +222,47 @@ def test_of_three_models_no_other_pair_has_a_larger_variance(root):
 
 def test_principal_distortions_need_two_models(root):
     with pytest.raises(ValueError, match="at least two are needed, not 1"):
-        principal_distortions([jacobian_of(linear(root, 0))], [0], 5, 0)
+        principal_distortions([jacobian_of(linear(root, 0))], [0], 5, RNG(0))
+
+
+def unit(values):
+    return values / np.linalg.norm(values)
+
+
+def lengths_of(natural, made):
+    return {name: float(np.sqrt(np.square(values - natural).mean())) for name, values in made.items()}
 
 
 def test_exported_distortions_have_the_length_and_stay_in_the_limits():
-    rng = np.random.default_rng(0)
-    distortion = rng.standard_normal(300)
-    distortion /= np.linalg.norm(distortion)
     grey = np.full((3, 10, 10), 0.5)
-    assert np.sqrt(np.square(exported(grey, distortion, 0.05, (0, 1)) - grey).mean()) == pytest.approx(0.05)
-    bright = exported(np.ones((3, 10, 10)), distortion, 0.5, (0, 1))
-    assert bright.max() == 1
-    assert bright.min() >= 0
+    distortions = {"one": unit(RNG(0).standard_normal(grey.shape)), "two": unit(RNG(1).standard_normal(grey.shape))}
+    made = exported(grey, distortions, 0.05, (0, 1))
+    assert lengths_of(grey, made) == pytest.approx({"one": 0.05, "two": 0.05})
+    for name, values in made.items():
+        np.testing.assert_allclose(unit(values - grey), distortions[name], atol=1e-6)
+    # Above the limits, a distortion is scaled further until its length is right.
+    loud = exported(grey, distortions, 0.3, (0, 1))
+    assert lengths_of(grey, loud) == pytest.approx({"one": 0.3, "two": 0.3})
+    assert all(values.min() >= 0 and values.max() <= 1 for values in loud.values())
+
+
+def test_all_exported_distortions_are_as_short_as_one_that_would_lose_its_shape():
+    """A distortion of few large values, like those that early stages notice most."""
+    grey = np.full((3, 10, 10), 0.5)
+    local = np.zeros(grey.shape)
+    local[0, 0, :4] = [10, 1, 1, 1]
+    made = exported(grey, {"local": unit(local), "everywhere": unit(RNG(0).standard_normal(grey.shape))}, 0.1, (0, 1))
+    reached = lengths_of(grey, made)
+    assert reached["local"] == pytest.approx(reached["everywhere"], rel=1e-6)
+    assert 0.5 / np.sqrt(300) < reached["local"] < 0.1
+    assert float((unit(made["local"] - grey) * unit(local)).sum()) == pytest.approx(0.9, abs=1e-3)
+
+
+def test_a_stimulus_at_the_limits_is_changed_where_it_can_be():
+    white = np.ones((3, 10, 10))
+    made = exported(white, {"one": unit(RNG(0).standard_normal(white.shape))}, 0.05, (0, 1))
+    assert lengths_of(white, made)["one"] == pytest.approx(0.05)
+    assert made["one"].max() == 1
 
 
 # Distortions of one stimulus for several models
@@ -244,7 +273,13 @@ def found(root):
     models = {f"model_{seed}": linear(root, seed) for seed in (0, 1, 2)}
     fits = {name: fit_to(model, None) for name, model in models.items()}
     made = distortions_of_stimulus(
-        models, dict.fromkeys(models, "project"), ["model_0", "model_1"], stimulus_of(models["model_0"]), fits, 60, 0
+        models,
+        dict.fromkeys(models, "project"),
+        ["model_0", "model_1"],
+        stimulus_of(models["model_0"]),
+        fits,
+        60,
+        [0, "s"],
     )
     return made, {name: matrix_of(model) for name, model in models.items()}
 
@@ -266,13 +301,80 @@ def test_every_model_has_a_sensitivity_to_every_distortion(found):
         FLOOR * np.square(made["mean_sensitivity"].values[:2]),
     )
     assert float(made["principal_variance"]) == pytest.approx(ratios.var(), rel=1e-3)
+    assert made["principal_converged"].dtype == bool
+
+
+def test_random_directions_differ_between_models_and_stimuli(root):
+    """A stage with few units ignores nearly everything, and ``least`` stays near its random start."""
+    models = {name: linear(root, seed, 6) for name, seed in (("one", 0), ("same", 0))}
+    fits = {name: fit_to(model, None) for name, model in models.items()}
+
+    def least(stimulus):
+        made = distortions_of_stimulus(
+            models, dict.fromkeys(models, "project"), list(models), stimulus_of(models["one"]), fits, 30, [0, stimulus]
+        )
+        sensitivity = made["sensitivity"] / made["mean_sensitivity"]
+        assert (sensitivity.sel(extreme="least", generation_model="one", sensing_model="one") < 1e-3).all()
+        return made["distortion"].sel(extreme="least").values.reshape(2, -1)
+
+    first, second = least("s"), least("t")
+    assert abs(first[0] @ first[1]) < 0.9
+    assert abs(first[0] @ second[0]) < 0.9
+    np.testing.assert_array_equal(first, least("s"))
+
+
+def test_a_model_that_does_not_depend_on_the_stimulus_has_no_sensitivity(root):
+    models = {"one": linear(root, 0), "judge": linear(root, 1)}
+    models["judge"].network.project.weight.zero_()
+    fits = {name: fit_to(model, None) for name, model in models.items()}
+    made = distortions_of_stimulus(
+        models, dict.fromkeys(models, "project"), ["one"], stimulus_of(models["one"]), fits, 20, [0, "s"]
+    )
+    assert (made["sensitivity"].sel(sensing_model="judge") == 0).all()
+    assert agreements(made).sel(sensing_model="judge").isnull().all()
+
+
+class NoDirection(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values):
+        return 2 * values
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2 * gradient
+
+
+def test_an_operation_without_a_derivative_in_a_direction_is_an_error_that_names_the_stage(root):
+    model = linear(root, 0)
+    model.network.project.register_forward_hook(lambda _module, _inputs, output: NoDirection.apply(output))
+    with pytest.raises(
+        ValueError, match=r"model tiny: an operation before stage 'logits' has no derivative .* method jvp"
+    ):
+        jacobian_of(model, "logits").product(torch.ones_like(stimulus_of(model))[None])
+
+
+def test_silent_bands_have_derivatives_in_directions_that_are_the_transpose_of_their_gradients():
+    """Where an amplitude is at its smallest value, the gradient is switched off; so is the derivative in a direction."""
+    front = cochleagram.Cochleagram(2000, 8000, high_hz=4000, filters=10, sample_factor=1, taps=201)
+    sound = torch.zeros(1, 2000, dtype=torch.float64)
+    sound[0, :5] = 1e-9  # below and above the smallest amplitude, in different bands
+    front = front.double()
+    direction = torch.randn(1, 2000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    with torch.autograd.forward_ad.dual_level():
+        found = torch.autograd.forward_ad.unpack_dual(
+            front(torch.autograd.forward_ad.make_dual(sound, direction))
+        ).tangent
+    units = torch.randn(found.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    again = sound.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(front(again), again, units)
+    torch.testing.assert_close((found * units).sum(), (gradient * direction).sum(), rtol=1e-6, atol=0)
 
 
 def test_a_single_generation_model_has_no_principal_distortions(root):
     models = {"one": linear(root, 0), "judge": linear(root, 1)}
     fits = {name: fit_to(model, None) for name, model in models.items()}
     made = distortions_of_stimulus(
-        models, dict.fromkeys(models, "project"), ["one"], stimulus_of(models["one"]), fits, 20, 0
+        models, dict.fromkeys(models, "project"), ["one"], stimulus_of(models["one"]), fits, 20, [0, "s"]
     )
     assert "principal_distortion" not in made
     assert made["sensitivity"].shape == (1, 2, 2)
@@ -287,96 +389,16 @@ def test_a_model_of_another_size_sees_the_distortion_resampled(root):
     models = {"small": small, "large": load(entry)}
     fits = {name: fit_to(model, None) for name, model in models.items()}
     made = distortions_of_stimulus(
-        models, dict.fromkeys(models, "project"), ["small", "large"], 0.25 + 0.5 * stimulus_of(small), fits, 50, 0
+        models,
+        dict.fromkeys(models, "project"),
+        ["small", "large"],
+        0.25 + 0.5 * stimulus_of(small),
+        fits,
+        50,
+        [0, "s"],
     )
     assert made["distortion"].shape == (2, 2, 3, SIZE, SIZE)
     assert (made["sensitivity"] > 0).sel(extreme="most").all()
-
-
-# Agreement
-
-
-def sensitivities(values, mean=0.0):
-    """One depth and stimulus: (generation_model, extreme, sensing_model)."""
-    values = np.asarray(values, dtype=float)[None, None]
-    names = ["a", "b", "judge"][: values.shape[-1]]
-    return xr.Dataset(
-        {
-            "sensitivity": (("depth", "stimulus", "generation_model", "extreme", "sensing_model"), values),
-            "mean_sensitivity": (("depth", "stimulus", "sensing_model"), np.full((1, 1, len(names)), mean)),
-        },
-        coords={
-            "depth": [1.0],
-            "stimulus": ["s"],
-            "generation_model": names[: values.shape[2]],
-            "extreme": ["most", "least"],
-            "sensing_model": names,
-            "sensing_stage": (("depth", "sensing_model"), [["last"] * len(names)]),
-        },
-    )
-
-
-def test_agreement_is_the_log_ratio_relative_to_the_own_one():
-    # a tells its extremes apart by a factor of 100, b by 10, the judge not at all; the other way round for those of b.
-    found = sensitivities([[[100, 10, 1], [1, 1, 1]], [[1, 8, 1], [2, 2, 2]]])
-    np.testing.assert_allclose(log_ratios_of_extremes(found).values[0, 0, 0], np.log([100, 10, 1]))
-    np.testing.assert_allclose(agreements(found).values[0, 0], [[1, 0.5, 0], [-0.5, 1, -0.5]])
-
-
-def test_a_floor_bounds_the_ratio_of_a_distortion_that_is_ignored():
-    found = sensitivities([[[10, 1], [0, 0]]], mean=1)
-    wanted = 0.5 * np.log(np.array([100 + FLOOR, 1 + FLOOR]) / FLOOR)
-    np.testing.assert_allclose(log_ratios_of_extremes(found).values[0, 0, 0], wanted)
-
-
-def test_a_model_that_is_equally_sensitive_to_all_distortions_has_no_agreement():
-    assert agreements(sensitivities([[[2, 3], [2, 1]]])).isnull().all()
-
-
-def many(agreeing, stimuli=3):
-    """Two models at depths 0.5 and 1; the judge's log ratio, relative to the own one, is ``agreeing`` (model, depth)."""
-    blocks = []
-    for depth in range(2):
-        own = [[[np.e, np.e, np.exp(agreeing[model][depth])], [1, 1, 1]] for model in range(2)]
-        own[0][0][1], own[1][0][0] = np.exp(agreeing[0][depth]), np.exp(agreeing[1][depth])
-        one = sensitivities(own).assign_coords(depth=[0.5 * (depth + 1)])
-        blocks.append(xr.concat([one.assign_coords(stimulus=[f"s{n}"]) for n in range(stimuli)], "stimulus"))
-    return xr.concat(blocks, "depth")
-
-
-def test_the_correlation_with_recognition_is_that_of_ranks_over_models_and_depths():
-    found = many([[0.9, 0.2], [0.7, 0.1]])
-    recognized = {"a": np.array([[1, 1, 1.0], [0, 0, 1]]), "b": np.array([[1, 1, 0.0], [0, 0, 0]])}
-    accepted = {name: np.ones((2, 3), dtype=bool) for name in recognized}
-    families = {name: name for name in ("a", "b", "judge")}
-    made = agreement(found, recognized, accepted, families, 0)
-    np.testing.assert_allclose(made["mean_agreement"], [[0.9, 0.2], [0.7, 0.1]])
-    np.testing.assert_allclose(made["proportion_correct"], [[1, 1 / 3], [2 / 3, 0]])
-    assert float(made["spearman_rho"]) == pytest.approx(1)
-    assert float(made["low"]) < 1
-    assert float(made["high"]) == pytest.approx(1)
-    assert made["stage"].values.tolist() == [["last"] * 2] * 2
-    # In opposite order.
-    assert float(agreement(many([[0.1, 0.7], [0.2, 0.9]]), recognized, accepted, families, 0)["spearman_rho"]) < 0
-    # A metamer that is not accepted does not count; too few points have no correlation.
-    accepted["a"][0] = False
-    few = agreement(found, recognized, accepted, families, 0)
-    assert np.isnan(few["spearman_rho"])
-    assert int(few["points"]) == 3
-    assert int(few["n"].sel(generation_model="a").isel(depth=0)) == 0
-
-
-def test_models_of_one_family_count_once():
-    found = sensitivities([[[np.e, np.e, 1], [1, 1, 1]], [[np.e, np.e, 1], [1, 1, 1]]])
-    recognized = {name: np.ones((1, 2)) for name in "ab"}
-    accepted = {name: np.ones((1, 2), dtype=bool) for name in "ab"}
-    apart = agreement(found, recognized, accepted, {name: name for name in ("a", "b", "judge")}, 0)
-    np.testing.assert_allclose(apart["mean_agreement"], 0.5)
-    found = xr.concat(
-        [found, found.sel(sensing_model=["judge"]).assign_coords(sensing_model=["judge_2"])], "sensing_model"
-    )
-    families = {"a": "a", "b": "b", "judge": "judge", "judge_2": "judge"}
-    np.testing.assert_allclose(agreement(found, recognized, accepted, families, 0)["mean_agreement"], 0.5)
 
 
 # The published software
@@ -395,7 +417,7 @@ def test_eigendistortions_are_those_of_plenoptic(root):
     theirs = plenoptic.Eigendistortion(stimulus[None], AtStage().eval())
     theirs.synthesize("exact")
     jacobian = Jacobian(model, "block", stimulus)
-    ours = eigendistortions(jacobian, jacobian.mean_square_sensitivity(0), 500, 0)
+    ours = eigendistortions(jacobian, jacobian.mean_square_sensitivity(RNG(0)), 500, RNG(0))
     values = theirs.eigenvalues.double().numpy()
     assert ours["most"].sensitivity ** 2 == pytest.approx(values.max(), rel=1e-3)
     assert abs(ours["least"].sensitivity ** 2 - values.min()) < 1e-2 * values.mean()

@@ -33,6 +33,7 @@ def found():
             "principal_distortion": (("depth", "stimulus", "principal", *signal), distortion[:, :, 0]),
             "principal_sensitivity": (("depth", "stimulus", "principal", "sensing_model"), sensitivity[:, :, 0]),
             "principal_variance": (("depth", "stimulus"), np.ones((2, 2))),
+            "principal_converged": (("depth", "stimulus"), np.array([[True, False], [True, True]])),
             "stimulus_value": (("stimulus", *signal), rng.uniform(0.3, 0.7, (2, 3, 4, 4)).astype(np.float32)),
         },
         coords={
@@ -53,7 +54,8 @@ def found():
 def agreed(found):
     recognized = {"net_a": np.array([[1, 1.0], [0, 1]]), "net_b": np.array([[1, 0.5], [0, 0]])}
     accepted = {name: np.ones((2, 2), dtype=bool) for name in recognized}
-    return agreement(found, recognized, accepted, {name: name for name in MODELS}, 0)
+    judges = {"net_a": ["net_b", "judge"], "net_b": ["net_a", "judge"]}
+    return agreement(found, recognized, accepted, judges, {name: name for name in MODELS}, 0)
 
 
 def test_the_table_has_sensitivities_relative_to_the_mean(found, agreed):
@@ -84,6 +86,7 @@ def test_the_words_give_agreement_and_correlation(found, agreed):
         f"Over 4 models and stages, the rank correlation of agreement with the recognition of metamers is {float(agreed['spearman_rho']):.2f}"
         in words
     )
+    assert "1 of 4 searches for principal distortions ended at the largest number of iterations" in words
     few = agreed.assign(spearman_rho=np.nan, points=2)
     assert "Over 2 models and stages with accepted metamers, no rank correlation" in sensitivity_words(found, few)
     negative = agreed.assign(spearman_rho=-0.5, low=-0.9, high=0.1)
@@ -93,8 +96,16 @@ def test_the_words_give_agreement_and_correlation(found, agreed):
 def test_stimuli_of_all_distortions_are_shown_with_what_they_are(found, agreed):
     made = distorted_stimuli(found, 0.1)
     assert len(made) == 2 * 2 * 6
-    for values in made.values():
-        assert values.shape == (3, 4, 4)
+    for (depth, stimulus, which), values in made.items():
+        at = found.sel(depth=depth, stimulus=stimulus)
+        name, _, extreme = which.rpartition("_")
+        wanted = (
+            at["principal_distortion"].sel(principal=extreme)
+            if name == "principal"
+            else at["distortion"].sel(generation_model=name, extreme=extreme)
+        )
+        change = values - at["stimulus_value"].values
+        assert float((change * wanted).sum()) > 0.89 * np.linalg.norm(change)
         assert 0 <= values.min() <= values.max() <= 1
     written = {key: f"{key[1]}_{key[2]}.png" for key in made}
     rows = gallery(found, {"one": "one.png", "two": "two.png"}, written)
@@ -108,9 +119,12 @@ def test_stimuli_of_all_distortions_are_shown_with_what_they_are(found, agreed):
     assert part["lead"] == rows[1]
     assert part["principal"]
     assert b"Agreement of sensitivities" in svg(part["figure"])
+    assert part["few"]  # fewer than five stimuli: the numbers are folded
 
 
 def test_without_principal_distortions_there_is_no_row_of_them(found):
-    alone = found.drop_vars(["principal_distortion", "principal_sensitivity", "principal_variance", "principal"])
+    alone = found.drop_vars(
+        ["principal_distortion", "principal_sensitivity", "principal_variance", "principal_converged", "principal"]
+    )
     assert len(sensitivities_table(alone)["rows"]) == 2 * 2 * 2
     assert len(distorted_stimuli(alone, 0.1)) == 2 * 2 * 4

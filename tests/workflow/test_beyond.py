@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -108,11 +109,19 @@ def test_sensitivities_are_measured_exported_and_shown(beyond):
     wanted = np.mean([one.values.astype(float) for one in others], axis=0)[kept]
     at_logits = agreed["proportion_correct"].sel(generation_model="first", depth=1)
     assert float(at_logits) == pytest.approx(wanted.mean()) if kept.any() else np.isnan(at_logits)
-    shown = sorted(path.name for path in (results / "exported/distortions/vision/0.5").iterdir())
     stimulus = str(found["stimulus"].values[0])
-    assert f"{stimulus}_first_most.png" in shown
-    assert f"{stimulus}_principal_second.png" in shown
-    assert len(shown) == 2 * (2 * 2 + 2)
+    folder = results / "exported/distortions/vision"
+    shown = sorted(path.stem for path in (folder / "0.5" / stimulus).iterdir())
+    assert shown == sorted(
+        [f"{name}_{which}" for name in ("first", "second") for which in ("most", "least")]
+        + ["principal_first", "principal_second"]
+    )
+    lengths = pd.read_csv(folder / "lengths.csv")
+    assert len(lengths) == 2 * 2 * 6
+    of_stimulus = lengths.groupby(["depth", "stimulus"])["root_mean_square"]
+    # Equal but for the rounding to 8 bits, which alone has a root mean square of 0.001.
+    assert (of_stimulus.max() - of_stimulus.min()).max() < 0.003
+    assert lengths["root_mean_square"].max() < 0.103
     page = (results / "report/sensitivity.html").read_text()
     assert "cat <b>" not in page
     for target in re.findall(r'(?:src|href)="((?:media|figures)/[^"]+)"', page):

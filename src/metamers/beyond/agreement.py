@@ -5,17 +5,19 @@ from ``metamers.beyond.sensitivity``.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.stats
 import xarray as xr
 
 from metamers.beyond.compare import mean_of
-from metamers.beyond.sensitivity import FLOOR, LEAST, MOST
+from metamers.beyond.sensitivity import FLOOR
 from metamers.compare.families import mean_over_families
+from metamers.config.beyond import LEAST, MOST
 
 FEWEST_POINTS = 4  # models and stages, for a rank correlation
+FEWEST_STIMULI = 5  # with distortions, for its interval
 RESAMPLES = 2000
 
 
@@ -31,6 +33,7 @@ def log_ratios_of_extremes(found: xr.Dataset) -> xr.DataArray:
         Results of ``metamers.beyond.sensitivity.distortions_of_stimulus``, with any further dimensions.
     """
     squares = found["sensitivity"] ** 2 + FLOOR * found["mean_sensitivity"] ** 2
+    squares = squares.where(squares > 0)  # a model that is sensitive to nothing has no ratio
     return 0.5 * (np.log(squares.sel(extreme=MOST)) - np.log(squares.sel(extreme=LEAST)))
 
 
@@ -52,20 +55,25 @@ def agreements(found: xr.Dataset) -> xr.DataArray:
     return each / own.where(own > 0)  # equally sensitive to all distortions: nothing to tell apart
 
 
-def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's ρ over points where both are finite; NaN with fewer than ``FEWEST_POINTS``, or without variation."""
+def _rank_correlation(x: np.ndarray, y: np.ndarray) -> tuple[float, int]:
+    """Spearman's ρ over points where both are finite, and their number.
+
+    ρ is NaN with fewer than ``FEWEST_POINTS`` points, or without variation.
+    """
     both = np.isfinite(x) & np.isfinite(y)
-    if both.sum() < FEWEST_POINTS:
-        return np.nan
+    points = int(both.sum())
+    if points < FEWEST_POINTS:
+        return np.nan, points
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", scipy.stats.ConstantInputWarning)
-        return float(scipy.stats.spearmanr(x[both], y[both]).statistic)
+        return float(scipy.stats.spearmanr(x[both], y[both]).statistic), points
 
 
 def agreement(
     found: xr.Dataset,
     recognized: Mapping[str, np.ndarray],
     accepted: Mapping[str, np.ndarray],
+    judges: Mapping[str, Sequence[str]],
     families: Mapping[str, str],
     seed: int,
 ) -> xr.Dataset:
@@ -78,8 +86,10 @@ def agreement(
         stimulus, sensing_model), ``sensing_stage`` (depth, sensing_model).
     recognized, accepted
         Generation model → proportion of other recognition models that recognize each of its metamers, with equal weight
-        of families, and whether the metamer is accepted: (depth, metamer). Stimuli of metamers may be more than those
-        of the distortions.
+        of families, and whether the metamer is accepted: (depth, metamer). The first metamers are those of the stimuli
+        of the distortions; there may be more.
+    judges
+        Generation model → the other recognition models, whose agreement is averaged.
     families
         Model → family; each family counts once.
     seed
@@ -89,37 +99,45 @@ def agreement(
     -------
     xarray.Dataset
         (depth, stimulus, generation_model, sensing_model) → ``log_sensitivity_ratio`` and ``agreement``.
-        (generation_model, depth) → ``mean_agreement`` over other models, with equal weight of families, and over
+        (generation_model, depth) → ``mean_agreement`` over the judges, with equal weight of families, and over
         stimuli; ``proportion_correct`` over accepted metamers, ``n``, their number, and ``stage``. ``spearman_rho`` of
         these two over generation models and depths; ``low`` and ``high``: its 95% interval, from ``RESAMPLES`` samples
-        of stimuli with replacement (models and stages are fixed); ``points``: the number of points. NaN with fewer than
-        ``FEWEST_POINTS`` points, and the interval with fewer than two stimuli.
+        of stimuli with replacement (models and stages are fixed); ``points``: the number of points, where a stage that
+        is the nearest at two depths counts once. NaN with fewer than ``FEWEST_POINTS`` points, and the interval with
+        fewer than ``FEWEST_STIMULI`` stimuli.
     """
     names = [str(name) for name in found["generation_model"].values]
     each = agreements(found).transpose("depth", "stimulus", "generation_model", "sensing_model")
-    of_others = []
+    stages = found["sensing_stage"].transpose("depth", "sensing_model")
+    of_others, distinct = [], []
     for name in names:
-        others = [other for other in each["sensing_model"].values if other != name]
-        of_model = each.sel(generation_model=name, sensing_model=others).rename(sensing_model="recognition_model")
+        of_model = each.sel(generation_model=name, sensing_model=list(judges[name]))
+        of_model = of_model.rename(sensing_model="recognition_model")
         of_others.append(mean_over_families(of_model, families).transpose("depth", "stimulus").values)
+        own = stages.sel(sensing_model=name).values.tolist()
+        distinct.append([own.index(stage) == place for place, stage in enumerate(own)])
     values = np.stack(of_others)  # (generation model, depth, stimulus)
     correct, counted = np.stack([recognized[name] for name in names]), np.stack([accepted[name] for name in names])
-    proportion = mean_of(correct, counted)
-    rho = _rank_correlation(values.mean(axis=-1).ravel(), proportion.ravel())
+    once = np.array(distinct)  # a stage that is the nearest at two depths is one point
+
+    def correlate(of_distortions: np.ndarray, of_metamers: np.ndarray) -> tuple[float, int]:
+        proportion = mean_of(correct[..., of_metamers], counted[..., of_metamers])
+        return _rank_correlation(values[..., of_distortions].mean(axis=-1)[once], proportion[once])
+
+    n_distorted, n_metamers = values.shape[-1], correct.shape[-1]
+    rho, points = correlate(np.arange(n_distorted), np.arange(n_metamers))
     low = high = np.nan
-    if values.shape[-1] > 1 and correct.shape[-1] > 1 and np.isfinite(rho):
-        generator = np.random.default_rng(seed)
-        sampled = []
+    if n_distorted >= FEWEST_STIMULI and np.isfinite(rho):
+        generator, sampled = np.random.default_rng(seed), []
         for _ in range(RESAMPLES):
-            of_distortions, of_metamers = (
-                generator.integers(number, size=number) for number in (values.shape[-1], correct.shape[-1])
-            )
-            again = mean_of(correct[..., of_metamers], counted[..., of_metamers])
-            sampled.append(_rank_correlation(values[..., of_distortions].mean(axis=-1).ravel(), again.ravel()))
-        sampled = [one for one in sampled if np.isfinite(one)]
-        if len(sampled) > RESAMPLES / 2:
-            low, high = np.quantile(sampled, [0.025, 0.975])
-    by_depth, stages = ("generation_model", "depth"), found["sensing_stage"].transpose("depth", "sensing_model")
+            shared = generator.integers(n_distorted, size=n_distorted)
+            rest = generator.integers(n_distorted, max(n_metamers, n_distorted + 1), size=n_metamers - n_distorted)
+            sampled.append(correlate(shared, np.concatenate([shared, rest]))[0])
+        finite = [one for one in sampled if np.isfinite(one)]
+        if len(finite) > RESAMPLES / 2:
+            low, high = np.quantile(finite, [0.025, 0.975])
+    proportion = mean_of(correct, counted)
+    by_depth = ("generation_model", "depth")
     return xr.Dataset(
         {
             "log_sensitivity_ratio": log_ratios_of_extremes(found).transpose(
@@ -132,7 +150,7 @@ def agreement(
             "spearman_rho": rho,
             "low": low,
             "high": high,
-            "points": int(np.isfinite(proportion).sum()),
+            "points": points,
         },
         coords={
             "stage": (by_depth, stages.transpose("sensing_model", "depth").sel(sensing_model=names).values),

@@ -9,28 +9,30 @@ compares models by them.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import xarray as xr
 from scipy.optimize import minimize
-from scipy.sparse.linalg import LinearOperator, lobpcg
+from scipy.sparse.linalg import LinearOperator, lobpcg, lsqr
 from torch.autograd import forward_ad
 
 from metamers.beyond.synthesize import Fit
+from metamers.config.beyond import EXTREMES, LEAST, MOST, PRINCIPAL
 from metamers.modalities import MODALITIES
 from metamers.models.graph import unfused_attention
 from metamers.models.model import Model
+from metamers.synthesize.noise import generator_of
 
-MOST, LEAST = "most", "least"
-EXTREMES = (MOST, LEAST)
-PRINCIPAL = ("first", "second")
 FLOOR = 0.01  # added to squared sensitivities, in units of the mean square sensitivity
 BLOCK = 2  # vectors that the search of an eigenvector improves together
-PROBES = 8  # random directions for the mean sensitivity
-TOLERANCE = 1e-3  # of an eigenvector: its residual, relative to the mean eigenvalue
+PROBES = 32  # random directions for the mean sensitivity
+AT_ONCE = 4  # of them
+TOLERANCE = 1e-3  # of an eigenvector: its residual, relative to the largest, or the mean eigenvalue
+FIRST = 8  # iterations after which the largest eigenvalue is known well enough for the tolerance
+SHAPE = 0.9  # smallest cosine of an exported distortion with the distortion, relative to that of a small change
 
 
 class Jacobian:
@@ -66,13 +68,23 @@ class Jacobian:
         return self.stimulus.expand(number, *self.stimulus.shape).clone()
 
     def product(self, directions: torch.Tensor) -> torch.Tensor:
-        """J times directions (direction, …signal): (direction, unit)."""
-        with torch.no_grad(), unfused_attention(), forward_ad.dual_level():
-            stimuli = forward_ad.make_dual(self._copies(len(directions)), directions)
-            derivative = forward_ad.unpack_dual(self._activations(stimuli)).tangent
-        if derivative is None:  # the activations do not depend on the stimulus
-            raise ValueError(f"model {self.model.name}: activations at stage {self.stage!r} have no derivative")
-        return derivative
+        """J times directions (direction, …signal): (direction, unit); 0 if nothing depends on the stimulus.
+
+        Raises
+        ------
+        ValueError
+            When an operation of the model has no derivative in a direction.
+        """
+        try:
+            with torch.no_grad(), unfused_attention(), forward_ad.dual_level():
+                activations = self._activations(forward_ad.make_dual(self._copies(len(directions)), directions))
+                values, derivative = forward_ad.unpack_dual(activations)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"model {self.model.name}: an operation before stage {self.stage!r} has no derivative in a direction "
+                f"({str(error).splitlines()[0]}). A torch.autograd.Function needs a method jvp."
+            ) from error
+        return torch.zeros_like(values) if derivative is None else derivative
 
     def transposed(self, units: torch.Tensor) -> torch.Tensor:
         """Jᵀ times weights of units (direction, unit): (direction, …signal). The graph of activations is kept."""
@@ -98,13 +110,13 @@ class Jacobian:
         changes = torch.linalg.vector_norm(self.product(self.directions(directions)), dim=1)
         return changes.double().cpu().numpy() / np.linalg.norm(directions, axis=1)
 
-    def mean_square_sensitivity(self, seed: int) -> float:
+    def mean_square_sensitivity(self, generator: np.random.Generator) -> float:
         """Mean of ‖Jε‖²/‖ε‖² over all directions, which is the trace of JᵀJ divided by the number of values.
 
         Estimated from ``PROBES`` random directions of values 1 and −1 (Hutchinson 1989).
         """
-        signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(PROBES, self.size))
-        return float(np.mean([self.sensitivity(one[None])[0] ** 2 for one in signs]))
+        signs = generator.choice([-1.0, 1.0], size=(PROBES // AT_ONCE, AT_ONCE, self.size))
+        return float(np.mean([self.sensitivity(some) ** 2 for some in signs]))
 
 
 def _columns(tensor: torch.Tensor) -> np.ndarray:
@@ -123,7 +135,8 @@ class Eigendistortion:
     sensitivity
         ‖Jε‖, the square root of the eigenvalue of JᵀJ.
     residual
-        ‖JᵀJε − λε‖, relative to the mean eigenvalue: 0 for an eigenvector.
+        ‖JᵀJε − λε‖, relative to λ for the largest eigenvalue, and to the mean eigenvalue for the smallest: 0 for an
+        eigenvector.
     """
 
     distortion: np.ndarray
@@ -136,23 +149,46 @@ def _signed(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector) * np.sign(vector[np.argmax(np.abs(vector))])
 
 
-def eigendistortions(jacobian: Jacobian, mean: float, iterations: int, seed: int) -> dict[str, Eigendistortion]:
+def _ignored(jacobian: Jacobian, start: np.ndarray, iterations: int) -> np.ndarray:
+    """Directions (value, direction) without the part that changes the activations, as far as LSQR finds it."""
+    n, zero = jacobian.size, np.zeros((1, jacobian.size))
+    units = len(jacobian.product(jacobian.directions(zero))[0])
+
+    def forward(vector: np.ndarray) -> np.ndarray:
+        return jacobian.product(jacobian.directions(vector.reshape(1, n)))[0].double().cpu().numpy()
+
+    def backward(vector: np.ndarray) -> np.ndarray:
+        weights = torch.from_numpy(vector.reshape(1, units)).to(jacobian.stimulus)
+        return _columns(jacobian.transposed(weights))[:, 0]
+
+    if units >= n:  # in general, such a stage ignores nothing entirely
+        return start
+    operator = LinearOperator((units, n), matvec=forward, rmatvec=backward, dtype=np.float64)
+    noticed = [lsqr(operator, forward(one), iter_lim=iterations, atol=1e-7, btol=1e-7)[0] for one in start.T]
+    return start - np.stack(noticed, axis=1)
+
+
+def eigendistortions(
+    jacobian: Jacobian, mean: float, iterations: int, generator: np.random.Generator
+) -> dict[str, Eigendistortion]:
     """The extreme eigenvectors of JᵀJ, by LOBPCG (Knyazev 2001), from random starts.
 
     The largest eigenvalues of networks lie apart and are found in few iterations. The smallest ones lie close together,
-    and are 0 where a stage has fewer units than the stimulus has values: then ``least`` is one of many distortions that
-    the stage ignores, the one that the start leads to. If the iterations end early, the sensitivity of ``least`` is an
-    upper bound of the smallest one, and that of ``most`` a lower bound of the largest one.
+    and are 0 where a stage has fewer units than the stimulus has values: there the search begins with the part of the
+    start that the stage ignores (LSQR, Paige & Saunders 1982), and ``least`` is one of many such distortions, near its
+    random start. If the iterations end early, the sensitivity of ``least`` is an upper bound of the smallest one, and
+    that of ``most`` a lower bound of the largest one.
 
     Parameters
     ----------
     jacobian
         Of the stage, at a stimulus.
     mean
-        Its mean square sensitivity, the mean eigenvalue; the search ends at a residual of ``TOLERANCE`` of it.
+        Its mean square sensitivity, the mean eigenvalue.
     iterations
-        Largest number of iterations; each needs products with J and Jᵀ of ``BLOCK`` directions.
-    seed
+        Largest number of iterations; each needs products with J and Jᵀ of ``BLOCK`` directions. A search ends earlier
+        at a residual of ``TOLERANCE``.
+    generator
         Of the starts.
 
     Raises
@@ -166,27 +202,40 @@ def eigendistortions(jacobian: Jacobian, mean: float, iterations: int, seed: int
             f"{where}: the mean square sensitivity to small distortions is {mean}; wanted a finite number above 0, so "
             "that distortions can be compared"
         )
-    generator, n = np.random.default_rng(seed), jacobian.size
+    n = jacobian.size
 
     def scaled(vectors: np.ndarray) -> np.ndarray:
         return jacobian.information(vectors.reshape(n, -1)) / mean
 
     operator = LinearOperator((n, n), matvec=scaled, matmat=scaled, dtype=np.float64)
-    found = {}
-    for which in EXTREMES:
-        start = generator.standard_normal((n, min(BLOCK, n)))
+
+    def search(start: np.ndarray, which: str, most_iterations: int, tolerance: float) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # not converged: the residual says so
-            _, vectors = lobpcg(operator, start, largest=which == MOST, maxiter=iterations, tol=TOLERANCE)
-        vectors /= np.linalg.norm(vectors, axis=0)
-        images = scaled(vectors)
-        if not np.isfinite(images).all():
+            return lobpcg(operator, start, largest=which == MOST, maxiter=most_iterations, tol=tolerance)[1]
+
+    def best_of(vectors: np.ndarray, which: str) -> tuple[np.ndarray, float, float]:
+        """The best vector, its eigenvalue and the length of its residual, in units of the mean eigenvalue."""
+        vectors = vectors / np.linalg.norm(vectors, axis=0)
+        products = scaled(vectors)
+        if not np.isfinite(products).all():
             raise ValueError(f"{where}: derivatives are not finite")
-        values = np.einsum("vd,vd->d", vectors, images)
+        values = np.einsum("vd,vd->d", vectors, products)
         best = int(values.argmax() if which == MOST else values.argmin())
-        residual = np.linalg.norm(images[:, best] - values[best] * vectors[:, best])
-        distortion = _signed(vectors[:, best])
-        found[which] = Eigendistortion(distortion, float(jacobian.sensitivity(distortion[None])[0]), float(residual))
+        residual = np.linalg.norm(products[:, best] - values[best] * vectors[:, best])
+        return vectors[:, best], float(values[best]), float(residual)
+
+    starts = {which: generator.standard_normal((n, min(BLOCK, n))) for which in EXTREMES}
+    first = search(starts[MOST], MOST, min(FIRST, iterations), TOLERANCE)
+    _, largest, _ = best_of(first, MOST)
+    most = search(first, MOST, iterations - FIRST, TOLERANCE * largest) if iterations > FIRST else first
+    least = search(_ignored(jacobian, starts[LEAST], iterations), LEAST, iterations, TOLERANCE)
+    found = {}
+    for which, vectors in ((MOST, most), (LEAST, least)):
+        vector, value, residual = best_of(vectors, which)
+        distortion = _signed(vector)
+        sensitivity = float(jacobian.sensitivity(distortion[None])[0])
+        found[which] = Eigendistortion(distortion, sensitivity, residual / value if which == MOST else residual)
     return found
 
 
@@ -227,7 +276,7 @@ class PrincipalDistortions:
 
 
 def principal_distortions(
-    jacobians: Sequence[Jacobian], floors: Sequence[float], iterations: int, seed: int
+    jacobians: Sequence[Jacobian], floors: Sequence[float], iterations: int, generator: np.random.Generator
 ) -> PrincipalDistortions:
     """The pair of distortions ε₁, ε₂ that makes the variance over models of log(‖J ε₁‖/‖J ε₂‖) as large as possible.
 
@@ -245,8 +294,8 @@ def principal_distortions(
     floors
         f of each model, a small part of its mean square sensitivity.
     iterations
-        Largest number of iterations.
-    seed
+        Largest number of iterations. If they end early, the variance is a lower bound of the largest one.
+    generator
         Of the start.
 
     Raises
@@ -256,35 +305,90 @@ def principal_distortions(
     """
     if len(jacobians) < 2:
         raise ValueError(f"principal distortions compare models: at least two are needed, not {len(jacobians)}")
-    n, least = jacobians[0].size, np.asarray(floors, dtype=np.float64)
+    n, raised = jacobians[0].size, np.asarray(floors, dtype=np.float64)
 
     def evaluate(values: np.ndarray) -> tuple[float, np.ndarray]:
         pair = values.reshape(2, n)
         lengths = np.linalg.norm(pair, axis=1, keepdims=True)
         unit = pair / lengths
-        images = [jacobian.information(unit.T).T for jacobian in jacobians]
-        squares = np.array([np.einsum("pv,pv->p", unit, image) for image in images])
-        ratios = log_ratios(squares, least)
-        apart = 2 * (ratios - ratios.mean()) / len(ratios)  # derivative of the variance
+        products = [jacobian.information(unit.T).T for jacobian in jacobians]
+        squares = np.array([np.einsum("pv,pv->p", unit, product) for product in products])
+        ratios = log_ratios(squares, raised)
+        weights = 2 * (ratios - ratios.mean()) / len(ratios)  # derivative of the variance
         gradient = np.zeros_like(unit)
-        for weight, image, square, floor in zip(apart, images, squares, least, strict=True):
-            slope = (image - square[:, None] * unit) / (square + floor)[:, None]
+        for weight, product, square, floor in zip(weights, products, squares, raised, strict=True):
+            slope = (product - square[:, None] * unit) / (square + floor)[:, None]
             gradient += weight * np.array([[1.0], [-1.0]]) * slope
         return -float(ratios.var()), -(gradient / lengths).ravel()
 
-    start = np.random.default_rng(seed).standard_normal(2 * n)
+    start = generator.standard_normal(2 * n)
     start /= np.linalg.norm(start.reshape(2, n), axis=1).repeat(n)
-    ended = minimize(evaluate, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations})
-    distortions = np.stack([_signed(one) for one in ended.x.reshape(2, n)])
+    result = minimize(evaluate, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations})
+    distortions = np.stack([_signed(one) for one in result.x.reshape(2, n)])
     squares = np.array([jacobian.sensitivity(distortions) ** 2 for jacobian in jacobians])
-    ratios = log_ratios(squares, least)
-    return PrincipalDistortions(distortions, ratios, float(ratios.var()), ended.status == 0)
+    ratios = log_ratios(squares, raised)
+    return PrincipalDistortions(distortions, ratios, float(ratios.var()), result.status == 0)
 
 
-def exported(stimulus: np.ndarray, distortion: np.ndarray, length: float, limits: tuple[float, float]) -> np.ndarray:
-    """The stimulus with a distortion whose root mean square over all values is ``length``, limited to valid values."""
-    scaled = distortion.reshape(stimulus.shape) * (length * np.sqrt(stimulus.size))
-    return np.clip(stimulus + scaled, *limits)
+def exported(
+    stimulus: np.ndarray, distortions: Mapping[str, np.ndarray], length: float, limits: tuple[float, float]
+) -> dict[str, np.ndarray]:
+    """The stimulus with each distortion, all of one length within the limits of valid values.
+
+    Values beyond the limits are clipped, which makes a distortion shorter, and changes its shape where it has a few
+    large values. So each distortion is scaled until its root mean square after clipping is ``length``, but no further
+    than to a cosine with the distortion of ``SHAPE`` times that of a very small change (below 1 where values of the
+    stimulus are at a limit). If one distortion does not reach ``length``, all have
+    the length that it reaches.
+
+    Parameters
+    ----------
+    stimulus
+        (…signal).
+    distortions
+        Name → distortion (…signal), of length 1.
+    length
+        Largest root mean square over all values.
+    limits
+        Smallest and largest valid value.
+
+    Returns
+    -------
+    dict
+        Name → distorted stimulus (…signal).
+    """
+
+    def changed(distortion: np.ndarray, scale: float) -> np.ndarray:
+        return np.clip(stimulus + scale * distortion, *limits) - stimulus
+
+    def root_mean_square(distortion: np.ndarray, scale: float) -> float:
+        return float(np.sqrt(np.square(changed(distortion, scale), dtype=np.float64).mean()))
+
+    def cosine(distortion: np.ndarray, scale: float) -> float:
+        change = changed(distortion, scale)
+        norm = np.linalg.norm(change)
+        return float((change * distortion).sum() / norm) if norm > 0 else 0.0
+
+    def largest(holds: Callable[[float], bool], below: float) -> float:
+        """The largest scale below ``below`` at which a condition holds that does not hold beyond it."""
+        low, high = 0.0, below
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if holds(middle) else (low, middle)
+        return low
+
+    whole = (limits[1] - limits[0]) * np.sqrt(stimulus.size)  # no scale of a distortion needs to be larger
+    least = {name: SHAPE * cosine(one, 1e-6 * whole) for name, one in distortions.items()}
+    bounds = {
+        name: largest(lambda scale, one=one, name=name: cosine(one, scale) >= least[name], whole)
+        for name, one in distortions.items()
+    }
+    common = min(length, *(root_mean_square(one, bounds[name]) for name, one in distortions.items()))
+    return {
+        name: stimulus
+        + changed(one, largest(lambda scale, one=one: root_mean_square(one, scale) <= common, bounds[name]))
+        for name, one in distortions.items()
+    }
 
 
 def distortions_of_stimulus(
@@ -294,7 +398,7 @@ def distortions_of_stimulus(
     stimulus: torch.Tensor,
     fits: Mapping[str, Fit],
     iterations: int,
-    seed: int,
+    names: Sequence[str | int],
 ) -> xr.Dataset:
     """Eigendistortions of one stimulus for each generation model, principal distortions, and all models' sensitivities.
 
@@ -310,8 +414,8 @@ def distortions_of_stimulus(
         Model → function that brings stimuli to its size or rate.
     iterations
         Largest number of iterations of each search.
-    seed
-        Of all starts.
+    names
+        The run seed and the name of the stimulus, from which random directions follow.
 
     Returns
     -------
@@ -320,7 +424,7 @@ def distortions_of_stimulus(
         (generation_model, extreme, sensing_model) → ``sensitivity``, ‖Jε‖; (sensing_model) → ``mean_sensitivity``, the
         square root of the mean of ‖Jε‖² over all directions, and ``sensing_stage``. With two generation models or more:
         (principal, …signal) → ``principal_distortion``; (principal, sensing_model) → ``principal_sensitivity``;
-        ``principal_variance``, that of the log ratios over the generation models.
+        ``principal_variance``, that of the log ratios over the generation models, and ``principal_converged``.
 
     Raises
     ------
@@ -328,12 +432,20 @@ def distortions_of_stimulus(
         As ``eigendistortions``.
     """
     jacobians = {name: Jacobian(model, stages[name], stimulus, fits[name]) for name, model in models.items()}
-    squares = {name: jacobian.mean_square_sensitivity(seed) for name, jacobian in jacobians.items()}
-    extremes = {name: eigendistortions(jacobians[name], squares[name], iterations, seed) for name in generation_models}
+    squares = {
+        name: jacobian.mean_square_sensitivity(generator_of(*names, name, stages[name], "mean"))
+        for name, jacobian in jacobians.items()
+    }
+    extremes = {
+        name: eigendistortions(
+            jacobians[name], squares[name], iterations, generator_of(*names, name, stages[name], "extremes")
+        )
+        for name in generation_models
+    }
     signal = MODALITIES[next(iter(models.values())).modality].dims
     rows = np.stack([[extremes[name][which].distortion for which in EXTREMES] for name in generation_models])
     flat = rows.reshape(-1, rows.shape[-1])
-    felt = np.stack([jacobian.sensitivity(flat) for jacobian in jacobians.values()], axis=-1)
+    sensitivities = np.stack([jacobian.sensitivity(flat) for jacobian in jacobians.values()], axis=-1)
     found = xr.Dataset(
         {
             "distortion": (
@@ -344,7 +456,10 @@ def distortions_of_stimulus(
                 ("generation_model", "extreme"),
                 [[extremes[name][which].residual for which in EXTREMES] for name in generation_models],
             ),
-            "sensitivity": (("generation_model", "extreme", "sensing_model"), felt.reshape(*rows.shape[:2], -1)),
+            "sensitivity": (
+                ("generation_model", "extreme", "sensing_model"),
+                sensitivities.reshape(*rows.shape[:2], -1),
+            ),
             "mean_sensitivity": ("sensing_model", np.sqrt(list(squares.values()))),
         },
         coords={
@@ -360,16 +475,17 @@ def distortions_of_stimulus(
         [jacobians[name] for name in generation_models],
         [FLOOR * squares[name] for name in generation_models],
         iterations,
-        seed,
+        generator_of(*names, *(stages[name] for name in generation_models), "principal"),
     )
-    felt = np.stack([jacobian.sensitivity(principal.distortions) for jacobian in jacobians.values()], axis=-1)
+    sensitivities = np.stack([jacobian.sensitivity(principal.distortions) for jacobian in jacobians.values()], axis=-1)
     return found.assign(
         principal_distortion=(
             ("principal", *signal),
             principal.distortions.reshape(2, *stimulus.shape).astype(np.float32),
         ),
-        principal_sensitivity=(("principal", "sensing_model"), felt),
+        principal_sensitivity=(("principal", "sensing_model"), sensitivities),
         principal_variance=principal.variance,
+        principal_converged=principal.converged,
     ).assign_coords(principal=list(PRINCIPAL))
 
 
@@ -381,7 +497,7 @@ def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str
     found
         Results of ``distortions_of_stimulus`` with dimensions ``depth`` and ``stimulus``, and ``stimulus_value``.
     length
-        Root mean square of the distortions.
+        Largest root mean square of the distortions of a stimulus at a depth; see ``exported``.
 
     Returns
     -------
@@ -404,6 +520,6 @@ def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str
                 distortions |= {
                     f"principal_{which}": at["principal_distortion"].sel(principal=which).values for which in PRINCIPAL
                 }
-            for which, distortion in distortions.items():
-                made[float(depth), stimulus, which] = exported(natural, distortion, length, limits)
+            for which, values in exported(natural, distortions, length, limits).items():
+                made[float(depth), stimulus, which] = values
     return made

@@ -17,6 +17,9 @@ TOGETHER = "together"  # the case of all members at once
 NOISE = "noise"  # the start of ordinary metamers
 STARTS = ("other_noise", "pink_noise", "stimulus")
 PARTS = ("ensemble", "controversial", "starts")
+MOST, LEAST = "most", "least"  # the distortions to which a model is most and least sensitive
+EXTREMES = (MOST, LEAST)
+PRINCIPAL = ("first", "second")  # of the pair of principal distortions
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Sensitivity:
     stages
         Model → its stage at each depth: the generation models first, then the other recognition models.
     generation_models
-        The models whose distortions are found; all models are sensitive to them.
+        The models whose distortions are found; the sensitivity of all models to them is measured.
     stimuli
         Names of the natural stimuli.
     iterations
@@ -279,7 +282,6 @@ def sensitivity_of(
         chains = {
             name: (list(models[name].stages), list(generated[name] if name in own else models[name].stages))
             for name in [*own, *others]
-            if len(models[name].stages) > 1
         }
         depths = distinct_depths(settings["depths"], {name: chains[name] for name in own})
         found[modality] = Sensitivity(

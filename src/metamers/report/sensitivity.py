@@ -7,9 +7,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from metamers.beyond.sensitivity import EXTREMES, PRINCIPAL
+from metamers.config.beyond import EXTREMES, PRINCIPAL
 from metamers.modalities import MODALITIES
 from metamers.report.beyond import Gallery, cell
+from metamers.report.examples import FEWEST_STIMULI
 from metamers.report.figures import FAINT, styled
 from metamers.report.looks import Looks
 from metamers.report.tables import ABSENT, Table, number, percent, significant
@@ -36,11 +37,14 @@ def sensitivity_table(found: xr.Dataset, agreed: xr.Dataset) -> Table:
     """Extreme sensitivities of each generation model, agreement of the others, and recognition of its metamers."""
     rows = []
     for name, _, own, of_others in _rows(found, agreed):
-        felt = (own["sensitivity"] / own["mean_sensitivity"]).sel(sensing_model=name).mean("stimulus")
+        relative = (own["sensitivity"] / own["mean_sensitivity"]).sel(sensing_model=name).mean("stimulus")
         residual = own["residual"].max("stimulus")
         row = [name, str(of_others["stage"].values), f"{float(of_others['depth']):.3g}"]
         for extreme in EXTREMES:
-            row += [significant(float(felt.sel(extreme=extreme))), significant(float(residual.sel(extreme=extreme)), 1)]
+            row += [
+                significant(float(relative.sel(extreme=extreme))),
+                significant(float(residual.sel(extreme=extreme)), 1),
+            ]
         row += [number(float(of_others["mean_agreement"])), percent(float(of_others["proportion_correct"]))]
         rows.append([*row, str(int(of_others["n"]))])
     head = ["Model", "Stage", "Depth", "Most, relative to the mean", "Residual", "Least", "Residual"]
@@ -55,13 +59,13 @@ def sensitivities_table(found: xr.Dataset) -> Table:
     for place, depth in enumerate(found["depth"].values):
         for name in found["generation_model"].values:
             for extreme in EXTREMES:
-                felt = relative.isel(depth=place).sel(generation_model=name, extreme=extreme, sensing_model=sensing)
-                rows.append([f"{extreme}, {name}", f"{depth:.3g}", *map(significant, felt.values)])
+                values = relative.isel(depth=place).sel(generation_model=name, extreme=extreme, sensing_model=sensing)
+                rows.append([f"{extreme}, {name}", f"{depth:.3g}", *map(significant, values.values)])
         if "principal_sensitivity" in found:
-            felt = (found["principal_sensitivity"] / found["mean_sensitivity"]).mean("stimulus").isel(depth=place)
+            to_pair = (found["principal_sensitivity"] / found["mean_sensitivity"]).mean("stimulus").isel(depth=place)
             for which in PRINCIPAL:
-                values = felt.sel(principal=which, sensing_model=sensing).values
-                rows.append([f"{which} principal", f"{depth:.3g}", *map(significant, values)])
+                values = to_pair.sel(principal=which, sensing_model=sensing)
+                rows.append([f"{which} principal", f"{depth:.3g}", *map(significant, values.values)])
     return {"head": ["Distortion", "Depth", *sensing], "rows": rows}
 
 
@@ -81,10 +85,18 @@ def sensitivity_words(found: xr.Dataset, agreed: xr.Dataset) -> str:
         )
     else:
         low, high = float(agreed["low"]), float(agreed["high"])
-        between = f"95% interval {number(low)} to {number(high)}" if np.isfinite(low) else "no interval"
+        between = (
+            f"95% interval {number(low)} to {number(high)}" if np.isfinite(low) else "too few stimuli for an interval"
+        )
         said.append(
             f"Over {points} models and stages, the rank correlation of agreement with the recognition of metamers is "
             f"{number(rho)} ({between}; samples of stimuli, with the models and stages fixed)."
+        )
+    if "principal_converged" in found and not found["principal_converged"].values.all():
+        searches = found["principal_converged"].values.astype(bool)
+        said.append(
+            f"{(~searches).sum()} of {searches.size} searches for principal distortions ended at the largest number of "
+            "iterations, so along other pairs the models may differ more."
         )
     return " ".join(said).replace(" -", " −").replace("(-", "(−")
 
@@ -183,6 +195,8 @@ def part_of(
         "lead": gallery(first, natural, written)[0],
         "length": significant(length),
         "principal": "principal_sensitivity" in found,
+        "n": found.sizes["stimulus"],
+        "few": found.sizes["stimulus"] < FEWEST_STIMULI,
         "words": sensitivity_words(found, agreed),
         "sensing": ", ".join(map(str, found["sensing_model"].values)) or ABSENT,
         "figure": sensitivity_figure(found, agreed, looks),

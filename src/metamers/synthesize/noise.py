@@ -11,10 +11,15 @@ import numpy as np
 from metamers.modalities import MODALITIES, Start
 
 
+def generator_of(*names: str | int) -> np.random.Generator:
+    """The random generator of a thing, given its names: it does not depend on what else a job computes."""
+    entropy = hashlib.sha256("/".join(map(str, names)).encode()).digest()
+    return np.random.default_rng(list(entropy))
+
+
 def _normal(shape: Sequence[int], stimulus: str, seed: int, run_seed: int) -> np.ndarray:
     """Standard normal numbers from the metamer's own generator, so that they do not depend on its batch."""
-    entropy = hashlib.sha256(f"{run_seed}/{stimulus}/{seed}".encode()).digest()
-    return np.random.default_rng(list(entropy)).standard_normal(shape)
+    return generator_of(run_seed, stimulus, seed).standard_normal(shape)
 
 
 def _as_start(modality: str, noise: np.ndarray, start: Start | None) -> np.ndarray:
