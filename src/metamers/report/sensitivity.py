@@ -60,12 +60,12 @@ def sensitivities_table(found: xr.Dataset) -> Table:
         for name in found["generation_model"].values:
             for extreme in EXTREMES:
                 values = relative.isel(depth=place).sel(generation_model=name, extreme=extreme, sensing_model=sensing)
-                rows.append([f"{extreme}, {name}", f"{depth:.3g}", *map(significant, values.values)])
+                rows.append([f"{extreme}, {name}", f"{depth:.3g}", *(significant(value, 3) for value in values.values)])
         if "principal_sensitivity" in found:
             to_pair = (found["principal_sensitivity"] / found["mean_sensitivity"]).mean("stimulus").isel(depth=place)
             for which in PRINCIPAL:
                 values = to_pair.sel(principal=which, sensing_model=sensing)
-                rows.append([f"{which} principal", f"{depth:.3g}", *map(significant, values.values)])
+                rows.append([f"{which} principal", f"{depth:.3g}", *(significant(value, 3) for value in values.values)])
     return {"head": ["Distortion", "Depth", *sensing], "rows": rows}
 
 
