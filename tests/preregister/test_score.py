@@ -253,6 +253,19 @@ def test_a_frozen_file_that_was_edited_is_refused(frozen_path):
 
 def test_another_file_is_refused_with_what_it_lacks(tmp_path):
     files.save(xr.Dataset({"predicted": 1.0}), tmp_path / "y.nc", **ABOUT)
-    wanted = re.escape("y.nc is no frozen prediction: it has no possible_proportion, ")
+    wanted = re.escape("y.nc is not a frozen prediction: it has no possible_proportion, ")
     with pytest.raises(ValueError, match=rf"{wanted}.*`snakemake preregister`"):
         score.read_frozen(tmp_path / "y.nc")
+
+
+def test_a_truncated_frozen_file_is_to_be_restored_and_not_frozen_again(frozen_path):
+    """The registered prediction exists only in this file and its copies, unlike every other file of a run."""
+    whole = frozen_path.read_bytes()
+    frozen_path.chmod(0o644)
+    frozen_path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(OSError, match=r"^preregistration\.file: .*x\.nc cannot be read \(.*\)\. Restore") as found:
+        score.read_frozen(frozen_path)
+    assert str(found.value).endswith(
+        "Restore your copy, whose SHA-256 must be the registered one; do not freeze again."
+    )
+    assert "delete" not in str(found.value)

@@ -54,11 +54,18 @@ def read_frozen(path: str | Path) -> xr.Dataset:
     OSError
         When it cannot be read.
     """
-    frozen = files.load(path)
+    try:
+        frozen = files.load(path)
+    except OSError as error:  # the advice for other files, to delete and make them again, would lose the prediction
+        reason = error.__cause__ or error
+        raise OSError(
+            f"preregistration.file: {path} cannot be read ({reason}). Restore your copy, whose SHA-256 must be the "
+            "registered one; do not freeze again."
+        ) from error
     if absent := [name for name in NEEDED if name not in frozen.variables]:
         raise ValueError(
-            f"preregistration.file: {path} is no frozen prediction: it has no {', '.join(absent)}. Wanted a file that "
-            "`snakemake preregister` has written; name it, or move this file away."
+            f"preregistration.file: {path} is not a frozen prediction: it has no {', '.join(absent)}. Wanted a file "
+            "that `snakemake preregister` has written; name it, or move this file away."
         )
     found, own = files.content_sha256(frozen), frozen.attrs.get("content_sha256")
     if found != own:
