@@ -14,7 +14,7 @@ from metamers.config.read import read_variables
 from metamers.humans.summary import read_results
 from metamers.leaderboard.depth import DEPTH_COLUMNS
 from metamers.preregister import freeze
-from metamers.preregister.distribution import central_interval, count_distribution
+from metamers.preregister.distribution import central_interval, count_distribution, log_score
 from metamers.preregister.score import read_frozen
 from metamers.run import files
 from metamers.simulations.predicted import published_points
@@ -44,7 +44,7 @@ def test_the_frozen_distribution_is_that_of_the_published_relation(prediction, r
         own = prediction.sel(generation_model=model, stage="late")
         modality, chance = MODELS[model]["modality"], 1 / MODELS[model]["categories"]
         fitted = published_relation(relation, modality)
-        drawn = fitted.expected(np.array([mean]), np.array([0.03]), chance)[0]
+        drawn = fitted.expected(np.array([mean]), np.array([0.03]), chance, freeze.SAMPLES)[0]
         np.testing.assert_allclose(own["possible_proportion"], drawn, rtol=1e-9)
         assert float(own["predicted"]) == pytest.approx(fitted.line(np.array([mean]), chance)[0])
         counts = count_distribution(drawn, np.full(20, 10), float(own["log_odds_variance"]))
@@ -53,6 +53,28 @@ def test_the_frozen_distribution_is_that_of_the_published_relation(prediction, r
         assert float(own["low"]) < float(own["predicted"]) < float(own["high"])
         # The interval of predicted_human.nc is for the same effects, and participants of the published experiments.
         np.testing.assert_allclose(wanted, fitted.interval(np.array([mean]), np.array([0.03]), chance)[0], atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("modality", "mean", "error", "level"),
+    [("vision", 0.3, 0.03, 0.9995), ("vision", 0.3, 0, 0.0005), ("vision", 0.7, 0, 0.9995)],
+)
+def test_the_samples_are_enough_for_improbable_numbers_of_answers(relation, modality, mean, error, level):
+    """The log score of an extreme count, against that of 65536 samples; with 512, differences are up to 9."""
+    fitted, trials = published_relation(relation, modality), np.full(100, 10)
+    own, more = (
+        fitted.expected(np.array([mean]), np.array([error]), 1 / 16, samples)[0] for samples in (freeze.SAMPLES, 65536)
+    )
+    count = int(trials.sum() * np.quantile(more, level))
+    assert log_score(count, own, trials, 0.134) == pytest.approx(log_score(count, more, trials, 0.134), abs=0.1)
+
+
+def test_the_samples_of_the_reference_are_enough_for_improbable_numbers_of_answers(monkeypatch):
+    rates, trials = np.array([[0.2, 0.4, 0.5, 0.7]]), np.full(100, 10)
+    own = freeze.reference_proportions(rates, 1 / 16)[0]
+    monkeypatch.setattr(freeze, "SAMPLES", 65536)
+    more = freeze.reference_proportions(rates, 1 / 16)[0]
+    assert log_score(990, own, trials, 0.134) == pytest.approx(log_score(990, more, trials, 0.134), abs=0.1)
 
 
 def test_more_expected_participants_narrow_the_interval(relation, prediction):

@@ -11,7 +11,7 @@ from metamers.compare.predicted_human import GUESSING, fit_relation
 from metamers.humans.summary import read_results
 from metamers.leaderboard.depth import DEPTH_COLUMNS
 from metamers.power.participants import VARIANCE_COLUMNS
-from metamers.preregister.freeze import answer_variance, rates_by_depth, reference_proportions
+from metamers.preregister.freeze import SAMPLES, answer_variance, rates_by_depth, reference_proportions
 from metamers.preregister.score import Judged, score_stage
 from metamers.report.preregistered import DECISIVE
 from metamers.simulations.predicted import published_points
@@ -36,7 +36,7 @@ def left_out():
             of_model = depths[(depths["modality"] == modality) & (depths["generation_model"] == model)]
             depth = of_model.set_index("stage")["depth"].loc[own["stage"].values].to_numpy()
             other, number = own["model_mean"].values, own.sizes["point"]
-            means = fit_relation(others, chance).expected(other, np.zeros(number), chance)
+            means = fit_relation(others, chance).expected(other, np.zeros(number), chance, SAMPLES)
             references = reference_proportions(rates_by_depth(others, depths, depth, modality), chance)
             for stage in range(number):
                 trials = np.full(int(own["human_n"].values[stage]), TRIALS)

@@ -113,7 +113,9 @@ class Relation:
         rate = above_chance(other_models, chance)
         return (rate < self.lowest - 1e-9) | (rate > self.highest + 1e-9)
 
-    def expected(self, other_models: np.ndarray, standard_error: np.ndarray, chance: float) -> np.ndarray:
+    def expected(
+        self, other_models: np.ndarray, standard_error: np.ndarray, chance: float, samples: int = POSSIBLE
+    ) -> np.ndarray:
         """Draw equally probable human proportions correct (point, part).
 
         They vary over models and stages, over the relations that the published data leave possible (normally
@@ -127,8 +129,10 @@ class Relation:
             Mean of the other models and its standard error over stimuli, (point,), 0..1.
         chance
             Guessing rate of the task.
+        samples
+            Number of parts, a power of 2. The tails of the distribution need more than its 95% interval.
         """
-        stimuli, effect, *open_parameters = _evenly_spread(2 + len(self.parameters)).T
+        stimuli, effect, *open_parameters = _evenly_spread(2 + len(self.parameters), samples).T
         rate = above_chance(possible_means(other_models, standard_error, stimuli), chance)
         factor = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.parameters)))
         intercept, log_slope, *spread = self.parameters[:, None] + factor @ ndtri(open_parameters)
@@ -176,9 +180,9 @@ class Relation:
 
 
 @cache
-def _evenly_spread(dimensions: int) -> np.ndarray:
-    """Return the first ``POSSIBLE`` points of Sobol's sequence (point, dimension), within 0..1, always the same."""
-    return scipy.stats.qmc.Sobol(dimensions, scramble=False).random(POSSIBLE) + 0.5 / POSSIBLE
+def _evenly_spread(dimensions: int, points: int) -> np.ndarray:
+    """Return the first points of Sobol's sequence (point, dimension), within 0..1, always the same."""
+    return scipy.stats.qmc.Sobol(dimensions, scramble=False).random(points) + 0.5 / points
 
 
 def spreads(parameters: Sequence[np.ndarray], rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

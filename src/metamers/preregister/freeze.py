@@ -21,7 +21,6 @@ import xarray as xr
 from metamers.compare.predicted_human import (
     GUESSING,
     NEAREST,
-    POSSIBLE,
     above_chance,
     possible_means,
     published_relation,
@@ -33,6 +32,7 @@ from metamers.run import files
 from metamers.run.hashes import sha256_of
 
 LEVEL = 0.95  # of the interval in the file
+SAMPLES = 8192  # of a predictive distribution: the log score of improbable numbers of answers needs its tails
 ITEM_DIMS = "item"
 
 
@@ -162,7 +162,7 @@ def reference_proportions(rates: np.ndarray, chance: float) -> np.ndarray:
     """
     number = rates.shape[1]
     deviation = rates.std(axis=1, ddof=min(number - 1, 1)) * np.sqrt(1 + 1 / number)
-    levels = (np.arange(POSSIBLE) + 0.5) / POSSIBLE
+    levels = (np.arange(SAMPLES) + 0.5) / SAMPLES
     found = possible_means(np.clip(rates.mean(axis=1), NEAREST, 1 - NEAREST), deviation, levels)
     return chance + (1 - chance) * found
 
@@ -221,7 +221,7 @@ def frozen_prediction(
         for name in ("other_models", "other_models_standard_error")
     ]
     shape = predicted["predicted"].shape
-    possible, references = np.full((*shape, POSSIBLE), np.nan), []
+    possible, references = np.full((*shape, SAMPLES), np.nan), []
     ends = np.full((2, *shape), np.nan)
     guessing, variances = np.empty(shape[0]), np.empty(shape[0])
     for number, model in enumerate(map(str, predicted["generation_model"].values)):
@@ -230,7 +230,7 @@ def frozen_prediction(
         stages = np.flatnonzero(predicted["predicted"].values[number] >= 0)
         mean, error = (values.sel(generation_model=model).values[stages] for values in others)
         if len(stages):
-            possible[number, stages] = published_relation(relation, modality).expected(mean, error, chance)
+            possible[number, stages] = published_relation(relation, modality).expected(mean, error, chance, SAMPLES)
         for stage in stages:
             distribution = count_distribution(possible[number, stage], trials, variances[number])
             ends[:, number, stage] = np.array(central_interval(distribution, LEVEL)) / trials.sum()
