@@ -80,4 +80,4 @@ def test_the_documentation_says_how_many_models_decide(left_out, root):
     np.testing.assert_allclose(list(map(float, shown.groups())), shares, atol=0.51)
     own = left_out.groupby("model")["difference"].mean()
     assert own[own <= -DECISIVE].index.tolist() == ["AlexNet (Linf 8/255 adversarial)"]
-    assert f"would have lost (evidence {own.min():.2f})" in text
+    assert f"the evidence is against the prediction ({own.min():.2f})" in text
