@@ -161,16 +161,37 @@ def test_fewer_answers_than_expected_have_a_wider_interval(prediction):
     assert (few["low"], few["high"]) == (many["low"], many["high"])
 
 
-def test_a_stage_without_prediction_is_named_and_not_scored(prediction):
-    people = judged_as({("eye", "late"): 0.5, ("ear", "last"): 0.1})
-    found = score.scored_prediction(prediction, people, NO_CHANGES, 0)
+@pytest.fixture(scope="module")
+def partial():
+    """Other models recognize fewer metamers of eye's last stage than of any published one; the ear has no such stage."""
+    return freeze.with_items(predictions(means=((0.95, 0.9, 0.7, 0.3, 0.0), (0.95, 0.9, 0.7, 0.4, np.nan))), ITEMS, NOW)
+
+
+def test_judged_stages_without_prediction_and_predicted_stages_that_nobody_judged_are_named(partial):
+    """Whether a judged stage is in the frozen file at all is told apart from whether it has a prediction there."""
+    judged = dict.fromkeys([("eye", "late"), ("eye", "last"), ("ear", "last"), ("nose", "late")], 0.3)
+    found = score.scored_prediction(partial, judged_as(judged), NO_CHANGES, 0)
     assert found["stage"].values.tolist() == ["late"]
-    assert found["unscored_model"].values.tolist() == ["ear"]
-    assert found["unscored_stage"].values.tolist() == ["last"]
+    assert found["unscored_model"].values.tolist() == ["eye", "ear", "nose"]
+    assert found["unscored_stage"].values.tolist() == ["last", "last", "late"]
+    assert found["unscored_frozen"].values.tolist() == [True, False, False]
+    unjudged = [("eye", "input"), ("eye", "early"), ("ear", "input"), ("ear", "early"), ("ear", "late")]
+    assert list(zip(found["unjudged_model"].values, found["unjudged_stage"].values, strict=True)) == unjudged
+    shown = preregistered_context(found.assign(first_answer="", answer_files_before=0, frozen_sha256="0"))
+    assert (shown["not_frozen"], shown["without_prediction"]) == (["ear, last", "nose, late"], ["eye, last"])
+    assert shown["unjudged"] == [", ".join(key) for key in unjudged]
+    every = score.scored_prediction(partial, judged_as(dict.fromkeys([*unjudged, ("eye", "late")], 0.3)), NO_CHANGES, 0)
+    assert "unjudged_stage" not in every
+    assert "unscored_stage" not in every
 
 
-def test_people_who_judged_only_stages_without_prediction_give_no_scores(prediction, tmp_path):
-    found = score.scored_prediction(prediction, judged_as({("ear", "last"): 0.1}), NO_CHANGES, 0)
+def test_people_who_judged_no_metamers_are_an_error_of_its_own(prediction):
+    with pytest.raises(ValueError, match=r"people judged no metamers: .*natural stimuli"):
+        score.scored_prediction(prediction, {}, NO_CHANGES, 0)
+
+
+def test_people_who_judged_only_stages_without_prediction_give_no_scores(partial, tmp_path):
+    found = score.scored_prediction(partial, judged_as({("eye", "last"): 0.1}), NO_CHANGES, 0)
     assert (found.sizes["point"], found["unscored_stage"].values.tolist()) == (0, ["last"])
     assert found["coverage"].isnull().all()
     path = tmp_path / "preregistered.nc"
@@ -178,7 +199,7 @@ def test_people_who_judged_only_stages_without_prediction_give_no_scores(predict
     check_schema(path, "comparison/preregistered.nc", read_variables())
     shown = preregistered_context(files.load(path))
     assert np.isnan(found["evidence"])
-    assert (shown["evidence"], shown["points"], shown["unscored"]) == (None, 0, ["ear, last"])
+    assert (shown["evidence"], shown["points"], shown["without_prediction"]) == (None, 0, ["eye, last"])
     assert shown["table"]["rows"] == []
     preregistered_figure(files.load(path))
 

@@ -679,10 +679,15 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
     assert "The prediction lost: it is worse than the reference." in words
     assert "nan" not in words.lower()
     unscored = scored_prediction({"late": 0.3}).assign(
-        unscored_model=("unscored", ["eye"]), unscored_stage=("unscored", ["end"])
+        unscored_model=("unscored", ["eye", "eye"]),
+        unscored_stage=("unscored", ["end", HOSTILE]),
+        unscored_frozen=("unscored", [True, False]),
     )
-    assert "Judged, but without a prediction" in words_of(unscored)
-    assert "eye, end" in words_of(unscored)
+    words = words_of(unscored)
+    assert f"Judged, but not in the frozen file: eye, {HOSTILE}" in words
+    assert "Judged, and in the frozen file without a prediction, because no metamer was accepted or because" in words
+    assert "than of any published ones: eye, end." in words
+    assert "Predicted, but judged by nobody: eye, input" in words
     won = scored_prediction({"late": 0.3}).assign(evidence=1.5)
     assert "The prediction is better than the reference." in words_of(won)
     without = scored_prediction({"late": 0.3})

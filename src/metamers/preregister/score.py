@@ -24,7 +24,7 @@ from metamers.run import files
 LEVELS = (0.5, 0.8, 0.95)
 NEEDED = (
     *("possible_proportion", "reference_proportion", "guessing", "log_odds_variance", "predicted", "low", "high"),
-    *("expected_participants", "expected_trials", "item_kind", "item_name", "fingerprint", "frozen_at"),
+    *("stage_number", "expected_participants", "expected_trials", "item_kind", "item_name", "fingerprint", "frozen_at"),
 )
 # Variables of a judged stage, and of each of its intervals, with their types.
 OF_POINT = dict.fromkeys(("generation_model", "stage"), str) | dict.fromkeys(
@@ -246,18 +246,30 @@ def scored_prediction(
         expected numbers), ``inside_frozen``, the results of ``score_stage``, and ``pit``, drawn between ``pit_low`` and
         ``pit_high``. (level): ``coverage``, the proportion of points inside their intervals, and ``expected_coverage``,
         the mean probability of the intervals. ``evidence``: see the function. ``unscored_model``,
-        ``unscored_stage`` (unscored): judged stages without a prediction. The columns of ``changes`` (change_number).
-        The last two are absent where there are none.
+        ``unscored_stage`` (unscored): judged stages without a prediction, and ``unscored_frozen``, whether the frozen
+        file has the stage. ``unjudged_model``, ``unjudged_stage`` (unjudged): predicted stages that nobody judged. The
+        columns of ``changes`` (change_number). The last three are absent where there are none.
 
     Raises
     ------
     ValueError
-        When no judged stage is in the frozen file: names what people judged, and what is predicted.
+        When people judged no metamers, or no judged stage is in the frozen file: names what people judged, and what is
+        predicted.
     """
+    if not judged:
+        raise ValueError(
+            "people judged no metamers: all of their answers that count are to natural stimuli, or there are none. "
+            "Check own_participants, and how many participants were excluded (humans/NAME.nc)."
+        )
     models = list(map(str, frozen["generation_model"].values))
-    predicted = {(model, stage) for model in models for stage in frozen_stages(frozen, model)}
+    # In the order of the file, so that a list of stages begins with the first one.
+    predicted = dict.fromkeys((model, stage) for model in models for stage in frozen_stages(frozen, model))
     keys = [key for key in judged if key in predicted]
-    known = {(model, str(stage)) for model in models for stage in frozen["stage"].values}
+    known = {
+        (model, str(stage))
+        for model in models
+        for stage in frozen["stage"].values[frozen["stage_number"].sel(generation_model=model).values >= 0]
+    }
     if not known & judged.keys():
         raise ValueError(
             f"the frozen prediction has none of the stages that people judged. They judged {_named(judged)}; "
@@ -295,10 +307,15 @@ def scored_prediction(
         coverage=scored["inside"].mean("point"), expected_coverage=scored["interval_probability"].mean("point")
     )
     scored = scored.assign(evidence=evidence(scored))
-    without = [key for key in judged if key not in predicted]
-    if without:
-        names = np.array(without)
-        scored = scored.assign(unscored_model=("unscored", names[:, 0]), unscored_stage=("unscored", names[:, 1]))
+    for kind, stages in (
+        ("unscored", [key for key in judged if key not in predicted]),
+        ("unjudged", [key for key in predicted if key not in judged]),
+    ):
+        if stages:
+            names = np.array(stages)
+            scored = scored.assign({f"{kind}_model": (kind, names[:, 0]), f"{kind}_stage": (kind, names[:, 1])})
+            if kind == "unscored":
+                scored = scored.assign(unscored_frozen=(kind, [key in known for key in stages]))
     if len(changes):
         columns = {name: ("change_number", changes[name].to_numpy(dtype=object).astype(str)) for name in changes}
         scored = scored.assign(columns)

@@ -82,6 +82,14 @@ def change_table(scored: xr.Dataset) -> Table | None:
     return {"head": ["Kind", "Item", "Change"], "rows": [list(row) for row in zip(*columns, strict=True)]}
 
 
+def stage_names(scored: xr.Dataset, kind: str) -> list[str]:
+    """Names of the stages that are ``unscored`` or ``unjudged``, with their models; empty if there are none."""
+    if f"{kind}_stage" not in scored:
+        return []
+    names = (scored[f"{kind}_{part}"].values.astype(str) for part in ("model", "stage"))
+    return [f"{model}, {stage}" for model, stage in zip(*names, strict=True)]
+
+
 def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
     """Values of the frozen prediction for the page.
 
@@ -96,8 +104,9 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
         ``frozen_at``, ``sha256``, ``first_answer``, ``files_before``; ``points``; texts of the means over stages with
         all scores, ``mean``, ``mean_depth``, ``mean_guessing``, and of ``evidence`` (None without such a stage);
         ``verdict`` and ``decisive``; ``better`` and ``compared``, numbers of stages; ``table``, ``coverage`` and
-        ``changes`` (or None), with ``changed`` (kind → number) and ``changes_left_out``; ``unscored``, names of judged
-        stages without prediction.
+        ``changes`` (or None), with ``changed`` (kind → number) and ``changes_left_out``; names of judged
+        stages that are ``not_frozen``, or in the frozen file ``without_prediction``, and of predicted stages that
+        nobody judged, ``unjudged``.
     """
     apart = (scored["log_score"] - scored["log_score_depth"]).values
     known = np.isfinite(apart)
@@ -114,10 +123,8 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
         changed = Counter(row[0] for row in changes["rows"])
         left_out = max(0, len(changes["rows"]) - MAX_CHANGES)
         changes["rows"] = changes["rows"][:MAX_CHANGES]
-    unscored = []
-    if "unscored_stage" in scored:
-        names = (scored[name].values.astype(str) for name in ("unscored_model", "unscored_stage"))
-        unscored = [f"{model}, {stage}" for model, stage in zip(*names, strict=True)]
+    unscored = stage_names(scored, "unscored")
+    in_file = scored["unscored_frozen"].values.astype(bool).tolist() if unscored else []
     return {
         "frozen_at": str(scored["frozen_at"].item()),
         "sha256": str(scored["frozen_sha256"].item()),
@@ -135,7 +142,9 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
         "changes": changes,
         "changed": dict(changed),
         "changes_left_out": left_out,
-        "unscored": unscored,
+        "not_frozen": [name for name, known in zip(unscored, in_file, strict=True) if not known],
+        "without_prediction": [name for name, known in zip(unscored, in_file, strict=True) if known],
+        "unjudged": stage_names(scored, "unjudged"),
     }
 
 
