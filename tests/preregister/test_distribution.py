@@ -72,7 +72,7 @@ def test_the_log_score_is_the_log_of_the_probability():
 
 
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
-def test_a_central_interval_leaves_at_most_half_of_the_rest_at_each_side(level):
+def test_a_central_interval_leaves_at_most_half_of_its_complement_on_each_side(level):
     found = scipy.stats.binom.pmf(np.arange(41), 40, 0.2)
     low, high = central_interval(found, level)
     wanted = scipy.stats.binom.interval(level, 40, 0.2)

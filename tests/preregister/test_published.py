@@ -13,7 +13,7 @@ from metamers.leaderboard.depth import DEPTH_COLUMNS
 from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.preregister.freeze import SAMPLES, answer_variance, rates_by_depth, reference_proportions
 from metamers.preregister.score import Judged, score_stage
-from metamers.report.preregistered import DECISIVE
+from metamers.report.preregistered import CLEAR
 from metamers.simulations.predicted import published_points
 from tests.preregister.made_up import PUBLISHED
 
@@ -75,9 +75,9 @@ def test_the_documentation_says_how_many_models_decide(left_out, root):
     for number in (1, 2):
         for modality in GUESSING:
             own = left_out[left_out["modality"] == modality].groupby("model")["difference"].mean()
-            shares.append(100 * np.mean([sum(chosen) >= DECISIVE for chosen in itertools.combinations(own, number)]))
+            shares.append(100 * np.mean([sum(chosen) >= CLEAR for chosen in itertools.combinations(own, number)]))
     shown = re.search(r"is at least 1 for (\d+)% of .* and (\d+)% .*for (\d+)% of .* and (\d+)% of .* pairs", text)
     np.testing.assert_allclose(list(map(float, shown.groups())), shares, atol=0.51)
     own = left_out.groupby("model")["difference"].mean()
-    assert own[own <= -DECISIVE].index.tolist() == ["AlexNet (Linf 8/255 adversarial)"]
+    assert own[own <= -CLEAR].index.tolist() == ["AlexNet (Linf 8/255 adversarial)"]
     assert f"the evidence is against the prediction ({own.min():.2f})" in text

@@ -142,7 +142,7 @@ def test_evidence_counts_all_stages_of_a_model_as_one():
     assert score.evidence(scored) == pytest.approx(2 - 0.5)
     assert np.isnan(score.evidence(scored.isel(point=[3])))
     assert [verdict(value) for value in (1.0, 0.99, -0.99, -1.0, np.nan)] == [
-        "won", "undecided", "undecided", "lost", "undecided",
+        "for", "undecided", "undecided", "against", "undecided",
     ]  # fmt: skip
 
 

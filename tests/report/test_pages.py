@@ -662,10 +662,12 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
     assert "frozen at 2026-05-04T12:30:00+00:00, in a file with the SHA-256 ab12" in words
     assert "No file of answers is older: the first was written at 2026-05-05T08:00:00+00:00" in words
     assert "Nothing that the prediction depends on has changed since" in words
-    assert "Whether the prediction is better than the reference is undecided. The reference is what people" in words
-    assert "The prediction is better at 3 of 3 stages" in words
+    assert "The evidence is undecided between the prediction and the reference. The reference is what people" in words
+    assert "The prediction has the higher score at 3 of 3 stages" in words
     assert "is +0." in words
+    assert "Models count as independent, although their metamers were judged by the same participants" in words
     assert "3 of 3" in words
+    assert "The intervals do not include differences between metamers: in a simulation" in words
     assert "What changed after the prediction was frozen" not in words
     changes = [("metamers", f"{HOSTILE}/{number}.nc", "changed") for number in range(31)]
     changes += [("setting", "seed", "0 → 1")]
@@ -676,7 +678,7 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
     assert "Changed after the prediction was frozen: metamers (31), setting (1)" in words
     assert f"{HOSTILE}/0.nc" in words
     assert "2 more are in comparison/preregistered.nc." in words
-    assert "The prediction lost: it is worse than the reference." in words
+    assert "The evidence is against the prediction." in words
     assert "nan" not in words.lower()
     unscored = scored_prediction({"late": 0.3}).assign(
         unscored_model=("unscored", ["eye", "eye"]),
@@ -689,7 +691,7 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
     assert "than of any published ones: eye, end." in words
     assert "Predicted, but judged by nobody: eye, input" in words
     won = scored_prediction({"late": 0.3}).assign(evidence=1.5)
-    assert "The prediction is better than the reference." in words_of(won)
+    assert "The evidence is for the prediction." in words_of(won)
     without = scored_prediction({"late": 0.3})
     without["log_score_depth"][:] = np.nan
     assert "compared with guessing only" in words_of(without)

@@ -44,8 +44,9 @@ def log_probabilities(correct: np.ndarray, means: np.ndarray, trials: np.ndarray
     """Compute the log probability (count, mean) of numbers of correct answers, for each mean proportion correct.
 
     The number has a beta-binomial distribution with the variance that answers of participants have: n m (1 - m) (1 +
-    (n - 1) ρ q), where ρ is ``answer_correlation`` and q ``shared_pairs``. It is exact for one participant, and for
-    participants with one answer each, where it is binomial.
+    (n - 1) ρ q), where ρ is ``answer_correlation`` and q ``shared_pairs``. It is exact for participants with
+    one answer each, where it is binomial, and for one participant whose probability of a correct answer has a beta
+    distribution.
 
     Parameters
     ----------

@@ -205,7 +205,8 @@ def evidence(scored: xr.Dataset) -> float:
     """Compute the evidence for the prediction against the reference, a cautious logarithm of their Bayes factor.
 
     It is the sum over models of the mean difference of the log scores over the model's stages. Stages of one model are
-    not independent, so all of them count as one; different models count as independent.
+    not independent, so all of them count as one; different models count as independent, although they share
+    participants and stimuli.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from metamers.report.figures import BLUE, FAINT, INK, ORANGE, PALE, styled
 from metamers.report.tables import ABSENT, Table, number, percent
 
 ROW = 0.28  # height of a stage in the figure, in inches
-DECISIVE = 1.0  # evidence of at least this size is worth more than a bare mention (Kass & Raftery 1995)
+CLEAR = 1.0  # evidence of at least this size is worth more than a bare mention (Kass & Raftery 1995)
 MAX_CHANGES = 30  # rows of the table of changes; the file has all
 
 
@@ -24,10 +24,10 @@ def signed(value: float) -> str:
 
 
 def verdict(evidence: float) -> str:
-    """Return ``won``, ``lost`` or ``undecided``; also for NaN."""
-    if not abs(evidence) >= DECISIVE:
+    """Return whether the evidence is ``for`` or ``against`` the prediction, or ``undecided``, also for NaN."""
+    if not abs(evidence) >= CLEAR:
         return "undecided"
-    return "won" if evidence > 0 else "lost"
+    return "for" if evidence > 0 else "against"
 
 
 def score_table(scored: xr.Dataset) -> Table:
@@ -103,7 +103,7 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
     dict
         ``frozen_at``, ``sha256``, ``first_answer``, ``files_before``; ``points``; texts of the means over stages with
         all scores, ``mean``, ``mean_depth``, ``mean_guessing``, and of ``evidence`` (None without such a stage);
-        ``verdict`` and ``decisive``; ``better`` and ``compared``, numbers of stages; ``table``, ``coverage`` and
+        ``verdict`` and ``clear``; ``better`` and ``compared``, numbers of stages; ``table``, ``coverage`` and
         ``changes`` (or None), with ``changed`` (kind → number) and ``changes_left_out``; names of judged
         stages that are ``not_frozen``, or in the frozen file ``without_prediction``, and of predicted stages that
         nobody judged, ``unjudged``.
@@ -134,7 +134,7 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
         **means,
         "evidence": f"{float(scored['evidence']):+.2f}".replace("-", "−") if known.any() else None,
         "verdict": verdict(float(scored["evidence"])),
-        "decisive": DECISIVE,
+        "clear": CLEAR,
         "better": int((apart[known] > 0).sum()),
         "compared": int(known.sum()),
         "table": score_table(scored),

@@ -72,6 +72,6 @@ def existing_prediction(_wildcards):
     if not os.path.isfile(plan.preregistration.file):
         raise ConfigurationError(
             f"preregistration.file: there is no frozen prediction {plan.preregistration.file}; `snakemake preregister` "
-            "freezes one, which has to be before people answer"
+            "freezes one; call it before people answer"
         )
     return plan.preregistration.file
