@@ -63,6 +63,7 @@ complete_rules()
 
 onstart:
     check_results_folder()
+    check_preregistration_folder()
     stop_polling()
 
 

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from metamers.config.plan import make_plan
+from metamers.config.preregistration import check_frozen_folder
 from metamers.config.targets import check_targets
 from metamers.names import ConfigurationError
 
@@ -43,6 +44,18 @@ def test_the_default_file_has_the_name_of_the_run(settings):
         ({"participants": 1}, r"preregistration\.participants: .*from 2 to 10000"),
         ({"trials": 0}, r"preregistration\.trials: .*from 1 to 1000"),
         ({"trial": 5}, r"trial"),
+        ({"file": "{run}.nc"}, r"preregistration\.file: '\{run\}\.nc' has '\{'; wanted a path without .* such as"),
+        ({"file": "a}.nc"}, r"preregistration\.file: .* has '\}'"),
+        ({"file": "<run>.nc"}, r"preregistration\.file: .* has '<'"),
+        ({"file": "a>.nc"}, r"preregistration\.file: .* has '>'"),
+        ({"file": "~/frozen.nc"}, r"preregistration\.file: .* has '~'"),
+        ({"file": "s3://bucket/frozen.nc"}, r"preregistration\.file: .* has '://'"),
+        ({"file": "a\nb.nc"}, r"preregistration\.file: .* has '\\n'"),
+        ({"file": "a\0b.nc"}, r"preregistration\.file: .* has '\\x00'"),
+        (
+            {"participants": 1000, "trials": 101},
+            r"preregistration: participants × trials is 1000 × 101 = 101000; wanted at most 100000 expected answers",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_valid_ones(settings, values, message):
@@ -50,10 +63,28 @@ def test_a_wrong_value_is_named_with_valid_ones(settings, values, message):
         make_plan(changed(settings, **values))
 
 
-def test_a_folder_with_the_name_of_the_file_is_refused(settings, tmp_path):
-    (tmp_path / "folder.nc").mkdir()
-    with pytest.raises(ConfigurationError, match="wanted the path of a file"):
-        make_plan(changed(settings, file=str(tmp_path / "folder.nc")))
+def test_many_expected_answers_are_allowed(settings):
+    assert make_plan(changed(settings, participants=1000, trials=100)).preregistration.participants == 1000
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_a_folder_or_dangling_link_is_not_called_a_prediction(settings, tmp_path, kind):
+    path = tmp_path / "x.nc"
+    path.mkdir() if kind == "folder" else path.symlink_to(tmp_path / "gone.nc")
+    wanted = {
+        "folder": r"x\.nc is a folder; wanted the path of a file",
+        "link": r"x\.nc is a link to .*gone\.nc, which",
+    }
+    with pytest.raises(ConfigurationError, match=wanted[kind]):
+        check_targets(make_plan(changed(settings, file=str(path))), ["preregister"], ["preregister", "all"])
+
+
+def test_the_folder_of_the_prediction_is_made_and_written_to_before_the_first_job(tmp_path):
+    check_frozen_folder(tmp_path / "new" / "x.nc")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match=r"^preregistration\.file: .*x\.nc cannot be written .*Nothing has been run"):
+        check_frozen_folder(tmp_path / "file" / "x.nc")
 
 
 def test_a_prediction_that_exists_can_be_used_but_not_frozen_again(settings, tmp_path):

@@ -229,3 +229,32 @@ def test_a_file_system_without_hard_links_gets_a_copy(prediction, tmp_path, monk
     freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), tmp_path / "x.nc", **ABOUT)
     assert read_frozen(tmp_path / "x.nc")["item_name"].values.tolist() == ["seed"]
     assert [file.name for file in tmp_path.iterdir()] == ["x.nc"]
+    assert (tmp_path / "x.nc").stat().st_mode & 0o777 == 0o444
+
+
+def test_a_copy_that_fails_leaves_no_partial_file(prediction, tmp_path, monkeypatch):
+    def no_link(*_):
+        raise PermissionError("Operation not permitted")
+
+    def full(_, target):
+        target.write(b"a part")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(freeze.os, "link", no_link)
+    monkeypatch.setattr(freeze.shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), tmp_path / "x.nc", **ABOUT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_writing_is_the_one_that_is_reported(prediction, tmp_path):
+    """The folder is a file, so the file that would be deleted afterwards cannot even be looked for."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match=r"x\.nc could not be written"):
+        freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), tmp_path / "file" / "x.nc", **ABOUT)
+
+
+def test_a_link_to_nothing_is_not_called_a_prediction(prediction, tmp_path):
+    (tmp_path / "x.nc").symlink_to(tmp_path / "gone.nc")
+    with pytest.raises(FileExistsError, match=r"x\.nc is a link to .*gone\.nc, which does not exist\..*restore it"):
+        freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), tmp_path / "x.nc", **ABOUT)

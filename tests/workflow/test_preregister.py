@@ -117,6 +117,15 @@ def test_a_second_call_ends_before_the_first_job_and_changes_nothing(frozen, cal
     assert (folder / FROZEN).read_bytes() == before
 
 
+def test_a_path_that_cannot_be_written_ends_the_call_before_the_first_job(frozen):
+    folder, _ = frozen
+    (folder / "taken").write_text("")
+    (folder / "taken.yaml").write_text(yaml.safe_dump({"preregistration": {"file": "taken/x.nc"}}))
+    said = snakemake(folder, "preregister", "--configfile", "shown.yaml", "taken.yaml", *ALLOWED, fails=True)
+    assert "preregistration.file: taken/x.nc cannot be written" in said
+    assert "Nothing has been run" in said
+
+
 def test_the_answers_are_scored_by_the_frozen_distribution(scored):
     folder = scored
     check_schema(folder / SCORED, "comparison/preregistered.nc", read_variables())

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +280,8 @@ def write_once(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None
     except FileExistsError as error:
         raise FileExistsError(already_frozen(path)) from error
     finally:
-        staged.unlink(missing_ok=True)
+        with suppress(OSError):  # the error that led here is the one to report
+            staged.unlink(missing_ok=True)
 
 
 def _place(staged: Path, path: Path) -> None:
@@ -290,8 +292,15 @@ def _place(staged: Path, path: Path) -> None:
         raise
     except OSError:
         with staged.open("rb") as source, path.open("xb") as target:
-            shutil.copyfileobj(source, target)
-        path.chmod(0o444)
+            try:
+                shutil.copyfileobj(source, target)
+                target.flush()
+                os.fsync(target.fileno())
+                path.chmod(0o444)
+            except BaseException:  # a partial file would be taken for a frozen prediction
+                with suppress(OSError):
+                    path.unlink()
+                raise
 
 
 def frozen_stages(frozen: xr.Dataset, model: str) -> Sequence[str]:

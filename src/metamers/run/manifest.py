@@ -118,6 +118,14 @@ def check_places(run: str | Path) -> None:
             )
 
 
+def write_probe(folder: str | Path) -> None:
+    """Write a temporary file in a folder, which raises OSError where that is not possible."""
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(b"x")
+        probe.flush()
+        os.fsync(probe.fileno())  # a network disk may report only here that it is full
+
+
 def check_writable(run: str | Path) -> None:
     """Check, before the first job, that files can be written in a run's folder and beside it; create the folder.
 
@@ -129,10 +137,7 @@ def check_writable(run: str | Path) -> None:
     try:
         Path(run).mkdir(parents=True, exist_ok=True)
         for folder in (Path(run), manifest_path(run).parent):
-            with tempfile.TemporaryFile(dir=folder) as probe:
-                probe.write(b"x")
-                probe.flush()
-                os.fsync(probe.fileno())  # a network disk may report only here that it is full
+            write_probe(folder)
     except OSError as error:
         raise OSError(
             f"{run}: files cannot be written here or beside it ({error.strerror}). Wanted: a folder that you may write "

@@ -1,6 +1,7 @@
 """Input functions and parameters of the rules in preregister.smk."""
 
 from metamers import __version__
+from metamers.config.preregistration import check_frozen_folder
 from metamers.names import ConfigurationError
 
 # The settings on which predictions and answers depend.
@@ -75,3 +76,12 @@ def existing_prediction(_wildcards):
             "freezes one; call it before people answer"
         )
     return plan.preregistration.file
+
+
+def check_preregistration_folder():
+    """Check before the first job that the prediction can be written, if it is to be frozen."""
+    if "preregister" in requested_targets(sys.argv):
+        try:
+            check_frozen_folder(plan.preregistration.file)
+        except OSError as error:
+            raise WorkflowError(str(error)) from None
