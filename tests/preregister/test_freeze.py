@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import platform
 
 import numpy as np
 import pandas as pd
@@ -171,8 +172,28 @@ def test_items_are_found_equal_or_changed_by_their_content(tmp_path):
     assert rows["setting", "training"] == "{}"
     assert rows["code", "x"] == "1"
     assert rows["software", "numpy"] == np.__version__
+    assert rows["software", "Python"] == platform.python_version()
     again = freeze.list_items({}, {}, {}, {"model": {"m": {"a": 2, "b": 1}}})
     assert rows["model", "m"] == dict(zip(again["item_name"], again["fingerprint"], strict=True))["m"]
+
+
+def test_another_checkout_and_another_working_folder_give_the_same_items(tmp_path, monkeypatch):
+    """Files and entries of the run's folder and of the workflow's folder, by absolute and by relative paths."""
+    found = []
+    for place in ("one", "other"):
+        checkout, folder = tmp_path / place / "checkout", tmp_path / place / "checkout" / "mine"
+        folder.mkdir(parents=True)
+        for path in (checkout / "own.py", folder / "weights.pt"):
+            path.write_text("x")
+        monkeypatch.setattr(freeze, "ROOT", checkout)
+        monkeypatch.chdir(folder)
+        for paths in ((checkout / "own.py", folder / "weights.pt"), (checkout / "own.py", "weights.pt")):
+            entry = {"source": {"python": f"{checkout}/own.py:build"}, "weights": {"path": str(folder / "weights.pt")}}
+            found.append(freeze.list_items({"weights": paths}, {}, {}, {"model": {"m": entry}}))
+    for other in found[1:]:
+        pd.testing.assert_frame_equal(found[0], other)
+    assert found[0]["item_name"].tolist()[:2] == ["own.py", "weights.pt"]
+    assert freeze.portable_name("/elsewhere/x.pt") == "/elsewhere/x.pt"
 
 
 def test_the_file_is_as_its_schema_says_and_says_when_it_was_frozen(prediction, tmp_path):

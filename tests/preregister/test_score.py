@@ -226,6 +226,28 @@ def test_what_changed_is_found_by_name_and_value(prediction):
     ]
 
 
+def test_of_long_values_the_part_that_differs_is_shown():
+    """Two equal beginnings would say nothing."""
+    same = ", ".join(f'"category {number}"' for number in range(40))
+    found = score.value_change(f"[{same}, 1]", f"[{same}, 2, {same}]")
+    assert re.fullmatch(r'….{18}, 1\] → ….{18}, 2, "category 0".*…', found)
+    assert len(found) < 2 * score.MAX_VALUE_LETTERS + 10
+    assert score.value_change("1", "2") == "1 → 2"
+    assert score.value_change("1", f"[{same}]").startswith('1 → ["category 0"')
+
+
+def test_a_file_of_answers_counts_once_however_its_path_is_written(prediction, tmp_path, monkeypatch):
+    """The prediction was frozen with answers/p0.json; the same file, by an absolute path and through a link."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "answers" / "p0.json"
+    path.parent.mkdir()
+    path.write_text("[]")
+    os.utime(path, (NOW.timestamp() - 60,) * 2)
+    (tmp_path / "link").symlink_to("answers")
+    for given in ("answers/p0.json", path, "link/p0.json"):
+        assert score.answers_before(prediction, [given])[0] == 1
+
+
 def test_answers_before_the_prediction_are_counted(prediction, tmp_path):
     """By the time of the last writing, or because the file existed when the prediction was frozen."""
     paths = [tmp_path / "p1.json", tmp_path / "p2.json"]

@@ -661,7 +661,7 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
     words = words_of(scored_prediction({"early": 0.65, "late": 0.3, "last": 0.2}))
     assert "frozen at 2026-05-04T12:30:00+00:00, in a file with the SHA-256 ab12" in words
     assert "No file of answers is older: the first was written at 2026-05-05T08:00:00+00:00" in words
-    assert "Nothing that the prediction depends on has changed since" in words
+    assert "Nothing that is compared has changed since" in words
     assert "The evidence is undecided between the prediction and the reference. The reference is what people" in words
     assert "The prediction has the higher score at 3 of 3 stages" in words
     assert "is +0." in words

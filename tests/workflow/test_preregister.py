@@ -2,6 +2,7 @@
 
 import csv
 import os
+import platform
 import re
 
 import numpy as np
@@ -101,6 +102,14 @@ def test_the_prediction_is_frozen_with_all_that_it_depends_on(frozen):
     kinds = {kind for kind, _ in items}
     assert kinds >= {"stimuli", "acceptance", "recognition", "published", "weights", "setting", "software", "code"}
     assert items["setting", "synthesis.quality"] == '"quick"'
+    assert items["software", "Python"] == platform.python_version()
+    assert {name for kind, name in items if kind == "page"} >= {"experiment.js", "index.html"}
+    # Names and code do not depend on where the checkout is, nor on how the report looks.
+    assert not [name for kind, name in items if name.startswith("/") and kind != "weights"]
+    assert ("published", "resources/published/participant_variance.csv") in items
+    assert not [name for kind, name in items if kind == "setting" and name.split(".")[0] in ("models", "datasets")]
+    assert ("code", "preregister/score") not in items
+    assert ("code", "metamers.preregister.score") in items
     assert not [name for kind, name in items if kind == "setting" and name.startswith("own_participants")]
     assert f"{FROZEN}, SHA-256 {sha256_of(folder / FROZEN)}" in output
     assert not (folder / FROZEN).stat().st_mode & 0o222
@@ -229,7 +238,7 @@ def test_a_whole_run_freezes_and_its_report_scores_and_verify_deletes_nothing(re
     page = (folder / "results/small/report/statistics.html").read_text()
     assert "The frozen prediction" in page
     assert sha256_of(frozen) in page
-    assert "Nothing that the prediction depends on has changed since" in page
+    assert "Nothing that is compared has changed since" in page
     assert 'src="figures/preregistered.svg"' in page
     found = files.load(folder / "results/small/comparison/preregistered.nc")
     judged = ("block", "logits")

@@ -9,6 +9,7 @@ import datetime
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -29,6 +30,7 @@ from metamers.compare.predicted_human import (
 from metamers.config.preregistration import already_frozen
 from metamers.names import INPUT_STAGE
 from metamers.preregister.distribution import central_interval, count_distribution
+from metamers.repository import ROOT
 from metamers.run import files
 from metamers.run.hashes import sha256_of
 
@@ -43,6 +45,25 @@ def fingerprint(path: str | Path) -> str:
         with files.open_dataset(path) as dataset:
             return files.content_sha256(dataset)
     return sha256_of(path)
+
+
+def portable_name(path: str | Path) -> str:
+    """The path relative to the working folder or to the workflow's folder, the deeper one that has it, or unchanged.
+
+    The same file of another checkout, or of a run that was moved, has the same name.
+    """
+    whole = Path(os.path.abspath(path))
+    bases = [base for base in {Path.cwd(), ROOT, ROOT.resolve()} if whole.is_relative_to(base)]
+    return whole.relative_to(max(bases, key=lambda base: len(base.parts))).as_posix() if bases else str(path)
+
+
+def portable(entry: Any) -> Any:
+    """An entry of a registry with ``portable_name`` in place of absolute paths."""
+    if isinstance(entry, Mapping):
+        return {str(key): portable(value) for key, value in entry.items()}
+    if isinstance(entry, list | tuple):
+        return [portable(value) for value in entry]
+    return portable_name(entry) if isinstance(entry, str) and os.path.isabs(entry) else entry
 
 
 def flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -69,31 +90,31 @@ def list_items(
     settings
         The settings of the run that results depend on.
     versions
-        Kind → name → version or hash; those of installed packages are added.
+        Kind → name → version or hash; those of Python and of installed packages are added.
     entries
         Kind → name → entry of a registry.
 
     Returns
     -------
     pd.DataFrame
-        ``item_kind``, ``item_name``, ``fingerprint``: the SHA-256 of a file or entry, the value of a setting, or a
-        version.
+        ``item_kind``, ``item_name`` (``portable_name`` of a file), ``fingerprint``: the SHA-256 of a file or entry, the
+        value of a setting, or a version.
     """
     rows = [
-        (kind, str(path), fingerprint(path))
+        (kind, portable_name(path), fingerprint(path))
         for kind, of_kind in paths.items()
         for path in dict.fromkeys(map(str, of_kind))
         if Path(path).exists()
     ]
     rows += [("setting", key, value) for key, value in flattened(settings)]
-    versions = {**versions, "software": files.software_versions()}
+    versions = {**versions, "software": {"Python": platform.python_version()} | files.software_versions()}
     rows += [(kind, name, version) for kind, of_kind in versions.items() for name, version in of_kind.items()]
     rows += [(kind, name, _sha256_of_entry(entry)) for kind, own in entries.items() for name, entry in own.items()]
     return pd.DataFrame(rows, columns=["item_kind", "item_name", "fingerprint"])
 
 
 def _sha256_of_entry(entry: Any) -> str:
-    return hashlib.sha256(json.dumps(entry, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(portable(entry), sort_keys=True, default=str).encode()).hexdigest()
 
 
 def answer_variance(table: pd.DataFrame, modality: str) -> float:

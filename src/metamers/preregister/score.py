@@ -6,6 +6,7 @@ distribution is that of the numbers of participants and answers that there are, 
 """
 
 import datetime
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ import xarray as xr
 from metamers.humans.participants import own_stages
 from metamers.names import NATURAL
 from metamers.preregister.distribution import central_interval, count_distribution, log_score
-from metamers.preregister.freeze import frozen_stages
+from metamers.preregister.freeze import frozen_stages, portable_name
 from metamers.run import files
 
 LEVELS = (0.5, 0.8, 0.95)
@@ -35,6 +36,7 @@ OF_POINT |= dict.fromkeys(("log_score", "log_score_depth", "log_score_guessing",
 OF_LEVEL = dict.fromkeys(("interval_low", "interval_high", "interval_probability"), float) | {"inside": bool}
 NEW, GONE, CHANGED = "new", "missing", "changed"
 MAX_VALUE_LETTERS = 100  # of a value in a change
+CONTEXT_LETTERS = 20  # before the part of a long value that differs
 
 
 class Judged(NamedTuple):
@@ -141,6 +143,20 @@ def score_stage(judged: Judged, means: np.ndarray, references: np.ndarray, chanc
     }
 
 
+def value_change(before: str, now: str) -> str:
+    """Show two values; of long ones, the part that differs, with a few letters of the context."""
+    if max(len(before), len(now)) > MAX_VALUE_LETTERS:
+        apart = (place for place, (old, new) in enumerate(zip(before, now, strict=False)) if old != new)
+        start = max(0, next(apart, min(len(before), len(now))) - CONTEXT_LETTERS)
+        before, now = (_part(value, start) for value in (before, now))
+    return f"{before} → {now}"
+
+
+def _part(value: str, start: int) -> str:
+    end = start + MAX_VALUE_LETTERS
+    return ("…" if start else "") + value[start:end] + ("…" if end < len(value) else "")
+
+
 def find_changes(frozen: xr.Dataset, now: pd.DataFrame) -> pd.DataFrame:
     """Compare everything that the prediction depends on with what it was when the prediction was frozen.
 
@@ -169,7 +185,7 @@ def find_changes(frozen: xr.Dataset, now: pd.DataFrame) -> pd.DataFrame:
         if pd.isna(row.fingerprint) or pd.isna(row.fingerprint_now):
             change = NEW if pd.isna(row.fingerprint) else GONE
         elif row.item_kind in ("setting", "software", "version"):
-            change = " → ".join(str(value)[:MAX_VALUE_LETTERS] for value in (row.fingerprint, row.fingerprint_now))
+            change = value_change(str(row.fingerprint), str(row.fingerprint_now))
         else:
             change = CHANGED
         rows.append((row.item_kind, row.item_name, change))
@@ -195,10 +211,17 @@ def answers_before(frozen: xr.Dataset, answers: Iterable[str | Path]) -> tuple[i
     """
     frozen_at = datetime.datetime.fromisoformat(str(frozen["frozen_at"].item()))
     names = frozen["item_name"].values[frozen["item_kind"].values.astype(str) == "answers"].astype(str)
-    written = {str(path): datetime.datetime.fromtimestamp(Path(path).stat().st_mtime, datetime.UTC) for path in answers}
-    older = {path for path, time in written.items() if time < frozen_at} | set(names)
+    written = {
+        _resolved(path): datetime.datetime.fromtimestamp(Path(path).stat().st_mtime, datetime.UTC) for path in answers
+    }
+    older = {path for path, time in written.items() if time < frozen_at} | set(map(_resolved, names))
     first = min(written.values()).isoformat(timespec="seconds") if written else ""
     return len(older), first
+
+
+def _resolved(path: str | Path) -> str:
+    """Name a file of answers in the same way, however its path is written."""
+    return portable_name(os.path.realpath(path))
 
 
 def evidence(scored: xr.Dataset) -> float:

@@ -4,16 +4,17 @@ from metamers import __version__
 from metamers.config.preregistration import check_frozen_folder
 from metamers.names import ConfigurationError
 
-# The settings on which predictions and answers depend.
+# The settings on which predictions and answers depend. The entries of models and datasets that are used are compared by
+# their hashes.
 FROZEN_SETTINGS = (
     *("run", "seed", "device", "human_data", "stimuli", "generation_models", "recognition_models", "training"),
-    *("synthesis", "null", "acceptance", "recognition", "experiment", "models", "datasets"),
+    *("synthesis", "null", "acceptance", "recognition", "experiment"),
 )
 # The scripts that make what is predicted, what people are shown, and what their answers are counted by.
 FROZEN_SCRIPTS = (
     *("stimuli/datasets", "synthesize/metamers", "synthesize/export", "null/distribution", "null/acceptance"),
     *("recognize", "compare/recognizability", "compare/humans_vs_models", "compare/predicted_human"),
-    *("experiment/folder", "humans/own_participants", "humans/answer_table", "preregister", "preregister/score"),
+    *("experiment/folder", "humans/own_participants", "humans/answer_table", "preregister"),
 )
 
 
@@ -45,10 +46,13 @@ def frozen_params():
 
 
 def versions_now(_wildcards):
-    """Parameter: the versions of the program and of the code of the steps."""
+    """Parameter: the versions of the program, of the code of the steps, and of the page that people are shown."""
     return {
         "version": {"metamers": __version__},
-        "code": {script: code_version(SCRIPTS / f"{script}.py") for script in FROZEN_SCRIPTS},
+        # Of scoring the module alone, because its script also draws the figure of the report.
+        "code": {script: code_version(SCRIPTS / f"{script}.py") for script in FROZEN_SCRIPTS}
+        | {"metamers.preregister.score": code_version(PACKAGE / "preregister" / "score.py")},
+        "page": {path.name: data_version(path) for path in PAGE_FILES},
     }
 
 
