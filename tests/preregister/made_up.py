@@ -18,7 +18,7 @@ STAGES = ["input", "early", "late", "last"]
 EXPECTED = {"participants": 20, "trials": 10}
 MODELS = {
     "eye": {"modality": "vision", "categories": 16, "depths": {"early": 0.3, "late": 0.8, "last": 1.0}},
-    "ear": {"modality": "audio", "categories": 10, "depths": {"early": 0.4, "late": 0.9}},
+    "ear": {"modality": "audio", "categories": 10, "depths": {"early": 0.4, "late": 0.9, "last": 1.0}},
 }
 
 

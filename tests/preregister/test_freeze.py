@@ -94,6 +94,7 @@ def test_nothing_is_frozen_where_nothing_is_predicted(relation):
         assert own[["predicted", "low", "high"]].to_array().isnull().all()
         assert own["possible_proportion"].isnull().all()
     assert freeze.frozen_stages(found, "ear") == STAGES[:3]
+    # Also where the table of depths has the stage, which the run does not have.
     assert found["reference_proportion"].sel(generation_model="ear", stage="last").isnull().all()
 
 
@@ -137,6 +138,10 @@ def test_the_reference_is_the_beta_distribution_of_the_published_models():
     levels = (np.arange(len(own)) + 0.5) / len(own)
     np.testing.assert_allclose(own, scipy.stats.beta.ppf(levels, mean * total, (1 - mean) * total), rtol=1e-6)
     np.testing.assert_allclose(freeze.reference_proportions(rates[:, :1], chance=0)[0], 0.2)  # one model alone
+    # No answer is impossible where all published models have the same extreme rate.
+    extreme = freeze.reference_proportions(np.array([[0.0, 0.0], [1.0, 1.0]]), chance=0.25)
+    assert (extreme > 0.25).all()
+    assert (extreme < 1).all()
 
 
 def test_every_model_of_the_published_relation_is_in_the_reference(relation):

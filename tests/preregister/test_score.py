@@ -73,15 +73,17 @@ def test_answers_are_counted_over_participants_and_groups():
     assert found.keys() == {("eye", "late"), ("ear", "late")}  # natural stimuli are not predicted
     assert (found["eye", "late"].trials.tolist(), found["eye", "late"].correct) == ([3, 3, 5], 7)
     assert (found["ear", "late"].trials.tolist(), found["ear", "late"].correct) == ([1, 2], 1)
+    found = score.people_judged([group([[[3, 29]]], [[[3, 100]]])])  # 29/100 · 100 is less than 29 in floating point
+    assert found["eye", "late"].correct == 29
 
 
 def test_scores_are_logs_of_closed_forms():
     """A certain mean and one answer of each person: binomial. An answer more or less is in the next interval."""
     people = score.Judged(np.ones(20, int), 7)
-    found = score.score_stage(people, np.array([0.4]), np.array([0.2]), 0.1, variance=0.3)
+    found = score.score_stage(people, np.array([0.4]), np.array([0.2]), 0.25, variance=0.3)
     assert found["log_score"] == pytest.approx(scipy.stats.binom.logpmf(7, 20, 0.4))
     assert found["log_score_depth"] == pytest.approx(scipy.stats.binom.logpmf(7, 20, 0.2))
-    assert found["log_score_guessing"] == pytest.approx(scipy.stats.binom.logpmf(7, 20, 0.1))
+    assert found["log_score_guessing"] == pytest.approx(scipy.stats.binom.logpmf(7, 20, 0.25))
     assert found["pit_low"] == pytest.approx(scipy.stats.binom.cdf(6, 20, 0.4))
     assert found["pit_high"] == pytest.approx(scipy.stats.binom.cdf(7, 20, 0.4))
     low, high = scipy.stats.binom.interval(0.5, 20, 0.4)
