@@ -132,11 +132,10 @@ def sensitivity_figure(found: xr.Dataset, agreed: xr.Dataset, looks: Looks) -> F
                 markersize=4,
                 color=style["color"],
             )
-        right.plot(
-            means,
-            agreed["proportion_correct"].sel(generation_model=name),
-            **style | {"linestyle": "none", "markersize": 8},
-        )
+        stages = agreed["stage"].sel(generation_model=name).values.tolist()
+        once = [place for place, stage in enumerate(stages) if stages.index(stage) == place]  # as for ρ
+        recognized = agreed["proportion_correct"].sel(generation_model=name).values
+        right.plot(means[once], recognized[once], **style | {"linestyle": "none", "markersize": 8})
     left.axhline(1, color=FAINT, linewidth=0.9, linestyle=":")
     left.axhline(0, color=FAINT, linewidth=0.9)
     left.set_xticks(places, [f"{depth:.3g}" for depth in found["depth"].values])
