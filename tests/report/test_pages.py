@@ -663,6 +663,7 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
     assert "No file of answers is older: the first was written at 2026-05-05T08:00:00+00:00" in words
     assert "Nothing that is compared has changed since" in words
     assert "The evidence is undecided between the prediction and the reference. The reference is what people" in words
+    assert "it is called undecided between −1 and 1." in words
     assert "The prediction has the higher score at 3 of 3 stages" in words
     assert "is +0." in words
     assert "Models count as independent, although their metamers were judged by the same participants" in words
@@ -686,10 +687,10 @@ def test_the_pages_score_the_frozen_prediction(model, relation, written, drawn, 
         unscored_frozen=("unscored", [True, False]),
     )
     words = words_of(unscored)
-    assert f"Judged, but not in the frozen file: eye, {HOSTILE}" in words
+    assert f"Judged, but not in the frozen file: eye ({HOSTILE})" in words
     assert "Judged, and in the frozen file without a prediction, because no metamer was accepted or because" in words
-    assert "than of any published ones: eye, end." in words
-    assert "Predicted, but judged by nobody: eye, input" in words
+    assert "than of any published ones: eye (end)." in words
+    assert "Predicted, but judged by nobody: eye (input)" in words
     won = scored_prediction({"late": 0.3}).assign(evidence=1.5)
     assert "The evidence is for the prediction." in words_of(won)
     without = scored_prediction({"late": 0.3})

@@ -87,7 +87,7 @@ def stage_names(scored: xr.Dataset, kind: str) -> list[str]:
     if f"{kind}_stage" not in scored:
         return []
     names = (scored[f"{kind}_{part}"].values.astype(str) for part in ("model", "stage"))
-    return [f"{model}, {stage}" for model, stage in zip(*names, strict=True)]
+    return [f"{model} ({stage})" for model, stage in zip(*names, strict=True)]
 
 
 def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
     dict
         ``frozen_at``, ``sha256``, ``first_answer``, ``files_before``; ``points``; texts of the means over stages with
         all scores, ``mean``, ``mean_depth``, ``mean_guessing``, and of ``evidence`` (None without such a stage);
-        ``verdict`` and ``clear``; ``better`` and ``compared``, numbers of stages; ``table``, ``coverage`` and
+        ``verdict`` and ``threshold``; ``better`` and ``compared``, numbers of stages; ``table``, ``coverage`` and
         ``changes`` (or None), with ``changed`` (kind → number) and ``changes_left_out``; names of judged
         stages that are ``not_frozen``, or in the frozen file ``without_prediction``, and of predicted stages that
         nobody judged, ``unjudged``.
@@ -134,7 +134,7 @@ def preregistered_context(scored: xr.Dataset) -> dict[str, Any]:
         **means,
         "evidence": f"{float(scored['evidence']):+.2f}".replace("-", "−") if known.any() else None,
         "verdict": verdict(float(scored["evidence"])),
-        "clear": CLEAR,
+        "threshold": CLEAR,
         "better": int((apart[known] > 0).sum()),
         "compared": int(known.sum()),
         "table": score_table(scored),
