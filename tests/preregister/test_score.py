@@ -180,8 +180,8 @@ def test_judged_stages_without_prediction_and_predicted_stages_that_nobody_judge
     unjudged = [("eye", "input"), ("eye", "early"), ("ear", "input"), ("ear", "early"), ("ear", "late")]
     assert list(zip(found["unjudged_model"].values, found["unjudged_stage"].values, strict=True)) == unjudged
     shown = preregistered_context(found.assign(first_answer="", answer_files_before=0, frozen_sha256="0"))
-    assert (shown["not_frozen"], shown["without_prediction"]) == (["ear, last", "nose, late"], ["eye, last"])
-    assert shown["unjudged"] == [", ".join(key) for key in unjudged]
+    assert (shown["not_frozen"], shown["without_prediction"]) == (["ear (last)", "nose (late)"], ["eye (last)"])
+    assert shown["unjudged"] == [f"{model} ({stage})" for model, stage in unjudged]
     every = score.scored_prediction(partial, judged_as(dict.fromkeys([*unjudged, ("eye", "late")], 0.3)), NO_CHANGES, 0)
     assert "unjudged_stage" not in every
     assert "unscored_stage" not in every
@@ -201,7 +201,7 @@ def test_people_who_judged_only_stages_without_prediction_give_no_scores(partial
     check_schema(path, "comparison/preregistered.nc", read_variables())
     shown = preregistered_context(files.load(path))
     assert np.isnan(found["evidence"])
-    assert (shown["evidence"], shown["points"], shown["without_prediction"]) == (None, 0, ["eye, last"])
+    assert (shown["evidence"], shown["points"], shown["without_prediction"]) == (None, 0, ["eye (last)"])
     assert shown["table"]["rows"] == []
     preregistered_figure(files.load(path))
 
