@@ -11,7 +11,7 @@ logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 with files.open_dataset(given.sensitivity) as whole:  # without the distortions, which are large
     found = whole[["sensitivity", "mean_sensitivity"]].load()
-acceptance = load_by_name(params.models, given.acceptance)
+acceptance = load_by_name(params.recognition_models, given.acceptance)
 paths, recognized, accepted = iter(given.recognition), {}, {}
 for name, judges in params.recognition_models.items():
     answers = {judge: files.load(next(paths)) for judge in judges}

@@ -1,4 +1,4 @@
-"""Export stimuli with distortions of equal length: <depth>/<stimulus>/<distortion>.<suffix>, lengths.csv."""
+"""Export stimuli with distortions of equal length: <depth>/<stimulus>/<distortion or natural>.<suffix>, lengths.csv."""
 
 from metamers.run.job import log_to
 
@@ -9,19 +9,23 @@ import pandas as pd
 
 from metamers.beyond.sensitivity import distorted_stimuli
 from metamers.modalities import MODALITIES
+from metamers.names import NATURAL
 from metamers.run import files, manifest
 from metamers.stimuli.formats import FORMATS
 
 logger = log_to(snakemake.log[0])
 found = files.load(snakemake.input[0])
 modality, rate_hz = found.attrs["modality"], found.attrs.get("sampling_rate_hz")
+form = FORMATS[modality]
 folder, written, rows = Path(snakemake.output[0]), [], []
-for (depth, stimulus, which), values in distorted_stimuli(found, snakemake.params.length).items():
-    written.append(folder / str(depth) / stimulus / f"{which}{MODALITIES[modality].suffix}")
-    FORMATS[modality].write(values, written[-1], rate_hz)
-    natural = found["stimulus_value"].sel(stimulus=stimulus).values
-    change = FORMATS[modality].as_exported(values[None])[0] - FORMATS[modality].as_exported(natural[None])[0]
-    rows.append((depth, stimulus, which, float(np.sqrt(np.square(change, dtype=float).mean()))))
+for (depth, stimulus), made in distorted_stimuli(found, snakemake.params.length).items():
+    natural = form.as_exported(made[NATURAL][None])
+    for name, values in made.items():
+        written.append(folder / str(depth) / stimulus / f"{name}{MODALITIES[modality].suffix}")
+        form.write(values, written[-1], rate_hz)
+        if name != NATURAL:
+            change = form.as_exported(values[None]) - natural
+            rows.append((depth, stimulus, name, float(np.sqrt(np.square(change, dtype=float).mean()))))
 table = pd.DataFrame(rows, columns=["depth", "stimulus", "distortion", "root_mean_square"])
 for (depth, stimulus), length in table.groupby(["depth", "stimulus"])["root_mean_square"].mean().items():
     logger.info("%s at depth %g: root mean square %.3g of %.3g", stimulus, depth, length, snakemake.params.length)

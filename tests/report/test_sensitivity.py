@@ -93,29 +93,38 @@ def test_the_words_give_agreement_and_correlation(found, agreed):
     assert "is −0.50 (95% interval −0.90 to 0.10;" in sensitivity_words(found, negative)
 
 
+def addresses_of(made):
+    return {(*key, name): f"{key[1]}_{name}.png" for key, of_stimulus in made.items() for name in of_stimulus}
+
+
 def test_stimuli_of_all_distortions_are_shown_with_what_they_are(found, agreed):
     made = distorted_stimuli(found, 0.1)
-    assert len(made) == 2 * 2 * 6
-    for (depth, stimulus, which), values in made.items():
+    assert len(made) == 2 * 2
+    for (depth, stimulus), of_stimulus in made.items():
+        assert len(of_stimulus) == 7
         at = found.sel(depth=depth, stimulus=stimulus)
-        name, _, extreme = which.rpartition("_")
-        wanted = (
-            at["principal_distortion"].sel(principal=extreme)
-            if name == "principal"
-            else at["distortion"].sel(generation_model=name, extreme=extreme)
-        )
-        change = values - at["stimulus_value"].values
-        assert float((change * wanted).sum()) > 0.89 * np.linalg.norm(change)
-        assert 0 <= values.min() <= values.max() <= 1
-    written = {key: f"{key[1]}_{key[2]}.png" for key in made}
-    rows = gallery(found, {"one": "one.png", "two": "two.png"}, written)
+        natural = of_stimulus.pop("natural")
+        np.testing.assert_array_equal(natural, at["stimulus_value"])
+        for which, values in of_stimulus.items():
+            name, _, extreme = which.rpartition("_")
+            wanted = (
+                at["principal_distortion"].sel(principal=extreme)
+                if name == "principal"
+                else at["distortion"].sel(generation_model=name, extreme=extreme)
+            )
+            change = values - natural
+            assert float((change * wanted).sum()) > 0.89 * np.linalg.norm(change)
+            assert 0 <= values.min() <= values.max() <= 1
+    addresses = addresses_of(distorted_stimuli(found, 0.1))
+    rows = gallery(found, addresses)
     assert [len(row) for row in rows] == [7] * 4
     assert [one["what"] for one in rows[1]] == [
         "natural: cat <b>", "most noticed by net_a at last", "least noticed by net_a at last",
         "most noticed by net_b at last", "least noticed by net_b at last",
         "first principal distortion at depth 1", "second principal distortion at depth 1",
     ]  # fmt: skip
-    part = part_of(found, agreed, looks_of(MODELS), {"one": "one.png", "two": "two.png"}, written, 0.1)
+    assert [one["picture"] for one in rows[1]][:2] == ["one_natural.png", "one_net_a_most.png"]
+    part = part_of(found, agreed, looks_of(MODELS), addresses, 0.1)
     assert part["lead"] == rows[1]
     assert part["principal"]
     assert b"Agreement of sensitivities" in svg(part["figure"])
@@ -123,8 +132,9 @@ def test_stimuli_of_all_distortions_are_shown_with_what_they_are(found, agreed):
 
 
 def test_without_principal_distortions_there_is_no_row_of_them(found):
-    alone = found.drop_vars(
-        ["principal_distortion", "principal_sensitivity", "principal_variance", "principal_converged", "principal"]
-    )
+    names = ["principal_distortion", "principal_sensitivity", "principal_variance", "principal_converged", "principal"]
+    alone = found.drop_vars(names)
     assert len(sensitivities_table(alone)["rows"]) == 2 * 2 * 2
-    assert len(distorted_stimuli(alone, 0.1)) == 2 * 2 * 4
+    made = distorted_stimuli(alone, 0.1)
+    assert [len(of_stimulus) for of_stimulus in made.values()] == [5] * 4
+    assert len(gallery(alone, addresses_of(made))[0]) == 5

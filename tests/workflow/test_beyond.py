@@ -114,7 +114,7 @@ def test_sensitivities_are_measured_exported_and_shown(beyond):
     shown = sorted(path.stem for path in (folder / "0.5" / stimulus).iterdir())
     assert shown == sorted(
         [f"{name}_{which}" for name in ("first", "second") for which in ("most", "least")]
-        + ["principal_first", "principal_second"]
+        + ["principal_first", "principal_second", "natural"]
     )
     lengths = pd.read_csv(folder / "lengths.csv")
     assert len(lengths) == 2 * 2 * 6
@@ -127,6 +127,17 @@ def test_sensitivities_are_measured_exported_and_shown(beyond):
     for target in re.findall(r'(?:src|href)="((?:media|figures)/[^"]+)"', page):
         assert (results / "report" / target).is_file(), target
     assert 'href="sensitivity.html"' in (results / "report/beyond.html").read_text()
+
+
+def test_another_length_exports_the_same_distortions_again(beyond):
+    folder, _ = beyond
+    settings = yaml.safe_load((folder / "small.yaml").read_text())
+    settings["beyond"]["sensitivity"]["length"]["vision"] = 0.05
+    (folder / "shorter.yaml").write_text(yaml.safe_dump(settings))
+    jobs = counts(snakemake(folder, "-n", "beyond", "--configfile", "shorter.yaml"))
+    assert {name: number for name, number in jobs.items() if name not in ("beyond", "total")} == {
+        "beyond_export": 1, "report_sensitivity": 1
+    }  # fmt: skip
 
 
 def test_another_part_that_is_left_out_has_no_job(beyond):

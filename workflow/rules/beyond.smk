@@ -231,7 +231,6 @@ rule beyond_agreement:
     output:
         "results/<run>/beyond/agreement/{sensed_modality}.nc",
     params:
-        models=DISTORTED_MODELS,
         recognition_models=by("sensed_modality", judges_of_distorted),
         families=plan.families,
         run_seed=plan.seed,

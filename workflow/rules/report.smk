@@ -378,6 +378,7 @@ rule report_sensitivity:
     input:
         sensitivity=[f"results/<run>/beyond/sensitivity/{modality}.nc" for modality in SENSITIVITY],
         agreement=[f"results/<run>/beyond/agreement/{modality}.nc" for modality in SENSITIVITY],
+        exported=[f"results/<run>/exported/distortions/{modality}" for modality in SENSITIVITY],
         assets=ancient(ASSETS),
     output:
         page="results/<run>/report/sensitivity.html",

@@ -24,6 +24,7 @@ from metamers.config.beyond import EXTREMES, LEAST, MOST, PRINCIPAL
 from metamers.modalities import MODALITIES
 from metamers.models.graph import unfused_attention
 from metamers.models.model import Model
+from metamers.names import NATURAL
 from metamers.synthesize.noise import generator_of
 
 FLOOR = 0.01  # added to squared sensitivities, in units of the mean square sensitivity
@@ -151,21 +152,21 @@ def _signed(vector: np.ndarray) -> np.ndarray:
 
 def _ignored(jacobian: Jacobian, start: np.ndarray, iterations: int) -> np.ndarray:
     """Directions (value, direction) without the part that changes the activations, as far as LSQR finds it."""
-    n, zero = jacobian.size, np.zeros((1, jacobian.size))
-    units = len(jacobian.product(jacobian.directions(zero))[0])
+    n = jacobian.size
 
     def forward(vector: np.ndarray) -> np.ndarray:
         return jacobian.product(jacobian.directions(vector.reshape(1, n)))[0].double().cpu().numpy()
 
     def backward(vector: np.ndarray) -> np.ndarray:
-        weights = torch.from_numpy(vector.reshape(1, units)).to(jacobian.stimulus)
-        return _columns(jacobian.transposed(weights))[:, 0]
+        return _columns(jacobian.transposed(torch.from_numpy(vector.reshape(1, -1)).to(jacobian.stimulus)))[:, 0]
 
+    noticed = [forward(one) for one in start.T]
+    units = len(noticed[0])
     if units >= n:  # in general, such a stage ignores nothing entirely
         return start
     operator = LinearOperator((units, n), matvec=forward, rmatvec=backward, dtype=np.float64)
-    noticed = [lsqr(operator, forward(one), iter_lim=iterations, atol=1e-7, btol=1e-7)[0] for one in start.T]
-    return start - np.stack(noticed, axis=1)
+    found = [lsqr(operator, changes, iter_lim=iterations, atol=1e-7, btol=1e-7)[0] for changes in noticed]
+    return start - np.stack(found, axis=1)
 
 
 def eigendistortions(
@@ -489,8 +490,8 @@ def distortions_of_stimulus(
     ).assign_coords(principal=list(PRINCIPAL))
 
 
-def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str, str], np.ndarray]:
-    """Stimuli with each of their distortions at one length, as exported for people.
+def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str], dict[str, np.ndarray]]:
+    """Natural stimuli, and these with each of their distortions at one length, as exported for people.
 
     Parameters
     ----------
@@ -502,8 +503,8 @@ def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str
     Returns
     -------
     dict
-        (depth, stimulus, which) → values (…signal). ``which`` is ``<generation_model>_most``,
-        ``<generation_model>_least``, ``principal_first`` or ``principal_second``.
+        (depth, stimulus) → name → values (…signal). The names are ``natural``, ``<generation_model>_most``,
+        ``<generation_model>_least``, ``principal_first`` and ``principal_second``.
     """
     limits = MODALITIES[found.attrs["modality"]].limits
     made = {}
@@ -520,6 +521,5 @@ def distorted_stimuli(found: xr.Dataset, length: float) -> dict[tuple[float, str
                 distortions |= {
                     f"principal_{which}": at["principal_distortion"].sel(principal=which).values for which in PRINCIPAL
                 }
-            for which, values in exported(natural, distortions, length, limits).items():
-                made[float(depth), stimulus, which] = values
+            made[float(depth), stimulus] = {NATURAL: natural} | exported(natural, distortions, length, limits)
     return made

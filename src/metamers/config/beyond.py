@@ -87,8 +87,8 @@ class Sensitivity:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The distortions as the job that finds them takes them."""
-        return asdict(self)
+        """The distortions as the job that finds them takes them: without ``length``, which only their export needs."""
+        return {key: value for key, value in asdict(self).items() if key != "length"}
 
 
 @dataclass(frozen=True)

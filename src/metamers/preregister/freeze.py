@@ -36,7 +36,6 @@ from metamers.run.hashes import sha256_of
 
 LEVEL = 0.95  # of the interval in the file
 SAMPLES = 8192  # of a predictive distribution: the log score of improbable numbers of answers needs its tails
-ITEM_DIMS = "item"
 
 
 def fingerprint(path: str | Path) -> str:
@@ -276,7 +275,7 @@ def frozen_prediction(
 
 def with_items(prediction: xr.Dataset, items: pd.DataFrame, now: datetime.datetime) -> xr.Dataset:
     """Add the items of ``list_items`` and the time at which the prediction is frozen to a prediction."""
-    columns = {name: (ITEM_DIMS, items[name].to_numpy(dtype=object).astype(str)) for name in items}
+    columns = {name: ("item", items[name].to_numpy(dtype=object).astype(str)) for name in items}
     return prediction.assign(columns).assign(frozen_at=now.astimezone(datetime.UTC).isoformat(timespec="seconds"))
 
 

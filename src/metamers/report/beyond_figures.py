@@ -29,7 +29,7 @@ def _of_stage(look: Look, place: int) -> dict[str, Any]:
     }
 
 
-def _depth_axis(axes: Axes, found: xr.Dataset, below: Sequence[str]) -> np.ndarray:
+def depth_axis(axes: Axes, found: xr.Dataset, below: Sequence[str]) -> np.ndarray:
     """Relative depths along x, with a text below each."""
     places = np.arange(found.sizes["depth"])
     axes.set_xticks(places, [f"{depth:g}\n{words}" for depth, words in zip(found["depth"].values, below, strict=True)])
@@ -51,7 +51,7 @@ def ensemble_figure(found: xr.Dataset, looks: Looks) -> Figure:
     figure = Figure(figsize=(10, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     n = [f"n = {count}" for count in found["n"].values]
-    places = _depth_axis(left, found, n)
+    places = depth_axis(left, found, n)
     entries = found["generation_model"].values
     natural = float(found["natural_recognized"].mean())
     left.axhline(natural, color=FAINT, linewidth=1, linestyle=(0, (1, 2)), label="natural stimuli")
@@ -67,7 +67,7 @@ def ensemble_figure(found: xr.Dataset, looks: Looks) -> Figure:
         left.plot(places + offset, found["proportion_correct"].sel(generation_model=entry), **style, label=label)
     left.set(ylim=(-0.03, 1.05), ylabel="Proportion recognized by other models")
     left.set_title("Recognition")
-    places = _depth_axis(right, found, n)
+    places = depth_axis(right, found, n)
     for place, member in enumerate(found["member"].values):
         one = found.sel(member=member)
         middle, low, high = (one[name].values for name in ("difference", "low", "high"))
@@ -120,7 +120,7 @@ def controversial_figure(found: xr.Dataset, looks: Looks) -> Figure:
         answers.set(xlim=(0, 1), xlabel="Proportion of the recognition models’ answers", ylabel="Relative depth")
         answers.set_title(f"{case} against {others}")
         answers.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=9)
-        places = _depth_axis(errors, one, [""] * len(places))
+        places = depth_axis(errors, one, [""] * len(places))
         for place, member in enumerate(one["member"].values):
             offset = 0.16 * (place - (one.sizes["member"] - 1) / 2)
             look = looks[str(member)]

@@ -11,16 +11,11 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, PALE, styled
-from metamers.report.tables import ABSENT, Table, number, percent
+from metamers.report.tables import ABSENT, Table, number, percent, signed
 
 ROW = 0.28  # height of a stage in the figure, in inches
 CLEAR = 1.0  # evidence of at least this size is worth more than a bare mention (Kass & Raftery 1995)
 MAX_CHANGES = 30  # rows of the table of changes; the file has all
-
-
-def signed(value: float) -> str:
-    """A number that may be negative, with a minus sign instead of a hyphen."""
-    return number(value).replace("-", "−")
 
 
 def verdict(evidence: float) -> str:

@@ -7,16 +7,18 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from metamers.beyond.agreement import FEWEST_STIMULI
 from metamers.config.beyond import EXTREMES, PRINCIPAL
 from metamers.modalities import MODALITIES
+from metamers.names import NATURAL
 from metamers.report.beyond import Gallery, cell
-from metamers.report.examples import FEWEST_STIMULI
+from metamers.report.beyond_figures import depth_axis
 from metamers.report.figures import FAINT, styled
 from metamers.report.looks import Looks
-from metamers.report.tables import ABSENT, Table, number, percent, significant
+from metamers.report.tables import Table, percent, signed, significant
 
 LEADING = 2  # generation models whose distortions begin the section
-Written = Mapping[tuple[float, str, str], str]  # (depth, stimulus, which distortion) → address of the file
+Addresses = Mapping[tuple[float, str, str], str]  # (depth, stimulus, distortion or ``natural``) → address of the file
 
 
 def _rows(found: xr.Dataset, agreed: xr.Dataset) -> list[tuple[str, int, xr.Dataset, xr.Dataset]]:
@@ -45,7 +47,7 @@ def sensitivity_table(found: xr.Dataset, agreed: xr.Dataset) -> Table:
                 significant(float(relative.sel(extreme=extreme))),
                 significant(float(residual.sel(extreme=extreme)), 1),
             ]
-        row += [number(float(of_others["mean_agreement"])), percent(float(of_others["proportion_correct"]))]
+        row += [signed(float(of_others["mean_agreement"])), percent(float(of_others["proportion_correct"]))]
         rows.append([*row, str(int(of_others["n"]))])
     head = ["Model", "Stage", "Depth", "Most, relative to the mean", "Residual", "Least", "Residual"]
     return {"head": [*head, "Agreement of the others", "Metamers recognized", "n"], "rows": rows}
@@ -74,7 +76,7 @@ def sensitivity_words(found: xr.Dataset, agreed: xr.Dataset) -> str:
     said = []
     for place, depth in enumerate(found["depth"].values):
         each = [
-            f"{number(float(agreed['mean_agreement'].sel(generation_model=name).isel(depth=place)))} for {name}"
+            f"{signed(float(agreed['mean_agreement'].sel(generation_model=name).isel(depth=place)))} for {name}"
             for name in found["generation_model"].values
         ]
         said.append(f"At depth {depth:.3g} the agreement of the other models is {', '.join(each)}.")
@@ -86,11 +88,11 @@ def sensitivity_words(found: xr.Dataset, agreed: xr.Dataset) -> str:
     else:
         low, high = float(agreed["low"]), float(agreed["high"])
         between = (
-            f"95% interval {number(low)} to {number(high)}" if np.isfinite(low) else "too few stimuli for an interval"
+            f"95% interval {signed(low)} to {signed(high)}" if np.isfinite(low) else "too few stimuli for an interval"
         )
         said.append(
             f"Over {points} models and stages, the rank correlation of agreement with the recognition of metamers is "
-            f"{number(rho)} ({between}; samples of stimuli, with the models and stages fixed)."
+            f"{signed(rho)} ({between}; samples of stimuli, with the models and stages fixed)."
         )
     if "principal_converged" in found and not found["principal_converged"].values.all():
         searches = found["principal_converged"].values.astype(bool)
@@ -98,7 +100,7 @@ def sensitivity_words(found: xr.Dataset, agreed: xr.Dataset) -> str:
             f"{(~searches).sum()} of {searches.size} searches for principal distortions ended at the largest number of "
             "iterations, so along other pairs the models may differ more."
         )
-    return " ".join(said).replace(" -", " −").replace("(-", "(−")
+    return " ".join(said)
 
 
 @styled
@@ -116,7 +118,7 @@ def sensitivity_figure(found: xr.Dataset, agreed: xr.Dataset, looks: Looks) -> F
     """
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    places = np.arange(found.sizes["depth"])
+    places = depth_axis(left, found, [""] * found.sizes["depth"])
     for name in map(str, found["generation_model"].values):
         style = looks[name].style
         means = agreed["mean_agreement"].sel(generation_model=name).values
@@ -138,68 +140,68 @@ def sensitivity_figure(found: xr.Dataset, agreed: xr.Dataset, looks: Looks) -> F
         right.plot(means[once], recognized[once], **style | {"linestyle": "none", "markersize": 8})
     left.axhline(1, color=FAINT, linewidth=0.9, linestyle=":")
     left.axhline(0, color=FAINT, linewidth=0.9)
-    left.set_xticks(places, [f"{depth:.3g}" for depth in found["depth"].values])
-    left.set(
-        xlim=(-0.5, len(places) - 0.5),
-        xlabel="Relative depth (0: input, 1: last stage)",
-        ylabel="Agreement of the other models",
-    )
+    left.set_ylabel("Agreement of the other models")
     left.set_title("Agreement of sensitivities (dots: single models)")
     left.legend(title="Extreme distortions of", title_fontsize=9, fontsize=9)
     rho = float(agreed["spearman_rho"])
     right.set(ylim=(-0.03, 1.05), xlabel="Agreement of the other models", ylabel="Proportion of metamers recognized")
-    right.set_title("Recognition of metamers" + (f" (ρ = {number(rho)})" if np.isfinite(rho) else "").replace("-", "−"))
+    right.set_title("Recognition of metamers" + (f" (ρ = {signed(rho)})" if np.isfinite(rho) else ""))
     return figure
 
 
-def gallery(found: xr.Dataset, natural: Mapping[str, str], written: Written) -> Gallery:
+def gallery(found: xr.Dataset, addresses: Addresses) -> Gallery:
     """Rows of stimuli: for each stimulus and depth the natural stimulus, and the stimulus with each distortion.
 
     Parameters
     ----------
     found
         As for ``sensitivity_figure``.
-    natural
-        Stimulus → address of its file.
-    written
-        Addresses of the exported stimuli.
+    addresses
+        Of the exported stimuli.
     """
     heard = not MODALITIES[found.attrs["modality"]].on_screen
     rows = []
-    for stimulus, category in zip(found["stimulus"].values, found["category"].values, strict=True):
-        for place, depth in enumerate(found["depth"].values):
+    for stimulus, category in zip(map(str, found["stimulus"].values), found["category"].values, strict=True):
+        for place, depth in enumerate(map(float, found["depth"].values)):
             stages = found["sensing_stage"].isel(depth=place)
-            row = [cell(f"natural: {category}", natural[str(stimulus)], heard)]
+            shown = {NATURAL: f"natural: {category}"}
             for name in found["generation_model"].values:
-                for extreme in EXTREMES:
-                    what = f"{extreme} noticed by {name} at {stages.sel(sensing_model=name).item()}"
-                    row.append(cell(what, written[float(depth), str(stimulus), f"{name}_{extreme}"], heard))
-            for which in PRINCIPAL if "principal_sensitivity" in found else ():
-                what = f"{which} principal distortion at depth {depth:.3g}"
-                row.append(cell(what, written[float(depth), str(stimulus), f"principal_{which}"], heard))
-            rows.append(row)
+                stage = stages.sel(sensing_model=name).item()
+                shown |= {f"{name}_{extreme}": f"{extreme} noticed by {name} at {stage}" for extreme in EXTREMES}
+            if "principal_sensitivity" in found:
+                shown |= {
+                    f"principal_{which}": f"{which} principal distortion at depth {depth:.3g}" for which in PRINCIPAL
+                }
+            rows.append([cell(what, addresses[depth, stimulus, name], heard) for name, what in shown.items()])
     return rows
 
 
-def part_of(
-    found: xr.Dataset, agreed: xr.Dataset, looks: Looks, natural: Mapping[str, str], written: Written, length: float
-) -> dict[str, Any]:
-    """The section of a modality, as the template takes it; ``figure`` is a matplotlib figure."""
-    rows = gallery(found, natural, written)
+def part_of(found: xr.Dataset, agreed: xr.Dataset, looks: Looks, addresses: Addresses, length: float) -> dict[str, Any]:
+    """The section of a modality, as the template takes it; ``figure`` is a matplotlib figure.
+
+    Parameters
+    ----------
+    found, agreed, looks
+        As for ``sensitivity_figure``.
+    addresses
+        As for ``gallery``.
+    length
+        Largest root mean square of the exported distortions.
+    """
     first = found.isel(stimulus=[0], depth=[-1], generation_model=slice(LEADING))
     modality = found.attrs["modality"]
     return {
         "identifier": f"sensitivity_{modality}",
         "heading": f"What stages notice ({MODALITIES[modality].stimuli})",
-        "lead": gallery(first, natural, written)[0],
+        "lead": gallery(first, addresses)[0],
         "length": significant(length),
         "principal": "principal_sensitivity" in found,
         "n": found.sizes["stimulus"],
         "few": found.sizes["stimulus"] < FEWEST_STIMULI,
         "words": sensitivity_words(found, agreed),
-        "sensing": ", ".join(map(str, found["sensing_model"].values)) or ABSENT,
+        "sensing": ", ".join(map(str, found["sensing_model"].values)),
         "figure": sensitivity_figure(found, agreed, looks),
         "table": sensitivity_table(found, agreed),
         "sensitivities": sensitivities_table(found),
-        "gallery": rows,
+        "gallery": gallery(found, addresses),
     }

@@ -37,6 +37,11 @@ def number(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}" if np.isfinite(value) else ABSENT
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """``number`` of a value that may be negative, with a minus sign instead of a hyphen."""
+    return number(value, digits).replace("-", "−")
+
+
 def interval(value: float, low: float, high: float) -> str:
     """A proportion with its interval; a dash if it is not finite."""
     if not np.isfinite(value):
