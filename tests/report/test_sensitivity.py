@@ -64,6 +64,8 @@ def test_the_table_has_sensitivities_relative_to_the_mean(found, agreed):
         ["net_a", "middle", "0.5"], ["net_a", "last", "1"], ["net_b", "middle", "0.5"], ["net_b", "last", "1"]
     ]  # fmt: skip
     assert rows[0][3:7] == ["10", "0.003", "0.1", "0.003"]
+    found["sensitivity"] *= 14.37  # no exponents
+    assert sensitivity_table(found, agreed)["rows"][0][3] == "144"
     assert [row[-2:] for row in rows] == [["100%", "2"], ["50%", "2"], ["75%", "2"], ["0%", "2"]]
 
 

@@ -21,34 +21,20 @@ LEADING = 2  # generation models whose distortions begin the section
 Addresses = Mapping[tuple[float, str, str], str]  # (depth, stimulus, distortion or ``natural``) → address of the file
 
 
-def _rows(found: xr.Dataset, agreed: xr.Dataset) -> list[tuple[str, int, xr.Dataset, xr.Dataset]]:
-    """(generation model, place of the depth, its sensitivities, its agreement) in the order of the tables."""
-    return [
-        (
-            str(name),
-            place,
-            found.sel(generation_model=name).isel(depth=place),
-            agreed.sel(generation_model=name).isel(depth=place),
-        )
-        for name in found["generation_model"].values
-        for place in range(found.sizes["depth"])
-    ]
-
-
 def sensitivity_table(found: xr.Dataset, agreed: xr.Dataset) -> Table:
     """Extreme sensitivities of each generation model, agreement of the others, and recognition of its metamers."""
     rows = []
-    for name, _, own, of_others in _rows(found, agreed):
-        relative = (own["sensitivity"] / own["mean_sensitivity"]).sel(sensing_model=name).mean("stimulus")
-        residual = own["residual"].max("stimulus")
-        row = [name, str(of_others["stage"].values), f"{float(of_others['depth']):.3g}"]
-        for extreme in EXTREMES:
-            row += [
-                significant(float(relative.sel(extreme=extreme))),
-                significant(float(residual.sel(extreme=extreme)), 1),
-            ]
-        row += [signed(float(of_others["mean_agreement"])), percent(float(of_others["proportion_correct"]))]
-        rows.append([*row, str(int(of_others["n"]))])
+    for name in map(str, found["generation_model"].values):
+        for place, depth in enumerate(found["depth"].values):
+            own, of_others = (one.sel(generation_model=name).isel(depth=place) for one in (found, agreed))
+            relative = (own["sensitivity"] / own["mean_sensitivity"]).sel(sensing_model=name).mean("stimulus")
+            residual = own["residual"].max("stimulus")
+            row = [name, str(of_others["stage"].values), f"{depth:.3g}"]
+            for extreme in EXTREMES:
+                value, error = (float(one.sel(extreme=extreme)) for one in (relative, residual))
+                row += [significant(value, 3), significant(error, 1)]
+            row += [signed(float(of_others["mean_agreement"])), percent(float(of_others["proportion_correct"]))]
+            rows.append([*row, str(int(of_others["n"]))])
     head = ["Model", "Stage", "Depth", "Most, relative to the mean", "Residual", "Least", "Residual"]
     return {"head": [*head, "Agreement of the others", "Metamers recognized", "n"], "rows": rows}
 
