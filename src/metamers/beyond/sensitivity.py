@@ -17,112 +17,20 @@ import torch
 import xarray as xr
 from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, lobpcg, lsqr
-from torch.autograd import forward_ad
 
+from metamers.beyond.jacobian import Jacobian, columns
 from metamers.beyond.synthesize import Fit
 from metamers.config.beyond import EXTREMES, LEAST, MOST, PRINCIPAL
 from metamers.modalities import MODALITIES
-from metamers.models.graph import unfused_attention
 from metamers.models.model import Model
 from metamers.names import NATURAL
 from metamers.synthesize.noise import generator_of
 
 FLOOR = 0.01  # added to squared sensitivities, in units of the mean square sensitivity
 BLOCK = 2  # vectors that the search of an eigenvector improves together
-PROBES = 32  # random directions for the mean sensitivity
-AT_ONCE = 4  # of them
 TOLERANCE = 1e-3  # of an eigenvector: its residual, relative to the largest, or the mean eigenvalue
 FIRST = 8  # iterations after which the largest eigenvalue is known well enough for the tolerance
 SHAPE = 0.9  # smallest cosine of an exported distortion with the distortion, relative to that of a small change
-
-
-class Jacobian:
-    """Products with the Jacobian J of a stage's activations at one stimulus, and with its transpose.
-
-    Gradients do not pass through the stage's last ReLU, unlike in synthesis. The derivative of a cochleagram's
-    compression is limited, as in synthesis (``metamers.models.cochleagram.compress``): without the limit, silent
-    channels would outweigh all others.
-
-    Parameters
-    ----------
-    model, stage
-        The model, and one of its stages.
-    stimulus
-        (…signal), on the model's device.
-    fit
-        Brings stimuli (batch, …signal) to the model's size or rate.
-    """
-
-    def __init__(self, model: Model, stage: str, stimulus: torch.Tensor, fit: Fit = lambda stimuli: stimuli):
-        self.model, self.stage, self.stimulus, self.fit = model, stage, stimulus, fit
-        self._kept: tuple[int, torch.Tensor, torch.Tensor] | None = None
-
-    @property
-    def size(self) -> int:
-        """Number of values of the stimulus."""
-        return self.stimulus.numel()
-
-    def _activations(self, stimuli: torch.Tensor) -> torch.Tensor:
-        return self.model(self.fit(stimuli), self.stage, pass_through=False).flatten(1)
-
-    def _copies(self, number: int) -> torch.Tensor:
-        return self.stimulus.expand(number, *self.stimulus.shape).clone()
-
-    def product(self, directions: torch.Tensor) -> torch.Tensor:
-        """J times directions (direction, …signal): (direction, unit); 0 if nothing depends on the stimulus.
-
-        Raises
-        ------
-        ValueError
-            When an operation of the model has no derivative in a direction.
-        """
-        try:
-            with torch.no_grad(), unfused_attention(), forward_ad.dual_level():
-                activations = self._activations(forward_ad.make_dual(self._copies(len(directions)), directions))
-                values, derivative = forward_ad.unpack_dual(activations)
-        except NotImplementedError as error:
-            raise ValueError(
-                f"model {self.model.name}: an operation before stage {self.stage!r} has no derivative in a direction "
-                f"({str(error).splitlines()[0]}). A torch.autograd.Function needs a method jvp."
-            ) from error
-        return torch.zeros_like(values) if derivative is None else derivative
-
-    def transposed(self, units: torch.Tensor) -> torch.Tensor:
-        """Jᵀ times weights of units (direction, unit): (direction, …signal). The graph of activations is kept."""
-        if self._kept is None or self._kept[0] != len(units):
-            stimuli = self._copies(len(units)).requires_grad_()
-            with torch.enable_grad(), unfused_attention():
-                self._kept = len(units), stimuli, self._activations(stimuli)
-        _, stimuli, found = self._kept
-        (gradient,) = torch.autograd.grad(found, stimuli, units, retain_graph=True)
-        return gradient
-
-    def information(self, directions: np.ndarray) -> np.ndarray:
-        """JᵀJ times directions (value, direction): (value, direction), float64."""
-        given = self.directions(directions.T)
-        return _columns(self.transposed(self.product(given)))
-
-    def directions(self, rows: np.ndarray) -> torch.Tensor:
-        """Directions (direction, value) as tensors (direction, …signal) of the stimulus's type."""
-        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.stimulus).reshape(len(rows), *self.stimulus.shape)
-
-    def sensitivity(self, directions: np.ndarray) -> np.ndarray:
-        """‖Jε‖/‖ε‖ of directions (direction, value): (direction,), float64."""
-        changes = torch.linalg.vector_norm(self.product(self.directions(directions)), dim=1)
-        return changes.double().cpu().numpy() / np.linalg.norm(directions, axis=1)
-
-    def mean_square_sensitivity(self, generator: np.random.Generator) -> float:
-        """Mean of ‖Jε‖²/‖ε‖² over all directions, which is the trace of JᵀJ divided by the number of values.
-
-        Estimated from ``PROBES`` random directions of values 1 and −1 (Hutchinson 1989).
-        """
-        signs = generator.choice([-1.0, 1.0], size=(PROBES // AT_ONCE, AT_ONCE, self.size))
-        return float(np.mean([self.sensitivity(some) ** 2 for some in signs]))
-
-
-def _columns(tensor: torch.Tensor) -> np.ndarray:
-    """(direction, …signal) as (value, direction), float64."""
-    return tensor.flatten(1).double().cpu().numpy().T
 
 
 @dataclass(frozen=True)
@@ -158,7 +66,7 @@ def _ignored(jacobian: Jacobian, start: np.ndarray, iterations: int) -> np.ndarr
         return jacobian.product(jacobian.directions(vector.reshape(1, n)))[0].double().cpu().numpy()
 
     def backward(vector: np.ndarray) -> np.ndarray:
-        return _columns(jacobian.transposed(torch.from_numpy(vector.reshape(1, -1)).to(jacobian.stimulus)))[:, 0]
+        return columns(jacobian.transposed(torch.from_numpy(vector.reshape(1, -1)).to(jacobian.stimulus)))[:, 0]
 
     noticed = [forward(one) for one in start.T]
     units = len(noticed[0])
@@ -197,11 +105,10 @@ def eigendistortions(
     ValueError
         When no direction changes the activations, or a product is not finite.
     """
-    where = f"model {jacobian.model.name}: stage {jacobian.stage!r}"
     if not mean > 0 or not np.isfinite(mean):
         raise ValueError(
-            f"{where}: the mean square sensitivity to small distortions is {mean}; wanted a finite number above 0, so "
-            "that distortions can be compared"
+            f"{jacobian.label}: the mean square sensitivity to small distortions is {mean}; wanted a finite number above "
+            "0, so that distortions can be compared"
         )
     n = jacobian.size
 
@@ -220,7 +127,7 @@ def eigendistortions(
         vectors = vectors / np.linalg.norm(vectors, axis=0)
         products = scaled(vectors)
         if not np.isfinite(products).all():
-            raise ValueError(f"{where}: derivatives are not finite")
+            raise ValueError(f"{jacobian.label}: derivatives are not finite")
         values = np.einsum("vd,vd->d", vectors, products)
         best = int(values.argmax() if which == MOST else values.argmin())
         residual = np.linalg.norm(products[:, best] - values[best] * vectors[:, best])
