@@ -91,6 +91,7 @@ rule all:
         rules.report_leaderboard.output,
         rules.report_beyond.output if SETS else [],
         rules.report_sensitivity.output if SENSITIVITY else [],
+        rules.report_metamer_sets.output if METAMER_SETS else [],
         COMPARISON,
         FROM_OWN_PARTICIPANTS,
 
@@ -154,6 +155,7 @@ rule beyond:
         required("beyond"),
         rules.report_beyond.output if SETS else [],
         rules.report_sensitivity.output if SENSITIVITY else [],
+        rules.report_metamer_sets.output if METAMER_SETS else [],
         [f"results/<run>/exported/distortions/{modality}" for modality in SENSITIVITY],
 
 

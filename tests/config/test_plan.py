@@ -262,6 +262,18 @@ def with_input_stages_only(settings):
 SENSITIVITY = {"depths": [0.5, 1], "stimuli": 2, "iterations": 5, "length": {"vision": 0.1, "audio": 0.02}}
 
 
+METAMER_SETS = {"depths": [0.5, 1], "stimuli": 2, "steps": 20, "tolerance": 0.05, "singular_values": 8}
+
+
+def test_metamer_sets_are_explored_with_the_explored_model_first(settings):
+    settings["beyond"]["metamer_sets"] = METAMER_SETS
+    found = config.make_plan(settings).beyond.metamer_sets["vision"]
+    assert found.generation_models == ["efficientnet_lite0", "efficientnet_lite1"]
+    of_model = found.of_model("efficientnet_lite1")
+    assert list(of_model["stages"]) == ["efficientnet_lite1", "efficientnet_lite0", "efficientnet_lite2"]
+    assert set(of_model) == {*METAMER_SETS, "stages"}
+
+
 def test_sensitivities_are_those_of_all_models_of_a_modality_at_relative_depths(settings):
     settings["beyond"]["sensitivity"] = SENSITIVITY | {"depths": [0.5, 0.51, 1]}
     found = config.make_plan(settings).beyond.sensitivity["vision"]
@@ -287,6 +299,28 @@ def test_sensitivities_are_those_of_all_models_of_a_modality_at_relative_depths(
 )  # fmt: skip
 def test_sensitivities_that_cannot_be_compared_are_an_error(settings, changed, message):
     settings["beyond"]["sensitivity"] = SENSITIVITY | {"length": dict(SENSITIVITY["length"])}
+    settings["comparison"]["contrasts"] = []
+    settings["analyses"] = dict.fromkeys(settings["analyses"])
+    changed(settings)
+    with pytest.raises(ConfigurationError, match=message):
+        config.make_plan(settings)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (with_input_stages_only, r"^beyond\.metamer_sets: no generation model has a stage after 'input'\."),
+        (
+            lambda settings: settings.update(recognition_models=[name for name in settings["recognition_models"] if "coch" not in name]),
+            r"^beyond\.metamer_sets: '.*' has no other recognition model of modality 'audio' .* or set `metamer_sets: null`",
+        ),
+        (change("beyond.metamer_sets.tolerance", 1), r"^configuration: beyond\.metamer_sets\.tolerance: 1 is .* Wanted: .* above 0 and below 1"),
+        (change("beyond.metamer_sets.steps", 0), r"^configuration: beyond\.metamer_sets\.steps: 0 is less than .* Wanted: .* from 10 to 100000"),
+        (change("beyond.metamer_sets.singular_values", 1.5), r"^configuration: beyond\.metamer_sets\.singular_values: 1\.5 .* Wanted: .* from 1 to 10000"),
+    ],
+)  # fmt: skip
+def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, message):
+    settings["beyond"]["metamer_sets"] = dict(METAMER_SETS)
     settings["comparison"]["contrasts"] = []
     settings["analyses"] = dict.fromkeys(settings["analyses"])
     changed(settings)
@@ -399,6 +433,8 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
     assert {made.part for made in extended.beyond.sets.values()} == {"ensemble", "controversial", "starts"}
     assert set(extended.beyond.sensitivity) == set(MODALITIES)
     assert not brief.beyond.sensitivity
+    assert set(extended.beyond.metamer_sets) == set(MODALITIES)
+    assert not brief.beyond.metamer_sets
     for modality in MODALITIES:
         assert extended.synthesis.of_modality[modality]["steps"] > brief.synthesis.of_modality[modality]["steps"]
     for model in ("cochcnn9_standard", "cochcnn9_adversarial", "cochresnet50_standard"):

@@ -38,6 +38,7 @@ def beyond(root, tmp_path_factory):
         "models": ["first", "second"], "ensemble": every, "controversial": every,
         "starts": {"depths": DEPTHS, "stimuli": 2, "kinds": KINDS},
         "sensitivity": {"depths": DEPTHS, "stimuli": 2, "iterations": 30, "length": {"vision": 0.1, "audio": 0.02}},
+        "metamer_sets": {"depths": DEPTHS, "stimuli": 2, "steps": 200, "tolerance": 0.05, "singular_values": 20},
     }  # fmt: skip
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     snakemake(folder, "beyond", *arguments)
@@ -129,6 +130,40 @@ def test_sensitivities_are_measured_exported_and_shown(beyond):
     assert 'href="sensitivity.html"' in (results / "report/beyond.html").read_text()
 
 
+def test_metamer_sets_have_their_dimension_their_pair_and_their_page(beyond):
+    results = beyond[0] / "results/small"
+    found = files.load(results / "beyond/metamer_sets/second.nc")
+    assert found["stage"].values.tolist() == ["block", "logits"]
+    # The model itself is first, then the others of the modality, at their stages of the same depth.
+    assert found["sensing_model"].values.tolist() == ["second", "first", "judge"]
+    assert found["metamer"].shape == (2, 2, 2, 3, 12, 12)
+    assert found.attrs["values"] == 3 * 12 * 12
+    np.testing.assert_array_equal(found["free_dimensions"] + found["jacobian_rank"], found.attrs["values"])
+    # No stage has a larger rank than units, and all singular values of the few logits were counted.
+    classes = 4
+    assert found["rank_counted"].sel(depth=1).all()
+    assert (found["jacobian_rank"].sel(depth=1) <= classes).all()
+    assert (found["singular_value"].sel(depth=1).isel(number=slice(classes, None)) < 1e-4).all()
+    kept = files.load(results / "acceptance/second.nc")["normalized_error"].isel(seed=0)
+    wanted = kept.sel(stage=["block", "logits"], stimulus=found["stimulus"])
+    np.testing.assert_allclose(found["largest_error"], wanted, rtol=1e-6)
+    matched = found["within_match"].values.astype(bool)
+    errors = found["normalized_error"].max("most_different").values
+    assert (errors[matched] <= found["largest_error"].values[matched] * (1 + 1e-5)).all()
+    assert (errors[~matched] > found["largest_error"].values[~matched]).all()
+    assert matched.any()
+    # At the matched stage the two are nearer to each other than as stimuli.
+    own = found["activation_distance"].sel(sensing_model="second", depth=1)
+    assert (own < found["stimulus_distance"].sel(depth=1)).all()
+    page = (results / "report/metamer_sets.html").read_text()
+    assert "cat <b>" not in page
+    pictures = set(re.findall(r'(?:src|href)="((?:media|figures)/[^"]+)"', page))
+    assert len([one for one in pictures if "_first" in one]) == 2 * 2 * 2  # models, depths, stimuli
+    for target in pictures:
+        assert (results / "report" / target).is_file(), target
+    assert 'href="metamer_sets.html"' in (results / "report/beyond.html").read_text()
+
+
 def test_another_length_exports_the_same_distortions_again(beyond):
     folder, _ = beyond
     settings = yaml.safe_load((folder / "small.yaml").read_text())
@@ -143,7 +178,7 @@ def test_another_length_exports_the_same_distortions_again(beyond):
 def test_another_part_that_is_left_out_has_no_job(beyond):
     folder, _ = beyond
     settings = yaml.safe_load((folder / "small.yaml").read_text())
-    settings["beyond"] |= {"controversial": None, "starts": None, "sensitivity": None}
+    settings["beyond"] |= {"controversial": None, "starts": None, "sensitivity": None, "metamer_sets": None}
     (folder / "less.yaml").write_text(yaml.safe_dump(settings | {"run": "less"}))
     jobs = counts(snakemake(folder, "-n", "beyond", "--configfile", "less.yaml"))
     assert {name: number for name, number in jobs.items() if name.startswith("beyond_")} == {
@@ -157,7 +192,7 @@ def test_another_part_that_is_left_out_has_no_job(beyond):
     assert not any(name.startswith("beyond") for name in counts(snakemake(folder, "-n", "--configfile", "none.yaml")))
 
 
-@pytest.mark.parametrize("name", ["beyond", "sensitivity"])
+@pytest.mark.parametrize("name", ["beyond", "sensitivity", "metamer_sets"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_is_accessible_asks_nobody_for_anything_and_fits(beyond, browser, width, name):
     from axe_playwright_python.sync_playwright import Axe

@@ -1,4 +1,4 @@
-"""Extensions: metamers of several models at once, controversial stimuli, other starts, invariance and sensitivity."""
+"""Extensions: metamers of several models, controversial stimuli, other starts, invariance, sensitivity, metamer sets."""
 
 
 include: "common/beyond.smk"
@@ -23,6 +23,10 @@ REFERENCES = {
     "sensitivity": "Berardino, Ballé, Laparra & Simoncelli (2017). Eigen-distortions of hierarchical representations. "
     "arXiv:1710.02266. Feather, Lipshutz, Harvey, Williams & Simoncelli (2025). Discriminating image representations "
     "with principal distortions. ICLR. arXiv:2410.15433",
+    "metamer_sets": "Halko, Martinsson & Tropp (2011). Finding structure with randomness: probabilistic algorithms for "
+    "constructing approximate matrix decompositions. SIAM Review 53, 217-288. doi:10.1137/090771806. Ubaru, Chen & Saad "
+    "(2017). Fast estimation of tr(f(A)) via stochastic Lanczos quadrature. SIAM Journal on Matrix Analysis and "
+    "Applications 38, 1075-1099. doi:10.1137/16M1104974",
 }
 # The files of the report's page, by kind.
 BEYOND_FILES = {
@@ -40,6 +44,8 @@ BEYOND_FIGURES = [
 ]
 
 SENSITIVITY = plan.beyond.sensitivity
+# Generation model → the metamer sets of its modality.
+METAMER_SETS = {model: sets for sets in plan.beyond.metamer_sets.values() for model in sets.generation_models}
 
 STARTED_MODELS = lookup("{beyond_modality}", within=STARTED)
 DISTORTED_MODELS = lookup("{sensed_modality}", within={key: one.generation_models for key, one in SENSITIVITY.items()})
@@ -50,6 +56,7 @@ wildcard_constraints:
     beyond_modality=one_of(SETS_OF),
     started_model=one_of(model for models in STARTED.values() for model in models),
     sensed_modality=one_of(SENSITIVITY),
+    explored_model=one_of(METAMER_SETS),
 
 
 rule beyond_synthesize:
@@ -251,3 +258,32 @@ rule beyond_export:
         "Exporting the distortions to which models are most and least sensitive ({wildcards.sensed_modality})"
     script:
         SCRIPTS / "beyond/export.py"
+
+
+rule beyond_metamer_sets:
+    input:
+        models=by("explored_model", files_of_models, models_of_explored),
+        stimuli=by("explored_model", stimuli_of),
+        categories=by("explored_model", categories_of),
+        # The match of the run's own metamers is that of the two most different ones.
+        acceptance="results/<run>/acceptance/{explored_model}.nc",
+    output:
+        "results/<run>/beyond/metamer_sets/{explored_model}.nc",
+    params:
+        **answer_params("explored_model"),
+        entries=by("explored_model", recognition_params, models_of_explored),
+        explored=by("explored_model", explored_sets),
+        settings=by("explored_model", quick_settings),
+        # Natural stimuli whose distances are the unit.
+        shown=by("explored_model", plan.stimuli_of),
+        references=REFERENCES["metamer_sets"],
+        seeds=plan.synthesis.seeds,
+        run_seed=plan.seed,
+    # One thread, as for synthesis: the numbers do not depend on --cores.
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Exploring the sets of metamers of {wildcards.explored_model}"
+    script:
+        SCRIPTS / "beyond/metamer_sets.py"

@@ -404,6 +404,37 @@ rule report_sensitivity:
         SCRIPTS / "report/sensitivity.py"
 
 
+rule report_metamer_sets:
+    input:
+        metamer_sets=[f"results/<run>/beyond/metamer_sets/{model}.nc" for model in METAMER_SETS],
+        stimuli=[f"results/<run>/exported/datasets/{plan.dataset_of[model]}" for model in METAMER_SETS],
+        assets=ancient(ASSETS),
+    output:
+        page="results/<run>/report/metamer_sets.html",
+        # No model has a name that begins with an underscore.
+        media=directory("results/<run>/report/media/_metamer_sets"),
+        figures=[
+            report(
+                f"results/<run>/report/figures/metamer_sets_{modality}.svg",
+                caption="../report/metamer_sets.rst",
+                category="Extensions",
+            )
+            for modality in plan.beyond.metamer_sets
+        ],
+    params:
+        read=data_version(*site_templates("metamer_sets")),
+        model_order=plan.model_order,  # their colours and marks
+        pages=PAGES,
+        linked=LINKED,
+        recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
+        families=plan.families,
+        run_seed=plan.seed,
+    message:
+        "Writing the page of metamer sets"
+    script:
+        SCRIPTS / "report/metamer_sets.py"
+
+
 rule report_benchmark:
     input:
         matched=rules.benchmark_synthesis.input.matched,

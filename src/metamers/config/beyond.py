@@ -56,8 +56,8 @@ class BeyondSet:
 
 
 @dataclass(frozen=True)
-class Sensitivity:
-    """Distortions of stimuli that one job finds, for the models of a modality.
+class ComparedStages:
+    """Stages of all models of a modality at the same relative depths, for measures that compare models at a stimulus.
 
     Attributes
     ----------
@@ -68,13 +68,9 @@ class Sensitivity:
     stages
         Model → its stage at each depth: the generation models first, then the other recognition models.
     generation_models
-        The models whose distortions are found; the sensitivity of all models to them is measured.
+        The models whose distortions or metamers are found; all models are asked about them.
     stimuli
         Names of the natural stimuli.
-    iterations
-        Largest number of iterations of a search.
-    length
-        Root mean square of the distortions as exported.
     """
 
     modality: str
@@ -82,6 +78,20 @@ class Sensitivity:
     stages: dict[str, list[str]]
     generation_models: list[str]
     stimuli: list[str]
+
+
+@dataclass(frozen=True)
+class Sensitivity(ComparedStages):
+    """Distortions of stimuli that one job finds, for the models of a modality.
+
+    Attributes
+    ----------
+    iterations
+        Largest number of iterations of a search.
+    length
+        Root mean square of the distortions as exported.
+    """
+
     iterations: int
     length: float
 
@@ -89,6 +99,31 @@ class Sensitivity:
     def parameters(self) -> dict[str, Any]:
         """The distortions as the job that finds them takes them: without ``length``, which only their export needs."""
         return {key: value for key, value in asdict(self).items() if key != "length"}
+
+
+@dataclass(frozen=True)
+class MetamerSets(ComparedStages):
+    """What is found about the sets of metamers of the generation models of a modality.
+
+    Attributes
+    ----------
+    steps
+        Of the search for the two most different metamers.
+    tolerance
+        Singular values of the Jacobian up to this part of the largest one count as 0.
+    singular_values
+        Number of the largest ones that are found one by one.
+    """
+
+    steps: int
+    tolerance: float
+    singular_values: int
+
+    def of_model(self, model: str) -> dict[str, Any]:
+        """The sets of one generation model as the job that explores them takes them, with this model first."""
+        stages = {model: self.stages[model]} | self.stages
+        others = ("generation_models", "modality")
+        return {key: value for key, value in asdict(self).items() if key not in others} | {"stages": stages}
 
 
 @dataclass(frozen=True)
@@ -103,11 +138,19 @@ class Beyond:
         Modality → recognition models that are in no set.
     sensitivity
         Modality → distortions of its stimuli.
+    metamer_sets
+        Modality → what is found about the sets of metamers of its generation models.
     """
 
     sets: dict[str, BeyondSet]
     recognition_models: dict[str, list[str]]
     sensitivity: dict[str, Sensitivity]
+    metamer_sets: dict[str, MetamerSets]
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether there is any extension."""
+        return bool(self.sets or self.sensitivity or self.metamer_sets)
 
 
 def other_stimuli(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -234,19 +277,22 @@ def sets_of(
     return found
 
 
-def sensitivity_of(
+def compared_stages(
+    part: str,
     settings: Mapping[str, Any] | None,
     generated: Mapping[str, Sequence[str]],
     recognition_models: Sequence[str],
     models: Mapping[str, ModelEntry],
     rows: Mapping[str, Sequence[Mapping[str, str]]],
-) -> dict[str, Sensitivity]:
-    """The distortions of a run, for each modality with a generation model that has a stage after the input.
+) -> dict[str, dict[str, Any]]:
+    """The stages that a part compares, for each modality with a generation model that has a stage after the input.
 
     Parameters
     ----------
+    part
+        Name in the configuration's ``beyond``.
     settings
-        The configuration's ``beyond.sensitivity``; None: no distortions.
+        Its settings; None: no stages.
     generated
         Generation model → stages for which metamers are made.
     recognition_models
@@ -256,10 +302,15 @@ def sensitivity_of(
     rows
         Modality → stimuli for which metamers are made, as rows of a table.
 
+    Returns
+    -------
+    dict
+        Modality → fields of ``ComparedStages``.
+
     Raises
     ------
     ConfigurationError
-        When no generation model has a stage after the input.
+        When no generation model has a stage after the input, or one has no other recognition model.
     """
     if settings is None:
         return {}
@@ -267,8 +318,8 @@ def sensitivity_of(
     chosen = [name for name, stages in generated.items() if not set(stages) <= {INPUT_STAGE}]
     if not chosen:
         raise ConfigurationError(
-            f"beyond.sensitivity: no generation model has a stage after {INPUT_STAGE!r}. Add one to generation_models, "
-            "or set `sensitivity: null`."
+            f"beyond.{part}: no generation model has a stage after {INPUT_STAGE!r}. Add one to generation_models, "
+            f"or set `{part}: null`."
         )
     for modality in dict.fromkeys(models[name].modality for name in chosen):
         own = [name for name in chosen if models[name].modality == modality]
@@ -276,23 +327,21 @@ def sensitivity_of(
         for name in own:
             if not set(recognition_models) & {*own, *others} - {name}:
                 raise ConfigurationError(
-                    f"beyond.sensitivity: {name!r} has no other recognition model of modality {modality!r} to compare "
-                    "with. Add one to recognition_models, or set `sensitivity: null`."
+                    f"beyond.{part}: {name!r} has no other recognition model of modality {modality!r} to compare "
+                    f"with. Add one to recognition_models, or set `{part}: null`."
                 )
         chains = {
             name: (list(models[name].stages), list(generated[name] if name in own else models[name].stages))
             for name in [*own, *others]
         }
         depths = distinct_depths(settings["depths"], {name: chains[name] for name in own})
-        found[modality] = Sensitivity(
-            modality=modality,
-            depths=depths,
-            stages={name: stages_at(depths, *chain) for name, chain in chains.items()},
-            generation_models=own,
-            stimuli=[row["stimulus"] for row in rows[modality]][: settings["stimuli"]],
-            iterations=settings["iterations"],
-            length=settings["length"][modality],
-        )
+        found[modality] = {
+            "modality": modality,
+            "depths": depths,
+            "stages": {name: stages_at(depths, *chain) for name, chain in chains.items()},
+            "generation_models": own,
+            "stimuli": [row["stimulus"] for row in rows[modality]][: settings["stimuli"]],
+        }
     return found
 
 

@@ -172,11 +172,11 @@ def unavailable_targets(
             "own_participants: there are no answers to write as BIDS. Name your participants, such as "
             "own_participants: {NAME: {modality: vision, answers: FOLDER}}."
         )
-    if not beyond.sets and not beyond.sensitivity:
+    if not beyond.asked_for:
         found["beyond"] = (
             "beyond: there are no extensions to make. Name, in beyond.models, generation models with stages after the "
             "input, of a modality with another recognition model, and configure ensemble, controversial or starts; or "
-            "configure sensitivity. "
+            "configure sensitivity or metamer_sets. "
             f"Generation models: {generation_models or 'none'}; recognition models: {recognition_models or 'none'}."
         )
     return found | _unavailable_benchmarks(config, models, benchmark, standard, equivalence)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from metamers.config.beyond import Beyond, check_models, sensitivity_of, sets_of
+from metamers.config.beyond import Beyond, MetamerSets, Sensitivity, check_models, compared_stages, sets_of
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
 from metamers.config.models import ModelEntry
 from metamers.config.participants import evenly_spaced
@@ -202,8 +202,22 @@ def extensions(
         ]
     else:
         check_models(chosen, settings, generation_models, models, rows, recognition_models)
+    compared = {
+        part: compared_stages(part, settings[part], generation_models, config["recognition_models"], models, rows)
+        for part in ("sensitivity", "metamer_sets")
+    }
+    distortions, explored = settings["sensitivity"], settings["metamer_sets"]
     return Beyond(
         sets_of(chosen, settings, generation_models, models, rows),
         recognition_models,
-        sensitivity_of(settings["sensitivity"], generation_models, config["recognition_models"], models, rows),
+        {
+            modality: Sensitivity(
+                **fields, iterations=distortions["iterations"], length=distortions["length"][modality]
+            )
+            for modality, fields in compared["sensitivity"].items()
+        },
+        {
+            modality: MetamerSets(**fields, **{key: explored[key] for key in ("steps", "tolerance", "singular_values")})
+            for modality, fields in compared["metamer_sets"].items()
+        },
     )

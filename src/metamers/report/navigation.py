@@ -30,6 +30,10 @@ def _with_sensitivity(plan: Any) -> bool:
     return bool(plan.beyond.sensitivity)
 
 
+def _with_metamer_sets(plan: Any) -> bool:
+    return bool(plan.beyond.metamer_sets)
+
+
 @dataclass(frozen=True)
 class Page:
     """A page of the report.
@@ -59,6 +63,7 @@ PAGES = {
 LINKED = {
     "beyond": Page("Extensions", _with_extensions),
     "sensitivity": Page("Sensitivity", _with_sensitivity),
+    "metamer_sets": Page("Metamer sets", _with_metamer_sets),
     "leaderboard": Page("Leaderboard"),
 }
 

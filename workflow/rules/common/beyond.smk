@@ -94,3 +94,20 @@ def recognition_of_distorted(modality):
 def length_of_distortions(modality):
     """Root mean square of exported distortions."""
     return SENSITIVITY[modality].length
+
+
+def explored_sets(model):
+    """Parameter: what is found about the metamer sets of a model."""
+    return METAMER_SETS[model].of_model(model)
+
+
+def models_of_explored(model):
+    """The model whose metamer sets are explored, then the other models of its modality."""
+    return list(explored_sets(model)["stages"])
+
+
+def quick_settings(model):
+    """Settings of the search for the two most different metamers: those of quality ``quick``, without its steps."""
+    return {
+        key: value for key, value in plan.synthesis_of(model, "quick").items() if key not in ("steps", "low_precision")
+    }

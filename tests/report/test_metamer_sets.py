@@ -1,0 +1,107 @@
+"""The page of metamer sets: sentences, table, figure and stimuli from made-up numbers."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers.beyond.metamer_set import by_depth
+from metamers.report.figures import svg
+from metamers.report.looks import looks_of
+from metamers.report.metamer_sets import gallery, part_of, sets_table, sets_words
+
+NAMES = ["net_a", "net_b"]
+
+
+def a_set(model):
+    """Two depths and two stimuli of 300 values; at the second depth, one pair is not within the match."""
+    dims = ("depth", "stimulus")
+    return xr.Dataset(
+        {
+            "jacobian_rank": (dims, [[120.0, 120.0], [30.0, 30.0]]),
+            "rank_counted": (dims, [[False, False], [True, True]]),
+            "free_dimensions": (dims, [[180.0, 180.0], [270.0, 270.0]]),
+            "stimulus_distance": (dims, [[0.4, 0.6], [1.5, 1.0]]),
+            "largest_error": (dims, [[0.1, 0.2], [0.1, 0.1]]),
+            "within_match": (dims, [[True, True], [True, False]]),
+            "activation_distance": ((*dims, "sensing_model"), np.full((2, 2, 3), 0.8)),
+            "answer": (
+                (*dims, "most_different", "sensing_model"),
+                np.broadcast_to(np.array([["cat", "cat", "cat"], ["cat", "cat", "dog"]]), (2, 2, 2, 3)),
+            ),
+        },
+        coords={
+            "depth": [0.5, 1.0],
+            "stage": ("depth", ["block", "logits"]),
+            "stimulus": ["one", "two"],
+            "category": ("stimulus", ["cat", "cat"]),
+            "most_different": ["first", "second"],
+            "sensing_model": [*NAMES, "judge"],
+        },
+        attrs={"model": model, "modality": "vision", "values": 300, "tolerance": 0.05},
+    )
+
+
+@pytest.fixture
+def found():
+    return {name: a_set(name) for name in NAMES}
+
+
+@pytest.fixture
+def summaries(found):
+    return {name: by_depth(one, ["judge"], {"judge": "family"}) for name, one in found.items()}
+
+
+@pytest.fixture
+def addresses():
+    natural = {stimulus: f"{stimulus}.png" for stimulus in ("one", "two")}
+    return natural | {
+        (name, stimulus, place, which): f"{name}_{place}/{stimulus}_{which}.png"
+        for name in NAMES
+        for stimulus in natural
+        for place in (0, 1)
+        for which in ("first", "second")
+    }
+
+
+def test_the_table_says_which_ranks_are_estimates_and_counts_pairs_within_the_match(found, summaries):
+    rows = sets_table(found, summaries)["rows"]
+    assert len(rows) == 4
+    assert rows[0][:6] == ["net_a", "block", "0.5", "about 120 of 300", "2 of 2", "0.15"]
+    assert rows[1][3:5] == ["30 of 300", "1 of 2"]
+    # A single pair has no interval. The judge recognizes one of two members, and answers differently to both.
+    assert rows[1][6:] == ["1.50 (no interval)", "0.80 (no interval)", "50%", "0%"]
+    assert all(len(row) == len(sets_table(found, summaries)["head"]) for row in rows)
+
+
+def test_the_words_compare_the_first_depth_with_the_last(found, summaries):
+    words = sets_words(found, summaries)
+    assert "net_a: block determines 40% of the directions" in words
+    assert "logits determines 10% of the directions" in words
+    assert "0.50 times" in words
+    assert "1.50 times" in words
+
+
+def test_a_single_depth_is_said_once(found, summaries):
+    one = {name: of_model.isel(depth=[1]) for name, of_model in found.items()}
+    words = sets_words(one, {name: of_model.isel(depth=[1]) for name, of_model in summaries.items()})
+    assert words.count("logits determines") == len(NAMES)
+
+
+def test_the_gallery_has_a_row_for_each_model_stimulus_and_depth(found, addresses):
+    rows = gallery(found, addresses)
+    assert len(rows) == 2 * 2 * 2
+    assert [one["what"] for one in rows[1]] == [
+        "natural: cat",
+        "first metamer, net_a at logits",
+        "second metamer, net_a at logits",
+    ]
+    assert rows[1][2]["picture"] == "net_a_1/one_second.png"
+
+
+def test_the_section_begins_with_the_first_stimulus_at_the_last_depth(found, summaries, addresses):
+    part = part_of(found, summaries, looks_of(NAMES), addresses)
+    assert part["identifier"] == "metamer_sets_vision"
+    assert part["lead"][1]["picture"] == "net_a_1/one_first.png"
+    assert part["few"]
+    assert part["estimated"]
+    assert b"Directions that a stage determines" in svg(part["figure"])
