@@ -58,9 +58,6 @@ include: RULES / "simulations.smk"
 include: RULES / "verify.smk"
 
 
-complete_rules()
-
-
 onstart:
     check_results_folder()
     check_preregistration_folder()
@@ -185,4 +182,9 @@ rule equivalence:
         rules.benchmark_equivalence_figure.output,
 
 
+# After the rule `all`, whose files it packs.
+include: RULES / "crate.smk"
+
+
+complete_rules()
 check_requested()

@@ -331,6 +331,8 @@ def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, me
 @pytest.mark.parametrize(
     ("changed", "target", "message"),
     [
+        (lambda settings: None, "crate", r"^creator\.name: missing; .* such as creator: {name: NAME, license: CC-BY-4\.0}"),
+        (change("creator.name", "A. Person"), "crate", r"^creator\.license: missing;"),
         (lambda settings: None, "model_card", r"^model: missing; .* Valid: .*efficientnet_lite0"),
         (with_input_stages_only, "experiment", r"^experiment: there are no metamers to present\. Name, in experiment\."),
         (with_input_stages_only, "experiment/audio", r"^experiment: .* of modality 'audio' .* Available modalities: none"),
@@ -397,9 +399,9 @@ def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
     assert config_people.missing_stimuli("vision", own, stages, 6, 4) is None  # a catch trial shows a category's name
 
 
-def test_the_default_run_can_make_every_target_that_needs_no_model_or_participants_of_one_s_own(default):
-    assert config.make_plan(default).unavailable.keys() == {"model_card", "bids", "gpu_benchmark"}
-    assert config.make_plan(default | {"model": "spectemp"}).unavailable.keys() == {"bids", "gpu_benchmark"}
+def test_the_default_run_can_make_every_target_that_needs_no_model_or_people_of_one_s_own(default):
+    assert config.make_plan(default).unavailable.keys() == {"model_card", "bids", "crate", "gpu_benchmark"}
+    assert config.make_plan(default | {"model": "spectemp"}).unavailable.keys() == {"bids", "crate", "gpu_benchmark"}
 
 
 def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import zipfile
 from importlib.util import find_spec
 
 import netCDF4
@@ -20,6 +21,26 @@ from metamers.run.logs import read_written
 from tests.workflow.runs import SMALL, check_conventions, check_every_file, counts, small, snakemake
 
 STAGES = ["input", "block", "logits"]
+
+
+def test_the_run_is_packed_as_a_crate(rerun):
+    """Without network, as here, the archive is written, and the log says that it was not validated."""
+    folder, arguments = rerun
+    assert counts(snakemake(folder, "-n", "crate", *arguments)) == {"crate": 1, "total": 1}
+    snakemake(folder, "crate", *arguments)
+    with zipfile.ZipFile(folder / "results/small.crate.zip") as archive:
+        names = set(archive.namelist())
+        described = json.loads(archive.read("ro-crate-metadata.json"))["@graph"]
+        assert yaml.safe_load(archive.read("configuration.yaml"))["run"] == "small"
+    recorded = {f"results/{name}" for name in manifest.read(folder / "results/small").recorded}
+    written = {name for name in recorded if "/logs/" not in name and "/benchmarks/" not in name}
+    assert written <= names
+    assert {"Snakefile", "results/small/report/index.html", "src/metamers/run/crate.py"} <= names
+    files_of_crate = {one["@id"] for one in described if "File" in one["@type"]}
+    assert files_of_crate == names - {"ro-crate-metadata.json", "ro-crate-preview.html"}
+    log = (folder / "results/small/logs/crate.log").read_text()
+    assert "valid: Workflow Run RO-Crate 0.5" in log or "not validated" in log
+    assert not list((folder / "results").glob(".small*-*"))  # no scratch folder is left
 
 
 def test_the_default_run(clone):

@@ -107,8 +107,8 @@ def eigendistortions(
     """
     if not mean > 0 or not np.isfinite(mean):
         raise ValueError(
-            f"{jacobian.label}: the mean square sensitivity to small distortions is {mean}; wanted a finite number above "
-            "0, so that distortions can be compared"
+            f"{jacobian.label}: the mean square sensitivity to small distortions is {mean}; wanted a finite number "
+            "above 0, so that distortions can be compared"
         )
     n = jacobian.size
 

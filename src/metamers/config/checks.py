@@ -167,6 +167,12 @@ def unavailable_targets(
     found |= {f"experiment/{modality}": reason for modality, reason in lacking.items()}
     if reason := no_prediction(config):
         found["preregister"] = reason
+    if lacking_in_creator := [key for key in ("name", "license") if not config["creator"].get(key)]:
+        found["crate"] = (
+            f"creator.{lacking_in_creator[0]}: missing; an archive for publication states who made the run, and the "
+            "terms of use of its files. Set both in the run's configuration, such as "
+            "creator: {name: NAME, license: CC-BY-4.0}."
+        )
     if not config["own_participants"]:
         found["bids"] = (
             "own_participants: there are no answers to write as BIDS. Name your participants, such as "

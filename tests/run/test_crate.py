@@ -1,0 +1,169 @@
+"""A run as an RO-Crate: its metadata, its files, and the community's own validator."""
+
+import datetime
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import requests
+import rocrate
+import urllib3
+import yaml
+
+from metamers.config.read import read_yaml
+from metamers.repository import ROOT
+from metamers.run import manifest
+from metamers.run.crate import CONTEXT, NoContextError, Run, make_crate, run_files, software, validate
+
+CREATOR = {
+    "name": "A. Person", "type": "person", "email": "a@b.org", "url": "https://b.org/a", "institution": "A University", "license": "CC-BY-4.0"
+}  # fmt: skip
+NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run's folder with three files, and its manifest."""
+    folder = tmp_path / "results" / "tiny"
+    for name in ("report/index.html", "comparison/recognizability.nc", "humans/ours.nc"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    manifest.use_run_of(folder / "logs" / "step.log")
+    manifest.record(*(path for path in sorted(folder.rglob("*")) if path.is_file()))
+    (folder / "foreign.txt").write_text("of somebody else")
+    return folder
+
+
+def described(run, creator=CREATOR, left_out=()):
+    configuration = read_yaml(ROOT / "config" / "config.yaml") | {
+        "creator": dict(creator),
+        "mirror": "/of/this/machine",
+    }
+    return Run(run, run_files(run, left_out), configuration, "1.2.3", NOW, NOW + datetime.timedelta(hours=1))
+
+
+@pytest.fixture
+def packed(run, tmp_path):
+    (own := tmp_path / "own").mkdir()
+    crate = make_crate(described(run, left_out=["humans/ours.nc"]), own)
+    crate.write_zip(tmp_path / "tiny.crate.zip")
+    return tmp_path / "tiny.crate.zip"
+
+
+@pytest.fixture
+def context(monkeypatch):
+    """The context of RO-Crate without network: that of version 1.3, which rocrate carries, with the addresses of 1.1.
+
+    The two differ in addresses of Bioschemas. Every other address is refused.
+    """
+    carried = json.loads((Path(rocrate.__file__).parent / "data" / "ro-crate.jsonld").read_text())["@context"]
+    terms = next(one for one in ([carried] if isinstance(carried, dict) else carried) if isinstance(one, dict))
+    base = "https://bioschemas.org/"
+    terms |= {name: f"{base}{name}" for name in ("ComputationalWorkflow", "FormalParameter")}
+    terms |= {name: f"{base}ComputationalWorkflow#{name}" for name in ("input", "output")}
+
+    def send(adapter, request, **_):
+        if not request.url.startswith(CONTEXT):
+            raise requests.ConnectionError(f"no network: {request.url}")
+        body = io.BytesIO(json.dumps({"@context": terms}).encode())
+        headers = {"Content-Type": "application/ld+json"}
+        return adapter.build_response(
+            request, urllib3.HTTPResponse(body=body, headers=headers, status=200, preload_content=False)
+        )
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+
+
+def graph_of(archive):
+    with zipfile.ZipFile(archive) as opened:
+        graph = json.loads(opened.read("ro-crate-metadata.json"))["@graph"]
+        return {entity["@id"]: entity for entity in graph}, opened.namelist()
+
+
+def test_the_validator_finds_nothing_missing(packed, context):
+    assert validate(packed) == []
+
+
+@pytest.mark.parametrize(
+    ("entity", "key"), [("./", "license"), ("./", "mainEntity"), ("Snakefile", "programmingLanguage"), ("#run-tiny", "instrument")]
+)  # fmt: skip
+def test_the_validator_finds_what_is_missing(packed, context, tmp_path, entity, key):
+    shutil.unpack_archive(packed, tmp_path / "open")
+    metadata = tmp_path / "open" / "ro-crate-metadata.json"
+    content = json.loads(metadata.read_text())
+    next(one for one in content["@graph"] if one["@id"] == entity).pop(key)
+    metadata.write_text(json.dumps(content))
+    assert validate(tmp_path / "open")
+
+
+def test_without_network_the_validator_says_so(packed, monkeypatch):
+    def send(*_, **__):
+        raise requests.ConnectionError("no network")
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    with pytest.raises(NoContextError, match=r"w3id\.org/ro/crate/1\.1/context: no network"):
+        validate(packed)
+
+
+def test_the_archive_has_the_run_the_workflow_the_configuration_and_the_software(packed):
+    entities, names = graph_of(packed)
+    assert {"results/tiny/report/index.html", "results/tiny/comparison/recognizability.nc"} <= set(names)
+    assert {"Snakefile", "workflow/rules/crate.smk", "scripts/crate.py", "src/metamers/run/crate.py", "LICENSE"} <= set(
+        names
+    )
+    assert not [name for name in names if "__pycache__" in name or name.startswith("resources/retrieved")]
+    # Neither files of others nor answers of own participants.
+    assert not [name for name in names if name.startswith("results/tiny/") and ("foreign" in name or "ours" in name)]
+    with zipfile.ZipFile(packed) as opened:
+        settings = yaml.safe_load(opened.read("configuration.yaml"))
+        assert settings["run"] == "demo"
+        assert settings["mirror"] is None  # a path of this machine
+        assert opened.read("software.txt").decode().splitlines() == [
+            f"{name}=={found}" for name, found in software().items()
+        ]
+    # Every file is described, and every described file is there.
+    files = {name for name, entity in entities.items() if "File" in entity["@type"]}
+    assert files == set(names) - {"ro-crate-metadata.json", "ro-crate-preview.html"}
+
+
+def test_people_licence_and_times_are_those_of_the_run(packed, run):
+    entities, _ = graph_of(packed)
+    root, action = entities["./"], entities["#run-tiny"]
+    assert root["license"] == {"@id": "https://spdx.org/licenses/CC-BY-4.0"}
+    person = entities[root["author"]["@id"]]
+    assert (person["@type"], person["name"], person["email"]) == ("Person", "A. Person", "a@b.org")
+    assert entities[person["affiliation"]["@id"]]["name"] == "A University"
+    assert action["agent"] == root["author"]
+    assert (action["startTime"], action["endTime"]) == ("2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05+00:00")
+    assert action["instrument"] == {"@id": "Snakefile"} == root["mainEntity"]
+    assert {one["@id"] for one in action["result"]} == {
+        "results/tiny/report/index.html", "results/tiny/comparison/recognizability.nc"
+    }  # fmt: skip
+    recorded = manifest.read(run).recorded["tiny/report/index.html"]
+    assert entities["results/tiny/report/index.html"]["sha256"] == recorded
+
+
+def test_an_institution_is_an_organization(run, tmp_path):
+    (own := tmp_path / "own").mkdir()
+    creator = {"name": "A University", "type": "institution", "license": "all rights reserved"}
+    make_crate(described(run, creator), own).metadata.write(tmp_path)
+    entities = {one["@id"]: one for one in json.loads((tmp_path / "ro-crate-metadata.json").read_text())["@graph"]}
+    assert entities[entities["./"]["author"]["@id"]]["@type"] == "Organization"
+    assert entities[entities["./"]["license"]["@id"]]["name"] == "all rights reserved"
+
+
+def test_a_file_that_was_changed_is_not_packed(run):
+    (run / "report" / "index.html").write_text("changed")
+    with pytest.raises(
+        ValueError, match=r"index\.html: its bytes are not those that the run wrote\. `snakemake verify`"
+    ):
+        run_files(run, [])
+
+
+def test_a_run_without_manifest_is_not_packed(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.sha256: it is missing or empty; see snakemake verify"):
+        run_files(tmp_path / "results" / "none", [])
