@@ -59,6 +59,7 @@ docs: $(STAMP)
 dry-runs: $(STAMP)
 	$(VENV)/bin/snakemake -n --quiet
 	$(VENV)/bin/snakemake -n --quiet --configfile config/extended.yaml
+	$(VENV)/bin/snakemake -n --quiet --configfile config/digits.yaml
 	$(VENV)/bin/snakemake -n --quiet --configfile config/paper.yaml
 	$(VENV)/bin/snakemake -n --quiet --workflow-profile workflow/profiles/slurm
 

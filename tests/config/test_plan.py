@@ -419,12 +419,29 @@ def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):
     assert {made.part for made in plan.beyond.sets.values()} == {"ensemble", "starts"}
 
 
+def test_the_run_of_digits_trains_one_network_in_three_ways_and_has_a_judge_of_another_family(root):
+    path = root / "config" / "digits.yaml"
+    plan = config.make_plan(config_read.merge_defaults(config_read.read_yaml(path)), [path])
+    kinds = {name: (how.perturbation or {}).get("kind") for name, how in plan.training.items()}
+    assert kinds == {
+        "digits_standard": None, "digits_adversarial": "adversarial", "digits_random": "random", "digits_resnet18": None
+    }  # fmt: skip
+    assert len({plan.models[name].parameters["source"]["metamers"] for name in plan.generation_models}) == 1
+    assert plan.families["digits_resnet18"] not in {plan.families[name] for name in plan.generation_models}
+    # Equally many of each digit, and none that a network was trained on.
+    names = plan.stimuli_of("digits_standard")
+    assert sorted(name.rpartition("_")[0] for name in names) == sorted(
+        6 * [name.rpartition("_")[0] for name in names[:10]]
+    )
+    assert min(int(name.rpartition("_")[2]) for name in names) == 440
+
+
 def test_the_extended_run_has_more_of_everything_than_the_default_run(root, default):
     given = config_read.read_yaml(root / "config" / "extended.yaml")
     config_read.validate(config_read.merge_defaults(given), "config", "extended.yaml")
     extended, brief = config.make_plan(config_read.merge_defaults(given)), config.make_plan(default)
     assert extended.run == "extended"
-    assert extended.unavailable.keys() == {"model_card", "bids", "gpu_benchmark"}
+    assert extended.unavailable.keys() == {"model_card", "bids", "crate", "gpu_benchmark"}
     for plan in (extended, brief):
         assert set(plan.training) <= set(plan.recognition_models)
 

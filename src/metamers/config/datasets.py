@@ -33,7 +33,7 @@ class Vocabulary:
 class DatasetEntry:
     """An entry of the registry of datasets, with resolved paths.
 
-    Exactly one of ``table``, ``draw``, ``excerpts`` and ``speech`` says which stimuli the dataset has.
+    Exactly one of ``table``, ``draw``, ``pixels``, ``excerpts`` and ``speech`` says which stimuli the dataset has.
 
     Attributes
     ----------
@@ -45,6 +45,8 @@ class DatasetEntry:
         Path of the table of stimuli.
     draw
         How images are drawn from a folder: ``per_category``, ``seed`` and ``exclude``.
+    pixels
+        A file with an image in each line: ``file``, and ``per_category``, the number of images in each split.
     excerpts
         Number of sounds in the published file of excerpts.
     speech
@@ -68,6 +70,7 @@ class DatasetEntry:
     files: dict[str, str] | None = None
     table: str | None = None
     draw: dict[str, Any] | None = None
+    pixels: dict[str, Any] | None = None
     excerpts: int | None = None
     speech: dict[str, Any] | None = None
     categories: str

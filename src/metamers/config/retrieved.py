@@ -29,7 +29,7 @@ def collections(plan: Plan) -> dict[str, list[dict[str, Any]]]:
         if "package" in files:
             found[f"datasets/{dataset}"] = [
                 {"name": row["file"], "package": files["package"], "file": f"{files['folder']}/{row['file']}"}
-                for row in stimulus_table(dataset, entry.parameters)
+                for row in {row["file"]: row for row in stimulus_table(dataset, entry.parameters)}.values()
             ]
         elif "archive" in files:
             path = archive_path(files["archive"], plan.archives)

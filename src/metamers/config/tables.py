@@ -175,6 +175,59 @@ def stimulus_name(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", plain).strip("_")
 
 
+def pixel_table(categories: Sequence[str], pixels: Mapping[str, Any], key: str) -> list[dict[str, str]]:
+    """The images of a file with an image in each line, as rows of ``stimulus_table``, without reading the file.
+
+    The first images of each category in the file are of the split ``train``, the next ones of ``validation`` and
+    ``test``. An image is named by its category and its position in the category. The categories of a split take turns,
+    so that its first images are of different categories.
+
+    Parameters
+    ----------
+    categories
+        Names.
+    pixels
+        ``file``, and ``per_category``: split → number of images of each category.
+    key
+        Of the dataset, for messages.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file is outside its folder, or two categories would give one name, or none, to a stimulus.
+    """
+    if Path(pixels["file"]).is_absolute() or ".." in Path(pixels["file"]).parts:
+        raise ConfigurationError(f"{key}.pixels.file: {pixels['file']!r} must lie in the dataset's folder")
+    names = [stimulus_name(category) for category in categories]
+    if unusable := [name for name in names if not FILE_NAME.fullmatch(name) or names.count(name) > 1]:
+        raise ConfigurationError(
+            f"{key}.categories: stimuli are named by their category, but {unusable[0]!r} is the name of several "
+            "categories or none; wanted different names of letters a to z and digits"
+        )
+    rows, first = [], 0
+    for split in SPLITS:
+        number = pixels["per_category"].get(split, 0)
+        for place in range(first, first + number):
+            for category in categories:
+                row = {"stimulus": f"{stimulus_name(category)}_{place:04d}", "file": pixels["file"]}
+                rows.append(row | {"category": category, "label": category, "speaker": "", "split": split})
+        first += number
+    return rows
+
+
+def _computed_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]] | None:
+    """The rows of ``stimulus_table`` of a dataset whose stimuli are not files in a table; None for other datasets."""
+    key = f"datasets: {dataset}"
+    if "speech" in entry:
+        return speech_table(list(category_classes(dataset, entry)), entry["speech"], f"{key}.speech")
+    if "pixels" in entry:
+        return pixel_table(list(category_classes(dataset, entry)), entry["pixels"], key)
+    if "excerpts" in entry:
+        unknown = {"file": "", "category": "", "label": "", "speaker": "", "split": "test"}
+        return [{"stimulus": f"{number:03d}"} | unknown for number in range(entry["excerpts"])]
+    return None
+
+
 def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str]]:
     """The stimuli of a dataset in its table's order.
 
@@ -193,11 +246,8 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
         ``SPLITS``, or a category has no classes in the dataset's ``categories`` table.
     """
     key = f"datasets: {dataset}"
-    if "speech" in entry:
-        return speech_table(list(category_classes(dataset, entry)), entry["speech"], f"{key}.speech")
-    if "excerpts" in entry:
-        unknown = {"file": "", "category": "", "label": "", "speaker": "", "split": "test"}
-        return [{"stimulus": f"{number:03d}"} | unknown for number in range(entry["excerpts"])]
+    if (without_table := _computed_table(dataset, entry)) is not None:
+        return without_table
     source = f"{key}: {entry['table']}" if "table" in entry else f"{key}.draw"
     given = read_table(entry["table"], ["file"]) if "table" in entry else drawn_images(dataset, entry)
     named = _category_column(entry, given) if "table" in entry else CATEGORY

@@ -13,6 +13,7 @@ import xarray as xr
 from metamers.config.tables import SPLITS, category_classes, category_noun, stimulus_table
 from metamers.stimuli.excerpts import excerpt_dataset
 from metamers.stimuli.formats import FORMATS
+from metamers.stimuli.images import pixel_dataset
 from metamers.stimuli.speech import spoken_words
 
 
@@ -57,6 +58,9 @@ def _read(
         file = Path(folder) / Path(entry["files"]["file"]).name
         known = category_classes(name, entry)
         return excerpt_dataset(file, entry["excerpts"], known, entry["sampling_rate_hz"], entry["duration_s"])
+    if "pixels" in entry:
+        rows = [row for row in stimulus_table(name, entry) if row["split"] in splits]
+        return pixel_dataset(rows, Path(folder) / entry["pixels"]["file"], category_classes(name, entry), entry["size"])
     rows = [_found(row, Path(folder)) for row in stimulus_table(name, entry) if row["split"] in splits]
     return FORMATS[entry["modality"]].read_files(rows, folder, entry)
 

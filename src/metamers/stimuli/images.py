@@ -6,7 +6,8 @@ in ``metamers.models.preprocessing``.
 
 import logging
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,58 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
                 "no metamer could match its stimulus better than these two match"
             )
     return labelled_stimuli("vision", values, rows).assign_coords(channel=list(CHANNELS))
+
+
+def pixel_dataset(
+    rows: Sequence[dict[str, str]], file: str | Path, classes: Mapping[str, Sequence[int]], size: int
+) -> xr.Dataset:
+    """All images of a dataset whose file has an image in each line.
+
+    A line has size × size grey values from 0 to 255, row by row, and a class index, separated by commas.
+
+    Parameters
+    ----------
+    rows
+        Rows of ``metamers.config.tables.pixel_table``.
+    file
+        The file, text or compressed text (``.gz``).
+    classes
+        Category → class indices.
+    size
+        Rows and columns, in pixels.
+
+    Returns
+    -------
+    xarray.Dataset
+        As ``image_dataset``, with equal colour channels.
+
+    Raises
+    ------
+    ValueError
+        When the file cannot be read, a line has another number of values, a value is not a whole number from 0 to 255,
+        or there are too few images of a category.
+    """
+    wanted = f"wanted {size}×{size} whole numbers from 0 to 255 and a class index in each line, separated by commas"
+    try:
+        table = np.loadtxt(file, delimiter=",", ndmin=2)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ValueError(f"{file}: it cannot be read ({error}); {wanted}") from error
+    if table.shape[1] != size**2 + 1:
+        raise ValueError(f"{file}: {table.shape[1]} values in a line; {wanted}")
+    pixels, labels = table[:, :-1], table[:, -1]
+    if not np.isin(pixels, np.arange(256)).all():
+        raise ValueError(f"{file}: a pixel is not a whole number from 0 to 255; {wanted}")
+    lines = {category: np.flatnonzero(np.isin(labels, indices)) for category, indices in classes.items()}
+    values = []
+    for row in rows:
+        place, of_category = int(row["stimulus"].rpartition("_")[2]), lines[row["category"]]
+        if place >= len(of_category):
+            raise ValueError(
+                f"{file}: {len(of_category)} images of category {row['category']!r}, but per_category asks for more"
+            )
+        grey = pixels[of_category[place]].reshape(size, size).astype(np.float32) / 255
+        values.append(np.broadcast_to(grey, (len(CHANNELS), size, size)))
+    return labelled_stimuli("vision", np.stack(values), rows).assign_coords(channel=list(CHANNELS))
 
 
 def to_channels(images: "torch.Tensor", channels: int) -> "torch.Tensor":

@@ -679,3 +679,15 @@ def test_vone_alexnet_is_for_images_of_one_size():
         networks.vone_alexnet(size=66)
     with pytest.raises(ValueError, match="degrees 0: wanted above 0"):
         networks.vone_alexnet(degrees=0)
+
+
+def test_the_small_network_halves_its_input_in_each_block_and_names_its_modules():
+    network = networks.small_cnn(classes=10, channels=(4, 8)).eval()
+    shapes = {}
+    for name, module in network.named_children():
+        module.register_forward_hook(
+            lambda _module, _inputs, output, name=name: shapes.update({name: tuple(output.shape)})
+        )
+    assert network(torch.zeros(2, 3, 28, 28)).shape == (2, 10)
+    assert (shapes["relu0"], shapes["relu1"], shapes["avgpool"]) == ((2, 4, 28, 28), (2, 8, 14, 14), (2, 8, 2, 2))
+    assert (shapes["relufc"], shapes["classification"]) == ((2, 16), (2, 10))

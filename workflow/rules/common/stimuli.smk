@@ -20,7 +20,8 @@ def dataset_files(wildcards):
         return [f"{RESOURCES}/datasets/{wildcards.dataset}"]
     if entry.files is None:
         return []
-    return [f"{entry.folder}/{row['file']}" for row in stimulus_table(wildcards.dataset, entry.parameters)]
+    rows = stimulus_table(wildcards.dataset, entry.parameters)
+    return list(dict.fromkeys(f"{entry.folder}/{row['file']}" for row in rows))
 
 
 @cache

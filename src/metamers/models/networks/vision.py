@@ -42,6 +42,34 @@ WAVES_FREQUENCY_CORRELATION = 0.75  # Schiller et al. 1976
 GABOR_SEED = 0  # seed of the published draw
 
 
+def small_cnn(classes: int, channels: Sequence[int] = (32, 64, 128)) -> nn.Sequential:
+    """A small convolutional network for small images, trained by a run in a few minutes; not of the study.
+
+    Blocks of a 3 × 3 convolution, a ReLU and a pooling by 2, one for each number of channels; then a hidden layer.
+    Modules are ``conv0``, ``relu0``, ``pool0`` and so on, ``avgpool``, ``fc``, ``relufc`` and ``classification``.
+
+    Parameters
+    ----------
+    classes
+        Number of classes.
+    channels
+        Channels of each block.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    before = 3
+    for number, width in enumerate(channels):
+        layers[f"conv{number}"] = nn.Conv2d(before, width, 3, padding=1)
+        layers[f"relu{number}"] = nn.ReLU()
+        layers[f"pool{number}"] = nn.MaxPool2d(2)
+        before = width
+    layers["avgpool"] = nn.AdaptiveAvgPool2d(2)
+    layers["flatten"] = nn.Flatten()
+    layers["fc"] = nn.Linear(4 * before, 2 * before)
+    layers["relufc"] = nn.ReLU()
+    layers["classification"] = nn.Linear(2 * before, classes)
+    return nn.Sequential(layers)
+
+
 class FixedConvolution(nn.Module):
     """A fixed convolution: its ``weight`` is a buffer.
 
