@@ -28,7 +28,7 @@ natural, shown = (
 )
 # The run's own noise, and that of the first metamer seed that the run does not use.
 noise = starts(model, wanted["stimuli"], [0, params.seeds], params.run_seed).unflatten(0, (-1, 2))
-errors = files.load(given.acceptance)["normalized_error"].isel(seed=0).sel(stimulus=wanted["stimuli"])
+own = files.load(given.acceptance).isel(seed=0).sel(stimulus=wanted["stimuli"])
 found = []
 for place, depth in enumerate(wanted["depths"]):
     stages = {other: of_model[place] for other, of_model in wanted["stages"].items()}
@@ -40,7 +40,7 @@ for place, depth in enumerate(wanted["depths"]):
             natural,
             shown,
             noise,
-            errors.sel(stage=stages[name]).values,
+            *(own[key].sel(stage=stages[name]).values for key in ("normalized_error", "accepted")),
             category_classes(params.dataset, params.dataset_entry),
             rate_hz,
             wanted,

@@ -314,13 +314,15 @@ def test_sensitivities_that_cannot_be_compared_are_an_error(settings, changed, m
             lambda settings: settings.update(recognition_models=[name for name in settings["recognition_models"] if "coch" not in name]),
             r"^beyond\.metamer_sets: '.*' has no other recognition model of modality 'audio' .* or set `metamer_sets: null`",
         ),
-        (change("beyond.metamer_sets.tolerance", 1), r"^configuration: beyond\.metamer_sets\.tolerance: 1 is .* Wanted: .* above 0 and below 1"),
+        (change("beyond.metamer_sets.tolerance", 1), r"^configuration: beyond\.metamer_sets\.tolerance: 1 is .* Wanted: .* from 0\.01 to below 1"),
+        (change("beyond.metamer_sets.tolerance", 0.001), r"^configuration: beyond\.metamer_sets\.tolerance: 0\.001 is less .* from 0\.01"),
+        (change("stimuli.vision.number", 1), r"^stimuli\.vision\.number: 1, but beyond\.metamer_sets needs another stimulus"),
         (change("beyond.metamer_sets.steps", 0), r"^configuration: beyond\.metamer_sets\.steps: 0 is less than .* Wanted: .* from 10 to 100000"),
-        (change("beyond.metamer_sets.singular_values", 1.5), r"^configuration: beyond\.metamer_sets\.singular_values: 1\.5 .* Wanted: .* from 1 to 10000"),
+        (change("beyond.metamer_sets.singular_values", 1.5), r"^configuration: beyond\.metamer_sets\.singular_values: 1\.5 .* Wanted: .* from 1 to 1000"),
     ],
 )  # fmt: skip
 def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, message):
-    settings["beyond"]["metamer_sets"] = dict(METAMER_SETS)
+    settings["beyond"] |= {"models": [], "metamer_sets": dict(METAMER_SETS)}
     settings["comparison"]["contrasts"] = []
     settings["analyses"] = dict.fromkeys(settings["analyses"])
     changed(settings)

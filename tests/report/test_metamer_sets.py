@@ -22,6 +22,7 @@ def a_set(model):
             "free_dimensions": (dims, [[180.0, 180.0], [270.0, 270.0]]),
             "stimulus_distance": (dims, [[0.4, 0.6], [1.5, 1.0]]),
             "largest_error": (dims, [[0.1, 0.2], [0.1, 0.1]]),
+            "accepted": (dims, np.full((2, 2), True)),
             "within_match": (dims, [[True, True], [True, False]]),
             "activation_distance": ((*dims, "sensing_model"), np.full((2, 2, 3), 0.8)),
             "answer": (
@@ -75,7 +76,7 @@ def test_the_table_says_which_ranks_are_estimates_and_counts_pairs_within_the_ma
 
 def test_the_words_compare_the_first_depth_with_the_last(found, summaries):
     words = sets_words(found, summaries)
-    assert "net_a: block determines 40% of the directions" in words
+    assert "net_a: block determines about 40% of the directions" in words
     assert "logits determines 10% of the directions" in words
     assert "0.50 times" in words
     assert "1.50 times" in words
@@ -96,6 +97,7 @@ def test_the_gallery_has_a_row_for_each_model_stimulus_and_depth(found, addresse
         "second metamer, net_a at logits",
     ]
     assert rows[1][2]["picture"] == "net_a_1/one_second.png"
+    assert rows[3][1]["what"] == "first metamer, net_a at logits, beyond the match"
 
 
 def test_the_section_begins_with_the_first_stimulus_at_the_last_depth(found, summaries, addresses):
@@ -104,4 +106,5 @@ def test_the_section_begins_with_the_first_stimulus_at_the_last_depth(found, sum
     assert part["lead"][1]["picture"] == "net_a_1/one_first.png"
     assert part["few"]
     assert part["estimated"]
+    assert part["matched"]
     assert b"Directions that a stage determines" in svg(part["figure"])

@@ -39,7 +39,10 @@ MARGIN = 0.98  # the search aims at this part of the largest error, so that it e
 PENALTY = 1.0  # weight of the squared violation
 UPDATE = 10  # steps between two changes of the multipliers
 FREE = 0.5  # part of the steps before their first change
-TINY = 1e-10  # of the largest diagonal entry: Lanczos iterations have found all directions
+TINY = 1e-6  # of the largest diagonal entry: what is left is rounding, and Lanczos iterations have found all directions
+CLEARLY = (
+    0.5  # singular values are counted if the last one is below this part of the limit, so that the others converged
+)
 LANCZOS_STEPS = 64
 LANCZOS_PROBES = 2
 
@@ -171,8 +174,8 @@ def local_dimension(
 ) -> LocalDimension:
     """Numerical rank of the Jacobian: the dimension of the set of metamers is the number of values minus the rank.
 
-    Counted among ``number`` singular values (``singular_values``). If these do not reach the tolerance, estimated for
-    all of them (``counted_eigenvalues``).
+    Counted among ``number`` singular values (``singular_values``). If these do not end clearly below the tolerance,
+    estimated for all of them (``counted_eigenvalues``).
 
     Parameters
     ----------
@@ -192,7 +195,7 @@ def local_dimension(
     """
     found = singular_values(jacobian, number, generator)
     limit = tolerance * found[0]
-    if found[-1] <= limit or len(found) == jacobian.size:
+    if found[-1] <= CLEARLY * limit or len(found) == jacobian.size:
         return LocalDimension(float((found > limit).sum()), True, found)
     estimates = counted_eigenvalues(jacobian, [limit**2], LANCZOS_STEPS, LANCZOS_PROBES, generator)
     most = min(jacobian.size, jacobian.units)
@@ -265,8 +268,8 @@ def most_different_metamers(
     among those within the match; the true maximum may be larger.
 
     For a linear model whose matrix W has orthonormal rows, fewer than the stimulus has values, with v the projection of
-    s−c on these rows and r = ε‖Ws‖, the largest distance is ‖x₁−x₂‖² = 4 (‖s−c‖² − max(0, ‖v‖−r)²), if no value
-    reaches a limit. With as many rows as values, it is 2r.
+    s−c on these rows and r = ε‖W(s−c)‖, if W(s−c) are the activations, the largest distance is ‖x₁−x₂‖² = 4 (‖s−c‖² −
+    max(0, ‖v‖−r)²), if no value reaches a limit. With as many rows as values, it is 2r √(1 − r²/(4‖s−c‖²)).
 
     Parameters
     ----------
@@ -300,7 +303,8 @@ def most_different_metamers(
     multipliers = torch.zeros_like(largest)
     worst = torch.full((number,), -torch.inf).to(target)
     noise = start.flatten(0, 1)
-    kept = _Kept(noise.detach().clone(), worst, torch.zeros_like(worst), torch.zeros_like(largest))
+    unknown = torch.full_like(worst, torch.nan)
+    kept = _Kept(noise.detach().clone(), worst, unknown, unknown.repeat_interleave(PAIR))
 
     def evaluate(metamers: torch.Tensor, taken: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         shown = within(metamers, middle, radii_of_pairs)
@@ -412,6 +416,7 @@ def metamer_sets(
     shown: torch.Tensor,
     noise: torch.Tensor,
     largest_error: np.ndarray,
+    accepted: np.ndarray,
     classes: Mapping[str, Sequence[int]],
     rate_hz: float | None,
     wanted: Mapping[str, Any],
@@ -431,7 +436,9 @@ def metamer_sets(
         The stimuli, all natural stimuli of the run (stimulus, …signal), and the noise from which the pair of each
         stimulus starts (stimulus, pair, …signal); in the first model's size or rate.
     largest_error
-        Normalized error of each stimulus that its metamers may have, (stimulus,).
+        Normalized error of each stimulus that its metamers may have, (stimulus,): that of the run's own metamer.
+    accepted
+        Whether the run's own metamer of each stimulus is accepted, (stimulus,).
     classes
         Category → class indices.
     rate_hz
@@ -447,9 +454,10 @@ def metamer_sets(
     -------
     xarray.Dataset
         (stimulus) → ``jacobian_rank``, ``rank_counted``, ``free_dimensions``, ``stimulus_distance`` of the pair,
-        ``largest_error``, ``within_match``; (stimulus, number) → ``singular_value``; (stimulus, most_different) →
-        ``normalized_error``; (stimulus, most_different, …signal) → ``metamer``; (stimulus, sensing_model) →
-        ``activation_distance``; (stimulus, most_different, sensing_model) → ``answer``, of the exported stimuli.
+        ``largest_error``, ``accepted``, ``within_match``; (stimulus, number) → ``singular_value``; (stimulus,
+        most_different) → ``normalized_error``; (stimulus, most_different, …signal) → ``metamer``; (stimulus,
+        sensing_model) → ``activation_distance``; (stimulus, most_different, sensing_model) → ``answer`` to the exported
+        stimuli.
 
     Raises
     ------
@@ -469,7 +477,12 @@ def metamer_sets(
     ]
     with torch.no_grad():
         usual = usual_distance(model.preprocessing(shown).cpu().numpy())
-    size = max(1, max_batch_size(model, stage, natural[0]) // PAIR)
+    if not usual > 0 or not np.isfinite(usual):
+        raise ValueError(
+            f"model {first}: the distance between the {len(shown)} natural stimuli of the run is {usual} after "
+            "preprocessing; wanted at least two different stimuli, whose distance is the unit"
+        )
+    size = max(1, max_batch_size(model, stage, natural[:1]) // PAIR)
     found = [
         most_different_metamers(model, stage, *some, usual, settings | {"steps": wanted["steps"]})
         for some in zip(
@@ -494,6 +507,7 @@ def metamer_sets(
             "stimulus_distance": ("stimulus", np.concatenate([one.distance for one in found])),
             "normalized_error": (by_pair, np.concatenate([one.normalized_error for one in found])),
             "largest_error": ("stimulus", largest_error),
+            "accepted": ("stimulus", np.asarray(accepted, dtype=bool)),
             "within_match": ("stimulus", np.concatenate([one.within_match for one in found])),
             "activation_distance": (("stimulus", "sensing_model"), apart(models, stages, fits, pairs, shown)),
             "answer": ((*by_pair, "sensing_model"), np.stack(answers, axis=-1)),
@@ -520,9 +534,10 @@ def by_depth(found: xr.Dataset, judges: Sequence[str], families: Mapping[str, st
         (depth) → ``free``, the free directions in proportion to all; ``stimulus_distance``; ``activation_distance``,
         mean over judges; ``proportion_correct``, the proportion of the pairs' members that the judges recognize, and
         ``proportion_same``, that of pairs to which a judge gives one answer; each with ``…_low`` and ``…_high``, NaN
-        for a single stimulus. All but ``free`` are over pairs within the match, ``n`` of them.
+        for a single stimulus. All but ``free`` are over pairs within the match of an accepted metamer,
+        ``n`` of them.
     """
-    within_match = found["within_match"].astype(bool)
+    within_match = found["within_match"].astype(bool) & found["accepted"].astype(bool)
     of_judges = found.sel(sensing_model=list(judges)).rename(sensing_model="recognition_model")
     right = of_judges["answer"] == found["category"]
     same = of_judges["answer"].isel(most_different=0) == of_judges["answer"].isel(most_different=1)

@@ -19,6 +19,7 @@ STARTS = ("other_noise", "pink_noise", "stimulus")
 PARTS = ("ensemble", "controversial", "starts")
 MOST, LEAST = "most", "least"  # the distortions to which a model is most and least sensitive
 EXTREMES = (MOST, LEAST)
+UNIT_NEEDED = ("metamer_sets",)  # parts in units of the distance between natural stimuli
 PRINCIPAL = ("first", "second")  # of the pair of principal distortions
 
 
@@ -322,6 +323,11 @@ def compared_stages(
             f"or set `{part}: null`."
         )
     for modality in dict.fromkeys(models[name].modality for name in chosen):
+        if part in UNIT_NEEDED and len(rows[modality]) < 2:
+            raise ConfigurationError(
+                f"stimuli.{modality}.number: 1, but beyond.{part} needs another stimulus, whose distance is the unit. "
+                f"Raise the number, or set `{part}: null`."
+            )
         own = [name for name in chosen if models[name].modality == modality]
         others = [name for name in recognition_models if models[name].modality == modality and name not in own]
         for name in own:

@@ -33,16 +33,27 @@ def sets_table(found: Mapping[str, xr.Dataset], summaries: Mapping[str, xr.Datas
         for place, depth in enumerate(summary["depth"].values):
             at, of_set = summary.isel(depth=place), found[name].isel(depth=place)
             rank = of_set["jacobian_rank"]
-            counted = "" if bool(of_set["rank_counted"].all()) else "about "
             row = [name, str(of_set["stage"].values), f"{depth:.3g}"]
-            row += [f"{counted}{float(rank.mean()):.0f} of {found[name].attrs['values']}"]
+            row += [f"{_about(of_set)}{float(rank.mean()):.0f} of {found[name].attrs['values']}"]
             row += [f"{int(at['n'])} of {of_set.sizes['stimulus']}", number(float(of_set["largest_error"].mean()))]
             for measure in ("stimulus_distance", "activation_distance"):
                 row.append(interval(*(float(at[f"{measure}{end}"]) for end in ("", "_low", "_high"))))
             rows.append([*row, *(percent(float(at[measure])) for measure in ("proportion_correct", "proportion_same"))])
-    head = ["Model", "Stage", "Depth", "Directions that it determines", "Pairs within the match", "Largest error"]
+    head = ["Model", "Stage", "Depth", "Directions that it determines", "Pairs that count", "Largest error"]
     head += ["Distance of the pair", "Distance to other models", "Recognized", "The same answer to both"]
     return {"head": head, "rows": rows}
+
+
+def _determined(found: xr.Dataset, place: int, summary: xr.Dataset) -> str:
+    """The proportion of directions that the n-th stage determines, with a word for estimates."""
+    percentage = 100 * (1 - float(summary["free"]))
+    digits = f"{percentage:.0f}" if percentage >= 10 else f"{percentage:.2g}"
+    return f"{_about(found.isel(depth=place))}{digits}%"
+
+
+def _about(of_depth: xr.Dataset) -> str:
+    """The word before a rank that is an estimate."""
+    return "" if bool(of_depth["rank_counted"].all()) else "about "
 
 
 def sets_words(found: Mapping[str, xr.Dataset], summaries: Mapping[str, xr.Dataset]) -> str:
@@ -52,9 +63,9 @@ def sets_words(found: Mapping[str, xr.Dataset], summaries: Mapping[str, xr.Datas
         first, last = summary.isel(depth=0), summary.isel(depth=-1)
         stages = found[name]["stage"].values
         each = [
-            f"{stage} determines {100 * (1 - float(at['free'])):.2g}% of the directions, and the two most different "
+            f"{stage} determines {_determined(found[name], place, at)} of the directions, and the two most different "
             f"metamers differ {number(float(at['stimulus_distance']))} times as much as different natural stimuli"
-            for stage, at in ((stages[0], first), (stages[-1], last))[: len(stages)]
+            for stage, place, at in ((stages[0], 0, first), (stages[-1], -1, last))[: len(stages)]
         ]
         said.append(f"{name}: {'; '.join(each)}.")
         if np.isfinite(to_others := float(last["activation_distance"])):
@@ -102,13 +113,19 @@ def _labelled(axes: Axes, title: str, label: str) -> None:
     axes.set(title=title, ylabel=label, xlim=(-0.05, 1.05), xlabel="Relative depth (0: input, 1: last stage)")
 
 
+def _matched(of_model: xr.Dataset, stimulus: str, place: int) -> bool:
+    """Whether both metamers of a stimulus are within the match at the n-th depth."""
+    return bool(of_model["within_match"].sel(stimulus=stimulus).isel(depth=place))
+
+
 def _row(of_model: xr.Dataset, stimulus: str, place: int, addresses: Addresses) -> list[dict[str, Any]]:
     """A natural stimulus, and its two most different metamers at the n-th depth."""
     name, stage = of_model.attrs["model"], of_model["stage"].values[place]
     heard = not MODALITIES[of_model.attrs["modality"]].on_screen
     category = of_model["category"].sel(stimulus=stimulus).item()
+    matched = "" if _matched(of_model, stimulus, place) else ", beyond the match"
     return [cell(f"natural: {category}", addresses[stimulus], heard)] + [
-        cell(f"{which} metamer, {name} at {stage}", addresses[name, stimulus, place, which], heard)
+        cell(f"{which} metamer, {name} at {stage}{matched}", addresses[name, stimulus, place, which], heard)
         for which in PAIR_NAMES
     ]
 
@@ -143,6 +160,7 @@ def part_of(
         "identifier": f"metamer_sets_{modality}",
         "heading": f"Sets of metamers ({MODALITIES[modality].stimuli})",
         "lead": _row(first, str(first["stimulus"].values[0]), first.sizes["depth"] - 1, addresses),
+        "matched": _matched(first, str(first["stimulus"].values[0]), first.sizes["depth"] - 1),
         "tolerance": f"{first.attrs['tolerance']:g}",
         "estimated": not all(bool(one["rank_counted"].all()) for one in found.values()),
         "n": n,
