@@ -13,18 +13,17 @@ from metamers.run import manifest
 from metamers.run.crate import NoContextError, Run, make_crate, run_files, validate
 
 logger = log_to(snakemake.log[0])
-params, target, folder = snakemake.params, Path(snakemake.output[0]), Path(snakemake.params.run)
-files = run_files(folder, params.left_out)
-if params.left_out:
-    logger.warning("left out, because they are answers of your participants: %s", ", ".join(params.left_out))
+params, target, folder = snakemake.params, Path(snakemake.params.file), Path(snakemake.params.run)
+files = run_files(folder, params.left_out, params.kept)
 times = [datetime.datetime.fromtimestamp((folder.parent / name).stat().st_mtime, datetime.UTC) for name in files]
-begun = manifest.read(folder).begun
+begun = manifest.read(folder).begun  # of a manifest that was rebuilt, later than the files
 run = Run(
     folder=folder,
     files=files,
     configuration=snakemake.config,
+    own_files=[Path(path) for path in params.own_files],
     workflow_version=__version__,
-    begun=datetime.datetime.fromtimestamp(begun / 1e9, datetime.UTC) if begun else min(times),
+    begun=min([*times, *([datetime.datetime.fromtimestamp(begun / 1e9, datetime.UTC)] if begun else [])]),
     ended=max(times),
 )
 with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as scratch:

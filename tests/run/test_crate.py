@@ -1,6 +1,7 @@
 """A run as an RO-Crate: its metadata, its files, and the community's own validator."""
 
 import datetime
+import hashlib
 import io
 import json
 import shutil
@@ -16,7 +17,17 @@ import yaml
 from metamers.config.read import read_yaml
 from metamers.repository import ROOT
 from metamers.run import manifest
-from metamers.run.crate import CONTEXT, NoContextError, Run, make_crate, run_files, software, validate
+from metamers.run.crate import (
+    CONTEXT,
+    LICENCE,
+    NoContextError,
+    Run,
+    make_crate,
+    run_files,
+    software,
+    validate,
+    workflow_files,
+)
 
 CREATOR = {
     "name": "A. Person", "type": "person", "email": "a@b.org", "url": "https://b.org/a", "institution": "A University", "license": "CC-BY-4.0"
@@ -32,6 +43,7 @@ def run(tmp_path):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
+    (tmp_path / "model.py").write_text("my model")
     manifest.use_run_of(folder / "logs" / "step.log")
     manifest.record(*(path for path in sorted(folder.rglob("*")) if path.is_file()))
     (folder / "foreign.txt").write_text("of somebody else")
@@ -43,7 +55,8 @@ def described(run, creator=CREATOR, left_out=()):
         "creator": dict(creator),
         "mirror": "/of/this/machine",
     }
-    return Run(run, run_files(run, left_out), configuration, "1.2.3", NOW, NOW + datetime.timedelta(hours=1))
+    hour = datetime.timedelta(hours=1)
+    return Run(run, run_files(run, left_out), configuration, [run.parent.parent / "model.py"], "1.2.3", NOW, NOW + hour)
 
 
 @pytest.fixture
@@ -121,10 +134,12 @@ def test_the_archive_has_the_run_the_workflow_the_configuration_and_the_software
     with zipfile.ZipFile(packed) as opened:
         settings = yaml.safe_load(opened.read("configuration.yaml"))
         assert settings["run"] == "demo"
-        assert settings["mirror"] is None  # a path of this machine
+        assert settings["mirror"] == "…/machine"  # no folder of this machine
+        assert opened.read("own/0/model.py") == b"my model"
         assert opened.read("software.txt").decode().splitlines() == [
             f"{name}=={found}" for name, found in software().items()
         ]
+    assert {"envs/requirements.lock", "src/snakemake_logger_plugin_metamers/__init__.py"} <= set(names)
     # Every file is described, and every described file is there.
     files = {name for name, entity in entities.items() if "File" in entity["@type"]}
     assert files == set(names) - {"ro-crate-metadata.json", "ro-crate-preview.html"}
@@ -167,3 +182,49 @@ def test_a_file_that_was_changed_is_not_packed(run):
 def test_a_run_without_manifest_is_not_packed(tmp_path):
     with pytest.raises(ValueError, match=r"none\.sha256: it is missing or empty; see snakemake verify"):
         run_files(tmp_path / "results" / "none", [])
+
+
+def test_every_file_has_its_size_and_hash(packed):
+    entities, _ = graph_of(packed)
+    with zipfile.ZipFile(packed) as archive:
+        for name, entity in entities.items():
+            if "File" in entity["@type"]:
+                content = archive.read(name)
+                assert (entity["contentSize"], entity["sha256"]) == (
+                    str(len(content)),
+                    hashlib.sha256(content).hexdigest(),
+                )
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("MIT", "https://spdx.org/licenses/MIT"),
+        ("cc-by-4.0", "https://spdx.org/licenses/CC-BY-4.0"),
+        ("proprietary", "#licence"),
+        ("MIT OR Apache-2.0", "#licence"),
+        ("free for all / no warranty", "#licence"),
+        ("https://x.org/my licence", "https://x.org/my%20licence"),
+    ],
+)
+def test_terms_of_use_are_an_address_only_where_there_is_one(run, tmp_path, given, address):
+    (own := tmp_path / "own").mkdir()
+    crate = make_crate(described(run, CREATOR | {"license": given}), own)
+    assert crate.license.id.removeprefix("./") == address
+    # The workflow's own licence has the same address in one case, and then one name.
+    assert crate.get("https://spdx.org/licenses/MIT")["name"] in ("MIT", LICENCE)
+    assert crate.get(crate.license.id)["name"] == given
+
+
+def test_files_of_published_participants_are_kept_and_all_others_left_out(run):
+    assert set(run_files(run, ["humans/"])) == {"tiny/report/index.html", "tiny/comparison/recognizability.nc"}
+    assert "tiny/humans/ours.nc" in run_files(run, ["humans/"], ["humans/ours.nc"])
+
+
+def test_an_installed_package_has_the_whole_workflow(tmp_path, monkeypatch):
+    root = tmp_path / "site-packages" / "metamers" / "workflow_files"
+    (root / "workflow" / "rules").mkdir(parents=True)
+    for name in ("Snakefile", "workflow/rules/crate.smk"):
+        (root / name).touch()
+    monkeypatch.setattr("metamers.run.crate.ROOT", root)
+    assert {"Snakefile", "workflow/rules/crate.smk"} <= {place for _, place in workflow_files()}

@@ -4,16 +4,18 @@
 include: "common/crate.smk"
 
 
-# Beside the run's folder, of whose files it is made.
+# Without output and benchmark, so that it runs whenever it is requested: the archive has all files of the run, also those
+# of other targets than `all`. The script replaces an archive only by a complete one.
 rule crate:
     input:
         required("crate"),
         rules.all.input,
-    output:
-        "results/<run>.crate.zip",
     params:
         run=RESULTS,
-        left_out=answers_of_participants(),
+        file=f"{RESULTS}.crate.zip",
+        left_out=ANSWERS,
+        kept=PUBLISHED_PARTICIPANTS,
+        own_files=files_of_user(),
     message:
         f"Packing {RESULTS} as an RO-Crate"
     script:

@@ -8,7 +8,9 @@ participants are left out, because only their consent decides whether they may b
 import datetime
 import mimetypes
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import distributions, version
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import requests
 import yaml
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from rocrate.model.contextentity import ContextEntity
 from rocrate.model.person import Person
 from rocrate.rocrate import ROCrate
@@ -34,7 +37,7 @@ VALIDATED = "workflow-run-crate-0.5"  # the validator's name of the profile that
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 STUDY = "https://doi.org/10.1038/s41593-023-01442-0"
 LICENCE = "https://spdx.org/licenses/MIT"  # of the workflow
-WORKFLOW_FOLDERS = ("workflow", "scripts", "config", "experiment", "resources")
+WORKFLOW_FOLDERS = ("workflow", "scripts", "config", "envs", "experiment", "resources")
 WORKFLOW_FILES = ("Snakefile", "pyproject.toml", "README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
 NOT_OURS = ("resources/retrieved/", "resources/store/")  # files of others, and copies of them
 FORMATS = {".nc": "application/x-netcdf", ".safetensors": "application/octet-stream", ".smk": "text/plain"}
@@ -49,22 +52,20 @@ def workflow_files() -> Iterator[tuple[Path, str]]:
             yield ROOT / name, name
     for folder in WORKFLOW_FOLDERS:
         yield from _below(ROOT / folder, folder)
-    yield from _below(PACKAGE, "src/metamers")
+    for package in (PACKAGE, PACKAGE.parent / "snakemake_logger_plugin_metamers"):
+        yield from _below(package, f"src/{package.name}")
 
 
 def _below(folder: Path, name: str) -> Iterator[tuple[Path, str]]:
     """Files below a folder, and their places below ``name``."""
     for path in sorted(folder.rglob("*")):
         place = f"{name}/{path.relative_to(folder).as_posix()}"
-        if (
-            path.is_file()
-            and not place.startswith(NOT_OURS)
-            and not {"__pycache__", "workflow_files"} & set(path.parts)
-        ):
+        within = set(path.relative_to(folder).parts)
+        if path.is_file() and not place.startswith(NOT_OURS) and not {"__pycache__", "workflow_files"} & within:
             yield path, place
 
 
-def run_files(run: Path, left_out: Iterable[str]) -> dict[str, str]:
+def run_files(run: Path, left_out: Iterable[str] = (), kept: Iterable[str] = ()) -> dict[str, str]:
     """The files of a run that its manifest records and that are there, path → SHA-256.
 
     Parameters
@@ -73,6 +74,8 @@ def run_files(run: Path, left_out: Iterable[str]) -> dict[str, str]:
         The run's folder.
     left_out
         Beginnings of paths, relative to the run's folder.
+    kept
+        Paths that begin so, but are not left out.
 
     Raises
     ------
@@ -86,10 +89,11 @@ def run_files(run: Path, left_out: Iterable[str]) -> dict[str, str]:
         )
     beginnings = tuple(f"{run.name}/{beginning}" for beginning in left_out)
     growing = tuple(f"{run.name}/{folder}/" for folder in manifest.ADDED_AT_THE_END)
+    wanted = {f"{run.name}/{path}" for path in kept}
     found = {}
     for name, recorded in sorted(known.recorded.items()):
         path = run.parent / name
-        if name.startswith(beginnings) or not path.is_file():
+        if (name.startswith(beginnings) and name not in wanted) or not path.is_file():
             continue
         sha256 = sha256_of(path)
         # Logs grow until Snakemake ends, and are recorded then.
@@ -101,7 +105,8 @@ def run_files(run: Path, left_out: Iterable[str]) -> dict[str, str]:
 
 def software() -> dict[str, str]:
     """Installed packages, name → version, with Python itself."""
-    installed = {one.metadata["Name"]: one.version for one in distributions()}
+    # A damaged installation may have packages without a name.
+    installed = {name: one.version for one in distributions() if (name := one.metadata["Name"])}
     return {"Python": platform.python_version()} | dict(sorted(installed.items(), key=lambda pair: pair[0].lower()))
 
 
@@ -117,6 +122,8 @@ class Run:
         Result of ``run_files``.
     configuration
         The resolved configuration; ``creator`` has a name and a licence (``metamers.config.checks``).
+    own_files
+        Files of the user that the run depends on, such as registries and code of models.
     workflow_version
         Of this software.
     begun, ended
@@ -126,6 +133,7 @@ class Run:
     folder: Path
     files: Mapping[str, str]
     configuration: Mapping[str, Any]
+    own_files: Sequence[Path]
     workflow_version: str
     begun: datetime.datetime
     ended: datetime.datetime
@@ -163,20 +171,22 @@ def make_crate(run: Run, scratch: Path) -> ROCrate:
         if place != workflow.id:
             about = {"about": {"@id": "./"}} if place == "README.md" else {}
             crate.add_file(path, place, properties=_file(path) | about)
+    for number, path in enumerate(run.own_files):
+        crate.add_file(path, f"own/{number}/{path.name}", properties=_file(path))
     for source, content in {
-        "configuration.yaml": yaml.safe_dump(dict(run.configuration) | {"mirror": None}, sort_keys=False),
+        "configuration.yaml": yaml.safe_dump(_without_places(run.configuration), sort_keys=False, allow_unicode=True),
         "software.txt": "".join(f"{package}=={number}\n" for package, number in software().items()),
     }.items():
         (scratch / source).write_text(content, encoding="utf-8")
     settings = crate.add_file(
         scratch / "configuration.yaml",
         "configuration.yaml",
-        properties={"name": "Resolved configuration of the run", "encodingFormat": "application/yaml"},
+        properties=_file(scratch / "configuration.yaml") | {"name": "Resolved configuration of the run"},
     )
     crate.add_file(
         scratch / "software.txt",
         "software.txt",
-        properties={"name": "Versions of Python and of all installed packages", "encodingFormat": "text/plain"},
+        properties=_file(scratch / "software.txt") | {"name": "Versions of Python and of all installed packages"},
     )
     parameter = ContextEntity(
         crate,
@@ -195,7 +205,7 @@ def make_crate(run: Run, scratch: Path) -> ROCrate:
         crate.add_file(
             run.folder.parent / path,
             f"results/{path}",
-            properties=_file(run.folder.parent / path) | {"sha256": sha256},
+            properties=_file(run.folder.parent / path, sha256),
         )
         for path, sha256 in run.files.items()
     ]
@@ -222,7 +232,8 @@ def _add_workflow(crate: ROCrate, number: str) -> Any:
     workflow = crate.add_workflow(
         ROOT / "Snakefile", "Snakefile", main=True, lang="snakemake", lang_version=version("snakemake"), gen_cwl=False
     )
-    workflow["encodingFormat"] = "text/plain"
+    for key, value in _file(ROOT / "Snakefile").items():
+        workflow[key] = value
     workflow["conformsTo"] = {"@id": "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"}
     workflow["softwareRequirements"] = [
         crate.add(
@@ -248,20 +259,27 @@ def _add_workflow(crate: ROCrate, number: str) -> Any:
 
 
 def _licence(crate: ROCrate, given: str) -> Any:
-    """Terms of use: an address, or a name, of which SPDX identifiers get their address."""
-    address = given if given.startswith(("http://", "https://")) else f"https://spdx.org/licenses/{given}"
-    if " " in address:
-        address = f"#{address.rpartition('/')[2].replace(' ', '-')}"
-    entity = ContextEntity(
-        crate, address, properties={"@type": "CreativeWork", "name": given, "description": f"Terms of use: {given}"}
-    )
-    return crate.add(entity)
+    """Terms of use: the address of an SPDX identifier, another address, or an entity of the crate with the text."""
+    address = "#licence"
+    if given.startswith(("http://", "https://")):
+        address = urllib.parse.quote(given, safe=":/?#[]@!$&'()*+,;=%~")
+    else:
+        with suppress(InvalidLicenseExpression):
+            identifier = canonicalize_license_expression(given)
+            if " " not in identifier:  # else an expression of several licences
+                address = f"https://spdx.org/licenses/{identifier}"
+    if known := crate.get(address):
+        return known
+    about = {"@type": "CreativeWork", "name": given, "description": f"Terms of use: {given}"}
+    return crate.add(ContextEntity(crate, address, properties=about))
 
 
 def _creator(crate: ROCrate, creator: Mapping[str, str | None]) -> Any:
     """The person or organization of the configuration key ``creator``."""
     about = {key: creator[key] for key in ("name", "email", "url") if creator.get(key)}
-    identifier = creator.get("url") or "#creator"
+    # The address of a person is an identifier if it is an ORCID; another address may be that of a page about several.
+    url = creator.get("url") or ""
+    identifier = url if url.startswith("https://orcid.org/") else "#creator"
     if creator.get("type", "person") not in PERSONS:
         return crate.add(ContextEntity(crate, identifier, properties={"@type": "Organization"} | about))
     person = crate.add(Person(crate, identifier, properties=about))
@@ -271,10 +289,26 @@ def _creator(crate: ROCrate, creator: Mapping[str, str | None]) -> Any:
     return person
 
 
-def _file(path: Path) -> dict[str, Any]:
-    """Properties of a file: name, size and format."""
+def _without_places(configuration: Any) -> Any:
+    """The configuration without folders of this machine: of an absolute path, only the last part is kept."""
+    if isinstance(configuration, Mapping):
+        return {key: _without_places(value) for key, value in configuration.items()}
+    if isinstance(configuration, list | tuple):
+        return [_without_places(value) for value in configuration]
+    if isinstance(configuration, str) and Path(configuration).is_absolute():
+        return f"…/{Path(configuration).name}"
+    return configuration
+
+
+def _file(path: Path, sha256: str | None = None) -> dict[str, Any]:
+    """Properties of a file: name, size, format and SHA-256, which is computed if it is not given."""
     kind = FORMATS.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return {"name": path.name, "contentSize": str(path.stat().st_size), "encodingFormat": kind}
+    return {
+        "name": path.name,
+        "contentSize": str(path.stat().st_size),
+        "encodingFormat": kind,
+        "sha256": sha256 or sha256_of(path),
+    }
 
 
 class NoContextError(Exception):

@@ -1,6 +1,24 @@
 """Parameters of the rule in crate.smk."""
 
+# Beginnings of the paths, relative to the run's folder, of files with answers of own participants, also of groups that an
+# earlier configuration had; of logs that may quote them; and of the log that the job itself is writing.
+ANSWERS = [
+    "humans/",
+    "logs/humans_own_participants/",
+    "logs/humans_answer_table/",
+    "logs/humans_bids/",
+    "logs/crate.log",
+]
+# What the first of these folders has of the published participants.
+PUBLISHED_PARTICIPANTS = [f"humans/{experiment}.nc" for experiment in plan.published_experiments]
+PUBLISHED_PARTICIPANTS += [f"humans/{Path(table).name}" for table in rules.humans_summary.output]
 
-def answers_of_participants():
-    """Beginnings of the paths of files with answers of own participants, relative to the run's folder."""
-    return [place for name in plan.own_participants for place in (f"humans/{name}.nc", f"humans/bids/{name}/")]
+
+def files_of_user():
+    """Files that the run depends on and that are not the workflow's: registries, and code of models."""
+    registries = [
+        path for given in config["registry"].values() for path in ([given] if isinstance(given, str) else given)
+    ]
+    code = [path for model in plan.dataset_of for path in plan.models[model].python_files]
+    used = dict.fromkeys(Path(resolve_path(str(path))).resolve() for path in [*registries, *code])
+    return [str(path) for path in used if not path.is_relative_to(ROOT.resolve())]
