@@ -12,8 +12,10 @@ from metamers import __version__
 from metamers.run import manifest
 from metamers.run.crate import NoContextError, Run, make_crate, run_files, validate
 
+SUFFIX = ".crate.zip"
+
 logger = log_to(snakemake.log[0])
-params, target, folder = snakemake.params, Path(snakemake.params.file), Path(snakemake.params.run)
+params, target, folder = snakemake.params, Path(snakemake.params.file), Path(snakemake.params.file.removesuffix(SUFFIX))
 files = run_files(folder, params.left_out, params.kept)
 times = [datetime.datetime.fromtimestamp((folder.parent / name).stat().st_mtime, datetime.UTC) for name in files]
 begun = manifest.read(folder).begun  # of a manifest that was rebuilt, later than the files

@@ -11,7 +11,6 @@ rule crate:
         required("crate"),
         rules.all.input,
     params:
-        run=RESULTS,
         file=f"{RESULTS}.crate.zip",
         left_out=ANSWERS,
         kept=PUBLISHED_PARTICIPANTS,
