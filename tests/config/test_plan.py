@@ -433,7 +433,7 @@ def test_the_run_of_digits_trains_one_network_in_three_ways_and_has_a_judge_of_a
     # Equally many of each digit, and none that a network was trained on.
     names = plan.stimuli_of("digits_standard")
     assert sorted(name.rpartition("_")[0] for name in names) == sorted(
-        6 * [name.rpartition("_")[0] for name in names[:10]]
+        10 * [name.rpartition("_")[0] for name in names[:10]]
     )
     assert min(int(name.rpartition("_")[2]) for name in names) == 440
 
