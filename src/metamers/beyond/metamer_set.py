@@ -369,7 +369,9 @@ class _Kept:
 
 
 def usual_distance(values: np.ndarray) -> float:
-    """Root mean square distance between different stimuli, from values (stimulus, …)."""
+    """Root mean square distance between different stimuli, from values (stimulus, …); NaN for a single stimulus."""
+    if len(values) < 2:
+        return np.nan
     return float(np.sqrt(np.square(pdist(values.reshape(len(values), -1))).mean()))
 
 
