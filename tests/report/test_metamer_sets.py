@@ -107,4 +107,4 @@ def test_the_section_begins_with_the_first_stimulus_at_the_last_depth(found, sum
     assert part["few"]
     assert part["estimated"]
     assert part["matched"]
-    assert b"Directions that a stage determines" in svg(part["figure"])
+    assert b"Directions determined" in svg(part["figure"])

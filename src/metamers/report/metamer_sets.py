@@ -99,8 +99,8 @@ def sets_figure(summaries: Mapping[str, xr.Dataset], looks: Looks) -> Figure:
             error = np.nan_to_num(np.stack([middle - low, high - middle]))
             axes.errorbar(depths, middle, error, capsize=2, **style)
     panels[0].set_yscale("log")
-    _labelled(panels[0], "Directions that a stage determines", "Proportion of all directions")
-    _labelled(panels[1], "The two most different metamers", "Distance (1: different stimuli)")
+    _labelled(panels[0], "Directions determined", "Proportion of all directions")
+    _labelled(panels[1], "Two most different metamers", "Distance (1: different stimuli)")
     _labelled(panels[2], "To the other models", "Distance (1: different stimuli)")
     for axes in panels[1:]:
         axes.set_ylim(bottom=0)
