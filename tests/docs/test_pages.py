@@ -29,6 +29,7 @@ PLANNED = {
     "snakemake gpu_benchmark": ["gpu_benchmark", "--configfile", "config/gpu.yaml"],
     "snakemake equivalence": ["equivalence"],
     "snakemake --cores 2 beyond --configfile more.yaml": ["beyond", "--configfile", "more.yaml"],
+    "snakemake --cores all --configfile config/digits.yaml": ["--configfile", "config/digits.yaml"],
     "snakemake --keep-going retrieve": ["--keep-going", "retrieve"],
     "snakemake --cores 1 results/demo/metamers/efficientnet_lite0/block_5/0000.nc": [
         "results/demo/metamers/efficientnet_lite0/block_5/0000.nc",
@@ -40,6 +41,7 @@ PLANNED = {
 EXPERIMENT = "experiment/test_browser.py::test_people_take_part_and_their_answers_come_to_the_analysis_of_variance"
 TABLE = "humans/test_answer_table.py::test_the_documented_table_becomes_humans_comparisons_and_bids"
 FROZEN = "workflow/test_preregister.py::test_the_prediction_is_frozen_with_all_that_it_depends_on"
+PACKED = "workflow/test_workflow.py::test_the_run_is_packed_as_a_crate"
 # Commands that another test runs, and which.
 RUN_BY = {
     "git clone <this repository> && cd metamers": "docs/test_pages.py::test_a_clone_has_what_the_next_command_needs",
@@ -63,6 +65,11 @@ RUN_BY = {
     "snakemake beyond": "workflow/test_beyond.py::test_every_part_makes_its_files",
     "snakemake experiment": EXPERIMENT,
     "snakemake --cores 2 experiment": EXPERIMENT,
+    "snakemake crate": PACKED,
+    "snakemake --cores all crate": PACKED,
+    "rocrate-validator validate --profile-identifier workflow-run-crate-0.5 results/<run>.crate.zip": (
+        "run/test_crate.py::test_the_documented_command_of_rocrate_validator_finds_nothing_missing"
+    ),
     "snakemake preregister": FROZEN,
     "snakemake --cores 2 preregister": FROZEN,
     "snakemake --cores 1 retrieve_jspsych": EXPERIMENT,

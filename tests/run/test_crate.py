@@ -13,6 +13,8 @@ import requests
 import rocrate
 import urllib3
 import yaml
+from click.testing import CliRunner
+from rocrate_validator.cli import cli
 
 from metamers.config.read import read_yaml
 from metamers.repository import ROOT
@@ -20,6 +22,7 @@ from metamers.run import manifest
 from metamers.run.crate import (
     CONTEXT,
     LICENCE,
+    VALIDATED,
     NoContextError,
     Run,
     make_crate,
@@ -99,6 +102,12 @@ def graph_of(archive):
 
 def test_the_validator_finds_nothing_missing(packed, context):
     assert validate(packed) == []
+
+
+def test_the_documented_command_of_rocrate_validator_finds_nothing_missing(packed, context):
+    """``rocrate-validator validate``, in this process, which has the context."""
+    command = ["--no-interactive", "validate", "--profile-identifier", VALIDATED, str(packed)]
+    assert CliRunner().invoke(cli, command).exit_code == 0
 
 
 @pytest.mark.parametrize(
