@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from metamers import __version__
+from metamers.crate import NoContextError, Run, make_crate, run_files, validate
 from metamers.run import manifest
-from metamers.run.crate import NoContextError, Run, make_crate, run_files, validate
 
 SUFFIX = ".crate.zip"
 

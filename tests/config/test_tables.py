@@ -148,7 +148,7 @@ def test_a_run_takes_its_stimuli_from_the_draw(settings, entry, tmp_path):
         ({"draw": {"per_category": 2, "seed": 1, "exclude": "none.txt"}}, r"mine\.draw\.exclude: none\.txt cannot be read"),
         ({"files": {"package": "foolbox", "folder": "foolbox/data"}}, r"mine\.files: .* Wanted: \{folder\}: images are drawn"),
         ({"table": "table.csv"}, r"mine: .* Wanted: for drawn images files: \{folder\}, and no table"),
-        ({"modality": "audio"}, r"mine: .* Wanted: for sounds .* no size or draw"),
+        ({"modality": "audio"}, r"mine: .* Wanted: for sounds .* no size, draw or pixels"),
     ],
 )  # fmt: skip
 def test_a_wrong_draw_is_named(settings, entry, tmp_path, change, message):

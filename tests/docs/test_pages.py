@@ -68,7 +68,7 @@ RUN_BY = {
     "snakemake crate": PACKED,
     "snakemake --cores all crate": PACKED,
     "rocrate-validator validate --profile-identifier workflow-run-crate-0.5 results/<run>.crate.zip": (
-        "run/test_crate.py::test_the_documented_command_of_rocrate_validator_finds_nothing_missing"
+        "test_crate.py::test_the_documented_command_of_rocrate_validator_finds_nothing_missing"
     ),
     "snakemake preregister": FROZEN,
     "snakemake --cores 2 preregister": FROZEN,

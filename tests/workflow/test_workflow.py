@@ -35,7 +35,7 @@ def test_the_run_is_packed_as_a_crate(rerun):
     recorded = {f"results/{name}" for name in manifest.read(folder / "results/small").recorded}
     written = {name for name in recorded if "/logs/" not in name and "/benchmarks/" not in name}
     assert written <= names
-    assert {"Snakefile", "results/small/report/index.html", "src/metamers/run/crate.py"} <= names
+    assert {"Snakefile", "results/small/report/index.html", "src/metamers/crate.py"} <= names
     files_of_crate = {one["@id"] for one in described if "File" in one["@type"]}
     assert files_of_crate == names - {"ro-crate-metadata.json", "ro-crate-preview.html"}
     log = (folder / "results/small/logs/crate.log").read_text()

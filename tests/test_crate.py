@@ -17,9 +17,7 @@ from click.testing import CliRunner
 from rocrate_validator.cli import cli
 
 from metamers.config.read import read_yaml
-from metamers.repository import ROOT
-from metamers.run import manifest
-from metamers.run.crate import (
+from metamers.crate import (
     CONTEXT,
     LICENCE,
     VALIDATED,
@@ -31,6 +29,8 @@ from metamers.run.crate import (
     validate,
     workflow_files,
 )
+from metamers.repository import ROOT
+from metamers.run import manifest
 
 CREATOR = {
     "name": "A. Person", "type": "person", "email": "a@b.org", "url": "https://b.org/a", "institution": "A University", "license": "CC-BY-4.0"
@@ -134,7 +134,7 @@ def test_without_network_the_validator_says_so(packed, monkeypatch):
 def test_the_archive_has_the_run_the_workflow_the_configuration_and_the_software(packed):
     entities, names = graph_of(packed)
     assert {"results/tiny/report/index.html", "results/tiny/comparison/recognizability.nc"} <= set(names)
-    assert {"Snakefile", "workflow/rules/crate.smk", "scripts/crate.py", "src/metamers/run/crate.py", "LICENSE"} <= set(
+    assert {"Snakefile", "workflow/rules/crate.smk", "scripts/crate.py", "src/metamers/crate.py", "LICENSE"} <= set(
         names
     )
     assert not [name for name in names if "__pycache__" in name or name.startswith("resources/retrieved")]
@@ -235,5 +235,5 @@ def test_an_installed_package_has_the_whole_workflow(tmp_path, monkeypatch):
     (root / "workflow" / "rules").mkdir(parents=True)
     for name in ("Snakefile", "workflow/rules/crate.smk"):
         (root / name).touch()
-    monkeypatch.setattr("metamers.run.crate.ROOT", root)
+    monkeypatch.setattr("metamers.crate.ROOT", root)
     assert {"Snakefile", "workflow/rules/crate.smk"} <= {place for _, place in workflow_files()}
