@@ -9,7 +9,7 @@ import xarray as xr
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path
 from metamers.report.beyond import SHOWN, Addresses, file_name, gallery, lead_cells, leads_of, parts_of
-from metamers.report.figures import svg
+from metamers.report.figures import write_figures
 from metamers.report.looks import looks_of
 from metamers.report.media import address, share
 from metamers.report.navigation import navigation_context
@@ -95,10 +95,7 @@ for modality, results in compared.items():
         lead["cells"] = lead_cells(lead, made, addresses)
     parts += parts_of(modality, *results, galleries, leads[modality], looks_of(params.model_order))
 parts.sort(key=lambda part: part["lead"] is None)  # pictures first
-for part in parts:
-    name = f"beyond_{part['identifier']}"
-    files.write(Path(snakemake.output.page).parent / "figures" / f"{name}.svg", svg(part["figure"]))
-    part["figure"] = name
+write_figures(parts, Path(snakemake.output.page), prefix="beyond_")
 manifest.record(*dict.fromkeys(written))
 context = {"run": snakemake.config["run"], "parts": parts}
 context |= navigation_context("beyond", params.pages, params.linked)

@@ -7,7 +7,7 @@ from pathlib import Path
 from metamers.beyond.metamer_set import by_depth
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL
-from metamers.report.figures import svg
+from metamers.report.figures import write_figures
 from metamers.report.looks import looks_of
 from metamers.report.media import address, share
 from metamers.report.metamer_sets import part_of
@@ -50,9 +50,7 @@ for modality in dict.fromkeys(one.attrs["modality"] for one in found.values()):
                     )
     summaries = {name: by_depth(one, params.recognition_models[name], params.families) for name, one in own.items()}
     parts.append(part_of(own, summaries, looks_of(params.model_order), addresses))
-for one in parts:
-    files.write(Path(snakemake.output.page).parent / "figures" / f"{one['identifier']}.svg", svg(one["figure"]))
-    one["figure"] = one["identifier"]
+write_figures(parts, Path(snakemake.output.page))
 manifest.record(*placed)
 context = {"run": snakemake.config["run"], "parts": parts}
 context |= navigation_context("metamer_sets", params.pages, params.linked)

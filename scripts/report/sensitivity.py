@@ -6,7 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from metamers.report.figures import svg
+from metamers.report.figures import write_figures
 from metamers.report.looks import looks_of
 from metamers.report.media import address, share
 from metamers.report.navigation import navigation_context
@@ -37,9 +37,7 @@ parts = [
     part(files.load(sensitivity), files.load(agreement), Path(exported))
     for sensitivity, agreement, exported in zip(given.sensitivity, given.agreement, given.exported, strict=True)
 ]
-for one in parts:
-    files.write(Path(snakemake.output.page).parent / "figures" / f"{one['identifier']}.svg", svg(one["figure"]))
-    one["figure"] = one["identifier"]
+write_figures(parts, Path(snakemake.output.page))
 manifest.record(*placed)
 context = {"run": snakemake.config["run"], "parts": parts}
 context |= navigation_context("sensitivity", params.pages, params.linked)

@@ -66,7 +66,7 @@ def test_the_rank_is_the_number_of_singular_values_above_the_tolerance(root, fea
     assert counted.counted
     assert counted.rank == wanted
     limit = (tolerance * values[0]) ** 2
-    estimates = counted_eigenvalues(jacobian_of(model), [limit], VALUES, 300, RNG(0))[:, 0]
+    estimates = counted_eigenvalues(jacobian_of(model), limit, VALUES, 300, RNG(0))
     assert estimates.mean() == pytest.approx(wanted, abs=4 * estimates.std() / np.sqrt(300) + 1e-6)
     estimated = [local_dimension(jacobian_of(model), tolerance, 1, RNG(seed)) for seed in range(100)]
     assert not any(one.counted for one in estimated)
@@ -241,7 +241,7 @@ def test_singular_values_that_fall_slowly_are_not_counted_one_by_one(root):
 def test_a_stage_of_low_rank_is_counted_also_beyond_its_rank(root):
     model = linear(root, 0, 5)
     limit = (0.01 * np.linalg.svd(matrix_of(model), compute_uv=False)[0]) ** 2
-    estimates = counted_eigenvalues(jacobian_of(model), [limit], VALUES, 300, RNG(0))[:, 0]
+    estimates = counted_eigenvalues(jacobian_of(model), limit, VALUES, 300, RNG(0))
     assert estimates.mean() == pytest.approx(5, abs=4 * estimates.std() / np.sqrt(300))
 
 

@@ -262,6 +262,15 @@ def with_input_stages_only(settings):
 SENSITIVITY = {"depths": [0.5, 1], "stimuli": 2, "iterations": 5, "length": {"vision": 0.1, "audio": 0.02}}
 
 
+def check_refused(settings, changed, message):
+    """A change of a run without contrasts and analyses is refused with this message."""
+    settings["comparison"]["contrasts"] = []
+    settings["analyses"] = dict.fromkeys(settings["analyses"])
+    changed(settings)
+    with pytest.raises(ConfigurationError, match=message):
+        config.make_plan(settings)
+
+
 METAMER_SETS = {"depths": [0.5, 1], "stimuli": 2, "steps": 20, "tolerance": 0.05, "singular_values": 8}
 
 
@@ -299,11 +308,7 @@ def test_sensitivities_are_those_of_all_models_of_a_modality_at_relative_depths(
 )  # fmt: skip
 def test_sensitivities_that_cannot_be_compared_are_an_error(settings, changed, message):
     settings["beyond"]["sensitivity"] = SENSITIVITY | {"length": dict(SENSITIVITY["length"])}
-    settings["comparison"]["contrasts"] = []
-    settings["analyses"] = dict.fromkeys(settings["analyses"])
-    changed(settings)
-    with pytest.raises(ConfigurationError, match=message):
-        config.make_plan(settings)
+    check_refused(settings, changed, message)
 
 
 @pytest.mark.parametrize(
@@ -316,18 +321,14 @@ def test_sensitivities_that_cannot_be_compared_are_an_error(settings, changed, m
         ),
         (change("beyond.metamer_sets.tolerance", 1), r"^configuration: beyond\.metamer_sets\.tolerance: 1 is .* Wanted: .* from 0\.01 to below 1"),
         (change("beyond.metamer_sets.tolerance", 0.001), r"^configuration: beyond\.metamer_sets\.tolerance: 0\.001 is less .* from 0\.01"),
-        (change("stimuli.vision.number", 1), r"^stimuli\.vision\.number: 1, but beyond\.metamer_sets needs another stimulus"),
+        (change("stimuli.vision.number", 1), r"^stimuli\.vision\.number: 1, but beyond\.metamer_sets needs at least 2 stimuli\."),
         (change("beyond.metamer_sets.steps", 0), r"^configuration: beyond\.metamer_sets\.steps: 0 is less than .* Wanted: .* from 10 to 100000"),
         (change("beyond.metamer_sets.singular_values", 1.5), r"^configuration: beyond\.metamer_sets\.singular_values: 1\.5 .* Wanted: .* from 1 to 1000"),
     ],
 )  # fmt: skip
 def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, message):
     settings["beyond"] |= {"models": [], "metamer_sets": dict(METAMER_SETS)}
-    settings["comparison"]["contrasts"] = []
-    settings["analyses"] = dict.fromkeys(settings["analyses"])
-    changed(settings)
-    with pytest.raises(ConfigurationError, match=message):
-        config.make_plan(settings)
+    check_refused(settings, changed, message)
 
 
 @pytest.mark.parametrize(

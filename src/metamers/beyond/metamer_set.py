@@ -17,12 +17,13 @@ import xarray as xr
 from scipy.linalg import eigh_tridiagonal
 from scipy.spatial.distance import pdist
 
+from metamers.beyond.invariance import distances, natural_distances
 from metamers.beyond.jacobian import Jacobian, columns
 from metamers.beyond.synthesize import Fit
 from metamers.compare.families import mean_over_families
 from metamers.compare.proportions import proportion_interval
 from metamers.modalities import MODALITIES
-from metamers.models.model import Model, activations
+from metamers.models.model import Model
 from metamers.recognize import recognize
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.batches import max_batch_size
@@ -33,16 +34,14 @@ from metamers.synthesize.procedures import OneCycle, identity
 
 OVERSAMPLING = 8  # columns of a sketch beyond the singular values that it is for
 AT_ONCE = 8  # products of them
-PAIR = 2
 PAIR_NAMES = ("first", "second")
+PAIR = len(PAIR_NAMES)
 MARGIN = 0.98  # the search aims at this part of the largest error, so that it ends within it
 PENALTY = 1.0  # weight of the squared violation
 UPDATE = 10  # steps between two changes of the multipliers
 FREE = 0.5  # part of the steps before their first change
 TINY = 1e-6  # of the largest diagonal entry: what is left is rounding, and Lanczos iterations have found all directions
-CLEARLY = (
-    0.5  # singular values are counted if the last one is below this part of the limit, so that the others converged
-)
+CLEARLY = 0.5  # part of the limit below which the last singular value is, if the others have converged and are counted
 LANCZOS_STEPS = 64
 LANCZOS_PROBES = 2
 
@@ -99,9 +98,9 @@ def _by_parts(function: Callable[[np.ndarray], np.ndarray], vectors: np.ndarray)
 
 
 def counted_eigenvalues(
-    jacobian: Jacobian, above: Sequence[float], steps: int, probes: int, generator: np.random.Generator
+    jacobian: Jacobian, limit: float, steps: int, probes: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Number of eigenvalues of JᵀJ above each limit, estimated by stochastic Lanczos quadrature.
+    """Number of eigenvalues of JᵀJ above a limit, estimated by stochastic Lanczos quadrature.
 
     For a random vector v of length 1, n vᵀh(JᵀJ)v has the expectation tr h(JᵀJ), with h the step at the limit. Lanczos
     iterations from v give a quadrature: the eigenvalues of their tridiagonal matrix, weighted by the squares of the
@@ -111,8 +110,8 @@ def counted_eigenvalues(
     ----------
     jacobian
         Of a stage, at a stimulus.
-    above
-        Limits.
+    limit
+        In squared units of the activations per unit of the stimulus.
     steps
         Lanczos iterations; more distinguish nearer eigenvalues.
     probes
@@ -123,9 +122,9 @@ def counted_eigenvalues(
     Returns
     -------
     numpy.ndarray
-        (probe, limit): one estimate for each random vector.
+        (probe,): one estimate for each random vector.
     """
-    n, limits = jacobian.size, np.asarray(above)
+    n = jacobian.size
     steps = min(steps, n)
     vectors = generator.standard_normal((n, probes))
     vectors /= np.linalg.norm(vectors, axis=0)
@@ -146,7 +145,7 @@ def counted_eigenvalues(
         ended = np.flatnonzero(beside[probe] <= TINY * diagonal[probe].max())
         size = int(ended[0]) + 1 if len(ended) else steps
         values, rows = eigh_tridiagonal(diagonal[probe, :size], beside[probe, : size - 1])
-        found.append([n * (rows[0] ** 2)[values > limit].sum() for limit in limits])
+        found.append(n * (rows[0] ** 2)[values > limit].sum())
     return np.array(found)
 
 
@@ -197,7 +196,7 @@ def local_dimension(
     limit = tolerance * found[0]
     if found[-1] <= CLEARLY * limit or len(found) == jacobian.size:
         return LocalDimension(float((found > limit).sum()), True, found)
-    estimates = counted_eigenvalues(jacobian, [limit**2], LANCZOS_STEPS, LANCZOS_PROBES, generator)
+    estimates = counted_eigenvalues(jacobian, limit**2, LANCZOS_STEPS, LANCZOS_PROBES, generator)
     most = min(jacobian.size, jacobian.units)
     return LocalDimension(float(np.clip(estimates.mean(), len(found), most)), False, found)
 
@@ -306,24 +305,24 @@ def most_different_metamers(
     unknown = torch.full_like(worst, torch.nan)
     kept = _Kept(noise.detach().clone(), worst, unknown, unknown.repeat_interleave(PAIR))
 
-    def evaluate(metamers: torch.Tensor, taken: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def evaluate(metamers: torch.Tensor, taken: int) -> tuple[torch.Tensor, torch.Tensor]:
         shown = within(metamers, middle, radii_of_pairs)
         first, second = model.preprocessing(shown).unflatten(0, (number, PAIR)).unbind(1)
         distance = _lengths(first - second).flatten() / usual
         errors = error(shown, taken)
         kept.keep(shown.detach(), distance.detach(), errors.detach(), largest)
-        return distance, errors, ((errors + torch.finfo(errors.dtype).tiny) / (MARGIN * largest)).log()
+        return distance, ((errors + torch.finfo(errors.dtype).tiny) / (MARGIN * largest)).log()
 
     def objective(metamers: torch.Tensor, taken: int) -> torch.Tensor:
         nonlocal multipliers
-        distance, _, excess = evaluate(metamers, taken)
+        distance, excess = evaluate(metamers, taken)
         if taken >= FREE * settings["steps"] and taken % UPDATE == 0:
             multipliers = (multipliers + PENALTY * excess.detach()).clamp(min=0)
         violation = (multipliers + PENALTY * excess).clamp(min=0).square() / (2 * PENALTY)
         return violation.unflatten(0, (number, PAIR)).sum(1) - distance
 
     metamers = as_leaf(noise)
-    steps = OneCycle(metamers, **{key: value for key, value in settings.items() if key != "low_precision"})
+    steps = OneCycle(metamers, **settings)
     for _ in gradient_steps(objective, metamers, steps, MODALITIES[model.modality].limits, identity):
         pass
     with torch.no_grad():
@@ -401,12 +400,10 @@ def apart(
     """
     found = []
     for name, model in models.items():
-        natural, one, other = (
-            activations(model, fits[name](stimuli), stages[name]) for stimuli in (shown, pairs[:, 0], pairs[:, 1])
-        )
-        usual = usual_distance(natural)
-        distance = np.linalg.norm((one - other).reshape(len(one), -1).astype(float), axis=1)
-        found.append(distance / usual if usual > 0 else np.full(len(one), np.nan))
+        natural, one, other = (fits[name](stimuli) for stimuli in (shown, pairs[:, 0], pairs[:, 1]))
+        usual = natural_distances(model, natural)[stages[name]]
+        distance = distances(model, one, other)[stages[name]]
+        found.append(distance / usual if usual > 0 else np.full(len(pairs), np.nan))
     return np.stack(found, axis=1)
 
 

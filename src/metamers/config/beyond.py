@@ -19,7 +19,8 @@ STARTS = ("other_noise", "pink_noise", "stimulus")
 PARTS = ("ensemble", "controversial", "starts")
 MOST, LEAST = "most", "least"  # the distortions to which a model is most and least sensitive
 EXTREMES = (MOST, LEAST)
-UNIT_NEEDED = ("metamer_sets",)  # parts in units of the distance between natural stimuli
+# Part that compares stages → smallest number of natural stimuli; metamer sets have the distance between two as unit.
+FEWEST_STIMULI = {"sensitivity": 1, "metamer_sets": 2}
 PRINCIPAL = ("first", "second")  # of the pair of principal distortions
 
 
@@ -323,10 +324,10 @@ def compared_stages(
             f"or set `{part}: null`."
         )
     for modality in dict.fromkeys(models[name].modality for name in chosen):
-        if part in UNIT_NEEDED and len(rows[modality]) < 2:
+        if len(rows[modality]) < FEWEST_STIMULI[part]:
             raise ConfigurationError(
-                f"stimuli.{modality}.number: 1, but beyond.{part} needs another stimulus, whose distance is the unit. "
-                f"Raise the number, or set `{part}: null`."
+                f"stimuli.{modality}.number: {len(rows[modality])}, but beyond.{part} needs at least "
+                f"{FEWEST_STIMULI[part]} stimuli. Raise the number, or set `{part}: null`."
             )
         own = [name for name in chosen if models[name].modality == modality]
         others = [name for name in recognition_models if models[name].modality == modality and name not in own]

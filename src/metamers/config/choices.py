@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from metamers.config.beyond import Beyond, MetamerSets, Sensitivity, check_models, compared_stages, sets_of
+from metamers.config.beyond import (
+    FEWEST_STIMULI,
+    Beyond,
+    MetamerSets,
+    Sensitivity,
+    check_models,
+    compared_stages,
+    sets_of,
+)
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
 from metamers.config.models import ModelEntry
 from metamers.config.participants import evenly_spaced
@@ -204,7 +212,7 @@ def extensions(
         check_models(chosen, settings, generation_models, models, rows, recognition_models)
     compared = {
         part: compared_stages(part, settings[part], generation_models, config["recognition_models"], models, rows)
-        for part in ("sensitivity", "metamer_sets")
+        for part in FEWEST_STIMULI
     }
     distortions, explored = settings["sensitivity"], settings["metamer_sets"]
     return Beyond(

@@ -6,6 +6,8 @@ Figures are readable without colour: series differ by marker, fill, line or posi
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -20,6 +22,7 @@ from metamers.humans.published import PUBLISHED
 from metamers.match import NULL_MEASURES
 from metamers.names import INPUT_STAGE, NATURAL
 from metamers.report.looks import Looks
+from metamers.run import files
 
 INK, SLATE, FAINT, PALE = "#1f2328", "#4c535c", "#6e7681", "#d0d4da"
 BLUE, SKY, ORANGE, GREEN, PURPLE = "#0060a8", "#4fa3d9", "#c4480a", "#00785a", "#9c4f96"
@@ -58,6 +61,24 @@ def svg(figure: Figure) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()
+
+
+def write_figures(parts: Sequence[dict[str, Any]], page: Path, prefix: str = "") -> None:
+    """Write the figures of a page's sections beside the page, and put their names into the sections.
+
+    Parameters
+    ----------
+    parts
+        Sections with ``identifier`` and ``figure``, a matplotlib figure, which becomes the name of its file.
+    page
+        File of the page; the figures are ``figures/<prefix><identifier>.svg`` in its folder.
+    prefix
+        Beginning of the names.
+    """
+    for part in parts:
+        name = f"{prefix}{part['identifier']}"
+        files.write(page.parent / "figures" / f"{name}.svg", svg(part["figure"]))
+        part["figure"] = name
 
 
 def mark_start(axes: Axes) -> None:

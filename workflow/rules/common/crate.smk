@@ -9,7 +9,7 @@ ANSWERS = [
     "logs/humans_bids/",
     "logs/crate.log",
 ]
-# What the first of these folders has of the published participants.
+# Files of published participants, which are in the folder `humans/` as well.
 PUBLISHED_PARTICIPANTS = [f"humans/{experiment}.nc" for experiment in plan.published_experiments]
 PUBLISHED_PARTICIPANTS += [f"humans/{Path(table).name}" for table in rules.humans_summary.output]
 
