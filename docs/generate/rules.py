@@ -282,7 +282,7 @@ def page(workflow: Workflow) -> str:
         things = [
             text for _, value in arguments(target.directives.get("input", "")) for text in described(value, workflow)
         ]
-        parts.append(f"| `{target.name}` | {', '.join(dict.fromkeys(things))} |\n")
+        parts.append(f"| `{target.name}`{{ #{target.name} }} | {', '.join(dict.fromkeys(things))} |\n")
     # A rule whose outputs have no wildcards is a target by its name.
     asked = [
         rule.name
