@@ -102,13 +102,14 @@ rule humans:
     input:
         HUMANS,
         OWN_PARTICIPANTS,
+        ADAPTIVE_PARTICIPANTS,
         FROM_OWN_PARTICIPANTS,
 
 
 rule bids:
     input:
         required("bids"),
-        [f"results/<run>/humans/bids/{name}" for name in plan.own_participants],
+        [f"results/<run>/humans/bids/{name}" for name in ALL_GROUPS],
 
 
 rule comparison:

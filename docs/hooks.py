@@ -64,6 +64,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Insert the text that a page includes, and the tables that are made from other files."""
     included = sources.with_included(markdown, page.file.src_uri, ROOT)
     included = simulated.with_table(included, ROOT / "resources" / "simulated")
+    included = simulated.with_adaptive(included, ROOT / "resources" / "simulated")
     included = equivalence.with_table(included, ROOT / "resources" / "equivalence.csv")
     return variables.with_tables(included, _tables_of_files())
 

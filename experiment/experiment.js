@@ -10,6 +10,22 @@ import { BUTTONS, END, HOW, nameCategories, PAGES, STOPPED, toldAfter } from "./
 
 const { initJsPsych, jsPsychHtmlButtonResponse } = window;
 
+/** A jsPsych plugin that waits for something, without showing anything. */
+class Wait {
+  static info = {
+    name: "wait",
+    version: "1.0.0",
+    parameters: { until: { type: window.jsPsychModule.ParameterType.FUNCTION, default: undefined } },
+    data: {},
+  };
+
+  async trial(_display, trial, loaded) {
+    loaded();
+    await trial.until();
+    return {};
+  }
+}
+
 const root = document.getElementById("experiment");
 const YES = 0; // the first button of a page
 const LONG = 80; // trials; an experiment with at least as many has breaks
@@ -58,11 +74,14 @@ async function main() {
     });
     return say(END.before, [before.text, END.once].filter(Boolean).join(" "), before.file, next);
   }
-  const { participant, order, rows } = await place.begin();
+  const { participant, order, rows, closed } = await place.begin();
+  if (closed) return say(END.closed, END.enough);
   const answered = rows.filter((row) => row.kind !== "shown");
   const done = new Set(rows.map((row) => row.step));
+  // In an adaptive experiment, the server chooses the exhibits after the practice one by one: undefined until then.
   const files = design.orders[order].map((exhibit) => design.exhibits[exhibit]);
-  const stimulus = loader(files.map((file) => `stimuli/${file}`));
+  const stimulus = loader((number) => files[number] && `stimuli/${files[number]}`);
+  let enough = false; // whether the server has no more trials
   const masks = await Promise.all(design.masks.map(decoded));
   // Browsers play no sound before the first click.
   if (design.modality === "audio") document.addEventListener("click", () => audio().resume(), { once: true });
@@ -74,9 +93,10 @@ async function main() {
   jsPsych.data.addProperties(own);
 
   /** Store the answer of a trial before the experiment continues. */
-  const kept = (step, kind, more = {}) => ({
-    data: { step, kind, ...more },
+  const kept = (step, kind, more = () => ({})) => ({
+    data: { step, kind },
     on_finish: async (row) => {
+      Object.assign(row, more());
       if (kind === "consent") row.answer = row.response === YES ? "yes" : "no";
       Object.assign(row, view());
       answered.push(row);
@@ -109,8 +129,24 @@ async function main() {
       icons: design.icons,
       durations: { ...design.durations, ...(number < Math.round(feedback / 2) && design.at_first) },
     }),
-    ...kept(`trial-${number}`, kind, { exhibit: files[number] }),
+    ...kept(`trial-${number}`, kind, () => ({ exhibit: files[number] })),
   });
+
+  /** In an adaptive experiment, ask for the exhibit of a trial first, and leave the trial out if there is none. */
+  const chosen = (number, trial) => {
+    const ask = async () => {
+      files[number] = enough ? undefined : ((await place.next(number)) ?? undefined);
+      enough = !files[number];
+    };
+    return {
+      data: trial.data,
+      timeline: [
+        { type: Wait, until: ask },
+        { timeline: [trial], conditional_function: () => !enough },
+      ],
+      conditional_function: () => !enough,
+    };
+  };
 
   /** The feedback after an answer in the examples. */
   const told = (number) =>
@@ -159,6 +195,7 @@ async function main() {
   const judged = files.map((_, number) => {
     if (number < feedback) return judge(number, "feedback", `example ${number + 1} of ${feedback}`);
     if (number < practised) return judge(number, "practice", `practice: ${number + 1 - feedback} of ${counted}`);
+    if (design.adaptive) return chosen(number, judge(number, "main", `${number + 1 - practised} of at most ${mainTrials}`));
     return judge(number, "main", `${number + 1 - practised} of ${mainTrials}`);
   });
 
@@ -169,7 +206,7 @@ async function main() {
     ...section([volume, page(PAGES.check, [BUTTONS.tones])], headphones),
     ...section([page(PAGES.feedback(how), [BUTTONS.begin])], judged.slice(0, feedback), (number) => [told(number)]),
     ...section([page(PAGES.practice(how, feedback), [BUTTONS.begin])], judged.slice(feedback, practised)),
-    ...section([page(PAGES.main(how, mainTrials), [BUTTONS.begin])], judged.slice(practised), pause),
+    ...section([page(PAGES.main(how, mainTrials, design.adaptive), [BUTTONS.begin])], judged.slice(practised), pause),
     ...(place.after ?? []),
   ]);
   const why = stopped(design, answered);

@@ -18,11 +18,12 @@ export async function decoded(file) {
   return createImageBitmap(await reply.blob());
 }
 
-/** Given the files in the order of their trials, return a function that returns the nth one, decoded. */
-export function loader(files) {
+/** Given a function that returns the file of the nth trial, or undefined if it is not known yet, return a function that
+ * returns this file, decoded. */
+export function loader(fileOf) {
   const loaded = new Map();
   const load = (place) => {
-    const file = files[place];
+    const file = fileOf(place);
     if (file === undefined || loaded.has(file)) return;
     const promise = decoded(file);
     promise.catch(() => loaded.delete(file)); // fetched again when its trial comes
@@ -30,10 +31,10 @@ export function loader(files) {
   };
   return async (place) => {
     load(place);
-    const wanted = loaded.get(files[place]);
+    const wanted = loaded.get(fileOf(place));
     for (let next = place + 1; next <= place + AHEAD; next++) load(next);
     const stimulus = await wanted;
-    loaded.delete(files[place - 1]);
+    loaded.delete(fileOf(place - 1));
     return stimulus;
   };
 }

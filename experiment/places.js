@@ -1,8 +1,10 @@
 /** The places that store answers: the workflow's own server, JATOS, Pavlovia, or this browser, which sends or saves the
  * answers at the end. Each place has
  *
- *   begin() → {participant, order, rows}: the participant's name, order and stored rows
+ *   begin() → {participant, order, rows}: the participant's name, order and stored rows; or {closed}, if an adaptive
+ *     experiment has enough answers
  *   keep(row) → whether the row is the first of its step; stores an answer, or the announcement of a stimulus
+ *   next(number) → optional; the file of a trial in an adaptive experiment, or null if there are no more trials
  *   end(rows, why) → {text, file}: a text for the participant, and optionally a file to save; `why` is the reason of an
  *     early end, or null
  *   ended(): optional; the text and file for a participant who has ended in this browser, else null
@@ -71,9 +73,14 @@ function server(design) {
     async begin() {
       const reply = await send("api/begin", { participant: remembered.get()?.participant, design: design.design });
       const begun = await reply.json();
+      if (begun.closed) return begun;
       participant = begun.participant;
       remembered.set({ participant });
       return begun;
+    },
+    async next(trial) {
+      const reply = await send("api/next", { participant, trial });
+      return (await reply.json()).exhibit;
     },
     async keep(row) {
       const reply = await send("api/keep", { participant, row });
@@ -183,5 +190,6 @@ export async function findPlace(design) {
   if (window.jatos) return inJatos(design, window.jatos);
   if (window.jsPsychPavlovia) return inPavlovia(design, window.jsPsychPavlovia);
   const { to, address } = await (await fetch("answers.json")).json();
+  if (design.adaptive && to !== "server") throw new Error(END.needsServer);
   return to === "server" ? server(design) : browser(design, address);
 }

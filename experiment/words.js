@@ -29,7 +29,8 @@ export const PAGES = {
     `<h1>Practice</h1>${how}${told ? "<p>From now on, we do not show you the right answer.</p>" : ""}`,
   pause: (quarter) => `<h1>Take a break</h1><p>You have finished ${["a quarter", "half", "three quarters"][quarter - 1]}
     of the experiment. Continue when you are ready.</p>`,
-  main: (how, number) => `<h1>The experiment</h1>${how}<p>The practice is over. There are ${number} trials.</p>`,
+  main: (how, number, most) =>
+    `<h1>The experiment</h1>${how}<p>The practice is over. There are ${most ? "at most " : ""}${number} trials.</p>`,
 };
 
 /** Escape text for HTML. */
@@ -99,6 +100,9 @@ export const END = {
   thanks: "Thank you",
   early: "The end",
   failed: "Something went wrong",
+  closed: "The experiment is over",
+  enough: "There are enough answers. Thank you for your interest.",
+  needsServer: "This experiment chooses its stimuli from the answers, and works only on its own server (make experiment).",
   before: "You have taken part",
   once: "Each person takes part once. Thank you for your time.",
   reload: "Please reload the page to continue where you stopped.",

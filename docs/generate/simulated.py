@@ -45,3 +45,36 @@ def table(folder: Path) -> str:
 def with_table(markdown: str, folder: Path) -> str:
     """Return a page with the table in the place of ``MARK``."""
     return markdown.replace(MARK, table(folder))
+
+
+ADAPTIVE = "<!-- adaptive simulations -->"
+
+
+def adaptive_table(folder: Path) -> str:
+    """Return the simulated adaptive experiments as a table in Markdown: one row for each question and kind of data."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows(folder):
+        if row["topic"] == "adaptive":
+            question = row["statistic"].rpartition(", ")[2]
+            found.setdefault((question, row["condition"]), {})[row["counted"]] = row["found"]
+    head = [
+        *("question", "simulated data", "answers, adaptive and fixed", "ratio"),
+        *("bias, adaptive and fixed", "coverage, adaptive and fixed", "differences found"),
+    ]
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    for (question, condition), counted in found.items():
+        cells = [question, condition]
+        for name, form in (("mean number of answers", ".0f"), ("bias", "+.3f"), ("coverage", ".2f")):
+            both = [counted.get(f"{name}, {design}") for design in ("adaptive", "fixed")]
+            cells.append(" and ".join(f"{float(value):{form}}" for value in both if value is not None) or "–")
+        ratio = counted.get("answers, relative to the fixed design")
+        cells.insert(3, f"{float(ratio):.2f}" if ratio is not None else "–")
+        differences = counted.get("differences found, adaptive", counted.get("false positives, adaptive"))
+        cells.append(f"{float(differences):.3f}" if differences is not None else "–")
+        lines.append(f"| {' | '.join(cells)} |".replace("-0", "−0"))
+    return "\n".join(lines)
+
+
+def with_adaptive(markdown: str, folder: Path) -> str:
+    """Return a page with the table of adaptive experiments in the place of ``ADAPTIVE``."""
+    return markdown.replace(ADAPTIVE, adaptive_table(folder)) if ADAPTIVE in markdown else markdown

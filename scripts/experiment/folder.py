@@ -11,6 +11,7 @@ import xarray as xr
 from PIL import Image
 
 from metamers.config.tables import category_classes
+from metamers.experiment.choice import adaptive_attributes
 from metamers.experiment.design import conditions_of, experiment_design, in_every_condition, metamers_to_show
 from metamers.experiment.folder import (
     PAGE,
@@ -20,8 +21,10 @@ from metamers.experiment.folder import (
     plain_picture,
     write_folder,
 )
+from metamers.humans.summary import read_results
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path
+from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.run import files, manifest
 from metamers.run.hashes import sha256_of
 
@@ -47,6 +50,7 @@ try:
         list(islice(cycle(answers), catch)) if MODALITIES[modality].on_screen else catch,
         params.participants,
         snakemake.config["seed"],
+        chosen=(params.adaptive["trials"] or len(natural)) if params.adaptive else 0,
     )
 except ValueError as error:
     raise ValueError(
@@ -56,6 +60,10 @@ except ValueError as error:
     ) from error
 logger.info("%d orders of %d trials, %d exhibits", *design["shown"].shape, len(design["exhibit"]))
 
+if params.adaptive:
+    variance = read_results(given.variance, VARIANCE_COLUMNS).set_index(["modality", "component"])["sd"]
+    participant_sd = float(variance[modality, "participant"])
+    design.attrs |= adaptive_attributes(params.adaptive, params.stages, len(answers), participant_sd, params.at_least)
 icons = category_icons(params.icons, answers) if MODALITIES[modality].on_screen else {}
 in_folder = {category: f"icons/{number}{path.suffix}" for number, (category, path) in enumerate(icons.items())}
 

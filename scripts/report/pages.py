@@ -36,6 +36,7 @@ acceptance = {Path(path).stem: files.load(path) for path in given.acceptance}
 nulls = {Path(path).stem: files.load(path) for path in given.nulls}
 brain = {Path(path).stem: files.load(path) for path in given.brain}
 own_participants = {Path(path).stem: files.load(path) for path in given.own_participants}
+adaptive = {Path(path).stem: files.load(path) for path in given.adaptive}
 
 # Points and charts.
 charts, points = {}, []
@@ -110,6 +111,7 @@ context = site_context(
     relation=relation,
     anova=compared.get("anova"),
     own_participants=own_participants,
+    adaptive=adaptive,
     own_participants_compared=compared.get("own_participants_vs_models"),
     preregistered=compared.get("preregistered"),
     contrasts=contrasts,

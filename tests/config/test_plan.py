@@ -11,6 +11,7 @@ from metamers import names
 from metamers.config import command_line, tables
 from metamers.config import participants as config_people
 from metamers.config import plan as config
+from metamers.config import targets as config_targets
 from metamers.config import read as config_read
 from metamers.config.qualities import QUALITIES
 from metamers.config.retrieved import collections
@@ -169,6 +170,32 @@ def test_the_whole_study_s_practice_is_that_of_its_pages(root):
     assert study["audio"]["practice"] == practice(12, feedback=10, metamers=10, at_least=5)
 
 
+ADAPTIVE = {"question": "difference", "interval": 0.8, "bayes_factor": None, "participants": 4, "trials": None}
+
+
+def test_participants_of_an_adaptive_experiment_have_no_tests_of_the_fixed_design(settings, tmp_path):
+    adaptive = settings | {
+        "experiment": settings["experiment"] | {"adaptive": ADAPTIVE | {"question": "threshold"}},
+        "own_participants": {"mine": {"modality": "vision", "answers": str(tmp_path)}},
+    }
+    plan = config.make_plan(adaptive)
+    assert plan.own_participants == plan.own_comparisons == plan.own_stage_effects == {}
+    assert plan.adaptive_participants["mine"].format == "adaptive"
+    assert plan.adaptive_participants["mine"].stages == plan.experiment_stages["vision"]
+    config_targets.check_targets(plan, ["results/demo/humans/adaptive/mine.nc"])
+    with pytest.raises(ConfigurationError, match="mine"):
+        config_targets.check_targets(plan, ["results/demo/humans/mine.nc"])
+
+
+def test_a_model_of_an_adaptive_experiment_is_shown_at_two_stages_at_least(settings):
+    few = settings["experiment"] | {"adaptive": ADAPTIVE | {"question": "threshold"}}
+    few["vision"] = few["vision"] | {"stages": 1}
+    with pytest.raises(
+        ConfigurationError, match=r"is shown at 1 stage; wanted at least 2 \(experiment\.vision\.stages\)"
+    ):
+        config.make_plan(settings | {"experiment": few})
+
+
 def test_own_participants_are_tested_by_the_run_s_contrasts_and_by_stage(settings, tmp_path):
     (tmp_path / "a.json").write_text("[]")
     (tmp_path / "notes.md").write_text("")
@@ -232,6 +259,24 @@ def test_own_participants_are_tested_by_the_run_s_contrasts_and_by_stage(setting
             r"own_participants\.mine\.modality: 'touch' is not one of",
         ),
         ("experiment.audio.practice", practice(2, metamers=3), r"audio\.practice\.metamers: 3 of 2 trials"),
+        (
+            "experiment.adaptive",
+            ADAPTIVE,
+            r"adaptive\.question: 'difference' is about 2 generation models, but the experiment of modality 'vision' has 1",
+        ),
+        (
+            "experiment.adaptive",
+            ADAPTIVE | {"question": "threshold", "interval": None},
+            r"adaptive: interval and bayes_factor are both null, so the experiment would never stop",
+        ),
+        (
+            "experiment.adaptive",
+            ADAPTIVE | {"question": "threshold", "bayes_factor": 3},
+            r"adaptive\.bayes_factor: only for the question 'difference'; wanted null",
+        ),
+        ("experiment.adaptive", ADAPTIVE | {"bayes_factor": 1}, r"experiment\.adaptive"),
+        ("experiment.adaptive", ADAPTIVE | {"question": "which"}, r"experiment\.adaptive"),
+        ("experiment.adaptive", ADAPTIVE | {"interval": 0}, r"experiment\.adaptive"),
     ],
 )
 def test_a_wrong_experiment_or_group_of_own_participants_is_named(settings, path, value, message):

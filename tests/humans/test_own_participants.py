@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from metamers.compare.anova import published_tests
 from metamers.experiment.design import experiment_design
-from metamers.humans.own_participants import EXCLUSIONS, judgements_of_shown, own_participants_dataset, read_answers
+from metamers.experiment.exclusion import EXCLUSIONS
+from metamers.humans.own_participants import judgements_of_shown, own_participants_dataset, read_answers
 from tests.hostile_rows import CASES, NAMES, with_value
 from tests.shown import practice
 

@@ -182,6 +182,7 @@ def context(models, relation, written, **changed) -> dict:
         "relation": relation,
         "anova": None,
         "own_participants": {},
+        "adaptive": {},
         "own_participants_compared": None,
         "preregistered": None,
         "contrasts": None,

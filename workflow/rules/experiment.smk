@@ -23,6 +23,9 @@ rule experiment_folder:
         acceptance=collect("results/<run>/acceptance/{model}.nc", model=SHOWN),
         metamers=collect("results/<run>/exported/metamers/{model}", model=SHOWN),
         categories=by("modality", categories_of, first_shown),
+        variance=(
+            resolve_path("resources/published/participant_variance.csv") if plan.experiment.adaptive is not None else []
+        ),
     output:
         folder=directory("results/<run>/experiment/{modality}"),
         design="results/<run>/experiment/{modality}.nc",
@@ -37,6 +40,9 @@ rule experiment_folder:
         metamers=plan.experiment.metamers,
         icons=plan.experiment.icons and resolve_path(plan.experiment.icons),
         address=plan.experiment.address,
+        # Only of an adaptive experiment, so that the files of the fixed design do not depend on them.
+        adaptive=plan.experiment.adaptive,
+        at_least=by("modality", plan.experiment.trials_required) if plan.experiment.adaptive is not None else None,
     message:
         "Making the online experiment ({wildcards.modality})"
     script:

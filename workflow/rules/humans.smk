@@ -16,6 +16,7 @@ SOURCES = (
 HUMANS = ["results/<run>/comparison/humans_vs_models.nc"]
 HUMANS += [*EXPERIMENTS, "results/<run>/comparison/anova.nc"] if PARTICIPANTS else []
 OWN_PARTICIPANTS = [f"results/<run>/humans/{name}.nc" for name in plan.own_participants]
+ADAPTIVE_PARTICIPANTS = [f"results/<run>/humans/adaptive/{name}.nc" for name in plan.adaptive_participants]
 
 
 rule humans_participants:
@@ -95,6 +96,24 @@ rule humans_answer_table:
         SCRIPTS / "humans/answer_table.py"
 
 
+rule humans_adaptive:
+    input:
+        design=by("adaptive_participants", design_of),
+        answers=by("adaptive_participants", answers_of),
+        categories=by("adaptive_participants", categories_of, first_shown_to),
+    output:
+        "results/<run>/humans/adaptive/{adaptive_participants}.nc",
+    wildcard_constraints:
+        adaptive_participants=one_of(plan.adaptive_participants),
+    params:
+        **answer_params("adaptive_participants", first_shown_to),
+        at_least=by("adaptive_participants", plan.experiment.trials_required, modality_of_participants),
+    message:
+        "Reading the answers of an adaptive experiment: {wildcards.adaptive_participants}"
+    script:
+        SCRIPTS / "humans/adaptive.py"
+
+
 rule humans_bids:
     input:
         design=by("own_participants", design_of),
@@ -103,7 +122,7 @@ rule humans_bids:
     output:
         directory("results/<run>/humans/bids/{own_participants}"),
     wildcard_constraints:
-        own_participants=one_of(plan.own_participants),
+        own_participants=one_of(ALL_GROUPS),
     params:
         **answer_params("own_participants", first_shown_to),
         format=by("own_participants", format_of),

@@ -19,6 +19,7 @@ FIGURES = (
     + (["results/<run>/report/figures/brain.svg"] if BRAIN.models else [])
     + [f"results/<run>/report/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
     + (["results/<run>/report/figures/preregistered.svg"] if SCORED else [])
+    + [f"results/<run>/report/figures/adaptive_{name}.svg" for name in plan.adaptive_participants]
     + ["results/<run>/report/figures/power.svg", "results/<run>/report/figures/reliability.svg"]
 )
 PAGES = [name for name, page in navigation.PAGES.items() if page.made(plan)]
@@ -224,6 +225,24 @@ rule report_media:
         SCRIPTS / "report/media.py"
 
 
+rule report_adaptive:
+    input:
+        "results/<run>/humans/adaptive/{adaptive_participants}.nc",
+    output:
+        report(
+            "results/<run>/report/figures/adaptive_{adaptive_participants}.svg",
+            caption="../report/adaptive.rst",
+            category="Own participants",
+            labels={"group": "{adaptive_participants}"},
+        ),
+    wildcard_constraints:
+        adaptive_participants=one_of(plan.adaptive_participants),
+    message:
+        "Drawing the figure of an adaptive experiment: {wildcards.adaptive_participants}"
+    script:
+        SCRIPTS / "report/adaptive.py"
+
+
 rule report_assets:
     output:
         directory(ASSETS),
@@ -244,6 +263,7 @@ rule report_pages:
         linked=[f"results/<run>/report/{page}.html" for page in LINKED],
         comparison=list(dict.fromkeys([*COMPARISON, *FROM_OWN_PARTICIPANTS])),
         own_participants=OWN_PARTICIPANTS,
+        adaptive=ADAPTIVE_PARTICIPANTS,
         acceptance=[f"results/<run>/acceptance/{model}.nc" for model in plan.generation_models],
         nulls=[f"results/<run>/nulls/{model}.nc" for model in plan.generation_models],
         training=[f"results/<run>/training/{model}.nc" for model in REPORTED_TRAINING],
@@ -287,7 +307,7 @@ rule report_pages:
             name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
             for name in (
                 *("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models"),
-                *("vulnerability", "brain", "similarity", "power", "reliability", "preregistered"),
+                *("vulnerability", "brain", "similarity", "power", "reliability", "preregistered", "adaptive"),
             )
         },
         synthesis={

@@ -1,6 +1,6 @@
 """The experiment for human participants, and the user's own participants: their metamers, answers and tests."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from metamers.names import FILE_NAME, INPUT_STAGE, ConfigurationError, unknown_n
 
 ICON_FILES = (".svg", ".png")
 ANSWER_FILES = (".csv", ".json", ".txt")  # JATOS exports .txt
+ADAPTIVE = "adaptive"
+# Question of an adaptive experiment → number of generation models that it is about.
+MODELS_OF_QUESTION = {"threshold": 1, "difference": 2}
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class OwnParticipants:
     answers
         Folder of their answers; for the format ``table``, a file or a folder.
     format
-        ``experiment`` for the files of this workflow's experiment, or ``table``.
+        ``experiment`` for the files of this workflow's experiment, ``adaptive`` for those of an adaptive one, or
+        ``table``.
     stages
         Generation model → stages of the metamers that they judged, in processing order.
     columns
@@ -86,14 +90,23 @@ def experiment_stages(
     return found
 
 
-def check_experiment(settings: Mapping[str, Any], modalities: Iterable[str]) -> None:
-    """Check that the files of the experiment exist, and that no more trials must be right than there are.
+def check_experiment(settings: Mapping[str, Any], stages: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    """Check that the files of the experiment exist, and that its numbers fit each other.
+
+    Parameters
+    ----------
+    settings
+        ``experiment`` of the configuration.
+    stages
+        As ``experiment_stages`` gives it.
 
     Raises
     ------
     ConfigurationError
         For the first file or number that cannot be used.
     """
+    if settings["adaptive"] is not None:
+        _check_adaptive(settings["adaptive"], stages)
     consent = Path(resolve_path(settings["consent"]))
     if not consent.is_file():
         raise ConfigurationError(
@@ -111,7 +124,7 @@ def check_experiment(settings: Mapping[str, Any], modalities: Iterable[str]) -> 
         raise ConfigurationError(
             f"experiment.icons: there is no folder {settings['icons']}; wanted one with <category>.svg or .png, or null"
         )
-    for modality in modalities:
+    for modality in stages:
         for part in ("practice", "catch", "headphones"):
             check = settings[modality].get(part, {"trials": 0})
             for key in ("at_least", "metamers"):
@@ -120,6 +133,31 @@ def check_experiment(settings: Mapping[str, Any], modalities: Iterable[str]) -> 
                         f"experiment.{modality}.{part}.{key}: {check[key]} of {check['trials']} trials; wanted no more "
                         "than there are"
                     )
+
+
+def _check_adaptive(adaptive: Mapping[str, Any], stages: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    """Check that the question of an adaptive experiment can be asked, and that it stops."""
+    key = "experiment.adaptive"
+    question = adaptive["question"]
+    wanted = MODELS_OF_QUESTION[question]
+    for modality, of_models in stages.items():
+        if len(of_models) != wanted:
+            raise ConfigurationError(
+                f"{key}.question: {question!r} is about {wanted} generation model{'s' * (wanted > 1)}, but the "
+                f"experiment of modality {modality!r} has {len(of_models)}: {', '.join(of_models)}. Name {wanted} of "
+                "each modality in experiment.generation_models"
+            )
+        for model, own in of_models.items():
+            if len(own) < 2:
+                raise ConfigurationError(
+                    f"{key}: {model!r} is shown at {len(own)} stage; wanted at least 2 (experiment.{modality}.stages)"
+                )
+    if question == "threshold" and adaptive["bayes_factor"] is not None:
+        raise ConfigurationError(f"{key}.bayes_factor: only for the question 'difference'; wanted null")
+    if adaptive["interval"] is None and adaptive["bayes_factor"] is None:
+        raise ConfigurationError(
+            f"{key}: interval and bayes_factor are both null, so the experiment would never stop; give one of them"
+        )
 
 
 def missing_stimuli(
@@ -217,6 +255,8 @@ def own_participants(
                 f"{key}.modality: {entry['modality']!r}, but this run's experiment is of "
                 f"{', '.join(shown) or 'no modality'}: see experiment.generation_models"
             )
+        if config["experiment"]["adaptive"] is not None:
+            given["format"] = ADAPTIVE
         found[name] = OwnParticipants(**given, stages=dict(shown[entry["modality"]]))
     return found
 

@@ -37,6 +37,7 @@ from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimu
 from metamers.config.experiments import PublishedBrain, PublishedExperiment, PublishedJudgements, PublishedSource
 from metamers.config.models import ModelEntry, Training, check_files_of_model, check_training
 from metamers.config.participants import (
+    ADAPTIVE,
     OwnParticipants,
     check_experiment,
     experiment_stages,
@@ -170,6 +171,7 @@ class Plan:
     human_data: str
     experiment_stages: dict[str, dict[str, list[str]]]
     own_participants: dict[str, OwnParticipants]
+    adaptive_participants: dict[str, OwnParticipants]
     own_comparisons: dict[str, dict[str, list[str]]]
     own_stage_effects: dict[str, dict[str, list[str]]]
     generation_models: dict[str, list[str]]
@@ -394,7 +396,9 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
             {modality: category_classes(name, datasets[name].parameters) for modality, name in of_modality.items()},
             range(config["synthesis"]["seeds"]),
         )
-    participants = own_participants(config, presented, published.experiments, table_names)
+    every_group = own_participants(config, presented, published.experiments, table_names)
+    adaptive = {name: group for name, group in every_group.items() if group.format == ADAPTIVE}
+    participants = {name: group for name, group in every_group.items() if name not in adaptive}
     own_comparisons, own_stage_effects = own_tests(config, participants)
     benchmarked = benchmark_stages(config, generation_models, models)
     compared = standard_stages(config, generation_models, models)
@@ -426,6 +430,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         human_data=config["human_data"],
         experiment_stages=presented,
         own_participants=participants,
+        adaptive_participants=adaptive,
         own_comparisons=own_comparisons,
         own_stage_effects=own_stage_effects,
         generation_models=generation_models,

@@ -214,6 +214,9 @@ class ExperimentSettings:
         Folder of the icons of the categories, as configured; None for words only.
     address
         Address that receives the answers; None if participants save a file.
+    adaptive
+        ``question``, ``interval``, ``bayes_factor``, ``participants``, ``trials`` of an adaptive experiment; None for
+        the fixed design.
     presentation
         Modality → timing and numbers of trials.
     """
@@ -224,6 +227,7 @@ class ExperimentSettings:
     consent: str
     icons: str | None
     address: str | None
+    adaptive: dict[str, Any] | None
     presentation: dict[str, dict[str, Any]]
 
     def trials_required(self, modality: str) -> dict[str, int]:

@@ -45,6 +45,7 @@ VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "modality": lambda plan, _: dict.fromkeys(plan.models[model].modality for model in plan.dataset_of),
     "experiment": lambda plan, _: [*plan.published_experiments, *plan.own_participants],
     "own_participants": lambda plan, _: plan.own_participants,
+    "adaptive_participants": lambda plan, _: plan.adaptive_participants,
     "set": lambda plan, _: plan.beyond.sets,
 }
 # Path → its valid models, for paths without a stage that only some models of the run have.

@@ -20,6 +20,8 @@ KINDS = ("feedback", "practice", "catch", "main")
 Condition = tuple[str, str]  # generation model and stage; "" and NATURAL for the natural stimulus
 
 UNALTERED: Condition = ("", NATURAL)
+CHOSEN = -1  # in `shown`: the server chooses the exhibit of this trial during the experiment
+QUESTION = "question"  # the attribute that only the design of an adaptive experiment has
 
 
 def metamers_to_show(
@@ -159,6 +161,7 @@ def experiment_design(
     catch: Sequence[str] | int,
     participants: int,
     seed: int,
+    chosen: int = 0,
 ) -> xr.Dataset:
     """Design the experiment: the files that are shown, and an order of trials for each participant.
 
@@ -184,6 +187,8 @@ def experiment_design(
         Minimum number of participants.
     seed
         Random seed.
+    chosen
+        In an adaptive experiment, the largest number of main trials of a participant; 0 for the fixed design.
 
     Returns
     -------
@@ -191,7 +196,8 @@ def experiment_design(
         Along ``exhibit``, the names of the shown files without suffix: ``kind``, ``stimulus`` (empty for a plain
         picture of a category), ``category``, ``generation_model`` (empty for natural stimuli), ``stage``, ``seed`` (-1
         for natural stimuli). (order, trial) → ``shown``, number of the exhibit. Practice comes first and is the same
-        in all orders.
+        in all orders. In an adaptive experiment, ``shown`` is ``CHOSEN`` in main trials; catch trials are as in the
+        fixed design.
 
     Raises
     ------
@@ -267,11 +273,13 @@ def experiment_design(
     for number, row in enumerate(assigned):
         rng = np.random.default_rng([seed, 2, number])
         met = [shown_as[name][condition] for name, condition in zip(main, row, strict=True)]
+        if chosen:
+            met = [len(rows)] * min(chosen, len(met))
         orders.append(begins + interspersed(rng.permutation(met), rng.permutation(caught).tolist(), rng))
     columns = {key: ("exhibit", [row[key] for row in rows]) for key in rows[0] if key != "exhibit"}
     names = np.array([row["exhibit"] for row in rows])
     by_name = np.argsort(names)  # the original order would reveal what they show
-    places = np.argsort(by_name).astype(np.int32)
+    places = np.append(np.argsort(by_name), CHOSEN).astype(np.int32)  # the number after the last exhibit is chosen
     return xr.Dataset(
         {"shown": (("order", "trial"), places[np.array(orders)])},
         coords={"exhibit": names, "order": np.arange(len(orders)), **columns},

@@ -21,6 +21,7 @@ import xarray as xr
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from metamers.config.participants import ICON_FILES, missing_icons
+from metamers.experiment.design import CHOSEN, QUESTION
 from metamers.modalities import MODALITIES
 from metamers.repository import ROOT
 from metamers.run.files import content_sha256
@@ -200,12 +201,20 @@ def page_settings(
         for n, name in enumerate(names)
         if kinds[n] in ("feedback", "practice")
     }
+    adaptive = QUESTION in design.attrs
+    orders = design["shown"].values
+    if (
+        adaptive
+    ):  # the page asks for each trial after the practice, so that it does not learn which ones are catch trials
+        begins = settings["practice"]["feedback"] + settings["practice"]["trials"]
+        orders = np.where(np.arange(orders.shape[1]) < begins, orders, CHOSEN)
     known = {
         "modality": modality,
         "categories": list(categories),
         "noun": category_noun,
         "exhibits": [f"{name}{suffix}" for name in map(str, design["exhibit"].values)],
-        "orders": design["shown"].values.tolist(),
+        "orders": orders.tolist(),
+        **({"adaptive": True} if adaptive else {}),
         "masks": [f"masks/{number}.png" for number in range(MASKS)] if MODALITIES[modality].on_screen else [],
         "icons": dict(icons),
         "durations": {key: value for key, value in settings.items() if key.endswith("_ms")},
@@ -283,7 +292,8 @@ def write_folder(
     for path in [*page.glob("*.js"), *page.glob("*.css")]:
         shutil.copy(path, folder)
     template = (page / "index.html").read_text(encoding="utf-8")
-    for name, scripts in PAGES.items():
+    # Only the workflow's own server can choose stimuli during the experiment.
+    for name, scripts in PAGES.items() if not known.get("adaptive") else [("index.html", PAGES["index.html"])]:
         lines = "".join(f'<script src="{script}"></script>\n' for script in scripts)
         (folder / name).write_text(template.replace(f"{SCRIPTS_COMMENT}\n", lines), encoding="utf-8")
     (folder / "consent.html").write_text(

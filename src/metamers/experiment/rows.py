@@ -12,6 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import xarray as xr
+
+from metamers.experiment.design import CHOSEN
 from metamers.names import FILE_NAME
 
 MAX_ROW_LETTERS = 16_384  # in a row as JSON; a row has about 500
@@ -54,6 +57,9 @@ class Questions:
         Possible answers to a stimulus.
     headphone_trials
         Number of trials of the headphone check.
+    main
+        Name of each exhibit of main trials → its natural stimulus. Where an order has ``CHOSEN``, any of them may have
+        been shown.
     """
 
     design: str
@@ -61,6 +67,20 @@ class Questions:
     orders: Sequence[Sequence[int]]
     categories: Collection[str]
     headphone_trials: int
+    main: Mapping[str, str]
+
+    @classmethod
+    def of_design(cls, design: xr.Dataset, categories: Collection[str]) -> "Questions":
+        """Return the questions of ``experiment/<modality>.nc``, with the possible answers to a stimulus."""
+        names, stimuli, kinds = (design[name].values.astype(str) for name in ("exhibit", "stimulus", "kind"))
+        return cls(
+            design=str(design.attrs["design"]),
+            exhibits=names.tolist(),
+            orders=design["shown"].values.tolist(),
+            categories=frozenset(categories),
+            headphone_trials=int(design.attrs["headphone_trials"]),
+            main=dict(zip(names[kinds == "main"].tolist(), stimuli[kinds == "main"].tolist(), strict=True)),
+        )
 
     def numbers(self, kind: str) -> range:
         """Return the valid numbers of the steps of a kind: ``trial``, ``shown`` or ``headphones``."""
@@ -287,9 +307,11 @@ def check_row(row: Any, questions: Questions) -> Answer | None:
     exhibit = target = ""
     if kind in ("trial", "shown"):
         exhibit = text["exhibit"].rsplit(".", 1)[0]
-        wanted = str(questions.exhibits[questions.orders[order][number]])
-        if exhibit != wanted:
-            raise RowError(f"exhibit: found {exhibit!r} at {step} of order {order}, where the design shows {wanted!r}")
+        place = questions.orders[order][number]
+        wanted = None if place == CHOSEN else questions.exhibits[place]
+        if exhibit not in ([wanted] if wanted else questions.main):
+            shows = repr(wanted) if wanted else "one of the exhibits of main trials"
+            raise RowError(f"exhibit: found {exhibit!r} at {step} of order {order}, where the design shows {shows}")
     elif kind == "headphones":
         target = text["target"]
         if target not in HEADPHONE_ANSWERS:

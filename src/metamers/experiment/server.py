@@ -20,14 +20,19 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from metamers.experiment import store
-from metamers.experiment.rows import CONSENT, Questions, RowError, check_row, check_values, parse_json
+from metamers.experiment.choice import Choice
+from metamers.experiment.design import CHOSEN
+from metamers.experiment.rows import CONSENT, Answer, Questions, RowError, check_row, check_values, parse_json
 from metamers.modalities import MODALITIES
+from metamers.run import files
 
 logger = logging.getLogger("metamers")
 
@@ -97,6 +102,15 @@ class Experiment:
         The SQLite file of answers.
     exported
         Folder for jsPsych's JSON files.
+    choice
+        What chooses the stimuli of an adaptive experiment; None for the fixed design.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the experiment is adaptive and its design, ``<modality>.nc`` beside the folder, is missing.
+    ValueError
+        When this is the design of another experiment.
     """
 
     def __init__(self, folder: Path, answers: Path):
@@ -107,28 +121,87 @@ class Experiment:
             if path.is_file() and not path.is_symlink() and path.resolve().is_relative_to(folder.resolve())
         }
         self.design = json.loads((folder / "design.json").read_text(encoding="utf-8"))
-        self.questions = Questions(
-            design=self.design["design"],
-            exhibits=[name.rsplit(".", 1)[0] for name in self.design["exhibits"]],
-            orders=self.design["orders"],
-            categories=frozenset(self.design["categories"]),
-            headphone_trials=self.design["headphones"]["trials"],
-        )
-        kinds = ("trial", "headphones")
-        self.steps = {CONSENT, *(f"{kind}-{n}" for kind in kinds for n in self.questions.numbers(kind))}
+        self.choice = _choice_of(folder, self.design["design"]) if self.design.get("adaptive") else None
+        if self.choice is None:
+            self.questions = Questions(
+                design=self.design["design"],
+                exhibits=[name.rsplit(".", 1)[0] for name in self.design["exhibits"]],
+                orders=self.design["orders"],
+                categories=frozenset(self.design["categories"]),
+                headphone_trials=self.design["headphones"]["trials"],
+                main={},
+            )
+        else:
+            self.questions = Questions.of_design(self.choice.design, self.design["categories"])
+        # An adaptive experiment may stop before any trial after the practice.
+        trials = [number for number in self.questions.numbers("trial") if self.design["orders"][0][number] != CHOSEN]
+        checked = [f"headphones-{number}" for number in self.questions.numbers("headphones")]
+        self.steps = {CONSENT, *checked, *(f"trial-{number}" for number in trials)}
         self.answers = answers / f"{folder.name}.sqlite"
         self.exported = answers / folder.name
+        self.given: dict[str, dict[str, Answer]] = {}  # participant → step → answer; only of an adaptive experiment
+        self.choosing = threading.Lock()
 
     def prepare(self) -> None:
         """Create the file of answers; raises ``StoreError`` if it has answers to another design."""
         store.prepare(self.answers, self.design["design"])
+        if self.choice is not None:
+            for participant in store.participants(self.answers):
+                for row in store.rows_of(self.answers, participant):
+                    with suppress(RowError):  # a row of an older server
+                        self._note(check_row(row, self.questions))
+
+    def _note(self, answer: Answer | None) -> None:
+        """Keep an answer in memory for the choice of the next stimuli."""
+        if self.choice is not None and answer is not None and not answer.step.startswith("shown-"):
+            self.given.setdefault(answer.participant, {}).setdefault(answer.step, answer)
 
     def begin(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Handle ``api/begin``: let a participant begin or continue."""
         participant = None if asked.get("participant") is None else _participant(asked)
         if asked.get("design") != self.design["design"]:
             raise Refused(HTTPStatus.CONFLICT, OTHER_DESIGN)
+        if self.choice is not None and not store.has_begun(self.answers, participant):
+            with self.choosing:
+                if self.choice.enough(self.choice.estimate(self.given)):
+                    return {"closed": True}
         return store.begin(self.answers, participant, len(self.design["orders"]))
+
+    def next(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Handle ``api/next``: tell the file that a trial shows; null at the end of an adaptive experiment."""
+        if self.choice is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "this experiment is not adaptive; its design has all trials")
+        participant, number = _participant(asked), asked.get("trial")
+        order = self.questions.orders[store.participant_order(self.answers, participant)]
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(order):
+            raise Refused(HTTPStatus.BAD_REQUEST, f"trial: wanted a whole number from 0 to {len(order) - 1}")
+        with self.choosing:
+            exhibit = self._exhibit_of(self.choice, participant, number, order)
+        return {"exhibit": None if exhibit is None else self._file_of[exhibit]}
+
+    @cached_property
+    def _file_of(self) -> dict[str, str]:
+        """Name of an exhibit → its file."""
+        return {name.rsplit(".", 1)[0]: name for name in self.design["exhibits"]}
+
+    def _exhibit_of(self, choice: Choice, participant: str, number: int, order: Sequence[int]) -> str | None:
+        """Return the exhibit of a trial, chosen now unless it was chosen before; None if the experiment stops here."""
+        step, given = f"trial-{number}", self.given.get(participant, {})
+        missing = next((name for name in (CONSENT, *map("trial-{}".format, range(number))) if name not in given), None)
+        if missing is not None:
+            raise Refused(HTTPStatus.CONFLICT, f"trial: found {number}, but {missing} has no answer yet")
+        chosen = store.chosen(self.answers, participant)
+        if step in chosen:
+            return chosen[step]
+        found = choice.estimate(self.given)
+        if choice.enough(found):
+            logger.info("%s: %s; this suffices, and the experiment ends", self.exported.name, choice.describe(found))
+            return None
+        if order[number] != CHOSEN:
+            return str(self.questions.exhibits[order[number]])
+        met = {self.questions.main[exhibit] for exhibit in chosen.values()}
+        exhibit = choice.next_exhibit(self.given, participant, met)
+        return None if exhibit is None else store.choose(self.answers, participant, step, exhibit)
 
     def keep(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Handle ``api/keep``: store a row of jsPsych's data, and reply whether it was the first of its step."""
@@ -145,14 +218,32 @@ class Experiment:
             raise Refused(HTTPStatus.BAD_REQUEST, "row: participant: wanted the participant's own name")
         if answer.order != (order := store.participant_order(self.answers, participant)):
             raise Refused(HTTPStatus.BAD_REQUEST, f"row: order: found {answer.order}; this participant has {order}")
+        if self.choice is not None and answer.exhibit:
+            self._check_chosen(answer)
         after = None if answer.step == CONSENT else CONSENT
-        return {"kept": store.keep(self.answers, participant, answer.step, row, after)}
+        kept = store.keep(self.answers, participant, answer.step, row, after)
+        if kept:
+            with self.choosing:
+                self._note(answer)
+        return {"kept": kept}
+
+    def _check_chosen(self, answer: Answer) -> None:
+        """Check that the exhibit of a trial is the one that was chosen for it."""
+        number = int(answer.step.rpartition("-")[2])
+        if self.questions.orders[answer.order][number] == CHOSEN:
+            wanted = store.chosen(self.answers, answer.participant).get(f"trial-{number}")
+            if answer.exhibit != wanted:
+                raise Refused(HTTPStatus.BAD_REQUEST, f"row: exhibit: found {answer.exhibit!r}; wanted the chosen one")
 
     def end(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Handle ``api/end``: mark the participant as ended and export the answers."""
         participant = _participant(asked)
         store.end(self.answers, participant, self.steps)
         store.export(self.answers, [participant], self.exported)
+        if self.choice is not None:
+            with self.choosing:
+                found = self.choice.estimate(self.given)
+            logger.info("%s: %s", self.exported.name, self.choice.describe(found))
         return {}
 
     def export(self) -> int:
@@ -160,6 +251,17 @@ class Experiment:
         names = store.participants(self.answers)
         store.export(self.answers, names, self.exported)
         return len(names)
+
+
+def _choice_of(folder: Path, design: str) -> Choice:
+    """Load the design beside an adaptive experiment's folder."""
+    path = folder.with_name(f"{folder.name}.nc")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file; an adaptive experiment needs its design there")
+    loaded = files.load(path)
+    if loaded.attrs.get("design") != design:
+        raise ValueError(f"{path}: the design of another experiment than {folder}; run `snakemake experiment` again")
+    return Choice(loaded)
 
 
 def _participant(asked: Mapping[str, Any]) -> str:
@@ -302,9 +404,9 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.FORBIDDEN, "answers are accepted only from this server's own pages")
         if self.headers.get_content_type() != "application/json":
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "wanted application/json")
-        found = re.fullmatch(r"/([^/]+)/api/(begin|keep|end)", self.path)
+        found = re.fullmatch(r"/([^/]+)/api/(begin|next|keep|end)", self.path)
         if not found or found[1] not in self.server.experiments:
-            raise Refused(HTTPStatus.NOT_FOUND, "no such address; wanted api/begin, api/keep or api/end")
+            raise Refused(HTTPStatus.NOT_FOUND, "no such address; wanted api/begin, api/next, api/keep or api/end")
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,9}", length) or "Transfer-Encoding" in self.headers:
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "wanted Content-Length")

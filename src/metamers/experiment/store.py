@@ -26,6 +26,9 @@ CREATE TABLE IF NOT EXISTS participant
 CREATE TABLE IF NOT EXISTS answer
     (participant TEXT NOT NULL REFERENCES participant, step TEXT NOT NULL, content TEXT NOT NULL,
      PRIMARY KEY (participant, step));
+CREATE TABLE IF NOT EXISTS chosen
+    (participant TEXT NOT NULL REFERENCES participant, step TEXT NOT NULL, exhibit TEXT NOT NULL,
+     PRIMARY KEY (participant, step));
 """
 
 # Participants who ended early do not count: their order goes to another participant.
@@ -117,6 +120,13 @@ def begin(path: Path, participant: str | None, orders: int) -> dict[str, Any]:
     return {"participant": name, "order": place, "rows": []}
 
 
+def has_begun(path: Path, participant: str | None) -> bool:
+    """Whether a participant of this name has begun, and has not ended."""
+    with _opened(path) as connection:
+        query = "SELECT 1 FROM participant WHERE name = ? AND NOT ended"
+        return connection.execute(query, (participant,)).fetchone() is not None
+
+
 def participant_order(path: Path, participant: str) -> int:
     """Return the order of a participant who has not ended.
 
@@ -183,6 +193,27 @@ def _rows(connection: sqlite3.Connection, participant: str) -> list[str]:
     """Return the rows of a participant as JSON, in the order of their arrival."""
     query = "SELECT content FROM answer WHERE participant = ? ORDER BY rowid"
     return [content for (content,) in connection.execute(query, (participant,))]
+
+
+def chosen(path: Path, participant: str) -> dict[str, str]:
+    """Return step → exhibit, for the trials of a participant whose exhibit was chosen during the experiment."""
+    with _opened(path) as connection:
+        found = connection.execute("SELECT step, exhibit FROM chosen WHERE participant = ?", (participant,))
+        return dict(found.fetchall())
+
+
+def choose(path: Path, participant: str, step: str, exhibit: str) -> str:
+    """Store the exhibit that is chosen for a trial, and return it; an earlier choice for this trial remains."""
+    with _opened(path) as connection:
+        connection.execute("INSERT OR IGNORE INTO chosen VALUES (?, ?, ?)", (participant, step, exhibit))
+        query = "SELECT exhibit FROM chosen WHERE participant = ? AND step = ?"
+        return str(connection.execute(query, (participant, step)).fetchone()[0])
+
+
+def rows_of(path: Path, participant: str) -> list[Any]:
+    """Return the stored rows of a participant, in the order of their arrival."""
+    with _opened(path) as connection:
+        return [json.loads(content) for content in _rows(connection, participant)]
 
 
 def participants(path: Path) -> list[str]:

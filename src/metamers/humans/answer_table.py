@@ -12,7 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from metamers.config.answer_table import Trial
-from metamers.humans.own_participants import UNFINISHED, exhibits_of_models, proportions_correct
+from metamers.experiment.exclusion import UNFINISHED
+from metamers.humans.own_participants import exhibits_of_models, proportions_correct
 from metamers.names import NATURAL
 
 FIRST_SEED = 0

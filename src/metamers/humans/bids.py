@@ -20,8 +20,9 @@ import pandas as pd
 import xarray as xr
 
 from metamers import __version__
+from metamers.experiment.exclusion import NO_CONSENT, exclusion
 from metamers.experiment.rows import NUMBERS
-from metamers.humans.own_participants import NO_CONSENT, Answers, exclusion
+from metamers.humans.own_participants import Answers
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL
 
@@ -73,7 +74,7 @@ def trials_of_answers(
     design
         ``experiment/<modality>.nc``.
     at_least
-        As for ``metamers.humans.own_participants.exclusion``.
+        As for ``metamers.experiment.exclusion.exclusion``.
 
     Returns
     -------

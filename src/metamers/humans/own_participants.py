@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from metamers.experiment.exclusion import EXCLUSIONS, exclusion
 from metamers.experiment.rows import COLUMNS, Answer, Questions, RowError, check_row, parse_json
 from metamers.humans.participants import OBSERVERS, stage_union
 from metamers.names import NATURAL
@@ -29,8 +30,6 @@ MAX_FILE_BYTES = 1 << 26  # a thousand times the answers of one participant
 MAX_WARNINGS = 100  # per file; further rows are only counted
 MAX_REASONS = 5  # files with their reasons in one error message
 MODEL_CLASS = "this run"
-NO_CONSENT, UNFINISHED = "no consent", "unfinished"
-EXCLUSIONS = (NO_CONSENT, "headphone check", "practice", UNFINISHED, "catch trials")
 
 Place = tuple[str, int]  # file of a row, and its number from 1
 
@@ -127,17 +126,6 @@ def read_rows(path: str | Path) -> list[Any]:
         raise ValueError(f"{path}: not {wanted} from jsPsych: {error}") from error
 
 
-def _questions(design: xr.Dataset, categories: Collection[str]) -> Questions:
-    """Return the questions that a design asks."""
-    return Questions(
-        design=str(design.attrs["design"]),
-        exhibits=[str(name) for name in design["exhibit"].values],
-        orders=design["shown"].values.tolist(),
-        categories=frozenset(categories),
-        headphone_trials=int(design.attrs["headphone_trials"]),
-    )
-
-
 def _check_file(path: str | Path, rows: Sequence[Any], design: str) -> None:
     """Check that a file has a row of this design; the file of a participant who left at once may be empty."""
     named = [row.get("design") for row in rows if isinstance(row, dict)]
@@ -155,8 +143,11 @@ def _check_file(path: str | Path, rows: Sequence[Any], design: str) -> None:
     )
 
 
-def _contradicted(participant: str, answers: Sequence[Answer]) -> dict[Answer, str]:
-    """Find the answers of a participant that contradict each other: answer → reason."""
+def _contradicted(participant: str, answers: Sequence[Answer], main: Mapping[str, str]) -> dict[Answer, str]:
+    """Find the answers of a participant that contradict each other: answer → reason.
+
+    ``main`` has the natural stimulus of each exhibit of main trials; a participant meets each stimulus once.
+    """
     orders = sorted({answer.order for answer in answers})
     if len(orders) > 1:
         named = ", ".join(map(str, orders))
@@ -170,6 +161,14 @@ def _contradicted(participant: str, answers: Sequence[Answer]) -> dict[Answer, s
         values = list(dict.fromkeys(_answer_text(answer) for answer in several))
         if len(values) > 1:
             why = f"{step} of participant {participant!r} has the answers {' and '.join(values)}"
+            found |= dict.fromkeys(several, why)
+    of_stimulus: dict[str, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        if answer.exhibit in main:
+            of_stimulus[main[answer.exhibit]].append(answer)
+    for stimulus, several in of_stimulus.items():
+        if len({(answer.step, answer.exhibit) for answer in several}) > 1:
+            why = f"participant {participant!r} has several trials with {stimulus}; wanted each stimulus once"
             found |= dict.fromkeys(several, why)
     return found
 
@@ -229,7 +228,7 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
     OSError
         When a file cannot be read.
     """
-    questions = _questions(design, categories)
+    questions = Questions.of_design(design, categories)
     found: dict[str, dict[Answer, list[Place]]] = defaultdict(lambda: defaultdict(list))
     set_aside: list[tuple[Place, str]] = []
     files_set_aside: list[str] = []
@@ -251,7 +250,7 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
                 found[answer.participant][answer].append(place)
     given: dict[str, dict[str, Answer]] = {}
     for participant, answers in found.items():
-        contradicted = _contradicted(participant, list(answers))
+        contradicted = _contradicted(participant, list(answers), questions.main)
         set_aside += [(place, why) for answer, why in contradicted.items() for place in answers[answer]]
         if kept := _one_answer_per_step(answer for answer in answers if answer not in contradicted):
             given[participant] = kept
@@ -263,47 +262,6 @@ def read_answers(paths: Iterable[str | Path], design: xr.Dataset, categories: Co
         more = [f"and {others} more files"] if others > 0 else []
         raise ValueError(f"no answer is left. {'; '.join(files_set_aside[:MAX_REASONS] + more)}")
     return Answers(given, len(set_aside), len(files_set_aside))
-
-
-def _kinds_and_categories(design: xr.Dataset) -> dict[str, tuple[str, str]]:
-    """Return exhibit → its kind and category."""
-    kinds, categories = map(str, design["kind"].values), map(str, design["category"].values)
-    return dict(zip(map(str, design["exhibit"].values), zip(kinds, categories, strict=True), strict=True))
-
-
-def exclusion(steps: Mapping[str, Answer], design: xr.Dataset, at_least: Mapping[str, int]) -> str | None:
-    """Return the reason for which a participant is excluded, the first of ``EXCLUSIONS`` that applies, or None.
-
-    Parameters
-    ----------
-    steps
-        Step → answer.
-    design
-        ``experiment/<modality>.nc``.
-    at_least
-        ``headphones``, ``practice``, ``catch`` → smallest number of correct answers.
-    """
-    if "consent" not in steps or steps["consent"].answer != "yes":
-        return NO_CONSENT
-    kinds = _kinds_and_categories(design)
-    checked = [steps.get(f"headphones-{number}") for number in range(int(design.attrs["headphone_trials"]))]
-    trials = [steps.get(f"trial-{number}") for number in range(design.sizes["trial"])]
-    practised = [answer for answer in trials if answer and kinds[answer.exhibit][0] == "practice"]
-    caught = [answer for answer in trials if answer and kinds[answer.exhibit][0] == "catch"]
-
-    def right(answers: Sequence[Answer]) -> int:
-        return sum(answer.answer == kinds[answer.exhibit][1] for answer in answers)
-
-    if all(checked) and sum(answer.answer == answer.target for answer in checked) < at_least["headphones"]:
-        return "headphone check"
-    whole = sum(kind == "practice" for kind, _ in kinds.values())
-    if len(practised) == whole and right(practised) < at_least["practice"]:
-        return "practice"
-    if not all(checked) or not all(trials):
-        return UNFINISHED
-    if right(caught) < at_least["catch"]:
-        return "catch trials"
-    return None
 
 
 def _model_correct(recognition: xr.Dataset, shown: xr.Dataset) -> np.ndarray:

@@ -17,6 +17,7 @@ from metamers.humans.participants import own_stages
 from metamers.humans.published import PUBLISHED
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE, NATURAL, plural
+from metamers.report.adaptive import adaptive_context
 from metamers.report.brain import brain_context
 from metamers.report.browser import link
 from metamers.report.chance import chance_context
@@ -273,6 +274,7 @@ def site_context(
     relation: xr.Dataset,
     anova: xr.Dataset | None,
     own_participants: Mapping[str, xr.Dataset],
+    adaptive: Mapping[str, xr.Dataset],
     own_participants_compared: xr.Dataset | None,
     preregistered: xr.Dataset | None,
     contrasts: xr.Dataset | None,
@@ -312,6 +314,8 @@ def site_context(
         participants, the third where models are compared.
     own_participants
         Name → result of the rule ``humans_own_participants``; may be empty.
+    adaptive
+        Name → result of the rule ``humans_adaptive``; may be empty.
     own_participants_compared
         Result of the rule ``compare_own_participants_vs_models``, or None.
     preregistered
@@ -372,6 +376,8 @@ def site_context(
         "vulnerability": vulnerability_table(vulnerability) if vulnerability else None,
         "brain": brain_context(brain) if brain else None,
         "similarities": [name.removeprefix("similarity_") for name in figures if name.startswith("similarity_")],
+        "adaptive": adaptive_context(adaptive),
+        "adaptive_models": {str(model) for found in adaptive.values() for model in found["generation_model"].values},
         "own_participants": own_participants_context(own_participants, own_participants_compared, anova, preregistered),
         "tables": {
             "relation": relation_table(relation),

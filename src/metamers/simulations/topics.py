@@ -1,6 +1,7 @@
 """The topics of the simulations: one for each module ``metamers.simulations.<topic>``."""
 
 from metamers.simulations import (
+    adaptive,
     anova,
     brain,
     chance,
@@ -14,6 +15,7 @@ from metamers.simulations import (
 )
 
 TOPICS = {
+    "adaptive": adaptive,
     "anova": anova,
     "brain": brain,
     "chance": chance,

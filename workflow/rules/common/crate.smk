@@ -5,6 +5,7 @@
 ANSWERS = [
     "humans/",
     "logs/humans_own_participants/",
+    "logs/humans_adaptive/",
     "logs/humans_answer_table/",
     "logs/humans_bids/",
     "logs/crate.log",

@@ -4,14 +4,18 @@ from metamers.config.answer_table import table_files
 from metamers.config.participants import answer_files
 
 
+# All groups of own participants: of the fixed design or a table, and of adaptive experiments.
+ALL_GROUPS = plan.own_participants | plan.adaptive_participants
+
+
 def modality_of_participants(name):
     """The modality of the stimuli that own participants were shown."""
-    return plan.own_participants[name].modality
+    return ALL_GROUPS[name].modality
 
 
 def shown_to(name):
     """Generation models whose metamers own participants were shown, with the stages."""
-    return plan.own_participants[name].stages
+    return ALL_GROUPS[name].stages
 
 
 def first_shown_to(name):
@@ -26,14 +30,14 @@ def groups_with(format):
 
 def design_of(name):
     """What own participants were shown: the design of the run's experiment, or a file made from their table."""
-    if plan.own_participants[name].format == "table":
+    if ALL_GROUPS[name].format == "table":
         return f"results/<run>/humans/shown/{name}.nc"
     return f"results/<run>/experiment/{modality_of_participants(name)}.nc"
 
 
 def answers_of(name):
     """The files with the answers of own participants."""
-    group = plan.own_participants[name]
+    group = ALL_GROUPS[name]
     if group.format == "table":
         return table_files(f"own_participants.{name}.answers", group.answers)
     return answer_files(name, group.answers)
@@ -41,7 +45,7 @@ def answers_of(name):
 
 def columns_of(name):
     """Column → its name in a table of own participants, for columns with another name."""
-    return plan.own_participants[name].columns
+    return ALL_GROUPS[name].columns
 
 
 def models_judged_by(name):
@@ -55,5 +59,5 @@ def models_judged_by(name):
 
 
 def format_of(name):
-    """The format of the answers of own participants: ``experiment`` or ``table``."""
-    return plan.own_participants[name].format
+    """The format of the answers of own participants: ``experiment``, ``adaptive`` or ``table``."""
+    return ALL_GROUPS[name].format

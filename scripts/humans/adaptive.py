@@ -1,0 +1,35 @@
+"""Make humans/adaptive/<adaptive_participants>.nc from the answers to an adaptive experiment."""
+
+from metamers.run.job import log_to
+
+from metamers.config.tables import category_classes
+from metamers.experiment.design import QUESTION
+from metamers.humans.adaptive import adaptive_dataset
+from metamers.humans.own_participants import read_answers
+from metamers.run import files
+
+logger = log_to(snakemake.log[0])
+name, params, given = snakemake.wildcards.adaptive_participants, snakemake.params, snakemake.input
+design = files.load(given.design)
+try:
+    read = read_answers(given.answers, design, set(category_classes(params.dataset, params.dataset_entry)))
+    found = adaptive_dataset(read, design, params.at_least)
+except ValueError as error:
+    raise ValueError(f"own_participants.{name}: {error}") from error
+logger.info("%s: %d participants", name, int(found["participants_included"]))
+for reason, number in found["excluded"].to_series().items():
+    logger.info("%s: %d excluded: %s", name, number, reason)
+logger.info("%s: %d rows set aside", name, int(found["rows_set_aside"]))
+values = (float(found[key]) for key in ("estimate", "estimate_low", "estimate_high"))
+logger.info("%s: %s %.3f (95%% interval %.3f to %.3f)", name, found.attrs[QUESTION], *values)
+files.save(
+    found,
+    snakemake.output[0],
+    title=f"Posterior distribution from the answers of participants in {name}, an adaptive experiment",
+    source="answers of own participants, after exclusions",
+    step=params.step,
+    run=snakemake.config["run"],
+    creator=snakemake.config["creator"],
+    seed=snakemake.config["seed"],
+    inputs=[given.design, *given.answers],
+)

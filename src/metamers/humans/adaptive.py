@@ -1,0 +1,123 @@
+"""Own participants of an adaptive experiment: the posterior distribution of what the experiment asks.
+
+All answers of participants who are not excluded count, wherever the participant stopped: the procedure chooses a
+stimulus from earlier answers alone, so the choice does not change the likelihood (Berger & Wolpert 1988, The Likelihood
+Principle, IMS). Mean proportions correct by stage do not have this property. They are given for comparison with the
+fitted curve, and no test of the fixed design is made with them.
+"""
+
+import json
+
+import numpy as np
+import xarray as xr
+from scipy.special import logsumexp
+
+from metamers.experiment.adaptive import DIFFERENCE, ENDS, depths, estimate, log_posterior
+from metamers.experiment.choice import Choice, counts_of
+from metamers.experiment.design import QUESTION
+from metamers.experiment.exclusion import EXCLUSIONS, exclusion
+from metamers.humans.own_participants import Answers
+from metamers.humans.participants import stage_union
+from metamers.names import NATURAL
+
+UNITS = {"threshold": "1", "difference": "log odds"}
+
+
+def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, int]) -> xr.Dataset:
+    """Analyse the answers to an adaptive experiment.
+
+    Parameters
+    ----------
+    answers
+        Result of ``metamers.humans.own_participants.read_answers``.
+    design
+        ``experiment/<modality>.nc`` with the attributes of ``metamers.experiment.choice.adaptive_attributes``.
+    at_least
+        ``headphones``, ``practice``, ``catch`` → smallest number of correct answers.
+
+    Returns
+    -------
+    xr.Dataset
+        ``value_prior`` and ``value_posterior`` (value) of the parameter: a threshold in relative depth, or a difference
+        in log odds; ``estimate`` with ``estimate_low`` and ``estimate_high`` (95% credible interval),
+        ``estimate_bayes_factor`` (only of a difference) and ``answers_suffice``. By (generation_model, stage):
+        ``condition_depth``, ``answers_correct``, ``answers_given``, and ``fitted_proportion`` with ``fitted_low`` and
+        ``fitted_high``; natural stimuli are the same for all models. ``participants_included``, ``excluded``
+        (exclusion), ``answered_after_reload``, ``rows_set_aside``, ``files_set_aside``. The attribute ``question``
+        names the parameter.
+
+    Raises
+    ------
+    ValueError
+        When no participant is left.
+    """
+    choice = Choice(design)
+    grid = choice.grid
+    reasons = {name: exclusion(steps, design, at_least) for name, steps in answers.given.items()}
+    excluded = [sum(found == reason for found in reasons.values()) for reason in EXCLUSIONS]
+    included = {name: steps for name, steps in answers.given.items() if reasons[name] is None}
+    if not included:
+        details = [f"{reason}: {count}" for reason, count in zip(EXCLUSIONS, excluded, strict=True) if count]
+        details += [f"rows set aside: {answers.rows_set_aside}"] if answers.rows_set_aside else []
+        raise ValueError(
+            f"none of {len(reasons)} participants is left ({', '.join(details) or 'no answers'}); wanted at least one"
+        )
+    counts = [counts_of(steps.values(), choice.exhibits) for steps in included.values()]
+    log_weights = log_posterior(grid, counts)
+    weights = np.exp(log_weights - logsumexp(log_weights))
+    found = estimate(grid, counts)
+    stages = json.loads(design.attrs["stages"])
+    union, stage_number = stage_union({model: [NATURAL, *own] for model, own in stages.items()})
+    shape = len(stages), len(union)
+    columns = {
+        name: np.full(shape, np.nan) for name in ("condition_depth", "fitted_proportion", "fitted_low", "fitted_high")
+    }
+    numbers = {name: np.zeros(shape, int) for name in ("answers_correct", "answers_given")}
+    for number, (model, stage) in enumerate(grid.conditions):
+        mean = grid.right[number] @ grid.weights  # (value, nuisance), over participants
+        low, high = weighted_quantiles(mean.ravel(), weights.ravel(), ENDS)
+        right, given = (sum(each) for each in zip(*(one.get((model, stage), (0, 0)) for one in counts), strict=True))
+        for own in stages if stage == NATURAL else [model]:
+            at = list(stages).index(own), union.index(stage)
+            columns["fitted_proportion"][at], columns["fitted_low"][at] = (mean * weights).sum(), low
+            columns["fitted_high"][at] = high
+            numbers["answers_correct"][at], numbers["answers_given"][at] = right, given
+            if stage != NATURAL:
+                columns["condition_depth"][at] = depths(len(stages[own]))[stages[own].index(stage)]
+    dims = ("generation_model", "stage")
+    bayes_factor = {"estimate_bayes_factor": found.bayes_factor} if grid.question == DIFFERENCE else {}
+    main = [answer for steps in included.values() for answer in steps.values() if answer.exhibit in choice.exhibits]
+    return xr.Dataset(
+        {
+            "value_prior": ("value", grid.prior.sum(axis=1)),
+            "value_posterior": ("value", weights.sum(axis=1)),
+            "estimate": found.mean,
+            "estimate_low": found.low,
+            "estimate_high": found.high,
+            **bayes_factor,
+            "answers_suffice": int(choice.enough(found)),
+            **{name: (dims, values) for name, values in (columns | numbers).items()},
+            "stage_number": stage_number,
+            "participants_included": len(included),
+            "excluded": ("exclusion", excluded),
+            "answered_after_reload": sum(answer.already for answer in main),
+            "rows_set_aside": answers.rows_set_aside,
+            "files_set_aside": answers.files_set_aside,
+        },
+        coords={
+            "value": ("value", grid.values),
+            "generation_model": list(stages),
+            "stage": union,
+            "exclusion": list(EXCLUSIONS),
+        },
+        attrs={QUESTION: grid.question, "unit_of_value": UNITS[grid.question]},
+    )
+
+
+def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: tuple[float, float]) -> tuple[float, float]:
+    """Return the smallest values (sample,) below or at which the given shares of the weights (sample,) lie."""
+    order = np.argsort(values)
+    cumulative = np.cumsum(weights[order])
+    places = np.searchsorted(cumulative, np.asarray(levels) * cumulative[-1]).clip(max=len(values) - 1)
+    low, high = values[order][places]
+    return float(low), float(high)

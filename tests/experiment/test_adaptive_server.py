@@ -1,0 +1,247 @@
+"""The server of an adaptive experiment: it chooses each main trial, and accepts answers to what it chose only."""
+
+import json
+import shutil
+import threading
+
+import pytest
+from PIL import Image
+
+from metamers.experiment.choice import adaptive_attributes
+from metamers.experiment.design import CHOSEN, experiment_design
+from metamers.experiment.folder import page_settings, write_folder
+from metamers.experiment.server import Server, find_experiments
+from metamers.humans.own_participants import read_answers
+from metamers.run import files
+from tests.experiment.test_server import SETTINGS, STIMULI, ask, post
+
+STAGES = {"m": ["one", "two"]}
+ADAPTIVE = {"question": "threshold", "interval": 1.1, "bayes_factor": None, "participants": 1, "trials": 12}
+AT_LEAST = {"headphones": 0, "practice": 0, "catch": 1}
+
+
+@pytest.fixture(scope="module")
+def made(root, tmp_path_factory):
+    """A run's folder ``experiment/``, the settings of its page, and its design."""
+    folder = tmp_path_factory.mktemp("run") / "experiment"
+    conditions = [("m", "one"), ("m", "two")]
+    metamers = {name: dict.fromkeys(conditions, 0) for name in STIMULI}
+    design = experiment_design(STIMULI, metamers, conditions, SETTINGS["practice"], ["a"], 4, 0, chosen=12)
+    design.attrs |= adaptive_attributes(ADAPTIVE, STAGES, 2, 0.3, AT_LEAST)
+    known = page_settings(design, "vision", ["a", "b"], "category", SETTINGS, {}, [])
+    jspsych = tmp_path_factory.mktemp("jspsych")
+    (jspsych / "jspsych.js").write_text("")
+    write_folder(
+        folder / "vision",
+        page=root / "experiment",
+        jspsych=jspsych,
+        consent=root / "experiment" / "consent.html",
+        known=known,
+        minutes=7,
+        stimuli={name: Image.new("RGB", (8, 8)) for name in known["exhibits"]},
+        icons={},
+        address=None,
+        seed=0,
+    )
+    design.attrs |= {"design": known["design"], "headphone_trials": 0}
+    files.save(design, folder / "vision.nc", title="t", source="s", step="t", run="r", seed=0, inputs=[])
+    return folder, known, design
+
+
+def serve(folder, answers):
+    server = Server(find_experiments(folder, answers), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return server
+
+
+def stop(server):
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def served(made, tmp_path):
+    server = serve(made[0], tmp_path / "answers")
+    yield server
+    stop(server)
+
+
+class Person:
+    """A participant who answers as the page does."""
+
+    def __init__(self, server, known):
+        self.server, self.known = server, known
+        status, self.begun = post(server, "begin", {"participant": None, "design": known["design"]})
+        assert status == 200, self.begun
+
+    def asked(self, trial):
+        return post(self.server, "next", {"participant": self.begun["participant"], "trial": trial})
+
+    def row(self, step, **more):
+        own = {key: self.begun[key] for key in ("participant", "order")}
+        return own | {"design": self.known["design"], "step": step, "answer": "a", **more}
+
+    def keep(self, step, **more):
+        row = self.row(step, **more)
+        return post(self.server, "keep", {"participant": self.begun["participant"], "row": row})
+
+    def practise(self):
+        assert self.keep("consent", answer="yes")[0] == 200
+        place = self.known["orders"][self.begun["order"]][0]
+        assert self.keep("trial-0", exhibit=self.known["exhibits"][place])[0] == 200
+
+    def answer_all(self, design, right=lambda condition: True):
+        """Answer until the server has no more trials; return the exhibits."""
+        shown, trial = [], 1
+        kinds = dict(
+            zip(
+                design["exhibit"].values,
+                zip(design["category"].values, design["stage"].values, strict=True),
+                strict=True,
+            )
+        )
+        while trial < design.sizes["trial"]:
+            status, reply = self.asked(trial)
+            assert status == 200, reply
+            if reply["exhibit"] is None:
+                break
+            category, stage = kinds[reply["exhibit"].removesuffix(".png")]
+            wrong = "b" if category == "a" else "a"
+            assert (
+                self.keep(f"trial-{trial}", exhibit=reply["exhibit"], answer=category if right(stage) else wrong)[0]
+                == 200
+            )
+            shown.append(reply["exhibit"])
+            trial += 1
+        return shown
+
+
+def test_the_page_does_not_know_main_and_catch_trials(made):
+    folder, known, design = made
+    assert all(place == CHOSEN for order in known["orders"] for place in order[1:])
+    assert (design["shown"].values != CHOSEN).sum(axis=1).tolist() == [2] * design.sizes["order"]
+    assert sorted(path.name for path in (folder / "vision").glob("*.html")) == ["consent.html", "index.html"]
+    text = (folder / "vision" / "design.json").read_text()
+    assert "question" not in text
+    assert "catch" not in json.loads(text)
+
+
+def test_each_trial_is_told_only_after_the_answers_before_it(served, made):
+    person = Person(served, made[1])
+    assert person.asked(1) == (409, "trial: found 1, but consent has no answer yet\n")
+    person.practise()
+    assert person.asked(2) == (409, "trial: found 2, but trial-1 has no answer yet\n")
+    status, first = person.asked(1)
+    assert status == 200
+    assert person.asked(1) == (status, first)  # after a reload, the same stimulus
+    for trial in (-1, 99, "1", True, None):
+        status, why = person.asked(trial)
+        assert (status, why) == (400, "trial: wanted a whole number from 0 to 13\n")
+
+
+def test_an_answer_to_another_exhibit_is_refused(served, made):
+    person, (_, known, design) = Person(served, made[1]), made
+    person.practise()
+    trial = next(number for number in range(1, 14) if design["shown"].values[person.begun["order"], number] == CHOSEN)
+    for number in range(1, trial):  # a catch trial
+        _, told = person.asked(number)
+        assert person.keep(f"trial-{number}", exhibit=told["exhibit"])[0] == 200
+    main = [name for name, kind in zip(known["exhibits"], design["kind"].values, strict=True) if kind == "main"]
+    # Not before it is chosen, and then no other.
+    assert person.keep(f"trial-{trial}", exhibit=main[0])[0] == 400
+    _, told = person.asked(trial)
+    other = next(name for name in main if name != told["exhibit"])
+    for step in (f"trial-{trial}", f"shown-{trial}"):
+        given = {} if step.startswith("trial") else {"answer": ""}
+        status, why = person.keep(step, exhibit=other, **given)
+        assert (status, why) == (400, f"row: exhibit: found {other.removesuffix('.png')!r}; wanted the chosen one\n")
+    not_main = next(name for name in known["exhibits"] if name not in main)
+    status, why = person.keep(f"trial-{trial}", exhibit=not_main)
+    assert status == 400
+    assert "one of the exhibits of main trials" in why
+    assert person.keep(f"trial-{trial}", exhibit=told["exhibit"])[0] == 200
+
+
+def test_the_experiment_ends_when_the_answers_suffice_and_then_takes_nobody_else(made, tmp_path):
+    folder, known, design = made
+    server = serve(folder, tmp_path / "answers")
+    person = Person(server, known)
+    person.practise()
+    shown = person.answer_all(design, right=lambda stage: stage != "two")
+    assert 0 < len(shown) < 13
+    experiment = server.experiments["vision"]
+    assert experiment.choice.enough(experiment.choice.estimate(experiment.given))
+    # The participant may go on to the end, a new one is not taken.
+    assert post(server, "end", {"participant": person.begun["participant"]})[0] == 200
+    assert post(server, "begin", {"participant": None, "design": known["design"]}) == (200, {"closed": True})
+    stop(server)
+    # A new server reads the answers again.
+    again = serve(folder, tmp_path / "answers")
+    other = again.experiments["vision"]
+    assert other.choice.estimate(other.given) == experiment.choice.estimate(experiment.given)
+    assert post(again, "begin", {"participant": None, "design": known["design"]}) == (200, {"closed": True})
+    stop(again)
+    # The analysis accepts every row.
+    read = read_answers([*(tmp_path / "answers" / "vision").glob("*.json")], design, ["a", "b"])
+    assert read.rows_set_aside == 0
+    (steps,) = read.given.values()
+    assert len(steps) == 2 + len(shown)
+
+
+def test_two_participants_at_once_meet_each_stimulus_once(made, tmp_path):
+    folder, known, design = made
+    server = serve(folder, tmp_path / "answers")
+    people, seen = [Person(server, known) for _ in range(2)], [[], []]
+    stimuli = dict(zip(design["exhibit"].values, design["stimulus"].values, strict=True))
+    for person in people:
+        person.practise()
+    asked = [
+        threading.Thread(target=lambda place=place: seen[place].extend(people[place].answer_all(design)))
+        for place in range(2)
+    ]
+    for thread in asked:
+        thread.start()
+    for thread in asked:
+        thread.join()
+    stop(server)
+    given = server.experiments["vision"].given
+    for person, exhibits in zip(people, seen, strict=True):
+        met = [str(stimuli[name.removesuffix(".png")]) for name in exhibits]
+        met = [name for name in met if name]  # a catch trial has no stimulus
+        assert len(set(met)) == len(met) >= 2
+        assert len(given[person.begun["participant"]]) == 2 + len(exhibits)
+
+
+def test_a_fixed_experiment_has_nothing_to_ask_for(root, tmp_path, made):
+    folder = tmp_path / "experiment"
+    shutil.copytree(made[0] / "vision", folder / "vision")
+    settings = json.loads((folder / "vision" / "design.json").read_text())
+    orders = [[0] * len(order) for order in settings["orders"]]
+    (folder / "vision" / "design.json").write_text(json.dumps(settings | {"adaptive": False, "orders": orders}))
+    server = serve(folder, tmp_path / "answers")
+    status, why, _ = ask(
+        server,
+        "POST",
+        "/vision/api/next",
+        b'{"participant": "' + b"0" * 24 + b'", "trial": 1}',
+        Origin=f"http://localhost:{server.server_address[1]}",
+        Content_Type="application/json",
+    )
+    stop(server)
+    assert (status, why) == (404, b"this experiment is not adaptive; its design has all trials\n")
+
+
+@pytest.mark.parametrize("change", ["missing", "another"])
+def test_without_its_design_the_server_does_not_start(made, tmp_path, change):
+    folder = tmp_path / "experiment"
+    shutil.copytree(made[0], folder)
+    if change == "missing":
+        (folder / "vision.nc").unlink()
+        expected = pytest.raises(FileNotFoundError, match="needs its design there")
+    else:
+        design = made[2].assign_attrs(design="other")
+        (folder / "vision.nc").unlink()
+        files.save(design, folder / "vision.nc", title="t", source="s", step="t", run="r", seed=0, inputs=[])
+        expected = pytest.raises(ValueError, match="the design of another experiment")
+    with expected:
+        find_experiments(folder, tmp_path / "answers")
