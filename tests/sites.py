@@ -15,6 +15,7 @@ from metamers.compare.contrasts import contrasts
 from metamers.compare.humans_vs_models import humans_vs_models
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognizability import recognizability
+from metamers.experiment.exclusion import EXCLUSIONS
 from metamers.humans.summary import CEILING_COLUMNS
 from metamers.match import NULL_MEASURES
 from metamers.modalities import MODALITIES
@@ -46,6 +47,40 @@ def coordinates(stimuli: int, seeds: int) -> dict:
         "label": ("stimulus", labels),
         "seed": list(range(seeds)),
     }
+
+
+def adaptive_answers(question: str = "difference", factor: float = 25.0) -> xr.Dataset:
+    """Answers to an adaptive experiment about one or two models, as ``metamers.humans.adaptive`` gives them."""
+    models = ["net_a", "net_b"] if question == "difference" else ["net_a"]
+    stages, number = ["natural", "one", "two"], len(models)
+    values = np.linspace(-1, 2, 31)
+    posterior = np.exp(-0.5 * ((values - 0.8) / 0.3) ** 2)
+    fitted = np.array([[0.95, 0.8, 0.3], [0.95, 0.6, 0.2]])[:number]
+    dims = ("generation_model", "stage")
+    return xr.Dataset(
+        {
+            "value_prior": ("value", np.full(31, 1 / 31)),
+            "value_posterior": ("value", posterior / posterior.sum()),
+            "estimate": 0.8,
+            "estimate_low": 0.21,
+            "estimate_high": 1.39,
+            **({"estimate_bayes_factor": factor} if question == "difference" else {}),
+            "answers_suffice": 0,
+            "condition_depth": (dims, np.array([[np.nan, 0, 1]] * number)),
+            "answers_correct": (dims, np.array([[4, 8, 3], [4, 6, 0]])[:number]),
+            "answers_given": (dims, np.array([[4, 10, 9], [4, 10, 0]])[:number]),
+            "fitted_proportion": (dims, fitted),
+            "fitted_low": (dims, fitted - 0.1),
+            "fitted_high": (dims, fitted + 0.04),
+            "stage_number": (dims, np.array([[0, 1, 2]] * number)),
+            "participants_included": 5,
+            "excluded": ("exclusion", [0, 0, 1, 0, 0]),
+            "rows_set_aside": 2,
+            "files_set_aside": 0,
+        },
+        coords={"value": values, "generation_model": models, "stage": stages, "exclusion": list(EXCLUSIONS)},
+        attrs={"question": question},
+    )
 
 
 def simulated_power() -> xr.Dataset:
@@ -335,7 +370,12 @@ class Run:
         figures += [
             name for name, data in (("contrasts", self.compared.get("contrasts")), ("brain", self.brain)) if data
         ]
-        figures += [*(f"humans_vs_models_{modality}" for modality in ("vision", "audio")), "power", "reliability"]
+        figures += [
+            *(f"humans_vs_models_{modality}" for modality in ("vision", "audio")),
+            "power",
+            "reliability",
+            "adaptive_mine",
+        ]
         for figure in figures:
             files.write(
                 self.report / "figures" / f"{figure}.svg", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"/>'
@@ -352,6 +392,7 @@ class Run:
             training=[],
             vulnerability=[],
             own_participants=[],
+            adaptive=[save(adaptive_answers(), self.folder / "humans/adaptive/mine.nc", "humans_adaptive", [])],
         )
         output = Given(
             pages=[str(self.report / f"{name}.html") for name in names],

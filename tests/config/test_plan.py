@@ -11,8 +11,8 @@ from metamers import names
 from metamers.config import command_line, tables
 from metamers.config import participants as config_people
 from metamers.config import plan as config
-from metamers.config import targets as config_targets
 from metamers.config import read as config_read
+from metamers.config import targets as config_targets
 from metamers.config.qualities import QUALITIES
 from metamers.config.retrieved import collections
 from metamers.match import MEASURES, NULL_MEASURES

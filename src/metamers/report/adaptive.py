@@ -12,7 +12,7 @@ from metamers.experiment.design import QUESTION
 from metamers.humans.participants import own_stages
 from metamers.names import NATURAL
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, PALE, styled
-from metamers.report.tables import ABSENT, Table, number
+from metamers.report.tables import ABSENT, Table, number, signed
 
 COLOURS = (BLUE, ORANGE)
 BEFORE = -0.15  # where natural stimuli are drawn, before all stages
@@ -21,7 +21,7 @@ BEFORE = -0.15  # where natural stimuli are drawn, before all stages
 def _sentence(found: xr.Dataset) -> str:
     """Say what was asked and what was found."""
     models = [str(model) for model in found["generation_model"].values]
-    value, low, high = (number(float(found[f"estimate{end}"])) for end in ("", "_low", "_high"))
+    value, low, high = (signed(float(found[f"estimate{end}"])) for end in ("", "_low", "_high"))
     if found.attrs[QUESTION] != DIFFERENCE:
         return (
             f"Recognition of metamers of {models[0]} by an average participant falls halfway at relative depth {value} "
@@ -30,8 +30,8 @@ def _sentence(found: xr.Dataset) -> str:
     factor = float(found["estimate_bayes_factor"])
     evidence = f"{factor:.3g} for" if factor >= 1 else f"{1 / factor:.3g} against"
     return (
-        f"The log odds of recognizing metamers of {models[0]} are higher than those of {models[1]} by {value} at equal "
-        f"depth (95% credible interval {low} to {high}; negative: lower). Bayes factor: {evidence} a difference."
+        f"Log odds of recognizing metamers of {models[0]}, minus those of {models[1]}, at equal depth: {value} (95% "
+        f"credible interval {low} to {high}). Bayes factor: {evidence} a difference."
     )
 
 

@@ -1,9 +1,9 @@
 """Simulations of ``metamers.experiment.adaptive``: how many answers it saves, and whether its estimates are right.
 
-Participants vary as the published ones (``resources/published/participant_variance.csv``). Both designs are analysed
+Participants vary like the published ones (``resources/published/participant_variance.csv``). Both designs are analysed
 in the same way, after each answer, and stop as soon as the 95% credible interval is narrow enough. In the fixed
 design, a participant's conditions are in a random order, all equally often. Recognition falls with depth either as the
-procedure assumes, or as the mean of the published models.
+procedure assumes, or like the mean of the published models.
 """
 
 from collections.abc import Iterator, Mapping
@@ -126,7 +126,7 @@ def of_curve(curve: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
-    """Simulate both questions, with curves as assumed and as published."""
+    """Simulate both questions, with the assumed curves and with the mean published curve."""
     rng = np.random.default_rng(seed)
     number = max(2, samples // PER_SAMPLE)
     table = read_results(published / "participant_variance.csv", VARIANCE_COLUMNS)
