@@ -7,6 +7,8 @@ ANSWERS = [
     "logs/humans_own_participants/",
     "logs/humans_answer_table/",
     "logs/humans_bids/",
+    "brainscore/",
+    "logs/brainscore_plugin.log",
     "logs/crate.log",
 ]
 # Files of published participants, which are in the folder `humans/` as well.
