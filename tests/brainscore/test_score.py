@@ -16,6 +16,7 @@ import torch
 import yaml
 from PIL import Image
 
+from metamers.brainscore.plugin import published_stimuli
 from metamers.brainscore.score import PLACE, find_package, with_plugin
 from metamers.config.experiments import read_experiments
 from metamers.config.read import read_variables, read_yaml
@@ -297,22 +298,35 @@ except (FileNotFoundError, ValueError) as error:
 
 
 @pytest.mark.slow
-def test_the_published_experiments_are_benchmarks_without_their_images(package, root, mirror, tmp_path):
-    """Real participants: assemblies and ceilings of all nine experiments of images. Scores would need the images."""
-    arguments = ["--config", "human_data=participants", f"mirror={mirror}"]
+def test_the_published_experiments_are_benchmarks_of_which_those_with_images_are_scored(
+    package, root, mirror, tmp_path
+):
+    """Real participants: assemblies and ceilings of all nine experiments of images. One has made-up images here."""
+    study = read_experiments(root / "config" / "experiments.yaml")
+    rng, shown = np.random.default_rng(0), study.stimuli["visual-6"].parameters
+    candidates = published_stimuli(study.experiments["visual-6"].parameters, shown | {"folder": "nowhere"})
+    for path in candidates[candidates["stimulus"].isin(["3", "60"])]["filename"]:
+        (image := tmp_path / shown["folder"] / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (224, 224, 3), np.uint8)).save(image)
     environment = os.environ | {"PYTHONPATH": str(root / "src")}
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(tmp_path)]
-    command += ["--snakefile", str(root / "Snakefile"), "brainscore", *arguments]
+    command += ["--snakefile", str(root / "Snakefile"), "brainscore", "brainscore_score"]
+    command += ["--config", "human_data=participants", f"mirror={mirror}"]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
-    names = list(read_experiments(root / "config" / "experiments.yaml").stimuli)
+    scores = files.load(tmp_path / "results/demo/brainscore/scores.nc")
+    assert scores["benchmark"].values.tolist() == ["Feather2023_visual-6-recognizability_r2"]
+    # The run's dataset has other categories than the 16 of the experiments.
+    assert scores["candidate"].values.tolist() == [f"efficientnet_lite{number}" for number in range(3)]
+    assert set(np.unique(scores["candidate_mean"])) <= {0, 0.5, 1}
     code = f"""
 import json
-from brainscore_vision import load_benchmark, load_dataset
+from brainscore_vision import load_benchmark, load_dataset, load_stimulus_set
 found = {{}}
-for name in {names!r}:
+for name in {list(study.stimuli)!r}:
     benchmark, people = load_benchmark(f"Feather2023_{{name}}-recognizability_r2"), load_dataset(f"Feather2023_{{name}}")
     found[name] = [float(benchmark.ceiling), benchmark.ceiling.attrs["error"], people.shape, float(people.mean())]
+found["images"] = len(load_stimulus_set("Feather2023_visual-6"))
 try:
     benchmark(None)
 except FileNotFoundError as error:
@@ -320,13 +334,15 @@ except FileNotFoundError as error:
 print(json.dumps(found))
 """
     found = json.loads(in_brainscore(tmp_path, tmp_path / "results/demo/brainscore/plugin", code))
-    assert "images are not in" in found.pop("error")
+    assert "9600 of 9600 images are not in" in (said := found.pop("error"))
+    assert "the plugin was made without the images: make it again with them" in said
+    assert found.pop("images") == 2 * 5
     for name, (ceiling, error, shape, mean) in found.items():
         human = files.load(tmp_path / f"results/demo/humans/{name}.nc")["proportion_correct"].sel(observer="human")
         judged = human.sel(stage=[stage for stage in human["stage"].values if stage != "natural"])
         assert mean == pytest.approx(float(judged.mean())), name
         assert shape == [int(judged.notnull().isel(participant=0).sum()), human.sizes["participant"]]
-        assert 0.9 < ceiling < 1
+        assert 0.99 < ceiling < 0.999
         assert 0 < error < 0.05
 
 
