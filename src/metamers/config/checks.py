@@ -199,7 +199,7 @@ def unavailable_brainscore(config: Mapping[str, Any], stimuli: Mapping[str, Publ
     stimuli
         Published experiment → the images that its participants saw.
     """
-    own = any(entry["modality"] == "vision" for entry in config["own_participants"].values())
+    own = any(MODALITIES[entry["modality"]].on_screen for entry in config["own_participants"].values())
     published = list(stimuli.values()) if config["human_data"] == "participants" else []
     if not own and not published:
         reason = (

@@ -324,7 +324,7 @@ class Plan:
     @property
     def brainscore_participants(self) -> list[str]:
         """Groups of own participants that are benchmarks for Brain-Score: those that judged images."""
-        return [name for name, group in self.own_participants.items() if group.modality == "vision"]
+        return [name for name, group in self.own_participants.items() if MODALITIES[group.modality].on_screen]
 
     @property
     def compared_modalities(self) -> list[str]:

@@ -13,7 +13,7 @@ def published_images():
 def models_of_brainscore():
     """The models of images that metamers of the run are made of, or that recognize them."""
     used = dict.fromkeys([*plan.generation_models, *plan.recognition_models])
-    return [model for model in used if plan.models[model].modality == "vision"]
+    return [model for model in used if MODALITIES[modality_of(model)].on_screen]
 
 
 def metamers_shown(name):
