@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.locked
 EXTRA := $(VENV)/.benchmark
+BRAINSCORE := $(VENV)/.brainscore
 
 RUN ?= demo
 CONFIGURATION ?=
@@ -89,3 +90,10 @@ $(STAMP): envs/requirements.lock envs/check_python.py
 $(EXTRA): $(STAMP) envs/benchmark.lock
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement envs/benchmark.lock
 	touch $(EXTRA)
+
+# What only `snakemake brainscore_score` needs (its tests are skipped without it), in a folder of its own: the packages ask for
+# older versions than those of the lock, and carry folders named `tests` and `scripts`.
+$(BRAINSCORE): $(STAMP) envs/brainscore.lock
+	rm -rf $(VENV)/brainscore
+	$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes --target $(VENV)/brainscore --requirement envs/brainscore.lock
+	touch $(BRAINSCORE)

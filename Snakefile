@@ -51,6 +51,7 @@ include: RULES / "leaderboard.smk"
 include: RULES / "preregister.smk"
 include: RULES / "beyond.smk"
 include: RULES / "benchmark.smk"
+include: RULES / "brainscore.smk"
 include: RULES / "report.smk"
 include: RULES / "paper.smk"
 include: RULES / "model_card.smk"
@@ -155,6 +156,11 @@ rule beyond:
         rules.report_sensitivity.output if SENSITIVITY else [],
         rules.report_metamer_sets.output if METAMER_SETS else [],
         [f"results/<run>/exported/distortions/{modality}" for modality in SENSITIVITY],
+
+
+rule brainscore:
+    input:
+        rules.brainscore_plugin.output,
 
 
 rule simulations:

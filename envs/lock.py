@@ -3,7 +3,8 @@
 A lock has exact versions with hashes for CPython 3.11 to 3.13 on Linux, and on macOS with Apple silicon (resolved, not
 tested); an environment has the same versions for conda.
 requirements.lock and environment.yaml have the packages of the workflow and its tests; benchmark.lock and
-benchmark.yaml also have the packages that `snakemake benchmark` compares with. No file names an index host.
+benchmark.yaml also have the packages that `snakemake benchmark` compares with. brainscore.lock has the packages of
+brainscore.in alone, which do not fit the others' versions. No file names an index host.
 """
 
 import re
@@ -19,6 +20,10 @@ LOCKS = {
     LOCK: (ENVS / "environment.yaml", ["test"]),
     ENVS / "benchmark.lock": (ENVS / "benchmark.yaml", ["test", "benchmark"]),
 }
+
+
+BRAINSCORE = ENVS / "brainscore.in"
+OPTIONS = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header"]
 
 
 def pins(lock: str) -> list[str]:
@@ -40,18 +45,22 @@ def environment(lock: str, name: str = LOCK.name) -> str:
     return "\n".join(lines) + "\n"
 
 
+def resolve(lock: Path, source: str, *options: str) -> None:
+    """Write a lock of the requirements in a file."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", source, *OPTIONS, *options]
+    command += ["--output-file", str(lock), *sys.argv[1:]]
+    subprocess.run(command, check=True, cwd=ENVS.parent, stdout=subprocess.DEVNULL)
+
+
 def main() -> None:
     """Resolve all versions and write all files; both locks agree in the packages that they share."""
     for path, (conda, extras) in LOCKS.items():
-        command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--universal"]
-        command += [part for extra in extras for part in ("--extra", extra)]
-        command += ["--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header"]
-        command += ["--output-file", str(path), *sys.argv[1:]]
         if path != LOCK:  # uv keeps the versions in an existing file if it can
             shutil.copyfile(LOCK, path)
-        subprocess.run(command, check=True, cwd=ENVS.parent, stdout=subprocess.DEVNULL)
+        resolve(path, "pyproject.toml", *(part for extra in extras for part in ("--extra", extra)))
         lock = path.read_text(encoding="utf-8")
         conda.write_text(environment(lock, path.name), encoding="utf-8")
+    resolve(BRAINSCORE.with_suffix(".lock"), str(BRAINSCORE), "--no-deps")
 
 
 if __name__ == "__main__":

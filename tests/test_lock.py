@@ -77,10 +77,10 @@ def test_the_lock_has_all_that_its_packages_need_and_nothing_else(root, lock):
 
 
 def test_every_pin_has_a_hash_and_no_host_is_named(lock, root):
-    for one in (lock, (root / "envs" / "benchmark.lock").read_text()):
+    for one in (lock, *((root / "envs" / f"{name}.lock").read_text() for name in ("benchmark", "brainscore"))):
         blocks = re.split(r"\n(?=[a-z0-9])", one.strip())
         assert all("--hash=sha256:" in block for block in blocks)
-    for name in ("requirements.lock", "environment.yaml", "benchmark.lock", "benchmark.yaml"):
+    for name in ("requirements.lock", "environment.yaml", "benchmark.lock", "benchmark.yaml", "brainscore.lock"):
         assert "://" not in (root / "envs" / name).read_text()
 
 
@@ -99,6 +99,17 @@ def test_what_only_the_benchmark_needs_comes_to_the_same_versions_of_the_rest(ro
     assert versions.items() <= more.items()
     for wanted in map(Requirement, project["optional-dependencies"]["benchmark"]):
         assert more[canonicalize_name(wanted.name)] in wanted.specifier
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_packages_of_brain_score_are_pinned_without_their_dependencies(root, python):
+    wanted = [
+        Requirement(line) for line in (root / "envs" / "brainscore.in").read_text().splitlines() if line[0] != "#"
+    ]
+    versions = pinned((root / "envs" / "brainscore.lock").read_text(), python)
+    assert versions.keys() == {canonicalize_name(requirement.name) for requirement in wanted}
+    for requirement in wanted:
+        assert versions[canonicalize_name(requirement.name)] in requirement.specifier
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ analyses
 checks
     ``benchmark``, ``simulations``, ``model_card``, ``verify``.
 presentation
-    ``report``, ``paper``: figures and pages; ``crate``: a run as an archive for publication; ``interactive``: functions
-    for a notebook; ``__main__``: the command line.
+    ``report``, ``paper``: figures and pages; ``crate``: a run as an archive for publication; ``brainscore``: a run as
+    plugins of Brain-Score; ``interactive``: functions for a notebook; ``__main__``: the command line.
 
 Functions take arrays and Datasets and return arrays and Datasets. The workflow (``workflow/``) decides what runs in
 which order and where files lie; the library knows nothing of it. Importing ``metamers`` imports none of its modules.

@@ -21,6 +21,8 @@ from metamers.names import ConfigurationError
 from metamers.synthesize.optimizers import OPTIMIZERS
 from tests.shown import practice
 
+BRAINSCORE = {"brainscore", "brainscore_score"}
+
 
 @pytest.fixture(autouse=True)
 def _in_the_repository(root, monkeypatch):
@@ -381,6 +383,8 @@ def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, me
     [
         (lambda settings: None, "crate", r"^creator\.name: missing; .* such as creator: {name: NAME, license: CC-BY-4\.0}"),
         (change("creator.name", "A. Person"), "crate", r"^creator\.license: missing;"),
+        (lambda settings: None, "brainscore", r"^own_participants: .* Brain-Score\. Set human_data: participants .* such as own_participants:"),
+        (change("human_data", "participants"), "brainscore_score", r"^brainscore_score: .* Put those of https://.*/experiment_images into resources/"),
         (lambda settings: None, "model_card", r"^model: missing; .* Valid: .*efficientnet_lite0"),
         (with_input_stages_only, "experiment", r"^experiment: there are no metamers to present\. Name, in experiment\."),
         (with_input_stages_only, "experiment/audio", r"^experiment: .* of modality 'audio' .* Available modalities: none"),
@@ -448,8 +452,13 @@ def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
 
 
 def test_the_default_run_can_make_every_target_that_needs_no_model_or_people_of_one_s_own(default):
-    assert config.make_plan(default).unavailable.keys() == {"model_card", "bids", "crate", "gpu_benchmark"}
-    assert config.make_plan(default | {"model": "spectemp"}).unavailable.keys() == {"bids", "crate", "gpu_benchmark"}
+    assert config.make_plan(default).unavailable.keys() == {"model_card", "bids", "crate", "gpu_benchmark", *BRAINSCORE}
+    assert config.make_plan(default | {"model": "spectemp"}).unavailable.keys() == {
+        "bids",
+        "crate",
+        "gpu_benchmark",
+        *BRAINSCORE,
+    }
 
 
 def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):
@@ -489,7 +498,7 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
     config_read.validate(config_read.merge_defaults(given), "config", "extended.yaml")
     extended, brief = config.make_plan(config_read.merge_defaults(given)), config.make_plan(default)
     assert extended.run == "extended"
-    assert extended.unavailable.keys() == {"model_card", "bids", "crate", "gpu_benchmark"}
+    assert extended.unavailable.keys() == {"model_card", "bids", "crate", "gpu_benchmark", *BRAINSCORE}
     for plan in (extended, brief):
         assert set(plan.training) <= set(plan.recognition_models)
 

@@ -41,6 +41,7 @@ PLANNED = {
 EXPERIMENT = "experiment/test_browser.py::test_people_take_part_and_their_answers_come_to_the_analysis_of_variance"
 TABLE = "humans/test_answer_table.py::test_the_documented_table_becomes_humans_comparisons_and_bids"
 FROZEN = "workflow/test_preregister.py::test_the_prediction_is_frozen_with_all_that_it_depends_on"
+SCORED = "brainscore/test_score.py::test_the_scores_follow_from_the_answers_of_people_and_models"
 PACKED = "workflow/test_workflow.py::test_the_run_is_packed_as_a_crate"
 # Commands that another test runs, and which.
 RUN_BY = {
@@ -69,6 +70,12 @@ RUN_BY = {
     "snakemake --cores all crate": PACKED,
     "rocrate-validator validate --profile-identifier workflow-run-crate-0.5 results/<run>.crate.zip": (
         "test_crate.py::test_the_documented_command_of_rocrate_validator_finds_nothing_missing"
+    ),
+    "snakemake brainscore": SCORED,
+    "snakemake brainscore_score": SCORED,
+    "snakemake --cores 2 brainscore_score --configfile people.yaml": SCORED,
+    "snakemake --cores 2 brainscore --config human_data=participants": (
+        "brainscore/test_score.py::test_the_published_experiments_are_benchmarks_of_which_those_with_images_are_scored"
     ),
     "snakemake preregister": FROZEN,
     "snakemake --cores 2 preregister": FROZEN,

@@ -6,6 +6,7 @@ from typing import Any
 
 from metamers.config.beyond import Beyond
 from metamers.config.datasets import DatasetEntry
+from metamers.config.experiments import PublishedStimuli
 from metamers.config.models import ModelEntry, Training
 from metamers.config.preregistration import no_prediction
 from metamers.config.qualities import QUALITIES
@@ -186,6 +187,35 @@ def unavailable_targets(
             f"Generation models: {generation_models or 'none'}; recognition models: {recognition_models or 'none'}."
         )
     return found | _unavailable_benchmarks(config, models, benchmark, standard, equivalence)
+
+
+def unavailable_brainscore(config: Mapping[str, Any], stimuli: Mapping[str, PublishedStimuli]) -> dict[str, str]:
+    """The part of ``unavailable_targets`` that concerns Brain-Score.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    stimuli
+        Published experiment → the images that its participants saw.
+    """
+    own = any(MODALITIES[entry["modality"]].on_screen for entry in config["own_participants"].values())
+    published = list(stimuli.values()) if config["human_data"] == "participants" else []
+    if not own and not published:
+        reason = (
+            "own_participants: there are no people for a benchmark of Brain-Score. Set human_data: participants for "
+            "the published experiments with images, or name your participants, such as "
+            "own_participants: {NAME: {modality: vision, answers: FOLDER}}."
+        )
+        return {"brainscore": reason, "brainscore_score": reason}
+    if not own and not any(Path(entry.folder).is_dir() for entry in published):
+        first = published[0]
+        return {
+            "brainscore_score": f"brainscore_score: the images of the published experiments are not here. Put those of "
+            f"{first.url} into {first.folder}, or score models on metamers that your own participants judged "
+            "(own_participants)."
+        }
+    return {}
 
 
 def _unavailable_benchmarks(

@@ -5,9 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from metamers.config.archives import RETRIEVED
 from metamers.config.read import read_yaml, resolve_path, validate
 from metamers.config.tables import read_table
 from metamers.names import NATURAL, ConfigurationError, unknown_name
+
+LOCAL_STIMULI = f"{RETRIEVED}/published_stimuli"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,38 @@ class PublishedExperiment:
     def parameters(self) -> dict[str, Any]:
         """The experiment as jobs take it."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class PublishedStimuli:
+    """The images that participants of a published experiment saw.
+
+    Attributes
+    ----------
+    url
+        Address of the experiment's folder.
+    table
+        Path of a table with a row for each natural image, in the order of their index, and the column ``category``.
+    categories
+        Path of a table of the categories that participants chose from, with ``class_index`` and ``category``.
+    networks
+        Networks in the order of their folders, which are numbered from 1.
+    """
+
+    url: str
+    table: str
+    categories: str
+    networks: list[str]
+
+    @property
+    def folder(self) -> str:
+        """Folder in which a run looks for copies of the images."""
+        return f"{LOCAL_STIMULI}/{self.url.rsplit('/', 1)[1]}"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The images as jobs take them."""
+        return asdict(self) | {"folder": self.folder}
 
 
 @dataclass(frozen=True)
@@ -128,6 +163,8 @@ class PublishedStudy:
         Where the public files are.
     experiments
         Name → experiment.
+    stimuli
+        Name of an experiment → its images, where their addresses are known.
     judgements
         Modality → judgements of models by other models.
     brains
@@ -140,6 +177,7 @@ class PublishedStudy:
 
     source: PublishedSource
     experiments: dict[str, PublishedExperiment]
+    stimuli: dict[str, PublishedStimuli]
     judgements: dict[str, PublishedJudgements]
     brains: dict[str, PublishedBrain]
     comparisons: dict[str, dict[str, list[str]]]
@@ -213,11 +251,33 @@ def read_experiments(path: str | Path) -> PublishedStudy:
     return PublishedStudy(
         source=PublishedSource(**source | {"files": resolve_path(source["files"])}),
         experiments=experiments,
+        stimuli=_published_stimuli(registry.get("stimuli"), registry["experiments"], f"{path}: stimuli"),
         judgements=judgements,
         brains=brains,
         comparisons=_comparisons(registry.get("comparisons", {}), experiments, f"{path}: comparisons"),
         stage_effects=_stage_effects(registry.get("stage_effects", {}), experiments, f"{path}: stage_effects"),
     )
+
+
+def _published_stimuli(
+    entry: Mapping[str, Any] | None, experiments: Mapping[str, Mapping[str, Any]], source: str
+) -> dict[str, PublishedStimuli]:
+    """Check that the folders of images are of the networks of their experiments."""
+    if entry is None:
+        return {}
+    found = {}
+    for name, own in entry["experiments"].items():
+        key = f"{source}.experiments.{name}"
+        if name not in experiments:
+            raise unknown_name("experiment", name, experiments, f"{source}.experiments")
+        if sorted(own["networks"]) != sorted(wanted := experiments[name]["models"]):
+            raise ConfigurationError(
+                f"{key}.networks: found {', '.join(own['networks'])}; wanted the experiment's networks in any order: "
+                f"{', '.join(wanted)}"
+            )
+        tables = {part: resolve_path(entry[part]) for part in ("table", "categories")}
+        found[name] = PublishedStimuli(f"{entry['url']}/{own['folder']}", networks=own["networks"], **tables)
+    return found
 
 
 def _compared(

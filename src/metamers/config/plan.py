@@ -21,6 +21,7 @@ from metamers.config.checks import (
     check_quality,
     check_run,
     check_vocabulary,
+    unavailable_brainscore,
     unavailable_targets,
 )
 from metamers.config.choices import (
@@ -34,7 +35,13 @@ from metamers.config.choices import (
     standard_stages,
 )
 from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
-from metamers.config.experiments import PublishedBrain, PublishedExperiment, PublishedJudgements, PublishedSource
+from metamers.config.experiments import (
+    PublishedBrain,
+    PublishedExperiment,
+    PublishedJudgements,
+    PublishedSource,
+    PublishedStimuli,
+)
 from metamers.config.models import ModelEntry, Training, check_files_of_model, check_training
 from metamers.config.participants import (
     ADAPTIVE,
@@ -101,6 +108,8 @@ class Plan:
         The registries.
     published_experiments
         Name → published human experiment.
+    published_stimuli
+        Name of a published experiment → the images that its participants saw.
     published_judgements
         Modality → published judgements of models by other models.
     published_brains
@@ -142,7 +151,8 @@ class Plan:
         compared.
     unavailable
         Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
-        ``preregister``, ``bids``, ``beyond``, ``benchmark``, ``gpu_benchmark``, ``standard_match``, ``equivalence``) →
+        ``preregister``, ``bids``, ``crate``, ``brainscore``, ``brainscore_score``, ``beyond``, ``benchmark``,
+        ``gpu_benchmark``, ``standard_match``, ``equivalence``) →
         why, and which configuration could.
     """
 
@@ -163,6 +173,7 @@ class Plan:
     datasets: dict[str, DatasetEntry]
     archives: dict[str, Archive]
     published_experiments: dict[str, PublishedExperiment]
+    published_stimuli: dict[str, PublishedStimuli]
     published_judgements: dict[str, PublishedJudgements]
     published_brains: dict[str, PublishedBrain]
     published_comparisons: dict[str, dict[str, list[str]]]
@@ -308,6 +319,16 @@ class Plan:
         return judged
 
     @property
+    def brainscore_experiments(self) -> list[str]:
+        """Published experiments that are benchmarks for Brain-Score: of images with known addresses."""
+        return list(self.published_stimuli) if self.human_data == "participants" else []
+
+    @property
+    def brainscore_participants(self) -> list[str]:
+        """Groups of own participants that are benchmarks for Brain-Score: those that judged images."""
+        return [name for name, group in self.own_participants.items() if MODALITIES[group.modality].on_screen]
+
+    @property
     def compared_modalities(self) -> list[str]:
         """Modalities of own participants that can be compared with other models: at three points or more."""
         return [
@@ -422,6 +443,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         datasets=datasets,
         archives=registry.archives,
         published_experiments=published.experiments,
+        published_stimuli=published.stimuli,
         published_judgements=published.judgements,
         published_brains=published.brains,
         published_comparisons=published.comparisons,
@@ -444,5 +466,6 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         benchmark_stages=benchmarked,
         standard_stages=compared,
         equivalence_stages=equivalence,
-        unavailable=unavailable_targets(config, models, presented, lacking, beyond, benchmarked, compared, equivalence),
+        unavailable=unavailable_targets(config, models, presented, lacking, beyond, benchmarked, compared, equivalence)
+        | unavailable_brainscore(config, published.stimuli),
     )

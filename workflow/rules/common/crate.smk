@@ -8,6 +8,8 @@ ANSWERS = [
     "logs/humans_adaptive/",
     "logs/humans_answer_table/",
     "logs/humans_bids/",
+    "brainscore/",
+    "logs/brainscore_plugin.log",
     "logs/crate.log",
 ]
 # Files of published participants, which are in the folder `humans/` as well.

@@ -1,0 +1,72 @@
+"""Make brainscore/plugin/: people's recognition of metamers and the run's models, for Brain-Score."""
+
+from metamers.run.job import log_to
+
+from pathlib import Path
+
+from metamers.brainscore.plugin import (
+    FOLDER,
+    PUBLISHED_STUDY,
+    Group,
+    check_conditions,
+    human_recognition,
+    own_stimuli,
+    plugin_files,
+    published_stimuli,
+)
+from metamers.config.tables import category_classes
+from metamers.run import files
+
+logger = log_to(snakemake.log[0])
+run, params, given = snakemake.config["run"], snakemake.params, snakemake.input
+groups, inputs = [], {}
+for (name, experiment), path in zip(params.experiments.items(), given.published, strict=True):
+    shown = params.stimuli[name]
+    choices = category_classes(name, shown)
+    people = human_recognition(files.load(path), sorted(choices))
+    groups.append(
+        Group(name, PUBLISHED_STUDY, people, published_stimuli(experiment, shown), shown["folder"], shown["url"])
+    )
+    inputs[name] = [path, shown["table"], shown["categories"]]
+for (name, of), path, design in zip(params.own_participants.items(), given.own, given.designs, strict=True):
+    choices = category_classes(of["dataset"], of["entry"])
+    try:
+        people = human_recognition(files.load(path), sorted(choices))
+    except ValueError as error:
+        raise ValueError(f"own_participants.{name}: {error}") from error
+    images = own_stimuli(files.load(design), params.metamers)
+    groups.append(Group(name, f"metamers_{run}", people, images, params.metamers, ""))
+    inputs[name] = [path, design, of["entry"]["categories"]]
+for group in groups:
+    check_conditions(group)
+    known = group.people["proportion_correct"]
+    logger.info(
+        "%s: %d conditions, %d people, noise ceiling of R² %.3f (%.3f to %.3f), %d images, %s",
+        *(group.benchmark, *known.shape),
+        *(known.attrs[f"noise_ceiling_r2{end}"] for end in ("", "_participants_low", "_participants_high")),
+        *(len(group.stimuli), "with their SHA-256" if group.stimuli["sha256"].all() else "which are not here"),
+    )
+published = [category_classes("stimuli", {"categories": table}) for table in params.published_categories]
+models = {
+    name: {
+        "model": entry["model"],
+        "weights_file": entry["weights_file"],
+        "vocabularies": [category_classes(entry["dataset"], entry["entry"]), *published],
+    }
+    for name, entry in params.models.items()
+}
+folder = Path(snakemake.output[0])
+for place, text in plugin_files(run, groups, models).items():
+    files.write(folder / place, text)
+for group in groups:
+    files.save(
+        group.people,
+        folder / "data" / FOLDER / f"{group.name}.nc",
+        title=f"Recognition of metamers by people, for Brain-Score: {group.name}",
+        source="participants of a published experiment" if group.address else "own participants, after exclusions",
+        step=snakemake.params.step,
+        run=run,
+        creator=snakemake.config["creator"],
+        seed=snakemake.config["seed"],
+        inputs=inputs[group.name],
+    )

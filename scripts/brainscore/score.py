@@ -1,0 +1,39 @@
+"""Make brainscore/scores.nc: the run's models, scored with the packages of Brain-Score on benchmarks with images."""
+
+from metamers.run.job import log_to
+
+import tempfile
+from pathlib import Path
+
+from metamers.brainscore.plugin import PUBLISHED_STUDY, benchmark_identifier, model_identifier
+from metamers.brainscore.score import prepare, score_all, scores_dataset
+from metamers.models.device import use_threads
+from metamers.run import files
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+run, params, given = snakemake.config["run"], snakemake.params, snakemake.input
+benchmarks = {
+    name: benchmark_identifier(f"metamers_{run}" if name in params.own else PUBLISHED_STUDY, name)
+    for name in params.groups
+}
+candidates = {model: model_identifier(run, model) for model in params.models}
+with tempfile.TemporaryDirectory() as folder:
+    prepare(Path(given.plugin[0]), Path(folder))
+    scores = score_all(list(benchmarks.values()), list(candidates.values()))
+found = scores_dataset(benchmarks, candidates, scores)
+for (benchmark, candidate), score in found["brainscore"].to_series().items():
+    at = {"benchmark": benchmark, "candidate": candidate}
+    error, r2 = (float(found[name].sel(at)) for name in ("brainscore_error", "brainscore_r2"))
+    logger.info("%s: %s: score %.3f ± %.3f (R² %.3f)", benchmark, candidate, score, error, r2)
+files.save(
+    found,
+    snakemake.output[0],
+    title="Scores of the run's models on its benchmarks for Brain-Score",
+    source="people's and models' recognition of metamers, by the packages brainscore-core and brainscore-vision",
+    step=snakemake.params.step,
+    run=run,
+    creator=snakemake.config["creator"],
+    seed=snakemake.config["seed"],
+    inputs=[given.plugin[0], *given.models, *given.images, *given.metamers],
+)

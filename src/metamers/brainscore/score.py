@@ -1,0 +1,163 @@
+"""Score the models of a run on its benchmarks with the packages of Brain-Score, on this machine.
+
+Brain-Score looks for plugins in its own package only. Without changing the package, a folder of links stands in for it:
+everything of the package, and the parts of the plugin.
+"""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+PACKAGE = "brainscore_vision"
+PARTS = ("benchmarks", "data", "models")
+PLACE = "METAMERS_BRAINSCORE"  # a folder with the packages, in place of the one that `make` fills
+
+
+def find_package() -> Path:
+    """Find the folder of Brain-Score's package, and make the packages importable.
+
+    Returns
+    -------
+    Path
+        Of the installed package; or of the one in the folder ``METAMERS_BRAINSCORE``, or in the folder ``brainscore``
+        of this Python's environment, which ``make .venv/.brainscore`` fills.
+
+    Raises
+    ------
+    ImportError
+        When it is not installed: says how to install it.
+    """
+    folder = Path(os.environ.get(PLACE) or Path(sys.prefix) / "brainscore")
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # last: the environment's own packages come first
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise ImportError(f"the packages of Brain-Score are not in {folder}: run `make .venv/.brainscore`")
+    return Path(found.origin).parent
+
+
+def with_plugin(package: Path, plugin: Path, folder: Path) -> None:
+    """Fill a folder with a package of links: that of Brain-Score with the parts of a plugin.
+
+    Parameters
+    ----------
+    package
+        Folder of the package ``brainscore_vision``.
+    plugin
+        Folder of a plugin, with ``benchmarks``, ``data`` and ``models``.
+    folder
+        An empty folder, which comes first in the import path.
+    """
+    links = folder / PACKAGE
+    links.mkdir()
+    for entry in package.iterdir():
+        if entry.name not in (*PARTS, "__pycache__"):
+            (links / entry.name).symlink_to(entry)
+    for part in PARTS:
+        (links / part).mkdir()
+        for entry in [*(package / part).iterdir(), *(plugin / part).iterdir()]:
+            if entry.name != "__pycache__":
+                (links / part / entry.name).symlink_to(entry.resolve())
+
+
+def prepare(plugin: Path, folder: Path) -> None:
+    """Let this process import Brain-Score with a plugin. Nothing is downloaded, installed or stored outside ``folder``.
+
+    Parameters
+    ----------
+    plugin
+        Folder of the plugin.
+    folder
+        An empty folder for links and caches.
+
+    Raises
+    ------
+    ImportError
+        As ``find_package``; when Brain-Score has been imported already.
+    """
+    if PACKAGE in sys.modules:
+        raise ImportError("Brain-Score has been imported already, without the plugin")
+    os.environ["BS_INSTALL_DEPENDENCIES"] = "no"  # of plugins
+    os.environ["RESULTCACHING_DISABLE"] = "1"
+    os.environ["BRAINSCORE_HOME"] = os.environ["BRAINIO_HOME"] = str(folder / "home")
+    with_plugin(find_package(), plugin.resolve(), folder)
+    sys.path.insert(0, str(folder))
+
+
+def scores_dataset(
+    benchmarks: Mapping[str, str], candidates: Mapping[str, str], scores: Sequence[Sequence[Any]]
+) -> xr.Dataset:
+    """Join the scores of candidates on benchmarks.
+
+    Parameters
+    ----------
+    benchmarks
+        Name of a group of people → identifier of its benchmark.
+    candidates
+        Name of a model → its identifier.
+    scores
+        For each benchmark and candidate, the result of ``metamers.brainscore.benchmark.HumanRecognizability``.
+
+    Returns
+    -------
+    xr.Dataset
+        (benchmark, candidate) → ``brainscore``, ``brainscore_error``, ``brainscore_r2``; (benchmark) →
+        ``brainscore_ceiling``; (point) → ``human_mean``, with coordinates ``people``, ``generation_model``, ``stage``;
+        (candidate, point) → ``candidate_mean``.
+    """
+    tables = [[score.attrs["recognition"] for score in row] for row in scores]
+    first = [row[0] for row in tables]
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([table[name].values.astype(str) for table in first])
+
+    def of(observer: str, recognition: Any) -> np.ndarray:
+        return recognition.values[list(recognition["observer"].values).index(observer)]
+
+    dims = ("benchmark", "candidate")
+    return xr.Dataset(
+        {
+            "brainscore": (dims, [[float(score) for score in row] for row in scores]),
+            "brainscore_error": (dims, [[float(score.attrs["error"]) for score in row] for row in scores]),
+            "brainscore_r2": (dims, [[float(score.attrs["raw"]) for score in row] for row in scores]),
+            "brainscore_ceiling": ("benchmark", [float(row[0].attrs["ceiling"]) for row in scores]),
+            "human_mean": ("point", np.concatenate([of("people", table) for table in first])),
+            "candidate_mean": (
+                ("candidate", "point"),
+                [np.concatenate([of("candidate", row[place]) for row in tables]) for place in range(len(candidates))],
+            ),
+        },
+        coords={
+            "benchmark": list(benchmarks.values()),
+            "candidate": list(candidates),
+            "point": np.arange(sum(table.sizes["presentation"] for table in first)),
+            "people": ("point", np.repeat(list(benchmarks), [table.sizes["presentation"] for table in first])),
+            "generation_model": ("point", joined("generation_model")),
+            "stage": ("point", joined("stage")),
+        },
+    )
+
+
+def score_all(benchmarks: Sequence[str], candidates: Sequence[str]) -> list[list[Any]]:
+    """Score candidates on benchmarks, after ``prepare``; one candidate is in memory at a time.
+
+    Returns
+    -------
+    list
+        For each benchmark, the ``Score`` of each candidate.
+    """
+    from brainscore_vision import load_benchmark, load_model
+
+    loaded = [load_benchmark(identifier) for identifier in benchmarks]
+    scores: list[list[Any]] = [[] for _ in loaded]
+    for identifier in candidates:
+        model = load_model(identifier)
+        for benchmark, found in zip(loaded, scores, strict=True):
+            found.append(benchmark(model))
+    return scores
