@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -129,6 +130,19 @@ def test_without_network_the_validator_says_so(packed, monkeypatch):
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
     with pytest.raises(NoContextError, match=r"w3id\.org/ro/crate/1\.1/context: no network"):
         validate(packed)
+
+
+def test_of_resources_only_the_repository_s_own_are_packed(root, tmp_path, monkeypatch):
+    """Users put datasets of others there, such as ImageNet."""
+    tracked = subprocess.run(["git", "ls-files", "resources"], cwd=root, capture_output=True, text=True, check=True)
+    packed = {place for _, place in workflow_files() if place.startswith("resources/")}
+    assert packed == set(tracked.stdout.split())
+    for name in ("datasets/table.csv", "imagenet_validation/n01440764/a.JPEG", "store/0123", "mine.csv"):
+        (tmp_path / "resources" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "resources" / name).write_text("x")
+    monkeypatch.setattr("metamers.crate.ROOT", tmp_path)
+    places = [place for _, place in workflow_files() if place.startswith("resources/")]
+    assert places == ["resources/mine.csv", "resources/datasets/table.csv"]
 
 
 def test_the_archive_has_the_run_the_workflow_the_configuration_and_the_software(packed):

@@ -37,9 +37,10 @@ VALIDATED = "workflow-run-crate-0.5"  # the validator's name of the profile that
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 STUDY = "https://doi.org/10.1038/s41593-023-01442-0"
 LICENCE = "https://spdx.org/licenses/MIT"  # of the workflow
-WORKFLOW_FOLDERS = ("workflow", "scripts", "config", "envs", "experiment", "resources")
+# Of `resources`, only what the repository has: users put datasets there that they may not distribute, such as ImageNet.
+RESOURCES = tuple(f"resources/{name}" for name in ("datasets", "published", "simulated"))
+WORKFLOW_FOLDERS = ("workflow", "scripts", "config", "envs", "experiment", *RESOURCES)
 WORKFLOW_FILES = ("Snakefile", "pyproject.toml", "README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
-NOT_OURS = ("resources/retrieved/", "resources/store/")  # files of others, and copies of them
 FORMATS = {".nc": "application/x-netcdf", ".safetensors": "application/octet-stream", ".smk": "text/plain"}
 # Which type of the run's configuration key `creator` is a person; the others are organizations.
 PERSONS = ("person", "position")
@@ -50,6 +51,9 @@ def workflow_files() -> Iterator[tuple[Path, str]]:
     for name in WORKFLOW_FILES:
         if (ROOT / name).is_file():
             yield ROOT / name, name
+    for path in sorted((ROOT / "resources").glob("*.*")):
+        if path.is_file():
+            yield path, f"resources/{path.name}"
     for folder in WORKFLOW_FOLDERS:
         yield from _below(ROOT / folder, folder)
     for package in (PACKAGE, PACKAGE.parent / "snakemake_logger_plugin_metamers"):
@@ -61,7 +65,7 @@ def _below(folder: Path, name: str) -> Iterator[tuple[Path, str]]:
     for path in sorted(folder.rglob("*")):
         place = f"{name}/{path.relative_to(folder).as_posix()}"
         within = set(path.relative_to(folder).parts)
-        if path.is_file() and not place.startswith(NOT_OURS) and not {"__pycache__", "workflow_files"} & within:
+        if path.is_file() and not {"__pycache__", "workflow_files"} & within:
             yield path, place
 
 
