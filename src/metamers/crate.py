@@ -24,6 +24,7 @@ from rocrate.model.person import Person
 from rocrate.rocrate import ROCrate
 from rocrate_validator import models, services
 
+from metamers.names import without_folders
 from metamers.repository import PACKAGE, ROOT
 from metamers.run import manifest
 from metamers.run.hashes import sha256_of
@@ -174,7 +175,7 @@ def make_crate(run: Run, scratch: Path) -> ROCrate:
     for number, path in enumerate(run.own_files):
         crate.add_file(path, f"own/{number}/{path.name}", properties=_file(path))
     for source, content in {
-        "configuration.yaml": yaml.safe_dump(_without_places(run.configuration), sort_keys=False, allow_unicode=True),
+        "configuration.yaml": yaml.safe_dump(without_folders(run.configuration), sort_keys=False, allow_unicode=True),
         "software.txt": "".join(f"{package}=={number}\n" for package, number in software().items()),
     }.items():
         (scratch / source).write_text(content, encoding="utf-8")
@@ -287,17 +288,6 @@ def _creator(crate: ROCrate, creator: Mapping[str, str | None]) -> Any:
         of = ContextEntity(crate, "#institution", properties={"@type": "Organization", "name": institution})
         person["affiliation"] = crate.add(of)
     return person
-
-
-def _without_places(configuration: Any) -> Any:
-    """The configuration without folders of this machine: of an absolute path, only the last part is kept."""
-    if isinstance(configuration, Mapping):
-        return {key: _without_places(value) for key, value in configuration.items()}
-    if isinstance(configuration, list | tuple):
-        return [_without_places(value) for value in configuration]
-    if isinstance(configuration, str) and Path(configuration).is_absolute():
-        return f"…/{Path(configuration).name}"
-    return configuration
 
 
 def _file(path: Path, sha256: str | None = None) -> dict[str, Any]:
