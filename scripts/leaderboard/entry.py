@@ -13,6 +13,7 @@ from metamers.leaderboard.entry import (
     entry_dataset,
     equivalence_of_stages,
     file_name,
+    items_without_folders,
     measured_values,
     predicted_values,
     read_published,
@@ -50,8 +51,9 @@ else:
         params.versions,
         {kind: without_folders(portable(own)) for kind, own in params.entries.items()},
     )
-    items["item_name"] = items["item_name"].map(without_folders)
-    made = entry_dataset(row, entry, values, files.load(given.recognizability), tested, params.creator, items)
+    made = entry_dataset(
+        row, entry, values, files.load(given.recognizability), tested, params.creator, items_without_folders(items)
+    )
     path = folder / file_name(made)
     files.save(
         made,

@@ -29,7 +29,7 @@ from metamers.leaderboard.check_entry import (
     read_entry,
     run_faults,
 )
-from metamers.leaderboard.entry import file_name
+from metamers.leaderboard.entry import VARIABLES, file_name
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
 from metamers.preregister.freeze import fingerprint
 from metamers.repository import ROOT
@@ -84,6 +84,7 @@ FORGED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "a negative proportion": (lambda e: at(e, "other_models", "early", -0.1), r"other_models: found -0\.1 at stage 'early'; wanted 0 to 1"),
     "an infinite proportion": (lambda e: at(e, "recognizability", "late", np.inf), r"recognizability: found inf at stage 'late'"),
     "a missing value of a stage": (lambda e: at(e, "recognizability", "late", np.nan), r"recognizability: found a part of value and interval at stage 'late'"),
+    "a prediction without an error": (lambda e: at(e, "other_models_standard_error", "late", np.nan), r"other_models_standard_error: found a missing value at stage 'late'; wanted a number"),
     "a missing area": (lambda e: e.assign(normalized_area=np.nan), r"normalized_area: found a missing value; wanted a number"),
     "an unknown depth": (lambda e: at(e, "stage_depth", "late", np.nan), r"stage_depth: found a missing value at stage 'late'"),
     "a depth that decreases": (lambda e: at(e, "stage_depth", "late", 0.1), r"stage_depth: found a decrease at stage 'late'"),
@@ -152,6 +153,26 @@ MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
 def test_a_forged_measurement_is_refused_although_its_hash_is_right(forge, message):
     found = faults_of(forge(entry("eye", OWN_PARTICIPANTS)))
     assert any(re.match(message, fault) for fault in found), found
+
+
+EXTREMES = (0.0, 1.0, -1.0, 0.5, 1e-300, 1e300, np.nan, np.inf)
+
+
+@pytest.mark.parametrize("basis", [PREDICTION, OWN_PARTICIPANTS])
+def test_no_values_end_the_check_with_an_error(basis):
+    """One to four other values anywhere, also within their ranges: no entry that is accepted has another score."""
+    rng, made = np.random.default_rng(0), entry("eye", basis)
+    names = [name for name, about in VARIABLES.items() if about.kind in ("number", "whole", "boolean")]
+    for _ in range(150):
+        changed = made.copy(deep=True)
+        for name in rng.choice(names, rng.integers(1, 5), replace=False):
+            values, value = changed[name].values.reshape(-1), rng.choice(EXTREMES)
+            if values.dtype.kind != "f":
+                value = rng.integers(0, 2) if values.dtype.kind == "b" else rng.choice([0, 1, 2, 41, 10**6])
+            values = values.copy()
+            values[rng.integers(len(values))] = value
+            changed[name] = changed[name].copy(data=values.reshape(changed[name].shape))
+        assert faults_of(changed) or changed["normalized_area"].equals(made["normalized_area"])
 
 
 # Variables, dimensions, types, units

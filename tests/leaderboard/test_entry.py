@@ -3,11 +3,19 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 
 from metamers.compare.passes import SMALLEST_MARGIN
-from metamers.leaderboard.entry import VARIABLES, equivalence_of_stages, file_name, measured_values, normalized_entry
+from metamers.leaderboard.entry import (
+    VARIABLES,
+    equivalence_of_stages,
+    file_name,
+    items_without_folders,
+    measured_values,
+    normalized_entry,
+)
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_participants_curves
 from metamers.leaderboard.ranking import entries_of
 from metamers.run import files
@@ -99,3 +107,11 @@ def test_an_entry_has_exactly_the_variables_of_its_form():
     made = entry("eye", OWN_PARTICIPANTS)
     assert set(made.variables) == set(VARIABLES)
     assert json.loads(made["registry_entry"].item()) == REGISTRY["eye"]
+
+
+def test_no_folder_of_this_machine_is_in_the_names_of_items_which_stay_different():
+    names = ["/home/a/net.pt", "/home/b/net.pt", "resources/net.pt", "/home/c/net.pt"]
+    given = pd.DataFrame({"item_kind": ["weights"] * 3 + ["model"], "item_name": names, "fingerprint": list("abcd")})
+    found = items_without_folders(given)
+    assert found["item_name"].tolist() == ["…/net.pt", "…/net.pt (2)", "resources/net.pt", "…/net.pt"]
+    assert found["fingerprint"].tolist() == list("abcd")

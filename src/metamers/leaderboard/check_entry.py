@@ -204,6 +204,10 @@ def _meaning_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
     yield from _stage_faults(entry)
     for value, low, high in INTERVALS:
         yield from _interval_faults(entry, value, low, high)
+    alone = entry["other_models"].notnull().values & entry["other_models_standard_error"].isnull().values
+    if alone.any():
+        found = f"a missing value{_place(entry, 'other_models', alone)}"
+        yield Fault("other_models_standard_error", found, "a number where other_models has one")
     if not entry["natural_correct"].item() > entry["guessing"].item():
         yield Fault("natural_correct", f"{entry['natural_correct'].item():g}", "more than guessing")
 

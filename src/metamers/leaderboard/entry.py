@@ -36,7 +36,7 @@ from metamers.leaderboard.curves import (
 from metamers.leaderboard.normalized_area import weighted_area
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_normalized_curve, predicted_area
 from metamers.leaderboard.ranking import verdicts
-from metamers.names import INPUT_STAGE
+from metamers.names import INPUT_STAGE, without_folders
 from metamers.repository import ROOT
 from metamers.run import files
 
@@ -256,6 +256,22 @@ def equivalence_of_stages(
     return passes_dataset(differences[DIFFERENCE_COLUMNS], variance, depths)
 
 
+def items_without_folders(items: pd.DataFrame) -> pd.DataFrame:
+    """Return items whose names have no folder of this machine: of an absolute path, only the last part is kept.
+
+    Names that are then equal are numbered, in the order of the items.
+
+    Parameters
+    ----------
+    items
+        Result of ``metamers.preregister.freeze.list_items``.
+    """
+    short = items.assign(item_name=items["item_name"].map(without_folders))
+    number = short.groupby(["item_kind", "item_name"]).cumcount()
+    names = [name if not n else f"{name} ({n + 1})" for name, n in zip(short["item_name"], number, strict=True)]
+    return short.assign(item_name=names)
+
+
 def entry_dataset(
     row: Mapping[str, Any],
     entry: Mapping[str, Any],
@@ -284,7 +300,7 @@ def entry_dataset(
     creator
         The key ``creator`` of the configuration.
     items
-        Result of ``metamers.preregister.freeze.list_items`` for what the entry was computed from.
+        Result of ``items_without_folders`` for what the entry was computed from.
 
     Returns
     -------
