@@ -62,14 +62,16 @@ def test_entries_of_a_run_pass_the_check_and_are_on_the_site(made):
         status, said = check(made, path.relative_to(made), "--run", f"results/{RUN}")
         assert (status, said) == (0, f"{path.relative_to(made)}: no fault was found\n")
         found = files.load(path)
+        assert found.attrs["path"] == path.relative_to(made / f"results/{RUN}").as_posix()  # as `verify` wants
         row = board[(board["generation_model"] == model) & (board["basis"] == PREDICTION)].iloc[0]
         assert found["normalized_area"] == row["normalized_area"]
-        page = (made / f"results/{RUN}/leaderboard/site/{path.stem}.html").read_text()
+        page = (made / f"results/{RUN}.leaderboard/{path.stem}.html").read_text()
         assert f"<b>{row['normalized_area']:.2f}</b>" in page
         assert CREATOR["name"] in page
         # No folder of this machine is published.
         assert str(made) not in path.read_bytes().decode("latin-1")
         assert str(made) not in page
+        assert (made / f"results/{RUN}.leaderboard/entries/{path.name}").read_bytes() == path.read_bytes()
         items = items_of(found)
         kinds = {kind for kind, _ in items}
         assert kinds >= {
@@ -84,6 +86,8 @@ def test_entries_of_a_run_pass_the_check_and_are_on_the_site(made):
         }
         assert sum(kind == "metamers" for kind, _ in items) == 3 * 2  # stages and batches of this model alone
         assert not [name for kind, name in items if kind == "metamers" and f"/{model}/" not in name]
+    # Copies of entries in the run's folder would be files in a wrong place.
+    assert len(list((made / f"results/{RUN}").rglob("leaderboard/**/*.nc"))) == 2
 
 
 @pytest.mark.slow

@@ -335,14 +335,15 @@ rule report_leaderboard:
         SCRIPTS / "report/leaderboard.py"
 
 
-# A site of its own, to which other groups add entries; here with those of this run.
+# A site of its own, to which other groups add entries; here with those of this run. It is beside the run's folder, because
+# it has copies of entries, which `snakemake verify` would find in a wrong place.
 rule report_leaderboard_site:
     input:
         entries=ENTRIES,
         board="results/<run>/comparison/leaderboard.nc",
         published=PUBLISHED_TABLES,
     output:
-        directory("results/<run>/leaderboard/site"),
+        directory("results/<run>.leaderboard"),
     params:
         read=data_version(
             *sorted(TEMPLATES.glob("leaderboard_*.j2")),
