@@ -133,6 +133,17 @@ rule leaderboard:
         rules.report_leaderboard.output,
 
 
+rule leaderboard_entries:
+    input:
+        required("leaderboard_entries"),
+        ENTRIES,
+
+
+rule leaderboard_site:
+    input:
+        rules.report_leaderboard_site.output,
+
+
 rule experiment:
     input:
         every_experiment,

@@ -6,7 +6,8 @@ import datetime
 import sys
 
 from metamers.humans.summary import read_results
-from metamers.leaderboard.depth import DEPTH_COLUMNS, model_depths
+from metamers.leaderboard.curves import DEPTH_COLUMNS
+from metamers.leaderboard.depth import model_depths
 from metamers.models.device import use_threads
 from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.preregister.freeze import frozen_prediction, frozen_stages, list_items, with_items, write_once

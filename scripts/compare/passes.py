@@ -4,7 +4,7 @@ from metamers.run.job import log_to
 
 from metamers.compare.passes import DIFFERENCE_COLUMNS, NATURAL_COLUMNS, passes_dataset, passes_lines
 from metamers.humans.summary import read_results
-from metamers.leaderboard.depth import DEPTH_COLUMNS
+from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])

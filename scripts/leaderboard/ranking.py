@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import xarray as xr
 
 from metamers.humans.summary import COLUMNS, read_results
-from metamers.leaderboard.depth import DEPTH_COLUMNS, model_depths
+from metamers.leaderboard.curves import DEPTH_COLUMNS
+from metamers.leaderboard.depth import model_depths
 from metamers.leaderboard.ranking import entries_of, leaderboard
 from metamers.models.device import use_threads
 from metamers.run import files

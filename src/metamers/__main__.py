@@ -1,4 +1,8 @@
-"""The command ``metamers``: ``metamers add MODEL`` adds a model to the user's registry and prints the next commands."""
+"""The command ``metamers``.
+
+``metamers add MODEL`` adds a model to the user's registry and prints the next commands. ``metamers check-entry`` checks
+an entry of a shared leaderboard, and ``metamers leaderboard-site`` makes the leaderboard's site.
+"""
 
 import argparse
 import shlex
@@ -49,6 +53,28 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         help="configuration of a first run, written if it is missing (%(default)s)",
     )
+    check = commands.add_parser(
+        "check-entry",
+        help="check an entry of a shared leaderboard",
+        description="Check files that `snakemake leaderboard_entries` wrote. The exit status is 1 after a fault.",
+    )
+    check.add_argument("entry", nargs="*", type=Path, help="file of an entry; none with --changed-since")
+    check.add_argument("--among", type=Path, help="folder of the leaderboard's entries, for duplicates")
+    check.add_argument("--run", type=Path, help="folder of the run that the entry comes from, for its fingerprints")
+    check.add_argument(
+        "--changed-since",
+        metavar="COMMIT",
+        help="check the one entry that the last commit adds to an earlier one in --among; other changes are a fault",
+    )
+    site = commands.add_parser(
+        "leaderboard-site",
+        help="make the site of a shared leaderboard",
+        description="Make a static site of the published models and of the entries in a folder.",
+    )
+    site.add_argument("entries", type=Path, help="folder of the entries")
+    site.add_argument("site", type=Path, help="folder of the site, missing or empty")
+    site.add_argument("--board", type=Path, required=True, help="comparison/leaderboard.nc of a run")
+    site.add_argument("--repository", help="address of the repository that takes pull requests, for a link")
     return parser.parse_args(given)
 
 
@@ -58,13 +84,14 @@ def main(given: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        With a message when the model cannot be added.
+        With a message when the model cannot be added, an entry has a fault, or the site cannot be made.
     """
     arguments = arguments_of(given)
+    run = {"add": add, "check-entry": check_entries, "leaderboard-site": make_leaderboard_site}[arguments.command]
     try:
-        add(arguments)
-    except (ConfigurationError, OSError) as error:
-        sys.exit(f"metamers add: {error}")
+        run(arguments)
+    except (ValueError, OSError) as error:
+        sys.exit(f"metamers {arguments.command}: {error}")
 
 
 def add(arguments: argparse.Namespace) -> None:
@@ -93,6 +120,60 @@ def add(arguments: argparse.Namespace) -> None:
     print("\nNext:")
     print(f"  {snakemake} --cores 1 model_card --configfile {file} --config model={shlex.quote(name)}")
     print(f"  {snakemake} --cores 2 leaderboard --configfile {file}")
+
+
+def check_entries(arguments: argparse.Namespace) -> None:
+    """Check entries of a shared leaderboard, and print what was checked.
+
+    Raises
+    ------
+    ValueError
+        When anything is wrong: names every fault.
+    """
+    from metamers.leaderboard.check_entry import added_entry, check_entry, run_faults
+    from metamers.leaderboard.entry import read_published
+
+    paths = list(arguments.entry)
+    if arguments.changed_since:
+        if paths or not arguments.among:
+            raise ValueError("--changed-since: wanted with --among FOLDER, and without names of files")
+        paths = [added_entry(arguments.changed_since, arguments.among)]
+    if not paths:
+        raise ValueError("found no file to check; wanted its name, or --changed-since COMMIT --among FOLDER")
+    published, faults = read_published(), []
+    for path in paths:
+        entry, found = check_entry(path, arguments.among, published)
+        if entry is not None and not found and arguments.run:
+            differing, unchecked = run_faults(entry, arguments.run)
+            found = [f"{path}: {fault}" for fault in differing]
+            for name in unchecked:
+                print(f"{path}: not compared, because it is not on this machine: {name}")
+        faults += found
+        if not found:
+            print(f"{path}: no fault was found")
+    if faults:
+        raise ValueError("\n".join([f"{len(faults)} found:", *faults]))
+
+
+def make_leaderboard_site(arguments: argparse.Namespace) -> None:
+    """Make the site of a shared leaderboard.
+
+    Raises
+    ------
+    ValueError, OSError
+        When an entry has a fault, a file cannot be read, or the folder of the site is not empty.
+    """
+    from metamers.leaderboard.check_entry import read_entries
+    from metamers.leaderboard.entry import read_published
+    from metamers.report.leaderboard_site import write_site
+    from metamers.run import files
+
+    published = read_published()
+    entries = read_entries(arguments.entries, published)
+    paths = {name: arguments.entries / name for name in entries}
+    board = files.load(arguments.board)
+    number = write_site(arguments.site, entries, paths, board, published, arguments.repository)
+    print(f"Wrote {arguments.site / 'index.html'}: {number} pages, {len(entries)} entries.")
 
 
 def _program(name: str) -> str:

@@ -24,6 +24,7 @@ from rocrate.model.person import Person
 from rocrate.rocrate import ROCrate
 from rocrate_validator import models, services
 
+from metamers.names import without_folders
 from metamers.repository import PACKAGE, ROOT
 from metamers.run import manifest
 from metamers.run.hashes import sha256_of
@@ -38,7 +39,7 @@ CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 STUDY = "https://doi.org/10.1038/s41593-023-01442-0"
 LICENCE = "https://spdx.org/licenses/MIT"  # of the workflow
 # Of `resources`, only what the repository has: users put datasets there that they may not distribute, such as ImageNet.
-RESOURCES = tuple(f"resources/{name}" for name in ("datasets", "published", "simulated"))
+RESOURCES = tuple(f"resources/{name}" for name in ("datasets", "leaderboard", "published", "simulated"))
 WORKFLOW_FOLDERS = ("workflow", "scripts", "config", "envs", "experiment", *RESOURCES)
 WORKFLOW_FILES = ("Snakefile", "pyproject.toml", "README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
 FORMATS = {".nc": "application/x-netcdf", ".safetensors": "application/octet-stream", ".smk": "text/plain"}
@@ -178,7 +179,7 @@ def make_crate(run: Run, scratch: Path) -> ROCrate:
     for number, path in enumerate(run.own_files):
         crate.add_file(path, f"own/{number}/{path.name}", properties=_file(path))
     for source, content in {
-        "configuration.yaml": yaml.safe_dump(_without_places(run.configuration), sort_keys=False, allow_unicode=True),
+        "configuration.yaml": yaml.safe_dump(without_folders(run.configuration), sort_keys=False, allow_unicode=True),
         "software.txt": "".join(f"{package}=={number}\n" for package, number in software().items()),
     }.items():
         (scratch / source).write_text(content, encoding="utf-8")
@@ -291,17 +292,6 @@ def _creator(crate: ROCrate, creator: Mapping[str, str | None]) -> Any:
         of = ContextEntity(crate, "#institution", properties={"@type": "Organization", "name": institution})
         person["affiliation"] = crate.add(of)
     return person
-
-
-def _without_places(configuration: Any) -> Any:
-    """The configuration without folders of this machine: of an absolute path, only the last part is kept."""
-    if isinstance(configuration, Mapping):
-        return {key: _without_places(value) for key, value in configuration.items()}
-    if isinstance(configuration, list | tuple):
-        return [_without_places(value) for value in configuration]
-    if isinstance(configuration, str) and Path(configuration).is_absolute():
-        return f"…/{Path(configuration).name}"
-    return configuration
 
 
 def _file(path: Path, sha256: str | None = None) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 # Valid file name of a run: letters, digits and a few signs; no separator, and no dot at the start.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
@@ -43,3 +45,14 @@ def plural(noun: str) -> str:
 def stage_path(stage: str) -> str:
     """Return a stage's name as used in paths: ``/`` and spaces become ``_``."""
     return stage.replace("/", "_").replace(" ", "_")
+
+
+def without_folders(given: Any) -> Any:
+    """Settings without folders of this machine: of an absolute path, only the last part is kept, after ``…/``."""
+    if isinstance(given, Mapping):
+        return {key: without_folders(value) for key, value in given.items()}
+    if isinstance(given, list | tuple):
+        return [without_folders(value) for value in given]
+    if isinstance(given, str) and Path(given).is_absolute():
+        return f"…/{Path(given).name}"
+    return given

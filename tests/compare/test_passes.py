@@ -11,7 +11,7 @@ from metamers.compare import passes
 from metamers.humans import participants as humans
 from metamers.humans.summary import read_results, write_results
 from metamers.leaderboard import ranking
-from metamers.leaderboard.depth import DEPTH_COLUMNS
+from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.report.passes import passes_context
 from metamers.simulations import passes as simulated
 

@@ -296,6 +296,13 @@ def test_a_model_that_does_not_judge_itself_cannot_be_set_against_people(setting
         config.make_plan(settings)
 
 
+def without_generation_models(settings):
+    """A run whose only results are those of the published models."""
+    settings["generation_models"] = []
+    settings["comparison"]["contrasts"] = []
+    settings["beyond"]["models"] = []
+
+
 def without_extensions(settings):
     settings["beyond"]["models"] = []
 
@@ -385,6 +392,9 @@ def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, me
         (change("creator.name", "A. Person"), "crate", r"^creator\.license: missing;"),
         (lambda settings: None, "brainscore", r"^own_participants: .* Brain-Score\. Set human_data: participants .* such as own_participants:"),
         (change("human_data", "participants"), "brainscore_score", r"^brainscore_score: .* Put those of https://.*/experiment_images into resources/"),
+        (lambda settings: None, "leaderboard_entries", r"^creator\.name: missing; .* such as creator: {name: NAME, url: https"),
+        (change("creator", {"name": "A", "license": "MIT"}), "leaderboard_entries", r"^creator\.url: missing; .*email or url"),
+        (without_generation_models, "leaderboard_entries", r"^generation_models: there is no model to make an entry"),
         (lambda settings: None, "model_card", r"^model: missing; .* Valid: .*efficientnet_lite0"),
         (with_input_stages_only, "experiment", r"^experiment: there are no metamers to present\. Name, in experiment\."),
         (with_input_stages_only, "experiment/audio", r"^experiment: .* of modality 'audio' .* Available modalities: none"),
@@ -452,12 +462,10 @@ def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
 
 
 def test_the_default_run_can_make_every_target_that_needs_no_model_or_people_of_one_s_own(default):
-    assert config.make_plan(default).unavailable.keys() == {"model_card", "bids", "crate", "gpu_benchmark", *BRAINSCORE}
+    lacking = {"bids", "crate", "leaderboard_entries", "gpu_benchmark", *BRAINSCORE}
+    assert config.make_plan(default).unavailable.keys() == {"model_card", *lacking}
     assert config.make_plan(default | {"model": "spectemp"}).unavailable.keys() == {
-        "bids",
-        "crate",
-        "gpu_benchmark",
-        *BRAINSCORE,
+        *lacking,
     }
 
 
@@ -498,7 +506,14 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
     config_read.validate(config_read.merge_defaults(given), "config", "extended.yaml")
     extended, brief = config.make_plan(config_read.merge_defaults(given)), config.make_plan(default)
     assert extended.run == "extended"
-    assert extended.unavailable.keys() == {"model_card", "bids", "crate", "gpu_benchmark", *BRAINSCORE}
+    assert extended.unavailable.keys() == {
+        "model_card",
+        "bids",
+        "crate",
+        "leaderboard_entries",
+        "gpu_benchmark",
+        *BRAINSCORE,
+    }
     for plan in (extended, brief):
         assert set(plan.training) <= set(plan.recognition_models)
 

@@ -42,6 +42,9 @@ EXPERIMENT = "experiment/test_browser.py::test_people_take_part_and_their_answer
 TABLE = "humans/test_answer_table.py::test_the_documented_table_becomes_humans_comparisons_and_bids"
 FROZEN = "workflow/test_preregister.py::test_the_prediction_is_frozen_with_all_that_it_depends_on"
 SCORED = "brainscore/test_score.py::test_the_scores_follow_from_the_answers_of_people_and_models"
+ENTRIES = "workflow/test_leaderboard_entries.py::test_entries_of_a_run_pass_the_check_and_are_on_the_site"
+SITE_OF_ENTRIES = "report/test_leaderboard_site.py::test_every_model_and_entry_has_a_page_and_a_figure"
+PULL_REQUEST = "leaderboard/test_check_entry.py::test_the_command_checks_the_file_that_a_pull_request_adds"
 PACKED = "workflow/test_workflow.py::test_the_run_is_packed_as_a_crate"
 # Commands that another test runs, and which.
 RUN_BY = {
@@ -66,6 +69,16 @@ RUN_BY = {
     "snakemake beyond": "workflow/test_beyond.py::test_every_part_makes_its_files",
     "snakemake experiment": EXPERIMENT,
     "snakemake --cores 2 experiment": EXPERIMENT,
+    "snakemake leaderboard_entries": ENTRIES,
+    "snakemake --cores all leaderboard_entries": ENTRIES,
+    "snakemake leaderboard_site": ENTRIES,
+    "snakemake --cores all leaderboard_site": ENTRIES,
+    "metamers check-entry": ENTRIES,
+    "metamers check-entry FILE": ENTRIES,
+    "metamers check-entry results/RUN/leaderboard/entries/MODEL/FILE.nc --run results/RUN": ENTRIES,
+    "metamers check-entry --changed-since HEAD^1 --among entries": PULL_REQUEST,
+    "metamers leaderboard-site FOLDER SITE --board FILE": SITE_OF_ENTRIES,
+    "metamers leaderboard-site entries site --board published.nc": SITE_OF_ENTRIES,
     "snakemake crate": PACKED,
     "snakemake --cores all crate": PACKED,
     "rocrate-validator validate --profile-identifier workflow-run-crate-0.5 results/<run>.crate.zip": (

@@ -14,8 +14,8 @@ from metamers.compare import humans_vs_models, passes
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.leaderboard import curves as leaderboard_curves
-from metamers.leaderboard import depth, own_models
 from metamers.leaderboard import intervals as leaderboard_intervals
+from metamers.leaderboard import own_models
 from metamers.leaderboard import ranking as leaderboard
 from metamers.report import leaderboard as leaderboard_page
 from metamers.report.looks import Looks, looks_of, mark
@@ -69,7 +69,7 @@ def published_passes() -> xr.Dataset:
     published = Path(__file__).parents[2] / "resources" / "published"
     differences = humans_summary.read_results(published / "natural_difference.csv", passes.DIFFERENCE_COLUMNS)
     variance = humans_summary.read_results(published / "natural_variance.csv", passes.NATURAL_COLUMNS)
-    depths = humans_summary.read_results(published / "stage_depth.csv", depth.DEPTH_COLUMNS)
+    depths = humans_summary.read_results(published / "stage_depth.csv", leaderboard_curves.DEPTH_COLUMNS)
     return passes.passes_dataset(differences, variance, depths)
 
 
@@ -94,7 +94,7 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def placed(root):
-    return humans_summary.read_results(root / "resources/published/stage_depth.csv", depth.DEPTH_COLUMNS)
+    return humans_summary.read_results(root / "resources/published/stage_depth.csv", leaderboard_curves.DEPTH_COLUMNS)
 
 
 @pytest.fixture(scope="module")
@@ -358,8 +358,8 @@ def rows_of(page: str) -> dict[str, list[str]]:
 
 def test_a_prediction_has_a_range_of_ranks_but_no_rank_and_a_measurement_has_both(board):
     rows = rows_of(page_of(board))
-    assert rows["perfect"] == ["perfect ● prediction", "1.00 1.00 to 1.00", "1 to 1", "–"]
-    assert rows["short"] == ["short ● prediction", "–", "–", "–"]
+    assert rows["perfect"] == ["perfect ○ prediction", "1.00 1.00 to 1.00", "1 to 1", "–"]
+    assert rows["short"] == ["short ○ prediction", "–", "–", "–"]
     entries = leaderboard_page.entries_of(board)
     first = entries[
         (entries["entry_modality"] == "vision") & (entries["basis"] == leaderboard.PUBLISHED_PARTICIPANTS)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from metamers.compare.predicted_human import predicted_human
 from metamers.humans.summary import read_results
-from metamers.leaderboard.depth import DEPTH_COLUMNS
+from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.preregister.freeze import frozen_prediction
 from metamers.preregister.score import Judged

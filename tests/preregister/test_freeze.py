@@ -13,7 +13,7 @@ import xarray as xr
 from metamers.compare.predicted_human import published_relation
 from metamers.config.read import read_variables
 from metamers.humans.summary import read_results
-from metamers.leaderboard.depth import DEPTH_COLUMNS
+from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.preregister import freeze
 from metamers.preregister.distribution import central_interval, count_distribution, log_score
 from metamers.preregister.score import read_frozen

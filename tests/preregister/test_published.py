@@ -9,7 +9,7 @@ import pytest
 
 from metamers.compare.predicted_human import GUESSING, fit_relation
 from metamers.humans.summary import read_results
-from metamers.leaderboard.depth import DEPTH_COLUMNS
+from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.preregister.freeze import SAMPLES, answer_variance, rates_by_depth, reference_proportions
 from metamers.preregister.score import Judged, score_stage

@@ -4,6 +4,9 @@
 include: "common/leaderboard.smk"
 
 
+ENTRIES = [f"results/<run>/leaderboard/entries/{model}" for model in plan.generation_models]
+
+
 rule leaderboard_ranking:
     input:
         groups=f"{PUBLISHED}/group_results.csv",
@@ -41,6 +44,34 @@ rule leaderboard_ranking:
         "Ranking models by human recognizability"
     script:
         SCRIPTS / "leaderboard/ranking.py"
+
+
+rule leaderboard_entry:
+    input:
+        required("leaderboard_entries"),
+        **ENTRY_FILES,
+        board="results/<run>/comparison/leaderboard.nc",
+        predicted="results/<run>/comparison/predicted_human.nc",
+        recognizability="results/<run>/comparison/recognizability.nc",
+        depths=resolve_path("resources/published/stage_depth.csv"),
+        builder=by("generation_model", builders_of, lambda model: [model]),  # the network is built to count its layers
+    output:
+        directory("results/<run>/leaderboard/entries/{generation_model}"),  # the file's name follows from its content
+    params:
+        kinds=list(ENTRY_FILES),
+        model=by("generation_model", model_of_entry),
+        architecture=by("generation_model", architecture),
+        settings={key: config[key] for key in (*RECORDED_SETTINGS, "comparison")},
+        entries=by("generation_model", registered_of_entry),
+        versions=versions_of_entry,
+        creator=config["creator"],
+        run_seed=plan.seed,
+    resources:
+        mem_mb=memory_of_model,
+    message:
+        "Making the entry of {wildcards.generation_model} for a shared leaderboard"
+    script:
+        SCRIPTS / "leaderboard/entry.py"
 
 
 STUDIED = {model: entry.published_as for model, entry in plan.models.items() if entry.published_as}

@@ -345,7 +345,7 @@ rule report_leaderboard:
         ),
         passes=report("results/<run>/report/figures/passes.svg", caption="../report/passes.rst", category="Leaderboard"),
     params:
-        read=data_version(*site_templates("leaderboard")),
+        read=data_version(*site_templates("leaderboard", "board")),
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
@@ -353,6 +353,27 @@ rule report_leaderboard:
         "Writing the page of the leaderboard"
     script:
         SCRIPTS / "report/leaderboard.py"
+
+
+# A site of its own, to which other groups add entries; here with those of this run. It is beside the run's folder, because
+# it has copies of entries, which `snakemake verify` would find in a wrong place.
+rule report_leaderboard_site:
+    input:
+        entries=ENTRIES,
+        board="results/<run>/comparison/leaderboard.nc",
+        published=PUBLISHED_TABLES,
+    output:
+        directory("results/<run>.leaderboard"),
+    params:
+        read=data_version(
+            *sorted(TEMPLATES.glob("leaderboard_*.j2")),
+            *site_templates("board"),
+            *(SITE / name for name in navigation.LEADERBOARD_ASSETS),
+        ),
+    message:
+        "Writing the site of a shared leaderboard with the entries of this run"
+    script:
+        SCRIPTS / "report/leaderboard_site.py"
 
 
 rule report_beyond:

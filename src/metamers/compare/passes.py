@@ -147,12 +147,12 @@ def natural_differences(experiments: Mapping[str, xr.Dataset], modalities: Mappi
     -------
     pd.DataFrame
         ``DIFFERENCE_COLUMNS``, one row for each model and stage, in processing order: mean and standard deviation of
-        the differences over ``n`` participants, and their estimated number of ``trials`` with these metamers. Natural
-        stimuli and the input have no row.
+        the differences over ``n`` participants, and their number of ``trials`` with these metamers, which is estimated
+        where a dataset has no ``trials_answered``. Natural stimuli and the input have no row.
     """
     found: dict[tuple[str, str, str, str], list[tuple[np.ndarray, float]]] = {}
     for name, data in experiments.items():
-        trials = _trials(data)
+        trials = None if "trials_answered" in data else _trials(data)
         for model in map(str, data["generation_model"].values):
             stages = own_stages(data, model)
             kind = str(data["model_class"].sel(generation_model=model).values)
@@ -161,8 +161,12 @@ def natural_differences(experiments: Mapping[str, xr.Dataset], modalities: Mappi
                 if stage in (NATURAL, INPUT_STAGE):
                     continue
                 values = _human(data, model, stage) - natural
-                values = values[np.isfinite(values)]
-                found.setdefault((modalities[name], model, kind, stage), []).append((values, trials * len(values)))
+                both = np.isfinite(values)
+                if trials is None:
+                    number = float(data["trials_answered"].sel(generation_model=model, stage=stage).values[both].sum())
+                else:
+                    number = trials * both.sum()
+                found.setdefault((modalities[name], model, kind, stage), []).append((values[both], number))
     rows = []
     for key, parts in found.items():
         values = np.concatenate([part for part, _ in parts])
@@ -254,6 +258,33 @@ def significant_in_order(p: np.ndarray) -> np.ndarray:
     correction of the single tests (Maurer, Hothorn & Lehmacher 1995).
     """
     return np.logical_and.accumulate(np.asarray(p) <= LEVEL)
+
+
+def decide(found: Equivalence, stages: Sequence[str]) -> dict[str, tuple[np.ndarray, str]]:
+    """Decide which stages of a model pass, are not worse, and fail.
+
+    Parameters
+    ----------
+    found
+        Result of ``equivalence`` for the stages, in processing order.
+    stages
+        Their names.
+
+    Returns
+    -------
+    dict
+        Key of ``DECISIONS`` → whether it holds (stage,), and the stage that its value names, empty if there is none.
+    """
+    decided = {
+        "passes": significant_in_order(found.p_equivalence),
+        "not_worse": significant_in_order(found.p_not_worse),
+        "fails": significant_in_order(found.p_worse[::-1])[::-1],
+    }
+    ends = {}
+    for name, holds in decided.items():
+        which = np.flatnonzero(holds)
+        ends[name] = holds, stages[which[0] if name == "fails" else which[-1]] if len(which) else ""
+    return ends
 
 
 def pass_probability(sd: float, n: int, margin: float, margin_error: float = 0.0, difference: float = 0.0) -> float:
@@ -364,12 +395,9 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
         place = [union.index(stage) for stage in stages[model]]
         for name, column in zip(VALUES, (rows["difference"], error, n, *found, power, depth), strict=True):
             values[name][row, place] = column
-        passes, not_worse = significant_in_order(found.p_equivalence), significant_in_order(found.p_not_worse)
-        fails = significant_in_order(found.p_worse[::-1])[::-1]
-        for (name, end), decided in zip(DECISIONS.items(), (passes, not_worse, fails), strict=True):
+        for name, (decided, end) in decide(found, stages[model]).items():
             decisions[name][row, place] = decided
-            which = np.flatnonzero(decided)
-            ends[end].append(stages[model][which[0] if name == "fails" else which[-1]] if len(which) else "")
+            ends[DECISIONS[name]].append(end)
     typical = differences.groupby("modality", sort=False)["sd"].median()
     dims = ("generation_model", "stage")
     of_modality = [

@@ -174,6 +174,8 @@ def unavailable_targets(
             "terms of use of its files. Set both in the run's configuration, such as "
             "creator: {name: NAME, license: CC-BY-4.0}."
         )
+    if reason := _no_entry(config["creator"], generation_models):
+        found["leaderboard_entries"] = reason
     if not config["own_participants"]:
         found["bids"] = (
             "own_participants: there are no answers to write as BIDS. Name your participants, such as "
@@ -216,6 +218,22 @@ def unavailable_brainscore(config: Mapping[str, Any], stimuli: Mapping[str, Publ
             "(own_participants)."
         }
     return {}
+
+
+def _no_entry(creator: Mapping[str, str | None], generation_models: str) -> str | None:
+    """Why a run cannot make entries of a shared leaderboard, if it cannot."""
+    if not generation_models:
+        return "generation_models: there is no model to make an entry of. Name one, such as generation_models: [NAME]."
+    lacking = [key for key in ("name", "license") if not creator.get(key)]
+    if not creator.get("email") and not creator.get("url"):
+        lacking.append("url")
+    if not lacking:
+        return None
+    return (
+        f"creator.{lacking[0]}: missing; an entry states who made it, how to reach them (email or url), and its terms "
+        "of use. Set these in the run's configuration, such as creator: {name: NAME, url: https://ADDRESS, license: "
+        "CC-BY-4.0}."
+    )
 
 
 def _unavailable_benchmarks(

@@ -18,6 +18,7 @@ from metamers.leaderboard.normalized_area import AreaRule, area_rule, areas_with
 from metamers.names import INPUT_STAGE, NATURAL
 
 Curve = pd.DataFrame
+DEPTH_COLUMNS = ["modality", "generation_model", "stage", "layers", "layer_share", "depth"]
 
 
 def listed_depths(stages: Sequence[str], order: Sequence[str]) -> np.ndarray:
@@ -46,6 +47,12 @@ def listed_depths(stages: Sequence[str], order: Sequence[str]) -> np.ndarray:
 def stage_depths(depths: Mapping[str, float], stages: Sequence[str]) -> np.ndarray:
     """Return the depths (stage,) of some stages, NaN where unknown."""
     return np.array([depths.get(stage, np.nan) for stage in stages])
+
+
+def depths_by_model(table: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
+    """Return (modality, model) → stage → depth, from a table of ``metamers.leaderboard.depth.published_depths``."""
+    by_model = table.groupby(["modality", "generation_model"], sort=False)
+    return {key: dict(zip(rows["stage"], rows["depth"], strict=True)) for key, rows in by_model}
 
 
 def area_weights(depth: np.ndarray) -> np.ndarray:

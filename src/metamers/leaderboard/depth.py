@@ -14,14 +14,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.models.graph import layers_before, unfused_attention
 from metamers.models.load import start_of
 from metamers.models.model import Model
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
 from metamers.names import INPUT_STAGE
-
-DEPTH_COLUMNS = ["modality", "generation_model", "stage", "layers", "layer_share", "depth"]
 
 
 def longest_path(output: torch.Tensor) -> int:

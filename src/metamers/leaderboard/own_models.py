@@ -17,11 +17,10 @@ from metamers.humans.participants import own_stages
 from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_depths, stage_depths
 from metamers.leaderboard.intervals import correct_bias, resampled_means, small_sample_factor, widen_samples
 from metamers.leaderboard.normalized_area import normalize, weighted_area
-from metamers.leaderboard.ranks import rank_among, ranks_without_one_stage
+from metamers.leaderboard.ranks import rank_range, ranks_without_one_stage
 from metamers.names import INPUT_STAGE, NATURAL
 
 OWN_PARTICIPANTS, PREDICTION = "own people", "prediction"
-OPPOSITE_END = {"": "", "_low": "_high", "_high": "_low"}  # the larger the area, the lower the rank
 
 
 def own_normalized_curve(
@@ -86,7 +85,7 @@ def _own_entry(
     if own.rule is not None:
         others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna().to_numpy()
         row |= {f"normalized_area{end}": value for end, value in scaled.items()}
-        row |= {f"rank{end}": int(rank_among(scaled[opposite], others)) for end, opposite in OPPOSITE_END.items()}
+        row |= rank_range(scaled, others)
         row |= {"missing_depth": own.rule.missing} | ranks_without_one_stage(row["rank"], own, others)
     return row
 
@@ -244,6 +243,40 @@ def compare_predictions(
     return pd.DataFrame(rows, columns=columns).dropna(subset="predicted").reset_index(drop=True)
 
 
+def predicted_area(
+    entry: Mapping[str, Any],
+    curve: pd.DataFrame,
+    listed: Sequence[str],
+    scale: tuple[float, float],
+    published: Mapping[tuple[str, str, str], NormalizedCurve],
+) -> tuple[NormalizedCurve, dict[str, float]]:
+    """Compute the normalized area of a model from predictions, with the ends of its interval.
+
+    Parameters
+    ----------
+    entry, listed, scale, published
+        As for ``own_normalized_curve``.
+    curve
+        ``predicted``, ``low``, ``high`` (stage): proportions correct of the stages that have a prediction.
+
+    Returns
+    -------
+    curve
+        The curve of the predictions on the shared scale.
+    area
+        The area with the key ``""``, and its ends with ``_low`` and ``_high``: the areas under the ends of the
+        predictions' intervals, with missing parts at their lowest and highest possible values. Empty without an area.
+    """
+    own, low, high = (
+        own_normalized_curve(entry, curve[column].to_dict(), listed, scale, published)
+        for column in ("predicted", "low", "high")
+    )
+    if (rule := own.rule) is None:
+        return own, {}
+    ends = (("", rule.low, own), ("_low", rule.low, low), ("_high", rule.high, high))
+    return own, {end: float(weighted_area(weights, one.values)) for end, weights, one in ends}
+
+
 def predicted_entries(
     predicted: xr.Dataset,
     models: Mapping[str, Mapping[str, Any]],
@@ -280,7 +313,7 @@ def predicted_entries(
         shown = [stage for stage in own_stages(predicted, model) if stage != INPUT_STAGE]
         of_model = predicted.sel(generation_model=model, stage=shown)
         curve = of_model[["predicted", "low", "high"]].to_dataframe()[["predicted", "low", "high"]].dropna()
-        found, scaled = {}, {}
+        found = {}
         if len(curve) >= 2:
             curve = curve.assign(depth=listed_depths(list(curve.index), entry["stages"]))
             found = {
@@ -289,15 +322,6 @@ def predicted_entries(
                 "_high": curve_area(curve, "high"),
             }
         scale = natural[entry["modality"]], GUESSING[entry["modality"]]
-        own, low, high = (
-            own_normalized_curve(entry, curve[column].to_dict(), shown, scale, published)
-            for column in ("predicted", "low", "high")
-        )
-        if (rule := own.rule) is not None:
-            scaled = {"": float(weighted_area(rule.low, own.values))}
-            scaled |= {
-                "_low": float(weighted_area(rule.low, low.values)),
-                "_high": float(weighted_area(rule.high, high.values)),
-            }
+        own, scaled = predicted_area(entry, curve, shown, scale, published)
         rows.append(_own_entry(model, entry, PREDICTION, curve, found, own, scaled, measured))
     return pd.DataFrame(rows)

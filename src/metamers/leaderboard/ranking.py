@@ -17,6 +17,7 @@ from metamers.compare.predicted_human import calibration, predict_left_out_model
 from metamers.compare.proportions import ENDS
 from metamers.leaderboard.curves import (
     curve_area,
+    depths_by_model,
     mean_natural_recognizability,
     measured_curves,
     natural_recognizability,
@@ -112,9 +113,7 @@ def leaderboard(
         The attribute ``intervals`` states the method of the intervals of human results.
     """
     curves, natural = measured_curves(groups), natural_recognizability(groups)
-    by_model = published_depths.groupby(["modality", "generation_model"], sort=False)
-    placed = {key: dict(zip(rows["stage"], rows["depth"], strict=True)) for key, rows in by_model}
-    on_scale = normalized_curves(curves, natural, placed)
+    on_scale = normalized_curves(curves, natural, depths_by_model(published_depths))
     recognized = mean_natural_recognizability(groups)
     points = predict_left_out_models(relation)
     calibrated = calibration(points, curves, curve_area)

@@ -1,15 +1,35 @@
 """Ranks of models by area, with intervals over participants and over leaving out one stage."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from metamers.compare.proportions import ENDS
 from metamers.leaderboard.curves import NormalizedCurve
 
+OPPOSITE_END = {"": "", "_low": "_high", "_high": "_low"}  # the larger the area, the lower the rank
+
 
 def rank_among(areas: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Compute the ranks (…) of areas (…) among other models (model,): one more than the number of larger areas."""
     return 1 + (np.asarray(others) > np.asarray(areas)[..., None]).sum(axis=-1)
+
+
+def rank_range(area: Mapping[str, float], others: np.ndarray) -> dict[str, int]:
+    """Compute the rank of an area among other models (model,), with the ends that follow from those of the area.
+
+    Parameters
+    ----------
+    area
+        The area with the key ``""``, and the ends of its interval with ``_low`` and ``_high``.
+
+    Returns
+    -------
+    dict
+        ``rank``, ``rank_low``, ``rank_high``, from 1.
+    """
+    return {f"rank{end}": int(rank_among(area[opposite], others)) for end, opposite in OPPOSITE_END.items()}
 
 
 def rank_table(found: np.ndarray, samples: np.ndarray) -> pd.DataFrame:

@@ -98,7 +98,14 @@ def list_items(
     pd.DataFrame
         ``item_kind``, ``item_name`` (``portable_name`` of a file), ``fingerprint``: the SHA-256 of a file or entry, the
         value of a setting, or a version.
+
+    Raises
+    ------
+    TypeError
+        When a kind has a path instead of a list of paths, whose letters would be taken for folders such as ``/``.
     """
+    if single := [kind for kind, of_kind in paths.items() if isinstance(of_kind, str | Path)]:
+        raise TypeError(f"paths: found a single path of {', '.join(single)}; wanted a list of paths for each kind")
     rows = [
         (kind, portable_name(path), fingerprint(path))
         for kind, of_kind in paths.items()

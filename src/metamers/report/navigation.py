@@ -66,6 +66,9 @@ LINKED = {
     "metamer_sets": Page("Metamer sets", _with_metamer_sets),
     "leaderboard": Page("Leaderboard"),
 }
+# The site of a shared leaderboard (metamers.report.leaderboard_site): pages in its navigation, and what its pages load.
+LEADERBOARD_PAGES = {"index": "Leaderboard", "add": "Add an entry"}
+LEADERBOARD_ASSETS = ("base.css", "site.css", "leaderboard.css", "leaderboard.js")
 
 
 def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str]) -> dict[str, Any]:

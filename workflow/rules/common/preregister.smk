@@ -1,21 +1,9 @@
 """Input functions and parameters of the rules in preregister.smk."""
 
-from metamers import __version__
 from metamers.config.preregistration import check_frozen_folder
 from metamers.names import ConfigurationError
 
-# The settings on which predictions and answers depend. The entries of models and datasets that are used are compared by
-# their hashes.
-FROZEN_SETTINGS = (
-    *("run", "seed", "device", "human_data", "stimuli", "generation_models", "recognition_models", "training"),
-    *("synthesis", "null", "acceptance", "recognition", "experiment"),
-)
-# The scripts that make what is predicted, what people are shown, and what their answers are counted by.
-FROZEN_SCRIPTS = (
-    *("stimuli/datasets", "synthesize/metamers", "synthesize/export", "null/distribution", "null/acceptance"),
-    *("recognize", "compare/recognizability", "compare/humans_vs_models", "compare/predicted_human"),
-    *("experiment/folder", "humans/own_participants", "humans/answer_table", "preregister"),
-)
+FROZEN_SCRIPTS = (*RECORDED_SCRIPTS, "preregister")
 
 
 def frozen_inputs():
@@ -36,7 +24,7 @@ def frozen_params():
     names = list(dict.fromkeys([*plan.generation_models, *plan.recognition_models]))
     return {
         "kinds": list(frozen_inputs()),
-        "settings": {key: config[key] for key in FROZEN_SETTINGS},
+        "settings": {key: config[key] for key in RECORDED_SETTINGS},
         "entries": {
             "model": {name: architecture(name) for name in names},
             "dataset": {dataset: plan.datasets[dataset].parameters for dataset in plan.stimuli},

@@ -1,0 +1,581 @@
+"""Check an entry of a shared leaderboard: a file from outside, which may be damaged, edited or malicious.
+
+A fault names the variable, what was found and what is wanted. Whatever follows from other values of the file or from
+the published participants is computed again. A check cannot show that the values by stage were really computed: with
+the run's folder, it compares them with the run's files.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import numpy as np
+import xarray as xr
+
+from metamers.compare.passes import decide, equivalence, margin_of
+from metamers.compare.predicted_human import GUESSING, predict_human
+from metamers.compare.proportions import Interval
+from metamers.foreign.hdf5 import check_structure
+from metamers.leaderboard.entry import (
+    AREA,
+    FILE_KINDS,
+    MAX_LENGTHS,
+    OTHERS,
+    RECOGNIZABILITY,
+    SUFFIX,
+    TESTED,
+    VARIABLES,
+    Published,
+    Variable,
+    file_name,
+    has_own_participants,
+    normalized_entry,
+)
+from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
+from metamers.leaderboard.ranking import entries_of
+from metamers.modalities import MODALITIES
+from metamers.names import INPUT_STAGE, NATURAL
+from metamers.preregister.freeze import fingerprint
+from metamers.repository import ROOT
+from metamers.run import files
+from metamers.run.conventions import TEXT
+
+MAX_BYTES = 2**20  # of a file
+MAX_MEMORY = 2**25  # of its variables, in bytes
+TOLERANCE = 1e-6  # of values that are computed again from others by arithmetic
+FITTED_TOLERANCE = 5e-3  # of values that depend on a fit, which ends a little differently on other machines
+KINDS = {"number": "f", "whole": "iu", "boolean": "b", "text": TEXT}  # kinds of NumPy types
+NEEDED_KINDS = ("stimuli", "metamers", "acceptance", "recognition", "published", "setting", "model", "version")
+INTERVALS = (RECOGNIZABILITY, tuple(AREA.values()), ("other_models", "other_models_low", "other_models_high"))
+INTERVALS += (("natural_difference", "natural_difference_low", "natural_difference_high"),)
+SHA256 = re.compile(r"[0-9a-f]{64}")
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+# Categories of Unicode that text on a page does not need, such as control characters and marks that reverse its order.
+UNWANTED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+SHOWN_LETTERS = 60  # of a value in a message
+
+
+class Fault(NamedTuple):
+    """What is wrong with an entry.
+
+    Attributes
+    ----------
+    variable
+        Variable, attribute, or ``file``.
+    found, wanted
+        In words.
+    """
+
+    variable: str
+    found: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.variable}: found {self.found}; wanted {self.wanted}"
+
+
+def read_entry(path: str | Path) -> xr.Dataset:
+    """Read an entry from outside, whatever it contains.
+
+    Raises
+    ------
+    ValueError
+        When it is not a file, is larger than ``MAX_BYTES``, or cannot be read within ``MAX_MEMORY``: names the file and
+        the reason.
+    """
+    path = Path(path)
+    if path.is_symlink() or not path.is_file():
+        raise ValueError(f"{path}: file: found {_what(path)}; wanted a NetCDF file")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise ValueError(f"{path}: file: found {size} bytes; wanted at most {MAX_BYTES}")
+    try:
+        check_structure(path, MAX_MEMORY)
+        return files.load_foreign(path)
+    except (OSError, ValueError) as error:
+        reason = str(error.__cause__ or error)[:500]
+        raise ValueError(
+            f"{path}: file: found something that cannot be read as NetCDF ({reason}); "
+            "wanted a file that `snakemake leaderboard_entry` wrote, unchanged"
+        ) from error
+
+
+def _what(path: Path) -> str:
+    if path.is_symlink():
+        return "a link"
+    return "no regular file" if path.exists() else "nothing"
+
+
+def entry_faults(entry: xr.Dataset, name: str, published: Published) -> list[Fault]:
+    """Find what is wrong with an entry by itself.
+
+    Parameters
+    ----------
+    entry
+        Result of ``read_entry``.
+    name
+        Name of its file.
+    published
+        Result of ``metamers.leaderboard.entry.read_published``.
+
+    Returns
+    -------
+    list of Fault
+        Empty for a valid entry. Values are checked only in an entry with the right variables, and recomputed only from
+        valid values.
+    """
+    if found := [*_schema_faults(entry)]:
+        return found
+    found = [fault for variable, about in VARIABLES.items() for fault in _value_faults(variable, about, entry)]
+    found = found or [*_meaning_faults(entry, published)]
+    found = found or [*_recomputed_faults(entry, published)]
+    return [*found, *_hash_faults(entry, name)]
+
+
+def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
+    """Yield faults of variables, dimensions, types and units."""
+    present = set(map(str, entry.variables))
+    for name in sorted(present - VARIABLES.keys()):
+        yield Fault(_short(name)[1:-1], "an unknown variable", f"only {', '.join(VARIABLES)}")
+    for name, about in VARIABLES.items():
+        if name not in present:
+            yield Fault(name, "no such variable", f"{about.kind} ({', '.join(about.dims)})")
+            continue
+        variable = entry[name].variable
+        if variable.dims != about.dims:
+            yield Fault(name, f"dimensions ({', '.join(map(str, variable.dims))})", f"({', '.join(about.dims)})")
+        texts = variable.dtype.kind != "O" or all(isinstance(value, str) for value in variable.values.ravel())
+        if variable.dtype.kind not in KINDS[about.kind] or not texts:
+            yield Fault(name, f"type {variable.dtype}", about.kind)
+        units = files.DESCRIPTIONS[name][1]
+        if (found := variable.attrs.get("units", "")) != units:
+            yield Fault(name, f"units {_short(found)}", repr(units))
+    for dimension, most in MAX_LENGTHS.items():
+        if not 0 < entry.sizes.get(dimension, 1) <= most:
+            yield Fault(dimension, f"length {entry.sizes[dimension]}", f"1 to {most}")
+
+
+def _value_faults(name: str, about: Variable, entry: xr.Dataset) -> Iterator[Fault]:
+    """Yield the first value of a variable that is out of its range, or the first bad text."""
+    values = entry[name].values.ravel()
+    if about.kind == "text":
+        yield from _text_faults(name, map(str, values), about)
+    elif about.kind != "boolean":
+        missing = np.isnan(values) if about.kind == "number" else np.zeros(len(values), bool)
+        if missing.any() and not about.missing:
+            yield Fault(name, f"a missing value{_place(entry, name, missing)}", "a number")
+        outside = ~missing & ~((values >= about.low) & (values <= about.high))
+        if outside.any():
+            wanted = f"{about.low:g} to {about.high:g}"
+            yield Fault(name, f"{values[outside][0]:g}{_place(entry, name, outside)}", wanted)
+
+
+def _text_faults(name: str, values: Iterable[str], about: Variable) -> Iterator[Fault]:
+    for value in values:
+        if not value.strip() and not about.missing:
+            yield Fault(name, "an empty text", "a text")
+            return
+        if len(value) > about.high:
+            yield Fault(name, f"{len(value)} letters: {_short(value)}", f"at most {about.high:g}")
+            return
+        bad = next((sign for sign in value if sign in "<>" or unicodedata.category(sign) in UNWANTED), None)
+        if bad is not None:
+            yield Fault(name, f"the character {bad!a} in {_short(value)}", "text without <, > and control characters")
+            return
+
+
+def _meaning_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
+    """Yield faults of values that do not fit each other."""
+    text = {name: entry[name].item() for name, about in VARIABLES.items() if about.kind == "text" and not about.dims}
+    for name, valid in (("entry_modality", [*MODALITIES]), ("basis", [OWN_PARTICIPANTS, PREDICTION])):
+        if text[name] not in valid:
+            yield Fault(name, _short(text[name]), " or ".join(valid))
+            return
+    known = [model for modality, model, _ in published.scaled if modality == text["entry_modality"]]
+    if text["published_as"] and text["published_as"] not in known:
+        yield Fault("published_as", _short(text["published_as"]), "a published model of the modality, or an empty text")
+    yield from _creator_faults(text)
+    yield from _item_faults(entry)
+    yield from _stage_faults(entry)
+    for value, low, high in INTERVALS:
+        yield from _interval_faults(entry, value, low, high)
+    alone = entry["other_models"].notnull().values & entry["other_models_standard_error"].isnull().values
+    if alone.any():
+        found = f"a missing value{_place(entry, 'other_models', alone)}"
+        yield Fault("other_models_standard_error", found, "a number where other_models has one")
+    if not entry["natural_correct"].item() > entry["guessing"].item():
+        yield Fault("natural_correct", f"{entry['natural_correct'].item():g}", "more than guessing")
+
+
+def _creator_faults(text: Mapping[str, str]) -> Iterator[Fault]:
+    if not (text["creator_email"] or text["creator_url"]):
+        yield Fault("creator_email", "neither an email nor a url", "one of them, for questions about the entry")
+    if text["creator_email"] and not EMAIL.fullmatch(text["creator_email"]):
+        yield Fault("creator_email", _short(text["creator_email"]), "NAME@HOST")
+    if text["creator_url"] and not _is_address(text["creator_url"]):
+        yield Fault("creator_url", _short(text["creator_url"]), "an address that begins with https:// or http://")
+
+
+def _is_address(given: str) -> bool:
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"[\s\"'\\]", given)
+
+
+def items_of(entry: xr.Dataset) -> dict[tuple[str, str], str]:
+    """Return (kind, name) → fingerprint of what an entry was computed from."""
+    columns = (entry[name].values.tolist() for name in ("item_kind", "item_name", "fingerprint"))
+    return {(kind, name): value for kind, name, value in zip(*columns, strict=True)}
+
+
+def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
+    """Yield faults of the fingerprints, and of the registry's entry, whose fingerprint is among them."""
+    items = items_of(entry)
+    if len(items) < entry.sizes["item"]:
+        yield Fault("item_name", "an item with two fingerprints", "each item once")
+    needed = (*NEEDED_KINDS, *(["own_participants"] if has_own_participants(entry) else []))
+    if absent := [kind for kind in needed if kind not in {kind for kind, _ in items}]:
+        yield Fault("item_kind", f"no item of kind {', '.join(absent)}", f"items of the kinds {', '.join(needed)}")
+    for (kind, name), value in items.items():
+        if kind in (*FILE_KINDS, "model", "dataset") and not SHA256.fullmatch(value):
+            yield Fault("fingerprint", f"{_short(value)} of {kind} {_short(name)}", "a SHA-256, 64 hexadecimal digits")
+            return
+    registry, model = entry["registry_entry"].item(), entry["generation_model"].item()
+    try:
+        is_object = isinstance(json.loads(registry), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    if not is_object:
+        yield Fault("registry_entry", _short(registry), "the model's entry in the registry, as a JSON object")
+    own = hashlib.sha256(registry.encode()).hexdigest()
+    if items.get(("model", model)) != own:
+        found = f"SHA-256 {own}, but the fingerprint of model {_short(model)} is {_short(items.get(('model', model)))}"
+        yield Fault("registry_entry", found, "the entry with this fingerprint")
+
+
+def _stage_faults(entry: xr.Dataset) -> Iterator[Fault]:
+    """Yield faults of stages, their depths, and which of them have values."""
+    stages, depth = entry["stage"].values.tolist(), entry["stage_depth"].values
+    if len(set(stages)) < len(stages) or {NATURAL, INPUT_STAGE} & set(stages):
+        yield Fault("stage", _short(", ".join(stages)), f"stages after the input, each once, without {NATURAL}")
+    if (falling := np.append(False, np.diff(depth) < 0)).any():
+        yield Fault("stage_depth", f"a decrease{_place(entry, 'stage_depth', falling)}", "depths that do not decrease")
+    known, listed = entry["recognizability"].notnull().values, entry["listed"].values
+    if (known & ~listed).any():
+        found = f"a value of a stage that is not listed{_place(entry, 'stage', known & ~listed)}"
+        yield Fault("recognizability", found, "values of listed stages only")
+    if known.sum() < 2:
+        yield Fault("recognizability", f"{known.sum()} stages with a value", "two or more, for an area")
+    participants, own = entry["participants"].values, has_own_participants(entry)
+    if own and (few := known & (participants < 2)).any():
+        found = f"{participants[few][0]}{_place(entry, 'stage', few)}"
+        yield Fault("participants", found, "two or more for each measured stage")
+    asked = participants if not own else np.where(known, 0, participants)
+    if (more := (asked > 0) | (entry["participants_tested"].values > participants)).any():
+        found = f"{participants[more][0]}, of whom {entry['participants_tested'].values[more][0]} are tested"
+        wanted = "participants of measured stages only, of whom as many or fewer are tested"
+        yield Fault("participants", f"{found}{_place(entry, 'stage', more)}", wanted)
+
+
+def _interval_faults(entry: xr.Dataset, *names: str) -> Iterator[Fault]:
+    """Yield a fault where an interval does not contain its value, or only one of the two is missing."""
+    value, low, high = (np.atleast_1d(entry[name].values) for name in names)
+    known = np.isfinite([value, low, high])
+    partly = known.any(axis=0) & ~known.all(axis=0)
+    if partly.any():
+        yield Fault(names[0], f"a part of value and interval{_place(entry, names[0], partly)}", "all three or none")
+    wrong = known.all(axis=0) & ~((low <= value + TOLERANCE) & (value <= high + TOLERANCE))
+    if wrong.any():
+        found = f"{value[wrong][0]:g} with the interval {low[wrong][0]:g} to {high[wrong][0]:g}"
+        yield Fault(names[0], f"{found}{_place(entry, names[0], wrong)}", "an interval that contains the value")
+
+
+def _recomputed_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
+    """Yield faults of values that follow from others: prediction, area, missing depth, test, and verdicts."""
+    modality = entry["entry_modality"].item()
+    chance = 1 / entry["categories"].item()
+    if has_own_participants(entry):
+        yield from _differs(entry, "guessing", chance, "one over categories")
+        yield from _test_faults(entry, published)
+    else:
+        yield from _differs(entry, "guessing", GUESSING[modality], "guessing in the published experiments")
+        why = "that of the published participants"
+        yield from _differs(entry, "natural_correct", published.natural[modality], why)
+        others = Interval(*(entry[name].values for name in OTHERS))
+        expected = predict_human(others, published.relations[modality], chance)
+        for name, wanted in zip(RECOGNIZABILITY, expected.T, strict=True):
+            yield from _differs(entry, name, wanted, "predicted from other_models", FITTED_TOLERANCE)
+        for name in (*TESTED, "passes_depth"):
+            yield from _differs(entry, name, np.full(entry[name].shape, np.nan), "missing for a prediction")
+        yield from _named(entry, {"passes_up_to": "", "fails_from": ""}, "empty for a prediction")
+    curve, area = normalized_entry(entry, published)
+    if curve.rule is None:
+        yield Fault("stage_depth", "a curve without an area", "two stages with values, and the depth of every stage")
+        return
+    for end, value in area.items():
+        yield from _differs(entry, AREA[end], value, "computed from the curve")
+    yield from _differs(entry, "missing_depth", curve.rule.missing, "computed from the curve")
+
+
+def _test_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
+    """Yield faults of the test of own participants against natural stimuli."""
+    modality, tested = entry["entry_modality"].item(), entry["participants_tested"].values
+    row = published.variance.set_index("modality").loc[modality]
+    margin = margin_of(float(row["variance"]), float(row["standard_error"]))
+    difference, error = entry["natural_difference"].values, entry["standard_error"].values
+    found = equivalence(difference, error, tested, *margin)
+    why = "computed from natural_difference, standard_error and participants_tested"
+    for name, wanted in {
+        "natural_difference_low": found.low,
+        "natural_difference_high": found.high,
+        "p_equivalence": found.p_equivalence,
+        "p_worse": found.p_worse,
+    }.items():
+        yield from _differs(entry, name, wanted, why)
+    judged = entry["participants"].values > 0
+    stages = entry["stage"].values[judged].tolist()
+    decided = decide(type(found)(*(values[judged] for values in found)), stages)
+    passes, up_to = decided["passes"]
+    yield from _named(entry, {"passes_up_to": up_to, "fails_from": decided["fails"][1]}, "decided by p")
+    depth = entry["stage_depth"].values[judged]
+    wanted = np.nan if np.isnan(found.p_equivalence[judged]).all() else depth[passes].max(initial=0)
+    yield from _differs(entry, "passes_depth", wanted, "depth of passes_up_to")
+
+
+def _differs(entry: xr.Dataset, name: str, wanted: Any, why: str, tolerance: float = TOLERANCE) -> Iterator[Fault]:
+    values, wanted = np.atleast_1d(entry[name].values), np.atleast_1d(wanted)
+    apart = ~np.isclose(values, wanted, rtol=0, atol=tolerance, equal_nan=True)
+    if apart.any():
+        yield Fault(name, f"{values[apart][0]:.6g}{_place(entry, name, apart)}", f"{wanted[apart][0]:.6g}, {why}")
+
+
+def _named(entry: xr.Dataset, wanted: Mapping[str, str], why: str) -> Iterator[Fault]:
+    for name, text in wanted.items():
+        if (found := entry[name].item()) != text:
+            yield Fault(name, _short(found), f"{text!r}, {why}")
+
+
+def _hash_faults(entry: xr.Dataset, name: str) -> Iterator[Fault]:
+    """Yield faults of the content's hash, which the file states in an attribute and in its name."""
+    found, own = files.content_sha256(entry), entry.attrs.get("content_sha256")
+    if own != found:
+        yield Fault("content_sha256", _short(own), f"{found}, computed from the variables: the entry was edited")
+    if (wanted := file_name(entry)) != name:
+        yield Fault("file", f"the name {_short(name)}", f"{wanted}, which follows from the content")
+
+
+def _place(entry: xr.Dataset, name: str, chosen: np.ndarray) -> str:
+    """Where the first chosen value of a variable is, in words."""
+    if entry[name].dims != ("stage",):
+        return ""
+    return f" at stage {_short(entry['stage'].values[np.flatnonzero(chosen)[0]])}"
+
+
+def _short(value: Any) -> str:
+    """A value from outside for a message: on one line, in ASCII, and not too long."""
+    text = ascii(str(value))
+    return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}…"
+
+
+def duplicate_faults(entry: xr.Dataset, others: Mapping[str, xr.Dataset]) -> list[Fault]:
+    """Find other entries that say the same: of the same metamers, on the same basis.
+
+    Parameters
+    ----------
+    entry
+        A valid entry.
+    others
+        Name of a file → another entry of the leaderboard.
+    """
+
+    def identity(one: xr.Dataset) -> tuple[str, frozenset[str]]:
+        made = frozenset(value for (kind, _), value in items_of(one).items() if kind == "metamers")
+        return one["basis"].item(), made
+
+    own, wanted = identity(entry), "metamers or a basis that no other entry has"
+    return [
+        Fault("fingerprint", f"the metamers and the basis of {name}", wanted)
+        for name, other in others.items()
+        if identity(other) == own
+    ]
+
+
+def read_entries(folder: str | Path, published: Published, without: str | None = None) -> dict[str, xr.Dataset]:
+    """Read all entries of a leaderboard.
+
+    Parameters
+    ----------
+    folder
+        Their folder.
+    published
+        As for ``entry_faults``.
+    without
+        Name of a file that is passed over.
+
+    Returns
+    -------
+    dict
+        Name of the file → entry.
+
+    Raises
+    ------
+    ValueError
+        When the folder is missing, an entry is not valid, or two entries say the same: names every fault.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: found {_what(folder)}; wanted the folder of the entries")
+    found, faults = {}, []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        if path.name == without:
+            continue
+        try:
+            entry = read_entry(path)
+        except ValueError as error:
+            faults.append(str(error))
+            continue
+        own = entry_faults(entry, path.name, published) or duplicate_faults(entry, found)
+        faults += [f"{path}: {fault}" for fault in own]
+        if not own:
+            found[path.name] = entry
+    if faults:
+        raise ValueError("\n".join(faults))
+    return found
+
+
+def check_entry(
+    path: str | Path, among: str | Path | None, published: Published
+) -> tuple[xr.Dataset | None, list[str]]:
+    """Check one file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    among
+        Folder of the leaderboard's entries, in which the file may be; None: duplicates are not looked for.
+    published
+        As for ``entry_faults``.
+
+    Returns
+    -------
+    entry
+        The entry, or None if it cannot be read.
+    faults
+        One line for each fault, with the file's name; empty for a valid entry.
+    """
+    path = Path(path)
+    try:
+        entry = read_entry(path)
+        found = entry_faults(entry, path.name, published)
+        if among is not None and not found:
+            found = duplicate_faults(entry, read_entries(among, published, without=path.name))
+    except ValueError as error:
+        return None, str(error).splitlines()
+    return entry, [f"{path}: {fault}" for fault in found]
+
+
+def added_entry(base: str, folder: str | Path) -> Path:
+    """Find the entry that the last commit of a Git repository adds to an earlier one, and nothing else.
+
+    Parameters
+    ----------
+    base
+        A commit, such as that of the branch that a pull request is made to.
+    folder
+        Folder of the entries, in the repository.
+
+    Raises
+    ------
+    ValueError
+        When Git cannot compare the two, or the changes are not one new file in the folder: names the changes.
+    """
+    folder = Path(folder).resolve()
+
+    def git(*arguments: str) -> str:
+        ran = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
+        if ran.returncode:
+            said = ran.stderr.decode(errors="replace").strip()
+            raise ValueError(
+                f"{base}: Git cannot compare it with HEAD ({said or 'no such commit'}); wanted a commit of {folder}"
+            )
+        return ran.stdout.decode(errors="surrogateescape")
+
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: found {_what(folder)}; wanted the folder of the entries")
+    git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
+    top = Path(git("rev-parse", "--show-toplevel").rstrip("\n")).resolve()
+    said = git("diff", "--name-status", "--no-renames", "-z", "--end-of-options", f"{base}...HEAD", "--", str(top))
+    parts = said.split("\0")[:-1]
+    changes = list(zip(parts[::2], parts[1::2], strict=True))
+    place = folder.relative_to(top)
+    if len(changes) == 1 and changes[0][0] == "A":
+        added = Path(changes[0][1])
+        if added.parent == place and added.suffix == SUFFIX:
+            return top / added
+    shown = ", ".join(f"{status} {_short(path)}" for status, path in changes[:10]) or "no changes"
+    raise ValueError(
+        f"the changes since {base}: found {len(changes)} ({shown}); wanted one new file {place}/NAME{SUFFIX}, and no "
+        "other change"
+    )
+
+
+def run_faults(entry: xr.Dataset, run: str | Path) -> tuple[list[Fault], list[str]]:
+    """Compare an entry with the files of the run that it comes from.
+
+    Parameters
+    ----------
+    entry
+        A valid entry.
+    run
+        The run's folder, which may have been moved.
+
+    Returns
+    -------
+    faults
+        Files of the run that are missing or have another fingerprint, and values that differ from those in
+        ``comparison/leaderboard.nc`` and ``comparison/predicted_human.nc``.
+    unchecked
+        Files outside the run's folder that are not on this machine.
+    """
+    run, items = Path(run), items_of(entry)
+    own = f"results/{items.get(('setting', 'run'), '').strip(chr(34))}/"  # the setting is JSON
+    found, unchecked = [], []
+    for (kind, name), wanted in items.items():
+        if kind not in FILE_KINDS:
+            continue
+        inside = name.startswith(own)
+        places = [run / name.removeprefix(own)] if inside else [Path(name), ROOT / name]
+        # No name from outside leads out of the folders of the run, of the call and of the workflow.
+        safe = not Path(name).is_absolute() and ".." not in Path(name).parts and Path(name).name
+        path = next((place for place in places if safe and place.exists()), None)
+        if path is None and inside:
+            found.append(Fault("fingerprint", f"no file {places[0]}", f"{kind} {name}"))
+        elif path is None:
+            unchecked.append(name)
+        elif (sha256 := fingerprint(path)) != wanted:
+            found.append(Fault("fingerprint", wanted, f"{sha256}, that of {path}"))
+    return [*found, *_run_value_faults(entry, run)], unchecked
+
+
+def _run_value_faults(entry: xr.Dataset, run: Path) -> Iterator[Fault]:
+    """Yield values of an entry that differ from the run's own results."""
+    board, model = entries_of(files.load(run / "comparison/leaderboard.nc")), entry["generation_model"].item()
+    rows = board[(board["generation_model"] == model) & (board["basis"] == entry["basis"].item())]
+    if len(rows) != 1:
+        yield Fault("generation_model", _short(model), f"a model of {run}/comparison/leaderboard.nc")
+        return
+    for name in (*AREA.values(), "missing_depth", "natural_correct", "guessing"):
+        yield from _differs(entry, name, rows[name].iloc[0], f"the value in {run}/comparison/leaderboard.nc")
+    if not has_own_participants(entry):
+        predicted = files.load(run / "comparison/predicted_human.nc").sel(generation_model=model)
+        predicted = predicted.reindex(stage=entry["stage"].values)
+        for name, of in zip(RECOGNIZABILITY, ("predicted", "low", "high"), strict=True):
+            yield from _differs(entry, name, predicted[of].values, f"the value in {run}/comparison/predicted_human.nc")

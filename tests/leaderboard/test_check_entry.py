@@ -1,0 +1,670 @@
+"""The check of an entry from outside: whatever is edited, damaged, repeated or hostile is refused, and said."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from packaging.requirements import Requirement
+
+from metamers import __main__ as command
+from metamers.leaderboard.check_entry import (
+    MAX_BYTES,
+    added_entry,
+    check_entry,
+    duplicate_faults,
+    entry_faults,
+    read_entries,
+    read_entry,
+    run_faults,
+)
+from metamers.leaderboard.entry import VARIABLES, file_name
+from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
+from metamers.preregister.freeze import fingerprint
+from metamers.repository import ROOT
+from metamers.run import files
+from tests.leaderboard.entries import board, entry, predicted, published, sha256, write
+
+TEMPLATE = ROOT / "resources" / "leaderboard" / "leaderboard.yml"
+
+
+def faults_of(made: xr.Dataset) -> list[str]:
+    """What is wrong with an entry that has the units, the hash and the name that it would have in a valid file."""
+    made = made.copy().assign_attrs(content_sha256=files.content_sha256(made))
+    for name, variable in made.variables.items():
+        if units := files.DESCRIPTIONS[name][1]:
+            variable.attrs["units"] = units
+    return [str(fault) for fault in entry_faults(made, file_name(made), published())]
+
+
+def at(made: xr.Dataset, name: str, stage: str, value: object) -> xr.Dataset:
+    """The entry with another value at one stage."""
+    changed = made[name].copy(deep=True)
+    changed.loc[{"stage": stage}] = value
+    return made.assign({name: changed})
+
+
+def item(made: xr.Dataset, kind: str, value: str) -> xr.Dataset:
+    """The entry with another fingerprint of the first item of a kind."""
+    values = made["fingerprint"].values.astype(object)
+    values[made["item_kind"].values.tolist().index(kind)] = value
+    return made.assign(fingerprint=("item", values.astype(str)))
+
+
+@pytest.mark.parametrize("given", [("ear", PREDICTION), ("eye", PREDICTION), ("eye", OWN_PARTICIPANTS)])
+def test_an_entry_as_it_was_made_has_no_fault(given, tmp_path):
+    assert faults_of(entry(*given)) == []
+    path = write(entry(*given), tmp_path)
+    found, faults = check_entry(path, tmp_path, published())
+    assert faults == []
+    assert found.drop_attrs(deep=True).equals(entry(*given))
+
+
+# An entry that was edited by somebody who also computes its hash and its name
+
+FORGED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
+    "a better area": (lambda e: e.assign(normalized_area=0.9, normalized_area_high=0.95), r"normalized_area: found 0\.9; wanted 0\.\d+, computed from the curve"),
+    "a narrower interval": (lambda e: e.assign(normalized_area_low=e["normalized_area"] - 0.01), r"normalized_area_low: found .*computed from the curve"),
+    "an area outside its interval": (lambda e: e.assign(normalized_area_low=0.99), r"normalized_area: found .* with the interval 0\.99 to .*contains the value"),
+    "no missing depth": (lambda e: e.assign(missing_depth=0.0), r"missing_depth: found 0; wanted 0\.\d+, computed"),
+    "a better prediction": (lambda e: at(at(e, "recognizability", "late", 0.9), "recognizability_high", "late", 0.99), r"recognizability: found 0\.9 at stage 'late'; wanted 0\.\d+, predicted from other_models"),
+    "a value outside its interval": (lambda e: at(e, "recognizability", "late", 0.999), r"recognizability: found 0\.999 with the interval .* at stage 'late'"),
+    "a proportion above 1": (lambda e: at(e, "recognizability", "late", 1.2), r"recognizability: found 1\.2 at stage 'late'; wanted 0 to 1"),
+    "a negative proportion": (lambda e: at(e, "other_models", "early", -0.1), r"other_models: found -0\.1 at stage 'early'; wanted 0 to 1"),
+    "an infinite proportion": (lambda e: at(e, "recognizability", "late", np.inf), r"recognizability: found inf at stage 'late'"),
+    "a missing value of a stage": (lambda e: at(e, "recognizability", "late", np.nan), r"recognizability: found a part of value and interval at stage 'late'"),
+    "a prediction without an error": (lambda e: at(e, "other_models_standard_error", "late", np.nan), r"other_models_standard_error: found a missing value at stage 'late'; wanted a number"),
+    "a missing area": (lambda e: e.assign(normalized_area=np.nan), r"normalized_area: found a missing value; wanted a number"),
+    "an unknown depth": (lambda e: at(e, "stage_depth", "late", np.nan), r"stage_depth: found a missing value at stage 'late'"),
+    "a depth that decreases": (lambda e: at(e, "stage_depth", "late", 0.1), r"stage_depth: found a decrease at stage 'late'"),
+    "another depth": (lambda e: at(e, "stage_depth", "late", 0.95), r"normalized_area: found .*computed from the curve"),
+    "a value of a stage that is not listed": (lambda e: at(e, "listed", "late", False), r"recognizability: found a value of a stage that is not listed at stage 'late'"),
+    "one stage": (lambda e: e.isel(stage=[0, 2]), r"recognizability: found 1 stages with a value; wanted two or more"),
+    "the input as a stage": (lambda e: e.assign_coords(stage=["input", "late", "last"]), r"stage: found 'input, late, last'; wanted stages after the input"),
+    "a stage twice": (lambda e: e.assign_coords(stage=["early", "late", "late"]), r"stage: found 'early, late, late'"),
+    "another scale": (lambda e: e.assign(natural_correct=0.99), r"natural_correct: found 0\.99; wanted 0\.\d+, that of the published"),
+    "natural stimuli below guessing": (lambda e: e.assign(natural_correct=0.0), r"natural_correct: found 0; wanted more than guessing"),
+    "another chance": (lambda e: e.assign(guessing=0.2), r"guessing: found 0\.2; wanted .*guessing in the published experiments"),
+    "participants of a prediction": (lambda e: at(e, "participants", "late", 20), r"participants: found 20, .* at stage 'late'"),
+    "a verdict without a test": (lambda e: e.assign(passes_up_to="late", passes_depth=0.9), r"passes_up_to: found 'late'; wanted ''"),
+    "a test of a prediction": (lambda e: at(e, "p_equivalence", "late", 0.01), r"p_equivalence: found 0\.01 at stage 'late'; wanted nan"),
+    "measured without participants": (lambda e: e.assign(basis=OWN_PARTICIPANTS), r"participants: found 0 at stage 'early'; wanted two or more"),
+    "an unknown basis": (lambda e: e.assign(basis="people"), r"basis: found 'people'; wanted own people or prediction"),
+    "an unknown modality": (lambda e: e.assign(entry_modality="touch"), r"entry_modality: found 'touch'; wanted vision or audio"),
+    "an unknown family": (lambda e: e.assign(published_as="ResNet9000"), r"published_as: found 'ResNet9000'"),
+    "one category": (lambda e: e.assign(categories=1), r"categories: found 1; wanted 2 to"),
+    "another form": (lambda e: e.assign(entry_format=2), r"entry_format: found 2; wanted 1 to 1"),
+    "HTML in the name of the model": (lambda e: e.assign(generation_model="<script>alert(1)</script>"), r"generation_model: found the character '<' in '<script>"),
+    "HTML in the creator's name": (lambda e: e.assign(creator_name="A<img src=x onerror=alert(1)>"), r"creator_name: found the character '<'"),
+    "a line break": (lambda e: e.assign(creator_institution="A\nB"), r"creator_institution: found the character '\\n'"),
+    "text that runs backwards": (lambda e: e.assign(creator_name="A\u202eB"), r"creator_name: found the character '\\u202e'"),
+    "a terminal's escape": (lambda e: e.assign(entry_license="\x1b[2J"), r"entry_license: found the character '\\x1b'"),
+    "a long name": (lambda e: e.assign(generation_model="a" * 101), r"generation_model: found 101 letters: 'aaa.*…; wanted at most 100"),
+    "no name": (lambda e: e.assign(creator_name="  "), r"creator_name: found an empty text"),
+    "no terms of use": (lambda e: e.assign(entry_license=""), r"entry_license: found an empty text"),
+    "no contact": (lambda e: e.assign(creator_email="", creator_url=""), r"creator_email: found neither an email nor a url"),
+    "a script as an address": (lambda e: e.assign(creator_url="javascript:alert(1)"), r"creator_url: found 'javascript:alert\(1\)'; wanted an address that begins with"),
+    "an address with a quote": (lambda e: e.assign(creator_url='https://a.b/" onclick="x'), r"creator_url: found"),
+    "an address without a host": (lambda e: e.assign(creator_url="https:///a"), r"creator_url: found 'https:///a'"),
+    "no address": (lambda e: e.assign(creator_url="http://[::1"), r"creator_url: found"),
+    "an email that is none": (lambda e: e.assign(creator_email="ada"), r"creator_email: found 'ada'; wanted NAME@HOST"),
+    "another registry": (lambda e: e.assign(registry_entry=json.dumps({"source": "other"})), r"registry_entry: found SHA-256 .*; wanted the entry with this fingerprint"),
+    "a registry that is no JSON": (lambda e: e.assign(registry_entry="[" * 9999), r"registry_entry: found '\[\[.*as a JSON object"),
+    "a fingerprint that is no hash": (lambda e: item(e, "metamers", "none"), r"fingerprint: found 'none' of metamers 'results/tiny/metamers/ear\.nc'"),
+    "no metamers": (lambda e: e.isel(item=e["item_kind"].values != "metamers"), r"item_kind: found no item of kind metamers"),
+    "an item twice": (lambda e: xr.concat([e, e.isel(item=[0])], "item", data_vars="minimal"), r"item_name: found an item with two fingerprints"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("forge", "message"), FORGED.values(), ids=FORGED)
+def test_a_forged_entry_is_refused_although_its_hash_is_right(forge, message):
+    found = faults_of(forge(entry("ear")))
+    assert any(re.match(message, fault) for fault in found), found
+    assert all("\n" not in fault and fault.isascii() for fault in (one.replace("…", "") for one in found))
+
+
+MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
+    "it passes further": (lambda e: e.assign(passes_up_to="late", passes_depth=0.8), r"passes_up_to: found 'late'; wanted 'early', decided by p"),
+    "it fails later": (lambda e: e.assign(fails_from="last"), r"fails_from: found 'last'; wanted 'late', decided by p"),
+    "another depth of the pass": (lambda e: e.assign(passes_depth=0.8), r"passes_depth: found 0\.8; wanted 0\.3"),
+    "another p": (lambda e: at(e, "p_equivalence", "late", 0.01), r"p_equivalence: found 0\.01 at stage 'late'; wanted"),
+    "a smaller error": (lambda e: at(e, "standard_error", "late", 0.0001), r"natural_difference_low: found .* at stage 'late'; wanted"),
+    "more participants in the test": (lambda e: at(e, "participants_tested", "late", 41), r"participants: found 40, of whom 41 are tested at stage 'late'"),
+    "a single participant": (lambda e: at(at(e, "participants", "late", 1), "participants_tested", "late", 1), r"participants: found 1 at stage 'late'; wanted two"),
+    "a better area": (lambda e: e.assign(normalized_area=e["normalized_area_high"]), r"normalized_area: found .*computed from the curve"),
+    "more categories": (lambda e: e.assign(categories=1000), r"guessing: found 0\.0625; wanted 0\.001, one over categories"),
+    "no file of participants": (lambda e: e.isel(item=e["item_kind"].values != "own_participants"), r"item_kind: found no item of kind own_participants"),
+    "called a prediction": (lambda e: e.assign(basis=PREDICTION), r"participants: found 40, of whom 40 are tested"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("forge", "message"), MEASURED.values(), ids=MEASURED)
+def test_a_forged_measurement_is_refused_although_its_hash_is_right(forge, message):
+    found = faults_of(forge(entry("eye", OWN_PARTICIPANTS)))
+    assert any(re.match(message, fault) for fault in found), found
+
+
+EXTREMES = (0.0, 1.0, -1.0, 0.5, 1e-300, 1e300, np.nan, np.inf)
+
+
+@pytest.mark.parametrize("basis", [PREDICTION, OWN_PARTICIPANTS])
+def test_no_values_end_the_check_with_an_error(basis):
+    """One to four other values anywhere, also within their ranges: no entry that is accepted has another score."""
+    rng, made = np.random.default_rng(0), entry("eye", basis)
+    names = [name for name, about in VARIABLES.items() if about.kind in ("number", "whole", "boolean")]
+    for _ in range(150):
+        changed = made.copy(deep=True)
+        for name in rng.choice(names, rng.integers(1, 5), replace=False):
+            values, value = changed[name].values.reshape(-1), rng.choice(EXTREMES)
+            if values.dtype.kind != "f":
+                value = rng.integers(0, 2) if values.dtype.kind == "b" else rng.choice([0, 1, 2, 41, 10**6])
+            values = values.copy()
+            values[rng.integers(len(values))] = value
+            changed[name] = changed[name].copy(data=values.reshape(changed[name].shape))
+        assert faults_of(changed) or changed["normalized_area"].equals(made["normalized_area"])
+
+
+# Variables, dimensions, types, units
+
+
+def test_variables_that_are_missing_or_unknown_are_named():
+    found = faults_of(entry("ear").drop_vars("guessing").assign(rank=1))
+    assert found[0].startswith("rank: found an unknown variable; wanted only entry_format, ")
+    assert found[1] == "guessing: found no such variable; wanted number ()"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda e: e.assign(normalized_area=("stage", [0.5] * 3)), r"normalized_area: found dimensions \(stage\); wanted \(\)"),
+        (lambda e: e.assign(listed=("item", [True] * e.sizes["item"])), r"listed: found dimensions \(item\); wanted \(stage\)"),
+        (lambda e: e.assign(listed=e["listed"].astype(int)), r"listed: found type int64; wanted boolean"),
+        (lambda e: e.assign(participants=e["participants"].astype(float)), r"participants: found type float64; wanted whole"),
+        (lambda e: e.assign(creator_name=5.0), r"creator_name: found type float64; wanted text"),
+        (lambda e: e.assign(normalized_area="0.5"), r"normalized_area: found type .*; wanted number"),
+        (lambda e: e.isel(item=[]), r"item: found length 0; wanted 1 to"),
+    ],
+)  # fmt: skip
+def test_a_variable_of_another_form_is_named(change, message):
+    found = faults_of(change(entry("ear")))
+    assert re.match(message, found[0]), found
+
+
+def edited(folder: Path, edit: Callable[[netCDF4.Dataset], None]) -> list[str]:
+    """Faults of an entry whose file was edited in place, after it was written."""
+    path = write(entry("ear"), folder)
+    with netCDF4.Dataset(path, "a") as file:
+        edit(file)
+    return check_entry(path, None, published())[1]
+
+
+def test_other_units_are_named(tmp_path):
+    found = edited(tmp_path, lambda file: file["recognizability"].setncattr("units", "%"))
+    assert [re.sub("^.*nc: ", "", fault) for fault in found] == ["recognizability: found units '%'; wanted '1'"]
+
+
+def test_an_entry_that_was_edited_in_place_has_another_hash_and_another_name(tmp_path):
+    def edit(file: netCDF4.Dataset) -> None:
+        file["creator_name"][...] = "another"
+
+    content, name = edited(tmp_path, edit)
+    assert "content_sha256: found '" in content
+    assert "computed from the variables: the entry was edited" in content
+    assert re.search(r"file: found the name 'ear\.\w{12}\.nc'; wanted ear\.\w{12}\.nc, which follows", name)
+
+
+def test_a_hidden_scale_of_a_variable_counts_as_an_edit(tmp_path):
+    """``scale_factor`` changes values when a file is read."""
+    found = edited(tmp_path, lambda file: file["recognizability"].setncattr("scale_factor", 0.5))
+    assert any("recognizability: found" in fault for fault in found)
+    assert any("the entry was edited" in fault for fault in found)
+
+
+@pytest.mark.parametrize("value", ["0" * 64, "x" * 10_000, 5])
+def test_another_hash_in_the_attribute_is_named(value, tmp_path):
+    (found,) = edited(tmp_path, lambda file: file.setncattr("content_sha256", value))
+    assert "content_sha256: found" in found
+    assert len(found) < 500
+
+
+def test_a_file_under_another_name_is_refused(tmp_path):
+    path = write(entry("ear"), tmp_path, "mine.nc")
+    (found,) = check_entry(path, None, published())[1]
+    assert (
+        found
+        == f"{path}: file: found the name 'mine.nc'; wanted {file_name(entry('ear'))}, which follows from the content"
+    )
+
+
+# Files that no run has written
+
+
+def declared(path: Path) -> None:
+    """A few kilobytes that declare eight gigabytes of zeros."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("recognizability", (2**30,), "f8", chunks=(2**20,), compression="gzip")
+
+
+def packed(path: Path) -> None:
+    """A file within the limit whose texts take more memory than an entry may."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("fingerprint", data=np.zeros(2**23), chunks=(2**20,), compression="gzip")
+
+
+def grouped(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_group("entries")
+
+
+def large(path: Path) -> None:
+    with path.open("wb") as stream:
+        stream.truncate(MAX_BYTES + 1)
+
+
+def classic(path: Path) -> None:
+    xr.Dataset({"guessing": 0.5}).to_netcdf(path, format="NETCDF3_CLASSIC", engine="scipy")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (declared, r"cannot be read as NetCDF \(.*8589934592 bytes, wanted at most 33554432"),
+        (packed, r"cannot be read as NetCDF \(.*67108864 bytes, wanted at most 33554432"),
+        (grouped, r"cannot be read as NetCDF \(.*a group"),
+        (large, rf"found {MAX_BYTES + 1} bytes; wanted at most {MAX_BYTES}"),
+        (classic, r"cannot be read as NetCDF \(it is not NetCDF-4"),
+        (lambda path: path.write_bytes(b""), r"cannot be read as NetCDF"),
+        (lambda path: path.write_text("<html>"), r"cannot be read as NetCDF"),
+        (lambda path: path.symlink_to("/etc/hostname"), r"found a link; wanted a NetCDF file"),
+        (lambda path: path.mkdir(), r"found no regular file"),
+        (os.mkfifo, r"found no regular file"),
+        (lambda path: None, r"found nothing; wanted a NetCDF file"),
+    ],
+)
+def test_a_file_that_no_run_has_written_is_refused_in_one_line(make, message, tmp_path):
+    make(path := tmp_path / "entry.nc")
+    entry_of_file, (found,) = check_entry(path, None, published())
+    assert entry_of_file is None
+    assert found.startswith(f"{path}: file: found ")
+    assert re.search(message, found)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(kept, tmp_path):
+    path = write(entry("ear"), tmp_path)
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(ValueError, match="cannot be read as NetCDF"):
+        read_entry(path)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_file_with_flipped_bits_is_refused_or_unchanged(seed, tmp_path):
+    """Bits in attributes do not count: nothing of them is shown."""
+    path, rng = write(entry("ear"), tmp_path), np.random.default_rng(seed)
+    content = bytearray(path.read_bytes())
+    for place in rng.integers(0, len(content), 20):
+        content[place] ^= 1 << rng.integers(8)
+    path.write_bytes(content)
+    found, faults = check_entry(path, None, published())
+    assert faults or files.content_sha256(found) == files.content_sha256(entry("ear"))
+
+
+# Entries of one leaderboard
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A leaderboard with one entry."""
+    (entries := tmp_path / "repository" / "entries").mkdir(parents=True)
+    write(entry("ear"), entries)
+    return entries
+
+
+def test_an_entry_of_other_metamers_or_another_basis_is_no_duplicate():
+    others = {"one": entry("eye")}
+    assert duplicate_faults(entry("ear"), others) == []
+    assert duplicate_faults(entry("eye", OWN_PARTICIPANTS), others) == []
+
+
+def test_the_same_metamers_under_another_name_are_a_duplicate(folder):
+    renamed = entry("ear").assign(generation_model="another", creator_name="Somebody else")
+    renamed = renamed.assign(
+        item_name=("item", [name.replace("ear", "another") for name in renamed["item_name"].values])
+    )
+    kinds = renamed["item_kind"].values.tolist()
+    names = renamed["item_name"].values.astype(object)
+    names[kinds.index("model")] = "another"
+    path = write(renamed.assign(item_name=("item", names.astype(str))), folder)
+    (found,) = check_entry(path, folder, published())[1]
+    first = file_name(entry("ear"))
+    assert found.endswith(
+        f"fingerprint: found the metamers and the basis of {first}; wanted metamers or a basis that no other entry has"
+    )
+    with pytest.raises(ValueError, match="the metamers and the basis of"):
+        read_entries(folder, published())
+
+
+def test_all_entries_are_checked_when_they_are_read(folder):
+    assert list(read_entries(folder, published())) == [file_name(entry("ear"))]
+    (folder / "bad.nc").write_text("bad")
+    shutil.copy(folder / file_name(entry("ear")), folder / "copy.nc")
+    with pytest.raises(ValueError, match=r"bad\.nc: file: .*\n.*copy\.nc: file: found the name 'copy\.nc'"):
+        read_entries(folder, published())
+    with pytest.raises(ValueError, match="none: found nothing; wanted the folder of the entries"):
+        read_entries(folder / "none", published())
+
+
+# The one new file of a pull request
+
+
+def git(folder: Path, *arguments: str) -> None:
+    own = ["-c", "user.name=A", "-c", "user.email=a@b.example", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *own, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(folder):
+    """The repository of a leaderboard with one entry, on the branch of a pull request that has changed nothing yet."""
+    top = folder.parent
+    (top / "README.md").write_text("A leaderboard")
+    git(top, "init", "--quiet")
+    git(top, "add", ".")
+    git(top, "commit", "--quiet", "-m", "begin")
+    git(top, "checkout", "--quiet", "-b", "entry")
+    return top
+
+
+def commit(top: Path) -> None:
+    git(top, "add", "--all")
+    git(top, "commit", "--quiet", "--allow-empty", "-m", "change")
+
+
+def test_one_new_file_is_what_a_pull_request_adds(repository):
+    path = write(entry("eye"), repository / "entries")
+    commit(repository)
+    assert added_entry("main", repository / "entries") == path
+    # The branch that it is made to may have moved on.
+    git(repository, "checkout", "--quiet", "main")
+    (repository / "README.md").write_text("Another text")
+    commit(repository)
+    git(repository, "checkout", "--quiet", "entry")
+    assert added_entry("main", repository / "entries") == path
+
+
+def changed_readme(top: Path) -> None:
+    write(entry("eye"), top / "entries")
+    (top / "README.md").write_text("changed")
+
+
+def two_entries(top: Path) -> None:
+    write(entry("eye"), top / "entries")
+    write(entry("eye", OWN_PARTICIPANTS), top / "entries")
+
+
+def one_elsewhere(top: Path) -> None:
+    (top / "entries" / "deeper").mkdir()
+    write(entry("eye"), top / "entries" / "deeper")
+
+
+def changed_entry(top: Path) -> None:
+    write(entry("eye"), top / "entries", file_name(entry("ear")))
+
+
+def moved_entry(top: Path) -> None:
+    name = file_name(entry("ear"))
+    (top / "entries" / name).rename(top / "entries" / f"new_{name}")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda top: None, r"found 0 \(no changes\)"),
+        (changed_readme, r"found 2 \(M 'README\.md', A 'entries/eye\.\w+\.nc'\)"),
+        (two_entries, r"found 2 \(A 'entries/eye\.\w+\.nc', A 'entries/eye"),
+        (one_elsewhere, r"found 1 \(A 'entries/deeper/eye"),
+        (changed_entry, r"found 1 \(M 'entries/ear"),
+        (moved_entry, r"found 2 \(D 'entries/ear\.\w+\.nc', A 'entries/new_ear"),
+        (lambda top: (top / "entries" / "a.txt").write_text("a"), r"found 1 \(A 'entries/a\.txt'\)"),
+        (lambda top: (top / "entries" / "a\n.nc").write_text("a"), None),
+    ],
+)
+def test_any_other_change_is_refused(repository, change, found):
+    change(repository)
+    commit(repository)
+    if found is None:  # one new file whose name is hostile: found, and refused by its name
+        path = added_entry("main", repository / "entries")
+        assert all("\n" not in fault.replace(str(path), "") for fault in check_entry(path, None, published())[1])
+        return
+    with pytest.raises(ValueError, match=rf"the changes since main: {found}.*; wanted one new file entries/NAME\.nc"):
+        added_entry("main", repository / "entries")
+
+
+@pytest.mark.parametrize("base", ["none", "--output=here", ""])
+def test_a_commit_that_is_none_is_said(repository, base):
+    with pytest.raises(ValueError, match="Git cannot compare it with HEAD"):
+        added_entry(base, repository / "entries")
+    assert not (repository / "entries" / "here").exists()
+
+
+def test_a_folder_outside_any_repository_is_said(tmp_path):
+    with pytest.raises(ValueError, match="Git cannot compare it with HEAD"):
+        added_entry("main", tmp_path)
+    with pytest.raises(ValueError, match="found nothing; wanted the folder of the entries"):
+        added_entry("main", tmp_path / "none")
+
+
+# The run that an entry comes from
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a run, elsewhere than where the entry was made, and the entry with fingerprints of its files."""
+    folder = tmp_path / "moved" / "tiny"
+    made = entry("ear")
+    about = {"title": "made up", "source": "a test", "step": "test", "run": "tiny", "seed": 0, "inputs": []}
+    for kind in ("stimuli", "metamers", "acceptance", "recognition"):
+        path = folder / kind / "ear.nc"
+        files.save(xr.Dataset({"steps": len(kind)}), path, **about)
+        made = item(made, kind, fingerprint(path))
+    (folder / "humans").mkdir()
+    (folder / "humans" / "ours.nc").write_bytes((folder / "stimuli" / "ear.nc").read_bytes())
+    made = item(made, "own_participants", fingerprint(folder / "humans" / "ours.nc"))
+    made = item(made, "published", fingerprint(ROOT / "resources/published/stage_depth.csv"))
+    files.save(board(), folder / "comparison" / "leaderboard.nc", **about)
+    files.save(predicted(), folder / "comparison" / "predicted_human.nc", **about)
+    return folder, made
+
+
+def test_an_entry_has_the_fingerprints_and_the_values_of_its_run(run):
+    assert run_faults(run[1], run[0]) == ([], [])
+
+
+def test_files_of_a_run_that_have_changed_or_are_missing_are_named(run):
+    folder, made = run
+    shutil.copy(folder / "metamers" / "ear.nc", folder / "recognition" / "ear.nc")
+    (folder / "acceptance" / "ear.nc").unlink()
+    found, _ = run_faults(made, folder)
+    assert [fault.variable for fault in found] == ["fingerprint", "fingerprint"]
+    assert found[0].found == f"no file {folder / 'acceptance' / 'ear.nc'}"
+    assert found[1].wanted.endswith(f"that of {folder / 'recognition' / 'ear.nc'}")
+
+
+def test_values_that_are_not_those_of_the_run_are_named(run):
+    folder, made = run
+    found, _ = run_faults(at(made.assign(normalized_area_low=0.1), "recognizability", "late", 0.5), folder)
+    assert [fault.variable for fault in found] == ["normalized_area_low", "recognizability"]
+    assert found[0].wanted.endswith("the value in " + str(folder / "comparison/leaderboard.nc"))
+    (found,), _ = run_faults(made.assign(generation_model="another"), folder)
+    assert found.variable == "generation_model"
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "results/tiny/../../../secret", "../secret", "."])
+def test_no_name_leads_out_of_the_folders_that_are_compared(run, name, tmp_path):
+    """Nothing is read there: such files are named as not compared, or as missing."""
+    folder, made = run
+    (tmp_path / "secret").write_text("secret")
+    names = made["item_name"].values.astype(object)
+    names[made["item_kind"].values.tolist().index("published")] = name
+    found, unchecked = run_faults(made.assign(item_name=("item", names.astype(str))), folder)
+    assert [fault.found for fault in found if "no file" in fault.found] or unchecked == [name]
+    assert sha256("secret") not in str(found)
+
+
+# The command
+
+
+@pytest.fixture
+def capsys(capsys, monkeypatch):
+    """What is printed; the published tables are read once for all tests."""
+    monkeypatch.setattr("metamers.leaderboard.entry.read_published", published)
+    return capsys
+
+
+def called(capsys, *arguments: object) -> tuple[str, str]:
+    """What the command prints, and its message if it fails."""
+    try:
+        command.main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        return capsys.readouterr().out, str(error.code)
+    return capsys.readouterr().out, ""
+
+
+def test_the_command_says_that_nothing_is_wrong_or_names_every_fault(folder, run, capsys, tmp_path):
+    good = folder / file_name(entry("ear"))
+    assert called(capsys, "check-entry", good, "--among", folder) == (f"{good}: no fault was found\n", "")
+    bad = write(entry("ear").assign(normalized_area=0.9), tmp_path)
+    out, message = called(capsys, "check-entry", good, bad)
+    assert out == f"{good}: no fault was found\n"
+    first, *lines = message.splitlines()
+    assert first == f"metamers check-entry: {len(lines)} found:"
+    assert [line.split(": ")[:2] for line in lines] == [[str(bad), "normalized_area"]] * len(lines)
+    path = write(run[1], tmp_path)
+    assert called(capsys, "check-entry", path, "--run", run[0]) == (f"{path}: no fault was found\n", "")
+    (run[0] / "metamers" / "ear.nc").unlink()
+    assert "fingerprint: found no file" in called(capsys, "check-entry", path, "--run", run[0])[1]
+
+
+def test_the_command_checks_the_file_that_a_pull_request_adds(repository, capsys):
+    path = write(entry("eye"), repository / "entries")
+    commit(repository)
+    given = ("check-entry", "--changed-since", "HEAD^1", "--among", repository / "entries")
+    assert called(capsys, *given) == (f"{path}: no fault was found\n", "")
+    (repository / "README.md").write_text("changed")
+    commit(repository)
+    assert "wanted one new file entries/NAME.nc" in called(capsys, *given)[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "found no file to check; wanted its name, or --changed-since"),
+        (["--changed-since", "main"], "--changed-since: wanted with --among FOLDER"),
+        (["a.nc", "--changed-since", "main", "--among", "."], "without names of files"),
+        (["none.nc"], "none.nc: file: found nothing; wanted a NetCDF file"),
+    ],
+)
+def test_a_call_that_cannot_be_is_said(given, message, capsys):
+    assert message in called(capsys, "check-entry", *given)[1]
+
+
+# The file for GitHub
+
+
+def installed_by(names: list[str]) -> set[str]:
+    """Packages and all that they require, in this environment."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop().lower())
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            wanted = [Requirement(text) for text in requires(name) or []]
+        except PackageNotFoundError:
+            continue
+        waiting += [one.name for one in wanted if not one.marker or one.marker.evaluate({"extra": ""})]
+    return found
+
+
+ONLY = """
+import sys
+from importlib.metadata import packages_distributions
+allowed = set({allowed!r})
+known = packages_distributions()
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        own = known.get(name.split(".")[0])
+        if own and not {{one.lower().replace("_", "-") for one in own}} & allowed and name.split(".")[0] != "metamers":
+            raise ImportError(f"{{name}} is not installed there")
+sys.meta_path.insert(0, Refuse())
+from metamers.__main__ import main
+main({arguments!r})
+"""
+
+
+@pytest.mark.parametrize("command_of_file", ["check-entry", pytest.param("leaderboard-site", marks=pytest.mark.slow)])
+def test_the_commands_of_github_s_file_need_only_what_it_installs(command_of_file, folder, tmp_path):
+    """As the file calls them, in a Python that imports no other package."""
+    given = yaml.safe_load(TEMPLATE.read_text())
+    allowed = sorted(installed_by(given["env"]["PACKAGES"].split()))
+    assert "torch" not in allowed
+    files.save(board(), tmp_path / "published.nc", title="", source="", step="test", run="x", seed=0, inputs=[])
+    good = folder / file_name(entry("ear"))
+    site = [
+        str(folder),
+        str(tmp_path / "site"),
+        "--board",
+        str(tmp_path / "published.nc"),
+        "--repository",
+        "https://x.org/r",
+    ]
+    given_to = {"check-entry": [str(good), "--among", str(folder)], "leaderboard-site": site}
+    line = ONLY.format(allowed=allowed, arguments=[command_of_file, *given_to[command_of_file]])
+    ran = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False, env=os.environ)
+    assert ran.returncode == 0, ran.stderr
+    commands = [step["run"] for job in given["jobs"].values() for step in job["steps"] if "run" in step]
+    assert "metamers check-entry --changed-since HEAD^1 --among leaderboard/entries" in commands
+    assert any(
+        one.startswith("metamers leaderboard-site leaderboard/entries site --board leaderboard/pub") for one in commands
+    )
+
+
+def test_github_s_file_gives_a_pull_request_no_rights():
+    given = yaml.safe_load(TEMPLATE.read_text())
+    assert set(given[True]) == {"pull_request", "push"}  # YAML reads `on` as true
+    assert given["permissions"] == {"contents": "read"}
+    assert "permissions" not in given["jobs"]["check"]
+    assert "secrets" not in TEMPLATE.read_text().split("jobs:")[1]
+    checkouts = [step for job in given["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_github_s_file_takes_the_versions_of_the_lock():
+    """The line of sed that makes constraints from the lock, without hashes."""
+    (line,) = {
+        command.split(" metamers/envs")[0]
+        for job in yaml.safe_load(TEMPLATE.read_text())["jobs"].values()
+        for step in job["steps"]
+        for command in step.get("run", "").splitlines()
+        if command.startswith("sed")
+    }
+    ran = subprocess.run(
+        ["bash", "-c", f"{line} envs/requirements.lock"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = ran.stdout.splitlines()
+    assert len(lines) > 100
+    named = [Requirement(one) for one in lines]
+    assert {"numpy", "xarray", "jinja2"} <= {one.name for one in named}
+    assert all(str(one.specifier).startswith("==") for one in named)
