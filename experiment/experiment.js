@@ -132,7 +132,8 @@ async function main() {
     ...kept(`trial-${number}`, kind, () => ({ exhibit: files[number] })),
   });
 
-  /** In an adaptive experiment, ask for the exhibit of a trial first, and leave the trial out if there is none. */
+  /** In an adaptive experiment, ask for the exhibit of a trial first, and leave the trial, and a break before it, out if
+   * there is none. */
   const chosen = (number, trial) => {
     const ask = async () => {
       files[number] = enough ? undefined : ((await place.next(number)) ?? undefined);
@@ -142,7 +143,7 @@ async function main() {
       data: trial.data,
       timeline: [
         { type: Wait, until: ask },
-        { timeline: [trial], conditional_function: () => !enough },
+        { timeline: [...pause(number - practised), trial], conditional_function: () => !enough },
       ],
       conditional_function: () => !enough,
     };
@@ -164,10 +165,10 @@ async function main() {
     return [{ timeline, conditional_function: () => !stopped(design, answered) }];
   };
 
-  /** A break after each quarter of a long experiment. */
+  /** A break after each quarter of a long experiment, given the number of main trials before it. */
   const pause = (number) => {
-    const quarter = [1, 2, 3].find((part) => number + 1 === Math.round((part * mainTrials) / 4));
-    return quarter && mainTrials >= LONG ? [page(PAGES.pause(quarter), [BUTTONS.goOn])] : [];
+    const quarter = [1, 2, 3].find((part) => number === Math.round((part * mainTrials) / 4));
+    return quarter && mainTrials >= LONG ? [page(PAGES.pause(design.adaptive ? 0 : quarter), [BUTTONS.goOn])] : [];
   };
 
   const welcomeBack = {
@@ -206,7 +207,9 @@ async function main() {
     ...section([volume, page(PAGES.check, [BUTTONS.tones])], headphones),
     ...section([page(PAGES.feedback(how), [BUTTONS.begin])], judged.slice(0, feedback), (number) => [told(number)]),
     ...section([page(PAGES.practice(how, feedback), [BUTTONS.begin])], judged.slice(feedback, practised)),
-    ...section([page(PAGES.main(how, mainTrials, design.adaptive), [BUTTONS.begin])], judged.slice(practised), pause),
+    ...section([page(PAGES.main(how, mainTrials, design.adaptive), [BUTTONS.begin])], judged.slice(practised), (number) =>
+      design.adaptive ? [] : pause(number + 1),
+    ),
     ...(place.after ?? []),
   ]);
   const why = stopped(design, answered);

@@ -29,7 +29,7 @@ function anyOrder(orders) {
 }
 
 /** Send JSON to an address of this site, several times if that fails; returns the reply. */
-async function send(address, content) {
+async function send(address, content, failed = "The answer could not be saved") {
   let problem;
   for (let attempt = 0; attempt < TRIES; attempt++) {
     if (attempt) await wait(250 * 2 ** attempt);
@@ -46,7 +46,7 @@ async function send(address, content) {
       problem = error.message;
     }
   }
-  throw new Error(`The answer could not be saved (${problem}).`);
+  throw new Error(`${failed} (${problem}).`);
 }
 
 /** The participant's data in this browser's local storage. */
@@ -79,7 +79,7 @@ function server(design) {
       return begun;
     },
     async next(trial) {
-      const reply = await send("api/next", { participant, trial });
+      const reply = await send("api/next", { participant, trial }, "The next trial could not be loaded");
       return (await reply.json()).exhibit;
     },
     async keep(row) {

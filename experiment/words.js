@@ -27,8 +27,11 @@ export const PAGES = {
     `<h1>Examples</h1>${how}<p>In these examples, we show you the right answer after each of yours.</p>`,
   practice: (how, told) =>
     `<h1>Practice</h1>${how}${told ? "<p>From now on, we do not show you the right answer.</p>" : ""}`,
-  pause: (quarter) => `<h1>Take a break</h1><p>You have finished ${["a quarter", "half", "three quarters"][quarter - 1]}
-    of the experiment. Continue when you are ready.</p>`,
+  /** `quarter` is 0 if it is not known how many trials will follow. */
+  pause: (quarter) => {
+    const done = quarter ? `You have finished ${["a quarter", "half", "three quarters"][quarter - 1]} of the experiment. ` : "";
+    return `<h1>Take a break</h1><p>${done}Continue when you are ready.</p>`;
+  },
   main: (how, number, most) =>
     `<h1>The experiment</h1>${how}<p>The practice is over. There are ${most ? "at most " : ""}${number} trials.</p>`,
 };

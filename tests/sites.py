@@ -59,8 +59,8 @@ def adaptive_answers(question: str = "difference", factor: float = 25.0) -> xr.D
     dims = ("generation_model", "stage")
     return xr.Dataset(
         {
-            "value_prior": ("value", np.full(31, 1 / 31)),
-            "value_posterior": ("value", posterior / posterior.sum()),
+            "value_prior": ("value", np.full(31, 1 / 3)),
+            "value_posterior": ("value", posterior / posterior.sum() / 0.1),
             "estimate": 0.8,
             "estimate_low": 0.21,
             "estimate_high": 1.39,

@@ -19,7 +19,9 @@ def _wanted(row: Mapping[str, str]) -> str:
     most = high if "coverage" not in row["counted"] or high < 1 else math.inf
     if math.isinf(most):
         return f"at least {low:.3g}" if low > 0 else "–"
-    return f"at most {most:.3g}" if low <= 0 else f"{low:.3g} to {most:.3g}"
+    if low < 0 and not math.isinf(low):
+        return f"−{-low:.3g} to {most:.3g}"
+    return f"at most {most:.4g}" if low <= 0 else f"{low:.3g} to {most:.4g}"
 
 
 def table(folder: Path) -> str:
@@ -71,7 +73,7 @@ def adaptive_table(folder: Path) -> str:
         cells.insert(3, f"{float(ratio):.2f}" if ratio is not None else "–")
         differences = counted.get("differences found, adaptive", counted.get("false positives, adaptive"))
         cells.append(f"{float(differences):.3f}" if differences is not None else "–")
-        lines.append(f"| {' | '.join(cells)} |".replace("-0", "−0"))
+        lines.append(f"| {' | '.join(cells)} |".replace("| -", "| −").replace("and -", "and −"))
     return "\n".join(lines)
 
 

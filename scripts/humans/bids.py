@@ -23,7 +23,7 @@ try:
     else:
         read = read_answers(given.answers, design, set(categories))
         trials, reasons = trials_of_answers(read, design, params.at_least)
-    written = bids_files(trials, reasons, params.modality, name, categories)
+    written = bids_files(trials, reasons, params.modality, name, categories, adaptive=params.format == "adaptive")
 except ValueError as error:
     raise ValueError(f"own_participants.{name}: {error}") from error
 folder = Path(snakemake.output[0])

@@ -187,6 +187,17 @@ def test_participants_of_an_adaptive_experiment_have_no_tests_of_the_fixed_desig
     config_targets.check_targets(plan, ["results/demo/humans/adaptive/mine.nc"])
     with pytest.raises(ConfigurationError, match="mine"):
         config_targets.check_targets(plan, ["results/demo/humans/mine.nc"])
+    with pytest.raises(ConfigurationError, match="with own_participants, call `snakemake preregister` alone"):
+        config_targets.check_targets(plan, ["preregister", "humans"])
+    assert "there are no people for a benchmark" in plan.unavailable["brainscore"]
+
+
+def test_answers_of_an_adaptive_experiment_go_to_its_own_server(settings):
+    elsewhere = settings["experiment"] | {"adaptive": ADAPTIVE | {"question": "threshold"}, "address": "/answers"}
+    with pytest.raises(
+        ConfigurationError, match=r"experiment\.address: only for the fixed design, .*; wanted null with"
+    ):
+        config.make_plan(settings | {"experiment": elsewhere})
 
 
 def test_a_model_of_an_adaptive_experiment_is_shown_at_two_stages_at_least(settings):
@@ -275,6 +286,11 @@ def test_own_participants_are_tested_by_the_run_s_contrasts_and_by_stage(setting
             "experiment.adaptive",
             ADAPTIVE | {"question": "threshold", "bayes_factor": 3},
             r"adaptive\.bayes_factor: only for the question 'difference'; wanted null",
+        ),
+        (
+            "experiment.adaptive",
+            ADAPTIVE | {"question": "threshold", "interval": 1.2},
+            r"adaptive\.interval: found 1\.2; wanted at most 1 for the question 'threshold'",
         ),
         ("experiment.adaptive", ADAPTIVE | {"bayes_factor": 1}, r"experiment\.adaptive"),
         ("experiment.adaptive", ADAPTIVE | {"question": "which"}, r"experiment\.adaptive"),

@@ -11,55 +11,66 @@ from scipy.special import expit
 from metamers.experiment import adaptive
 from metamers.experiment.adaptive import (
     DIFFERENCE,
+    LAPSES,
+    NODE_WEIGHTS,
     THRESHOLD,
     Estimate,
     Grid,
+    Question,
     build_grid,
-    credible_interval,
     depths,
     estimate,
+    fitted_grid,
     information,
     joint_posterior,
     log_marginal,
     log_posterior,
-    reached,
+    normalized,
+    quantiles,
+    should_stop,
 )
 
 ONE = {"m": ["a", "b", "c"]}
 TWO = {"m": ["a", "b", "c"], "n": ["a", "b"]}
 CHANCE, SD = 1 / 16, 0.5
+LETTERS = list("abcdefgh")
+
+
+def question(name=THRESHOLD, stages=None, deviation=SD):
+    return Question(name, stages or {THRESHOLD: ONE, DIFFERENCE: TWO}[name], CHANCE, deviation)
+
+
+def nuisance(grid):
+    """The other parameters of a grid: all combinations, lapses last."""
+    axes = list(grid.axes.values())[1:]
+    return [part.ravel() for part in np.meshgrid(*axes, LAPSES, indexing="ij")]
 
 
 def test_conditions_are_natural_stimuli_and_each_stage_of_each_model():
-    assert build_grid(THRESHOLD, ONE, CHANCE, SD).conditions == (("", "natural"), ("m", "a"), ("m", "b"), ("m", "c"))
-    assert build_grid(DIFFERENCE, TWO, CHANCE, SD).conditions[3:5] == (("m", "c"), ("n", "a"))
+    assert question().conditions == (("", "natural"), ("m", "a"), ("m", "b"), ("m", "c"))
+    assert question(DIFFERENCE).conditions[3:5] == (("m", "c"), ("n", "a"))
 
 
-@pytest.mark.parametrize(("question", "stages"), [(THRESHOLD, TWO), (DIFFERENCE, ONE), ("other", ONE)])
-def test_a_question_about_another_number_of_models_is_refused(question, stages):
+@pytest.mark.parametrize(("name", "stages"), [(THRESHOLD, TWO), (DIFFERENCE, ONE), ("other", ONE)])
+def test_a_question_about_another_number_of_models_is_refused(name, stages):
     with pytest.raises(ValueError, match="wanted threshold with 1 model or difference with 2 models"):
-        build_grid(question, stages, CHANCE, SD)
+        Question(name, stages, CHANCE, SD)
 
 
 def test_recognition_is_halfway_at_the_threshold_and_reaches_its_levels():
-    grid = build_grid(THRESHOLD, ONE, CHANCE, 0)
-    for width, (place, lapse) in zip(
-        np.repeat(adaptive.WIDTHS[THRESHOLD], len(adaptive.LAPSES[THRESHOLD])),
-        enumerate(np.tile(adaptive.LAPSES[THRESHOLD], len(adaptive.WIDTHS[THRESHOLD]))),
-        strict=True,
-    ):
-        right = grid.right[:, :, place, 0]
-        np.testing.assert_allclose(right[0], 1 - lapse)
-        middle = np.abs(grid.values - 0.5).argmin()
-        np.testing.assert_allclose(right[2, middle], (CHANCE + 1 - lapse) / 2)  # stage b lies at depth 0.5
-        expected = CHANCE + (1 - CHANCE - lapse) * expit(grid.values[middle] / width)
-        np.testing.assert_allclose(right[1, middle], expected)
+    grid = build_grid(question(deviation=0))
+    log_width, lapse = nuisance(grid)
+    middle = np.abs(grid.values - 0.5).argmin()
+    np.testing.assert_allclose(grid.right[0, middle, :, 0], 1 - lapse)
+    np.testing.assert_allclose(grid.right[2, middle, :, 0], (CHANCE + 1 - lapse) / 2)  # stage b lies at depth 0.5
+    expected = CHANCE + (1 - CHANCE - lapse) * expit(grid.values[middle] / np.exp(log_width))
+    np.testing.assert_allclose(grid.right[1, middle, :, 0], expected)
     assert (np.diff(grid.right[1:], axis=1) >= 0).all()  # a later threshold: more is recognized at each stage
 
 
 def test_the_difference_is_the_same_in_log_odds_at_every_depth():
-    grid = build_grid(DIFFERENCE, {"m": ["a", "b"], "n": ["a", "b"]}, CHANCE, SD)
-    lapse = np.tile(adaptive.LAPSES[DIFFERENCE], grid.right.shape[2] // len(adaptive.LAPSES[DIFFERENCE]))[None, :, None]
+    grid = build_grid(question(DIFFERENCE, {"m": ["a", "b"], "n": ["a", "b"]}))
+    lapse = nuisance(grid)[-1][None, :, None]
     share = (grid.right[1:] - CHANCE) / (1 - CHANCE - lapse)
     inside = ((share > 1e-6) & (share < 1 - 1e-6)).all(axis=0)
     log_odds = np.log(share[:, inside] / (1 - share[:, inside]))
@@ -68,40 +79,44 @@ def test_the_difference_is_the_same_in_log_odds_at_every_depth():
     np.testing.assert_allclose(log_odds[1] - log_odds[3], wanted, atol=1e-6)
 
 
-def test_priors_sum_to_one_and_a_difference_is_symmetric():
-    for question, stages in ((THRESHOLD, ONE), (DIFFERENCE, TWO)):
-        grid = build_grid(question, stages, CHANCE, SD)
-        assert grid.prior.sum() == pytest.approx(1)
-        assert grid.weights.sum() == pytest.approx(1)
-    np.testing.assert_allclose(grid.prior.sum(axis=1), grid.prior.sum(axis=1)[::-1])
-    assert 0 in grid.values.round(12)
+@pytest.mark.parametrize("name", [THRESHOLD, DIFFERENCE])
+def test_the_prior_has_the_stated_distribution(name):
+    asked = question(name)
+    low, high = asked.prior_ranges()[name]
+    assert scipy.integrate.quad(lambda x: asked.prior_density(np.array([x]))[0], low, high)[0] == pytest.approx(
+        1, abs=0.003
+    )
+    if name == DIFFERENCE:
+        assert asked.prior_density(np.array([0.0]))[0] == pytest.approx(scipy.stats.norm.pdf(0, scale=1.5))
+    else:
+        assert asked.prior_density(np.array([-0.4, 0.2])).tolist() == [0, pytest.approx(1 / 1.6)]
 
 
 def test_the_abilities_of_participants_are_normal():
     """The integral over abilities equals numerical integration."""
-    grid = build_grid(THRESHOLD, ONE, CHANCE, SD)
+    grid = build_grid(question())
     counts = {("m", "a"): (3, 4), ("m", "c"): (1, 3)}
-    value, place = 40, 13
-    width, lapse = adaptive.WIDTHS[THRESHOLD][place // 3], adaptive.LAPSES[THRESHOLD][place % 3]
+    value, place = 33, 20
+    log_width, lapse = (part[place] for part in nuisance(grid))
 
     def likelihood(ability):
         found = 1.0
         for (_, stage), (right, number) in counts.items():
-            log_odds = (grid.values[value] - depths(3)["abc".index(stage)]) / width + ability
+            log_odds = (grid.values[value] - depths(3)["abc".index(stage)]) / np.exp(log_width) + ability
             p = CHANCE + (1 - CHANCE - lapse) * expit(log_odds)
             found = found * p**right * (1 - p) ** (number - right)
         return found
 
     exact = scipy.integrate.quad(lambda a: likelihood(a) * scipy.stats.norm.pdf(a, scale=SD), -6, 6)[0]
     assert np.exp(log_marginal(grid, counts)[value, place]) == pytest.approx(exact, rel=1e-3)
+    assert NODE_WEIGHTS.sum() == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("question", "stages"), [(THRESHOLD, ONE), (DIFFERENCE, TWO)])
-def test_information_is_the_expected_fall_of_the_parameters_entropy(question, stages):
-    grid = build_grid(question, stages, CHANCE, SD)
+@pytest.mark.parametrize("name", [THRESHOLD, DIFFERENCE])
+def test_information_is_the_expected_fall_of_the_parameters_entropy(name):
+    grid = build_grid(question(name))
     others = log_posterior(grid, [{("m", "b"): (3, 5), ("m", "a"): (4, 5)}])
-    own = {("m", "b"): (1, 2)}
-    joint = joint_posterior(grid, others, own)
+    joint = joint_posterior(grid, others, {("m", "b"): (1, 2)})
 
     def entropy(weights):
         shares = weights.sum(axis=(1, 2))
@@ -115,14 +130,13 @@ def test_information_is_the_expected_fall_of_the_parameters_entropy(question, st
 
 
 def test_the_joint_posterior_is_that_of_all_participants():
-    grid = build_grid(THRESHOLD, ONE, CHANCE, SD)
+    grid = build_grid(question())
     first, second = {("m", "a"): (3, 5)}, {("m", "b"): (1, 4)}
     joint = joint_posterior(grid, log_posterior(grid, [first]), second)
-    whole = np.exp(log_posterior(grid, [second, first]))
-    np.testing.assert_allclose(joint.sum(axis=2), whole / whole.sum(), atol=1e-12)
+    np.testing.assert_allclose(joint.sum(axis=2), normalized(log_posterior(grid, [second, first])), atol=1e-12)
 
 
-def test_choices_and_posterior_are_those_of_questplus_without_participants_and_nuisance():
+def test_choices_and_posterior_are_those_of_questplus_without_participants_and_nuisance(monkeypatch):
     questplus = pytest.importorskip("questplus", reason="questplus is not installed (.ci/run installs it)")
     depth, thresholds, slopes, lapses = depths(7), np.linspace(-0.2, 1.2, 15), np.array([0.05, 0.1, 0.3]), [0.02, 0.1]
     # QUEST+ has functions that rise, so depth is counted backwards.
@@ -143,12 +157,11 @@ def test_choices_and_posterior_are_those_of_questplus_without_participants_and_n
     right = CHANCE + (1 - CHANCE - lapse) * scipy.stats.norm.cdf((t - depth[:, None]) / s)
     conditions = tuple(("m", str(number)) for number in range(len(depth)))
     number = len(combinations)
-    grid = Grid(
-        THRESHOLD, conditions, np.arange(number), np.full((number, 1), 1 / number), right[..., None, None], np.ones(1)
-    )
+    monkeypatch.setattr(adaptive, "NODE_WEIGHTS", np.ones(1))
+    grid = Grid(conditions, {"all": np.arange(number)}, np.zeros((number, 1)), right[..., None, None])
     rng, counts = np.random.default_rng(0), {}
     for _ in range(25):
-        joint = joint_posterior(grid, np.log(grid.prior), counts)
+        joint = joint_posterior(grid, grid.log_prior, counts)
         theirs = other.posterior.transpose("mean", "sd", "lower_asymptote", "lapse_rate").values.ravel()
         np.testing.assert_allclose(joint.ravel(), theirs, atol=1e-10)
         intensity = other.next_stim["intensity"]
@@ -160,36 +173,105 @@ def test_choices_and_posterior_are_those_of_questplus_without_participants_and_n
         counts[conditions[chosen]] = before[0] + int(correct), before[1] + 1
 
 
+def counts_without_noise(threshold, width, difference, number, lapses=0.05):
+    """Numbers of correct answers that equal the probabilities, not rounded; two models with eight stages."""
+    found = {("", "natural"): ((1 - lapses) * number, number)}
+    for model, sign in (("m", 1), ("n", -1)):
+        for stage, depth in zip(LETTERS, depths(8), strict=True):
+            right = CHANCE + (1 - CHANCE - lapses) * expit((threshold - depth) / width + sign * difference / 2)
+            found[model, stage] = right * number, number
+    return found
+
+
+# Between the values of the first grid, and steep as well as flat.
+CURVES = [(0.5, 0.12), (0.45, 0.06), (0.47, 0.07), (0.55, 0.05), (0.33, 0.2), (0.61, 0.3)]
+
+
+@pytest.mark.parametrize(("threshold", "width"), CURVES)
+@pytest.mark.parametrize("difference", [0, 1, -2])
+def test_answers_without_noise_give_the_true_difference(threshold, width, difference):
+    asked = question(DIFFERENCE, {"m": LETTERS, "n": LETTERS}, 0)
+    for number in (100, 1000):
+        found = estimate(asked, [counts_without_noise(threshold, width, difference, number)])
+        sd = (found.high - found.low) / (2 * 1.96)
+        # The prior draws the mean towards 0 by the ratio of the variances.
+        wanted = difference * (1 - sd**2 / (sd**2 + adaptive.DIFFERENCE_SD**2))
+        assert found.mean == pytest.approx(wanted, abs=0.15 * sd + 0.003)
+
+
+@pytest.mark.parametrize(("threshold", "width"), CURVES)
+def test_answers_without_noise_give_the_true_threshold(threshold, width):
+    asked = question(THRESHOLD, {"m": LETTERS}, 0)
+    counts = counts_without_noise(threshold, width, 0, 300)
+    counts = {condition: number for condition, number in counts.items() if condition[0] in ("", "m")}
+    found = estimate(asked, [counts])
+    assert found.mean == pytest.approx(threshold, abs=0.2 * (found.high - found.low) / (2 * 1.96))
+
+
+def test_a_finer_grid_gives_the_same_distribution(monkeypatch):
+    """The result does not depend on the numbers of values of the grid."""
+    asked = question(DIFFERENCE, {"m": LETTERS, "n": LETTERS})
+    rng = np.random.default_rng(0)
+    people = []
+    for _ in range(6):
+        exact = counts_without_noise(0.46, 0.08, 0.8, 5)
+        people.append({condition: (int(rng.binomial(n, right / n)), n) for condition, (right, n) in exact.items()})
+    coarse = estimate(asked, people)
+    monkeypatch.setitem(adaptive.SIZES, DIFFERENCE, {"difference": 65, "threshold": 49, "log_width": 17})
+    fine = estimate(asked, people)
+    sd = (fine.high - fine.low) / 4
+    assert coarse.mean == pytest.approx(fine.mean, abs=0.03 * sd)
+    assert (coarse.low, coarse.high) == pytest.approx((fine.low, fine.high), abs=0.06 * sd)
+    assert coarse.bayes_factor == pytest.approx(fine.bayes_factor, rel=0.1)
+
+
+def test_the_grid_covers_what_is_not_negligible_and_moves_with_the_answers():
+    asked = question(DIFFERENCE, {"m": LETTERS, "n": LETTERS}, 0)
+    low = [counts_without_noise(0.3, 0.1, 1, 50)]
+    grid, _ = fitted_grid(asked, low)
+    whole = asked.prior_ranges()
+    for parameter, values in grid.axes.items():
+        assert whole[parameter][0] - 1e-9 <= values[0] < values[-1] <= whole[parameter][1] + 1e-9
+    assert grid.axes["threshold"][-1] - grid.axes["threshold"][0] < 0.8
+    # From the grid of other answers, the result is that of the same answers from the beginning.
+    both = [*low, counts_without_noise(0.8, 0.2, -1, 400)]
+    again, log_weights = fitted_grid(asked, both, grid)
+    shares = normalized(log_weights).sum(axis=1)
+    fresh = estimate(asked, both)
+    assert shares @ again.values == pytest.approx(fresh.mean, abs=0.02)
+
+
 def test_the_bayes_factor_is_the_ratio_of_marginal_likelihoods():
-    grid = build_grid(DIFFERENCE, TWO, CHANCE, SD)
-    counts = [{("m", "a"): (19, 20), ("n", "a"): (7, 20)}, {("m", "b"): (12, 20), ("n", "b"): (2, 20)}]
-    likelihood = np.exp(sum(log_marginal(grid, one) for one in counts))
-    with_difference = (likelihood * grid.prior).sum()
-    none = int(np.abs(grid.values).argmin())
-    without = (likelihood[none] * grid.prior[none]).sum() / grid.prior[none].sum()
-    assert estimate(grid, counts).bayes_factor == pytest.approx(with_difference / without)
-    assert estimate(grid, counts).bayes_factor > 10
+    asked = question(DIFFERENCE)
+    counts = [{("m", "a"): (19, 20), ("n", "a"): (7, 20)}, {("m", "b"): (12, 20), ("n", "b"): (9, 20)}]
+    grid, _ = fitted_grid(asked, counts)
+    likelihood = np.exp(sum(log_marginal(grid, one) for one in counts)).sum(axis=1)
+    step = grid.values[1] - grid.values[0]
+    with_difference = (likelihood * asked.prior_density(grid.values)).sum() * step
+    without = np.exp(np.interp(0, grid.values, np.log(likelihood)))
+    found = estimate(asked, counts)
+    assert found.bayes_factor == pytest.approx(with_difference / without, rel=1e-6)
+    assert found.bayes_factor > 1
+    same = [{("m", stage): (8, 20), ("n", stage): (8, 20)} for stage in ("a", "b")]
+    assert estimate(asked, same).bayes_factor < 0.6
+
+
+def test_overwhelming_evidence_is_a_finite_lower_bound():
+    asked = question(DIFFERENCE, {"m": LETTERS, "n": LETTERS}, 0)
+    factor = estimate(asked, [counts_without_noise(0.5, 0.2, 2, 1000)]).bayes_factor
+    assert 1e4 < factor < math.inf
 
 
 def test_a_threshold_has_no_bayes_factor_and_no_answers_leave_the_prior():
-    found = estimate(build_grid(THRESHOLD, ONE, CHANCE, SD), [{}])
+    found = estimate(question(), [{}])
     assert math.isnan(found.bayes_factor)
     assert (found.answers, found.participants) == (0, 0)
     assert found.mean == pytest.approx(0.5)
-    assert found.high - found.low > 1.4
+    assert found.high - found.low == pytest.approx(0.95 * 1.6, abs=0.05)
 
 
-@pytest.mark.parametrize("true", [0.2, 0.7])
-def test_many_answers_give_the_true_threshold(true):
-    grid = build_grid(THRESHOLD, {"m": list("abcdefgh")}, CHANCE, 0)
-    width = adaptive.WIDTHS[THRESHOLD][4]
-    right = np.append(0.95, CHANCE + (0.95 - CHANCE) * expit((true - depths(8)) / width))
-    counts = {condition: (round(4000 * p), 4000) for condition, p in zip(grid.conditions, right, strict=True)}
-    assert estimate(grid, [counts]).mean == pytest.approx(true, abs=0.011)  # the grid has steps of 0.02
-
-
-def test_the_interval_of_a_uniform_distribution_leaves_out_a_fortieth_at_each_end():
-    assert credible_interval(np.arange(40), np.full(40, 1 / 40)) == pytest.approx((0.5, 38.5))
+def test_quantiles_of_a_uniform_distribution():
+    assert quantiles(np.arange(40.0), np.full(40, 1 / 40), (0.025, 0.975)) == pytest.approx((0.5, 38.5))
 
 
 def found(low=0.0, high=1.0, factor=math.nan, participants=4):
@@ -211,4 +293,4 @@ def found(low=0.0, high=1.0, factor=math.nan, participants=4):
     ],
 )
 def test_an_experiment_stops_at_its_precision_or_evidence(estimated, stop, wanted):
-    assert reached(estimated, *stop) is wanted
+    assert should_stop(estimated, *stop) is wanted

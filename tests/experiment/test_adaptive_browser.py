@@ -42,12 +42,20 @@ def run(request, root, jspsych, tmp_path_factory):
     return folder, request.param
 
 
+def with_breaks(route):
+    """Serve the page so that it has breaks, as a long experiment has."""
+    text = route.fetch().text()
+    assert "LONG = 80" in text
+    route.fulfill(body=text.replace("LONG = 80", "LONG = 8"), content_type="text/javascript")
+
+
 class Adaptive(Participant):
     """A participant of an adaptive experiment."""
 
     def __init__(self, browser, address, folder, modality, knows=lambda exhibit: True):
         super().__init__(browser, None, folder, modality, knows)
         self.page.add_init_script(CHOSEN)
+        self.page.route("**/experiment.js", with_breaks)
         self.shown = []
         self.page.goto(address)
 
@@ -79,6 +87,8 @@ def test_scripted_participants_take_part_until_the_evidence_suffices(browser, ru
     try:
         people = [Adaptive(browser, address, folder, modality, better_at_the_first) for _ in range(3)]
         first, second, unwilling = people
+        unwilling.page.wait_for_selector("h1:has-text('Taking part')")
+        assert "There are at most 19 trials" in unwilling.page.locator("#experiment").inner_text()
         unwilling.page.get_by_role("button", name="I do not agree").click()
         unwilling.page.wait_for_selector("h1:has-text('The end')")
         while len(first.shown) < 3:
@@ -97,6 +107,13 @@ def test_scripted_participants_take_part_until_the_evidence_suffices(browser, ru
     finally:
         server.shutdown()
         server.server_close()
+    for one in (first, second):
+        breaks = [place for place, heading in enumerate(one.headings) if heading == "Take a break"]
+        # Each break is before a trial, also where the experiment ends early.
+        assert all(
+            "hat was it" in one.headings[place + 2] or "hich pitch" in one.headings[place + 1] for place in breaks
+        )
+        assert 1 <= len(breaks) <= 3
     met = [main_stimuli(one) for one in (first, second)]
     for own in met:
         assert len(set(own)) == len(own)
@@ -120,7 +137,7 @@ def _check_analysis(folder, modality, experiment, answers):
     found = files.load(results / made[0])
     check_schema(results / made[0], made[0], read_variables())
     check_schema(results / "experiment" / f"{modality}.nc", f"experiment/{modality}.nc", read_variables())
-    estimated = experiment.choice.estimate(experiment.given)
+    estimated = experiment.choice.estimate(experiment.choice.counts(experiment.given))
     assert float(found["estimate"]) == pytest.approx(estimated.mean)
     assert float(found["estimate_bayes_factor"]) == pytest.approx(estimated.bayes_factor)
     assert estimated.bayes_factor >= ADAPTIVE["bayes_factor"]
@@ -134,6 +151,7 @@ def _check_analysis(folder, modality, experiment, answers):
     assert int(second["answers_correct"].sum()) == 0
     tables = sorted((results / "humans" / "bids" / "mine").glob("sub-*/beh/*.tsv"))
     assert len(tables) == 2
+    assert "The experiment was adaptive" in (results / "humans" / "bids" / "mine" / "README.md").read_text()
     description = json.loads((results / "humans" / "bids" / "mine" / "dataset_description.json").read_text())
     assert description["Name"].endswith("mine")
 

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from metamers.experiment.choice import Choice, adaptive_attributes, counts_of
+from metamers.experiment.choice import Choice, adaptive_attributes, counts_of, times_shown
 from metamers.experiment.design import CHOSEN, experiment_design
 from metamers.experiment.rows import Answer
 
@@ -39,7 +39,7 @@ def simulate(choice, participants, probability, rng, catch=True):
         for trial, place in enumerate(design["shown"].values[0]):
             if place == CHOSEN:
                 used = {choice.exhibits[name].stimulus for name in met[participant]}
-                exhibit = choice.next_exhibit(given, participant, used)
+                exhibit = choice.next_exhibit(choice.counts(given), participant, used, times_shown(given))
                 met[participant].append(exhibit)
                 right = rng.random() < probability(choice.exhibits[exhibit].condition)
             else:
@@ -75,7 +75,7 @@ def test_a_participant_meets_each_stimulus_once_and_in_different_conditions():
     for exhibits in met.values():
         stimuli = [choice.exhibits[name].stimulus for name in exhibits]
         assert len(set(stimuli)) == len(stimuli) == len(NAMES) - 3
-        assert choice.next_exhibit(given, "p", set(stimuli)) is None
+        assert choice.next_exhibit(choice.counts(given), "p", set(stimuli), {}) is None
     counts = counts_of([one for steps in given.values() for one in steps.values()], choice.exhibits)
     asked = {condition: number for condition, (_, number) in counts.items()}
     # The middle stages, at which the models differ, are asked about most; natural stimuli hardly at all.
@@ -101,40 +101,42 @@ def _number(choice, shown, condition):
 def test_the_estimate_finds_the_model_that_is_recognized_better_and_stops():
     choice = Choice(designed())
     given, _ = simulate(choice, list("abcdefghij"), falling, np.random.default_rng(2))
-    found = choice.estimate(given)
+    found = choice.estimate(choice.counts(given))
     assert found.low > 0
     assert (found.participants, found.answers) == (10, 10 * (len(NAMES) - 3))
-    assert not choice.enough(choice.estimate({"a": given["a"]}))
+    assert not choice.enough(choice.estimate(choice.counts({"a": given["a"]})))
     assert Choice(designed(interval=found.high - found.low + 1e-6)).enough(found)
     assert Choice(designed(interval=None, bayes_factor=3)).enough(found) is (found.bayes_factor >= 3)
     assert "from 210 answers of 10 participants" in choice.describe(found)
 
 
 def test_answers_of_excluded_participants_change_nothing():
-    choice = Choice(designed())
+    design = designed()
+    choice = Choice(design)
     good, _ = simulate(choice, ["p", "q"], falling, np.random.default_rng(3))
     bad, _ = simulate(choice, ["lazy"], lambda condition: 0, np.random.default_rng(4), catch=False)
-    assert choice.estimate(good | bad) == choice.estimate(good)
+    assert Choice(design).estimate(choice.counts(good | bad)) == Choice(design).estimate(choice.counts(good))
     unwilling = {"no": bad["lazy"] | {"consent": answer("no", "consent", given="no")}}
-    assert choice.estimate(good | unwilling) == choice.estimate(good)
+    assert Choice(design).estimate(choice.counts(good | unwilling)) == Choice(design).estimate(choice.counts(good))
     # Without a main trial, nothing counts yet.
     begun = {"new": {"consent": answer("new", "consent", given="yes")}}
-    assert choice.estimate(begun).participants == 0
-    assert choice.next_exhibit(begun, "new", set()) is not None
+    assert choice.estimate(choice.counts(begun)).participants == 0
+    assert choice.next_exhibit(choice.counts(begun), "new", set(), {}) is not None
 
 
 def test_the_same_answers_give_the_same_choice():
     choice = Choice(designed())
     given, met = simulate(choice, ["p"], falling, np.random.default_rng(5))
-    again = Choice(designed()).next_exhibit(given, "p", set())
-    assert again == choice.next_exhibit(given, "p", set())
+    counts, shown = choice.counts(given), times_shown(given)
+    again = Choice(designed()).next_exhibit(counts, "p", set(), shown)
+    assert again == Choice(designed()).next_exhibit(counts, "p", set(), shown)
     assert choice.exhibits[again].stimulus in {choice.exhibits[name].stimulus for name in met["p"]}
 
 
 def test_a_threshold_is_asked_of_one_model():
     choice = Choice(designed({"first": ["one", "two", "three"]}, question="threshold"))
     given, _ = simulate(choice, list("abcdefghij"), falling, np.random.default_rng(6))
-    found = choice.estimate(given)
+    found = choice.estimate(choice.counts(given))
     assert 0.4 < found.mean < 0.8
     assert np.isnan(found.bayes_factor)
 

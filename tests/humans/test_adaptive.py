@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from metamers.experiment.design import CHOSEN
 from metamers.experiment.exclusion import EXCLUSIONS
@@ -52,8 +53,9 @@ def test_the_file_has_the_posterior_and_the_answers_of_each_condition(tmp_path):
     design = designed()
     people = [rows(design, f"p{seed}", seed) for seed in range(30)]
     found = analysed(design, written(tmp_path, *people))
-    assert found["value_posterior"].sum() == pytest.approx(1)
-    assert found["value_prior"].sum() == pytest.approx(1)
+    step = float(found["value"][1] - found["value"][0])
+    assert found["value_posterior"].sum() * step == pytest.approx(1)
+    np.testing.assert_allclose(found["value_prior"], scipy.stats.norm.pdf(found["value"], scale=1.5))
     assert found["estimate_low"] < found["estimate"] < found["estimate_high"]
     assert found["estimate_low"] > 0  # the first model is recognized better
     assert found["participants_included"] == 30

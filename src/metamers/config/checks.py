@@ -8,6 +8,7 @@ from metamers.config.beyond import Beyond
 from metamers.config.datasets import DatasetEntry
 from metamers.config.experiments import PublishedStimuli
 from metamers.config.models import ModelEntry, Training
+from metamers.config.participants import OwnParticipants
 from metamers.config.preregistration import no_prediction
 from metamers.config.qualities import QUALITIES
 from metamers.config.settings import EquivalenceSettings
@@ -191,17 +192,21 @@ def unavailable_targets(
     return found | _unavailable_benchmarks(config, models, benchmark, standard, equivalence)
 
 
-def unavailable_brainscore(config: Mapping[str, Any], stimuli: Mapping[str, PublishedStimuli]) -> dict[str, str]:
+def unavailable_brainscore(
+    config: Mapping[str, Any], participants: Mapping[str, OwnParticipants], stimuli: Mapping[str, PublishedStimuli]
+) -> dict[str, str]:
     """The part of ``unavailable_targets`` that concerns Brain-Score.
 
     Parameters
     ----------
     config
         The configuration.
+    participants
+        The user's own participants, without those of adaptive experiments.
     stimuli
         Published experiment → the images that its participants saw.
     """
-    own = any(MODALITIES[entry["modality"]].on_screen for entry in config["own_participants"].values())
+    own = any(MODALITIES[group.modality].on_screen for group in participants.values())
     published = list(stimuli.values()) if config["human_data"] == "participants" else []
     if not own and not published:
         reason = (

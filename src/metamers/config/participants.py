@@ -14,8 +14,10 @@ from metamers.names import FILE_NAME, INPUT_STAGE, ConfigurationError, unknown_n
 ICON_FILES = (".svg", ".png")
 ANSWER_FILES = (".csv", ".json", ".txt")  # JATOS exports .txt
 ADAPTIVE = "adaptive"
-# Question of an adaptive experiment → number of generation models that it is about.
+# Question of an adaptive experiment → number of generation models that it is about, and the largest interval at which
+# it may end, which is well below that of the prior distribution.
 MODELS_OF_QUESTION = {"threshold": 1, "difference": 2}
+LARGEST_INTERVAL = {"threshold": 1, "difference": 4}
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def check_experiment(settings: Mapping[str, Any], stages: Mapping[str, Mapping[s
         For the first file or number that cannot be used.
     """
     if settings["adaptive"] is not None:
-        _check_adaptive(settings["adaptive"], stages)
+        _check_adaptive(settings, stages)
     consent = Path(resolve_path(settings["consent"]))
     if not consent.is_file():
         raise ConfigurationError(
@@ -135,9 +137,14 @@ def check_experiment(settings: Mapping[str, Any], stages: Mapping[str, Mapping[s
                     )
 
 
-def _check_adaptive(adaptive: Mapping[str, Any], stages: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+def _check_adaptive(settings: Mapping[str, Any], stages: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
     """Check that the question of an adaptive experiment can be asked, and that it stops."""
-    key = "experiment.adaptive"
+    key, adaptive = "experiment.adaptive", settings["adaptive"]
+    if settings["address"] is not None:
+        raise ConfigurationError(
+            "experiment.address: only for the fixed design, whose page may be on any web server; wanted null with "
+            "experiment.adaptive, whose answers go to the server of `make experiment`"
+        )
     question = adaptive["question"]
     wanted = MODELS_OF_QUESTION[question]
     for modality, of_models in stages.items():
@@ -152,6 +159,11 @@ def _check_adaptive(adaptive: Mapping[str, Any], stages: Mapping[str, Mapping[st
                 raise ConfigurationError(
                     f"{key}: {model!r} is shown at {len(own)} stage; wanted at least 2 (experiment.{modality}.stages)"
                 )
+    if adaptive["interval"] is not None and adaptive["interval"] > LARGEST_INTERVAL[question]:
+        raise ConfigurationError(
+            f"{key}.interval: found {adaptive['interval']}; wanted at most {LARGEST_INTERVAL[question]} for the "
+            f"question {question!r}, because a wider interval needs hardly any answer"
+        )
     if question == "threshold" and adaptive["bayes_factor"] is not None:
         raise ConfigurationError(f"{key}.bayes_factor: only for the question 'difference'; wanted null")
     if adaptive["interval"] is None and adaptive["bayes_factor"] is None:

@@ -151,7 +151,7 @@ def check_targets(plan: Plan, targets: Iterable[str], rules: Iterable[str] = ())
         together with results from answers.
     """
     folder, rules, targets = f"results/{plan.run}/", list(rules), list(targets)
-    if "preregister" in targets and len(targets) > 1 and plan.own_participants:
+    if "preregister" in targets and len(targets) > 1 and (plan.own_participants or plan.adaptive_participants):
         # Jobs that start after the file exists would have it as an input that the plan of the call does not have.
         others = ", ".join(target for target in targets if target != "preregister")
         raise ConfigurationError(

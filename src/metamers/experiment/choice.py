@@ -1,14 +1,14 @@
 """Choice of the next stimulus in an adaptive experiment, from the design and the answers so far.
 
 The condition is chosen by ``metamers.experiment.adaptive``. In this condition, the stimulus is one that the participant
-has not met and that the fewest others were shown: as long as nothing else is known about stimuli, an answer to the
-least known one tells most about their mean.
+has not met and that the fewest others were shown. Before there are answers, stimuli differ in nothing that is known,
+and the mean over stimuli is estimated best if all of them are shown equally often.
 """
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,18 +18,20 @@ import xarray as xr
 from metamers.experiment.adaptive import (
     Counts,
     Estimate,
-    Grid,
-    build_grid,
-    estimate_from_log,
+    Question,
+    estimate_on,
+    fitted_grid,
     information,
     joint_posterior,
     log_marginal,
-    reached,
+    normalized,
+    should_stop,
 )
 from metamers.experiment.design import QUESTION, Condition
-from metamers.experiment.exclusion import exclusion
+from metamers.experiment.exclusion import ExclusionRule
 from metamers.experiment.rows import Answer
 
+MORE_ANSWERS = 1.1  # a new grid is made when there are so many times more answers, or another participant
 CHECKS = ("headphones", "practice", "catch")
 
 
@@ -86,7 +88,7 @@ class Choice:
 
     Attributes
     ----------
-    grid
+    question
         The question.
     exhibits
         Name of each main exhibit → what it shows.
@@ -95,47 +97,62 @@ class Choice:
     def __init__(self, design: xr.Dataset):
         given = design.attrs
         self.design = design
-        self.grid: Grid = build_grid(
-            str(given[QUESTION]), json.loads(given["stages"]), float(given["chance"]), float(given["participant_sd"])
-        )
+        self.question = question_of(design)
         self.exhibits = main_exhibits(design)
-        self._at_least = {check: int(given[f"at_least_{check}"]) for check in CHECKS}
+        self._rule = ExclusionRule(design, {check: int(given[f"at_least_{check}"]) for check in CHECKS})
         self._named = {(one.condition, one.stimulus): name for name, one in self.exhibits.items()}
         self._stimuli = sorted({one.stimulus for one in self.exhibits.values()})
-        self._marginals: dict[str, tuple[Counts, np.ndarray]] = {}  # participant → answers, and their log likelihood
+        self._grid, _ = fitted_grid(self.question, [])
+        self._fitted_to = 0, 0  # numbers of answers and of participants for which the grid was made
+        self._counts: dict[str, tuple[int, Counts | None]] = {}  # participant → number of answers, and what they count
+        self._marginals: dict[str, tuple[Counts, np.ndarray]] = {}  # participant → counts, and their log likelihood
 
-    def estimate(self, given: Mapping[str, Mapping[str, Answer]]) -> Estimate:
-        """Estimate the parameter of the question from the answers of all participants who are not excluded.
+    def counts(self, given: Mapping[str, Mapping[str, Answer]]) -> dict[str, Counts]:
+        """Count the answers of all participants who are not excluded.
 
         Parameters
         ----------
         given
             Participant → step → answer.
         """
-        counts = {name: counts_of(steps.values(), self.exhibits) for name, steps in self._included(given).items()}
-        return estimate_from_log(self.grid, self._log_posterior(counts), list(counts.values()))
+        for name, steps in given.items():
+            if self._counts.get(name, (None,))[0] != len(steps):
+                included = self._rule.exclusion(steps) is None
+                self._counts[name] = len(steps), counts_of(steps.values(), self.exhibits) if included else None
+        return {name: own for name in given if (own := self._counts[name][1]) is not None}
+
+    def estimate(self, counts: Mapping[str, Counts]) -> Estimate:
+        """Estimate the parameter of the question from a result of ``counts``."""
+        log_weights = self._log_posterior(counts)
+        return estimate_on(self.question, self._grid, normalized(log_weights).sum(axis=1), list(counts.values()))
 
     def _log_posterior(self, counts: Mapping[str, Counts]) -> np.ndarray:
         """As ``metamers.experiment.adaptive.log_posterior``; the answers of most participants have not changed."""
-        total = np.log(self.grid.prior)
+        answers = sum(number for own in counts.values() for _, number in own.values())
+        before, participants = self._fitted_to
+        if answers > MORE_ANSWERS * before or len(counts) > participants:
+            self._grid, _ = fitted_grid(self.question, list(counts.values()), self._grid)
+            self._fitted_to = answers, len(counts)
+            self._marginals.clear()
+        total = self._grid.log_prior
         for name, own in counts.items():
             if self._marginals.get(name, (None,))[0] != own:
-                self._marginals[name] = own, log_marginal(self.grid, own)
+                self._marginals[name] = own, log_marginal(self._grid, own)
             total = total + self._marginals[name][1]
         return total
 
     def describe(self, found: Estimate) -> str:
         """Describe an estimate in one line, for the log."""
-        factor = f", Bayes factor {found.bayes_factor:.3g}" if found.bayes_factor == found.bayes_factor else ""
+        factor = "" if np.isnan(found.bayes_factor) else f", Bayes factor {found.bayes_factor:.3g}"
         return (
-            f"{self.grid.question} {found.mean:.3f} ({found.low:.3f} to {found.high:.3f}){factor} from {found.answers} "
+            f"{self.question.name} {found.mean:.3f} ({found.low:.3f} to {found.high:.3f}){factor} from {found.answers} "
             f"answers of {found.participants} participants"
         )
 
     def enough(self, found: Estimate) -> bool:
         """Whether the answers suffice, so that the experiment stops."""
         attributes = self.design.attrs
-        return reached(
+        return should_stop(
             found,
             float(attributes["stop_interval"]) or None,
             float(attributes["stop_bayes_factor"]) or None,
@@ -143,41 +160,58 @@ class Choice:
         )
 
     def next_exhibit(
-        self, given: Mapping[str, Mapping[str, Answer]], participant: str, met: Collection[str]
+        self, counts: Mapping[str, Counts], participant: str, met: Collection[str], shown: Mapping[str, int]
     ) -> str | None:
-        """Choose the exhibit that a participant is shown next; None if the participant has met all stimuli.
+        """Choose the exhibit that a participant is shown next.
 
         Parameters
         ----------
-        given
-            Participant → step → answer.
+        counts
+            Result of ``counts``.
         participant
             The participant's name.
         met
             Natural stimuli that the participant has met.
+        shown
+            Exhibit → number of participants to whom it was shown; those that were shown to nobody may be left out.
+
+        Returns
+        -------
+        str or None
+            Name of the exhibit; None if the participant has met all stimuli.
         """
         left = [stimulus for stimulus in self._stimuli if stimulus not in met]
         if not left:
             return None
-        included = self._included(given)
-        counts = {name: counts_of(steps.values(), self.exhibits) for name, steps in included.items()}
-        own = counts.pop(participant, {})
-        joint = joint_posterior(self.grid, self._log_posterior(counts), own)
-        condition = self.grid.conditions[int(information(self.grid, joint).argmax())]
-        shown = Counter(
-            self.exhibits[answer.exhibit].stimulus
-            for steps in included.values()
-            for answer in steps.values()
-            if answer.exhibit in self.exhibits and self.exhibits[answer.exhibit].condition == condition
-        )
+        others = {name: own for name, own in counts.items() if name != participant}
+        log_weights = self._log_posterior(others)
+        joint = joint_posterior(self._grid, log_weights, counts.get(participant, {}))
+        condition = self.question.conditions[int(information(self._grid, joint).argmax())]
 
-        def turn(stimulus: str) -> tuple[int, str]:
-            return shown[stimulus], hashlib.sha256(f"{participant}/{stimulus}".encode()).hexdigest()
+        def times_shown(stimulus: str) -> tuple[int, str]:
+            exhibit = self._named[condition, stimulus]
+            return shown.get(exhibit, 0), hashlib.sha256(f"{participant}/{stimulus}".encode()).hexdigest()
 
-        return self._named[condition, min(left, key=turn)]
+        return self._named[condition, min(left, key=times_shown)]
 
-    def _included(self, given: Mapping[str, Mapping[str, Answer]]) -> dict[str, Mapping[str, Answer]]:
-        return {name: steps for name, steps in given.items() if exclusion(steps, self.design, self._at_least) is None}
+
+def question_of(design: xr.Dataset) -> Question:
+    """Return the question that the attributes of a design state.
+
+    Raises
+    ------
+    ValueError
+        As ``metamers.experiment.adaptive.Question``.
+    """
+    given = design.attrs
+    return Question(
+        str(given[QUESTION]), json.loads(given["stages"]), float(given["chance"]), float(given["participant_sd"])
+    )
+
+
+def times_shown(given: Mapping[str, Mapping[str, Answer]]) -> Counter[str]:
+    """Exhibit → number of participants who answered to it."""
+    return Counter(answer.exhibit for steps in given.values() for answer in steps.values() if answer.exhibit)
 
 
 def main_exhibits(design: xr.Dataset) -> dict[str, Exhibit]:
@@ -192,7 +226,7 @@ def main_exhibits(design: xr.Dataset) -> dict[str, Exhibit]:
     }
 
 
-def counts_of(answers: Collection[Answer], exhibits: Mapping[str, Exhibit]) -> Counts:
+def counts_of(answers: Iterable[Answer], exhibits: Mapping[str, Exhibit]) -> Counts:
     """Count a participant's correct answers and all answers in each condition; other trials are left out."""
     correct: dict[Condition, list[bool]] = defaultdict(list)
     for answer in answers:

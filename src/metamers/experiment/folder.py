@@ -192,7 +192,8 @@ def page_settings(
     Returns
     -------
     dict
-        Includes ``design``, an identifier that changes whenever the shown files or the way they are shown change.
+        Includes ``design``, an identifier that changes whenever the shown files or the way they are shown change. The
+        rule by which an adaptive experiment ends may change during the experiment, and does not change it.
     """
     suffix = MODALITIES[modality].suffix
     names, kinds = map(str, design["exhibit"].values), design["kind"].values
@@ -203,9 +204,8 @@ def page_settings(
     }
     adaptive = QUESTION in design.attrs
     orders = design["shown"].values
-    if (
-        adaptive
-    ):  # the page asks for each trial after the practice, so that it does not learn which ones are catch trials
+    if adaptive:
+        # The page asks for each trial after the practice, so that it does not know which ones are catch trials.
         begins = settings["practice"]["feedback"] + settings["practice"]["trials"]
         orders = np.where(np.arange(orders.shape[1]) < begins, orders, CHOSEN)
     known = {
@@ -243,10 +243,21 @@ def expected_minutes(known: Mapping[str, Any], stimulus_s: float) -> int:
     return math.ceil(seconds / 60)
 
 
+def number_of_trials(known: Mapping[str, Any]) -> str:
+    """Say how many trials a participant has; in an adaptive experiment, it is the largest number.
+
+    Parameters
+    ----------
+    known
+        The result of ``page_settings``, or the content of ``design.json``.
+    """
+    return f"at most {len(known['orders'][0])}" if known.get("adaptive") else str(len(known["orders"][0]))
+
+
 def consent_form(text: str, known: Mapping[str, Any], minutes: int) -> str:
     """Fill in ``{task}``, ``{trials}`` and ``{minutes}`` in the consent form; other braces stay as they are."""
     task = MODALITIES[known["modality"]].participation
-    for name, value in {"task": task, "trials": len(known["orders"][0]), "minutes": minutes}.items():
+    for name, value in {"task": task, "trials": number_of_trials(known), "minutes": minutes}.items():
         text = text.replace(f"{{{name}}}", str(value))
     return text
 

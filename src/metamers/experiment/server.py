@@ -28,9 +28,20 @@ from pathlib import Path
 from typing import Any
 
 from metamers.experiment import store
-from metamers.experiment.choice import Choice
+from metamers.experiment.choice import Choice, times_shown
 from metamers.experiment.design import CHOSEN
-from metamers.experiment.rows import CONSENT, Answer, Questions, RowError, check_row, check_values, parse_json
+from metamers.experiment.folder import number_of_trials
+from metamers.experiment.rows import (
+    CONSENT,
+    MAX_TEXT_LETTERS,
+    STEP,
+    Answer,
+    Questions,
+    RowError,
+    check_row,
+    check_values,
+    parse_json,
+)
 from metamers.modalities import MODALITIES
 from metamers.run import files
 
@@ -163,7 +174,7 @@ class Experiment:
             raise Refused(HTTPStatus.CONFLICT, OTHER_DESIGN)
         if self.choice is not None and not store.has_begun(self.answers, participant):
             with self.choosing:
-                if self.choice.enough(self.choice.estimate(self.given)):
+                if self.choice.enough(self.choice.estimate(self.choice.counts(self.given))):
                     return {"closed": True}
         return store.begin(self.answers, participant, len(self.design["orders"]))
 
@@ -193,14 +204,16 @@ class Experiment:
         chosen = store.chosen(self.answers, participant)
         if step in chosen:
             return chosen[step]
-        found = choice.estimate(self.given)
+        counts = choice.counts(self.given)
+        found = choice.estimate(counts)
         if choice.enough(found):
             logger.info("%s: %s; this suffices, and the experiment ends", self.exported.name, choice.describe(found))
             return None
-        if order[number] != CHOSEN:
-            return str(self.questions.exhibits[order[number]])
-        met = {self.questions.main[exhibit] for exhibit in chosen.values()}
-        exhibit = choice.next_exhibit(self.given, participant, met)
+        if order[number] == CHOSEN:
+            met = {self.questions.main[exhibit] for exhibit in chosen.values() if exhibit in self.questions.main}
+            exhibit = choice.next_exhibit(counts, participant, met, times_shown(self.given))
+        else:
+            exhibit = str(self.questions.exhibits[order[number]])
         return None if exhibit is None else store.choose(self.answers, participant, step, exhibit)
 
     def keep(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,6 +222,7 @@ class Experiment:
         if isinstance(row, dict) and row.get("design") != self.design["design"]:
             raise Refused(HTTPStatus.CONFLICT, OTHER_DESIGN)
         try:
+            self._check_chosen(participant, row)
             answer = check_row(row, self.questions)
         except RowError as error:
             raise Refused(HTTPStatus.BAD_REQUEST, f"row: {error}") from error
@@ -218,8 +232,6 @@ class Experiment:
             raise Refused(HTTPStatus.BAD_REQUEST, "row: participant: wanted the participant's own name")
         if answer.order != (order := store.participant_order(self.answers, participant)):
             raise Refused(HTTPStatus.BAD_REQUEST, f"row: order: found {answer.order}; this participant has {order}")
-        if self.choice is not None and answer.exhibit:
-            self._check_chosen(answer)
         after = None if answer.step == CONSENT else CONSENT
         kept = store.keep(self.answers, participant, answer.step, row, after)
         if kept:
@@ -227,13 +239,19 @@ class Experiment:
                 self._note(answer)
         return {"kept": kept}
 
-    def _check_chosen(self, answer: Answer) -> None:
-        """Check that the exhibit of a trial is the one that was chosen for it."""
-        number = int(answer.step.rpartition("-")[2])
-        if self.questions.orders[answer.order][number] == CHOSEN:
-            wanted = store.chosen(self.answers, answer.participant).get(f"trial-{number}")
-            if answer.exhibit != wanted:
-                raise Refused(HTTPStatus.BAD_REQUEST, f"row: exhibit: found {answer.exhibit!r}; wanted the chosen one")
+    def _check_chosen(self, participant: str, row: Any) -> None:
+        """Check that the exhibit of a trial after the practice is the one that was chosen for it.
+
+        Before all other checks, so that no message tells a catch trial from others.
+        """
+        step = row.get("step") if isinstance(row, dict) else None
+        found = STEP.fullmatch(step) if isinstance(step, str) else None
+        if self.choice is None or found is None or found[1] == "headphones" or f"trial-{found[2]}" in self.steps:
+            return
+        wanted = store.chosen(self.answers, participant).get(f"trial-{found[2]}")
+        exhibit = row.get("exhibit")
+        if wanted is None or not isinstance(exhibit, str) or exhibit.rsplit(".", 1)[0] != wanted:
+            raise RowError(f"exhibit: found {str(exhibit)[:MAX_TEXT_LETTERS]!r}; wanted the chosen one")
 
     def end(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Handle ``api/end``: mark the participant as ended and export the answers."""
@@ -242,7 +260,7 @@ class Experiment:
         store.export(self.answers, [participant], self.exported)
         if self.choice is not None:
             with self.choosing:
-                found = self.choice.estimate(self.given)
+                found = self.choice.estimate(self.choice.counts(self.given))
             logger.info("%s: %s", self.exported.name, self.choice.describe(found))
         return {}
 
@@ -389,7 +407,7 @@ class Handler(BaseHTTPRequestHandler):
             LINK.format(
                 name=name,
                 title=MODALITIES[experiment.design["modality"]].stimuli.capitalize(),
-                trials=len(experiment.design["orders"][0]),
+                trials=number_of_trials(experiment.design),
                 minutes=experiment.design.get("minutes", "?"),
             )
             for name, experiment in self.server.experiments.items()

@@ -6,21 +6,16 @@ Principle, IMS). Mean proportions correct by stage do not have this property. Th
 fitted curve, and no test of the fixed design is made with them.
 """
 
-import json
-
 import numpy as np
 import xarray as xr
-from scipy.special import logsumexp
 
-from metamers.experiment.adaptive import DIFFERENCE, ENDS, depths, estimate, log_posterior
-from metamers.experiment.choice import Choice, counts_of
+from metamers.experiment.adaptive import DIFFERENCE, ENDS, NODE_WEIGHTS, depths, estimate_on, fitted_grid, normalized
+from metamers.experiment.choice import Choice, counts_of, main_exhibits, question_of
 from metamers.experiment.design import QUESTION
-from metamers.experiment.exclusion import EXCLUSIONS, exclusion
+from metamers.experiment.exclusion import EXCLUSIONS, ExclusionRule
 from metamers.humans.own_participants import Answers
 from metamers.humans.participants import stage_union
 from metamers.names import NATURAL
-
-UNITS = {"threshold": "1", "difference": "log odds"}
 
 
 def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, int]) -> xr.Dataset:
@@ -38,8 +33,8 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     Returns
     -------
     xr.Dataset
-        ``value_prior`` and ``value_posterior`` (value) of the parameter: a threshold in relative depth, or a difference
-        in log odds; ``estimate`` with ``estimate_low`` and ``estimate_high`` (95% credible interval),
+        ``value_prior`` and ``value_posterior`` (value), densities of the parameter: a threshold in relative depth, or a
+        difference in log odds; ``estimate`` with ``estimate_low`` and ``estimate_high`` (95% credible interval),
         ``estimate_bayes_factor`` (only of a difference) and ``answers_suffice``. By (generation_model, stage):
         ``condition_depth``, ``answers_correct``, ``answers_given``, and ``fitted_proportion`` with ``fitted_low`` and
         ``fitted_high``; natural stimuli are the same for all models. ``participants_included``, ``excluded``
@@ -51,9 +46,8 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     ValueError
         When no participant is left.
     """
-    choice = Choice(design)
-    grid = choice.grid
-    reasons = {name: exclusion(steps, design, at_least) for name, steps in answers.given.items()}
+    question, exhibits, rule = question_of(design), main_exhibits(design), ExclusionRule(design, at_least)
+    reasons = {name: rule.exclusion(steps) for name, steps in answers.given.items()}
     excluded = [sum(found == reason for found in reasons.values()) for reason in EXCLUSIONS]
     included = {name: steps for name, steps in answers.given.items() if reasons[name] is None}
     if not included:
@@ -62,11 +56,12 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
         raise ValueError(
             f"none of {len(reasons)} participants is left ({', '.join(details) or 'no answers'}); wanted at least one"
         )
-    counts = [counts_of(steps.values(), choice.exhibits) for steps in included.values()]
-    log_weights = log_posterior(grid, counts)
-    weights = np.exp(log_weights - logsumexp(log_weights))
-    found = estimate(grid, counts)
-    stages = json.loads(design.attrs["stages"])
+    counts = [counts_of(steps.values(), exhibits) for steps in included.values()]
+    grid, log_weights = fitted_grid(question, counts)
+    weights = normalized(log_weights)
+    shares = weights.sum(axis=1)
+    found = estimate_on(question, grid, shares, counts)
+    stages, step = question.stages, grid.values[1] - grid.values[0]
     union, stage_number = stage_union({model: [NATURAL, *own] for model, own in stages.items()})
     shape = len(stages), len(union)
     columns = {
@@ -74,7 +69,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     }
     numbers = {name: np.zeros(shape, int) for name in ("answers_correct", "answers_given")}
     for number, (model, stage) in enumerate(grid.conditions):
-        mean = grid.right[number] @ grid.weights  # (value, nuisance), over participants
+        mean = grid.right[number] @ NODE_WEIGHTS  # (value, nuisance), over participants
         low, high = weighted_quantiles(mean.ravel(), weights.ravel(), ENDS)
         right, given = (sum(each) for each in zip(*(one.get((model, stage), (0, 0)) for one in counts), strict=True))
         for own in stages if stage == NATURAL else [model]:
@@ -85,17 +80,17 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
             if stage != NATURAL:
                 columns["condition_depth"][at] = depths(len(stages[own]))[stages[own].index(stage)]
     dims = ("generation_model", "stage")
-    bayes_factor = {"estimate_bayes_factor": found.bayes_factor} if grid.question == DIFFERENCE else {}
-    main = [answer for steps in included.values() for answer in steps.values() if answer.exhibit in choice.exhibits]
+    bayes_factor = {"estimate_bayes_factor": found.bayes_factor} if question.name == DIFFERENCE else {}
+    main = [answer for steps in included.values() for answer in steps.values() if answer.exhibit in exhibits]
     return xr.Dataset(
         {
-            "value_prior": ("value", grid.prior.sum(axis=1)),
-            "value_posterior": ("value", weights.sum(axis=1)),
+            "value_prior": ("value", question.prior_density(grid.values)),
+            "value_posterior": ("value", shares / step),
             "estimate": found.mean,
             "estimate_low": found.low,
             "estimate_high": found.high,
             **bayes_factor,
-            "answers_suffice": int(choice.enough(found)),
+            "answers_suffice": int(Choice(design).enough(found)),
             **{name: (dims, values) for name, values in (columns | numbers).items()},
             "stage_number": stage_number,
             "participants_included": len(included),
@@ -110,7 +105,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
             "stage": union,
             "exclusion": list(EXCLUSIONS),
         },
-        attrs={QUESTION: grid.question, "unit_of_value": UNITS[grid.question]},
+        attrs={QUESTION: question.name},
     )
 
 

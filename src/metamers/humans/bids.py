@@ -20,7 +20,7 @@ import pandas as pd
 import xarray as xr
 
 from metamers import __version__
-from metamers.experiment.exclusion import NO_CONSENT, exclusion
+from metamers.experiment.exclusion import NO_CONSENT, ExclusionRule
 from metamers.experiment.rows import NUMBERS
 from metamers.humans.own_participants import Answers
 from metamers.modalities import MODALITIES
@@ -59,6 +59,10 @@ COLUMNS: dict[str, tuple[str, str | None]] = {
     "zoom": ("Zoom of the page, estimated; 1 is none", None),
     "pinch_zoom": ("Zoom by fingers; 1 is none", None),
 }
+ADAPTIVE = (
+    "The experiment was adaptive: the stage and the model of each main trial were chosen from earlier answers. Mean "
+    "proportions correct by stage are therefore biased; use a model of all answers.\n\n"
+)
 TIMES = {"rt": "response_time", "shown_ms": "presentation_time"}  # in ms in the experiment's files
 
 
@@ -74,7 +78,7 @@ def trials_of_answers(
     design
         ``experiment/<modality>.nc``.
     at_least
-        As for ``metamers.experiment.exclusion.exclusion``.
+        As for ``metamers.experiment.exclusion.ExclusionRule``.
 
     Returns
     -------
@@ -83,7 +87,8 @@ def trials_of_answers(
     dict
         Participant → reason for which they are excluded, or an empty text.
     """
-    reasons = {name: exclusion(steps, design, at_least) or "" for name, steps in answers.given.items()}
+    rule = ExclusionRule(design, at_least)
+    reasons = {name: rule.exclusion(steps) or "" for name, steps in answers.given.items()}
     exhibits = pd.DataFrame({name: design[name].values for name in ("kind", "stimulus", "generation_model", "stage")})
     exhibits = exhibits.assign(seed=design["seed"].values, category=design["category"].values)
     exhibits.index = pd.Index(design["exhibit"].values.astype(str))
@@ -124,7 +129,12 @@ def _tsv(table: pd.DataFrame) -> str:
 
 
 def bids_files(
-    trials: pd.DataFrame, reasons: Mapping[str, str], modality: str, name: str, categories: Sequence[str]
+    trials: pd.DataFrame,
+    reasons: Mapping[str, str],
+    modality: str,
+    name: str,
+    categories: Sequence[str],
+    adaptive: bool = False,
 ) -> dict[str, str]:
     """Return path → text of all files of the dataset.
 
@@ -138,6 +148,8 @@ def bids_files(
         Name of the group of participants.
     categories
         The possible answers.
+    adaptive
+        Whether stimuli were chosen from earlier answers.
 
     Raises
     ------
@@ -182,6 +194,7 @@ def bids_files(
         "natural one at a stage of a model. Each participant has a table of trials; the columns are described in "
         f"`task-{TASK}_beh.json`. `participants.tsv` says who is left out of the analysis, and why. Participants who "
         "did not agree to take part are not in this dataset.\n\n"
+        f"{ADAPTIVE if adaptive else ''}"
         "Before you publish it, add `Authors`, `License`, `EthicsApprovals` and `HowToAcknowledge` to "
         "`dataset_description.json`.\n"
     )

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from metamers.experiment.exclusion import EXCLUSIONS, exclusion
+from metamers.experiment.exclusion import EXCLUSIONS, ExclusionRule
 from metamers.experiment.rows import COLUMNS, Answer, Questions, RowError, check_row, parse_json
 from metamers.humans.participants import OBSERVERS, stage_union
 from metamers.names import NATURAL
@@ -347,7 +347,7 @@ def own_participants_dataset(
         Generation model → its recognition of its own metamers: ``correct`` (stage, stimulus, seed), stage ``natural``
         first.
     at_least
-        As for ``exclusion``.
+        As for ``metamers.experiment.exclusion.ExclusionRule``.
 
     Returns
     -------
@@ -364,7 +364,8 @@ def own_participants_dataset(
         When fewer than two participants are left.
     """
     given = answers.given
-    reasons = {name: exclusion(steps, design, at_least) for name, steps in given.items()}
+    rule = ExclusionRule(design, at_least)
+    reasons = {name: rule.exclusion(steps) for name, steps in given.items()}
     counts = {reason: sum(found == reason for found in reasons.values()) for reason in EXCLUSIONS}
     included = [name for name, reason in reasons.items() if reason is None]
     if len(included) < 2:

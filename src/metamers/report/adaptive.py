@@ -119,10 +119,9 @@ def adaptive_figure(found: xr.Dataset) -> Figure:
     over_depth.grid(axis="y", color=FAINT, alpha=0.3, linewidth=0.6)
     over_depth.legend(fontsize=9)
     difference = found.attrs[QUESTION] == DIFFERENCE
-    step = float(found["value"][1] - found["value"][0])
-    posterior.plot(found["value"], found["value_prior"] / step, color=FAINT, label="prior")
-    posterior.fill_between(found["value"], found["value_posterior"] / step, color=PALE, linewidth=0)
-    posterior.plot(found["value"], found["value_posterior"] / step, color=INK, label="posterior")
+    posterior.plot(found["value"], found["value_prior"], color=FAINT, label="prior")
+    posterior.fill_between(found["value"], found["value_posterior"], color=PALE, linewidth=0)
+    posterior.plot(found["value"], found["value_posterior"], color=INK, label="posterior")
     for end in ("estimate_low", "estimate_high"):
         posterior.axvline(float(found[end]), color=INK, linewidth=0.8, linestyle=":")
     words = "Difference in log odds" if difference else "Threshold (relative depth)"

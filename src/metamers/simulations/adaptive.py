@@ -16,17 +16,16 @@ from scipy.special import expit
 from metamers.experiment.adaptive import (
     DIFFERENCE,
     THRESHOLD,
+    Counts,
     Estimate,
-    Grid,
-    build_grid,
+    Question,
     depths,
-    estimate_from,
+    estimate_on,
+    fitted_grid,
     information,
     joint_posterior,
-    log_marginal,
-    reached,
+    should_stop,
 )
-from metamers.experiment.design import Condition
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.leaderboard.curves import curves_by_modality
 from metamers.power.participants import COMPONENTS, VARIANCE_COLUMNS, median_log_odds, typical_curve
@@ -35,21 +34,22 @@ from metamers.simulations.results import Simulated, proportion
 MODALITY = "vision"
 STAGES = 8
 CHANCE = 1 / 16
-LAPSES, WIDTH = 0.05, 0.12  # of the simulated participants
+LAPSES = 0.04  # of the simulated participants
 TRIALS = 72  # of each participant: main trials
-LEAST_PARTICIPANTS, MOST_ANSWERS = 4, 3000
+LEAST_PARTICIPANTS, MOST_ANSWERS = 4, 4000
 INTERVAL = {THRESHOLD: 0.1, DIFFERENCE: 1.0}  # width of the 95% credible interval at which an experiment stops
+NARROW_INTERVAL = {THRESHOLD: 0.06, DIFFERENCE: 0.7}  # where recognition falls steeply
 BAYES_FACTOR = 10
-BIAS = 0.15  # largest accepted mean error, in intervals at which the experiment stops
-COVERAGE = 0.9  # smallest accepted coverage of 95% intervals
-LARGEST_RATIO = 0.8  # largest accepted number of answers, relative to the fixed design
-MOST_FALSE = 0.1  # largest accepted share of differences that are found where there is none
-PER_SAMPLE = 10  # an experiment has some hundred steps, so there are fewer of them than samples
+PER_SAMPLE = 25  # an experiment has some hundred steps, so there are fewer of them than samples
 STATISTIC = "adaptive experiment, {}"
+# Accepted results: mean error, in intervals at which the experiment stops; coverage of 95% intervals; number of
+# answers, relative to the fixed design; differences found where there is none, and where there is one; experiments
+# without an end.
+BIAS, COVERAGE, LARGEST_RATIO, MOST_FALSE, FEWEST_FOUND, MOST_ENDLESS = 0.15, 0.88, 0.85, 0.1, 0.8, 0.05
 
 
 @dataclass(frozen=True)
-class People:
+class SimulatedParticipants:
     """Simulated participants.
 
     Attributes
@@ -63,7 +63,7 @@ class People:
     log_odds: Mapping[str, np.ndarray]
     deviations: tuple[float, float, float]
 
-    def drawn(self, conditions: tuple[Condition, ...], rng: np.random.Generator) -> np.ndarray:
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Draw a participant: probabilities (condition,) of a correct answer, natural stimuli first."""
         overall, of_model, of_stage = self.deviations
         ability = overall * rng.standard_normal()
@@ -75,52 +75,74 @@ class People:
         return np.concatenate([[1 - LAPSES], right])
 
 
-def experiment(
-    grid: Grid,
-    people: People,
+def balanced_order(conditions: int, trials: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw numbers of conditions (trial,), each equally often or once more, in a random order."""
+    whole, rest = divmod(trials, conditions)
+    more = rng.choice(conditions, rest, replace=False)
+    return rng.permutation(np.concatenate([np.tile(np.arange(conditions), whole), more]))
+
+
+def simulate_experiment(
+    question: Question,
+    participants: SimulatedParticipants,
     adaptive: bool,
     interval: float | None,
     bayes_factor: float | None,
     rng: np.random.Generator,
 ) -> Estimate:
-    """Simulate an experiment until it stops; returns its last estimate."""
-    others, answers, participants = np.log(grid.prior), 0, 0
+    """Simulate an experiment until it stops.
+
+    Parameters
+    ----------
+    question
+        The question.
+    participants
+        The participants.
+    adaptive
+        Whether conditions are chosen, or in a fixed order.
+    interval, bayes_factor
+        Where it stops, as of ``metamers.experiment.adaptive.should_stop``.
+    rng
+        Random numbers.
+
+    Returns
+    -------
+    Estimate
+        The last one; it has ``MOST_ANSWERS`` answers if the experiment did not stop before.
+    """
+    grid, others = fitted_grid(question, [])
+    before: list[Counts] = []
+    answers = 0
     while True:
-        right = people.drawn(grid.conditions, rng)
-        order = np.resize(np.arange(len(grid.conditions)), TRIALS)
-        rng.shuffle(order)
-        counts: dict[Condition, tuple[int, int]] = {}
-        participants += 1
-        joint = joint_posterior(grid, others, counts)
-        for fixed in order:
+        right = participants.draw(rng)
+        own: dict[tuple[str, str], tuple[int, int]] = {}
+        joint = joint_posterior(grid, others, own)
+        for fixed in balanced_order(len(question.conditions), TRIALS, rng):
             chosen = int(information(grid, joint).argmax()) if adaptive else int(fixed)
-            condition = grid.conditions[chosen]
-            correct, number = counts.get(condition, (0, 0))
-            counts[condition] = correct + int(rng.random() < right[chosen]), number + 1
+            correct, number = own.get(question.conditions[chosen], (0, 0))
+            is_right = bool(rng.random() < right[chosen])
+            own[question.conditions[chosen]] = correct + int(is_right), number + 1
+            joint = joint * (grid.right[chosen] if is_right else 1 - grid.right[chosen])
+            joint /= joint.sum()
             answers += 1
-            joint = joint_posterior(grid, others, counts)
-            found = estimate_from(grid, joint.sum(axis=(1, 2)), answers, participants)
-            if reached(found, interval, bayes_factor, LEAST_PARTICIPANTS) or answers == MOST_ANSWERS:
+            found = estimate_on(question, grid, joint.sum(axis=(1, 2)), [*before, own])
+            if answers == MOST_ANSWERS or should_stop(found, interval, bayes_factor, LEAST_PARTICIPANTS):
                 return found
-        others = others + log_marginal(grid, counts)
+        before.append(own)
+        grid, others = fitted_grid(question, before, grid)
 
 
-def halfway(log_odds: np.ndarray) -> float:
+def depth_halfway(log_odds: np.ndarray) -> float:
     """The depth at which log odds (stage,) that fall with depth are 0, by linear interpolation."""
     return float(np.interp(0, -log_odds, depths(len(log_odds))))
 
 
-def stages_of(log_odds: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
-    """Model → names of its stages."""
-    return {model: [f"stage_{number}" for number in range(len(own))] for model, own in log_odds.items()}
-
-
-def assumed(threshold: float) -> np.ndarray:
+def logistic_log_odds(threshold: float, width: float) -> np.ndarray:
     """Log odds (stage,) of a model whose recognition falls as the procedure assumes."""
-    return (threshold - depths(STAGES)) / WIDTH
+    return (threshold - depths(STAGES)) / width
 
 
-def of_curve(curve: np.ndarray, deviation: float) -> np.ndarray:
+def log_odds_of_curve(curve: np.ndarray, deviation: float) -> np.ndarray:
     """Log odds (stage,) of a model whose mean recognition is a curve (stage,), with abilities of a deviation."""
     return median_log_odds(((curve - CHANCE) / (1 - CHANCE - LAPSES)).clip(0.01, 0.99), deviation)
 
@@ -133,56 +155,78 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
     deviations = tuple(table[table["modality"] == MODALITY].set_index("component")["sd"].loc[list(COMPONENTS)])
     groups = read_results(published / "group_results.csv", COLUMNS)
     curve = typical_curve(curves_by_modality(groups)[MODALITY], STAGES)
-    published_curve = of_curve(curve, float(np.hypot.reduce(deviations)))
-    curves = {"threshold 0.3": assumed(0.3), "threshold 0.6": assumed(0.6), "published curve": published_curve}
-    for shape, curve in curves.items():
-        yield from _of_question(THRESHOLD, shape, People({"one": curve}, deviations), halfway(curve), number, rng)
-    for name, curve in {"": assumed(0.5), "published curve, ": published_curve}.items():
-        for difference in (0, 1):
-            people = People({"one": curve + difference / 2, "other": curve - difference / 2}, deviations)
-            shape = f"{name}difference {difference}"
-            yield from _of_question(DIFFERENCE, shape, people, difference, number, rng)
+    published_curve = log_odds_of_curve(curve, float(np.hypot.reduce(deviations)))
+    for shape, own, interval in (
+        ("threshold 0.31, width 0.12", logistic_log_odds(0.31, 0.12), INTERVAL[THRESHOLD]),
+        ("threshold 0.6, width 0.06", logistic_log_odds(0.6, 0.06), NARROW_INTERVAL[THRESHOLD]),
+        ("published curve", published_curve, INTERVAL[THRESHOLD]),
+    ):
+        participants = SimulatedParticipants({"one": own}, deviations)
+        yield from _compare_designs(THRESHOLD, shape, participants, depth_halfway(own), interval, number, rng)
+    for shape, own, difference, interval in (
+        ("width 0.12, difference 0", logistic_log_odds(0.5, 0.12), 0, INTERVAL[DIFFERENCE]),
+        ("width 0.12, difference 1", logistic_log_odds(0.5, 0.12), 1, INTERVAL[DIFFERENCE]),
+        ("width 0.06, difference 1", logistic_log_odds(0.45, 0.06), 1, NARROW_INTERVAL[DIFFERENCE]),
+        ("published curve, difference 1", published_curve, 1, INTERVAL[DIFFERENCE]),
+    ):
+        pair = {"one": own + difference / 2, "other": own - difference / 2}
+        participants = SimulatedParticipants(pair, deviations)
+        yield from _compare_designs(DIFFERENCE, shape, participants, difference, interval, number, rng)
+        if interval == INTERVAL[DIFFERENCE]:
+            yield _decided(shape, participants, difference, number, rng)
 
 
-def _of_question(
-    question: str, shape: str, people: People, true: float, number: int, rng: np.random.Generator
+def _question(name: str, participants: SimulatedParticipants) -> Question:
+    stages = {model: [f"stage_{place}" for place in range(len(own))] for model, own in participants.log_odds.items()}
+    return Question(name, stages, CHANCE, participants.deviations[0])
+
+
+def _decided(
+    shape: str, participants: SimulatedParticipants, difference: float, number: int, rng: np.random.Generator
+) -> Simulated:
+    """Simulate adaptive experiments that stop at a Bayes factor: how often a difference is found."""
+    question = _question(DIFFERENCE, participants)
+    found = [simulate_experiment(question, participants, True, None, BAYES_FACTOR, rng) for _ in range(number)]
+    hits = np.array([one.bayes_factor >= BAYES_FACTOR for one in found])
+    counted, low, high = ("differences found", FEWEST_FOUND, 1) if difference else ("false positives", 0, MOST_FALSE)
+    condition = f"{shape}; stops at a Bayes factor of {BAYES_FACTOR}"
+    return proportion(STATISTIC.format(DIFFERENCE), condition, f"{counted}, adaptive", hits, low, high)
+
+
+def _compare_designs(
+    name: str,
+    shape: str,
+    participants: SimulatedParticipants,
+    true: float,
+    interval: float,
+    number: int,
+    rng: np.random.Generator,
 ) -> Iterator[Simulated]:
-    """Simulate experiments of both designs that stop at an interval, and adaptive ones that stop at a Bayes factor."""
-    grid = build_grid(question, stages_of(people.log_odds), CHANCE, people.deviations[0])
-    stop, statistic = INTERVAL[question], STATISTIC.format(question)
+    """Compare adaptive experiments that stop at an interval with those of the fixed design."""
+    question, statistic = _question(name, participants), STATISTIC.format(name)
+    condition = f"{shape}; stops at an interval of {interval}"
     found = {
-        adaptive: [experiment(grid, people, adaptive, stop, None, rng) for _ in range(number)]
+        adaptive: [simulate_experiment(question, participants, adaptive, interval, None, rng) for _ in range(number)]
         for adaptive in (True, False)
     }
-    yield from _compared(statistic, f"{shape}; stops at an interval of {stop}", found, true, BIAS * stop)
-    if question == DIFFERENCE:
-        decided = [experiment(grid, people, True, None, BAYES_FACTOR, rng) for _ in range(number)]
-        hits = np.array([one.bayes_factor >= BAYES_FACTOR for one in decided])
-        counted, most = ("differences found", 1) if true else ("false positives", MOST_FALSE)
-        condition = f"{shape}; stops at a Bayes factor of {BAYES_FACTOR}"
-        yield proportion(statistic, condition, f"{counted}, adaptive", hits, 0, most)
-
-
-def _compared(
-    statistic: str, condition: str, found: Mapping[bool, list[Estimate]], true: float, bias: float
-) -> Iterator[Simulated]:
-    """Compare the adaptive with the fixed design: answers, bias and coverage."""
-    size = len(found[True])
     answers = {adaptive: np.array([one.answers for one in several]) for adaptive, several in found.items()}
     mean = {adaptive: float(each.mean()) for adaptive, each in answers.items()}
     error = {adaptive: _standard_error(each) for adaptive, each in answers.items()}
     ratio = mean[True] / mean[False]
     relative = float(np.hypot(error[True] / mean[True], error[False] / mean[False]))
     counted = "answers, relative to the fixed design"
-    yield Simulated(statistic, condition, counted, ratio, ratio * relative, 0, LARGEST_RATIO, size)
-    for adaptive, name in ((True, "adaptive"), (False, "fixed")):
-        counted = f"mean number of answers, {name}"
-        yield Simulated(statistic, condition, counted, mean[adaptive], error[adaptive], 0, MOST_ANSWERS, size)
+    yield Simulated(statistic, condition, counted, ratio, ratio * relative, 0, LARGEST_RATIO, number)
+    for adaptive, design in ((True, "adaptive"), (False, "fixed")):
+        counted = f"mean number of answers, {design}"
+        yield Simulated(statistic, condition, counted, mean[adaptive], error[adaptive], 1, MOST_ANSWERS, number)
+        endless = answers[adaptive] == MOST_ANSWERS
+        yield proportion(statistic, condition, f"experiments without an end, {design}", endless, 0, MOST_ENDLESS)
         errors = np.array([one.mean for one in found[adaptive]]) - true
-        counted = f"bias, {name}"
-        yield Simulated(statistic, condition, counted, float(errors.mean()), _standard_error(errors), -bias, bias, size)
+        counted, most = f"bias, {design}", BIAS * interval
+        bias, of_bias = float(errors.mean()), _standard_error(errors)
+        yield Simulated(statistic, condition, counted, bias, of_bias, -most, most, number)
         inside = np.array([one.low <= true <= one.high for one in found[adaptive]])
-        yield proportion(statistic, condition, f"coverage, {name}", inside, COVERAGE, 1)
+        yield proportion(statistic, condition, f"coverage, {design}", inside, COVERAGE, 1)
 
 
 def _standard_error(values: np.ndarray) -> float:

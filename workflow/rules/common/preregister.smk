@@ -47,7 +47,7 @@ def versions_now(_wildcards):
 def answers_now(_wildcards):
     """Parameter: the files of answers of all groups of own participants that exist now."""
     found = []
-    for name in plan.own_participants:
+    for name in ALL_GROUPS:
         try:
             found += answers_of(name)
         except ConfigurationError:
