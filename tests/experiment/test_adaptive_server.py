@@ -5,15 +5,14 @@ import shutil
 import threading
 
 import pytest
-from PIL import Image
 
 from metamers.experiment.choice import adaptive_attributes
 from metamers.experiment.design import CHOSEN, experiment_design
-from metamers.experiment.folder import page_settings, write_folder
+from metamers.experiment.folder import page_settings
 from metamers.experiment.server import Server, find_experiments
 from metamers.humans.own_participants import read_answers
 from metamers.run import files
-from tests.experiment.test_server import SETTINGS, STIMULI, ask, post
+from tests.experiment.test_server import SETTINGS, STIMULI, ask, post, write_page
 
 STAGES = {"m": ["one", "two"]}
 ADAPTIVE = {"question": "threshold", "interval": 1.1, "bayes_factor": None, "participants": 1, "trials": 12}
@@ -29,20 +28,7 @@ def made(root, tmp_path_factory):
     design = experiment_design(STIMULI, metamers, conditions, SETTINGS["practice"], ["a"], 4, 0, chosen=12)
     design.attrs |= adaptive_attributes(ADAPTIVE, STAGES, 2, 0.3, AT_LEAST)
     known = page_settings(design, "vision", ["a", "b"], "category", SETTINGS, {}, [])
-    jspsych = tmp_path_factory.mktemp("jspsych")
-    (jspsych / "jspsych.js").write_text("")
-    write_folder(
-        folder / "vision",
-        page=root / "experiment",
-        jspsych=jspsych,
-        consent=root / "experiment" / "consent.html",
-        known=known,
-        minutes=7,
-        stimuli={name: Image.new("RGB", (8, 8)) for name in known["exhibits"]},
-        icons={},
-        address=None,
-        seed=0,
-    )
+    write_page(root, tmp_path_factory, folder / "vision", known)
     design.attrs |= {"design": known["design"], "headphone_trials": 0}
     files.save(design, folder / "vision.nc", title="t", source="s", step="t", run="r", seed=0, inputs=[])
     return folder, known, design
@@ -205,11 +191,12 @@ def test_two_participants_at_once_meet_each_stimulus_once(made, tmp_path):
     for thread in asked:
         thread.join()
     stop(server)
+    assert len(seen[0]) + len(seen[1]) >= 4  # either may be the faster one
     given = server.experiments["vision"].given
     for person, exhibits in zip(people, seen, strict=True):
         met = [str(stimuli[name.removesuffix(".png")]) for name in exhibits]
         met = [name for name in met if name]  # a catch trial has no stimulus
-        assert len(set(met)) == len(met) >= 2
+        assert len(set(met)) == len(met)
         assert len(given[person.begun["participant"]]) == 2 + len(exhibits)
 
 

@@ -49,18 +49,12 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def made(root, tmp_path_factory):
-    """A run's folder ``experiment/``, the settings of its page, and the design as the analysis reads it."""
-    folder = tmp_path_factory.mktemp("run") / "experiment"
-    conditions = {("m", "one"): 0, ("m", "two"): 0}
-    metamers = dict.fromkeys(STIMULI, conditions)
-    design = experiment_design(STIMULI, metamers, list(conditions), SETTINGS["practice"], ["a"], 4, 0)
-    known = page_settings(design, "vision", ["a", "b"], "category", SETTINGS, {}, [])
+def write_page(root, tmp_path_factory, folder, known):
+    """Write the folder of an experiment, with plain pictures and without jsPsych."""
     jspsych = tmp_path_factory.mktemp("jspsych")
     (jspsych / "jspsych.js").write_text("")
     write_folder(
-        folder / "vision",
+        folder,
         page=root / "experiment",
         jspsych=jspsych,
         consent=root / "experiment" / "consent.html",
@@ -71,6 +65,17 @@ def made(root, tmp_path_factory):
         address=None,
         seed=0,
     )
+
+
+@pytest.fixture(scope="module")
+def made(root, tmp_path_factory):
+    """A run's folder ``experiment/``, the settings of its page, and the design as the analysis reads it."""
+    folder = tmp_path_factory.mktemp("run") / "experiment"
+    conditions = {("m", "one"): 0, ("m", "two"): 0}
+    metamers = dict.fromkeys(STIMULI, conditions)
+    design = experiment_design(STIMULI, metamers, list(conditions), SETTINGS["practice"], ["a"], 4, 0)
+    known = page_settings(design, "vision", ["a", "b"], "category", SETTINGS, {}, [])
+    write_page(root, tmp_path_factory, folder / "vision", known)
     (folder / "vision.nc").write_text("what is shown: not for participants")
     return folder, known, design.assign_attrs(design=known["design"], headphone_trials=0)
 
