@@ -6,6 +6,7 @@ Without the packages (``make .venv/.brainscore``), the tests that run them are s
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,13 @@ def in_brainscore(folder: Path, plugin: Path, code: str, **environment: str) -> 
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
     return ran.stdout
+
+
+def dry_run(command: list[str], environment: dict[str, str]) -> str:
+    """What a call would do."""
+    ran = subprocess.run([*command, "-n"], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
 
 
 def plugin_of(folder):
@@ -314,6 +322,14 @@ def test_the_published_experiments_are_benchmarks_of_which_those_with_images_are
     command += ["--config", "human_data=participants", f"mirror={mirror}"]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    # One more image in a folder that has some: both rules run again, though the experiment's folder keeps its time.
+    assert "Nothing to be done" in dry_run(command, environment)
+    added = tmp_path / shown["folder"] / candidates.loc[candidates["stimulus"] == "4", "filename"].iloc[0]
+    added.write_bytes(b"")
+    said = dry_run(command, environment)
+    for rule in ("brainscore_plugin", "brainscore_score"):
+        assert re.search(rf"^{rule} +1$", said, re.MULTILINE), said
+    added.unlink()
     scores = files.load(tmp_path / "results/demo/brainscore/scores.nc")
     assert scores["benchmark"].values.tolist() == ["Feather2023_visual-6-recognizability_r2"]
     # The run's dataset has other categories than the 16 of the experiments.

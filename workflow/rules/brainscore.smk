@@ -29,6 +29,7 @@ rule brainscore_plugin:
             for name in BENCHMARKS_OWN
         },
         metamers=f"{RESULTS}/exported/metamers",
+        published_listing=published_listing,
         models={
             model: {
                 "model": architecture(model),
@@ -57,6 +58,7 @@ rule brainscore_score:
         own=BENCHMARKS_OWN,
         groups=benchmarks_with_images(),
         models=models_of_brainscore(),
+        published_listing=published_listing,
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
