@@ -44,7 +44,10 @@ for group in groups:
         "%s: %d conditions, %d people, noise ceiling of R² %.3f (%.3f to %.3f), %d images, %s",
         *(group.benchmark, *known.shape),
         *(known.attrs[f"noise_ceiling_r2{end}"] for end in ("", "_participants_low", "_participants_high")),
-        *(len(group.stimuli), "with their SHA-256" if group.stimuli["sha256"].all() else "which are not here"),
+        *(
+            len(group.stimuli),
+            "with their SHA-256" if group.stimuli["sha256"].all() else "which are not on this machine",
+        ),
     )
 published = [category_classes("stimuli", {"categories": table}) for table in params.published_categories]
 models = {

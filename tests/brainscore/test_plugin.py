@@ -3,6 +3,8 @@
 import ast
 import hashlib
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,7 @@ from metamers.config.tables import category_classes
 from metamers.humans.noise_ceiling import noise_ceiling, noise_ceiling_interval
 from metamers.humans.participants import experiment_dataset
 from metamers.names import ConfigurationError
+from metamers.run.hashes import listing_sha256
 
 STAGES = ["natural", "input", "one", "two"]
 POINTS = [("m", "one"), ("m", "two"), ("k", "one"), ("k", "two")]
@@ -83,6 +86,19 @@ def test_people_who_do_not_agree_and_too_few_stages_are_errors():
         human_recognition(experiment().sel(stage=["natural", "input", "one"]), [])
 
 
+def test_participants_and_conditions_without_answers_are_named():
+    missing = experiment()
+    missing["proportion_correct"].loc[{"participant": "worker 3", "generation_model": "k", "stage": "two"}] = np.nan
+    with pytest.raises(ValueError, match=r"1 of 8 participants have conditions without answers.*: worker 3 in k/two$"):
+        human_recognition(missing, [])
+    missing["proportion_correct"].loc[{"stage": "one"}] = np.nan
+    with pytest.raises(ValueError, match=r"8 of 8 .*: worker 0 in m/one, k/one; worker 1 .*; and 3 more$"):
+        human_recognition(missing, [])
+    missing = experiment()
+    missing["proportion_correct"].loc[{"stage": "natural"}] = np.nan  # is no condition
+    human_recognition(missing, [])
+
+
 @pytest.mark.parametrize("name", ["visual-1", "visual-6", "visual-12"])
 def test_the_published_participants_become_an_assembly(mirror, registry, study, name):
     """Real data: every participant and stage of the public files, and the ceiling in closed form lies close."""
@@ -132,6 +148,38 @@ def test_images_that_are_here_are_listed_with_their_hash(study, tmp_path):
     table = published_stimuli(entry, stimuli)
     assert table["filename"].tolist() == paths.tolist()
     assert table["sha256"].tolist() == [hashlib.sha256(path.encode()).hexdigest() for path in paths]
+
+
+def test_images_are_on_this_machine_only_if_there_is_one(study, tmp_path, monkeypatch):
+    stimuli = study.stimuli["visual-6"]
+    table = published_stimuli(study.experiments["visual-6"].parameters, stimuli.parameters)
+    monkeypatch.chdir(tmp_path)
+    assert not stimuli.has_images
+    path = Path(stimuli.folder) / table["filename"][0]
+    path.parent.mkdir(parents=True)
+    assert not stimuli.has_images  # empty folders
+    (Path(stimuli.folder) / "1.png").touch()
+    assert not stimuli.has_images  # an image in another place
+    path.touch()
+    assert stimuli.has_images
+    assert not study.stimuli["visual-7"].has_images
+
+
+def test_the_listing_of_a_folder_shows_files_that_are_added_changed_or_removed(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    found = [listing_sha256(tmp_path)]
+    (tmp_path / "a" / "b" / "0.png").write_text("0")
+    found.append(listing_sha256(tmp_path))
+    (tmp_path / "a" / "b" / "0.png").write_text("00")
+    found.append(listing_sha256(tmp_path))
+    os.utime(tmp_path / "a" / "b" / "0.png", ns=(1, 1))
+    found.append(listing_sha256(tmp_path))
+    assert listing_sha256(tmp_path) == found[-1]
+    (tmp_path / "a" / "b" / "0.png").rename(tmp_path / "a" / "b" / "1.png")
+    found.append(listing_sha256(tmp_path))
+    assert len(set(found)) == 5
+    (tmp_path / "a" / "b" / "1.png").unlink()
+    assert listing_sha256(tmp_path) == found[0]
 
 
 def test_the_order_of_folders_must_be_of_the_experiments_networks(root, tmp_path):

@@ -34,6 +34,7 @@ FOLDER = "model_metamers"  # of each part of the plugin; not the name of this li
 PUBLISHED_STUDY = "Feather2023"
 METRIC = "recognizability_r2"
 FEWEST_CONDITIONS = 3  # that a correlation needs
+MAX_NAMED = 5  # participants in a message
 STIMULUS_COLUMNS = [
     *("stimulus_id", "filename", "truth", "condition", "generation_model", "stage", "stimulus", "sha256"),
 ]  # fmt: skip
@@ -77,7 +78,8 @@ def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Data
     Raises
     ------
     ValueError
-        When there are fewer than three conditions, or people do not agree, so that there is no noise ceiling.
+        When there are fewer than three conditions, when a participant has no answers in a condition, or when people do
+        not agree, so that there is no noise ceiling.
     """
     models = [str(model) for model in experiment["generation_model"].values]
     left_out = PUBLISHED[VISION].left_out_stages
@@ -88,6 +90,7 @@ def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Data
     at = {"generation_model": xr.Variable("presentation", of_model), "stage": xr.Variable("presentation", of_stage)}
     classes = experiment["model_class"].sel(generation_model=at["generation_model"])
     human = experiment["proportion_correct"].sel(observer="human").sel(at)
+    _check_answered(human.transpose("presentation", "participant"), [condition_name(*point) for point in points])
     ceiling, low, high = noise_ceiling([experiment], points)[0], *noise_ceiling_interval([experiment], points)
     if not ceiling > 0:
         raise ValueError(
@@ -115,6 +118,21 @@ def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Data
             "subject": [f"{number:03d}" for number in range(1, experiment.sizes["participant"] + 1)],
         },
     )
+
+
+def _check_answered(human: xr.DataArray, conditions: Sequence[str]) -> None:
+    """Check that every participant has answers in every condition: (presentation, participant), without NaN."""
+    without = [
+        f"{participant} in {', '.join(names)}"
+        for participant, values in zip(human["participant"].values, human.values.T, strict=True)
+        if (names := [name for name, value in zip(conditions, values, strict=True) if np.isnan(value)])
+    ]
+    if without:
+        raise ValueError(
+            f"{len(without)} of {human.sizes['participant']} participants have conditions without answers, so there is "
+            f"no mean over the same participants: {'; '.join(without[:MAX_NAMED])}"
+            + (f"; and {len(without) - MAX_NAMED} more" if len(without) > MAX_NAMED else "")
+        )
 
 
 def published_stimuli(experiment: Mapping[str, Any], stimuli: Mapping[str, Any]) -> pd.DataFrame:
