@@ -54,7 +54,8 @@ models = {
     name: {
         "model": entry["model"],
         "weights_file": entry["weights_file"],
-        "vocabularies": [category_classes(entry["dataset"], entry["entry"]), *published],
+        "vocabulary": category_classes(entry["dataset"], entry["entry"]),
+        "published_vocabularies": [] if entry["trained"] else published,
     }
     for name, entry in params.models.items()
 }

@@ -242,7 +242,7 @@ def test_a_benchmark_has_images_of_the_conditions_that_people_judged(group):
 
 def test_the_plugin_has_the_folders_and_registrations_of_brain_score(group):
     """Brain-Score finds a plugin by a line of __init__.py with ``<kind>_registry['<identifier>']``."""
-    models = {"small": {"model": {}, "weights_file": None, "vocabularies": []}}
+    models = {"small": {"model": {}, "weights_file": None, "vocabulary": {}, "published_vocabularies": []}}
     texts = plugin_files("run", [group], models)
     assert texts.keys() == {
         "README.md", "data/model_metamers/ours.csv", "models/model_metamers/models.json",

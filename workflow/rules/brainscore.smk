@@ -36,6 +36,7 @@ rule brainscore_plugin:
                 "weights_file": weights_file(model),
                 "dataset": plan.dataset_of[model],
                 "entry": dataset_params(model),
+                "trained": model in plan.training,
             }
             for model in models_of_brainscore()
         },
