@@ -368,6 +368,52 @@ print(json.dumps(found))
         assert 0 < error < 0.05
 
 
+def test_the_metric_is_r2_and_its_error_is_that_of_the_jackknife_in_closed_form(package, tmp_path):
+    """Answer a + b x + c q, with q orthogonal to x and to constants: R² with x is b²|x|² / (b²|x|² + c²|q|²).
+
+    With x = (-1, 0, 1) and q = (1, -2, 1), it is 1 / (1 + 3 c²) for b = 1. The mean of participants has the mean c, and
+    leaving one out gives the mean of the others.
+    """
+    weights = [0.1, 0.3, 0.8, -0.4]
+    code = f"""
+import json
+import numpy as np
+from metamers.brainscore.score import find_package
+find_package()
+from brainscore_core.supported_data_standards.brainio.assemblies import BehavioralAssembly
+from metamers.brainscore.benchmark import RecognizabilityR2
+
+def assembly(values, names, **coords):
+    coords |= {{"condition": ("presentation", list(names)), "stage": ("presentation", list(names))}}
+    return BehavioralAssembly(values, coords=coords, dims=["presentation", *coords][: np.ndim(values)])
+
+x, q = np.array([-1, 0, 1]), np.array([1, -2, 1])
+answers = 0.5 + 0.2 * np.stack([x + c * q for c in {weights}], axis=1)
+participants = assembly(answers, "abc", subject=list("0123"))
+found = {{}}
+candidates = {{"alike": x, "scaled": 7 + 3 * x, "opposite": -x, "constant": 0 * x}}
+for name, values in candidates.items():
+    # In another order of conditions.
+    score = RecognizabilityR2()(assembly(values[[2, 0, 1]].astype(float), "cab"), participants)
+    found[name] = [float(score), score.attrs["error"]]
+print(json.dumps(found))
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "BRAINSCORE_HOME": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    found = json.loads(ran.stdout)
+
+    def r2(c):
+        return 1 / (1 + 3 * np.mean(c) ** 2)
+
+    left_out = np.array([r2(np.delete(weights, place)) for place in range(4)])
+    error = np.sqrt(3 / 4 * ((left_out - left_out.mean()) ** 2).sum())
+    assert error > 0.05
+    for name in ("alike", "scaled"):
+        assert found[name] == pytest.approx([r2(weights), error])
+    assert found["opposite"] == found["constant"] == [0, 0]
+
+
 def score(value, candidate, models=("m", "k")):
     """What a benchmark returns, of two conditions of each model."""
     names, number = np.repeat(models, 2), 2 * len(models)
@@ -375,7 +421,7 @@ def score(value, candidate, models=("m", "k")):
         [np.full(number, candidate), np.linspace(0, 1, number)],
         dims=("observer", "presentation"),
         coords={
-            "observer": ["candidate", "people"],
+            "observer": ["candidate", "human"],
             "generation_model": ("presentation", names),
             "stage": ("presentation", ["one", "two"] * len(models)),
         },
@@ -395,7 +441,7 @@ def test_a_score_that_there_is_not_is_nan_and_what_has_no_score_is_left_out():
     np.testing.assert_array_equal(found["brainscore_r2"], [[np.nan, 0.2], [0.3, 0.4]])
     assert found["brainscore_ceiling"].values.tolist() == [0.9, 0.9]
     np.testing.assert_array_equal(found["candidate_mean"], [[np.nan] * 4 + [0.3] * 2, [0.2] * 4 + [0.5] * 2])
-    assert found["people"].values.tolist() == ["a"] * 4 + ["c"] * 2
+    assert found["participant_group"].values.tolist() == ["a"] * 4 + ["c"] * 2
     assert found["generation_model"].values.tolist() == ["m", "m", "k", "k", "m", "m"]
 
 

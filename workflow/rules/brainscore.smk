@@ -41,7 +41,7 @@ rule brainscore_plugin:
             for model in models_of_brainscore()
         },
     message:
-        "Writing people and models as a plugin of Brain-Score"
+        "Writing human recognition and models as a plugin of Brain-Score"
     script:
         SCRIPTS / "brainscore/plugin.py"
 

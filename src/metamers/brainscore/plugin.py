@@ -56,7 +56,7 @@ def condition_name(generation_model: str, stage: str) -> str:
 
 
 def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Dataset:
-    """Arrange the answers of people as Brain-Score's data assemblies: conditions × people.
+    """Arrange the answers of people as Brain-Score's data assemblies: conditions × participants.
 
     Natural stimuli and metamers of the input are left out, as in ``metamers.humans.summary.pooled_points``. People are
     numbered, because their names may identify them.
@@ -209,7 +209,7 @@ class Group:
         Of the experiment or of the group of own participants; its files have this name.
     study
         What identifiers begin with: the published study, or the run.
-    people
+    recognition
         Result of ``human_recognition``.
     stimuli
         Result of ``published_stimuli`` or ``own_stimuli``.
@@ -221,7 +221,7 @@ class Group:
 
     name: str
     study: str
-    people: xr.Dataset
+    recognition: xr.Dataset
     stimuli: pd.DataFrame
     folder: str
     address: str
@@ -255,7 +255,7 @@ def check_conditions(group: Group) -> None:
     ValueError
         When it does not: names the conditions.
     """
-    judged, shown = set(group.people["condition"].values), set(group.stimuli["condition"])
+    judged, shown = set(group.recognition["condition"].values), set(group.stimuli["condition"])
     if lacking := sorted(judged - shown):
         raise ValueError(f"{group.folder}: no image of {', '.join(lacking)}, which people judged")
     if other := sorted(shown - judged):
@@ -337,11 +337,11 @@ def _model_init(run: str, models: Mapping[str, Any]) -> str:
 
 
 def _data_test(groups: Sequence[Group]) -> str:
-    rows = "".join(f"    ({g.data!r}, {g.people['proportion_correct'].shape!r}),\n" for g in groups)
+    rows = "".join(f"    ({g.data!r}, {g.recognition['proportion_correct'].shape!r}),\n" for g in groups)
     return (
         "import pytest\n\nfrom brainscore_vision import load_dataset\n\n\n"
         f"@pytest.mark.parametrize(('identifier', 'shape'), [\n{rows}])\n"
-        "def test_conditions_and_people(identifier, shape):\n"
+        "def test_conditions_and_participants(identifier, shape):\n"
         "    assembly = load_dataset(identifier)\n"
         "    assert assembly.dims == ('presentation', 'subject')\n"
         "    assert assembly.shape == shape\n"
@@ -352,7 +352,7 @@ def _data_test(groups: Sequence[Group]) -> str:
 def _benchmark_test(groups: Sequence[Group]) -> str:
     rows = ""
     for group in groups:
-        ceiling = group.people["proportion_correct"].attrs["noise_ceiling_r2"]
+        ceiling = group.recognition["proportion_correct"].attrs["noise_ceiling_r2"]
         rows += f"    ({group.benchmark!r}, {ceiling:.6f}),\n"
     return (
         "import pytest\n\nfrom brainscore_vision import load_benchmark\n\n\n"
@@ -376,7 +376,7 @@ def _model_test(run: str, models: Mapping[str, Any]) -> str:
 
 def _readme(run: str, groups: Sequence[Group], models: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"| `{group.benchmark}` | {group.people.sizes['presentation']} | {group.people.sizes['subject']} | "
+        f"| `{group.benchmark}` | {group.recognition.sizes['presentation']} | {group.recognition.sizes['subject']} | "
         f"{len(group.stimuli)} | `{group.folder}` | {group.address or 'not published'} |\n"
         for group in groups
     )
@@ -385,7 +385,7 @@ def _readme(run: str, groups: Sequence[Group], models: Mapping[str, Any]) -> str
         f"# Plugins for Brain-Score: run {run}\n\n"
         "Human recognition of model metamers as benchmarks, and the models of the run. The folders `benchmarks`, "
         "`data` and `models` are those of the package `brainscore_vision`.\n\n"
-        "| benchmark | conditions | people | images | folder of the images | address of this folder's files |\n"
+        "| benchmark | conditions | participants | images | folder of the images | address of this folder's files |\n"
         f"| --- | --- | --- | --- | --- | --- |\n{rows}\n"
         "The images are not in the plugin. `data/model_metamers/<group>.csv` has the path of each image below its "
         "folder and its SHA-256, which is empty where the plugin was made without the images. Folders, and the weights "

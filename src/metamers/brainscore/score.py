@@ -102,7 +102,7 @@ def scores_dataset(
     Parameters
     ----------
     benchmarks
-        Name of a group of people → identifier of its benchmark.
+        Name of a published experiment or group of own participants → identifier of its benchmark.
     candidates
         Name of a model → its identifier.
     scores
@@ -113,9 +113,9 @@ def scores_dataset(
     -------
     xr.Dataset
         (benchmark, candidate) → ``brainscore``, ``brainscore_error``, ``brainscore_r2``; (benchmark) →
-        ``brainscore_ceiling``; (point) → ``human_mean``, with coordinates ``people``, ``generation_model``, ``stage``;
-        (candidate, point) → ``candidate_mean``. NaN where there is no score. Benchmarks and candidates without any
-        score are left out.
+        ``brainscore_ceiling``; (point) → ``human_mean``, with coordinates ``participant_group``,
+        ``generation_model``, ``stage``; (candidate, point) → ``candidate_mean``. NaN where there is no score.
+        Benchmarks and candidates without any score are left out.
 
     Raises
     ------
@@ -161,14 +161,17 @@ def scores_dataset(
             "brainscore_error": (dims, values(lambda score: score.attrs["error"])),
             "brainscore_r2": (dims, values(lambda score: score.attrs["raw"])),
             "brainscore_ceiling": ("benchmark", ceilings),
-            "human_mean": ("point", np.concatenate([of("people", table) for table in first])),
+            "human_mean": ("point", np.concatenate([of("human", table) for table in first])),
             "candidate_mean": (("candidate", "point"), [candidate_means(place) for place in range(len(candidates))]),
         },
         coords={
             "benchmark": list(benchmarks.values()),
             "candidate": list(candidates),
             "point": np.arange(sum(table.sizes["presentation"] for table in first)),
-            "people": ("point", np.repeat(list(benchmarks), [table.sizes["presentation"] for table in first])),
+            "participant_group": (
+                "point",
+                np.repeat(list(benchmarks), [table.sizes["presentation"] for table in first]),
+            ),
             "generation_model": ("point", joined("generation_model")),
             "stage": ("point", joined("stage")),
         },

@@ -34,5 +34,5 @@ def metamers_shown(name):
 
 
 def benchmarks_with_images():
-    """Names of the groups of people whose images are on this machine."""
+    """Names of the published experiments and groups of own participants whose images are on this machine."""
     return [name for name in BENCHMARKS_PUBLISHED if plan.published_stimuli[name].has_images] + BENCHMARKS_OWN
