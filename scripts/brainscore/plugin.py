@@ -23,35 +23,39 @@ groups, inputs = [], {}
 for (name, experiment), path in zip(params.experiments.items(), given.published, strict=True):
     shown = params.stimuli[name]
     choices = category_classes(name, shown)
-    people = human_recognition(files.load(path), sorted(choices))
+    recognition = human_recognition(files.load(path), sorted(choices))
     groups.append(
-        Group(name, PUBLISHED_STUDY, people, published_stimuli(experiment, shown), shown["folder"], shown["url"])
+        Group(name, PUBLISHED_STUDY, recognition, published_stimuli(experiment, shown), shown["folder"], shown["url"])
     )
     inputs[name] = [path, shown["table"], shown["categories"]]
 for (name, of), path, design in zip(params.own_participants.items(), given.own, given.designs, strict=True):
     choices = category_classes(of["dataset"], of["entry"])
     try:
-        people = human_recognition(files.load(path), sorted(choices))
+        recognition = human_recognition(files.load(path), sorted(choices))
     except ValueError as error:
         raise ValueError(f"own_participants.{name}: {error}") from error
     images = own_stimuli(files.load(design), params.metamers)
-    groups.append(Group(name, f"metamers_{run}", people, images, params.metamers, ""))
+    groups.append(Group(name, f"metamers_{run}", recognition, images, params.metamers, ""))
     inputs[name] = [path, design, of["entry"]["categories"]]
 for group in groups:
     check_conditions(group)
-    known = group.people["proportion_correct"]
+    known = group.recognition["proportion_correct"]
     logger.info(
-        "%s: %d conditions, %d people, noise ceiling of R² %.3f (%.3f to %.3f), %d images, %s",
+        "%s: %d conditions, %d participants, noise ceiling of R² %.3f (%.3f to %.3f), %d images, %s",
         *(group.benchmark, *known.shape),
         *(known.attrs[f"noise_ceiling_r2{end}"] for end in ("", "_participants_low", "_participants_high")),
-        *(len(group.stimuli), "with their SHA-256" if group.stimuli["sha256"].all() else "which are not here"),
+        *(
+            len(group.stimuli),
+            "with their SHA-256" if group.stimuli["sha256"].all() else "which are not on this machine",
+        ),
     )
 published = [category_classes("stimuli", {"categories": table}) for table in params.published_categories]
 models = {
     name: {
         "model": entry["model"],
         "weights_file": entry["weights_file"],
-        "vocabularies": [category_classes(entry["dataset"], entry["entry"]), *published],
+        "vocabulary": category_classes(entry["dataset"], entry["entry"]),
+        "published_vocabularies": [] if entry["trained"] else published,
     }
     for name, entry in params.models.items()
 }
@@ -60,7 +64,7 @@ for place, text in plugin_files(run, groups, models).items():
     files.write(folder / place, text)
 for group in groups:
     files.save(
-        group.people,
+        group.recognition,
         folder / "data" / FOLDER / f"{group.name}.nc",
         title=f"Recognition of metamers by people, for Brain-Score: {group.name}",
         source="participants of a published experiment" if group.address else "own participants, after exclusions",

@@ -22,7 +22,7 @@ with tempfile.TemporaryDirectory() as folder:
     prepare(Path(given.plugin[0]), Path(folder))
     scores = score_all(list(benchmarks.values()), list(candidates.values()))
 found = scores_dataset(benchmarks, candidates, scores)
-for (benchmark, candidate), score in found["brainscore"].to_series().items():
+for (benchmark, candidate), score in found["brainscore"].to_series().dropna().items():
     at = {"benchmark": benchmark, "candidate": candidate}
     error, r2 = (float(found[name].sel(at)) for name in ("brainscore_error", "brainscore_r2"))
     logger.info("%s: %s: score %.3f ± %.3f (R² %.3f)", benchmark, candidate, score, error, r2)

@@ -3,6 +3,8 @@
 import ast
 import hashlib
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,16 +28,17 @@ from metamers.config.tables import category_classes
 from metamers.humans.noise_ceiling import noise_ceiling, noise_ceiling_interval
 from metamers.humans.participants import experiment_dataset
 from metamers.names import ConfigurationError
+from metamers.run.hashes import listing_sha256
 
 STAGES = ["natural", "input", "one", "two"]
 POINTS = [("m", "one"), ("m", "two"), ("k", "one"), ("k", "two")]
 
 
-def experiment(people=8, noise=0.05, seed=0):
+def experiment(participants=8, noise=0.05, seed=0):
     """People who recognize stage one of m best, and two of k worst."""
     rng = np.random.default_rng(seed)
     means = np.array([[0.99, 0.95, 0.9, 0.4], [0.99, 0.95, 0.7, 0.1]])
-    human = np.clip(means + noise * rng.standard_normal((people, 2, 4)), 0, 1)
+    human = np.clip(means + noise * rng.standard_normal((participants, 2, 4)), 0, 1)
     values = np.stack([human, np.ones_like(human)], axis=-1)
     return xr.Dataset(
         {
@@ -43,7 +46,7 @@ def experiment(people=8, noise=0.05, seed=0):
             "stage_number": (("generation_model", "stage"), np.tile(np.arange(4), (2, 1))),
         },
         coords={
-            "participant": [f"worker {number}" for number in range(people)],
+            "participant": [f"worker {number}" for number in range(participants)],
             "generation_model": ["m", "k"],
             "stage": STAGES,
             "observer": ["human", "model"],
@@ -59,22 +62,22 @@ def study(root):
 
 def test_the_assembly_has_the_answers_of_people_and_the_noise_ceiling_of_the_project():
     data = experiment()
-    people = human_recognition(data, ["dog", "cat"])
-    known = people["proportion_correct"]
+    recognition = human_recognition(data, ["dog", "cat"])
+    known = recognition["proportion_correct"]
     for number, (model, stage) in enumerate(POINTS):
         human = data["proportion_correct"].sel(observer="human", generation_model=model, stage=stage)
         np.testing.assert_array_equal(known[number], human)
-    assert people["condition"].values.tolist() == ["m/one", "m/two", "k/one", "k/two"]
-    assert people["model_class"].values.tolist() == ["standard", "standard", "robust", "robust"]
+    assert recognition["condition"].values.tolist() == ["m/one", "m/two", "k/one", "k/two"]
+    assert recognition["model_class"].values.tolist() == ["standard", "standard", "robust", "robust"]
     assert known.attrs["noise_ceiling_r2"] == noise_ceiling([data], POINTS)[0]
     interval = known.attrs["noise_ceiling_r2_participants_low"], known.attrs["noise_ceiling_r2_participants_high"]
     assert interval == noise_ceiling_interval([data], POINTS)
     assert json.loads(known.attrs["choices"]) == ["dog", "cat"]
-    assert people["subject"].values.tolist() == [f"{number:03d}" for number in range(1, 9)]  # no names
+    assert recognition["subject"].values.tolist() == [f"{number:03d}" for number in range(1, 9)]  # no names
 
 
 def test_people_who_do_not_agree_and_too_few_stages_are_errors():
-    disagreeing = experiment(people=30)
+    disagreeing = experiment(participants=30)
     human = disagreeing["proportion_correct"].values[..., 0]
     human[:] = np.random.default_rng(1).random(human.shape)
     with pytest.raises(ValueError, match=r"noise ceiling of R² is -\d.*do not agree"):
@@ -83,19 +86,32 @@ def test_people_who_do_not_agree_and_too_few_stages_are_errors():
         human_recognition(experiment().sel(stage=["natural", "input", "one"]), [])
 
 
+def test_participants_and_conditions_without_answers_are_named():
+    missing = experiment()
+    missing["proportion_correct"].loc[{"participant": "worker 3", "generation_model": "k", "stage": "two"}] = np.nan
+    with pytest.raises(ValueError, match=r"1 of 8 participants have conditions without answers.*: worker 3 in k/two$"):
+        human_recognition(missing, [])
+    missing["proportion_correct"].loc[{"stage": "one"}] = np.nan
+    with pytest.raises(ValueError, match=r"8 of 8 .*: worker 0 in m/one, k/one; worker 1 .*; and 3 more$"):
+        human_recognition(missing, [])
+    missing = experiment()
+    missing["proportion_correct"].loc[{"stage": "natural"}] = np.nan  # is no condition
+    human_recognition(missing, [])
+
+
 @pytest.mark.parametrize("name", ["visual-1", "visual-6", "visual-12"])
 def test_the_published_participants_become_an_assembly(mirror, registry, study, name):
     """Real data: every participant and stage of the public files, and the ceiling in closed form lies close."""
     entry = registry["experiments"][name]
     data = experiment_dataset(entry, mirror / registry["source"].url.split("://", 1)[1])
-    people = human_recognition(data, sorted(category_classes(name, study.stimuli[name].parameters)))
+    recognition = human_recognition(data, sorted(category_classes(name, study.stimuli[name].parameters)))
     stages = [len(model["layers"]) - 1 for model in entry["models"].values()]
-    assert people["proportion_correct"].shape == (sum(stages), entry["participants"])
+    assert recognition["proportion_correct"].shape == (sum(stages), entry["participants"])
     human = data["proportion_correct"].sel(observer="human")
     shown = human.where(~human["stage"].isin(["natural", "input"]), drop=True)
-    assert float(people["proportion_correct"].sum()) == pytest.approx(float(shown.sum()))
-    assert 0.9 < people["proportion_correct"].attrs["noise_ceiling_r2"] < 1
-    assert len(json.loads(people["proportion_correct"].attrs["choices"])) == 16
+    assert float(recognition["proportion_correct"].sum()) == pytest.approx(float(shown.sum()))
+    assert 0.9 < recognition["proportion_correct"].attrs["noise_ceiling_r2"] < 1
+    assert len(json.loads(recognition["proportion_correct"].attrs["choices"])) == 16
 
 
 def test_every_experiment_of_images_has_addresses_for_the_conditions_that_people_judged(study):
@@ -132,6 +148,38 @@ def test_images_that_are_here_are_listed_with_their_hash(study, tmp_path):
     table = published_stimuli(entry, stimuli)
     assert table["filename"].tolist() == paths.tolist()
     assert table["sha256"].tolist() == [hashlib.sha256(path.encode()).hexdigest() for path in paths]
+
+
+def test_images_are_on_this_machine_only_if_there_is_one(study, tmp_path, monkeypatch):
+    stimuli = study.stimuli["visual-6"]
+    table = published_stimuli(study.experiments["visual-6"].parameters, stimuli.parameters)
+    monkeypatch.chdir(tmp_path)
+    assert not stimuli.has_images
+    path = Path(stimuli.folder) / table["filename"][0]
+    path.parent.mkdir(parents=True)
+    assert not stimuli.has_images  # empty folders
+    (Path(stimuli.folder) / "1.png").touch()
+    assert not stimuli.has_images  # an image in another place
+    path.touch()
+    assert stimuli.has_images
+    assert not study.stimuli["visual-7"].has_images
+
+
+def test_the_listing_of_a_folder_shows_files_that_are_added_changed_or_removed(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    found = [listing_sha256(tmp_path)]
+    (tmp_path / "a" / "b" / "0.png").write_text("0")
+    found.append(listing_sha256(tmp_path))
+    (tmp_path / "a" / "b" / "0.png").write_text("00")
+    found.append(listing_sha256(tmp_path))
+    os.utime(tmp_path / "a" / "b" / "0.png", ns=(1, 1))
+    found.append(listing_sha256(tmp_path))
+    assert listing_sha256(tmp_path) == found[-1]
+    (tmp_path / "a" / "b" / "0.png").rename(tmp_path / "a" / "b" / "1.png")
+    found.append(listing_sha256(tmp_path))
+    assert len(set(found)) == 5
+    (tmp_path / "a" / "b" / "1.png").unlink()
+    assert listing_sha256(tmp_path) == found[0]
 
 
 def test_the_order_of_folders_must_be_of_the_experiments_networks(root, tmp_path):
@@ -177,9 +225,9 @@ def test_own_metamers_are_those_of_main_trials_without_natural_stimuli(tmp_path)
 
 @pytest.fixture
 def group():
-    people = human_recognition(experiment(), ["dog", "cat"])
+    recognition = human_recognition(experiment(), ["dog", "cat"])
     rows = [(f"{m}_{s}", f"{m}/{s}.png", "dog", f"{m}/{s}", m, s, "a", "0" * 64) for m, s in POINTS]
-    return Group("ours", "metamers_run", people, pd.DataFrame(rows, columns=STIMULUS_COLUMNS), "exported", "")
+    return Group("ours", "metamers_run", recognition, pd.DataFrame(rows, columns=STIMULUS_COLUMNS), "exported", "")
 
 
 def test_a_benchmark_has_images_of_the_conditions_that_people_judged(group):
@@ -187,14 +235,14 @@ def test_a_benchmark_has_images_of_the_conditions_that_people_judged(group):
     fewer = Group(**vars(group) | {"stimuli": group.stimuli[:3]})
     with pytest.raises(ValueError, match="exported: no image of k/two, which people judged"):
         check_conditions(fewer)
-    more = Group(**vars(group) | {"people": group.people.isel(presentation=slice(3))})
+    more = Group(**vars(group) | {"recognition": group.recognition.isel(presentation=slice(3))})
     with pytest.raises(ValueError, match="ours: there are images of k/two, which nobody judged"):
         check_conditions(more)
 
 
 def test_the_plugin_has_the_folders_and_registrations_of_brain_score(group):
     """Brain-Score finds a plugin by a line of __init__.py with ``<kind>_registry['<identifier>']``."""
-    models = {"small": {"model": {}, "weights_file": None, "vocabularies": []}}
+    models = {"small": {"model": {}, "weights_file": None, "vocabulary": {}, "published_vocabularies": []}}
     texts = plugin_files("run", [group], models)
     assert texts.keys() == {
         "README.md", "data/model_metamers/ours.csv", "models/model_metamers/models.json",

@@ -6,24 +6,27 @@ Without the packages (``make .venv/.brainscore``), the tests that run them are s
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 import yaml
 from PIL import Image
 
 from metamers.brainscore.plugin import published_stimuli
-from metamers.brainscore.score import PLACE, find_package, with_plugin
+from metamers.brainscore.score import PLACE, find_package, score_all, scores_dataset, with_plugin
 from metamers.config.experiments import read_experiments
 from metamers.config.read import read_variables, read_yaml
 from metamers.config.tables import category_classes
 from metamers.humans.noise_ceiling import noise_ceiling
 from metamers.models.load import load_model
-from metamers.names import stage_path
+from metamers.names import ConfigurationError, stage_path
 from metamers.recognize import recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
@@ -100,6 +103,13 @@ def in_brainscore(folder: Path, plugin: Path, code: str, **environment: str) -> 
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
     return ran.stdout
+
+
+def dry_run(command: list[str], environment: dict[str, str]) -> str:
+    """What a call would do."""
+    ran = subprocess.run([*command, "-n"], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
 
 
 def plugin_of(folder):
@@ -198,7 +208,9 @@ print(json.dumps({{
 
 
 @pytest.mark.slow
-def test_a_model_labels_records_and_says_what_it_cannot_do(made):
+def test_a_model_labels_records_and_says_what_it_cannot_do(made, root):
+    table = root / "resources" / "datasets" / "imagenet_16_categories_study.tsv"
+    study = category_classes("study", {"categories": table})
     code = f"""
 import json
 import numpy as np
@@ -233,6 +245,7 @@ print(json.dumps({{
     "errors": [
         error_of(model.start_task, BrainModel.Task.label, ["lion"]),
         error_of(model.start_task, BrainModel.Task.label, "imagenet"),
+        error_of(model.start_task, BrainModel.Task.label, {sorted(study)!r}),
         error_of(model.start_task, BrainModel.Task.probabilities, stimuli),
         error_of(model.start_recording, "V1", [(70, 170)]),
         error_of(model.start_recording, "logits", [(70, 120), (120, 170)]),
@@ -249,7 +262,8 @@ print(json.dumps({{
     assert found["only"] == WORDS[:1] * 3
     assert set(found["answers"]) <= set(WORDS)
     assert found["recorded"] == [["presentation", "neuroid", "time_bin"], [60, 6 * 16 * 16, 1], "NeuroidAssembly", 170]
-    lion, imagenet, probabilities, area, bins = found["errors"]
+    lion, imagenet, published, probabilities, area, bins = found["errors"]
+    assert "it has 4 classes; the categories airplane, bear" in published
     assert "ConfigurationError" in lion
     assert "unknown category 'lion'" in lion
     assert "task 'label' with 'imagenet'; wanted 'label' with a list of categories" in imagenet
@@ -314,6 +328,14 @@ def test_the_published_experiments_are_benchmarks_of_which_those_with_images_are
     command += ["--config", "human_data=participants", f"mirror={mirror}"]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    # One more image in a folder that has some: both rules run again, though the experiment's folder keeps its time.
+    assert "Nothing to be done" in dry_run(command, environment)
+    added = tmp_path / shown["folder"] / candidates.loc[candidates["stimulus"] == "4", "filename"].iloc[0]
+    added.write_bytes(b"")
+    said = dry_run(command, environment)
+    for rule in ("brainscore_plugin", "brainscore_score"):
+        assert re.search(rf"^{rule} +1$", said, re.MULTILINE), said
+    added.unlink()
     scores = files.load(tmp_path / "results/demo/brainscore/scores.nc")
     assert scores["benchmark"].values.tolist() == ["Feather2023_visual-6-recognizability_r2"]
     # The run's dataset has other categories than the 16 of the experiments.
@@ -344,6 +366,107 @@ print(json.dumps(found))
         assert shape == [int(judged.notnull().isel(participant=0).sum()), human.sizes["participant"]]
         assert 0.99 < ceiling < 0.999
         assert 0 < error < 0.05
+
+
+def test_the_metric_is_r2_and_its_error_is_that_of_the_jackknife_in_closed_form(package, tmp_path):
+    """Answer a + b x + c q, with q orthogonal to x and to constants: R² with x is b²|x|² / (b²|x|² + c²|q|²).
+
+    With x = (-1, 0, 1) and q = (1, -2, 1), it is 1 / (1 + 3 c²) for b = 1. The mean of participants has the mean c, and
+    leaving one out gives the mean of the others.
+    """
+    weights = [0.1, 0.3, 0.8, -0.4]
+    code = f"""
+import json
+import numpy as np
+from metamers.brainscore.score import find_package
+find_package()
+from brainscore_core.supported_data_standards.brainio.assemblies import BehavioralAssembly
+from metamers.brainscore.benchmark import RecognizabilityR2
+
+def assembly(values, names, **coords):
+    coords |= {{"condition": ("presentation", list(names)), "stage": ("presentation", list(names))}}
+    return BehavioralAssembly(values, coords=coords, dims=["presentation", *coords][: np.ndim(values)])
+
+x, q = np.array([-1, 0, 1]), np.array([1, -2, 1])
+answers = 0.5 + 0.2 * np.stack([x + c * q for c in {weights}], axis=1)
+participants = assembly(answers, "abc", subject=list("0123"))
+found = {{}}
+candidates = {{"alike": x, "scaled": 7 + 3 * x, "opposite": -x, "constant": 0 * x}}
+for name, values in candidates.items():
+    # In another order of conditions.
+    score = RecognizabilityR2()(assembly(values[[2, 0, 1]].astype(float), "cab"), participants)
+    found[name] = [float(score), score.attrs["error"]]
+print(json.dumps(found))
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "BRAINSCORE_HOME": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    found = json.loads(ran.stdout)
+
+    def r2(c):
+        return 1 / (1 + 3 * np.mean(c) ** 2)
+
+    left_out = np.array([r2(np.delete(weights, place)) for place in range(4)])
+    error = np.sqrt(3 / 4 * ((left_out - left_out.mean()) ** 2).sum())
+    assert error > 0.05
+    for name in ("alike", "scaled"):
+        assert found[name] == pytest.approx([r2(weights), error])
+    assert found["opposite"] == found["constant"] == [0, 0]
+
+
+def score(value, candidate, models=("m", "k")):
+    """What a benchmark returns, of two conditions of each model."""
+    names, number = np.repeat(models, 2), 2 * len(models)
+    recognition = xr.DataArray(
+        [np.full(number, candidate), np.linspace(0, 1, number)],
+        dims=("observer", "presentation"),
+        coords={
+            "observer": ["candidate", "human"],
+            "generation_model": ("presentation", names),
+            "stage": ("presentation", ["one", "two"] * len(models)),
+        },
+    )
+    attributes = {"error": 0.1, "raw": value / 2, "ceiling": 0.9, "recognition": recognition}
+    return xr.DataArray(value, attrs=attributes)
+
+
+def test_a_score_that_there_is_not_is_nan_and_what_has_no_score_is_left_out():
+    benchmarks, candidates = {"a": "A", "b": "B", "c": "C"}, {"x": "X", "y": "Y", "z": "Z"}
+    scores = [[None, score(0.4, 0.2), None], [None, None, None], [score(0.6, 0.3, "m"), score(0.8, 0.5, "m"), None]]
+    found = scores_dataset(benchmarks, candidates, scores)
+    assert found["benchmark"].values.tolist() == ["A", "C"]
+    assert found["candidate"].values.tolist() == ["x", "y"]
+    np.testing.assert_array_equal(found["brainscore"], [[np.nan, 0.4], [0.6, 0.8]])
+    np.testing.assert_array_equal(found["brainscore_error"], [[np.nan, 0.1], [0.1, 0.1]])
+    np.testing.assert_array_equal(found["brainscore_r2"], [[np.nan, 0.2], [0.3, 0.4]])
+    assert found["brainscore_ceiling"].values.tolist() == [0.9, 0.9]
+    np.testing.assert_array_equal(found["candidate_mean"], [[np.nan] * 4 + [0.3] * 2, [0.2] * 4 + [0.5] * 2])
+    assert found["participant_group"].values.tolist() == ["a"] * 4 + ["c"] * 2
+    assert found["generation_model"].values.tolist() == ["m", "m", "k", "k", "m", "m"]
+
+
+@pytest.mark.parametrize(("candidates", "scores"), [({}, [[]]), ({"x": "X"}, [[None]])])
+def test_without_any_score_the_error_names_benchmarks_and_candidates(candidates, scores):
+    said = f"no candidate can be scored: benchmarks A; candidates {', '.join(candidates) or 'none'}$"
+    with pytest.raises(ValueError, match=said):
+        scores_dataset({"a": "A"}, candidates, scores)
+
+
+def test_a_candidate_that_does_not_know_the_categories_does_not_end_the_scoring(monkeypatch, caplog):
+    class Benchmark:
+        identifier = "B"
+
+        def __call__(self, model):
+            if model == "other":
+                raise ConfigurationError("other: it has 10 classes")
+            return model
+
+    registries = SimpleNamespace(
+        load_benchmark=lambda identifier: Benchmark(), load_model=lambda identifier: identifier
+    )
+    monkeypatch.setitem(sys.modules, "brainscore_vision", registries)
+    assert score_all(["B"], ["other", "fits"]) == [[None, "fits"]]
+    assert "B: not scored: other: it has 10 classes" in caplog.text
 
 
 def test_without_the_packages_the_error_says_how_to_install_them(monkeypatch, tmp_path):

@@ -189,7 +189,9 @@ def test_participants_of_an_adaptive_experiment_have_no_tests_of_the_fixed_desig
         config_targets.check_targets(plan, ["results/demo/humans/mine.nc"])
     with pytest.raises(ConfigurationError, match="with own_participants, call `snakemake preregister` alone"):
         config_targets.check_targets(plan, ["preregister", "humans"])
-    assert "there are no people for a benchmark" in plan.unavailable["brainscore"]
+    for target in BRAINSCORE:
+        assert "Groups of adaptive experiments (mine) are not benchmarks" in plan.unavailable[target]
+    assert "adaptive" not in config.make_plan(settings).unavailable["brainscore"]
 
 
 def test_answers_of_an_adaptive_experiment_go_to_its_own_server(settings):
@@ -319,6 +321,15 @@ def without_generation_models(settings):
     settings["beyond"]["models"] = []
 
 
+def with_sounds_only(settings):
+    """Published participants, but no model of images."""
+    settings["human_data"] = "participants"
+    settings["generation_models"] = ["cochcnn9_standard", "cochcnn9_adversarial", "cochcnn9_random"]
+    settings["recognition_models"] = ["cochcnn9_standard", "spectemp"]
+    settings["comparison"]["contrasts"] = []
+    settings["beyond"]["models"] = []
+
+
 def without_extensions(settings):
     settings["beyond"]["models"] = []
 
@@ -408,6 +419,7 @@ def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, me
         (change("creator.name", "A. Person"), "crate", r"^creator\.license: missing;"),
         (lambda settings: None, "brainscore", r"^own_participants: .* Brain-Score\. Set human_data: participants .* such as own_participants:"),
         (change("human_data", "participants"), "brainscore_score", r"^brainscore_score: .* Put those of https://.*/experiment_images into resources/"),
+        (with_sounds_only, "brainscore_score", r"^recognition_models: there is no model of images .* Models of the run: cochcnn9_standard, cochcnn9_adv"),
         (lambda settings: None, "leaderboard_entries", r"^creator\.name: missing; .* such as creator: {name: NAME, url: https"),
         (change("creator", {"name": "A", "license": "MIT"}), "leaderboard_entries", r"^creator\.url: missing; .*email or url"),
         (without_generation_models, "leaderboard_entries", r"^generation_models: there is no model to make an entry"),

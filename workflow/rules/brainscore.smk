@@ -29,17 +29,19 @@ rule brainscore_plugin:
             for name in BENCHMARKS_OWN
         },
         metamers=f"{RESULTS}/exported/metamers",
+        published_listing=published_listing,
         models={
             model: {
                 "model": architecture(model),
                 "weights_file": weights_file(model),
                 "dataset": plan.dataset_of[model],
                 "entry": dataset_params(model),
+                "trained": model in plan.training,
             }
             for model in models_of_brainscore()
         },
     message:
-        "Writing people and models as a plugin of Brain-Score"
+        "Writing human recognition and models as a plugin of Brain-Score"
     script:
         SCRIPTS / "brainscore/plugin.py"
 
@@ -57,6 +59,7 @@ rule brainscore_score:
         own=BENCHMARKS_OWN,
         groups=benchmarks_with_images(),
         models=models_of_brainscore(),
+        published_listing=published_listing,
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),

@@ -14,11 +14,11 @@ from brainscore_vision.benchmarks import BenchmarkBase
 from brainscore_vision.model_interface import BrainModel
 
 
-def r2_of_positive_correlation(candidate: np.ndarray, people: np.ndarray) -> float:
+def r2_of_positive_correlation(candidate: np.ndarray, participants: np.ndarray) -> float:
     """Square of Pearson's correlation of two series; 0 where it is not positive, or where a series is constant."""
-    if np.ptp(candidate) == 0 or np.ptp(people) == 0:
+    if np.ptp(candidate) == 0 or np.ptp(participants) == 0:
         return 0.0
-    return float(max(np.corrcoef(candidate, people)[0, 1], 0) ** 2)
+    return float(max(np.corrcoef(candidate, participants)[0, 1], 0) ** 2)
 
 
 class RecognizabilityR2(Metric):
@@ -29,17 +29,17 @@ class RecognizabilityR2(Metric):
     scores 0.
     """
 
-    def __call__(self, candidate: BehavioralAssembly, people: BehavioralAssembly) -> Score:
+    def __call__(self, candidate: BehavioralAssembly, participants: BehavioralAssembly) -> Score:
         """Compare (presentation,) with (presentation, subject), both with the coordinate ``condition``.
 
         Returns
         -------
         Score
-            R². Its attribute ``error`` is the standard error over people (jackknife).
+            R². Its attribute ``error`` is the standard error over participants (jackknife).
         """
         order = {str(name): place for place, name in enumerate(candidate["condition"].values)}
-        values = candidate.values[[order[str(name)] for name in people["condition"].values]]
-        answers = people.transpose("presentation", "subject").values
+        values = candidate.values[[order[str(name)] for name in participants["condition"].values]]
+        answers = participants.transpose("presentation", "subject").values
         score = Score(r2_of_positive_correlation(values, answers.mean(axis=1)))
         number = answers.shape[1]
         left_out = [
@@ -65,7 +65,7 @@ class HumanRecognizability(BenchmarkBase):
     """
 
     def __init__(self, data: str, identifier: str, parent: str, bibtex: str):
-        self._data, self._metric, self._people = data, RecognizabilityR2(), load_dataset(data)
+        self._data, self._metric, self._participants = data, RecognizabilityR2(), load_dataset(data)
         super().__init__(identifier=identifier, ceiling_func=None, version=1, parent=parent, bibtex=bibtex)
 
     @property
@@ -74,7 +74,7 @@ class HumanRecognizability(BenchmarkBase):
 
         It is not stored by identifier, as by the base class, because participants may be added.
         """
-        known = self._people.attrs
+        known = self._participants.attrs
         ceiling = Score(float(known["noise_ceiling_r2"]))
         ceiling.attrs["error"] = (
             float(known["noise_ceiling_r2_participants_high"] - known["noise_ceiling_r2_participants_low"]) / 4
@@ -89,21 +89,22 @@ class HumanRecognizability(BenchmarkBase):
         Score
             R² divided by the noise ceiling, from 0 to 1. Attributes: ``raw`` (R²), ``ceiling``, ``error`` (of ``raw``,
             divided by the ceiling), and ``recognition``, an assembly (observer, presentation) with the proportions
-            correct of ``candidate`` and ``people``.
+            correct of ``candidate`` and ``human``.
         """
         stimuli = load_stimulus_set(self._data)
-        choices = json.loads(self._people.attrs["choices"])
+        choices = json.loads(self._participants.attrs["choices"])
         candidate.start_task(BrainModel.Task.label, choices)
         answered = candidate.look_at(stimuli, number_of_trials=1)
         answers = dict(zip(answered["stimulus_id"].values, answered.values.ravel(), strict=True))
         correct = np.array([answers[name] for name in stimuli["stimulus_id"]]) == stimuli["truth"].to_numpy()
-        conditions = self._people["condition"].values
+        conditions = self._participants["condition"].values
         coords = {
-            name: ("presentation", self._people[name].values) for name in ("condition", "generation_model", "stage")
+            name: ("presentation", self._participants[name].values)
+            for name in ("condition", "generation_model", "stage")
         }
         proportions = [correct[(stimuli["condition"] == condition).to_numpy()].mean() for condition in conditions]
         recognized = BehavioralAssembly(proportions, coords=coords, dims=["presentation"])
-        raw, ceiling = self._metric(recognized, self._people), self.ceiling
+        raw, ceiling = self._metric(recognized, self._participants), self.ceiling
         score = Score(raw.values / ceiling.values)
         bound_score(score)
         score.attrs |= {
@@ -111,8 +112,8 @@ class HumanRecognizability(BenchmarkBase):
             "ceiling": ceiling,
             Score.RAW_VALUES_KEY: raw,
             "recognition": BehavioralAssembly(
-                np.stack([recognized.values, self._people.mean("subject").values]),
-                coords={"observer": ["candidate", "people"], **coords},
+                np.stack([recognized.values, self._participants.mean("subject").values]),
+                coords={"observer": ["candidate", "human"], **coords},
                 dims=["observer", "presentation"],
             ),
         }

@@ -39,7 +39,7 @@ def load_assembly(identifier: str, name: str) -> BehavioralAssembly:
         noise ceiling of R² with its 95% interval over participants, and the ``choices`` of people.
     """
     assembly = BehavioralAssembly.from_files(HERE / f"{name}.nc", stimulus_set_identifier=identifier)
-    del assembly.attrs["stimulus_set"]  # None; the images are loaded apart, because they may not be here
+    del assembly.attrs["stimulus_set"]  # None; the images are loaded apart, because they may not be on this machine
     assembly.attrs["identifier"] = identifier
     return assembly
 

@@ -5,7 +5,7 @@ Needs the packages of Brain-Score, as ``make .venv/.brainscore`` installs them. 
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from brainscore_core.supported_data_standards.brainio.assemblies import Behavior
 from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from brainscore_vision.model_interface import BrainModel
 
+from metamers.brainscore.vocabulary import Vocabulary, classes_of_choices
 from metamers.models.device import choose_device
 from metamers.models.load import load_model
 from metamers.models.model import Model, activations, fit_stimuli
@@ -36,8 +37,10 @@ class RegistryModel(BrainModel):
         Name of the model for Brain-Score.
     model
         The model, of modality ``vision``.
-    vocabularies
-        Category → class indices, for each set of categories that the model may choose from.
+    vocabulary
+        Category → class indices, of the model's dataset.
+    published_vocabularies
+        The same of published experiments, for models with the 1000 classes of ImageNet.
 
     Notes
     -----
@@ -47,9 +50,13 @@ class RegistryModel(BrainModel):
     a brain area.
     """
 
-    def __init__(self, identifier: str, model: Model, vocabularies: Sequence[Mapping[str, Sequence[int]]]):
-        self._identifier, self._model, self._vocabularies = identifier, model, vocabularies
-        self._choices: dict[str, Sequence[int]] | None = None
+    def __init__(
+        self, identifier: str, model: Model, vocabulary: Vocabulary, published_vocabularies: Sequence[Vocabulary]
+    ):
+        self._identifier, self._model = identifier, model
+        self._vocabulary, self._published_vocabularies = vocabulary, published_vocabularies
+        self._number_of_classes: int | None = None
+        self._choices: dict[str, list[int]] | None = None
         self._stage: str | None = None
 
     @property
@@ -69,14 +76,15 @@ class RegistryModel(BrainModel):
         task
             ``BrainModel.Task.label`` or ``BrainModel.Task.passive``.
         fitting_stimuli
-            For ``label``: the categories to choose from, all of one vocabulary.
+            For ``label``: the categories to choose from, all of one vocabulary
+            (``metamers.brainscore.vocabulary.classes_of_choices``).
 
         Raises
         ------
         NotImplementedError
             For another task, or the labels ``imagenet``.
         metamers.names.ConfigurationError
-            For a category without classes; it lists all categories.
+            For categories that are not of a vocabulary of the model; it says why.
         """
         self._stage = self._choices = None
         if task == BrainModel.Task.passive:
@@ -86,12 +94,16 @@ class RegistryModel(BrainModel):
                 f"{self._identifier}: task {task!r} with {fitting_stimuli!r}; wanted {BrainModel.Task.label!r} with a "
                 f"list of categories, or {BrainModel.Task.passive!r}"
             )
-        # The vocabulary that lacks fewest of the choices.
-        classes = min(self._vocabularies, key=lambda known: sum(choice not in known for choice in fitting_stimuli))
-        for choice in fitting_stimuli:
-            if choice not in classes:
-                raise unknown_name("category", str(choice), classes, self._identifier)
-        self._choices = {choice: classes[choice] for choice in fitting_stimuli}
+        if self._number_of_classes is None:
+            example = self._model.preprocessing.example().to(self._model.device)
+            self._number_of_classes = class_scores(self._model, example).shape[1]
+        self._choices = classes_of_choices(
+            [str(choice) for choice in fitting_stimuli],
+            self._vocabulary,
+            self._published_vocabularies,
+            self._number_of_classes,
+            self._identifier,
+        )
 
     def start_recording(self, recording_target: str, time_bins: Sequence[tuple[int, int]]) -> None:
         """Let ``look_at`` return the activations of a stage.
@@ -176,7 +188,8 @@ def registry_model(table: Path, name: str, identifier: str, home: str, device: s
     Parameters
     ----------
     table
-        ``models.json``: name → ``model`` (the registry's entry), ``weights_file`` and ``vocabularies``.
+        ``models.json``: name → ``model`` (the registry's entry), ``weights_file``, ``vocabulary`` and
+        ``published_vocabularies``.
     name
         Of the model in the registry.
     identifier
@@ -198,4 +211,4 @@ def registry_model(table: Path, name: str, identifier: str, home: str, device: s
         model = load_model(name, entry["model"], entry["weights_file"], choose_device(device))
     finally:
         os.chdir(before)
-    return RegistryModel(identifier, model, entry["vocabularies"])
+    return RegistryModel(identifier, model, entry["vocabulary"], entry["published_vocabularies"])

@@ -34,6 +34,7 @@ FOLDER = "model_metamers"  # of each part of the plugin; not the name of this li
 PUBLISHED_STUDY = "Feather2023"
 METRIC = "recognizability_r2"
 FEWEST_CONDITIONS = 3  # that a correlation needs
+MAX_NAMED = 5  # participants in a message
 STIMULUS_COLUMNS = [
     *("stimulus_id", "filename", "truth", "condition", "generation_model", "stage", "stimulus", "sha256"),
 ]  # fmt: skip
@@ -55,7 +56,7 @@ def condition_name(generation_model: str, stage: str) -> str:
 
 
 def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Dataset:
-    """Arrange the answers of people as Brain-Score's data assemblies: conditions × people.
+    """Arrange the answers of people as Brain-Score's data assemblies: conditions × participants.
 
     Natural stimuli and metamers of the input are left out, as in ``metamers.humans.summary.pooled_points``. People are
     numbered, because their names may identify them.
@@ -77,7 +78,8 @@ def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Data
     Raises
     ------
     ValueError
-        When there are fewer than three conditions, or people do not agree, so that there is no noise ceiling.
+        When there are fewer than three conditions, when a participant has no answers in a condition, or when people do
+        not agree, so that there is no noise ceiling.
     """
     models = [str(model) for model in experiment["generation_model"].values]
     left_out = PUBLISHED[VISION].left_out_stages
@@ -88,6 +90,7 @@ def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Data
     at = {"generation_model": xr.Variable("presentation", of_model), "stage": xr.Variable("presentation", of_stage)}
     classes = experiment["model_class"].sel(generation_model=at["generation_model"])
     human = experiment["proportion_correct"].sel(observer="human").sel(at)
+    _check_answered(human.transpose("presentation", "participant"), [condition_name(*point) for point in points])
     ceiling, low, high = noise_ceiling([experiment], points)[0], *noise_ceiling_interval([experiment], points)
     if not ceiling > 0:
         raise ValueError(
@@ -115,6 +118,21 @@ def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Data
             "subject": [f"{number:03d}" for number in range(1, experiment.sizes["participant"] + 1)],
         },
     )
+
+
+def _check_answered(human: xr.DataArray, conditions: Sequence[str]) -> None:
+    """Check that every participant has answers in every condition: (presentation, participant), without NaN."""
+    without = [
+        f"{participant} in {', '.join(names)}"
+        for participant, values in zip(human["participant"].values, human.values.T, strict=True)
+        if (names := [name for name, value in zip(conditions, values, strict=True) if np.isnan(value)])
+    ]
+    if without:
+        raise ValueError(
+            f"{len(without)} of {human.sizes['participant']} participants have conditions without answers, so there is "
+            f"no mean over the same participants: {'; '.join(without[:MAX_NAMED])}"
+            + (f"; and {len(without) - MAX_NAMED} more" if len(without) > MAX_NAMED else "")
+        )
 
 
 def published_stimuli(experiment: Mapping[str, Any], stimuli: Mapping[str, Any]) -> pd.DataFrame:
@@ -191,7 +209,7 @@ class Group:
         Of the experiment or of the group of own participants; its files have this name.
     study
         What identifiers begin with: the published study, or the run.
-    people
+    recognition
         Result of ``human_recognition``.
     stimuli
         Result of ``published_stimuli`` or ``own_stimuli``.
@@ -203,7 +221,7 @@ class Group:
 
     name: str
     study: str
-    people: xr.Dataset
+    recognition: xr.Dataset
     stimuli: pd.DataFrame
     folder: str
     address: str
@@ -237,7 +255,7 @@ def check_conditions(group: Group) -> None:
     ValueError
         When it does not: names the conditions.
     """
-    judged, shown = set(group.people["condition"].values), set(group.stimuli["condition"])
+    judged, shown = set(group.recognition["condition"].values), set(group.stimuli["condition"])
     if lacking := sorted(judged - shown):
         raise ValueError(f"{group.folder}: no image of {', '.join(lacking)}, which people judged")
     if other := sorted(shown - judged):
@@ -319,11 +337,11 @@ def _model_init(run: str, models: Mapping[str, Any]) -> str:
 
 
 def _data_test(groups: Sequence[Group]) -> str:
-    rows = "".join(f"    ({g.data!r}, {g.people['proportion_correct'].shape!r}),\n" for g in groups)
+    rows = "".join(f"    ({g.data!r}, {g.recognition['proportion_correct'].shape!r}),\n" for g in groups)
     return (
         "import pytest\n\nfrom brainscore_vision import load_dataset\n\n\n"
         f"@pytest.mark.parametrize(('identifier', 'shape'), [\n{rows}])\n"
-        "def test_conditions_and_people(identifier, shape):\n"
+        "def test_conditions_and_participants(identifier, shape):\n"
         "    assembly = load_dataset(identifier)\n"
         "    assert assembly.dims == ('presentation', 'subject')\n"
         "    assert assembly.shape == shape\n"
@@ -334,7 +352,7 @@ def _data_test(groups: Sequence[Group]) -> str:
 def _benchmark_test(groups: Sequence[Group]) -> str:
     rows = ""
     for group in groups:
-        ceiling = group.people["proportion_correct"].attrs["noise_ceiling_r2"]
+        ceiling = group.recognition["proportion_correct"].attrs["noise_ceiling_r2"]
         rows += f"    ({group.benchmark!r}, {ceiling:.6f}),\n"
     return (
         "import pytest\n\nfrom brainscore_vision import load_benchmark\n\n\n"
@@ -358,7 +376,7 @@ def _model_test(run: str, models: Mapping[str, Any]) -> str:
 
 def _readme(run: str, groups: Sequence[Group], models: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"| `{group.benchmark}` | {group.people.sizes['presentation']} | {group.people.sizes['subject']} | "
+        f"| `{group.benchmark}` | {group.recognition.sizes['presentation']} | {group.recognition.sizes['subject']} | "
         f"{len(group.stimuli)} | `{group.folder}` | {group.address or 'not published'} |\n"
         for group in groups
     )
@@ -367,7 +385,7 @@ def _readme(run: str, groups: Sequence[Group], models: Mapping[str, Any]) -> str
         f"# Plugins for Brain-Score: run {run}\n\n"
         "Human recognition of model metamers as benchmarks, and the models of the run. The folders `benchmarks`, "
         "`data` and `models` are those of the package `brainscore_vision`.\n\n"
-        "| benchmark | conditions | people | images | folder of the images | address of this folder's files |\n"
+        "| benchmark | conditions | participants | images | folder of the images | address of this folder's files |\n"
         f"| --- | --- | --- | --- | --- | --- |\n{rows}\n"
         "The images are not in the plugin. `data/model_metamers/<group>.csv` has the path of each image below its "
         "folder and its SHA-256, which is empty where the plugin was made without the images. Folders, and the weights "

@@ -5,15 +5,19 @@ everything of the package, and the parts of the plugin.
 """
 
 import importlib.util
+import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from metamers.names import ConfigurationError
+
+logger = logging.getLogger(__name__)
 PACKAGE = "brainscore_vision"
 PARTS = ("benchmarks", "data", "models")
 PLACE = "METAMERS_BRAINSCORE"  # a folder with the packages, in place of the one that `make` fills
@@ -98,21 +102,38 @@ def scores_dataset(
     Parameters
     ----------
     benchmarks
-        Name of a group of people → identifier of its benchmark.
+        Name of a published experiment or group of own participants → identifier of its benchmark.
     candidates
         Name of a model → its identifier.
     scores
-        For each benchmark and candidate, the result of ``metamers.brainscore.benchmark.HumanRecognizability``.
+        For each benchmark and candidate, the result of ``metamers.brainscore.benchmark.HumanRecognizability``, or None
+        if the candidate does not know the benchmark's categories.
 
     Returns
     -------
     xr.Dataset
         (benchmark, candidate) → ``brainscore``, ``brainscore_error``, ``brainscore_r2``; (benchmark) →
-        ``brainscore_ceiling``; (point) → ``human_mean``, with coordinates ``people``, ``generation_model``, ``stage``;
-        (candidate, point) → ``candidate_mean``.
+        ``brainscore_ceiling``; (point) → ``human_mean``, with coordinates ``participant_group``,
+        ``generation_model``, ``stage``; (candidate, point) → ``candidate_mean``. NaN where there is no score.
+        Benchmarks and candidates without any score are left out.
+
+    Raises
+    ------
+    ValueError
+        When there are no scores.
     """
-    tables = [[score.attrs["recognition"] for score in row] for row in scores]
-    first = [row[0] for row in tables]
+    known = np.array([[score is not None for score in row] for row in scores], dtype=bool)
+    if not known.any():
+        raise ValueError(
+            f"no candidate can be scored: benchmarks {', '.join(benchmarks.values()) or 'none'}; candidates "
+            f"{', '.join(candidates) or 'none'}"
+        )
+    scored, able = known.any(axis=1), known.any(axis=0)
+    benchmarks = dict(item for item, has in zip(benchmarks.items(), scored, strict=True) if has)
+    candidates = dict(item for item, has in zip(candidates.items(), able, strict=True) if has)
+    scores = [[row[place] for place in np.flatnonzero(able)] for row, has in zip(scores, scored, strict=True) if has]
+    tables = [[None if score is None else score.attrs["recognition"] for score in row] for row in scores]
+    first = [next(table for table in row if table is not None) for row in tables]
 
     def joined(name: str) -> np.ndarray:
         return np.concatenate([table[name].values.astype(str) for table in first])
@@ -120,24 +141,37 @@ def scores_dataset(
     def of(observer: str, recognition: Any) -> np.ndarray:
         return recognition.values[list(recognition["observer"].values).index(observer)]
 
+    def candidate_means(place: int) -> np.ndarray:
+        rows = zip(tables, first, strict=True)
+        return np.concatenate(
+            [
+                np.full(shown.sizes["presentation"], np.nan) if row[place] is None else of("candidate", row[place])
+                for row, shown in rows
+            ]
+        )
+
+    def values(number: Callable[[Any], Any]) -> list[list[float]]:
+        return [[np.nan if score is None else float(number(score)) for score in row] for row in scores]
+
+    ceilings = [next(float(score.attrs["ceiling"]) for score in row if score is not None) for row in scores]
     dims = ("benchmark", "candidate")
     return xr.Dataset(
         {
-            "brainscore": (dims, [[float(score) for score in row] for row in scores]),
-            "brainscore_error": (dims, [[float(score.attrs["error"]) for score in row] for row in scores]),
-            "brainscore_r2": (dims, [[float(score.attrs["raw"]) for score in row] for row in scores]),
-            "brainscore_ceiling": ("benchmark", [float(row[0].attrs["ceiling"]) for row in scores]),
-            "human_mean": ("point", np.concatenate([of("people", table) for table in first])),
-            "candidate_mean": (
-                ("candidate", "point"),
-                [np.concatenate([of("candidate", row[place]) for row in tables]) for place in range(len(candidates))],
-            ),
+            "brainscore": (dims, values(float)),
+            "brainscore_error": (dims, values(lambda score: score.attrs["error"])),
+            "brainscore_r2": (dims, values(lambda score: score.attrs["raw"])),
+            "brainscore_ceiling": ("benchmark", ceilings),
+            "human_mean": ("point", np.concatenate([of("human", table) for table in first])),
+            "candidate_mean": (("candidate", "point"), [candidate_means(place) for place in range(len(candidates))]),
         },
         coords={
             "benchmark": list(benchmarks.values()),
             "candidate": list(candidates),
             "point": np.arange(sum(table.sizes["presentation"] for table in first)),
-            "people": ("point", np.repeat(list(benchmarks), [table.sizes["presentation"] for table in first])),
+            "participant_group": (
+                "point",
+                np.repeat(list(benchmarks), [table.sizes["presentation"] for table in first]),
+            ),
             "generation_model": ("point", joined("generation_model")),
             "stage": ("point", joined("stage")),
         },
@@ -150,7 +184,8 @@ def score_all(benchmarks: Sequence[str], candidates: Sequence[str]) -> list[list
     Returns
     -------
     list
-        For each benchmark, the ``Score`` of each candidate.
+        For each benchmark, the ``Score`` of each candidate, or None where the candidate does not know the benchmark's
+        categories; the log says why.
     """
     from brainscore_vision import load_benchmark, load_model
 
@@ -159,5 +194,9 @@ def score_all(benchmarks: Sequence[str], candidates: Sequence[str]) -> list[list
     for identifier in candidates:
         model = load_model(identifier)
         for benchmark, found in zip(loaded, scores, strict=True):
-            found.append(benchmark(model))
+            try:
+                found.append(benchmark(model))
+            except ConfigurationError as error:  # of start_task
+                logger.warning("%s: not scored: %s", benchmark.identifier, error)
+                found.append(None)
     return scores

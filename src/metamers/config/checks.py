@@ -193,7 +193,11 @@ def unavailable_targets(
 
 
 def unavailable_brainscore(
-    config: Mapping[str, Any], participants: Mapping[str, OwnParticipants], stimuli: Mapping[str, PublishedStimuli]
+    config: Mapping[str, Any],
+    models: Mapping[str, ModelEntry],
+    participants: Mapping[str, OwnParticipants],
+    adaptive: Mapping[str, OwnParticipants],
+    stimuli: Mapping[str, PublishedStimuli],
 ) -> dict[str, str]:
     """The part of ``unavailable_targets`` that concerns Brain-Score.
 
@@ -201,8 +205,10 @@ def unavailable_brainscore(
     ----------
     config
         The configuration.
-    participants
-        The user's own participants, without those of adaptive experiments.
+    models
+        The registry of models.
+    participants, adaptive
+        The user's own participants: of fixed designs, and of adaptive experiments.
     stimuli
         Published experiment → the images that its participants saw.
     """
@@ -210,17 +216,29 @@ def unavailable_brainscore(
     published = list(stimuli.values()) if config["human_data"] == "participants" else []
     if not own and not published:
         reason = (
-            "own_participants: there are no people for a benchmark of Brain-Score. Set human_data: participants for "
-            "the published experiments with images, or name your participants, such as "
+            "own_participants: there are no participants for a benchmark of Brain-Score. Set human_data: participants "
+            "for the published experiments with images, or name participants who judged images, such as "
             "own_participants: {NAME: {modality: vision, answers: FOLDER}}."
         )
+        if adaptive:
+            reason += (
+                f" Groups of adaptive experiments ({', '.join(adaptive)}) are not benchmarks, because proportions "
+                "correct are biased when earlier answers decide what is shown."
+            )
         return {"brainscore": reason, "brainscore_score": reason}
-    if not own and not any(Path(entry.folder).is_dir() for entry in published):
+    generated = [item if isinstance(item, str) else item["model"] for item in config["generation_models"]]
+    used = dict.fromkeys([*generated, *config["recognition_models"]])
+    if not any(MODALITIES[models[name].modality].on_screen for name in used):
+        return {
+            "brainscore_score": "recognition_models: there is no model of images to score with Brain-Score. Name one "
+            f"in recognition_models or generation_models. Models of the run: {', '.join(used) or 'none'}."
+        }
+    if not own and not any(entry.has_images for entry in published):
         first = published[0]
         return {
-            "brainscore_score": f"brainscore_score: the images of the published experiments are not here. Put those of "
-            f"{first.url} into {first.folder}, or score models on metamers that your own participants judged "
-            "(own_participants)."
+            "brainscore_score": "brainscore_score: the images of the published experiments are not on this machine. "
+            f"Put those of {first.url} into {first.folder}, as <number>_<network>/<number>_<layer>/*.png, or score "
+            "models on metamers that your own participants judged (own_participants)."
         }
     return {}
 

@@ -90,6 +90,13 @@ class PublishedStimuli:
         return f"{LOCAL_STIMULI}/{self.url.rsplit('/', 1)[1]}"
 
     @property
+    def has_images(self) -> bool:
+        """Whether the folder has an image of a network, ``<number>_<network>/<number>_<layer>/*.png``."""
+        folder = Path(self.folder)
+        networks = enumerate(self.networks, start=1)
+        return any(any(folder.glob(f"{number}_{network}/*/*.png")) for number, network in networks)
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """The images as jobs take them."""
         return asdict(self) | {"folder": self.folder}

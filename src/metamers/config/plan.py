@@ -467,5 +467,5 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         standard_stages=compared,
         equivalence_stages=equivalence,
         unavailable=unavailable_targets(config, models, presented, lacking, beyond, benchmarked, compared, equivalence)
-        | unavailable_brainscore(config, participants, published.stimuli),
+        | unavailable_brainscore(config, models, participants, adaptive, published.stimuli),
     )

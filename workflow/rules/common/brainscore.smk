@@ -1,13 +1,25 @@
 """Input functions and parameters of the rules in brainscore.smk."""
 
+from metamers.run.hashes import listing_sha256
+
 # People of the benchmarks: published experiments, and own participants. Brain-Score's models look at images.
 BENCHMARKS_PUBLISHED = plan.brainscore_experiments
 BENCHMARKS_OWN = plan.brainscore_participants
 
 
 def published_images():
-    """The local folders of images of published experiments, where there are any."""
-    return [path for name in BENCHMARKS_PUBLISHED if Path(path := plan.published_stimuli[name].folder).is_dir()]
+    """The local folders that have images of published experiments."""
+    return [
+        plan.published_stimuli[name].folder for name in BENCHMARKS_PUBLISHED if plan.published_stimuli[name].has_images
+    ]
+
+
+def published_listing(wildcards):
+    """Folder of published images → SHA-256 of its list of files.
+
+    A parameter of the rules: the modification time of a folder, as an input, does not show files in its subfolders.
+    """
+    return {folder: listing_sha256(folder) for folder in published_images()}
 
 
 def models_of_brainscore():
@@ -22,6 +34,5 @@ def metamers_shown(name):
 
 
 def benchmarks_with_images():
-    """Names of the groups of people whose images are on this machine."""
-    folders = published_images()
-    return [name for name in BENCHMARKS_PUBLISHED if plan.published_stimuli[name].folder in folders] + BENCHMARKS_OWN
+    """Names of the published experiments and groups of own participants whose images are on this machine."""
+    return [name for name in BENCHMARKS_PUBLISHED if plan.published_stimuli[name].has_images] + BENCHMARKS_OWN
