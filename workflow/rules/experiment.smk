@@ -24,7 +24,9 @@ rule experiment_folder:
         metamers=collect("results/<run>/exported/metamers/{model}", model=SHOWN),
         categories=by("modality", categories_of, first_shown),
         variance=(
-            resolve_path("resources/published/participant_variance.csv") if plan.experiment.adaptive is not None else []
+            resolve_path("resources/published/participant_variance.csv")
+            if plan.experiment.adaptive is not None
+            else []
         ),
     output:
         folder=directory("results/<run>/experiment/{modality}"),

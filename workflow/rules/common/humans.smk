@@ -3,7 +3,6 @@
 from metamers.config.answer_table import table_files
 from metamers.config.participants import answer_files
 
-
 # All groups of own participants: of the fixed design or a table, and of adaptive experiments.
 ALL_GROUPS = plan.own_participants | plan.adaptive_participants
 
