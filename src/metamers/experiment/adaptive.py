@@ -332,7 +332,7 @@ def fitted_grid(
         ]
         # Also if the distribution has moved to an end of the present ranges.
         if min(sizes) > ENOUGH_SMALLER and max(sizes) <= 1 + 1e-9:
-            break
+            return grid, found
         grid = build_grid(question, ranges)
     return grid, log_posterior(grid, participants)
 
