@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from metamers import __main__ as command
+from metamers.compare.passes import equivalence, margin_of
 from metamers.leaderboard.check_entry import (
     MAX_BYTES,
     added_entry,
@@ -29,7 +30,7 @@ from metamers.leaderboard.check_entry import (
     read_entry,
     run_faults,
 )
-from metamers.leaderboard.entry import VARIABLES, file_name
+from metamers.leaderboard.entry import TESTED, VARIABLES, file_name, normalized_entry
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
 from metamers.preregister.freeze import fingerprint
 from metamers.repository import ROOT
@@ -55,6 +56,13 @@ def at(made: xr.Dataset, name: str, stage: str, value: object) -> xr.Dataset:
     return made.assign({name: changed})
 
 
+def at_all(made: xr.Dataset, names: Iterable[str], stage: str, value: object) -> xr.Dataset:
+    """The entry with another value of several variables at one stage."""
+    for name in names:
+        made = at(made, name, stage, value)
+    return made
+
+
 def item(made: xr.Dataset, kind: str, value: str) -> xr.Dataset:
     """The entry with another fingerprint of the first item of a kind."""
     values = made["fingerprint"].values.astype(object)
@@ -69,6 +77,17 @@ def test_an_entry_as_it_was_made_has_no_fault(given, tmp_path):
     found, faults = check_entry(path, tmp_path, published())
     assert faults == []
     assert found.drop_attrs(deep=True).equals(entry(*given))
+
+
+def test_an_entry_of_participants_without_natural_stimuli_has_the_published_scale():
+    made = untested(entry("eye", OWN_PARTICIPANTS))
+    assert faults_of(rescaled(made, published().natural["vision"])) == []
+
+
+def test_another_group_may_have_judged_other_stages():
+    made = second_group(entry("eye", OWN_PARTICIPANTS))
+    assert faults_of(made) == []
+    assert faults_of(rescaled(made, 0.8)) == []
 
 
 # An entry that was edited by somebody who also computes its hash and its name
@@ -134,6 +153,41 @@ def test_a_forged_entry_is_refused_although_its_hash_is_right(forge, message):
     assert all("\n" not in fault and fault.isascii() for fault in (one.replace("…", "") for one in found))
 
 
+def forged_test(made: xr.Dataset) -> xr.Dataset:
+    """The entry with a test that it passes at every stage, of differences that its recognizability does not have."""
+    row = published().variance.set_index("modality").loc["vision"]
+    difference, error = np.zeros(made.sizes["stage"]), np.full(made.sizes["stage"], 0.001)
+    test = equivalence(
+        difference, error, made["participants_tested"].values, *margin_of(*row[["variance", "standard_error"]])
+    )
+    columns = {"natural_difference": difference, "standard_error": error, "natural_difference_low": test.low}
+    columns |= {"natural_difference_high": test.high, "p_equivalence": test.p_equivalence, "p_worse": test.p_worse}
+    made = made.assign({name: ("stage", values) for name, values in columns.items()})
+    return made.assign(passes_up_to="last", passes_depth=made["stage_depth"].values[-1], fails_from="")
+
+
+def rescaled(made: xr.Dataset, natural: float) -> xr.Dataset:
+    """The entry with another proportion correct of natural stimuli, and the area that follows from it."""
+    made = made.assign(natural_correct=natural)
+    curve, area = normalized_entry(made, published())
+    found = {"normalized_area": area[""], "normalized_area_low": area[""], "normalized_area_high": 1.0}
+    return made.assign(found | {"missing_depth": curve.rule.missing})
+
+
+def untested(made: xr.Dataset) -> xr.Dataset:
+    """The entry as if no participant had met natural stimuli."""
+    missing = {name: ("stage", np.full(made.sizes["stage"], np.nan)) for name in TESTED}
+    made = made.assign(missing | {"participants_tested": ("stage", np.zeros(made.sizes["stage"], int))})
+    return made.assign(passes_up_to="", passes_depth=np.nan, fails_from="")
+
+
+def second_group(made: xr.Dataset) -> xr.Dataset:
+    """The entry with one more file of participants."""
+    one = made.isel(item=made["item_kind"].values == "own_participants")
+    other = one.assign(item_name=("item", ["results/tiny/humans/theirs.nc"]))
+    return xr.concat([made, other], "item", data_vars="minimal")
+
+
 MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "it passes further": (lambda e: e.assign(passes_up_to="late", passes_depth=0.8), r"passes_up_to: found 'late'; wanted 'early', decided by p"),
     "it fails later": (lambda e: e.assign(fails_from="last"), r"fails_from: found 'last'; wanted 'late', decided by p"),
@@ -145,6 +199,12 @@ MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "a better area": (lambda e: e.assign(normalized_area=e["normalized_area_high"]), r"normalized_area: found .*computed from the curve"),
     "more categories": (lambda e: e.assign(categories=1000), r"guessing: found 0\.0625; wanted 0\.001, one over categories"),
     "no file of participants": (lambda e: e.isel(item=e["item_kind"].values != "own_participants"), r"item_kind: found no item of kind own_participants"),
+    "a test of other differences": (forged_test, r"natural_correct: found 0\.9.*; wanted 0\.\d+, recognizability minus natural_difference"),
+    "natural stimuli that are hard": (lambda e: rescaled(e, 0.0626), r"natural_correct: found 0\.0626; wanted 0\.9.*, recognizability minus natural_difference"),
+    "natural stimuli of another group that are hard": (lambda e: rescaled(second_group(e), 0.4), r"natural_correct: found 0\.4; wanted 0\.4\d+ to 0\.9\d+, recognizability minus"),
+    "natural stimuli of nobody": (lambda e: rescaled(untested(e), 0.0626), r"natural_correct: found 0\.0626; wanted 0\.\d+, that of the published participants"),
+    "a hidden difference": (lambda e: at_all(e, TESTED, "late", np.nan), r"natural_difference: found nan at stage 'late'; wanted a number where 1 or more"),
+    "a difference below all": (lambda e: at_all(e, TESTED[:3], "late", -0.9), r"natural_difference: found -0\.9 at stage 'late'; wanted recognizability minus a proportion between 0 and 1"),
     "called a prediction": (lambda e: e.assign(basis=PREDICTION), r"participants: found 40, of whom 40 are tested"),
 }  # fmt: skip
 

@@ -91,7 +91,7 @@ def read_entry(path: str | Path) -> xr.Dataset:
     """
     path = Path(path)
     if path.is_symlink() or not path.is_file():
-        raise ValueError(f"{path}: file: found {_what(path)}; wanted a NetCDF file")
+        raise ValueError(f"{path}: file: found {_kind_of_path(path)}; wanted a NetCDF file")
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path}: file: found {size} bytes; wanted at most {MAX_BYTES}")
     try:
@@ -105,7 +105,7 @@ def read_entry(path: str | Path) -> xr.Dataset:
         ) from error
 
 
-def _what(path: Path) -> str:
+def _kind_of_path(path: Path) -> str:
     if path.is_symlink():
         return "a link"
     return "no regular file" if path.exists() else "nothing"
@@ -141,7 +141,7 @@ def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
     """Yield faults of variables, dimensions, types and units."""
     present = set(map(str, entry.variables))
     for name in sorted(present - VARIABLES.keys()):
-        yield Fault(_short(name)[1:-1], "an unknown variable", f"only {', '.join(VARIABLES)}")
+        yield Fault(_quoted(name)[1:-1], "an unknown variable", f"only {', '.join(VARIABLES)}")
     for name, about in VARIABLES.items():
         if name not in present:
             yield Fault(name, "no such variable", f"{about.kind} ({', '.join(about.dims)})")
@@ -154,7 +154,7 @@ def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
             yield Fault(name, f"type {variable.dtype}", about.kind)
         units = files.DESCRIPTIONS[name][1]
         if (found := variable.attrs.get("units", "")) != units:
-            yield Fault(name, f"units {_short(found)}", repr(units))
+            yield Fault(name, f"units {_quoted(found)}", repr(units))
     for dimension, most in MAX_LENGTHS.items():
         if not 0 < entry.sizes.get(dimension, 1) <= most:
             yield Fault(dimension, f"length {entry.sizes[dimension]}", f"1 to {most}")
@@ -181,11 +181,11 @@ def _text_faults(name: str, values: Iterable[str], about: Variable) -> Iterator[
             yield Fault(name, "an empty text", "a text")
             return
         if len(value) > about.high:
-            yield Fault(name, f"{len(value)} letters: {_short(value)}", f"at most {about.high:g}")
+            yield Fault(name, f"{len(value)} letters: {_quoted(value)}", f"at most {about.high:g}")
             return
         bad = next((sign for sign in value if sign in "<>" or unicodedata.category(sign) in UNWANTED), None)
         if bad is not None:
-            yield Fault(name, f"the character {bad!a} in {_short(value)}", "text without <, > and control characters")
+            yield Fault(name, f"the character {bad!a} in {_quoted(value)}", "text without <, > and control characters")
             return
 
 
@@ -194,11 +194,13 @@ def _meaning_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
     text = {name: entry[name].item() for name, about in VARIABLES.items() if about.kind == "text" and not about.dims}
     for name, valid in (("entry_modality", [*MODALITIES]), ("basis", [OWN_PARTICIPANTS, PREDICTION])):
         if text[name] not in valid:
-            yield Fault(name, _short(text[name]), " or ".join(valid))
+            yield Fault(name, _quoted(text[name]), " or ".join(valid))
             return
     known = [model for modality, model, _ in published.scaled if modality == text["entry_modality"]]
     if text["published_as"] and text["published_as"] not in known:
-        yield Fault("published_as", _short(text["published_as"]), "a published model of the modality, or an empty text")
+        yield Fault(
+            "published_as", _quoted(text["published_as"]), "a published model of the modality, or an empty text"
+        )
     yield from _creator_faults(text)
     yield from _item_faults(entry)
     yield from _stage_faults(entry)
@@ -216,9 +218,9 @@ def _creator_faults(text: Mapping[str, str]) -> Iterator[Fault]:
     if not (text["creator_email"] or text["creator_url"]):
         yield Fault("creator_email", "neither an email nor a url", "one of them, for questions about the entry")
     if text["creator_email"] and not EMAIL.fullmatch(text["creator_email"]):
-        yield Fault("creator_email", _short(text["creator_email"]), "NAME@HOST")
+        yield Fault("creator_email", _quoted(text["creator_email"]), "NAME@HOST")
     if text["creator_url"] and not _is_address(text["creator_url"]):
-        yield Fault("creator_url", _short(text["creator_url"]), "an address that begins with https:// or http://")
+        yield Fault("creator_url", _quoted(text["creator_url"]), "an address that begins with https:// or http://")
 
 
 def _is_address(given: str) -> bool:
@@ -245,7 +247,9 @@ def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
         yield Fault("item_kind", f"no item of kind {', '.join(absent)}", f"items of the kinds {', '.join(needed)}")
     for (kind, name), value in items.items():
         if kind in (*FILE_KINDS, "model", "dataset") and not SHA256.fullmatch(value):
-            yield Fault("fingerprint", f"{_short(value)} of {kind} {_short(name)}", "a SHA-256, 64 hexadecimal digits")
+            yield Fault(
+                "fingerprint", f"{_quoted(value)} of {kind} {_quoted(name)}", "a SHA-256, 64 hexadecimal digits"
+            )
             return
     registry, model = entry["registry_entry"].item(), entry["generation_model"].item()
     try:
@@ -253,10 +257,12 @@ def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
     except (ValueError, RecursionError):
         is_object = False
     if not is_object:
-        yield Fault("registry_entry", _short(registry), "the model's entry in the registry, as a JSON object")
+        yield Fault("registry_entry", _quoted(registry), "the model's entry in the registry, as a JSON object")
     own = hashlib.sha256(registry.encode()).hexdigest()
     if items.get(("model", model)) != own:
-        found = f"SHA-256 {own}, but the fingerprint of model {_short(model)} is {_short(items.get(('model', model)))}"
+        found = (
+            f"SHA-256 {own}, but the fingerprint of model {_quoted(model)} is {_quoted(items.get(('model', model)))}"
+        )
         yield Fault("registry_entry", found, "the entry with this fingerprint")
 
 
@@ -264,7 +270,7 @@ def _stage_faults(entry: xr.Dataset) -> Iterator[Fault]:
     """Yield faults of stages, their depths, and which of them have values."""
     stages, depth = entry["stage"].values.tolist(), entry["stage_depth"].values
     if len(set(stages)) < len(stages) or {NATURAL, INPUT_STAGE} & set(stages):
-        yield Fault("stage", _short(", ".join(stages)), f"stages after the input, each once, without {NATURAL}")
+        yield Fault("stage", _quoted(", ".join(stages)), f"stages after the input, each once, without {NATURAL}")
     if (falling := np.append(False, np.diff(depth) < 0)).any():
         yield Fault("stage_depth", f"a decrease{_place(entry, 'stage_depth', falling)}", "depths that do not decrease")
     known, listed = entry["recognizability"].notnull().values, entry["listed"].values
@@ -302,26 +308,27 @@ def _recomputed_faults(entry: xr.Dataset, published: Published) -> Iterator[Faul
     modality = entry["entry_modality"].item()
     chance = 1 / entry["categories"].item()
     if has_own_participants(entry):
-        yield from _differs(entry, "guessing", chance, "one over categories")
+        yield from _value_differs(entry, "guessing", chance, "one over categories")
         yield from _test_faults(entry, published)
+        yield from _natural_faults(entry, published)
     else:
-        yield from _differs(entry, "guessing", GUESSING[modality], "guessing in the published experiments")
+        yield from _value_differs(entry, "guessing", GUESSING[modality], "guessing in the published experiments")
         why = "that of the published participants"
-        yield from _differs(entry, "natural_correct", published.natural[modality], why)
+        yield from _value_differs(entry, "natural_correct", published.natural[modality], why)
         others = Interval(*(entry[name].values for name in OTHERS))
         expected = predict_human(others, published.relations[modality], chance)
         for name, wanted in zip(RECOGNIZABILITY, expected.T, strict=True):
-            yield from _differs(entry, name, wanted, "predicted from other_models", FITTED_TOLERANCE)
+            yield from _value_differs(entry, name, wanted, "predicted from other_models", FITTED_TOLERANCE)
         for name in (*TESTED, "passes_depth"):
-            yield from _differs(entry, name, np.full(entry[name].shape, np.nan), "missing for a prediction")
-        yield from _named(entry, {"passes_up_to": "", "fails_from": ""}, "empty for a prediction")
+            yield from _value_differs(entry, name, np.full(entry[name].shape, np.nan), "missing for a prediction")
+        yield from _text_differs(entry, {"passes_up_to": "", "fails_from": ""}, "empty for a prediction")
     curve, area = normalized_entry(entry, published)
     if curve.rule is None:
         yield Fault("stage_depth", "a curve without an area", "two stages with values, and the depth of every stage")
         return
     for end, value in area.items():
-        yield from _differs(entry, AREA[end], value, "computed from the curve")
-    yield from _differs(entry, "missing_depth", curve.rule.missing, "computed from the curve")
+        yield from _value_differs(entry, AREA[end], value, "computed from the curve")
+    yield from _value_differs(entry, "missing_depth", curve.rule.missing, "computed from the curve")
 
 
 def _test_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
@@ -338,47 +345,107 @@ def _test_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
         "p_equivalence": found.p_equivalence,
         "p_worse": found.p_worse,
     }.items():
-        yield from _differs(entry, name, wanted, why)
+        yield from _value_differs(entry, name, wanted, why)
     judged = entry["participants"].values > 0
     stages = entry["stage"].values[judged].tolist()
     decided = decide(type(found)(*(values[judged] for values in found)), stages)
     passes, up_to = decided["passes"]
-    yield from _named(entry, {"passes_up_to": up_to, "fails_from": decided["fails"][1]}, "decided by p")
+    yield from _text_differs(entry, {"passes_up_to": up_to, "fails_from": decided["fails"][1]}, "decided by p")
     depth = entry["stage_depth"].values[judged]
     wanted = np.nan if np.isnan(found.p_equivalence[judged]).all() else depth[passes].max(initial=0)
-    yield from _differs(entry, "passes_depth", wanted, "depth of passes_up_to")
+    yield from _value_differs(entry, "passes_depth", wanted, "depth of passes_up_to")
 
 
-def _differs(entry: xr.Dataset, name: str, wanted: Any, why: str, tolerance: float = TOLERANCE) -> Iterator[Fault]:
+def _natural_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
+    """Yield faults of recognizability, differences and ``natural_correct``, which answers of the same people give.
+
+    ``natural_correct`` is the mean of all participants if each met natural stimuli, so that at every stage all
+    participants are tested, and otherwise that of the published participants
+    (``metamers.leaderboard.own_models.own_participants_entries``). A difference is the mean over those who are tested.
+    """
+    known = entry["recognizability"].notnull().values
+    difference, people, tested = (
+        entry[name].values for name in ("natural_difference", "participants", "participants_tested")
+    )
+    for name, least in (("natural_difference", 1), ("standard_error", 2)):
+        wrong = (tested >= least) != np.isfinite(entry[name].values)
+        if wrong.any():
+            found = f"{entry[name].values[wrong][0]:.6g}{_place(entry, name, wrong)}"
+            yield Fault(name, found, f"a number where {least} or more participants are tested, and nowhere else")
+            return
+    recognized, n, number = entry["recognizability"].values[known], people[known], tested[known]
+    if (number < n).any():
+        wanted = published.natural[entry["entry_modality"].item()]
+        why = "that of the published participants, because not all participants met natural stimuli"
+        yield from _value_differs(entry, "natural_correct", wanted, why)
+    # Means over those who are tested, of metamers and of natural stimuli, are proportions too.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low = np.maximum((n * recognized - (n - number)) / number, 0) - difference[known]
+        high = np.minimum(n * recognized / number, 1) - difference[known]
+    outside = np.zeros(len(known), bool)
+    outside[known] = (low > 1 + TOLERANCE) | (high < -TOLERANCE)
+    if outside.any():
+        found = f"{difference[outside][0]:.6g}{_place(entry, 'natural_difference', outside)}"
+        yield Fault("natural_difference", found, "recognizability minus a proportion between 0 and 1")
+    elif (number == n).all():
+        yield from _pooled_faults(entry, recognized - difference[known], n)
+
+
+def _pooled_faults(entry: xr.Dataset, natural: np.ndarray, n: np.ndarray) -> Iterator[Fault]:
+    """Yield a fault where ``natural_correct`` is not the mean of the participants whom the stages have.
+
+    Parameters
+    ----------
+    entry
+        A measured entry, all of whose participants are tested.
+    natural
+        Mean proportion correct for natural stimuli of the participants of each stage with a value.
+    n
+        Numbers of these participants.
+    """
+    found, groups = entry["natural_correct"].item(), entry["item_kind"].values.tolist().count("own_participants")
+    if groups == 1:  # every participant met every stage
+        low = high = natural
+    else:  # other groups, which did not judge the stage, have any proportion
+        most = groups * n.max()
+        low, high = natural * n / most, 1 - (1 - natural) * n / most
+    if (wrong := (found < low - TOLERANCE) | (found > high + TOLERANCE)).any():
+        ends = f"{low[wrong][0]:.6g}" if groups == 1 else f"{low[wrong][0]:.6g} to {high[wrong][0]:.6g}"
+        yield Fault("natural_correct", f"{found:.6g}", f"{ends}, recognizability minus natural_difference")
+
+
+def _value_differs(
+    entry: xr.Dataset, name: str, wanted: Any, why: str, tolerance: float = TOLERANCE
+) -> Iterator[Fault]:
     values, wanted = np.atleast_1d(entry[name].values), np.atleast_1d(wanted)
     apart = ~np.isclose(values, wanted, rtol=0, atol=tolerance, equal_nan=True)
     if apart.any():
         yield Fault(name, f"{values[apart][0]:.6g}{_place(entry, name, apart)}", f"{wanted[apart][0]:.6g}, {why}")
 
 
-def _named(entry: xr.Dataset, wanted: Mapping[str, str], why: str) -> Iterator[Fault]:
+def _text_differs(entry: xr.Dataset, wanted: Mapping[str, str], why: str) -> Iterator[Fault]:
     for name, text in wanted.items():
         if (found := entry[name].item()) != text:
-            yield Fault(name, _short(found), f"{text!r}, {why}")
+            yield Fault(name, _quoted(found), f"{text!r}, {why}")
 
 
 def _hash_faults(entry: xr.Dataset, name: str) -> Iterator[Fault]:
     """Yield faults of the content's hash, which the file states in an attribute and in its name."""
     found, own = files.content_sha256(entry), entry.attrs.get("content_sha256")
     if own != found:
-        yield Fault("content_sha256", _short(own), f"{found}, computed from the variables: the entry was edited")
+        yield Fault("content_sha256", _quoted(own), f"{found}, computed from the variables: the entry was edited")
     if (wanted := file_name(entry)) != name:
-        yield Fault("file", f"the name {_short(name)}", f"{wanted}, which follows from the content")
+        yield Fault("file", f"the name {_quoted(name)}", f"{wanted}, which follows from the content")
 
 
 def _place(entry: xr.Dataset, name: str, chosen: np.ndarray) -> str:
     """Where the first chosen value of a variable is, in words."""
     if entry[name].dims != ("stage",):
         return ""
-    return f" at stage {_short(entry['stage'].values[np.flatnonzero(chosen)[0]])}"
+    return f" at stage {_quoted(entry['stage'].values[np.flatnonzero(chosen)[0]])}"
 
 
-def _short(value: Any) -> str:
+def _quoted(value: Any) -> str:
     """A value from outside for a message: on one line, in ASCII, and not too long."""
     text = ascii(str(value))
     return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}…"
@@ -431,7 +498,7 @@ def read_entries(folder: str | Path, published: Published, without: str | None =
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ValueError(f"{folder}: found {_what(folder)}; wanted the folder of the entries")
+        raise ValueError(f"{folder}: found {_kind_of_path(folder)}; wanted the folder of the entries")
     found, faults = {}, []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         if path.name == without:
@@ -509,7 +576,7 @@ def added_entry(base: str, folder: str | Path) -> Path:
         return ran.stdout.decode(errors="surrogateescape")
 
     if not folder.is_dir():
-        raise ValueError(f"{folder}: found {_what(folder)}; wanted the folder of the entries")
+        raise ValueError(f"{folder}: found {_kind_of_path(folder)}; wanted the folder of the entries")
     git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
     top = Path(git("rev-parse", "--show-toplevel").rstrip("\n")).resolve()
     said = git("diff", "--name-status", "--no-renames", "-z", "--end-of-options", f"{base}...HEAD", "--", str(top))
@@ -520,7 +587,7 @@ def added_entry(base: str, folder: str | Path) -> Path:
         added = Path(changes[0][1])
         if added.parent == place and added.suffix == SUFFIX:
             return top / added
-    shown = ", ".join(f"{status} {_short(path)}" for status, path in changes[:10]) or "no changes"
+    shown = ", ".join(f"{status} {_quoted(path)}" for status, path in changes[:10]) or "no changes"
     raise ValueError(
         f"the changes since {base}: found {len(changes)} ({shown}); wanted one new file {place}/NAME{SUFFIX}, and no "
         "other change"
@@ -570,12 +637,14 @@ def _run_value_faults(entry: xr.Dataset, run: Path) -> Iterator[Fault]:
     board, model = entries_of(files.load(run / "comparison/leaderboard.nc")), entry["generation_model"].item()
     rows = board[(board["generation_model"] == model) & (board["basis"] == entry["basis"].item())]
     if len(rows) != 1:
-        yield Fault("generation_model", _short(model), f"a model of {run}/comparison/leaderboard.nc")
+        yield Fault("generation_model", _quoted(model), f"a model of {run}/comparison/leaderboard.nc")
         return
     for name in (*AREA.values(), "missing_depth", "natural_correct", "guessing"):
-        yield from _differs(entry, name, rows[name].iloc[0], f"the value in {run}/comparison/leaderboard.nc")
+        yield from _value_differs(entry, name, rows[name].iloc[0], f"the value in {run}/comparison/leaderboard.nc")
     if not has_own_participants(entry):
         predicted = files.load(run / "comparison/predicted_human.nc").sel(generation_model=model)
         predicted = predicted.reindex(stage=entry["stage"].values)
         for name, of in zip(RECOGNIZABILITY, ("predicted", "low", "high"), strict=True):
-            yield from _differs(entry, name, predicted[of].values, f"the value in {run}/comparison/predicted_human.nc")
+            yield from _value_differs(
+                entry, name, predicted[of].values, f"the value in {run}/comparison/predicted_human.nc"
+            )
