@@ -60,7 +60,9 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     )
     check.add_argument("entry", nargs="*", type=Path, help="file of an entry; none with --changed-since")
     check.add_argument("--among", type=Path, help="folder of the leaderboard's entries, for duplicates")
-    check.add_argument("--run", type=Path, help="folder of the run that the entry comes from, for its fingerprints")
+    check.add_argument(
+        "--run", type=Path, help="folder of the run that the entry comes from, for its fingerprints and values"
+    )
     check.add_argument(
         "--changed-since",
         metavar="COMMIT",
@@ -144,7 +146,7 @@ def check_entries(arguments: argparse.Namespace) -> None:
     for path in paths:
         entry, found = check_entry(path, arguments.among, published)
         if entry is not None and not found and arguments.run:
-            differing, unchecked = run_faults(entry, arguments.run)
+            differing, unchecked = run_faults(entry, arguments.run, published)
             found = [f"{path}: {fault}" for fault in differing]
             for name in unchecked:
                 print(f"{path}: not compared, because it is not on this machine: {name}")

@@ -35,7 +35,7 @@ from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
 from metamers.preregister.freeze import fingerprint
 from metamers.repository import ROOT
 from metamers.run import files
-from tests.leaderboard.entries import board, entry, predicted, published, sha256, write
+from tests.leaderboard.entries import board, entry, people, predicted, published, recognizable, write
 
 TEMPLATE = ROOT / "resources" / "leaderboard" / "leaderboard.yml"
 
@@ -527,58 +527,120 @@ def test_a_folder_outside_any_repository_is_said(tmp_path):
 # The run that an entry comes from
 
 
+def add_run(folder: Path, made: xr.Dataset) -> xr.Dataset:
+    """Write the files of a run that an entry names; return the entry with their fingerprints."""
+    results = {"leaderboard": board(), "predicted_human": predicted(), "recognizability": recognizable()}
+    contents = {f"comparison/{name}.nc": data for name, data in results.items()} | {"humans/ours.nc": people()}
+    about = {"title": "made up", "source": "a test", "step": "test", "run": "tiny", "seed": 0, "inputs": []}
+    names, values = made["item_name"].values.tolist(), made["fingerprint"].values.astype(object)
+    for place, (kind, name) in enumerate(zip(made["item_kind"].values.tolist(), names, strict=True)):
+        if name.startswith("results/tiny/"):
+            inside = name.removeprefix("results/tiny/")
+            files.save(contents.get(inside, xr.Dataset({"steps": len(kind)})), folder / inside, **about)
+            values[place] = fingerprint(folder / inside)
+        elif kind == "published":
+            values[place] = fingerprint(ROOT / name)
+    return made.assign(fingerprint=("item", values.astype(str)))
+
+
 @pytest.fixture
 def run(tmp_path):
     """The folder of a run, elsewhere than where the entry was made, and the entry with fingerprints of its files."""
     folder = tmp_path / "moved" / "tiny"
-    made = entry("ear")
-    about = {"title": "made up", "source": "a test", "step": "test", "run": "tiny", "seed": 0, "inputs": []}
-    for kind in ("stimuli", "metamers", "acceptance", "recognition"):
-        path = folder / kind / "ear.nc"
-        files.save(xr.Dataset({"steps": len(kind)}), path, **about)
-        made = item(made, kind, fingerprint(path))
-    (folder / "humans").mkdir()
-    (folder / "humans" / "ours.nc").write_bytes((folder / "stimuli" / "ear.nc").read_bytes())
-    made = item(made, "own_participants", fingerprint(folder / "humans" / "ours.nc"))
-    made = item(made, "published", fingerprint(ROOT / "resources/published/stage_depth.csv"))
-    files.save(board(), folder / "comparison" / "leaderboard.nc", **about)
-    files.save(predicted(), folder / "comparison" / "predicted_human.nc", **about)
-    return folder, made
+    return folder, add_run(folder, entry("ear"))
+
+
+@pytest.fixture
+def measured_run(tmp_path):
+    """As ``run``, with a measured entry."""
+    folder = tmp_path / "moved" / "tiny"
+    return folder, add_run(folder, entry("eye", OWN_PARTICIPANTS))
 
 
 def test_an_entry_has_the_fingerprints_and_the_values_of_its_run(run):
-    assert run_faults(run[1], run[0]) == ([], [])
+    assert run_faults(run[1], run[0], published()) == ([], [])
+
+
+def test_a_measured_entry_has_the_values_that_follow_from_the_answers(measured_run):
+    assert run_faults(measured_run[1], measured_run[0], published()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "variables"),
+    [
+        (lambda e: at(e, "recognizability", "late", 0.9), ["recognizability"]),
+        (lambda e: at(e, "recognizability_low", "late", 0.1), ["recognizability_low"]),
+        (lambda e: at(e, "participants", "late", 50), ["participants"]),
+        (lambda e: at(e, "participants_tested", "late", 30), ["participants_tested"]),
+        (lambda e: at(e, "natural_difference", "late", 0.0), ["natural_difference"]),
+        (lambda e: at(e, "p_equivalence", "late", 0.01), ["p_equivalence"]),
+        (lambda e: e.assign(passes_up_to="late", passes_depth=0.8), ["passes_depth", "passes_up_to"]),
+        (lambda e: e.assign(fails_from="last"), ["fails_from"]),
+        (lambda e: at(e, "other_models", "late", 0.9), ["other_models"]),
+    ],
+)
+def test_measured_values_that_do_not_follow_from_the_answers_are_named(measured_run, change, variables):
+    folder, made = measured_run
+    found, _ = run_faults(change(made), folder, published())
+    assert [fault.variable for fault in found] == variables
+
+
+def test_a_measured_entry_without_answers_in_the_run_is_named(measured_run):
+    folder, made = measured_run
+    (folder / "humans" / "ours.nc").write_bytes((folder / "stimuli" / "eye.nc").read_bytes())
+    found, _ = run_faults(made, folder, published())
+    assert [fault.variable for fault in found] == ["fingerprint", "basis"]
+    assert found[1].wanted == "answers to two stages or more, in files of the run"
+
+
+def test_a_run_whose_results_are_no_results_is_named(run):
+    folder, made = run
+    shutil.copy(folder / "stimuli" / "ear.nc", folder / "comparison" / "leaderboard.nc")
+    (folder / "comparison" / "recognizability.nc").write_text("none")
+    found, _ = run_faults(made, folder, published())
+    assert [fault.variable for fault in found] == ["fingerprint", "fingerprint", "file"]
 
 
 def test_files_of_a_run_that_have_changed_or_are_missing_are_named(run):
     folder, made = run
     shutil.copy(folder / "metamers" / "ear.nc", folder / "recognition" / "ear.nc")
     (folder / "acceptance" / "ear.nc").unlink()
-    found, _ = run_faults(made, folder)
+    found, _ = run_faults(made, folder, published())
     assert [fault.variable for fault in found] == ["fingerprint", "fingerprint"]
-    assert found[0].found == f"no file {folder / 'acceptance' / 'ear.nc'}"
-    assert found[1].wanted.endswith(f"that of {folder / 'recognition' / 'ear.nc'}")
+    assert found[0].found == f"no file 'acceptance/ear.nc' in {folder}"
+    assert "recognition/ear.nc" in found[1].wanted or "…" in found[1].wanted
 
 
 def test_values_that_are_not_those_of_the_run_are_named(run):
     folder, made = run
-    found, _ = run_faults(at(made.assign(normalized_area_low=0.1), "recognizability", "late", 0.5), folder)
+    changed = at(made.assign(normalized_area_low=0.1), "recognizability", "late", 0.5)
+    found, _ = run_faults(changed, folder, published())
     assert [fault.variable for fault in found] == ["normalized_area_low", "recognizability"]
     assert found[0].wanted.endswith("the value in " + str(folder / "comparison/leaderboard.nc"))
-    (found,), _ = run_faults(made.assign(generation_model="another"), folder)
+    (found,), _ = run_faults(made.assign(generation_model="another"), folder, published())
     assert found.variable == "generation_model"
 
 
-@pytest.mark.parametrize("name", ["/etc/hostname", "results/tiny/../../../secret", "../secret", "."])
-def test_no_name_leads_out_of_the_folders_that_are_compared(run, name, tmp_path):
+OUTSIDE = ["/etc/hostname", "results/tiny/../../../secret", "../secret", ".", "results/tiny//etc/hostname"]
+OUTSIDE += ["results/tiny/", "results/tiny/.", "results/tiny/link", "results/tiny/" + "a" * 300, "a" * 300]
+OUTSIDE += ["results/tiny/pipe", "results/tiny//dev/zero", "results/tiny/stimuli/ear.nc/x", "a\0b"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_no_name_leads_out_of_the_folders_that_are_compared(run, name, tmp_path, monkeypatch):
     """Nothing is read there: such files are named as not compared, or as missing."""
     folder, made = run
     (tmp_path / "secret").write_text("secret")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(folder / "pipe")
+    read = []
+    monkeypatch.setattr("metamers.leaderboard.check_entry.fingerprint", lambda path: read.append(path) or "none")
     names = made["item_name"].values.astype(object)
     names[made["item_kind"].values.tolist().index("published")] = name
-    found, unchecked = run_faults(made.assign(item_name=("item", names.astype(str))), folder)
+    found, unchecked = run_faults(made.assign(item_name=("item", names.astype(str))), folder, published())
     assert [fault.found for fault in found if "no file" in fault.found] or unchecked == [name]
-    assert sha256("secret") not in str(found)
+    assert len(read) == 8
+    assert all(path.is_relative_to(folder) and path.suffix == ".nc" for path in read)
 
 
 # The command

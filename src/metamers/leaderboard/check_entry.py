@@ -7,10 +7,11 @@ the run's folder, it compares them with the run's files.
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -33,11 +34,15 @@ from metamers.leaderboard.entry import (
     VARIABLES,
     Published,
     Variable,
+    entry_model,
+    equivalence_of_stages,
     file_name,
     has_own_participants,
+    judged_columns,
+    measured_values,
     normalized_entry,
 )
-from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
+from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_participants_curves
 from metamers.leaderboard.ranking import entries_of
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE, NATURAL
@@ -51,7 +56,8 @@ MAX_MEMORY = 2**25  # of its variables, in bytes
 TOLERANCE = 1e-6  # of values that are computed again from others by arithmetic
 FITTED_TOLERANCE = 5e-3  # of values that depend on a fit, which ends a little differently on other machines
 KINDS = {"number": "f", "whole": "iu", "boolean": "b", "text": TEXT}  # kinds of NumPy types
-NEEDED_KINDS = ("stimuli", "metamers", "acceptance", "recognition", "published", "setting", "model", "version")
+NEEDED_KINDS = ("stimuli", "metamers", "acceptance", "recognition", "comparison", "published", "setting", "model")
+NEEDED_KINDS += ("version",)
 INTERVALS = (RECOGNIZABILITY, tuple(AREA.values()), ("other_models", "other_models_low", "other_models_high"))
 INTERVALS += (("natural_difference", "natural_difference_low", "natural_difference_high"),)
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -594,7 +600,7 @@ def added_entry(base: str, folder: str | Path) -> Path:
     )
 
 
-def run_faults(entry: xr.Dataset, run: str | Path) -> tuple[list[Fault], list[str]]:
+def run_faults(entry: xr.Dataset, run: str | Path, published: Published) -> tuple[list[Fault], list[str]]:
     """Compare an entry with the files of the run that it comes from.
 
     Parameters
@@ -602,49 +608,102 @@ def run_faults(entry: xr.Dataset, run: str | Path) -> tuple[list[Fault], list[st
     entry
         A valid entry.
     run
-        The run's folder, which may have been moved.
+        The run's folder, which may have been moved, and may come from outside.
+    published
+        As for ``entry_faults``.
 
     Returns
     -------
     faults
-        Files of the run that are missing or have another fingerprint, and values that differ from those in
-        ``comparison/leaderboard.nc`` and ``comparison/predicted_human.nc``.
+        Files of the run that are missing, cannot be read or have another fingerprint, and values that differ from those
+        in ``comparison/`` or from those that follow from the answers of own participants.
     unchecked
         Files outside the run's folder that are not on this machine.
     """
-    run, items = Path(run), items_of(entry)
+    run, found, unchecked, people = Path(run), [], [], []
+    items = items_of(entry)
     own = f"results/{items.get(('setting', 'run'), '').strip(chr(34))}/"  # the setting is JSON
-    found, unchecked = [], []
     for (kind, name), wanted in items.items():
         if kind not in FILE_KINDS:
             continue
         inside = name.startswith(own)
-        places = [run / name.removeprefix(own)] if inside else [Path(name), ROOT / name]
-        # No name from outside leads out of the folders of the run, of the call and of the workflow.
-        safe = not Path(name).is_absolute() and ".." not in Path(name).parts and Path(name).name
-        path = next((place for place in places if safe and place.exists()), None)
+        places = [(run, name.removeprefix(own))] if inside else [(Path.cwd(), name), (ROOT, name)]
+        path = next((path for folder, part in places if (path := _path_within(folder, part))), None)
         if path is None and inside:
-            found.append(Fault("fingerprint", f"no file {places[0]}", f"{kind} {name}"))
-        elif path is None:
+            found.append(Fault("fingerprint", f"no file {_quoted(name.removeprefix(own))} in {run}", kind))
+            continue
+        if path is None:
             unchecked.append(name)
-        elif (sha256 := fingerprint(path)) != wanted:
-            found.append(Fault("fingerprint", wanted, f"{sha256}, that of {path}"))
-    return [*found, *_run_value_faults(entry, run)], unchecked
+            continue
+        try:
+            if path.suffix == ".nc":
+                files.check_foreign(path)
+            sha256 = fingerprint(path)
+        except (OSError, ValueError) as error:
+            found.append(
+                Fault("fingerprint", f"{_quoted(name)} cannot be read ({_quoted(error)})", f"{kind}, readable")
+            )
+            continue
+        if sha256 != wanted:
+            found.append(Fault("fingerprint", _quoted(wanted), f"{sha256}, that of {_quoted(path)}"))
+        elif kind == "own_participants":
+            people.append(path)
+    try:
+        found += _run_value_faults(entry, run, people, published)
+    except (OSError, ValueError, KeyError, IndexError) as error:  # files of a run that may come from outside
+        found.append(Fault("file", f"results in {run} that cannot be compared ({_quoted(error)})", "those of a run"))
+    return found, unchecked
 
 
-def _run_value_faults(entry: xr.Dataset, run: Path) -> Iterator[Fault]:
-    """Yield values of an entry that differ from the run's own results."""
-    board, model = entries_of(files.load(run / "comparison/leaderboard.nc")), entry["generation_model"].item()
+def _path_within(folder: Path, name: str) -> Path | None:
+    """Find a file or folder by a name from outside; None if it is missing, or not within ``folder``."""
+    if not name or os.path.isabs(name) or ".." in Path(name).parts or not Path(name).parts:
+        return None
+    try:
+        path = (folder / name).resolve()
+        within = path.is_relative_to(folder.resolve()) and (path.is_file() or path.is_dir())
+    except (OSError, ValueError):  # a name that is too long, or with a null character
+        return None
+    return path if within else None
+
+
+def _run_value_faults(entry: xr.Dataset, run: Path, people: Sequence[Path], published: Published) -> Iterator[Fault]:
+    """Yield values of an entry that differ from the run's own results, or from those of its answers."""
+    board = entries_of(files.load_foreign(run / "comparison/leaderboard.nc"))
+    model, stages = entry["generation_model"].item(), entry["stage"].values
     rows = board[(board["generation_model"] == model) & (board["basis"] == entry["basis"].item())]
     if len(rows) != 1:
         yield Fault("generation_model", _quoted(model), f"a model of {run}/comparison/leaderboard.nc")
         return
     for name in (*AREA.values(), "missing_depth", "natural_correct", "guessing"):
         yield from _value_differs(entry, name, rows[name].iloc[0], f"the value in {run}/comparison/leaderboard.nc")
-    if not has_own_participants(entry):
-        predicted = files.load(run / "comparison/predicted_human.nc").sel(generation_model=model)
-        predicted = predicted.reindex(stage=entry["stage"].values)
-        for name, of in zip(RECOGNIZABILITY, ("predicted", "low", "high"), strict=True):
-            yield from _value_differs(
-                entry, name, predicted[of].values, f"the value in {run}/comparison/predicted_human.nc"
-            )
+    others = files.load_foreign(run / "comparison/recognizability.nc").sel(generation_model=model)
+    others = others.reindex(stage=stages)
+    for name in OTHERS:
+        yield from _value_differs(entry, name, others[name].values, f"the value in {run}/comparison/recognizability.nc")
+    if has_own_participants(entry):
+        yield from _answer_faults(entry, [files.load_foreign(path) for path in people], published)
+        return
+    predicted = files.load_foreign(run / "comparison/predicted_human.nc").sel(generation_model=model)
+    predicted = predicted.reindex(stage=stages)
+    for name, of in zip(RECOGNIZABILITY, ("predicted", "low", "high"), strict=True):
+        yield from _value_differs(
+            entry, name, predicted[of].values, f"the value in {run}/comparison/predicted_human.nc"
+        )
+
+
+def _answer_faults(entry: xr.Dataset, people: Sequence[xr.Dataset], published: Published) -> Iterator[Fault]:
+    """Yield values of a measured entry that differ from those that follow from the participants' answers."""
+    model, about = entry["generation_model"].item(), entry_model(entry)
+    judged = own_participants_curves({about["modality"]: people}, {model: about})
+    if model not in judged:
+        yield Fault("basis", _quoted(entry["basis"].item()), "answers to two stages or more, in files of the run")
+        return
+    curve, asked = judged[model]
+    tested = equivalence_of_stages(asked, model, about, published.variance)
+    columns, verdict = judged_columns(model, about["stages"], measured_values(curve), tested)
+    why = "computed from the answers of own participants"
+    for name, wanted in columns.items():
+        yield from _value_differs(entry, name, wanted, why)
+    yield from _value_differs(entry, "passes_depth", verdict.pop("passes_depth"), why)
+    yield from _text_differs(entry, verdict, why)

@@ -315,21 +315,12 @@ def entry_dataset(
     stages = [stage for stage in entry["stages"] if stage in entry["depths"] or stage in values.index]
     values = values.reindex(stages)
     others = recognizable.sel(generation_model=model).reindex(stage=stages)
-    test, compared = dict.fromkeys(TESTED, np.full(len(stages), np.nan)), np.zeros(len(stages))
-    verdict = {"passes_up_to": "", "passes_depth": np.nan, "fails_from": ""}
-    if tested is not None:
-        own = tested.sel(generation_model=model).reindex(stage=stages)
-        test = {name: own[name].values for name in TESTED}
-        compared = own["participants"].fillna(0).values
-        verdict = {name: found[0] for name, found in verdicts(tested, [model]).items()}
+    judged, verdict = judged_columns(model, stages, values, tested)
     columns: dict[str, Any] = {
         "stage_depth": [entry["depths"].get(stage, np.nan) for stage in stages],
         "listed": values["n"].notna().to_numpy(bool),
-        **dict(zip(RECOGNIZABILITY, values[["value", "low", "high"]].to_numpy(float).T, strict=True)),
         **{name: others[name].values for name in OTHERS},
-        "participants": values["n"].fillna(0).to_numpy(int),
-        "participants_tested": compared.astype(int),
-        **test,
+        **judged,
     }
     scalars = {
         "entry_format": FORMAT,
@@ -344,6 +335,40 @@ def entry_dataset(
     listed = {name: ("item", items[name].to_numpy(dtype=object).astype(str)) for name in items}
     found = {name: ("stage", np.asarray(column)) for name, column in columns.items()} | listed
     return xr.Dataset(found | scalars, coords={"stage": stages})
+
+
+def judged_columns(
+    model: str, stages: Sequence[str], values: pd.DataFrame, tested: xr.Dataset | None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return what an entry says of people.
+
+    Parameters
+    ----------
+    model
+        The generation model.
+    stages
+        Stages of the entry.
+    values, tested
+        As for ``entry_dataset``.
+
+    Returns
+    -------
+    columns
+        ``RECOGNIZABILITY``, ``participants``, ``participants_tested`` and ``TESTED``, (stage,).
+    verdict
+        ``passes_up_to``, ``passes_depth``, ``fails_from``.
+    """
+    values = values.reindex(stages)
+    test, compared = dict.fromkeys(TESTED, np.full(len(stages), np.nan)), np.zeros(len(stages))
+    verdict: dict[str, Any] = {"passes_up_to": "", "passes_depth": np.nan, "fails_from": ""}
+    if tested is not None:
+        own = tested.sel(generation_model=model).reindex(stage=stages)
+        test = {name: own[name].values for name in TESTED}
+        compared = own["participants"].fillna(0).values
+        verdict = {name: found[0] for name, found in verdicts(tested, [model]).items()}
+    columns = dict(zip(RECOGNIZABILITY, values[["value", "low", "high"]].to_numpy(float).T, strict=True))
+    columns |= {"participants": values["n"].fillna(0).to_numpy(int), "participants_tested": compared.astype(int)}
+    return columns | test, verdict
 
 
 def file_name(entry: xr.Dataset) -> str:
