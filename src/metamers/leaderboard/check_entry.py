@@ -14,7 +14,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 import xarray as xr
@@ -49,21 +48,21 @@ from metamers.names import INPUT_STAGE, NATURAL
 from metamers.preregister.freeze import fingerprint
 from metamers.repository import ROOT
 from metamers.run import files
-from metamers.run.conventions import TEXT
+from metamers.texts import is_address, is_email, misleading_form, printable, unwanted_character
 
 MAX_BYTES = 2**20  # of a file
 MAX_MEMORY = 2**25  # of its variables, in bytes
 TOLERANCE = 1e-6  # of values that are computed again from others by arithmetic
 FITTED_TOLERANCE = 5e-3  # of values that depend on a fit, which ends a little differently on other machines
-KINDS = {"number": "f", "whole": "iu", "boolean": "b", "text": TEXT}  # kinds of NumPy types
+KINDS = {"number": "f", "whole": "iu", "boolean": "b", "text": "OU"}  # kinds of NumPy types
 NEEDED_KINDS = ("stimuli", "metamers", "acceptance", "recognition", "comparison", "published", "setting", "model")
 NEEDED_KINDS += ("version",)
 INTERVALS = (RECOGNIZABILITY, tuple(AREA.values()), ("other_models", "other_models_low", "other_models_high"))
 INTERVALS += (("natural_difference", "natural_difference_low", "natural_difference_high"),)
 SHA256 = re.compile(r"[0-9a-f]{64}")
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-# Categories of Unicode that text on a page does not need, such as control characters and marks that reverse its order.
-UNWANTED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+FILE_NAME = re.compile(rf"[A-Za-z0-9._+-]+{re.escape(SUFFIX)}")
+MAX_DEPTH = 20  # of the registry's entry
+ITEM_VARIABLES = ("item_kind", "item_name", "fingerprint", "registry_entry")  # in the words of the creator's machine
 SHOWN_LETTERS = 60  # of a value in a message
 
 
@@ -96,17 +95,18 @@ def read_entry(path: str | Path) -> xr.Dataset:
         the reason.
     """
     path = Path(path)
+    shown = printable(path)
     if path.is_symlink() or not path.is_file():
-        raise ValueError(f"{path}: file: found {_kind_of_path(path)}; wanted a NetCDF file")
+        raise ValueError(f"{shown}: file: found {_kind_of_path(path)}; wanted a NetCDF file")
     if (size := path.stat().st_size) > MAX_BYTES:
-        raise ValueError(f"{path}: file: found {size} bytes; wanted at most {MAX_BYTES}")
+        raise ValueError(f"{shown}: file: found {size} bytes; wanted at most {MAX_BYTES}")
     try:
         check_structure(path, MAX_MEMORY)
         return files.load_foreign(path)
     except (OSError, ValueError) as error:
-        reason = str(error.__cause__ or error)[:500]
+        reason = printable(error.__cause__ or error)[:500]
         raise ValueError(
-            f"{path}: file: found something that cannot be read as NetCDF ({reason}); "
+            f"{shown}: file: found something that cannot be read as NetCDF ({reason}); "
             "wanted a file that `snakemake leaderboard_entry` wrote, unchanged"
         ) from error
 
@@ -159,11 +159,16 @@ def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
         if variable.dtype.kind not in KINDS[about.kind] or not texts:
             yield Fault(name, f"type {variable.dtype}", about.kind)
         units = files.DESCRIPTIONS[name][1]
-        if (found := variable.attrs.get("units", "")) != units:
+        if not _is_text(found := variable.attrs.get("units", ""), units):
             yield Fault(name, f"units {_quoted(found)}", repr(units))
     for dimension, most in MAX_LENGTHS.items():
         if not 0 < entry.sizes.get(dimension, 1) <= most:
             yield Fault(dimension, f"length {entry.sizes[dimension]}", f"1 to {most}")
+
+
+def _is_text(found: Any, wanted: str) -> bool:
+    """Whether an attribute is a text, and this one; an attribute of a foreign file may be an array."""
+    return isinstance(found, str) and found == wanted
 
 
 def _value_faults(name: str, about: Variable, entry: xr.Dataset) -> Iterator[Fault]:
@@ -189,9 +194,12 @@ def _text_faults(name: str, values: Iterable[str], about: Variable) -> Iterator[
         if len(value) > about.high:
             yield Fault(name, f"{len(value)} letters: {_quoted(value)}", f"at most {about.high:g}")
             return
-        bad = next((sign for sign in value if sign in "<>" or unicodedata.category(sign) in UNWANTED), None)
-        if bad is not None:
-            yield Fault(name, f"the character {bad!a} in {_quoted(value)}", "text without <, > and control characters")
+        if (bad := unwanted_character(value)) is not None:
+            wanted = "text without <, >, control characters and invisible characters"
+            yield Fault(name, f"the character {bad!a} in {_quoted(value)}", wanted)
+            return
+        if name not in ITEM_VARIABLES and (reason := misleading_form(value)):
+            yield Fault(name, f"{reason} in {_quoted(value)}", "text that does not look like another")
             return
 
 
@@ -207,6 +215,7 @@ def _meaning_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
         yield Fault(
             "published_as", _quoted(text["published_as"]), "a published model of the modality, or an empty text"
         )
+    yield from _name_faults(text, known)
     yield from _creator_faults(text)
     yield from _item_faults(entry)
     yield from _stage_faults(entry)
@@ -220,21 +229,30 @@ def _meaning_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
         yield Fault("natural_correct", f"{entry['natural_correct'].item():g}", "more than guessing")
 
 
+def _name_faults(text: Mapping[str, str], known: Iterable[str]) -> Iterator[Fault]:
+    """Yield a fault of a model's name that could be taken for that of a published model.
+
+    Names that differ only in upper case, as ``resnet50`` and ``ResNet50`` do, are allowed for a version of this model.
+    """
+    name = unicodedata.normalize("NFKC", text["generation_model"])
+    for published in known:
+        same, other = name == published, text["published_as"] != published
+        if same or (other and name.casefold() == published.casefold()):
+            wanted = f"another name than that of the published model {published}"
+            yield Fault("generation_model", _quoted(text["generation_model"]), wanted)
+
+
 def _creator_faults(text: Mapping[str, str]) -> Iterator[Fault]:
     if not (text["creator_email"] or text["creator_url"]):
         yield Fault("creator_email", "neither an email nor a url", "one of them, for questions about the entry")
-    if text["creator_email"] and not EMAIL.fullmatch(text["creator_email"]):
+    if text["creator_email"] and not is_email(text["creator_email"]):
         yield Fault("creator_email", _quoted(text["creator_email"]), "NAME@HOST")
-    if text["creator_url"] and not _is_address(text["creator_url"]):
-        yield Fault("creator_url", _quoted(text["creator_url"]), "an address that begins with https:// or http://")
-
-
-def _is_address(given: str) -> bool:
-    try:
-        parts = urlsplit(given)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"[\s\"'\\]", given)
+    if text["creator_url"] and not is_address(text["creator_url"]):
+        yield Fault(
+            "creator_url",
+            _quoted(text["creator_url"]),
+            "an address that begins with https:// or http://, with a host in ASCII, without a user",
+        )
 
 
 def items_of(entry: xr.Dataset) -> dict[tuple[str, str], str]:
@@ -258,18 +276,43 @@ def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
             )
             return
     registry, model = entry["registry_entry"].item(), entry["generation_model"].item()
-    try:
-        is_object = isinstance(json.loads(registry), dict)
-    except (ValueError, RecursionError):
-        is_object = False
-    if not is_object:
-        yield Fault("registry_entry", _quoted(registry), "the model's entry in the registry, as a JSON object")
+    yield from _registry_faults(registry)
     own = hashlib.sha256(registry.encode()).hexdigest()
     if items.get(("model", model)) != own:
         found = (
             f"SHA-256 {own}, but the fingerprint of model {_quoted(model)} is {_quoted(items.get(('model', model)))}"
         )
         yield Fault("registry_entry", found, "the entry with this fingerprint")
+
+
+def _registry_faults(registry: str) -> Iterator[Fault]:
+    """Yield a fault where the registry's entry is not JSON as a run writes it, or has texts that a page cannot show."""
+    try:
+        content = json.loads(registry)
+        written = json.dumps(content, sort_keys=True)
+    except (ValueError, RecursionError):
+        content = written = None
+    if not isinstance(content, dict):
+        yield Fault("registry_entry", _quoted(registry), "the model's entry in the registry, as a JSON object")
+        return
+    level: list[Any] = [content]
+    for _ in range(MAX_DEPTH):
+        texts = [one for one in level if isinstance(one, str)] + [
+            key for one in level if isinstance(one, dict) for key in one
+        ]
+        if bad := next((sign for text in texts if (sign := unwanted_character(text)) is not None), None):
+            wanted = "text without <, >, control characters and invisible characters"
+            yield Fault("registry_entry", f"the character {bad!a} in a text", wanted)
+            return
+        level = [value for one in level if isinstance(one, dict | list) for value in _values_of(one)]
+    if level:
+        yield Fault("registry_entry", f"more than {MAX_DEPTH} levels", f"at most {MAX_DEPTH}")
+    elif written != registry:
+        yield Fault("registry_entry", _quoted(registry), "JSON with sorted keys, as a run writes it")
+
+
+def _values_of(one: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return one.values() if isinstance(one, dict) else one
 
 
 def _stage_faults(entry: xr.Dataset) -> Iterator[Fault]:
@@ -438,7 +481,7 @@ def _text_differs(entry: xr.Dataset, wanted: Mapping[str, str], why: str) -> Ite
 def _hash_faults(entry: xr.Dataset, name: str) -> Iterator[Fault]:
     """Yield faults of the content's hash, which the file states in an attribute and in its name."""
     found, own = files.content_sha256(entry), entry.attrs.get("content_sha256")
-    if own != found:
+    if not _is_text(own, found):
         yield Fault("content_sha256", _quoted(own), f"{found}, computed from the variables: the entry was edited")
     if (wanted := file_name(entry)) != name:
         yield Fault("file", f"the name {_quoted(name)}", f"{wanted}, which follows from the content")
@@ -458,7 +501,7 @@ def _quoted(value: Any) -> str:
 
 
 def duplicate_faults(entry: xr.Dataset, others: Mapping[str, xr.Dataset]) -> list[Fault]:
-    """Find other entries that say the same: of the same metamers, on the same basis.
+    """Find other entries that say the same: of one or more of the same metamers, on the same basis.
 
     Parameters
     ----------
@@ -468,16 +511,42 @@ def duplicate_faults(entry: xr.Dataset, others: Mapping[str, xr.Dataset]) -> lis
         Name of a file → another entry of the leaderboard.
     """
 
-    def identity(one: xr.Dataset) -> tuple[str, frozenset[str]]:
-        made = frozenset(value for (kind, _), value in items_of(one).items() if kind == "metamers")
-        return one["basis"].item(), made
+    def metamers_of(one: xr.Dataset) -> set[str]:
+        return {value for (kind, _), value in items_of(one).items() if kind == "metamers"}
 
-    own, wanted = identity(entry), "metamers or a basis that no other entry has"
+    own, basis = metamers_of(entry), entry["basis"].item()
     return [
-        Fault("fingerprint", f"the metamers and the basis of {name}", wanted)
+        Fault("fingerprint", f"metamers of {name}, on the same basis", "metamers or a basis that no other entry has")
         for name, other in others.items()
-        if identity(other) == own
+        if other["basis"].item() == basis and metamers_of(other) & own
     ]
+
+
+def without_duplicates(entries: Mapping[str, xr.Dataset]) -> tuple[dict[str, xr.Dataset], list[str]]:
+    """Leave out each entry that says the same as an earlier one, in the order of the names of the files.
+
+    Two pull requests with the same metamers can both pass the check, which sees only what was merged before.
+
+    Parameters
+    ----------
+    entries
+        Result of ``read_entries``.
+
+    Returns
+    -------
+    kept
+        Name of the file → entry.
+    left_out
+        One line for each other file.
+    """
+    kept: dict[str, xr.Dataset] = {}
+    left_out = []
+    for name in sorted(entries):
+        if faults := duplicate_faults(entries[name], kept):
+            left_out.append(f"{printable(name)}: {faults[0]}")
+        else:
+            kept[name] = entries[name]
+    return kept, left_out
 
 
 def read_entries(folder: str | Path, published: Published, without: str | None = None) -> dict[str, xr.Dataset]:
@@ -495,12 +564,12 @@ def read_entries(folder: str | Path, published: Published, without: str | None =
     Returns
     -------
     dict
-        Name of the file → entry.
+        Name of the file → entry; two may say the same (``without_duplicates``).
 
     Raises
     ------
     ValueError
-        When the folder is missing, an entry is not valid, or two entries say the same: names every fault.
+        When the folder is missing, or an entry is not valid: names every fault.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -514,8 +583,8 @@ def read_entries(folder: str | Path, published: Published, without: str | None =
         except ValueError as error:
             faults.append(str(error))
             continue
-        own = entry_faults(entry, path.name, published) or duplicate_faults(entry, found)
-        faults += [f"{path}: {fault}" for fault in own]
+        own = entry_faults(entry, path.name, published)
+        faults += [f"{printable(path)}: {fault}" for fault in own]
         if not own:
             found[path.name] = entry
     if faults:
@@ -552,11 +621,11 @@ def check_entry(
             found = duplicate_faults(entry, read_entries(among, published, without=path.name))
     except ValueError as error:
         return None, str(error).splitlines()
-    return entry, [f"{path}: {fault}" for fault in found]
+    return entry, [f"{printable(path)}: {fault}" for fault in found]
 
 
 def added_entry(base: str, folder: str | Path) -> Path:
-    """Find the entry that the last commit of a Git repository adds to an earlier one, and nothing else.
+    """Find the entry that the commits of a Git repository since an earlier one add, and nothing else.
 
     Parameters
     ----------
@@ -591,12 +660,12 @@ def added_entry(base: str, folder: str | Path) -> Path:
     place = folder.relative_to(top)
     if len(changes) == 1 and changes[0][0] == "A":
         added = Path(changes[0][1])
-        if added.parent == place and added.suffix == SUFFIX:
+        if added.parent == place and FILE_NAME.fullmatch(added.name):
             return top / added
     shown = ", ".join(f"{status} {_quoted(path)}" for status, path in changes[:10]) or "no changes"
     raise ValueError(
-        f"the changes since {base}: found {len(changes)} ({shown}); wanted one new file {place}/NAME{SUFFIX}, and no "
-        "other change"
+        f"the changes since {base}: found {len(changes)} ({shown}); wanted one new file {place}/NAME{SUFFIX} with "
+        "the name that the run gave it, and no other change"
     )
 
 
@@ -645,7 +714,7 @@ def run_faults(entry: xr.Dataset, run: str | Path, published: Published) -> tupl
             )
             continue
         if sha256 != wanted:
-            found.append(Fault("fingerprint", _quoted(wanted), f"{sha256}, that of {_quoted(path)}"))
+            found.append(Fault("fingerprint", _quoted(wanted), f"{sha256}, that of {printable(path)}"))
         elif kind == "own_participants":
             people.append(path)
     try:
