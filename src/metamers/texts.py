@@ -19,6 +19,7 @@ INVISIBLE = (
 )
 MAX_MARKS = 2  # combining marks in sequence; more cover other lines of a page
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+CREATOR_LETTERS = {"name": 200, "email": 200, "url": 500, "institution": 300, "license": 500}
 HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+")
 
 

@@ -322,6 +322,31 @@ def test_units_that_are_numbers_are_named(tmp_path):
     assert re.search(r"recognizability: found units '\[1\. 2\.\]'; wanted '1'", found)
 
 
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            lambda file: file.setncattr("notes", "participant 17: yes"),
+            r"notes: found an unknown attribute; wanted only Conv",
+        ),
+        (
+            lambda file: file.setncattr("inputs", "<script>"),
+            r"inputs: found '<script>'; wanted at most 50000 letters, without <",
+        ),
+        (lambda file: file.setncattr("title", "a" * 50_001), r"title: found 'aaa.*…; wanted at most 50000 letters"),
+        (lambda file: file.setncattr("title", 5), r"title: found '5'; wanted a text"),
+        (lambda file: file.setncattr("seed", np.arange(9)), r"seed: found 9 values; wanted one"),
+        (
+            lambda file: file["guessing"].setncattr("note\u00e9", "x"),
+            r"guessing\.note\\xe9: found an unknown attribute; wanted only",
+        ),
+    ],
+)
+def test_an_attribute_that_no_run_writes_is_named(edit, message, tmp_path):
+    (found,) = edited(tmp_path, edit)
+    assert re.search(rf"nc: {message}", found)
+
+
 @pytest.mark.parametrize("name", ["creator_email", "generation_model", "passes_up_to"])
 def test_a_text_of_bytes_is_refused(name, tmp_path):
     path = write(entry("ear").drop_vars(name), tmp_path, "bytes.nc")
@@ -861,6 +886,12 @@ def test_github_s_file_gives_a_pull_request_no_rights():
     assert given["permissions"] == {"contents": "read"}
     assert "permissions" not in given["jobs"]["check"]
     assert "secrets" not in TEMPLATE.read_text().split("jobs:")[1]
+    assert given["jobs"]["build"]["permissions"] == {"contents": "read"}
+    assert given["jobs"]["deploy"]["permissions"] == {"pages": "write", "id-token": "write"}
+    # No package, and nothing from the repository, runs where the token can write.
+    assert [step.get("uses", "").split("@")[0] for step in given["jobs"]["deploy"]["steps"]] == ["actions/deploy-pages"]
+    assert given["jobs"]["deploy"]["needs"] == "build"
+    assert set(given["jobs"]) == {"check", "build", "deploy"}
     checkouts = [step for job in given["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 

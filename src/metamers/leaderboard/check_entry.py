@@ -48,6 +48,7 @@ from metamers.names import INPUT_STAGE, NATURAL
 from metamers.preregister.freeze import fingerprint
 from metamers.repository import ROOT
 from metamers.run import files
+from metamers.run.conventions import CREATOR_KEYS
 from metamers.texts import is_address, is_email, misleading_form, printable, unwanted_character
 
 MAX_BYTES = 2**20  # of a file
@@ -63,6 +64,14 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 FILE_NAME = re.compile(rf"[A-Za-z0-9._+-]+{re.escape(SUFFIX)}")
 MAX_DEPTH = 20  # of the registry's entry
 ITEM_VARIABLES = ("item_kind", "item_name", "fingerprint", "registry_entry")  # in the words of the creator's machine
+# Attributes that ``metamers.run.files.save`` writes, of the file and of its variables.
+ATTRIBUTES = {*("title", "source", "references", "history", "step", "path", "run", "seed", "software", "inputs")}
+ATTRIBUTES |= {
+    *("content_sha256", "Conventions", "summary", "keywords", "id", "naming_authority", "project", "license")
+}
+ATTRIBUTES |= {*("processing_level", "product_version", "date_created", "comment", "acknowledgement", "institution")}
+ATTRIBUTES |= {f"{role}_{key}" for role in ("creator", "publisher") for key in CREATOR_KEYS}
+ATTRIBUTE_LETTERS = 50_000
 SHOWN_LETTERS = 60  # of a value in a message
 
 
@@ -107,7 +116,7 @@ def read_entry(path: str | Path) -> xr.Dataset:
         reason = printable(error.__cause__ or error)[:500]
         raise ValueError(
             f"{shown}: file: found something that cannot be read as NetCDF ({reason}); "
-            "wanted a file that `snakemake leaderboard_entry` wrote, unchanged"
+            "wanted a file that `snakemake leaderboard_entries` wrote, unchanged"
         ) from error
 
 
@@ -135,7 +144,7 @@ def entry_faults(entry: xr.Dataset, name: str, published: Published) -> list[Fau
         Empty for a valid entry. Values are checked only in an entry with the right variables, and recomputed only from
         valid values.
     """
-    if found := [*_schema_faults(entry)]:
+    if found := [*_schema_faults(entry), *_attribute_faults(entry)]:
         return found
     found = [fault for variable, about in VARIABLES.items() for fault in _value_faults(variable, about, entry)]
     found = found or [*_meaning_faults(entry, published)]
@@ -164,6 +173,27 @@ def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
     for dimension, most in MAX_LENGTHS.items():
         if not 0 < entry.sizes.get(dimension, 1) <= most:
             yield Fault(dimension, f"length {entry.sizes[dimension]}", f"1 to {most}")
+
+
+def _attribute_faults(entry: xr.Dataset) -> Iterator[Fault]:
+    """Yield faults of attributes, which ``content_sha256`` does not cover: only those of every file of a run."""
+    own = {name: variable.attrs for name, variable in entry.variables.items()}
+    for owner, attributes, known in [
+        ("", entry.attrs, ATTRIBUTES),
+        *((f"{n}.", a, files.DESCRIBED) for n, a in own.items()),
+    ]:
+        for name, value in attributes.items():
+            shown = f"{owner}{_quoted(name)[1:-1]}"
+            if name not in known:
+                yield Fault(shown, "an unknown attribute", f"only {', '.join(sorted(known))}")
+            elif isinstance(value, str):
+                if len(value) > ATTRIBUTE_LETTERS or unwanted_character(value) is not None:
+                    wanted = f"at most {ATTRIBUTE_LETTERS} letters, without <, > and control characters"
+                    yield Fault(shown, _quoted(value), wanted)
+            elif name not in ("seed", "flag_values", "units", "content_sha256"):
+                yield Fault(shown, _quoted(value), "a text")
+            elif np.size(value) > 2:
+                yield Fault(shown, f"{np.size(value)} values", "one, or two")
 
 
 def _is_text(found: Any, wanted: str) -> bool:

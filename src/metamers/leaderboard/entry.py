@@ -39,6 +39,7 @@ from metamers.leaderboard.ranking import verdicts
 from metamers.names import INPUT_STAGE, without_folders
 from metamers.repository import ROOT
 from metamers.run import files
+from metamers.texts import CREATOR_LETTERS
 
 FORMAT = 1  # of the files; a change of the variables' meaning raises it
 HASH_DIGITS = 12  # of the content's SHA-256 in the name of a file
@@ -92,11 +93,11 @@ VARIABLES = {
     "basis": Variable("text", high=20),
     "published_as": Variable("text", high=100, missing=True),
     "registry_entry": Variable("text", high=50_000),
-    "creator_name": Variable("text", high=200),
-    "creator_email": Variable("text", high=200, missing=True),
-    "creator_url": Variable("text", high=500, missing=True),
-    "creator_institution": Variable("text", high=300, missing=True),
-    "entry_license": Variable("text", high=500),
+    "creator_name": Variable("text", high=CREATOR_LETTERS["name"]),
+    "creator_email": Variable("text", high=CREATOR_LETTERS["email"], missing=True),
+    "creator_url": Variable("text", high=CREATOR_LETTERS["url"], missing=True),
+    "creator_institution": Variable("text", high=CREATOR_LETTERS["institution"], missing=True),
+    "entry_license": Variable("text", high=CREATOR_LETTERS["license"]),
     "categories": Variable("whole", low=2, high=1_000_000),
     "natural_correct": Variable("number"),
     "guessing": Variable("number"),
