@@ -799,6 +799,8 @@ def test_the_command_checks_the_file_that_a_pull_request_adds(repository, capsys
     commit(repository)
     given = ("check-entry", "--changed-since", "HEAD^1", "--among", repository / "entries")
     assert called(capsys, *given) == (f"{path}: no fault was found\n", "")
+    clone = ("check-entry", "--changed-since", "main", "--among", repository / "entries")
+    assert called(capsys, *clone) == (f"{path}: no fault was found\n", "")
     (repository / "README.md").write_text("changed")
     commit(repository)
     assert "wanted one new file entries/NAME.nc" in called(capsys, *given)[1]
