@@ -22,7 +22,7 @@ from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_pa
 from metamers.leaderboard.ranking import entries_of
 from metamers.models.device import use_threads
 from metamers.names import without_folders
-from metamers.preregister.freeze import list_items, portable
+from metamers.preregister.freeze import list_items, portable, portable_name
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -64,7 +64,7 @@ else:
         run=snakemake.config["run"],
         creator=params.creator,
         seed=params.run_seed,
-        inputs=[*given],
+        inputs={path: without_folders(portable_name(path)) for path in given},
     )
     # The same check as for an entry from outside, so that a file that it would refuse is not published.
     if faults := entry_faults(files.load(path), path.name, published):

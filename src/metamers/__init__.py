@@ -3,8 +3,9 @@
 The packages, from the bottom to the top; each imports only from its own group and from those above it in this list:
 
 services
-    ``names``, ``modalities``, ``repository``, ``foreign`` (readers of untrusted files), ``run`` (files of a run, their
-    hashes, logs and progress), ``retrieve``, ``publishers`` (of weights), ``config`` (YAML to the plan).
+    ``names``, ``texts`` (from outside), ``modalities``, ``repository``, ``foreign`` (readers of untrusted files),
+    ``run`` (files of a run, their hashes, logs and progress), ``retrieve``,
+    ``publishers`` (of weights), ``config`` (YAML to the plan).
 science
     ``match``, ``stimuli``, ``models``, ``synthesize``, ``null``, ``recognize``, ``train``: from a natural stimulus to a
     metamer and to an answer.

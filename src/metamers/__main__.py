@@ -25,6 +25,7 @@ from metamers.config.add_model import (
 from metamers.config.model_lock import lock_path
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
+from metamers.texts import printable
 
 
 def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
@@ -60,11 +61,13 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     )
     check.add_argument("entry", nargs="*", type=Path, help="file of an entry; none with --changed-since")
     check.add_argument("--among", type=Path, help="folder of the leaderboard's entries, for duplicates")
-    check.add_argument("--run", type=Path, help="folder of the run that the entry comes from, for its fingerprints")
+    check.add_argument(
+        "--run", type=Path, help="folder of the run that the entry comes from, for its fingerprints and values"
+    )
     check.add_argument(
         "--changed-since",
         metavar="COMMIT",
-        help="check the one entry that the last commit adds to an earlier one in --among; other changes are a fault",
+        help="check the one entry in --among that is new since COMMIT, such as main; other changes are a fault",
     )
     site = commands.add_parser(
         "leaderboard-site",
@@ -144,13 +147,13 @@ def check_entries(arguments: argparse.Namespace) -> None:
     for path in paths:
         entry, found = check_entry(path, arguments.among, published)
         if entry is not None and not found and arguments.run:
-            differing, unchecked = run_faults(entry, arguments.run)
-            found = [f"{path}: {fault}" for fault in differing]
+            differing, unchecked = run_faults(entry, arguments.run, published)
+            found = [f"{printable(path)}: {fault}" for fault in differing]
             for name in unchecked:
-                print(f"{path}: not compared, because it is not on this machine: {name}")
+                print(f"{printable(path)}: not compared, because it is not on this machine: {printable(name)}")
         faults += found
         if not found:
-            print(f"{path}: no fault was found")
+            print(f"{printable(path)}: no fault was found")
     if faults:
         raise ValueError("\n".join([f"{len(faults)} found:", *faults]))
 
@@ -163,13 +166,15 @@ def make_leaderboard_site(arguments: argparse.Namespace) -> None:
     ValueError, OSError
         When an entry has a fault, a file cannot be read, or the folder of the site is not empty.
     """
-    from metamers.leaderboard.check_entry import read_entries
+    from metamers.leaderboard.check_entry import read_entries, without_duplicates
     from metamers.leaderboard.entry import read_published
     from metamers.report.leaderboard_site import write_site
     from metamers.run import files
 
     published = read_published()
-    entries = read_entries(arguments.entries, published)
+    entries, left_out = without_duplicates(read_entries(arguments.entries, published))
+    for line in left_out:
+        print(f"Left out: {line}", file=sys.stderr)
     paths = {name: arguments.entries / name for name in entries}
     board = files.load(arguments.board)
     number = write_site(arguments.site, entries, paths, board, published, arguments.repository)

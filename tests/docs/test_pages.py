@@ -76,7 +76,7 @@ RUN_BY = {
     "metamers check-entry": ENTRIES,
     "metamers check-entry FILE": ENTRIES,
     "metamers check-entry results/RUN/leaderboard/entries/MODEL/FILE.nc --run results/RUN": ENTRIES,
-    "metamers check-entry --changed-since HEAD^1 --among entries": PULL_REQUEST,
+    "metamers check-entry --changed-since main --among entries": PULL_REQUEST,
     "metamers leaderboard-site FOLDER SITE --board FILE": SITE_OF_ENTRIES,
     "metamers leaderboard-site entries site --board published.nc": SITE_OF_ENTRIES,
     "snakemake crate": PACKED,

@@ -108,6 +108,8 @@ def items_of(model: str) -> pd.DataFrame:
     paths = {kind: f"results/tiny/{kind}/{model}.nc" for kind in ("stimuli", "metamers", "acceptance", "recognition")}
     paths |= {"own_participants": "results/tiny/humans/ours.nc", "published": "resources/published/stage_depth.csv"}
     rows = [(kind, name, sha256(name)) for kind, name in paths.items()]
+    results = [f"results/tiny/comparison/{name}.nc" for name in ("leaderboard", "predicted_human", "recognizability")]
+    rows += [("comparison", name, sha256(name)) for name in results]
     rows += [("setting", "run", '"tiny"'), ("setting", "seed", "0"), ("version", "metamers", "0.1.0")]
     rows += [("code", "recognize", "0123456789abcdef")]
     rows += [("model", model, sha256(json.dumps(REGISTRY[model], sort_keys=True)))]

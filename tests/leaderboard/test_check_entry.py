@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from metamers import __main__ as command
+from metamers.compare.passes import equivalence, margin_of
 from metamers.leaderboard.check_entry import (
     MAX_BYTES,
     added_entry,
@@ -28,13 +29,14 @@ from metamers.leaderboard.check_entry import (
     read_entries,
     read_entry,
     run_faults,
+    without_duplicates,
 )
-from metamers.leaderboard.entry import VARIABLES, file_name
+from metamers.leaderboard.entry import TESTED, VARIABLES, file_name, normalized_entry
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
 from metamers.preregister.freeze import fingerprint
 from metamers.repository import ROOT
 from metamers.run import files
-from tests.leaderboard.entries import board, entry, predicted, published, sha256, write
+from tests.leaderboard.entries import board, entry, people, predicted, published, recognizable, sha256, write
 
 TEMPLATE = ROOT / "resources" / "leaderboard" / "leaderboard.yml"
 
@@ -55,11 +57,30 @@ def at(made: xr.Dataset, name: str, stage: str, value: object) -> xr.Dataset:
     return made.assign({name: changed})
 
 
+def at_all(made: xr.Dataset, names: Iterable[str], stage: str, value: object) -> xr.Dataset:
+    """The entry with another value of several variables at one stage."""
+    for name in names:
+        made = at(made, name, stage, value)
+    return made
+
+
 def item(made: xr.Dataset, kind: str, value: str) -> xr.Dataset:
     """The entry with another fingerprint of the first item of a kind."""
     values = made["fingerprint"].values.astype(object)
     values[made["item_kind"].values.tolist().index(kind)] = value
     return made.assign(fingerprint=("item", values.astype(str)))
+
+
+def registered(made: xr.Dataset, text: str) -> xr.Dataset:
+    """The entry with another entry of the registry, and its fingerprint."""
+    return item(made.assign(registry_entry=text), "model", sha256(text))
+
+
+def named(made: xr.Dataset, name: str) -> xr.Dataset:
+    """The entry with another name of the model."""
+    names = made["item_name"].values.astype(object)
+    names[made["item_kind"].values == "model"] = name
+    return made.assign(generation_model=name, item_name=("item", names.astype(str)))
 
 
 @pytest.mark.parametrize("given", [("ear", PREDICTION), ("eye", PREDICTION), ("eye", OWN_PARTICIPANTS)])
@@ -69,6 +90,17 @@ def test_an_entry_as_it_was_made_has_no_fault(given, tmp_path):
     found, faults = check_entry(path, tmp_path, published())
     assert faults == []
     assert found.drop_attrs(deep=True).equals(entry(*given))
+
+
+def test_an_entry_of_participants_without_natural_stimuli_has_the_published_scale():
+    made = untested(entry("eye", OWN_PARTICIPANTS))
+    assert faults_of(rescaled(made, published().natural["vision"])) == []
+
+
+def test_another_group_may_have_judged_other_stages():
+    made = second_group(entry("eye", OWN_PARTICIPANTS))
+    assert faults_of(made) == []
+    assert faults_of(rescaled(made, 0.8)) == []
 
 
 # An entry that was edited by somebody who also computes its hash and its name
@@ -107,6 +139,10 @@ FORGED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "another form": (lambda e: e.assign(entry_format=2), r"entry_format: found 2; wanted 1 to 1"),
     "HTML in the name of the model": (lambda e: e.assign(generation_model="<script>alert(1)</script>"), r"generation_model: found the character '<' in '<script>"),
     "HTML in the creator's name": (lambda e: e.assign(creator_name="A<img src=x onerror=alert(1)>"), r"creator_name: found the character '<'"),
+    "a space that is none": (lambda e: e.assign(creator_name="A\u00a0B"), r"creator_name: found the character '\\xa0'"),
+    "a space in front": (lambda e: e.assign(creator_name=" Ada"), r"creator_name: found a space at the beginning or the end in ' Ada'"),
+    "a letter that is not composed": (lambda e: e.assign(creator_name="e\u0301"), r"creator_name: found text that is not in the normal form NFC"),
+    "a pile of accents": (lambda e: e.assign(creator_institution="x" + "\u0302" * 3), r"creator_institution: found more than 2 combining marks"),
     "a line break": (lambda e: e.assign(creator_institution="A\nB"), r"creator_institution: found the character '\\n'"),
     "text that runs backwards": (lambda e: e.assign(creator_name="A\u202eB"), r"creator_name: found the character '\\u202e'"),
     "a terminal's escape": (lambda e: e.assign(entry_license="\x1b[2J"), r"entry_license: found the character '\\x1b'"),
@@ -116,11 +152,24 @@ FORGED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "no contact": (lambda e: e.assign(creator_email="", creator_url=""), r"creator_email: found neither an email nor a url"),
     "a script as an address": (lambda e: e.assign(creator_url="javascript:alert(1)"), r"creator_url: found 'javascript:alert\(1\)'; wanted an address that begins with"),
     "an address with a quote": (lambda e: e.assign(creator_url='https://a.b/" onclick="x'), r"creator_url: found"),
+    "an address with a user": (lambda e: e.assign(creator_url="https://orcid.org@evil.example/"), r"creator_url: found 'https://orcid\.org@"),
+    "an address with another alphabet": (lambda e: e.assign(creator_url="https://\u043e\u0440cid.org/"), r"creator_url: found"),
+    "an address with a port that is none": (lambda e: e.assign(creator_url="https://a.b:99999/"), r"creator_url: found"),
     "an address without a host": (lambda e: e.assign(creator_url="https:///a"), r"creator_url: found 'https:///a'"),
     "no address": (lambda e: e.assign(creator_url="http://[::1"), r"creator_url: found"),
     "an email that is none": (lambda e: e.assign(creator_email="ada"), r"creator_email: found 'ada'; wanted NAME@HOST"),
     "another registry": (lambda e: e.assign(registry_entry=json.dumps({"source": "other"})), r"registry_entry: found SHA-256 .*; wanted the entry with this fingerprint"),
     "a registry that is no JSON": (lambda e: e.assign(registry_entry="[" * 9999), r"registry_entry: found '\[\[.*as a JSON object"),
+    "a registry with half a character": (lambda e: registered(e, '{"a": "\\ud800"}'), r"registry_entry: found the character '\\ud800' in a text"),
+    "a registry that runs backwards": (lambda e: registered(e, '{"a": ["\\u202egpj"]}'), r"registry_entry: found the character '\\u202e'"),
+    "a key that runs backwards": (lambda e: registered(e, '{"a": {"\\u202e": 1}}'), r"registry_entry: found the character '\\u202e'"),
+    "a registry with many levels": (lambda e: registered(e, '{"a": ' * 30 + "1" + "}" * 30), r"registry_entry: found more than 20 levels"),
+    "a registry with very many levels": (lambda e: registered(e, '{"a": ' * 900 + "1" + "}" * 900), r"registry_entry: found"),
+    "a registry in another form": (lambda e: registered(e, '{"b": 1, "a": 1}'), r"registry_entry: found .*; wanted JSON with sorted keys"),
+    "a key twice": (lambda e: registered(e, '{"a": 1, "a": 2}'), r"registry_entry: found .*; wanted JSON with sorted keys"),
+    "the name of a published model": (lambda e: named(e, "CochCNN9"), r"generation_model: found 'CochCNN9'; wanted another name than that of the published model CochCNN9"),
+    "nearly the name of a published model": (lambda e: named(e, "cochcnn9"), r"generation_model: found 'cochcnn9'; wanted another name"),
+    "the name of a published model in wide letters": (lambda e: named(e.assign(published_as="CochCNN9"), "\uff23ochCNN9"), r"generation_model: found .*; wanted another name"),
     "a fingerprint that is no hash": (lambda e: item(e, "metamers", "none"), r"fingerprint: found 'none' of metamers 'results/tiny/metamers/ear\.nc'"),
     "no metamers": (lambda e: e.isel(item=e["item_kind"].values != "metamers"), r"item_kind: found no item of kind metamers"),
     "an item twice": (lambda e: xr.concat([e, e.isel(item=[0])], "item", data_vars="minimal"), r"item_name: found an item with two fingerprints"),
@@ -134,6 +183,54 @@ def test_a_forged_entry_is_refused_although_its_hash_is_right(forge, message):
     assert all("\n" not in fault and fault.isascii() for fault in (one.replace("…", "") for one in found))
 
 
+def forged_test(made: xr.Dataset) -> xr.Dataset:
+    """The entry with a test that it passes at every stage, of differences that its recognizability does not have."""
+    row = published().variance.set_index("modality").loc["vision"]
+    difference, error = np.zeros(made.sizes["stage"]), np.full(made.sizes["stage"], 0.001)
+    test = equivalence(
+        difference, error, made["participants_tested"].values, *margin_of(*row[["variance", "standard_error"]])
+    )
+    columns = {"natural_difference": difference, "standard_error": error, "natural_difference_low": test.low}
+    columns |= {"natural_difference_high": test.high, "p_equivalence": test.p_equivalence, "p_worse": test.p_worse}
+    made = made.assign({name: ("stage", values) for name, values in columns.items()})
+    return made.assign(passes_up_to="last", passes_depth=made["stage_depth"].values[-1], fails_from="")
+
+
+def rescaled(made: xr.Dataset, natural: float) -> xr.Dataset:
+    """The entry with another proportion correct of natural stimuli, and the area that follows from it."""
+    made = made.assign(natural_correct=natural)
+    curve, area = normalized_entry(made, published())
+    found = {"normalized_area": area[""], "normalized_area_low": area[""], "normalized_area_high": 1.0}
+    return made.assign(found | {"missing_depth": curve.rule.missing})
+
+
+def untested(made: xr.Dataset) -> xr.Dataset:
+    """The entry as if no participant had met natural stimuli."""
+    missing = {name: ("stage", np.full(made.sizes["stage"], np.nan)) for name in TESTED}
+    made = made.assign(missing | {"participants_tested": ("stage", np.zeros(made.sizes["stage"], int))})
+    return made.assign(passes_up_to="", passes_depth=np.nan, fails_from="")
+
+
+def second_group(made: xr.Dataset) -> xr.Dataset:
+    """The entry with one more file of participants."""
+    one = made.isel(item=made["item_kind"].values == "own_participants")
+    other = one.assign(item_name=("item", ["results/tiny/humans/theirs.nc"]))
+    return xr.concat([made, other], "item", data_vars="minimal")
+
+
+@pytest.mark.parametrize(
+    "sign", "\u3164\u2800\u115f\ufe0f\u034f\u17b4\u00ad\u200b\u2060\U000e0100\U000e0041\u202f\u200a"
+)
+def test_a_name_with_a_character_that_shows_nothing_is_refused(sign):
+    for name in (sign, f"Ada{sign}Co"):
+        assert re.match("creator_name: found ", faults_of(entry("ear").assign(creator_name=name))[0])
+
+
+def test_a_version_of_a_published_model_may_have_its_name_in_other_case():
+    """As in the registry of the workflow: ``spectemp`` is a version of SpecTemp."""
+    assert faults_of(named(entry("ear").assign(published_as="SpecTemp"), "spectemp")) == []
+
+
 MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "it passes further": (lambda e: e.assign(passes_up_to="late", passes_depth=0.8), r"passes_up_to: found 'late'; wanted 'early', decided by p"),
     "it fails later": (lambda e: e.assign(fails_from="last"), r"fails_from: found 'last'; wanted 'late', decided by p"),
@@ -145,6 +242,12 @@ MEASURED: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
     "a better area": (lambda e: e.assign(normalized_area=e["normalized_area_high"]), r"normalized_area: found .*computed from the curve"),
     "more categories": (lambda e: e.assign(categories=1000), r"guessing: found 0\.0625; wanted 0\.001, one over categories"),
     "no file of participants": (lambda e: e.isel(item=e["item_kind"].values != "own_participants"), r"item_kind: found no item of kind own_participants"),
+    "a test of other differences": (forged_test, r"natural_correct: found 0\.9.*; wanted 0\.\d+, recognizability minus natural_difference"),
+    "natural stimuli that are hard": (lambda e: rescaled(e, 0.0626), r"natural_correct: found 0\.0626; wanted 0\.9.*, recognizability minus natural_difference"),
+    "natural stimuli of another group that are hard": (lambda e: rescaled(second_group(e), 0.4), r"natural_correct: found 0\.4; wanted 0\.4\d+ to 0\.9\d+, recognizability minus"),
+    "natural stimuli of nobody": (lambda e: rescaled(untested(e), 0.0626), r"natural_correct: found 0\.0626; wanted 0\.\d+, that of the published participants"),
+    "a hidden difference": (lambda e: at_all(e, TESTED, "late", np.nan), r"natural_difference: found nan at stage 'late'; wanted a number where 1 or more"),
+    "a difference below all": (lambda e: at_all(e, TESTED[:3], "late", -0.9), r"natural_difference: found -0\.9 at stage 'late'; wanted recognizability minus a proportion between 0 and 1"),
     "called a prediction": (lambda e: e.assign(basis=PREDICTION), r"participants: found 40, of whom 40 are tested"),
 }  # fmt: skip
 
@@ -214,6 +317,47 @@ def test_other_units_are_named(tmp_path):
     assert [re.sub("^.*nc: ", "", fault) for fault in found] == ["recognizability: found units '%'; wanted '1'"]
 
 
+def test_units_that_are_numbers_are_named(tmp_path):
+    (found,) = edited(tmp_path, lambda file: file["recognizability"].setncattr("units", np.array([1.0, 2.0])))
+    assert re.search(r"recognizability: found units '\[1\. 2\.\]'; wanted '1'", found)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            lambda file: file.setncattr("notes", "participant 17: yes"),
+            r"notes: found an unknown attribute; wanted only Conv",
+        ),
+        (
+            lambda file: file.setncattr("inputs", "<script>"),
+            r"inputs: found '<script>'; wanted at most 50000 letters, without <",
+        ),
+        (lambda file: file.setncattr("title", "a" * 50_001), r"title: found 'aaa.*…; wanted at most 50000 letters"),
+        (lambda file: file.setncattr("title", 5), r"title: found '5'; wanted a text"),
+        (lambda file: file.setncattr("seed", np.arange(9)), r"seed: found 9 values; wanted one"),
+        (
+            lambda file: file["guessing"].setncattr("note\u00e9", "x"),
+            r"guessing\.note\\xe9: found an unknown attribute; wanted only",
+        ),
+    ],
+)
+def test_an_attribute_that_no_run_writes_is_named(edit, message, tmp_path):
+    (found,) = edited(tmp_path, edit)
+    assert re.search(rf"nc: {message}", found)
+
+
+@pytest.mark.parametrize("name", ["creator_email", "generation_model", "passes_up_to"])
+def test_a_text_of_bytes_is_refused(name, tmp_path):
+    path = write(entry("ear").drop_vars(name), tmp_path, "bytes.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file.createDimension("letters", 3)
+        file.createVariable(name, "S1", ("letters",))[:] = np.array(list("a@b"), "S1")
+    assert any(
+        re.search(rf"{name}: found type \|S3; wanted text", fault) for fault in check_entry(path, None, published())[1]
+    )
+
+
 def test_an_entry_that_was_edited_in_place_has_another_hash_and_another_name(tmp_path):
     def edit(file: netCDF4.Dataset) -> None:
         file["creator_name"][...] = "another"
@@ -231,7 +375,7 @@ def test_a_hidden_scale_of_a_variable_counts_as_an_edit(tmp_path):
     assert any("the entry was edited" in fault for fault in found)
 
 
-@pytest.mark.parametrize("value", ["0" * 64, "x" * 10_000, 5])
+@pytest.mark.parametrize("value", ["0" * 64, "x" * 10_000, 5, np.array([1.0, 2.0]), np.array([1, 2, 3])])
 def test_another_hash_in_the_attribute_is_named(value, tmp_path):
     (found,) = edited(tmp_path, lambda file: file.setncattr("content_sha256", value))
     assert "content_sha256: found" in found
@@ -349,10 +493,28 @@ def test_the_same_metamers_under_another_name_are_a_duplicate(folder):
     (found,) = check_entry(path, folder, published())[1]
     first = file_name(entry("ear"))
     assert found.endswith(
-        f"fingerprint: found the metamers and the basis of {first}; wanted metamers or a basis that no other entry has"
+        f"fingerprint: found metamers of {first}, on the same basis; wanted metamers or a basis that no other entry has"
     )
-    with pytest.raises(ValueError, match="the metamers and the basis of"):
-        read_entries(folder, published())
+
+
+def test_a_made_up_file_of_metamers_does_not_hide_a_duplicate():
+    first = entry("ear")
+    more = first.isel(item=first["item_kind"].values == "metamers")
+    more = more.assign(item_name=("item", ["another.nc"]), fingerprint=("item", ["f" * 64]))
+    both = xr.concat([first, more], "item", data_vars="minimal")
+    assert faults_of(both) == []
+    assert len(duplicate_faults(both, {"first": first})) == 1
+
+
+def test_of_two_entries_that_were_merged_at_the_same_time_the_site_has_the_first(folder):
+    other = write(entry("ear").assign(creator_name="Somebody else"), folder)
+    names = sorted([other.name, file_name(entry("ear"))])
+    entries = read_entries(folder, published())
+    kept, (line,) = without_duplicates(dict(reversed(entries.items())))
+    assert list(kept) == names[:1]
+    assert line.startswith(f"{names[1]}: fingerprint: found metamers of {names[0]}, on the same basis")
+    # Later pull requests are checked as before.
+    assert check_entry(write(entry("eye"), folder), folder, published())[1] == []
 
 
 def test_all_entries_are_checked_when_they_are_read(folder):
@@ -394,6 +556,11 @@ def test_one_new_file_is_what_a_pull_request_adds(repository):
     path = write(entry("eye"), repository / "entries")
     commit(repository)
     assert added_entry("main", repository / "entries") == path
+    # Of a branch with two commits, the second alone does not add the entry.
+    commit(repository)
+    assert added_entry("main", repository / "entries") == path
+    with pytest.raises(ValueError, match="found 0"):
+        added_entry("HEAD^1", repository / "entries")
     # The branch that it is made to may have moved on.
     git(repository, "checkout", "--quiet", "main")
     (repository / "README.md").write_text("Another text")
@@ -436,16 +603,17 @@ def moved_entry(top: Path) -> None:
         (changed_entry, r"found 1 \(M 'entries/ear"),
         (moved_entry, r"found 2 \(D 'entries/ear\.\w+\.nc', A 'entries/new_ear"),
         (lambda top: (top / "entries" / "a.txt").write_text("a"), r"found 1 \(A 'entries/a\.txt'\)"),
-        (lambda top: (top / "entries" / "a\n.nc").write_text("a"), None),
+        (
+            lambda top: (top / "entries" / "a\n::error::b.nc").write_text("a"),
+            r"found 1 \(A 'entries/a\\n::error::b\.nc'\)",
+        ),
+        (lambda top: (top / "entries" / "a b.nc").write_text("a"), r"found 1 \(A 'entries/a b\.nc'\)"),
+        (lambda top: (top / "entries" / ".nc").write_text("a"), r"found 1 \(A 'entries/\.nc'\)"),
     ],
 )
 def test_any_other_change_is_refused(repository, change, found):
     change(repository)
     commit(repository)
-    if found is None:  # one new file whose name is hostile: found, and refused by its name
-        path = added_entry("main", repository / "entries")
-        assert all("\n" not in fault.replace(str(path), "") for fault in check_entry(path, None, published())[1])
-        return
     with pytest.raises(ValueError, match=rf"the changes since main: {found}.*; wanted one new file entries/NAME\.nc"):
         added_entry("main", repository / "entries")
 
@@ -467,58 +635,120 @@ def test_a_folder_outside_any_repository_is_said(tmp_path):
 # The run that an entry comes from
 
 
+def add_run(folder: Path, made: xr.Dataset) -> xr.Dataset:
+    """Write the files of a run that an entry names; return the entry with their fingerprints."""
+    results = {"leaderboard": board(), "predicted_human": predicted(), "recognizability": recognizable()}
+    contents = {f"comparison/{name}.nc": data for name, data in results.items()} | {"humans/ours.nc": people()}
+    about = {"title": "made up", "source": "a test", "step": "test", "run": "tiny", "seed": 0, "inputs": []}
+    names, values = made["item_name"].values.tolist(), made["fingerprint"].values.astype(object)
+    for place, (kind, name) in enumerate(zip(made["item_kind"].values.tolist(), names, strict=True)):
+        if name.startswith("results/tiny/"):
+            inside = name.removeprefix("results/tiny/")
+            files.save(contents.get(inside, xr.Dataset({"steps": len(kind)})), folder / inside, **about)
+            values[place] = fingerprint(folder / inside)
+        elif kind == "published":
+            values[place] = fingerprint(ROOT / name)
+    return made.assign(fingerprint=("item", values.astype(str)))
+
+
 @pytest.fixture
 def run(tmp_path):
     """The folder of a run, elsewhere than where the entry was made, and the entry with fingerprints of its files."""
     folder = tmp_path / "moved" / "tiny"
-    made = entry("ear")
-    about = {"title": "made up", "source": "a test", "step": "test", "run": "tiny", "seed": 0, "inputs": []}
-    for kind in ("stimuli", "metamers", "acceptance", "recognition"):
-        path = folder / kind / "ear.nc"
-        files.save(xr.Dataset({"steps": len(kind)}), path, **about)
-        made = item(made, kind, fingerprint(path))
-    (folder / "humans").mkdir()
-    (folder / "humans" / "ours.nc").write_bytes((folder / "stimuli" / "ear.nc").read_bytes())
-    made = item(made, "own_participants", fingerprint(folder / "humans" / "ours.nc"))
-    made = item(made, "published", fingerprint(ROOT / "resources/published/stage_depth.csv"))
-    files.save(board(), folder / "comparison" / "leaderboard.nc", **about)
-    files.save(predicted(), folder / "comparison" / "predicted_human.nc", **about)
-    return folder, made
+    return folder, add_run(folder, entry("ear"))
+
+
+@pytest.fixture
+def measured_run(tmp_path):
+    """As ``run``, with a measured entry."""
+    folder = tmp_path / "moved" / "tiny"
+    return folder, add_run(folder, entry("eye", OWN_PARTICIPANTS))
 
 
 def test_an_entry_has_the_fingerprints_and_the_values_of_its_run(run):
-    assert run_faults(run[1], run[0]) == ([], [])
+    assert run_faults(run[1], run[0], published()) == ([], [])
+
+
+def test_a_measured_entry_has_the_values_that_follow_from_the_answers(measured_run):
+    assert run_faults(measured_run[1], measured_run[0], published()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "variables"),
+    [
+        (lambda e: at(e, "recognizability", "late", 0.9), ["recognizability"]),
+        (lambda e: at(e, "recognizability_low", "late", 0.1), ["recognizability_low"]),
+        (lambda e: at(e, "participants", "late", 50), ["participants"]),
+        (lambda e: at(e, "participants_tested", "late", 30), ["participants_tested"]),
+        (lambda e: at(e, "natural_difference", "late", 0.0), ["natural_difference"]),
+        (lambda e: at(e, "p_equivalence", "late", 0.01), ["p_equivalence"]),
+        (lambda e: e.assign(passes_up_to="late", passes_depth=0.8), ["passes_depth", "passes_up_to"]),
+        (lambda e: e.assign(fails_from="last"), ["fails_from"]),
+        (lambda e: at(e, "other_models", "late", 0.9), ["other_models"]),
+    ],
+)
+def test_measured_values_that_do_not_follow_from_the_answers_are_named(measured_run, change, variables):
+    folder, made = measured_run
+    found, _ = run_faults(change(made), folder, published())
+    assert [fault.variable for fault in found] == variables
+
+
+def test_a_measured_entry_without_answers_in_the_run_is_named(measured_run):
+    folder, made = measured_run
+    (folder / "humans" / "ours.nc").write_bytes((folder / "stimuli" / "eye.nc").read_bytes())
+    found, _ = run_faults(made, folder, published())
+    assert [fault.variable for fault in found] == ["fingerprint", "basis"]
+    assert found[1].wanted == "answers to two stages or more, in files of the run"
+
+
+def test_a_run_whose_results_are_no_results_is_named(run):
+    folder, made = run
+    shutil.copy(folder / "stimuli" / "ear.nc", folder / "comparison" / "leaderboard.nc")
+    (folder / "comparison" / "recognizability.nc").write_text("none")
+    found, _ = run_faults(made, folder, published())
+    assert [fault.variable for fault in found] == ["fingerprint", "fingerprint", "file"]
 
 
 def test_files_of_a_run_that_have_changed_or_are_missing_are_named(run):
     folder, made = run
     shutil.copy(folder / "metamers" / "ear.nc", folder / "recognition" / "ear.nc")
     (folder / "acceptance" / "ear.nc").unlink()
-    found, _ = run_faults(made, folder)
+    found, _ = run_faults(made, folder, published())
     assert [fault.variable for fault in found] == ["fingerprint", "fingerprint"]
-    assert found[0].found == f"no file {folder / 'acceptance' / 'ear.nc'}"
+    assert found[0].found == f"no file 'acceptance/ear.nc' in {folder}"
     assert found[1].wanted.endswith(f"that of {folder / 'recognition' / 'ear.nc'}")
 
 
 def test_values_that_are_not_those_of_the_run_are_named(run):
     folder, made = run
-    found, _ = run_faults(at(made.assign(normalized_area_low=0.1), "recognizability", "late", 0.5), folder)
+    changed = at(made.assign(normalized_area_low=0.1), "recognizability", "late", 0.5)
+    found, _ = run_faults(changed, folder, published())
     assert [fault.variable for fault in found] == ["normalized_area_low", "recognizability"]
     assert found[0].wanted.endswith("the value in " + str(folder / "comparison/leaderboard.nc"))
-    (found,), _ = run_faults(made.assign(generation_model="another"), folder)
+    (found,), _ = run_faults(made.assign(generation_model="another"), folder, published())
     assert found.variable == "generation_model"
 
 
-@pytest.mark.parametrize("name", ["/etc/hostname", "results/tiny/../../../secret", "../secret", "."])
-def test_no_name_leads_out_of_the_folders_that_are_compared(run, name, tmp_path):
+OUTSIDE = ["/etc/hostname", "results/tiny/../../../secret", "../secret", ".", "results/tiny//etc/hostname"]
+OUTSIDE += ["results/tiny/", "results/tiny/.", "results/tiny/link", "results/tiny/" + "a" * 300, "a" * 300]
+OUTSIDE += ["results/tiny/pipe", "results/tiny//dev/zero", "results/tiny/stimuli/ear.nc/x", "a\0b"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_no_name_leads_out_of_the_folders_that_are_compared(run, name, tmp_path, monkeypatch):
     """Nothing is read there: such files are named as not compared, or as missing."""
     folder, made = run
     (tmp_path / "secret").write_text("secret")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(folder / "pipe")
+    read = []
+    monkeypatch.setattr("metamers.leaderboard.check_entry.fingerprint", lambda path: read.append(path) or "none")
     names = made["item_name"].values.astype(object)
     names[made["item_kind"].values.tolist().index("published")] = name
-    found, unchecked = run_faults(made.assign(item_name=("item", names.astype(str))), folder)
+    found, unchecked = run_faults(made.assign(item_name=("item", names.astype(str))), folder, published())
     assert [fault.found for fault in found if "no file" in fault.found] or unchecked == [name]
-    assert sha256("secret") not in str(found)
+    assert len(read) == 8
+    assert all(path.is_relative_to(folder) and path.suffix == ".nc" for path in read)
 
 
 # The command
@@ -555,11 +785,22 @@ def test_the_command_says_that_nothing_is_wrong_or_names_every_fault(folder, run
     assert "fingerprint: found no file" in called(capsys, "check-entry", path, "--run", run[0])[1]
 
 
+def test_line_breaks_of_a_name_reach_no_line_of_the_log(tmp_path, capsys):
+    path = write(entry("ear"), tmp_path, "a\n::error::b\u2028.nc")
+    (tmp_path / "none\n::error::.nc").write_text("none")
+    for one in (path, tmp_path / "none\n::error::.nc", tmp_path / "c\n::error::d.nc"):
+        out, message = called(capsys, "check-entry", one)
+        assert len(message.splitlines()) == 2
+        assert not out
+
+
 def test_the_command_checks_the_file_that_a_pull_request_adds(repository, capsys):
     path = write(entry("eye"), repository / "entries")
     commit(repository)
     given = ("check-entry", "--changed-since", "HEAD^1", "--among", repository / "entries")
     assert called(capsys, *given) == (f"{path}: no fault was found\n", "")
+    clone = ("check-entry", "--changed-since", "main", "--among", repository / "entries")
+    assert called(capsys, *clone) == (f"{path}: no fault was found\n", "")
     (repository / "README.md").write_text("changed")
     commit(repository)
     assert "wanted one new file entries/NAME.nc" in called(capsys, *given)[1]
@@ -647,6 +888,12 @@ def test_github_s_file_gives_a_pull_request_no_rights():
     assert given["permissions"] == {"contents": "read"}
     assert "permissions" not in given["jobs"]["check"]
     assert "secrets" not in TEMPLATE.read_text().split("jobs:")[1]
+    assert given["jobs"]["build"]["permissions"] == {"contents": "read"}
+    assert given["jobs"]["deploy"]["permissions"] == {"pages": "write", "id-token": "write"}
+    # No package, and nothing from the repository, runs where the token can write.
+    assert [step.get("uses", "").split("@")[0] for step in given["jobs"]["deploy"]["steps"]] == ["actions/deploy-pages"]
+    assert given["jobs"]["deploy"]["needs"] == "build"
+    assert set(given["jobs"]) == {"check", "build", "deploy"}
     checkouts = [step for job in given["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 

@@ -264,6 +264,24 @@ def test_a_faulty_entry_ends_the_making_of_the_site(entries, site, tmp_path):
     assert not (tmp_path / "site").exists()
 
 
+def test_a_later_duplicate_is_left_out_with_a_warning(site, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(leaderboard_site, "svg", lambda figure: b"")
+    made = [write(entry("ear").assign(creator_name=name), tmp_path / "entries").name for name in ("A", "B")]
+    given = [tmp_path / "entries", tmp_path / "site", "--board", site.parent / "published.nc"]
+    command.main(["leaderboard-site", *map(str, given)])
+    said = capsys.readouterr()
+    assert "51 pages, 1 entries" in said.out
+    assert said.err.startswith(f"Left out: {max(made)}: fingerprint: found metamers of {min(made)}")
+    assert [path.name for path in (tmp_path / "site" / "entries").iterdir()] == [min(made)]
+
+
+def test_an_entry_with_the_name_of_a_published_model_does_not_give_it_its_look(monkeypatch):
+    monkeypatch.setattr(leaderboard_site, "svg", lambda figure: b"")
+    made = entry("ear").assign(generation_model="SpecTemp").assign_attrs(content_sha256="0")
+    pages, _ = leaderboard_site.site_pages({"a.nc": made}, board(), published(), None)
+    assert pages["index"].count(' style="color:') == 1
+
+
 def test_a_leaderboard_of_other_models_is_refused(entries, tmp_path):
     renamed = board().copy()
     names = renamed["generation_model"].values.astype(object)

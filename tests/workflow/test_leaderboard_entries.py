@@ -1,7 +1,9 @@
 """`snakemake leaderboard_entries` and `leaderboard_site`: from a run to files that pass the check, and to pages."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,7 +70,9 @@ def test_entries_of_a_run_pass_the_check_and_are_on_the_site(made):
         page = (made / f"results/{RUN}.leaderboard/{path.stem}.html").read_text()
         assert f"<b>{row['normalized_area']:.2f}</b>" in page
         assert CREATOR["name"] in page
-        # No folder of this machine is published.
+        # No folder of this machine is published, also not in attributes, which are compressed or not.
+        assert str(made) not in str(found.attrs)
+        assert not [name for name in json.loads(found.attrs["inputs"]) if Path(name).is_absolute()]
         assert str(made) not in path.read_bytes().decode("latin-1")
         assert str(made) not in page
         assert (made / f"results/{RUN}.leaderboard/entries/{path.name}").read_bytes() == path.read_bytes()

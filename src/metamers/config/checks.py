@@ -16,6 +16,7 @@ from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 from metamers.run.manifest import SUFFIX
+from metamers.texts import CREATOR_LETTERS, is_address, misleading_form, unwanted_character
 
 BENCHMARKED_PROCEDURE = "one_cycle"
 
@@ -251,12 +252,26 @@ def _no_entry(creator: Mapping[str, str | None], generation_models: str) -> str 
     if not creator.get("email") and not creator.get("url"):
         lacking.append("url")
     if not lacking:
-        return None
+        return _unfit_creator(creator)
     return (
         f"creator.{lacking[0]}: missing; an entry states who made it, how to reach them (email or url), and its terms "
         "of use. Set these in the run's configuration, such as creator: {name: NAME, url: https://ADDRESS, license: "
         "CC-BY-4.0}."
     )
+
+
+def _unfit_creator(creator: Mapping[str, str | None]) -> str | None:
+    """Why the check of an entry would refuse the creator, if it would (``metamers.leaderboard.check_entry``)."""
+    for key, most in CREATOR_LETTERS.items():
+        value = creator.get(key) or ""
+        sign, form = unwanted_character(value), misleading_form(value)
+        if sign is not None:
+            return f"creator.{key}: found the character {sign!a}; wanted text without <, > and invisible characters."
+        if form or len(value) > most:
+            return f"creator.{key}: found {form or f'{len(value)} letters'}; wanted a plain text of at most {most}."
+    if (url := creator.get("url")) and not is_address(url):
+        return f"creator.url: found {url!r}; wanted an address such as https://HOST/PAGE, with a host in ASCII."
+    return None
 
 
 def _unavailable_benchmarks(

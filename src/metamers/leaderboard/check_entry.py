@@ -7,13 +7,13 @@ the run's folder, it compares them with the run's files.
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 import xarray as xr
@@ -33,31 +33,45 @@ from metamers.leaderboard.entry import (
     VARIABLES,
     Published,
     Variable,
+    entry_model,
+    equivalence_of_stages,
     file_name,
     has_own_participants,
+    judged_columns,
+    measured_values,
     normalized_entry,
 )
-from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
+from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_participants_curves
 from metamers.leaderboard.ranking import entries_of
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE, NATURAL
 from metamers.preregister.freeze import fingerprint
 from metamers.repository import ROOT
 from metamers.run import files
-from metamers.run.conventions import TEXT
+from metamers.run.conventions import CREATOR_KEYS
+from metamers.texts import is_address, is_email, misleading_form, printable, unwanted_character
 
 MAX_BYTES = 2**20  # of a file
 MAX_MEMORY = 2**25  # of its variables, in bytes
 TOLERANCE = 1e-6  # of values that are computed again from others by arithmetic
 FITTED_TOLERANCE = 5e-3  # of values that depend on a fit, which ends a little differently on other machines
-KINDS = {"number": "f", "whole": "iu", "boolean": "b", "text": TEXT}  # kinds of NumPy types
-NEEDED_KINDS = ("stimuli", "metamers", "acceptance", "recognition", "published", "setting", "model", "version")
+KINDS = {"number": "f", "whole": "iu", "boolean": "b", "text": "OU"}  # kinds of NumPy types
+NEEDED_KINDS = ("stimuli", "metamers", "acceptance", "recognition", "comparison", "published", "setting", "model")
+NEEDED_KINDS += ("version",)
 INTERVALS = (RECOGNIZABILITY, tuple(AREA.values()), ("other_models", "other_models_low", "other_models_high"))
 INTERVALS += (("natural_difference", "natural_difference_low", "natural_difference_high"),)
 SHA256 = re.compile(r"[0-9a-f]{64}")
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-# Categories of Unicode that text on a page does not need, such as control characters and marks that reverse its order.
-UNWANTED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+FILE_NAME = re.compile(rf"[A-Za-z0-9._+-]+{re.escape(SUFFIX)}")
+MAX_DEPTH = 20  # of the registry's entry
+ITEM_VARIABLES = ("item_kind", "item_name", "fingerprint", "registry_entry")  # in the words of the creator's machine
+# Attributes that ``metamers.run.files.save`` writes, of the file and of its variables.
+ATTRIBUTES = {*("title", "source", "references", "history", "step", "path", "run", "seed", "software", "inputs")}
+ATTRIBUTES |= {
+    *("content_sha256", "Conventions", "summary", "keywords", "id", "naming_authority", "project", "license")
+}
+ATTRIBUTES |= {*("processing_level", "product_version", "date_created", "comment", "acknowledgement", "institution")}
+ATTRIBUTES |= {f"{role}_{key}" for role in ("creator", "publisher") for key in CREATOR_KEYS}
+ATTRIBUTE_LETTERS = 50_000
 SHOWN_LETTERS = 60  # of a value in a message
 
 
@@ -90,22 +104,23 @@ def read_entry(path: str | Path) -> xr.Dataset:
         the reason.
     """
     path = Path(path)
+    shown = printable(path)
     if path.is_symlink() or not path.is_file():
-        raise ValueError(f"{path}: file: found {_what(path)}; wanted a NetCDF file")
+        raise ValueError(f"{shown}: file: found {_kind_of_path(path)}; wanted a NetCDF file")
     if (size := path.stat().st_size) > MAX_BYTES:
-        raise ValueError(f"{path}: file: found {size} bytes; wanted at most {MAX_BYTES}")
+        raise ValueError(f"{shown}: file: found {size} bytes; wanted at most {MAX_BYTES}")
     try:
         check_structure(path, MAX_MEMORY)
         return files.load_foreign(path)
     except (OSError, ValueError) as error:
-        reason = str(error.__cause__ or error)[:500]
+        reason = printable(error.__cause__ or error)[:500]
         raise ValueError(
-            f"{path}: file: found something that cannot be read as NetCDF ({reason}); "
-            "wanted a file that `snakemake leaderboard_entry` wrote, unchanged"
+            f"{shown}: file: found something that cannot be read as NetCDF ({reason}); "
+            "wanted a file that `snakemake leaderboard_entries` wrote, unchanged"
         ) from error
 
 
-def _what(path: Path) -> str:
+def _kind_of_path(path: Path) -> str:
     if path.is_symlink():
         return "a link"
     return "no regular file" if path.exists() else "nothing"
@@ -129,7 +144,7 @@ def entry_faults(entry: xr.Dataset, name: str, published: Published) -> list[Fau
         Empty for a valid entry. Values are checked only in an entry with the right variables, and recomputed only from
         valid values.
     """
-    if found := [*_schema_faults(entry)]:
+    if found := [*_schema_faults(entry), *_attribute_faults(entry)]:
         return found
     found = [fault for variable, about in VARIABLES.items() for fault in _value_faults(variable, about, entry)]
     found = found or [*_meaning_faults(entry, published)]
@@ -141,7 +156,7 @@ def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
     """Yield faults of variables, dimensions, types and units."""
     present = set(map(str, entry.variables))
     for name in sorted(present - VARIABLES.keys()):
-        yield Fault(_short(name)[1:-1], "an unknown variable", f"only {', '.join(VARIABLES)}")
+        yield Fault(_quoted(name)[1:-1], "an unknown variable", f"only {', '.join(VARIABLES)}")
     for name, about in VARIABLES.items():
         if name not in present:
             yield Fault(name, "no such variable", f"{about.kind} ({', '.join(about.dims)})")
@@ -153,11 +168,37 @@ def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
         if variable.dtype.kind not in KINDS[about.kind] or not texts:
             yield Fault(name, f"type {variable.dtype}", about.kind)
         units = files.DESCRIPTIONS[name][1]
-        if (found := variable.attrs.get("units", "")) != units:
-            yield Fault(name, f"units {_short(found)}", repr(units))
+        if not _is_text(found := variable.attrs.get("units", ""), units):
+            yield Fault(name, f"units {_quoted(found)}", repr(units))
     for dimension, most in MAX_LENGTHS.items():
         if not 0 < entry.sizes.get(dimension, 1) <= most:
             yield Fault(dimension, f"length {entry.sizes[dimension]}", f"1 to {most}")
+
+
+def _attribute_faults(entry: xr.Dataset) -> Iterator[Fault]:
+    """Yield faults of attributes, which ``content_sha256`` does not cover: only those of every file of a run."""
+    own = {name: variable.attrs for name, variable in entry.variables.items()}
+    for owner, attributes, known in [
+        ("", entry.attrs, ATTRIBUTES),
+        *((f"{n}.", a, files.DESCRIBED) for n, a in own.items()),
+    ]:
+        for name, value in attributes.items():
+            shown = f"{owner}{_quoted(name)[1:-1]}"
+            if name not in known:
+                yield Fault(shown, "an unknown attribute", f"only {', '.join(sorted(known))}")
+            elif isinstance(value, str):
+                if len(value) > ATTRIBUTE_LETTERS or unwanted_character(value) is not None:
+                    wanted = f"at most {ATTRIBUTE_LETTERS} letters, without <, > and control characters"
+                    yield Fault(shown, _quoted(value), wanted)
+            elif name not in ("seed", "flag_values", "units", "content_sha256"):
+                yield Fault(shown, _quoted(value), "a text")
+            elif np.size(value) > 2:
+                yield Fault(shown, f"{np.size(value)} values", "one, or two")
+
+
+def _is_text(found: Any, wanted: str) -> bool:
+    """Whether an attribute is a text, and this one; an attribute of a foreign file may be an array."""
+    return isinstance(found, str) and found == wanted
 
 
 def _value_faults(name: str, about: Variable, entry: xr.Dataset) -> Iterator[Fault]:
@@ -181,11 +222,14 @@ def _text_faults(name: str, values: Iterable[str], about: Variable) -> Iterator[
             yield Fault(name, "an empty text", "a text")
             return
         if len(value) > about.high:
-            yield Fault(name, f"{len(value)} letters: {_short(value)}", f"at most {about.high:g}")
+            yield Fault(name, f"{len(value)} letters: {_quoted(value)}", f"at most {about.high:g}")
             return
-        bad = next((sign for sign in value if sign in "<>" or unicodedata.category(sign) in UNWANTED), None)
-        if bad is not None:
-            yield Fault(name, f"the character {bad!a} in {_short(value)}", "text without <, > and control characters")
+        if (bad := unwanted_character(value)) is not None:
+            wanted = "text without <, >, control characters and invisible characters"
+            yield Fault(name, f"the character {bad!a} in {_quoted(value)}", wanted)
+            return
+        if name not in ITEM_VARIABLES and (reason := misleading_form(value)):
+            yield Fault(name, f"{reason} in {_quoted(value)}", "text that does not look like another")
             return
 
 
@@ -194,11 +238,14 @@ def _meaning_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
     text = {name: entry[name].item() for name, about in VARIABLES.items() if about.kind == "text" and not about.dims}
     for name, valid in (("entry_modality", [*MODALITIES]), ("basis", [OWN_PARTICIPANTS, PREDICTION])):
         if text[name] not in valid:
-            yield Fault(name, _short(text[name]), " or ".join(valid))
+            yield Fault(name, _quoted(text[name]), " or ".join(valid))
             return
     known = [model for modality, model, _ in published.scaled if modality == text["entry_modality"]]
     if text["published_as"] and text["published_as"] not in known:
-        yield Fault("published_as", _short(text["published_as"]), "a published model of the modality, or an empty text")
+        yield Fault(
+            "published_as", _quoted(text["published_as"]), "a published model of the modality, or an empty text"
+        )
+    yield from _name_faults(text, known)
     yield from _creator_faults(text)
     yield from _item_faults(entry)
     yield from _stage_faults(entry)
@@ -212,21 +259,30 @@ def _meaning_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
         yield Fault("natural_correct", f"{entry['natural_correct'].item():g}", "more than guessing")
 
 
+def _name_faults(text: Mapping[str, str], known: Iterable[str]) -> Iterator[Fault]:
+    """Yield a fault of a model's name that could be taken for that of a published model.
+
+    Names that differ only in upper case, as ``resnet50`` and ``ResNet50`` do, are allowed for a version of this model.
+    """
+    name = unicodedata.normalize("NFKC", text["generation_model"])
+    for published in known:
+        same, other = name == published, text["published_as"] != published
+        if same or (other and name.casefold() == published.casefold()):
+            wanted = f"another name than that of the published model {published}"
+            yield Fault("generation_model", _quoted(text["generation_model"]), wanted)
+
+
 def _creator_faults(text: Mapping[str, str]) -> Iterator[Fault]:
     if not (text["creator_email"] or text["creator_url"]):
         yield Fault("creator_email", "neither an email nor a url", "one of them, for questions about the entry")
-    if text["creator_email"] and not EMAIL.fullmatch(text["creator_email"]):
-        yield Fault("creator_email", _short(text["creator_email"]), "NAME@HOST")
-    if text["creator_url"] and not _is_address(text["creator_url"]):
-        yield Fault("creator_url", _short(text["creator_url"]), "an address that begins with https:// or http://")
-
-
-def _is_address(given: str) -> bool:
-    try:
-        parts = urlsplit(given)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"[\s\"'\\]", given)
+    if text["creator_email"] and not is_email(text["creator_email"]):
+        yield Fault("creator_email", _quoted(text["creator_email"]), "NAME@HOST")
+    if text["creator_url"] and not is_address(text["creator_url"]):
+        yield Fault(
+            "creator_url",
+            _quoted(text["creator_url"]),
+            "an address that begins with https:// or http://, with a host in ASCII, without a user",
+        )
 
 
 def items_of(entry: xr.Dataset) -> dict[tuple[str, str], str]:
@@ -245,26 +301,55 @@ def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
         yield Fault("item_kind", f"no item of kind {', '.join(absent)}", f"items of the kinds {', '.join(needed)}")
     for (kind, name), value in items.items():
         if kind in (*FILE_KINDS, "model", "dataset") and not SHA256.fullmatch(value):
-            yield Fault("fingerprint", f"{_short(value)} of {kind} {_short(name)}", "a SHA-256, 64 hexadecimal digits")
+            yield Fault(
+                "fingerprint", f"{_quoted(value)} of {kind} {_quoted(name)}", "a SHA-256, 64 hexadecimal digits"
+            )
             return
     registry, model = entry["registry_entry"].item(), entry["generation_model"].item()
-    try:
-        is_object = isinstance(json.loads(registry), dict)
-    except (ValueError, RecursionError):
-        is_object = False
-    if not is_object:
-        yield Fault("registry_entry", _short(registry), "the model's entry in the registry, as a JSON object")
+    yield from _registry_faults(registry)
     own = hashlib.sha256(registry.encode()).hexdigest()
     if items.get(("model", model)) != own:
-        found = f"SHA-256 {own}, but the fingerprint of model {_short(model)} is {_short(items.get(('model', model)))}"
+        found = (
+            f"SHA-256 {own}, but the fingerprint of model {_quoted(model)} is {_quoted(items.get(('model', model)))}"
+        )
         yield Fault("registry_entry", found, "the entry with this fingerprint")
+
+
+def _registry_faults(registry: str) -> Iterator[Fault]:
+    """Yield a fault where the registry's entry is not JSON as a run writes it, or has texts that a page cannot show."""
+    try:
+        content = json.loads(registry)
+        written = json.dumps(content, sort_keys=True)
+    except (ValueError, RecursionError):
+        content = written = None
+    if not isinstance(content, dict):
+        yield Fault("registry_entry", _quoted(registry), "the model's entry in the registry, as a JSON object")
+        return
+    level: list[Any] = [content]
+    for _ in range(MAX_DEPTH):
+        texts = [one for one in level if isinstance(one, str)] + [
+            key for one in level if isinstance(one, dict) for key in one
+        ]
+        if bad := next((sign for text in texts if (sign := unwanted_character(text)) is not None), None):
+            wanted = "text without <, >, control characters and invisible characters"
+            yield Fault("registry_entry", f"the character {bad!a} in a text", wanted)
+            return
+        level = [value for one in level if isinstance(one, dict | list) for value in _values_of(one)]
+    if level:
+        yield Fault("registry_entry", f"more than {MAX_DEPTH} levels", f"at most {MAX_DEPTH}")
+    elif written != registry:
+        yield Fault("registry_entry", _quoted(registry), "JSON with sorted keys, as a run writes it")
+
+
+def _values_of(one: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return one.values() if isinstance(one, dict) else one
 
 
 def _stage_faults(entry: xr.Dataset) -> Iterator[Fault]:
     """Yield faults of stages, their depths, and which of them have values."""
     stages, depth = entry["stage"].values.tolist(), entry["stage_depth"].values
     if len(set(stages)) < len(stages) or {NATURAL, INPUT_STAGE} & set(stages):
-        yield Fault("stage", _short(", ".join(stages)), f"stages after the input, each once, without {NATURAL}")
+        yield Fault("stage", _quoted(", ".join(stages)), f"stages after the input, each once, without {NATURAL}")
     if (falling := np.append(False, np.diff(depth) < 0)).any():
         yield Fault("stage_depth", f"a decrease{_place(entry, 'stage_depth', falling)}", "depths that do not decrease")
     known, listed = entry["recognizability"].notnull().values, entry["listed"].values
@@ -302,26 +387,27 @@ def _recomputed_faults(entry: xr.Dataset, published: Published) -> Iterator[Faul
     modality = entry["entry_modality"].item()
     chance = 1 / entry["categories"].item()
     if has_own_participants(entry):
-        yield from _differs(entry, "guessing", chance, "one over categories")
+        yield from _value_differs(entry, "guessing", chance, "one over categories")
         yield from _test_faults(entry, published)
+        yield from _natural_faults(entry, published)
     else:
-        yield from _differs(entry, "guessing", GUESSING[modality], "guessing in the published experiments")
+        yield from _value_differs(entry, "guessing", GUESSING[modality], "guessing in the published experiments")
         why = "that of the published participants"
-        yield from _differs(entry, "natural_correct", published.natural[modality], why)
+        yield from _value_differs(entry, "natural_correct", published.natural[modality], why)
         others = Interval(*(entry[name].values for name in OTHERS))
         expected = predict_human(others, published.relations[modality], chance)
         for name, wanted in zip(RECOGNIZABILITY, expected.T, strict=True):
-            yield from _differs(entry, name, wanted, "predicted from other_models", FITTED_TOLERANCE)
+            yield from _value_differs(entry, name, wanted, "predicted from other_models", FITTED_TOLERANCE)
         for name in (*TESTED, "passes_depth"):
-            yield from _differs(entry, name, np.full(entry[name].shape, np.nan), "missing for a prediction")
-        yield from _named(entry, {"passes_up_to": "", "fails_from": ""}, "empty for a prediction")
+            yield from _value_differs(entry, name, np.full(entry[name].shape, np.nan), "missing for a prediction")
+        yield from _text_differs(entry, {"passes_up_to": "", "fails_from": ""}, "empty for a prediction")
     curve, area = normalized_entry(entry, published)
     if curve.rule is None:
         yield Fault("stage_depth", "a curve without an area", "two stages with values, and the depth of every stage")
         return
     for end, value in area.items():
-        yield from _differs(entry, AREA[end], value, "computed from the curve")
-    yield from _differs(entry, "missing_depth", curve.rule.missing, "computed from the curve")
+        yield from _value_differs(entry, AREA[end], value, "computed from the curve")
+    yield from _value_differs(entry, "missing_depth", curve.rule.missing, "computed from the curve")
 
 
 def _test_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
@@ -338,54 +424,114 @@ def _test_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
         "p_equivalence": found.p_equivalence,
         "p_worse": found.p_worse,
     }.items():
-        yield from _differs(entry, name, wanted, why)
+        yield from _value_differs(entry, name, wanted, why)
     judged = entry["participants"].values > 0
     stages = entry["stage"].values[judged].tolist()
     decided = decide(type(found)(*(values[judged] for values in found)), stages)
     passes, up_to = decided["passes"]
-    yield from _named(entry, {"passes_up_to": up_to, "fails_from": decided["fails"][1]}, "decided by p")
+    yield from _text_differs(entry, {"passes_up_to": up_to, "fails_from": decided["fails"][1]}, "decided by p")
     depth = entry["stage_depth"].values[judged]
     wanted = np.nan if np.isnan(found.p_equivalence[judged]).all() else depth[passes].max(initial=0)
-    yield from _differs(entry, "passes_depth", wanted, "depth of passes_up_to")
+    yield from _value_differs(entry, "passes_depth", wanted, "depth of passes_up_to")
 
 
-def _differs(entry: xr.Dataset, name: str, wanted: Any, why: str, tolerance: float = TOLERANCE) -> Iterator[Fault]:
+def _natural_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
+    """Yield faults of recognizability, differences and ``natural_correct``, which answers of the same people give.
+
+    ``natural_correct`` is the mean of all participants if each met natural stimuli, so that at every stage all
+    participants are tested, and otherwise that of the published participants
+    (``metamers.leaderboard.own_models.own_participants_entries``). A difference is the mean over those who are tested.
+    """
+    known = entry["recognizability"].notnull().values
+    difference, people, tested = (
+        entry[name].values for name in ("natural_difference", "participants", "participants_tested")
+    )
+    for name, least in (("natural_difference", 1), ("standard_error", 2)):
+        wrong = (tested >= least) != np.isfinite(entry[name].values)
+        if wrong.any():
+            found = f"{entry[name].values[wrong][0]:.6g}{_place(entry, name, wrong)}"
+            yield Fault(name, found, f"a number where {least} or more participants are tested, and nowhere else")
+            return
+    recognized, n, number = entry["recognizability"].values[known], people[known], tested[known]
+    if (number < n).any():
+        wanted = published.natural[entry["entry_modality"].item()]
+        why = "that of the published participants, because not all participants met natural stimuli"
+        yield from _value_differs(entry, "natural_correct", wanted, why)
+    # Means over those who are tested, of metamers and of natural stimuli, are proportions too.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low = np.maximum((n * recognized - (n - number)) / number, 0) - difference[known]
+        high = np.minimum(n * recognized / number, 1) - difference[known]
+    outside = np.zeros(len(known), bool)
+    outside[known] = (low > 1 + TOLERANCE) | (high < -TOLERANCE)
+    if outside.any():
+        found = f"{difference[outside][0]:.6g}{_place(entry, 'natural_difference', outside)}"
+        yield Fault("natural_difference", found, "recognizability minus a proportion between 0 and 1")
+    elif (number == n).all():
+        yield from _pooled_faults(entry, recognized - difference[known], n)
+
+
+def _pooled_faults(entry: xr.Dataset, natural: np.ndarray, n: np.ndarray) -> Iterator[Fault]:
+    """Yield a fault where ``natural_correct`` is not the mean of the participants whom the stages have.
+
+    Parameters
+    ----------
+    entry
+        A measured entry, all of whose participants are tested.
+    natural
+        Mean proportion correct for natural stimuli of the participants of each stage with a value.
+    n
+        Numbers of these participants.
+    """
+    found, groups = entry["natural_correct"].item(), entry["item_kind"].values.tolist().count("own_participants")
+    if groups == 1:  # every participant met every stage
+        low = high = natural
+    else:  # other groups, which did not judge the stage, have any proportion
+        most = groups * n.max()
+        low, high = natural * n / most, 1 - (1 - natural) * n / most
+    if (wrong := (found < low - TOLERANCE) | (found > high + TOLERANCE)).any():
+        ends = f"{low[wrong][0]:.6g}" if groups == 1 else f"{low[wrong][0]:.6g} to {high[wrong][0]:.6g}"
+        yield Fault("natural_correct", f"{found:.6g}", f"{ends}, recognizability minus natural_difference")
+
+
+def _value_differs(
+    entry: xr.Dataset, name: str, wanted: Any, why: str, tolerance: float = TOLERANCE
+) -> Iterator[Fault]:
     values, wanted = np.atleast_1d(entry[name].values), np.atleast_1d(wanted)
     apart = ~np.isclose(values, wanted, rtol=0, atol=tolerance, equal_nan=True)
     if apart.any():
         yield Fault(name, f"{values[apart][0]:.6g}{_place(entry, name, apart)}", f"{wanted[apart][0]:.6g}, {why}")
 
 
-def _named(entry: xr.Dataset, wanted: Mapping[str, str], why: str) -> Iterator[Fault]:
+def _text_differs(entry: xr.Dataset, wanted: Mapping[str, str], why: str) -> Iterator[Fault]:
     for name, text in wanted.items():
         if (found := entry[name].item()) != text:
-            yield Fault(name, _short(found), f"{text!r}, {why}")
+            yield Fault(name, _quoted(found), f"{text!r}, {why}")
 
 
 def _hash_faults(entry: xr.Dataset, name: str) -> Iterator[Fault]:
     """Yield faults of the content's hash, which the file states in an attribute and in its name."""
     found, own = files.content_sha256(entry), entry.attrs.get("content_sha256")
-    if own != found:
-        yield Fault("content_sha256", _short(own), f"{found}, computed from the variables: the entry was edited")
+    if not _is_text(own, found):
+        yield Fault("content_sha256", _quoted(own), f"{found}, computed from the variables: the entry was edited")
     if (wanted := file_name(entry)) != name:
-        yield Fault("file", f"the name {_short(name)}", f"{wanted}, which follows from the content")
+        yield Fault("file", f"the name {_quoted(name)}", f"{wanted}, which follows from the content")
 
 
 def _place(entry: xr.Dataset, name: str, chosen: np.ndarray) -> str:
     """Where the first chosen value of a variable is, in words."""
     if entry[name].dims != ("stage",):
         return ""
-    return f" at stage {_short(entry['stage'].values[np.flatnonzero(chosen)[0]])}"
+    return f" at stage {_quoted(entry['stage'].values[np.flatnonzero(chosen)[0]])}"
 
 
-def _short(value: Any) -> str:
+def _quoted(value: Any) -> str:
     """A value from outside for a message: on one line, in ASCII, and not too long."""
     text = ascii(str(value))
     return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}…"
 
 
 def duplicate_faults(entry: xr.Dataset, others: Mapping[str, xr.Dataset]) -> list[Fault]:
-    """Find other entries that say the same: of the same metamers, on the same basis.
+    """Find other entries that say the same: of one or more of the same metamers, on the same basis.
 
     Parameters
     ----------
@@ -395,16 +541,42 @@ def duplicate_faults(entry: xr.Dataset, others: Mapping[str, xr.Dataset]) -> lis
         Name of a file → another entry of the leaderboard.
     """
 
-    def identity(one: xr.Dataset) -> tuple[str, frozenset[str]]:
-        made = frozenset(value for (kind, _), value in items_of(one).items() if kind == "metamers")
-        return one["basis"].item(), made
+    def metamers_of(one: xr.Dataset) -> set[str]:
+        return {value for (kind, _), value in items_of(one).items() if kind == "metamers"}
 
-    own, wanted = identity(entry), "metamers or a basis that no other entry has"
+    own, basis = metamers_of(entry), entry["basis"].item()
     return [
-        Fault("fingerprint", f"the metamers and the basis of {name}", wanted)
+        Fault("fingerprint", f"metamers of {name}, on the same basis", "metamers or a basis that no other entry has")
         for name, other in others.items()
-        if identity(other) == own
+        if other["basis"].item() == basis and metamers_of(other) & own
     ]
+
+
+def without_duplicates(entries: Mapping[str, xr.Dataset]) -> tuple[dict[str, xr.Dataset], list[str]]:
+    """Leave out each entry that says the same as an earlier one, in the order of the names of the files.
+
+    Two pull requests with the same metamers can both pass the check, which sees only what was merged before.
+
+    Parameters
+    ----------
+    entries
+        Result of ``read_entries``.
+
+    Returns
+    -------
+    kept
+        Name of the file → entry.
+    left_out
+        One line for each other file.
+    """
+    kept: dict[str, xr.Dataset] = {}
+    left_out = []
+    for name in sorted(entries):
+        if faults := duplicate_faults(entries[name], kept):
+            left_out.append(f"{printable(name)}: {faults[0]}")
+        else:
+            kept[name] = entries[name]
+    return kept, left_out
 
 
 def read_entries(folder: str | Path, published: Published, without: str | None = None) -> dict[str, xr.Dataset]:
@@ -422,16 +594,16 @@ def read_entries(folder: str | Path, published: Published, without: str | None =
     Returns
     -------
     dict
-        Name of the file → entry.
+        Name of the file → entry; two may say the same (``without_duplicates``).
 
     Raises
     ------
     ValueError
-        When the folder is missing, an entry is not valid, or two entries say the same: names every fault.
+        When the folder is missing, or an entry is not valid: names every fault.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ValueError(f"{folder}: found {_what(folder)}; wanted the folder of the entries")
+        raise ValueError(f"{folder}: found {_kind_of_path(folder)}; wanted the folder of the entries")
     found, faults = {}, []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         if path.name == without:
@@ -441,8 +613,8 @@ def read_entries(folder: str | Path, published: Published, without: str | None =
         except ValueError as error:
             faults.append(str(error))
             continue
-        own = entry_faults(entry, path.name, published) or duplicate_faults(entry, found)
-        faults += [f"{path}: {fault}" for fault in own]
+        own = entry_faults(entry, path.name, published)
+        faults += [f"{printable(path)}: {fault}" for fault in own]
         if not own:
             found[path.name] = entry
     if faults:
@@ -479,11 +651,11 @@ def check_entry(
             found = duplicate_faults(entry, read_entries(among, published, without=path.name))
     except ValueError as error:
         return None, str(error).splitlines()
-    return entry, [f"{path}: {fault}" for fault in found]
+    return entry, [f"{printable(path)}: {fault}" for fault in found]
 
 
 def added_entry(base: str, folder: str | Path) -> Path:
-    """Find the entry that the last commit of a Git repository adds to an earlier one, and nothing else.
+    """Find the entry that the commits of a Git repository since an earlier one add, and nothing else.
 
     Parameters
     ----------
@@ -509,7 +681,7 @@ def added_entry(base: str, folder: str | Path) -> Path:
         return ran.stdout.decode(errors="surrogateescape")
 
     if not folder.is_dir():
-        raise ValueError(f"{folder}: found {_what(folder)}; wanted the folder of the entries")
+        raise ValueError(f"{folder}: found {_kind_of_path(folder)}; wanted the folder of the entries")
     git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
     top = Path(git("rev-parse", "--show-toplevel").rstrip("\n")).resolve()
     said = git("diff", "--name-status", "--no-renames", "-z", "--end-of-options", f"{base}...HEAD", "--", str(top))
@@ -518,16 +690,16 @@ def added_entry(base: str, folder: str | Path) -> Path:
     place = folder.relative_to(top)
     if len(changes) == 1 and changes[0][0] == "A":
         added = Path(changes[0][1])
-        if added.parent == place and added.suffix == SUFFIX:
+        if added.parent == place and FILE_NAME.fullmatch(added.name):
             return top / added
-    shown = ", ".join(f"{status} {_short(path)}" for status, path in changes[:10]) or "no changes"
+    shown = ", ".join(f"{status} {_quoted(path)}" for status, path in changes[:10]) or "no changes"
     raise ValueError(
-        f"the changes since {base}: found {len(changes)} ({shown}); wanted one new file {place}/NAME{SUFFIX}, and no "
-        "other change"
+        f"the changes since {base}: found {len(changes)} ({shown}); wanted one new file {place}/NAME{SUFFIX} with "
+        "the name that the run gave it, and no other change"
     )
 
 
-def run_faults(entry: xr.Dataset, run: str | Path) -> tuple[list[Fault], list[str]]:
+def run_faults(entry: xr.Dataset, run: str | Path, published: Published) -> tuple[list[Fault], list[str]]:
     """Compare an entry with the files of the run that it comes from.
 
     Parameters
@@ -535,47 +707,102 @@ def run_faults(entry: xr.Dataset, run: str | Path) -> tuple[list[Fault], list[st
     entry
         A valid entry.
     run
-        The run's folder, which may have been moved.
+        The run's folder, which may have been moved, and may come from outside.
+    published
+        As for ``entry_faults``.
 
     Returns
     -------
     faults
-        Files of the run that are missing or have another fingerprint, and values that differ from those in
-        ``comparison/leaderboard.nc`` and ``comparison/predicted_human.nc``.
+        Files of the run that are missing, cannot be read or have another fingerprint, and values that differ from those
+        in ``comparison/`` or from those that follow from the answers of own participants.
     unchecked
         Files outside the run's folder that are not on this machine.
     """
-    run, items = Path(run), items_of(entry)
+    run, found, unchecked, people = Path(run), [], [], []
+    items = items_of(entry)
     own = f"results/{items.get(('setting', 'run'), '').strip(chr(34))}/"  # the setting is JSON
-    found, unchecked = [], []
     for (kind, name), wanted in items.items():
         if kind not in FILE_KINDS:
             continue
         inside = name.startswith(own)
-        places = [run / name.removeprefix(own)] if inside else [Path(name), ROOT / name]
-        # No name from outside leads out of the folders of the run, of the call and of the workflow.
-        safe = not Path(name).is_absolute() and ".." not in Path(name).parts and Path(name).name
-        path = next((place for place in places if safe and place.exists()), None)
+        places = [(run, name.removeprefix(own))] if inside else [(Path.cwd(), name), (ROOT, name)]
+        path = next((path for folder, part in places if (path := _path_within(folder, part))), None)
         if path is None and inside:
-            found.append(Fault("fingerprint", f"no file {places[0]}", f"{kind} {name}"))
-        elif path is None:
+            found.append(Fault("fingerprint", f"no file {_quoted(name.removeprefix(own))} in {run}", kind))
+            continue
+        if path is None:
             unchecked.append(name)
-        elif (sha256 := fingerprint(path)) != wanted:
-            found.append(Fault("fingerprint", wanted, f"{sha256}, that of {path}"))
-    return [*found, *_run_value_faults(entry, run)], unchecked
+            continue
+        try:
+            if path.suffix == ".nc":
+                files.check_foreign(path)
+            sha256 = fingerprint(path)
+        except (OSError, ValueError) as error:
+            found.append(
+                Fault("fingerprint", f"{_quoted(name)} cannot be read ({_quoted(error)})", f"{kind}, readable")
+            )
+            continue
+        if sha256 != wanted:
+            found.append(Fault("fingerprint", _quoted(wanted), f"{sha256}, that of {printable(path)}"))
+        elif kind == "own_participants":
+            people.append(path)
+    try:
+        found += _run_value_faults(entry, run, people, published)
+    except (OSError, ValueError, KeyError, IndexError) as error:  # files of a run that may come from outside
+        found.append(Fault("file", f"results in {run} that cannot be compared ({_quoted(error)})", "those of a run"))
+    return found, unchecked
 
 
-def _run_value_faults(entry: xr.Dataset, run: Path) -> Iterator[Fault]:
-    """Yield values of an entry that differ from the run's own results."""
-    board, model = entries_of(files.load(run / "comparison/leaderboard.nc")), entry["generation_model"].item()
+def _path_within(folder: Path, name: str) -> Path | None:
+    """Find a file or folder by a name from outside; None if it is missing, or not within ``folder``."""
+    if not name or os.path.isabs(name) or ".." in Path(name).parts or not Path(name).parts:
+        return None
+    try:
+        path = (folder / name).resolve()
+        within = path.is_relative_to(folder.resolve()) and (path.is_file() or path.is_dir())
+    except (OSError, ValueError):  # a name that is too long, or with a null character
+        return None
+    return path if within else None
+
+
+def _run_value_faults(entry: xr.Dataset, run: Path, people: Sequence[Path], published: Published) -> Iterator[Fault]:
+    """Yield values of an entry that differ from the run's own results, or from those of its answers."""
+    board = entries_of(files.load_foreign(run / "comparison/leaderboard.nc"))
+    model, stages = entry["generation_model"].item(), entry["stage"].values
     rows = board[(board["generation_model"] == model) & (board["basis"] == entry["basis"].item())]
     if len(rows) != 1:
-        yield Fault("generation_model", _short(model), f"a model of {run}/comparison/leaderboard.nc")
+        yield Fault("generation_model", _quoted(model), f"a model of {run}/comparison/leaderboard.nc")
         return
     for name in (*AREA.values(), "missing_depth", "natural_correct", "guessing"):
-        yield from _differs(entry, name, rows[name].iloc[0], f"the value in {run}/comparison/leaderboard.nc")
-    if not has_own_participants(entry):
-        predicted = files.load(run / "comparison/predicted_human.nc").sel(generation_model=model)
-        predicted = predicted.reindex(stage=entry["stage"].values)
-        for name, of in zip(RECOGNIZABILITY, ("predicted", "low", "high"), strict=True):
-            yield from _differs(entry, name, predicted[of].values, f"the value in {run}/comparison/predicted_human.nc")
+        yield from _value_differs(entry, name, rows[name].iloc[0], f"the value in {run}/comparison/leaderboard.nc")
+    others = files.load_foreign(run / "comparison/recognizability.nc").sel(generation_model=model)
+    others = others.reindex(stage=stages)
+    for name in OTHERS:
+        yield from _value_differs(entry, name, others[name].values, f"the value in {run}/comparison/recognizability.nc")
+    if has_own_participants(entry):
+        yield from _answer_faults(entry, [files.load_foreign(path) for path in people], published)
+        return
+    predicted = files.load_foreign(run / "comparison/predicted_human.nc").sel(generation_model=model)
+    predicted = predicted.reindex(stage=stages)
+    for name, of in zip(RECOGNIZABILITY, ("predicted", "low", "high"), strict=True):
+        yield from _value_differs(
+            entry, name, predicted[of].values, f"the value in {run}/comparison/predicted_human.nc"
+        )
+
+
+def _answer_faults(entry: xr.Dataset, people: Sequence[xr.Dataset], published: Published) -> Iterator[Fault]:
+    """Yield values of a measured entry that differ from those that follow from the participants' answers."""
+    model, about = entry["generation_model"].item(), entry_model(entry)
+    judged = own_participants_curves({about["modality"]: people}, {model: about})
+    if model not in judged:
+        yield Fault("basis", _quoted(entry["basis"].item()), "answers to two stages or more, in files of the run")
+        return
+    curve, asked = judged[model]
+    tested = equivalence_of_stages(asked, model, about, published.variance)
+    columns, verdict = judged_columns(model, about["stages"], measured_values(curve), tested)
+    why = "computed from the answers of own participants"
+    for name, wanted in columns.items():
+        yield from _value_differs(entry, name, wanted, why)
+    yield from _value_differs(entry, "passes_depth", verdict.pop("passes_depth"), why)
+    yield from _text_differs(entry, verdict, why)

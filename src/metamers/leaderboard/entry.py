@@ -39,6 +39,7 @@ from metamers.leaderboard.ranking import verdicts
 from metamers.names import INPUT_STAGE, without_folders
 from metamers.repository import ROOT
 from metamers.run import files
+from metamers.texts import CREATOR_LETTERS
 
 FORMAT = 1  # of the files; a change of the variables' meaning raises it
 HASH_DIGITS = 12  # of the content's SHA-256 in the name of a file
@@ -92,11 +93,11 @@ VARIABLES = {
     "basis": Variable("text", high=20),
     "published_as": Variable("text", high=100, missing=True),
     "registry_entry": Variable("text", high=50_000),
-    "creator_name": Variable("text", high=200),
-    "creator_email": Variable("text", high=200, missing=True),
-    "creator_url": Variable("text", high=500, missing=True),
-    "creator_institution": Variable("text", high=300, missing=True),
-    "entry_license": Variable("text", high=500),
+    "creator_name": Variable("text", high=CREATOR_LETTERS["name"]),
+    "creator_email": Variable("text", high=CREATOR_LETTERS["email"], missing=True),
+    "creator_url": Variable("text", high=CREATOR_LETTERS["url"], missing=True),
+    "creator_institution": Variable("text", high=CREATOR_LETTERS["institution"], missing=True),
+    "entry_license": Variable("text", high=CREATOR_LETTERS["license"]),
     "categories": Variable("whole", low=2, high=1_000_000),
     "natural_correct": Variable("number"),
     "guessing": Variable("number"),
@@ -315,21 +316,12 @@ def entry_dataset(
     stages = [stage for stage in entry["stages"] if stage in entry["depths"] or stage in values.index]
     values = values.reindex(stages)
     others = recognizable.sel(generation_model=model).reindex(stage=stages)
-    test, compared = dict.fromkeys(TESTED, np.full(len(stages), np.nan)), np.zeros(len(stages))
-    verdict = {"passes_up_to": "", "passes_depth": np.nan, "fails_from": ""}
-    if tested is not None:
-        own = tested.sel(generation_model=model).reindex(stage=stages)
-        test = {name: own[name].values for name in TESTED}
-        compared = own["participants"].fillna(0).values
-        verdict = {name: found[0] for name, found in verdicts(tested, [model]).items()}
+    judged, verdict = judged_columns(model, stages, values, tested)
     columns: dict[str, Any] = {
         "stage_depth": [entry["depths"].get(stage, np.nan) for stage in stages],
         "listed": values["n"].notna().to_numpy(bool),
-        **dict(zip(RECOGNIZABILITY, values[["value", "low", "high"]].to_numpy(float).T, strict=True)),
         **{name: others[name].values for name in OTHERS},
-        "participants": values["n"].fillna(0).to_numpy(int),
-        "participants_tested": compared.astype(int),
-        **test,
+        **judged,
     }
     scalars = {
         "entry_format": FORMAT,
@@ -344,6 +336,40 @@ def entry_dataset(
     listed = {name: ("item", items[name].to_numpy(dtype=object).astype(str)) for name in items}
     found = {name: ("stage", np.asarray(column)) for name, column in columns.items()} | listed
     return xr.Dataset(found | scalars, coords={"stage": stages})
+
+
+def judged_columns(
+    model: str, stages: Sequence[str], values: pd.DataFrame, tested: xr.Dataset | None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return what an entry says of people.
+
+    Parameters
+    ----------
+    model
+        The generation model.
+    stages
+        Stages of the entry.
+    values, tested
+        As for ``entry_dataset``.
+
+    Returns
+    -------
+    columns
+        ``RECOGNIZABILITY``, ``participants``, ``participants_tested`` and ``TESTED``, (stage,).
+    verdict
+        ``passes_up_to``, ``passes_depth``, ``fails_from``.
+    """
+    values = values.reindex(stages)
+    test, compared = dict.fromkeys(TESTED, np.full(len(stages), np.nan)), np.zeros(len(stages))
+    verdict: dict[str, Any] = {"passes_up_to": "", "passes_depth": np.nan, "fails_from": ""}
+    if tested is not None:
+        own = tested.sel(generation_model=model).reindex(stage=stages)
+        test = {name: own[name].values for name in TESTED}
+        compared = own["participants"].fillna(0).values
+        verdict = {name: found[0] for name, found in verdicts(tested, [model]).items()}
+    columns = dict(zip(RECOGNIZABILITY, values[["value", "low", "high"]].to_numpy(float).T, strict=True))
+    columns |= {"participants": values["n"].fillna(0).to_numpy(int), "participants_tested": compared.astype(int)}
+    return columns | test, verdict
 
 
 def file_name(entry: xr.Dataset) -> str:

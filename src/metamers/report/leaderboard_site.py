@@ -221,7 +221,7 @@ def site_pages(
     Parameters
     ----------
     entries
-        Result of ``metamers.leaderboard.check_entry.read_entries``.
+        Valid entries without duplicates (``metamers.leaderboard.check_entry``): name of the file → entry.
     board, published
         As for ``published_rows``.
     repository

@@ -206,7 +206,7 @@ def _provenance(
     step: str,
     run: str,
     seed: int,
-    inputs: Iterable[str | Path],
+    inputs: Iterable[str | Path] | Mapping[str, str],
     creator: Mapping[str, str | None] | None = None,
 ) -> dict[str, Any]:
     """Return the attributes of a file: its provenance, the hash of its content, and those of the conventions.
@@ -224,11 +224,12 @@ def _provenance(
     run, seed
         The run's name and its seed.
     inputs
-        Paths of the input files; their SHA-256 are recorded.
+        Paths of the input files, or path → name by which the file is recorded; their SHA-256 are recorded.
     creator
         Who is responsible for the run, as in a configuration; None: not named.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    names = inputs if isinstance(inputs, Mapping) else {str(one): str(one) for one in inputs}
     content, place = content_sha256(dataset), manifest.path_in_run(Path(path))
     about = {"title": title, "source": source, "step": step, "run": run, "path": place, "creator": creator}
     return discovery_attributes(dataset, **about, created=now, content_sha256=content) | {
@@ -241,7 +242,7 @@ def _provenance(
         "run": run,
         "seed": seed,
         "software": json.dumps(software_versions()),
-        "inputs": json.dumps({str(p): sha256_of(p) for p in inputs}),
+        "inputs": json.dumps({str(name): sha256_of(path) for path, name in names.items()}),
         "content_sha256": content,
     }
 
