@@ -786,7 +786,7 @@ def test_the_command_says_that_nothing_is_wrong_or_names_every_fault(folder, run
 
 
 def test_line_breaks_of_a_name_reach_no_line_of_the_log(tmp_path, capsys):
-    path = write(entry("ear"), tmp_path, "a\n::error::b\u2028.nc")
+    path = write(entry("ear"), tmp_path).rename(tmp_path / "a\n::error::b\u2028.nc")
     (tmp_path / "none\n::error::.nc").write_text("none")
     for one in (path, tmp_path / "none\n::error::.nc", tmp_path / "c\n::error::d.nc"):
         out, message = called(capsys, "check-entry", one)
