@@ -39,15 +39,17 @@ LAPSES = 0.04  # of the simulated participants
 TRIALS = 72  # of each participant: main trials
 LEAST_PARTICIPANTS, MOST_ANSWERS = 4, 4000
 INTERVAL = {THRESHOLD: 0.1, DIFFERENCE: 1.0}  # width of the 95% credible interval at which an experiment stops
-NARROW_INTERVAL = {THRESHOLD: 0.06, DIFFERENCE: 0.7}  # where recognition falls steeply
+NARROW_INTERVAL = 0.06  # of a threshold, where recognition falls steeply
 BAYES_FACTOR = 10
 PER_SAMPLE = 50  # an experiment has some hundred steps, so there are fewer of them than samples
 MORE_ANSWERS = 1.25  # a new grid is made when there are so many times more answers
 STATISTIC = "adaptive experiment, {}"
-# Accepted results: mean error, in intervals at which the experiment stops; coverage of 95% intervals; number of
-# answers, relative to the fixed design; differences found where there is none, and where there is one; experiments
-# without an end.
-BIAS, COVERAGE, LARGEST_RATIO, MOST_FALSE, FEWEST_FOUND, MOST_ENDLESS = 0.15, 0.8, 0.9, 0.1, 0.8, 0.05
+# Accepted results of the adaptive and of the fixed design: mean error, in intervals at which the experiment stops, and
+# coverage of 95% intervals. In the fixed design, distant stages bias a curve that is not logistic.
+BIAS, COVERAGE = {True: 0.15, False: 0.3}, {True: 0.85, False: 0.7}
+# Number of answers, relative to the fixed design; differences found where there is none, and where there is one;
+# experiments without an end.
+LARGEST_RATIO, MOST_FALSE, FEWEST_FOUND, MOST_ENDLESS = 0.9, 0.1, 0.8, 0.05
 
 
 @dataclass(frozen=True)
@@ -164,27 +166,27 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
     for place, (shape, own, interval) in enumerate(
         (
             ("threshold 0.31, width 0.12", logistic_log_odds(0.31, 0.12), INTERVAL[THRESHOLD]),
-            ("threshold 0.6, width 0.06", logistic_log_odds(0.6, 0.06), NARROW_INTERVAL[THRESHOLD]),
+            ("threshold 0.6, width 0.06", logistic_log_odds(0.6, 0.06), NARROW_INTERVAL),
             ("published curve", published_curve, INTERVAL[THRESHOLD]),
         )
     ):
         participants = SimulatedParticipants({"one": own}, deviations)
         rng = np.random.default_rng([seed, 0, place])
         yield from _compare_designs(THRESHOLD, shape, participants, depth_halfway(own), interval, number, rng)
-    for place, (shape, own, difference, interval) in enumerate(
+    for place, (shape, own, difference) in enumerate(
         (
-            ("width 0.12, difference 0", logistic_log_odds(0.5, 0.12), 0, INTERVAL[DIFFERENCE]),
-            ("width 0.12, difference 1", logistic_log_odds(0.5, 0.12), 1, INTERVAL[DIFFERENCE]),
-            ("width 0.06, difference 1", logistic_log_odds(0.45, 0.06), 1, NARROW_INTERVAL[DIFFERENCE]),
-            ("published curve, difference 1", published_curve, 1, INTERVAL[DIFFERENCE]),
+            ("width 0.12, difference 0", logistic_log_odds(0.5, 0.12), 0),
+            ("width 0.12, difference 1", logistic_log_odds(0.5, 0.12), 1),
+            ("width 0.06, difference 1", logistic_log_odds(0.45, 0.06), 1),
+            ("published curve, difference 1", published_curve, 1),
         )
     ):
         pair = {"one": own + difference / 2, "other": own - difference / 2}
         participants = SimulatedParticipants(pair, deviations)
         rng = np.random.default_rng([seed, 1, place])
+        interval = INTERVAL[DIFFERENCE]
         yield from _compare_designs(DIFFERENCE, shape, participants, difference, interval, number, rng)
-        if interval == INTERVAL[DIFFERENCE]:
-            yield _decided(shape, participants, difference, number, rng)
+        yield _decided(shape, participants, difference, number, rng)
 
 
 def _question(name: str, participants: SimulatedParticipants) -> Question:
@@ -233,11 +235,11 @@ def _compare_designs(
         endless = answers[adaptive] == MOST_ANSWERS
         yield proportion(statistic, condition, f"experiments without an end, {design}", endless, 0, MOST_ENDLESS)
         errors = np.array([one.mean for one in found[adaptive]]) - true
-        counted, most = f"bias, {design}", BIAS * interval
+        counted, most = f"bias, {design}", BIAS[adaptive] * interval
         bias, of_bias = float(errors.mean()), _standard_error(errors)
         yield Simulated(statistic, condition, counted, bias, of_bias, -most, most, number)
         inside = np.array([one.low <= true <= one.high for one in found[adaptive]])
-        yield proportion(statistic, condition, f"coverage, {design}", inside, COVERAGE, 1)
+        yield proportion(statistic, condition, f"coverage, {design}", inside, COVERAGE[adaptive], 1)
 
 
 def _standard_error(values: np.ndarray) -> float:
