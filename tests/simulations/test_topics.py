@@ -40,7 +40,7 @@ def test_a_shorter_simulation_agrees_with_the_committed_results(root, topic):
     again = results_table(topic, TOPICS[topic].simulations(100, 1, root / "resources" / "published"))
     names = ["statistic", "condition", "counted"]
     pd.testing.assert_frame_equal(again[names], kept[names])
-    if_right = np.sqrt(kept["found"] * (1 - kept["found"]).clip(lower=0) / again["samples"])
+    if_right = np.sqrt((kept["found"] * (1 - kept["found"])).clip(lower=0) / again["samples"])
     error = np.hypot(np.maximum(if_right, again["standard_error"]), kept["standard_error"])
     apart = (again["found"] - kept["found"]).abs()
     assert (apart <= 5 * error + 2 / again["samples"]).all(), again[apart > 5 * error + 2 / again["samples"]]
