@@ -55,7 +55,7 @@ def is_address(given: str) -> bool:
     """Return whether a text is an address with http or https, a host in ASCII, and no name of a user."""
     try:
         parts = urlsplit(given)
-        port = parts.port  # raises ValueError for one that is none
+        port = parts.port  # raises ValueError if it is not a number
     except ValueError:
         return False
     host = parts.hostname or ""

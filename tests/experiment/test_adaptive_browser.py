@@ -135,7 +135,7 @@ def _check_analysis(folder, modality, experiment, answers):
     found = files.load(results / made[0])
     check_schema(results / made[0], made[0], read_variables())
     check_schema(results / "experiment" / f"{modality}.nc", f"experiment/{modality}.nc", read_variables())
-    estimated = experiment.choice.estimate(experiment.choice.counts(experiment.given))
+    estimated = experiment.selector.estimate(experiment.selector.counts(experiment.given))
     assert float(found["estimate"]) == pytest.approx(estimated.mean)
     assert float(found["estimate_bayes_factor"]) == pytest.approx(estimated.bayes_factor)
     assert estimated.bayes_factor >= ADAPTIVE["bayes_factor"]

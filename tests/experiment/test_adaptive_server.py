@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from metamers.experiment.choice import adaptive_attributes
 from metamers.experiment.design import CHOSEN, experiment_design
 from metamers.experiment.folder import page_settings
 from metamers.experiment.server import Server, find_experiments
+from metamers.experiment.stimulus_selector import adaptive_attributes
 from metamers.humans.own_participants import read_answers
 from metamers.run import files
 from tests.experiment.test_server import SETTINGS, STIMULI, ask, post, write_page
@@ -155,7 +155,7 @@ def test_the_experiment_ends_when_the_answers_suffice_and_then_takes_nobody_else
     shown = person.answer_all(design, right=lambda stage: stage != "two")
     assert 0 < len(shown) < 13
     experiment = server.experiments["vision"]
-    assert experiment.choice.enough(experiment.choice.estimate(experiment.choice.counts(experiment.given)))
+    assert experiment.selector.enough(experiment.selector.estimate(experiment.selector.counts(experiment.given)))
     # The participant may go on to the end, a new one is not taken.
     assert post(server, "end", {"participant": person.begun["participant"]})[0] == 200
     assert post(server, "begin", {"participant": None, "design": known["design"]}) == (200, {"closed": True})
@@ -163,8 +163,8 @@ def test_the_experiment_ends_when_the_answers_suffice_and_then_takes_nobody_else
     # A new server reads the answers again.
     again = serve(folder, tmp_path / "answers")
     other = again.experiments["vision"]
-    assert other.choice.estimate(other.choice.counts(other.given)) == experiment.choice.estimate(
-        experiment.choice.counts(experiment.given)
+    assert other.selector.estimate(other.selector.counts(other.given)) == experiment.selector.estimate(
+        experiment.selector.counts(experiment.given)
     )
     assert post(again, "begin", {"participant": None, "design": known["design"]}) == (200, {"closed": True})
     stop(again)

@@ -10,24 +10,24 @@ from metamers.experiment.design import CHOSEN
 from metamers.experiment.exclusion import EXCLUSIONS
 from metamers.humans.adaptive import adaptive_dataset, weighted_quantiles
 from metamers.humans.own_participants import read_answers
-from tests.experiment.test_choice import AT_LEAST, CATEGORIES, STAGES, Choice, designed, falling
+from tests.experiment.test_stimulus_selector import AT_LEAST, CATEGORIES, STAGES, StimulusSelector, designed, falling
 
 LETTERS = set(CATEGORIES.values())
 
 
 def rows(design, name, seed=0, trials=None, catch=True, consent="yes"):
     """Rows as the page writes them, of a participant who is shown random conditions."""
-    rng, choice = np.random.default_rng(seed), Choice(design)
+    rng, selector = np.random.default_rng(seed), StimulusSelector(design)
     own = {"participant": name, "order": 0, "design": design.attrs["design"]}
     made = [{"step": "consent", "answer": consent, **own}]
-    stimuli = list(rng.permutation(sorted({one.stimulus for one in choice.exhibits.values()})))
+    stimuli = list(rng.permutation(sorted({one.stimulus for one in selector.exhibits.values()})))
     for trial, place in enumerate(design["shown"].values[0][:trials]):
         right = True
         if place == CHOSEN:
             stimulus = stimuli.pop()
-            names = [exhibit for exhibit, one in choice.exhibits.items() if one.stimulus == stimulus]
+            names = [exhibit for exhibit, one in selector.exhibits.items() if one.stimulus == stimulus]
             exhibit = names[rng.integers(len(names))]
-            right = rng.random() < falling(choice.exhibits[exhibit].condition)
+            right = rng.random() < falling(selector.exhibits[exhibit].condition)
         else:
             exhibit = str(design["exhibit"].values[place])
             right = catch or design["kind"].values[place] != "catch"
@@ -96,13 +96,13 @@ def test_without_a_participant_the_error_says_why(tmp_path):
 def test_rows_that_show_a_stimulus_twice_or_another_kind_are_set_aside(tmp_path):
     design = designed()
     good = rows(design, "p", 0)
-    choice = Choice(design)
-    main = [number for number, row in enumerate(good) if row.get("exhibit", "")[:-4] in choice.exhibits]
+    selector = StimulusSelector(design)
+    main = [number for number, row in enumerate(good) if row.get("exhibit", "")[:-4] in selector.exhibits]
     first, second = main[:2]
-    stimulus = choice.exhibits[good[first]["exhibit"][:-4]].stimulus
+    stimulus = selector.exhibits[good[first]["exhibit"][:-4]].stimulus
     again = next(
         name
-        for name, one in choice.exhibits.items()
+        for name, one in selector.exhibits.items()
         if one.stimulus == stimulus and f"{name}.png" != good[first]["exhibit"]
     )
     twice = [dict(row) for row in good]

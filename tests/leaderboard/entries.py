@@ -87,7 +87,7 @@ def few_left_out(relation: xr.Dataset) -> pd.DataFrame:
 
 @cache
 def board() -> xr.Dataset:
-    """The leaderboard of a run with both models, of which people have judged the eye."""
+    """The leaderboard of a run with two models; own participants have judged metamers of the model ``eye``."""
     tables = {"natural_difference": DIFFERENCE_COLUMNS, "natural_variance": NATURAL_COLUMNS}
     differences, variance = (read_results(PUBLISHED / f"{name}.csv", columns) for name, columns in tables.items())
     depths = read_results(PUBLISHED / "stage_depth.csv", DEPTH_COLUMNS)

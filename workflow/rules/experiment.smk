@@ -43,7 +43,7 @@ rule experiment_folder:
         icons=plan.experiment.icons and resolve_path(plan.experiment.icons),
         address=plan.experiment.address,
         # Only of an adaptive experiment, so that the files of the fixed design do not depend on them.
-        adaptive=plan.experiment.adaptive,
+        adaptive=plan.experiment.adaptive and plan.experiment.adaptive.parameters,
         at_least=by("modality", plan.experiment.trials_required) if plan.experiment.adaptive is not None else None,
     message:
         "Making the online experiment ({wildcards.modality})"

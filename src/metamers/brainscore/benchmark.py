@@ -1,4 +1,4 @@
-"""Benchmark of a plugin for Brain-Score: does a model recognize the metamers of which models and stages people do?
+"""Benchmark of a plugin for Brain-Score: recognition of metamers by a model, correlated with that by participants.
 
 The workflow copies this file into the plugin, where it needs only the packages of Brain-Score.
 """

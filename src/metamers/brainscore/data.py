@@ -17,7 +17,7 @@ HOME = "METAMERS_HOME"  # the folder in which Snakemake made the run
 
 
 def home() -> Path:
-    """The folder that paths of images start from: of ``METAMERS_HOME``, or the one that the plugin was made in."""
+    """The base folder of image paths: ``METAMERS_HOME``, or the folder in which the plugin was made."""
     return Path(os.environ.get(HOME) or HERE.parents[5])
 
 

@@ -136,7 +136,7 @@ def _check_answered(human: xr.DataArray, conditions: Sequence[str]) -> None:
 
 
 def published_stimuli(experiment: Mapping[str, Any], stimuli: Mapping[str, Any]) -> pd.DataFrame:
-    """List the images of a published experiment, with the SHA-256 of those that are in the local folder.
+    """List the images of a published experiment, with the SHA-256 of each image in the local folder.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ class Group:
     stimuli
         Result of ``published_stimuli`` or ``own_stimuli``.
     folder
-        Folder of the images, relative to the one in which Snakemake is called.
+        Folder of the images, relative to the folder in which Snakemake is called.
     address
         Address of that folder's files; empty where they are not published.
     """

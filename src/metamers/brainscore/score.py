@@ -20,7 +20,7 @@ from metamers.names import ConfigurationError
 logger = logging.getLogger(__name__)
 PACKAGE = "brainscore_vision"
 PARTS = ("benchmarks", "data", "models")
-PLACE = "METAMERS_BRAINSCORE"  # a folder with the packages, in place of the one that `make` fills
+PLACE = "METAMERS_BRAINSCORE"  # a folder with the packages, instead of the folder that `make .venv/.brainscore` fills
 
 
 def find_package() -> Path:

@@ -123,7 +123,9 @@ class Plan:
     experiment_stages
         Metamers of the experiment for human participants: modality → generation model → stages.
     own_participants
-        The user's own participants: name → group.
+        The user's own participants in experiments of the fixed design, or with a table: name → group.
+    adaptive_participants
+        The user's own participants in adaptive experiments: name → group.
     own_comparisons, own_stage_effects
         Name of a group → tests of the own participants, as of ``PublishedStudy``.
     generation_models

@@ -196,6 +196,36 @@ def preregistration_settings(settings: Mapping[str, Any], run: str) -> Preregist
 
 
 @dataclass(frozen=True)
+class AdaptiveSettings:
+    """An adaptive experiment.
+
+    Attributes
+    ----------
+    question
+        ``threshold`` or ``difference``.
+    interval
+        Largest width of the 95% interval at which it ends, in relative depth or log odds; None for no such end.
+    bayes_factor
+        Bayes factor at which it ends; None for no such end.
+    participants
+        Smallest number of participants before it ends.
+    trials
+        Largest number of main trials of a participant; None for as many as there are stimuli.
+    """
+
+    question: str
+    interval: float | None
+    bayes_factor: float | None
+    participants: int
+    trials: int | None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings as a dictionary, for a rule."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class ExperimentSettings:
     """The online experiment.
 
@@ -215,8 +245,7 @@ class ExperimentSettings:
     address
         Address that receives the answers; None if participants save a file.
     adaptive
-        ``question``, ``interval``, ``bayes_factor``, ``participants``, ``trials`` of an adaptive experiment; None for
-        the fixed design.
+        The adaptive experiment; None for the fixed design.
     presentation
         Modality → timing and numbers of trials.
     """
@@ -227,7 +256,7 @@ class ExperimentSettings:
     consent: str
     icons: str | None
     address: str | None
-    adaptive: dict[str, Any] | None
+    adaptive: AdaptiveSettings | None
     presentation: dict[str, dict[str, Any]]
 
     def trials_required(self, modality: str) -> dict[str, int]:
@@ -238,8 +267,9 @@ class ExperimentSettings:
 
 def experiment_settings(settings: Mapping[str, Any], modalities: Mapping[str, Any]) -> ExperimentSettings:
     """The configuration's ``experiment``, whose keys of a modality are the presentation."""
+    adaptive = settings["adaptive"] and AdaptiveSettings(**settings["adaptive"])
     return ExperimentSettings(
-        **{key: value for key, value in settings.items() if key not in modalities},
+        **{key: value for key, value in settings.items() if key not in modalities} | {"adaptive": adaptive},
         presentation={key: value for key, value in settings.items() if key in modalities},
     )
 

@@ -1,4 +1,4 @@
-"""Adaptive experiments: the next condition is the one whose answer is expected to tell most about the question asked.
+"""Adaptive experiments: the next condition is the most informative one about the question asked.
 
 Recognition of a model's metamers falls with the depth of the stage. The proportion correct at depth x (0: the first
 stage that is shown, 1: the last) is

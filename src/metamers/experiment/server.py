@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 from metamers.experiment import store
-from metamers.experiment.choice import Choice, times_shown
 from metamers.experiment.design import CHOSEN
 from metamers.experiment.folder import number_of_trials
 from metamers.experiment.rows import (
@@ -42,6 +41,7 @@ from metamers.experiment.rows import (
     check_values,
     parse_json,
 )
+from metamers.experiment.stimulus_selector import StimulusSelector, times_shown
 from metamers.modalities import MODALITIES
 from metamers.run import files
 
@@ -113,8 +113,8 @@ class Experiment:
         The SQLite file of answers.
     exported
         Folder for jsPsych's JSON files.
-    choice
-        What chooses the stimuli of an adaptive experiment; None for the fixed design.
+    selector
+        Selects the stimuli of an adaptive experiment; None for the fixed design.
 
     Raises
     ------
@@ -132,8 +132,8 @@ class Experiment:
             if path.is_file() and not path.is_symlink() and path.resolve().is_relative_to(folder.resolve())
         }
         self.design = json.loads((folder / "design.json").read_text(encoding="utf-8"))
-        self.choice = _choice_of(folder, self.design["design"]) if self.design.get("adaptive") else None
-        if self.choice is None:
+        self.selector = _load_selector(folder, self.design["design"]) if self.design.get("adaptive") else None
+        if self.selector is None:
             self.questions = Questions(
                 design=self.design["design"],
                 exhibits=[name.rsplit(".", 1)[0] for name in self.design["exhibits"]],
@@ -143,7 +143,7 @@ class Experiment:
                 main={},
             )
         else:
-            self.questions = Questions.of_design(self.choice.design, self.design["categories"])
+            self.questions = Questions.of_design(self.selector.design, self.design["categories"])
         # An adaptive experiment may stop before any trial after the practice.
         trials = [number for number in self.questions.numbers("trial") if self.design["orders"][0][number] != CHOSEN]
         checked = [f"headphones-{number}" for number in self.questions.numbers("headphones")]
@@ -156,15 +156,15 @@ class Experiment:
     def prepare(self) -> None:
         """Create the file of answers; raises ``StoreError`` if it has answers to another design."""
         store.prepare(self.answers, self.design["design"])
-        if self.choice is not None:
+        if self.selector is not None:
             for participant in store.participants(self.answers):
                 for row in store.rows_of(self.answers, participant):
                     with suppress(RowError):  # a row of an older server
                         self._note(check_row(row, self.questions))
 
     def _note(self, answer: Answer | None) -> None:
-        """Keep an answer in memory for the choice of the next stimuli."""
-        if self.choice is not None and answer is not None and not answer.step.startswith("shown-"):
+        """Keep an answer in memory, for the selection of the next stimuli."""
+        if self.selector is not None and answer is not None and not answer.step.startswith("shown-"):
             self.given.setdefault(answer.participant, {}).setdefault(answer.step, answer)
 
     def begin(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,22 +172,22 @@ class Experiment:
         participant = None if asked.get("participant") is None else _participant(asked)
         if asked.get("design") != self.design["design"]:
             raise Refused(HTTPStatus.CONFLICT, OTHER_DESIGN)
-        if self.choice is not None and not store.has_begun(self.answers, participant):
+        if self.selector is not None and not store.has_begun(self.answers, participant):
             with self.choosing:
-                if self.choice.enough(self.choice.estimate(self.choice.counts(self.given))):
+                if self.selector.enough(self.selector.estimate(self.selector.counts(self.given))):
                     return {"closed": True}
         return store.begin(self.answers, participant, len(self.design["orders"]))
 
     def next(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Handle ``api/next``: tell the file that a trial shows; null at the end of an adaptive experiment."""
-        if self.choice is None:
+        if self.selector is None:
             raise Refused(HTTPStatus.NOT_FOUND, "this experiment is not adaptive; its design has all trials")
         participant, number = _participant(asked), asked.get("trial")
         order = self.questions.orders[store.participant_order(self.answers, participant)]
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(order):
             raise Refused(HTTPStatus.BAD_REQUEST, f"trial: wanted a whole number from 0 to {len(order) - 1}")
         with self.choosing:
-            exhibit = self._exhibit_of(self.choice, participant, number, order)
+            exhibit = self._exhibit_of(self.selector, participant, number, order)
         return {"exhibit": None if exhibit is None else self._file_of[exhibit]}
 
     @cached_property
@@ -195,7 +195,9 @@ class Experiment:
         """Name of an exhibit → its file."""
         return {name.rsplit(".", 1)[0]: name for name in self.design["exhibits"]}
 
-    def _exhibit_of(self, choice: Choice, participant: str, number: int, order: Sequence[int]) -> str | None:
+    def _exhibit_of(
+        self, selector: StimulusSelector, participant: str, number: int, order: Sequence[int]
+    ) -> str | None:
         """Return the exhibit of a trial, chosen now unless it was chosen before; None if the experiment stops here."""
         step, given = f"trial-{number}", self.given.get(participant, {})
         missing = next((name for name in (CONSENT, *map("trial-{}".format, range(number))) if name not in given), None)
@@ -204,14 +206,14 @@ class Experiment:
         chosen = store.chosen(self.answers, participant)
         if step in chosen:
             return chosen[step]
-        counts = choice.counts(self.given)
-        found = choice.estimate(counts)
-        if choice.enough(found):
-            logger.info("%s: %s; this suffices, and the experiment ends", self.exported.name, choice.describe(found))
+        counts = selector.counts(self.given)
+        found = selector.estimate(counts)
+        if selector.enough(found):
+            logger.info("%s: %s; this suffices, and the experiment ends", self.exported.name, selector.describe(found))
             return None
         if order[number] == CHOSEN:
             met = {self.questions.main[exhibit] for exhibit in chosen.values() if exhibit in self.questions.main}
-            exhibit = choice.next_exhibit(counts, participant, met, times_shown(self.given))
+            exhibit = selector.next_exhibit(counts, participant, met, times_shown(self.given))
         else:
             exhibit = str(self.questions.exhibits[order[number]])
         return None if exhibit is None else store.choose(self.answers, participant, step, exhibit)
@@ -242,11 +244,11 @@ class Experiment:
     def _check_chosen(self, participant: str, row: Any) -> None:
         """Check that the exhibit of a trial after the practice is the one that was chosen for it.
 
-        Before all other checks, so that no message tells a catch trial from others.
+        It precedes all other checks, so that no error message reveals a catch trial.
         """
         step = row.get("step") if isinstance(row, dict) else None
         found = STEP.fullmatch(step) if isinstance(step, str) else None
-        if self.choice is None or found is None or found[1] == "headphones" or f"trial-{found[2]}" in self.steps:
+        if self.selector is None or found is None or found[1] == "headphones" or f"trial-{found[2]}" in self.steps:
             return
         wanted = store.chosen(self.answers, participant).get(f"trial-{found[2]}")
         exhibit = row.get("exhibit")
@@ -258,10 +260,10 @@ class Experiment:
         participant = _participant(asked)
         store.end(self.answers, participant, self.steps)
         store.export(self.answers, [participant], self.exported)
-        if self.choice is not None:
+        if self.selector is not None:
             with self.choosing:
-                found = self.choice.estimate(self.choice.counts(self.given))
-            logger.info("%s: %s", self.exported.name, self.choice.describe(found))
+                found = self.selector.estimate(self.selector.counts(self.given))
+            logger.info("%s: %s", self.exported.name, self.selector.describe(found))
         return {}
 
     def export(self) -> int:
@@ -271,7 +273,7 @@ class Experiment:
         return len(names)
 
 
-def _choice_of(folder: Path, design: str) -> Choice:
+def _load_selector(folder: Path, design: str) -> StimulusSelector:
     """Load the design beside an adaptive experiment's folder."""
     path = folder.with_name(f"{folder.name}.nc")
     if not path.is_file():
@@ -279,7 +281,7 @@ def _choice_of(folder: Path, design: str) -> Choice:
     loaded = files.load(path)
     if loaded.attrs.get("design") != design:
         raise ValueError(f"{path}: the design of another experiment than {folder}; run `snakemake experiment` again")
-    return Choice(loaded)
+    return StimulusSelector(loaded)
 
 
 def _participant(asked: Mapping[str, Any]) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from metamers.experiment.adaptive import DIFFERENCE, ENDS, NODE_WEIGHTS, depths, estimate_on, fitted_grid, normalized
-from metamers.experiment.choice import Choice, counts_of, main_exhibits, question_of
 from metamers.experiment.design import QUESTION
 from metamers.experiment.exclusion import EXCLUSIONS, ExclusionRule
+from metamers.experiment.stimulus_selector import answers_suffice, counts_of, main_exhibits, question_of
 from metamers.humans.own_participants import Answers
 from metamers.humans.participants import stage_union
 from metamers.names import NATURAL
@@ -26,7 +26,8 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     answers
         Result of ``metamers.humans.own_participants.read_answers``.
     design
-        ``experiment/<modality>.nc`` with the attributes of ``metamers.experiment.choice.adaptive_attributes``.
+        ``experiment/<modality>.nc``, with the attributes of
+        ``metamers.experiment.stimulus_selector.adaptive_attributes``.
     at_least
         ``headphones``, ``practice``, ``catch`` → smallest number of correct answers.
 
@@ -90,7 +91,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
             "estimate_low": found.low,
             "estimate_high": found.high,
             **bayes_factor,
-            "answers_suffice": int(Choice(design).enough(found)),
+            "answers_suffice": int(answers_suffice(found, design)),
             **{name: (dims, values) for name, values in (columns | numbers).items()},
             "stage_number": stage_number,
             "participants_included": len(included),

@@ -176,7 +176,7 @@ def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
 
 
 def _attribute_faults(entry: xr.Dataset) -> Iterator[Fault]:
-    """Yield faults of attributes, which ``content_sha256`` does not cover: only those of every file of a run."""
+    """Yield faults of attributes, which ``content_sha256`` does not cover: only those that a run writes are allowed."""
     own = {name: variable.attrs for name, variable in entry.variables.items()}
     for owner, attributes, known in [
         ("", entry.attrs, ATTRIBUTES),

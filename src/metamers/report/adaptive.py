@@ -12,6 +12,7 @@ from metamers.experiment.design import QUESTION
 from metamers.humans.participants import own_stages
 from metamers.names import NATURAL
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, PALE, styled
+from metamers.report.own_participants import left_out
 from metamers.report.tables import ABSENT, Table, number, signed
 
 COLOURS = (BLUE, ORANGE)
@@ -75,13 +76,7 @@ def adaptive_context(groups: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:
             "suffices": bool(found["answers_suffice"]),
             "answers": int(found["answers_given"].sum()) - _repeated(found),
             "participants": int(found["participants_included"]),
-            "excluded": {
-                str(reason): int(count)
-                for reason, count in zip(found["exclusion"].values, found["excluded"].values, strict=True)
-                if count
-            },
-            "rows_set_aside": int(found["rows_set_aside"]),
-            "files_set_aside": int(found["files_set_aside"]),
+            **left_out(found),
             "table": adaptive_table(found),
         }
         for name, found in groups.items()

@@ -43,6 +43,25 @@ def _compared_table(compared: xr.Dataset) -> Table:
     return {"head": ["Modality", "Points", *NAMES.values(), "Noise ceiling of R² (95% interval)"], "rows": rows}
 
 
+def left_out(answers: xr.Dataset) -> dict[str, Any]:
+    """What was left out of a group's answers: ``excluded`` (reason → number of participants), rows and files.
+
+    Parameters
+    ----------
+    answers
+        A file of own participants, of the fixed design or of an adaptive experiment.
+    """
+    return {
+        "excluded": {
+            str(reason): int(count)
+            for reason, count in zip(answers["exclusion"].values, answers["excluded"].values, strict=True)
+            if count
+        },
+        "rows_set_aside": int(answers["rows_set_aside"]),
+        "files_set_aside": int(answers["files_set_aside"]),
+    }
+
+
 def own_participants_context(
     own_participants: Mapping[str, xr.Dataset],
     compared: xr.Dataset | None,
@@ -81,13 +100,7 @@ def own_participants_context(
             {
                 "name": name,
                 "participants": answers.sizes["participant"],
-                "excluded": {
-                    str(reason): int(count)
-                    for reason, count in zip(answers["exclusion"].values, answers["excluded"].values, strict=True)
-                    if count
-                },
-                "rows_set_aside": int(answers["rows_set_aside"]),
-                "files_set_aside": int(answers["files_set_aside"]),
+                **left_out(answers),
                 "table": own_participants_table(answers),
             }
             for name, answers in own_participants.items()

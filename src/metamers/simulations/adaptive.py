@@ -47,8 +47,8 @@ STATISTIC = "adaptive experiment, {}"
 # Accepted results of the adaptive and of the fixed design: mean error, in intervals at which the experiment stops, and
 # coverage of 95% intervals. In the fixed design, distant stages bias a curve that is not logistic.
 BIAS, COVERAGE = {True: 0.15, False: 0.3}, {True: 0.85, False: 0.7}
-# Number of answers, relative to the fixed design; differences found where there is none, and where there is one;
-# experiments without an end.
+# Number of answers, relative to the fixed design; share of experiments that find a difference if the true difference is
+# 0, and if it is 1; share of experiments that do not stop.
 LARGEST_RATIO, MOST_FALSE, FEWEST_FOUND, MOST_ENDLESS = 0.9, 0.1, 0.8, 0.05
 
 

@@ -1,7 +1,7 @@
-"""Choice of the next stimulus in an adaptive experiment, from the design and the answers so far.
+"""Selection of the next stimulus in an adaptive experiment, from the design and the answers so far.
 
-The condition is chosen by ``metamers.experiment.adaptive``. In this condition, the stimulus is one that the participant
-has not met and that the fewest others were shown. Before there are answers, stimuli differ in nothing that is known,
+The condition is chosen by ``metamers.experiment.adaptive``. In this condition, the stimulus is new to the participant
+and was shown to the fewest other participants. Before there are answers, stimuli differ in nothing that is known,
 and the mean over stimuli is estimated best if all of them are shown equally often.
 """
 
@@ -47,7 +47,7 @@ def adaptive_attributes(
     Parameters
     ----------
     settings
-        ``experiment.adaptive`` of the configuration.
+        Parameters of ``metamers.config.settings.AdaptiveSettings``.
     stages
         Generation model → stages that are shown.
     categories
@@ -78,7 +78,7 @@ class Exhibit:
     category: str
 
 
-class Choice:
+class StimulusSelector:
     """The adaptive part of an experiment.
 
     Parameters
@@ -151,16 +151,10 @@ class Choice:
 
     def enough(self, found: Estimate) -> bool:
         """Whether the answers suffice, so that the experiment stops."""
-        attributes = self.design.attrs
-        return should_stop(
-            found,
-            float(attributes["stop_interval"]) or None,
-            float(attributes["stop_bayes_factor"]) or None,
-            int(attributes["stop_participants"]),
-        )
+        return answers_suffice(found, self.design)
 
     def next_exhibit(
-        self, counts: Mapping[str, Counts], participant: str, met: Collection[str], shown: Mapping[str, int]
+        self, counts: Mapping[str, Counts], participant: str, already_shown: Collection[str], shown: Mapping[str, int]
     ) -> str | None:
         """Choose the exhibit that a participant is shown next.
 
@@ -170,17 +164,17 @@ class Choice:
             Result of ``counts``.
         participant
             The participant's name.
-        met
-            Natural stimuli that the participant has met.
+        already_shown
+            Natural stimuli that were shown to the participant.
         shown
-            Exhibit → number of participants to whom it was shown; those that were shown to nobody may be left out.
+            Exhibit → number of participants to whom it was shown; exhibits without participants may be left out.
 
         Returns
         -------
         str or None
-            Name of the exhibit; None if the participant has met all stimuli.
+            Name of the exhibit; None if all stimuli were shown.
         """
-        left = [stimulus for stimulus in self._stimuli if stimulus not in met]
+        left = [stimulus for stimulus in self._stimuli if stimulus not in already_shown]
         if not left:
             return None
         others = {name: own for name, own in counts.items() if name != participant}
@@ -193,6 +187,17 @@ class Choice:
             return shown.get(exhibit, 0), hashlib.sha256(f"{participant}/{stimulus}".encode()).hexdigest()
 
         return self._named[condition, min(left, key=times_shown)]
+
+
+def answers_suffice(found: Estimate, design: xr.Dataset) -> bool:
+    """Whether an estimate reaches the precision or evidence that the attributes of a design state."""
+    given = design.attrs
+    return should_stop(
+        found,
+        float(given["stop_interval"]) or None,
+        float(given["stop_bayes_factor"]) or None,
+        int(given["stop_participants"]),
+    )
 
 
 def question_of(design: xr.Dataset) -> Question:

@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from metamers.experiment.choice import Choice, adaptive_attributes, counts_of, times_shown
 from metamers.experiment.design import CHOSEN, experiment_design
 from metamers.experiment.rows import Answer
+from metamers.experiment.stimulus_selector import StimulusSelector, adaptive_attributes, counts_of, times_shown
 
 NAMES = [f"item_{number:02d}" for number in range(24)]
 CATEGORIES = {name: "abcd"[number % 4] for number, name in enumerate(NAMES)}
@@ -29,19 +29,19 @@ def answer(participant, step, exhibit="", given=""):
     return Answer(participant, 0, step, exhibit, given, "")
 
 
-def simulate(choice, participants, probability, rng, catch=True):
+def simulate(selector, participants, probability, rng, catch=True):
     """Let participants answer one after another; returns their answers and the order of exhibits."""
-    design, given, met = choice.design, {}, {}
+    design, given, met = selector.design, {}, {}
     categories = dict(zip(design["exhibit"].values, design["category"].values, strict=True))
     for participant in participants:
         steps = given[participant] = {"consent": answer(participant, "consent", given="yes")}
         met[participant] = []
         for trial, place in enumerate(design["shown"].values[0]):
             if place == CHOSEN:
-                used = {choice.exhibits[name].stimulus for name in met[participant]}
-                exhibit = choice.next_exhibit(choice.counts(given), participant, used, times_shown(given))
+                used = {selector.exhibits[name].stimulus for name in met[participant]}
+                exhibit = selector.next_exhibit(selector.counts(given), participant, used, times_shown(given))
                 met[participant].append(exhibit)
-                right = rng.random() < probability(choice.exhibits[exhibit].condition)
+                right = rng.random() < probability(selector.exhibits[exhibit].condition)
             else:
                 exhibit = str(design["exhibit"].values[place])
                 right = design["kind"].values[place] != "catch" or catch
@@ -70,13 +70,13 @@ def test_the_design_leaves_main_trials_open_and_keeps_the_others():
 
 
 def test_a_participant_meets_each_stimulus_once_and_in_different_conditions():
-    choice = Choice(designed())
-    given, met = simulate(choice, ["p", "q", "r"], falling, np.random.default_rng(0))
+    selector = StimulusSelector(designed())
+    given, met = simulate(selector, ["p", "q", "r"], falling, np.random.default_rng(0))
     for exhibits in met.values():
-        stimuli = [choice.exhibits[name].stimulus for name in exhibits]
+        stimuli = [selector.exhibits[name].stimulus for name in exhibits]
         assert len(set(stimuli)) == len(stimuli) == len(NAMES) - 3
-        assert choice.next_exhibit(choice.counts(given), "p", set(stimuli), {}) is None
-    counts = counts_of([one for steps in given.values() for one in steps.values()], choice.exhibits)
+        assert selector.next_exhibit(selector.counts(given), "p", set(stimuli), {}) is None
+    counts = counts_of([one for steps in given.values() for one in steps.values()], selector.exhibits)
     asked = {condition: number for condition, (_, number) in counts.items()}
     # The middle stages, at which the models differ, are asked about most; natural stimuli hardly at all.
     middle = asked.get(("first", "two"), 0) + asked.get(("second", "two"), 0)
@@ -85,62 +85,66 @@ def test_a_participant_meets_each_stimulus_once_and_in_different_conditions():
 
 
 def test_within_a_condition_stimuli_are_shown_equally_often():
-    choice = Choice(designed())
-    _, met = simulate(choice, list("abcdefgh"), falling, np.random.default_rng(1))
+    selector = StimulusSelector(designed())
+    _, met = simulate(selector, list("abcdefgh"), falling, np.random.default_rng(1))
     shown = Counter(name for exhibits in met.values() for name in exhibits)
-    condition = max(STAGES["first"], key=lambda stage: _number(choice, shown, ("first", stage)))
-    numbers = [shown[name] for name, one in choice.exhibits.items() if one.condition == ("first", condition)]
+    condition = max(STAGES["first"], key=lambda stage: _number(selector, shown, ("first", stage)))
+    numbers = [shown[name] for name, one in selector.exhibits.items() if one.condition == ("first", condition)]
     assert max(numbers) - min(numbers) <= 2
     assert sum(numbers) > 20
 
 
-def _number(choice, shown, condition):
-    return sum(number for name, number in shown.items() if choice.exhibits[name].condition == condition)
+def _number(selector, shown, condition):
+    return sum(number for name, number in shown.items() if selector.exhibits[name].condition == condition)
 
 
 def test_the_estimate_finds_the_model_that_is_recognized_better_and_stops():
-    choice = Choice(designed())
-    given, _ = simulate(choice, list("abcdefghij"), falling, np.random.default_rng(2))
-    found = choice.estimate(choice.counts(given))
+    selector = StimulusSelector(designed())
+    given, _ = simulate(selector, list("abcdefghij"), falling, np.random.default_rng(2))
+    found = selector.estimate(selector.counts(given))
     assert found.low > 0
     assert (found.participants, found.answers) == (10, 10 * (len(NAMES) - 3))
-    assert not choice.enough(choice.estimate(choice.counts({"a": given["a"]})))
-    assert Choice(designed(interval=found.high - found.low + 1e-6)).enough(found)
-    assert Choice(designed(interval=None, bayes_factor=3)).enough(found) is (found.bayes_factor >= 3)
-    assert "from 210 answers of 10 participants" in choice.describe(found)
+    assert not selector.enough(selector.estimate(selector.counts({"a": given["a"]})))
+    assert StimulusSelector(designed(interval=found.high - found.low + 1e-6)).enough(found)
+    assert StimulusSelector(designed(interval=None, bayes_factor=3)).enough(found) is (found.bayes_factor >= 3)
+    assert "from 210 answers of 10 participants" in selector.describe(found)
 
 
 def test_answers_of_excluded_participants_change_nothing():
     design = designed()
-    choice = Choice(design)
-    good, _ = simulate(choice, ["p", "q"], falling, np.random.default_rng(3))
-    bad, _ = simulate(choice, ["lazy"], lambda condition: 0, np.random.default_rng(4), catch=False)
-    assert Choice(design).estimate(choice.counts(good | bad)) == Choice(design).estimate(choice.counts(good))
+    selector = StimulusSelector(design)
+    good, _ = simulate(selector, ["p", "q"], falling, np.random.default_rng(3))
+    bad, _ = simulate(selector, ["lazy"], lambda condition: 0, np.random.default_rng(4), catch=False)
+    assert StimulusSelector(design).estimate(selector.counts(good | bad)) == StimulusSelector(design).estimate(
+        selector.counts(good)
+    )
     unwilling = {"no": bad["lazy"] | {"consent": answer("no", "consent", given="no")}}
-    assert Choice(design).estimate(choice.counts(good | unwilling)) == Choice(design).estimate(choice.counts(good))
+    assert StimulusSelector(design).estimate(selector.counts(good | unwilling)) == StimulusSelector(design).estimate(
+        selector.counts(good)
+    )
     # Without a main trial, nothing counts yet.
     begun = {"new": {"consent": answer("new", "consent", given="yes")}}
-    assert choice.estimate(choice.counts(begun)).participants == 0
-    assert choice.next_exhibit(choice.counts(begun), "new", set(), {}) is not None
+    assert selector.estimate(selector.counts(begun)).participants == 0
+    assert selector.next_exhibit(selector.counts(begun), "new", set(), {}) is not None
 
 
 def test_the_same_answers_give_the_same_choice():
-    choice = Choice(designed())
-    given, met = simulate(choice, ["p"], falling, np.random.default_rng(5))
-    counts, shown = choice.counts(given), times_shown(given)
-    again = Choice(designed()).next_exhibit(counts, "p", set(), shown)
-    assert again == Choice(designed()).next_exhibit(counts, "p", set(), shown)
-    assert choice.exhibits[again].stimulus in {choice.exhibits[name].stimulus for name in met["p"]}
+    selector = StimulusSelector(designed())
+    given, met = simulate(selector, ["p"], falling, np.random.default_rng(5))
+    counts, shown = selector.counts(given), times_shown(given)
+    again = StimulusSelector(designed()).next_exhibit(counts, "p", set(), shown)
+    assert again == StimulusSelector(designed()).next_exhibit(counts, "p", set(), shown)
+    assert selector.exhibits[again].stimulus in {selector.exhibits[name].stimulus for name in met["p"]}
 
 
 def test_a_threshold_is_asked_of_one_model():
-    choice = Choice(designed({"first": ["one", "two", "three"]}, question="threshold"))
-    given, _ = simulate(choice, list("abcdefghij"), falling, np.random.default_rng(6))
-    found = choice.estimate(choice.counts(given))
+    selector = StimulusSelector(designed({"first": ["one", "two", "three"]}, question="threshold"))
+    given, _ = simulate(selector, list("abcdefghij"), falling, np.random.default_rng(6))
+    found = selector.estimate(selector.counts(given))
     assert 0.4 < found.mean < 0.8
     assert np.isnan(found.bayes_factor)
 
 
 def test_a_design_of_another_number_of_models_is_refused():
     with pytest.raises(ValueError, match="wanted threshold with 1 model or difference with 2 models"):
-        Choice(designed(question="threshold"))
+        StimulusSelector(designed(question="threshold"))
