@@ -42,7 +42,7 @@ procedure_with_steps = partial(
     batch_size=size,
     progress=progress,
 )
-first = params.settings[params.reference]["steps"]
+first = number_of_steps(params.settings[params.reference])
 made = {}
 for version, settings in {params.reference: params.settings[params.reference], **params.settings}.items():
     procedure = "published" if version == "published" else "one_cycle"
@@ -51,15 +51,12 @@ for version, settings in {params.reference: params.settings[params.reference], *
         made[version] = with_steps(first), first
     else:
         wanted = made[params.reference][0].error
-        most = settings["steps"] if version == "published" else params.most * first
+        most = number_of_steps(settings) if version == "published" else params.most * first
         made[version] = synthesize_to_match(
             with_steps, wanted, first, most, params.searched, f"{version} {params.stage}"
         )
-taken = {
-    version: number_of_steps(dict(params.settings[version]) | {"steps": steps}) for version, (_, steps) in made.items()
-}
-for version, (synthesized, _) in made.items():
-    logger.info("%s: %s, %d steps, mean error %.4f", params.stage, version, taken[version], synthesized.error.mean())
+for version, (synthesized, steps) in made.items():
+    logger.info("%s: %s, %d steps, mean error %.4f", params.stage, version, steps, synthesized.error.mean())
 files.save(
     metamers_dataset(
         model.modality,
@@ -67,7 +64,7 @@ files.save(
         np.stack([synthesized.metamers.numpy() for synthesized, _ in made.values()]),
         {
             "normalized_error": np.stack([synthesized.error for synthesized, _ in made.values()]),
-            "steps": np.stack([np.full(len(names), steps) for steps in taken.values()]),
+            "steps": np.stack([np.full(len(names), steps) for _, steps in made.values()]),
         },
         {
             "version": list(made),

@@ -8,7 +8,9 @@ import torch
 import xarray as xr
 
 from metamers.benchmark.match import (
+    EQUAL_MATCH,
     PROCEDURES,
+    Synthesized,
     budgets,
     equally_recognized,
     matches_alike,
@@ -129,7 +131,7 @@ def test_a_match_that_quick_does_not_reach_is_reached_with_the_settings_of_stand
     assert error.sel(procedure="one_cycle") <= error.sel(procedure="published")
 
 
-@pytest.mark.parametrize("first", [3, 40])
+@pytest.mark.parametrize("first", [6, 40])
 def test_the_published_procedure_ends_with_the_match_that_is_wanted(entry, stimuli, first):
     natural, start = stimuli
     model = load(entry)
@@ -140,7 +142,7 @@ def test_the_published_procedure_ends_with_the_match_that_is_wanted(entry, stimu
     found = normalized_error(model(natural, "block"), model(metamers, "block")).numpy()
     np.testing.assert_allclose(found, error, rtol=1e-4)
     assert error.mean() == pytest.approx(wanted, rel=0.03)
-    assert steps in (22, 24, 26)
+    assert 22 <= steps <= 26
 
 
 def test_a_match_that_the_published_procedure_does_not_reach_leaves_the_nearest(entry, stimuli):
@@ -162,6 +164,41 @@ def test_steps_that_are_found_on_a_few_stimuli_lead_to_the_match_of_all(entry, s
     assert found.error.mean() == pytest.approx(wanted.mean(), rel=0.1)
     assert len(found.metamers) == len(natural)
     torch.testing.assert_close(with_steps(steps, 1).metamers, found.metamers[:1], rtol=0, atol=0)
+
+
+def synthesis_of_errors(error):
+    """A function like those of ``synthesis_with_steps``, whose errors (stimulus,) are a function of steps."""
+
+    def with_steps(steps, stimuli=None):
+        errors = error(steps)[:stimuli]
+        return Synthesized(torch.zeros(len(errors), 1), errors)
+
+    return with_steps
+
+
+@pytest.mark.parametrize("first", [8, 64, 700])
+@pytest.mark.parametrize("exponent", [0.3, 1.0, 1.9])
+@pytest.mark.parametrize("of_first", [0.8, 1.0, 1.3])
+def test_the_match_of_all_is_found_where_the_first_stimuli_have_another_error(first, exponent, of_first):
+    """Errors are powers of the number of steps, with ripples of 3%; those of the first four are all larger or less."""
+
+    def error(steps):
+        ripples = 1 + 0.03 * np.sin(steps * np.arange(1, 13))
+        return np.r_[np.full(4, of_first), np.ones(8)] * (200 / steps) ** exponent * ripples
+
+    wanted = np.ones(12)
+    found, steps = synthesize_to_match(synthesis_of_errors(error), wanted, first, 24_000, 4, "made up")
+    assert found.error.mean() == pytest.approx(1, rel=EQUAL_MATCH)
+    np.testing.assert_array_equal(found.error, error(steps))
+
+
+def test_the_nearest_match_is_kept_where_no_number_of_steps_is_within_the_limit():
+    def error(steps):
+        return np.full(5, 1.2 if steps < 90 else 0.9)
+
+    found, steps = synthesize_to_match(synthesis_of_errors(error), np.ones(5), 40, 1000, 4, "made up")
+    assert steps >= 90
+    np.testing.assert_array_equal(found.error, np.full(5, 0.9))
 
 
 @pytest.fixture
@@ -196,6 +233,24 @@ def test_a_search_on_a_card_has_no_more_stimuli_than_it_needs(batches, monkeypat
     monkeypatch.setattr("metamers.benchmark.match.min_batch_size", lambda device: 1)
     assert batches(64, [2, 3]) == [(2, "published_5_0_2"), (3, "published_5_0_3")]
     assert batches(2, [2, 3]) == [(2, "published_5_0_2"), (1, "published_5_2_3")]
+
+
+def test_a_card_whose_memory_does_not_suffice_has_smaller_batches(entry, stimuli, monkeypatch):
+    sizes = []
+
+    def short_of_memory(*arguments):
+        sizes.append(len(arguments[2]))
+        if sizes[-1] > 1:
+            raise torch.OutOfMemoryError("no")
+        return synthesize(*arguments)
+
+    monkeypatch.setattr("metamers.benchmark.match.min_batch_size", lambda device: 1)
+    monkeypatch.setattr("metamers.benchmark.match.synthesize", short_of_memory)
+    with_steps = synthesis_with_steps(
+        load(entry), "block", *stimuli, "published", SETTINGS["published"], 64, "published"
+    )
+    assert len(with_steps(5).metamers) == len(with_steps(5).error) == 3
+    assert sizes[:4] == [3, 1, 1, 1]
 
 
 def test_a_search_on_more_stimuli_than_there_are_is_on_all(entry, stimuli):

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from metamers.config.qualities import number_of_steps, with_number_of_steps
 from metamers.match import match
 from metamers.modalities import MODALITIES
 from metamers.models.model import activations
 from metamers.synthesize.losses import Goal, make_loss, normalized_error
 from metamers.synthesize.metamers import as_leaf, gradient_steps, metamers_dataset, synthesize
 from metamers.synthesize.noise import start_noise
-from metamers.synthesize.procedures import PROCEDURES
+from metamers.synthesize.procedures import PROCEDURES, Published
 from tests.models.test_model import load, tiny
 
 ONE_CYCLE = {
@@ -190,3 +191,17 @@ def test_metamers_of_several_models_are_measured_for_each_of_them():
     assert found["normalized_error"].dims == ("stimulus", "member")
     assert "loss" not in found
     assert not found.attrs
+
+
+@pytest.mark.parametrize(("steps", "sizes"), [(2, [2, 2, 2, 2]), (1.75, [2, 2, 2, 1]), (2.25, [3, 2, 2, 2])])
+def test_passes_of_a_fraction_of_steps_differ_by_one_step(steps, sizes):
+    metamers = torch.zeros(1, 1)
+    taken = []
+    for step in Published(metamers, steps=steps, step_size=1.0, halvings=3):
+        metamers.grad = torch.ones(1, 1)
+        before = metamers.clone()
+        step()
+        taken.append(float((before - metamers).item()))
+    np.testing.assert_allclose(taken, np.repeat([1, 1 / 2, 1 / 4, 1 / 8], sizes), rtol=1e-6)
+    assert number_of_steps({"steps": steps, "halvings": 3}) == len(taken)
+    assert with_number_of_steps({"halvings": 3}, len(taken)) == {"steps": steps, "halvings": 3}

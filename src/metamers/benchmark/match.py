@@ -20,11 +20,11 @@ from torch import nn
 
 from metamers.benchmark.measure import final_error
 from metamers.compare.proportions import Interval, difference_interval
-from metamers.config.qualities import number_of_steps
+from metamers.config.qualities import number_of_steps, with_number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.batches import CPU_BATCH_SIZE, min_batch_size, repeat_to_minimum
+from metamers.synthesize.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
 from metamers.synthesize.metamers import synthesize
 
 logger = logging.getLogger("metamers")
@@ -33,8 +33,9 @@ PROCEDURES = ("published", "one_cycle", "plenoptic")
 FINEST = 4  # number of step budgets per factor of two
 WATCHED = 10  # steps of plenoptic between measurements of its match
 EQUAL_MATCH = 0.02  # largest relative difference of mean errors that counts as an equal match
-TRIES = 5  # largest number of step numbers to try for the published procedure
-SLOPE = -0.5  # initial slope of its error over its steps, in logarithms
+TRIES = 6  # largest number of step numbers to try in a search
+CORRECTIONS = 8  # largest number of further step numbers to try with all stimuli, after a search on a few
+SLOPE = -0.5  # initial slope of an error over steps, in logarithms
 MOST = 3  # largest change of the configured budget, in powers of two
 
 
@@ -263,8 +264,8 @@ def synthesis_with_steps(
     procedure, settings
         Name and settings of the procedure, without regard to ``steps``.
     batch_size
-        Stimuli that are optimized together. On a CPU, a batch has at least ``MIN_CPU_BATCH_SIZE``, so that results do
-        not depend on its size.
+        Stimuli that are optimized together; fewer where memory does not suffice. On a CPU, a batch has at least
+        ``MIN_CPU_BATCH_SIZE``, so that results do not depend on its size.
     label
         Beginning of the lines in the log, and of the names of saved states.
     progress
@@ -273,7 +274,7 @@ def synthesis_with_steps(
     Returns
     -------
     callable
-        Takes ``steps``, at each step size, and optionally ``stimuli``, the number of stimuli, from the first (all of
+        Takes ``steps``, over all step sizes, and optionally ``stimuli``, the number of stimuli, from the first (all of
         them if there are fewer); gives a ``Synthesized``.
     """
     least = min_batch_size(model.device)
@@ -282,7 +283,7 @@ def synthesis_with_steps(
     def of_part(steps: int, start_of_part: int, stop: int) -> Synthesized:
         part = slice(start_of_part, stop)
         places = repeat_to_minimum(part, least)
-        given, kept_as = dict(settings) | {"steps": steps}, f"{label}_{steps}_{part.start}_{part.stop}"
+        given, kept_as = with_number_of_steps(settings, steps), f"{label}_{steps}_{part.start}_{part.stop}"
         made, _ = synthesize(
             model, stage, natural[places], start[places], procedure, given, f"{label} {stage}", progress, kept_as
         )
@@ -294,7 +295,8 @@ def synthesis_with_steps(
     def with_steps(steps: int, stimuli: int = len(natural)) -> Synthesized:
         stimuli = min(stimuli, len(natural))
         size = max(min(batch_size, stimuli), least)
-        made = [of_part(steps, place, min(place + size, len(natural))) for place in range(0, stimuli, size)]
+        stop = min(-(-stimuli // size) * size, len(natural))  # whole batches, which a later call may use
+        made = list(in_batches(stop, size, lambda part: of_part(steps, part.start, part.stop)))
         metamers, error = torch.cat([one.metamers for one in made]), np.concatenate([one.error for one in made])
         return Synthesized(metamers[:stimuli], error[:stimuli])
 
@@ -311,8 +313,8 @@ def search_steps(error: Callable[[int], float], wanted: float, first: int, most:
     wanted
         Wanted error.
     first
-        First number of steps to try. Further numbers are extrapolated from the tried ones, until the error is within
-        ``EQUAL_MATCH`` of the wanted one, at most ``TRIES`` times.
+        First number of steps to try. Further numbers follow from the tried ones (``_next_steps``), until the error is
+        within ``EQUAL_MATCH`` of the wanted one, at most ``TRIES`` times.
     most
         Largest number of steps.
     label
@@ -334,7 +336,7 @@ def search_steps(error: Callable[[int], float], wanted: float, first: int, most:
     steps = min(first, most)
     while steps not in distances and len(distances) < TRIES:
         distances[steps] = _distance(error(steps), wanted)
-        logger.info("%s: %d steps at each size end %.1f%% off", label, steps, 100 * np.expm1(distances[steps]))
+        logger.info("%s: %d steps end %s", label, steps, _off(distances[steps]))
         if _is_equal(distances[steps]):
             break
         steps = _next_steps(distances, most)
@@ -343,6 +345,10 @@ def search_steps(error: Callable[[int], float], wanted: float, first: int, most:
 
 def _distance(error: float, wanted: float) -> float:
     return float(np.log(max(error / wanted, 1e-9)))
+
+
+def _off(distance: float) -> str:
+    return f"{100 * np.expm1(distance):+.1f}% off"
 
 
 def _is_equal(distance: Any) -> Any:
@@ -366,8 +372,8 @@ def published_at(
 ) -> tuple[torch.Tensor, np.ndarray, int]:
     """Final metamers of the published procedure with the number of steps that leads to the wanted match.
 
-    All step sizes are used equally often. Intermediate metamers of a longer run, with long steps, would not be
-    comparable: at the same error, other models recognize them more often.
+    The numbers of steps of each size differ by one at most. Intermediate metamers of a longer run, with long steps,
+    would not be comparable: at the same error, other models recognize them more often.
 
     Parameters
     ----------
@@ -378,9 +384,9 @@ def published_at(
     wanted
         Wanted normalized error, mean over stimuli.
     settings
-        Settings of the procedure; ``steps`` is the largest number of steps at each step size.
+        Settings of the procedure, with the largest number of steps.
     first
-        First number of steps to try, for ``search_steps``.
+        First number of steps to try, over all step sizes.
     batch_size
         Stimuli that are optimized together.
 
@@ -399,13 +405,14 @@ def published_at(
         When the wanted error is 0.
     """
     with_steps = synthesis_with_steps(model, stage, natural, start, "published", settings, batch_size, "published")
+    most = number_of_steps(settings)
     distances = search_steps(
-        lambda steps: float(with_steps(steps).error.mean()), wanted, first, settings["steps"], f"published {stage}"
+        lambda steps: float(with_steps(steps).error.mean()), wanted, first, most, f"published {stage}"
     )
     nearest = _nearest(distances)
     if not _is_equal(distances[nearest]):
-        logger.warning("%s: the published procedure ends at best %.1f%% off", stage, 100 * np.expm1(distances[nearest]))
-    return *with_steps(nearest), number_of_steps(dict(settings) | {"steps": nearest})
+        logger.warning("%s: the published procedure ends at best %s", stage, _off(distances[nearest]))
+    return *with_steps(nearest), nearest
 
 
 def synthesize_to_match(
@@ -413,8 +420,9 @@ def synthesize_to_match(
 ) -> tuple[Synthesized, int]:
     """Synthesize with the number of steps that leads to a given mean error, found on the first stimuli.
 
-    The number is searched on the first stimuli, then applied to all. If the mean error over all is not within
-    ``EQUAL_MATCH`` of the wanted one, the number is corrected once, along the slope of the search.
+    The number is searched on the first stimuli, then applied to all. While the mean error over all is not within
+    ``EQUAL_MATCH`` of the wanted one, the number is corrected, at most ``CORRECTIONS`` times: first along the slope of
+    the search, then by the errors over all stimuli.
 
     Parameters
     ----------
@@ -423,7 +431,7 @@ def synthesize_to_match(
     wanted
         Normalized error (stimulus,) whose mean is to be reached, for the same stimuli.
     first, most
-        First number of steps to try, and the largest one.
+        First number of steps to try, and the largest one, over all step sizes.
     searched
         Number of stimuli of the search, from the first.
     label
@@ -432,9 +440,9 @@ def synthesize_to_match(
     Returns
     -------
     synthesized
-        The result for all stimuli with the nearer match, of the two numbers of steps.
+        The result for all stimuli with the nearest match, of all numbers of steps with which they were synthesized.
     steps
-        That number, at each step size.
+        That number, over all step sizes.
 
     Raises
     ------
@@ -449,32 +457,45 @@ def synthesize_to_match(
         label,
     )
     steps = _nearest(distances)
-    found = {steps: _distance(float(with_steps(steps).error.mean()), float(wanted.mean()))}
-    if not _is_equal(found[steps]):
-        # The slope of the search, between numbers of steps that are far apart, at the distance over all stimuli.
-        other = max(distances, key=lambda tried: abs(np.log(tried / steps)))
-        shifted = found | {other: distances[other] + found[steps] - distances[steps]}
-        corrected = _next_steps(shifted, most)
-        found[corrected] = _distance(float(with_steps(corrected).error.mean()), float(wanted.mean()))
+    found: dict[int, float] = {}
+    while steps not in found and len(found) <= CORRECTIONS:
+        found[steps] = _distance(float(with_steps(steps).error.mean()), float(wanted.mean()))
+        logger.info("%s: %d steps end %s over all stimuli", label, steps, _off(found[steps]))
+        if _is_equal(found[steps]):
+            break
+        known = dict(found)
+        if len(found) == 1:
+            # The slope of the search, between numbers of steps that are far apart, at the distance over all stimuli.
+            other = max(distances, key=lambda tried: abs(np.log(tried / steps)))
+            known.setdefault(other, distances[other] + found[steps] - distances[steps])
+        steps = _next_steps(known, most)
     nearest = _nearest(found)
-    logger.info(
-        "%s: %d steps at each size, %.1f%% off over all stimuli", label, nearest, 100 * np.expm1(found[nearest])
-    )
     if not _is_equal(found[nearest]):
-        logger.warning("%s: ends at best %.1f%% off", label, 100 * np.expm1(found[nearest]))
+        logger.warning("%s: ends at best %s", label, _off(found[nearest]))
     return with_steps(nearest), nearest
 
 
 def _next_steps(distances: Mapping[int, float], most: int) -> int:
-    """Number of steps with an extrapolated distance of 0, from the two smallest distances, in logarithms of steps."""
-    ordered = sorted(distances, key=lambda steps: abs(distances[steps]))[:2]
+    """The number of steps at which the distance is extrapolated to be 0, from the two smallest, in logarithms of steps.
+
+    If there are distances above and below 0, it is between the smallest ones, by interpolation if need be. If rounding
+    gives a number that was tried, the next one in the same direction; if that was tried too, no other is left.
+    """
+    ordered = sorted(distances, key=lambda steps: abs(distances[steps]))
+    nearest = ordered[0]
     slope = SLOPE
-    if len(ordered) == 2:
-        one, other = ordered
-        slope = (distances[one] - distances[other]) / np.log(one / other)
+    if len(ordered) > 1:
+        slope = (distances[nearest] - distances[ordered[1]]) / np.log(nearest / ordered[1])
     slope = np.clip(slope, 4 * SLOPE, SLOPE / 4)
-    factor = np.exp(-distances[ordered[0]] / slope)
-    return int(np.clip(round(ordered[0] * np.clip(factor, 1 / 4, 4)), 1, most))
+    found = nearest * np.clip(np.exp(-distances[nearest] / slope), 1 / 4, 4)
+    beyond = next((steps for steps in ordered if distances[steps] * distances[nearest] < 0), None)
+    if beyond is not None and not min(nearest, beyond) < found < max(nearest, beyond):
+        share = distances[nearest] / (distances[nearest] - distances[beyond])
+        found = nearest * (beyond / nearest) ** share
+    steps = round(found)
+    if steps in distances:
+        steps = nearest + int(np.sign(found - nearest))
+    return int(np.clip(steps, 1, most))
 
 
 def equal_match(error: xr.DataArray, other: xr.DataArray) -> xr.DataArray:

@@ -13,10 +13,16 @@ QUALITIES = {"quick": "one_cycle", "standard": "one_cycle", "published": "publis
 
 
 def number_of_passes(settings: Mapping[str, Any]) -> int:
-    """Number of passes of a procedure with these settings, each with ``steps`` steps of one size."""
+    """Number of passes of a procedure with these settings, each with steps of one size, ``steps`` in the mean."""
     return settings.get("halvings", 0) + 1
 
 
 def number_of_steps(settings: Mapping[str, Any]) -> int:
     """Number of steps of a procedure with these settings, over all passes."""
-    return settings["steps"] * number_of_passes(settings)
+    return round(settings["steps"] * number_of_passes(settings))
+
+
+def with_number_of_steps(settings: Mapping[str, Any], total: int) -> dict[str, Any]:
+    """The settings with this number of steps over all passes; ``steps`` has a fraction if passes cannot be equal."""
+    whole, rest = divmod(total, number_of_passes(settings))
+    return dict(settings) | {"steps": total / number_of_passes(settings) if rest else whole}

@@ -86,17 +86,19 @@ class Published:
     """Steps along the gradient of each stimulus scaled to length 1; the step size is halved after every ``steps``.
 
     With ``steps`` 3000, ``step_size`` 1 and ``halvings`` 7, these are the study's 8 × 3000 steps (Feather et al. 2023,
-    Methods). As in its code the gradient is divided by its length + ``GUARD``.
+    Methods). As in its code the gradient is divided by its length + ``GUARD``. If ``steps`` has a fraction, it is the
+    mean over passes, whose numbers of steps then differ by one: for a comparison at an equal match, in which a whole
+    step more at each size would change the match too much.
     """
 
     objective = staticmethod(identity)
 
-    def __init__(self, metamers: torch.Tensor, steps: int, step_size: float, halvings: int):
+    def __init__(self, metamers: torch.Tensor, steps: float, step_size: float, halvings: int):
         self._metamers, self._steps, self._step_size, self._halvings = metamers, steps, step_size, halvings
         self._taken = 0
 
     def __iter__(self) -> Iterator[Step]:
-        yield from [self._step] * (self._steps * (self._halvings + 1) - self._taken)
+        yield from [self._step] * (round(self._steps * (self._halvings + 1)) - self._taken)
 
     def _step(self) -> None:
         gradient = self._metamers.grad

@@ -88,7 +88,7 @@ def parts_of(module: nn.Module, activations: torch.Tensor) -> list[slice]:
 
 
 def units_by_step(
-    model: Model, stage: str, activations: torch.Tensor, steps: int, passes: int, seed: int
+    model: Model, stage: str, activations: torch.Tensor, steps: float, passes: int, seed: int
 ) -> Callable[[int], Units]:
     """Return a function from the number of steps taken to the units that take part in the loss.
 
@@ -99,7 +99,7 @@ def units_by_step(
     activations
         (stimulus, unit, …) at the stage.
     steps, passes
-        Steps of each pass, and number of passes.
+        Steps of each pass, or their mean, and number of passes.
     seed
         Run seed.
 
@@ -128,7 +128,7 @@ def units_by_step(
         schedule = random_unit(parts, drawn, options["steps"], options["every"])
 
     def units(taken: int) -> Units:
-        number, step = divmod(taken, steps)
+        number, step = map(int, divmod(taken, steps))
         return schedule(step, number) if number < passes - 1 else None
 
     return units
