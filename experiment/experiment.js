@@ -132,8 +132,10 @@ async function main() {
     ...kept(`trial-${number}`, kind, () => ({ exhibit: files[number] })),
   });
 
-  /** In an adaptive experiment, ask for the exhibit of a trial first, and leave the trial, and a break before it, out if
-   * there is none. */
+  const toMain = page(PAGES.main(HOW[design.modality], mainTrials, design.adaptive), [BUTTONS.begin]);
+
+  /** In an adaptive experiment, ask for the exhibit of a trial first. If there is none, the trial is left out, with the
+   * page before it: the introduction to the first main trial, or a break. */
   const chosen = (number, trial) => {
     const ask = async () => {
       files[number] = enough ? undefined : ((await place.next(number)) ?? undefined);
@@ -143,7 +145,10 @@ async function main() {
       data: trial.data,
       timeline: [
         { type: Wait, until: ask },
-        { timeline: [...pause(number - practised), trial], conditional_function: () => !enough },
+        {
+          timeline: [...(number === practised ? [toMain] : pause(number - practised)), trial],
+          conditional_function: () => !enough,
+        },
       ],
       conditional_function: () => !enough,
     };
@@ -207,9 +212,9 @@ async function main() {
     ...section([volume, page(PAGES.check, [BUTTONS.tones])], headphones),
     ...section([page(PAGES.feedback(how), [BUTTONS.begin])], judged.slice(0, feedback), (number) => [told(number)]),
     ...section([page(PAGES.practice(how, feedback), [BUTTONS.begin])], judged.slice(feedback, practised)),
-    ...section([page(PAGES.main(how, mainTrials, design.adaptive), [BUTTONS.begin])], judged.slice(practised), (number) =>
-      design.adaptive ? [] : pause(number + 1),
-    ),
+    ...(design.adaptive
+      ? section([], judged.slice(practised))
+      : section([toMain], judged.slice(practised), (number) => pause(number + 1))),
     ...(place.after ?? []),
   ]);
   const why = stopped(design, answered);

@@ -97,11 +97,19 @@ def test_scripted_participants_take_part_until_the_evidence_suffices(browser, ru
         first.page.reload()
         assert first.step() == "Welcome back"
         assert first.go_through().startswith("Thank you")
+        practising = Adaptive(browser, address, folder, modality)
+        while practising.trial < PRACTISED - 1:
+            practising.step()
         assert second.go_through().startswith("Thank you")
+        # For a participant who is still in the practice when it ends, there is no introduction to main trials.
+        assert practising.go_through().startswith("Thank you")
+        assert practising.trial == PRACTISED
+        assert "The experiment" in second.headings
+        assert "The experiment" not in practising.headings
         late = Adaptive(browser, address, folder, modality)
         late.page.wait_for_selector("h1:has-text('The experiment is over')")
         assert "enough answers" in late.page.locator("#experiment").inner_text()
-        for one in [*people, late]:
+        for one in [*people, practising, late]:
             assert one.visitor.problems == []
             one.context.close()
     finally:
@@ -148,7 +156,7 @@ def _check_analysis(folder, modality, experiment, answers):
     second = found.sel(generation_model="second").isel(stage=slice(1, None))
     assert int(second["answers_correct"].sum()) == 0
     tables = sorted((results / "humans" / "bids" / "mine").glob("sub-*/beh/*.tsv"))
-    assert len(tables) == 2
+    assert len(tables) == 3  # one has the practice alone
     assert "The experiment was adaptive" in (results / "humans" / "bids" / "mine" / "README.md").read_text()
     description = json.loads((results / "humans" / "bids" / "mine" / "dataset_description.json").read_text())
     assert description["Name"].endswith("mine")
