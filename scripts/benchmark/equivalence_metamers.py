@@ -48,7 +48,7 @@ for version, settings in {params.reference: params.settings[params.reference], *
     procedure = "published" if version == "published" else "one_cycle"
     with_steps = procedure_with_steps(procedure=procedure, settings=settings, label=version)
     if version == params.reference:
-        made[version] = with_steps(first), first
+        made[version] = with_steps(first), np.full(len(names), first)
     else:
         wanted = made[params.reference][0].error
         most = number_of_steps(settings) if version == "published" else params.most * first
@@ -56,7 +56,7 @@ for version, settings in {params.reference: params.settings[params.reference], *
             with_steps, wanted, first, most, params.searched, f"{version} {params.stage}"
         )
 for version, (synthesized, steps) in made.items():
-    logger.info("%s: %s, %d steps, mean error %.4f", params.stage, version, steps, synthesized.error.mean())
+    logger.info("%s: %s, %.1f steps, mean error %.4f", params.stage, version, steps.mean(), synthesized.error.mean())
 files.save(
     metamers_dataset(
         model.modality,
@@ -64,7 +64,7 @@ files.save(
         np.stack([synthesized.metamers.numpy() for synthesized, _ in made.values()]),
         {
             "normalized_error": np.stack([synthesized.error for synthesized, _ in made.values()]),
-            "steps": np.stack([np.full(len(names), steps) for _, steps in made.values()]),
+            "steps": np.stack([steps for _, steps in made.values()]),
         },
         {
             "version": list(made),

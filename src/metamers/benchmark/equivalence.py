@@ -276,8 +276,8 @@ def equivalence_table(
         ``stimuli``, ``judges`` and ``stages``; ``published``, the mean of the published procedure; the fields of
         ``Effect``, version minus published; ``margin``; ``low_random_judges``, ``high_random_judges``: the interval
         with random judges, NaN in rows over models and with fewer than ``FEWEST_JUDGES`` judges; ``decision``; in rows
-        of one stage ``published_steps``, ``steps``, ``published_error`` and ``error``, the mean normalized errors; in
-        rows over models ``settings`` of the version, as JSON, with ``steps`` for the reference only.
+        of one stage ``published_steps``, ``steps``, ``published_error`` and ``error``, means over stimuli; in rows over
+        models ``settings`` of the version, as JSON, with ``steps`` for the reference only.
     """
     rows = []
     for modality in dict.fromkeys(modalities[model] for model in recognized):
@@ -309,10 +309,10 @@ def equivalence_table(
 
 
 def _synthesis(at_stage: xr.Dataset, version: str) -> dict[str, float]:
-    """Steps and mean errors of both procedures at one stage."""
+    """Mean numbers of steps and mean errors of both procedures at one stage."""
     found = {}
     for prefix, name in (("published_", PUBLISHED), ("", version)):
         of_version = at_stage.sel(version=name).isel(stage=0)
-        found[f"{prefix}steps"] = int(of_version["steps"][0])
+        found[f"{prefix}steps"] = float(of_version["steps"].mean())
         found[f"{prefix}error"] = float(of_version["normalized_error"].mean())
     return found

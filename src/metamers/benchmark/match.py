@@ -34,7 +34,8 @@ FINEST = 4  # number of step budgets per factor of two
 WATCHED = 10  # steps of plenoptic between measurements of its match
 EQUAL_MATCH = 0.02  # largest relative difference of mean errors that counts as an equal match
 TRIES = 6  # largest number of step numbers to try in a search
-CORRECTIONS = 8  # largest number of further step numbers to try with all stimuli, after a search on a few
+CORRECTIONS = 4  # largest number of further step numbers to try with all stimuli, after a search on a few
+NEAR = 1.25  # largest ratio of two numbers of steps that may be combined for an equal match
 SLOPE = -0.5  # initial slope of an error over steps, in logarithms
 MOST = 3  # largest change of the configured budget, in powers of two
 
@@ -417,12 +418,17 @@ def published_at(
 
 def synthesize_to_match(
     with_steps: Callable[..., Synthesized], wanted: np.ndarray, first: int, most: int, searched: int, label: str
-) -> tuple[Synthesized, int]:
+) -> tuple[Synthesized, np.ndarray]:
     """Synthesize with the number of steps that leads to a given mean error, found on the first stimuli.
 
     The number is searched on the first stimuli, then applied to all. While the mean error over all is not within
     ``EQUAL_MATCH`` of the wanted one, the number is corrected, at most ``CORRECTIONS`` times: first along the slope of
     the search, then by the errors over all stimuli.
+
+    At late stages a single step more can change the mean error by more than twice the limit. If no number is within
+    it, and the nearest numbers with a larger and with a smaller error differ by no more than a factor of ``NEAR``, the
+    first stimuli have the one and the rest the other: as many as lead to the nearest match. Which stimuli these are
+    depends on their order alone, not on the error of any of them.
 
     Parameters
     ----------
@@ -440,9 +446,9 @@ def synthesize_to_match(
     Returns
     -------
     synthesized
-        The result for all stimuli with the nearest match, of all numbers of steps with which they were synthesized.
+        The result for all stimuli with the nearest match.
     steps
-        That number, over all step sizes.
+        Number of steps of each stimulus, over all step sizes, (stimulus,).
 
     Raises
     ------
@@ -470,9 +476,29 @@ def synthesize_to_match(
             known.setdefault(other, distances[other] + found[steps] - distances[steps])
         steps = _next_steps(known, most)
     nearest = _nearest(found)
-    if not _is_equal(found[nearest]):
-        logger.warning("%s: ends at best %s", label, _off(found[nearest]))
-    return with_steps(nearest), nearest
+    made, taken, distance = with_steps(nearest), np.full(len(wanted), nearest), found[nearest]
+    above, below = ({tried: far for tried, far in found.items() if far * sign > 0} for sign in (1, -1))
+    if not _is_equal(distance) and above and below:
+        pair = _nearest(above), _nearest(below)
+        if max(pair) <= NEAR * min(pair):
+            made, taken = _combine(with_steps, *pair, float(wanted.mean()))
+            distance = _distance(float(made.error.mean()), float(wanted.mean()))
+            logger.info("%s: %d and %d steps for a part of the stimuli end %s", label, *pair, _off(distance))
+    if not _is_equal(distance):
+        logger.warning("%s: ends at best %s", label, _off(distance))
+    return made, taken
+
+
+def _combine(
+    with_steps: Callable[..., Synthesized], one: int, other: int, wanted: float
+) -> tuple[Synthesized, np.ndarray]:
+    """The first stimuli with one number of steps and the rest with another one, at the nearest match; their steps."""
+    first, rest = with_steps(one), with_steps(other)
+    number = len(first.error)
+    errors = [np.r_[first.error[:place], rest.error[place:]] for place in range(number + 1)]
+    place = int(np.argmin([abs(error.mean() - wanted) for error in errors]))
+    metamers = torch.cat([first.metamers[:place], rest.metamers[place:]])
+    return Synthesized(metamers, errors[place]), np.repeat([one, other], [place, number - place])
 
 
 def _next_steps(distances: Mapping[int, float], most: int) -> int:
