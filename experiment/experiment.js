@@ -132,7 +132,8 @@ async function main() {
     ...kept(`trial-${number}`, kind, () => ({ exhibit: files[number] })),
   });
 
-  const toMain = page(PAGES.main(HOW[design.modality], mainTrials, design.adaptive), [BUTTONS.begin]);
+  const how = HOW[design.modality];
+  const toMain = page(PAGES.main(how, mainTrials, design.adaptive), [BUTTONS.begin]);
 
   /** In an adaptive experiment, ask for the exhibit of a trial first. If there is none, the trial is left out, with the
    * page before it: the introduction to the first main trial, or a break. */
@@ -197,7 +198,6 @@ async function main() {
     type: Headphones,
     ...kept(`headphones-${number}`, "headphones"),
   }));
-  const how = HOW[design.modality];
   const judged = files.map((_, number) => {
     if (number < feedback) return judge(number, "feedback", `example ${number + 1} of ${feedback}`);
     if (number < practised) return judge(number, "practice", `practice: ${number + 1 - feedback} of ${counted}`);

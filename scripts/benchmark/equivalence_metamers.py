@@ -42,15 +42,19 @@ procedure_with_steps = partial(
     batch_size=size,
     progress=progress,
 )
-first = number_of_steps(params.settings[params.reference])
+reference, first = params.reference, number_of_steps(params.settings[params.reference])
 made = {}
-for version, settings in {params.reference: params.settings[params.reference], **params.settings}.items():
-    procedure = "published" if version == "published" else "one_cycle"
-    with_steps = procedure_with_steps(procedure=procedure, settings=settings, label=version)
-    if version == params.reference:
+# The published procedure is synthesized to the match of the reference, and the other versions to that of the published
+# procedure, with which the table compares them.
+for version in dict.fromkeys((reference, "published", *params.settings)):
+    settings = params.settings[version]
+    with_steps = procedure_with_steps(
+        procedure="published" if version == "published" else "one_cycle", settings=settings, label=version
+    )
+    if version == reference:
         made[version] = with_steps(first), np.full(len(names), first)
     else:
-        wanted = made[params.reference][0].error
+        wanted = made[reference if version == "published" else "published"][0].error
         most = number_of_steps(settings) if version == "published" else params.most * first
         made[version] = synthesize_to_match(
             with_steps, wanted, first, most, params.searched, f"{version} {params.stage}"

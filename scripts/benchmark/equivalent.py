@@ -21,11 +21,10 @@ made = xr.concat([files.load(path).isel(seed=0) for path in snakemake.input.meta
 stimuli = files.load(snakemake.input.stimuli).sel(stimulus=made["stimulus"].values)
 names, natural, start = first_stimuli(model, stimuli, params.run_seed)
 wanted = made["normalized_error"].values
-metamers, error, steps = published_at(
-    model, params.stage, natural, start, float(wanted.mean()), params.settings, params.first
-)
+metamers, error, steps = published_at(model, params.stage, natural, start, wanted, params.settings, params.first)
 logger.info(
-    "%s: %d steps of the published procedure, to %.4f of %.4f", params.stage, steps, error.mean(), wanted.mean()
+    "%s: %.1f steps of the published procedure, to %.4f of %.4f",
+    *(params.stage, steps.mean(), error.mean(), wanted.mean()),
 )
 files.save(
     metamers_dataset(
@@ -34,7 +33,7 @@ files.save(
         np.stack([metamers.numpy(), made["metamer"].values]),
         {
             "normalized_error": np.stack([error, wanted]),
-            "steps": np.stack([np.full(len(names), steps), made["steps"].values]),
+            "steps": np.stack([steps, made["steps"].values]),
         },
         {
             "kept_procedure": ["published", "one_cycle"],

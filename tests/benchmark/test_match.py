@@ -9,9 +9,10 @@ import xarray as xr
 
 from metamers.benchmark.match import (
     EQUAL_MATCH,
-    NEAR,
     PROCEDURES,
     Synthesized,
+    _next_steps,
+    _pair,
     budgets,
     equally_recognized,
     matches_alike,
@@ -138,19 +139,19 @@ def test_the_published_procedure_ends_with_the_match_that_is_wanted(entry, stimu
     model = load(entry)
     settings = {"steps": 200, "step_size": 0.3, "halvings": 1}
     exact, _ = synthesize(model, "block", natural, start, "published", settings | {"steps": 12})
-    wanted = float(normalized_error(model(natural, "block"), model(exact, "block")).mean())
+    wanted = normalized_error(model(natural, "block"), model(exact, "block")).numpy()
     metamers, error, steps = published_at(model, "block", natural, start, wanted, settings, first, batch_size=2)
     found = normalized_error(model(natural, "block"), model(metamers, "block")).numpy()
     np.testing.assert_allclose(found, error, rtol=1e-4)
-    assert error.mean() == pytest.approx(wanted, rel=0.03)
-    assert 22 <= steps <= 26
+    assert error.mean() == pytest.approx(wanted.mean(), rel=0.03)
+    assert set(steps) <= set(range(22, 27))
 
 
 def test_a_match_that_the_published_procedure_does_not_reach_leaves_the_nearest(entry, stimuli):
     natural, start = stimuli
     settings = {"steps": 6, "step_size": 0.3, "halvings": 1}
-    _, error, steps = published_at(load(entry), "block", natural, start, 1e-9, settings, 5)
-    assert steps == 12
+    _, error, steps = published_at(load(entry), "block", natural, start, np.full(3, 1e-9), settings, 5)
+    assert set(steps) == {12}
     assert error.mean() > 1e-9
 
 
@@ -194,28 +195,77 @@ def test_the_match_of_all_is_found_where_the_first_stimuli_have_another_error(fi
     np.testing.assert_array_equal(found.error, each)
 
 
-def test_two_numbers_of_steps_share_the_stimuli_where_none_leads_to_the_match():
-    def error(steps):
-        return np.full(20, (90 / steps) ** 0.5 * (1.08 if steps < 90 else 0.93))
+def drop_at(steps_of_drop, above, below):
+    """Errors of 20 stimuli that fall slowly with steps, from ``above`` to ``below`` the wanted one at a certain step."""
 
-    found, steps = synthesize_to_match(synthesis_of_errors(error), np.ones(20), 40, 1000, 4, "made up")
-    assert found.error.mean() == pytest.approx(1, rel=EQUAL_MATCH)
-    assert len(found.metamers) == 20
+    def error(steps):
+        return (steps_of_drop / steps) ** 0.1 * (above if steps < steps_of_drop else below) * np.tile([0.7, 1.3], 10)
+
+    return error
+
+
+@pytest.mark.parametrize(("above", "below"), [(1.045, 0.965), (1.025, 0.94), (1.07, 0.978)])
+def test_two_numbers_of_steps_share_the_stimuli_where_none_leads_to_the_match(above, below):
+    error = drop_at(90, above, below)
+    found, steps = synthesize_to_match(synthesis_of_errors(error), np.ones(20), 70, 1000, 4, "made up")
     few, many = np.unique(steps)
-    assert few < 90 <= many <= NEAR * few
-    np.testing.assert_array_equal(found.error, [error(one)[0] for one in steps])
+    assert 70 <= few < 90 <= many < 113
+    np.testing.assert_array_equal(found.error, [error(one)[place] for place, one in enumerate(steps)])
     np.testing.assert_array_equal(found.metamers[:, 0], steps)
-    assert np.count_nonzero(np.diff(steps)) == 1
+    # As near as numbers of stimuli allow: half of the share of the largest error.
+    assert abs(found.error.mean() - 1) <= 0.5 * (error(few) - error(many)).max() / 20
+    # Which stimuli these are does not follow from their order, and is the same in a rerun.
+    assert np.count_nonzero(np.diff(steps)) > 1
+    _, again = synthesize_to_match(synthesis_of_errors(error), np.ones(20), 70, 1000, 4, "made up")
+    np.testing.assert_array_equal(again, steps)
 
 
-@pytest.mark.parametrize(("few", "many"), [(1.2, 1.1), (0.9, 0.8)])
-def test_the_nearest_match_is_kept_where_no_number_of_steps_leads_to_it(few, many):
-    def error(steps):
-        return np.full(5, few if steps < 90 else many)
-
-    found, steps = synthesize_to_match(synthesis_of_errors(error), np.ones(5), 40, 1000, 4, "made up")
+@pytest.mark.parametrize(
+    ("error", "best"),
+    [
+        (drop_at(90, 1.3, 1.2), 1.1),  # all errors are larger
+        (drop_at(90, 1.04, 0.9), 1.04),  # the two errors are too different
+        (lambda steps: np.full(20, 1.04 if steps < 24 else 0.95 if steps > 100 else 0.9), 1.04),  # the numbers are
+    ],
+)
+def test_one_number_of_steps_stays_where_no_two_may_share_the_stimuli(error, best):
+    found, steps = synthesize_to_match(synthesis_of_errors(error), np.ones(20), 16, 200, 4, "made up")
     assert len(set(steps)) == 1
-    np.testing.assert_array_equal(found.error, np.full(5, min(few, many, key=lambda one: abs(np.log(one)))))
+    assert found.error.mean() == pytest.approx(best, abs=0.05)
+    np.testing.assert_array_equal(found.error, error(steps[0]))
+
+
+def test_neighbouring_numbers_may_share_the_stimuli_however_few_steps_they_are():
+    error = drop_at(3, 1.0, 0.95)
+    found, steps = synthesize_to_match(synthesis_of_errors(error), np.ones(20), 2, 8, 4, "made up")
+    assert set(steps) == {2, 3}
+    assert found.error.mean() == pytest.approx(1, rel=0.01)
+
+
+def test_of_several_pairs_of_numbers_that_which_is_nearest_in_error_shares_the_stimuli():
+    assert _pair({64: -0.028, 62: -0.029, 63: -0.052, 51: 0.07, 58: 0.06, 40: 0.03}) == (58, 64)
+    assert _pair({64: -0.028, 40: 0.03}) is None
+    assert _pair({64: -0.06, 62: 0.05}) is None
+    assert _pair({64: 0.03, 66: 0.05}) is None
+
+
+def test_the_next_number_of_steps_is_extrapolated_or_within_a_bracket():
+    def following(distances, most=10_000):
+        return _next_steps(distances, distances, most)
+
+    assert following({100: np.log(1.5)}) == 225  # the error is taken to fall with the root of the steps
+    assert following({100: np.log(1.5)}, 200) == 200
+    assert following({100: np.log(100)}) == 400  # by a factor of 4 at most
+    assert following({100: np.log(1 / 100)}) == 25
+    assert following({64: np.log(2), 128: np.log(1.5)}) == 340  # slope of -0.415
+    assert following({64: 0.1, 128: -0.3}) == 76
+    assert following({50: 0.3, 60: -0.03, 65: -0.031}) == 59  # the extrapolation is outside, the interpolation is not
+    assert following({10: 0.03, 11: 0.07, 14: -0.06}) == 12  # 11 was tried
+    assert following({10: 0.03, 11: -0.03}) in (10, 11)  # nothing is between
+    assert following({10: 0.001}) == 11
+    assert following({1: -0.5}) == 1
+    # A distance that is estimated only is no reason to leave a number out.
+    assert _next_steps({10: 0.05, 11: -0.015}, {10: 0.05}, 100) == 11
 
 
 @pytest.fixture
@@ -267,7 +317,9 @@ def test_a_card_whose_memory_does_not_suffice_has_smaller_batches(entry, stimuli
         load(entry), "block", *stimuli, "published", SETTINGS["published"], 64, "published"
     )
     assert len(with_steps(5).metamers) == len(with_steps(5).error) == 3
-    assert sizes[:4] == [3, 1, 1, 1]
+    assert sizes == [3, 1, 1, 1]  # a second call has the results of the first
+    with_steps(6)
+    assert sizes[4:] == [1, 1, 1]
 
 
 def test_a_search_on_more_stimuli_than_there_are_is_on_all(entry, stimuli):

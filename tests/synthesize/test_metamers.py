@@ -1,5 +1,7 @@
 """Metamers where algebra says what they are, and where nothing can be synthesized."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -205,3 +207,21 @@ def test_passes_of_a_fraction_of_steps_differ_by_one_step(steps, sizes):
     np.testing.assert_allclose(taken, np.repeat([1, 1 / 2, 1 / 4, 1 / 8], sizes), rtol=1e-6)
     assert number_of_steps({"steps": steps, "halvings": 3}) == len(taken)
     assert with_number_of_steps({"halvings": 3}, len(taken)) == {"steps": steps, "halvings": 3}
+
+
+def test_passes_of_a_fraction_of_steps_are_continued_where_they_were():
+    def run(taken):
+        """Metamers after nine steps, of which a second procedure takes all but the first ``taken``."""
+        metamers = torch.zeros(1, 1)
+        state = {"taken": 0}
+        for _ in range(2):
+            procedure = Published(metamers, steps=2.25, step_size=1.0, halvings=3)
+            procedure.load(state)
+            for step in itertools.islice(procedure, taken if state["taken"] == 0 else None):
+                metamers.grad = torch.ones(1, 1)
+                step()
+            state = procedure.state()
+        assert state == {"taken": 9}
+        return metamers
+
+    assert {float(run(taken)) for taken in range(1, 9)} == {float(run(9))}

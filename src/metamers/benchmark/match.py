@@ -7,9 +7,10 @@ with its defaults, is run until it reaches the match. Numbers of steps depend li
 is measured in ``metamers.benchmark.speed``.
 """
 
+import itertools
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -35,7 +36,8 @@ WATCHED = 10  # steps of plenoptic between measurements of its match
 EQUAL_MATCH = 0.02  # largest relative difference of mean errors that counts as an equal match
 TRIES = 6  # largest number of step numbers to try in a search
 CORRECTIONS = 4  # largest number of further step numbers to try with all stimuli, after a search on a few
-NEAR = 1.25  # largest ratio of two numbers of steps that may be combined for an equal match
+NEAR_STEPS = 1.25  # largest ratio of two numbers of steps that may share the stimuli
+NEAR_ERRORS = 0.1  # largest difference of their errors, in logarithms
 SLOPE = -0.5  # initial slope of an error over steps, in logarithms
 MOST = 3  # largest change of the configured budget, in powers of two
 
@@ -278,24 +280,29 @@ def synthesis_with_steps(
         Takes ``steps``, over all step sizes, and optionally ``stimuli``, the number of stimuli, from the first (all of
         them if there are fewer); gives a ``Synthesized``.
     """
-    least = min_batch_size(model.device)
+    least, largest = min_batch_size(model.device), batch_size
 
     @cache
     def of_part(steps: int, start_of_part: int, stop: int) -> Synthesized:
         part = slice(start_of_part, stop)
         places = repeat_to_minimum(part, least)
         given, kept_as = with_number_of_steps(settings, steps), f"{label}_{steps}_{part.start}_{part.stop}"
-        made, _ = synthesize(
-            model, stage, natural[places], start[places], procedure, given, f"{label} {stage}", progress, kept_as
-        )
+        number = part.stop - part.start
+        try:
+            made, _ = synthesize(
+                model, stage, natural[places], start[places], procedure, given, f"{label} {stage}", progress, kept_as
+            )
+        except torch.OutOfMemoryError:
+            nonlocal largest
+            largest = number // 2  # as in_batches goes on, and for later calls
+            raise
         with torch.no_grad():
             target = model(natural[places], stage)
-        number = part.stop - part.start
         return Synthesized(made.cpu()[:number], final_error(model, stage, target, made).cpu().numpy()[:number])
 
     def with_steps(steps: int, stimuli: int = len(natural)) -> Synthesized:
         stimuli = min(stimuli, len(natural))
-        size = max(min(batch_size, stimuli), least)
+        size = max(min(largest, stimuli), least)
         stop = min(-(-stimuli // size) * size, len(natural))  # whole batches, which a later call may use
         made = list(in_batches(stop, size, lambda part: of_part(steps, part.start, part.stop)))
         metamers, error = torch.cat([one.metamers for one in made]), np.concatenate([one.error for one in made])
@@ -314,7 +321,7 @@ def search_steps(error: Callable[[int], float], wanted: float, first: int, most:
     wanted
         Wanted error.
     first
-        First number of steps to try. Further numbers follow from the tried ones (``_next_steps``), until the error is
+        First number of steps to try. The others follow from the tried ones (``_next_steps``), until the error is
         within ``EQUAL_MATCH`` of the wanted one, at most ``TRIES`` times.
     most
         Largest number of steps.
@@ -340,7 +347,7 @@ def search_steps(error: Callable[[int], float], wanted: float, first: int, most:
         logger.info("%s: %d steps end %s", label, steps, _off(distances[steps]))
         if _is_equal(distances[steps]):
             break
-        steps = _next_steps(distances, most)
+        steps = _next_steps(distances, distances, most)
     return distances
 
 
@@ -366,11 +373,11 @@ def published_at(
     stage: str,
     natural: torch.Tensor,
     start: torch.Tensor,
-    wanted: float,
+    wanted: np.ndarray,
     settings: Mapping[str, Any],
     first: int,
     batch_size: int = CPU_BATCH_SIZE,
-) -> tuple[torch.Tensor, np.ndarray, int]:
+) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
     """Final metamers of the published procedure with the number of steps that leads to the wanted match.
 
     The numbers of steps of each size differ by one at most. Intermediate metamers of a longer run, with long steps,
@@ -383,7 +390,7 @@ def published_at(
     natural, start
         Stimuli and starts (stimulus, …signal), on the CPU.
     wanted
-        Wanted normalized error, mean over stimuli.
+        Normalized error (stimulus,) whose mean is to be reached.
     settings
         Settings of the procedure, with the largest number of steps.
     first
@@ -394,11 +401,11 @@ def published_at(
     Returns
     -------
     metamers
-        (stimulus, …signal), from the number of steps with the nearest match.
+        (stimulus, …signal), with the nearest match.
     normalized_error
         Their normalized error, (stimulus,).
     steps
-        That number, over all step sizes.
+        Number of steps of each stimulus, over all step sizes, (stimulus,).
 
     Raises
     ------
@@ -407,13 +414,8 @@ def published_at(
     """
     with_steps = synthesis_with_steps(model, stage, natural, start, "published", settings, batch_size, "published")
     most = number_of_steps(settings)
-    distances = search_steps(
-        lambda steps: float(with_steps(steps).error.mean()), wanted, first, most, f"published {stage}"
-    )
-    nearest = _nearest(distances)
-    if not _is_equal(distances[nearest]):
-        logger.warning("%s: the published procedure ends at best %s", stage, _off(distances[nearest]))
-    return *with_steps(nearest), nearest
+    made, steps = synthesize_to_match(with_steps, wanted, first, most, len(natural), f"published {stage}")
+    return *made, steps
 
 
 def synthesize_to_match(
@@ -425,10 +427,11 @@ def synthesize_to_match(
     ``EQUAL_MATCH`` of the wanted one, the number is corrected, at most ``CORRECTIONS`` times: first along the slope of
     the search, then by the errors over all stimuli.
 
-    At late stages a single step more can change the mean error by more than twice the limit. If no number is within
-    it, and the nearest numbers with a larger and with a smaller error differ by no more than a factor of ``NEAR``, the
-    first stimuli have the one and the rest the other: as many as lead to the nearest match. Which stimuli these are
-    depends on their order alone, not on the error of any of them.
+    At late stages a single step more can change the mean error by more than twice the limit. If none of the tried
+    numbers is within it, two of them may share the stimuli, one with a larger error than the wanted one and one with a
+    smaller error. A random order, drawn from ``label``, decides which stimuli have the first of them; the mean error
+    decides how many. The two numbers differ by one or by a factor of at most ``NEAR_STEPS``, and their errors by at
+    most ``NEAR_ERRORS``.
 
     Parameters
     ----------
@@ -441,7 +444,7 @@ def synthesize_to_match(
     searched
         Number of stimuli of the search, from the first.
     label
-        Beginning of the lines in the log.
+        Beginning of the lines in the log, and the seed of the order.
 
     Returns
     -------
@@ -474,38 +477,62 @@ def synthesize_to_match(
             # The slope of the search, between numbers of steps that are far apart, at the distance over all stimuli.
             other = max(distances, key=lambda tried: abs(np.log(tried / steps)))
             known.setdefault(other, distances[other] + found[steps] - distances[steps])
-        steps = _next_steps(known, most)
+        steps = _next_steps(known, found, most)
     nearest = _nearest(found)
-    made, taken, distance = with_steps(nearest), np.full(len(wanted), nearest), found[nearest]
-    above, below = ({tried: far for tried, far in found.items() if far * sign > 0} for sign in (1, -1))
-    if not _is_equal(distance) and above and below:
-        pair = _nearest(above), _nearest(below)
-        if max(pair) <= NEAR * min(pair):
-            made, taken = _combine(with_steps, *pair, float(wanted.mean()))
-            distance = _distance(float(made.error.mean()), float(wanted.mean()))
-            logger.info("%s: %d and %d steps for a part of the stimuli end %s", label, *pair, _off(distance))
+    made, each, distance = with_steps(nearest), np.full(len(wanted), nearest), found[nearest]
+    if not _is_equal(distance) and (pair := _pair(found)):
+        order = np.random.default_rng(list(label.encode())).permutation(len(wanted))
+        made, each = _share(with_steps, pair, order, float(wanted.mean()))
+        distance = _distance(float(made.error.mean()), float(wanted.mean()))
+        logger.info("%s: %d and %d steps, each for a part of the stimuli, end %s", label, *pair, _off(distance))
     if not _is_equal(distance):
         logger.warning("%s: ends at best %s", label, _off(distance))
-    return made, taken
+    return made, each
 
 
-def _combine(
-    with_steps: Callable[..., Synthesized], one: int, other: int, wanted: float
+def _pair(distances: Mapping[int, float]) -> tuple[int, int] | None:
+    """The two numbers of steps, with distances above and below 0, that are nearest in error and may share stimuli."""
+    pairs = [
+        (one, other)
+        for one, other in itertools.permutations(distances, 2)
+        if distances[one] > 0 > distances[other]
+        and distances[one] - distances[other] <= NEAR_ERRORS
+        and (abs(one - other) == 1 or max(one, other) <= NEAR_STEPS * min(one, other))
+    ]
+    return min(pairs, key=lambda pair: distances[pair[0]] - distances[pair[1]], default=None)
+
+
+def _share(
+    with_steps: Callable[..., Synthesized], pair: tuple[int, int], order: np.ndarray, wanted: float
 ) -> tuple[Synthesized, np.ndarray]:
-    """The first stimuli with one number of steps and the rest with another one, at the nearest match; their steps."""
-    first, rest = with_steps(one), with_steps(other)
-    number = len(first.error)
-    errors = [np.r_[first.error[:place], rest.error[place:]] for place in range(number + 1)]
-    place = int(np.argmin([abs(error.mean() - wanted) for error in errors]))
-    metamers = torch.cat([first.metamers[:place], rest.metamers[place:]])
-    return Synthesized(metamers, errors[place]), np.repeat([one, other], [place, number - place])
+    """Metamers of which the first ones in the order have one number of steps and the others another; their steps.
+
+    The first ones are as many as give the mean error that is nearest to the wanted one.
+    """
+    one, other = (with_steps(steps) for steps in pair)
+    place = order.argsort()  # of each stimulus in the order
+    errors = [np.where(place < first, one.error, other.error) for first in range(len(order) + 1)]
+    first = int(np.argmin([abs(error.mean() - wanted) for error in errors]))
+    metamers = other.metamers.clone()
+    metamers[place < first] = one.metamers[place < first]
+    return Synthesized(metamers, errors[first]), np.where(place < first, *pair)
 
 
-def _next_steps(distances: Mapping[int, float], most: int) -> int:
-    """The number of steps at which the distance is extrapolated to be 0, from the two smallest, in logarithms of steps.
+def _next_steps(distances: Mapping[int, float], tried: Container[int], most: int) -> int:
+    """The number of steps to try next: where the distance is 0, extrapolated from the two smallest distances.
 
-    If there are distances above and below 0, it is between the smallest ones, by interpolation if need be. If rounding
-    gives a number that was tried, the next one in the same direction; if that was tried too, no other is left.
+    It is extrapolated in logarithms of steps. If distances are above and below 0, the number is between the smallest
+    of each, interpolated if the extrapolation is outside, and the nearest of those that were not tried. If the
+    result was tried, the search ends.
+
+    Parameters
+    ----------
+    distances
+        Number of steps → logarithm of the error relative to the wanted one, measured or estimated.
+    tried
+        Numbers of steps that were tried.
+    most
+        Largest number of steps.
     """
     ordered = sorted(distances, key=lambda steps: abs(distances[steps]))
     nearest = ordered[0]
@@ -514,14 +541,19 @@ def _next_steps(distances: Mapping[int, float], most: int) -> int:
         slope = (distances[nearest] - distances[ordered[1]]) / np.log(nearest / ordered[1])
     slope = np.clip(slope, 4 * SLOPE, SLOPE / 4)
     found = nearest * np.clip(np.exp(-distances[nearest] / slope), 1 / 4, 4)
-    beyond = next((steps for steps in ordered if distances[steps] * distances[nearest] < 0), None)
-    if beyond is not None and not min(nearest, beyond) < found < max(nearest, beyond):
-        share = distances[nearest] / (distances[nearest] - distances[beyond])
-        found = nearest * (beyond / nearest) ** share
-    steps = round(found)
-    if steps in distances:
-        steps = nearest + int(np.sign(found - nearest))
-    return int(np.clip(steps, 1, most))
+    opposite = next((steps for steps in ordered if distances[steps] * distances[nearest] < 0), None)
+    if opposite is None:
+        steps = round(found)
+        if steps in tried:
+            steps = nearest + int(np.sign(found - nearest))
+        return int(np.clip(steps, 1, most))
+    low, high = sorted((nearest, opposite))
+    if not low < found < high:
+        share = distances[nearest] / (distances[nearest] - distances[opposite])
+        found = nearest * (opposite / nearest) ** share
+    return min(
+        (steps for steps in range(low, high + 1) if steps not in tried), key=lambda s: abs(s - found), default=low
+    )
 
 
 def equal_match(error: xr.DataArray, other: xr.DataArray) -> xr.DataArray:

@@ -13,7 +13,7 @@ QUALITIES = {"quick": "one_cycle", "standard": "one_cycle", "published": "publis
 
 
 def number_of_passes(settings: Mapping[str, Any]) -> int:
-    """Number of passes of a procedure with these settings, each with steps of one size, ``steps`` in the mean."""
+    """Number of passes of a procedure with these settings, each with steps of one size: ``steps`` on average."""
     return settings.get("halvings", 0) + 1
 
 
