@@ -13,6 +13,7 @@ import statsmodels.formula.api as smf
 import xarray as xr
 from statsmodels.stats.weightstats import ttost_paired
 
+from generate.equivalence import table
 from metamers.benchmark.equivalence import (
     ALL,
     Effect,
@@ -374,12 +375,23 @@ def test_the_documentation_says_which_part_of_the_design_was_run(root, committed
         assert sentence in text, f"{place}: wanted {sentence!r}"
 
 
-def test_the_documentation_says_how_many_stages_of_each_version_are_pooled(root, committed):
+@pytest.mark.parametrize("modality", ["vision", "audio"])
+def test_the_documentation_says_how_many_stages_of_each_version_are_pooled(root, committed, modality):
     text = " ".join((root / "docs/explanation/equivalence.md").read_text(encoding="utf-8").split())
-    pooled = committed[(committed["model"] == ALL) & (committed["modality"] == "vision")]
+    pooled = committed[(committed["model"] == ALL) & (committed["modality"] == modality)]
     numbers = pooled.groupby("version", sort=False)["stages"].first()
     sentence = ", ".join(f"{number} for `{version}`" for version, number in numbers.items())
     assert sentence in text, f"wanted {sentence!r}"
+
+
+def test_the_documentation_says_the_committed_numbers_over_the_networks_of_a_modality(root):
+    text = " ".join((root / "docs/explanation/equivalence.md").read_text(encoding="utf-8").split())
+    rows = [row.split(" | ") for row in table(root / "resources" / "equivalence.csv").splitlines()[2:]]
+    over_networks = [row for row in rows if row[3] == ALL and row[1] in ("`default`", "`former`")]
+    assert len(over_networks) == 8
+    for row in over_networks:
+        low_to_high = row[6].replace("+", "").split("(")[1].rstrip(")")
+        assert low_to_high in text, f"wanted {low_to_high!r}, of {row}"
 
 
 def test_the_committed_decisions_follow_from_the_committed_intervals(committed):
