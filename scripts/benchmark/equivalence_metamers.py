@@ -79,7 +79,7 @@ files.save(
     ),
     snakemake.output[0],
     title=f"Metamers of {name} at {params.stage}, of the published procedure and of versions of the default one",
-    source="synthesized from the same starts, with the number of steps that gives the match of the default procedure",
+    source="synthesized from the same starts, with the number of steps that gives an equal match",
     step=snakemake.params.step,
     run=snakemake.config["run"],
     creator=snakemake.config["creator"],

@@ -265,7 +265,8 @@ def equivalence_table(
     settings
         Generation model → version → its settings, ``published`` included.
     reference
-        The version whose match the others have, with its configured number of steps.
+        The version with its configured number of steps; the published procedure has its match, and the other versions
+        that of the published procedure.
     margin
         Largest difference in proportion correct that counts as equivalent.
 

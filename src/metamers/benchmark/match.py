@@ -36,8 +36,8 @@ WATCHED = 10  # steps of plenoptic between measurements of its match
 EQUAL_MATCH = 0.02  # largest relative difference of mean errors that counts as an equal match
 TRIES = 6  # largest number of step numbers to try in a search
 CORRECTIONS = 4  # largest number of further step numbers to try with all stimuli, after a search on a few
-NEAR_STEPS = 1.25  # largest ratio of two numbers of steps that may share the stimuli
-NEAR_ERRORS = 0.1  # largest difference of their errors, in logarithms
+NEAR_STEPS = 1.25  # largest ratio of two numbers of steps that may share the stimuli, unless they differ by one
+NEAR_ERRORS = 0.1  # largest difference of the logarithms of their errors
 SLOPE = -0.5  # initial slope of an error over steps, in logarithms
 MOST = 3  # largest change of the configured budget, in powers of two
 
@@ -294,7 +294,7 @@ def synthesis_with_steps(
             )
         except torch.OutOfMemoryError:
             nonlocal largest
-            largest = number // 2  # as in_batches goes on, and for later calls
+            largest = number // 2  # for later calls
             raise
         with torch.no_grad():
             target = model(natural[places], stage)
@@ -303,7 +303,9 @@ def synthesis_with_steps(
     def with_steps(steps: int, stimuli: int = len(natural)) -> Synthesized:
         stimuli = min(stimuli, len(natural))
         size = max(min(largest, stimuli), least)
-        stop = min(-(-stimuli // size) * size, len(natural))  # whole batches, which a later call may use
+        stop = min(
+            -(-stimuli // size) * size, len(natural)
+        )  # whole batches, which a later call with this size uses again
         made = list(in_batches(stop, size, lambda part: of_part(steps, part.start, part.stop)))
         metamers, error = torch.cat([one.metamers for one in made]), np.concatenate([one.error for one in made])
         return Synthesized(metamers[:stimuli], error[:stimuli])
@@ -378,10 +380,10 @@ def published_at(
     first: int,
     batch_size: int = CPU_BATCH_SIZE,
 ) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
-    """Final metamers of the published procedure with the number of steps that leads to the wanted match.
+    """Final metamers of the published procedure with the one or two numbers of steps that lead to the wanted match.
 
-    The numbers of steps of each size differ by one at most. Intermediate metamers of a longer run, with long steps,
-    would not be comparable: at the same error, other models recognize them more often.
+    For each stimulus, the numbers of steps of each size differ by one at most. Intermediate metamers of a longer run,
+    with long steps, would not be comparable: at the same error, other models recognize them more often.
 
     Parameters
     ----------
@@ -427,7 +429,7 @@ def synthesize_to_match(
     ``EQUAL_MATCH`` of the wanted one, the number is corrected, at most ``CORRECTIONS`` times: first along the slope of
     the search, then by the errors over all stimuli.
 
-    At late stages a single step more can change the mean error by more than twice the limit. If none of the tried
+    At late stages a single step more can change the mean error by four times the limit. If none of the tried
     numbers is within it, two of them may share the stimuli, one with a larger error than the wanted one and one with a
     smaller error. A random order, drawn from ``label``, decides which stimuli have the first of them; the mean error
     decides how many. The two numbers differ by one or by a factor of at most ``NEAR_STEPS``, and their errors by at
@@ -482,9 +484,11 @@ def synthesize_to_match(
     made, each, distance = with_steps(nearest), np.full(len(wanted), nearest), found[nearest]
     if not _is_equal(distance) and (pair := _pair(found)):
         order = np.random.default_rng(list(label.encode())).permutation(len(wanted))
-        made, each = _share(with_steps, pair, order, float(wanted.mean()))
-        distance = _distance(float(made.error.mean()), float(wanted.mean()))
-        logger.info("%s: %d and %d steps, each for a part of the stimuli, end %s", label, *pair, _off(distance))
+        shared, steps_of_each = _share(with_steps, pair, order, float(wanted.mean()))
+        shared_distance = _distance(float(shared.error.mean()), float(wanted.mean()))
+        logger.info("%s: %d and %d steps, each for a part of the stimuli, end %s", label, *pair, _off(shared_distance))
+        if abs(shared_distance) < abs(distance):
+            made, each, distance = shared, steps_of_each, shared_distance
     if not _is_equal(distance):
         logger.warning("%s: ends at best %s", label, _off(distance))
     return made, each
@@ -505,7 +509,7 @@ def _pair(distances: Mapping[int, float]) -> tuple[int, int] | None:
 def _share(
     with_steps: Callable[..., Synthesized], pair: tuple[int, int], order: np.ndarray, wanted: float
 ) -> tuple[Synthesized, np.ndarray]:
-    """Metamers of which the first ones in the order have one number of steps and the others another; their steps.
+    """Give the first stimuli of an order one number of steps and the others another; also the steps of each stimulus.
 
     The first ones are as many as give the mean error that is nearest to the wanted one.
     """
@@ -521,9 +525,10 @@ def _share(
 def _next_steps(distances: Mapping[int, float], tried: Container[int], most: int) -> int:
     """The number of steps to try next: where the distance is 0, extrapolated from the two smallest distances.
 
-    It is extrapolated in logarithms of steps. If distances are above and below 0, the number is between the smallest
-    of each, interpolated if the extrapolation is outside, and the nearest of those that were not tried. If the
-    result was tried, the search ends.
+    It is extrapolated in logarithms of steps, by a factor of 4 at most, with a slope of ``4 * SLOPE`` to ``SLOPE / 4``.
+    If all distances have one sign and the result was tried, it is the neighbour of the nearest number. If distances are
+    above and below 0, it is a number between the smallest of each that was not tried, the nearest to the extrapolation,
+    or to the interpolation if the extrapolation is outside. If none is left, the result was tried: the search ends.
 
     Parameters
     ----------

@@ -87,8 +87,8 @@ class Published:
 
     With ``steps`` 3000, ``step_size`` 1 and ``halvings`` 7, these are the study's 8 × 3000 steps (Feather et al. 2023,
     Methods). As in its code the gradient is divided by its length + ``GUARD``. If ``steps`` has a fraction, it is the
-    mean over passes, and the first passes have one step more than the others: for a comparison at an equal match, which
-    one step more at each size would change too much.
+    mean over passes, and some passes, spread over all, have one step more than the others: for a comparison at an equal
+    match, which one step more at each size would change too much.
     """
 
     objective = staticmethod(identity)
