@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 MARK = "<!-- equivalence of recognition -->"
-ALL = "all"
+ALL, DISTINCT = "all", "distinct"
 POINTS = {"proportion correct": (100, 1), "log odds": (1, 2)}  # factor from the table to the page, and decimals
 
 
@@ -19,15 +19,16 @@ def table(path: Path) -> str:
     head = [*columns, "difference (90% interval)", "margin", "result"]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     with path.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["stage"] == ALL]
+        rows = [row for row in csv.DictReader(file) if row["stage"] in (ALL, DISTINCT)]
     for row in rows:
         factor, decimals = POINTS[row["measure"]]
         difference, low, high = (_number(row[key], factor, decimals) for key in ("difference", "low", "high"))
         published, margin = (_number(row[key], factor, decimals, sign=False) for key in ("published", "margin"))
         unit = " (points)" if factor == 100 else ""
+        models = row["model"] if row["stage"] == ALL else f"{row['model']}, without common stages"
         size = ", ".join(row[key] for key in ("stimuli", "judges", "stages"))
         cells = [
-            *(row["modality"], f"`{row['version']}`", f"{row['measure']}{unit}", row["model"], size, published),
+            *(row["modality"], f"`{row['version']}`", f"{row['measure']}{unit}", models, size, published),
             *(f"{difference} ({low} to {high})", margin, row["decision"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")

@@ -12,6 +12,16 @@ table = equivalence_table(recognized, params.modalities, params.settings, params
 files.write(snakemake.output[0], table.to_csv(index=False, float_format="%.4g").encode())
 for row in table[table["model"] == ALL].itertuples():
     logger.info(
-        "%s, %s, %s: %.3f (90%% interval %.3f to %.3f), margin %.3f: %s",
-        *(row.modality, row.version, row.measure, row.difference, row.low, row.high, row.margin, row.decision),
+        "%s, %s stages, %s, %s: %.3f (90%% interval %.3f to %.3f), margin %.3f: %s",
+        *(
+            row.modality,
+            row.stage,
+            row.version,
+            row.measure,
+            row.difference,
+            row.low,
+            row.high,
+            row.margin,
+            row.decision,
+        ),
     )

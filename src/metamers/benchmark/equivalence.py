@@ -22,6 +22,7 @@ from metamers.benchmark.match import equal_match
 ALPHA = 0.05  # level of each one-sided test, and of the two-sided test of a difference
 PUBLISHED = "published"
 ALL = "all"  # in the table, in the place of a stage or a model
+DISTINCT = "distinct"  # in the place of a stage: all stages but those that models have in common
 FEWEST_JUDGES = 3  # with which judges can be random: two have one degree of freedom
 MEASURES = {"correct": "proportion correct", "log_odds": "log odds"}
 ONE_ANSWER = {"correct": 1.0, "log_odds": 0.0}  # change of a difference by one answer; evidence is graded
@@ -208,6 +209,31 @@ def equal_match_stages(recognized: xr.Dataset, version: str) -> np.ndarray:
     return equal_match(error.sel(version=version), error.sel(version=PUBLISHED)).values
 
 
+def without_common_stages(recognized: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """The data of several models without the stages that two of them have in common, such as a cochleagram.
+
+    Metamers of such stages are the same, and would count twice. They are known by the equal errors of all stimuli.
+
+    Parameters
+    ----------
+    recognized
+        For each model (stage, version, stimulus) → ``normalized_error``, with further variables.
+
+    Returns
+    -------
+    list
+        The data of the models that have other stages, without the common ones.
+    """
+    errors = [one["normalized_error"].transpose("stage", "version", "stimulus").values for one in recognized]
+    kept = []
+    for place, one in enumerate(recognized):
+        others = [stage for other, of_model in enumerate(errors) if other != place for stage in of_model]
+        own = [not any(np.array_equal(stage, other) for other in others) for stage in errors[place]]
+        if any(own):
+            kept.append(one.isel(stage=np.flatnonzero(own)))
+    return kept
+
+
 def _paired(recognized: xr.Dataset, version: str, measure: str) -> tuple[np.ndarray, np.ndarray]:
     """Differences of a version from the published procedure, and the values of the latter, (stimulus, judge, stage)."""
     values = recognized[measure].astype(float).transpose("version", "stimulus", "recognition_model", "stage")
@@ -253,7 +279,7 @@ def equivalence_table(
     """One row for each version and measure, at each stage, for each model over stages, for each modality over models.
 
     Rows over stages have only those stages at which this version and the published procedure have an equal match; their
-    number is in ``stages``.
+    number is in ``stages``. Where models have stages in common, a further row over models is without these.
 
     Parameters
     ----------
@@ -273,7 +299,8 @@ def equivalence_table(
     Returns
     -------
     pandas.DataFrame
-        ``modality``, ``model``, ``stage`` (``all`` in rows over models or stages), ``version``, ``measure``; numbers of
+        ``modality``, ``model``, ``stage`` (``all`` in rows over models or stages, ``distinct`` in rows over models
+        without common stages), ``version``, ``measure``; numbers of
         ``stimuli``, ``judges`` and ``stages``; ``published``, the mean of the published procedure; the fields of
         ``Effect``, version minus published; ``margin``; ``low_random_judges``, ``high_random_judges``: the interval
         with random judges, NaN in rows over models and with fewer than ``FEWEST_JUDGES`` judges; ``decision``; in rows
@@ -302,8 +329,12 @@ def equivalence_table(
                 used = dict(settings[models[0]][version])
                 if version != reference:
                     del used["steps"]  # found by the search, at each stage another number
-                found = _tests(pooled, version, measure, margin) | {"settings": json.dumps(used)}
-                rows.append(given | {"model": ALL, "stage": ALL} | found)
+                distinct = without_common_stages(pooled)
+                common = sum(one.sizes["stage"] for one in pooled) - sum(one.sizes["stage"] for one in distinct)
+                for stage, parts in ((ALL, pooled), (DISTINCT, distinct if common else [])):
+                    if parts:
+                        found = _tests(parts, version, measure, margin) | {"settings": json.dumps(used)}
+                        rows.append(given | {"model": ALL, "stage": stage} | found)
     first = ["modality", "model", "stage", "version", "measure"]
     table = pd.DataFrame(rows)
     return table[first + [name for name in table.columns if name not in first]]
