@@ -360,7 +360,7 @@ class EquivalenceSettings:
 
     @property
     def reference(self) -> str:
-        """The version that changes nothing; the other versions are synthesized to its match.
+        """The version that changes nothing; the published procedure is synthesized to its match.
 
         Raises
         ------
