@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-COLUMNS = ["topic", "statistic", "condition", "counted", "found", "standard_error", "at_least", "at_most", "samples"]
+COLUMNS = [
+    *("topic", "statistic", "condition", "counted", "found", "standard_error", "at_least", "at_most", "samples"),
+    *("width", "power"),
+]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Simulated:
         Bounds that ``found`` must respect.
     samples
         Number of simulated data sets.
+    width
+        Mean width of the interval whose coverage was counted; NaN where there is no interval.
+    power
+        Proportion of data sets in which the same test or interval finds the difference that ``condition`` names, or
+        excludes 0 at that difference; NaN where there is no such difference.
     """
 
     statistic: str
@@ -47,13 +55,27 @@ class Simulated:
     at_least: float
     at_most: float
     samples: int
+    width: float = np.nan
+    power: float = np.nan
 
 
-def proportion(statistic: str, condition: str, counted: str, hits: np.ndarray, low: float, high: float) -> Simulated:
-    """Compute how often an event occurred in simulated data (sample,), with the standard error of that proportion."""
+def proportion(
+    statistic: str,
+    condition: str,
+    counted: str,
+    hits: np.ndarray,
+    low: float,
+    high: float,
+    width: float = np.nan,
+    power: float = np.nan,
+) -> Simulated:
+    """Compute how often an event occurred in simulated data (sample,), with the standard error of that proportion.
+
+    The other arguments are attributes of the result.
+    """
     found = float(np.mean(hits))
     error = float(np.sqrt(found * (1 - found) / len(hits)))
-    return Simulated(statistic, condition, counted, found, error, low, high, len(hits))
+    return Simulated(statistic, condition, counted, found, error, low, high, len(hits), width, power)
 
 
 def results_table(topic: str, found: Iterable[Simulated]) -> pd.DataFrame:
