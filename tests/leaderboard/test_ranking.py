@@ -58,8 +58,8 @@ def predicted():
     coords = {"generation_model": ["perfect", "short"], "stage": ["input", "one", "two"]}
     dims = ("generation_model", "stage")
     numbers = np.tile([1, 2, 3], (2, 1))
-    outside = np.array([[False, False, False], [False, True, False]])
-    others = {"stage_number": (dims, numbers), "outside_published_range": (dims, outside)}
+    reasons = np.array([["", "", ""], ["", "Other models recognize 0%.", ""]])
+    others = {"stage_number": (dims, numbers), "reason": (dims, reasons)}
     return xr.Dataset({name: (dims, values) for name in names} | others, coords=coords)
 
 
@@ -298,7 +298,7 @@ def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, plac
     predicted["stage_number"] = (dims, np.tile(np.arange(4), (2, 1)))
     for name in ("predicted", "low", "high"):
         predicted[name].loc["partly", missing] = np.nan
-    predicted["outside_published_range"] = predicted["predicted"].isnull()
+    predicted["reason"] = xr.where(predicted["predicted"].isnull(), "Other models recognize 0%.", "")
     models = {"whole": LONG, "partly": LONG}
     board = leaderboard.leaderboard(groups, placed, relation, tested, {}, predicted, models, {}, bootstrap=10, seed=0)
     entries = leaderboard_page.entries_of(board).set_index("generation_model")

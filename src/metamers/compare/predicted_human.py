@@ -19,7 +19,7 @@ import scipy.stats
 import xarray as xr
 from scipy.special import betainc, betaincinv, digamma, expit, gammaln, logsumexp, ndtri, softmax
 
-from metamers.compare.proportions import ENDS, Interval, Z
+from metamers.compare.proportions import ENDS, Interval, Z, proportion_interval
 from metamers.compare.recognition_spread import (
     Sampling,
     Spread,
@@ -157,10 +157,7 @@ class Relation:
         return self.published_rates(rate, sampling, ndtri(asked))
 
     def outside(self, rates: np.ndarray) -> np.ndarray:
-        """Return, from ``possible_rates``, -1 or 1 where their 95% interval is below or above the published range, or 0.
-
-        NaN counts as inside.
-        """
+        """Return -1 or 1 where the 95% interval of ``possible_rates`` is below or above the published range, else 0."""
         low, high = np.quantile(rates, ENDS, axis=1)
         return np.where(high < self.lowest, -1, np.where(low > self.highest, 1, 0))
 
@@ -190,9 +187,12 @@ class Relation:
         samples
             Number of parts, a power of 2. The tails of the distribution need more than its 95% interval.
         """
-        rate = self.possible_rates(other_models, standard_error, chance, sampling, samples)
-        _, _, effect, *open_parameters = _evenly_spread(DIMENSIONS, samples).T
-        rate = np.clip(rate, self.lowest, self.highest)
+        return self.human_means(self.possible_rates(other_models, standard_error, chance, sampling, samples), chance)
+
+    def human_means(self, rates: np.ndarray, chance: float) -> np.ndarray:
+        """Draw a human proportion correct for each rate of ``possible_rates``, see ``expected``."""
+        _, _, effect, *open_parameters = _evenly_spread(DIMENSIONS, rates.shape[1]).T
+        rate = np.clip(rates, self.lowest, self.highest)
         factor = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.parameters)))
         intercept, log_slope, *spread = self.parameters[:, None] + factor @ ndtri(open_parameters)
         between, within = spreads(spread, rate)
@@ -227,7 +227,10 @@ class Relation:
         participants
             Number of participants of the experiment, (point,); None for that of a published one.
         """
-        mean = self.expected(other_models, standard_error, chance, sampling)
+        return self.ends(self.expected(other_models, standard_error, chance, sampling), participants)
+
+    def ends(self, mean: np.ndarray, participants: np.ndarray | None = None) -> np.ndarray:
+        """Compute the interval of ``interval`` from equally probable human proportions correct (point, part)."""
         count = self.answers * np.broadcast_to(self.participants if participants is None else participants, len(mean))
         found = []
         for end in ENDS:
@@ -266,8 +269,10 @@ def possible_proportions(mean: np.ndarray, standard_error: np.ndarray, levels: n
     known = variance > 0
     # 2 variance / (root - linear) is the positive solution, without the difference of two nearly equal numbers.
     number = np.divide(root - linear, 2 * variance, out=np.ones_like(mean), where=known).clip(min=0)
-    shapes = ((number * share + 0.5)[:, None] for share in (mean, 1 - mean))
-    return np.where(known[:, None], betaincinv(*shapes, levels), mean[:, None])
+    # Few stimuli have few different means, and quantiles take time.
+    shapes, place = np.unique(np.stack([number * mean, number * (1 - mean)]), axis=1, return_inverse=True)
+    found = betaincinv(*(shapes[..., None] + 0.5), levels)[place]
+    return np.where(known[:, None], found, mean[:, None])
 
 
 def fit_relation(points: xr.Dataset, chance: float, prior_sd: Sequence[float] = PRIOR_SD) -> Relation:
@@ -381,13 +386,15 @@ def published_relation(relation: xr.Dataset, modality: str) -> Relation:
     Parameters
     ----------
     relation
-        Result of ``metamers.compare.recognition_spread.with_spread``.
+        Result of ``metamers.compare.humans_vs_models.humans_vs_models``; of
+        ``metamers.compare.recognition_spread.with_spread`` to predict from other recognition models.
     modality
         ``vision`` or ``audio``.
     """
     of_modality = relation.sel(modality=modality)
     fitted = fit_relation(of_modality, GUESSING[modality])
-    return replace(fitted, family_spread=FAMILY_SPREAD, spread=spread_of(of_modality))
+    spread = spread_of(of_modality) if "recognition_spread" in of_modality else None
+    return replace(fitted, family_spread=FAMILY_SPREAD, spread=spread)
 
 
 def predict_human(
@@ -414,12 +421,14 @@ def predict_human(
     mean, error = other_models.value, other_models.standard_error
     result = np.full((len(mean), 3), np.nan)
     wanted = np.isfinite(mean)
-    wanted[wanted] = relation.outside(relation.possible_rates(mean[wanted], error[wanted], chance, sampling)) == 0
+    rates = relation.possible_rates(mean[wanted], error[wanted], chance, sampling)
+    inside = relation.outside(rates) == 0
+    wanted[wanted] = inside
     if wanted.any():
         rate = relation.published_rates(above_chance(mean[wanted], chance), sampling)
         rate = np.clip(rate, relation.lowest, relation.highest)
         middle = relation.line(chance + (1 - chance) * rate, chance)
-        low, high = relation.interval(mean[wanted], error[wanted], chance, sampling=sampling).T
+        low, high = relation.ends(relation.human_means(rates[inside], chance)).T
         result[wanted] = np.stack([middle, np.minimum(low, middle), np.maximum(high, middle)], axis=1)
     return result
 
@@ -438,10 +447,47 @@ def sampling_of(relation: Relation, asked: Mapping[str, int], generation_family:
         Family → number of recognition models, without the generation model.
     generation_family
         Family of the generation model.
+
+    Raises
+    ------
+    ValueError
+        When the relation has no ``spread``.
     """
-    if relation.spread is None or not set(asked) - {generation_family}:
-        return None
-    return relation.spread.sampling(asked, generation_family)
+    if relation.spread is None:
+        raise ValueError("the relation has no spread of recognition models (recognition_spread.with_spread)")
+    return relation.spread.sampling(asked, generation_family) if set(asked) - {generation_family} else None
+
+
+def predict_run_model(
+    of_model: xr.Dataset, relation: Relation, chance: float, stimuli: int | None = None, further: int = 0
+) -> np.ndarray:
+    """Predict human recognizability of the metamers of one model of a run.
+
+    Parameters
+    ----------
+    of_model
+        Result of ``metamers.compare.recognizability.recognizability`` for one generation model.
+    relation
+        Result of ``published_relation``.
+    chance
+        Guessing rate of the run's task.
+    stimuli
+        Predict as if the same proportions had been found with so many stimuli; None for those of the run.
+    further
+        Number of further recognition models, each of another family, that are supposed to agree with the mean.
+
+    Returns
+    -------
+    np.ndarray
+        (stage, 3): see ``predict_human``; NaN if too few recognition models were asked (``sampling_of``).
+    """
+    mean, error, low, high = (of_model[f"other_models{end}"].values for end in ("", "_standard_error", "_low", "_high"))
+    seen = Interval(mean, error, low, high) if stimuli is None else proportion_interval(mean, np.array(stimuli))
+    asked = asked_families(of_model) | {f"further family {number}": 1 for number in range(further)}
+    sampling = sampling_of(relation, asked, str(of_model["generation_family"].item()))
+    if sampling is None:
+        return np.full((len(mean), 3), np.nan)
+    return predict_human(seen, relation, chance, sampling)
 
 
 def predicted_human(
@@ -469,22 +515,16 @@ def predicted_human(
     """
     metamers = recognizable.sel(stage=recognizable["stage"] != NATURAL)
     others = metamers["other_models"].transpose("generation_model", "stage")
-    names = (f"other_models{end}" for end in ("", "_standard_error", "_low", "_high"))
-    seen = [metamers[name].transpose(*others.dims).values for name in names]
     stage_number = metamers["stage_number"].transpose(*others.dims)
     fitted = {modality: published_relation(relation, modality) for modality in dict.fromkeys(modalities.values())}
     predictions, reasons = [], []
     for number, model in enumerate(map(str, others["generation_model"].values)):
         of_modality, chance = fitted[modalities[model]], 1 / categories[model]
-        of_model = Interval(*(values[number] for values in seen))
-        family = str(metamers["generation_family"].sel(generation_model=model).item())
-        asked = asked_families(recognizable, model)
-        sampling = sampling_of(of_modality, asked, family)
-        values = np.full((len(of_model.value), 3), np.nan)
-        if sampling is not None:
-            values = predict_human(of_model, of_modality, chance, sampling)
+        of_model = metamers.sel(generation_model=model)
+        values = predict_run_model(of_model, of_modality, chance)
         predictions.append(values)
-        why = [_reason(one, asked, family, of_modality, chance) for one in of_model.value]
+        asked, family = asked_families(of_model), str(of_model["generation_family"].item())
+        why = [_reason(one, asked, family, of_modality, chance) for one in others.values[number]]
         missing = np.isnan(values[:, 0]) & (stage_number.values[number] >= 0)
         reasons.append(np.where(missing, why, ""))
     values = np.stack(predictions)
@@ -506,10 +546,10 @@ def _reason(
     if np.isnan(other_models):
         return NOT_JUDGED
     number = sum(asked.values())
-    if set(asked) <= {generation_family}:
+    if not set(asked) - {generation_family}:
         return (
-            f"Only {number} recognition model{'s' * (number != 1)} of the generation model's own family "
-            f"{'were' if number != 1 else 'was'} asked; at least 1 of another family is needed."
+            f"Only {number} recognition model{'s' * (number > 1)} of the generation model's own family "
+            f"{'were' if number > 1 else 'was'} asked; at least 1 of another family is needed."
         )
     less = above_chance(other_models, chance) < relation.lowest
     end = chance + (1 - chance) * (relation.lowest if less else relation.highest)

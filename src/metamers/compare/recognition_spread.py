@@ -18,7 +18,6 @@ import xarray as xr
 from scipy.special import expit, logit
 
 from metamers.humans.published import PUBLISHED
-from metamers.names import NATURAL
 
 KEYS = ["modality", "generation_model", "family", "stage"]  # further columns: one for each recognition model
 COMPONENTS = ("related", "related_change", "log_family_sd", "log_model_sd", "log_model_sd_change")
@@ -178,11 +177,6 @@ class Answers(NamedTuple):
     model_family: np.ndarray
     families: np.ndarray
 
-    @property
-    def related(self) -> np.ndarray:
-        """Whether a recognition model is of the generation model's family, (point, recognition model)."""
-        return self.model_family[:, None] == self.families
-
 
 def answers_of(table: pd.DataFrame, modality: str) -> Answers:
     """Select the answers of one modality from a result of ``recognition_table``."""
@@ -201,28 +195,29 @@ def fit_spread(answers: Answers) -> Spread:
     which is not restricted.
     """
     known = np.isfinite(answers.rates)
-    # Every point has the same number of recognition models: all but the generation model.
-    chosen = np.array([np.flatnonzero(row) for row in known])
-    odds = np.take_along_axis(log_odds(answers.rates), chosen, axis=1)
-    related = np.take_along_axis(answers.related, chosen, axis=1).astype(float)
-    families = answers.families[chosen]
-    same = (families[:, :, None] == families[:, None, :]).astype(float)
+    odds = np.where(known, log_odds(answers.rates), 0)
+    names = np.unique(answers.families)
+    of_family = (answers.families[:, None] == names).astype(float)
+    # Number, sum and squares of the log odds of each family's models, (point, family).
+    number, sums, squares = known @ of_family, odds @ of_family, odds**2 @ of_family
+    related = answers.model_family[:, None] == names
     place = np.nanmean(answers.rates, axis=1) - 0.5
 
     def loss(components: np.ndarray) -> float:
         shift, shift_change, family, model, model_change = components
-        own = np.exp(2 * (model + model_change * place))[:, None, None] * np.eye(odds.shape[1])
-        covariance = np.exp(2 * family) * same + own
-        inverse = np.linalg.inv(covariance)
-        rest = odds - (shift + shift_change * place)[:, None] * related
-        weighted, information = np.einsum("pij,pj->pi", inverse, rest), inverse.sum(axis=(1, 2))
-        squares = (rest * weighted).sum(axis=1) - weighted.sum(axis=1) ** 2 / information
-        each = np.linalg.slogdet(covariance)[1] + np.log(information) + squares
+        within = np.exp(2 * (model + model_change * place))[:, None]
+        moved = (shift + shift_change * place)[:, None] * related
+        total = sums - moved * number
+        weight = 1 / (within + np.exp(2 * family) * number)  # of a family's mean, over its number of models
+        information, weighted = (number * weight).sum(axis=1), (total * weight).sum(axis=1)
+        quadratic = (squares - 2 * moved * sums + moved**2 * number - np.exp(2 * family) * total**2 * weight) / within
+        determinant = np.where(number > 0, (number - 1) * np.log(within) - np.log(weight), 0)
+        each = (determinant + quadratic).sum(axis=1) + np.log(information) - weighted**2 / information
         return each.sum() / 2 + (((components - PRIOR_MEAN) / PRIOR_SD) ** 2).sum() / 2
 
     best = scipy.optimize.minimize(loss, PRIOR_MEAN, method="BFGS", options={"gtol": 1e-2}).x
-    names, counts = np.unique(answers.families, return_counts=True)
-    return Spread(best, dict(zip(map(str, names), map(int, counts), strict=True)), float(related.mean()))
+    counts = count_families(map(str, answers.families))
+    return Spread(best, counts, float((number * related).sum() / number.sum()))
 
 
 def with_spread(relation: xr.Dataset, table: pd.DataFrame) -> xr.Dataset:
@@ -258,19 +253,16 @@ def spread_of(relation: xr.Dataset) -> Spread:
     return Spread(relation["recognition_spread"].values, families, float(relation["related_share"]))
 
 
-def asked_families(recognizable: xr.Dataset, generation_model: str) -> dict[str, int]:
+def asked_families(of_model: xr.Dataset) -> dict[str, int]:
     """Count the recognition models that judged a model's metamers, without the model itself: family → number.
 
     Parameters
     ----------
-    recognizable
-        Result of ``metamers.compare.recognizability.recognizability``.
-    generation_model
-        A generation model.
+    of_model
+        Result of ``metamers.compare.recognizability.recognizability`` for one generation model.
     """
-    own = recognizable.sel(generation_model=generation_model)
-    judged = (own["n"] > 0).any("stage") & (own["recognition_model"] != generation_model)
-    return count_families(map(str, own["recognition_family"].values[judged.values]))
+    judged = (of_model["n"] > 0).any("stage") & (of_model["recognition_model"] != of_model["generation_model"])
+    return count_families(map(str, of_model["recognition_family"].values[judged.values]))
 
 
 def count_families(families: Iterable[str]) -> dict[str, int]:

@@ -20,8 +20,8 @@ import xarray as xr
 
 from metamers.compare.passes import decide, equivalence, margin_of
 from metamers.compare.predicted_human import GUESSING, predict_human, sampling_of
-from metamers.compare.recognition_spread import asked_families
 from metamers.compare.proportions import Interval
+from metamers.compare.recognition_spread import asked_families
 from metamers.foreign.hdf5 import check_structure
 from metamers.leaderboard.entry import (
     AREA,
@@ -64,7 +64,8 @@ INTERVALS += (("natural_difference", "natural_difference_low", "natural_differen
 SHA256 = re.compile(r"[0-9a-f]{64}")
 FILE_NAME = re.compile(rf"[A-Za-z0-9._+-]+{re.escape(SUFFIX)}")
 MAX_DEPTH = 20  # of the registry's entry
-ITEM_VARIABLES = ("item_kind", "item_name", "fingerprint", "registry_entry", "asked_families")  # in the words of the creator's machine
+# In the words of the creator's machine.
+ITEM_VARIABLES = ("item_kind", "item_name", "fingerprint", "registry_entry", "asked_families")
 # Attributes that ``metamers.run.files.save`` writes, of the file and of its variables.
 ATTRIBUTES = {*("title", "source", "references", "history", "step", "path", "run", "seed", "software", "inputs")}
 ATTRIBUTES |= {
@@ -805,10 +806,10 @@ def _run_value_faults(entry: xr.Dataset, run: Path, people: Sequence[Path], publ
         return
     for name in (*AREA.values(), "missing_depth", "natural_correct", "guessing"):
         yield from _value_differs(entry, name, rows[name].iloc[0], f"the value in {run}/comparison/leaderboard.nc")
-    recognizable = files.load_foreign(run / "comparison/recognizability.nc")
-    others = recognizable.sel(generation_model=model).reindex(stage=stages)
+    of_model = files.load_foreign(run / "comparison/recognizability.nc").sel(generation_model=model)
+    others = of_model.reindex(stage=stages)
     of_run = {"generation_family": str(others["generation_family"].item())}
-    of_run["asked_families"] = json.dumps(asked_families(recognizable, model), sort_keys=True)
+    of_run["asked_families"] = json.dumps(asked_families(of_model), sort_keys=True)
     yield from _text_differs(entry, of_run, f"the value in {run}/comparison/recognizability.nc")
     for name in OTHERS:
         yield from _value_differs(entry, name, others[name].values, f"the value in {run}/comparison/recognizability.nc")

@@ -20,8 +20,8 @@ import xarray as xr
 
 from metamers.compare.passes import DIFFERENCE_COLUMNS, NATURAL_COLUMNS, natural_differences, passes_dataset
 from metamers.compare.predicted_human import Relation, published_relation
-from metamers.compare.recognition_spread import asked_families, read_recognition, with_spread
 from metamers.compare.proportions import ENDS
+from metamers.compare.recognition_spread import asked_families, read_recognition, with_spread
 from metamers.humans.participants import own_stages
 from metamers.humans.summary import COLUMNS, pooled_points, read_results
 from metamers.leaderboard.curves import (
@@ -339,7 +339,7 @@ def entry_dataset(
         **{name: str(row[name]) for name in ("generation_model", "entry_modality", "basis")},
         "published_as": entry["published_as"] or "",
         "categories": entry["categories"],
-        "asked_families": json.dumps(asked_families(recognizable, model), sort_keys=True),
+        "asked_families": json.dumps(asked_families(recognizable.sel(generation_model=model)), sort_keys=True),
         "generation_family": str(others["generation_family"].item()),
         "registry_entry": json.dumps(entry["registry"], sort_keys=True, default=str),
         **{variable: creator.get(key) or "" for key, variable in CREATOR_VARIABLES.items()},

@@ -264,9 +264,8 @@ def frozen_prediction(
         stages = np.flatnonzero(predicted["predicted"].values[number] >= 0)
         mean, error = (values.sel(generation_model=model).values[stages] for values in others)
         if len(stages):
-            fitted, family = published_relation(relation, modality), recognizable["generation_family"]
-            family = str(family.sel(generation_model=model).item())
-            sampling = sampling_of(fitted, asked_families(recognizable, model), family)
+            fitted, of_model = published_relation(relation, modality), recognizable.sel(generation_model=model)
+            sampling = sampling_of(fitted, asked_families(of_model), str(of_model["generation_family"].item()))
             possible[number, stages] = fitted.expected(mean, error, chance, sampling, SAMPLES)
         for stage in stages:
             distribution = count_distribution(possible[number, stage], trials, variances[number])
