@@ -306,6 +306,7 @@ class Run:
         self.nulls = {model: null_of(stages, rng) for model in models}
         self.relation = relation_of()
         families = dict.fromkeys([*models, *(name for names in judges.values() for name in names)], "family")
+        families |= {names[0]: "other family" for names in judges.values() if names}
         self.compared = {"humans_vs_models": self.relation, "power": simulated_power()}
         if models:
             found = recognizability(self.acceptance, self.recognition, families)

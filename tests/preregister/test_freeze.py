@@ -45,7 +45,7 @@ def test_the_frozen_distribution_is_that_of_the_published_relation(prediction, r
         own = prediction.sel(generation_model=model, stage="late")
         modality, chance = MODELS[model]["modality"], 1 / MODELS[model]["categories"]
         fitted = published_relation(relation, modality)
-        families = dict.fromkeys(("eyes", "ears", "resnet", "coch_cnn9"), 1) | ({"eyes": 2} if model == "ear" else {})
+        families = {"resnet": 1, "coch_cnn9": 1} | ({"eyes": 1, "ears": 1} if model == "eye" else {"eyes": 2})
         sampling = fitted.spread.sampling(families, f"{model}s")
         drawn = fitted.expected(np.array([mean]), np.array([0.03]), chance, sampling, freeze.SAMPLES)[0]
         np.testing.assert_allclose(own["possible_proportion"], drawn, rtol=1e-9)
@@ -66,7 +66,8 @@ def test_the_samples_are_enough_for_improbable_numbers_of_answers(relation, moda
     """The log score of an extreme count, against that of 65536 samples; with 512, differences are up to 9."""
     fitted, trials = published_relation(relation, modality), np.full(100, 10)
     own, more = (
-        fitted.expected(np.array([mean]), np.array([error]), 1 / 16, samples)[0] for samples in (freeze.SAMPLES, 65536)
+        fitted.expected(np.array([mean]), np.array([error]), 1 / 16, None, samples)[0]
+        for samples in (freeze.SAMPLES, 65536)
     )
     count = int(trials.sum() * np.quantile(more, level))
     assert log_score(count, own, trials, 0.134) == pytest.approx(log_score(count, more, trials, 0.134), abs=0.1)
