@@ -5,6 +5,7 @@ entries, and the two are compared stage by stage.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -371,14 +372,12 @@ def needed_for_rank(
     """
     present = int(of_model["n"].max())
     numbers = [number for number in PLANNED_STIMULI if number > present] or [present]
-    for further in PLANNED_FAMILIES:
-        if not informative(predict_run_model(of_model, relation, chance, numbers[-1], further)):
-            continue
-        enough = (
-            number for number in numbers if informative(predict_run_model(of_model, relation, chance, number, further))
-        )
-        models = f" and {further} further recognition model{'s' * (further > 1)} of other families" if further else ""
-        return f"About {next(enough)} stimuli{models} would be needed, if the proportions stayed the same."
+    for further, number in product(PLANNED_FAMILIES, numbers):
+        if informative(predict_run_model(of_model, relation, chance, number, further)):
+            models = f" and {further} further recognition model{'s' * (further > 1)} of other families"
+            return (
+                f"About {number} stimuli{models * (further > 0)} would be needed, if the proportions stayed the same."
+            )
     return (
         f"{numbers[-1]} stimuli and {PLANNED_FAMILIES[-1]} further recognition models of other families would not be "
         "enough, if the proportions stayed the same."
