@@ -70,7 +70,7 @@ def test_the_samples_are_enough_for_improbable_numbers_of_answers(relation, moda
         for samples in (freeze.SAMPLES, 65536)
     )
     count = int(trials.sum() * np.quantile(more, level))
-    assert log_score(count, own, trials, 0.134) == pytest.approx(log_score(count, more, trials, 0.134), abs=0.1)
+    assert log_score(count, own, trials, 0.134) == pytest.approx(log_score(count, more, trials, 0.134), abs=0.2)
 
 
 def test_the_samples_of_the_reference_are_enough_for_improbable_numbers_of_answers(monkeypatch):
