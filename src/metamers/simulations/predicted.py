@@ -42,7 +42,7 @@ from metamers.simulations.results import Simulated, proportion
 STIMULI = (6, 20, 48, 400)
 FITS = 80  # samples per fitted data set; a fit takes half a second
 NEW = 40  # new metamers that each fitted relation predicts
-DRAWS = 4  # of recognition models for every left-out published stage
+DRAWS = 500  # samples per draw of recognition models for every left-out published stage
 WIDTHS = 15  # intervals of one data set whose width is computed, which takes longer than whether they cover
 LEAST, MOST = 0.93, 0.98
 LEAST_LEFT_OUT, MOST_LEFT_OUT = 0.90, 0.99  # 148 and 144 points: 0.95 ± 0.04 is within 2.2 standard errors
@@ -216,7 +216,7 @@ def _with_known_relation(
 
 
 def _left_out_families(
-    stages: Stages, spread: Spread, modality: str, asked: list, rng: np.random.Generator
+    stages: Stages, spread: Spread, modality: str, asked: list, draws: int, rng: np.random.Generator
 ) -> dict[tuple[Any, int], list[Predicted]]:
     """Predict the published stages, whose family is left out of the relation, from few recognition models.
 
@@ -231,7 +231,7 @@ def _left_out_families(
         fitted = fit_relation(stages.points.isel(point=rest), GUESSING[modality])
         fitted = replace(fitted, family_spread=FAMILY_SPREAD, spread=spread)
         human, participants = (stages.points[name].values[own].astype(float) for name in ("human_mean", "human_n"))
-        for (who, stimuli), number in product(found, range(DRAWS)):
+        for (who, stimuli), number in product(found, range(draws)):
             rate, sampling, enough = draw_asked(stages, own, who, spread, rng)
             one = predict_stages(fitted, rate, sampling, human, participants, stimuli, WIDTHS * (number < 1), rng)
             found[who, stimuli].append(one._replace(known=one.known & enough))
@@ -260,7 +260,7 @@ def _rows(
             by_fit = [result.covered[result.known].mean() for result in results if result.known.any()]
             error = float(np.std(by_fit, ddof=1) / np.sqrt(len(by_fit)))
         else:  # the same stages with other recognition models are not independent
-            error = one.standard_error * np.sqrt(DRAWS)
+            error = one.standard_error * np.sqrt(len(results) / families)
         yield replace(one, standard_error=error, width=float(np.nanmean(width[known])))
         if asked == ALL:
             yield proportion("predicted human recognizability", condition, "stages with a prediction", known, 0.9, 1)
@@ -304,6 +304,6 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
         found = _with_known_relation(stages, truth, [ALL], max(fits // 2, 2), STUDENT, rng)
         title = f"known relation, {modality}, effects of models by Student's t with {STUDENT} degrees of freedom"
         yield from _rows(found, title, LEAST, MOST, families, False)
-        found = _left_out_families(stages, truth.spread, modality, [ALL, *ASKED], rng)
+        found = _left_out_families(stages, truth.spread, modality, [ALL, *ASKED], max(samples // DRAWS, 1), rng)
         title = f"published families left out whole, {modality}"
         yield from _rows(found, title, LEAST_LEFT_OUT, MOST_LEFT_OUT, families, True)
