@@ -113,7 +113,7 @@ def coverage(
         Largest accepted coverage; by default that of ``most_coverage``.
     """
     covered = (ends[0] <= truth + ROUNDING) & (truth - ROUNDING <= ends[1])
-    width = float(np.mean(ends[1] - ends[0]))
+    width = float(np.nanmean(ends[1] - ends[0]))
     excluded = float(np.mean((ends[0] > ROUNDING) | (ends[1] < -ROUNDING))) if power else np.nan
     high = most_coverage(estimate, truth) if most is None else most
     return proportion(statistic, condition, counted, covered, low, high, width, excluded)
