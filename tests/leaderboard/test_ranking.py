@@ -73,9 +73,11 @@ def published_passes() -> xr.Dataset:
     return passes.passes_dataset(differences, variance, depths)
 
 
-def page_of(board: xr.Dataset, run: str = "run", looks: Looks | None = None) -> str:
+def page_of(
+    board: xr.Dataset, run: str = "run", looks: Looks | None = None, recognizable: xr.Dataset | None = None
+) -> str:
     """The page of a leaderboard."""
-    context = leaderboard_page.page_context(board, published_passes(), run, looks or {})
+    context = leaderboard_page.page_context(board, published_passes(), recognizable, run, looks or {})
     context |= navigation_context("leaderboard", PAGES, LINKED)
     return render("leaderboard.html.j2", context)
 

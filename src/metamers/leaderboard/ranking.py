@@ -47,8 +47,8 @@ ENTRY_COLUMNS += ["normalized_area", "normalized_area_low", "normalized_area_hig
 ENTRY_COLUMNS += ["natural_correct", "guessing"]
 ENTRY_COLUMNS += ["rank_one_out_low", "rank_one_out_high"]
 ENTRY_COLUMNS += ["left_out_area", "left_out_error"]
-ENTRY_COLUMNS += ["passes_up_to", "passes_depth", "fails_from"]
-TEXTS = ["entry_modality", "generation_model", "model_class", "basis", "passes_up_to", "fails_from"]
+ENTRY_COLUMNS += ["passes_up_to", "passes_depth", "fails_from", "reason"]
+TEXTS = ["entry_modality", "generation_model", "model_class", "basis", "passes_up_to", "fails_from", "reason"]
 WHOLE = ["rank", "rank_low", "rank_high", "rank_one_out_low", "rank_one_out_high", "stages", "participants"]
 
 
@@ -96,8 +96,8 @@ def leaderboard(
         the listed stages, with its interval; ``stages``, ``depth_first``, ``depth_last``: the stages that the area
         covers; ``participants``; ``left_out_area``, ``left_out_error``: see
         ``metamers.compare.predicted_human.calibration``; ``passes_up_to``, ``passes_depth`` and ``fails_from`` of the
-        published models, for other entries empty or NaN; coordinates ``entry_modality``, ``generation_model``,
-        ``model_class``, ``basis``.
+        published models, for other entries empty or NaN; ``reason``: why an entry has no rank or prediction, else
+        empty; coordinates ``entry_modality``, ``generation_model``, ``model_class``, ``basis``.
 
         (left_out_point) → ``left_out_human``, ``left_out_predicted``, ``left_out_low``, ``left_out_high``.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metamers.report.tables import percent
+from metamers.report.verdicts import basis, decline_claim
 
 MOST_SENTENCES = 3
 
@@ -15,16 +16,18 @@ def findings(
 ) -> list[str]:
     """State what a run found: one sentence per modality, then per contrast of models, then on published experiments.
 
+    No sentence claims more than its verdict (``metamers.compare.verdict``).
+
     Parameters
     ----------
     results
         ``results`` of ``metamers.report.pages.site_context``, one per modality; empty without generation models.
     contrasts
-        Results of ``metamers.report.contrasts.contrast_sentence``; those whose interval excludes 0 come first.
+        Results of ``metamers.report.contrasts.contrast_sentence``; those that are not undecided come first.
     relation
         Result of ``metamers.report.pages.relations``.
     """
-    decided = sorted(contrasts, key=lambda contrast: not contrast["side"])
+    decided = sorted(contrasts, key=lambda contrast: contrast["verdict"].degree == "undecided")
     sentences = [
         *map(_of_modality, results),
         *map(_of_contrast, decided[:1]),
@@ -41,19 +44,13 @@ def _of_modality(result: Mapping[str, Any]) -> str:
         return f"{accepted}; other models classified none of the first or of the last stage."
     return (
         f"{accepted}; other models recognize {percent(result['first'])} of those of the first stage after the input "
-        f"and {percent(result['last'])} of those of the last stage (chance {percent(result['chance'])})."
+        f"and {percent(result['last'])} of those of the last stage (chance {percent(result['chance'])}); "
+        f"{decline_claim(result['verdict'])}: {basis(result['verdict'], result['noun'])}."
     )
 
 
 def _of_contrast(contrast: Mapping[str, Any]) -> str:
-    model, reference = contrast["model"], contrast["reference"]
-    conclusion = {
-        None: f"Recognition of metamers of {model} and of {reference}",
-        0: f"The metamers of {model} and of {reference} may be recognized equally",
-        1: f"Metamers of {model} are recognized better than those of {reference}",
-        -1: f"Metamers of {model} are recognized less well than those of {reference}",
-    }[contrast["side"]]
-    return f"{conclusion}: at the later stages, difference {contrast['found']} percentage points."
+    return f"{contrast['claim']}: at the later stages, {basis(contrast['verdict'])}."
 
 
 def _of_relation(relation: Mapping[str, Any]) -> str:
