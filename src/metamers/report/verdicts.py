@@ -4,6 +4,8 @@ Every page and file that draws a conclusion takes these words. What a conclusion
 interval, the number of stimuli, the normalized error, and what is missing for a verdict of a higher degree.
 """
 
+import numpy as np
+
 from metamers.compare.verdict import MIN_FAMILIES, MIN_STIMULI, Condition, Degree, Evidence, Verdict
 from metamers.report.tables import percent, percentage_points, significant
 
@@ -28,12 +30,13 @@ def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
     """What is missing for a verdict of a higher degree, besides an interval that excludes 0; each as a clause."""
     evidence = verdict.evidence
     families = evidence.unrelated_families
+    error = f" (normalized error {significant(evidence.normalized_error)})"
     words: dict[Condition, str] = {
         "stimuli": f"only {evidence.n} of the {MIN_STIMULI} {noun} that are needed",
         "families": f"only one unrelated family of models was asked ({MIN_FAMILIES} are needed)"
         if families
         else "only models of the same family were asked",
-        "match": f"the match is not shown to suffice (normalized error {significant(evidence.normalized_error)})",
+        "match": f"the match is not shown to suffice{error if np.isfinite(evidence.normalized_error) else ''}",
     }
     return [words[name] for name in verdict.missing if name in words]
 
