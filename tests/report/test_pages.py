@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -463,6 +464,39 @@ def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups
     assert "cannot be compared" in words
     assert "No metamer of its last stage, logits, was accepted." in words
     assert "nan" not in words.lower()
+
+
+def overview_points(number: int) -> list[dict]:
+    """Points of models that all have the same values, from 0.2 to 0.9, and two parts."""
+    return [
+        {"model": f"net_{n}", "by": "the other models, mean", "part": int(depth > 0.5), "depth": depth, "value": 0.5,
+         "low": 0.2, "high": 0.9}
+        for n in range(number)
+        for depth in (-0.2, 0, 0.4, 1)
+    ]  # fmt: skip
+
+
+def test_the_overview_has_an_interval_for_each_point_and_no_two_lie_on_each_other(relation):
+    models = {f"net_{n}": ENTRY for n in range(8)}
+    (axes,) = overview_figure(overview_points(8), models, relation, looks_of(models)).axes
+    bars = np.concatenate([line.get_segments() for line in axes.collections])  # (bar, end, x or y)
+    assert len(bars) == 8 * 4
+    assert bars[:, 0, 1] == pytest.approx(0.2)
+    assert bars[:, 1, 1] == pytest.approx(0.9)
+    x = np.sort(bars[:, 0, 0])
+    assert np.diff(x).min() > 0.01
+    assert sorted(axes.get_legend_handles_labels()[1])[:8] == list(models)
+
+
+def test_for_many_models_the_overview_has_the_interval_of_their_mean(relation):
+    models = {f"net_{n}": ENTRY for n in range(9)}
+    points = [one | {"value": 0.5 + 0.01 * int(one["model"][-1])} for one in overview_points(9)]
+    (axes,) = overview_figure(points, models, relation, looks_of(models)).axes
+    (band,) = axes.collections
+    values = 0.5 + 0.01 * np.arange(9)
+    interval = scipy.stats.t.interval(0.95, 8, values.mean(), scipy.stats.sem(values))
+    ends = band.get_paths()[0].vertices[:, 1]
+    assert (ends.min(), ends.max()) == pytest.approx(interval)
 
 
 def test_figures_are_the_same_bytes_every_time(relation):

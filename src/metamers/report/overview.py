@@ -16,7 +16,7 @@ from metamers.report.looks import Look, Looks
 from metamers.report.points import NATURAL_DEPTH, OTHERS, Point
 
 NAMED_MODELS = 8  # largest number of models of a panel with a name and intervals each; for more, only the mean has them
-BESIDE = 0.014  # distance of the marks of two models at one depth, so that their intervals do not hide each other
+BESIDE = 0.02  # distance of the marks of two models at one depth, so that their intervals do not hide each other
 
 
 def _draw_curve(axes: Axes, name: str, points: Sequence[Point], look: Look, shift: float) -> None:

@@ -66,7 +66,7 @@ def decline_claim(verdict: Verdict) -> str:
 
 
 def decline_sentences(verdict: Verdict, first: float, last: float, noun: str) -> str:
-    """What a run may say of one modality, as sentences.
+    """What a run may say of one modality, as sentences; ``missing_evidence`` belongs beside them.
 
     Parameters
     ----------
@@ -80,7 +80,8 @@ def decline_sentences(verdict: Verdict, first: float, last: float, noun: str) ->
     claim = decline_claim(verdict)
     return (
         f"Other models recognize {percent(first)} of the metamers of the first stage after the input and "
-        f"{percent(last)} of those of the last stage. {claim[0].upper()}{claim[1:]}: {basis(verdict, noun)}."
+        f"{percent(last)} of those of the last stage. "
+        f"{claim[0].upper()}{claim[1:]}: {difference_in_words(verdict.evidence, noun)}."
     )
 
 
