@@ -77,7 +77,7 @@ def test_a_direction_is_said_only_where_the_interval_leaves_0_out(compared):
         "It is undecided whether metamers of c are recognized more often than those of a",
         "It is undecided whether metamers of d are recognized more often than those of a",
     ]
-    assert sentences[0]["missing"] == ["only 6 of the 20 stimuli that are needed"]
+    assert sentences[0]["missing"] == "Missing to show a difference: only 6 of the 20 stimuli that are needed."
     assert (sentences[0]["above"], sentences[0]["below"]) == (["input"], ["late"])
     assert not sentences[1]["above"] + sentences[1]["below"]
     one = compared.isel(contrast=0)
@@ -85,7 +85,7 @@ def test_a_direction_is_said_only_where_the_interval_leaves_0_out(compared):
     assert contrast_sentence(turned)["claim"].endswith("metamers of b are recognized less often than those of a")
     shown = contrast_sentence(turned.assign(late_n=20))
     assert shown["claim"] == "Metamers of b are recognized less often than those of a"
-    assert shown["missing"] == []
+    assert shown["missing"] == ""
 
 
 def test_the_table_ends_each_contrast_with_the_later_half(compared):

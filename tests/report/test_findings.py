@@ -1,4 +1,4 @@
-"""A run ends with at most three sentences, which claim no more than its intervals permit."""
+"""A run ends with at most three findings, which claim no more than its verdicts permit."""
 
 import pytest
 
@@ -23,10 +23,10 @@ def test_a_modality_is_told_by_its_first_and_last_stage_and_the_rest_by_publishe
     first, second, third = findings([IMAGES], [], RELATION)
     assert first == (
         "Images: 40 of 48 metamers (quality quick) were accepted; other models recognize 95% of those of the first stage "
-        "after the input and 10% of those of the last stage (chance 8%); this suggests that some invariances of the last "
+        "after the input and 10% of those of the last stage (chance 8%). This suggests that some invariances of the last "
         "stage are model-specific, but does not show it: difference +85.0 (+60.0 to +95.0) percentage points (95% interval "
-        "over 8 images); only 8 of the 20 images that are needed; only models of the same family were asked; the match is "
-        "not shown to suffice (normalized error 0.25)."
+        "over 8 images). Missing to show a difference: only 8 of the 20 images that are needed; only models of the same "
+        "family were asked; the match is not shown to suffice (normalized error 0.25)."
     )
     assert "vision" in second
     assert "audio" in third
@@ -43,7 +43,7 @@ def test_a_stage_that_nobody_judged_has_no_percentage():
     [
         (verdict(Evidence(0.1, 0.05, 0.15, 20, 2, True, 0.02)), "Metamers of robust are recognized more often than those of plain: at the"),
         (SUGGESTED, "This run suggests, but does not show, that metamers of robust are recognized more often than those of plain: at"),
-        (UNDECIDED, "It is undecided whether metamers of robust are recognized more often than those of plain: at the later stages, difference +26.7 (−7.2 to +60.5) percentage points (95% interval over 9 stimuli); only 9 of the 20"),
+        (UNDECIDED, "It is undecided whether metamers of robust are recognized more often than those of plain: at the later stages, difference +26.7 (−7.2 to +60.5) percentage points (95% interval over 9 stimuli). Missing to show a difference: only 9 of the 20"),
     ],
 )  # fmt: skip
 def test_a_contrast_says_no_more_than_its_verdict(found, said):
@@ -52,7 +52,7 @@ def test_a_contrast_says_no_more_than_its_verdict(found, said):
 
 def test_an_undecided_run_finds_no_model_specific_invariances():
     first, *_ = findings([IMAGES | {"verdict": UNDECIDED}], [contrast(UNDECIDED)], RELATION)
-    assert "whether other models recognize fewer metamers of the last stage than of the first is undecided" in first
+    assert "Whether other models recognize fewer metamers of the last stage than of the first is undecided" in first
     assert "model-specific" not in first
 
 

@@ -670,7 +670,7 @@ def test_contrasts_are_said_as_their_intervals_are(relation, written):
     assert (
         "This run suggests, but does not show, that metamers of b are recognized more often than those of a." in words
     )
-    assert "Missing: only 6 of the 20 stimuli that are needed." in words
+    assert "Missing to show a difference: only 6 of the 20 stimuli that are needed." in words
     assert "above 0 at input, below 0 at late" in words
     assert "It is undecided whether metamers of c are recognized more often than those of a." in words
     assert "An interval that includes 0 does not show that they are recognized equally often." in words

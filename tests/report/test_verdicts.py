@@ -28,7 +28,7 @@ def test_only_a_whole_verdict_claims_without_reservation():
     assert contrast_claim(changed(), "a", "b") == "Metamers of a are recognized more often than those of b"
     assert (
         basis(changed(), "images")
-        == "difference +50.0 (+30.0 to +70.0) percentage points (95% interval over 20 images)"
+        == "difference +50.0 (+30.0 to +70.0) percentage points (95% interval over 20 images)."
     )
 
 
@@ -68,6 +68,7 @@ def test_the_sentences_have_the_numbers_that_they_rest_on():
         "difference +50.0 (+30.0 to +70.0) percentage points (95% interval over 6 images)."
     )
     assert basis(found, "images") == (
-        "difference +50.0 (+30.0 to +70.0) percentage points (95% interval over 6 images); only 6 of the 20 images that "
-        "are needed; only models of the same family were asked; the match is not shown to suffice (normalized error 0.28)"
+        "difference +50.0 (+30.0 to +70.0) percentage points (95% interval over 6 images). Missing to show a difference: "
+        "only 6 of the 20 images that are needed; only models of the same family were asked; the match is not shown to "
+        "suffice (normalized error 0.28)."
     )

@@ -8,7 +8,7 @@ import xarray as xr
 
 from metamers.compare.verdict import LATER_STAGES, read_evidence, verdict
 from metamers.report.tables import NO_INTERVAL, Table, percentage_points
-from metamers.report.verdicts import contrast_claim, missing_evidence
+from metamers.report.verdicts import contrast_claim, missing_sentence
 
 LATE = "later half"
 
@@ -70,7 +70,7 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
         "found": percentage_points(found.evidence.difference, found.evidence.low, found.evidence.high),
         "verdict": found,
         "claim": contrast_claim(found, model, reference),
-        "missing": missing_evidence(found),
+        "missing": missing_sentence(found),
         "above": [stage for stage, side in sides.items() if side > 0],
         "below": [stage for stage, side in sides.items() if side < 0],
         "left_out": int(contrast["late_left_out"]),

@@ -11,7 +11,7 @@ from metamers.leaderboard.ranking import PUBLISHED_PARTICIPANTS, entries_of
 from metamers.modalities import MODALITIES
 from metamers.report.looks import Looks
 from metamers.report.passes import passes_context
-from metamers.report.verdicts import basis, decline_claim
+from metamers.report.verdicts import basis, capitalized, decline_claim
 
 BASIS_NAMES = {  # names on the page of the values of ``basis`` in the file
     PUBLISHED_PARTICIPANTS: "measured",
@@ -84,7 +84,7 @@ def page_context(
         conclusion = None
         if recognizable is not None and modality in recognizable["modality"]:
             found = verdict(read_evidence(recognizable.sel(modality=modality), FIRST_MINUS_LAST))
-            conclusion = f"{decline_claim(found)}: {basis(found, MODALITIES[modality].stimuli)}"
+            conclusion = f"{capitalized(decline_claim(found))}: {basis(found, MODALITIES[modality].stimuli)}"
         of_modality = board.sel(modality=modality)
         worst = points[points["left_out_modality"] == modality].sort_values("error", key=abs, ascending=False)
         named = [name for name in board.data_vars if of_modality[name].ndim == 0]

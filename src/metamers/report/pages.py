@@ -39,7 +39,7 @@ from metamers.report.tables import (
     relation_table,
 )
 from metamers.report.training import attacked_places, training_table
-from metamers.report.verdicts import decline_sentences, missing_evidence
+from metamers.report.verdicts import decline_sentences, missing_sentence
 from metamers.report.vulnerability import vulnerability_table
 
 
@@ -205,7 +205,7 @@ def modality_result(
         "last_known": bool(np.isfinite(last)),
         "verdict": found,
         "conclusion": decline_sentences(found, first, last, about.stimuli),
-        "missing": missing_evidence(found, about.stimuli),
+        "missing": missing_sentence(found, about.stimuli),
         "errors": [error for summary in summaries for error in summary["errors"]],
         "chance": mean_of(summary["last"]["chance"] for summary in summaries),
         "single_answers": any(model["chance"]["single_answers"] for model in models),

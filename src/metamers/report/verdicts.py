@@ -12,6 +12,11 @@ from metamers.report.tables import percent, percentage_points, significant
 STIMULI = "stimuli"  # their name where the modality is not known
 
 
+def capitalized(clause: str) -> str:
+    """A clause as the beginning of a sentence."""
+    return clause[0].upper() + clause[1:]
+
+
 def difference_in_words(evidence: Evidence, noun: str = STIMULI) -> str:
     """The difference with its interval and the number of stimuli.
 
@@ -41,9 +46,15 @@ def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
     return [words[name] for name in verdict.missing if name in words]
 
 
+def missing_sentence(verdict: Verdict, noun: str = STIMULI) -> str:
+    """``missing_evidence`` as a sentence; empty if nothing is missing."""
+    missing = missing_evidence(verdict, noun)
+    return f"Missing to show a difference: {'; '.join(missing)}." if missing else ""
+
+
 def basis(verdict: Verdict, noun: str = STIMULI) -> str:
-    """What a verdict rests on, and what is missing."""
-    return "; ".join([difference_in_words(verdict.evidence, noun), *missing_evidence(verdict, noun)])
+    """What a verdict rests on, as the end of a sentence, and what is missing, as another one."""
+    return f"{difference_in_words(verdict.evidence, noun)}. {missing_sentence(verdict, noun)}".rstrip()
 
 
 def decline_claim(verdict: Verdict) -> str:
@@ -66,7 +77,7 @@ def decline_claim(verdict: Verdict) -> str:
 
 
 def decline_sentences(verdict: Verdict, first: float, last: float, noun: str) -> str:
-    """What a run may say of one modality, as sentences; ``missing_evidence`` belongs beside them.
+    """What a run may say of one modality, as sentences; ``missing_sentence`` belongs beside them.
 
     Parameters
     ----------
@@ -77,11 +88,10 @@ def decline_sentences(verdict: Verdict, first: float, last: float, noun: str) ->
     noun
         Stimuli of the modality, plural.
     """
-    claim = decline_claim(verdict)
     return (
         f"Other models recognize {percent(first)} of the metamers of the first stage after the input and "
         f"{percent(last)} of those of the last stage. "
-        f"{claim[0].upper()}{claim[1:]}: {difference_in_words(verdict.evidence, noun)}."
+        f"{capitalized(decline_claim(verdict))}: {difference_in_words(verdict.evidence, noun)}."
     )
 
 
@@ -93,5 +103,4 @@ def contrast_claim(verdict: Verdict, model: str, reference: str) -> str:
         "suggested": "this run suggests, but does not show, that metamers of",
         "undecided": "it is undecided whether metamers of",
     }
-    claim = f"{beginning[verdict.degree]} {model} are recognized {often} often than those of {reference}"
-    return claim[0].upper() + claim[1:]
+    return capitalized(f"{beginning[verdict.degree]} {model} are recognized {often} often than those of {reference}")
