@@ -13,7 +13,7 @@ DEFAULT_RUN = (ROOT / "docs" / "explanation" / "default_run.md").read_text(encod
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROW = re.compile(
     r"^\| (?P<what>[^|]+) \| (?P<run>[^|]+) \| (?P<difference>[+−0-9.]+) \((?P<low>[+−0-9.]+) to (?P<high>[+−0-9.]+)\) \| "
-    r"(?P<n>\d+) (?P<noun>\w+) \| (?P<families>\d) \| (?P<quality>\w+), (?P<error>[0-9.]+) \| (?P<degree>\w+) \|$",
+    r"(?P<n>\d+) (?P<noun>\w+) \| (?P<families>\d) \| (?P<quality>\w+), (?P<error>[0-9.]+|–) \| (?P<degree>\w+) \|$",
     re.MULTILINE,
 )
 # Texts that people see: pages, figures' captions, documentation.
@@ -34,7 +34,15 @@ def documented() -> dict[tuple[str, str], tuple[Evidence, str, str]]:
     for row in ROW.finditer(DEFAULT_RUN):
         difference, low, high = (float(row[name].replace("−", "-")) / 100 for name in ("difference", "low", "high"))
         suffices = row["quality"] in SUFFICIENT_QUALITIES
-        evidence = Evidence(difference, low, high, int(row["n"]), int(row["families"]), suffices, float(row["error"]))
+        evidence = Evidence(
+            difference,
+            low,
+            high,
+            int(row["n"]),
+            int(row["families"]),
+            suffices,
+            float(row["error"].replace("–", "nan")),
+        )
         found[row["what"], row["run"]] = evidence, row["noun"], row["degree"]
     return found
 
