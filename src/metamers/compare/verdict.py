@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from metamers.compare.families import mean_correct, same_family
-from metamers.compare.proportions import difference_interval, mean_difference_interval
+from metamers.compare.proportions import difference_interval
 from metamers.compare.recognizability import proportion_by_stimulus
 from metamers.names import INPUT_STAGE
 
@@ -129,8 +129,7 @@ def first_minus_last(
     xr.Dataset
         (modality) → the attributes of ``Evidence``, with the prefix ``first_minus_last_``. ``normalized_error`` is that
         of the last stages, ``unrelated_families`` the smallest number over generation models. The interval is
-        ``metamers.compare.proportions.mean_difference_interval``, for a single generation model
-        ``difference_interval``.
+        ``metamers.compare.proportions.difference_interval``.
     """
     rows = []
     for modality in dict.fromkeys(modalities.values()):
@@ -147,7 +146,7 @@ def first_minus_last(
                 proportions = proportion_by_stimulus(mean_correct(others, families), accepted)
                 differences.append(proportions.sel(stage=first, drop=True) - proportions.sel(stage=last, drop=True))
         values = xr.concat(differences, "generation_model").mean("generation_model").values if differences else []
-        found = (mean_difference_interval if len(models) > 1 else difference_interval)(np.asarray(values, float))
+        found = difference_interval(np.asarray(values, float))
         rows.append(
             {
                 "difference": float(found.value),
