@@ -368,7 +368,9 @@ def test_models_of_the_run_come_first_with_the_reason_where_they_have_no_rank(bo
     told = board.assign(reason=xr.where(short, REASON, ""))
     rows = rows_of(page_of(told))
     assert list(rows)[:2] == ["perfect", "short"]
-    assert rows["short"] == ["short ○ prediction", REASON, "–", "–"]
+    assert rows["short"] == ["short ○ prediction", REASON]
+    whole = page_of(told.assign(rank=told["rank"].where(told["generation_model"] != "perfect")))
+    assert rows_of(whole)["perfect"] == ["perfect ○ prediction", "1.00 1.00 to 1.00", ""]  # an area, but no rank
     table = leaderboard_page.own_models_first(leaderboard_page.entries_of(told))
     assert table["generation_model"].tolist()[:2] == ["perfect", "short"]
     rest = table[table["basis"] == leaderboard.PUBLISHED_PARTICIPANTS]
@@ -388,7 +390,6 @@ def test_the_page_has_the_verdict_of_the_run(board):
 def test_a_prediction_has_a_range_of_ranks_but_no_rank_and_a_measurement_has_both(board):
     rows = rows_of(page_of(board))
     assert rows["perfect"] == ["perfect ○ prediction", "1.00 1.00 to 1.00", "1 to 1", "–"]
-    assert rows["short"] == ["short ○ prediction", "–", "–", "–"]
     entries = leaderboard_page.entries_of(board)
     first = entries[
         (entries["entry_modality"] == "vision") & (entries["basis"] == leaderboard.PUBLISHED_PARTICIPANTS)
