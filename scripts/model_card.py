@@ -13,6 +13,7 @@ from metamers.models.load import load_model
 from metamers.models.model import activations, fit_stimuli
 from metamers.recognize import class_scores
 from metamers.report.render import render
+from metamers.report.verdicts import missing_evidence
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.metamers import starts
@@ -85,5 +86,7 @@ files.save(
     seed=params.run_seed,
     inputs=snakemake.input,
 )
-text = render("model_card.html.j2", model_card.page_context(card, entry, settings, snakemake.config["run"]))
+context = model_card.page_context(card, entry, settings, snakemake.config["run"])
+context["missing"] = missing_evidence(model_card.planned_verdict(settings), MODALITIES[model.modality].stimuli)
+text = render("model_card.html.j2", context)
 files.write(snakemake.output.page, text)

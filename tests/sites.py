@@ -1,5 +1,6 @@
 """Made-up runs for tests of the report: files as a run would write them, and pages made by the report's own scripts."""
 
+import dataclasses
 import json
 import runpy
 from pathlib import Path
@@ -16,6 +17,7 @@ from metamers.compare.humans_vs_models import humans_vs_models
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognition_spread import COMPONENTS
 from metamers.compare.recognizability import recognizability
+from metamers.compare.verdict import FIRST_MINUS_LAST, Evidence, contrast_evidence, first_minus_last
 from metamers.experiment.exclusion import EXCLUSIONS
 from metamers.humans.summary import CEILING_COLUMNS
 from metamers.match import NULL_MEASURES
@@ -82,6 +84,15 @@ def adaptive_answers(question: str = "difference", factor: float = 25.0) -> xr.D
         coords={"value": values, "generation_model": models, "stage": stages, "exclusion": list(EXCLUSIONS)},
         attrs={"question": question},
     )
+
+
+def declines_of(**evidence: Evidence) -> xr.Dataset:
+    """Modality → evidence, as comparison/recognizability.nc has it."""
+    columns = {
+        f"{FIRST_MINUS_LAST}_{field.name}": ("modality", [getattr(one, field.name) for one in evidence.values()])
+        for field in dataclasses.fields(Evidence)
+    }
+    return xr.Dataset(columns, coords={"modality": list(evidence)})
 
 
 def simulated_power() -> xr.Dataset:
@@ -311,13 +322,17 @@ class Run:
         if models:
             found = recognizability(self.acceptance, self.recognition, families)
             found = with_chance(found, self.acceptance, self.recognition, families)
-            self.compared["recognizability"] = found
+            unshown = dict.fromkeys(models.values(), False)
+            declines = first_minus_last(self.recognition, self.acceptance, families, models, unshown)
+            self.compared["recognizability"] = found.merge(declines)
             self.compared["predicted_human"] = predicted_human(
                 found, self.relation, models, {model: entry["categories"] for model, entry in self.entries.items()}
             )
         if len(models) > 1:
             first, second = list(models)[:2]
-            self.compared["contrasts"] = contrasts([(second, first)], self.recognition, self.acceptance, families)
+            found = contrasts([(second, first)], self.recognition, self.acceptance, families)
+            evidence = contrast_evidence(found, self.acceptance, families, dict.fromkeys(models, False))
+            self.compared["contrasts"] = found.merge(evidence)
         self.brain = {model: brain_of(stages, rng) for model, modality in models.items() if modality == "audio"}
         self.paths: dict[str, list[str]] = {name: [] for name in ("acceptance", "nulls", "recognition")}
 

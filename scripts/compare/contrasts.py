@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from metamers.compare.contrasts import contrasts
+from metamers.compare.verdict import contrast_evidence
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -14,8 +15,10 @@ acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acce
 recognition = {model: {} for model in acceptance}
 for path in map(Path, snakemake.input.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
-pairs = [tuple(pair) for pair in snakemake.params.contrasts]
-compared = contrasts(pairs, recognition, acceptance, snakemake.params.families)
+params = snakemake.params
+pairs = [tuple(pair) for pair in params.contrasts]
+compared = contrasts(pairs, recognition, acceptance, params.families)
+compared = compared.merge(contrast_evidence(compared, acceptance, params.families, params.match_suffices))
 for name in compared["contrast"].values:
     one = compared.sel(contrast=name)
     difference, low, high = (float(one[key]) for key in ("late_difference", "late_low", "late_high"))
@@ -28,7 +31,7 @@ files.save(
     snakemake.output[0],
     title="Differences in recognizability between models, for the same other models and the same stimuli",
     source="answers of the recognition models",
-    step=snakemake.params.step,
+    step=params.step,
     run=snakemake.config["run"],
     creator=snakemake.config["creator"],
     seed=snakemake.config["seed"],

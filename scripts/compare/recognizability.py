@@ -6,6 +6,7 @@ from pathlib import Path
 
 from metamers.compare.chance import with_chance
 from metamers.compare.recognizability import recognizability
+from metamers.compare.verdict import FIRST_MINUS_LAST, first_minus_last, read_evidence, verdict
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -13,16 +14,20 @@ acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acce
 recognition = {model: {} for model in acceptance}
 for path in map(Path, snakemake.input.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
-families = snakemake.params.families
+families, modalities = snakemake.params.families, snakemake.params.modalities
 recognizable = with_chance(recognizability(acceptance, recognition, families), acceptance, recognition, families)
+compared = first_minus_last(recognition, acceptance, families, modalities, snakemake.params.match_suffices)
 names = ["other_models", "other_models_low", "other_models_high", "other_models_chance"]
 for (model, stage), row in recognizable[names].to_dataframe().dropna(subset=names[:1]).iterrows():
     logger.info(
         "%s %s: %.3f correct (%.3f to %.3f), mean over families of other models; by chance %.3f",
         *(model, stage, *row[names]),
     )
+for modality in compared["modality"].values:
+    found = verdict(read_evidence(compared.sel(modality=modality), FIRST_MINUS_LAST))
+    logger.info("%s, first minus last stage: %s (missing: %s)", modality, found.degree, ", ".join(found.missing) or "–")
 files.save(
-    recognizable,
+    recognizable.merge(compared),
     snakemake.output[0],
     title="Recognizability of accepted metamers by every recognition model",
     source="answers of the recognition models",

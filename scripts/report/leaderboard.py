@@ -5,7 +5,7 @@ from metamers.run.job import log_to
 from metamers.humans.summary import write_results
 from metamers.leaderboard.ranking import entries_of
 from metamers.report.figures import svg
-from metamers.report.leaderboard import page_context
+from metamers.report.leaderboard import own_models_first, page_context
 from metamers.report.looks import looks_of
 from metamers.report.navigation import navigation_context
 from metamers.report.passes import passes_figure
@@ -14,10 +14,12 @@ from metamers.report.render import render
 from metamers.run import files
 
 log_to(snakemake.log[0])
-board, tested, params = files.load(snakemake.input.board), files.load(snakemake.input.tested), snakemake.params
-write_results(entries_of(board), snakemake.output.table)
+given, params = snakemake.input, snakemake.params
+board, tested = files.load(given.board), files.load(given.tested)
+recognizable = files.load(given.recognizability[0]) if given.recognizability else None
+write_results(own_models_first(entries_of(board)), snakemake.output.table)
 files.write(snakemake.output.figure, svg(reliability_figure(board)))
 files.write(snakemake.output.passes, svg(passes_figure(tested)))
-context = page_context(board, tested, snakemake.config["run"], looks_of(params.model_order))
+context = page_context(board, tested, recognizable, snakemake.config["run"], looks_of(params.model_order))
 context |= navigation_context("leaderboard", params.pages, params.linked)
 files.write(snakemake.output.page, render("leaderboard.html.j2", context))

@@ -72,15 +72,14 @@ def answers(model: str) -> dict[str, xr.Dataset]:
 examples = {}
 for modality in dict.fromkeys(entry["modality"] for entry in params.models.values()):
     name = example_model(params.models, modality)
-    examples[modality] = example(name, modality, acceptance[name]["accepted"], answers(name))
-accepted = {model: data["accepted"] for model, data in acceptance.items()}
+    examples[modality] = example(name, modality, acceptance[name], answers(name))
 shown_remedies = []
 if contrasts is not None:
     for contrast in remedies(contrasts, adversarially_trained(params.models, trained, relation)):
         one = contrasts.sel(contrast=contrast)
         pair = [str(one[name].values) for name in ("model", "reference")]
         modality = params.models[pair[0]]["modality"]
-        shown_remedies.append(remedy(one, modality, accepted, {model: answers(model) for model in pair}))
+        shown_remedies.append(remedy(one, modality, acceptance, {model: answers(model) for model in pair}))
 
 # Figures of the whole run.
 origin = provenance([path for path in given if path.endswith(".nc")])
@@ -109,6 +108,7 @@ context = site_context(
     remedies=shown_remedies,
     judges=params.recognition_models,
     relation=relation,
+    recognizable=compared.get("recognizability"),
     anova=compared.get("anova"),
     own_participants=own_participants,
     adaptive=adaptive,

@@ -13,12 +13,14 @@ from metamers.run import files
 
 log_to(snakemake.log[0])
 found, params = snakemake.input, snakemake.params
-accepted = files.load(found.acceptance)["accepted"]
+acceptance = files.load(found.acceptance)
+accepted = acceptance["accepted"]
 stimulus = example_stimulus(accepted)
 seed = int(accepted["seed"].values[0])
+errors = acceptance["normalized_error"].sel(stimulus=stimulus, seed=seed).to_series().to_dict()
 places = {NATURAL: Path(found.natural, f"{stimulus}.png")} | {
     stage: Path(found.exported, stage_path(stage), f"{stimulus}_{seed}.png") for stage in accepted["stage"].values
 }
 images = {stage: np.asarray(Image.open(path).convert("RGB")) for stage, path in places.items()}
-figure = picture(images, files.load(found.recognizability), params.name, params.model["categories"])
+figure = picture(images, errors, files.load(found.recognizability), params.name, params.model["categories"])
 files.write(snakemake.output[0], png(figure))

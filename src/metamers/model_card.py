@@ -5,6 +5,7 @@ Each check returns a message with the problem and its remedy; a finding never ra
 
 import contextlib
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 import xarray as xr
 
 from metamers.benchmark.measure import alternating, in_own_process, most_memory
+from metamers.compare.verdict import Evidence, Verdict, verdict
 from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.device import wait_for
@@ -271,6 +273,18 @@ def run_estimate(card: xr.Dataset, settings: Mapping[str, Any], batch: int, sign
         "run_hours": float(seconds.sum()) * steps * metamers / batch / 3600,
         "run_size": works * metamers * signal * (4 + exported) / 1e6,
     }
+
+
+def planned_verdict(settings: Mapping[str, Any]) -> Verdict:
+    """Return the verdict of the run before its results: what it lacks, whatever the recognition models will answer.
+
+    Parameters
+    ----------
+    settings
+        ``stimuli`` of the run; ``unrelated_families`` and ``match_suffices`` of ``metamers.compare.verdict.Evidence``.
+    """
+    conditions = settings["unrelated_families"], settings["match_suffices"]
+    return verdict(Evidence(math.nan, math.nan, math.nan, len(settings["stimuli"]), *conditions, math.nan))
 
 
 def weights_in_words(weights: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import xarray as xr
 from metamers.compare import humans_vs_models, passes
 from metamers.compare.predicted_human import predict_run_model, published_relation
 from metamers.compare.proportions import proportion_interval
+from metamers.compare.verdict import Evidence
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.leaderboard import curves as leaderboard_curves
@@ -26,7 +27,7 @@ from metamers.report.passes import passes_figure
 from metamers.report.render import render
 from metamers.run import files
 from metamers.simulations import predicted as simulated_predicted
-from tests.sites import write_assets
+from tests.sites import declines_of, write_assets
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +77,11 @@ def published_passes() -> xr.Dataset:
     return passes.passes_dataset(differences, variance, depths)
 
 
-def page_of(board: xr.Dataset, run: str = "run", looks: Looks | None = None) -> str:
+def page_of(
+    board: xr.Dataset, run: str = "run", looks: Looks | None = None, recognizable: xr.Dataset | None = None
+) -> str:
     """The page of a leaderboard."""
-    context = leaderboard_page.page_context(board, published_passes(), run, looks or {})
+    context = leaderboard_page.page_context(board, published_passes(), recognizable, run, looks or {})
     context |= navigation_context("leaderboard", PAGES, LINKED)
     return render("leaderboard.html.j2", context)
 
@@ -363,10 +366,37 @@ def rows_of(page: str) -> dict[str, list[str]]:
     return found
 
 
+REASON = "3 stages lie outside the published range; 40 images would be needed"
+
+
+def test_models_of_the_run_come_first_with_the_reason_where_they_have_no_rank(board):
+    """The first rows of the page and of its table of values, although their areas are the largest one and none."""
+    short = (board["generation_model"] == "short") & (board["basis"] == own_models.PREDICTION)
+    told = board.assign(reason=xr.where(short, REASON, ""))
+    rows = rows_of(page_of(told))
+    assert list(rows)[:2] == ["perfect", "short"]
+    assert rows["short"] == ["short ○ prediction", REASON]
+    whole = page_of(told.assign(rank=told["rank"].where(told["generation_model"] != "perfect")))
+    assert rows_of(whole)["perfect"] == ["perfect ○ prediction", "1.00 1.00 to 1.00", ""]  # an area, but no rank
+    table = leaderboard_page.own_models_first(leaderboard_page.entries_of(told))
+    assert table["generation_model"].tolist()[:2] == ["perfect", "short"]
+    rest = table[table["basis"] == leaderboard.PUBLISHED_PARTICIPANTS]
+    for _, of_modality in rest.groupby("entry_modality"):
+        assert of_modality["normalized_area"].dropna().is_monotonic_decreasing
+
+
+def test_the_page_has_the_verdict_of_the_run(board):
+    evidence = Evidence(0.5, -0.1, 0.9, 6, 0, False, 0.25)
+    page = " ".join(page_of(board, recognizable=declines_of(vision=evidence)).split())
+    assert "is undecided: difference +50.0 (−10.0 to +90.0) percentage points (95% interval over 6 images)" in page
+    assert "only models of the same family were asked" in page
+    assert "model-specific" not in page
+    assert "answers to this run" not in page_of(board)
+
+
 def test_a_prediction_has_a_range_of_ranks_but_no_rank_and_a_measurement_has_both(board):
     rows = rows_of(page_of(board))
     assert rows["perfect"] == ["perfect ○ prediction", "1.00 1.00 to 1.00", "1 to 1", "–"]
-    assert rows["short"] == ["short ○ prediction", "–", "–", "–"]
     entries = leaderboard_page.entries_of(board)
     first = entries[
         (entries["entry_modality"] == "vision") & (entries["basis"] == leaderboard.PUBLISHED_PARTICIPANTS)

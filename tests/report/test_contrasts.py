@@ -7,8 +7,9 @@ import pytest
 import xarray as xr
 
 from metamers.report.charts import contrasts_figure
-from metamers.report.contrasts import contrast_sentence, contrast_stages, contrasts_context, points
+from metamers.report.contrasts import contrast_sentence, contrast_stages, contrasts_context
 from metamers.report.points import contrast_points
+from metamers.report.tables import percentage_points
 
 STAGES = ["input", "late", "other"]
 NAN = np.nan
@@ -33,6 +34,9 @@ def three_contrasts() -> xr.Dataset:
         "late_judges_standard_error": [NAN, NAN, 0.05],
         "judged_by": ["ear", "ear", "ear, eye"],
         "related_judges": ["", "", "eye"],
+        "late_unrelated_families": [2, 1, 1],
+        "late_match_suffices": [True, False, False],
+        "late_normalized_error": [0.02, 0.25, NAN],
     }
     by_judge = [[0.12, NAN], [0.0, NAN], [NAN, NAN]]
     models = ["b", "c", "d"]
@@ -56,9 +60,9 @@ def compared() -> xr.Dataset:
 
 
 def test_differences_are_in_percentage_points():
-    assert points(0.125, -0.5, 0.25) == "+12.5 (−50.0 to +25.0)"
-    assert points(NAN, NAN, NAN) == "–"
-    assert points(0.5, NAN, NAN) == "+50.0 (no interval)"
+    assert percentage_points(0.125, -0.5, 0.25) == "+12.5 (−50.0 to +25.0)"
+    assert percentage_points(NAN, NAN, NAN) == "–"
+    assert percentage_points(0.5, NAN, NAN) == "+50.0 (no interval)"
 
 
 def test_only_shared_stages_are_shown_in_their_order(compared):
@@ -67,12 +71,21 @@ def test_only_shared_stages_are_shown_in_their_order(compared):
 
 def test_a_direction_is_said_only_where_the_interval_leaves_0_out(compared):
     sentences = [contrast_sentence(compared.isel(contrast=i)) for i in range(3)]
-    assert [sentence["side"] for sentence in sentences] == [1, 0, None]
+    assert [sentence["verdict"].side for sentence in sentences] == [1, 0, 0]
+    assert [sentence["claim"] for sentence in sentences] == [
+        "This run suggests, but does not show, that metamers of b are recognized more often than those of a",
+        "It is undecided whether metamers of c are recognized more often than those of a",
+        "It is undecided whether metamers of d are recognized more often than those of a",
+    ]
+    assert sentences[0]["missing"] == "Missing to show a difference: only 6 of the 20 stimuli that are needed."
     assert (sentences[0]["above"], sentences[0]["below"]) == (["input"], ["late"])
     assert not sentences[1]["above"] + sentences[1]["below"]
     one = compared.isel(contrast=0)
     turned = one.assign(late_low=-one["late_high"], late_high=-one["late_low"])
-    assert contrast_sentence(turned)["side"] == -1
+    assert contrast_sentence(turned)["claim"].endswith("metamers of b are recognized less often than those of a")
+    shown = contrast_sentence(turned.assign(late_n=20))
+    assert shown["claim"] == "Metamers of b are recognized less often than those of a"
+    assert shown["missing"] == ""
 
 
 def test_the_table_ends_each_contrast_with_the_later_half(compared):

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from metamers.compare.contrasts import contrasts
+from metamers.compare.verdict import contrast_evidence
 from metamers.report import examples
 from tests.sites import Run, relation_of
 
@@ -21,6 +22,12 @@ def accepted(values: np.ndarray, stages: list[str] = STAGES) -> xr.DataArray:
     labels = ("stimulus", [f"label {name}" for name in stimuli])
     coords = {"stage": stages, "stimulus": stimuli, "seed": [7], "category": ("stimulus", stimuli), "label": labels}
     return xr.DataArray(values[..., None], coords, ("stage", "stimulus", "seed"))
+
+
+def acceptance(values: np.ndarray) -> xr.Dataset:
+    """Acceptance with a normalized error that is a hundredth of the place of the metamer."""
+    of = accepted(values)
+    return xr.Dataset({"accepted": of, "normalized_error": of.copy(data=np.arange(of.size).reshape(of.shape) / 100)})
 
 
 def answered(right: np.ndarray, wrong: str = "none") -> xr.Dataset:
@@ -67,7 +74,7 @@ def test_answers_are_counted_and_the_rarer_ones_are_summed():
 def test_an_example_has_the_answers_and_files_of_its_metamers():
     itself = answered(np.ones((5, 3), bool))
     other = answered(np.array([[1] * 3, [1] * 3, [1] * 3, [0, 0, 0], [0, 0, 1]], bool), "owl")
-    found = examples.example("net", "audio", accepted(np.ones((4, 3), bool)), {"net": itself, "judge": other})
+    found = examples.example("net", "audio", acceptance(np.ones((4, 3), bool)), {"net": itself, "judge": other})
     assert (found["whole"], found["candidates"], found["stimuli"], found["judged"]) == (True, 3, 3, True)
     first, *_, last = found["cells"]
     assert [cell["stage"] for cell in found["cells"]] == ["natural", *STAGES[1:]]
@@ -77,7 +84,8 @@ def test_an_example_has_the_answers_and_files_of_its_metamers():
     assert (last["itself"], last["right"], last["others"]) == (
         "a", True, [{"answer": "owl", "right": False, "who": "judge"}]
     )  # fmt: skip
-    alone = examples.example("net", "vision", accepted(np.zeros((4, 3), bool)), {"net": itself})
+    alone = examples.example("net", "vision", acceptance(np.zeros((4, 3), bool)), {"net": itself})
+    assert (first["error"], last["error"]) == (None, 0.09)  # of the first stimulus at the last of four stages
     assert not alone["judged"]
     assert not alone["whole"]
     assert alone["cells"][-1]["others"] == []
@@ -122,7 +130,8 @@ def compared() -> tuple[Run, xr.Dataset]:
     )
     families = dict.fromkeys(["plain", "robust"], "net") | {"judge": "judge"}
     given = (run.recognition, run.acceptance, families)
-    return run, contrasts([("robust", "plain"), ("plain", "robust")], *given)
+    found = contrasts([("robust", "plain"), ("plain", "robust")], *given)
+    return run, found.merge(contrast_evidence(found, run.acceptance, families, dict.fromkeys(run.models, False)))
 
 
 def test_a_remedy_is_a_model_with_adversarial_training_against_one_without(compared):
@@ -134,22 +143,21 @@ def test_a_remedy_is_a_model_with_adversarial_training_against_one_without(compa
 
 def test_a_remedy_has_its_numbers_and_a_metamer_of_each_model(compared):
     run, found = compared
-    given = {name: data["accepted"] for name, data in run.acceptance.items()}
-    shown = examples.remedy(found.sel(contrast="robust - plain"), "audio", given, run.recognition)
-    assert shown["few"]
+    shown = examples.remedy(found.sel(contrast="robust - plain"), "audio", run.acceptance, run.recognition)
+    assert f"only {shown['n']} of the 20 stimuli that are needed" in shown["missing"]
     assert shown["n"] == int(found["late_n"].sel(contrast="robust - plain"))
     assert [(one["model"], one["stage"]) for one in shown["cells"]] == [
         ("plain", "natural"), ("plain", "logits"), ("robust", "logits")
     ]  # fmt: skip
     assert all(one["accepted"] for one in shown["cells"])
     assert {said["who"] for one in shown["cells"] for said in one["others"]} == {"judge"}
-    nothing = {name: values & False for name, values in given.items()}
+    nothing = {name: data.assign(accepted=data["accepted"] & False) for name, data in run.acceptance.items()}
     assert examples.remedy(found.sel(contrast="robust - plain"), "audio", nothing, run.recognition)["cells"] == []
 
 
 def test_a_remedy_shows_a_stimulus_that_is_recognized_when_it_is_natural(compared):
     run, found = compared
-    given = {name: data["accepted"] | True for name, data in run.acceptance.items()}
+    given = {name: data.assign(accepted=data["accepted"] | True) for name, data in run.acceptance.items()}
     stimuli = run.acceptance["plain"]["stimulus"].values
     for known in stimuli:
         recognition = {

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -15,6 +16,7 @@ from metamers.compare.chance import with_chance
 from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognizability import recognizability
+from metamers.compare.verdict import Evidence
 from metamers.config.command_line import requested_targets
 from metamers.humans.participants import OBSERVERS
 from metamers.humans.summary import COLUMNS
@@ -48,7 +50,7 @@ from metamers.run import files
 from tests.preregister.made_up import judged_as, predictions
 from tests.report.test_contrasts import three_contrasts
 from tests.report.test_training import trained_model
-from tests.sites import null_of, relation_of, simulated_power, with_null
+from tests.sites import declines_of, null_of, relation_of, simulated_power, with_null
 
 HOSTILE = "<script>alert('label')</script>"
 STAGES = ["input", "block_1", "logits"]
@@ -144,6 +146,7 @@ def written(tmp_path_factory, acceptance) -> str:
     return str(path)
 
 
+ONE_STIMULUS = Evidence(1, np.nan, np.nan, 1, 1, False, 0.25)
 ENTRY = {"modality": "vision", "dataset": "animals", "categories": 2, "category_noun": "category", "stages": STAGES}
 WITH_MODELS = ["index", "browser", "curves", "match", "statistics", "made"]
 WITHOUT = ["index", "curves", "statistics", "made"]
@@ -180,6 +183,7 @@ def context(models, relation, written, **changed) -> dict:
         "remedies": [],
         "judges": {judge: {"modality": "vision", "family": "net"} for judge in JUDGES},
         "relation": relation,
+        "recognizable": declines_of(vision=ONE_STIMULUS, audio=ONE_STIMULUS),
         "anova": None,
         "own_participants": {},
         "adaptive": {},
@@ -312,7 +316,12 @@ def test_the_main_result_is_computed(page):
         "100% of the metamers of block_1 and 0% of the metamers of logits (n = 1; by chance 0%); fewer than half for the first time"
         in words
     )
-    assert "far fewer metamers of the last stage" in words
+    assert "normalized error of the images is 0.75 to 0.75 (medians of the stages)" in words
+    assert (
+        "Other models recognize 100% of the metamers of the first stage after the input and 0% of those of the last stage. "
+        "Whether other models recognize fewer metamers of the last stage than of the first is undecided: "
+        "difference +100.0 (no interval) percentage points"
+    ) in words
 
 
 def test_judges_that_give_a_single_answer_are_named(acceptance, recognition, compared, relation, written, drawn):
@@ -459,6 +468,39 @@ def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups
     assert "cannot be compared" in words
     assert "No metamer of its last stage, logits, was accepted." in words
     assert "nan" not in words.lower()
+
+
+def overview_points(number: int) -> list[dict]:
+    """Points of models that all have the same values, from 0.2 to 0.9, and two parts."""
+    return [
+        {"model": f"net_{n}", "by": "the other models, mean", "part": int(depth > 0.5), "depth": depth, "value": 0.5,
+         "low": 0.2, "high": 0.9}
+        for n in range(number)
+        for depth in (-0.2, 0, 0.4, 1)
+    ]  # fmt: skip
+
+
+def test_the_overview_has_an_interval_for_each_point_and_no_two_lie_on_each_other(relation):
+    models = {f"net_{n}": ENTRY for n in range(8)}
+    (axes,) = overview_figure(overview_points(8), models, relation, looks_of(models)).axes
+    bars = np.concatenate([line.get_segments() for line in axes.collections])  # (bar, end, x or y)
+    assert len(bars) == 8 * 4
+    assert bars[:, 0, 1] == pytest.approx(0.2)
+    assert bars[:, 1, 1] == pytest.approx(0.9)
+    x = np.sort(bars[:, 0, 0])
+    assert np.diff(x).min() > 0.01
+    assert sorted(axes.get_legend_handles_labels()[1])[:8] == list(models)
+
+
+def test_for_many_models_the_overview_has_the_interval_of_their_mean(relation):
+    models = {f"net_{n}": ENTRY for n in range(9)}
+    points = [one | {"value": 0.5 + 0.01 * int(one["model"][-1])} for one in overview_points(9)]
+    (axes,) = overview_figure(points, models, relation, looks_of(models)).axes
+    (band,) = axes.collections
+    values = 0.5 + 0.01 * np.arange(9)
+    interval = scipy.stats.t.interval(0.95, 8, values.mean(), scipy.stats.sem(values))
+    ends = band.get_paths()[0].vertices[:, 1]
+    assert (ends.min(), ends.max()) == pytest.approx(interval)
 
 
 def test_figures_are_the_same_bytes_every_time(relation):
@@ -629,9 +671,13 @@ def test_contrasts_are_said_as_their_intervals_are(relation, written):
         text_of([], relation, written, contrasts=found, charts=charts({}, relation, contrasts=found))
     ).words
     assert "the difference is +12.0 (+1.0 to +20.0) percentage points, n = 6" in words
-    assert "lies above 0: metamers of b are recognized more often" in words
+    assert (
+        "This run suggests, but does not show, that metamers of b are recognized more often than those of a." in words
+    )
+    assert "Missing to show a difference: only 6 of the 20 stimuli that are needed." in words
     assert "above 0 at input, below 0 at late" in words
-    assert "includes 0: the direction of the difference is undecided" in words
+    assert "It is undecided whether metamers of c are recognized more often than those of a." in words
+    assert "An interval that includes 0 does not show that they are recognized equally often." in words
     assert "The interval of every single stage includes 0" in words
     assert "there is no interval: it needs two stimuli, and metamers of both models were accepted for 0." in words
     assert "2 stimuli are left out, because not every later metamer of both models was accepted." in words

@@ -9,6 +9,7 @@ from PIL import Image
 from metamers.report.picture import example_stimulus, picture, png
 
 STAGES = ["natural", "input", "logits"]
+ERRORS = {"input": 0.0207, "logits": 0.25}
 
 
 def recognizable() -> xr.Dataset:
@@ -35,10 +36,10 @@ def test_the_example_is_the_first_stimulus_with_accepted_metamers_at_most_stages
 
 def test_each_image_is_above_the_point_of_its_stage():
     images = {stage: np.full((8, 8, 3), 40 * number, np.uint8) for number, stage in enumerate(STAGES)}
-    figure = picture(images, recognizable(), "net", 4)
+    figure = picture(images, ERRORS, recognizable(), "net", 4)
     figure.draw_without_rendering()
     *shown, curve = figure.axes
-    assert [axes.get_title() for axes in shown] == ["photograph", "input", "logits"]
+    assert [axes.get_title() for axes in shown] == ["photograph\n", "input\nerror 0.021", "logits\nerror 0.25"]
     assert [int(axes.images[0].get_array().max()) for axes in shown] == [0, 40, 80]
     middles = [axes.get_position().x0 + axes.get_position().width / 2 for axes in shown]
     points = curve.transData.transform([(number, 0) for number in range(3)])[:, 0] / figure.bbox.width
@@ -49,6 +50,6 @@ def test_each_image_is_above_the_point_of_its_stage():
 
 def test_the_file_is_small_and_always_the_same():
     images = {stage: np.zeros((8, 8, 3), np.uint8) for stage in STAGES}
-    first, second = (png(picture(images, recognizable(), "net", 4)) for _ in range(2))
+    first, second = (png(picture(images, ERRORS, recognizable(), "net", 4)) for _ in range(2))
     assert first == second
     assert Image.open(io.BytesIO(first)).mode == "P"

@@ -214,6 +214,19 @@ def test_printed_pages_have_charts_and_no_controls(browser, report, tmp_path):
     visit.finish()
 
 
+def test_figures_are_loaded_with_the_page_so_that_its_pdf_has_them(browser, report):
+    """A browser may print without figures that it would load when they are near the viewport."""
+    visit = Visit(browser, "phone")
+    page = visit.page
+    page.goto((report / "index.html").as_uri())  # waits for all that is not lazy
+    figure = page.locator("img.plot").first
+    assert figure.bounding_box()["y"] > 5000  # far below the viewport
+    assert figure.evaluate("image => image.complete && image.naturalWidth > 0")
+    page.emulate_media(media="print")
+    assert page.locator("a[href$='.svg']:visible, audio:visible").count() == 0
+    visit.finish()
+
+
 def test_the_navigation_leads_through_all_pages(visit, report):
     page = visit.to(report, "index")
     titles = page.locator("nav a").all_inner_texts()

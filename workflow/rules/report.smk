@@ -1,7 +1,6 @@
 """Report: figures, and pages with the results of a run that work from a folder, without network."""
 
 from metamers.config.qualities import number_of_steps
-from metamers.config.read import merge_defaults
 from metamers.report import navigation
 
 REPORTED_TRAINING = [model for model in plan.training if plan.is_in_run(model)]
@@ -313,10 +312,7 @@ rule report_pages:
         synthesis={
             "quality": plan.synthesis.quality,
             "steps": {name: number_of_steps(settings) for name, settings in plan.synthesis.of_modality.items()},
-            "default_settings": {
-                modality: settings == merge_defaults({})["synthesis"][plan.synthesis.quality].get(modality)
-                for modality, settings in plan.synthesis.of_modality.items()
-            },
+            "default_settings": DEFAULT_SYNTHESIS,
         },
         # Without keys that concern one machine, or a model card, only.
         configuration={
@@ -334,6 +330,7 @@ rule report_leaderboard:
     input:
         board="results/<run>/comparison/leaderboard.nc",
         tested="results/<run>/comparison/passes.nc",
+        recognizability=["results/<run>/comparison/recognizability.nc"] if plan.generation_models else [],
         assets=ancient(ASSETS),
     output:
         page="results/<run>/report/leaderboard.html",

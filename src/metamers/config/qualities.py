@@ -11,6 +11,9 @@ from typing import Any
 # at which this was measured, with at least the match of the published 24,000 steps (resources/standard_match.csv).
 QUALITIES = {"quick": "one_cycle", "standard": "one_cycle", "published": "published"}
 
+# Qualities that match as closely as the published procedure wherever both were measured.
+SUFFICIENT_QUALITIES = ("standard", "published")
+
 
 def number_of_passes(settings: Mapping[str, Any]) -> int:
     """Number of passes of a procedure with these settings, each with steps of one size: ``steps`` on average."""

@@ -100,8 +100,8 @@ def leaderboard(
         the listed stages, with its interval; ``stages``, ``depth_first``, ``depth_last``: the stages that the area
         covers; ``participants``; ``left_out_area``, ``left_out_error``: see
         ``metamers.compare.predicted_human.calibration``; ``passes_up_to``, ``passes_depth`` and ``fails_from`` of the
-        published models, for other entries empty or NaN; coordinates ``entry_modality``, ``generation_model``,
-        ``model_class``, ``basis``.
+        published models, for other entries empty or NaN; ``reason``: why an entry has no rank or prediction, else
+        empty; coordinates ``entry_modality``, ``generation_model``, ``model_class``, ``basis``.
 
         (left_out_point) → ``left_out_human``, ``left_out_predicted``, ``left_out_low``, ``left_out_high``.
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from metamers.benchmark.match import matches_alike
 from metamers.benchmark.measure import BFLOAT16, SEPARATOR
 from metamers.benchmark.speed import REFERENCES
-from metamers.report.contrasts import points
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, styled
 from metamers.report.steps import times_table
+from metamers.report.tables import percentage_points
 from metamers.synthesize.batches import CPU_BATCH_SIZE
 
 LOOK = {"published": (FAINT, "--"), "one_cycle": (BLUE, "-"), "plenoptic": (ORANGE, ":")}
@@ -146,7 +146,7 @@ def _recognition_row(model: str, stage: xr.Dataset) -> dict[str, Any]:
         "error": {
             name: float(stage["recognized_error"].sel(kept_procedure=name)) for name in ("published", "one_cycle")
         },
-        "difference": points(*found),
+        "difference": percentage_points(*found),
         "verdict": verdict(*found) if alike else "no equal match",
     }
 
@@ -227,7 +227,7 @@ def page_context(
         "speed": rows,
         "recognition": [_recognition_row(*stage) for stage in stages],
         "wholes": [
-            {"model": str(model), "difference": points(*one), "verdict": verdict(*one)}
+            {"model": str(model), "difference": percentage_points(*one), "verdict": verdict(*one)}
             for model, one in zip(benchmark["model"].values, wholes, strict=True)
         ],
         "goals": [

@@ -28,11 +28,11 @@ from metamers.report.beyond_leads import (
     invariance_lead,
     starts_lead,
 )
-from metamers.report.examples import FEWEST_STIMULI
 from metamers.report.looks import Looks
 from metamers.report.tables import ABSENT, Table, number, percent, significant
 
 SHOWN = 4  # number of stimuli of a set on the page
+FEWEST_STIMULI = 5  # smallest number of stimuli whose results a page shows outside of a closed part
 Gallery = list[list[dict[str, Any]]]
 
 
@@ -205,6 +205,8 @@ def gallery(made: xr.Dataset, found: Addresses) -> Gallery:
 def lead_cells(lead: Mapping[str, Any], made: Mapping[str, xr.Dataset], found: Mapping[str, Addresses]) -> list[dict]:
     """Stimuli of a lead, as ``cell`` gives them, with ``main``: whether it is the set's own metamer.
 
+    The set's own metamer has its normalized error in its caption, the largest one of all matched models.
+
     Parameters
     ----------
     lead
@@ -216,7 +218,7 @@ def lead_cells(lead: Mapping[str, Any], made: Mapping[str, xr.Dataset], found: M
     """
     cells, stimulus = [], lead["stimulus"]
     for one in lead["shown"]:
-        key = one["key"]
+        key, what = one["key"], one["what"]
         files, set_ = found[key["set"]], made[key["set"]]
         if one["kind"] == NATURAL:
             address = files.natural[stimulus]
@@ -226,7 +228,9 @@ def lead_cells(lead: Mapping[str, Any], made: Mapping[str, xr.Dataset], found: M
             address = files.run[key["member"], key["stage"], stimulus]
         else:
             address = files.own[file_name(stimulus, key["depth"], key["case"])]
-        shown = cell(one["what"], address, not MODALITIES[set_.attrs["modality"]].on_screen)
+            made_here = set_.sel(stimulus=stimulus, case=key["case"]).isel(depth=key["depth"])
+            what += f" (normalized error {significant(float(made_here['normalized_error'].max()))})"
+        shown = cell(what, address, not MODALITIES[set_.attrs["modality"]].on_screen)
         cells.append(shown | {"main": one["kind"] == OWN})
     return cells
 

@@ -87,7 +87,7 @@ def starts_lead(found: xr.Dataset, left_free: Mapping[str, xr.Dataset], noun: st
         "title": f"Started from “{other}”, accepted as “{category}”",
         "shown": [
             shown(OTHER, f"the start: “{other}”", set=key["set"]),
-            shown(OWN, f"the metamer: {model} at {stage} hardly distinguishes it from the natural stimulus", **key),
+            shown(OWN, f"the metamer, with the activations of {model} at {stage} of the natural stimulus", **key),
             shown(NATURAL, f"the natural stimulus that it matches: “{category}”", set=key["set"]),
         ],
         "words": (

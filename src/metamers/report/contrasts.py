@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from metamers.report.tables import ABSENT, Table
+from metamers.compare.verdict import LATER_STAGES, read_evidence, verdict
+from metamers.report.tables import NO_INTERVAL, Table, percentage_points
+from metamers.report.verdicts import contrast_claim, missing_sentence
 
 LATE = "later half"
-NO_INTERVAL = " (no interval)"
 
 
 def contrast_stages(contrast: xr.Dataset) -> list[str]:
@@ -23,14 +24,6 @@ def _side(low: float, high: float) -> int:
     return int(low > 0) - int(high < 0)
 
 
-def points(difference: float, low: float, high: float) -> str:
-    """A difference of proportions with its interval, in percentage points."""
-    if not np.isfinite(difference):
-        return ABSENT
-    value, *ends = (f"{100 * part + 0:+.1f}".replace("-", "−") for part in (difference, low, high))
-    return f"{value} ({ends[0]} to {ends[1]})" if np.isfinite(low) else f"{value}{NO_INTERVAL}"
-
-
 def contrasts_table(compared: xr.Dataset) -> Table:
     """Differences in recognizability, one row per contrast and stage; the later half of the stages is last."""
     rows = []
@@ -39,9 +32,9 @@ def contrasts_table(compared: xr.Dataset) -> Table:
         who = [str(one["model"].values), str(one["reference"].values)]
         for stage in contrast_stages(one):
             of_stage = one.sel(stage=stage)
-            found = points(*(float(of_stage[key]) for key in ("difference", "low", "high")))
+            found = percentage_points(*(float(of_stage[key]) for key in ("difference", "low", "high")))
             rows.append([*who, stage, str(int(of_stage["n"])), found])
-        found = points(*(float(one[f"late_{key}"]) for key in ("difference", "low", "high")))
+        found = percentage_points(*(float(one[f"late_{key}"]) for key in ("difference", "low", "high")))
         rows.append([*who, LATE, str(int(one["late_n"])), found])
     return {
         "head": ["Model", "Reference", "Stage", "n", "Difference in percentage points (95% interval)"],
@@ -55,33 +48,36 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``model``, ``reference``, ``stages`` (the later ones), ``n``, ``found`` (difference and interval); ``side``: 1
-        if the interval of the later stages lies above 0, -1 if below, 0 if it includes 0, None without an interval;
+        ``model``, ``reference``, ``stages`` (the later ones), ``n``, ``found`` (difference and interval);
+        ``verdict`` of the later stages; ``claim``: what it permits to say; ``missing``: what it lacks to be shown;
         ``above``, ``below``: stages whose own interval lies above or below 0; ``left_out``: number of stimuli whose
         metamers were not accepted at every later stage; ``judged_by``; ``related``: recognition models of the family
         of a compared model; ``by_judge``: difference at the later stages for each recognition model; ``spread``:
         standard error over families, or None.
     """
-    low, high = float(contrast["late_low"]), float(contrast["late_high"])
+    found = verdict(read_evidence(contrast, LATER_STAGES))
+    model, reference = (str(contrast[role].values) for role in ("model", "reference"))
     spread = float(contrast["late_judges_standard_error"])
     sides = {
         stage: _side(*(float(contrast[end].sel(stage=stage)) for end in ("low", "high")))
         for stage in contrast_stages(contrast)
     }
     return {
-        "model": str(contrast["model"].values),
-        "reference": str(contrast["reference"].values),
+        "model": model,
+        "reference": reference,
         "stages": str(contrast["late_stages"].values),
         "n": int(contrast["late_n"]),
-        "found": points(float(contrast["late_difference"]), low, high),
-        "side": _side(low, high) if np.isfinite(low) and np.isfinite(high) else None,
+        "found": percentage_points(found.evidence.difference, found.evidence.low, found.evidence.high),
+        "verdict": found,
+        "claim": contrast_claim(found, model, reference),
+        "missing": missing_sentence(found),
         "above": [stage for stage, side in sides.items() if side > 0],
         "below": [stage for stage, side in sides.items() if side < 0],
         "left_out": int(contrast["late_left_out"]),
         "judged_by": str(contrast["judged_by"].values),
         "related": str(contrast["related_judges"].values),
         "by_judge": ", ".join(
-            f"{judge} {points(difference, np.nan, np.nan).removesuffix(NO_INTERVAL)}"
+            f"{judge} {percentage_points(difference, np.nan, np.nan).removesuffix(NO_INTERVAL)}"
             for judge, difference in contrast["late_difference_by_judge"].to_series().dropna().items()
         ),
         "spread": f"{100 * spread:.1f}" if np.isfinite(spread) else None,

@@ -20,7 +20,6 @@ from metamers.report.training import settings_of
 
 MOST_STAGES = 5  # largest number of stages of an example
 MOST_ANSWERS = 2  # largest number of different answers below a picture
-FEWEST_STIMULI = 5  # smallest number of stimuli from which a page draws a conclusion in large type
 ADVERSARIAL = "adversarial"  # kind of training, in a training's settings and in the published table
 
 
@@ -101,7 +100,7 @@ def cell(
     modality: str,
     recognition: Mapping[str, xr.Dataset],
     judges: Sequence[str],
-    accepted: xr.DataArray,
+    acceptance: xr.Dataset,
     stage: str,
     stimulus: str,
     seed: int,
@@ -116,20 +115,22 @@ def cell(
         Recognition model → ``answer`` (stage, stimulus, seed).
     judges
         The other models whose answers are shown.
-    accepted
-        (stage, stimulus, seed) of the generation model, ``natural`` among the stages.
+    acceptance
+        (stage, stimulus, seed) → ``accepted`` and ``normalized_error`` of the generation model's metamers.
     stage, stimulus, seed
         The metamer, or, for the stage ``natural``, the natural stimulus.
 
     Returns
     -------
     dict
-        ``model``, ``stage``, ``natural``, ``category``, ``label``, ``accepted``, ``picture``, ``sound`` (None for
-        images), ``link`` to the metamer browser, ``itself``: answer of the generation model (None if it was not asked),
-        ``right``: whether that is the category, and ``others``: the result of ``answers_of``.
+        ``model``, ``stage``, ``natural``, ``category``, ``label``, ``accepted``, ``error``: the normalized error (None
+        for the natural stimulus), ``picture``, ``sound`` (None for images), ``link`` to the metamer browser,
+        ``itself``: answer of the generation model (None if it was not asked), ``right``: whether that is the category,
+        and ``others``: the result of ``answers_of``.
     """
-    natural, place = stage == NATURAL, {"stage": stage, "stimulus": stimulus, "seed": seed}
-    one = accepted.sel(place)
+    natural, made = stage == NATURAL, {"stimulus": stimulus, "seed": seed}
+    place = {"stage": stage, **made}
+    one = acceptance.sel(made if natural else place)
     category = str(one["category"].values)
     answers = {judge: str(data["answer"].sel(place).values) for judge, data in recognition.items()}
     file = address(name, stage, stimulus if natural else f"{stimulus}_{seed}")
@@ -139,7 +140,8 @@ def cell(
         "natural": natural,
         "category": category,
         "label": str(one["label"].values),
-        "accepted": bool(one),
+        "accepted": natural or bool(one["accepted"]),
+        "error": None if natural else float(one["normalized_error"]),
         "picture": f"{file}.png",
         "sound": None if MODALITIES[modality].on_screen else f"{file}{MODALITIES[modality].suffix}",
         "link": link(name, None if natural else stage, stimulus, None if natural else seed),
@@ -173,15 +175,15 @@ def example_model(models: Mapping[str, Mapping[str, Any]], modality: str) -> str
     return max(count, key=lambda name: count[name])
 
 
-def example(name: str, modality: str, accepted: xr.DataArray, recognition: Mapping[str, xr.Dataset]) -> dict[str, Any]:
+def example(name: str, modality: str, acceptance: xr.Dataset, recognition: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     """One natural stimulus and its metamers over the stages of a model, with all models' answers.
 
     Parameters
     ----------
     name, modality
         The generation model, and its modality.
-    accepted
-        (stage, stimulus, seed) of its metamers.
+    acceptance
+        (stage, stimulus, seed) → ``accepted`` and ``normalized_error`` of its metamers.
     recognition
         Recognition model → ``answer`` and ``correct`` (stage, stimulus, seed), stage ``natural`` first.
 
@@ -193,13 +195,13 @@ def example(name: str, modality: str, accepted: xr.DataArray, recognition: Mappi
         these stages; ``stimuli``: number of all stimuli;
         ``judged``: whether other models answered.
     """
-    accepted = with_natural(accepted)
+    accepted = with_natural(acceptance["accepted"])
     stages = [NATURAL, *stages_of_example(accepted["stage"].values[1:].tolist())]
     judges = [judge for judge in recognition if judge != name]
     of_stages = accepted.sel(stage=stages)
     values = recognized_by(recognition, judges).sel(stage=stages) if judges else xr.ones_like(of_stages, float)
     stimulus, seed = nearest_to_mean(values, of_stages)
-    cells = [cell(name, modality, recognition, judges, accepted, stage, stimulus, seed) for stage in stages]
+    cells = [cell(name, modality, recognition, judges, acceptance, stage, stimulus, seed) for stage in stages]
     return {
         "model": name,
         "cells": cells,
@@ -246,7 +248,7 @@ def remedies(contrasts: xr.Dataset, robust: set[str]) -> list[str]:
 def remedy(
     contrast: xr.Dataset,
     modality: str,
-    acceptance: Mapping[str, xr.DataArray],
+    acceptance: Mapping[str, xr.Dataset],
     recognition: Mapping[str, Mapping[str, xr.Dataset]],
 ) -> dict[str, Any]:
     """One contrast in numbers and by an example: the same natural stimulus, and a metamer of each of the two models.
@@ -262,21 +264,20 @@ def remedy(
     modality
         Modality of the two models.
     acceptance
-        Generation model → ``accepted`` (stage, stimulus, seed), for the two models.
+        Generation model → ``accepted`` and ``normalized_error`` (stage, stimulus, seed), for the two models.
     recognition
         Generation model → recognition model → ``answer`` and ``correct``, for the two models.
 
     Returns
     -------
     dict
-        The result of ``metamers.report.contrasts.contrast_sentence``, ``few``: whether there are fewer than
-        ``FEWEST_STIMULI`` stimuli, and ``cells``: results of ``cell`` for the natural stimulus, the reference and the
-        model; empty if no stimulus has accepted metamers of both.
+        The result of ``metamers.report.contrasts.contrast_sentence``, and ``cells``: results of ``cell`` for the
+        natural stimulus, the reference and the model; empty if no stimulus has accepted metamers of both.
     """
     said = contrast_sentence(contrast)
     pair = (said["reference"], said["model"])
     judges = said["judged_by"].split(", ")
-    accepted = {name: with_natural(acceptance[name]) for name in pair}
+    accepted = {name: with_natural(acceptance[name]["accepted"]) for name in pair}
     cells: list[dict[str, Any]] = []
     for stage in reversed(contrast_stages(contrast)):
         both = accepted[pair[0]].sel(stage=[stage]) & accepted[pair[1]].sel(stage=[stage])
@@ -288,7 +289,7 @@ def remedy(
         stimulus, seed = nearest_to_mean(other - one, known if known.any() else both)
         shown = [(pair[0], NATURAL), (pair[0], stage), (pair[1], stage)]
         cells = [
-            cell(name, modality, recognition[name], judges, accepted[name], at, stimulus, seed) for name, at in shown
+            cell(name, modality, recognition[name], judges, acceptance[name], at, stimulus, seed) for name, at in shown
         ]
         break
-    return said | {"few": said["n"] < FEWEST_STIMULI, "cells": cells}
+    return said | {"cells": cells}

@@ -1,11 +1,12 @@
-"""The main findings of a run in at most three sentences, for the terminal at the end of a run and for a file."""
+"""The main findings of a run, at most three, for the terminal at the end of a run and for a file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metamers.report.tables import percent
+from metamers.report.verdicts import basis, capitalized, decline_claim
 
-MOST_SENTENCES = 3
+MOST_FINDINGS = 3
 
 
 def findings(
@@ -13,25 +14,27 @@ def findings(
     contrasts: Sequence[Mapping[str, Any]],
     relation: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """State what a run found: one sentence per modality, then per contrast of models, then on published experiments.
+    """State what a run found: about each modality, then each contrast of models, then published experiments.
+
+    No finding claims more than its verdict (``metamers.compare.verdict``).
 
     Parameters
     ----------
     results
         ``results`` of ``metamers.report.pages.site_context``, one per modality; empty without generation models.
     contrasts
-        Results of ``metamers.report.contrasts.contrast_sentence``; those whose interval excludes 0 come first.
+        Results of ``metamers.report.contrasts.contrast_sentence``; those that are not undecided come first.
     relation
         Result of ``metamers.report.pages.relations``.
     """
-    decided = sorted(contrasts, key=lambda contrast: not contrast["side"])
-    sentences = [
+    decided = sorted(contrasts, key=lambda contrast: contrast["verdict"].degree == "undecided")
+    found = [
         *map(_of_modality, results),
         *map(_of_contrast, decided[:1]),
         *map(_of_relation, relation),
         *map(_of_contrast, decided[1:]),
     ]
-    return sentences[:MOST_SENTENCES]
+    return found[:MOST_FINDINGS]
 
 
 def _of_modality(result: Mapping[str, Any]) -> str:
@@ -41,19 +44,13 @@ def _of_modality(result: Mapping[str, Any]) -> str:
         return f"{accepted}; other models classified none of the first or of the last stage."
     return (
         f"{accepted}; other models recognize {percent(result['first'])} of those of the first stage after the input "
-        f"and {percent(result['last'])} of those of the last stage (chance {percent(result['chance'])})."
+        f"and {percent(result['last'])} of those of the last stage (chance {percent(result['chance'])}). "
+        f"{capitalized(decline_claim(result['verdict']))}: {basis(result['verdict'], result['noun'])}"
     )
 
 
 def _of_contrast(contrast: Mapping[str, Any]) -> str:
-    model, reference = contrast["model"], contrast["reference"]
-    conclusion = {
-        None: f"Recognition of metamers of {model} and of {reference}",
-        0: f"The metamers of {model} and of {reference} may be recognized equally",
-        1: f"Metamers of {model} are recognized better than those of {reference}",
-        -1: f"Metamers of {model} are recognized less well than those of {reference}",
-    }[contrast["side"]]
-    return f"{conclusion}: at the later stages, difference {contrast['found']} percentage points."
+    return f"{contrast['claim']}: at the later stages, {basis(contrast['verdict'])}"
 
 
 def _of_relation(relation: Mapping[str, Any]) -> str:

@@ -5,11 +5,13 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from metamers.compare.verdict import FIRST_MINUS_LAST, read_evidence, verdict
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
 from metamers.leaderboard.ranking import PUBLISHED_PARTICIPANTS, entries_of
 from metamers.modalities import MODALITIES
 from metamers.report.looks import Looks
 from metamers.report.passes import passes_context
+from metamers.report.verdicts import basis, capitalized, decline_claim
 
 BASIS_NAMES = {  # names on the page of the values of ``basis`` in the file
     PUBLISHED_PARTICIPANTS: "measured",
@@ -51,7 +53,14 @@ def _judged(points: pd.DataFrame) -> dict[str, Any] | None:
     }
 
 
-def page_context(board: xr.Dataset, tested: xr.Dataset, run: str, looks: Looks) -> dict[str, Any]:
+def own_models_first(entries: pd.DataFrame) -> pd.DataFrame:
+    """Sort entries so that those of the run's own models come first, each group in its former order."""
+    return entries.sort_values("basis", key=lambda basis: basis == PUBLISHED_PARTICIPANTS, kind="stable")
+
+
+def page_context(
+    board: xr.Dataset, tested: xr.Dataset, recognizable: xr.Dataset | None, run: str, looks: Looks
+) -> dict[str, Any]:
     """Values that the leaderboard's page shows.
 
     Parameters
@@ -60,6 +69,8 @@ def page_context(board: xr.Dataset, tested: xr.Dataset, run: str, looks: Looks) 
         Result of ``metamers.leaderboard.ranking.leaderboard``.
     tested
         Result of ``metamers.compare.passes.passes_dataset``.
+    recognizable
+        Contents of comparison/recognizability.nc, or None for a run without generation models.
     run
         Name of the run.
     looks
@@ -71,7 +82,11 @@ def page_context(board: xr.Dataset, tested: xr.Dataset, run: str, looks: Looks) 
     judged = pd.DataFrame({name: board[name].values for name in board.variables if name.startswith("own_")})
     modalities = []
     for modality in map(str, board["modality"].values):
-        own = entries[entries["entry_modality"] == modality]
+        own = own_models_first(entries[entries["entry_modality"] == modality])
+        conclusion = None
+        if recognizable is not None and modality in recognizable["modality"]:
+            found = verdict(read_evidence(recognizable.sel(modality=modality), FIRST_MINUS_LAST))
+            conclusion = f"{capitalized(decline_claim(found))}: {basis(found, MODALITIES[modality].stimuli)}"
         of_modality = board.sel(modality=modality)
         worst = points[points["left_out_modality"] == modality].sort_values("error", key=abs, ascending=False)
         named = [name for name in board.data_vars if of_modality[name].ndim == 0]
@@ -82,6 +97,7 @@ def page_context(board: xr.Dataset, tested: xr.Dataset, run: str, looks: Looks) 
                 "entries": own.astype(object).where(own.notna(), None).to_dict("records"),
                 "worst": worst.head(WORST).to_dict("records"),
                 "own_participants": bool((own["basis"] == OWN_PARTICIPANTS).any()),
+                "conclusion": conclusion,
                 "predicted": bool((own["basis"] == PREDICTION).any()),
                 "judged": _judged(judged[judged["own_modality"] == modality]) if len(judged) else None,
                 **_sensitivity(own),

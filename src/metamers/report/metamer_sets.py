@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from metamers.beyond.metamer_set import PAIR_NAMES
 from metamers.modalities import MODALITIES
-from metamers.report.beyond import Gallery, cell
-from metamers.report.examples import FEWEST_STIMULI
+from metamers.report.beyond import FEWEST_STIMULI, Gallery, cell
 from metamers.report.figures import FAINT, styled
 from metamers.report.looks import Looks
 from metamers.report.tables import Table, interval, number, percent

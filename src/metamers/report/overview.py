@@ -1,25 +1,60 @@
 """Figure of the report's overview: recognizability of all models' metamers over relative depth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.special import stdtrit
 
+from metamers.compare.proportions import ENDS
 from metamers.modalities import MODALITIES
 from metamers.report.figures import BLUE, FAINT, INK, SKY, published_curves, styled
-from metamers.report.looks import Looks
+from metamers.report.looks import Look, Looks
 from metamers.report.points import NATURAL_DEPTH, OTHERS, Point
 
-NAMED_MODELS = 8  # largest number of models of a panel with a legend entry each; for more, only the mean has one
+NAMED_MODELS = 8  # largest number of models of a panel with a name and intervals each; for more, only the mean has them
+BESIDE = 0.02  # distance of the marks of two models at one depth, so that their intervals do not hide each other
+
+
+def _draw_curve(axes: Axes, name: str, points: Sequence[Point], look: Look, shift: float) -> None:
+    """Curve of one model with its 95% intervals, ``shift`` to the right of its depths."""
+    label = name
+    for part in dict.fromkeys(p["part"] for p in points):  # no line across a stage without a value
+        of_part = [p for p in points if p["part"] == part]
+        x, y, low, high = (np.array([p[key] for p in of_part], float) for key in ("depth", "value", "low", "high"))
+        axes.errorbar(
+            x + shift, y, np.maximum([y - low, high - y], 0), **look.style, linewidth=1.8, elinewidth=1, capsize=3,
+            zorder=3, label=label,
+        )  # fmt: skip
+        label = None
+
+
+def _draw_mean(axes: Axes, models: Iterable[Sequence[Point]]) -> None:
+    """Curves of many models without names, and their mean with its 95% interval over models."""
+    depth, curves = np.linspace(0, 1, 50), []
+    for points in models:
+        for part in dict.fromkeys(p["part"] for p in points):
+            of_part = [(p["depth"], p["value"]) for p in points if p["part"] == part]
+            axes.plot(*np.transpose(of_part), color=SKY, linewidth=0.8, zorder=3)
+        if own := [(p["depth"], p["value"]) for p in points if p["depth"] >= 0]:
+            curves.append(np.interp(depth, *np.transpose(own)))
+    if not curves:  # no metamer of any model was accepted
+        return
+    mean, count = np.mean(curves, axis=0), len(curves)
+    axes.plot(depth, mean, color=BLUE, linewidth=3, zorder=4, label=f"mean of {count} models (band: 95% interval)")
+    if count > 1:
+        half = stdtrit(count - 1, ENDS[1]) * np.std(curves, axis=0, ddof=1) / np.sqrt(count)
+        axes.fill_between(depth, mean - half, mean + half, color=BLUE, alpha=0.25, linewidth=0, zorder=4)
 
 
 @styled
 def overview_figure(
     points: Sequence[Point], models: Mapping[str, Mapping[str, Any]], relation: xr.Dataset, looks: Looks
 ) -> Figure:
-    """Recognizability of accepted metamers by other models, one panel per modality, one line per model.
+    """Recognizability of accepted metamers by other models with 95% intervals, a panel per modality, a line per model.
 
     Parameters
     ----------
@@ -37,25 +72,12 @@ def overview_figure(
     panels = figure.subplots(1, len(modalities), squeeze=False, sharey=True)[0]
     for axes, modality in zip(panels, modalities, strict=True):
         names = [name for name, entry in models.items() if entry["modality"] == modality]
-        curves = {
-            name: np.array([(p["depth"], p["value"]) for p in points if p["model"] == name and p["by"] == OTHERS])
-            for name in names
-        }
-        curves = {name: curve.reshape(-1, 2) for name, curve in curves.items()}
-        few = len(names) <= NAMED_MODELS
-        for name, curve in curves.items():
-            style = looks[name].style | {"linewidth": 1.8} if few else {"color": SKY, "linewidth": 0.8}
-            parts = np.array([p["part"] for p in points if p["model"] == name and p["by"] == OTHERS])
-            for part in np.unique(parts):  # no line across a stage without a value
-                label = name if few and part == parts[0] else None
-                axes.plot(*curve[parts == part].T, **style, zorder=3, label=label)
-        if not few:
-            depth = np.linspace(0, 1, 50)
-            own = [curve[curve[:, 0] >= 0] for curve in curves.values()]
-            curved = [np.interp(depth, *curve.T) for curve in own if len(curve)]
-            if curved:  # empty if no metamer of any model was accepted
-                style = {"color": BLUE, "linewidth": 3, "zorder": 4}
-                axes.plot(depth, np.mean(curved, axis=0), label=f"mean of {len(curved)} models", **style)
+        of_others = {name: [p for p in points if p["model"] == name and p["by"] == OTHERS] for name in names}
+        if len(names) <= NAMED_MODELS:
+            for place, (name, own) in enumerate(of_others.items()):
+                _draw_curve(axes, name, own, looks[name], BESIDE * (place - (len(names) - 1) / 2))
+        else:
+            _draw_mean(axes, of_others.values())
         _, published = published_curves(relation, modality)
         axes.plot(*published, "--", color=FAINT, linewidth=2, label="people, mean of the published models", zorder=2)
         chance = 1 / models[names[0]]["categories"]
@@ -67,5 +89,5 @@ def overview_figure(
             ylim=(-0.03, 1.05), xlabel="Relative depth of the stage (0 first, 1 last)", title=MODALITIES[modality].title
         )
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8.5)
-    panels[0].set_ylabel("Proportion recognized by other models")
+    panels[0].set_ylabel("Proportion recognized by other models (95% intervals)")
     return figure

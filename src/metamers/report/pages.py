@@ -14,6 +14,7 @@ import xarray as xr
 from metamers.compare.chance import SINGLE_ANSWER_SHARE
 from metamers.compare.families import names_by_family
 from metamers.compare.predicted_human import NOT_JUDGED
+from metamers.compare.verdict import FIRST_MINUS_LAST, accepted_errors, compared_stages, read_evidence, verdict
 from metamers.humans.participants import own_stages
 from metamers.humans.published import PUBLISHED
 from metamers.modalities import MODALITIES
@@ -23,7 +24,6 @@ from metamers.report.brain import brain_context
 from metamers.report.browser import link
 from metamers.report.chance import chance_context
 from metamers.report.contrasts import contrasts_context
-from metamers.report.examples import FEWEST_STIMULI
 from metamers.report.figures import with_interval
 from metamers.report.navigation import navigation_context
 from metamers.report.own_participants import own_participants_context, without_own_participants
@@ -40,6 +40,7 @@ from metamers.report.tables import (
     relation_table,
 )
 from metamers.report.training import attacked_places, training_table
+from metamers.report.verdicts import decline_sentences, missing_sentence
 from metamers.report.vulnerability import vulnerability_table
 
 
@@ -96,10 +97,13 @@ def summary(
         and ``last``: the first stage after the input, and the last stage, each with ``stage``, ``others``, ``chance``,
         ``predicted``, ``low``, ``high``, ``n`` and ``reason`` (why there is no prediction, or empty);
         ``below_half``: the first stage at which other models recognize fewer than half of the metamers, or None;
+        ``errors``: median normalized error of the accepted metamers of each stage after the input;
         ``others_known``: whether other models classified metamers of the last stage; ``judged``: number of stages that
         other models classified; ``unpredicted``: number of these without a prediction.
     """
     stages = list(map(str, acceptance["stage"].values))
+    first, last = compared_stages(stages)
+    errors = {stage: accepted_errors(acceptance, [stage]) for stage in stages if stage != INPUT_STAGE}
     mean = others["proportion_correct"]
     own = recognizable.sel(generation_model=generation_model)
 
@@ -122,11 +126,12 @@ def summary(
         "accepted": int(acceptance["accepted"].sum()),
         "stimuli": acceptance.sizes["stimulus"],
         "natural": float(mean.sel(stage=NATURAL)),
-        "first": at(next((stage for stage in stages if stage != INPUT_STAGE), stages[0])),
-        "last": at(stages[-1]),
+        "first": at(first),
+        "last": at(last),
         "others_known": bool(np.isfinite(mean.sel(stage=stages[-1]))),
         "judged": unpredicted + int(of_model["predicted"].notnull().sum()),
         "unpredicted": unpredicted,
+        "errors": [float(np.median(of_stage)) for of_stage in errors.values() if len(of_stage)],
         "below_half": next((stage for stage in stages if float(mean.sel(stage=stage)) < 0.5), None),
     }
 
@@ -160,6 +165,7 @@ def modality_result(
     models: Sequence[Mapping[str, Any]],
     judges: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
+    recognizable: xr.Dataset,
 ) -> dict[str, Any]:
     """Result of all generation models of one modality: sums, and means over models.
 
@@ -173,7 +179,10 @@ def modality_result(
         Recognition model → ``modality`` and ``family``.
     relation
         Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
+    recognizable
+        Contents of comparison/recognizability.nc.
     """
+    found = verdict(read_evidence(recognizable.sel(modality=modality), FIRST_MINUS_LAST))
     summaries = [model["summary"] for model in models]
     first, last = (mean_of(summary[end]["others"] for summary in summaries) for end in ("first", "last"))
     asked = {name: judge["family"] for name, judge in judges.items() if judge["modality"] == modality}
@@ -195,6 +204,10 @@ def modality_result(
         "last": last,
         "first_known": bool(np.isfinite(first)),
         "last_known": bool(np.isfinite(last)),
+        "verdict": found,
+        "conclusion": decline_sentences(found, first, last, about.stimuli),
+        "missing": missing_sentence(found, about.stimuli),
+        "errors": [error for summary in summaries for error in summary["errors"]],
         "chance": mean_of(summary["last"]["chance"] for summary in summaries),
         "single_answers": any(model["chance"]["single_answers"] for model in models),
         "task": about.task.format(categories),
@@ -273,6 +286,7 @@ def site_context(
     remedies: Sequence[Mapping[str, Any]],
     judges: Mapping[str, Mapping[str, Any]],
     relation: xr.Dataset,
+    recognizable: xr.Dataset | None,
     anova: xr.Dataset | None,
     own_participants: Mapping[str, xr.Dataset],
     adaptive: Mapping[str, xr.Dataset],
@@ -310,9 +324,9 @@ def site_context(
         Results of ``metamers.report.examples.remedy``; may be empty.
     judges
         Recognition model → ``modality`` and ``family``.
-    relation, anova, contrasts
-        Results of ``humans_vs_models``, ``human_against_model`` and ``contrasts``, the second where there are
-        participants, the third where models are compared.
+    relation, recognizable, anova, contrasts
+        Contents of the files of these names in comparison/ (``humans_vs_models`` for the first); None where a run has
+        no generation models, no participants, or compares no models.
     own_participants
         Name → result of the rule ``humans_own_participants``; may be empty.
     adaptive
@@ -362,10 +376,15 @@ def site_context(
         "models": models,
         "examples": examples,
         "remedies": remedies,
-        "fewest_stimuli": FEWEST_STIMULI,
         "measures": list(MEASURE_TITLES.values()),
         "results": [
-            modality_result(modality, [model for model in models if model["modality"] == modality], judges, relation)
+            modality_result(
+                modality,
+                [model for model in models if model["modality"] == modality],
+                judges,
+                relation,
+                recognizable,
+            )
             | {"quality": synthesis["quality"]}
             for modality in modalities
         ],

@@ -15,6 +15,7 @@ from PIL import Image
 from metamers.humans.participants import own_stages
 from metamers.names import NATURAL
 from metamers.report.figures import BLUE, FAINT, INK, styled
+from metamers.report.tables import significant
 
 
 def example_stimulus(accepted: xr.DataArray) -> str:
@@ -31,14 +32,20 @@ def example_stimulus(accepted: xr.DataArray) -> str:
 
 @styled
 def picture(
-    images: Mapping[str, np.ndarray], recognizable: xr.Dataset, generation_model: str, categories: int
+    images: Mapping[str, np.ndarray],
+    errors: Mapping[str, float],
+    recognizable: xr.Dataset,
+    generation_model: str,
+    categories: int,
 ) -> Figure:
-    """A row of images, each above the point of its stage on the curve of recognizability.
+    """A row of images with their normalized errors, each above the point of its stage on the recognizability curve.
 
     Parameters
     ----------
     images
         ``natural`` and every stage in processing order → pixels (row, column, channel), 8 bits.
+    errors
+        Stage → normalized error of the metamer that is shown.
     recognizable
         Result of ``metamers.compare.recognizability.recognizability``.
     generation_model
@@ -48,14 +55,15 @@ def picture(
     """
     own = recognizable.sel(generation_model=generation_model)
     stages = [stage for stage in own_stages(recognizable, generation_model) if stage in images]
-    figure = Figure(figsize=(0.98 * len(stages), 3.5), layout="constrained")
+    figure = Figure(figsize=(0.98 * len(stages), 3.65), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.02, wspace=0.02, hspace=0.03)
     grid = figure.add_gridspec(2, len(stages), height_ratios=(1, 1.6))
     for column, stage in enumerate(stages):
         axes = figure.add_subplot(grid[0, column])
         axes.imshow(images[stage], interpolation="antialiased")
         axes.set_axis_off()
-        axes.set_title("photograph" if stage == NATURAL else stage, loc="center", fontsize=8.5, fontweight="normal")
+        title = "photograph\n" if stage == NATURAL else f"{stage}\nerror {significant(errors[stage])}"
+        axes.set_title(title, loc="center", fontsize=8.5, fontweight="normal")
     axes = figure.add_subplot(grid[1, :])
     x = np.arange(len(stages))
     mean, low, high = (own[f"other_models{end}"].sel(stage=stages).values for end in ("", "_low", "_high"))

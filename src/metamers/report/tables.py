@@ -14,6 +14,7 @@ from metamers.match import MEASURES, NULL_MEASURES, Measure
 from metamers.names import NATURAL
 
 ABSENT = "–"
+NO_INTERVAL = " (no interval)"
 BEYOND_DEPTH = {
     "depth_r2": "R² of depth alone (95% interval)",
     "depth_square_r2": "R² of depth and its square",
@@ -46,7 +47,7 @@ def interval(value: float, low: float, high: float) -> str:
     """A proportion with its interval; a dash if it is not finite."""
     if not np.isfinite(value):
         return ABSENT
-    return f"{value:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(low) else f"{value:.2f} (no interval)"
+    return f"{value:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(low) else f"{value:.2f}{NO_INTERVAL}"
 
 
 def significant(value: float, digits: int = 2) -> str:
@@ -203,6 +204,14 @@ def anova_table(tested: xr.Dataset) -> Table:
             rows.append([*row, number(float(one["epsilon"])), p_value(float(one["p_greenhouse_geisser"]))])
     head = ["Experiment", "Compared", "Metamers of", "Effect", "F", "Partial η²", "p, permutation", "(b + 1)/(P + 1)"]
     return {"head": [*head, "p, Holm", "ε", "p, Greenhouse-Geisser"], "rows": rows}
+
+
+def percentage_points(difference: float, low: float, high: float) -> str:
+    """A difference of proportions with its interval, in percentage points."""
+    if not np.isfinite(difference):
+        return ABSENT
+    value, *ends = (f"{100 * part + 0:+.1f}".replace("-", "−") for part in (difference, low, high))
+    return f"{value} ({ends[0]} to {ends[1]})" if np.isfinite(low) else f"{value}{NO_INTERVAL}"
 
 
 def counted(number: int, thing: str) -> str:

@@ -10,7 +10,7 @@ def card_files(_wildcards):
 
 
 def card_params(model):
-    """Parameters of a model card: the model, and the settings of the run from which the card computes a run's cost."""
+    """Parameters of a model card: the model, and the settings of the run from which the card computes what it costs and can say."""
     dataset = plan.dataset_of[model]
     settings = {
         "dataset": dataset,
@@ -20,6 +20,10 @@ def card_params(model):
         "seeds": plan.synthesis.seeds,
         "batch_size": plan.synthesis.batch_size,
         "synthesis": plan.synthesis_of(model),
+        "unrelated_families": len(
+            {plan.models[name].family for name in plan.recognition_models_of(model)} - {plan.models[model].family}
+        ),
+        "match_suffices": MATCH_SUFFICES[plan.models[model].modality],
     }
     return {
         "model": architecture(model),

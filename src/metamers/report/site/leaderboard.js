@@ -1,9 +1,9 @@
 "use strict";
-// Tables that are sorted by the column whose name is chosen; rows without a value stay last.
+// Tables that are sorted by the column whose name is chosen; rows without a value stay last. The last cell of a row may stand for several columns.
 
 {
   const key = (row, column, kind) => {
-    const cell = row.cells[column], text = cell.dataset.key ?? cell.textContent.trim(), value = parseFloat(text);
+    const cell = row.cells[column] ?? row.cells[row.cells.length - 1], text = cell.dataset.key ?? cell.textContent.trim(), value = parseFloat(text);
     return kind === "text" ? text.toLowerCase() : Number.isNaN(value) ? Infinity : value;
   };
   for (const button of document.querySelectorAll("table.sortable thead button")) button.addEventListener("click", () => {

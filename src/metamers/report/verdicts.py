@@ -1,0 +1,106 @@
+"""Sentences of verdicts: what a run may say about its results. The rules are in ``metamers.compare.verdict``.
+
+Every page and file that draws a conclusion takes these words. What a conclusion depends on stands beside it: the
+interval, the number of stimuli, the normalized error, and what is missing for a verdict of a higher degree.
+"""
+
+import numpy as np
+
+from metamers.compare.verdict import MIN_FAMILIES, MIN_STIMULI, Condition, Degree, Evidence, Verdict
+from metamers.report.tables import percent, percentage_points, significant
+
+STIMULI = "stimuli"  # their name where the modality is not known
+
+
+def capitalized(clause: str) -> str:
+    """A clause as the beginning of a sentence."""
+    return clause[0].upper() + clause[1:]
+
+
+def difference_in_words(evidence: Evidence, noun: str = STIMULI) -> str:
+    """The difference with its interval and the number of stimuli.
+
+    Parameters
+    ----------
+    evidence
+        Evidence of a verdict.
+    noun
+        Stimuli of the modality, plural.
+    """
+    found = percentage_points(evidence.difference, evidence.low, evidence.high)
+    return f"difference {found} percentage points (95% interval over {evidence.n} {noun})"
+
+
+def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
+    """What is missing for a verdict of a higher degree, besides an interval that excludes 0; each as a clause."""
+    evidence = verdict.evidence
+    families = evidence.unrelated_families
+    error = f" (normalized error {significant(evidence.normalized_error)})"
+    words: dict[Condition, str] = {
+        "stimuli": f"only {evidence.n} of the {MIN_STIMULI} {noun} that are needed",
+        "families": f"only one unrelated family of models was asked ({MIN_FAMILIES} are needed)"
+        if families
+        else "only models of the same family were asked",
+        "match": f"the match is not shown to suffice{error if np.isfinite(evidence.normalized_error) else ''}",
+    }
+    return [words[name] for name in verdict.missing if name in words]
+
+
+def missing_sentence(verdict: Verdict, noun: str = STIMULI) -> str:
+    """``missing_evidence`` as a sentence; empty if nothing is missing."""
+    missing = missing_evidence(verdict, noun)
+    return f"Missing to show a difference: {'; '.join(missing)}." if missing else ""
+
+
+def basis(verdict: Verdict, noun: str = STIMULI) -> str:
+    """What a verdict rests on, as the end of a sentence, and what is missing, as another one."""
+    return f"{difference_in_words(verdict.evidence, noun)}. {missing_sentence(verdict, noun)}".rstrip()
+
+
+def decline_claim(verdict: Verdict) -> str:
+    """What a modality's answers say of its invariances: a main clause, without a full stop.
+
+    Parameters
+    ----------
+    verdict
+        Verdict of the difference between the first stage and the last one.
+    """
+    if verdict.side == 0:
+        return "whether other models recognize fewer metamers of the last stage than of the first is undecided"
+    claim = {
+        1: "some invariances of the last stage are model-specific",
+        -1: "other models recognize more metamers of the last stage than of the first",
+    }[verdict.side]
+    if verdict.degree == "shown":
+        return f"this shows that {claim}"
+    return f"this suggests that {claim}, but does not show it"
+
+
+def decline_sentences(verdict: Verdict, first: float, last: float, noun: str) -> str:
+    """What a run may say of one modality, as sentences; ``missing_sentence`` belongs beside them.
+
+    Parameters
+    ----------
+    verdict
+        Verdict of the difference between the first stage and the last one.
+    first, last
+        Proportions of the accepted metamers of these stages that other models recognize.
+    noun
+        Stimuli of the modality, plural.
+    """
+    return (
+        f"Other models recognize {percent(first)} of the metamers of the first stage after the input and "
+        f"{percent(last)} of those of the last stage. "
+        f"{capitalized(decline_claim(verdict))}: {difference_in_words(verdict.evidence, noun)}."
+    )
+
+
+def contrast_claim(verdict: Verdict, model: str, reference: str) -> str:
+    """What the answers say of two models: a main clause, without a full stop."""
+    often = "less" if verdict.side < 0 else "more"
+    beginning: dict[Degree, str] = {
+        "shown": "metamers of",
+        "suggested": "this run suggests, but does not show, that metamers of",
+        "undecided": "it is undecided whether metamers of",
+    }
+    return capitalized(f"{beginning[verdict.degree]} {model} are recognized {often} often than those of {reference}")
