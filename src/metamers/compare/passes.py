@@ -4,8 +4,8 @@ The test follows the criterion of the NeuroAI Turing test (Feather, Khosla, Murt
 difference between a model and a person is at most that between two persons. Here, the first is the difference between a
 participant's recognition of a stage's metamers and of natural stimuli, and the second, the margin, is the difference
 between two participants' recognition of natural stimuli. An equivalence test (two one-sided tests) compares them, and
-the stages of a model are tested in processing order up to the first that does not pass. No answer of a model enters. The
-margin is a choice, so the verdicts for half and for twice the margin are given too.
+the stages of a model are tested in processing order up to the first that does not pass. No answer of a model enters.
+The margin is a choice, so the verdicts for half and for twice the margin are given too.
 
 ``natural_differences`` and ``natural_variance`` summarize participants in two small tables, from which
 ``passes_dataset`` computes everything else. The leaderboard shows the result (``metamers.leaderboard.ranking``).
@@ -19,6 +19,7 @@ import pandas as pd
 import scipy.special
 import scipy.stats
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from metamers.humans.participants import own_stages, stage_union
 from metamers.names import INPUT_STAGE, NATURAL
@@ -34,11 +35,14 @@ DECISIONS = {"passes": "passes_up_to", "not_worse": "not_worse_up_to", "fails": 
 
 LEVEL = 0.05  # of each one-sided test
 OTHER_MARGINS = (0.5, 2.0)  # times the margin: the margin is a choice, and a reader sees what depends on it
-COMPARED = "people's recognition of metamers with the same people's recognition of natural stimuli; no answer of a model enters"
+COMPARED = (
+    "people's recognition of metamers with the same people's recognition of natural stimuli; "
+    "no answer of a model enters"
+)
 MARGIN_CHOICE = (
-    "the margin is a choice: the root mean square difference between two persons' recognition of natural stimuli, which "
-    "is larger for a more mixed sample of people; variables with the dimension margin_factor have the verdicts for half "
-    "and for twice the margin"
+    "the margin is a choice: the root mean square difference between two persons' recognition of natural stimuli, "
+    "which is larger for a more mixed sample of people; variables with the dimension margin_factor have the verdicts "
+    "for half and for twice the margin"
 )
 # People miss up to about 6% of stimuli for reasons other than what they perceive (lapses: Wichmann & Hill 2001,
 # Perception & Psychophysics 63, 1293-1313), so smaller differences do not show that they perceive anything else.
@@ -76,9 +80,7 @@ def natural_proportions(dataset: xr.Dataset) -> np.ndarray:
     return proportions[np.isfinite(proportions)]
 
 
-def variance_beyond_chance(
-    proportions: Sequence[np.ndarray], trials: Sequence[float]
-) -> tuple[np.ndarray | float, np.ndarray | float]:
+def variance_beyond_chance(proportions: Sequence[np.ndarray], trials: Sequence[float]) -> tuple[ArrayLike, ArrayLike]:
     """Estimate the variance of participants' probability of a correct answer, and its standard error.
 
     The variance of proportions within experiments, minus the part by chance, p (1 - p) / (trials - 1) on average. It is
@@ -197,9 +199,7 @@ def natural_differences(experiments: Mapping[str, xr.Dataset], modalities: Mappi
     return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
-def margin_of(
-    variance: np.ndarray | float, standard_error: np.ndarray | float
-) -> tuple[np.ndarray | float, np.ndarray | float]:
+def margin_of(variance: ArrayLike, standard_error: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Compute the margin, the root mean square difference between two persons, and its standard error.
 
     Two independent persons with the variance σ² differ by √2 σ. The margin is at least ``SMALLEST_MARGIN``, which has
@@ -213,11 +213,10 @@ def margin_of(
     variance, standard_error
         Result of ``variance_beyond_chance``.
     """
-    quantile = scipy.stats.norm.isf(LEVEL)
-    above = 2 * np.asarray(variance) > SMALLEST_MARGIN**2  # false for NaN
-    estimate, lower = (
-        np.sqrt(np.maximum(2 * np.asarray(value), 0)) for value in (variance, variance - quantile * standard_error)
-    )
+    quantile, squared = scipy.stats.norm.isf(LEVEL), 2 * np.asarray(variance)
+    above = squared > SMALLEST_MARGIN**2  # false for NaN
+    lowest = squared - 2 * quantile * np.asarray(standard_error)
+    estimate, lower = (np.sqrt(np.maximum(value, 0)) for value in (squared, lowest))
     margin, error = np.where(above, estimate, SMALLEST_MARGIN), np.where(above, (estimate - lower) / quantile, 0.0)
     return margin[()], error[()]
 
@@ -245,7 +244,7 @@ class Equivalence(NamedTuple):
     p_worse: np.ndarray
 
 
-def standard_error(sd: np.ndarray, n: np.ndarray, trials: np.ndarray) -> np.ndarray:
+def standard_error(sd: ArrayLike, n: ArrayLike, trials: ArrayLike) -> np.ndarray:
     """Compute the standard error of mean differences of participants.
 
     It is at least that of equal participants of whom one gave one other answer, 1 / trials, so that a few participants
@@ -255,7 +254,7 @@ def standard_error(sd: np.ndarray, n: np.ndarray, trials: np.ndarray) -> np.ndar
 
 
 def equivalence(
-    difference: np.ndarray, error: np.ndarray, n: np.ndarray, margin: float, margin_error: float
+    difference: ArrayLike, error: ArrayLike, n: ArrayLike, margin: ArrayLike, margin_error: ArrayLike
 ) -> Equivalence:
     """Test whether mean differences are within a margin, by two one-sided t tests (Schuirmann 1987).
 
@@ -317,7 +316,7 @@ def decide(found: Equivalence, stages: Sequence[str]) -> dict[str, tuple[np.ndar
 
 
 def pass_probability(
-    sd: float, n: int, margin: np.ndarray | float, margin_error: np.ndarray | float = 0.0, difference: float = 0.0
+    sd: float, n: int, margin: ArrayLike, margin_error: ArrayLike = 0.0, difference: float = 0.0
 ) -> float:
     """Compute the probability that a stage passes, given the true difference: the power of the equivalence test.
 
@@ -362,7 +361,8 @@ def simulated_margins(natural: Mapping[str, float]) -> tuple[np.ndarray, np.ndar
     """
     variance, mean = natural["variance"], natural["mean"]
     if not np.isfinite(variance):
-        return tuple(map(np.atleast_1d, margin_of(variance, natural["standard_error"])))
+        margin, error = margin_of(variance, natural["standard_error"])
+        return np.atleast_1d(margin), np.atleast_1d(error)
     rng = np.random.default_rng(MARGIN_SEED)
     experiments = int(natural["experiments"])
     shape = (SIMULATED_MARGINS, round(natural["participants"] / experiments))
@@ -376,7 +376,7 @@ def simulated_margins(natural: Mapping[str, float]) -> tuple[np.ndarray, np.ndar
     return margin_of(*groups)
 
 
-def fewest_participants(sd: float, margin: float, margin_error: float) -> float:
+def fewest_participants(sd: float, margin: ArrayLike, margin_error: ArrayLike) -> float:
     """Find the number of participants below which no stage passes, even without any difference in the sample.
 
     It is the smallest n ≥ 2 with t √(sd²/n + margin_error²) ≤ margin; NaN above ``MOST_PARTICIPANTS``.
@@ -386,7 +386,7 @@ def fewest_participants(sd: float, margin: float, margin_error: float) -> float:
     return float(n[enough.argmax()]) if enough.any() else np.nan
 
 
-def participants_needed(sd: float, margin: np.ndarray | float, margin_error: np.ndarray | float) -> float:
+def participants_needed(sd: float, margin: ArrayLike, margin_error: ArrayLike) -> float:
     """Find the number of participants with which a stage without a true difference passes with ``WANTED_POWER``.
 
     NaN above ``MOST_PARTICIPANTS``. The parameters are those of ``pass_probability``.

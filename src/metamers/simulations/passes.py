@@ -54,7 +54,7 @@ class Studies(NamedTuple):
 def studies(
     judged: int, natural: Mapping[str, float], margins: float, samples: int, rng: np.random.Generator
 ) -> Studies:
-    """Simulate studies of a stage whose metamers people recognize less often than natural stimuli, by ``margins`` margins.
+    """Simulate studies of a stage whose metamers people recognize less often than natural stimuli.
 
     Parameters
     ----------
