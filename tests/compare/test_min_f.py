@@ -1,6 +1,9 @@
 """People against one network, for new participants and new stimuli: closed forms, simulated error rates, and lme4."""
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
@@ -96,6 +99,23 @@ def test_min_f_is_just_below_the_f_of_the_mixed_model_of_lme4():
         assert 0.6 * of_lme4 < found[effect].f[0] < of_lme4
     assert found["observer"].f[0] == pytest.approx(8.677, abs=0.001)
     assert found["observer"].df_error[0] == pytest.approx(112.3, abs=0.1)
+
+
+def test_the_documentation_s_table_is_that_of_the_committed_simulation(root):
+    table = pd.read_csv(root / "resources" / "simulated" / "anova.csv").query("condition.str.startswith('observer')")
+    rows = {
+        "published test": ("published test", simulated.NEW),
+        "over stimuli, the same participants": ("by stimulus", simulated.SAME),
+        "over stimuli, new participants": ("by stimulus, for new participants", simulated.NEW),
+        "**min F′**, new participants": (min_f.MIN_F, simulated.NEW),
+    }
+    text = (root / "docs" / "explanation" / "anova.md").read_text()
+    for words, (statistic, condition) in rows.items():
+        (line,) = [line for line in text.splitlines() if line.startswith(f"| {words} |")]
+        shown = [float(value) for value in re.findall(r"\d\.\d+", line)]
+        own = table[table["statistic"] == f"people against one network, {statistic}"]
+        own = own[own["condition"].str.contains(f"; {condition};")]
+        np.testing.assert_allclose(shown, own[["found", "power"]].to_numpy().ravel(), atol=0.00501)
 
 
 def own(by_participant, by_stimulus):

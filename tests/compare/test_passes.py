@@ -361,6 +361,18 @@ def test_the_results_that_the_documentation_states(tested):
     assert tested["participants_needed"].values.tolist() == [63, 36]
 
 
+def test_the_power_that_the_documentation_states(root, tables):
+    text = (root / "docs" / "explanation" / "passes.md").read_text()
+    table = text[text.index("| participants | 10 |") :].split("\n\n")[0].splitlines()
+    head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table]
+    sd = tables["natural_difference"].groupby("modality")["sd"].median()
+    natural = tables["natural_variance"].set_index("modality")
+    for modality, *shown in rows:
+        margins = passes.simulated_margins(natural.loc[modality])
+        power = [passes.pass_probability(sd[modality], int(n), *margins) for n in head[1:]]
+        np.testing.assert_allclose([float(value) for value in shown], power, atol=0.0051)
+
+
 def test_no_last_stage_passes_with_a_margin_of_three_tenths(tables):
     last = tables["natural_difference"].groupby("generation_model", sort=False).tail(1)
     error = passes.standard_error(last["sd"], last["n"], last["trials"])
