@@ -361,6 +361,22 @@ def test_the_results_that_the_documentation_states(tested):
     assert tested["participants_needed"].values.tolist() == [63, 36]
 
 
+def test_the_page_says_that_no_answer_of_a_model_enters_and_that_the_margin_is_a_choice(root, tested):
+    shown = passes_context(tested, "audio")
+    assert [(one["factor"], one["passing"], one["failing"], one["to_the_end"]) for one in shown["other_margins"]] == [
+        (0.5, 4, 18, 0),
+        (2.0, 18, 17, 0),
+    ]
+    (own,) = [model for model in shown["models"] if model["name"] == "CochResNet50"]
+    assert [row["factor"] for row in own["by_margin"]] == [0.5, 1, 2]
+    assert own["by_margin"][1]["passes_up_to"] == "layer3"
+    template = (root / "src" / "metamers" / "report" / "site" / "leaderboard.html.j2").read_text()
+    for words in ("No answer of a model enters.", "The margin is a choice", "2 to 4% of stages"):
+        assert words in template
+    found = pd.read_csv(root / "resources" / "simulated" / "passes.csv")["found"]
+    assert (round(100 * found.min()), round(100 * found.max())) == (2, 4)
+
+
 def test_the_power_that_the_documentation_states(root, tables):
     text = (root / "docs" / "explanation" / "passes.md").read_text()
     table = text[text.index("| participants | 10 |") :].split("\n\n")[0].splitlines()
