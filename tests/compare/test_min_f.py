@@ -76,6 +76,14 @@ def test_scores_that_do_not_vary_have_no_f():
     assert np.isnan(min_f.tests_over_units(differing)["observer"].f[0])
 
 
+def test_without_units_that_have_answers_at_every_stage_only_observer_is_tested():
+    scores = np.random.default_rng(7).random((1, 9, 3, 2))
+    scores[0, np.arange(9), np.arange(9) % 3] = np.nan
+    found = min_f.tests_over_units(scores)
+    assert np.isfinite(found["observer"].f[0])
+    assert np.isnan([found[effect].f[0] for effect in ("stage", "interaction")]).all()
+
+
 @pytest.mark.parametrize("stimuli", [20, 100])
 def test_one_network_is_not_many_participants(stimuli):
     """Without a difference, the published test finds one in every second experiment, and min F′ in at most 5%."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metamers.compare.permutation_tests import MIXED_EFFECTS, ROUNDING, f_interaction, f_repeated
+from metamers.compare.permutation_tests import MIXED_EFFECTS, ROUNDING, f_departures
 from metamers.compare.sphericity import corrected_p, greenhouse_geisser, interaction_departures, main_departures
 
 OVER_PARTICIPANTS, OVER_STIMULI, MIN_F = "over participants", "over stimuli", "min F′"
@@ -97,18 +97,23 @@ def tests_over_units(scores: np.ndarray) -> dict[str, FTest]:
     # F of two levels is that of their differences, as levels ±d/2.
     observers, stages = np.stack([differences, -differences], axis=-1) / 2, complete.mean(axis=-1)
     freedom = scores.shape[2] - 1
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return {
-            "observer": _test(f_repeated(observers), main_departures(observers), 1),
-            "stage": _test(f_repeated(stages), main_departures(stages), freedom),
-            "interaction": _test(f_interaction(complete), interaction_departures(complete), freedom),
-        }
+    return {
+        "observer": _test(main_departures(observers), 1),
+        "stage": _test(main_departures(stages), freedom),
+        "interaction": _test(interaction_departures(complete), freedom),
+    }
 
 
-def _test(f: np.ndarray, departures: np.ndarray, df_effect: int) -> FTest:
-    """Make the test of an effect; an F without variation between units, up to rounding, is NaN."""
-    units = departures.shape[-2]
-    epsilon = greenhouse_geisser(departures, df_effect) if units > 1 else np.full(len(f), np.nan)
+def _test(departures: np.ndarray, df_effect: int) -> FTest:
+    """Test an effect by its departures (experiment, unit, cell).
+
+    F without variation between units, up to rounding, is NaN.
+    """
+    experiments, units, _ = departures.shape
+    f = epsilon = np.full(experiments, np.nan)
+    if units > 1:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            f, epsilon = f_departures(departures), greenhouse_geisser(departures, df_effect)
     return FTest(np.where(f < 1 / ROUNDING, f, np.nan), df_effect, df_effect * (units - 1), epsilon)
 
 
