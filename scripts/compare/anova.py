@@ -20,11 +20,11 @@ tested = published_tests(
 )
 for (test, effect), row in tested.to_dataframe().iterrows():
     if np.isfinite(row.f):
+        by_permutation = f"p by permutation {row.p_permutation:.4f}, (b + 1)/(P + 1) {row.p_permutation_plus_one:.2g}, "
         logger.info(
-            "%s: %s: F(%d,%d) = %.2f, p by permutation %.4f, (b + 1)/(P + 1) %.2g, after Holm %.2g; Greenhouse-Geisser "
-            "epsilon %.2f, p %.2g",
-            *(test, effect, row.df_effect, row.df_error, row.f, row.p_permutation, row.p_permutation_plus_one),
-            *(row.p_holm, row.epsilon, row.p_greenhouse_geisser),
+            "%s: %s: F(%d,%.4g) = %.2f, %safter Holm %.2g; Greenhouse-Geisser epsilon %.2f, p %.2g; for %s",
+            *(test, effect, row.df_effect, row.df_error, row.f, by_permutation if row.p_permutation > 0 else ""),
+            *(row.p_holm, row.epsilon, row.p_greenhouse_geisser, row.generalizes_to),
         )
 files.save(
     tested,

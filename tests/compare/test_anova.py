@@ -279,13 +279,14 @@ def test_holm_s_adjustment_of_a_small_example():
 def test_an_experiment_with_own_participants_does_not_change_the_adjusted_p_of_the_published_ones(caplog):
     rng = np.random.default_rng(0)
     both = {name: own_answers(rng.random((6, 2, 3, 2))) for name in ("visual-1", "mine")}
-    whole = anova.published_tests(both, {}, {}, permutations=199, seed=0, own=["mine"])
-    alone = anova.published_tests({"visual-1": both["visual-1"]}, {}, {}, permutations=199, seed=0)
+    stages = {name: {"a": [], "b": []} for name in both}
+    whole = anova.published_tests(both, {}, stages, permutations=199, seed=0, own=["mine"])
+    alone = anova.published_tests({"visual-1": both["visual-1"]}, {}, {"visual-1": stages["visual-1"]}, 199, 0)
     xr.testing.assert_equal(whole.sel(test=whole["experiment"] == "visual-1"), alone)
-    p = whole["p_permutation_plus_one"].sel(effect=list(permutation_tests.MIXED_EFFECTS))
-    for _, family in p.groupby("experiment"):
-        adjusted = whole["p_holm"].sel(test=family["test"], effect=family["effect"])
-        np.testing.assert_allclose(np.sort(adjusted.values.ravel())[0], min(6 * float(family.min()), 1))
+    of_stages = whole.sel(test=whole["comparison"] == anova.BETWEEN_STAGES, effect="stage")
+    for _, family in of_stages.groupby("experiment"):
+        smallest = float(family["p_permutation_plus_one"].min())
+        np.testing.assert_allclose(float(family["p_holm"].min()), min(2 * smallest, 1))
     assert "no adjusted p" not in caplog.text
 
 
@@ -366,10 +367,15 @@ def test_stages_with_different_names_are_matched_by_their_order(everything, publ
 
 
 def own_answers(scores):
-    """A Dataset of proportions correct (participant, generation model, stage, observer) for the models a and b."""
+    """A Dataset of proportions correct (participant, generation model, stage, observer) for the models a and b.
+
+    Each participant also stands for a stimulus.
+    """
+    dims = ("generation_model", "stage", "observer")
     return xr.Dataset(
         {
-            "proportion_correct": (("participant", "generation_model", "stage", "observer"), scores),
+            "proportion_correct": (("participant", *dims), scores),
+            "correct_by_stimulus": (("stimulus", *dims), scores),
             "stage_number": (("generation_model", "stage"), [[0, 1, 2]] * 2),
         },
         coords={"generation_model": ["a", "b"], "stage": ["x", "y", "z"], "observer": list(humans.OBSERVERS)},
@@ -386,6 +392,11 @@ def test_a_test_without_variation_in_its_scores_is_left_out_and_the_others_are_m
     assert np.isfinite(tested["f"].sel(test="mine: a").sel(effect=["observer", "stage", "interaction"])).all()
     assert np.isnan(tested["p_permutation"].sel(test=["mine: b", "mine: b, people"])).all()
     assert "mine: b: not tested: the scores do not vary" in caplog.text
+    caplog.clear()
+    own = anova.published_tests({"mine": alike}, {}, {"mine": {}}, permutations=100, seed=0, own=["mine"])
+    assert np.isfinite(own["f"].sel(test="mine: a", effect=list(permutation_tests.MIXED_EFFECTS))).all()
+    assert np.isnan(own["f"].sel(test=["mine: b", "mine: b, over participants", "mine: b, over stimuli"])).all()
+    assert "mine: b, over stimuli: observer: not tested" in caplog.text
 
 
 def test_experiments_without_a_comparison_have_the_other_tests():
@@ -408,5 +419,5 @@ def test_a_dataset_without_tests_can_be_saved(tmp_path):
     read = files.load(tmp_path / "anova.nc")
     xr.testing.assert_equal(read, none)
     assert {name for name, variable in read.variables.items() if variable.dtype.kind in files.TEXT} == {
-        "test", "effect", "comparison", "experiment", "generation_model",
+        "test", "effect", "comparison", "generalizes_to", "experiment", "generation_model",
     }  # fmt: skip

@@ -123,8 +123,10 @@ def test_the_margin_is_the_root_mean_square_difference_of_two_persons():
     differences = persons[::2] - persons[1::2]
     margin, error = passes.margin_of(0.1**2, 0.002)
     assert margin == pytest.approx(np.sqrt((differences**2).mean()), rel=0.01)
-    ends = [passes.margin_of(0.1**2 + step, 0)[0] for step in (-1e-6, 1e-6)]
-    assert error == pytest.approx(0.002 * np.diff(ends)[0] / 2e-6, rel=1e-4)  # the delta method
+    # The 95% limit below is that of the variance, on the scale of the margin: further away than by the delta method.
+    assert (margin - 1.6449 * error) ** 2 / 2 == pytest.approx(0.1**2 - 1.6449 * 0.002, rel=1e-4)
+    assert error > 0.002 / margin
+    assert passes.margin_of(0.1**2, 1e-6)[1] == pytest.approx(1e-6 / margin, rel=1e-3)  # the delta method, in the limit
 
 
 @pytest.mark.parametrize("variance", [np.nan, -0.001, 0.0, 0.05**2 / 2])
@@ -217,11 +219,33 @@ def test_participants_of_several_experiments_are_pooled():
 
 def test_the_power_is_that_of_simulated_experiments():
     rng = np.random.default_rng(9)
-    for sd, n, margin, error, difference in ((0.13, 20, 0.08, 0.01, 0.0), (0.13, 40, 0.08, 0.0, 0.03)):
+    margins = np.array([0.06, 0.08, 0.1])
+    for sd, n, margin, error, difference in (
+        (0.13, 20, 0.08, 0.01, 0.0),
+        (0.13, 40, 0.08, 0.0, 0.03),
+        (0.13, 20, margins, margins / 10, 0.0),
+    ):
         samples = rng.normal(difference, sd, (40_000, n))
-        found = passes.equivalence(samples.mean(1), samples.std(1, ddof=1) / np.sqrt(n), n, margin, error)
+        at = np.resize(margin, 40_000), np.resize(error, 40_000)
+        found = passes.equivalence(samples.mean(1), samples.std(1, ddof=1) / np.sqrt(n), n, *at)
         share = (found.p_equivalence <= passes.LEVEL).mean()
         assert passes.pass_probability(sd, n, margin, error, difference) == pytest.approx(share, abs=0.01)
+
+
+def test_the_power_of_the_pages_is_that_of_the_committed_simulation(root):
+    """In each simulated condition, with its own standard deviation of differences: binomial answers of equal persons."""
+    published = root / "resources" / "published"
+    table = pd.read_csv(root / "resources" / "simulated" / "passes.csv")
+    cases = [(judged, natural) for judged in simulated.JUDGED for natural in simulated.conditions(published).values()]
+    assert len(table) == len(cases)
+    for row, (judged, natural) in zip(table.itertuples(), cases, strict=True):
+        mean = natural["mean"]
+        sd = np.sqrt(2 * (mean * (1 - mean) - natural["variance"]) / round(natural["trials"]))
+        n = judged * round(natural["participants"] / natural["experiments"])
+        assert row.condition.startswith(f"{n} participants")
+        error = np.sqrt(row.power * (1 - row.power) / row.samples)
+        power = passes.pass_probability(sd, n, *passes.simulated_margins(natural))
+        assert power == pytest.approx(row.power, abs=3 * error + 0.01)
 
 
 def test_the_power_is_that_of_the_noncentral_t_distribution():
@@ -230,7 +254,7 @@ def test_the_power_is_that_of_the_noncentral_t_distribution():
     for difference in (0.27, 0.28, 0.3):
         shift = (margin - difference) / (sd / np.sqrt(n))
         exact = scipy.stats.nct.sf(scipy.stats.t.isf(passes.LEVEL, n - 1), n - 1, shift)
-        assert passes.pass_probability(sd, n, margin, 0, difference) == pytest.approx(exact, abs=1e-4)
+        assert passes.pass_probability(sd, n, margin, 0, difference) == pytest.approx(exact, abs=2e-3)
     assert exact == pytest.approx(passes.LEVEL)  # at the margin
     assert np.isnan(passes.pass_probability(sd, 1, margin))
 
@@ -251,13 +275,43 @@ def test_below_the_fewest_participants_no_stage_can_pass():
     assert np.isnan(passes.participants_needed(sd, 0.02, 0.02))
 
 
-@pytest.mark.parametrize("judged", [1, 4])
-def test_a_difference_as_large_as_the_margin_passes_no_more_often_than_the_level(judged):
-    """With an estimated margin, and with answers that vary by chance; 500 simulated studies."""
+def test_simulated_margins_vary_like_those_of_new_people():
+    natural = {"variance": 0.004, "standard_error": 0.001, "participants": 160, "experiments": 8}
+    natural |= {"mean": 0.85, "trials": 15}
+    margins, errors = passes.simulated_margins(natural)
+    studies = simulated.studies(1, natural, 0, 10, np.random.default_rng(0))
+    assert studies.n == 20
+    assert margins.mean() == pytest.approx(np.sqrt(2 * 0.004), rel=0.03)
+    assert margins.std() == pytest.approx(errors.mean(), rel=0.25)
+    assert [len(found) for found in passes.simulated_margins(natural | {"variance": np.nan})] == [1, 1]
+    alike, _ = passes.simulated_margins(natural | {"variance": -0.001})
+    assert np.median(alike) == passes.SMALLEST_MARGIN
+
+
+@pytest.mark.parametrize("judged", simulated.JUDGED)
+def test_a_difference_as_large_as_the_margin_passes_no_more_often_than_the_level(root, judged):
+    """With an estimated margin, and with answers that vary by chance; 4,000 simulated studies of each condition."""
     rng = np.random.default_rng(10)
-    at_margin = simulated.passes(judged, (32.5, 4.2), 1, 500, rng).mean()
-    assert at_margin <= passes.LEVEL + 3 * np.sqrt(passes.LEVEL * (1 - passes.LEVEL) / 500)
-    assert simulated.passes(judged, (32.5, 4.2), 0, 200, rng).mean() > 0.2
+    for natural in simulated.conditions(root / "resources" / "published").values():
+        at_margin = simulated.studies(judged, natural, 1, 4000, rng).passes.mean()
+        assert at_margin <= passes.LEVEL + 3 * np.sqrt(passes.LEVEL * (1 - passes.LEVEL) / 4000)
+
+
+def test_half_and_twice_the_margin_give_the_verdicts_of_tests_with_these_margins(tested, tables):
+    assert tested["margin_factor"].values.tolist() == [0.5, 2]
+    rows = tables["natural_difference"].set_index("generation_model").loc["ResNet50"]
+    error = passes.standard_error(rows["sd"], rows["n"], rows["trials"])
+    margin, margin_error = (float(tested[name].sel(modality="vision")) for name in ("margin", "margin_standard_error"))
+    for factor in (0.5, 2):
+        found = passes.equivalence(rows["difference"], error, rows["n"], factor * margin, factor * margin_error)
+        decided = passes.decide(found, rows["stage"].tolist())
+        own = tested.sel(generation_model="ResNet50", margin_factor=factor)
+        for name, end in passes.DECISIONS.items():
+            assert str(own[f"{end}_by_margin"].values) == decided[name][1]
+    larger = (tested["passes_up_to_by_margin"] != "").sum("generation_model")
+    assert larger.values.tolist() == [4, 47]
+    assert "No answer of a model enters".lower() in tested.attrs["compared"]
+    assert "choice" in tested.attrs["margin_choice"]
 
 
 def test_every_published_stage_is_tested(tested, placed):
@@ -300,11 +354,39 @@ def test_the_results_that_the_documentation_states(tested):
         name: sum(up_to[m] != "" for m in tested["generation_model"].values[of_modality == name])
         for name in ("vision", "audio")
     }
-    assert passing == {"vision": 15, "audio": 15}
+    assert passing == {"vision": 14, "audio": 15}
     np.testing.assert_allclose(tested["margin"], [0.073, 0.126], atol=5e-4)
-    np.testing.assert_allclose(tested["margin_standard_error"], [0.013, 0.024], atol=5e-4)
-    assert tested["fewest_participants"].values.tolist() == [12, 9]
-    assert tested["participants_needed"].values.tolist() == [34, 24]
+    np.testing.assert_allclose(tested["margin_standard_error"], [0.016, 0.029], atol=5e-4)
+    assert tested["fewest_participants"].values.tolist() == [13, 10]
+    assert tested["participants_needed"].values.tolist() == [63, 36]
+
+
+def test_the_page_says_that_no_answer_of_a_model_enters_and_that_the_margin_is_a_choice(root, tested):
+    shown = passes_context(tested, "audio")
+    assert [(one["factor"], one["passing"], one["failing"], one["to_the_end"]) for one in shown["other_margins"]] == [
+        (0.5, 4, 18, 0),
+        (2.0, 18, 17, 0),
+    ]
+    (own,) = [model for model in shown["models"] if model["name"] == "CochResNet50"]
+    assert [row["factor"] for row in own["by_margin"]] == [0.5, 1, 2]
+    assert own["by_margin"][1]["passes_up_to"] == "layer3"
+    template = (root / "src" / "metamers" / "report" / "site" / "leaderboard.html.j2").read_text()
+    for words in ("No answer of a model enters.", "The margin is a choice", "2 to 4% of stages"):
+        assert words in template
+    found = pd.read_csv(root / "resources" / "simulated" / "passes.csv")["found"]
+    assert (round(100 * found.min()), round(100 * found.max())) == (2, 4)
+
+
+def test_the_power_that_the_documentation_states(root, tables):
+    text = (root / "docs" / "explanation" / "passes.md").read_text()
+    table = text[text.index("| participants | 10 |") :].split("\n\n")[0].splitlines()
+    head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table]
+    sd = tables["natural_difference"].groupby("modality")["sd"].median()
+    natural = tables["natural_variance"].set_index("modality")
+    for modality, *shown in rows:
+        margins = passes.simulated_margins(natural.loc[modality])
+        power = [passes.pass_probability(sd[modality], int(n), *margins) for n in head[1:]]
+        np.testing.assert_allclose([float(value) for value in shown], power, atol=0.0051)
 
 
 def test_no_last_stage_passes_with_a_margin_of_three_tenths(tables):

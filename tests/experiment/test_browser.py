@@ -241,16 +241,20 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     assert counted == {"no consent": 1, "headphone check": 0, "practice": 1, "unfinished": 1, "catch trials": 1}, said
     assert (mine["rows_set_aside"], mine["files_set_aside"]) == (1, 0)
     assert complaint in (results / "logs" / "humans_own_participants" / "mine.log").read_text()
-    assert mine.sizes == {"participant": 3, "generation_model": 2, "stage": 3, "observer": 2, "exclusion": 5}
+    assert mine.drop_dims("stimulus").sizes == {
+        "participant": 3, "generation_model": 2, "stage": 3, "observer": 2, "exclusion": 5,
+    }  # fmt: skip
     human = mine["proportion_correct"].sel(observer="human")
     assert (human.sel(stage="natural") == 1).all()
     assert 0 < float(human.sel(stage=STAGES[modality][1:]).mean()) < 1
     tested = files.load(results / "comparison" / "anova.nc")
     assert set(tested["test"].values) == {
-        "mine: first", "mine: second", "mine: first and second", "mine: first, people", "mine: second, people",
+        "mine: first", "mine: second", "mine: first, over participants", "mine: second, over participants",
+        "mine: first, over stimuli", "mine: second, over stimuli",
+        "mine: first and second", "mine: first, people", "mine: second, people",
     }  # fmt: skip
-    own = tested.sel(test="mine: first", effect="observer")
-    assert (float(own["df_effect"]), float(own["df_error"])) == (1, 4)
+    own = tested.sel(test="mine: first, over participants", effect="observer")
+    assert (float(own["df_effect"]), float(own["df_error"])) == (1, 2)
     assert 0 < float(own["p_permutation"]) <= 1
     compared = files.load(results / "comparison" / "own_participants_vs_models.nc")
     np.testing.assert_allclose(
@@ -303,9 +307,13 @@ def test_the_documented_participants_are_tested_in_a_run_without_a_contrast_that
     configured = ["--configfile", "shown.yaml", "no_contrast.yaml", "documented.yaml"]
     said = snakemake(folder, "humans", *configured, "--allowed-rules", "humans", *RULES)
     tested = files.load(folder / "results" / RUN / "comparison" / "anova.nc")
-    tests = ["mine: first", "mine: second", "mine: first, people", "mine: second, people"]
+    tests = [
+        f"mine: {model}{over}"
+        for over in ("", ", over stimuli", ", over participants", ", people")
+        for model in ("first", "second")
+    ]
     assert tested["test"].values.tolist() == tests, said
-    assert np.isfinite(tested["p_permutation"].sel(test=tests[2:], effect="stage")).all()
+    assert np.isfinite(tested["p_permutation"].sel(test=tests[-2:], effect="stage")).all()
 
 
 @pytest.mark.slow

@@ -111,10 +111,11 @@ def test_proportions_are_of_what_each_participant_met(design, recognition, tmp_p
     assert found["excluded"].values.tolist() == [0] * len(EXCLUSIONS)
     assert found["stage"].values.tolist() == ["natural", "one", "two"]
     assert found["stage_number"].values.tolist() == [[0, 1, 2], [0, 1, -1]]
+    counts = {}
     for order in range(4):
         for model, own in STAGES.items():
             for stage in ["natural", *own]:
-                human, network = [], []
+                human, network, met = [], [], []
                 for answer in answered.given[f"p{order}"].values():
                     if not answer.exhibit:
                         continue
@@ -123,12 +124,22 @@ def test_proportions_are_of_what_each_participant_met(design, recognition, tmp_p
                     if (exhibit["kind"], exhibit["generation_model"], exhibit["stage"]) != ("main", of, stage):
                         continue
                     human.append(answer.answer == exhibit["category"].item())
+                    met.append(exhibit["stimulus"].item())
                     seed = CONDITIONS.get((model, stage), 0)
                     at = {"stage": stage, "stimulus": exhibit["stimulus"].item(), "seed": seed}
                     network.append(recognition[model]["correct"].sel(at).item())
                 assert len(human) >= 2
                 cell = found["proportion_correct"].sel(participant=f"p{order}", generation_model=model, stage=stage)
                 assert cell.values.tolist() == pytest.approx([np.mean(human), np.mean(network)])
+                counts[model, stage] = counts.get((model, stage), []) + list(zip(met, human, network, strict=True))
+    for (model, stage), answers in counts.items():
+        for stimulus in {name for name, _, _ in answers}:
+            wanted = np.mean([pair for name, *pair in answers if name == stimulus], axis=0)
+            cell = found["correct_by_stimulus"].sel(stimulus=stimulus, generation_model=model, stage=stage)
+            assert cell.values.tolist() == pytest.approx(wanted.tolist())
+    assert int(found["correct_by_stimulus"].sel(observer="human").notnull().sum()) == sum(
+        len({name for name, _, _ in answers}) for answers in counts.values()
+    )
     assert np.isnan(found["proportion_correct"].sel(generation_model="k", stage="two")).all()
 
 
@@ -179,7 +190,7 @@ def test_too_few_participants_are_refused_with_the_reasons(design, recognition, 
         own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
 
 
-def test_own_participants_have_the_same_tests_as_published_ones(design, recognition, tmp_path):
+def test_own_participants_are_tested_for_new_stimuli_and_over_stages(design, recognition, tmp_path):
     """Participants who recognize only natural stimuli are compared with a model that recognizes most metamers."""
     rng = np.random.default_rng(2)
 
@@ -188,8 +199,11 @@ def test_own_participants_have_the_same_tests_as_published_ones(design, recognit
 
     paths = [write(tmp_path / f"p{n}.json", rows_of(design, f"p{n}", n, knows)) for n in range(8)]
     mine = own_participants_dataset(read_answers(paths, design, CATEGORIES), design, STAGES, recognition, AT_LEAST)
-    tested = published_tests({"mine": mine}, {}, {"mine": {"m": []}}, 200, 0)
-    assert tested["test"].values.tolist() == ["mine: m", "mine: k", "mine: m, people"]
+    tested = published_tests({"mine": mine}, {}, {"mine": {"m": []}}, 200, 0, own=["mine"])
+    over = [f"mine: {model}, over {units}" for units in ("stimuli", "participants") for model in ("m", "k")]
+    assert tested["test"].values.tolist() == ["mine: m", "mine: k", *over, "mine: m, people"]
+    p = tested["p_greenhouse_geisser"].sel(effect="observer")  # few participants, and fewer stimuli
+    assert p.sel(test="mine: m, over participants") < 0.05 < p.sel(test="mine: m")
     stage = tested.sel(test="mine: m, people", effect="stage")
     assert (float(stage["df_effect"]), float(stage["df_error"])) == (2, 14)
     assert float(stage["p_permutation"]) < 0.05

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from metamers.compare.anova import RESULTS
+from metamers.compare.anova import RESULTS, published_tests
 from metamers.compare.humans_vs_models import CORRELATIONS
+from metamers.compare.min_f import OVER_PARTICIPANTS, OVER_STIMULI
+from metamers.compare.permutation_tests import MIXED_EFFECTS
 from metamers.report.own_participants import own_participants_context, own_participants_table, without_own_participants
-from metamers.report.tables import BEYOND_DEPTH
+from metamers.report.tables import BEYOND_DEPTH, f_value, p_value
 
 EFFECTS = (*RESULTS, "p_holm")
 
@@ -41,7 +43,7 @@ def tested():
     values = {name: (("test", "effect"), np.ones((2, 1))) for name in EFFECTS}
     named = {
         "experiment": ("test", ["mine", "visual-1"]),
-        "comparison": ("test", ["human against model"] * 2),
+        "comparison": ("test", ["between models", "human against model"]),
         "generation_model": ("test", ["net_a", "ResNet50"]),
     }
     return xr.Dataset(values, coords=named | {"effect": ["observer"]})
@@ -62,11 +64,42 @@ def test_who_was_left_out_is_counted_and_tests_are_of_them_alone(answers, tested
     assert (group["rows_set_aside"], group["files_set_aside"]) == (4, 5)
     assert shown["models"] == {"net_a", "net_b"}
     assert [row[0] for row in shown["anova"]["rows"]] == ["mine"]
+    assert shown["against_network"] is None
     assert shown["compared"] is None
     published = without_own_participants(tested, {"mine": answers})
     assert published["experiment"].values.tolist() == ["visual-1"]
     assert without_own_participants(tested.isel(test=[0]), {"mine": answers}) is None
     assert own_participants_context({}, None, tested) is None
+
+
+def test_own_participants_against_a_network_are_shown_with_min_f_first(answers):
+    rng = np.random.default_rng(0)
+    scores = rng.random((9, 1, 3, 2))
+    dims = ("generation_model", "stage", "observer")
+    own = xr.Dataset(
+        {
+            "proportion_correct": (("participant", *dims), scores),
+            "correct_by_stimulus": (("stimulus", *dims), rng.random((20, 1, 3, 2))),
+            "stage_number": (("generation_model", "stage"), [[0, 1, 2]]),
+        },
+        coords={"generation_model": ["net_a"], "stage": ["natural", "one", "two"], "observer": ["human", "model"]},
+    )
+    tested = published_tests({"mine": own}, {}, {}, 199, 0, own=["mine"])
+    shown = own_participants_context({"mine": answers}, None, tested)
+    assert shown["anova"] is None
+    table = shown["against_network"]
+    assert [row[:3] for row in table["rows"]] == [["mine", "net_a", effect] for effect in MIXED_EFFECTS]
+    at = {"effect": "observer"}
+    one = tested.sel(test="mine: net_a", **at)
+    assert table["rows"][0][3:6] == [
+        f_value(one),
+        p_value(float(one["p_greenhouse_geisser"])),
+        p_value(float(one["p_holm"])),
+    ]
+    over = [tested.sel(test=f"mine: net_a, {kind}", **at) for kind in (OVER_STIMULI, OVER_PARTICIPANTS)]
+    assert table["rows"][0][6:] == [
+        text for test in over for text in (f_value(test), p_value(float(test["p_permutation_plus_one"])))
+    ]
 
 
 def test_correlations_with_models_stand_with_their_intervals(answers):

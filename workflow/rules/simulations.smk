@@ -13,6 +13,7 @@ rule simulations_topic:
         groups=f"{PUBLISHED}/group_results.csv",
         variance=f"{PUBLISHED}/participant_variance.csv",
         recognition=f"{PUBLISHED}/recognition_models.csv",
+        natural=f"{PUBLISHED}/natural_variance.csv",
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         netcdf="results/<run>/simulations/{topic}.nc",

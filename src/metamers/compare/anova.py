@@ -1,6 +1,8 @@
-"""The published analyses of variance: human against model, between models, and between stages of one model.
+"""The analyses of variance: human against model, between models, and between stages of one model.
 
-Human participants and the models that saw the same stimuli are the participants of two groups; metamers of different
+In the published test of human against model, participants and the model that saw the same stimuli are two groups of
+participants, so one network counts as one participant for each person. It is made for the published data, which have no
+answers by stimulus. Own participants are compared with the network by ``metamers.compare.min_f``. Metamers of different
 models, which the same participants judged, are compared within participants. F, degrees of freedom and effect size come
 from pingouin. Permutation p is in ``metamers.compare.permutation_tests``, the correction for unequal variances of
 stages in ``metamers.compare.sphericity``. Permutation within participants assumes exchangeable levels: where some
@@ -15,6 +17,7 @@ import pandas as pd
 import pingouin
 import xarray as xr
 
+from metamers.compare.min_f import MIN_F, OVER_PARTICIPANTS, OVER_STIMULI, observer_differences, tests_for_both
 from metamers.compare.permutation_tests import (
     MIXED_EFFECTS,
     MODEL_EFFECTS,
@@ -23,6 +26,7 @@ from metamers.compare.permutation_tests import (
     permutation_p_models,
     permutation_p_stage,
 )
+from metamers.compare.sign_flips import sign_flip_both
 from metamers.compare.sphericity import (
     CORRECTED,
     group_departures,
@@ -36,6 +40,27 @@ logger = logging.getLogger("metamers")
 
 EFFECTS = ("observer", "model", "stage", "interaction")  # coordinate of the file
 HUMAN_AGAINST_MODEL, BETWEEN_MODELS, BETWEEN_STAGES = "human against model", "between models", "between stages"
+SAME_STIMULI = "new participants, the same stimuli"
+# The participants and stimuli for which each kind of test holds; own participants have the three after the first.
+AGAINST_NETWORK = {kind: f"{HUMAN_AGAINST_MODEL}, {kind}" for kind in (MIN_F, OVER_STIMULI, OVER_PARTICIPANTS)}
+GENERALIZES = {
+    HUMAN_AGAINST_MODEL: "the same stimuli; one network counts as one participant for each person",
+    AGAINST_NETWORK[MIN_F]: "new participants and new stimuli",
+    AGAINST_NETWORK[OVER_STIMULI]: "new stimuli, the same participants",
+    AGAINST_NETWORK[OVER_PARTICIPANTS]: SAME_STIMULI,
+    BETWEEN_MODELS: SAME_STIMULI,
+    BETWEEN_STAGES: SAME_STIMULI,
+}
+PUBLISHED_TEST = (
+    "human against model of the published experiments is the published test, which counts one network as one "
+    "participant for each person; over new stimuli it finds an effect of observer in up to six tenths of simulated "
+    "experiments without one, the more often the fewer stimuli (resources/simulated/anova.csv)"
+)
+OWN_TEST = (
+    "human against model of own participants is tested over participants, over stimuli (mean participant minus "
+    "network) and for both by min F′; tests between models and between stages hold for new participants and the same "
+    "stimuli"
+)
 
 NAMES = {"F": "f", "DF1": "df_effect", "DF2": "df_error", "ddof1": "df_effect", "ddof2": "df_error"}
 NAMES |= {"np2": "partial_eta_squared"}
@@ -153,6 +178,7 @@ def _tests_dataset(comparison: str, tables: Mapping[tuple[str, str, Sequence[str
     texts = {
         "test": [test for test, _, _ in tests],
         "comparison": [comparison] * len(tests),
+        "generalizes_to": [GENERALIZES[comparison]] * len(tests),
         "experiment": [experiment for _, experiment, _ in tests],
         "generation_model": [", ".join(models) for _, _, models in tests],
     }
@@ -170,9 +196,10 @@ def _tests_dataset(comparison: str, tables: Mapping[tuple[str, str, Sequence[str
 
 
 def human_against_model(experiments: Mapping[str, xr.Dataset], permutations: int, seed: int) -> xr.Dataset:
-    """Compute the mixed ANOVA of human against model for every model of every experiment.
+    """Compute the published mixed ANOVA of human against model for every model of every experiment.
 
-    It includes all stages and natural stimuli.
+    It includes all stages and natural stimuli. One network counts as as many participants as there are people, so the
+    test holds for no new stimuli: it finds effects that single stimuli cause (``metamers.compare.min_f``).
 
     Parameters
     ----------
@@ -198,6 +225,57 @@ def human_against_model(experiments: Mapping[str, xr.Dataset], permutations: int
             test = f"{experiment}: {model}"
             tables[test, experiment, (model,)] = _run_test(test, mixed_anova, permutation_p, scores, permutations, seed)
     return _tests_dataset(HUMAN_AGAINST_MODEL, tables)
+
+
+def people_against_network(experiments: Mapping[str, xr.Dataset], permutations: int, seed: int) -> xr.Dataset:
+    """Compare own participants with the network whose metamers they judged, for new participants and new stimuli.
+
+    All effects are within units: the network has answered the stimuli that each participant met, and each stimulus that
+    people met. The test by stimulus compares the mean participant with the network.
+
+    Parameters
+    ----------
+    experiments
+        Experiment → result of ``metamers.humans.own_participants.proportions_correct``.
+    permutations
+        Number of sign flips of the effect of observer; up to ``metamers.compare.sign_flips.EXACT`` participants or
+        stimuli, all are used. Stage and interaction have no p by permutation.
+    seed
+        As for ``human_against_model``.
+
+    Returns
+    -------
+    xr.Dataset
+        As for ``published_tests``; a test is named ``<experiment>: <model>`` for min F′, and otherwise with ``, over
+        participants`` or ``, over stimuli``.
+    """
+    tables: dict[str, dict[tuple[str, str, Sequence[str]], pd.DataFrame]] = {kind: {} for kind in AGAINST_NETWORK}
+    for experiment, data in experiments.items():
+        for model in map(str, data["generation_model"].values):
+            test = f"{experiment}: {model}"
+            own = data.sel(generation_model=model, stage=own_stages(data, model), observer=list(OBSERVERS))
+            scores = {
+                kind: own[name].transpose(unit, "stage", "observer").values[None]
+                for kind, name, unit in (
+                    (OVER_PARTICIPANTS, "proportion_correct", "participant"),
+                    (OVER_STIMULI, "correct_by_stimulus", "stimulus"),
+                )
+            }
+            for kind, found in tests_for_both(*scores.values()).items():
+                rows = {effect: tested.row() for effect, tested in found.items()}
+                table = pd.DataFrame(rows).T.reindex(columns=RESULTS)
+                if kind in scores:  # min F′ has no sums of squares, and no permutations
+                    effect = table["f"] * table["df_effect"]
+                    table["partial_eta_squared"] = effect / (effect + table["df_error"])
+                if kind in scores and np.isfinite(table.loc["observer", "f"]):
+                    rng = _test_rng(seed, f"{test}, {kind}")
+                    table.loc["observer", PERMUTED] = sign_flip_both(
+                        observer_differences(scores[kind]), permutations, rng
+                    )
+                for effect in table.index[table["f"].isna()]:
+                    logger.warning("%s, %s: %s: not tested: too few with answers, or no variation", test, kind, effect)
+                tables[kind][test if kind == MIN_F else f"{test}, {kind}", experiment, (model,)] = table
+    return xr.concat([_tests_dataset(AGAINST_NETWORK[kind], made) for kind, made in tables.items()], dim="test")
 
 
 def _human_scores(data: xr.Dataset, model: str, left_out: Sequence[str] = ()) -> np.ndarray:
@@ -286,7 +364,9 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def with_holm(tested: xr.Dataset, own: Collection[str], permutations: int) -> xr.Dataset:
-    """Add ``p_holm``: ``p_permutation_plus_one`` adjusted for the number of tests in the family.
+    """Add ``p_holm``: the p of each effect, adjusted for the number of tests in the family.
+
+    It is ``p_permutation_plus_one``, or ``p_greenhouse_geisser`` for tests without permutation.
 
     A family consists of all effects of all tests of one ``comparison`` in the published experiments. Experiments with
     own participants form separate families, so they do not change the p of the published ones.
@@ -294,13 +374,15 @@ def with_holm(tested: xr.Dataset, own: Collection[str], permutations: int) -> xr
     Parameters
     ----------
     tested
-        (test, effect) → ``p_permutation_plus_one``, with coordinates ``comparison`` and ``experiment``.
+        (test, effect) → ``p_permutation_plus_one`` and ``p_greenhouse_geisser``, with coordinates ``comparison`` and
+        ``experiment``.
     own
         Experiments with own participants.
     permutations
         Number of permutations. A warning is logged if it is so small that no adjusted p can reach 0.05.
     """
-    p = tested["p_permutation_plus_one"].transpose("test", "effect").values
+    permuted = tested["p_permutation_plus_one"].transpose("test", "effect")
+    p = permuted.fillna(tested["p_greenhouse_geisser"]).values
     adjusted = np.full(p.shape, np.nan)
     is_own = np.isin(tested["experiment"].values, list(own))
     for comparison in dict.fromkeys(tested["comparison"].values):
@@ -310,7 +392,7 @@ def with_holm(tested: xr.Dataset, own: Collection[str], permutations: int) -> xr
             if not number:
                 continue
             adjusted[family] = holm(p[family])
-            if number / (permutations + 1) > LEVEL:
+            if np.isfinite(permuted.values[family]).any() and number / (permutations + 1) > LEVEL:
                 logger.warning(
                     "comparison.permutations: with %d permutations, and Holm's correction for %d tests (%s), no "
                     "adjusted p is below %.2g; %d permutations are enough",
@@ -327,19 +409,20 @@ def published_tests(
     seed: int,
     own: Collection[str] = (),
 ) -> xr.Dataset:
-    """Compute every analysis of variance of the published experiments.
+    """Compute every analysis of variance of the published experiments, and of those with own participants.
 
-    The participants are those of the public data, from which the study had excluded participants who failed its checks;
-    their numbers are those of the paper. (In its web experiments, participants continued to the main part after at
-    least 7 of 12 correct demonstration trials of the visual task, and met 16 catch trials; the excluded data are not
-    public.)
+    The published participants are those of the public data, from which the study had excluded participants who failed
+    its checks; their numbers are those of the paper. (In its web experiments, participants continued to the main part
+    after at least 7 of 12 correct demonstration trials of the visual task, and met 16 catch trials; the excluded data
+    are not public.)
 
     Parameters
     ----------
     experiments, comparisons, stage_effects, permutations, seed
         As for ``human_against_model``, ``between_models`` and ``between_stages``.
     own
-        Experiments with own participants.
+        Experiments with own participants, for whom ``people_against_network`` takes the place of
+        ``human_against_model``.
 
     Returns
     -------
@@ -347,17 +430,22 @@ def published_tests(
         (test, effect) → ``f``, ``df_effect``, ``df_error``, ``partial_eta_squared``; ``p_permutation`` and
         ``p_permutation_plus_one``, by permutation; ``epsilon`` and ``p_greenhouse_geisser``, by the F distribution with
         corrected degrees of freedom; ``p_holm`` of ``with_holm``. NaN where a test has no such effect, or the scores do
-        not vary enough for it. Coordinates (test): ``comparison``: ``human against model`` (effects observer, stage,
-        interaction), ``between models`` (model, stage, interaction) or ``between stages`` (stage); ``experiment``;
-        ``generation_model``, several joined by commas.
+        not vary enough for it. Coordinates (test): ``comparison``: ``human against model``, for own participants a
+        value of ``AGAINST_NETWORK`` (effects observer, stage, interaction), ``between models`` (model, stage,
+        interaction) or ``between stages`` (stage); ``generalizes_to``: ``GENERALIZES``; ``experiment``;
+        ``generation_model``, several joined by commas. Attributes say what the tests of human against model mean.
 
     References
     ----------
     Feather et al. (2023), Methods, "Statistical tests"; matlab_statistics_functions in its repository.
     """
+    by_own = {name: data for name, data in experiments.items() if name in own}
+    published = {name: data for name, data in experiments.items() if name not in own}
     made = [
-        human_against_model(experiments, permutations, seed),
+        human_against_model(published, permutations, seed),
+        people_against_network(by_own, permutations, seed),
         between_models(experiments, comparisons, permutations, seed),
         between_stages(experiments, stage_effects, permutations, seed),
     ]
-    return with_holm(xr.concat(made, dim="test"), own, permutations)
+    tested = with_holm(xr.concat(made, dim="test"), own, permutations)
+    return tested.assign_attrs(published_test=PUBLISHED_TEST, own_test=OWN_TEST)

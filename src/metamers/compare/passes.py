@@ -4,7 +4,8 @@ The test follows the criterion of the NeuroAI Turing test (Feather, Khosla, Murt
 difference between a model and a person is at most that between two persons. Here, the first is the difference between a
 participant's recognition of a stage's metamers and of natural stimuli, and the second, the margin, is the difference
 between two participants' recognition of natural stimuli. An equivalence test (two one-sided tests) compares them, and
-the stages of a model are tested in processing order up to the first that does not pass.
+the stages of a model are tested in processing order up to the first that does not pass. No answer of a model enters.
+The margin is a choice, so the verdicts for half and for twice the margin are given too.
 
 ``natural_differences`` and ``natural_variance`` summarize participants in two small tables, from which
 ``passes_dataset`` computes everything else. The leaderboard shows the result (``metamers.leaderboard.ranking``).
@@ -15,15 +16,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy.special
 import scipy.stats
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from metamers.humans.participants import own_stages, stage_union
 from metamers.names import INPUT_STAGE, NATURAL
 from metamers.power.participants import trials_per_condition
 
 DIFFERENCE_COLUMNS = ["modality", "generation_model", "model_class", "stage", "difference", "sd", "n", "trials"]
-NATURAL_COLUMNS = ["modality", "variance", "standard_error", "participants"]
+NATURAL_COLUMNS = ["modality", "variance", "standard_error", "participants", "experiments", "mean", "trials"]
 TEXTS = ("modality", "generation_model", "model_class", "stage")
 
 VALUES = ["natural_difference", "standard_error", "participants", "natural_difference_low", "natural_difference_high"]
@@ -31,12 +34,23 @@ VALUES += ["p_equivalence", "p_not_worse", "p_worse", "power_if_equal", "stage_d
 DECISIONS = {"passes": "passes_up_to", "not_worse": "not_worse_up_to", "fails": "fails_from"}
 
 LEVEL = 0.05  # of each one-sided test
+OTHER_MARGINS = (0.5, 2.0)  # times the margin: the margin is a choice, and a reader sees what depends on it
+COMPARED = (
+    "people's recognition of metamers with the same people's recognition of natural stimuli; "
+    "no answer of a model enters"
+)
+MARGIN_CHOICE = (
+    "the margin is a choice: the root mean square difference between two persons' recognition of natural stimuli, "
+    "which is larger for a more mixed sample of people; variables with the dimension margin_factor have the verdicts "
+    "for half and for twice the margin"
+)
 # People miss up to about 6% of stimuli for reasons other than what they perceive (lapses: Wichmann & Hill 2001,
 # Perception & Psychophysics 63, 1293-1313), so smaller differences do not show that they perceive anything else.
 SMALLEST_MARGIN = 0.05
 WANTED_POWER = 0.8
 MOST_PARTICIPANTS = 10_000  # largest number of participants that is tried
-POWER_NODES = 1000  # of the integral over the standard deviation
+POWER_NODES = 100  # of the integral over the standard deviation
+SIMULATED_MARGINS, MARGIN_GROUPS, MARGIN_SEED = 2000, 40, 0  # fixed: power is a property of the published data
 
 
 def _human(dataset: xr.Dataset, model: str, stage: str) -> np.ndarray:
@@ -66,7 +80,7 @@ def natural_proportions(dataset: xr.Dataset) -> np.ndarray:
     return proportions[np.isfinite(proportions)]
 
 
-def variance_beyond_chance(proportions: Sequence[np.ndarray], trials: Sequence[float]) -> tuple[float, float]:
+def variance_beyond_chance(proportions: Sequence[np.ndarray], trials: Sequence[float]) -> tuple[ArrayLike, ArrayLike]:
     """Estimate the variance of participants' probability of a correct answer, and its standard error.
 
     The variance of proportions within experiments, minus the part by chance, p (1 - p) / (trials - 1) on average. It is
@@ -76,7 +90,7 @@ def variance_beyond_chance(proportions: Sequence[np.ndarray], trials: Sequence[f
     Parameters
     ----------
     proportions
-        Proportions correct (participant,) of each experiment; experiments with fewer than two participants do not
+        Proportions correct (…, participant) of each experiment; experiments with fewer than two participants do not
         count.
     trials
         Number of trials of each participant, for each experiment; at least two.
@@ -84,26 +98,28 @@ def variance_beyond_chance(proportions: Sequence[np.ndarray], trials: Sequence[f
     Returns
     -------
     variance, standard_error
-        NaN without an experiment of two participants; the standard error also with fewer than three.
+        (…,) each. NaN without an experiment of two participants; the standard error also with fewer than three.
     """
-    counted = [(own, number) for own, number in zip(proportions, trials, strict=True) if len(own) >= 2]
-    freedom = sum(len(own) - 1 for own, _ in counted)
+    counted = [(own, number) for own, number in zip(proportions, trials, strict=True) if own.shape[-1] >= 2]
+    freedom = sum(own.shape[-1] - 1 for own, _ in counted)
     if not freedom:
         return np.nan, np.nan
     squares, chance, parts = 0.0, 0.0, []
     for own, number in counted:
-        n, deviations, by_chance = len(own), (own - own.mean()) ** 2, own * (1 - own) / (number - 1)
-        squares += deviations.sum()
-        chance += (n - 1) * by_chance.mean()
+        n = own.shape[-1]
+        deviations, by_chance = (own - own.mean(axis=-1, keepdims=True)) ** 2, own * (1 - own) / (number - 1)
+        squares += deviations.sum(axis=-1)
+        chance += (n - 1) * by_chance.mean(axis=-1)
         # What the sums lose without each participant.
-        lost_chance = (n - 1) * by_chance.mean() - (n - 2) * (by_chance.sum() - by_chance) / (n - 1)
+        lost_chance = (n - 1) * by_chance.mean(axis=-1, keepdims=True)
+        lost_chance = lost_chance - (n - 2) * (by_chance.sum(axis=-1, keepdims=True) - by_chance) / (n - 1)
         parts.append((n, n / (n - 1) * deviations - lost_chance))
     total = squares - chance
     if freedom < 2:
         return total / freedom, np.nan
-    left_out = [(n, (total - lost) / (freedom - 1)) for n, lost in parts]
-    error = sum((n - 1) / n * ((values - values.mean()) ** 2).sum() for n, values in left_out)
-    return total / freedom, float(np.sqrt(error))
+    left_out = [(n, (total[..., None] - lost) / (freedom - 1)) for n, lost in parts]
+    error = sum((n - 1) * values.var(axis=-1) for n, values in left_out)
+    return total / freedom, np.sqrt(error)
 
 
 def natural_variance(experiments: Mapping[str, xr.Dataset], modalities: Mapping[str, str]) -> pd.DataFrame:
@@ -119,15 +135,22 @@ def natural_variance(experiments: Mapping[str, xr.Dataset], modalities: Mapping[
     Returns
     -------
     pd.DataFrame
-        ``NATURAL_COLUMNS``, one row for each modality: see ``variance_beyond_chance``; ``participants`` are those with
-        answers to natural stimuli.
+        ``NATURAL_COLUMNS``, one row for each modality: see ``variance_beyond_chance``; ``participants`` with answers to
+        natural stimuli, of ``experiments``; their ``mean`` proportion correct; and the number of ``trials`` of each
+        participant that gives the same variance by chance as the numbers of the experiments.
     """
     rows = []
     for modality in dict.fromkeys(modalities[name] for name in experiments):
         own = [data for name, data in experiments.items() if modalities[name] == modality]
         proportions = [natural_proportions(data) for data in own]
-        found = variance_beyond_chance(proportions, [_trials(data) for data in own])
-        rows.append((modality, *found, sum(map(len, proportions))))
+        trials = [_trials(data) for data in own]
+        sizes = [len(answers) for answers in proportions]
+        mean, equal_chance = np.nan, np.nan
+        if sum(sizes):
+            mean = np.concatenate(proportions).mean()
+            equal_chance = 1 + 1 / np.average(1 / (np.array(trials) - 1), weights=sizes)
+        found = variance_beyond_chance(proportions, trials)
+        rows.append((modality, *found, sum(sizes), np.count_nonzero(sizes), mean, equal_chance))
     return pd.DataFrame(rows, columns=NATURAL_COLUMNS)
 
 
@@ -176,21 +199,26 @@ def natural_differences(experiments: Mapping[str, xr.Dataset], modalities: Mappi
     return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
-def margin_of(variance: float, standard_error: float) -> tuple[float, float]:
+def margin_of(variance: ArrayLike, standard_error: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Compute the margin, the root mean square difference between two persons, and its standard error.
 
     Two independent persons with the variance σ² differ by √2 σ. The margin is at least ``SMALLEST_MARGIN``, which has
-    no standard error.
+    no standard error. The estimate of σ² is nearly normal, that of √2 σ is not: it is more often far too small than far
+    too large, so √2 σ by the delta method has too small a standard error downwards, the direction that matters. The
+    standard error is therefore that of the margin's lower limit: the distance to √2 times the root of the lower limit
+    of σ² at ``LEVEL``, over the normal quantile (the method of variance estimates recovery, Zou & Donner 2008).
 
     Parameters
     ----------
     variance, standard_error
         Result of ``variance_beyond_chance``.
     """
-    if not 2 * variance > SMALLEST_MARGIN**2:  # also for NaN
-        return SMALLEST_MARGIN, 0.0
-    margin = np.sqrt(2 * variance)
-    return float(margin), float(standard_error / margin)
+    quantile, squared = scipy.stats.norm.isf(LEVEL), 2 * np.asarray(variance)
+    above = squared > SMALLEST_MARGIN**2  # false for NaN
+    lowest = squared - 2 * quantile * np.asarray(standard_error)
+    estimate, lower = (np.sqrt(np.maximum(value, 0)) for value in (squared, lowest))
+    margin, error = np.where(above, estimate, SMALLEST_MARGIN), np.where(above, (estimate - lower) / quantile, 0.0)
+    return margin[()], error[()]
 
 
 class Equivalence(NamedTuple):
@@ -216,7 +244,7 @@ class Equivalence(NamedTuple):
     p_worse: np.ndarray
 
 
-def standard_error(sd: np.ndarray, n: np.ndarray, trials: np.ndarray) -> np.ndarray:
+def standard_error(sd: ArrayLike, n: ArrayLike, trials: ArrayLike) -> np.ndarray:
     """Compute the standard error of mean differences of participants.
 
     It is at least that of equal participants of whom one gave one other answer, 1 / trials, so that a few participants
@@ -226,13 +254,13 @@ def standard_error(sd: np.ndarray, n: np.ndarray, trials: np.ndarray) -> np.ndar
 
 
 def equivalence(
-    difference: np.ndarray, error: np.ndarray, n: np.ndarray, margin: float, margin_error: float
+    difference: ArrayLike, error: ArrayLike, n: ArrayLike, margin: ArrayLike, margin_error: ArrayLike
 ) -> Equivalence:
     """Test whether mean differences are within a margin, by two one-sided t tests (Schuirmann 1987).
 
     The margin is estimated too. Its error is added to that of the difference, as in the synthesis method for
     non-inferiority trials (Rothmann et al. 2003): t = (margin - |difference|) / √(error² + margin_error²), with n - 1
-    degrees of freedom.
+    degrees of freedom. Simulated false positives are in ``metamers.simulations.passes``.
 
     Parameters
     ----------
@@ -287,12 +315,14 @@ def decide(found: Equivalence, stages: Sequence[str]) -> dict[str, tuple[np.ndar
     return ends
 
 
-def pass_probability(sd: float, n: int, margin: float, margin_error: float = 0.0, difference: float = 0.0) -> float:
+def pass_probability(
+    sd: float, n: int, margin: ArrayLike, margin_error: ArrayLike = 0.0, difference: float = 0.0
+) -> float:
     """Compute the probability that a stage passes, given the true difference: the power of the equivalence test.
 
     The differences of participants are normal. Given their standard deviation s in the sample, the stage passes if the
     mean is at most the margin minus t √(s²/n + margin_error²); the probability of this is averaged over s, whose square
-    has a χ² distribution. The estimate of the margin is taken as the margin.
+    has a χ² distribution, and over the given margins.
 
     Parameters
     ----------
@@ -301,7 +331,8 @@ def pass_probability(sd: float, n: int, margin: float, margin_error: float = 0.0
     n
         Number of participants; with fewer than two the result is NaN.
     margin, margin_error
-        Result of ``margin_of``.
+        Result of ``margin_of``, or of ``simulated_margins`` (margin,): the margin is estimated from people, and varies
+        from study to study.
     difference
         True mean difference.
     """
@@ -309,13 +340,43 @@ def pass_probability(sd: float, n: int, margin: float, margin_error: float = 0.0
         return np.nan
     middle = (np.arange(POWER_NODES) + 0.5) / POWER_NODES
     sample = sd**2 * scipy.stats.chi2.ppf(middle, n - 1) / (n - 1)
-    room = margin - scipy.stats.t.isf(LEVEL, n - 1) * np.sqrt(sample / n + margin_error**2)
+    margins, errors = np.atleast_1d(margin)[:, None], np.atleast_1d(margin_error)[:, None]
+    room = margins - scipy.stats.t.isf(LEVEL, n - 1) * np.sqrt(sample / n + errors**2)
     error = sd / np.sqrt(n)
-    inside = scipy.stats.norm.cdf((room - difference) / error) - scipy.stats.norm.cdf((-room - difference) / error)
+    inside = scipy.special.ndtr((room - difference) / error) - scipy.special.ndtr((-room - difference) / error)
     return float(np.clip(inside, 0, None).mean())
 
 
-def fewest_participants(sd: float, margin: float, margin_error: float) -> float:
+def simulated_margins(natural: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Simulate the margins (margin,) that studies like the published ones would find, and their standard errors.
+
+    In each study, persons whose probability of recognizing natural stimuli has a beta distribution, with the estimated
+    mean and variance, answer as many natural stimuli as the published participants. ``margin_of`` is applied to the
+    means of ``MARGIN_GROUPS`` groups of studies with similar variances, which gives the same power as all studies.
+
+    Parameters
+    ----------
+    natural
+        A row of ``natural_variance``. Without natural stimuli, the only margin is ``margin_of`` of the row.
+    """
+    variance, mean = natural["variance"], natural["mean"]
+    if not np.isfinite(variance):
+        margin, error = margin_of(variance, natural["standard_error"])
+        return np.atleast_1d(margin), np.atleast_1d(error)
+    rng = np.random.default_rng(MARGIN_SEED)
+    experiments = int(natural["experiments"])
+    shape = (SIMULATED_MARGINS, round(natural["participants"] / experiments))
+    trials, concentration = round(natural["trials"]), mean * (1 - mean) / variance - 1 if variance > 0 else np.inf
+    answers = []
+    for _ in range(experiments):
+        persons = rng.beta(mean * concentration, (1 - mean) * concentration, shape) if variance > 0 else mean
+        answers.append(rng.binomial(trials, persons, shape) / trials)
+    found = np.stack(variance_beyond_chance(answers, [trials] * experiments))
+    groups = found[:, np.argsort(found[0])].reshape(2, MARGIN_GROUPS, -1).mean(axis=2)
+    return margin_of(*groups)
+
+
+def fewest_participants(sd: float, margin: ArrayLike, margin_error: ArrayLike) -> float:
     """Find the number of participants below which no stage passes, even without any difference in the sample.
 
     It is the smallest n ≥ 2 with t √(sd²/n + margin_error²) ≤ margin; NaN above ``MOST_PARTICIPANTS``.
@@ -325,10 +386,10 @@ def fewest_participants(sd: float, margin: float, margin_error: float) -> float:
     return float(n[enough.argmax()]) if enough.any() else np.nan
 
 
-def participants_needed(sd: float, margin: float, margin_error: float) -> float:
+def participants_needed(sd: float, margin: ArrayLike, margin_error: ArrayLike) -> float:
     """Find the number of participants with which a stage without a true difference passes with ``WANTED_POWER``.
 
-    NaN above ``MOST_PARTICIPANTS``.
+    NaN above ``MOST_PARTICIPANTS``. The parameters are those of ``pass_probability``.
     """
 
     def enough(n: int) -> bool:
@@ -363,14 +424,16 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
         ``p_equivalence``, ``p_not_worse``, ``p_worse``; ``passes`` and ``not_worse``: whether the first two are at most
         ``LEVEL`` for the stage and all stages before it; ``fails``: whether the third is, for the stage and all stages
         after it; ``power_if_equal``: probability that the stage alone passes if people recognize its metamers as often
-        as natural stimuli; ``stage_depth``; ``stage_number``.
+        as natural stimuli, in a study whose margin is estimated anew; ``stage_depth``; ``stage_number``.
 
         (generation_model) → ``passes_up_to``, ``not_worse_up_to``, ``fails_from``: last, last and first stage for which
-        this holds, empty if there is none; with coordinates ``model_class`` and ``model_modality``.
+        this holds, empty if there is none; with coordinates ``model_class`` and ``model_modality``. The same with
+        ``_by_margin`` (generation_model, margin_factor) for a margin ``OTHER_MARGINS`` times as large.
 
         (modality) → ``natural_sd`` (between persons, beyond chance; 0 if the estimate of the variance is negative),
         ``natural_participants``, ``margin``, ``margin_standard_error``; for the median standard deviation of the
-        differences, ``fewest_participants`` and ``participants_needed``.
+        differences, ``fewest_participants`` and ``participants_needed``. Attributes say what is compared, and that the
+        margin is a choice.
     """
     differences, variance = (  # an empty cell of a table is a missing number
         table.assign(**{name: pd.to_numeric(table[name]) for name in columns if name not in TEXTS})
@@ -378,6 +441,7 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
     )
     by_modality = variance.set_index("modality")
     margins = {name: margin_of(row.variance, row.standard_error) for name, row in by_modality.iterrows()}
+    drawn = {name: simulated_margins(row) for name, row in by_modality.iterrows()}
     by_model = {str(model): rows for model, rows in differences.groupby("generation_model", sort=False)}
     stages = {model: list(map(str, rows["stage"])) for model, rows in by_model.items()}
     placed = depths.set_index(["generation_model", "stage"])["depth"].to_dict()
@@ -386,18 +450,28 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
     values = {name: np.full(shape, np.nan) for name in VALUES}
     decisions = {name: np.zeros(shape, bool) for name in DECISIONS}
     ends: dict[str, list[str]] = {name: [] for name in DECISIONS.values()}
+    by_margin: dict[str, list[list[str]]] = {f"{name}_by_margin": [] for name in DECISIONS.values()}
     for row, (model, rows) in enumerate(by_model.items()):
-        margin, n = margins[rows["modality"].iloc[0]], rows["n"].to_numpy()
-        error = standard_error(rows["sd"], n, rows["trials"])
-        found = equivalence(rows["difference"], error, n, *margin)
-        power = [pass_probability(sd, number, *margin) for sd, number in zip(error * np.sqrt(n), n, strict=True)]
+        modality, n = rows["modality"].iloc[0], rows["n"].to_numpy()
+        margin = np.array(margins[modality])
+        difference = rows["difference"].to_numpy()
+        error = standard_error(rows["sd"], n, rows["trials"].to_numpy())
+        found = equivalence(difference, error, n, *margin)
+        power = [
+            pass_probability(sd, number, *drawn[modality]) for sd, number in zip(error * np.sqrt(n), n, strict=True)
+        ]
         depth = [placed.get((model, stage), np.nan) for stage in stages[model]]
         place = [union.index(stage) for stage in stages[model]]
-        for name, column in zip(VALUES, (rows["difference"], error, n, *found, power, depth), strict=True):
+        for name, column in zip(VALUES, (difference, error, n, *found, power, depth), strict=True):
             values[name][row, place] = column
         for name, (decided, end) in decide(found, stages[model]).items():
             decisions[name][row, place] = decided
             ends[DECISIONS[name]].append(end)
+        others = [
+            decide(equivalence(difference, error, n, *(factor * margin)), stages[model]) for factor in OTHER_MARGINS
+        ]
+        for name, end in DECISIONS.items():
+            by_margin[f"{end}_by_margin"].append([other[name][1] for other in others])
     typical = differences.groupby("modality", sort=False)["sd"].median()
     dims = ("generation_model", "stage")
     of_modality = [
@@ -406,7 +480,7 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
             by_modality["participants"][name],
             *margins[name],
             fewest_participants(typical[name], *margins[name]),
-            participants_needed(typical[name], *margins[name]),
+            participants_needed(typical[name], *drawn[name]),
         )
         for name in typical.index
     ]
@@ -417,6 +491,10 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
             **{name: (dims, content) for name, content in (values | decisions).items()},
             **{name: ("generation_model", np.array(found, dtype=str)) for name, found in ends.items()},
             **{
+                name: (("generation_model", "margin_factor"), np.array(found, dtype=str))
+                for name, found in by_margin.items()
+            },
+            **{
                 name: ("modality", np.array(column, float))
                 for name, column in zip(of_modality_names, zip(*of_modality, strict=True), strict=True)
             },
@@ -424,10 +502,17 @@ def passes_dataset(differences: pd.DataFrame, variance: pd.DataFrame, depths: pd
         },
         coords={
             "modality": list(typical.index),
+            "margin_factor": list(OTHER_MARGINS),
             "model_class": ("generation_model", [rows["model_class"].iloc[0] for rows in by_model.values()]),
             "model_modality": ("generation_model", [rows["modality"].iloc[0] for rows in by_model.values()]),
         },
-        attrs={"level": LEVEL, "smallest_margin": SMALLEST_MARGIN, "wanted_power": WANTED_POWER},
+        attrs={
+            "compared": COMPARED,
+            "margin_choice": MARGIN_CHOICE,
+            "level": LEVEL,
+            "smallest_margin": SMALLEST_MARGIN,
+            "wanted_power": WANTED_POWER,
+        },
     )
 
 

@@ -74,7 +74,7 @@ def f_repeated(scores: np.ndarray) -> np.ndarray:
     np.ndarray
         (permutation,): F with levels - 1 and (participants - 1) (levels - 1) degrees of freedom.
     """
-    return _f_departures(main_departures(scores))
+    return f_departures(main_departures(scores))
 
 
 def f_interaction(scores: np.ndarray) -> np.ndarray:
@@ -91,10 +91,10 @@ def f_interaction(scores: np.ndarray) -> np.ndarray:
         (permutation,): F with (stages - 1) (models - 1) and (participants - 1) (stages - 1) (models - 1) degrees of
         freedom.
     """
-    return _f_departures(interaction_departures(scores))
+    return f_departures(interaction_departures(scores))
 
 
-def _f_departures(departures: np.ndarray) -> np.ndarray:
+def f_departures(departures: np.ndarray) -> np.ndarray:
     """Compute F as the mean departure over participants against its variation (permutation, participant, cell)."""
     participants = departures.shape[1]
     effect = participants * (departures.mean(axis=1) ** 2).sum(axis=1)

@@ -22,6 +22,22 @@ def flips_drawn(alpha: float, permutations: int) -> int:
     return min(permutations, max(FLIPS, math.ceil(FLIPS_AT_LEVEL / alpha)))
 
 
+def reaching_flips(differences: np.ndarray, flips: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Count the sign flips (experiment,) with at least the |S| of the data, up to rounding, and all flips.
+
+    The parameters are those of ``sign_flip_p``. Up to ``EXACT`` differences, the data are one of the flips.
+    """
+    number = differences.shape[1]
+    if number <= EXACT:
+        # The first sign is fixed, because the opposite of every flip has the same |S|.
+        signs = 1.0 - 2.0 * ((np.arange(2 ** (number - 1))[:, None] >> np.arange(number)) & 1)
+    else:
+        signs = 1.0 - 2.0 * rng.integers(2, size=(flips, number))
+    found = np.abs(differences.sum(axis=1, keepdims=True))
+    reached = np.abs(differences @ signs.T) >= found - ROUNDING * np.abs(differences).sum(axis=1, keepdims=True)
+    return reached.sum(axis=1), len(signs)
+
+
 def sign_flip_p(differences: np.ndarray, flips: int, rng: np.random.Generator) -> np.ndarray:
     """Compute the two-sided p (experiment,) of the hypothesis that differences have a distribution symmetric about 0.
 
@@ -40,12 +56,16 @@ def sign_flip_p(differences: np.ndarray, flips: int, rng: np.random.Generator) -
     rng
         Random generator of the flips.
     """
-    number = differences.shape[1]
-    if number <= EXACT:
-        # The first sign is fixed, because the opposite of every flip has the same |S|.
-        signs = 1.0 - 2.0 * ((np.arange(2 ** (number - 1))[:, None] >> np.arange(number)) & 1)
-    else:
-        signs = 1.0 - 2.0 * rng.integers(2, size=(flips, number))
-    found = np.abs(differences.sum(axis=1, keepdims=True))
-    reached = np.abs(differences @ signs.T) >= found - ROUNDING * np.abs(differences).sum(axis=1, keepdims=True)
-    return np.maximum(reached.sum(axis=1), 1) / len(signs)
+    reached, number = reaching_flips(differences, flips, rng)
+    return np.maximum(reached, 1) / number
+
+
+def sign_flip_both(differences: np.ndarray, flips: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Compute both p of one experiment: that of ``sign_flip_p``, and that which counts the data as one of the flips.
+
+    Where all flips are enumerated, the data are one of them, and both are equal. The parameters are those of
+    ``sign_flip_p``, with one experiment.
+    """
+    (reached,), number = reaching_flips(differences, flips, rng)
+    added = int(differences.shape[1] > EXACT)
+    return max(reached, 1) / number, (reached + added) / (number + added)

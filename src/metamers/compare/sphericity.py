@@ -25,7 +25,7 @@ def interaction_departures(scores: np.ndarray) -> np.ndarray:
     """
     departures = scores - scores.mean(axis=-2, keepdims=True)
     departures = departures - departures.mean(axis=-1, keepdims=True)
-    return departures.reshape(*scores.shape[:-2], -1)
+    return departures.reshape(*scores.shape[:-2], scores.shape[-2] * scores.shape[-1])
 
 
 def group_departures(rows: np.ndarray) -> np.ndarray:

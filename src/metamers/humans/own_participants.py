@@ -278,7 +278,7 @@ def exhibits_of_models(design: xr.Dataset, recognition: Mapping[str, xr.Dataset]
     tables = []
     for model, answers in recognition.items():
         own = main.isel(exhibit=np.isin(main["generation_model"].values, ["", model]))
-        columns = {name: own[name].values.astype(str) for name in ("exhibit", "stage", "category")}
+        columns = {name: own[name].values.astype(str) for name in ("exhibit", "stimulus", "stage", "category")}
         tables.append(pd.DataFrame(columns | {"generation_model": model, "model": _model_correct(answers, own)}))
     return pd.concat(tables, ignore_index=True)
 
@@ -289,14 +289,16 @@ def proportions_correct(
     """Summarize trials as proportions correct, in the form of ``metamers.humans.participants.experiment_dataset``.
 
     ``trials_answered`` (participant, generation_model, stage) has the number of trials behind each proportion.
+    ``correct_by_stimulus`` (stimulus, generation_model, stage, observer) has the proportion of the participants who met
+    the stimulus there that is right, and whether the generation model is; NaN where no participant met it.
 
     Parameters
     ----------
     trials
         One row per answer: ``participant``, ``exhibit``, ``answer``. Rows of other exhibits are left out.
     exhibits
-        One row per exhibit and generation model that it counts for: ``exhibit``, ``generation_model``, ``stage``,
-        ``category``, and ``model``, whether the generation model is right.
+        One row per exhibit and generation model that it counts for: ``exhibit``, ``stimulus``, ``generation_model``,
+        ``stage``, ``category``, and ``model``, whether the generation model is right.
     stages
         Generation model → stages with metamers, in processing order.
     """
@@ -306,20 +308,25 @@ def proportions_correct(
     included = list(dict.fromkeys(trials["participant"]))
     values = np.full((len(included), len(own), len(union), len(OBSERVERS)), np.nan)
     answered = np.zeros(values.shape[:-1], int)
-    for place, name in enumerate(included):
-        met = exhibits.merge(trials[trials["participant"] == name], on="exhibit", how="inner")
-        met["human"] = met["answer"] == met["category"]
-        for (model, stage), rows in met.groupby(["generation_model", "stage"]):
-            at = place, list(own).index(model), union.index(stage)
-            values[at], answered[at] = rows[list(OBSERVERS)].mean().to_numpy(), len(rows)
+    met = exhibits.merge(trials, on="exhibit", how="inner")
+    met["human"] = met["answer"] == met["category"]
+    for (name, model, stage), rows in met.groupby(["participant", "generation_model", "stage"]):
+        at = included.index(name), list(own).index(model), union.index(stage)
+        values[at], answered[at] = rows[list(OBSERVERS)].mean().to_numpy(), len(rows)
+    stimuli = list(dict.fromkeys(met["stimulus"]))
+    cells = met.groupby(["stimulus", "generation_model", "stage"])[list(OBSERVERS)].mean()
+    every = pd.MultiIndex.from_product([stimuli, own, union])
+    by_stimulus = cells.reindex(every).to_numpy(float).reshape(len(stimuli), len(own), len(union), len(OBSERVERS))
     return xr.Dataset(
         {
             "proportion_correct": (("participant", "generation_model", "stage", "observer"), values),
             "trials_answered": (("participant", "generation_model", "stage"), answered),
+            "correct_by_stimulus": (("stimulus", "generation_model", "stage", "observer"), by_stimulus),
             "stage_number": stage_number,
         },
         coords={
             "participant": included,
+            "stimulus": stimuli,
             "observer": list(OBSERVERS),
             "model_class": ("generation_model", [MODEL_CLASS] * len(own)),
         },

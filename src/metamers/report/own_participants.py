@@ -6,10 +6,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from metamers.compare.anova import AGAINST_NETWORK
 from metamers.compare.humans_vs_models import CORRELATIONS
+from metamers.compare.min_f import MIN_F, OVER_PARTICIPANTS, OVER_STIMULI
 from metamers.humans.participants import own_stages
 from metamers.report.preregistered import preregistered_context
-from metamers.report.tables import ABSENT, Table, anova_table, beyond_depth_table, ceiling, number
+from metamers.report.tables import (
+    ABSENT,
+    Table,
+    anova_table,
+    beyond_depth_table,
+    ceiling,
+    f_value,
+    number,
+    p_value,
+)
 
 NAMES = {"pearson_r2": "R²", "spearman_rho": "Spearman ρ", "kendall_tau": "Kendall τ"}
 
@@ -41,6 +52,33 @@ def _compared_table(compared: xr.Dataset) -> Table:
         ]
         rows.append([str(modality), str(int(one["human_mean"].count())), *values, ceiling(one)])
     return {"head": ["Modality", "Points", *NAMES.values(), "Noise ceiling of R² (95% interval)"], "rows": rows}
+
+
+def network_table(tested: xr.Dataset) -> Table:
+    """Own participants against the network: a row for each model and effect, with min F′ first.
+
+    p over participants and over stimuli is that of sign flips for observer, and the corrected one for other effects.
+    """
+    rows = []
+    by_kind = {kind: tested.isel(test=tested["comparison"].values == name) for kind, name in AGAINST_NETWORK.items()}
+    for place in range(by_kind[MIN_F].sizes["test"]):
+        of_model = {kind: own.isel(test=place) for kind, own in by_kind.items()}
+        named = [str(of_model[MIN_F][name].values) for name in ("experiment", "generation_model")]
+        for effect in map(str, tested["effect"].values):
+            cells = []
+            for kind in (MIN_F, OVER_STIMULI, OVER_PARTICIPANTS):
+                one = of_model[kind].sel(effect=effect)
+                if not np.isfinite(one["f"]):
+                    cells += [ABSENT] * (3 if kind == MIN_F else 2)
+                    continue
+                flips, corrected = float(one["p_permutation_plus_one"]), float(one["p_greenhouse_geisser"])
+                cells += [f_value(one), p_value(flips if np.isfinite(flips) else corrected)]
+                cells += [p_value(float(one["p_holm"]))] if kind == MIN_F else []
+            if set(cells) != {ABSENT}:
+                rows.append([*named, effect, *cells])
+    head = ["Experiment", "Metamers of", "Effect", "min F′", "p, new participants and stimuli", "p, Holm"]
+    head += ["F over stimuli", "p, new stimuli", "F over participants", "p, new participants"]
+    return {"head": head, "rows": rows}
 
 
 def left_out(answers: xr.Dataset) -> dict[str, Any]:
@@ -86,14 +124,20 @@ def own_participants_context(
     dict
         ``models``: generation models with answers; ``groups``: for each name ``participants``, ``excluded`` (reason →
         number), the numbers ``rows_set_aside`` and ``files_set_aside``, and a ``table``;
-        ``compared``, ``beyond_depth`` and ``anova``: tables, or None; ``preregistered``: the result of
+        ``compared``, ``beyond_depth``, ``against_network`` and ``anova``, the other tests: tables, or None;
+        ``preregistered``: the result of
         ``metamers.report.preregistered.preregistered_context``, or None.
     """
     if not own_participants:
         return None
-    own = None
+    tables: dict[str, Table | None] = {"against_network": None, "anova": None}
     if tested is not None:
         own = tested.isel(test=np.isin(tested["experiment"].values.astype(str), list(own_participants)))
+        against = np.isin(own["comparison"].values.astype(str), list(AGAINST_NETWORK.values()))
+        if against.any():
+            tables["against_network"] = network_table(own.isel(test=against))
+        if not against.all():
+            tables["anova"] = anova_table(own.isel(test=~against))
     return {
         "models": {str(model) for answers in own_participants.values() for model in answers["generation_model"].values},
         "groups": [
@@ -107,7 +151,7 @@ def own_participants_context(
         ],
         "compared": _compared_table(compared) if compared is not None else None,
         "beyond_depth": beyond_depth_table(compared) if compared is not None else None,
-        "anova": anova_table(own) if own is not None and own.sizes["test"] else None,
+        **tables,
         "preregistered": preregistered_context(preregistered) if preregistered is not None else None,
     }
 

@@ -54,6 +54,19 @@ def models_by_depth(tested: xr.Dataset, modality: str) -> list[str]:
     return [str(own["generation_model"].values[place]) for place in np.lexsort((-fails, -not_worse, -passes))]
 
 
+def by_margin(tested: xr.Dataset, model: str) -> list[dict[str, Any]]:
+    """List the ends of a model's verdicts for every margin: ``factor``, ``passes_up_to``, ``fails_from``.
+
+    The factor of the margin itself is 1; the others are those of ``tested``, in increasing order.
+    """
+    own, names = tested.sel(generation_model=model), ("passes_up_to", "fails_from")
+    rows = [{"factor": 1.0} | {name: str(own[name].values) for name in names}]
+    for factor in own["margin_factor"].values:
+        other = own.sel(margin_factor=factor)
+        rows.append({"factor": float(factor)} | {name: str(other[f"{name}_by_margin"].values) for name in names})
+    return sorted(rows, key=lambda row: row["factor"])
+
+
 def passes_context(tested: xr.Dataset, modality: str) -> dict[str, Any]:
     """Values of one modality's paragraph and table on the page."""
     models = models_by_depth(tested, modality)
@@ -66,8 +79,23 @@ def passes_context(tested: xr.Dataset, modality: str) -> dict[str, Any]:
                 "name": model,
                 "participants": int(of_models["participants"].sel(generation_model=model).max()),
                 "stages": stage_rows(tested, model),
+                "by_margin": by_margin(tested, model),
             }
             for model in models
+        ],
+        "other_margins": [
+            {
+                "factor": float(factor),
+                "passing": int((other["passes_up_to_by_margin"] != "").sum()),
+                "failing": int((other["fails_from_by_margin"] != "").sum()),
+                "to_the_end": sum(
+                    str(other["passes_up_to_by_margin"].sel(generation_model=model).values)
+                    == stage_rows(tested, model)[-1]["stage"]
+                    for model in models
+                    if stage_rows(tested, model)
+                ),
+            }
+            for factor, other in of_models.groupby("margin_factor")
         ],
         "passing": int((up_to != "").sum()),
         "not_worse": int((of_models["not_worse_up_to"] != "").sum()),

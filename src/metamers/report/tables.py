@@ -187,6 +187,16 @@ def beyond_depth_table(relation: xr.Dataset) -> Table:
     return {"head": ["Modality", *BEYOND_DEPTH.values(), "Points inside"], "rows": rows}
 
 
+def f_value(one: xr.Dataset) -> str:
+    """F with its degrees of freedom; those of the error have a decimal if they are no whole number, as of min F′."""
+    f, first, second = (float(one[name]) for name in ("f", "df_effect", "df_error"))
+    return (
+        f"F({first:.0f},{second:.0f}) = {f:.2f}"
+        if second == round(second)
+        else f"F({first:.0f},{second:.1f}) = {f:.2f}"
+    )
+
+
 def anova_table(tested: xr.Dataset) -> Table:
     """Analyses of variance: one row per test and effect, with F, effect size, and all p values."""
     rows = []
@@ -197,8 +207,7 @@ def anova_table(tested: xr.Dataset) -> Table:
             one = of_test.sel(effect=effect)
             if not np.isfinite(one["f"]):
                 continue
-            f, first, second = (float(one[name]) for name in ("f", "df_effect", "df_error"))
-            row = [*compared, effect, f"F({first:.0f},{second:.0f}) = {f:.2f}"]
+            row = [*compared, effect, f_value(one)]
             row.append(number(float(one["partial_eta_squared"])))
             row += [p_value(float(one[name])) for name in ("p_permutation", "p_permutation_plus_one", "p_holm")]
             rows.append([*row, number(float(one["epsilon"])), p_value(float(one["p_greenhouse_geisser"]))])
