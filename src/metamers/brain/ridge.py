@@ -1,8 +1,8 @@
 """Ridge regression of responses on the features of a stage, with its penalty chosen by leave-one-out cross-validation.
 
 ``published_ridge`` chooses a penalty for every response separately, like the published analysis (not verified). That
-analysis uses ``RidgeCV`` of scikit-learn, whose leave-one-out errors are differences of nearly equal numbers where there
-are more units than stimuli: for the smallest penalties they are rounding, and can be the smallest ones.
+analysis uses ``RidgeCV`` of scikit-learn, whose leave-one-out errors are differences of nearly equal numbers where
+there are more units than stimuli: for the smallest penalties they are rounding, and can be the smallest ones.
 ``ridge_gains`` and ``predict`` share one penalty among the repetitions of a voxel and reuse one decomposition of the
 features, so that thousands of shuffled responses are cheap. Scores of predictions are in
 ``metamers.brain.explained_variance``.
@@ -136,7 +136,7 @@ def choose_penalties(span: Span, responses: np.ndarray, penalties: np.ndarray) -
 def published_ridge(inside: np.ndarray, outside: np.ndarray, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compute the result of ``ridge`` from features that ``project_to_span`` has projected."""
     span = decompose(inside, outside)
-    penalties = RIDGE_PARAMETERS[::-1]  # the largest first, as in the study's analysis
+    penalties = RIDGE_PARAMETERS[::-1]  # of equally good ones, the largest is chosen
     parameters = penalties[choose_penalties(span, responses, penalties)]
     gains = span.lengths[:, None] / (span.lengths[:, None] ** 2 + parameters)
     return predict(span, responses[:, None], gains)[:, 0] + responses.mean(axis=0), parameters
