@@ -14,7 +14,7 @@ from metamers.brainscore.plugin import (
     plugin_files,
     published_stimuli,
 )
-from metamers.config.tables import category_classes
+from metamers.config.tables import category_classes, stimulus_categories
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -22,14 +22,14 @@ run, params, given = snakemake.config["run"], snakemake.params, snakemake.input
 groups, inputs = [], {}
 for (name, experiment), path in zip(params.experiments.items(), given.published, strict=True):
     shown = params.stimuli[name]
-    choices = category_classes(name, shown)
+    choices = stimulus_categories(name, shown)
     recognition = human_recognition(files.load(path), sorted(choices))
     groups.append(
         Group(name, PUBLISHED_STUDY, recognition, published_stimuli(experiment, shown), shown["folder"], shown["url"])
     )
     inputs[name] = [path, shown["table"], shown["categories"]]
 for (name, of), path, design in zip(params.own_participants.items(), given.own, given.designs, strict=True):
-    choices = category_classes(of["dataset"], of["entry"])
+    choices = stimulus_categories(of["dataset"], of["entry"])
     try:
         recognition = human_recognition(files.load(path), sorted(choices))
     except ValueError as error:

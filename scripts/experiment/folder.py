@@ -10,7 +10,7 @@ import soundfile
 import xarray as xr
 from PIL import Image
 
-from metamers.config.tables import category_classes
+from metamers.config.tables import stimulus_categories
 from metamers.experiment.design import conditions_of, experiment_design, in_every_condition, metamers_to_show
 from metamers.experiment.folder import (
     PAGE,
@@ -39,7 +39,7 @@ metamers = metamers_to_show(acceptance, params.stages, params.metamers == "accep
 conditions = conditions_of(params.stages)
 usable = len(in_every_condition(metamers, conditions))
 logger.info("%d of %d stimuli can be shown in every condition", usable, len(metamers))
-answers = list(category_classes(params.dataset, params.dataset_entry))
+answers = stimulus_categories(params.dataset, params.dataset_entry)
 catch = settings["catch"]["trials"]
 try:
     design = experiment_design(

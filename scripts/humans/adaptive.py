@@ -2,7 +2,7 @@
 
 from metamers.run.job import log_to
 
-from metamers.config.tables import category_classes
+from metamers.config.tables import stimulus_categories
 from metamers.experiment.design import QUESTION
 from metamers.humans.adaptive import adaptive_dataset
 from metamers.humans.own_participants import read_answers
@@ -12,7 +12,7 @@ logger = log_to(snakemake.log[0])
 name, params, given = snakemake.wildcards.adaptive_participants, snakemake.params, snakemake.input
 design = files.load(given.design)
 try:
-    read = read_answers(given.answers, design, set(category_classes(params.dataset, params.dataset_entry)))
+    read = read_answers(given.answers, design, set(stimulus_categories(params.dataset, params.dataset_entry)))
     found = adaptive_dataset(read, design, params.at_least)
 except ValueError as error:
     raise ValueError(f"own_participants.{name}: {error}") from error

@@ -5,7 +5,7 @@ from metamers.run.job import log_to
 from pathlib import Path
 
 from metamers.config.answer_table import ValidNames, read_answer_table
-from metamers.config.tables import category_classes
+from metamers.config.tables import stimulus_categories
 from metamers.humans.answer_table import shown_in_table, table_dataset, trials_of_table
 from metamers.run import files
 
@@ -17,7 +17,7 @@ recognition = {Path(path).stem: files.load(path) for path in given.recognition}
 valid = ValidNames(
     params.valid_stages,
     list(categories),
-    category_classes(params.dataset, params.dataset_entry),
+    stimulus_categories(params.dataset, params.dataset_entry),
     range(params.seeds),
 )
 try:

@@ -5,7 +5,7 @@ from metamers.run.job import log_to
 from pathlib import Path
 
 from metamers.config.answer_table import ValidNames, read_answer_table
-from metamers.config.tables import category_classes
+from metamers.config.tables import stimulus_categories
 from metamers.humans.answer_table import exclusions_of_table, trials_of_table
 from metamers.humans.bids import bids_files, trials_of_answer_table, trials_of_answers, write_bids
 from metamers.humans.own_participants import read_answers
@@ -13,7 +13,7 @@ from metamers.run import files, manifest
 
 logger = log_to(snakemake.log[0])
 name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
-categories = list(category_classes(params.dataset, params.dataset_entry))
+categories = stimulus_categories(params.dataset, params.dataset_entry)
 design = files.load(given.design)
 try:
     if params.format == "table":

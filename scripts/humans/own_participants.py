@@ -4,13 +4,13 @@ from metamers.run.job import log_to
 
 from pathlib import Path
 
-from metamers.config.tables import category_classes
+from metamers.config.tables import stimulus_categories
 from metamers.humans.own_participants import own_participants_dataset, read_answers
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
-categories = set(category_classes(params.dataset, params.dataset_entry))
+categories = set(stimulus_categories(params.dataset, params.dataset_entry))
 design = files.load(given.design)
 recognition = {Path(path).stem: files.load(path) for path in given.recognition}
 try:

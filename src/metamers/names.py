@@ -12,6 +12,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 INPUT_STAGE = "input"
 MAX_LISTED = 300  # names in the error for an unknown one; timm has over a thousand
 NATURAL = "natural"
+NULL_CLASS = "__nullSignal__"  # of the published auditory models: a sound without a word
 
 
 class ConfigurationError(ValueError):

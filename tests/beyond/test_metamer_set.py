@@ -1,11 +1,14 @@
 """Sets of metamers of linear models, whose dimension and most different members follow from the matrix."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
 from metamers.beyond import metamer_set
+from metamers.beyond.jacobian import Jacobian
 from metamers.beyond.metamer_set import (
     apart,
     by_depth,
@@ -13,11 +16,11 @@ from metamers.beyond.metamer_set import (
     local_dimension,
     metamer_sets,
     most_different_metamers,
-    singular_values,
     usual_distance,
     within,
 )
 from metamers.beyond.synthesize import fit_to
+from metamers.models.model import Model
 from tests.beyond.test_jacobian import RNG, SIZE, jacobian_of, linear, matrix_of
 
 VALUES = 3 * SIZE**2
@@ -49,11 +52,55 @@ def pairs_of(model, natural, errors, steps=400):
 def test_singular_values_are_those_of_the_matrix(root, features):
     model = linear(root, 0, features)
     wanted = np.linalg.svd(matrix_of(model), compute_uv=False)
-    found = singular_values(jacobian_of(model), VALUES, RNG(0))
+    found = local_dimension(jacobian_of(model), 0.01, VALUES, RNG(0)).singular_values
     np.testing.assert_allclose(found[: len(wanted)], wanted, rtol=1e-5)
     np.testing.assert_allclose(found[len(wanted) :], 0, atol=1e-5)
     # A sketch of a few columns finds the first ones.
-    np.testing.assert_allclose(singular_values(jacobian_of(model), 3, RNG(0)), wanted[:3], rtol=2e-2)
+    found = local_dimension(jacobian_of(model), 0.01, 3, RNG(0)).singular_values
+    np.testing.assert_allclose(found, wanted[:3], rtol=2e-2)
+
+
+@functools.cache
+def rotations(units, values):
+    return [np.linalg.qr(RNG(seed).standard_normal((size, size)))[0] for seed, size in ((0, units), (1, values))]
+
+
+def jacobian_with(singular, values):
+    """A Jacobian of a linear stage of as many units as there are singular values, for a stimulus of so many values."""
+    left, right = rotations(len(singular), values)
+    matrix = torch.from_numpy((left * singular) @ right[: len(singular)]).float()
+    linear_stage = torch.nn.Linear(values, len(singular), bias=False)
+    linear_stage.weight = torch.nn.Parameter(matrix, requires_grad=False)
+    model = Model("m", "audio", torch.nn.Identity(), torch.nn.Sequential(linear_stage), {"input": None, "final": "0"})
+    return Jacobian(model, "final", torch.zeros(values))
+
+
+TOLERANCE = 0.0508
+SPECTRA = {
+    "low rank": np.r_[np.linspace(1, 0.2, 12), np.zeros(108)],
+    "rank 40, then nothing": np.r_[np.linspace(1, 0.06, 40), np.zeros(80)],
+    "rank 40, then slowly less": np.r_[np.linspace(1, 0.06, 40), np.linspace(0.045, 0.03, 80)],
+    "full rank": np.linspace(1, 0.06, 120),
+    "as 1 / n": 1 / np.arange(1, 121),
+}
+
+
+@pytest.mark.parametrize("number", [10, 36, 80])
+@pytest.mark.parametrize("name", SPECTRA)
+def test_a_rank_is_right_where_it_is_counted_and_its_lower_bound_everywhere(name, number):
+    """Spectra that end far below the limit, near it, and above it, with fewer and more values than counted."""
+    singular = SPECTRA[name]
+    rank = int((singular > TOLERANCE).sum())
+    found = local_dimension(jacobian_with(singular, 150), TOLERANCE, number, RNG(0))
+    assert found.at_least <= rank
+    if found.counted:
+        assert found.rank == found.at_least == rank
+    else:
+        assert found.at_least <= found.rank <= len(singular)
+    if number == 80 and name != "full rank":
+        assert found.counted
+    if number > rank:
+        assert found.at_least == rank
 
 
 @pytest.mark.parametrize("tolerance", [0.01, 0.3, 0.6])
@@ -68,11 +115,11 @@ def test_the_rank_is_the_number_of_singular_values_above_the_tolerance(root, fea
     limit = (tolerance * values[0]) ** 2
     estimates = counted_eigenvalues(jacobian_of(model), limit, VALUES, 300, RNG(0))
     assert estimates.mean() == pytest.approx(wanted, abs=4 * estimates.std() / np.sqrt(300) + 1e-6)
-    estimated = [local_dimension(jacobian_of(model), tolerance, 1, RNG(seed)) for seed in range(100)]
+    estimated = [local_dimension(jacobian_of(model), tolerance, 1, RNG(seed)) for seed in range(30)]
     assert not any(one.counted for one in estimated)
     ranks = np.array([one.rank for one in estimated])
     # Estimates beyond the number of units are cut, so the mean may be below the rank.
-    assert ranks.mean() == pytest.approx(wanted, abs=0.1 * wanted + 4 * ranks.std() / 10)
+    assert ranks.mean() == pytest.approx(wanted, abs=0.1 * wanted + 4 * ranks.std() / np.sqrt(30))
 
 
 def test_a_stage_that_ignores_nothing_leaves_no_direction_free(root):
@@ -225,17 +272,6 @@ def test_means_over_stimuli_have_students_intervals_and_leave_out_pairs_beyond_t
     assert summary["proportion_correct"].values == pytest.approx([0.75, 1])
     assert summary["proportion_same"].values == pytest.approx([0.5, 1])
     assert summary["free"].values == pytest.approx([12 / 27] * 2)
-
-
-def test_singular_values_that_fall_slowly_are_not_counted_one_by_one(root):
-    """A sketch finds the last ones too small, so that only an estimate includes all that are above the limit."""
-    model = linear(root, 0, 27)
-    values = np.arange(1, 28) ** -0.25
-    left, right = (np.linalg.qr(RNG(seed).standard_normal((27, 27)))[0] for seed in (0, 1))
-    with torch.no_grad():
-        model.network.project.weight.copy_(torch.from_numpy(left * values @ right))
-    just_below = 0.98 * values[9]  # of the tenth value
-    assert not local_dimension(jacobian_of(model), just_below, 10, RNG(0)).counted
 
 
 def test_a_stage_of_low_rank_is_counted_also_beyond_its_rank(root):

@@ -9,6 +9,7 @@ from metamers.beyond.agreement import agreements
 from metamers.beyond.jacobian import Jacobian
 from metamers.beyond.sensitivity import (
     FLOOR,
+    best_pair,
     distortions_of_stimulus,
     eigendistortions,
     exported,
@@ -16,6 +17,7 @@ from metamers.beyond.sensitivity import (
     principal_distortions,
 )
 from metamers.beyond.synthesize import fit_to
+from metamers.models.model import Model
 from tests.beyond.test_jacobian import RNG, SIZE, jacobian_of, linear, matrix_of, stimulus_of
 from tests.models.test_model import load, tiny
 
@@ -63,6 +65,51 @@ def test_principal_distortions_of_two_models_are_generalized_eigenvectors(root, 
     overlap = np.abs(found.distortions @ ends)
     # Which of the two comes first is arbitrary.
     assert max(overlap[0, 0] * overlap[1, 1], overlap[0, 1] * overlap[1, 0]) > 0.99
+
+
+def jacobians_with(singular, values, models):
+    """Jacobians of linear stages with given singular values (unit,), in directions that differ from model to model."""
+    found = []
+    for seed in range(models):
+        left, right = (np.linalg.qr(RNG(seed).standard_normal((size, size)))[0] for size in (len(singular), values))
+        linear_stage = torch.nn.Linear(values, len(singular), bias=False)
+        weight = torch.from_numpy((left * singular) @ right[: len(singular)]).float()
+        linear_stage.weight = torch.nn.Parameter(weight, requires_grad=False)
+        stages = {"input": None, "final": "0"}
+        model = Model("m", "audio", torch.nn.Identity(), torch.nn.Sequential(linear_stage), stages)
+        found.append(Jacobian(model, "final", torch.zeros(values)))
+    return found, [FLOOR * np.square(singular).sum() / values] * models
+
+
+SPECTRA = [np.arange(1, 301) ** -0.5, np.arange(1, 301) ** -1.0, np.arange(1, 301) ** -1.5, np.arange(1, 41) ** -0.3]
+
+
+@pytest.mark.parametrize("singular", SPECTRA)
+def test_principal_distortions_of_two_models_reach_the_optimum_in_few_iterations(singular):
+    """Of late stages, singular values fall fast, and models are sensitive to few directions, which differ."""
+    jacobians, floors = jacobians_with(singular, 300, 2)
+    informations = [jacobian.information(np.eye(300)) + floors[0] * np.eye(300) for jacobian in jacobians]
+    values = scipy.linalg.eigh(*informations, eigvals_only=True)
+    optimum = 0.5 * np.log(values[-1] / values[0])
+    found = principal_distortions(jacobians, floors, 40, RNG(0))
+    assert found.converged
+    assert found.variance == found.least_variance
+    assert abs(np.subtract(*found.log_ratios)) == pytest.approx(optimum, rel=1e-3)
+    early = principal_distortions(jacobians, floors, 3, RNG(0))
+    assert not early.converged
+    assert early.variance < found.variance
+
+
+def test_searches_for_three_models_start_several_times_and_the_best_one_is_kept():
+    jacobians, floors = jacobians_with(np.arange(1, 31) ** -1.0, 30, 3)
+    found = principal_distortions(jacobians, floors, 40, RNG(0))
+    assert found.least_variance <= found.variance
+    again = principal_distortions(jacobians, floors, 40, RNG(1)).variance
+    assert again == pytest.approx(found.variance, rel=0.05)
+    informations = np.array([jacobian.information(np.eye(30)) + floors[0] * np.eye(30) for jacobian in jacobians])
+    for seed in range(5):
+        _, variance = best_pair(informations, RNG(seed).standard_normal((30, 2)))
+        assert variance == pytest.approx(found.variance, rel=1e-3)
 
 
 def test_of_three_models_no_other_pair_has_a_larger_variance(root):

@@ -80,26 +80,48 @@ def test_two_repetitions_that_contradict_each_other_count_as_chance():
     np.testing.assert_allclose(brain_reliability.reliability(repeated), brain_reliability.minimum_reliability(83))
 
 
-def test_leave_one_out_chooses_the_ridge_parameter_of_each_response():
-    """Compared with the definition for a few penalties; each response has its own penalty."""
-    features, responses = RNG.standard_normal((12, 5)), RNG.standard_normal((12, 2))
-    responses[:, 0] += 3 * features[:, 0]
+def left_out_squares(features, responses, parameters):
+    """Squared errors (parameter, response) of stimuli that are left out one by one, each with a regression of its own."""
+    squares = np.zeros((len(parameters), responses.shape[1]))
+    for left in range(len(features)):
+        kept = np.arange(len(features)) != left
+        middle, mean = features[kept].mean(0), responses[kept].mean(0)
+        u, lengths, directions = np.linalg.svd(features[kept] - middle, full_matrices=False)
+        used = lengths > 1e-12 * lengths[0]
+        inside, outside = u.T @ (responses[kept] - mean), (features[left] - middle) @ directions.T
+        gains = np.where(used, lengths, 0) / (np.square(lengths) + np.asarray(parameters)[:, None])
+        squares += np.square(responses[left] - mean - (outside * gains) @ inside)
+    return squares
+
+
+def places_of(values, ordered):
+    """Positions of values among ordered ones, of which they are."""
+    return np.abs(np.log(ordered)[:, None] - np.log(values)).argmin(0)
+
+
+@pytest.mark.parametrize("units", [5, 400])
+@pytest.mark.parametrize("mean", [0, 10])
+@pytest.mark.parametrize("scale", [1e-4, 1, 1e4])
+def test_leave_one_out_chooses_the_ridge_parameter_of_each_response(scale, mean, units):
+    """Also with more units than stimuli, where residuals vanish as the penalty does and only their quotients do not."""
+    rng = np.random.default_rng(0)
+    few = rng.standard_normal((24, 4)) @ rng.standard_normal((4, units))
+    features = scale * (mean + few + 10.0 ** -rng.uniform(0, 4) * rng.standard_normal((24, units)))
+    responses = 5 + (few @ rng.standard_normal((units, 8))) * 0.1 ** np.arange(8) + rng.standard_normal((24, 8))
+    inside, _ = brain_ridge.project_to_span(features, features)
+    squares = left_out_squares(inside, responses, brain_ridge.RIDGE_PARAMETERS)
     _, chosen = brain_ridge.ridge(features, responses, features)
-    squares = np.empty((len(brain_ridge.RIDGE_PARAMETERS), 2))
-    for n, parameter in enumerate(brain_ridge.RIDGE_PARAMETERS):
-        errors = []
-        for left in range(12):
-            kept = np.arange(12) != left
-            middle, mean = features[kept].mean(0), responses[kept].mean(0)
-            x = features[kept] - middle
-            weights = np.linalg.lstsq(
-                np.vstack([x, np.sqrt(parameter) * np.eye(5)]), np.vstack([responses[kept] - mean, np.zeros((5, 2))])
-            )[0]
-            errors.append(responses[left] - mean - (features[left] - middle) @ weights)
-        squares[n] = np.square(errors).sum(0)
-    for response in range(2):
-        mine = squares[np.flatnonzero(chosen[response] == brain_ridge.RIDGE_PARAMETERS), response]
-        assert mine <= squares[:, response].min() * (1 + 1e-6)
+    own = squares[places_of(chosen, brain_ridge.RIDGE_PARAMETERS), np.arange(8)]
+    np.testing.assert_array_less(own, squares.min(0) * (1 + 1e-6))
+    # The shared penalty of signed values: the smallest error among its own candidates, the mean with them.
+    span = brain_ridge.decompose(inside, inside)
+    parameters = np.append(1e300, brain_ridge.RELATIVE_PARAMETERS * span.lengths[0] ** 2)
+    gains = brain_ridge.ridge_gains(span, responses)
+    with np.errstate(divide="ignore"):
+        implied = np.minimum(span.lengths[0] / gains[0] - span.lengths[0] ** 2, 1e300)
+    squares = left_out_squares(inside, responses, parameters)
+    own = squares[places_of(implied, parameters), np.arange(8)]
+    np.testing.assert_array_less(own, squares.min(0) * (1 + 1e-6))
 
 
 @pytest.mark.parametrize("units", [5, 300])
@@ -117,9 +139,9 @@ def test_without_noise_a_linear_function_of_few_or_predictable_units_is_explaine
 
 def test_the_correction_removes_the_effect_of_noise():
     """The explained variance of a predictable signal falls with noise; corrected, its median stays near 1."""
-    values = RNG.standard_normal((60, 3))
+    values = np.random.default_rng(3).standard_normal((60, 3))
     activations = brain_activations.activations_dataset({"only": values}, NAMES)
-    made = brain_simulate.simulated_brain(values, NAMES, participants=2, voxels=30, repetitions=3, noise=1.5, seed=2)
+    made = brain_simulate.simulated_brain(values, NAMES, participants=6, voxels=10, repetitions=3, noise=1.5, seed=2)
     found = brain.regression(activations, made, count=5, shuffles=0, seed=0)
     assert 0.85 < found["voxels_r2"].values.mean() < 1.15
     found = found.isel(stage=0)
@@ -358,17 +380,11 @@ def test_ridge_in_the_span_of_the_features_equals_ridge_on_all_features():
     responses = train[:, :30] @ rng.normal(size=(30, 4)) + rng.normal(size=(24, 4))
     predicted, parameters = brain_ridge.ridge(train, responses, test)
 
-    def left_out(parameter):
-        errors = []
-        for row in range(len(train)):
-            others = np.arange(len(train)) != row
-            fitted = Ridge(parameter, solver="svd").fit(train[others], responses[others])
-            errors.append(fitted.predict(train[[row]])[0] - responses[row])
-        return np.square(errors).mean(axis=0)
-
-    least = np.min([left_out(parameter) for parameter in 10.0 ** np.arange(-6, 20)], axis=0)
+    candidates = 10.0 ** np.arange(-6, 20)
+    squares = left_out_squares(train, responses, candidates)
     for response, parameter in enumerate(parameters):
-        assert left_out(parameter)[response] == pytest.approx(least[response], rel=1e-6)
+        own = left_out_squares(train, responses, [parameter])[0, response]
+        assert own == pytest.approx(squares[:, response].min(), rel=1e-6)
         whole = Ridge(parameter, solver="svd").fit(train, responses[:, response])
         np.testing.assert_allclose(predicted[:, response], whole.predict(test), rtol=1e-6)
 

@@ -7,6 +7,7 @@ import types
 from collections import OrderedDict
 
 import numpy as np
+import open_clip
 import pytest
 import safetensors.torch
 import torch
@@ -126,6 +127,29 @@ def test_stages_are_reached_in_the_published_order_and_the_last_gives_the_classe
         hook.remove()
     assert reached == [stage for stage in entry["stages"] if stage not in ("input", "cochleagram")]
     assert given.shape == (1, 1000 if entry["modality"] == "vision" else 794)
+
+
+def test_the_attention_pooling_of_clip_gives_the_embedding_of_length_1(monkeypatch):
+    """The study's program divides its output in place by its length, through which no gradient passes."""
+    vision = {"image_size": 64, "layers": [3, 4, 6, 3], "width": 8, "head_width": 16, "patch_size": None}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    settings = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "small", settings)
+    torch.manual_seed(0)
+    network = models_sources.clip_images(open_clip.create_model("small"), "small", 5).eval()
+    model = models.Model("clip", "vision", nn.Identity(), network, STUDY["CLIP_resnet50"]["stages"])
+    images, direction = torch.rand(2, 3, 64, 64, requires_grad=True), torch.randn(16)
+    pooled = network.visual(images)
+    lengths = pooled.norm(dim=1, keepdim=True).detach()
+    assert not torch.allclose(lengths, torch.ones(2, 1), atol=0.1)
+    found = model(images, "attnpool")
+    torch.testing.assert_close(found, pooled / lengths)
+    torch.testing.assert_close(found, model(images, "final"))
+    gradients = [torch.autograd.grad((values @ direction).sum(), images)[0] for values in (found, pooled / lengths)]
+    torch.testing.assert_close(*gradients)
+    # Class scores are the cosines with the texts, as before: a second division by the length changes nothing.
+    scores = nn.functional.normalize(found, dim=1) @ network.classify.weight
+    torch.testing.assert_close(network(images), scores)
 
 
 # Checkpoints as they are published

@@ -19,6 +19,7 @@ def a_set(model):
         {
             "jacobian_rank": (dims, [[120.0, 120.0], [30.0, 30.0]]),
             "rank_counted": (dims, [[False, False], [True, True]]),
+            "rank_at_least": (dims, [[35, 37], [30, 30]]),
             "free_dimensions": (dims, [[180.0, 180.0], [270.0, 270.0]]),
             "stimulus_distance": (dims, [[0.4, 0.6], [1.5, 1.0]]),
             "largest_error": (dims, [[0.1, 0.2], [0.1, 0.1]]),
@@ -67,7 +68,7 @@ def addresses():
 def test_the_table_says_which_ranks_are_estimates_and_counts_pairs_within_the_match(found, summaries):
     rows = sets_table(found, summaries)["rows"]
     assert len(rows) == 4
-    assert rows[0][:6] == ["net_a", "block", "0.5", "about 120 of 300", "2 of 2", "0.15"]
+    assert rows[0][:6] == ["net_a", "block", "0.5", "about 120 (at least 36) of 300", "2 of 2", "0.15"]
     assert rows[1][3:5] == ["30 of 300", "1 of 2"]
     # A single pair has no interval. The judge recognizes one of two members, and answers differently to both.
     assert rows[1][6:] == ["1.50 (no interval)", "0.80 (no interval)", "50%", "0%"]
@@ -76,7 +77,7 @@ def test_the_table_says_which_ranks_are_estimates_and_counts_pairs_within_the_ma
 
 def test_the_words_compare_the_first_depth_with_the_last(found, summaries):
     words = sets_words(found, summaries)
-    assert "net_a: block determines about 40% of the directions" in words
+    assert "net_a: block determines about 40% (at least 12%) of the directions" in words
     assert "logits determines 10% of the directions" in words
     assert "0.50 times" in words
     assert "1.50 times" in words

@@ -33,6 +33,7 @@ def found():
             "principal_distortion": (("depth", "stimulus", "principal", *signal), distortion[:, :, 0]),
             "principal_sensitivity": (("depth", "stimulus", "principal", "sensing_model"), sensitivity[:, :, 0]),
             "principal_variance": (("depth", "stimulus"), np.ones((2, 2))),
+            "principal_variance_least": (("depth", "stimulus"), np.array([[0.9, 1], [1, 0.7]])),
             "principal_converged": (("depth", "stimulus"), np.array([[True, False], [True, True]])),
             "stimulus_value": (("stimulus", *signal), rng.uniform(0.3, 0.7, (2, 3, 4, 4)).astype(np.float32)),
         },
@@ -89,6 +90,9 @@ def test_the_words_give_agreement_and_correlation(found, agreed):
         in words
     )
     assert "1 of 4 searches for principal distortions ended at the largest number of iterations" in words
+    assert "random starts" not in words
+    three = sensitivity_words(found.isel(generation_model=[0, 1, 1]), agreed)
+    assert "the variance is 10% smaller than from the best one, which is shown (at most 30%)." in three
     few = agreed.assign(spearman_rho=np.nan, points=2)
     assert "Over 2 models and stages with accepted metamers, no rank correlation" in sensitivity_words(found, few)
     negative = agreed.assign(spearman_rho=-0.5, low=-0.9, high=0.1)

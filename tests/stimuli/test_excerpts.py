@@ -6,8 +6,13 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from metamers.config import tables
+from metamers.config.answer_table import ValidNames, read_answer_table
+from metamers.foreign.pickles import NumpyUnpickler, read_pickle
+from metamers.names import NULL_CLASS
+from metamers.recognize import answers, recognition_dataset
 from metamers.stimuli import excerpts
 from metamers.stimuli.datasets import read_dataset
 
@@ -121,13 +126,56 @@ def test_the_vocabulary_is_ordered_by_class(tmp_path):
     assert list(excerpts.read_vocabulary(given, 8).items()) == [("zebra", 2), ("apple", 4), ("mountain", 7)]
 
 
-@pytest.mark.parametrize("nothing", ["", None])
-def test_the_class_of_no_word_is_no_answer(tmp_path, nothing):
-    assert excerpts.read_vocabulary(encodings(tmp_path / "v.pckl", {nothing: 0} | INDEX), 8).keys() == INDEX.keys()
+def test_the_null_class_is_an_answer_of_models_that_is_always_wrong_and_none_of_participants(tmp_path):
+    """The published file's first entry, in its spelling, beside words with its apostrophes."""
+    words = {"__nullSignal__": 0, "company's": 1, "don't": 2}
+    read = excerpts.read_vocabulary(encodings(tmp_path / "v.pckl", words), 3)
+    (tmp_path / "c.tsv").write_text("class_index\tcategory\n" + "".join(f"{i}\t{word}\n" for word, i in read.items()))
+    entry = {"categories": str(tmp_path / "c.tsv")}
+    classes = tables.category_classes("wsj", entry)
+    assert classes == {"__nullSignal__": [0], "company's": [1], "don't": [2]}
+    scores = np.array([[3.0, 1, 2], [0, 1, 2]])
+    answer = answers(scores, classes, "m")
+    assert answer.tolist() == ["__nullSignal__", "don't"]
+    heard = xr.Coordinates({"stimulus": ["a", "b"], "category": ("stimulus", ["don't", "don't"])})
+    assert recognition_dataset(answer, ["stimulus"], heard)["correct"].values.tolist() == [False, True]
+    choices = tables.stimulus_categories("wsj", entry)
+    assert choices == ["company's", "don't"]
+    table = tmp_path / "answers.csv"
+    row = "participant,generation_model,stage,stimulus,answer\np1,,natural,a,"
+    valid = ValidNames({"m": ["final"]}, ["a"], choices, range(1))
+    table.write_text(f"{row}don't\n")
+    assert [trial.answer for trial in read_answer_table([table], {}, valid)] == ["don't"]
+    table.write_text(f"{row}__nullSignal__\n")
+    with pytest.raises(ValueError, match=r"answer: found '__nullSignal__'; wanted \"company's\", \"don't\""):
+        read_answer_table([table], {}, valid)
+
+
+def test_published_models_answer_the_null_class_and_are_always_wrong(public):
+    folder = public / "model_analysis_folders/audio_networks/cochresnet50/network_network_evaluations"
+    with (folder / "accuracy_on_metamers_from_kell2018.pckl").open("rb") as stream:
+        found = read_pickle(stream, NumpyUnpickler)
+    answer, word, correct = (
+        np.array(found[name]["final"]) for name in ("predictions__all_layers", "labels_all_layers", "correct_incorrect")
+    )
+    null = answer == NULL_CLASS
+    assert 0.05 < null.mean() < 0.3
+    assert not correct[null].any()
+    np.testing.assert_array_equal(correct, answer == word)
 
 
 @pytest.mark.parametrize(
-    "words", [{"a": 0, "b": 8}, {"a": 1, "b": 1}, {"a": -1, "b": 1}, {"a": 0.5, "b": 1}, {1: 1, 2: 2}, [1]]
+    "words",
+    [
+        {"": 0, "a": 1, "b": 2},
+        {None: 0, "a": 1, "b": 2},
+        {"a": 0, "b": 8},
+        {"a": 1, "b": 1},
+        {"a": -1, "b": 1},
+        {"a": 0.5, "b": 1},
+        {1: 1, 2: 2},
+        [1],
+    ],
 )
 def test_a_vocabulary_that_is_none_is_refused(tmp_path, words):
     with pytest.raises(ValueError, match=r"word_to_idx: .*wanted"):

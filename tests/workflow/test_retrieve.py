@@ -56,7 +56,9 @@ def clone(root, tmp_path):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    place["word_encodings"].write_bytes(pickle.dumps({"word_to_idx": {w: n + 1 for n, w in enumerate(WORDS)}}))
+    place["word_encodings"].write_bytes(
+        pickle.dumps({"word_to_idx": {"__nullSignal__": 0} | {w: n + 1 for n, w in enumerate(WORDS)}})
+    )
     for name in ("assets", "word_encodings"):
         registry[name] = {"url": registry[name]["url"], "sha256": sha256_of(place[name])}
     (tmp_path / "mine/archives.yaml").write_text(yaml.safe_dump(registry))

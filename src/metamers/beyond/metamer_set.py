@@ -41,7 +41,9 @@ PENALTY = 1.0  # weight of the squared violation
 UPDATE = 10  # steps between two changes of the multipliers
 FREE = 0.5  # part of the steps before their first change
 TINY = 1e-6  # of the largest diagonal entry: what is left is rounding, and Lanczos iterations have found all directions
-CLEARLY = 0.5  # part of the limit below which the last singular value is, if the others have converged and are counted
+MORE_ITERATIONS = 4  # largest number of attempts to decide a rank, each with one more power iteration
+OUTSIDE_ITERATIONS = 4  # of the largest eigenvalue outside a basis, which they find from below,
+SAFETY = 1.5  # so that it is multiplied by this
 LANCZOS_STEPS = 64
 LANCZOS_PROBES = 2
 
@@ -49,44 +51,85 @@ LANCZOS_PROBES = 2
 # Local dimension
 
 
-def singular_values(jacobian: Jacobian, number: int, generator: np.random.Generator) -> np.ndarray:
-    """The largest singular values of J, by a randomized SVD with one power iteration (Halko, Martinsson & Tropp 2011).
-
-    The product of J with an orthonormal basis of the range of JᵀJ times random vectors has nearly the largest singular
-    values of J, and exactly all of them if the rank is at most ``number``. SIAM Review 53, 217-288.
+def sketch_values(jacobian: Jacobian, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The singular values of J restricted to the span of a basis, which are at most those of J, and JᵀJ of the basis.
 
     Parameters
     ----------
     jacobian
         Of a stage, at a stimulus.
-    number
-        Of singular values.
-    generator
-        Of the random vectors.
+    basis
+        (value, column), orthonormal.
 
     Returns
     -------
-    numpy.ndarray
-        (number,), or fewer if the stimulus has fewer values; descending.
+    values
+        (column,), descending.
+    images
+        (value, column).
 
     Raises
     ------
     ValueError
         When a product is not finite, or no direction changes the activations.
     """
-    number = min(number, jacobian.size)
-    sketch = generator.standard_normal((jacobian.size, min(number + OVERSAMPLING, jacobian.size)))
-    basis = np.linalg.qr(_by_parts(jacobian.information, sketch))[0]
-    basis = np.linalg.qr(_by_parts(jacobian.information, basis))[0]
-    products = _by_parts(lambda some: columns(jacobian.product(jacobian.directions(some.T))), basis)
-    if not np.isfinite(products).all():
+
+    def images(some: np.ndarray) -> np.ndarray:
+        forward = jacobian.product(jacobian.directions(some.T))
+        return np.concatenate([columns(forward), columns(jacobian.transposed(forward))])
+
+    found = _by_parts(images, basis)
+    if not np.isfinite(found).all():
         raise ValueError(f"{jacobian.label}: derivatives are not finite")
-    found = np.linalg.svd(products, compute_uv=False)[:number]
-    if not found[0] > 0:
+    values = np.linalg.svd(found[: -jacobian.size], compute_uv=False)
+    if not values[0] > 0:
         raise ValueError(
             f"{jacobian.label}: no small change of the stimulus changes the activations, so they have no directions"
         )
-    return np.pad(found, (0, number - len(found)))  # a stage with fewer units has no further ones
+    return np.pad(values, (0, basis.shape[1] - len(values))), found[-jacobian.size :]
+
+
+def largest_outside(jacobian: Jacobian, basis: np.ndarray, generator: np.random.Generator) -> float:
+    """The largest eigenvalue of JᵀJ restricted to directions orthogonal to a basis, by power iterations of a block."""
+    vectors = generator.standard_normal((jacobian.size, min(AT_ONCE, jacobian.size - basis.shape[1])))
+    for _ in range(OUTSIDE_ITERATIONS):
+        vectors = np.linalg.qr(vectors - basis @ (basis.T @ vectors))[0]
+        images = _by_parts(jacobian.information, vectors)
+        largest = np.linalg.eigvalsh(vectors.T @ images)[-1]
+        vectors = images
+    return float(largest)
+
+
+def rank_bounds(
+    basis: np.ndarray, values: np.ndarray, images: np.ndarray, outside: float, limit: float
+) -> tuple[int, int | None]:
+    """Bounds of the number of singular values of J above a limit.
+
+    In an orthonormal basis Q and its complement, A = JᵀJ has the blocks H = QᵀAQ, R = (1 − QQᵀ)AQ and C. With ‖C‖
+    below L, the square of the limit, A has as many eigenvalues above L as H + Rᵀ(L − C)⁻¹R (Sylvester's law of
+    inertia), so at least as many as H and at most as many as H + RᵀR / (L − ‖C‖).
+
+    Parameters
+    ----------
+    basis, values, images
+        Q (value, column), and the results of ``sketch_values``.
+    outside
+        ‖C‖, the result of ``largest_outside``.
+    limit
+        Of singular values.
+
+    Returns
+    -------
+    int, int or None
+        The bounds; None if ``outside`` is not below the square of the limit.
+    """
+    at_least = int((values > limit).sum())
+    if outside >= limit**2:
+        return at_least, None
+    inside = basis.T @ images
+    rest = images - basis @ inside
+    raised = (inside + inside.T) / 2 + rest.T @ rest / (limit**2 - outside)
+    return at_least, max(at_least, int((np.linalg.eigvalsh(raised) > limit**2).sum()))
 
 
 def _by_parts(function: Callable[[np.ndarray], np.ndarray], vectors: np.ndarray) -> np.ndarray:
@@ -158,13 +201,16 @@ class LocalDimension:
     rank
         Number of singular values of J above the tolerance times the largest one; estimated where not ``counted``.
     counted
-        Whether the randomized SVD reached singular values below the tolerance, so that all others were counted.
+        Whether bounds decide the number.
+    at_least
+        The lower bound of the number.
     singular_values
         The largest ones, descending.
     """
 
     rank: float
     counted: bool
+    at_least: int
     singular_values: np.ndarray
 
 
@@ -173,8 +219,11 @@ def local_dimension(
 ) -> LocalDimension:
     """Numerical rank of the Jacobian: the dimension of the set of metamers is the number of values minus the rank.
 
-    Counted among ``number`` singular values (``singular_values``). If these do not end clearly below the tolerance,
-    estimated for all of them (``counted_eigenvalues``).
+    The largest singular values are those of the product of J with an orthonormal basis of the range of JᵀJ times
+    random vectors, a randomized SVD with one power iteration (Halko, Martinsson & Tropp 2011, SIAM Review 53,
+    217-288). If they reach below the tolerance, ``rank_bounds`` counts those above it, with more power iterations where
+    its bounds differ. Otherwise the number is estimated for all of them (``counted_eigenvalues``), and the lower bound
+    is kept.
 
     Parameters
     ----------
@@ -187,18 +236,38 @@ def local_dimension(
     generator
         Of random vectors.
 
+    Returns
+    -------
+    LocalDimension
+        With ``number`` singular values, or fewer if the stimulus has fewer values.
+
     Raises
     ------
     ValueError
-        As ``singular_values``.
+        As ``sketch_values``.
     """
-    found = singular_values(jacobian, number, generator)
-    limit = tolerance * found[0]
-    if found[-1] <= CLEARLY * limit or len(found) == jacobian.size:
-        return LocalDimension(float((found > limit).sum()), True, found)
-    estimates = counted_eigenvalues(jacobian, limit**2, LANCZOS_STEPS, LANCZOS_PROBES, generator)
-    most = min(jacobian.size, jacobian.units)
-    return LocalDimension(float(np.clip(estimates.mean(), len(found), most)), False, found)
+    size = jacobian.size
+    basis = generator.standard_normal((size, min(number + OVERSAMPLING, size)))
+    for _ in range(2):
+        basis = np.linalg.qr(_by_parts(jacobian.information, basis))[0]
+    values, images = sketch_values(jacobian, basis)
+    at_least, at_most = int((values > tolerance * values[0]).sum()), min(size, jacobian.units)
+    if basis.shape[1] == size or at_least == at_most:
+        return LocalDimension(at_least, True, at_least, values[:number])
+    for _ in range(MORE_ITERATIONS):
+        limit = tolerance * values[0]
+        if values[-1] > limit:  # more of them are above the limit than the basis has
+            break
+        outside = SAFETY * largest_outside(jacobian, basis, generator)
+        at_least, bound = rank_bounds(basis, values, images, outside, limit)
+        if bound is not None:
+            at_most = min(at_most, bound)
+        if at_least == at_most:
+            return LocalDimension(at_least, True, at_least, values[:number])
+        basis = np.linalg.qr(images)[0]
+        values, images = sketch_values(jacobian, basis)
+    estimates = counted_eigenvalues(jacobian, (tolerance * values[0]) ** 2, LANCZOS_STEPS, LANCZOS_PROBES, generator)
+    return LocalDimension(float(np.clip(estimates.mean(), at_least, at_most)), False, at_least, values[:number])
 
 
 # The two most different metamers
@@ -452,9 +521,9 @@ def metamer_sets(
     Returns
     -------
     xarray.Dataset
-        (stimulus) → ``jacobian_rank``, ``rank_counted``, ``free_dimensions``, ``stimulus_distance`` of the pair,
-        ``largest_error``, ``accepted``, ``within_match``; (stimulus, number) → ``singular_value``; (stimulus,
-        most_different) → ``normalized_error``; (stimulus, most_different, …signal) → ``metamer``; (stimulus,
+        (stimulus) → ``jacobian_rank``, ``rank_counted``, ``rank_at_least``, ``free_dimensions``, ``stimulus_distance``
+        of the pair, ``largest_error``, ``accepted``, ``within_match``; (stimulus, number) → ``singular_value``;
+        (stimulus, most_different) → ``normalized_error``; (stimulus, most_different, …signal) → ``metamer``; (stimulus,
         sensing_model) → ``activation_distance``; (stimulus, most_different, sensing_model) → ``answer`` to the exported
         stimuli.
 
@@ -500,6 +569,7 @@ def metamer_sets(
         {
             "jacobian_rank": ("stimulus", rank),
             "rank_counted": ("stimulus", [one.counted for one in dimensions]),
+            "rank_at_least": ("stimulus", [one.at_least for one in dimensions]),
             "free_dimensions": ("stimulus", natural[0].numel() - rank),
             "singular_value": (("stimulus", "number"), np.stack([one.singular_values for one in dimensions])),
             "metamer": ((*by_pair, *modality.dims), pairs.cpu().numpy()),

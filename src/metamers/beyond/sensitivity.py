@@ -8,6 +8,7 @@ Simoncelli 2025, ICLR, arXiv:2410.15433). Only products with J and Jᵀ are comp
 compares models by them.
 """
 
+import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import xarray as xr
+from scipy.linalg import eigh
 from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, lobpcg, lsqr
 
@@ -30,6 +32,9 @@ FLOOR = 0.01  # added to squared sensitivities, in units of the mean square sens
 BLOCK = 2  # vectors that the search of an eigenvector improves together
 TOLERANCE = 1e-3  # of an eigenvector: its residual, relative to the largest, or the mean eigenvalue
 FIRST = 8  # iterations after which the largest eigenvalue is known well enough for the tolerance
+PAIR = 2  # principal distortions
+STARTS = 3  # of their search, for more than two models
+GAIN = 1e-5  # part of the variance by which an iteration must increase it for another one
 SHAPE = 0.9  # smallest cosine of an exported distortion with the distortion, relative to that of a small change
 
 
@@ -173,6 +178,8 @@ class PrincipalDistortions:
         (model,): half the logarithm of the ratio of squared sensitivities, with the floors.
     variance
         Of the log ratios over models (divided by their number), which the pair makes as large as possible.
+    least_variance
+        The smallest variance that a search reached, of those from all starts; ``variance`` is the largest.
     converged
         Whether the search ended by itself.
     """
@@ -180,6 +187,7 @@ class PrincipalDistortions:
     distortions: np.ndarray
     log_ratios: np.ndarray
     variance: float
+    least_variance: float
     converged: bool
 
 
@@ -190,10 +198,12 @@ def principal_distortions(
 
     The published objective, with a floor: ‖Jε‖² + f in place of ‖Jε‖². A stage with fewer units than the stimulus has
     values ignores some distortions entirely, and without a floor the ratio would have no bound. The floor is that of a
-    model that also notices every direction a little. For two models without floors, the log ratios differ by half the
-    logarithm of the ratio of the largest and the smallest generalized eigenvalue of their Fisher informations.
+    model that also notices every direction a little. For two models, the pair are the generalized eigenvectors of their
+    Fisher informations with floors, JᵀJ + f, with the largest and the smallest eigenvalue.
 
-    The search is L-BFGS from random directions (Nocedal 1980), on quotients that do not depend on the length of ε.
+    The search is that of Davidson (1975, Journal of Computational Physics 17, 87-94): it finds the best pair in a
+    subspace (``best_pair``), and adds the gradients at this pair to the subspace. For two models it has one maximum.
+    For more, it starts from ``STARTS`` random subspaces, and the best result is kept.
 
     Parameters
     ----------
@@ -202,9 +212,10 @@ def principal_distortions(
     floors
         f of each model, a small part of its mean square sensitivity.
     iterations
-        Largest number of iterations. If they end early, the variance is a lower bound of the largest one.
+        Largest number of iterations from each start; each needs products of two directions with J and Jᵀ of each model.
+        If they end early, the variance is a lower bound of the largest one.
     generator
-        Of the start.
+        Of the starts.
 
     Raises
     ------
@@ -213,29 +224,102 @@ def principal_distortions(
     """
     if len(jacobians) < 2:
         raise ValueError(f"principal distortions compare models: at least two are needed, not {len(jacobians)}")
-    n, raised = jacobians[0].size, np.asarray(floors, dtype=np.float64)
-
-    def evaluate(values: np.ndarray) -> tuple[float, np.ndarray]:
-        pair = values.reshape(2, n)
-        lengths = np.linalg.norm(pair, axis=1, keepdims=True)
-        unit = pair / lengths
-        products = [jacobian.information(unit.T).T for jacobian in jacobians]
-        squares = np.array([np.einsum("pv,pv->p", unit, product) for product in products])
+    raised = np.asarray(floors, dtype=np.float64)
+    starts = 1 if len(jacobians) == 2 else STARTS
+    found = []
+    for _ in range(starts):
+        pair, converged = _davidson(jacobians, raised, iterations, generator)
+        distortions = np.stack([_signed(one) for one in pair.T])
+        squares = np.array([jacobian.sensitivity(distortions) ** 2 for jacobian in jacobians])
         ratios = log_ratios(squares, raised)
-        weights = 2 * (ratios - ratios.mean()) / len(ratios)  # derivative of the variance
-        gradient = np.zeros_like(unit)
-        for weight, product, square, floor in zip(weights, products, squares, raised, strict=True):
-            slope = (product - square[:, None] * unit) / (square + floor)[:, None]
-            gradient += weight * np.array([[1.0], [-1.0]]) * slope
-        return -float(ratios.var()), -(gradient / lengths).ravel()
+        found.append((float(ratios.var()), distortions, ratios, converged))
+    variance, distortions, ratios, converged = max(found, key=lambda one: one[0])
+    return PrincipalDistortions(distortions, ratios, variance, min(one[0] for one in found), converged)
 
-    start = generator.standard_normal(2 * n)
-    start /= np.linalg.norm(start.reshape(2, n), axis=1).repeat(n)
-    result = minimize(evaluate, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations})
-    distortions = np.stack([_signed(one) for one in result.x.reshape(2, n)])
-    squares = np.array([jacobian.sensitivity(distortions) ** 2 for jacobian in jacobians])
-    ratios = log_ratios(squares, raised)
-    return PrincipalDistortions(distortions, ratios, float(ratios.var()), result.status == 0)
+
+def _davidson(
+    jacobians: Sequence[Jacobian], floors: np.ndarray, iterations: int, generator: np.random.Generator
+) -> tuple[np.ndarray, bool]:
+    """The search of ``principal_distortions`` from one start: the pair (value, pair), and whether it converged."""
+    size = jacobians[0].size
+    basis = np.linalg.qr(generator.standard_normal((size, min(PAIR, size))))[0]
+
+    def products(vectors: np.ndarray) -> list[np.ndarray]:
+        return [columns(jacobian.product(jacobian.directions(vectors.T))) for jacobian in jacobians]
+
+    images, reached = products(basis), 0.0
+    pair: np.ndarray | None = None
+    ended = False
+    for iteration in range(iterations + 1):
+        informations = np.array([image.T @ image for image in images])
+        informations += floors[:, None, None] * np.eye(basis.shape[1])
+        pair, variance = best_pair(informations, pair)
+        ended = variance - reached <= GAIN * variance
+        if ended or iteration == iterations or basis.shape[1] == size:
+            break
+        reached = variance
+        vectors, gradient = basis @ pair, np.zeros((size, PAIR))
+        weights = _weights(informations, pair)
+        for jacobian, image, floor, weight in zip(jacobians, images, floors, weights, strict=True):
+            back = columns(jacobian.transposed(torch.from_numpy((image @ pair).T.copy()).to(jacobian.stimulus)))
+            gradient += weight * (back + floor * vectors)
+        for _ in range(2):  # once more: rounding would bring back directions of the basis
+            gradient = np.linalg.qr(gradient - basis @ (basis.T @ gradient))[0]
+        added = gradient[:, : size - basis.shape[1]]
+        images = [np.hstack(both) for both in zip(images, products(added), strict=True)]
+        basis = np.hstack([basis, added])
+        pair = np.vstack([pair, np.zeros((added.shape[1], PAIR))])
+    return basis @ pair, ended or basis.shape[1] == size
+
+
+def _weights(informations: np.ndarray, pair: np.ndarray) -> np.ndarray:
+    """Weights (model, pair) of the models' Fisher informations in the gradient of the variance of log ratios."""
+    squares = np.einsum("vp,mvw,wp->mp", pair, informations, pair)
+    ratios = 0.5 * np.log(squares[:, 0] / squares[:, 1])
+    return 2 * (ratios - ratios.mean())[:, None] / len(ratios) * np.array([1, -1]) / squares
+
+
+def best_pair(informations: np.ndarray, start: np.ndarray | None) -> tuple[np.ndarray, float]:
+    """The pair of vectors that makes the variance over models of their log ratios as large as possible.
+
+    Generalized eigenvectors for two models. For more, the best result of L-BFGS (Nocedal 1980) from the given pair, and
+    from the generalized eigenvectors of each two of the models.
+
+    Parameters
+    ----------
+    informations
+        Fisher informations with floors, (model, value, value).
+    start
+        (value, pair), or None.
+
+    Returns
+    -------
+    pair
+        (value, pair), each of length 1.
+    variance
+        Of the log ratios.
+    """
+    size = informations.shape[1]
+    of_two = []
+    for one, other in itertools.combinations(informations, 2):
+        values, vectors = eigh(one, other)
+        of_two.append(vectors[:, [-1, 0]] / np.linalg.norm(vectors[:, [-1, 0]], axis=0))
+    if len(informations) == 2:
+        return of_two[0], float((0.25 * np.log(values[-1] / values[0])) ** 2)
+
+    def evaluate(given: np.ndarray) -> tuple[float, np.ndarray]:
+        lengths = np.linalg.norm(given.reshape(size, PAIR), axis=0)
+        unit = given.reshape(size, PAIR) / lengths
+        squares = np.einsum("vp,mvw,wp->mp", unit, informations, unit)
+        gradient = np.einsum("mp,mvw,wp->vp", _weights(informations, unit), informations, unit)
+        gradient -= unit * np.einsum("vp,vp->p", unit, gradient)
+        return -float((0.5 * np.log(squares[:, 0] / squares[:, 1])).var()), -(gradient / lengths).ravel()
+
+    starts = of_two if start is None else [start, *of_two]
+    results = [minimize(evaluate, one.ravel(), jac=True, method="L-BFGS-B") for one in starts]
+    best = min(results, key=lambda result: result.fun)
+    pair = best.x.reshape(size, PAIR)
+    return pair / np.linalg.norm(pair, axis=0), -float(best.fun)
 
 
 def exported(
@@ -332,7 +416,8 @@ def distortions_of_stimulus(
         (generation_model, extreme, sensing_model) → ``sensitivity``, ‖Jε‖; (sensing_model) → ``mean_sensitivity``, the
         square root of the mean of ‖Jε‖² over all directions, and ``sensing_stage``. With two generation models or more:
         (principal, …signal) → ``principal_distortion``; (principal, sensing_model) → ``principal_sensitivity``;
-        ``principal_variance``, that of the log ratios over the generation models, and ``principal_converged``.
+        ``principal_variance``, that of the log ratios over the generation models; ``principal_variance_least``, the
+        smallest that the search reached from one of its starts (with two models it has one); ``principal_converged``.
 
     Raises
     ------
@@ -393,6 +478,7 @@ def distortions_of_stimulus(
         ),
         principal_sensitivity=(("principal", "sensing_model"), sensitivities),
         principal_variance=principal.variance,
+        principal_variance_least=principal.least_variance,
         principal_converged=principal.converged,
     ).assign_coords(principal=list(PRINCIPAL))
 

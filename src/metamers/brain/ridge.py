@@ -1,6 +1,8 @@
 """Ridge regression of responses on the features of a stage, with its penalty chosen by leave-one-out cross-validation.
 
-``published_ridge`` chooses a penalty for every response separately, like the published analysis (not verified).
+``published_ridge`` chooses a penalty for every response separately, like the published analysis (not verified). That
+analysis uses ``RidgeCV`` of scikit-learn, whose leave-one-out errors are differences of nearly equal numbers where
+there are more units than stimuli: for the smallest penalties they are rounding, and can be the smallest ones.
 ``ridge_gains`` and ``predict`` share one penalty among the repetitions of a voxel and reuse one decomposition of the
 features, so that thousands of shuffled responses are cheap. Scores of predictions are in
 ``metamers.brain.explained_variance``.
@@ -64,16 +66,6 @@ def project_to_span(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np
     return left[:, kept] * lengths[kept], (test - mean) @ directions[kept].T
 
 
-def published_ridge(inside: np.ndarray, outside: np.ndarray, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the result of ``ridge`` from features that ``project_to_span`` has projected."""
-    from sklearn.linear_model import RidgeCV
-
-    # The largest first, as in the study's analysis (not verified). The smallest can divide by 0; they are not chosen.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fitted = RidgeCV(alphas=RIDGE_PARAMETERS[::-1], alpha_per_target=True, gcv_mode="eigen").fit(inside, responses)
-    return fitted.predict(outside), fitted.alpha_
-
-
 class Span(NamedTuple):
     """Singular value decomposition of training features, and test features in the same directions.
 
@@ -101,11 +93,59 @@ def decompose(inside: np.ndarray, outside: np.ndarray) -> Span:
     return Span(left[:, kept], lengths[kept], (outside - mean) @ directions[kept].T)
 
 
+def choose_penalties(span: Span, responses: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    """Choose the penalty of each response with the smallest squared error of leave-one-out cross-validation.
+
+    A stimulus that is left out has the error e / (1 - h), with the residual e and the diagonal h of the hat matrix
+    (Allen 1974). Both e and 1 - h are sums over an orthonormal basis of all centred responses, weighted by λ / (σ² + λ)
+    in the directions of the features and by 1 in the others. Computed so, and not as differences, they keep all digits
+    where few stimuli determine the weights of many units and λ is small, so that both are nearly 0.
+
+    Parameters
+    ----------
+    span
+        The decomposed features.
+    responses
+        (training stimulus, response).
+    penalties
+        (penalty,): λ, above 0; infinity predicts the mean. Among equal ones, the first is chosen.
+
+    Returns
+    -------
+    numpy.ndarray
+        (response,): positions in ``penalties``.
+
+    References
+    ----------
+    Allen (1974), Technometrics 16, 125-127.
+    """
+    left, lengths, _ = span
+    constant = np.ones((len(left), 1))
+    others = np.linalg.qr(np.hstack([constant, left]), mode="complete")[0][:, 1 + len(lengths) :]
+    inside, outside, own = left.T @ responses, others @ (others.T @ responses), np.square(others).sum(axis=1)
+    least, chosen = np.full(responses.shape[1], np.inf), np.zeros(responses.shape[1], dtype=int)
+    for place, penalty in enumerate(penalties):
+        weights = 1 / (1 + lengths**2 / penalty)
+        errors = ((left * weights) @ inside + outside) / (np.square(left) @ weights + own)[:, None]
+        squares = np.einsum("ij,ij->j", errors, errors)
+        better = squares < least * (1 - TIE)
+        least, chosen = np.where(better, squares, least), np.where(better, place, chosen)
+    return chosen
+
+
+def published_ridge(inside: np.ndarray, outside: np.ndarray, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the result of ``ridge`` from features that ``project_to_span`` has projected."""
+    span = decompose(inside, outside)
+    penalties = RIDGE_PARAMETERS[::-1]  # of equally good ones, the largest is chosen
+    parameters = penalties[choose_penalties(span, responses, penalties)]
+    gains = span.lengths[:, None] / (span.lengths[:, None] ** 2 + parameters)
+    return predict(span, responses[:, None], gains)[:, 0] + responses.mean(axis=0), parameters
+
+
 def ridge_gains(span: Span, mean: np.ndarray) -> np.ndarray:
     """Compute the factor by which ridge regression multiplies each singular direction, with the best penalty.
 
-    Leave-one-out chooses the penalty λ of each response; its error follows from the hat matrix as e / (1 - h) (Allen
-    1974). The candidates are ``RELATIVE_PARAMETERS`` and infinity, which predicts the mean.
+    The candidates of ``choose_penalties`` are infinity and ``RELATIVE_PARAMETERS``.
 
     Parameters
     ----------
@@ -118,27 +158,10 @@ def ridge_gains(span: Span, mean: np.ndarray) -> np.ndarray:
     -------
     numpy.ndarray
         (dimension, response): σ / (σ² + λ), with σ the singular value.
-
-    References
-    ----------
-    Allen (1974), Technometrics 16, 125-127.
     """
-    left, lengths, _ = span
-    number = len(left)
-    mean = mean - mean.mean(axis=0)
-    least = np.square(mean * (number / (number - 1))).sum(axis=0)
-    chosen = np.zeros(mean.shape[1], dtype=int)
-    parameters = RELATIVE_PARAMETERS * lengths.max(initial=0) ** 2
-    for place, parameter in enumerate(parameters, 1):
-        shrunk = lengths**2 / (lengths**2 + parameter)
-        own = 1 - 1 / number - np.square(left) @ shrunk
-        errors = (mean - (left * shrunk) @ (left.T @ mean)) / own[:, None]
-        squares = np.einsum("ij,ij->j", errors, errors)
-        better = squares < least * (1 - TIE)
-        least, chosen = np.where(better, squares, least), np.where(better, place, chosen)
-    gains = np.zeros((1 + len(parameters), len(lengths)))
-    gains[1:] = lengths / (lengths**2 + parameters[:, None])
-    return gains[chosen].T
+    _, lengths, _ = span
+    penalties = np.append(np.inf, RELATIVE_PARAMETERS * lengths.max(initial=0) ** 2)
+    return (lengths / (lengths**2 + penalties[:, None]))[choose_penalties(span, mean, penalties)].T
 
 
 def predict(span: Span, responses: np.ndarray, gains: np.ndarray) -> np.ndarray:
@@ -164,4 +187,4 @@ def predict(span: Span, responses: np.ndarray, gains: np.ndarray) -> np.ndarray:
     left, lengths, outside = span
     responses = responses - responses.mean(axis=0)
     weights = (left.T @ responses.reshape(len(left), -1)).reshape(-1, *responses.shape[1:]) * gains[:, None]
-    return (outside @ weights.reshape(len(lengths), -1)).reshape(-1, *responses.shape[1:])
+    return (outside @ weights.reshape(len(lengths), responses[0].size)).reshape(-1, *responses.shape[1:])

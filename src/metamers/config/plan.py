@@ -74,7 +74,7 @@ from metamers.config.settings import (
     preregistration_settings,
     synthesis_settings,
 )
-from metamers.config.tables import category_classes, category_noun
+from metamers.config.tables import category_noun, stimulus_categories
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError, unknown_name
 
@@ -354,7 +354,7 @@ def _lacking_in_experiment(
         natural = len(stimuli_of_test_split(name, datasets[name]))
         reason = missing_stimuli(modality, settings[modality], stages, natural, len(rows[modality]))
         if reason is None and MODALITIES[modality].on_screen:
-            reason = missing_icons(settings["icons"], category_classes(name, datasets[name].parameters))
+            reason = missing_icons(settings["icons"], stimulus_categories(name, datasets[name].parameters))
         if reason:
             found[modality] = reason
     return found
@@ -416,7 +416,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
             config["recognition_models"],
             models,
             {modality: [row["stimulus"] for row in own] for modality, own in rows.items()},
-            {modality: category_classes(name, datasets[name].parameters) for modality, name in of_modality.items()},
+            {modality: stimulus_categories(name, datasets[name].parameters) for modality, name in of_modality.items()},
             range(config["synthesis"]["seeds"]),
         )
     every_group = own_participants(config, presented, published.experiments, table_names)

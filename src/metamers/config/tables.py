@@ -12,7 +12,7 @@ import numpy as np
 
 from metamers.config.speech import speech_table
 from metamers.modalities import MODALITIES
-from metamers.names import FILE_NAME, ConfigurationError, unknown_name
+from metamers.names import FILE_NAME, NULL_CLASS, ConfigurationError, unknown_name
 
 MAX_BYTES = 2**27
 MAX_ROWS, MAX_COLUMNS = 2**21, 1000  # the table of ImageNet's training images has 1.3 million rows
@@ -219,7 +219,7 @@ def _computed_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, st
     """The rows of ``stimulus_table`` of a dataset whose stimuli are not files in a table; None for other datasets."""
     key = f"datasets: {dataset}"
     if "speech" in entry:
-        return speech_table(list(category_classes(dataset, entry)), entry["speech"], f"{key}.speech")
+        return speech_table(stimulus_categories(dataset, entry), entry["speech"], f"{key}.speech")
     if "pixels" in entry:
         return pixel_table(list(category_classes(dataset, entry)), entry["pixels"], key)
     if "excerpts" in entry:
@@ -289,7 +289,7 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
         )
     if "vocabulary" in entry and not Path(entry["categories"]).is_file():
         return rows  # the step that reads the stimuli checks the categories, after they have been retrieved
-    known = category_classes(dataset, entry)
+    known = stimulus_categories(dataset, entry)
     for row in rows:
         if row["category"] not in known:
             raise ConfigurationError(
@@ -301,6 +301,8 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
 
 def category_classes(dataset: str, entry: Mapping[str, Any]) -> dict[str, list[int]]:
     """The class indices of a model that belong to each category of a dataset; categories in the table's order.
+
+    Recognition models answer with any of these, also with ``metamers.names.NULL_CLASS``.
 
     Raises
     ------
@@ -320,3 +322,14 @@ def category_classes(dataset: str, entry: Mapping[str, Any]) -> dict[str, list[i
             )
         classes.setdefault(category, []).append(index)
     return classes
+
+
+def stimulus_categories(dataset: str, entry: Mapping[str, Any]) -> list[str]:
+    """The categories that a stimulus can have and a participant can answer: all but ``metamers.names.NULL_CLASS``.
+
+    Raises
+    ------
+    ConfigurationError
+        As ``category_classes``.
+    """
+    return [category for category in category_classes(dataset, entry) if category != NULL_CLASS]

@@ -1,6 +1,6 @@
 """The page of metamer sets: its sentences, table, figure, images and sounds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,8 @@ def sets_table(found: Mapping[str, xr.Dataset], summaries: Mapping[str, xr.Datas
     for name, summary in summaries.items():
         for place, depth in enumerate(summary["depth"].values):
             at, of_set = summary.isel(depth=place), found[name].isel(depth=place)
-            rank = of_set["jacobian_rank"]
             row = [name, str(of_set["stage"].values), f"{depth:.3g}"]
-            row += [f"{_about(of_set)}{float(rank.mean()):.0f} of {found[name].attrs['values']}"]
+            row += [f"{_with_bound(of_set, '{:.0f}'.format)} of {found[name].attrs['values']}"]
             row += [f"{int(at['n'])} of {of_set.sizes['stimulus']}", number(float(of_set["largest_error"].mean()))]
             for measure in ("stimulus_distance", "activation_distance"):
                 row.append(interval(*(float(at[f"{measure}{end}"]) for end in ("", "_low", "_high"))))
@@ -43,16 +42,20 @@ def sets_table(found: Mapping[str, xr.Dataset], summaries: Mapping[str, xr.Datas
     return {"head": head, "rows": rows}
 
 
-def _determined(found: xr.Dataset, place: int, summary: xr.Dataset) -> str:
-    """The proportion of directions that the n-th stage determines, with a word for estimates."""
-    percentage = 100 * (1 - float(summary["free"]))
-    digits = f"{percentage:.0f}" if percentage >= 10 else f"{percentage:.2g}"
-    return f"{_about(found.isel(depth=place))}{digits}%"
+def _with_bound(of_depth: xr.Dataset, written: Callable[[float], str]) -> str:
+    """The mean rank over stimuli, as ``written``; of an estimate, with its lower bound."""
+    rank, bound = (written(float(of_depth[name].mean())) for name in ("jacobian_rank", "rank_at_least"))
+    return rank if bool(of_depth["rank_counted"].all()) else f"about {rank} (at least {bound})"
 
 
-def _about(of_depth: xr.Dataset) -> str:
-    """The word before a rank that is an estimate."""
-    return "" if bool(of_depth["rank_counted"].all()) else "about "
+def _determined(found: xr.Dataset, place: int) -> str:
+    """The proportion of directions that the n-th stage determines."""
+
+    def written(rank: float) -> str:
+        percentage = 100 * rank / found.attrs["values"]
+        return f"{percentage:.0f}%" if percentage >= 10 else f"{percentage:.2g}%"
+
+    return _with_bound(found.isel(depth=place), written)
 
 
 def sets_words(found: Mapping[str, xr.Dataset], summaries: Mapping[str, xr.Dataset]) -> str:
@@ -62,7 +65,7 @@ def sets_words(found: Mapping[str, xr.Dataset], summaries: Mapping[str, xr.Datas
         first, last = summary.isel(depth=0), summary.isel(depth=-1)
         stages = found[name]["stage"].values
         each = [
-            f"{stage} determines {_determined(found[name], place, at)} of the directions, and the two most different "
+            f"{stage} determines {_determined(found[name], place)} of the directions, and the two most different "
             f"metamers differ {number(float(at['stimulus_distance']))} times as much as different natural stimuli"
             for stage, place, at in ((stages[0], 0, first), (stages[-1], -1, last))[: len(stages)]
         ]

@@ -86,6 +86,12 @@ def sensitivity_words(found: xr.Dataset, agreed: xr.Dataset) -> str:
             f"{(~searches).sum()} of {searches.size} searches for principal distortions ended at the largest number of "
             "iterations, so along other pairs the models may differ more."
         )
+    if "principal_variance" in found and found.sizes["generation_model"] > 2:
+        spread = 1 - (found["principal_variance_least"] / found["principal_variance"]).values
+        said.append(
+            f"Each search has several random starts. From the worst one, the variance is {percent(spread.mean())} "
+            f"smaller than from the best one, which is shown (at most {percent(spread.max())})."
+        )
     return " ".join(said)
 
 

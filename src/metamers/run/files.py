@@ -50,7 +50,6 @@ SOFTWARE = (
     "timm",
     "open_clip_torch",
     "foolbox",
-    "scikit-learn",
     "soundfile",
     "espeakng-loader",
 )

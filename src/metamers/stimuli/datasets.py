@@ -10,7 +10,7 @@ from typing import Any
 
 import xarray as xr
 
-from metamers.config.tables import SPLITS, category_classes, category_noun, stimulus_table
+from metamers.config.tables import SPLITS, category_classes, category_noun, stimulus_categories, stimulus_table
 from metamers.stimuli.excerpts import excerpt_dataset
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.images import pixel_dataset
@@ -51,7 +51,7 @@ def _read(
     name: str, entry: Mapping[str, Any], folder: str | Path | None, seed: int, splits: Sequence[str]
 ) -> xr.Dataset:
     if "speech" in entry:
-        words = list(category_classes(name, entry))
+        words = stimulus_categories(name, entry)
         splits = [split for split in splits if split in entry["speech"]["splits"]]
         return spoken_words(words, entry["speech"], entry["sampling_rate_hz"], entry["duration_s"], seed, splits)
     if "excerpts" in entry:

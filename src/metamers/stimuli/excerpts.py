@@ -106,8 +106,8 @@ def read_vocabulary(path: str | Path, classes: int) -> dict[str, int]:
     Returns
     -------
     dict
-        Word → index, sorted by index. The class for sounds without a word has no name and is left out, because it is
-        not an answer.
+        Word → index, sorted by index. The first of the 794 entries of the published file is the class of sounds without
+        a word, ``metamers.names.NULL_CLASS``. It is an answer of models, which is always wrong.
 
     Raises
     ------
@@ -115,8 +115,6 @@ def read_vocabulary(path: str | Path, classes: int) -> dict[str, int]:
         When the file has another content, or an index is invalid or appears twice.
     """
     found = _read(Path(path), (ENCODINGS,))[ENCODINGS]
-    if isinstance(found, dict):
-        found = {word: index for word, index in found.items() if word not in (None, "")}
     plain = isinstance(found, dict) and all(
         isinstance(word, str) and word.strip() and isinstance(index, int | np.integer) and not isinstance(index, bool)
         for word, index in found.items()
