@@ -15,6 +15,7 @@ from metamers.compare.chance import with_chance
 from metamers.compare.contrasts import contrasts
 from metamers.compare.humans_vs_models import humans_vs_models
 from metamers.compare.predicted_human import predicted_human
+from metamers.compare.recognition_spread import COMPONENTS
 from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import FIRST_MINUS_LAST, Evidence, contrast_evidence, first_minus_last
 from metamers.experiment.exclusion import EXCLUSIONS
@@ -183,7 +184,15 @@ def relation_of(seed: int = 0) -> xr.Dataset:
         [("vision", 0.99, 0.98, 1, 0.985, 0.995), ("audio", 0.98, 0.97, 0.99, 0.975, 0.985)], columns=CEILING_COLUMNS
     )
     judges = {"vision": {"public": 5, "judges": 7}, "audio": {"public": 5, "judges": 5, "pearson_r2": 0.9}}
-    return humans_vs_models(points, ceilings, judges, bootstrap=20, seed=0)
+    relation = humans_vs_models(points, ceilings, judges, bootstrap=20, seed=0)
+    return relation.assign(
+        recognition_spread=(
+            ("modality", "spread_component"),
+            [[0.3, -0.4, -0.6, -0.1, -1.0], [1.7, -3, -0.3, 0.1, -2]],
+        ),
+        published_recognition_models=(("modality", "recognition_family"), [[8, 0, 12], [0, 9, 8]]),
+        related_share=("modality", [0.4, 0.5]),
+    ).assign_coords(spread_component=list(COMPONENTS), recognition_family=["alexnet", "coch", "resnet"])
 
 
 def brain_of(stages: list[str], rng: np.random.Generator) -> xr.Dataset:
@@ -308,6 +317,7 @@ class Run:
         self.nulls = {model: null_of(stages, rng) for model in models}
         self.relation = relation_of()
         families = dict.fromkeys([*models, *(name for names in judges.values() for name in names)], "family")
+        families |= {names[0]: "other family" for names in judges.values() if names}
         self.compared = {"humans_vs_models": self.relation, "power": simulated_power()}
         if models:
             found = recognizability(self.acceptance, self.recognition, families)

@@ -1,8 +1,8 @@
-"""The table of statistics with their simulated coverage and error rates, from resources/simulated/."""
+"""The table of statistics with simulated coverage and error rates, width and power, from resources/simulated/."""
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 MARK = "<!-- simulated statistics -->"
@@ -24,23 +24,31 @@ def _wanted(row: Mapping[str, str]) -> str:
     return f"at most {most:.4g}" if low <= 0 else f"{low:.3g} to {most:.4g}"
 
 
+def _range(of_group: Sequence[Mapping[str, str]], column: str, digits: int) -> str:
+    """Return the smallest and the largest value of a column, or a dash if it has none."""
+    values = [float(row[column]) for row in of_group if row[column]]
+    low, high = (f"{end(values):.{digits}f}".replace("-", "−") if values else "–" for end in (min, max))
+    return low if low == high else f"{low} to {high}"
+
+
 def table(folder: Path) -> str:
     """Return a table in Markdown: one row for each statistic and quantity, with its range over all conditions."""
     groups: dict[tuple[str, str, str, str], list[dict[str, str]]] = {}
     for row in rows(folder):
         groups.setdefault((row["topic"], row["statistic"], row["counted"], _wanted(row)), []).append(row)
     lines = [
-        "| statistic | quantity | result | accepted | conditions | command |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| statistic | quantity | result | accepted | width | power | conditions | command |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (topic, statistic, counted, wanted), of_group in groups.items():
-        values = [float(row["found"]) for row in of_group]
-        found = f"{min(values):.3f}" if len(values) == 1 else f"{min(values):.3f} to {max(values):.3f}"
+        found, width, power = (
+            _range(of_group, column, digits) for column, digits in (("found", 3), ("width", 2), ("power", 2))
+        )
         conditions = (
             of_group[0]["condition"] if len(of_group) == 1 else f"{len(of_group)}, from {of_group[0]['condition']}"
         )
         command = f"`snakemake results/demo/simulations/{topic}.nc`"
-        lines.append(f"| {statistic} | {counted} | {found} | {wanted} | {conditions} | {command} |")
+        lines.append(f"| {statistic} | {counted} | {found} | {wanted} | {width} | {power} | {conditions} | {command} |")
     return "\n".join(lines)
 
 

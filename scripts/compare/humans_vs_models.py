@@ -3,6 +3,7 @@
 from metamers.run.job import log_to
 
 from metamers.compare.humans_vs_models import correlation_lines, humans_vs_models
+from metamers.compare.recognition_spread import read_recognition, with_spread
 from metamers.humans.summary import CEILING_COLUMNS, COLUMNS, pooled_points, read_results
 from metamers.run import files
 
@@ -17,7 +18,7 @@ compared = humans_vs_models(
 for line in correlation_lines(compared):
     logger.info(line)
 files.save(
-    compared,
+    with_spread(compared, read_recognition(snakemake.input.recognition)),
     snakemake.output[0],
     title="Human recognizability of the published models' metamers, compared with that by other models",
     source=f"public data of the study ({snakemake.config['human_data']})",

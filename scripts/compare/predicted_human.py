@@ -14,8 +14,9 @@ predicted = predicted_human(
 )
 for (model, stage), row in predicted[["predicted", "low", "high"]].to_dataframe().dropna().iterrows():
     logger.info("%s %s: predicted for humans %.2f (%.2f to %.2f)", model, stage, row.predicted, row.low, row.high)
-outside = int(predicted["outside_published_range"].sum())
-logger.info("%d stages are outside the published range of other models and have no prediction", outside)
+for (model, stage), reason in predicted["reason"].to_series().items():
+    if reason:
+        logger.info("%s %s: no prediction. %s", model, stage, reason)
 files.save(
     predicted,
     snakemake.output[0],

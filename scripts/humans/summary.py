@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from metamers.compare.passes import natural_differences, natural_variance
+from metamers.compare.recognition_spread import recognition_table
 from metamers.humans.noise_ceiling import noise_ceilings
 from metamers.humans.participants import judgements
 from metamers.humans.summary import group_results, pooled_points, write_results
@@ -45,3 +46,4 @@ for row in natural.itertuples():
     )
 write_results(natural, snakemake.output.natural_variance)
 write_results(natural_differences(experiments, modalities), snakemake.output.natural_difference)
+write_results(recognition_table(judged, snakemake.params.families), snakemake.output.recognition)

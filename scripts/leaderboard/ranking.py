@@ -39,6 +39,7 @@ board = leaderboard(
     by_modality(given.own_participants, params.own_modalities),
     params.bootstrap,
     params.run_seed,
+    files.load(given.recognizability[0]) if given.recognizability else None,
 )
 entries = entries_of(board)
 for _, entry in entries.dropna(subset="rank").iterrows():

@@ -24,7 +24,6 @@ from metamers.benchmark.match import (
 )
 from metamers.benchmark.measure import MATRIX, WholeModel, in_own_process, operations_of_step, peak_rate, plain_model
 from metamers.benchmark.speed import _over_stages, collect, speed, speedups
-from metamers.compare.proportions import difference_interval, mean_difference_interval
 from metamers.models.model import Model
 from metamers.report.benchmark import verdict
 from metamers.synthesize.losses import normalized_error
@@ -427,15 +426,6 @@ def test_what_does_not_match_alike_is_not_judged():
     assert _over_stages(both) == _over_stages(one)
     none = _over_stages(both.sel(stage=["far"]))
     assert np.isnan(none["difference"])
-
-
-def test_over_several_stages_the_spread_of_the_means_is_measured():
-    """Of means of many answers the interval is Student's, as in contrasts; of one stage it is the score interval."""
-    one = recognition([1] * 8)
-    differences = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    assert _over_stages(one)["difference_low"] == pytest.approx(float(difference_interval(differences).low))
-    both = xr.concat([one.assign_coords(stage=["near"]), one.assign_coords(stage=["far"])], "stage")
-    assert _over_stages(both)["difference_low"] == pytest.approx(float(mean_difference_interval(differences).low))
 
 
 def test_models_come_together_with_their_geometric_mean():

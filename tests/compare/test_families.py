@@ -95,7 +95,7 @@ def test_the_dataset_contains_the_family_of_every_model():
     assert found["recognition_family"].values.tolist() == ["one", "one", "two"]
     assert found["sibling_models"].sel(generation_model="c").isnull().all()
     nothing = xr.Dataset({name: found["other_models"] * np.nan for name in ("predicted", "low", "high")})
-    nothing["outside_published_range"] = found["other_models"].notnull()
+    nothing["reason"] = xr.where(found["other_models"].notnull(), "Too few.", "")
     table = recognizability_table("a", found, nothing)
     assert table["head"][2:5] == ["a (itself)", "b (sibling)", "c"]
     assert all(len(row) == len(table["head"]) for row in table["rows"])

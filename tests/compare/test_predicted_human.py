@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.optimize
+import scipy.stats
 import xarray as xr
 from scipy.special import expit
 
@@ -19,7 +20,8 @@ from metamers.compare.predicted_human import (
     predict_human,
     published_relation,
 )
-from metamers.compare.proportions import proportion_interval
+from metamers.compare.proportions import Interval, proportion_interval
+from metamers.compare.recognition_spread import above_chance, read_recognition
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.leaderboard.curves import curve_area, measured_curves
 from metamers.report.figures import svg
@@ -60,7 +62,7 @@ def made(parameters, chance, models=30, stages=8, seed=0):
     truth = predicted.Relation(np.array(parameters, float), np.eye(6), chance, 10, 20, 0.0, 1.0)
     of_model = np.repeat(np.arange(models), stages)
     other = chance + (1 - chance) * rng.uniform(0.02, 0.95, models * stages)
-    human = simulate_predicted.human_means(truth, other, of_model, np.full(len(other), 20), None, rng)
+    human = simulate_predicted.human_means(truth, other, of_model, of_model, np.full(len(other), 20), None, rng)
     return points(other, human, of_model.astype(str)), truth
 
 
@@ -77,7 +79,7 @@ def test_a_known_relation_is_recovered(chance):
 def test_the_gradient_equals_finite_differences_of_the_likelihood():
     given, _ = made([0.5, 0.2, -1, -0.7, -0.5, 0.4], 1 / 16, models=5)
     other, human = given["model_mean"].values[:-1], given["human_mean"].values[:-1].clip(0.01, 0.99)
-    fixed = predicted.above_chance(other, 1 / 16), human, np.full(len(other), 200.0), np.arange(0, 40, 8), 1 / 16
+    fixed = above_chance(other, 1 / 16), human, np.full(len(other), 200.0), np.arange(0, 40, 8), 1 / 16
     at = np.array([0.3, 0.1, -0.8, -0.5, -0.7, 0.4])
     numeric = scipy.optimize.approx_fprime(at, lambda one: predicted._negative_log_likelihood(one, *fixed)[0], 1e-6)
     np.testing.assert_allclose(predicted._negative_log_likelihood(at, *fixed)[1], numeric, rtol=1e-3, atol=1e-2)
@@ -95,38 +97,33 @@ def test_predictions_rise_with_other_models_from_chance_to_certainty(relation):
 def test_the_same_rate_above_chance_gives_the_same_rate_above_chance_in_another_task(relation):
     fitted = published_relation(relation, "vision")
     rates = np.array([0.1, 0.5, 0.8])
-    found = [
-        predicted.above_chance(fitted.line(chance + (1 - chance) * rates, chance), chance) for chance in (1 / 16, 1 / 4)
-    ]
+    found = [above_chance(fitted.line(chance + (1 - chance) * rates, chance), chance) for chance in (1 / 16, 1 / 4)]
     np.testing.assert_allclose(*found)
     middle = fitted.parameters[0] + np.exp(fitted.parameters[1]) * np.log(rates / (1 - rates))
     np.testing.assert_allclose(found[0], expit(middle))
 
 
-def test_nothing_is_predicted_outside_the_published_range(relation):
-    fitted = published_relation(relation, "vision")
-    known = relation["model_mean"].sel(modality="vision")
-    least, most = float(known.min()), float(known.max())
-    other = np.array([least - 0.01, least, np.nan, most, most + 0.01, 0, 1])
-    found = predict_human(proportion_interval(other, 10), fitted, 1 / 16)
-    assert np.isnan(found).all(axis=1).tolist() == [True, False, True, False, True, True, True]
+def test_the_interval_of_the_rate_decides_what_is_outside_the_published_range(relation):
+    """None of 6 images may be 3%, which is inside; none of 400 is fewer than of any published stage."""
+    fitted = published_relation(relation, "audio")
+    none = predict_human(proportion_interval(np.array([0.0, np.nan]), np.array([6, 6])), fitted, 1 / 16)
+    assert np.isnan(none).all(axis=1).tolist() == [False, True]
+    assert np.isnan(predict_human(proportion_interval(np.array([0.0]), 400), fitted, 1 / 16)).all()
     # In an easier task guessing alone gives a higher proportion correct.
-    assert fitted.outside(np.array([0.3]), 1 / 3)
-    assert not fitted.outside(np.array([0.3]), 1 / 16)
+    low = proportion_interval(np.array([0.3]), np.array([400]))
+    rates = [fitted.possible_rates(low.value, low.standard_error, chance) for chance in (1 / 3, 1 / 16)]
+    assert [int(fitted.outside(one)[0]) for one in rates] == [-1, 0]
 
 
 @pytest.mark.parametrize("modality", GUESSING)
-@pytest.mark.parametrize("stimuli", [1, 2, 6, 10, 20])
-def test_intervals_include_the_uncertainty_of_few_stimuli(relation, modality, stimuli):
-    """They include the predictions for the whole 95% interval of the other models' mean."""
+@pytest.mark.parametrize("stimuli", [1, 6])
+def test_nothing_is_extrapolated_beyond_the_published_range(relation, modality, stimuli):
+    """The prediction for all or none of few stimuli is that for the part of their interval inside the range."""
     fitted, chance = published_relation(relation, modality), GUESSING[modality]
-    other = np.arange(stimuli + 1) / stimuli
-    told = ~fitted.outside(other, chance)
-    own = proportion_interval(other[told], np.full(told.sum(), stimuli))
-    low, high = predict_human(proportion_interval(other, stimuli), fitted, chance)[told, 1:].T
-    assert (low <= fitted.line(own.low, chance)).all()
-    assert (high >= fitted.line(own.high, chance)).all()
-    assert (high - low > 0.15).all()
+    found = predict_human(proportion_interval(np.array([0.0, 1.0]), stimuli), fitted, chance)
+    ends = fitted.line(chance + (1 - chance) * np.array([fitted.lowest, fitted.highest]), chance)
+    np.testing.assert_allclose(found[:, 0], ends)
+    assert (found[:, 2] - found[:, 1] > 0.15).all()
 
 
 def test_fewer_stimuli_widen_the_interval(relation):
@@ -147,11 +144,14 @@ def test_a_point_is_predicted_independently_of_other_points(relation):
     np.testing.assert_allclose(alone[0], two[0])
 
 
-def test_possible_means_have_the_given_mean_and_standard_error():
-    levels = (np.arange(2000) + 0.5) / 2000
-    found = predicted.possible_means(np.array([0.3, 0.9, 0.5]), np.array([0.1, 0.05, 0.0]), levels)
-    np.testing.assert_allclose(found.mean(axis=1), [0.3, 0.9, 0.5], atol=1e-3)
-    np.testing.assert_allclose(found.std(axis=1), [0.1, 0.05, 0], atol=2e-3)
+def test_possible_proportions_are_jeffreys_intervals():
+    """The number of stimuli follows from Wilson's standard error."""
+    mean, number = np.array([0.0, 1 / 6, 0.5, 1.0, 0.3]), np.array([6, 6, 20, 400, np.inf])
+    error = np.append(proportion_interval(mean[:4], number[:4]).standard_error, 0)
+    found = predicted.possible_proportions(mean, error, np.array([0.025, 0.5, 0.975]))
+    for p, n, row in zip(mean[:4], number[:4], found, strict=False):
+        np.testing.assert_allclose(row, scipy.stats.beta.ppf([0.025, 0.5, 0.975], n * p + 0.5, n * (1 - p) + 0.5))
+    np.testing.assert_allclose(found[4], 0.3)
 
 
 def test_means_of_0_and_1_can_be_fitted():
@@ -163,6 +163,12 @@ def test_means_of_0_and_1_can_be_fitted():
 def test_too_few_points_are_refused():
     with pytest.raises(ValueError, match="needs three published points; found 2"):
         fit_relation(points(np.array([0.2, 0.5]), [0.2, 0.6], np.array(["a", "b"])), 1 / 16)
+
+
+def test_the_spread_between_families_of_generation_models_is_that_of_the_published_ones(relation):
+    table = read_recognition(PUBLISHED / "recognition_models.csv")
+    families = dict(zip(table["generation_model"], table["family"], strict=True))
+    assert predicted_candidates.family_spread(relation, families) == pytest.approx(predicted.FAMILY_SPREAD, abs=0.005)
 
 
 # Published models that are left out completely
@@ -261,37 +267,77 @@ def test_coverage_by_third_of_a_small_example():
 # Predictions of a run
 
 
+STIMULI = 400
+
+
 @pytest.fixture
 def recognizable():
-    """Two vision models with ten stimuli; no stage of the second is within the published range."""
-    coords = {"generation_model": ["x", "y"], "stage": ["natural", "one", "two"]}
-    others = xr.DataArray([[1, 0.8, 0.3], [1, 1, 0]], coords=coords, dims=list(coords)).astype(float)
-    found = proportion_interval(others.values, 10)
+    """Three vision models: a ResNet, a network of a new family, and one that only a sibling judged."""
+    coords = {"generation_model": ["x", "y", "z"], "stage": ["natural", "one", "two"]}
+    others = xr.DataArray([[1, 0.8, 0.3], [1, 0, np.nan], [1, 0.8, 0.3]], coords=coords, dims=list(coords)).astype(
+        float
+    )
+    found = proportion_interval(others.values, STIMULI)
     ends = {"_standard_error": found.standard_error, "_low": found.low, "_high": found.high}
+    asked = np.array([[0, 1, 1, 1, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 1]])
     return xr.Dataset(
         {
             "other_models": others,
             **{f"other_models{end}": (others.dims, values) for end, values in ends.items()},
-            "stage_number": (list(coords), [[0, 1, 2], [0, 1, 2]]),
-        }
+            "stage_number": (list(coords), [[0, 1, 2], [0, 1, 2], [0, 1, 2]]),
+            "n": ((*coords, "recognition_model"), STIMULI * np.repeat(asked[:, None], 3, axis=1)),
+            "generation_family": ("generation_model", ["resnet", "new", "lite"]),
+            "recognition_family": ("recognition_model", ["resnet", "resnet", "alexnet", "vgg19", "lite"]),
+        },
+        coords={"recognition_model": ["x", "r", "a", "v", "l"]},
     )
 
 
-def test_a_run_predicts_metamers_within_the_published_range_only(recognizable, relation, tmp_path):
-    found = predicted.predicted_human(recognizable, relation, dict.fromkeys("xy", "vision"), {"x": 19, "y": 19})
+def test_a_run_s_prediction_depends_on_which_recognition_models_were_asked(recognizable, relation, tmp_path):
+    found = predicted.predicted_human(recognizable, relation, dict.fromkeys("xyz", "vision"), dict.fromkeys("xyz", 19))
     assert found["stage"].values.tolist() == ["one", "two"]
-    assert found["outside_published_range"].values.tolist() == [[False, False], [True, True]]
     for name in ("predicted", "low", "high"):
-        assert np.isfinite(found[name]).values.tolist() == [[True, True], [False, False]]
+        assert np.isfinite(found[name]).values.tolist() == [[True, True], [False, False], [False, False]]
     known = found.sel(generation_model="x")
     assert (known["low"] < known["predicted"]).all()
     assert (known["predicted"] < known["high"]).all()
-    seen = proportion_interval(np.array([0.8, 0.3]), 10)
-    expected = predict_human(seen, published_relation(relation, "vision"), 1 / 19)
+    fitted = published_relation(relation, "vision")
+    sampling = fitted.spread.sampling({"resnet": 1, "alexnet": 1, "vgg19": 1}, "resnet")
+    seen = proportion_interval(np.array([0.8, 0.3]), STIMULI)
+    expected = predict_human(seen, fitted, 1 / 19, sampling)
     np.testing.assert_allclose(known[["predicted", "low", "high"]].to_array().values.T, expected)
+    assert (np.ptp(expected, axis=1) > 1.05 * np.ptp(predict_human(seen, fitted, 1 / 19), axis=1)).all()
+    assert found["reason"].values.tolist() == [
+        ["", ""],
+        [
+            "Other models recognize 0% of the metamers, reliably fewer than those of any published stage (at least 6%).",
+            predicted.NOT_JUDGED,
+        ],
+        2
+        * [
+            "Only 1 recognition model of the generation model's own family was asked; at least 1 of another family is needed."
+        ],
+    ]
     files.save(found, tmp_path / "p.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
     again = files.load(tmp_path / "p.nc")
     assert files.content_sha256(again) == again.attrs["content_sha256"]
+
+
+def test_more_stimuli_and_further_families_narrow_the_planned_prediction(recognizable, relation):
+    fitted = published_relation(relation, "vision")
+    of_model = recognizable.sel(generation_model="x", stage=["one", "two"])
+    width = {
+        (stimuli, further): np.ptp(
+            predicted.predict_run_model(of_model, fitted, 1 / 19, stimuli, further)[:, 1:], axis=1
+        )
+        for stimuli in (12, 400, 10**6)
+        for further in (0, 3)
+    }
+    assert (width[400, 0] < width[12, 0]).all()
+    assert (width[10**6, 3] < width[10**6, 0]).all()
+    # More stimuli alone never remove the spread of recognition models.
+    exact = predict_human(Interval(np.array([0.8, 0.3]), *np.zeros((3, 2))), fitted, 1 / 19)
+    assert (width[10**6, 0] > np.ptp(exact[:, 1:], axis=1)).all()
 
 
 def test_the_reliability_diagram_counts_the_intervals(left_out):

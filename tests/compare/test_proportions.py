@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 from statsmodels.stats.proportion import proportion_confint
 
-from metamers.compare.proportions import difference_interval, mean_difference_interval, proportion_interval
+from metamers.compare.proportions import difference_interval, proportion_interval
 
 
 @pytest.mark.parametrize(("right", "n"), [(10, 20), (5, 10), (40, 100), (4, 9)])
@@ -37,55 +38,93 @@ def test_without_stimuli_there_is_no_interval():
     assert np.isnan(one.high)
 
 
-def test_the_score_equals_z_at_the_ends_of_the_interval_of_a_difference():
-    differences = np.concatenate([np.ones(9), -np.ones(2), np.zeros(13)])
-    found, n = difference_interval(differences), 24
-    for delta in (found.low, found.high):
-        grid = np.linspace(1e-9, (1 - abs(delta)) / 2, 200_001)[:-1]  # of q: probability of a negative difference
-        likelihood = 9 * np.log(grid + delta) + 2 * np.log(grid) + 13 * np.log1p(-2 * grid - delta)
-        q = grid[np.nanargmax(likelihood)]
-        score = (7 - n * delta) / np.sqrt(n**2 / (n - 1) * (2 * q + delta * (1 - delta)))
-        assert abs(score) == pytest.approx(1.959964, abs=1e-3)
-
-
-def test_six_differences_of_0_have_an_interval_with_a_width():
-    found = difference_interval(np.zeros((2, 6)))
-    z2 = 1.959964**2 * 6 / 5
-    np.testing.assert_allclose(found.high, z2 / (6 + z2), atol=1e-6)
-    np.testing.assert_allclose(found.low, -found.high)
-
-
-def test_means_of_answers_have_agresti_and_min_s_interval_with_student_s_quantile():
-    """For single answers, the variance is that with half a pair added to each cell of the table."""
+def test_for_single_answers_the_interval_is_agresti_and_min_s_with_three_additional_pairs():
+    """In the table of two answers, half of the added weight is in the cells without a difference."""
     b, c, n = 9, 2, 24
-    found = mean_difference_interval(np.concatenate([np.ones(b), -np.ones(c), np.zeros(n - b - c)]))
-    b, c, n = b + 0.5, c + 0.5, n + 2
+    found = difference_interval(np.concatenate([np.ones(b), -np.ones(c), np.zeros(n - b - c)]))
+    b, c, n = b + 0.75, c + 0.75, n + 3
     middle, error = (b - c) / n, np.sqrt((b + c - (b - c) ** 2 / n) / (n * (n - 1)))
     half = scipy.stats.t.ppf(0.975, 23) * error
     np.testing.assert_allclose([found.low, found.high], [middle - half, middle + half])
     assert found.value == pytest.approx(7 / 24)
 
 
-def test_means_with_little_variation_are_significant_and_a_few_constant_ones_are_not():
-    assert mean_difference_interval(np.full(6, 0.5)).low < 0
-    assert mean_difference_interval(np.zeros(6)).high > 0.2
-    several = np.array([0.1, 0.4, 0.1, 0.2, 0.2, 0.3, 0.6, 0.4, 0.5, 0.4])
-    assert mean_difference_interval(several).low > 0
-    assert difference_interval(several).low < 0
-    one = mean_difference_interval(np.array([0.5, np.nan]))
-    assert one.value == 0.5
-    assert np.isnan([one.low, one.high]).all()
+def test_with_many_different_stimuli_the_interval_is_student_s():
+    differences = np.random.default_rng(0).uniform(-0.4, 0.8, 400)
+    found = difference_interval(differences)
+    expected = scipy.stats.ttest_1samp(differences, 0).confidence_interval()
+    np.testing.assert_allclose([found.low, found.high], expected, atol=2e-3)
 
 
-@pytest.mark.parametrize("interval", [difference_interval, mean_difference_interval])
-def test_exchanging_the_models_reverses_the_interval(interval):
+def test_equal_differences_have_an_interval_with_a_width():
+    """The smallest variance is that of one stimulus among 20, or among all if there are more."""
+    for n, smallest in ((6, 1 / 20), (40, 1 / 40)):
+        found, half = difference_interval(np.full(n, 0.001)), scipy.stats.t.ppf(0.975, n - 1) * np.sqrt(smallest / n)
+        np.testing.assert_allclose([found.low, found.high], [0.001 - half, 0.001 + half], rtol=1e-3)
+    found = difference_interval(np.zeros((2, 6)))
+    assert (found.high > 0.2).all()
+    np.testing.assert_allclose(found.low, -found.high)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6])
+def test_single_answers_exclude_0_from_six_stimuli_on_as_in_the_exact_sign_test(n):
+    p = scipy.stats.binomtest(n, n).pvalue
+    assert (difference_interval(np.ones(n)).low > 0) == (p < 0.05) == (n == 6)
+
+
+def test_two_stimuli_say_nothing_and_three_do_not_exclude_0():
+    for n, width in ((2, 2), (3, 1)):
+        grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, 41)] * n), axis=-1)
+        found = difference_interval(grid)
+        assert (found.low <= 0).all()
+        assert (found.high >= 0).all()
+        assert (found.high - found.low >= width).all()
+
+
+def graded_differences(n, apart, samples=2000):
+    """Differences of two models (sample, stimulus), over three stages and two recognition models; and the true mean.
+
+    Stimuli vary in difficulty and, less, in their difference.
+    """
+    rng = np.random.default_rng(1)
+
+    def draw(size):
+        difficulty = 1.5 * rng.standard_normal((1, 1, *size)) + rng.standard_normal((2, 1, *size))
+        between = apart + rng.standard_normal((1, 1, *size))
+        stages = np.array([0.5, -0.5, -1.5]).reshape(1, 3, 1, 1)
+        return [scipy.special.expit(difficulty + stages + sign * between / 2) for sign in (1, -1)]
+
+    one, other = ((rng.random(p.shape) < p).mean(axis=(0, 1)) for p in draw((samples, n)))
+    first, second = draw((1, 100_000))
+    return one - other, (first - second).mean()
+
+
+def test_the_interval_neither_misses_the_true_difference_nor_is_far_too_wide():
+    differences, truth = graded_differences(10, 1.5)
+    assert truth == pytest.approx(0.23, abs=0.02)
+    found = difference_interval(differences)
+    assert 0.93 < np.mean((found.low <= truth) & (truth <= found.high)) < 0.985
+    assert np.mean(found.low > 0) > 0.45  # Agresti and Min's interval with Student's quantile: 0.12
+    differences, _ = graded_differences(10, 0)
+    found = difference_interval(differences)
+    assert np.mean((found.low > 0) | (found.high < 0)) < 0.05
+
+
+def test_rare_large_differences_are_covered():
+    """Few stimuli have a large difference, and many samples have none of these: Student's interval covers 64%."""
+    rng = np.random.default_rng(0)
+    differences = np.where(rng.random((4000, 20)) < 0.06, 1.0, 0.02 * rng.standard_normal((4000, 20)))
+    found = difference_interval(differences)
+    assert np.mean((found.low <= 0.06) & (found.high >= 0.06)) > 0.92
+
+
+def test_exchanging_the_models_reverses_the_interval():
     differences = np.random.default_rng(0).integers(-3, 4, (20, 7)) / 3
-    one, other = interval(differences), interval(-differences)
+    one, other = difference_interval(differences), difference_interval(-differences)
     np.testing.assert_allclose(one.low, -other.high, atol=1e-9)
 
 
-@pytest.mark.parametrize("interval", [difference_interval, mean_difference_interval])
-def test_missing_stimuli_are_left_out(interval):
+def test_missing_stimuli_are_left_out():
     differences = np.array([1, 0, -1, 1, np.nan, 0.5, 0.25])
-    whole, left = interval(differences), interval(differences[np.isfinite(differences)])
+    whole, left = difference_interval(differences), difference_interval(differences[np.isfinite(differences)])
     np.testing.assert_allclose([*whole], [*left])

@@ -11,12 +11,14 @@ import scipy.stats
 import xarray as xr
 
 from metamers.compare import humans_vs_models, passes
+from metamers.compare.predicted_human import predict_run_model, published_relation
+from metamers.compare.proportions import proportion_interval
 from metamers.compare.verdict import Evidence
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.leaderboard import curves as leaderboard_curves
 from metamers.leaderboard import intervals as leaderboard_intervals
-from metamers.leaderboard import own_models
+from metamers.leaderboard import own_models, ranks
 from metamers.leaderboard import ranking as leaderboard
 from metamers.report import leaderboard as leaderboard_page
 from metamers.report.looks import Looks, looks_of, mark
@@ -24,6 +26,7 @@ from metamers.report.navigation import LINKED, PAGES, navigation_context
 from metamers.report.passes import passes_figure
 from metamers.report.render import render
 from metamers.run import files
+from metamers.simulations import predicted as simulated_predicted
 from tests.sites import declines_of, write_assets
 
 
@@ -59,8 +62,8 @@ def predicted():
     coords = {"generation_model": ["perfect", "short"], "stage": ["input", "one", "two"]}
     dims = ("generation_model", "stage")
     numbers = np.tile([1, 2, 3], (2, 1))
-    outside = np.array([[False, False, False], [False, True, False]])
-    others = {"stage_number": (dims, numbers), "outside_published_range": (dims, outside)}
+    reasons = np.array([["", "", ""], ["", "Other models recognize 0%.", ""]])
+    others = {"stage_number": (dims, numbers), "reason": (dims, reasons)}
     return xr.Dataset({name: (dims, values) for name in names} | others, coords=coords)
 
 
@@ -301,22 +304,25 @@ def test_a_model_does_not_gain_by_a_late_stage_without_a_prediction(groups, plac
     predicted["stage_number"] = (dims, np.tile(np.arange(4), (2, 1)))
     for name in ("predicted", "low", "high"):
         predicted[name].loc["partly", missing] = np.nan
-    predicted["outside_published_range"] = predicted["predicted"].isnull()
+    predicted["reason"] = xr.where(predicted["predicted"].isnull(), "Other models recognize 0%.", "")
     models = {"whole": LONG, "partly": LONG}
     board = leaderboard.leaderboard(groups, placed, relation, tested, {}, predicted, models, {}, bootstrap=10, seed=0)
     entries = leaderboard_page.entries_of(board).set_index("generation_model")
     whole, partly = entries.loc["whole"], entries.loc["partly"]
     assert partly["normalized_area"] == partly["normalized_area_low"] < whole["normalized_area"]
-    assert partly["rank"] > whole["rank"]
-    assert partly["rank_low"] <= whole["rank"]  # the missing stage at its highest possible value
+    if missing == "three":
+        assert partly["rank"] > whole["rank"]
+        assert partly["rank_low"] <= whole["rank"]  # the missing stage at its highest possible value
+    else:  # three quarters of the depth may have any value
+        assert partly["reason"].startswith("The 95% interval of the rank, ")
     assert whole["area"] < partly["area"]  # the area over listed stages does gain
     assert whole["missing_depth"] == 0
     assert partly["missing_depth"] == pytest.approx({"two": 0.75, "three": 0.4}[missing])
     assert whole["rank_one_out_low"] <= whole["rank"] <= whole["rank_one_out_high"]
     assert whole["rank_one_out_low"] < whole["rank_one_out_high"]
     page = page_of(board)
-    assert "<strong>Depth missing.</strong> partly (prediction): a part of the depth has no value" in page
-    assert "No rank." not in page
+    shown = "<strong>Depth missing.</strong> partly (prediction): a part of the depth has no value"
+    assert (shown in page, "No rank." in page) == (missing == "three", missing == "two")
 
 
 def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed, relation, tested, predicted):
@@ -326,7 +332,8 @@ def test_a_model_without_layers_has_no_rank_and_the_page_says_so(groups, placed,
     assert entries.loc[["perfect", "short"], "rank"].isna().all()
     assert entries.loc["perfect", "area"] == 1
     page = page_of(board)
-    assert "<strong>No rank.</strong> perfect (prediction), short (prediction)" in page
+    for name in models:
+        assert f"<strong>No rank.</strong> {name} (prediction). {own_models.NO_AREA}" in page
 
 
 def test_ranks_without_one_stage_include_the_rank_and_the_page_shows_their_range(board):
@@ -462,3 +469,68 @@ def test_participants_who_recognize_no_natural_stimuli_lower_the_interval():
     samples = leaderboard_intervals.correct_bias(0.3, np.array([0.3, 0.35, 0.3, np.nan]), 1)
     assert np.isfinite(samples).all()
     assert samples.argmin() == 3
+
+
+def test_a_rank_that_spans_more_than_half_of_the_board_is_not_informative():
+    assert ranks.is_informative({"rank_low": 3, "rank_high": 17}, 30)
+    assert not ranks.is_informative({"rank_low": 3, "rank_high": 18}, 30)
+    assert not ranks.is_informative({"rank_low": 1, "rank_high": 31}, 31)
+
+
+def test_an_uninformative_rank_is_not_shown_but_its_reason(groups, placed, relation, tested, predicted):
+    wide = predicted.copy(deep=True)
+    wide["predicted"].loc["perfect"], wide["low"].loc["perfect"], wide["high"].loc["perfect"] = 0.5, 0.1, 0.9
+    board = leaderboard.leaderboard(groups, placed, relation, tested, {}, wide, MODELS, {}, bootstrap=10, seed=0)
+    entry = leaderboard.entries_of(board).set_index("generation_model").loc["perfect"]
+    assert entry[["rank", "rank_low", "rank_high", "rank_one_out_low"]].isna().all()
+    assert re.fullmatch(
+        r"The 95% interval of the rank, \d+ to \d+ of 31, spans more than half of the leaderboard\.", entry["reason"]
+    )
+    assert f"<strong>No rank.</strong> perfect (prediction). {entry['reason']}" in page_of(board)
+    ranked = leaderboard.entries_of(board)
+    assert (ranked.loc[ranked["rank"].notna(), "reason"] == "").all()
+
+
+def test_what_a_rank_needs_is_found_by_predicting_from_more_stimuli_and_recognition_models():
+    """A made-up rule: an interval narrower than 0.5 is informative."""
+    of_relation = simulated_predicted.published_points(Path(__file__).parents[2] / "resources" / "published")
+    fitted = published_relation(of_relation, "vision")
+    stages = ["one", "two"]
+    seen = proportion_interval(np.array([0.5, 0.5]), np.array([6, 6]))
+    of_model = xr.Dataset(
+        {
+            **{
+                f"other_models{end}": ("stage", values)
+                for end, values in zip(("", "_standard_error", "_low", "_high"), seen, strict=True)
+            },
+            "n": (("stage", "recognition_model"), np.full((2, 3), 6)),
+            "recognition_family": ("recognition_model", ["resnet", "alexnet", "vgg19"]),
+            "generation_family": "new",
+        },
+        coords={"stage": stages, "recognition_model": ["r", "a", "v"], "generation_model": "m"},
+    )
+
+    def width(stimuli, further):
+        ends = predict_run_model(of_model, fitted, 1 / 16, stimuli, further)[:, 1:]
+        return np.ptp(ends, axis=1).max()
+
+    def needed(most):
+        return own_models.needed_for_rank(of_model, fitted, 1 / 16, lambda one: np.ptp(one[:, 1:], axis=1).max() < most)
+
+    assert needed(width(50, 0) + 1e-6).startswith("About 50 stimuli would be needed")
+    assert needed((width(400, 0) + width(400, 1)) / 2).startswith("About ")
+    assert "1 further recognition model of other families" in needed((width(400, 0) + width(400, 1)) / 2)
+    assert "would not be enough" in needed(0.01)
+
+
+def test_the_documentation_has_the_simulated_changes_of_rank(root):
+    """The sentence about lists of stages says what the tables say."""
+    people = (root / "docs" / "explanation" / "people.md").read_text(encoding="utf-8")
+    rows = [line for line in people.splitlines() if "not listed |" in line]
+    largest = max(int(cell.split(" (")[0]) for line in rows for cell in np.array(line.split("|"))[[3, 5]])
+    simulated = pd.read_csv(root / "resources" / "simulated" / "leaderboard.csv")
+    mean = simulated.loc[simulated["statistic"] == "rank by the area over depth", "found"]
+    text = " ".join((root / "docs" / "your_own_model.md").read_text(encoding="utf-8").split())
+    assert f"moves a rank by {mean.min():.1f} to {mean.max():.1f} places on average in simulations" in text
+    assert f"up to {largest} places for a published model" in text
+    assert "does not depend on how many" not in text + people

@@ -22,26 +22,35 @@ MODELS = {
 }
 
 
-def recognized(means):
+def recognized(means, error=0.03):
     """Recognizability by other models (generation_model, stage), natural stimuli first; the ear has no last stage."""
     values = np.array(means, float)
     dims = ("generation_model", "stage")
-    names = {"other_models": 0.0, "other_models_standard_error": 0.03, "other_models_low": -0.05}
+    names = {"other_models": 0.0, "other_models_standard_error": error, "other_models_low": -0.05}
     names["other_models_high"] = 0.05
     found = {
         name: (dims, np.where(np.isnan(values), np.nan, 0) + (step if "error" in name else values + step))
         for name, step in names.items()
     }
+    judges = {"eye": "eyes", "ear": "ears", "sibling": "eyes", "r50": "resnet", "coch": "coch_cnn9"}
+    found |= {
+        "stage_number": (dims, [[0, 1, 2, 3, 4], [0, 1, 2, 3, -1]]),
+        "n": ((*dims, "recognition_model"), np.full((2, 5, 5), 20)),
+        "generation_family": ("generation_model", ["eyes", "ears"]),
+        "recognition_family": ("recognition_model", list(judges.values())),
+    }
     return xr.Dataset(
-        found | {"stage_number": (dims, [[0, 1, 2, 3, 4], [0, 1, 2, 3, -1]])},
-        coords={"generation_model": list(MODELS), "stage": ["natural", *STAGES]},
+        found,
+        coords={"generation_model": list(MODELS), "stage": ["natural", *STAGES], "recognition_model": list(judges)},
     )
 
 
-def predictions(relation=None, means=((0.95, 0.9, 0.7, 0.3, 0.15), (0.95, 0.9, 0.7, 0.4, np.nan)), expected=None):
+def predictions(
+    relation=None, means=((0.95, 0.9, 0.7, 0.3, 0.15), (0.95, 0.9, 0.7, 0.4, np.nan)), expected=None, error=0.03
+):
     """A frozen prediction of two models from the published relation, without items."""
     relation = published_points(PUBLISHED) if relation is None else relation
-    recognizable = recognized(means)
+    recognizable = recognized(means, error)
     predicted = predicted_human(
         recognizable,
         relation,

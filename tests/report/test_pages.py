@@ -342,14 +342,18 @@ def test_the_page_says_what_a_prediction_is_worth(page):
     assert "5 of the paper’s 7 recognition models have public answers" in words
 
 
-def test_outside_the_published_range_there_is_a_sentence_and_no_number(page, model):
-    words = " ".join(Elements(page).words.split())
-    assert model["summary"]["last"]["outside"]
-    assert "This is less than of any published metamers with human answers" in words
+def test_without_a_prediction_there_is_the_reason_and_no_number(relation, acceptance, recognition, written, drawn):
+    siblings = {name: recognition[name] for name in ("net_a", "net_b")}
+    recognizable = recognized({"net_a": acceptance}, {"net_a": siblings})
+    found = predicted_human(recognizable, relation, {"net_a": "vision"}, {"net_a": 2})
+    model = report.model_context("net_a", ENTRY, acceptance, NULL, recognizable, found)
+    words = " ".join(Elements(text_of([model], relation, written, charts=drawn)).words.split())
+    reason = "only 1 recognition model of the generation model's own family was asked; at least 1 of another family"
+    assert f"There is no prediction for people ({reason} is needed);" in words
     assert "people would recognize" not in words
-    assert "3 of the 3 stages that other models classified lie outside the range of the published metamers" in words
-    assert "3 of 3 for images lie outside that range" in words
-    assert [row[-1] for row in model["recognizability"]["rows"]] == [report_tables.ABSENT] + 3 * [report_tables.OUTSIDE]
+    assert "3 of the 3 stages that other models classified have no prediction" in words
+    rows = model["recognizability"]["rows"]
+    assert [row[-1] for row in rows] == [report_tables.ABSENT] + 3 * [report_tables.UNPREDICTED]
 
 
 def test_within_the_published_range_a_prediction_has_its_interval(relation, acceptance, recognition, written, drawn):

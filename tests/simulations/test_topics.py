@@ -44,6 +44,12 @@ def test_a_shorter_simulation_agrees_with_the_committed_results(root, topic):
     error = np.hypot(np.maximum(if_right, again["standard_error"]), kept["standard_error"])
     apart = (again["found"] - kept["found"]).abs()
     assert (apart <= 5 * error + 2 / again["samples"]).all(), again[apart > 5 * error + 2 / again["samples"]]
+    apart = (again["power"] - kept["power"]).abs()
+    error = np.sqrt(kept["power"] * (1 - kept["power"]) / again["samples"])
+    allowed = (5 * error + 3 / again["samples"]).where(apart.notna(), np.inf)
+    assert (again["power"].isna() == kept["power"].isna()).all()
+    assert (apart.fillna(0) <= allowed).all(), again[apart > allowed]
+    np.testing.assert_allclose(again["width"], kept["width"], rtol=0.25)
 
 
 def test_values_outside_their_bounds_are_detected():
@@ -69,17 +75,19 @@ def test_the_command_of_the_documentation_repeats_a_topic(root, tmp_path):
 
 def test_the_table_of_the_documentation_shows_the_bounds(root, tmp_path):
     rows = [
-        Simulated("interval", "few", "coverage", 0.93, 0.01, 0.92, 1, 100),
-        Simulated("interval", "many", "coverage", 0.96, 0.01, 0.92, 1, 100),
-        Simulated("test", "many", "false positives", 0.05, 0.01, 0, 0.06, 100),
+        Simulated("interval", "few", "coverage", 0.93, 0.01, 0.92, 0.98, 100, 0.5, 0.25),
+        Simulated("interval", "many", "coverage", 0.96, 0.01, 0.92, 0.98, 100, 0.2, 1),
+        Simulated("interval", "fewest", "coverage", 0.99, 0.01, 0.92, 1, 100, 1.5),
+        Simulated("test", "many", "false positives", 0.05, 0.01, 0, 0.06, 100, power=0.8),
         Simulated("other", "many", "coverage", 0.6, 0.01, 0, 1, 100),
     ]
     results_table("topic", rows).to_csv(tmp_path / "topic.csv", index=False)
     lines = with_table(f"Before\n\n{MARK}\n", tmp_path).splitlines()[4:]
-    told = [[cell.strip() for cell in line.split("|")[1:6]] for line in lines]
+    told = [[cell.strip() for cell in line.split("|")[1:8]] for line in lines]
     assert told == [
-        ["interval", "coverage", "0.930 to 0.960", "at least 0.92", "2, from few"],
-        ["test", "false positives", "0.050", "at most 0.06", "many"],
-        ["other", "coverage", "0.600", "–", "many"],
+        ["interval", "coverage", "0.930 to 0.960", "0.92 to 0.98", "0.20 to 0.50", "0.25 to 1.00", "2, from few"],
+        ["interval", "coverage", "0.990", "at least 0.92", "1.50", "–", "fewest"],
+        ["test", "false positives", "0.050", "at most 0.06", "–", "0.80", "many"],
+        ["other", "coverage", "0.600", "–", "–", "–", "many"],
     ]
     assert MARK in (root / "docs" / "explanation" / "statistics.md").read_text()

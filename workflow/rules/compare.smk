@@ -56,6 +56,7 @@ rule compare_humans_vs_models:
     input:
         groups=f"{PUBLISHED}/group_results.csv",
         ceilings=f"{PUBLISHED}/noise_ceiling.csv",
+        recognition=f"{PUBLISHED}/recognition_models.csv",
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/humans_vs_models.nc",

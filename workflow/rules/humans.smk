@@ -44,7 +44,9 @@ rule humans_summary:
         variance="results/<run>/humans/participant_variance.csv",
         natural_difference="results/<run>/humans/natural_difference.csv",
         natural_variance="results/<run>/humans/natural_variance.csv",
+        recognition="results/<run>/humans/recognition_models.csv",
     params:
+        families={entry.published_as: entry.family for entry in plan.models.values() if entry.published_as},
         modalities={name: entry.modality for name, entry in plan.published_experiments.items()},
         judges=parameters_of(plan.published_judgements),
     message:

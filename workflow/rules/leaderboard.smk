@@ -16,6 +16,7 @@ rule leaderboard_ranking:
         experiments=EXPERIMENTS if PARTICIPANTS else [],
         own_participants=OWN_PARTICIPANTS,
         predicted=["results/<run>/comparison/predicted_human.nc"] if plan.generation_models else [],
+        recognizability=["results/<run>/comparison/recognizability.nc"] if plan.generation_models else [],
         builders=builders_of(plan.generation_models),  # networks are built to count their layers
     output:
         "results/<run>/comparison/leaderboard.nc",

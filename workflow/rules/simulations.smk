@@ -12,6 +12,7 @@ rule simulations_topic:
     input:
         groups=f"{PUBLISHED}/group_results.csv",
         variance=f"{PUBLISHED}/participant_variance.csv",
+        recognition=f"{PUBLISHED}/recognition_models.csv",
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         netcdf="results/<run>/simulations/{topic}.nc",

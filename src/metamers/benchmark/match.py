@@ -20,7 +20,7 @@ import xarray as xr
 from torch import nn
 
 from metamers.benchmark.measure import final_error
-from metamers.compare.proportions import Interval, difference_interval
+from metamers.compare.proportions import difference_interval
 from metamers.config.qualities import number_of_steps, with_number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
@@ -572,9 +572,7 @@ def matches_alike(normalized_error: xr.DataArray) -> xr.DataArray:
     return equal_match(published, one_cycle)
 
 
-def equally_recognized(
-    correct: xr.DataArray, interval: Callable[[np.ndarray], Interval] = difference_interval
-) -> dict[str, float]:
+def equally_recognized(correct: xr.DataArray) -> dict[str, float]:
     """Difference in recognition between metamers of the default procedure and of the published one.
 
     Parameters
@@ -582,9 +580,6 @@ def equally_recognized(
     correct
         (kept_procedure, recognition_model, stimulus), 0 or 1, or a mean over stages; the procedures are
         ``published`` and ``one_cycle``.
-    interval
-        Function from paired differences (stimulus,) to their interval; for means over stages
-        ``metamers.compare.proportions.mean_difference_interval``.
 
     Returns
     -------
@@ -594,7 +589,7 @@ def equally_recognized(
     """
     by_stimulus = correct.mean("recognition_model")
     paired = by_stimulus.sel(kept_procedure="one_cycle") - by_stimulus.sel(kept_procedure="published")
-    found = interval(paired.values)
+    found = difference_interval(paired.values)
     proportions = by_stimulus.mean("stimulus")
     return {
         "recognized_published": float(proportions.sel(kept_procedure="published")),

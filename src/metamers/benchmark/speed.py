@@ -15,7 +15,6 @@ import xarray as xr
 
 from metamers.benchmark.match import PROCEDURES, equally_recognized, matches_alike, plenoptic_steps
 from metamers.benchmark.measure import MATRIX, alternating, in_own_process, most_memory, operations_of_step, peak_rate
-from metamers.compare.proportions import difference_interval, mean_difference_interval
 from metamers.models.model import Model
 from metamers.synthesize.metamers import synthesize
 
@@ -177,8 +176,7 @@ def _of_model(matched: Mapping[str, xr.Dataset], timed: xr.Dataset, recognized: 
 def _over_stages(recognized: xr.Dataset) -> dict[str, float]:
     """The result of ``equally_recognized`` over the stages with equal match of both procedures; NaN without one."""
     alike = matches_alike(recognized["normalized_error"])
-    interval = mean_difference_interval if int(alike.sum()) > 1 else difference_interval
-    found = equally_recognized(recognized["correct"].where(alike).mean("stage"), interval)
+    found = equally_recognized(recognized["correct"].where(alike).mean("stage"))
     return found if alike.any() else dict.fromkeys(found, np.nan)
 
 

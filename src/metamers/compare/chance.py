@@ -14,7 +14,7 @@ import scipy.special
 import xarray as xr
 
 from metamers.compare.families import mean_over_families
-from metamers.compare.proportions import ENDS
+from metamers.compare.proportions import ENDS, independent_answers
 
 SINGLE_ANSWER_SHARE = 0.75  # share of the metamers from which on the answers count as a single answer
 SINGLE_ANSWER_STIMULI = 4  # too few below this number
@@ -70,12 +70,13 @@ def cohens_kappa(answered: np.ndarray, shown: np.ndarray) -> Agreement:
     number = known.sum(axis=(-2, -1))
     n = np.where(number > 0, number, np.nan)
     answered, shown = np.where(known, answered, 0), np.where(known, shown, 0)
-    correct = (answered * shown).sum(axis=(-2, -1)) / n
+    right = np.where(known[..., 0], (answered * shown).sum(axis=-1), np.nan)
+    correct = np.nansum(right, axis=-1) / n
     categories = shown.sum(axis=-2)
     chance = (answered.sum(axis=-2) * categories).sum(axis=-1) / n**2
     defined = ((categories > 0).sum(axis=-1) > 1) & (chance < 1 - ROUNDING)
     beyond = np.where(defined, 1 - chance, np.nan)
-    low, high = _exact_ends(correct, n)
+    low, high = _exact_ends(correct, np.where(number > 0, independent_answers(right), np.nan))
     return Agreement(correct, chance, *((value - chance) / beyond for value in (correct, low, high)))
 
 

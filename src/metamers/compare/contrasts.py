@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from metamers.compare.families import family_means, same_family
-from metamers.compare.proportions import Interval, difference_interval, mean_difference_interval
+from metamers.compare.proportions import Interval, difference_interval
 from metamers.compare.recognizability import proportion_by_stimulus
 from metamers.names import NATURAL
 
@@ -42,16 +42,14 @@ def difference_over_stages(differences: np.ndarray) -> tuple[Interval, np.ndarra
     Returns
     -------
     Interval
-        (…): ``metamers.compare.proportions.mean_difference_interval`` of the stimuli's means over stages;
-        ``difference_interval`` for a single stage.
+        (…): ``metamers.compare.proportions.difference_interval`` of the stimuli's means over stages.
     n, left_out
         (…): number of these stimuli, and number of stimuli that have a difference at some stages only.
     """
     known = np.isfinite(differences)
     everywhere, somewhere = known.all(axis=-2), known.any(axis=-2)
     means = np.where(everywhere, np.where(known, differences, 0).mean(axis=-2), np.nan)
-    interval = mean_difference_interval if differences.shape[-2] > 1 else difference_interval
-    return interval(means), everywhere.sum(axis=-1), (somewhere & ~everywhere).sum(axis=-1)
+    return difference_interval(means), everywhere.sum(axis=-1), (somewhere & ~everywhere).sum(axis=-1)
 
 
 def _differences(

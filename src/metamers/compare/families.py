@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from metamers.compare.proportions import ENDS, Interval, Z, proportion_interval
+from metamers.compare.proportions import Interval, effective_answers, proportion_interval
 
 MIN_FAMILIES = 3  # smallest number of families from which the spread between families is estimated
 
@@ -68,37 +68,26 @@ def families_interval(means: np.ndarray, n: np.ndarray) -> Interval:
     """Compute the mean over families, with standard error and 95% interval over families and stimuli.
 
     The standard error over F families is s/√F, where s is their standard deviation, but not less than that of F·n
-    independent answers. The families count as m = p (1 - p) F/s² · (z/t)² independent answers, where t is Student's
-    quantile with F - 1 degrees of freedom (Korn and Graubard), but not as fewer than F. Below ``MIN_FAMILIES`` families
-    their spread cannot be estimated, and they count as F answers. The interval is the score interval of 1 / (1/m + 1/n)
-    answers. A single family has neither standard error nor interval.
+    independent answers. The families count as m independent answers, from
+    ``metamers.compare.proportions.effective_answers``. Below ``MIN_FAMILIES`` families their spread cannot be
+    estimated, and they count as F answers. The interval is the score interval of 1 / (1/m + 1/n) answers. A single
+    family has neither standard error nor interval.
 
     Parameters
     ----------
     means
         (family, …): mean answer of each family, 0..1.
     n
-        (…): number of stimuli.
-
-    References
-    ----------
-    Korn & Graubard (1998), Survey Methodology 24, 193-201.
+        (…): number of stimuli, or of independent answers that they are worth.
     """
-    import scipy.stats  # slow to import, and most importers of this module do not need it
-
     families, n = len(means), np.asarray(n, float)
     p = means.mean(axis=0)
     if families < 2:
         nothing = np.full(p.shape, np.nan)
         return Interval(p, nothing, nothing, nothing)
-    found = means.std(axis=0, ddof=1) / np.sqrt(families)
-    error = np.maximum(found, proportion_interval(p, families * n).standard_error)
-    size = np.full(p.shape, float(families))
-    if families >= MIN_FAMILIES:
-        factor = (Z / scipy.stats.t.ppf(ENDS[1], families - 1)) ** 2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            alike = np.where(found > 0, p * (1 - p) / found**2 * factor, np.inf)
-        size = np.maximum(size, alike)
+    variance = means.var(axis=0, ddof=1)
+    error = np.maximum(np.sqrt(variance / families), proportion_interval(p, families * n).standard_error)
+    size = effective_answers(p, variance, families) if families >= MIN_FAMILIES else np.full(p.shape, float(families))
     with np.errstate(divide="ignore"):
         whole = proportion_interval(p, 1 / (1 / size + 1 / n))
     return Interval(p, error, whole.low, whole.high)

@@ -5,7 +5,7 @@ human mean at the stages of the left-out model. The candidate that assigns the h
 is the one in use.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,16 @@ import scipy.stats
 import xarray as xr
 from scipy.special import betainc, betaln, expit, logsumexp, ndtr
 
+from metamers.compare.families import group_by_family
 from metamers.compare.predicted_human import (
     EFFECT_WEIGHTS,
     EFFECTS,
     GUESSING,
     PRIOR_SD,
-    above_chance,
     answers_per_participant,
     fit_relation,
-    log_odds,
 )
+from metamers.compare.recognition_spread import above_chance, log_odds
 
 # (human mean, mean of other models, number of participants), each (point,) → cumulative probability (point,).
 Cdf = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -31,6 +31,7 @@ Cdf = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 KEPT = "log odds, effects of model and stage that change over the scale"
 WIDTH = 0.01  # of the interval around a human mean whose probability is scored
 LEAST = 1e-6  # lower limit of such a probability, so that a relation that excludes a measured mean has a finite score
+FAMILY_MODELS = 3  # smallest number of models of a family whose relation is fitted alone
 HELD = (*PRIOR_SD[:4], 1e-3, 1e-3)  # fixes the spreads to be the same everywhere
 
 
@@ -116,6 +117,35 @@ CANDIDATES: dict[str, Callable[[xr.Dataset, float], Cdf]] = {
     "log odds, effects of model and stage": lambda points, chance: fit_relation(points, chance, HELD).cdf,
     KEPT: lambda points, chance: fit_relation(points, chance).cdf,
 }
+
+
+def family_spread(relation: xr.Dataset, families: Mapping[str, str]) -> float:
+    """Estimate the standard deviation of the intercept between families of generation models, in log odds.
+
+    The relation is fitted to each family alone. The variance of the intercepts of a modality, minus the mean of their
+    squared standard errors, estimates the variance between families; it is averaged over modalities.
+
+    Parameters
+    ----------
+    relation
+        Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
+    families
+        Published model → family; families with fewer than ``FAMILY_MODELS`` models are left out.
+    """
+    found = []
+    for modality in map(str, relation["modality"].values):
+        points = relation.sel(modality=modality)
+        points = points.isel(point=np.flatnonzero(points["human_mean"].notnull()))
+        models = points["generation_model"].values
+        groups = group_by_family(dict.fromkeys(map(str, models)), families).values()
+        fits = [
+            fit_relation(points.isel(point=np.flatnonzero(np.isin(models, group))), GUESSING[modality])
+            for group in groups
+            if len(group) >= FAMILY_MODELS
+        ]
+        intercepts = [fitted.parameters[0] for fitted in fits]
+        found.append(np.var(intercepts, ddof=1) - np.mean([fitted.covariance[0, 0] for fitted in fits]))
+    return float(np.sqrt(max(np.mean(found), 0)))
 
 
 def left_out_scores(relation: xr.Dataset) -> pd.DataFrame:

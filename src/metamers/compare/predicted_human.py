@@ -1,12 +1,14 @@
 """Human recognizability to be expected of metamers that no human has judged, and how reliable the prediction is.
 
 The relation between humans and other models is fitted to the published data: it is linear in the log odds of the rate
-above chance, with random effects of the model and of the stage. Its reliability is measured on published models that
-are left out completely. Alternative relations are compared in ``metamers.compare.predicted_candidates``.
+above chance, with random effects of the model and of the stage. It is to the mean over all published recognition
+models; what it means to ask a few others is in ``metamers.compare.recognition_spread``. Its reliability is measured on
+published models that are left out completely. Alternative relations are compared in
+``metamers.compare.predicted_candidates``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -15,35 +17,38 @@ import pandas as pd
 import scipy.optimize
 import scipy.stats
 import xarray as xr
-from scipy.special import betainc, betaincinv, digamma, expit, gammaln, logit, logsumexp, ndtri, softmax
+from scipy.special import betainc, betaincinv, digamma, expit, gammaln, logsumexp, ndtri, softmax
 
-from metamers.compare.proportions import ENDS, Interval
+from metamers.compare.proportions import ENDS, Interval, Z, proportion_interval
+from metamers.compare.recognition_spread import (
+    Sampling,
+    Spread,
+    above_chance,
+    asked_families,
+    log_odds,
+    spread_of,
+)
 from metamers.humans.published import PUBLISHED
 from metamers.names import NATURAL
 
 GUESSING = {modality: published.guessing for modality, published in PUBLISHED.items()}
-NEAREST = 1e-3  # smallest distance of a rate above chance from 0 and 1, so that its log odds are finite
+NOT_JUDGED = "No accepted metamer of this stage was judged by another model."
 EFFECTS = np.linspace(-5, 5, 31)  # of a model, in standard deviations
 EFFECT_WEIGHTS = np.exp(-(EFFECTS**2) / 2) / np.exp(-(EFFECTS**2) / 2).sum()
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # effects of a stage
 WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
 POSSIBLE = 512  # samples of the parameters' uncertainty and of the effects of model and stage
-BISECTIONS = 24
+BISECTIONS = 14  # an end is exact to 0.0001
+# Standard deviation of log odds between families of generation models, as ``predicted_candidates.family_spread``
+# estimates it from the published families with several models. The effect of a model does not include it where all
+# models of the fit are of one family.
+FAMILY_SPREAD = 0.24
 MOST_ANSWERS = 1000  # upper limit of the answers that one participant's mean is worth
+DIMENSIONS = 9  # of a sample: stimuli, recognition models, effect of model and stage, and six parameters
 # Parameters: intercept, log slope; log spread of models and of stages in the middle of the scale; their change over it.
 # A weak normal prior keeps them finite where few models contain little information.
 PRIOR_MEAN = np.array([0.0, 0, -1, -1, 0, 0])
 PRIOR_SD = (10.0, 1.0, 2.0, 2.0, 2.0, 2.0)
-
-
-def above_chance(proportion: np.ndarray, chance: float) -> np.ndarray:
-    """Compute the rate above chance, (p - c) / (1 - c): 0 for an observer who guesses, 1 for a perfect one."""
-    return (np.asarray(proportion, float) - chance) / (1 - chance)
-
-
-def log_odds(rate: np.ndarray) -> np.ndarray:
-    """Compute the log odds of a rate above chance, finite also for rates of 1 and of 0 or less."""
-    return logit(np.clip(rate, NEAREST, 1 - NEAREST))
 
 
 def answers_per_participant(mean: np.ndarray, sem: np.ndarray, participants: np.ndarray) -> float:
@@ -91,6 +96,10 @@ class Relation:
         Median number of participants of a published point.
     lowest, highest
         Smallest and largest rate above chance of the other models in the published data.
+    family_spread
+        Standard deviation of log odds between families of generation models, beyond that between models.
+    spread
+        Spread of the published recognition models; None where only the mean over all of them is given.
     """
 
     parameters: np.ndarray
@@ -100,6 +109,8 @@ class Relation:
     participants: float
     lowest: float
     highest: float
+    family_spread: float = 0.0
+    spread: Spread | None = None
 
     def line(self, other_models: np.ndarray, chance: float) -> np.ndarray:
         """Compute the median human proportion correct over models and stages, given that of other models, in a task."""
@@ -108,20 +119,62 @@ class Relation:
             intercept + np.exp(log_slope) * log_odds(above_chance(other_models, chance))
         )
 
-    def outside(self, other_models: np.ndarray, chance: float) -> np.ndarray:
-        """Return whether the mean of other models is below or above all published ones; False for NaN."""
-        rate = above_chance(other_models, chance)
-        return (rate < self.lowest - 1e-9) | (rate > self.highest + 1e-9)
+    def published_rates(
+        self, rate: np.ndarray, sampling: Sampling | None, normal: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Compute the rate above chance by all published recognition models, given that by the asked ones.
+
+        Parameters
+        ----------
+        rate
+            Rate above chance by the asked models, of any shape.
+        sampling
+            Which recognition models were asked; None for all published ones.
+        normal
+            Departure of the asked models in standard deviations.
+        """
+        if sampling is None or self.spread is None:
+            return rate
+        return self.spread.published_rate(rate, sampling, np.clip(rate, self.lowest, self.highest), normal)
+
+    def possible_rates(
+        self,
+        other_models: np.ndarray,
+        standard_error: np.ndarray,
+        chance: float,
+        sampling: Sampling | None = None,
+        samples: int = POSSIBLE,
+    ) -> np.ndarray:
+        """Draw equally probable rates above chance by all published recognition models, in any order (point, part).
+
+        Parameters
+        ----------
+        other_models, standard_error, chance, sampling, samples
+            As for ``expected``.
+        """
+        stimuli, asked, *_ = _evenly_spread(DIMENSIONS, samples).T
+        rate = above_chance(possible_proportions(other_models, standard_error, stimuli), chance)
+        return self.published_rates(rate, sampling, ndtri(asked))
+
+    def outside(self, rates: np.ndarray) -> np.ndarray:
+        """Return -1 or 1 where the 95% interval of ``possible_rates`` is below or above the published range, else 0."""
+        low, high = np.quantile(rates, ENDS, axis=1)
+        return np.where(high < self.lowest, -1, np.where(low > self.highest, 1, 0))
 
     def expected(
-        self, other_models: np.ndarray, standard_error: np.ndarray, chance: float, samples: int = POSSIBLE
+        self,
+        other_models: np.ndarray,
+        standard_error: np.ndarray,
+        chance: float,
+        sampling: Sampling | None = None,
+        samples: int = POSSIBLE,
     ) -> np.ndarray:
         """Draw equally probable human proportions correct (point, part).
 
         They vary over models and stages, over the relations that the published data leave possible (normally
-        distributed around the parameters), and over the true means of the other models given a mean over few stimuli: a
-        beta distribution with that mean and standard error. Outside the published range, the standard deviations are
-        those at its end.
+        distributed around the parameters), and over the means of all published recognition models that are possible
+        given the mean of those that were asked, over few stimuli. A mean outside the published range counts as the end
+        of the range: the relation is not extrapolated.
 
         Parameters
         ----------
@@ -129,15 +182,22 @@ class Relation:
             Mean of the other models and its standard error over stimuli, (point,), 0..1.
         chance
             Guessing rate of the task.
+        sampling
+            Which recognition models the mean is over; None for all published ones.
         samples
             Number of parts, a power of 2. The tails of the distribution need more than its 95% interval.
         """
-        stimuli, effect, *open_parameters = _evenly_spread(2 + len(self.parameters), samples).T
-        rate = above_chance(possible_means(other_models, standard_error, stimuli), chance)
+        return self.human_means(self.possible_rates(other_models, standard_error, chance, sampling, samples), chance)
+
+    def human_means(self, rates: np.ndarray, chance: float) -> np.ndarray:
+        """Draw a human proportion correct for each rate of ``possible_rates``, see ``expected``."""
+        _, _, effect, *open_parameters = _evenly_spread(DIMENSIONS, rates.shape[1]).T
+        rate = np.clip(rates, self.lowest, self.highest)
         factor = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.parameters)))
         intercept, log_slope, *spread = self.parameters[:, None] + factor @ ndtri(open_parameters)
-        between, within = spreads(spread, np.clip(rate, self.lowest, self.highest))
-        whole = intercept + np.exp(log_slope) * log_odds(rate) + np.hypot(between, within) * ndtri(effect)
+        between, within = spreads(spread, rate)
+        deviation = np.sqrt(between**2 + within**2 + self.family_spread**2)
+        whole = intercept + np.exp(log_slope) * log_odds(rate) + deviation * ndtri(effect)
         return (chance + (1 - chance) * expit(whole)).clip(1e-9, 1 - 1e-9)
 
     def cdf(self, value: np.ndarray, other_models: np.ndarray, participants: np.ndarray) -> np.ndarray:
@@ -154,6 +214,7 @@ class Relation:
         standard_error: np.ndarray,
         chance: float,
         participants: np.ndarray | None = None,
+        sampling: Sampling | None = None,
     ) -> np.ndarray:
         """Compute the 95% interval (point, 2) of the mean of a new experiment's participants.
 
@@ -161,12 +222,15 @@ class Relation:
 
         Parameters
         ----------
-        other_models, standard_error, chance
+        other_models, standard_error, chance, sampling
             As for ``expected``.
         participants
             Number of participants of the experiment, (point,); None for that of a published one.
         """
-        mean = self.expected(other_models, standard_error, chance)
+        return self.ends(self.expected(other_models, standard_error, chance, sampling), participants)
+
+    def ends(self, mean: np.ndarray, participants: np.ndarray | None = None) -> np.ndarray:
+        """Compute the interval of ``interval`` from equally probable human proportions correct (point, part)."""
         count = self.answers * np.broadcast_to(self.participants if participants is None else participants, len(mean))
         found = []
         for end in ENDS:
@@ -191,16 +255,24 @@ def spreads(parameters: Sequence[np.ndarray], rate: np.ndarray) -> tuple[np.ndar
     return np.exp(model + model_change * (rate - 0.5)), np.exp(stage + stage_change * (rate - 0.5))
 
 
-def possible_means(mean: np.ndarray, standard_error: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Compute the true means (point, level) that are possible given a mean (point,) over few stimuli.
+def possible_proportions(mean: np.ndarray, standard_error: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Compute the true proportions (point, level) that are possible given a mean (point,) over few stimuli.
 
-    They are the quantiles, at the levels, of the beta distribution with that mean and standard error.
+    They are the quantiles, at the levels, of Jeffreys' beta distribution, with shapes n p + 1/2 and n (1 - p) + 1/2.
+    The number n of stimuli follows from Wilson's standard error (``metamers.compare.proportions``): with a = 1/n,
+    (1 + z² a)² SE² = p (1 - p) a + z² a²/4. A standard error of 0 stands for infinitely many stimuli.
     """
-    variance = np.minimum(standard_error**2, 0.9 * mean * (1 - mean))
+    mean, variance = np.asarray(mean, float), np.asarray(standard_error, float) ** 2
+    spread = mean * (1 - mean)
+    squared, linear = Z**4 * variance - Z**2 / 4, 2 * Z**2 * variance - spread
+    root = np.sqrt(np.maximum(linear**2 - 4 * squared * variance, 0))
     known = variance > 0
-    total = np.where(known, mean * (1 - mean) / np.where(known, variance, 1) - 1, 1)
-    shapes = (np.where(known, share * total, 1)[:, None] for share in (mean, 1 - mean))
-    return np.where(known[:, None], betaincinv(*shapes, levels), mean[:, None])
+    # 2 variance / (root - linear) is the positive solution, without the difference of two nearly equal numbers.
+    number = np.divide(root - linear, 2 * variance, out=np.ones_like(mean), where=known).clip(min=0)
+    # Few stimuli have few different means, and quantiles take time.
+    shapes, place = np.unique(np.stack([number * mean, number * (1 - mean)]), axis=1, return_inverse=True)
+    found = betaincinv(*(shapes[..., None] + 0.5), levels)[place]
+    return np.where(known[:, None], found, mean[:, None])
 
 
 def fit_relation(points: xr.Dataset, chance: float, prior_sd: Sequence[float] = PRIOR_SD) -> Relation:
@@ -309,38 +381,113 @@ def _negative_log_likelihood(
 
 
 def published_relation(relation: xr.Dataset, modality: str) -> Relation:
-    """Fit the relation (``fit_relation``) to all published points of a modality."""
-    return fit_relation(relation.sel(modality=modality), GUESSING[modality])
+    """Fit the relation (``fit_relation``) to all published points of a modality, for models of other families.
+
+    Parameters
+    ----------
+    relation
+        Result of ``metamers.compare.humans_vs_models.humans_vs_models``; of
+        ``metamers.compare.recognition_spread.with_spread`` to predict from other recognition models.
+    modality
+        ``vision`` or ``audio``.
+    """
+    of_modality = relation.sel(modality=modality)
+    fitted = fit_relation(of_modality, GUESSING[modality])
+    spread = spread_of(of_modality) if "recognition_spread" in of_modality else None
+    return replace(fitted, family_spread=FAMILY_SPREAD, spread=spread)
 
 
-def predict_human(other_models: Interval, relation: Relation, chance: float) -> np.ndarray:
+def predict_human(
+    other_models: Interval, relation: Relation, chance: float, sampling: Sampling | None = None
+) -> np.ndarray:
     """Predict human recognizability from that by other models.
 
     Parameters
     ----------
     other_models
-        Mean recognizability by other models over stimuli, (point,), 0..1, possibly NaN, with its standard error and the
-        ends of its 95% interval.
+        Mean recognizability by other models over stimuli, (point,), 0..1, possibly NaN, with its standard error.
     relation
         Result of ``fit_relation``.
     chance
         Guessing rate of the task.
+    sampling
+        Which recognition models the mean is over; None for all published ones.
 
     Returns
     -------
     np.ndarray
-        (point, 3): predicted, low, high, in 0..1; NaN for NaN and where the other models recognize less or more than in
-        any published point. The interval includes the predictions for the ends of the interval of the other models'
-        mean.
+        (point, 3): predicted, low, high, in 0..1; NaN for NaN and where ``Relation.outside`` is not 0.
     """
-    result = np.full((len(other_models.value), 3), np.nan)
-    wanted = np.isfinite(other_models.value) & ~relation.outside(other_models.value, chance)
+    mean, error = other_models.value, other_models.standard_error
+    result = np.full((len(mean), 3), np.nan)
+    wanted = np.isfinite(mean)
+    rates = relation.possible_rates(mean[wanted], error[wanted], chance, sampling)
+    inside = relation.outside(rates) == 0
+    wanted[wanted] = inside
     if wanted.any():
-        mean, error, *ends = (values[wanted] for values in other_models)
-        low, high = relation.interval(mean, error, chance).T
-        least, most = (relation.line(end, chance) for end in ends)
-        result[wanted] = np.stack([relation.line(mean, chance), np.minimum(low, least), np.maximum(high, most)], axis=1)
+        rate = relation.published_rates(above_chance(mean[wanted], chance), sampling)
+        rate = np.clip(rate, relation.lowest, relation.highest)
+        middle = relation.line(chance + (1 - chance) * rate, chance)
+        low, high = relation.ends(relation.human_means(rates[inside], chance)).T
+        result[wanted] = np.stack([middle, np.minimum(low, middle), np.maximum(high, middle)], axis=1)
     return result
+
+
+def sampling_of(relation: Relation, asked: Mapping[str, int], generation_family: str) -> Sampling | None:
+    """Compare the recognition models of a run with the published ones, or return None if too few were asked.
+
+    Recognition models of the generation model's own family share its errors, by an amount that the published models do
+    not show for other families. At least one recognition model of another family is needed.
+
+    Parameters
+    ----------
+    relation
+        Result of ``published_relation``.
+    asked
+        Family → number of recognition models, without the generation model.
+    generation_family
+        Family of the generation model.
+
+    Raises
+    ------
+    ValueError
+        When the relation has no ``spread``.
+    """
+    if relation.spread is None:
+        raise ValueError("the relation has no spread of recognition models (recognition_spread.with_spread)")
+    return relation.spread.sampling(asked, generation_family) if set(asked) - {generation_family} else None
+
+
+def predict_run_model(
+    of_model: xr.Dataset, relation: Relation, chance: float, stimuli: int | None = None, further: int = 0
+) -> np.ndarray:
+    """Predict human recognizability of the metamers of one model of a run.
+
+    Parameters
+    ----------
+    of_model
+        Result of ``metamers.compare.recognizability.recognizability`` for one generation model.
+    relation
+        Result of ``published_relation``.
+    chance
+        Guessing rate of the run's task.
+    stimuli
+        Predict as if the same proportions had been found with so many stimuli; None for those of the run.
+    further
+        Number of further recognition models, each of another family, that are supposed to agree with the mean.
+
+    Returns
+    -------
+    np.ndarray
+        (stage, 3): see ``predict_human``; NaN if too few recognition models were asked (``sampling_of``).
+    """
+    mean, error, low, high = (of_model[f"other_models{end}"].values for end in ("", "_standard_error", "_low", "_high"))
+    seen = Interval(mean, error, low, high) if stimuli is None else proportion_interval(mean, np.array(stimuli))
+    asked = asked_families(of_model) | {f"further family {number}": 1 for number in range(further)}
+    sampling = sampling_of(relation, asked, str(of_model["generation_family"].item()))
+    if sampling is None:
+        return np.full((len(mean), 3), np.nan)
+    return predict_human(seen, relation, chance, sampling)
 
 
 def predicted_human(
@@ -353,7 +500,7 @@ def predicted_human(
     recognizable
         Result of ``metamers.compare.recognizability.recognizability``.
     relation
-        Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
+        Result of ``metamers.compare.recognition_spread.with_spread``.
     modalities
         Generation model → ``vision`` or ``audio``.
     categories
@@ -362,41 +509,66 @@ def predicted_human(
     Returns
     -------
     xr.Dataset
-        (generation_model, stage) → ``predicted``, ``low``, ``high``: see ``predict_human``;
-        ``outside_published_range``: true where other models recognize less or more of the metamers than of any
-        published ones, so that there is no prediction; ``stage_number``, where 0 is the natural stimulus, which is left
-        out.
+        (generation_model, stage) → ``predicted``, ``low``, ``high``: see ``predict_human``; ``reason``: why a stage of
+        the model has no prediction, a sentence, otherwise empty; ``stage_number``, where 0 is the natural stimulus,
+        which is left out.
     """
     metamers = recognizable.sel(stage=recognizable["stage"] != NATURAL)
     others = metamers["other_models"].transpose("generation_model", "stage")
-    names = (f"other_models{end}" for end in ("", "_standard_error", "_low", "_high"))
-    seen = [metamers[name].transpose(*others.dims).values for name in names]
+    stage_number = metamers["stage_number"].transpose(*others.dims)
     fitted = {modality: published_relation(relation, modality) for modality in dict.fromkeys(modalities.values())}
-    predictions, outside = [], []
+    predictions, reasons = [], []
     for number, model in enumerate(map(str, others["generation_model"].values)):
         of_modality, chance = fitted[modalities[model]], 1 / categories[model]
-        of_model = Interval(*(values[number] for values in seen))
-        predictions.append(predict_human(of_model, of_modality, chance))
-        outside.append(of_modality.outside(others.values[number], chance))
+        of_model = metamers.sel(generation_model=model)
+        values = predict_run_model(of_model, of_modality, chance)
+        predictions.append(values)
+        asked, family = asked_families(of_model), str(of_model["generation_family"].item())
+        why = [_reason(one, asked, family, of_modality, chance) for one in others.values[number]]
+        missing = np.isnan(values[:, 0]) & (stage_number.values[number] >= 0)
+        reasons.append(np.where(missing, why, ""))
     values = np.stack(predictions)
     return xr.Dataset(
         {name: (others.dims, values[..., index]) for index, name in enumerate(("predicted", "low", "high"))}
-        | {"outside_published_range": (others.dims, np.stack(outside))},
-        coords=others.coords,
+        | {"reason": (others.dims, np.stack(reasons))},
+        coords={name: others[name] for name in others.dims},
         attrs={
             "comment": "Prediction from the published relation between humans and models, not a measurement: models, "
             "stimuli and categories other than the published ones may have a different relation."
         },
-    ).assign(stage_number=metamers["stage_number"])
+    ).assign(stage_number=stage_number)
 
 
-def predict_left_out_models(relation: xr.Dataset) -> pd.DataFrame:
+def _reason(
+    other_models: float, asked: Mapping[str, int], generation_family: str, relation: Relation, chance: float
+) -> str:
+    """Say why there is no prediction for a stage whose other models have this mean."""
+    if np.isnan(other_models):
+        return NOT_JUDGED
+    number = sum(asked.values())
+    if not set(asked) - {generation_family}:
+        return (
+            f"Only {number} recognition model{'s' * (number > 1)} of the generation model's own family "
+            f"{'were' if number > 1 else 'was'} asked; at least 1 of another family is needed."
+        )
+    less = above_chance(other_models, chance) < relation.lowest
+    end = chance + (1 - chance) * (relation.lowest if less else relation.highest)
+    return (
+        f"Other models recognize {other_models:.0%} of the metamers, reliably {'fewer' if less else 'more'} than those "
+        f"of any published stage ({'at least' if less else 'at most'} {end:.0%})."
+    )
+
+
+def predict_left_out_models(relation: xr.Dataset, families: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Predict every published model's curve from the relation of the other published models.
 
     Parameters
     ----------
     relation
         Result of ``metamers.compare.humans_vs_models.humans_vs_models``.
+    families
+        Published model → family, to leave out its whole family, whose effect the interval then includes; None to leave
+        out the model alone.
 
     Returns
     -------
@@ -411,9 +583,12 @@ def predict_left_out_models(relation: xr.Dataset) -> pd.DataFrame:
         points = relation.sel(modality=modality)
         points = points.isel(point=np.flatnonzero(points["human_mean"].notnull()))
         models = points["generation_model"].values
+        groups = models if families is None else np.array([families[model] for model in models])
         for model in dict.fromkeys(models):
-            own, others = (points.isel(point=np.flatnonzero(chosen)) for chosen in (models == model, models != model))
+            own = points.isel(point=np.flatnonzero(models == model))
+            others = points.isel(point=np.flatnonzero(groups != groups[models == model][0]))
             fitted, judged = fit_relation(others, GUESSING[modality]), own["model_mean"].values
+            fitted = replace(fitted, family_spread=FAMILY_SPREAD if families else 0.0)
             # Over 400 stimuli the standard error of a published mean is small compared with the spread of the relation.
             ends = fitted.interval(judged, np.zeros(len(judged)), GUESSING[modality], own["human_n"].values)
             line = fitted.line(judged, GUESSING[modality])

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from metamers.compare.families import families_interval, family_means, mean_correct, same_family
-from metamers.compare.proportions import proportion_interval
+from metamers.compare.proportions import independent_answers, proportion_interval
 from metamers.humans.participants import stage_union
 
 OTHERS = ("other_models", "unrelated_models", "sibling_models")
@@ -54,12 +54,12 @@ def stage_recognizability(correct: xr.DataArray, accepted: xr.DataArray) -> xr.D
     -------
     xr.Dataset
         (stage) → ``proportion_correct``, ``standard_error``, ``low``, ``high`` from
-        ``metamers.compare.proportions.proportion_interval`` (NaN where nothing is accepted); ``n``: number of stimuli
-        with an accepted metamer.
+        ``metamers.compare.proportions.proportion_interval`` for ``independent_answers`` (NaN where nothing is
+        accepted); ``n``: number of stimuli with an accepted metamer.
     """
     proportions = proportion_by_stimulus(correct, accepted)
     n, mean = proportions.count("stimulus"), proportions.mean("stimulus")
-    found = proportion_interval(mean.values, n.values)
+    found = proportion_interval(mean.values, independent_answers(proportions.values))
     ends = {name: (mean.dims, getattr(found, name)) for name in ("standard_error", "low", "high")}
     return xr.Dataset({"proportion_correct": mean, **ends, "n": n})
 
@@ -103,7 +103,7 @@ def recognizability_by_others(
     }
     each = proportion_by_stimulus(family_means(others, families) if others else nothing.expand_dims("family"), accepted)
     means = each.mean("stimulus").transpose("family", ...)
-    whole = families_interval(means.values, found["other_models"]["n"].values)
+    whole = families_interval(means.values, independent_answers(each.mean("family").values))
     ends = {name: ("stage", getattr(whole, name)) for name in ("standard_error", "low", "high")}
     return xr.merge(
         one.drop_vars("n").rename(proportion_correct=kind, **{end: f"{kind}_{end}" for end in ends})

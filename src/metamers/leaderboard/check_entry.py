@@ -19,8 +19,9 @@ import numpy as np
 import xarray as xr
 
 from metamers.compare.passes import decide, equivalence, margin_of
-from metamers.compare.predicted_human import GUESSING, predict_human
+from metamers.compare.predicted_human import GUESSING, predict_human, sampling_of
 from metamers.compare.proportions import Interval
+from metamers.compare.recognition_spread import asked_families
 from metamers.foreign.hdf5 import check_structure
 from metamers.leaderboard.entry import (
     AREA,
@@ -63,7 +64,8 @@ INTERVALS += (("natural_difference", "natural_difference_low", "natural_differen
 SHA256 = re.compile(r"[0-9a-f]{64}")
 FILE_NAME = re.compile(rf"[A-Za-z0-9._+-]+{re.escape(SUFFIX)}")
 MAX_DEPTH = 20  # of the registry's entry
-ITEM_VARIABLES = ("item_kind", "item_name", "fingerprint", "registry_entry")  # in the words of the creator's machine
+# In the words of the creator's machine.
+ITEM_VARIABLES = ("item_kind", "item_name", "fingerprint", "registry_entry", "asked_families")
 # Attributes that ``metamers.run.files.save`` writes, of the file and of its variables.
 ATTRIBUTES = {*("title", "source", "references", "history", "step", "path", "run", "seed", "software", "inputs")}
 ATTRIBUTES |= {
@@ -247,6 +249,7 @@ def _meaning_faults(entry: xr.Dataset, published: Published) -> Iterator[Fault]:
         )
     yield from _name_faults(text, known)
     yield from _creator_faults(text)
+    yield from _asked_faults(entry)
     yield from _item_faults(entry)
     yield from _stage_faults(entry)
     for value, low, high in INTERVALS:
@@ -289,6 +292,30 @@ def items_of(entry: xr.Dataset) -> dict[tuple[str, str], str]:
     """Return (kind, name) → fingerprint of what an entry was computed from."""
     columns = (entry[name].values.tolist() for name in ("item_kind", "item_name", "fingerprint"))
     return {(kind, name): value for kind, name, value in zip(*columns, strict=True)}
+
+
+def asked_of(entry: xr.Dataset) -> dict[str, int]:
+    """Return the number of recognition models of each family that an entry states.
+
+    Raises
+    ------
+    ValueError
+        When the text is not such an object in JSON.
+    """
+    asked = json.loads(entry["asked_families"].item())
+    valid = isinstance(asked, dict) and all(type(number) is int and 0 < number <= 1000 for number in asked.values())
+    if not valid:
+        raise ValueError("no object of numbers")
+    return asked
+
+
+def _asked_faults(entry: xr.Dataset) -> Iterator[Fault]:
+    """Yield a fault where the numbers of recognition models by family are not JSON as a run writes it."""
+    try:
+        asked_of(entry)
+    except (ValueError, RecursionError):
+        wanted = 'an object in JSON with the number of recognition models of each family, such as {"resnet": 2}'
+        yield Fault("asked_families", _quoted(entry["asked_families"].item()), wanted)
 
 
 def _item_faults(entry: xr.Dataset) -> Iterator[Fault]:
@@ -394,8 +421,11 @@ def _recomputed_faults(entry: xr.Dataset, published: Published) -> Iterator[Faul
         yield from _value_differs(entry, "guessing", GUESSING[modality], "guessing in the published experiments")
         why = "that of the published participants"
         yield from _value_differs(entry, "natural_correct", published.natural[modality], why)
-        others = Interval(*(entry[name].values for name in OTHERS))
-        expected = predict_human(others, published.relations[modality], chance)
+        others, relation = Interval(*(entry[name].values for name in OTHERS)), published.relations[modality]
+        sampling = sampling_of(relation, asked_of(entry), entry["generation_family"].item())
+        expected = np.full((entry.sizes["stage"], 3), np.nan)
+        if sampling is not None:
+            expected = predict_human(others, relation, chance, sampling)
         for name, wanted in zip(RECOGNIZABILITY, expected.T, strict=True):
             yield from _value_differs(entry, name, wanted, "predicted from other_models", FITTED_TOLERANCE)
         for name in (*TESTED, "passes_depth"):
@@ -776,8 +806,11 @@ def _run_value_faults(entry: xr.Dataset, run: Path, people: Sequence[Path], publ
         return
     for name in (*AREA.values(), "missing_depth", "natural_correct", "guessing"):
         yield from _value_differs(entry, name, rows[name].iloc[0], f"the value in {run}/comparison/leaderboard.nc")
-    others = files.load_foreign(run / "comparison/recognizability.nc").sel(generation_model=model)
-    others = others.reindex(stage=stages)
+    of_model = files.load_foreign(run / "comparison/recognizability.nc").sel(generation_model=model)
+    others = of_model.reindex(stage=stages)
+    of_run = {"generation_family": str(others["generation_family"].item())}
+    of_run["asked_families"] = json.dumps(asked_families(of_model), sort_keys=True)
+    yield from _text_differs(entry, of_run, f"the value in {run}/comparison/recognizability.nc")
     for name in OTHERS:
         yield from _value_differs(entry, name, others[name].values, f"the value in {run}/comparison/recognizability.nc")
     if has_own_participants(entry):

@@ -19,8 +19,9 @@ import scipy.stats
 import xarray as xr
 
 from metamers.compare.passes import DIFFERENCE_COLUMNS, NATURAL_COLUMNS, natural_differences, passes_dataset
-from metamers.compare.predicted_human import GUESSING, Relation, fit_relation
+from metamers.compare.predicted_human import Relation, published_relation
 from metamers.compare.proportions import ENDS
+from metamers.compare.recognition_spread import asked_families, read_recognition, with_spread
 from metamers.humans.participants import own_stages
 from metamers.humans.summary import COLUMNS, pooled_points, read_results
 from metamers.leaderboard.curves import (
@@ -41,7 +42,7 @@ from metamers.repository import ROOT
 from metamers.run import files
 from metamers.texts import CREATOR_LETTERS
 
-FORMAT = 1  # of the files; a change of the variables' meaning raises it
+FORMAT = 2  # of the files; a change of the variables' meaning raises it
 HASH_DIGITS = 12  # of the content's SHA-256 in the name of a file
 NAME_LETTERS = 80  # of the model's name in the name of a file
 SUFFIX = ".nc"
@@ -111,6 +112,8 @@ VARIABLES = {
     "listed": Variable("boolean", _STAGE),
     **dict.fromkeys(RECOGNIZABILITY, Variable("number", _STAGE, missing=True)),
     **dict.fromkeys(OTHERS, Variable("number", _STAGE, missing=True)),
+    "asked_families": Variable("text", high=10_000),
+    "generation_family": Variable("text", high=200),
     "participants": Variable("whole", _STAGE, high=1_000_000),
     "participants_tested": Variable("whole", _STAGE, high=1_000_000),
     **dict.fromkeys(TESTED, Variable("number", _STAGE, low=-2, high=2, missing=True)),
@@ -145,7 +148,9 @@ class Published(NamedTuple):
     relations: dict[str, Relation]
 
 
-def published_reference(groups: pd.DataFrame, depths: pd.DataFrame, variance: pd.DataFrame) -> Published:
+def published_reference(
+    groups: pd.DataFrame, depths: pd.DataFrame, variance: pd.DataFrame, recognition: pd.DataFrame
+) -> Published:
     """Compute what entries are compared with.
 
     Parameters
@@ -156,12 +161,15 @@ def published_reference(groups: pd.DataFrame, depths: pd.DataFrame, variance: pd
         Result of ``metamers.leaderboard.depth.published_depths``.
     variance
         Result of ``metamers.compare.passes.natural_variance``.
+    recognition
+        Result of ``metamers.compare.recognition_spread.recognition_table``.
     """
     curves, points = measured_curves(groups), pooled_points(groups)
     relations = {}
     for modality, own in points.groupby("modality", sort=False):
         columns = {name: ("point", own[name].to_numpy()) for name in own if name != "modality"}
-        relations[str(modality)] = fit_relation(xr.Dataset(columns), GUESSING[str(modality)])
+        of_modality = xr.Dataset(columns).expand_dims(modality=[str(modality)])
+        relations[str(modality)] = published_relation(with_spread(of_modality, recognition), str(modality))
     scaled = normalized_curves(curves, natural_recognizability(groups), depths_by_model(depths))
     return Published(curves, scaled, mean_natural_recognizability(groups), variance, relations)
 
@@ -172,7 +180,8 @@ def read_published(folder: str | Path = ROOT / "resources" / "published") -> Pub
     Parameters
     ----------
     folder
-        Folder with ``group_results.csv``, ``stage_depth.csv`` and ``natural_variance.csv``.
+        Folder with ``group_results.csv``, ``stage_depth.csv``, ``natural_variance.csv`` and
+        ``recognition_models.csv``.
 
     Raises
     ------
@@ -184,6 +193,7 @@ def read_published(folder: str | Path = ROOT / "resources" / "published") -> Pub
         read_results(folder / "group_results.csv", COLUMNS),
         read_results(folder / "stage_depth.csv", DEPTH_COLUMNS),
         read_results(folder / "natural_variance.csv", NATURAL_COLUMNS),
+        read_recognition(folder / "recognition_models.csv"),
     )
 
 
@@ -309,6 +319,7 @@ def entry_dataset(
         The variables ``VARIABLES``. (stage): ``stage_depth``; ``listed``, whether metamers of the stage were asked
         about; ``recognizability``, human proportion correct, measured or predicted, with its 95% interval (``_low``,
         ``_high``), NaN where it is unknown; ``other_models`` with its ``_standard_error``, ``_low`` and ``_high``;
+        ``asked_families``: number of these models by family;
         ``participants`` who judged the metamers, and ``participants_tested``, who judged natural stimuli, too; and,
         where own participants were tested, ``TESTED``.
     """
@@ -328,6 +339,8 @@ def entry_dataset(
         **{name: str(row[name]) for name in ("generation_model", "entry_modality", "basis")},
         "published_as": entry["published_as"] or "",
         "categories": entry["categories"],
+        "asked_families": json.dumps(asked_families(recognizable.sel(generation_model=model)), sort_keys=True),
+        "generation_family": str(others["generation_family"].item()),
         "registry_entry": json.dumps(entry["registry"], sort_keys=True, default=str),
         **{variable: creator.get(key) or "" for key, variable in CREATOR_VARIABLES.items()},
         **{name: float(row[name]) for name in ("natural_correct", "guessing", *AREA.values(), "missing_depth")},

@@ -4,23 +4,27 @@ Predicting is in ``metamers.compare.predicted_human``. A model whose metamers ow
 entries, and the two are compared stage by stage.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from metamers.compare.predicted_human import GUESSING
+from metamers.compare.predicted_human import GUESSING, NOT_JUDGED, Relation, predict_run_model
 from metamers.compare.proportions import ENDS
 from metamers.humans.participants import own_stages
 from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_depths, stage_depths
 from metamers.leaderboard.intervals import correct_bias, resampled_means, small_sample_factor, widen_samples
 from metamers.leaderboard.normalized_area import normalize, weighted_area
-from metamers.leaderboard.ranks import rank_range, ranks_without_one_stage
+from metamers.leaderboard.ranks import is_informative, rank_range, ranks_without_one_stage
 from metamers.names import INPUT_STAGE, NATURAL
 
 OWN_PARTICIPANTS, PREDICTION = "own people", "prediction"
+PLANNED_STIMULI = (12, 25, 50, 100, 200, 400)  # numbers that are tried for a model without a rank
+PLANNED_FAMILIES = (0, 1, 2, 4)  # numbers of further recognition models, each of another family
+NO_AREA = "Fewer than two stages have a value, or the depth of a stage is not known."
 
 
 def own_normalized_curve(
@@ -74,7 +78,7 @@ def _own_entry(
     """Make the entry of a run's model, with its rank by normalized area among the published models of its modality.
 
     ``found`` and ``scaled`` hold the area and the normalized area with their interval ends; empty where the curve has
-    none.
+    none. Without an area, or where the interval of the rank is not informative, there is no rank but a ``reason``.
     """
     published = f", a version of {entry['published_as']}" if entry["published_as"] else ""
     row = {"entry_modality": entry["modality"], "generation_model": model, "model_class": f"this run{published}"}
@@ -85,9 +89,13 @@ def _own_entry(
     if own.rule is not None:
         others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna().to_numpy()
         row |= {f"normalized_area{end}": value for end, value in scaled.items()}
-        row |= rank_range(scaled, others)
-        row |= {"missing_depth": own.rule.missing} | ranks_without_one_stage(row["rank"], own, others)
-    return row
+        ranks = rank_range(scaled, others)
+        row |= {"missing_depth": own.rule.missing}
+        if not is_informative(ranks, len(others) + 1):
+            ends = f"{ranks['rank_low']} to {ranks['rank_high']} of {len(others) + 1}"
+            return row | {"reason": f"The 95% interval of the rank, {ends}, spans more than half of the leaderboard."}
+        return row | ranks | ranks_without_one_stage(ranks["rank"], own, others)
+    return row | {"reason": NO_AREA}
 
 
 def own_participants_curve(
@@ -283,6 +291,8 @@ def predicted_entries(
     measured: pd.DataFrame,
     published: Mapping[tuple[str, str, str], NormalizedCurve],
     natural: Mapping[str, float],
+    recognizable: xr.Dataset | None,
+    relations: Mapping[str, Relation],
 ) -> pd.DataFrame:
     """Make the entries of a run's own models by the human recognizability that is predicted of their metamers.
 
@@ -299,6 +309,11 @@ def predicted_entries(
         Entries of the published models: ``entry_modality``, ``normalized_area``.
     published, natural
         Results of ``normalized_curves`` and ``mean_natural_recognizability`` (``metamers.leaderboard.curves``).
+    recognizable
+        Result of ``metamers.compare.recognizability.recognizability``, from which the numbers of stimuli and of
+        recognition models are computed that a rank needs; None without them.
+    relations
+        Modality → result of ``metamers.compare.predicted_human.published_relation``.
 
     Returns
     -------
@@ -306,7 +321,7 @@ def predicted_entries(
         Entries. The ends of an area's interval are the areas under the ends of the predictions' intervals, as if the
         errors of all stages had the same sign; for the normalized area, missing parts have their lowest and highest
         possible values. The rank is that among the published models. A model with fewer than two predicted stages has
-        neither area nor rank.
+        neither area nor rank. ``reason`` says why there is no rank, and what a rank needs.
     """
     rows = []
     for model, entry in models.items():
@@ -323,5 +338,47 @@ def predicted_entries(
             }
         scale = natural[entry["modality"]], GUESSING[entry["modality"]]
         own, scaled = predicted_area(entry, curve, shown, scale, published)
-        rows.append(_own_entry(model, entry, PREDICTION, curve, found, own, scaled, measured))
+        row = _own_entry(model, entry, PREDICTION, curve, found, own, scaled, measured)
+        if "reason" in row:
+            others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna()
+
+            def informative(values: np.ndarray, entry=entry, shown=shown, scale=scale, others=others) -> bool:
+                table = pd.DataFrame(values, index=shown, columns=["predicted", "low", "high"]).dropna()
+                _, area = predicted_area(entry, table, shown, scale, published)
+                return bool(area) and is_informative(rank_range(area, others.to_numpy()), len(others) + 1)
+
+            stages = dict.fromkeys(filter(None, map(str, of_model["reason"].values)))
+            row["reason"] = " ".join([row["reason"], *(why for why in stages if why != NOT_JUDGED)])
+            if recognizable is not None:
+                seen = recognizable.sel(generation_model=model, stage=shown)
+                row["reason"] += " " + needed_for_rank(seen, relations[entry["modality"]], entry["chance"], informative)
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+def needed_for_rank(
+    of_model: xr.Dataset, relation: Relation, chance: float, informative: Callable[[np.ndarray], bool]
+) -> str:
+    """Say how many stimuli and recognition models a model needs for a rank, if the proportions stay as they are.
+
+    Parameters
+    ----------
+    of_model
+        Result of ``metamers.compare.recognizability.recognizability`` for one generation model and its stages.
+    relation, chance
+        As for ``metamers.compare.predicted_human.predict_run_model``.
+    informative
+        Whether predictions (stage, 3) give an informative rank.
+    """
+    present = int(of_model["n"].max())
+    numbers = [number for number in PLANNED_STIMULI if number > present] or [present]
+    for further, number in product(PLANNED_FAMILIES, numbers):
+        if informative(predict_run_model(of_model, relation, chance, number, further)):
+            models = f" and {further} further recognition model{'s' * (further > 1)} of other families"
+            return (
+                f"About {number} stimuli{models * (further > 0)} would be needed, if the proportions stayed the same."
+            )
+    return (
+        f"{numbers[-1]} stimuli and {PLANNED_FAMILIES[-1]} further recognition models of other families would not be "
+        "enough, if the proportions stayed the same."
+    )

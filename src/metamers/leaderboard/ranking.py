@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from metamers.compare.predicted_human import calibration, predict_left_out_models
+from metamers.compare.predicted_human import NOT_JUDGED, calibration, predict_left_out_models, published_relation
 from metamers.compare.proportions import ENDS
 from metamers.leaderboard.curves import (
     curve_area,
@@ -63,6 +63,7 @@ def leaderboard(
     own_participants: Mapping[str, Sequence[xr.Dataset]],
     bootstrap: int,
     seed: int,
+    recognizable: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Rank published models by human recognizability, and place a run's own models among them.
 
@@ -85,6 +86,8 @@ def leaderboard(
         Modality → results of ``metamers.humans.own_participants.own_participants_dataset``; may be empty.
     bootstrap, seed
         Number of bootstrap samples, and their random seed.
+    recognizable
+        As for ``metamers.leaderboard.own_models.predicted_entries``.
 
     Returns
     -------
@@ -92,7 +95,8 @@ def leaderboard(
         (entry), sorted by modality and rank; a run's model has two entries where own participants have judged its
         metamers: ``normalized_area`` with its 95% interval (``_low``, ``_high``), and its parts ``natural_correct``,
         ``guessing``, ``missing_depth``; ``rank`` among the published models of its modality, with its interval, and its
-        range when one stage is left out (``rank_one_out_low``, ``rank_one_out_high``); ``area`` over the position among
+        range when one stage is left out (``rank_one_out_low``, ``rank_one_out_high``), or the ``reason`` why there is
+        no rank; ``area`` over the position among
         the listed stages, with its interval; ``stages``, ``depth_first``, ``depth_last``: the stages that the area
         covers; ``participants``; ``left_out_area``, ``left_out_error``: see
         ``metamers.compare.predicted_human.calibration``; ``passes_up_to``, ``passes_depth`` and ``fails_from`` of the
@@ -105,7 +109,7 @@ def leaderboard(
         explain), ``left_out_mean_error``, ``left_out_area_error`` (root mean square), ``left_out_coverage``,
         ``left_out_area_coverage`` (share of stages and of models within their interval), and ``noise_ceiling_r2`` with
         its ends. With a run's models also ``run_stages`` (number of stages whose metamers other models judged) and
-        ``run_stages_outside`` (number of these without a prediction).
+        ``run_stages_unpredicted`` (number of these without a prediction).
 
         With own participants also (own_point) → ``own_human``, ``own_sem``, ``own_predicted``, ``own_low``,
         ``own_high``: see ``metamers.leaderboard.own_models.compare_predictions``.
@@ -160,7 +164,9 @@ def leaderboard(
     judged = own_participants_curves(own_participants, models)
     if predicted is not None:
         of_run = [own_participants_entries(judged, models, entries, on_scale, recognized, bootstrap, seed)]
-        of_run.append(predicted_entries(predicted, models, entries, on_scale, recognized))
+        relations = {name: published_relation(relation, name) for name in map(str, relation["modality"].values)}
+        given = (predicted, models, entries, on_scale, recognized)
+        of_run.append(predicted_entries(*given, recognizable, relations))
         entries = pd.concat([entries, *of_run], ignore_index=True)
     entries = pd.concat(
         [
@@ -248,12 +254,12 @@ def _dataset(entries: pd.DataFrame, points: pd.DataFrame, calibrated: pd.DataFra
 def _run_stages(
     predicted: xr.Dataset, models: Mapping[str, Mapping[str, Any]], modalities: Iterable[str]
 ) -> dict[str, tuple[str, list[int]]]:
-    """Count the stages of a run's models that other models judged, and those outside the published range."""
+    """Count the stages of a run's models that other models judged, and those of them without a prediction."""
     named = [[name for name, entry in models.items() if entry["modality"] == modality] for modality in modalities]
-    outside = [int(predicted["outside_published_range"].sel(generation_model=names).sum()) for names in named]
-    inside = [int(predicted["predicted"].sel(generation_model=names).notnull().sum()) for names in named]
-    stages = [beyond + within for beyond, within in zip(outside, inside, strict=True)]
-    return {"run_stages": ("modality", stages), "run_stages_outside": ("modality", outside)}
+    judged = [predicted.sel(generation_model=names) for names in named]
+    without = [int((~own["reason"].isin(["", NOT_JUDGED])).sum()) for own in judged]
+    stages = [missing + int(own["predicted"].notnull().sum()) for missing, own in zip(without, judged, strict=True)]
+    return {"run_stages": ("modality", stages), "run_stages_unpredicted": ("modality", without)}
 
 
 def _own_points(points: pd.DataFrame) -> xr.Dataset:

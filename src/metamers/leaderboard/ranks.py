@@ -32,6 +32,19 @@ def rank_range(area: Mapping[str, float], others: np.ndarray) -> dict[str, int]:
     return {f"rank{end}": int(rank_among(area[opposite], others)) for end, opposite in OPPOSITE_END.items()}
 
 
+def is_informative(rank: Mapping[str, float], models: int) -> bool:
+    """Return whether the interval of a rank spans at most half of a leaderboard.
+
+    Parameters
+    ----------
+    rank
+        ``rank_low`` and ``rank_high``.
+    models
+        Number of models on the leaderboard.
+    """
+    return rank["rank_high"] - rank["rank_low"] + 1 <= models / 2
+
+
 def rank_table(found: np.ndarray, samples: np.ndarray) -> pd.DataFrame:
     """Rank models by area, the largest first.
 

@@ -19,14 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import betaincinv
 
-from metamers.compare.predicted_human import (
-    GUESSING,
-    NEAREST,
-    above_chance,
-    possible_means,
-    published_relation,
-)
+from metamers.compare.predicted_human import GUESSING, published_relation, sampling_of
+from metamers.compare.recognition_spread import NEAREST, above_chance, asked_families
 from metamers.config.preregistration import already_frozen
 from metamers.names import INPUT_STAGE
 from metamers.preregister.distribution import central_interval, count_distribution
@@ -170,6 +166,15 @@ def rates_by_depth(points: xr.Dataset, published_depths: pd.DataFrame, depths: n
     return rates
 
 
+def possible_means(mean: np.ndarray, standard_error: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Compute the quantiles (point, level) of the beta distribution with a mean and a standard error (point,)."""
+    variance = np.minimum(standard_error**2, 0.9 * mean * (1 - mean))
+    known = variance > 0
+    total = np.where(known, mean * (1 - mean) / np.where(known, variance, 1) - 1, 1)
+    shapes = (np.where(known, share * total, 1)[:, None] for share in (mean, 1 - mean))
+    return np.where(known[:, None], betaincinv(*shapes, levels), mean[:, None])
+
+
 def reference_proportions(rates: np.ndarray, chance: float) -> np.ndarray:
     """Compute equally probable proportions correct of people for a new model, given those for published models.
 
@@ -224,7 +229,8 @@ def frozen_prediction(
     -------
     xr.Dataset
         (generation_model, stage) → ``predicted`` (the median over models and stages), ``low`` and ``high`` (95%
-        interval of the proportion correct with the expected numbers), ``outside_published_range``, ``stage_number``;
+        interval of the proportion correct with the expected numbers), ``reason`` (see ``predicted_human``),
+        ``stage_number``;
         ``possible_proportion`` (…, sample): equally probable proportions correct of people; ``reference_proportion``
         (…, sample): result of ``reference_proportions``; ``guessing`` and ``log_odds_variance`` (generation_model);
         ``expected_participants``, ``expected_trials``. NaN where nothing is predicted.
@@ -237,9 +243,9 @@ def frozen_prediction(
     order = ("generation_model", "stage")
     predicted = predicted.transpose(*order)
     if not predicted["predicted"].notnull().any():
+        reasons = dict.fromkeys(filter(None, map(str, predicted["reason"].values.ravel())))
         raise ValueError(
-            "there is nothing to freeze: no stage has a prediction, because other models recognize fewer or more of "
-            "its metamers than of any published ones, or there are no accepted metamers (predicted_human.nc). "
+            f"there is nothing to freeze: no stage has a prediction (predicted_human.nc). {' '.join(reasons)} "
             "Add stages, stimuli or recognition models. Nothing has been written."
         )
     names = [str(stage) for stage in predicted["stage"].values]
@@ -258,7 +264,9 @@ def frozen_prediction(
         stages = np.flatnonzero(predicted["predicted"].values[number] >= 0)
         mean, error = (values.sel(generation_model=model).values[stages] for values in others)
         if len(stages):
-            possible[number, stages] = published_relation(relation, modality).expected(mean, error, chance, SAMPLES)
+            fitted, of_model = published_relation(relation, modality), recognizable.sel(generation_model=model)
+            sampling = sampling_of(fitted, asked_families(of_model), str(of_model["generation_family"].item()))
+            possible[number, stages] = fitted.expected(mean, error, chance, sampling, SAMPLES)
         for stage in stages:
             distribution = count_distribution(possible[number, stage], trials, variances[number])
             ends[:, number, stage] = np.array(central_interval(distribution, LEVEL)) / trials.sum()
@@ -267,7 +275,7 @@ def frozen_prediction(
         depths[predicted["stage_number"].values[number] < 0] = np.nan
         rates = rates_by_depth(relation.sel(modality=modality), published_depths, depths, modality)
         references.append(reference_proportions(rates, chance))
-    kept = predicted[["predicted", "outside_published_range", "stage_number"]].drop_attrs(deep=False)
+    kept = predicted[["predicted", "reason", "stage_number"]].drop_attrs(deep=False)
     return kept.assign(
         low=(order, ends[0]),
         high=(order, ends[1]),

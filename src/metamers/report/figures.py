@@ -269,7 +269,7 @@ def recognizability_figure(
             x[1:] + 0.2, middle, [middle - low, high - middle], color=ORANGE, linestyle="none", marker="D", capsize=3,
             markerfacecolor="white", markeredgewidth=1.6, zorder=6,
             label="people: predicted, with 95% interval"
-            + (", only within the published range" if expected["outside_published_range"].any() else ""),
+            + (", where there is a prediction" if (expected["reason"] != "").any() else ""),
         )  # fmt: skip
     axes.set(
         ylim=(-0.03, 1.05), ylabel="Proportion correct",

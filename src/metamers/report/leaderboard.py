@@ -29,14 +29,16 @@ def _sensitivity(own: pd.DataFrame) -> dict[str, Any]:
     moved = pd.concat(ends, axis=1).max(axis=1)
     ranked = own["rank"].notna()
 
-    def named(entries: pd.DataFrame) -> list[str]:
-        return [f"{entry.generation_model} ({BASIS_NAMES[entry.basis]})" for entry in entries.itertuples()]
+    def named(entries: pd.DataFrame) -> dict[str, str]:
+        return {
+            f"{entry.generation_model} ({BASIS_NAMES[entry.basis]})": entry.reason for entry in entries.itertuples()
+        }
 
     return {
         "most_moved": int(moved.max()) if len(moved) else 0,
         "mean_moved": float(moved.mean()) if len(moved) else 0.0,
-        "incomplete": named(own[ranked & (own["missing_depth"] >= LEAST_MISSING)]),
-        "unranked": named(own[~ranked]),
+        "incomplete": list(named(own[ranked & (own["missing_depth"] >= LEAST_MISSING)])),
+        "unranked": [{"name": name, "reason": reason} for name, reason in named(own[~ranked]).items()],
     }
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 
 from metamers.compare.chance import SINGLE_ANSWER_SHARE
 from metamers.compare.families import names_by_family
+from metamers.compare.predicted_human import NOT_JUDGED
 from metamers.compare.verdict import FIRST_MINUS_LAST, accepted_errors, compared_stages, read_evidence, verdict
 from metamers.humans.participants import own_stages
 from metamers.humans.published import PUBLISHED
@@ -94,11 +95,11 @@ def summary(
     dict
         ``model``, ``made``, ``accepted``; ``natural``: recognizability of natural stimuli by other models; ``first``
         and ``last``: the first stage after the input, and the last stage, each with ``stage``, ``others``, ``chance``,
-        ``predicted``, ``low``, ``high``, ``n`` and ``outside`` (outside the published range, hence no prediction);
+        ``predicted``, ``low``, ``high``, ``n`` and ``reason`` (why there is no prediction, or empty);
         ``below_half``: the first stage at which other models recognize fewer than half of the metamers, or None;
         ``errors``: median normalized error of the accepted metamers of each stage after the input;
         ``others_known``: whether other models classified metamers of the last stage; ``judged``: number of stages that
-        other models classified; ``outside``: number of these outside the published range.
+        other models classified; ``unpredicted``: number of these without a prediction.
     """
     stages = list(map(str, acceptance["stage"].values))
     first, last = compared_stages(stages)
@@ -114,11 +115,11 @@ def summary(
             "chance": float(own["other_models_chance"].sel(stage=stage)),
             "n": int(own["n"].sel(stage=stage).max()),
             **{name: float(expected[name]) for name in ("predicted", "low", "high")},
-            "outside": bool(expected["outside_published_range"]),
+            "reason": str(expected["reason"].item()),
         }
 
     of_model = predicted.sel(generation_model=generation_model)
-    outside = int(of_model["outside_published_range"].sum())
+    unpredicted = int((~of_model["reason"].isin(["", NOT_JUDGED])).sum())
     return {
         "model": generation_model,
         "made": acceptance["accepted"].size,
@@ -128,8 +129,8 @@ def summary(
         "first": at(first),
         "last": at(last),
         "others_known": bool(np.isfinite(mean.sel(stage=stages[-1]))),
-        "judged": outside + int(of_model["predicted"].notnull().sum()),
-        "outside": outside,
+        "judged": unpredicted + int(of_model["predicted"].notnull().sum()),
+        "unpredicted": unpredicted,
         "errors": [float(np.median(of_stage)) for of_stage in errors.values() if len(of_stage)],
         "below_half": next((stage for stage in stages if float(mean.sel(stage=stage)) < 0.5), None),
     }
@@ -213,7 +214,7 @@ def modality_result(
         "published_task": about.task.format(published_categories),
         "judges": list(asked),
         "one_family": len(asked) > 1 and len(set(asked.values())) == 1,
-        "outside": sum(summary["outside"] for summary in summaries),
+        "unpredicted": sum(summary["unpredicted"] for summary in summaries),
         "judged": sum(summary["judged"] for summary in summaries),
         "published_low": float(relation["model_mean"].sel(modality=modality).min()),
         "published_high": float(relation["model_mean"].sel(modality=modality).max()),

@@ -77,7 +77,7 @@ def recognizability_points(
                 by_chance[ITSELF] = float(itself["chance_agreement"])
             if stage != NATURAL:
                 expected = predicted.sel(generation_model=model, stage=stage)
-                # NaN outside the published range; such points are left out below.
+                # NaN without a prediction; such points are left out below.
                 found[PEOPLE] = tuple(float(expected[name]) for name in ("predicted", "low", "high"))
             missing.update(who for who, (value, *_) in found.items() if not np.isfinite(value))
             points += [

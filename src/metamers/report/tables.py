@@ -21,7 +21,7 @@ BEYOND_DEPTH = {
     "partial_r2": "Partial R² of other models, given both",
     "inside_r2": "R² of other models, both inside 0.2 to 0.9",
 }
-OUTSIDE = "outside the published range"
+UNPREDICTED = "no prediction"  # the page says why
 
 Table = dict[str, Any]
 # Means over families of recognition models: name in comparison/recognizability.nc → column.
@@ -130,8 +130,8 @@ def recognizability_table(generation_model: str, recognizable: xr.Dataset, predi
             middle, low, high = (float(values[name]) for name in ("predicted", "low", "high"))
             if np.isfinite(middle):
                 expected = f"{middle:.2f} ({low:.2f} to {high:.2f})"
-            elif values["outside_published_range"]:
-                expected = OUTSIDE
+            elif values["reason"].item():
+                expected = UNPREDICTED
         rows.append([*row, expected])
     siblings = own["recognition_model"].values[own["recognition_family"].values == own["generation_family"].values]
     said = dict.fromkeys(map(str, siblings), " (sibling)") | {generation_model: " (itself)"}

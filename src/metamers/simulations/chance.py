@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from metamers.compare.chance import cohens_kappa
-from metamers.simulations.results import Simulated, proportion
+from metamers.simulations.results import Simulated, coverage
 
 STIMULI = (6, 10, 20)
 LEAST = 0.92
+EXACT = "; exact intervals of few answers cover more than 95%"
 NEAR = 0.03  # largest accepted distance of mean kappa from 0 where answers do not depend on the category
 
 
@@ -92,8 +93,8 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
         truth = (correct - chance) / (1 - chance)
         defined = np.isfinite(found.kappa)
         condition = f"{stimuli} stimuli, {shown}; a judge that {judge.name}" + (f"; {seeds} seeds" if seeds > 1 else "")
-        held = (found.low <= truth + 1e-9) & (truth - 1e-9 <= found.high)
-        yield proportion("Cohen's κ of a judge", condition, "coverage", held[defined], LEAST, 1)
+        value, low, high = (one[defined] for one in (found.kappa, found.low, found.high))
+        yield coverage("Cohen's κ of a judge", f"{condition}{EXACT}", value, (low, high), truth, LEAST, most=1)
         if judge in RANDOM:
             values = found.kappa[defined]
             error = float(values.std() / np.sqrt(len(values)))

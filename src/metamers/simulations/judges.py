@@ -9,10 +9,13 @@ import scipy.special
 import xarray as xr
 
 from metamers.compare.contrasts import difference_over_stages
+from metamers.compare.proportions import RARE
 from metamers.compare.recognizability import recognizability_by_others
-from metamers.simulations.results import Simulated, proportion
+from metamers.simulations.proportions import GUARDED
+from metamers.simulations.results import Simulated, coverage
 
 LEAST = 0.92
+FEW_FAMILIES = "; the interval allows for a larger spread than that of so few families"
 # Standard deviations of the components of the latent evidence for a metamer's category; that of one answer is 1.
 OF_STIMULUS, OF_FAMILY_AND_STIMULUS, OF_JUDGE = 0.5, 1.0, 0.3
 # Standard deviation between families over all stimuli.
@@ -24,7 +27,7 @@ EVIDENCE = {"half": 0.0, "few": -1.5, "most": 2.0}
 LATE = (0.5, 0.0, -0.5, -1.0, -1.5)
 WORD, WORD_DIFFERENCE = 1.5, 1.0  # standard deviations over words, common to both models and of their difference
 DIFFERENCES = (0.0, 1.5)
-JUDGES = 2
+JUDGES = (2, 6)
 MANY = 200_000  # words from which the true value is computed
 # Log odds of acceptance: of an average word, and their slope over the log odds of recognition.
 ACCEPTANCE = {"few missing": (4.0, 1.0), "many missing": (2.5, 1.5)}
@@ -74,15 +77,20 @@ def of_families(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
         variance = 1 + OF_STIMULUS**2 + OF_FAMILY_AND_STIMULUS**2 + OF_JUDGE**2 + of_family**2
         truth = scipy.special.ndtr(evidence / np.sqrt(variance))
         condition = f"{who}, {stimuli} stimuli, {how_many} recognized, {alike}"
-        low, high = (found[f"other_models_judges_{end}"].values for end in ("low", "high"))
-        held = (low <= truth) & (truth <= high)
-        yield proportion("mean of other models, judges drawn anew", condition, "coverage", held, LEAST, 1)
-        low, high = (found[f"other_models_{end}"].values for end in ("low", "high"))
-        held = (low <= of_these) & (of_these <= high)
-        yield proportion("mean of other models, these judges", condition, "coverage", held, LEAST, 1)
+        value = found["other_models"].values
+        anew, these = (
+            tuple(found[f"{of}_{end}"].values for end in ("low", "high"))
+            for of in ("other_models_judges", "other_models")
+        )
+        guarded = stimuli < RARE or how_many == "most"
+        certain = alike == MUCH and stimuli >= RARE
+        name, case = "mean of other models, judges drawn anew", condition + ("" if certain else FEW_FAMILIES)
+        yield coverage(name, case, value, anew, truth, LEAST, most=None if certain else 1.0)
+        name, case = "mean of other models, these judges", condition + (GUARDED if guarded else "")
+        yield coverage(name, case, value, these, of_these, LEAST, most=1.0 if guarded else None)
         if alike == MUCH:
-            held = (low <= truth) & (truth <= high)
-            yield proportion("the same interval, over stimuli alone", condition, "coverage of judges anew", held, 0, 1)
+            name, counted = "the same interval, over stimuli alone", "coverage of judges anew"
+            yield coverage(name, condition, value, these, truth, 0, most=1, counted=counted)
 
 
 def errors(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
@@ -119,18 +127,22 @@ def words_accepted(
 
 def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
     """Test the coverage of late contrasts for words accepted at every stage; metamers are not missing at random."""
-    for (missing, acceptance), difference, words in product(ACCEPTANCE.items(), DIFFERENCES, (10, 20, 100)):
+    for (missing, acceptance), difference, judges, words in product(
+        ACCEPTANCE.items(), DIFFERENCES, JUDGES, (10, 20, 100)
+    ):
         many, truths = words_accepted(difference, acceptance, (1, MANY), 1, rng)
         everywhere = np.isfinite(many).all(axis=1)
         truth, of_all = truths.mean(axis=1)[everywhere].mean(), truths.mean()
-        differences, _ = words_accepted(difference, acceptance, (samples, words), JUDGES, rng)
+        differences, _ = words_accepted(difference, acceptance, (samples, words), judges, rng)
         found, n, _ = difference_over_stages(differences)
-        known = n > 1
-        held = (found.low <= truth) & (truth <= found.high)
-        condition = f"{words} words, {missing}, {JUDGES} judges, log odds {difference:g} apart"
-        yield proportion("late difference, words accepted everywhere", condition, "coverage", held[known], LEAST, 1)
-        held = (found.low <= of_all) & (of_all <= found.high)
-        yield proportion("the same, of all words", condition, "coverage", held[known], 0, 1)
+        value, low, high = (one[n > 1] for one in (found.value, found.low, found.high))
+        condition = f"{words} words, {missing}, {judges} judges, log odds {difference:g} apart"
+        many_words = n.mean() >= 2 * RARE
+        condition += "" if many_words else GUARDED
+        most = None if many_words else 1.0
+        name = "late difference, words accepted everywhere"
+        yield coverage(name, condition, value, (low, high), truth, LEAST, difference != 0, most)
+        yield coverage("the same, of all words", condition, value, (low, high), of_all, 0, most=1)
 
 
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:

@@ -32,6 +32,9 @@ DESIGNS = ((6, 6), (10, 10), (20, 20), (80, 20), (320, 20))  # distinct stimuli,
 FEW = 10  # up to this number of stimuli a test with fixed stimuli is known to fail
 FEW_SAMPLES, PERMUTATIONS = 400, 1000  # for the analysis of variance itself, which is slow
 PEOPLE = 20_000
+MOST = 0.065  # false positives over new stimuli
+APART = 0.05  # difference at which the power is simulated
+POWER = f"; power at {100 * APART:g} points"
 OVER_PARTICIPANTS = "two models, sign flips over participants"
 OVER_BOTH = "two models, sign flips over participants and over stimuli"
 
@@ -46,33 +49,39 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
     curve = typical_curve(curves_by_modality(groups)[MODALITY], STAGES)
     alike = np.stack([curve, curve])
 
-    population = simulated_differences(alike, measured, 20, samples * (4 + sum(PARTICIPANTS)), rng)
-    for number in (4, *PARTICIPANTS):
+    apart = curves_apart(curve, APART)
+    numbers = (4, *PARTICIPANTS)
+    powers = power(simulated_differences(apart, measured, 20, PEOPLE, rng), numbers, ALPHA, samples, FLIPS, rng)
+    population = simulated_differences(alike, measured, 20, samples * sum(numbers), rng)
+    for number, found in zip(numbers, powers, strict=True):
         drawn, population = np.split(population, [samples * number])
         hits = sign_flip_p(drawn.reshape(samples, number), FLIPS, rng) <= ALPHA
         most = 0 if number == 4 else 0.06
-        condition = f"{number} participants, 20 trials, new participants, the same stimuli"
-        yield proportion(OVER_PARTICIPANTS, condition, "false positives", hits, 0, most)
+        condition = f"{number} participants, 20 trials, new participants, the same stimuli{POWER}"
+        yield proportion(OVER_PARTICIPANTS, condition, "false positives", hits, 0, most, power=float(found))
 
     fewer = min(samples, FEW_SAMPLES)
-    for number, difference in product(PARTICIPANTS, (0.05,)):
-        pair = curves_apart(curve, difference)
-        pool = simulated_differences(pair, measured, 10, PEOPLE, rng)
+    for number in PARTICIPANTS:
+        pool = simulated_differences(apart, measured, 10, PEOPLE, rng)
         (expected,) = power(pool, [number], ALPHA, samples, FLIPS, rng)
-        experiments = (simulated_scores(pair, measured, 10, number, rng).transpose(0, 2, 1) for _ in range(fewer))
+        experiments = (simulated_scores(apart, measured, 10, number, rng).transpose(0, 2, 1) for _ in range(fewer))
         p = np.array(
             [permutation_p_models(scores, PERMUTATIONS, rng).loc["model", "p_permutation"] for scores in experiments]
         )
-        condition = f"{number} participants, 10 trials, {100 * difference:g} points apart"
+        condition = f"{number} participants, 10 trials, {100 * APART:g} points apart"
         outcome = "share significant in metamers.compare.anova, wanted as simulated power"
         low, high = max(expected - 0.06, 0), min(expected + 0.06, 0.99)
-        yield proportion(OVER_PARTICIPANTS, condition, outcome, p <= ALPHA, round(low, 3), round(high, 3))
+        bounds = round(low, 3), round(high, 3)
+        yield proportion(OVER_PARTICIPANTS, condition, outcome, p <= ALPHA, *bounds, power=float(expected))
 
     cases = (("as measured", measured), ("at the top of its interval", highest))
     for (stimuli, trials), (words, deviations) in product(DESIGNS, cases):
-        for number, fixed, random in _over_stimuli(alike, deviations, trials, stimuli, samples, rng):
+        equal = _over_stimuli(alike, deviations, trials, stimuli, samples, rng)
+        different = _over_stimuli(apart, deviations, trials, stimuli, samples, rng)
+        for (number, fixed, random), (_, _, found) in zip(equal, different, strict=True):
             condition = f"{stimuli} stimuli, {number} participants, {trials} trials, participants’ variance {words}"
-            yield proportion(OVER_BOTH, condition, "false positives over new stimuli", random, 0, 0.06)
+            outcome = "false positives over new stimuli"
+            yield proportion(OVER_BOTH, f"{condition}{POWER}", outcome, random, 0, MOST, power=float(np.mean(found)))
             if number > min(PARTICIPANTS) and stimuli <= FEW:
                 outcome = "false positives over new stimuli, which the test treats as fixed"
                 yield proportion(OVER_PARTICIPANTS, condition, outcome, fixed, 0.15, 0.7)

@@ -14,7 +14,7 @@ from scipy.special import expit
 from metamers.compare.humans_vs_models import CORRELATIONS, bootstrap_intervals, correlations
 from metamers.compare.relation import NAMES, PARTIAL, relation_beyond_depth, relation_intervals, sums_of_products
 from metamers.humans.noise_ceiling import reliability_interval
-from metamers.simulations.results import Simulated, proportion
+from metamers.simulations.results import Simulated, coverage, proportion
 
 STAGES, MODELS, MANY = 8, (10, 20), 20_000
 SHARED = {"people and models have in common what depth does not tell": 1.0, "they have depth alone in common": 0.0}
@@ -27,8 +27,9 @@ SPREADS = {"stages differ much": (0.5, 0.3, 1.5), "stages differ little": (0.5, 
 MANY_PARTICIPANTS = 20_000
 # Smallest accepted coverage.
 OF_MODELS, OF_PARTICIPANTS = 0.9, 0.93
+MOST = 0.99  # largest accepted coverage of the noise ceiling
 ABOVE = 0.06  # largest accepted share of intervals above 0 where humans and models have only depth in common
-PERCENTILES = 0.75, 1  # accepted coverage of percentile intervals, which are too narrow
+PERCENTILES = 0.75  # smallest accepted coverage of percentile intervals, which are too narrow
 
 
 def curves(number: int, shared: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -68,17 +69,21 @@ def of_models(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
         of_number = f"{number} models; {condition}"
         for name in NAMES:
             low, high = (np.array([one[f"{name}_{end}"] for one in made]) for end in ("low", "high"))
-            held = (low <= exact[name]) & (exact[name] <= high)
-            yield proportion(f"people and models, {name}", of_number, "coverage", held, OF_MODELS, 1)
-            if name == PARTIAL and not shared:
-                yield proportion(f"people and models, {name}", of_number, "interval above 0", low > 0, 0, ABOVE)
+            value = np.array([one[name] for one in made])
+            yield coverage(f"people and models, {name}", of_number, value, (low, high), exact[name], OF_MODELS)
+            if name == PARTIAL and shared:
+                power = float(np.mean(low > 0))
+            elif name == PARTIAL:
+                case = f"{of_number}; power: they have more in common"
+                above = low > 0
+                yield proportion(f"people and models, {name}", case, "interval above 0", above, 0, ABOVE, power=power)
         if number == max(MODELS) and shared:  # the case of the published data only, because it is slow
             intervals = [
                 bootstrap_intervals(*one, BOOTSTRAP, sample) for sample, one in enumerate(found[: samples // 20])
             ]
             for name, ends, value in zip(CORRELATIONS, np.moveaxis(intervals, 1, 0), exact_correlations, strict=True):
-                held = (ends[:, 0] <= value) & (value <= ends[:, 1])
-                yield proportion(f"people and models, {name}, percentiles", of_number, "coverage", held, *PERCENTILES)
+                statistic = f"people and models, {name}, percentiles"
+                yield coverage(statistic, of_number, ends.mean(axis=1), (ends[:, 0], ends[:, 1]), value, PERCENTILES)
 
 
 def asked(participants: Sequence[int]) -> list[np.ndarray]:
@@ -115,16 +120,16 @@ def of_participants(samples: int, rng: np.random.Generator) -> Iterator[Simulate
     for (group, participants), (differ, spread) in product(EXPERIMENTS.items(), SPREADS.items()):
         logits = spread[2] * np.random.default_rng(POINTS).normal(size=POINTS) - 0.5
         exact = exact_reliability(logits, spread, participants, rng)
-        held = []
-        for _ in range(samples):
+        ends = np.empty((2, samples))
+        for sample in range(samples):
             given = [
                 (answers(logits, spread, number, rng) * one, one)
                 for number, one in zip(participants, asked(participants), strict=True)
             ]
-            low, high = reliability_interval(given)
-            held.append(low <= exact <= high)
-        condition = f"{group}, {differ}"
-        yield proportion("noise ceiling, over participants", condition, "coverage", np.array(held), OF_PARTICIPANTS, 1)
+            ends[:, sample] = reliability_interval(given)
+        statistic, condition = "noise ceiling, over participants", f"{group}, {differ}"
+        low, high = ends
+        yield coverage(statistic, condition, ends.mean(axis=0), (low, high), exact, OF_PARTICIPANTS, most=MOST)
 
 
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:

@@ -14,6 +14,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+INTERVAL = 0.95
+MOST = 0.98  # largest accepted coverage of an interval of estimates that are not discrete
+ROUNDING = 1e-9
+
 COLUMNS = [
     *("topic", "statistic", "condition", "counted", "found", "standard_error", "at_least", "at_most", "samples"),
     *("width", "power"),
@@ -76,6 +80,56 @@ def proportion(
     found = float(np.mean(hits))
     error = float(np.sqrt(found * (1 - found) / len(hits)))
     return Simulated(statistic, condition, counted, found, error, low, high, len(hits), width, power)
+
+
+def coverage(
+    statistic: str,
+    condition: str,
+    estimate: np.ndarray,
+    ends: tuple[np.ndarray, np.ndarray],
+    truth: float | np.ndarray,
+    low: float,
+    power: bool = False,
+    most: float | None = None,
+    counted: str = "coverage",
+) -> Simulated:
+    """Count how often an interval contains the true value, with its mean width.
+
+    Parameters
+    ----------
+    statistic, condition, counted
+        Attributes of the result.
+    estimate
+        (sample,): the estimates.
+    ends
+        Low and high ends of their intervals, each (sample,).
+    truth
+        True value, one or (sample,).
+    low
+        Smallest accepted coverage.
+    power
+        Whether to count how often the interval excludes 0.
+    most
+        Largest accepted coverage; by default that of ``most_coverage``.
+    """
+    covered = (ends[0] <= truth + ROUNDING) & (truth - ROUNDING <= ends[1])
+    width = float(np.nanmean(ends[1] - ends[0]))
+    excluded = float(np.mean((ends[0] > ROUNDING) | (ends[1] < -ROUNDING))) if power else np.nan
+    high = most_coverage(estimate, truth) if most is None else most
+    return proportion(statistic, condition, counted, covered, low, high, width, excluded)
+
+
+def most_coverage(estimate: np.ndarray, truth: float | np.ndarray) -> float:
+    """Compute the largest coverage that a 95% interval needs, ``MOST`` or more.
+
+    An interval around discrete estimates must often cover more than 95%. The exact interval is estimate ± c, where c is
+    the smallest distance that at least 95% of the estimates keep to the true value. If its coverage exceeds 95%, the
+    largest accepted coverage exceeds ``MOST`` by as much, up to 1.
+    """
+    distance = np.abs(estimate - truth)
+    smallest = np.quantile(distance, INTERVAL, method="higher")
+    exact = float(np.mean(distance <= smallest + ROUNDING))
+    return min(round(MOST + exact - INTERVAL, 2), 1.0)
 
 
 def results_table(topic: str, found: Iterable[Simulated]) -> pd.DataFrame:

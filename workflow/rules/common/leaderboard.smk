@@ -15,7 +15,8 @@ RECORDED_SCRIPTS = (
     *("experiment/folder", "humans/own_participants", "humans/answer_table"),
 )
 PUBLISHED_TABLES = [
-    resolve_path(f"resources/published/{name}.csv") for name in ("group_results", "stage_depth", "natural_variance")
+    resolve_path(f"resources/published/{name}.csv")
+    for name in ("group_results", "stage_depth", "natural_variance", "recognition_models")
 ]
 
 
