@@ -49,9 +49,10 @@ for place, depth in enumerate(wanted["depths"]):
         ).assign_coords(sensing_stage=("sensing_model", list(stages.values())))
     )
     logger.info(
-        "%s at %s (depth %g): rank %.0f of %d values; distance of the two most different metamers %.3f, "
+        "%s at %s (depth %g): rank %s%.0f of %d values; distance of the two most different metamers %.3f, "
         "%d of %d within the match",
-        *(name, stages[name], depth, float(found[-1]["jacobian_rank"].mean()), natural[0].numel()),
+        *(name, stages[name], depth, "" if found[-1]["rank_counted"].all() else "about "),
+        *(float(found[-1]["jacobian_rank"].mean()), natural[0].numel()),
         *(float(found[-1]["stimulus_distance"].mean()), int(found[-1]["within_match"].sum()), len(natural)),
     )
 files.save(

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.stats
+import numpy.typing as npt
 from scipy.special import expit
 
 from metamers.config.participants import MODELS_OF_QUESTION
@@ -113,7 +113,7 @@ class Question:
     def prior_density(self, values: np.ndarray) -> np.ndarray:
         """Prior density of values of the parameter of the question."""
         if self.name == DIFFERENCE:
-            return scipy.stats.norm.pdf(values, scale=DIFFERENCE_SD)
+            return np.exp(-((values / DIFFERENCE_SD) ** 2) / 2) / math.sqrt(2 * math.pi) / DIFFERENCE_SD
         low, high = THRESHOLD_RANGE
         return np.where((values >= low) & (values <= high), 1 / (high - low), 0.0)
 
@@ -154,7 +154,7 @@ class Grid:
     @cached_property
     def log_wrong(self) -> np.ndarray:
         """Logarithm of the probability of a wrong answer."""
-        return np.log1p(-self.right)
+        return np.log(1 - self.right)  # lapses keep it far from 0
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,9 @@ def depths(number: int) -> np.ndarray:
     return np.linspace(0, 1, number) if number > 1 else np.zeros(1)
 
 
-def build_grid(question: Question, ranges: Mapping[str, Range] | None = None) -> Grid:
+def build_grid(
+    question: Question, ranges: Mapping[str, Range] | None = None, dtype: npt.DTypeLike = np.float64
+) -> Grid:
     """Build the grid of a question.
 
     Parameters
@@ -193,6 +195,8 @@ def build_grid(question: Question, ranges: Mapping[str, Range] | None = None) ->
         The question.
     ranges
         Parameter → ends of its values; None: the whole ranges.
+    dtype
+        Floating-point type of the probabilities.
 
     Returns
     -------
@@ -201,32 +205,33 @@ def build_grid(question: Question, ranges: Mapping[str, Range] | None = None) ->
     """
     ranges = question.prior_ranges() if ranges is None else ranges
     axes = {parameter: np.linspace(*ranges[parameter], number) for parameter, number in SIZES[question.name].items()}
-    nuisance = [axes[parameter] for parameter in list(axes)[1:]]
-    *others, lapse = (part.ravel() for part in np.meshgrid(*nuisance, LAPSES, indexing="ij"))
+    *others, log_width = (part.ravel() for part in np.meshgrid(*list(axes.values())[1:], indexing="ij"))
     values = next(iter(axes.values()))[:, None]
     if question.name == DIFFERENCE:
         threshold, shifts = others[0], (values / 2, -values / 2)
     else:
         threshold, shifts = values, (np.zeros((1, 1)),)
-    width = np.exp(others[-1])
-    shape = len(values), len(lapse)
-    abilities = question.participant_sd * NODES
-    right = np.empty((len(question.conditions), *shape, len(abilities)))
-    right[0] = (1 - lapse)[:, None]
+    width = np.exp(log_width)
+    shape = len(values), len(width)
+    abilities = (question.participant_sd * NODES).astype(dtype)
+    least, most = question.chance, (1 - LAPSES)[:, None].astype(dtype)
+    right = np.empty((len(question.conditions), *shape, len(LAPSES), len(abilities)), dtype)
+    right[0] = most
     place = 1
     for own, shift in zip(question.stages.values(), shifts, strict=True):
         for depth in depths(len(own)):
-            log_odds = np.broadcast_to((threshold - depth) / width + shift, shape)[..., None] + abilities
-            right[place] = question.chance + (1 - question.chance - lapse)[:, None] * expit(log_odds)
+            log_odds = np.broadcast_to((threshold - depth) / width + shift, shape).astype(dtype)[..., None] + abilities
+            right[place] = least + (most - least) * expit(log_odds)[..., None, :]
             place += 1
+    right = right.reshape(len(right), len(values), -1, len(abilities))
     # Thresholds, widths and lapses have constant densities.
-    log_prior = np.broadcast_to(np.log(question.prior_density(values)), shape)
+    log_prior = np.broadcast_to(np.log(question.prior_density(values)), right.shape[1:3])
     return Grid(question.conditions, axes, log_prior, right)
 
 
 def log_likelihood(grid: Grid, counts: Counts) -> np.ndarray:
     """Log likelihood (value, nuisance, node) of one participant's answers."""
-    found = np.zeros(grid.right.shape[1:])
+    found = np.zeros(grid.right.shape[1:], grid.right.dtype)
     for number, condition in enumerate(grid.conditions):
         correct, all_answers = counts.get(condition, (0, 0))
         if correct:
@@ -239,8 +244,8 @@ def log_likelihood(grid: Grid, counts: Counts) -> np.ndarray:
 def log_marginal(grid: Grid, counts: Counts) -> np.ndarray:
     """Log likelihood (value, nuisance) of one participant's answers, with the ability integrated out."""
     found = log_likelihood(grid, counts)
-    top = found.max(axis=-1)
-    return top + np.log(np.exp(found - top[..., None]) @ NODE_WEIGHTS)
+    top = np.maximum.reduce(np.moveaxis(found, -1, 0))
+    return top + np.log(np.exp(found - top[..., None]) @ NODE_WEIGHTS.astype(found.dtype))
 
 
 def normalized(log_weights: np.ndarray) -> np.ndarray:
@@ -266,7 +271,8 @@ def joint_posterior(grid: Grid, others: np.ndarray, counts: Counts) -> np.ndarra
     counts
         The participant's own answers.
     """
-    return normalized(others[..., None] + np.log(NODE_WEIGHTS) + log_likelihood(grid, counts))
+    log_weights = others[..., None] + np.log(NODE_WEIGHTS) + log_likelihood(grid, counts)
+    return normalized(log_weights).astype(grid.right.dtype)
 
 
 def narrowed_ranges(question: Question, grid: Grid, posterior: np.ndarray) -> dict[str, Range]:
@@ -360,7 +366,7 @@ def information(grid: Grid, joint: np.ndarray) -> np.ndarray:
     """
     of_value = joint.sum(axis=(1, 2))  # (value,)
     size = len(of_value)
-    both = np.einsum("cvk,vk->cv", grid.right.reshape(len(grid.conditions), size, -1), joint.reshape(size, -1))
+    both = np.vecdot(grid.right.reshape(len(grid.conditions), size, -1), joint.reshape(size, -1))
     given = np.divide(both, of_value, out=np.zeros_like(both), where=of_value > 0)
     return _entropy(both.sum(axis=1)) - _entropy(given) @ of_value
 
@@ -368,10 +374,15 @@ def information(grid: Grid, joint: np.ndarray) -> np.ndarray:
 def estimate(question: Question, participants: Sequence[Counts]) -> Estimate:
     """Estimate the parameter of the question from the answers of all participants."""
     grid, log_weights = fitted_grid(question, participants)
-    return estimate_on(question, grid, normalized(log_weights).sum(axis=1), participants)
+    return estimate_on(question, grid, normalized(log_weights).sum(axis=1), [*map(number_of_answers, participants)])
 
 
-def estimate_on(question: Question, grid: Grid, shares: np.ndarray, participants: Sequence[Counts]) -> Estimate:
+def number_of_answers(counts: Counts) -> int:
+    """Number of all answers of a participant."""
+    return sum(number for _, number in counts.values())
+
+
+def estimate_on(question: Question, grid: Grid, shares: np.ndarray, answers: Sequence[int]) -> Estimate:
     """Summarize a posterior distribution.
 
     Parameters
@@ -382,10 +393,9 @@ def estimate_on(question: Question, grid: Grid, shares: np.ndarray, participants
         The grid.
     shares
         (value,): posterior probabilities of the parameter's values.
-    participants
-        The answers of each participant, for their numbers.
+    answers
+        Number of answers of each participant.
     """
-    answers = [sum(number for _, number in counts.values()) for counts in participants]
     low, high = quantiles(grid.values, shares, ENDS)
     factor = math.nan
     if question.name == DIFFERENCE:
@@ -409,8 +419,8 @@ def density_at(values: np.ndarray, shares: np.ndarray, value: float) -> float:
 def quantiles(values: np.ndarray, shares: np.ndarray, levels: Range) -> Range:
     """Quantiles of a distribution on evenly spaced values, each of which is a bin around it."""
     step = values[1] - values[0]
-    edges = np.append(values - step / 2, values[-1] + step / 2)
-    low, high = np.interp(levels, np.append(0, np.cumsum(shares)), edges)
+    edges = np.concatenate((values - step / 2, [values[-1] + step / 2]))
+    low, high = np.interp(levels, np.concatenate(([0.0], np.cumsum(shares))), edges)
     return float(low), float(high)
 
 

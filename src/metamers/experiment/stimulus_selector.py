@@ -25,6 +25,7 @@ from metamers.experiment.adaptive import (
     joint_posterior,
     log_marginal,
     normalized,
+    number_of_answers,
     should_stop,
 )
 from metamers.experiment.design import QUESTION, Condition
@@ -124,11 +125,12 @@ class StimulusSelector:
     def estimate(self, counts: Mapping[str, Counts]) -> Estimate:
         """Estimate the parameter of the question from a result of ``counts``."""
         log_weights = self._log_posterior(counts)
-        return estimate_on(self.question, self._grid, normalized(log_weights).sum(axis=1), list(counts.values()))
+        answers = [number_of_answers(own) for own in counts.values()]
+        return estimate_on(self.question, self._grid, normalized(log_weights).sum(axis=1), answers)
 
     def _log_posterior(self, counts: Mapping[str, Counts]) -> np.ndarray:
         """As ``metamers.experiment.adaptive.log_posterior``; the answers of most participants have not changed."""
-        answers = sum(number for own in counts.values() for _, number in own.values())
+        answers = sum(map(number_of_answers, counts.values()))
         before, participants = self._fitted_to
         if answers > MORE_ANSWERS * before or len(counts) > participants:
             self._grid, _ = fitted_grid(self.question, list(counts.values()), self._grid)

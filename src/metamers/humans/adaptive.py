@@ -9,7 +9,16 @@ fitted curve, and no test of the fixed design is made with them.
 import numpy as np
 import xarray as xr
 
-from metamers.experiment.adaptive import DIFFERENCE, ENDS, NODE_WEIGHTS, depths, estimate_on, fitted_grid, normalized
+from metamers.experiment.adaptive import (
+    DIFFERENCE,
+    ENDS,
+    NODE_WEIGHTS,
+    depths,
+    estimate_on,
+    fitted_grid,
+    normalized,
+    number_of_answers,
+)
 from metamers.experiment.design import QUESTION
 from metamers.experiment.exclusion import EXCLUSIONS, ExclusionRule
 from metamers.experiment.stimulus_selector import answers_suffice, counts_of, main_exhibits, question_of
@@ -61,7 +70,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
     grid, log_weights = fitted_grid(question, counts)
     weights = normalized(log_weights)
     shares = weights.sum(axis=1)
-    found = estimate_on(question, grid, shares, counts)
+    found = estimate_on(question, grid, shares, [*map(number_of_answers, counts)])
     stages, step = question.stages, grid.values[1] - grid.values[0]
     union, stage_number = stage_union({model: [NATURAL, *own] for model, own in stages.items()})
     shape = len(stages), len(union)
