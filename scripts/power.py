@@ -1,6 +1,6 @@
 """Make comparison/power.nc and its figure: the power of experiments to distinguish two models."""
 
-from metamers.run.job import log_results_to
+from metamers.run.job import log_to
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.leaderboard.curves import curves_by_modality
@@ -9,7 +9,7 @@ from metamers.report.figures import svg
 from metamers.report.power import power_figure
 from metamers.run import files
 
-logger = log_results_to(snakemake.log[0])
+logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 found = power_dataset(
     read_results(given.variance, VARIANCE_COLUMNS),
