@@ -1,6 +1,6 @@
 """Pack the run as an RO-Crate, and check the archive with the validator of the RO-Crate community."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 import datetime
 import os
@@ -14,7 +14,7 @@ from metamers.run import manifest
 
 SUFFIX = ".crate.zip"
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 params, target, folder = snakemake.params, Path(snakemake.params.file), Path(snakemake.params.file.removesuffix(SUFFIX))
 files = run_files(folder, params.left_out, params.kept)
 times = [datetime.datetime.fromtimestamp((folder.parent / name).stat().st_mtime, datetime.UTC) for name in files]

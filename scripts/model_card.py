@@ -1,6 +1,6 @@
 """Make model_cards/<model>.nc and .html: whether metamers can be made of a model, and what that would take."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 import numpy as np
 import xarray as xr
@@ -18,7 +18,7 @@ from metamers.run import files
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.metamers import starts
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.config["model"], snakemake.params
 settings, entry = params.settings | {"modality": params.model["modality"]}, params.model

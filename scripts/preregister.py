@@ -1,6 +1,6 @@
 """Freeze the predicted human recognizability of a run in a file of its own, which is never replaced."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 import datetime
 import sys
@@ -14,7 +14,7 @@ from metamers.preregister.freeze import frozen_prediction, frozen_stages, list_i
 from metamers.run import files
 from metamers.run.hashes import sha256_of
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 use_threads(1)
 published_depths = read_results(given.depths, DEPTH_COLUMNS)

@@ -1,12 +1,12 @@
 """Report damaged, stale and foreign files of the run; `rebuild_manifest` runs before the check, `repair` after it."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 import sys
 
 from metamers.verify import FAILING, REPAIRED, count_by_kind, rebuild, repair, verify
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 run, params = snakemake.params.run, snakemake.params
 own_log = [snakemake.log[0]]
 if snakemake.config["rebuild_manifest"]:

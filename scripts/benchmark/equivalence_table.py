@@ -1,11 +1,11 @@
 """Make benchmark/equivalence.csv: tests of equal recognition of metamers of the default and the published procedure."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 from metamers.benchmark.equivalence import ALL, equivalence_table
 from metamers.run import files
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 params = snakemake.params
 recognized = dict(zip(params.modalities, map(files.load, snakemake.input.recognized), strict=True))
 table = equivalence_table(recognized, params.modalities, params.settings, params.reference, params.margin)

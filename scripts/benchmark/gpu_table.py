@@ -1,11 +1,11 @@
 """Make benchmark/gpu.csv: the measurements on a graphics card, stage by stage."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 from metamers.benchmark.gpu import disagreeing, gpu_table
 from metamers.run import files
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 params = snakemake.params
 pairs = [(model, stage) for model, stages in params.stages.items() for stage in stages]
 measured = dict(zip(pairs, map(files.load, snakemake.input.measured), strict=True))

@@ -1,6 +1,6 @@
 """Make benchmark/scale.nc: predicted cost of the whole study and of 1,000 models, and accuracy of the prediction."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from metamers.models.device import use_threads
 from metamers.names import stage_path
 from metamers.run import files
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 use_threads(1)
 given, params = snakemake.input, snakemake.params
 run, run_folder = params.run_models, Path(params.run)

@@ -1,11 +1,11 @@
 """Make benchmark/standard.csv: the match of the quality `standard` and of the published procedure, stage by stage."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 from metamers.benchmark.standard import standard_table
 from metamers.run import files
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 params = snakemake.params
 pairs = [(model, stage) for model, stages in params.stages.items() for stage in stages]
 table = standard_table(dict(zip(pairs, map(files.load, snakemake.input.matches), strict=True)), params.settings)

@@ -1,6 +1,6 @@
 """Make benchmark/synthesis.nc: speedup to the same match, and recognition of the metamers of each procedure."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 from metamers.benchmark.measure import SEPARATOR
 from metamers.benchmark.speed import collect
@@ -8,7 +8,7 @@ from metamers.run import files
 
 MACHINE = ("processor", "instruction_sets")  # attributes of the files of times
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 paths = iter(given.matched)
 timed = dict(zip(params.models, map(files.load, given.speed), strict=True))

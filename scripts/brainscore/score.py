@@ -1,6 +1,6 @@
 """Make brainscore/scores.nc: the run's models, scored with the packages of Brain-Score on benchmarks with images."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 import tempfile
 from pathlib import Path
@@ -10,7 +10,7 @@ from metamers.brainscore.score import prepare, score_all, scores_dataset
 from metamers.models.device import use_threads
 from metamers.run import files
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 use_threads(snakemake.threads)
 run, params, given = snakemake.config["run"], snakemake.params, snakemake.input
 benchmarks = {

@@ -14,7 +14,7 @@ tested = passes_dataset(
     read_results(snakemake.input.depths, DEPTH_COLUMNS),
 )
 for line in passes_lines(tested):
-    logger.info(line)
+    logger.debug(line)
 files.save(
     tested,
     snakemake.output[0],

@@ -1,6 +1,6 @@
 """Make experiment/<modality>/, the page of the behavioural experiment, and experiment/<modality>.nc, its design."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 import hashlib
 from itertools import cycle, islice
@@ -28,7 +28,7 @@ from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.run import files, manifest
 from metamers.run.hashes import sha256_of
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 modality, params, given = snakemake.wildcards.modality, snakemake.params, snakemake.input
 settings, suffix = params.settings, MODALITIES[modality].suffix
 with files.open_dataset(given.stimuli) as stimuli:

@@ -10,5 +10,5 @@ logger = log_to(snakemake.log[0])
 use_threads(1)
 depths = published_depths(snakemake.params.entries, snakemake.params.names)
 for row in depths.itertuples():
-    logger.info("%s, %s: %d layers, depth %.3f", *(row.generation_model, row.stage, row.layers, row.depth))
+    logger.debug("%s, %s: %d layers, depth %.3f", *(row.generation_model, row.stage, row.layers, row.depth))
 write_results(depths, snakemake.output[0])

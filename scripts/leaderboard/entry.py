@@ -1,6 +1,6 @@
 """Make the entry of one generation model for a leaderboard that several groups share."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 import math
 from pathlib import Path
@@ -25,7 +25,7 @@ from metamers.names import without_folders
 from metamers.preregister.freeze import list_items, portable, portable_name
 from metamers.run import files
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 given, params, folder = snakemake.input, snakemake.params, Path(snakemake.output[0])
 use_threads(1)
 model, published = snakemake.wildcards.generation_model, read_published(Path(given.published[0]).parent)

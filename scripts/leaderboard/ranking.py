@@ -9,7 +9,7 @@ import xarray as xr
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.leaderboard.depth import model_depths
-from metamers.leaderboard.ranking import entries_of, leaderboard
+from metamers.leaderboard.ranking import PUBLISHED_PARTICIPANTS, entries_of, leaderboard
 from metamers.models.device import use_threads
 from metamers.run import files
 
@@ -43,7 +43,8 @@ board = leaderboard(
 )
 entries = entries_of(board)
 for _, entry in entries.dropna(subset="rank").iterrows():
-    logger.info(
+    log = logger.debug if entry["basis"] == PUBLISHED_PARTICIPANTS else logger.info
+    log(
         "%s %d (%d to %d; one stage left out %s to %s): %s: normalized area %.3f (%.3f to %.3f), %s",
         *entry[["entry_modality", "rank", "rank_low", "rank_high", "rank_one_out_low", "rank_one_out_high"]],
         *entry[["generation_model", "normalized_area", "normalized_area_low", "normalized_area_high", "basis"]],

@@ -1,6 +1,6 @@
 """Make the site of a shared leaderboard with the published models and the run's own entries."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_results_to
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from metamers.leaderboard.entry import read_published
 from metamers.report.leaderboard_site import write_site
 from metamers.run import files
 
-logger = log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 given = snakemake.input
 paths = {path.name: path for folder in given.entries for path in sorted(Path(folder).glob("*.nc"))}
 entries = {name: read_entry(path) for name, path in paths.items()}

@@ -2,21 +2,53 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 # Valid file name of a run: letters, digits and a few signs; no separator, and no dot at the start.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 INPUT_STAGE = "input"
 MAX_LISTED = 300  # names in the error for an unknown one; timm has over a thousand
+MAX_PROBLEMS = 20  # problems in one error
 NATURAL = "natural"
 NULL_CLASS = "__nullSignal__"  # of the published auditory models: a sound without a word
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class ConfigurationError(ValueError):
     """An error in a configuration file; the message names the key, the value found, and the valid values."""
+
+
+def listed(problems: Sequence[str]) -> str:
+    """The message of one error for several problems: each in a line of its own, ``MAX_PROBLEMS`` at most."""
+    if len(problems) == 1:
+        return problems[0]
+    more = [f"and {left} more"] if (left := len(problems) - MAX_PROBLEMS) > 0 else []
+    return "\n".join([f"{len(problems)} problems:", *(f"  {line}" for line in [*problems[:MAX_PROBLEMS], *more])])
+
+
+def for_each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Apply a function to each item.
+
+    Raises
+    ------
+    ValueError
+        When the function raises one, after all items: its message has those of all items, and its type is the first
+        one's.
+    """
+    results, errors = [], []
+    for item in items:
+        try:
+            results.append(function(item))
+        except ValueError as error:
+            errors.append(error)
+    if errors:
+        raise type(errors[0])(listed(list(map(str, errors))))
+    return results
 
 
 def unknown_name(what: str, found: str, valid: Iterable[str], key: str) -> ConfigurationError:

@@ -10,6 +10,7 @@ from metamers.config import add_model, stages
 from metamers.config.plan import make_plan
 from metamers.config.read import merge_defaults, read_yaml
 from metamers.names import ConfigurationError
+from tests.publishing import look_up_in_this_process, publisher, use_as_hub
 
 FOUND = {"input": None, "layer1": "layer1", "logits": "fc"}
 
@@ -55,20 +56,24 @@ def test_an_invalid_model_is_answered_with_examples(model):
 
 
 @pytest.mark.usefixtures("_traced")
-def test_a_model_is_added_checked_and_ready_to_run(tmp_path, capsys):
-    add("timm:resnet18.a1_in1k --weights random")
+def test_a_model_is_added_checked_and_ready_to_run(tmp_path, capsys, monkeypatch):
+    with publisher() as hub:
+        look_up_in_this_process(monkeypatch)
+        use_as_hub(hub.address, monkeypatch)
+        hub.commit("timm/resnet50.a1_in1k", {"model.safetensors": b"weights"})
+        command.main(shlex.split("metamers add timm:resnet50.a1_in1k")[1:])
     said = capsys.readouterr().out
-    assert "Added resnet18.a1_in1k to mine/models.yaml." in said
+    assert "Added resnet50.a1_in1k to mine/models.yaml." in said
     assert "input, layer1, logits" in said
-    assert "model_card --configfile mine/run.yaml --config model=resnet18.a1_in1k" in said
+    assert "model_card --configfile mine/run.yaml --config model=resnet50.a1_in1k" in said
     assert "leaderboard --configfile mine/run.yaml" in said
     text = (tmp_path / "mine/models.yaml").read_text()
     assert text.count("#") > 4
-    assert yaml.safe_load(text)["resnet18.a1_in1k"]["stages"] == "auto"
+    assert yaml.safe_load(text)["resnet50.a1_in1k"]["stages"] == "auto"
     run = read_yaml("mine/run.yaml")
     plan = make_plan(merge_defaults(run), ["mine/run.yaml"])
     assert plan.run == "mine"
-    assert plan.generation_models == {"resnet18.a1_in1k": list(FOUND)}
+    assert plan.generation_models == {"resnet50.a1_in1k": list(FOUND)}
     assert plan.recognition_models
     assert all(plan.models[name].modality == "vision" for name in plan.recognition_models)
 

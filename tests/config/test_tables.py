@@ -249,3 +249,27 @@ def test_a_file_of_nearly_the_name_is_proposed(tmp_path):
         )  # fmt: skip
         with pytest.raises(ConfigurationError, match=r"which is not there\. Did you mean 'Bru"):
             check_files_of_dataset("own", entry)
+
+
+@pytest.mark.parametrize(
+    ("rows", "messages"),
+    [
+        ("../a.png,dog,test\nb.png,dog,tset\nc.png,dog,test\n", ["must lie in", "unknown split 'tset'"]),
+        ("a.png,cow,test\nb.png,dog,test\nc.png,hen,test\n", ["'cow' of a.png", "'hen' of c.png"]),
+        ("a.png,,test\n,dog,test\n", ["line 3: no file"]),
+        ("a.png,,test\nb.png,,test\n", ["line 2: no category", "line 3: no category"]),
+        ("a.png,dog,test\nb.png,dog,test\n", ["a.png, which is not there", "b.png, which is not there"]),
+    ],
+)
+def test_every_wrong_row_of_a_table_of_stimuli_is_named(tmp_path, rows, messages):
+    (tmp_path / "table.csv").write_text(f"file,category,split\n{rows}")
+    (tmp_path / "categories.csv").write_text("class_index,category\n0,dog\n")
+    entry = DatasetEntry(
+        modality="vision", files={"folder": str(tmp_path)}, table=str(tmp_path / "table.csv"),
+        categories=str(tmp_path / "categories.csv"), size=16,
+    )  # fmt: skip
+    with pytest.raises(ConfigurationError) as error:
+        check_files_of_dataset("own", entry)
+    lines = str(error.value).splitlines()
+    assert len(lines) == (1 if len(messages) == 1 else len(messages) + 1)
+    assert all(message in line for message, line in zip(messages, lines[-len(messages) :], strict=True))

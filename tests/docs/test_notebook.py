@@ -2,9 +2,14 @@
 
 import io
 import json
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
-import nbclient
 import nbformat
 import pytest
 from PIL import Image
@@ -47,11 +52,16 @@ def check_findings(text: str) -> None:
 @pytest.mark.slow
 def test_the_notebook_runs_and_has_the_outputs_that_are_stored_in_it(tmp_path):
     stored = nbformat.read(PATH, 4)
-    ran = nbformat.read(PATH, 4)
-    nbclient.execute(ran, cwd=str(tmp_path), timeout=600)  # as `jupyter execute` does
+    copy = tmp_path / "docs" / PATH.name
+    copy.parent.mkdir()
+    shutil.copy(PATH, copy)
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    line = "jupyter execute --inplace docs/notebook.ipynb"
+    subprocess.run(shlex.split(line), cwd=tmp_path, env=os.environ | {"PATH": programs}, check=True, timeout=600)
+    ran = nbformat.read(copy, 4)
     assert [outputs(cell) for cell in ran.cells] == [outputs(cell) for cell in stored.cells]
     check_findings(text_of(ran))
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [copy]
 
 
 def test_the_stored_outputs_say_what_the_text_says():

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -730,8 +731,13 @@ def test_answers_to_another_design_are_not_mixed_in(tmp_path):
 
 def started(root, made, answers, *arguments):
     """Start the server as a program; return its process and port."""
-    command = [sys.executable, str(root / "scripts/experiment/serve.py"), str(made[0]), str(answers), "--port", "0"]
-    process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True)
+    return program([str(root / "scripts/experiment/serve.py"), str(made[0]), str(answers), *arguments])
+
+
+def program(arguments, folder=None):
+    """Start a program that serves an experiment at any free port; return its process and port."""
+    command = [sys.executable, *arguments, "--port", "0"]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if "http://localhost:" in line:
             return process, int(line.split("http://localhost:")[1].split("/")[0])
@@ -743,6 +749,20 @@ class At:
 
     def __init__(self, port):
         self.server_address = ("127.0.0.1", port)
+
+
+def test_the_documented_command_serves_under_another_name(root, made, tmp_path):
+    (tmp_path / "scripts").symlink_to(root / "scripts")
+    shutil.copytree(made[0], tmp_path / "results/demo/experiment")
+    line = (
+        "python scripts/experiment/serve.py results/demo/experiment answers/demo --address 0.0.0.0 --name lab.example"
+    )
+    process, port = program(shlex.split(line)[1:], tmp_path)
+    for host, wanted in (("lab.example", 200), ("other.example", 421)):
+        assert ask(At(port), "GET", "/vision/", Host=f"{host}:{port}")[0] == wanted
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    assert (tmp_path / "answers/demo").is_dir()
 
 
 def test_no_answer_that_was_acknowledged_is_lost_when_the_server_is_killed(root, made, tmp_path):

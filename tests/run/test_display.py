@@ -1,18 +1,28 @@
 """In a terminal a run is a few lines that change; elsewhere Snakemake's usual messages and the expected time."""
 
+import fcntl
 import logging
 import os
 import pty
 import re
+import shlex
+import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from metamers.run.logs import DISPLAY, RESULTS
 from snakemake_logger_plugin_metamers import RunDisplay, last_line
 
+ROOT = Path(__file__).resolve().parents[2]
+LONG = "-".join(map(str, range(100, 150)))  # wider than a terminal
 SNAKEFILE = """
 rule all:
     input: expand("out{i}", i=range(3))
@@ -21,7 +31,10 @@ rule make:
     output: "out{i}"
     log: "log{i}.txt"
     message: "Synthesizing batch {wildcards.i}"
-    shell: "echo 12:00:01 step 20 of 100, loss 0.14 > {log}; sleep 1; test {wildcards.i} != BROKEN; touch {output}"
+    shell:
+        "echo 12:00:01 step 20 of 100, loss 0.14 > {log}; echo '12:00:01 wrote HASH  a.nc' >> {log};"
+        "for n in 1 2; do sleep 0.7; echo warning $n of {wildcards.i} LONG; echo and this 1>&2; done;"
+        "test {wildcards.i} != BROKEN; touch {output}"
 
 onsuccess:
     logger.info("Report: index.html", extra={"for_people": True})
@@ -29,17 +42,66 @@ onsuccess:
 
 
 def command(folder: Path, broken: str = "none") -> list[str]:
-    (folder / "Snakefile").write_text(SNAKEFILE.replace("BROKEN", broken))
+    text = SNAKEFILE.replace("BROKEN", broken).replace("LONG", LONG).replace("HASH", "0" * 64)
+    (folder / "Snakefile").write_text(text)
     return [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", "--logger", "metamers"]
 
 
-def in_a_terminal(arguments: list[str], folder: Path) -> tuple[int, str]:
-    """Exit status and text of a command that runs in a terminal of 100 columns."""
+class Screen:
+    """A terminal: what it shows, with the lines that have scrolled out of it, after bytes with control sequences."""
+
+    def __init__(self, columns: int, lines: int):
+        self.columns, self.height = columns, lines
+        self.lines, self.x, self.y = [""], 0, 0
+
+    def feed(self, text: str) -> None:
+        for sequence, letter in re.findall(r"(\x1b\[[0-9;?]*[A-Za-z])|([^\x1b])", text):
+            if sequence:
+                self.control(sequence[2:-1], sequence[-1])
+            elif letter == "\r":
+                self.x = 0
+            elif letter == "\n":
+                self.down()
+            else:
+                if self.x == self.columns:
+                    self.x = 0
+                    self.down()
+                line = self.lines[self.y].ljust(self.x)
+                self.lines[self.y] = line[: self.x] + letter + line[self.x + 1 :]
+                self.x += 1
+
+    def down(self) -> None:
+        self.y += 1
+        if self.y == len(self.lines):
+            self.lines.append("")
+
+    def control(self, number: str, kind: str) -> None:
+        if kind == "A":
+            self.y = max(self.y - int(number or 1), len(self.lines) - self.height, 0)
+        elif kind == "K":
+            assert number == "2"
+            self.lines[self.y] = ""
+        else:
+            assert kind in "mhl", kind  # colours, and whether the cursor is seen
+
+
+def in_a_terminal(
+    arguments: list[str], folder: Path, columns: int = 100, seen: Callable[[Screen, int], None] = lambda *_: None
+) -> tuple[int, str, Screen]:
+    """Run a command in a terminal, in a session of its own.
+
+    ``seen`` gets the screen and the process again and again. Returns the exit status, all text that was ever shown, and
+    the screen at the end.
+    """
     leader, follower = pty.openpty()
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
-    process = subprocess.Popen(arguments, cwd=folder, env=environment, stdout=follower, stderr=follower, stdin=follower)
+    screen = Screen(columns, 24)
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", screen.height, screen.columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm"}
+    process = subprocess.Popen(
+        arguments, cwd=folder, env=environment, stdout=follower, stderr=follower, stdin=follower, start_new_session=True
+    )
     os.close(follower)
-    shown = b""
+    waiting, shown = b"", ""
     while True:
         try:
             part = os.read(leader, 65536)
@@ -47,29 +109,117 @@ def in_a_terminal(arguments: list[str], folder: Path) -> tuple[int, str]:
             break
         if not part:
             break
-        shown += part
+        # A sequence or letter may be cut in two.
+        whole = re.fullmatch(rb"(.*?)((?:\x1b\[?[0-9;?]*|[\xc0-\xff][\x80-\xbf]*)?)", waiting + part, flags=re.DOTALL)
+        waiting = whole[2]
+        shown += (text := whole[1].decode())
+        screen.feed(text)
+        seen(screen, process.pid)
     os.close(leader)
-    return process.wait(), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    return process.wait(), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown), screen
 
 
-def test_a_terminal_shows_jobs_logs_and_time_left_and_nothing_else(tmp_path):
-    status, shown = in_a_terminal(command(tmp_path), tmp_path)
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_shows_jobs_logs_and_time_left_once_and_what_jobs_print_above(columns, tmp_path):
+    copies = []
+
+    def count(screen: Screen, _process: int) -> None:
+        copies.append(sum("jobs done" in line for line in screen.lines))
+
+    status, shown, screen = in_a_terminal(command(tmp_path), tmp_path, columns, count)
     assert status == 0
     assert re.search(r"4 jobs\. Expected time on 2 cores: about \d", shown)
     assert re.search(r"\d of 4 jobs done; [\d.]+ s so far, about [\d.]+ \w+ left", shown)
     assert re.search(r"Synthesizing batch \d", shown)
     assert "step 20 of 100, loss 0.14" in shown
-    assert shown.rstrip().endswith("Report: index.html")
+    assert "wrote 0000" not in shown
     assert "Select jobs" not in shown
     assert "Finished jobid" not in shown
+    assert max(copies) == 1
+    assert copies[-1] == 0
+    lines = "".join(line.ljust(columns) for line in screen.lines)  # long lines are whole
+    for job in range(3):
+        assert lines.count(f"warning 1 of {job} {LONG}") == lines.count(f"warning 2 of {job} {LONG}") == 1
+    assert screen.lines.count("and this") == 6
+    assert [line for line in screen.lines if line][-1] == "Report: index.html"
 
 
 def test_a_terminal_shows_an_error_and_counts_it(tmp_path):
-    status, shown = in_a_terminal(command(tmp_path, broken="1"), tmp_path)
+    status, shown, screen = in_a_terminal(command(tmp_path, broken="1"), tmp_path)
     assert status == 1
-    assert "Error in rule make" in shown
-    assert "log1.txt (check log file(s) for error details)" in shown
+    assert any("Error in rule make" in line for line in screen.lines)
+    assert "log1.txt (check log file(s) for error details)" in "".join(screen.lines)
     assert "1 failed" in shown
+
+
+INTERRUPTED = "Interrupted after {done} of 4 jobs. To continue, call the same command again:"
+CALLED = "python -m snakemake --cores 2 --keep-going --logger metamers"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_in_a_terminal_ends_with_the_command_that_continues(times, tmp_path):
+    pressed = []
+
+    def press(screen: Screen, process: int) -> None:
+        if len(pressed) < times and any("warning 1" in line for line in screen.lines):
+            os.killpg(process, signal.SIGINT)
+            pressed.append(process)
+
+    arguments = command(tmp_path)
+    status, shown, screen = in_a_terminal(arguments, tmp_path, seen=press)
+    assert len(pressed) == times
+    assert status != 0
+    assert [line for line in screen.lines if line][-2:] == [INTERRUPTED.format(done=0), f"  {CALLED}"]
+    assert "Error" not in shown
+    assert "Traceback" not in shown
+    subprocess.run([sys.executable, *shlex.split(CALLED)[1:]], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "out2").exists()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_without_a_terminal_ends_with_the_command_that_continues(times, tmp_path):
+    running = subprocess.Popen(
+        command(tmp_path),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    shown = ""
+    while "warning 1" not in shown:
+        shown += running.stdout.readline()
+    for _ in range(times):
+        os.killpg(running.pid, signal.SIGINT)
+        time.sleep(0.2)
+    shown += running.communicate()[0]
+    assert running.returncode != 0
+    assert [line for line in shown.splitlines() if line][-2:] == [INTERRUPTED.format(done=0), f"  {CALLED}"]
+    assert "Error" not in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("displayed", [True, False])
+def test_a_job_prints_above_a_display_only_warnings_and_what_it_was_asked_for(displayed, tmp_path):
+    """Elsewhere, also what it says of its work; what it says of published models is in its log alone."""
+    said = f"""
+import logging
+from metamers.run.job import log_to
+logger = log_to("results/small/logs/job.log")
+logger.debug("of a published model")
+logger.info("of this run")
+logger.warning("a warning")
+logging.getLogger("{RESULTS}").info("the result")
+raise KeyboardInterrupt
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")} | ({DISPLAY: "1"} if displayed else {})
+    ran = subprocess.run([sys.executable, "-c", said], cwd=tmp_path, env=environment, capture_output=True, text=True)  # noqa: PLW1510 (it is interrupted)
+    printed = [line[9:] for line in ran.stderr.splitlines()]
+    assert printed == ["of this run"] * (not displayed) + ["a warning", "the result"] + ["ended by Ctrl-C"] * (
+        not displayed
+    )
+    log = (tmp_path / "results/small/logs/job.log").read_text()
+    assert all(f" {text}\n" in log for text in ("of a published model", "of this run", "a warning", "the result"))
 
 
 def test_a_pipe_has_the_usual_messages_and_the_expected_time(tmp_path):
@@ -83,7 +233,13 @@ def test_a_pipe_has_the_usual_messages_and_the_expected_time(tmp_path):
 
 @pytest.mark.parametrize(
     ("log", "line"),
-    [("12:00:01 begins\n12:00:02 step 3\n\n", "step 3"), ("no time here\n", "no time here"), ("", ""), (None, "")],
+    [
+        ("12:00:01 begins\n12:00:02 step 3\n\n", "step 3"),
+        (f"12:00:02 step 3\n12:00:02 wrote {'0' * 64}  a/b.nc\n12:00:03 CPU time: 3.00 s; imports 2.00 s\n", "step 3"),
+        ("no time here\n", "no time here"),
+        ("", ""),
+        (None, ""),
+    ],
 )
 def test_the_last_line_of_a_log_is_without_its_time(tmp_path, log, line):
     if log is not None:

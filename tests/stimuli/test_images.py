@@ -97,6 +97,27 @@ def test_the_same_picture_twice_is_refused(tmp_path):
         images.image_dataset(rows, tmp_path, 8)
 
 
+def test_every_file_of_a_dataset_that_cannot_be_used_is_named_at_once(tmp_path):
+    kinds = ("text", "truncated", "animated", "missing")
+    files = ["good.png", "same.png", "plain.png", *(broken(kind, tmp_path).name for kind in kinds)]
+    gradient().save(tmp_path / "good.png")
+    gradient().save(tmp_path / "same.png")
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "plain.png")
+    rows = [{"stimulus": file, "file": file, "category": "c", "label": "c"} for file in files]
+    with pytest.raises(ValueError, match=r"^6 problems:") as error:
+        images.image_dataset(rows, tmp_path, 8)
+    reasons = ("are the same image", "one colour", "not an image", "damaged or cut off", "animation", "no such file")
+    lines = str(error.value).splitlines()[1:]
+    assert len(lines) == 6
+    assert all(file in line and reason in line for line, file, reason in zip(lines, files[1:], reasons, strict=True))
+
+
+def test_of_many_files_that_cannot_be_used_twenty_are_named(tmp_path):
+    rows = [{"stimulus": str(n), "file": f"{n}.png", "category": "c", "label": "c"} for n in range(50)]
+    with pytest.raises(ValueError, match=r"^50 problems:\n(.*there is no such file\n){20}  and 30 more$"):
+        images.image_dataset(rows, tmp_path, 8)
+
+
 def test_the_central_square_is_cut_and_resampled():
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 10:20] = 255

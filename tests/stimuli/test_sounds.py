@@ -302,3 +302,14 @@ def test_a_silent_file_is_refused_by_name(tmp_path):
     save(tmp_path / "a.wav", np.zeros(2000))
     with pytest.raises(ValueError, match=r"a\.wav: silent"):
         sounds.sound_dataset([row("a")], tmp_path, RATE, 0.1)
+
+
+def test_every_file_of_a_dataset_that_cannot_be_used_is_named_at_once(tmp_path):
+    save(tmp_path / "good.wav", noise(2000))
+    save(tmp_path / "silent.wav", np.zeros(2000))
+    (tmp_path / "text.wav").write_text("no sound")
+    names = ("good", "silent", "text", "missing")
+    with pytest.raises(ValueError, match=r"^3 problems:\n.*silent.*\n.*not a sound.*\n.*no such file$") as error:
+        sounds.sound_dataset([row(name) for name in names], tmp_path, RATE, 0.1)
+    lines = str(error.value).splitlines()[1:]
+    assert all(f"{name}.wav: " in line for name, line in zip(names[1:], lines, strict=True))

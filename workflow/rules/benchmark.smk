@@ -13,7 +13,7 @@ rule benchmark_cochleagram:
     params:
         repeats=10,
     # All cores, so that no other job runs during the measurement, which uses one core.
-    threads: workflow.cores
+    threads: all_cores
     message:
         "Timing the cochleagram against an implementation at the full rate"
     script:
@@ -102,7 +102,7 @@ rule benchmark_speed:
         repeats=plan.benchmark.repeats,
         run_seed=plan.seed,
     # All cores, so that no other job runs during the measurement, which uses one core.
-    threads: workflow.cores
+    threads: all_cores
     resources:
         mem_mb=memory_of_model,
     conda:
@@ -183,7 +183,7 @@ rule benchmark_gpu:
         batch=plan.benchmark.gpu.batch,
         settings=by("generation_model", gpu_settings),
     # All cores, so that no other job runs during the measurement.
-    threads: workflow.cores
+    threads: all_cores
     resources:
         mem_mb=scaled_by_attempt(16000),
         gpu=gpus(),
@@ -311,7 +311,7 @@ if TRIED:
             steps=plan.benchmark.trials.steps,
             settings=one_cycle_settings(TRIED),
             run_seed=plan.seed,
-        threads: workflow.cores
+        threads: all_cores
         resources:
             mem_mb=memory_of_model,
             gpu=gpus(),
@@ -344,7 +344,7 @@ rule benchmark_scale:
         prices={"gpu_hour": 2.5, "core_hour": 0.04},  # assumed, in US dollars, of clouds that rent by the hour
         run=subpath(output[0], ancestor=2),
     # All cores, so that no other job runs during the measurement, which uses one core.
-    threads: workflow.cores
+    threads: all_cores
     resources:
         mem_mb=scaled_by_attempt(6000),
     message:

@@ -134,6 +134,15 @@ def gpus():
     return gpus_of_job(plan.device)
 
 
+def all_cores(_wildcards):
+    """Threads of a job that takes all cores.
+
+    Snakemake calls the function for a job that it would run. The number itself is unknown, and an error, in calls that
+    run none, such as `--report` and `--unlock`.
+    """
+    return workflow.cores
+
+
 def check_results_folder():
     """Check before the first job that the run's folder can be written."""
     try:

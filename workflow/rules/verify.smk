@@ -10,7 +10,7 @@ rule verify:
         run=RESULTS,
         made_whole=made_whole,
         steps=made_by,
-    threads: workflow.cores
+    threads: all_cores
     message:
         f"Verifying the files of {RESULTS}"
     script:

@@ -10,7 +10,7 @@ from typing import Any
 from metamers.config.archives import RETRIEVED, check_package_files
 from metamers.config.read import resolve_path
 from metamers.config.tables import stimulus_table
-from metamers.names import ConfigurationError
+from metamers.names import MAX_PROBLEMS, ConfigurationError, listed
 
 
 @dataclass(frozen=True)
@@ -124,19 +124,20 @@ def check_files_of_dataset(name: str, entry: DatasetEntry) -> None:
     Raises
     ------
     ConfigurationError
-        For the first file that is missing.
+        When files are missing; the message has all of them.
     """
     files = entry.files or {}
     rows = stimulus_table(name, entry.parameters)
     if package := files.get("package"):
         check_package_files(package, [f"{entry.folder}/{row['file']}" for row in rows], f"datasets: {name}.files")
     elif "folder" in files and "archive" not in files:
-        for row in rows:
-            if not (path := Path(files["folder"]) / row["file"]).is_file():
-                source = entry.table or "draw"
-                raise ConfigurationError(
-                    f"datasets: {name}: {source} names {path}, which is not there{_similar_file(path)}"
-                )
+        missing = [path for row in rows if not (path := Path(files["folder"]) / row["file"]).is_file()]
+        problems = [
+            f"datasets: {name}: {entry.table or 'draw'} names {path}, which is not there{_similar_file(path)}"
+            for path in missing[:MAX_PROBLEMS]
+        ]
+        if problems:
+            raise ConfigurationError(listed([*problems, *map(str, missing[MAX_PROBLEMS:])]))
 
 
 def _similar_file(path: Path) -> str:

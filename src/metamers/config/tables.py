@@ -12,7 +12,7 @@ import numpy as np
 
 from metamers.config.speech import speech_table
 from metamers.modalities import MODALITIES
-from metamers.names import FILE_NAME, NULL_CLASS, ConfigurationError, unknown_name
+from metamers.names import FILE_NAME, NULL_CLASS, ConfigurationError, for_each, listed, unknown_name
 
 MAX_BYTES = 2**27
 MAX_ROWS, MAX_COLUMNS = 2**21, 1000  # the table of ImageNet's training images has 1.3 million rows
@@ -62,10 +62,14 @@ def read_table(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]
 def _check_filled(path: Path, rows: Iterable[Mapping[str, str]], columns: Iterable[str]) -> None:
     """Check that every row of a table has a value in some columns."""
     columns = list(columns)
-    for number, row in enumerate(rows, start=2):
-        for column in columns:
-            if not (row[column] or "").strip():
-                raise ConfigurationError(f"{path}: line {number}: no {column}")
+    empty = [
+        f"{path}: line {number}: no {column}"
+        for number, row in enumerate(rows, start=2)
+        for column in columns
+        if not (row[column] or "").strip()
+    ]
+    if empty:
+        raise ConfigurationError(listed(empty))
 
 
 def category_noun(entry: Mapping[str, Any]) -> str:
@@ -251,35 +255,7 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
     source = f"{key}: {entry['table']}" if "table" in entry else f"{key}.draw"
     given = read_table(entry["table"], ["file"]) if "table" in entry else drawn_images(dataset, entry)
     named = _category_column(entry, given) if "table" in entry else CATEGORY
-    rows = []
-    for row in given:
-        file = Path(row["file"])
-        if file.is_absolute() or ".." in file.parts:
-            raise ConfigurationError(f"{source}: {row['file']!r} must lie in the dataset's folder")
-        name = row.get("stimulus") or stimulus_name(file.stem)
-        if not FILE_NAME.fullmatch(name):
-            advice = "" if row.get("stimulus") else "; give it such a name in a column `stimulus` of the table"
-            raise ConfigurationError(
-                f"{source}: {(row.get('stimulus') or row['file'])!r} names a stimulus, so it must be at most 100 "
-                f"letters a to z, digits, '.', '_', '+' or '-', beginning with a letter or digit{advice}"
-            )
-        if "*" in row["file"] and "archive" not in entry["files"]:
-            raise ConfigurationError(f"{source}: {row['file']!r}: '*' stands for a part of a name in an archive only")
-        split = row.get("split", "test")
-        if not (split or "").strip():
-            raise ConfigurationError(f"{source}: no split of {row['file']}; wanted {', '.join(SPLITS)}")
-        if split not in SPLITS:
-            raise unknown_name("split", split, SPLITS, f"{source}: {row['file']}")
-        rows.append(
-            {
-                "stimulus": name,
-                "file": row["file"],
-                "category": row[named],
-                "label": row.get("label") or row[named],
-                "speaker": row.get("speaker") or "",
-                "split": split,
-            }
-        )
+    rows = for_each(lambda row: _stimulus_row(row, named, source, "archive" in entry.get("files", {})), given)
     names = [row["stimulus"] for row in rows]
     if double := sorted({name for name in names if names.count(name) > 1}):
         files = [row["file"] for row in rows if row["stimulus"] == double[0]]
@@ -290,13 +266,44 @@ def stimulus_table(dataset: str, entry: Mapping[str, Any]) -> list[dict[str, str
     if "vocabulary" in entry and not Path(entry["categories"]).is_file():
         return rows  # the step that reads the stimuli checks the categories, after they have been retrieved
     known = stimulus_categories(dataset, entry)
-    for row in rows:
-        if row["category"] not in known:
-            raise ConfigurationError(
-                f"{key}: {named} {row['category']!r} of {row['file']} has no classes in {entry['categories']}; "
-                f"it has {', '.join(known)}"
-            )
+    unknown = [
+        f"{key}: {named} {row['category']!r} of {row['file']} has no classes in {entry['categories']}; "
+        f"it has {', '.join(known)}"
+        for row in rows
+        if row["category"] not in known
+    ]
+    if unknown:
+        raise ConfigurationError(listed(unknown))
     return rows
+
+
+def _stimulus_row(row: Mapping[str, str], named: str, source: str, in_archive: bool) -> dict[str, str]:
+    """A row of ``stimulus_table`` from a row of the file."""
+    file = Path(row["file"])
+    if file.is_absolute() or ".." in file.parts:
+        raise ConfigurationError(f"{source}: {row['file']!r} must lie in the dataset's folder")
+    name = row.get("stimulus") or stimulus_name(file.stem)
+    if not FILE_NAME.fullmatch(name):
+        advice = "" if row.get("stimulus") else "; give it such a name in a column `stimulus` of the table"
+        raise ConfigurationError(
+            f"{source}: {(row.get('stimulus') or row['file'])!r} names a stimulus, so it must be at most 100 "
+            f"letters a to z, digits, '.', '_', '+' or '-', beginning with a letter or digit{advice}"
+        )
+    if "*" in row["file"] and not in_archive:
+        raise ConfigurationError(f"{source}: {row['file']!r}: '*' stands for a part of a name in an archive only")
+    split = row.get("split", "test")
+    if not (split or "").strip():
+        raise ConfigurationError(f"{source}: no split of {row['file']}; wanted {', '.join(SPLITS)}")
+    if split not in SPLITS:
+        raise unknown_name("split", split, SPLITS, f"{source}: {row['file']}")
+    return {
+        "stimulus": name,
+        "file": row["file"],
+        "category": row[named],
+        "label": row.get("label") or row[named],
+        "speaker": row.get("speaker") or "",
+        "split": split,
+    }
 
 
 def category_classes(dataset: str, entry: Mapping[str, Any]) -> dict[str, list[int]]:

@@ -12,13 +12,17 @@ import sys
 from pathlib import Path
 
 from metamers.run import cpu_time, manifest
-from metamers.run.logs import cpu_time_line
+from metamers.run.logs import DISPLAY, RESULTS, cpu_time_line
 
 cpu_time.count_imports()
 
 
 def log_to(path: str | Path) -> logging.Logger:
     """Send log messages, warnings and the traceback of an uncaught error to standard error and to a file.
+
+    Standard error gets messages from level ``INFO`` on. If the run has a display, which shows the last line of the log
+    file, it gets only warnings, errors and messages of the logger ``RESULTS``. The file gets all messages. Those of
+    level ``DEBUG`` are about the published study alone, not about this run.
 
     From now on, files that the process writes into the run are recorded in the run's manifest and in the log file (not
     on the terminal), and so is the CPU time of the process when it ends: see ``metamers.run.logs``.
@@ -30,13 +34,19 @@ def log_to(path: str | Path) -> logging.Logger:
     file = logging.FileHandler(path, mode="a", encoding="utf-8")
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.INFO)
+    if DISPLAY in os.environ:
+        terminal.addFilter(lambda record: record.levelno >= logging.WARNING or record.name == RESULTS)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[terminal, file]
     )
     logging.captureWarnings(True)
     logger = logging.getLogger("metamers")
+    logger.setLevel(logging.DEBUG)
 
     def report(kind, error, traceback):
+        if issubclass(kind, KeyboardInterrupt):
+            logger.info("ended by Ctrl-C")
+            return
         logger.error("%s: %s", kind.__name__, error, exc_info=(kind, error, traceback))
 
     sys.excepthook = report
@@ -44,6 +54,12 @@ def log_to(path: str | Path) -> logging.Logger:
     gc.freeze()
     atexit.register(_end)
     return logger
+
+
+def log_results_to(path: str | Path) -> logging.Logger:
+    """The same for a job that a user runs to read what it logs, such as a verification."""
+    log_to(path)
+    return logging.getLogger(RESULTS)
 
 
 def _end() -> None:

@@ -8,6 +8,9 @@ WROTE = re.compile(
     r"^(?:\d\d:\d\d:\d\d )?wrote ([0-9a-f]{64})  (.+)$", re.MULTILINE
 )  # see `metamers.run.manifest.record`
 CPU_TIME = re.compile(r"^(?:\d\d:\d\d:\d\d )?CPU time: ([0-9.]+) s; (.+)$", re.MULTILINE)
+# Set in the environment of jobs whose run has a display in the terminal, which shows the last line of their logs.
+DISPLAY = "METAMERS_DISPLAY"
+RESULTS = "metamers.results"  # logger of what a user asked a job for
 PART = re.compile(r"(\w+) ([0-9.]+) s")
 
 

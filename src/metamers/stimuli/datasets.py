@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from metamers.config.tables import SPLITS, category_classes, category_noun, stimulus_categories, stimulus_table
+from metamers.names import for_each
 from metamers.stimuli.excerpts import excerpt_dataset
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.images import pixel_dataset
@@ -42,7 +43,7 @@ def read_dataset(
     Raises
     ------
     ValueError
-        When a file is missing or cannot be used as a stimulus.
+        When files are missing or cannot be used as stimuli; the message has all of them.
     """
     return _read(name, entry, folder, seed, splits).assign_attrs(category_noun=category_noun(entry))
 
@@ -61,7 +62,8 @@ def _read(
     if "pixels" in entry:
         rows = [row for row in stimulus_table(name, entry) if row["split"] in splits]
         return pixel_dataset(rows, Path(folder) / entry["pixels"]["file"], category_classes(name, entry), entry["size"])
-    rows = [_found(row, Path(folder)) for row in stimulus_table(name, entry) if row["split"] in splits]
+    table = [row for row in stimulus_table(name, entry) if row["split"] in splits]
+    rows = for_each(lambda row: _found(row, Path(folder)), table)
     return FORMATS[entry["modality"]].read_files(rows, folder, entry)
 
 

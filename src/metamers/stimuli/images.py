@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from metamers.stimuli.labels import labelled_stimuli
+from metamers.stimuli.labels import labelled_stimuli, read_stimuli
 
 if TYPE_CHECKING:
     import torch
@@ -162,16 +162,10 @@ def image_dataset(rows: Sequence[dict[str, str]], folder: str | Path, size: int)
     Raises
     ------
     ValueError
-        When a file cannot be used or has a single colour, or two files show the same image.
+        When files cannot be used or have a single colour, or two files show the same image; the message has all.
     """
-    values = np.stack([_stimulus(Path(folder) / row["file"], size) for row in rows])
-    seen: dict[bytes, str] = {}
-    for row, image in zip(rows, values, strict=True):
-        if (other := seen.setdefault(image.tobytes(), row["file"])) != row["file"]:
-            raise ValueError(
-                f"{other} and {row['file']} in {folder} are the same image; leave one out, because "
-                "no metamer could match its stimulus better than these two match"
-            )
+    shape = (len(CHANNELS), size, size)
+    values = read_stimuli(rows, folder, shape, lambda path: _stimulus(path, size), "image")
     return labelled_stimuli("vision", values, rows).assign_coords(channel=list(CHANNELS))
 
 

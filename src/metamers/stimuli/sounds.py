@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 import xarray as xr
 
-from metamers.stimuli.labels import labelled_stimuli
+from metamers.stimuli.labels import labelled_stimuli, read_stimuli
 
 if TYPE_CHECKING:
     import torch
@@ -313,18 +313,13 @@ def sound_dataset(
     Raises
     ------
     ValueError
-        When a file cannot be used, or two files hold the same sound.
+        When files cannot be used, or two files hold the same sound; the message has all of them.
     """
     samples = round(sampling_rate_hz * duration_s)
-    values = np.empty((len(rows), samples), dtype=np.float32)
-    seen: dict[bytes, str] = {}
-    for number, row in enumerate(rows):
-        path = Path(folder) / row["file"]
+
+    def stimulus(path: Path) -> np.ndarray:
         sound = fit_length(read_sound(path, sampling_rate_hz), samples, str(path))
-        values[number] = with_rms(sound, name=str(path))
-        if (other := seen.setdefault(values[number].tobytes(), row["file"])) != row["file"]:
-            raise ValueError(
-                f"{other} and {row['file']} in {folder} are the same sound; leave one out, because "
-                "no metamer could match its stimulus better than these two match"
-            )
+        return with_rms(sound, name=str(path))
+
+    values = read_stimuli(rows, folder, (samples,), stimulus, "sound")
     return labelled_sounds(values, rows, sampling_rate_hz)

