@@ -88,7 +88,8 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
     dataset |= {"categories": "mine/categories.csv"}
     sounds = {"sampling_rate_hz": 8000, "duration_s": 0.1, "category_noun": NOUN["audio"]}
     dataset |= {"size": 16} if modality == "vision" else sounds
-    registry = {"models": dict.fromkeys(("first", "second", "third"), model), "datasets": {"own": dataset}}
+    models = {"first": model, "second": model, "third": model | {"family": "other"}}
+    registry = {"models": models, "datasets": {"own": dataset}}
     for name, entries in registry.items():
         dumped = yaml.dump(entries, sort_keys=False, allow_unicode=True, Dumper=_Plain)
         (folder / "mine" / f"{name}.yaml").write_text(dumped, encoding="utf-8")

@@ -119,7 +119,8 @@ def test_both_models_have_a_place_among_the_published_ones(followed):
     for model, entry in own.iterrows():
         assert entry["stages"] == int(told.sel(generation_model=model))
         assert np.isfinite(entry["area"]) == (entry["stages"] >= 2)
-    own = own.dropna(subset="area")
+        assert np.isfinite(entry["rank"]) == (not isinstance(entry["reason"], str))
+    own = own.dropna(subset="rank")
     assert own["rank"].between(1, 31).all()
     assert (own["area_low"] <= own["area"]).all()
     assert (own["area"] <= own["area_high"]).all()
