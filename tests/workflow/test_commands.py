@@ -205,6 +205,11 @@ def ran(finished, tmp_path_factory):
     results = {}
     for command in (text for text in EXECUTED if text.startswith("snakemake")):
         values = {"N": "2", "FILE": "other.yaml", "NAME": "first"}
+        if "preregister" in command:  # a frozen prediction is never overwritten
+            shutil.rmtree(folder / "preregistered", ignore_errors=True)
+        if "rebuild_manifest" in command:  # only a damaged manifest is rebuilt
+            with (folder / "results/small.sha256").open("a") as manifest:
+                manifest.write("damaged\n")
         results[command] = running.run(filled(command, values))
     for options in WITHOUT_JOBS:
         results[options] = running.run(f"snakemake {options}")
@@ -217,12 +222,13 @@ def ran(finished, tmp_path_factory):
     shutil.copy(folder / "results/small/comparison/leaderboard.nc", folder / "published.nc")
     for line in ("add entries published.nc", "commit --quiet -m board", "switch --quiet --create more"):
         subprocess.run([*git, *line.split()], cwd=folder, check=True)
-    (entry,) = (folder / "results/small/leaderboard/entries/first").glob("*.nc")
+    # A model of which nothing is predicted has no entry.
+    entry = next((folder / "results/small/leaderboard/entries").rglob("*.nc"))
     shutil.copy(entry, folder / "entries")
     for line in ("add entries", "commit --quiet -m entry"):
         subprocess.run([*git, *line.split()], cwd=folder, check=True)
     for command in (text for text in EXECUTED if text.startswith("metamers")):
-        values = {"RUN": "small", "MODEL": "first", "FOLDER": "entries", "SITE": "other_site"}
+        values = {"RUN": "small", "MODEL": entry.parent.name, "FOLDER": "entries", "SITE": "other_site"}
         file = (
             entry.stem if "FILE.nc" in command else "published.nc" if "--board" in command else f"entries/{entry.name}"
         )
