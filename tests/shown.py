@@ -146,7 +146,10 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
         accepted = np.ones(shape, bool)
         accepted[:, :, 0] = rng.random(shape[:2]) < 0.5  # some stimuli have only their second metamer accepted
         _saved(
-            xr.Dataset({"accepted": (("stage", "stimulus", "seed"), accepted)}, coords={"stage": stages, **coords}),
+            xr.Dataset(
+                {"accepted": (dims, accepted), "normalized_error": (dims, np.full(shape, 0.2))},
+                coords={"stage": stages, **coords},
+            ),
             results / "acceptance" / f"{made_of}.nc",
         )
         for judge in ("first", "second", "third"):
