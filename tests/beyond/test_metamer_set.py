@@ -68,9 +68,14 @@ def rotations(units, values):
 def jacobian_with(singular, values):
     """A Jacobian of a linear stage of as many units as there are singular values, for a stimulus of so many values."""
     left, right = rotations(len(singular), values)
-    matrix = torch.from_numpy((left * singular) @ right[: len(singular)]).float()
-    linear_stage = torch.nn.Linear(values, len(singular), bias=False)
-    linear_stage.weight = torch.nn.Parameter(matrix, requires_grad=False)
+    return jacobian_given((left * singular) @ right[: len(singular)])
+
+
+def jacobian_given(matrix):
+    """A Jacobian of a linear stage with this matrix (unit, value)."""
+    units, values = matrix.shape
+    linear_stage = torch.nn.Linear(values, units, bias=False)
+    linear_stage.weight = torch.nn.Parameter(torch.from_numpy(matrix).float(), requires_grad=False)
     model = Model("m", "audio", torch.nn.Identity(), torch.nn.Sequential(linear_stage), {"input": None, "final": "0"})
     return Jacobian(model, "final", torch.zeros(values))
 
