@@ -152,6 +152,18 @@ def test_a_terminal_shows_an_error_and_counts_it(tmp_path):
     assert "1 failed" in shown
 
 
+@pytest.mark.parametrize(
+    ("option", "said"), [("--unlock", "Unlocked working directory."), ("--report made.zip", "Report created.")]
+)
+def test_a_terminal_shows_what_a_call_without_jobs_has_done(option, said, tmp_path):
+    arguments = command(tmp_path)
+    for job in range(3):
+        (tmp_path / f"out{job}").touch()
+    status, _, screen = in_a_terminal([*arguments, *option.split()], tmp_path)
+    assert status == 0
+    assert said in screen.lines
+
+
 INTERRUPTED = r"Interrupted after \d of 4 jobs\. To continue, call the same command again:"
 CALLED = "python -m snakemake --cores 2 --keep-going --logger metamers"
 
