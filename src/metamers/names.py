@@ -37,8 +37,8 @@ def for_each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[
     Raises
     ------
     ValueError
-        When the function raises one, after all items: its message has those of all items, and its type is the first
-        one's.
+        When the function raises one, after all items: its message has those of all items. It is a
+        ``ConfigurationError`` if the first one is.
     """
     results, errors = [], []
     for item in items:
@@ -47,7 +47,8 @@ def for_each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[
         except ValueError as error:
             errors.append(error)
     if errors:
-        raise type(errors[0])(listed(list(map(str, errors))))
+        kind = ConfigurationError if isinstance(errors[0], ConfigurationError) else ValueError
+        raise kind(listed(list(map(str, errors))))
     return results
 
 

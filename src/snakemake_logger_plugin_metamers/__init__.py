@@ -31,6 +31,8 @@ from metamers.run.durations import TimeLeft, duration
 from metamers.run.logs import CPU_TIME, DISPLAY, WROTE
 
 PRINTED = {LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR}  # printed above the lines that change
+# Beginnings of what Snakemake says at the end of a call that runs no job.
+ENDED = ("Nothing to be done", "Report created", "Unlocked working directory")
 SHOWN_JOBS = 4  # number of running jobs on the display
 LAST_BYTES = 1000  # number of bytes at the end of a log in which its last line is searched
 STREAMS = (1, 2)  # standard output and standard error, which jobs inherit
@@ -257,7 +259,7 @@ class LogHandler(LogHandlerBase):
                 self.plain.handle(record)
             elif problem:
                 self.print(self.formatted.format(record), "red")
-            elif getattr(record, "for_people", False) or str(record.msg).startswith("Nothing to be done"):
+            elif getattr(record, "for_people", False) or str(record.msg).startswith(ENDED):
                 self.live.stop()
                 self.print(str(record.msg))
             if event == LogEvent.RUN_INFO and not self.common_settings.dryrun:

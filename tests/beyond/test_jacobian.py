@@ -7,6 +7,7 @@ from torch.autograd import gradcheck
 
 from metamers.beyond.jacobian import Jacobian
 from metamers.models import cochleagram
+from metamers.models.model import Model
 from tests.models.test_model import load, tiny
 
 RNG = np.random.default_rng
@@ -28,6 +29,15 @@ def stimulus_of(model, seed=0):
 
 def jacobian_of(model, stage="project"):
     return Jacobian(model, stage, stimulus_of(model))
+
+
+def jacobian_given(matrix):
+    """A Jacobian of a linear stage with this matrix (unit, value)."""
+    units, values = matrix.shape
+    linear_stage = torch.nn.Linear(values, units, bias=False)
+    linear_stage.weight = torch.nn.Parameter(torch.from_numpy(matrix).float(), requires_grad=False)
+    model = Model("m", "audio", torch.nn.Identity(), torch.nn.Sequential(linear_stage), {"input": None, "final": "0"})
+    return Jacobian(model, "final", torch.zeros(values))
 
 
 def matrix_of(model):

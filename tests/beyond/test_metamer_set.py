@@ -8,7 +8,6 @@ import torch
 import xarray as xr
 
 from metamers.beyond import metamer_set
-from metamers.beyond.jacobian import Jacobian
 from metamers.beyond.metamer_set import (
     apart,
     by_depth,
@@ -20,8 +19,7 @@ from metamers.beyond.metamer_set import (
     within,
 )
 from metamers.beyond.synthesize import fit_to
-from metamers.models.model import Model
-from tests.beyond.test_jacobian import RNG, SIZE, jacobian_of, linear, matrix_of
+from tests.beyond.test_jacobian import RNG, SIZE, jacobian_given, jacobian_of, linear, matrix_of
 
 VALUES = 3 * SIZE**2
 UNIT = 2.0  # preprocessing divides by 0.5, so that distances are those of the stimuli
@@ -68,11 +66,7 @@ def rotations(units, values):
 def jacobian_with(singular, values):
     """A Jacobian of a linear stage of as many units as there are singular values, for a stimulus of so many values."""
     left, right = rotations(len(singular), values)
-    matrix = torch.from_numpy((left * singular) @ right[: len(singular)]).float()
-    linear_stage = torch.nn.Linear(values, len(singular), bias=False)
-    linear_stage.weight = torch.nn.Parameter(matrix, requires_grad=False)
-    model = Model("m", "audio", torch.nn.Identity(), torch.nn.Sequential(linear_stage), {"input": None, "final": "0"})
-    return Jacobian(model, "final", torch.zeros(values))
+    return jacobian_given((left * singular) @ right[: len(singular)])
 
 
 TOLERANCE = 0.0508

@@ -17,8 +17,7 @@ from metamers.beyond.sensitivity import (
     principal_distortions,
 )
 from metamers.beyond.synthesize import fit_to
-from metamers.models.model import Model
-from tests.beyond.test_jacobian import RNG, SIZE, jacobian_of, linear, matrix_of, stimulus_of
+from tests.beyond.test_jacobian import RNG, SIZE, jacobian_given, jacobian_of, linear, matrix_of, stimulus_of
 from tests.models.test_model import load, tiny
 
 
@@ -72,12 +71,7 @@ def jacobians_with(singular, values, models):
     found = []
     for seed in range(models):
         left, right = (np.linalg.qr(RNG(seed).standard_normal((size, size)))[0] for size in (len(singular), values))
-        linear_stage = torch.nn.Linear(values, len(singular), bias=False)
-        weight = torch.from_numpy((left * singular) @ right[: len(singular)]).float()
-        linear_stage.weight = torch.nn.Parameter(weight, requires_grad=False)
-        stages = {"input": None, "final": "0"}
-        model = Model("m", "audio", torch.nn.Identity(), torch.nn.Sequential(linear_stage), stages)
-        found.append(Jacobian(model, "final", torch.zeros(values)))
+        found.append(jacobian_given((left * singular) @ right[: len(singular)]))
     return found, [FLOOR * np.square(singular).sum() / values] * models
 
 

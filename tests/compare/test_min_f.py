@@ -84,16 +84,38 @@ def test_without_units_that_have_answers_at_every_stage_only_observer_is_tested(
     assert np.isnan([found[effect].f[0] for effect in ("stage", "interaction")]).all()
 
 
+def test_a_stage_that_nobody_judged_does_not_count_for_observer():
+    scores = np.random.default_rng(8).random((1, 9, 4, 2))
+    partial = scores.copy()
+    partial[:, :, 2] = np.nan
+    of_others = min_f.tests_over_units(np.delete(scores, 2, axis=2))["observer"]
+    assert min_f.tests_over_units(partial)["observer"] == of_others
+    nobody = min_f.tests_over_units(np.full((1, 9, 4, 2), np.nan))
+    assert np.isnan([test.f[0] for test in nobody.values()]).all()
+
+
+@pytest.mark.parametrize(("participants", "stimuli"), [(1, 9), (9, 1), (0, 0)])
+def test_min_f_needs_two_participants_and_two_stimuli(participants, stimuli):
+    rng = np.random.default_rng(9)
+    scores = (rng.random((1, units, 3, 2)) for units in (participants, stimuli))
+    assert np.isnan([test.f[0] for test in min_f.tests_for_both(*scores)[min_f.MIN_F].values()]).all()
+
+
 @pytest.mark.parametrize("stimuli", [20, 100])
 def test_one_network_is_not_many_participants(stimuli):
-    """Without a difference, the published test finds one in every second experiment, and min F′ in at most 5%."""
+    """Without a difference, the published test finds one in every second experiment, and min F′ in at most 5%.
+
+    So does the test over stimuli, where the participants are the same in all experiments.
+    """
     rng = np.random.default_rng(4)
-    made = simulated.experiments(400, stimuli, FALLING, 0 * FALLING, False, rng)
-    found = {name: (p <= anova.LEVEL).mean() for name, p in simulated.network_tests(made, rng).items()}
+    found, same = (
+        {name: (p <= anova.LEVEL).mean() for name, p in simulated.network_tests(made, rng).items()}
+        for made in (simulated.experiments(400, stimuli, FALLING, 0 * FALLING, which, rng) for which in (False, True))
+    )
     most = anova.LEVEL + 3 * np.sqrt(anova.LEVEL * (1 - anova.LEVEL) / 400)
     assert found["published observer"] > 0.3
     assert found["over participants observer"] > 0.3
-    assert found["flips observer"] <= most
+    assert same["flips observer"] <= most
     for effect in ("observer", "interaction"):
         assert found[f"{min_f.MIN_F} {effect}"] <= most
 

@@ -15,7 +15,7 @@ from metamers.config import read as config_read
 from metamers.config import tables
 from metamers.config.datasets import DatasetEntry, check_files_of_dataset
 from metamers.config.retrieved import collections
-from metamers.names import ConfigurationError
+from metamers.names import ConfigurationError, for_each
 from metamers.stimuli.datasets import read_dataset
 
 CLASSES = {"n01": "dog", "n02": "dog", "n03": "cat", "n04": "bear"}
@@ -273,3 +273,9 @@ def test_every_wrong_row_of_a_table_of_stimuli_is_named(tmp_path, rows, messages
     lines = str(error.value).splitlines()
     assert len(lines) == (1 if len(messages) == 1 else len(messages) + 1)
     assert all(message in line for message, line in zip(messages, lines[-len(messages) :], strict=True))
+
+
+@pytest.mark.parametrize("items", [[b"\xff"], [b"a", b"\xff", b"\xfe"]])
+def test_errors_of_any_kind_of_value_error_are_put_together(items):
+    with pytest.raises(ValueError, match="'utf-8' codec can't decode byte 0xff"):
+        for_each(bytes.decode, items)

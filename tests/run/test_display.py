@@ -152,7 +152,19 @@ def test_a_terminal_shows_an_error_and_counts_it(tmp_path):
     assert "1 failed" in shown
 
 
-INTERRUPTED = "Interrupted after {done} of 4 jobs. To continue, call the same command again:"
+@pytest.mark.parametrize(
+    ("option", "said"), [("--unlock", "Unlocked working directory."), ("--report made.zip", "Report created.")]
+)
+def test_a_terminal_shows_what_a_call_without_jobs_has_done(option, said, tmp_path):
+    arguments = command(tmp_path)
+    for job in range(3):
+        (tmp_path / f"out{job}").touch()
+    status, _, screen = in_a_terminal([*arguments, *option.split()], tmp_path)
+    assert status == 0
+    assert said in screen.lines
+
+
+INTERRUPTED = r"Interrupted after \d of 4 jobs\. To continue, call the same command again:"
 CALLED = "python -m snakemake --cores 2 --keep-going --logger metamers"
 
 
@@ -169,7 +181,9 @@ def test_ctrl_c_in_a_terminal_ends_with_the_command_that_continues(times, tmp_pa
     status, shown, screen = in_a_terminal(arguments, tmp_path, seen=press)
     assert len(pressed) == times
     assert status != 0
-    assert [line for line in screen.lines if line][-2:] == [INTERRUPTED.format(done=0), f"  {CALLED}"]
+    said, called = [line for line in screen.lines if line][-2:]
+    assert re.fullmatch(INTERRUPTED, said)
+    assert called == f"  {CALLED}"
     assert "Error" not in shown
     assert "Traceback" not in shown
     subprocess.run([sys.executable, *shlex.split(CALLED)[1:]], cwd=tmp_path, check=True, capture_output=True)
@@ -188,13 +202,17 @@ def test_ctrl_c_without_a_terminal_ends_with_the_command_that_continues(times, t
     )
     shown = ""
     while "warning 1" not in shown:
-        shown += running.stdout.readline()
+        line = running.stdout.readline()
+        assert line, shown
+        shown += line
     for _ in range(times):
         os.killpg(running.pid, signal.SIGINT)
         time.sleep(0.2)
     shown += running.communicate()[0]
     assert running.returncode != 0
-    assert [line for line in shown.splitlines() if line][-2:] == [INTERRUPTED.format(done=0), f"  {CALLED}"]
+    said, called = [line for line in shown.splitlines() if line][-2:]
+    assert re.fullmatch(INTERRUPTED, said)
+    assert called == f"  {CALLED}"
     assert "Error" not in shown
     assert "Traceback" not in shown
 

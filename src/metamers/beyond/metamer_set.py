@@ -94,6 +94,8 @@ def largest_outside(jacobian: Jacobian, basis: np.ndarray, generator: np.random.
     vectors = generator.standard_normal((jacobian.size, min(AT_ONCE, jacobian.size - basis.shape[1])))
     for _ in range(OUTSIDE_ITERATIONS):
         vectors = np.linalg.qr(vectors - basis @ (basis.T @ vectors))[0]
+        # Once more: where nothing is outside, QR has made unit vectors of rounding, which may lie in the basis.
+        vectors = vectors - basis @ (basis.T @ vectors)
         images = _by_parts(jacobian.information, vectors)
         largest = np.linalg.eigvalsh(vectors.T @ images)[-1]
         vectors = images

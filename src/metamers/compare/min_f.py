@@ -57,13 +57,17 @@ def observer_means(scores: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     scores
-        (…, unit, stage, observer), NaN without answers; each stage has answers, and each unit at one stage or more.
+        (…, unit, stage, observer), NaN without answers; each unit has answers at one stage or more. Stages without
+        answers do not count.
 
     Returns
     -------
     np.ndarray
         (…, unit, observer).
     """
+    scores = scores[..., np.isfinite(scores).any(axis=(*range(scores.ndim - 2), -1)), :]
+    if not scores.size:
+        return np.full((*scores.shape[:-2], scores.shape[-1]), np.nan)
     of_stage = np.nanmean(scores, axis=-3, keepdims=True)
     return np.nanmean(scores - of_stage, axis=-2) + of_stage.mean(axis=-2)
 
@@ -126,7 +130,8 @@ def min_f(over_participants: FTest, over_stimuli: FTest) -> FTest:
     one, two = over_participants, over_stimuli
     none = (one.f == 0) & (two.f == 0)
     f1, f2 = np.where(none, 1, one.f), np.where(none, 1, two.f)
-    df_error = (f1 + f2) ** 2 / (f1**2 / two.df_error + f2**2 / one.df_error)
+    with np.errstate(divide="ignore"):  # without degrees of freedom there is no F
+        df_error = (f1 + f2) ** 2 / (f1**2 / two.df_error + f2**2 / one.df_error)
     f = np.where(none, 0, f1 * f2 / (f1 + f2))
     return FTest(f, one.df_effect, df_error, np.minimum(one.epsilon, two.epsilon))
 

@@ -2,9 +2,9 @@
 
 Participants vary like the published ones (``resources/published/participant_variance.csv``). Both designs are analysed
 in the same way, after each answer, and stop as soon as the 95% credible interval is narrow enough. The grids have
-single precision and are renewed less often than in an experiment, which changes an estimate by about a hundredth of its
-interval (``tests/simulations/test_adaptive.py``). In the fixed design, a participant's conditions are in a random
-order, all equally often. Recognition falls with depth either as the procedure assumes, or like the mean of the
+single precision and are renewed less often than in an experiment, which changes an estimate by at most two hundredths
+of its interval (``tests/simulations/test_adaptive.py``). In the fixed design, a participant's conditions are in a
+random order, all equally often. Recognition falls with depth either as the procedure assumes, or like the mean of the
 published models.
 """
 
@@ -51,7 +51,7 @@ BAYES_FACTOR = 10
 NEGLIGIBLE = 16  # log posterior below the largest from which a combination of parameters is left out
 FIXED_SHARE = 4  # adaptive experiments for one of the fixed design, of which only the numbers of answers are compared
 PER_SAMPLE = 5  # an experiment has some hundred steps, so there are fewer of them than samples
-PRECISION = np.float32  # of probabilities: twice as fast, and no estimate changes by a hundredth of its interval
+PRECISION = np.float32  # of probabilities: twice as fast
 FIRST_GRIDS = 2  # for the first estimate of the fixed design, each finer than the one before
 MORE_ANSWERS = 2  # a new grid is made when there are so many times more answers
 PUBLISHED_CURVE = "published curve"

@@ -49,8 +49,8 @@ SPHERICAL, CORRECTED, FAMILYWISE = 0.06, 0.065, 0.08
 KNOWN, FLOOR, UNADJUSTED = (0.08, 0.2), (0.07, 0.13), (0.3, 0.6)
 
 # People against one network. Log odds: of the median person and stimulus at the first and the last stage; standard
-# deviations over participants (all stages, one stage), as published (docs/explanation/power.md), and over stimuli, as
-# networks share them.
+# deviations over participants (all stages, one stage), between those of images and sounds in
+# resources/published/participant_variance.csv, and over stimuli, as networks share them (docs/explanation/power.md).
 STIMULI = (10, 20, 100, 400)
 NETWORK_STAGES, FIRST, LAST = 5, 2.2, -0.5
 PARTICIPANT_SD, STIMULUS_SD = (0.4, 0.1), (1.1, 0.6)

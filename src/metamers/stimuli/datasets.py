@@ -43,7 +43,8 @@ def read_dataset(
     Raises
     ------
     ValueError
-        When files are missing or cannot be used as stimuli; the message has all of them.
+        When files are missing or cannot be used as stimuli; the message has all of them. If names with ``*`` do not
+        match one file each, it has these alone.
     """
     return _read(name, entry, folder, seed, splits).assign_attrs(category_noun=category_noun(entry))
 
