@@ -18,7 +18,7 @@ def capitalized(clause: str) -> str:
 
 
 def difference_in_words(evidence: Evidence, noun: str = STIMULI) -> str:
-    """The difference with its interval and the number of stimuli.
+    """The difference with its interval and the number of stimuli; one stimulus has no interval, and none no difference.
 
     Parameters
     ----------
@@ -27,8 +27,12 @@ def difference_in_words(evidence: Evidence, noun: str = STIMULI) -> str:
     noun
         Stimuli of the modality, plural.
     """
-    found = percentage_points(evidence.difference, evidence.low, evidence.high)
-    return f"difference {found} percentage points (95% interval over {evidence.n} {noun})"
+    if not np.isfinite(evidence.difference):
+        return f"there are no {noun} to compare"
+    value, ends = percentage_points(evidence.difference, evidence.low, evidence.high).split(" ", 1)
+    if not np.isfinite(evidence.low):
+        return f"difference {value} percentage points (no interval: it needs two {noun})"
+    return f"difference {value} {ends} percentage points (95% interval over {evidence.n} {noun})"
 
 
 def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
