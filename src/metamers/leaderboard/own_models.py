@@ -321,7 +321,8 @@ def predicted_entries(
         Entries. The ends of an area's interval are the areas under the ends of the predictions' intervals, as if the
         errors of all stages had the same sign; for the normalized area, missing parts have their lowest and highest
         possible values. The rank is that among the published models. A model with fewer than two predicted stages has
-        neither area nor rank. ``reason`` says why there is no rank, and what a rank needs.
+        neither area nor rank. ``reason`` says why there is no rank, and what a rank needs if more stimuli or
+        recognition models can give one.
     """
     rows = []
     for model, entry in models.items():
@@ -349,7 +350,9 @@ def predicted_entries(
 
             stages = dict.fromkeys(filter(None, map(str, of_model["reason"].values)))
             row["reason"] = " ".join([row["reason"], *(why for why in stages if why != NOT_JUDGED)])
-            if recognizable is not None:
+            # More stimuli give no area to a model with fewer than two judged stages or without depths.
+            judged = of_model["stage"].values[(of_model["reason"] != NOT_JUDGED).values]
+            if recognizable is not None and len(judged) >= 2 and np.isfinite(own.depth).all():
                 seen = recognizable.sel(generation_model=model, stage=shown)
                 row["reason"] += " " + needed_for_rank(seen, relations[entry["modality"]], entry["chance"], informative)
         rows.append(row)
