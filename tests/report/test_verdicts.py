@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from metamers.compare.verdict import MIN_FAMILIES, MIN_STIMULI, Evidence, verdict
+from metamers.compare.verdict import MIN_STIMULI, MIN_UNRELATED_FAMILIES, Evidence, verdict
 from metamers.report.verdicts import (
     basis,
     contrast_claim,
@@ -15,7 +15,7 @@ from metamers.report.verdicts import (
     missing_evidence,
 )
 
-WHOLE = Evidence(0.5, 0.3, 0.7, MIN_STIMULI, MIN_FAMILIES, True, 0.02)
+WHOLE = Evidence(0.5, 0.3, 0.7, MIN_STIMULI, MIN_UNRELATED_FAMILIES, True, 0.02)
 # A change of the evidence → what the words then say is missing.
 LACKS = {
     "only 6 of the 20 images that are needed": {"n": 6},
@@ -71,9 +71,7 @@ def test_without_an_interval_none_is_named():
     nothing = {"difference": np.nan, "low": np.nan, "high": np.nan, "n": 0}
     assert difference_in_words(changed(**nothing).evidence, "images") == "there are no images to compare"
     one = changed(low=np.nan, high=np.nan, n=1).evidence
-    assert (
-        difference_in_words(one, "sounds") == "difference +50.0 percentage points (no interval: it needs two sounds)"
-    )
+    assert difference_in_words(one, "sounds") == "difference +50.0 percentage points (no interval: it needs two sounds)"
 
 
 def test_the_sentences_have_the_numbers_that_they_rest_on():

@@ -6,7 +6,7 @@ interval, the number of stimuli, the normalized error, and what is missing for a
 
 import numpy as np
 
-from metamers.compare.verdict import MIN_FAMILIES, MIN_STIMULI, Condition, Degree, Evidence, Verdict
+from metamers.compare.verdict import MIN_STIMULI, MIN_UNRELATED_FAMILIES, Condition, Degree, Evidence, Verdict
 from metamers.report.tables import percent, percentage_points, significant
 
 STIMULI = "stimuli"  # their name where the modality is not known
@@ -42,7 +42,7 @@ def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
     error = f" (normalized error {significant(evidence.normalized_error)})"
     words: dict[Condition, str] = {
         "stimuli": f"only {evidence.n} of the {MIN_STIMULI} {noun} that are needed",
-        "families": f"only one unrelated family of models was asked ({MIN_FAMILIES} are needed)"
+        "families": f"only one unrelated family of models was asked ({MIN_UNRELATED_FAMILIES} are needed)"
         if families
         else "only models of the same family were asked",
         "match": f"the match is not shown to suffice{error if np.isfinite(evidence.normalized_error) else ''}",
