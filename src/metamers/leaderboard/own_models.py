@@ -18,7 +18,7 @@ from metamers.humans.participants import own_stages
 from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_depths, stage_depths
 from metamers.leaderboard.intervals import correct_bias, resampled_means, small_sample_factor, widen_samples
 from metamers.leaderboard.normalized_area import normalize, weighted_area
-from metamers.leaderboard.ranks import is_informative, rank_range, ranks_without_one_stage
+from metamers.leaderboard.ranks import is_informative, rank_or_reason, rank_range, ranks_without_one_stage
 from metamers.names import INPUT_STAGE, NATURAL
 
 OWN_PARTICIPANTS, PREDICTION = "own people", "prediction"
@@ -89,12 +89,9 @@ def _own_entry(
     if own.rule is not None:
         others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna().to_numpy()
         row |= {f"normalized_area{end}": value for end, value in scaled.items()}
-        ranks = rank_range(scaled, others)
-        row |= {"missing_depth": own.rule.missing}
-        if not is_informative(ranks, len(others) + 1):
-            ends = f"{ranks['rank_low']} to {ranks['rank_high']} of {len(others) + 1}"
-            return row | {"reason": f"The 95% interval of the rank, {ends}, spans more than half of the leaderboard."}
-        return row | ranks | ranks_without_one_stage(ranks["rank"], own, others)
+        ranks = rank_or_reason(scaled, others)
+        row |= {"missing_depth": own.rule.missing} | ranks
+        return row if "reason" in ranks else row | ranks_without_one_stage(ranks["rank"], own, others)
     return row | {"reason": NO_AREA}
 
 
