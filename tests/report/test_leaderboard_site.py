@@ -165,7 +165,7 @@ def test_the_page_of_an_entry_has_its_numbers(site, basis):
     area = [f"{made[name].item():.2f}" for name in ("normalized_area", "normalized_area_low", "normalized_area_high")]
     assert "{} normalized area, {} to {}".format(*area) in text
     if basis == "prediction":
-        why = rows["reason"].split(". ")[0]
+        why = rows["reason"].split(". ")[0].rstrip(".")
         assert why.startswith("The 95% interval of the rank, ")
         assert f"– no rank. {why}." in text
         assert "not tested against natural stimuli" in text
