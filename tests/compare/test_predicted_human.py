@@ -310,7 +310,8 @@ def test_a_run_s_prediction_depends_on_which_recognition_models_were_asked(recog
     assert found["reason"].values.tolist() == [
         ["", ""],
         [
-            "Other models recognize 0% of the metamers, reliably fewer than those of any published stage (at least 6%).",
+            "Other models recognize 0% of the metamers, reliably fewer than those of any published stage (at least 6%, "
+            "corrected for guessing).",
             predicted.NOT_JUDGED,
         ],
         2

@@ -115,3 +115,13 @@ def test_a_table_with_other_columns_is_refused(table, tmp_path):
     table.drop(columns="VGG-19").to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(ValueError, match=r"t\.csv: columns: found .*one for each generation model"):
         read_recognition(tmp_path / "t.csv")
+
+
+def test_the_documentation_has_the_estimated_components(root, table):
+    text = (root / "docs" / "explanation" / "people.md").read_text(encoding="utf-8")
+    for name, modality in (("images", "vision"), ("sounds", "audio")):
+        related, related_change, family, model, model_change = fit_spread(answers_of(table, modality)).components
+        place = np.array([-0.4, 0, 0.4])  # of rates of 0.1, 0.5 and 0.9
+        shifts, models = related + related_change * place, np.exp(model + model_change * place)
+        cells = [", ".join(f"{value:.2f}" for value in values) for values in (shifts, [np.exp(family)], models)]
+        assert f"| {name} | {' | '.join(cells)} |" in text

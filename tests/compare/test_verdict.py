@@ -10,8 +10,8 @@ from metamers.compare.proportions import difference_interval
 from metamers.compare.verdict import (
     FIRST_MINUS_LAST,
     LATER_STAGES,
-    MIN_FAMILIES,
     MIN_STIMULI,
+    MIN_UNRELATED_FAMILIES,
     Evidence,
     contrast_evidence,
     first_minus_last,
@@ -20,11 +20,11 @@ from metamers.compare.verdict import (
 )
 
 NAN = float("nan")
-WHOLE = Evidence(0.5, 0.3, 0.7, MIN_STIMULI, MIN_FAMILIES, True, 0.02)
+WHOLE = Evidence(0.5, 0.3, 0.7, MIN_STIMULI, MIN_UNRELATED_FAMILIES, True, 0.02)
 INCLUDES_0, NO_INTERVAL = {"low": -0.1, "high": 0.7}, {"low": NAN, "high": NAN}
 LACKS = {
     "stimuli": {"n": MIN_STIMULI - 1},
-    "families": {"unrelated_families": MIN_FAMILIES - 1},
+    "families": {"unrelated_families": MIN_UNRELATED_FAMILIES - 1},
     "match": {"match_suffices": False},
 }
 

@@ -11,7 +11,7 @@ import scipy.stats
 import xarray as xr
 
 from metamers.compare import humans_vs_models, passes
-from metamers.compare.predicted_human import predict_run_model, published_relation
+from metamers.compare.predicted_human import NOT_JUDGED, predict_run_model, published_relation
 from metamers.compare.proportions import proportion_interval
 from metamers.compare.verdict import Evidence
 from metamers.humans import participants as humans
@@ -521,6 +521,34 @@ def test_what_a_rank_needs_is_found_by_predicting_from_more_stimuli_and_recognit
     assert needed((width(400, 0) + width(400, 1)) / 2).startswith("About ")
     assert "1 further recognition model of other families" in needed((width(400, 0) + width(400, 1)) / 2)
     assert "would not be enough" in needed(0.01)
+
+
+@pytest.mark.parametrize("lacks", ["depth", "judged stages", "a prediction"])
+def test_what_a_rank_needs_is_only_said_where_more_stimuli_can_give_one(
+    groups, placed, relation, tested, predicted, monkeypatch, lacks
+):
+    monkeypatch.setattr(own_models, "needed_for_rank", lambda *_: "More stimuli.")
+    shown = predicted.sel(generation_model=["short"]).copy(deep=True)
+    if lacks == "judged stages":
+        shown["reason"] = (shown["reason"].dims, [["", NOT_JUDGED, NOT_JUDGED]])
+    depth = np.nan if lacks == "depth" else 0.5
+    models = {"short": MODELS["short"] | {"depths": {"one": depth, "two": 2 * depth}}}
+    recognizable = shown.assign_coords(recognition_model=["judge"])
+    board = leaderboard.leaderboard(
+        groups, placed, relation, tested, {}, shown, models, {}, bootstrap=10, seed=0, recognizable=recognizable
+    )
+    reason = leaderboard.entries_of(board).set_index("generation_model").loc["short", "reason"]
+    assert reason.startswith(own_models.NO_AREA)
+    assert ("More stimuli." in reason) == (lacks == "a prediction")
+
+
+def test_a_model_whose_only_stage_is_the_input_has_no_rank(groups, placed, relation, tested, predicted):
+    shown = predicted.sel(generation_model=["short"], stage=["input"])
+    board = leaderboard.leaderboard(
+        groups, placed, relation, tested, {}, shown, {"short": MODELS["short"]}, {}, bootstrap=10, seed=0,
+        recognizable=shown,
+    )  # fmt: skip
+    assert leaderboard.entries_of(board).set_index("generation_model").loc["short", "reason"] == own_models.NO_AREA
 
 
 def test_the_documentation_has_the_simulated_changes_of_rank(root):

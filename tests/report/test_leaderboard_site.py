@@ -165,7 +165,9 @@ def test_the_page_of_an_entry_has_its_numbers(site, basis):
     area = [f"{made[name].item():.2f}" for name in ("normalized_area", "normalized_area_low", "normalized_area_high")]
     assert "{} normalized area, {} to {}".format(*area) in text
     if basis == "prediction":
-        assert f"{rows['rank_low']} to {rows['rank_high']} range of ranks among the 30 published models" in text
+        why = rows["reason"].split(". ")[0].rstrip(".")
+        assert why.startswith("The 95% interval of the rank, ")
+        assert f"– no rank. {why}." in text
         assert "not tested against natural stimuli" in text
     else:
         assert f"{rows['rank']} rank among the 30 published models, {rows['rank_low']} to {rows['rank_high']}" in text
@@ -248,6 +250,19 @@ def test_a_name_that_is_a_formula_does_not_end_the_making_of_its_figure():
     areas = {"audio": np.array([0.5])}
     row = leaderboard_site.entry_row("a.nc", made.assign_attrs(content_sha256="0"), published(), areas)
     assert b"<svg" in svg(leaderboard_site.entry_figure(row, []))
+
+
+@pytest.mark.parametrize("basis", ["prediction", OWN_PARTICIPANTS])
+def test_an_uninformative_rank_has_its_reason_instead(basis):
+    made = entry("eye", basis).assign_attrs(content_sha256="0")
+    areas = {"vision": np.linspace(0, 1, 30)}
+    wide = made.assign(normalized_area=0.5, normalized_area_low=0.1, normalized_area_high=0.9)
+    row = leaderboard_site.entry_row("a.nc", wide, published(), areas)
+    assert (row["rank"], row["rank_low"], row["rank_high"]) == (None, None, None)
+    assert row["reason"] == "The 95% interval of the rank, 4 to 28 of 31, spans more than half of the leaderboard."
+    narrow = wide.assign(normalized_area_low=0.4, normalized_area_high=0.6)
+    row = leaderboard_site.entry_row("a.nc", narrow, published(), areas)
+    assert (row["rank"], row["rank_low"], row["rank_high"], "reason" in row) == (16, 13, 19, False)
 
 
 def test_a_folder_with_files_is_not_written_to(site, entries, capsys):

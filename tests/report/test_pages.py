@@ -320,7 +320,7 @@ def test_the_main_result_is_computed(page):
     assert (
         "Other models recognize 100% of the metamers of the first stage after the input and 0% of those of the last stage. "
         "Whether other models recognize fewer metamers of the last stage than of the first is undecided: "
-        "difference +100.0 (no interval) percentage points"
+        "difference +100.0 percentage points (no interval: it needs two images)"
     ) in words
 
 

@@ -5,10 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from metamers.compare.verdict import MIN_FAMILIES, MIN_STIMULI, Evidence, verdict
-from metamers.report.verdicts import basis, contrast_claim, decline_claim, decline_sentences, missing_evidence
+from metamers.compare.verdict import MIN_STIMULI, MIN_UNRELATED_FAMILIES, Evidence, verdict
+from metamers.report.verdicts import (
+    basis,
+    contrast_claim,
+    decline_claim,
+    decline_sentences,
+    difference_in_words,
+    missing_evidence,
+)
 
-WHOLE = Evidence(0.5, 0.3, 0.7, MIN_STIMULI, MIN_FAMILIES, True, 0.02)
+WHOLE = Evidence(0.5, 0.3, 0.7, MIN_STIMULI, MIN_UNRELATED_FAMILIES, True, 0.02)
 # A change of the evidence → what the words then say is missing.
 LACKS = {
     "only 6 of the 20 images that are needed": {"n": 6},
@@ -58,6 +65,13 @@ def test_a_difference_in_the_other_direction_says_nothing_about_invariances():
     assert "model-specific" not in decline_claim(changed(**turned)) + decline_claim(changed(**turned, n=6))
     assert "recognize more metamers of the last stage" in decline_claim(changed(**turned))
     assert contrast_claim(changed(**turned), "a", "b") == "Metamers of a are recognized less often than those of b"
+
+
+def test_without_an_interval_none_is_named():
+    nothing = {"difference": np.nan, "low": np.nan, "high": np.nan, "n": 0}
+    assert difference_in_words(changed(**nothing).evidence, "images") == "there are no images to compare"
+    one = changed(low=np.nan, high=np.nan, n=1).evidence
+    assert difference_in_words(one, "sounds") == "difference +50.0 percentage points (no interval: it needs two sounds)"
 
 
 def test_the_sentences_have_the_numbers_that_they_rest_on():

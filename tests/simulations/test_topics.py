@@ -52,6 +52,16 @@ def test_a_shorter_simulation_agrees_with_the_committed_results(root, topic):
     np.testing.assert_allclose(again["width"], kept["width"], rtol=0.25)
 
 
+def test_only_the_widest_intervals_of_areas_may_cover_nearly_always(root):
+    table = committed(root, "leaderboard")
+    coverage = table[table["counted"] == "coverage"].set_index("statistic")["at_most"]
+    assert coverage.groupby("statistic").unique().str[0].to_dict() == {
+        "area, participants": 0.98,
+        "normalized area, means and standard errors": 1,
+        "normalized area, participants": 0.98,
+    }
+
+
 def test_values_outside_their_bounds_are_detected():
     found = [
         Simulated("interval", "few", "coverage", 0.90, 0.01, 0.92, 1, 100),

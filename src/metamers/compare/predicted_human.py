@@ -555,7 +555,7 @@ def _reason(
     end = chance + (1 - chance) * (relation.lowest if less else relation.highest)
     return (
         f"Other models recognize {other_models:.0%} of the metamers, reliably {'fewer' if less else 'more'} than those "
-        f"of any published stage ({'at least' if less else 'at most'} {end:.0%})."
+        f"of any published stage ({'at least' if less else 'at most'} {end:.0%}, corrected for guessing)."
     )
 
 

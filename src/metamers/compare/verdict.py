@@ -22,7 +22,7 @@ Condition = Literal["interval", "stimuli", "families", "match"]
 # Beginnings of the names of variables, of modalities and of contrasts.
 FIRST_MINUS_LAST, LATER_STAGES = "first_minus_last", "late"
 MIN_STIMULI = 20  # one stimulus then changes a proportion correct by at most 5 percentage points
-MIN_FAMILIES = 2  # unrelated to the generation model: with one, its own errors cannot be told from those of all others
+MIN_UNRELATED_FAMILIES = 2  # with one family, its own errors cannot be told from those of all others
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Verdict:
         Side of 0 on which the interval lies: 1 above, -1 below, 0 if it includes 0 or does not exist.
     missing
         Conditions that are not met: ``interval`` (it excludes 0), ``stimuli`` (at least ``MIN_STIMULI``), ``families``
-        (at least ``MIN_FAMILIES`` unrelated ones were asked), ``match`` (it suffices).
+        (at least ``MIN_UNRELATED_FAMILIES`` unrelated ones were asked), ``match`` (it suffices).
     evidence
         What the verdict rests on.
     """
@@ -75,6 +75,11 @@ class Verdict:
     evidence: Evidence
 
 
+def side_of_zero(low: float, high: float) -> int:
+    """Return the side of 0 on which an interval lies: 1 above, -1 below, 0 if it includes 0 or does not exist (NaN)."""
+    return int(low > 0) - int(high < 0)
+
+
 def verdict(evidence: Evidence) -> Verdict:
     """Decide how far a difference is shown.
 
@@ -82,11 +87,11 @@ def verdict(evidence: Evidence) -> Verdict:
     equivalence. *suggested*: the interval excludes 0, but another condition of ``Verdict.missing`` is not met.
     *shown*: all conditions are met.
     """
-    side = int(evidence.low > 0) - int(evidence.high < 0)
+    side = side_of_zero(evidence.low, evidence.high)
     met: dict[Condition, bool] = {
         "interval": side != 0,
         "stimuli": evidence.n >= MIN_STIMULI,
-        "families": evidence.unrelated_families >= MIN_FAMILIES,
+        "families": evidence.unrelated_families >= MIN_UNRELATED_FAMILIES,
         "match": evidence.match_suffices,
     }
     missing = tuple(name for name, held in met.items() if not held)

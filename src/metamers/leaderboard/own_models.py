@@ -18,7 +18,7 @@ from metamers.humans.participants import own_stages
 from metamers.leaderboard.curves import Curve, NormalizedCurve, area_weights, curve_area, listed_depths, stage_depths
 from metamers.leaderboard.intervals import correct_bias, resampled_means, small_sample_factor, widen_samples
 from metamers.leaderboard.normalized_area import normalize, weighted_area
-from metamers.leaderboard.ranks import is_informative, rank_range, ranks_without_one_stage
+from metamers.leaderboard.ranks import is_informative, rank_or_reason, rank_range, ranks_without_one_stage
 from metamers.names import INPUT_STAGE, NATURAL
 
 OWN_PARTICIPANTS, PREDICTION = "own people", "prediction"
@@ -89,12 +89,9 @@ def _own_entry(
     if own.rule is not None:
         others = measured.loc[measured["entry_modality"] == entry["modality"], "normalized_area"].dropna().to_numpy()
         row |= {f"normalized_area{end}": value for end, value in scaled.items()}
-        ranks = rank_range(scaled, others)
-        row |= {"missing_depth": own.rule.missing}
-        if not is_informative(ranks, len(others) + 1):
-            ends = f"{ranks['rank_low']} to {ranks['rank_high']} of {len(others) + 1}"
-            return row | {"reason": f"The 95% interval of the rank, {ends}, spans more than half of the leaderboard."}
-        return row | ranks | ranks_without_one_stage(ranks["rank"], own, others)
+        ranks = rank_or_reason(scaled, others)
+        row |= {"missing_depth": own.rule.missing} | ranks
+        return row if "reason" in ranks else row | ranks_without_one_stage(ranks["rank"], own, others)
     return row | {"reason": NO_AREA}
 
 
@@ -321,7 +318,8 @@ def predicted_entries(
         Entries. The ends of an area's interval are the areas under the ends of the predictions' intervals, as if the
         errors of all stages had the same sign; for the normalized area, missing parts have their lowest and highest
         possible values. The rank is that among the published models. A model with fewer than two predicted stages has
-        neither area nor rank. ``reason`` says why there is no rank, and what a rank needs.
+        neither area nor rank. ``reason`` says why there is no rank, and what a rank needs if more stimuli or
+        recognition models can give one.
     """
     rows = []
     for model, entry in models.items():
@@ -349,7 +347,9 @@ def predicted_entries(
 
             stages = dict.fromkeys(filter(None, map(str, of_model["reason"].values)))
             row["reason"] = " ".join([row["reason"], *(why for why in stages if why != NOT_JUDGED)])
-            if recognizable is not None:
+            # More stimuli give no area to a model with fewer than two judged stages or without depths.
+            judged = of_model["stage"].values[(of_model["reason"] != NOT_JUDGED).values]
+            if recognizable is not None and len(judged) >= 2 and np.isfinite(own.depth).all():
                 seen = recognizable.sel(generation_model=model, stage=shown)
                 row["reason"] += " " + needed_for_rank(seen, relations[entry["modality"]], entry["chance"], informative)
         rows.append(row)

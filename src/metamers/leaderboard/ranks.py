@@ -1,6 +1,7 @@
 """Ranks of models by area, with intervals over participants and over leaving out one stage."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,18 @@ def is_informative(rank: Mapping[str, float], models: int) -> bool:
         Number of models on the leaderboard.
     """
     return rank["rank_high"] - rank["rank_low"] + 1 <= models / 2
+
+
+def rank_or_reason(area: Mapping[str, float], others: np.ndarray) -> dict[str, Any]:
+    """Return ``rank_range``, or the ``reason`` why there is no rank where its interval is not informative.
+
+    The parameters are those of ``rank_range``; the leaderboard has the model itself and the others.
+    """
+    ranks, models = rank_range(area, others), len(others) + 1
+    if is_informative(ranks, models):
+        return ranks
+    ends = f"{ranks['rank_low']} to {ranks['rank_high']} of {models}"
+    return {"reason": f"The 95% interval of the rank, {ends}, spans more than half of the leaderboard."}
 
 
 def rank_table(found: np.ndarray, samples: np.ndarray) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from metamers.compare.verdict import LATER_STAGES, read_evidence, verdict
+from metamers.compare.verdict import LATER_STAGES, read_evidence, side_of_zero, verdict
 from metamers.report.tables import NO_INTERVAL, Table, percentage_points
 from metamers.report.verdicts import contrast_claim, missing_sentence
 
@@ -17,11 +17,6 @@ def contrast_stages(contrast: xr.Dataset) -> list[str]:
     """Common stages of the two models of one contrast, in processing order."""
     number = contrast["stage_number"].values
     return [str(contrast["stage"].values[i]) for i in np.argsort(number, kind="stable") if np.isfinite(number[i])]
-
-
-def _side(low: float, high: float) -> int:
-    """Side of 0 on which an interval lies: 1 above, -1 below, 0 neither or no interval."""
-    return int(low > 0) - int(high < 0)
 
 
 def contrasts_table(compared: xr.Dataset) -> Table:
@@ -59,7 +54,7 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
     model, reference = (str(contrast[role].values) for role in ("model", "reference"))
     spread = float(contrast["late_judges_standard_error"])
     sides = {
-        stage: _side(*(float(contrast[end].sel(stage=stage)) for end in ("low", "high")))
+        stage: side_of_zero(*(float(contrast[end].sel(stage=stage)) for end in ("low", "high")))
         for stage in contrast_stages(contrast)
     }
     return {

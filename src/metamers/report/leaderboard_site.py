@@ -30,7 +30,7 @@ from metamers.leaderboard.entry import (
 )
 from metamers.leaderboard.normalized_area import normalize
 from metamers.leaderboard.ranking import PUBLISHED_PARTICIPANTS, entries_of
-from metamers.leaderboard.ranks import rank_range
+from metamers.leaderboard.ranks import OPPOSITE_END, rank_or_reason
 from metamers.modalities import MODALITIES
 from metamers.report.figures import BLUE, FAINT, ORANGE, PALE, styled, svg
 from metamers.report.leaderboard import BASIS_NAMES
@@ -120,7 +120,7 @@ def _stage_rows(
 
 
 def entry_row(name: str, entry: xr.Dataset, published: Published, areas: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Make the row of a submitted entry, with its rank among the published models.
+    """Make the row of a submitted entry, with its rank among the published models, or the ``reason`` for none.
 
     Parameters
     ----------
@@ -153,7 +153,8 @@ def entry_row(name: str, entry: xr.Dataset, published: Published, areas: Mapping
         "model_class": f"a version of {entry['published_as'].item()}" if entry["published_as"].item() else "",
         "basis": entry["basis"].item(),
         **{of: area[end] for end, of in AREA.items()},
-        **rank_range(area, areas[modality]),
+        **{f"rank{end}": None for end in OPPOSITE_END},
+        **rank_or_reason(area, areas[modality]),
         **{of: _known(entry[of].item()) for of in SHOWN_COLUMNS},
         "participants": int(entry["participants"].max()),
         "curve": curve,

@@ -6,7 +6,7 @@ interval, the number of stimuli, the normalized error, and what is missing for a
 
 import numpy as np
 
-from metamers.compare.verdict import MIN_FAMILIES, MIN_STIMULI, Condition, Degree, Evidence, Verdict
+from metamers.compare.verdict import MIN_STIMULI, MIN_UNRELATED_FAMILIES, Condition, Degree, Evidence, Verdict
 from metamers.report.tables import percent, percentage_points, significant
 
 STIMULI = "stimuli"  # their name where the modality is not known
@@ -18,7 +18,7 @@ def capitalized(clause: str) -> str:
 
 
 def difference_in_words(evidence: Evidence, noun: str = STIMULI) -> str:
-    """The difference with its interval and the number of stimuli.
+    """The difference with its interval and the number of stimuli; one stimulus has no interval, and none no difference.
 
     Parameters
     ----------
@@ -27,8 +27,12 @@ def difference_in_words(evidence: Evidence, noun: str = STIMULI) -> str:
     noun
         Stimuli of the modality, plural.
     """
-    found = percentage_points(evidence.difference, evidence.low, evidence.high)
-    return f"difference {found} percentage points (95% interval over {evidence.n} {noun})"
+    if not np.isfinite(evidence.difference):
+        return f"there are no {noun} to compare"
+    value, ends = percentage_points(evidence.difference, evidence.low, evidence.high).split(" ", 1)
+    if not np.isfinite(evidence.low):
+        return f"difference {value} percentage points (no interval: it needs two {noun})"
+    return f"difference {value} {ends} percentage points (95% interval over {evidence.n} {noun})"
 
 
 def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
@@ -38,7 +42,7 @@ def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
     error = f" (normalized error {significant(evidence.normalized_error)})"
     words: dict[Condition, str] = {
         "stimuli": f"only {evidence.n} of the {MIN_STIMULI} {noun} that are needed",
-        "families": f"only one unrelated family of models was asked ({MIN_FAMILIES} are needed)"
+        "families": f"only one unrelated family of models was asked ({MIN_UNRELATED_FAMILIES} are needed)"
         if families
         else "only models of the same family were asked",
         "match": f"the match is not shown to suffice{error if np.isfinite(evidence.normalized_error) else ''}",

@@ -21,6 +21,7 @@ from metamers.leaderboard.intervals import (
 from metamers.leaderboard.normalized_area import area_rule, normalize, weighted_area
 from metamers.leaderboard.ranks import rank_among
 from metamers.names import NATURAL
+from metamers.simulations.results import MOST as MOST_COVERAGE
 from metamers.simulations.results import Simulated, proportion
 
 MODELS = 30
@@ -44,6 +45,7 @@ SPREADS = {"who are alike": 0.2, "who differ": 0.8}  # standard deviation betwee
 # Architecture, and the depth at which its recognizability falls.
 RECOGNIZED = [("ResNet50", 0.85), ("ResNet50", 0.6), ("AlexNet", 0.4), ("AlexNet", 0.9)]
 STATISTICS = ["normalized area, participants", "normalized area, means and standard errors", "area, participants"]
+WIDEST = STATISTICS[1]  # stages are taken to vary together, so the interval may cover nearly always
 LEAST = 0.9  # coverage
 # Largest accepted mean change in ranks.
 MOST = {"one inner stage not listed": 1.0, "early stages thinned": 1.0, "late stages thinned": 1.5}
@@ -194,4 +196,4 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
         held = covered(depth, q, spread, samples, rng)
         condition = f"{PARTICIPANTS} participants {participants}, {architecture} recognized until depth {middle}"
         for statistic, one in zip(STATISTICS, held, strict=True):
-            yield proportion(statistic, condition, "coverage", one, LEAST, 1)
+            yield proportion(statistic, condition, "coverage", one, LEAST, 1 if statistic == WIDEST else MOST_COVERAGE)
