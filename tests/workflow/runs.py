@@ -111,7 +111,10 @@ def small(root: Path, folder: Path) -> list[str]:
         "stages": {"input": None, "block": {"module": "block", "pass_through_relu": "relu"}, "logits": "classify"},
     }
     dataset = OWN_DATASET | {"modality": "vision", "size": 16}
-    registry = {"models": {"first": model, "second": model | {"weights": {"random": 1}}}, "datasets": {"own": dataset}}
+    registry = {
+        "models": {"first": model, "second": model | {"family": "other", "weights": {"random": 1}}},
+        "datasets": {"own": dataset},
+    }
     settings = {
         "run": "small",
         "creator": CREATOR,
