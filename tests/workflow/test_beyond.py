@@ -106,7 +106,7 @@ def test_sensitivities_are_measured_exported_and_shown(beyond):
     run = files.load(results / "recognition/first/judge.nc")["correct"].sel(stage="logits").isel(seed=0)
     others = [run, files.load(results / "recognition/first/second.nc")["correct"].sel(stage="logits").isel(seed=0)]
     kept = files.load(results / "acceptance/first.nc")["accepted"].sel(stage="logits").isel(seed=0).values.astype(bool)
-    # All three are of one family, the same builder.
+    # Each of the other two models is a family of its own, because `first` does not answer its own metamers.
     wanted = np.mean([one.values.astype(float) for one in others], axis=0)[kept]
     at_logits = agreed["proportion_correct"].sel(generation_model="first", depth=1)
     assert float(at_logits) == pytest.approx(wanted.mean()) if kept.any() else np.isnan(at_logits)
