@@ -195,6 +195,20 @@ def test_two_processes_that_do_the_same_work_end_with_the_same_bits(name, tmp_pa
         assert not folder.exists()
 
 
+@pytest.mark.parametrize("reading", ["iterdir", "read_bytes"])
+def test_a_checkpoint_that_another_process_deletes_while_it_is_read_was_none(reading, tmp_path, monkeypatch):
+    folder = tmp_path / "kept"
+    Progress(folder, "this").save("first", {"taken": 1})
+    read = getattr(Path, reading)
+
+    def delete_and_read(path):
+        shutil.rmtree(folder)
+        return read(path)
+
+    monkeypatch.setattr(Path, reading, delete_and_read)
+    assert Progress(folder, "this").load("first") is None
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_goes_on_as_if_it_had_not_been_stopped(optimizer, tmp_path):
     class Stopping(Progress):

@@ -17,6 +17,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -95,7 +96,9 @@ class Progress:
         self.identity, self.every_s = identity, every_s
         self._pending: dict[str, dict[str, Any]] = {}
         self._saved = time.monotonic()
-        if self.folder is not None and self.folder.parent.is_dir():
+        if self.folder is None:
+            return
+        with suppress(FileNotFoundError):  # there is none, or another process has just finished the same work
             for other in set(self.folder.parent.iterdir()) - {self.folder}:
                 logger.info("%s: the checkpoint has other settings, data or code; starting from the beginning", other)
                 rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)
@@ -156,9 +159,13 @@ class Progress:
         The file is read without running code. A damaged file, even by one bit, is ignored with a warning, which costs
         only time.
         """
-        if self.folder is None or not (path := self._path(part)).is_file():
+        if self.folder is None:
             return None
-        content = path.read_bytes()
+        path = self._path(part)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # nothing was saved, or another process has just finished the same work
+            return None
         digest, saved = content[: hashlib.sha256().digest_size], content[hashlib.sha256().digest_size :]
         if hashlib.sha256(saved).digest() != digest:
             logger.warning("%s: damaged; starting from the beginning", path)
