@@ -95,7 +95,7 @@ def left_out_squares(features, responses, parameters):
 
 
 def places_of(values, ordered):
-    """Positions of values among ordered ones, of which they are."""
+    """Return the position of each value in an ordered list that contains it."""
     return np.abs(np.log(ordered)[:, None] - np.log(values)).argmin(0)
 
 

@@ -238,15 +238,23 @@ def test_files_with_spaces_capitals_and_umlauts_are_read(tmp_path):
     assert made.attrs["category_noun"] == "building"
 
 
+def images_in(folder):
+    """An entry for the images of a folder, with their table and categories."""
+    return DatasetEntry(
+        modality="vision",
+        files={"folder": str(folder)},
+        table=str(folder / "table.csv"),
+        categories=str(folder / "categories.csv"),
+        size=16,
+    )
+
+
 def test_a_file_of_nearly_the_name_is_proposed(tmp_path):
     (tmp_path / unicodedata.normalize("NFD", "Brücke.PNG")).touch()
     for given in ("Brücke.PNG", "brücke.png", "Brcke.PNG"):
         (tmp_path / "table.csv").write_text(f"file,category\n{given},bridge\n")
         (tmp_path / "categories.csv").write_text("class_index,category\n0,bridge\n")
-        entry = DatasetEntry(
-            modality="vision", files={"folder": str(tmp_path)}, table=str(tmp_path / "table.csv"),
-            categories=str(tmp_path / "categories.csv"), size=16,
-        )  # fmt: skip
+        entry = images_in(tmp_path)
         with pytest.raises(ConfigurationError, match=r"which is not there\. Did you mean 'Bru"):
             check_files_of_dataset("own", entry)
 
@@ -264,10 +272,7 @@ def test_a_file_of_nearly_the_name_is_proposed(tmp_path):
 def test_every_wrong_row_of_a_table_of_stimuli_is_named(tmp_path, rows, messages):
     (tmp_path / "table.csv").write_text(f"file,category,split\n{rows}")
     (tmp_path / "categories.csv").write_text("class_index,category\n0,dog\n")
-    entry = DatasetEntry(
-        modality="vision", files={"folder": str(tmp_path)}, table=str(tmp_path / "table.csv"),
-        categories=str(tmp_path / "categories.csv"), size=16,
-    )  # fmt: skip
+    entry = images_in(tmp_path)
     with pytest.raises(ConfigurationError) as error:
         check_files_of_dataset("own", entry)
     lines = str(error.value).splitlines()

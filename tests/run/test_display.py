@@ -90,8 +90,8 @@ def in_a_terminal(
 ) -> tuple[int, str, Screen]:
     """Run a command in a terminal, in a session of its own.
 
-    ``seen`` gets the screen and the process again and again. Returns the exit status, all text that was ever shown, and
-    the screen at the end.
+    ``seen`` is called with the screen and the process after each output. Returns the exit status, all text that the
+    screen has shown, and the screen at the end.
     """
     leader, follower = pty.openpty()
     screen = Screen(columns, 24)

@@ -222,7 +222,7 @@ def ran(finished, tmp_path_factory):
     shutil.copy(folder / "results/small/comparison/leaderboard.nc", folder / "published.nc")
     for line in ("add entries published.nc", "commit --quiet -m board", "switch --quiet --create more"):
         subprocess.run([*git, *line.split()], cwd=folder, check=True)
-    # A model of which nothing is predicted has no entry.
+    # Models without a prediction have no entry.
     entry = next((folder / "results/small/leaderboard/entries").rglob("*.nc"))
     shutil.copy(entry, folder / "entries")
     for line in ("add entries", "commit --quiet -m entry"):

@@ -7,7 +7,8 @@ shift if it is of the generation model's family. ``metamers.compare.predicted_hu
 prediction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -216,7 +217,7 @@ def fit_spread(answers: Answers) -> Spread:
         return each.sum() / 2 + (((components - PRIOR_MEAN) / PRIOR_SD) ** 2).sum() / 2
 
     best = scipy.optimize.minimize(loss, PRIOR_MEAN, method="BFGS", options={"gtol": 1e-2}).x
-    counts = count_families(map(str, answers.families))
+    counts = dict(Counter(map(str, answers.families)))
     return Spread(best, counts, float((number * related).sum() / number.sum()))
 
 
@@ -262,10 +263,4 @@ def asked_families(of_model: xr.Dataset) -> dict[str, int]:
         Result of ``metamers.compare.recognizability.recognizability`` for one generation model.
     """
     judged = (of_model["n"] > 0).any("stage") & (of_model["recognition_model"] != of_model["generation_model"])
-    return count_families(map(str, of_model["recognition_family"].values[judged.values]))
-
-
-def count_families(families: Iterable[str]) -> dict[str, int]:
-    """Count models by family: family → number."""
-    names: Sequence[str] = list(families)
-    return {family: names.count(family) for family in dict.fromkeys(names)}
+    return dict(Counter(map(str, of_model["recognition_family"].values[judged.values])))

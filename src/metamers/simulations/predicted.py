@@ -1,5 +1,6 @@
 """Simulations of ``metamers.compare.predicted_human``: the best relation for left-out models, and its coverage."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -31,7 +32,6 @@ from metamers.compare.recognition_spread import (
     Spread,
     above_chance,
     answers_of,
-    count_families,
     log_odds,
     read_recognition,
     with_spread,
@@ -150,7 +150,7 @@ def draw_asked(
             order = order[:number]
         enough.append(bool((~related[place, order]).any()) and (asked == ALL or len(order) == number))
         order = order if len(order) else np.array([0])
-        counted = count_families(names[order])
+        counted = Counter(names[order])
         weights = np.array([1 / (len(counted) * counted[name]) for name in names[order]])
         rates.append(weights @ np.nan_to_num(stages.answers.rates[point, order]))
         samplings.append(spread.sampling(counted, stages.answers.model_family[point]))

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-INTERVAL = 0.95
+from metamers.compare.proportions import INTERVAL
+
 MOST = 0.98  # largest accepted coverage of an interval of estimates that are not discrete
 ROUNDING = 1e-9
 

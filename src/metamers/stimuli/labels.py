@@ -46,7 +46,7 @@ def read_stimuli(
     Raises
     ------
     ValueError
-        When files cannot be used, or two files hold the same stimulus. The message has every such file.
+        When files cannot be used, or two files hold the same stimulus. The message names all of them.
     """
     values = np.empty((len(rows), *shape), dtype=np.float32)
     problems, seen = [], {}
