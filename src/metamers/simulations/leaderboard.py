@@ -123,11 +123,11 @@ def answers(rates: np.ndarray, spread: float, number: int, rng: np.random.Genera
 
 def covered(
     depth: np.ndarray, q: np.ndarray, spread: float, number: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Test whether intervals (experiment,) cover the true area.
+) -> list[tuple[np.ndarray, float]]:
+    """Test whether intervals (experiment,) cover the true area, and compute their mean width.
 
-    Returns the coverage of the normalized area from participants, of the normalized area from means and standard
-    errors, and of the area over the position in the list.
+    Returns both for the normalized area from participants, for the normalized area from means and standard errors, and
+    for the area over the position in the list.
 
     Parameters
     ----------
@@ -163,11 +163,11 @@ def covered(
         ),
     )
     right = float(weighted_area(truth.rule.low, q))
-    held = []
+    found = []
     for one, value in zip(samples, (right, right, by_place(rates[1:])), strict=True):
         low, high = np.quantile(one, ENDS, axis=0)
-        held.append((low <= value) & (value <= high))
-    return held[0], held[1], held[2]
+        found.append(((low <= value) & (value <= high), float((high - low).mean())))
+    return found
 
 
 def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
@@ -193,7 +193,8 @@ def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]
     for (architecture, middle), (participants, spread) in product(RECOGNIZED, SPREADS.items()):
         depth = depths[architecture]
         q = 1 / (1 + np.exp((depth - middle) / 0.1))
-        held = covered(depth, q, spread, samples, rng)
+        found = covered(depth, q, spread, samples, rng)
         condition = f"{PARTICIPANTS} participants {participants}, {architecture} recognized until depth {middle}"
-        for statistic, one in zip(STATISTICS, held, strict=True):
-            yield proportion(statistic, condition, "coverage", one, LEAST, 1 if statistic == WIDEST else MOST_COVERAGE)
+        for statistic, (held, width) in zip(STATISTICS, found, strict=True):
+            most = 1 if statistic == WIDEST else MOST_COVERAGE
+            yield proportion(statistic, condition, "coverage", held, LEAST, most, width)
