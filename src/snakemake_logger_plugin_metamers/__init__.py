@@ -33,6 +33,8 @@ from metamers.run.logs import CPU_TIME, DISPLAY, WROTE
 PRINTED = {LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR}  # printed above the lines that change
 # Beginnings of what Snakemake says at the end of a call that runs no job.
 ENDED = ("Nothing to be done", "Report created", "Unlocked working directory")
+# Ctrl-C ends jobs too: their errors may come before this process has noticed it.
+ENDED_BY_CTRL_C = f"died with {signal.SIGINT!r}."
 SHOWN_JOBS = 4  # number of running jobs on the display
 LAST_BYTES = 1000  # number of bytes at the end of a log in which its last line is searched
 STREAMS = (1, 2)  # standard output and standard error, which jobs inherit
@@ -253,7 +255,7 @@ class LogHandler(LogHandlerBase):
             self.display.take(record)
             event = getattr(record, "event", None)
             problem = event in PRINTED or record.levelno >= logging.WARNING
-            if problem and self.display.interruptions:
+            if problem and (self.display.interruptions or ENDED_BY_CTRL_C in record.getMessage()):
                 return  # that jobs have ended
             if self.live is None:
                 self.plain.handle(record)

@@ -44,7 +44,9 @@ onsuccess:
 def command(folder: Path, broken: str = "none") -> list[str]:
     text = SNAKEFILE.replace("BROKEN", broken).replace("LONG", LONG).replace("HASH", "0" * 64)
     (folder / "Snakefile").write_text(text)
-    return [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", "--logger", "metamers"]
+    # As the default profile; a job may end between Ctrl-C and the end of the run.
+    options = ["--cores", "2", "--keep-going", "--rerun-incomplete", "--logger", "metamers"]
+    return [sys.executable, "-m", "snakemake", *options]
 
 
 class Screen:
@@ -165,7 +167,7 @@ def test_a_terminal_shows_what_a_call_without_jobs_has_done(option, said, tmp_pa
 
 
 INTERRUPTED = r"Interrupted after \d of 4 jobs\. To continue, call the same command again:"
-CALLED = "python -m snakemake --cores 2 --keep-going --logger metamers"
+CALLED = "python -m snakemake --cores 2 --keep-going --rerun-incomplete --logger metamers"
 
 
 @pytest.mark.parametrize("times", [1, 2])
