@@ -39,8 +39,9 @@ def answers(text: str, model: str) -> list[str]:
 def check_findings(text: str) -> None:
     """The sentences of the notebook about its results are true."""
     assert "\n  accepted\n" in text
-    assert "\n  Normalized error: 0.2\n" in text
-    assert "differ by 0.2 of the length" in text
+    error = float(re.findall(r"^  Normalized error: (\S+)$", text, flags=re.MULTILINE)[0])
+    assert round(error, 1) == 0.2  # machines round differently
+    assert "differ by about 0.2 of the length" in text
     assert answers(text, "efficientnet_lite0") == ["bull mastiff"] * 3
     photograph, early, late = answers(text, "efficientnet_lite1")
     assert photograph == early == "bull mastiff"
