@@ -258,11 +258,11 @@ def test_a_command_about_the_leaderboard_runs_as_it_is_written(running, entry, c
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("options", "shown"), WITHOUT_JOBS.items())
-def test_a_command_without_jobs_shows_what_it_is_asked_for(running, options, shown):
+@pytest.mark.parametrize(("options", "expected"), WITHOUT_JOBS.items())
+def test_a_command_without_jobs_shows_what_it_is_asked_for(running, options, expected):
     status, said = running[0].run(f"snakemake {options}")
     assert status == 0, said[-3000:]
-    assert re.search(shown, said)
+    assert re.search(expected, said)
 
 
 @pytest.mark.slow
