@@ -85,6 +85,25 @@ def test_a_metamer_says_its_quality_and_procedure(quality, procedure):
     assert made.dataset.attrs["procedure"] == procedure
 
 
+def test_a_metamer_is_made_to_a_target():
+    settings = {"target_error": 0.3, "max_steps": 200}
+    made = mm.metamer(network(), IMAGE, "block", quality="converged", null=[], **settings, **QUIET)
+    assert made.dataset["converged"].item()
+    assert 0.27 < made.match["normalized_error"] <= 0.3
+    assert made.dataset["steps"].item() == len(made.loss) < 200
+    assert np.isfinite(made.loss).all()
+    assert f", {len(made.loss)} steps" in repr(made)
+    for wrong, message in (
+        ({"max_steps": 0}, "max_steps: found 0"),
+        ({"target_error": 2}, "target_error: found 2; wanted a"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            mm.metamer(network(), IMAGE, "block", quality="converged", null=[], **wrong, **QUIET)
+    short = mm.metamer(network(), IMAGE, "block", quality="converged", null=[], **settings | {"max_steps": 3}, **QUIET)
+    assert not short.dataset["converged"].item()
+    assert short.dataset["steps"].item() == 3
+
+
 def test_the_network_itself_is_not_changed():
     own = network().train()
     before = {name: value.clone() for name, value in own.state_dict().items()}
@@ -173,6 +192,7 @@ def test_sounds_come_as_samples_and_as_files(tmp_path):
     [
         ((network(), IMAGE, "blok"), {}, r"stage: Convolutional has no module 'blok'\. Near: block"),
         ((network(), IMAGE, "block"), {"stepz": 3}, r"unknown setting 'stepz'\. Did you mean 'steps'\?"),
+        ((network(), IMAGE, "block"), {"optimizer": "sgd"}, r"unknown optimizer 'sgd'\. Valid: adam"),
         ((network(), IMAGE, "block"), {"steps": 0}, "steps: found 0; wanted a whole number from 1"),
         ((network(), IMAGE, "block"), {"quality": "standart"}, r"unknown quality 'standart'\. Did you mean 'standard'\?"),
         ((network(), IMAGE, "block"), {"quality": ["quick"]}, r"unknown quality"),

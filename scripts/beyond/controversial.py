@@ -12,7 +12,7 @@ made = load_set(given.metamers)
 nulls = load_by_name(params.members, given.nulls)
 found = controversial(
     made,
-    acceptance(made, nulls, params.measures)["accepted"],
+    acceptance(made, nulls, params.measures, params.converged)["accepted"],
     files.load(given.recognition),
     params.families,
 )

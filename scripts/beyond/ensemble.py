@@ -12,7 +12,7 @@ made = load_set(given.metamers)
 nulls = load_by_name(params.members, given.nulls)
 found = ensemble(
     made,
-    acceptance(made, nulls, params.measures)["accepted"],
+    acceptance(made, nulls, params.measures, params.converged)["accepted"],
     files.load(given.recognition),
     load_answers(params.members, params.recognition_models, given.run),
     load_by_name(params.members, given.acceptance),

@@ -13,7 +13,7 @@ nulls = load_by_name(params.models, given.nulls)
 made = {model: load_set(path) for model, path in zip(params.models, given.metamers, strict=True)}
 found = starts(
     made,
-    {model: acceptance(one, nulls, params.measures)["accepted"] for model, one in made.items()},
+    {model: acceptance(one, nulls, params.measures, params.converged)["accepted"] for model, one in made.items()},
     load_by_name(params.models, given.recognition),
     load_answers(params.models, params.recognition_models, given.run),
     load_by_name(params.models, given.acceptance),

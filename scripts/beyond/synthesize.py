@@ -16,7 +16,7 @@ from metamers.beyond.synthesize import (
     starts_of,
 )
 from metamers.config.beyond import OTHER, OWN
-from metamers.config.qualities import QUALITIES
+from metamers.config.qualities import NOT_CONVERGED, QUALITIES, UNCONVERGED_QUALITIES
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -60,7 +60,7 @@ def metamers_of(part: slice) -> xr.Dataset:
             depth: case_metamers(
                 members, stages, matched[case], natural, start, classes, rate_hz, procedure, params.settings,
                 f"{name} {case}, {', '.join(stages.values())}", progress, f"{case}_{place}_{part.start}_{part.stop}",
-                params.run_seed,
+                params.run_seed, {model: params.target_errors[model][stage] for model, stage in stages.items()},
             )
             for place, (depth, stages) in enumerate(zip(made["depths"], depths, strict=True))
         }  # fmt: skip
@@ -75,6 +75,7 @@ def metamers_of(part: slice) -> xr.Dataset:
         part=made["part"],
         modality=first.modality,
         quality=params.quality,
+        **({"convergence": NOT_CONVERGED} if params.quality in UNCONVERGED_QUALITIES else {}),
         procedure=procedure,
         settings=json.dumps(dict(params.settings)),
         models=json.dumps({model: one["model"] for model, one in entries.items()}),
@@ -87,7 +88,14 @@ identity = identity_of(
     params.code,
     snakemake.input,
     *({model: dict(one["model"]) for model, one in entries.items()}, dict(made), procedure),
-    *(dict(params.settings), params.seeds, params.run_seed, example.device.type, native_bfloat16(example.device)),
+    *(
+        dict(params.settings),
+        {model: dict(errors) for model, errors in params.target_errors.items()},
+        params.seeds,
+        params.run_seed,
+        example.device.type,
+        native_bfloat16(example.device),
+    ),
 )
 progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
 checkpoint_on_signal()

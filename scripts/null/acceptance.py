@@ -4,7 +4,7 @@ from metamers.run.job import log_to
 
 import xarray as xr
 
-from metamers.null.acceptance import JUDGED, accept, of_all_stages
+from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -13,8 +13,8 @@ null = files.load(snakemake.input.null[0])
 batches: dict[str, list[xr.Dataset]] = {stage: [] for stage in null["stage"].values}
 for path in snakemake.input.metamers:
     with files.open_dataset(path) as batch:  # opened, not loaded: the metamers themselves are large
-        batches[batch.attrs["stage"]].append(batch[list(JUDGED)].load())
-accepted = accept(of_all_stages(batches), null, snakemake.params.measures)
+        batches[batch.attrs["stage"]].append(judged(batch).load())
+accepted = accept(of_all_stages(batches), null, snakemake.params.measures, snakemake.params.converged)
 for stage, proportion in accepted["accepted"].mean(("stimulus", "seed")).to_series().items():
     logger.info("%s %s: %.0f%% accepted", name, stage, 100 * proportion)
 files.save(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from metamers.config.qualities import QUALITIES
+from metamers.config.qualities import NOT_CONVERGED, QUALITIES, UNCONVERGED_QUALITIES
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -23,6 +23,8 @@ from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.batches import in_batches, max_batch_size, min_batch_size, repeat_to_minimum
 from metamers.synthesize.metamers import check_stage, measure, metamers_dataset, starts, synthesize
 from metamers.synthesize.precision import native_bfloat16
+
+MAX_TOGETHER = 256  # largest number of metamers in memory, if they are synthesized to a target
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -43,6 +45,9 @@ def natural_stimuli(places: list[int]) -> torch.Tensor:
 
 def metamers_of(stage: str, part: slice) -> xr.Dataset:
     """The metamers of some stimuli at a stage, for all metamer seeds."""
+    settings, target_error = dict(params.settings), params.target_errors[stage]
+    if target_error is not None:
+        settings["target_error"] = target_error
     places = repeat_to_minimum(part, least)
     names = [params.batch[place] for place in places]
     natural = natural_stimuli(places).repeat_interleave(len(seeds), dim=0)
@@ -50,7 +55,8 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
     label = f"{name} {stage} {snakemake.wildcards.batch}"
     kept_as = f"{stage_path(stage)}_{part.start}_{part.stop}"
     metamers, loss = synthesize(
-        model, stage, natural, start, procedure, params.settings, label, progress, kept_as, params.run_seed
+        *(model, stage, natural, start, procedure, settings, label, progress, kept_as, params.run_seed),
+        batch_size=max(size * len(seeds), min_batch_size(natural.device)),
     )
     signal = metamers.cpu().numpy()
     measured = measure(
@@ -60,13 +66,15 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
         rate_hz,
         classes,
     )
+    if target_error is not None:
+        measured["converged"] = measured["normalized_error"] <= target_error
     each = (len(names), len(seeds))
     made = metamers_dataset(
         model.modality,
         ("stimulus", "seed"),
         signal.reshape(*each, *shape),
         {key: values.reshape(each) for key, values in measured.items()}
-        | {"steps": np.full(each, loss.shape[1]), "natural_category": natural_category[places]},
+        | {"steps": np.isfinite(loss).sum(axis=1).reshape(each), "natural_category": natural_category[places]},
         {
             "stimulus": names,
             "category": ("stimulus", stimuli["category"].values[places]),
@@ -79,8 +87,9 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
         generation_model=name,
         stage=stage,
         quality=params.quality,
+        **({"convergence": NOT_CONVERGED} if params.quality in UNCONVERGED_QUALITIES else {}),
         procedure=procedure,
-        settings=json.dumps(dict(params.settings)),
+        settings=json.dumps(settings),
         model=json.dumps(params.model),
         device=str(natural.device),
     )
@@ -93,7 +102,8 @@ natural_category = recognize(model, as_exported(stimuli["stimulus_value"].values
 identity = identity_of(
     params.code,
     snakemake.input,
-    *(dict(params.model), procedure, dict(params.settings), params.batch, seeds, params.run_seed),
+    *(dict(params.model), procedure, dict(params.settings), dict(params.target_errors)),
+    *(params.batch, seeds, params.run_seed),
     *(first.device.type, native_bfloat16(first.device)),
 )
 progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
@@ -119,6 +129,8 @@ for stage, path in zip(params.stages, params.files, strict=True):
         kept = progress.load(f"{stage_path(stage)}_size")
         size = kept["stimuli"] if kept else max(1, max_batch_size(model, stage, first) // len(seeds))
         progress.finish(f"{stage_path(stage)}_size", {"stimuli": size})
-        for piece in in_batches(len(params.batch), size, partial(metamers_of, stage), least):
+        # To a target, a stimulus takes the place of one that has ended, so many are given at once.
+        together = size if params.target_errors[stage] is None else max(size, MAX_TOGETHER // len(seeds))
+        for piece in in_batches(len(params.batch), together, partial(metamers_of, stage), least):
             append(piece)
 progress.delete()

@@ -35,7 +35,7 @@ from metamers.models.load import assemble, load_model
 from metamers.models.model import Model, activations, fit_stimuli
 from metamers.models.preprocessing import build_preprocessing
 from metamers.names import INPUT_STAGE, unknown_name
-from metamers.null.acceptance import JUDGED, accept, of_all_stages
+from metamers.null.acceptance import CONVERGED, accept, judged, of_all_stages
 from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
 from metamers.publishers import INTERPOLATIONS
 from metamers.recognize import class_scores
@@ -47,6 +47,7 @@ from metamers.stimuli.datasets import read_dataset
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.given import as_image, as_sound, modality_of, name_of, with_rate
 from metamers.synthesize.metamers import measure, metamers_dataset, starts, synthesize
+from metamers.synthesize.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -550,9 +551,10 @@ def metamer(
     seed
         Seed of the noise from which synthesis starts.
     quality
-        ``quick`` (default), for a first look; ``standard``, with at least the match of the published procedure at every
-        stage at which that was measured; or ``published``, that procedure itself. With other ``settings``, it is not
-        what was measured.
+        ``quick`` (default), for a first look; ``converged``, which takes steps until the normalized error is at most
+        ``target_error``, or ``max_steps`` are taken; ``standard``, with at least the match of the published procedure
+        at every stage at which that was measured; or ``published``, that procedure itself. With other ``settings``, it
+        is not what was measured.
     progress
         Whether to show a progress bar.
     device
@@ -596,6 +598,7 @@ def metamer(
 
         start = starts(model, [name], [seed], RUN_SEED)
         synthetic, loss = synthesize(model, stage, natural, start, procedure, chosen, seed=RUN_SEED, on_step=show)
+        loss = loss[:, : max(int(np.isfinite(loss).sum()), 1)]  # with a target, NaN after the last step
     signal = synthetic.cpu().numpy()
     at_stage = [activations(model, stimuli, stage) for stimuli in (natural, synthetic)]
     if classes:
@@ -604,12 +607,15 @@ def metamer(
     else:
         measured = match_each(*at_stage) | {"predicted_category": np.array([""])}
         natural_category = np.array([""])
+    reached = measured["normalized_error"][None] <= chosen.get("target_error", np.inf)
+    converged = {CONVERGED: reached} if "target_error" in chosen else {}
     dataset = metamers_dataset(
         model.modality,
         ("stimulus", "seed"),
         signal[None],
         {key: values[None] for key, values in measured.items()}
-        | {"steps": np.full((1, 1), loss.shape[1]), "natural_category": natural_category},
+        | converged
+        | {"steps": np.isfinite(loss).sum(axis=1, keepdims=True), "natural_category": natural_category},
         {"stimulus": [name], "category": ("stimulus", [""]), "label": ("stimulus", [""]), "seed": [seed]},
         rate_hz,
         loss[None],
@@ -645,12 +651,20 @@ def _settings(quality: str | None, modality: str, given: Mapping[str, Any]) -> t
     if not isinstance(quality, str) or quality not in QUALITIES:
         raise unknown_name("quality", str(quality), QUALITIES, "quality")
     settings = defaults[quality][modality]
+    if "max_steps" in settings:
+        settings = settings | {"target_error": defaults["target"]["normalized_error"][modality]}
     for key in given:
         if key not in settings:
             raise unknown_name("setting", key, settings, f"metamer, quality {quality}")
     settings = settings | given
-    if not (isinstance(settings["steps"], int) and settings["steps"] > 0):
-        raise ValueError(f"steps: found {settings['steps']!r}; wanted a whole number from 1")
+    if (optimizer := settings.get("optimizer")) is not None and optimizer not in OPTIMIZERS:
+        raise unknown_name("optimizer", str(optimizer), OPTIMIZERS, f"metamer, quality {quality}")
+    key = "max_steps" if "max_steps" in settings else "steps"
+    if isinstance(settings[key], bool) or not (isinstance(settings[key], int) and settings[key] > 0):
+        raise ValueError(f"{key}: found {settings[key]!r}; wanted a whole number from 1")
+    error = settings.get("target_error", 0.5)
+    if not (isinstance(error, float | np.floating) and 0 < error < 1):
+        raise ValueError(f"target_error: found {error!r}; wanted a number between 0 and 1")
     return quality, settings
 
 
@@ -664,7 +678,7 @@ def _accepted(
     pairs = choose_pairs(len(others), PAIRS, RUN_SEED)
     values = null_distribution(lambda numbers: of_others[list(numbers)], pairs, len(others))
     null = null_dataset({stage: values}, pairs, np.array([str(number) for number in range(len(others))]))
-    decision = accept(of_all_stages({stage: [dataset[list(JUDGED)]]}), null)
+    decision = accept(of_all_stages({stage: [judged(dataset)]}), null)
     return values, bool(decision["accepted"].item())
 
 

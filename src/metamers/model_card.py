@@ -332,6 +332,7 @@ def page_context(card: xr.Dataset, entry: Mapping[str, Any], settings: Mapping[s
             "seeds": settings["seeds"],
         },
         "steps": number_of_steps(settings["synthesis"]),
+        "at_most": "max_steps" in settings["synthesis"],
         "category_nouns": plural(card.attrs["category_noun"]),
         **{name: float(card[name]) for name in card.data_vars if card[name].ndim == 0},
     }

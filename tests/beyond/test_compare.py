@@ -374,7 +374,7 @@ def page(together, started, left_free):
     for part in parts:
         assert svg(part["figure"]).startswith(b"<?xml")
         part["figure"] = f"beyond_{part['identifier']}"
-    context = {"run": "small", "parts": parts} | navigation_context("beyond", PAGES, LINKED)
+    context = {"run": "small", "parts": parts} | navigation_context("beyond", PAGES, LINKED, "standard")
     return render("beyond.html.j2", context), parts
 
 

@@ -7,11 +7,13 @@ import xarray as xr
 
 from metamers.beyond import invariance
 from metamers.beyond.synthesize import case_metamers, fit_to, natural_categories, set_dataset, starts_of
+from metamers.config.beyond import OTHER, OWN
 from metamers.match import match
 from metamers.models.model import activations
 from metamers.synthesize.losses import Goal, joint_error, make_loss
-from metamers.synthesize.metamers import check_stage, optimize
+from metamers.synthesize.metamers import check_stage
 from metamers.synthesize.noise import pink_noise, start_noise
+from metamers.synthesize.optimize import optimize
 from tests.models.test_model import load, tiny
 
 STAGES = {"input": None, "project": "project", "logits": "classify"}
@@ -99,6 +101,20 @@ def test_the_metamer_of_two_linear_models_is_the_projection_onto_what_both_allow
     for model in pair.values():
         alone = torch.linalg.vector_norm(difference - difference @ projection(model).T, dim=1)
         assert (free < alone - 0.02).all()  # two models leave less free than either
+
+
+def test_a_metamer_of_two_models_reaches_the_target_of_each(pair, natural):
+    settings = {"optimizer": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.98}
+    stages, matched = dict.fromkeys(pair, "project"), dict.fromkeys(pair, OWN)
+    given = pair, stages, matched, {OWN: natural, OTHER: natural}, from_noise(pair["first"]), CLASSES, None, "to_target"
+    targets = {"first": 0.02, "second": 0.005}
+    made = case_metamers(*given, settings | {"max_steps": 1000}, target_errors=targets)
+    assert made["converged"].all()
+    assert (np.isfinite(made["loss"]).sum("step") < 1000).all()
+    assert (made["normalized_error"] <= list(targets.values())).all()
+    short = case_metamers(*given, settings | {"max_steps": 30}, target_errors=targets | {"first": 0.9})
+    assert short["converged"].isel(member=0).all()
+    assert not short["converged"].isel(member=1).any()
 
 
 def test_a_controversial_metamer_of_linear_models_is_one_stimulus_to_one_and_another_to_the_other(pair, natural, other):

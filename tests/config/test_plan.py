@@ -670,6 +670,22 @@ def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
             r"synthesis\.quick\.audio: missing",
         ),
         (
+            "synthesis.target.normalized_error.vision",
+            1.2,
+            r"synthesis\.target\.normalized_error\.vision: 1\.2 .*between 0 and 1",
+        ),
+        (
+            "synthesis.target.stages",
+            {"efficientnet_lite0": {"blok_5": 0.1}},
+            r"synthesis\.target\.stages\.efficientnet_lite0: unknown stage 'blok_5'.*block_5",
+        ),
+        (
+            "synthesis.target.stages",
+            {"efficientnet_lite9": {"block_5": 0.1}},
+            r"synthesis\.target\.stages: unknown generation model 'efficientnet_lite9'",
+        ),
+        ("acceptance.converged", "no", r"acceptance\.converged: 'no' .*true or false"),
+        (
             "comparison.contrasts",
             [["cochcnn9_adversarial", "cochcnn9"]],
             r"comparison\.contrasts\.0: unknown generation model 'cochcnn9'.*Did you mean",
@@ -718,6 +734,23 @@ def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message)
     change(path, value)(changed)
     with pytest.raises(ConfigurationError, match=message):
         config.make_plan(changed)
+
+
+def test_a_quality_with_a_target_needs_one_for_each_modality_and_stages_may_have_their_own(settings):
+    assert config.make_plan(settings).target_error_of("efficientnet_lite0", "block_5") is None
+    change("synthesis.quality", "converged")(settings)
+    change("synthesis.target", {"normalized_error": {"vision": 0.1}, "stages": {}})(settings)
+    with pytest.raises(
+        ConfigurationError,
+        match=r"synthesis\.target\.normalized_error\.audio: found no value; wanted the normalized error",
+    ):
+        config.make_plan(settings)
+    of_stages = {"efficientnet_lite0": {"block_5": 0.02}}
+    change("synthesis.target", {"normalized_error": {"vision": 0.1, "audio": 0.01}, "stages": of_stages})(settings)
+    plan = config.make_plan(settings)
+    assert plan.target_error_of("efficientnet_lite0", "block_5") == 0.02
+    assert plan.target_error_of("efficientnet_lite0", "block_1") == 0.1
+    assert plan.target_error_of("cochcnn9_standard", "relu1") == 0.01
 
 
 @pytest.mark.parametrize(
@@ -1041,7 +1074,7 @@ def test_names_in_the_schema_are_the_keys_of_the_library_s_tables():
     properties = config_read.read_schema("config")["properties"]
     synthesis = properties["synthesis"]["properties"]
     (one_cycle,) = config_read.read_schema("config")["$defs"]["one_cycle"]["patternProperties"].values()
-    assert synthesis["quality"] == {"enum": list(QUALITIES), "description": "quick, standard or published"}
+    assert synthesis["quality"] == {"enum": list(QUALITIES), "description": "quick, converged, standard or published"}
     assert one_cycle["properties"]["optimizer"]["enum"] == list(OPTIMIZERS)
     assert one_cycle["properties"]["optimizer"]["description"] == "adam, adam_mini, nadam or radam"
     assert properties["acceptance"]["properties"]["measures"]["items"]["enum"] == list(NULL_MEASURES)

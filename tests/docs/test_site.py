@@ -22,8 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
 VERSIONS = ("benchmark", "equivalence", "versions")
 # Key whose own keys are names → what the page writes for them.
-NAMED = {("synthesis", quality): "<modality>" for quality in ("quick", "standard", "published")}
-NAMED |= {("stimuli",): "<modality>", VERSIONS: "<name>", (*VERSIONS, "<name>"): "<modality>"}
+NAMED = {("synthesis", quality): "<modality>" for quality in ("quick", "converged", "standard", "published")}
+NAMED |= {
+    ("synthesis", "target", "normalized_error"): "<modality>",
+    ("stimuli",): "<modality>",
+    VERSIONS: "<name>",
+    (*VERSIONS, "<name>"): "<modality>",
+}
 SHOWN = (  # one page of each kind
     "index.html",
     "first_run.html",

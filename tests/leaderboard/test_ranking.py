@@ -82,7 +82,7 @@ def page_of(
 ) -> str:
     """The page of a leaderboard."""
     context = leaderboard_page.page_context(board, published_passes(), recognizable, run, looks or {})
-    context |= navigation_context("leaderboard", PAGES, LINKED)
+    context |= navigation_context("leaderboard", PAGES, LINKED, "standard")
     return render("leaderboard.html.j2", context)
 
 

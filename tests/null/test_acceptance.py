@@ -74,6 +74,22 @@ def test_a_model_that_is_wrong_about_a_stimulus_can_have_accepted_metamers_of_it
     assert not accepted["accepted"].values[..., 0][true & wrong].any()  # the true category is another one than its own
 
 
+def test_a_metamer_that_has_not_reached_its_target_is_accepted_only_by_the_published_rule_alone(rule):
+    metamers, null = as_run(rule)
+    published = accept(metamers, null)
+    reached = np.random.default_rng(0).random(published["accepted"].shape) < 0.5
+    with_target = metamers.assign(converged=(published["accepted"].dims, reached))
+    assert "converged" not in published
+    accepted = accept(with_target, null)
+    np.testing.assert_array_equal(accepted["accepted"], published["accepted"].values & reached)
+    assert 0 < accepted["accepted"].sum() < published["accepted"].sum()
+    for name in ("above_null", "category_preserved", "refused", "decides"):
+        xr.testing.assert_equal(accepted[name], published[name])
+    alone = accept(with_target, null, must_converge=False)
+    np.testing.assert_array_equal(alone["accepted"], published["accepted"])
+    np.testing.assert_array_equal(alone["converged"], reached)
+
+
 def test_the_measures_that_decide_can_be_chosen_and_all_are_counted(rule):
     metamers, null = as_run(rule.sel(layer=~rule["layer_name"].str.contains("nan")))
     everything = accept(metamers, null)

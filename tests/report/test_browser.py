@@ -65,6 +65,8 @@ def test_the_order_of_dimensions_in_a_file_does_not_matter(acceptance, recogniti
 
 def test_letters_say_why_a_metamer_was_rejected(acceptance):
     assert verdicts(acceptance) == ["a" * 12, "a" * 12, "ppp" + "ccc" + "a" * 6]
+    missed = acceptance.assign(accepted=acceptance["accepted"] & False)  # no metamer has reached the target
+    assert verdicts(missed) == ["t" * 12, "t" * 12, "ppp" + "ccc" + "t" * 6]
 
 
 def test_the_null_distribution_is_that_of_the_stage(data):

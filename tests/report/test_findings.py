@@ -22,7 +22,7 @@ def contrast(found, name="robust"):
 def test_a_modality_is_told_by_its_first_and_last_stage_and_the_rest_by_published_experiments():
     first, second, third = findings([IMAGES], [], RELATION)
     assert first == (
-        "Images: 40 of 48 metamers (quality quick) were accepted; other models recognize 95% of those of the first stage "
+        "Images: 40 of 48 metamers (quality quick, not converged) were accepted; other models recognize 95% of those of the first stage "
         "after the input and 10% of those of the last stage (chance 8%). This suggests that some invariances of the last "
         "stage are model-specific, but does not show it: difference +85.0 (+60.0 to +95.0) percentage points (95% interval "
         "over 8 images). Missing to show a difference: only 8 of the 20 images that are needed; only models of the same "

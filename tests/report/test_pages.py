@@ -371,7 +371,10 @@ def test_within_the_published_range_a_prediction_has_its_interval(relation, acce
 @pytest.mark.parametrize(
     ("quality", "default_settings", "said"),
     [
+        ("quick", True, "Not converged</strong>: whether recognition would change with more steps is not known"),
+        ("quick", False, "Not converged</strong>: whether recognition would change with more steps is not known"),
         ("quick", True, "for a first look"),
+        ("converged", True, "at the normalized error 0.05. A metamer that has not reached it is not accepted."),
         ("standard", True, "the mean error of this quality was at most as large"),
         ("standard", False, "no comparison with the published procedure applies"),
         ("published", True, "This is the published procedure."),
@@ -381,9 +384,16 @@ def test_within_the_published_range_a_prediction_has_its_interval(relation, acce
 def test_the_overview_says_the_quality_of_the_synthesis(
     model, relation, written, drawn, quality, default_settings, said
 ):
-    synthesis = {"quality": quality, "steps": {"vision": 64}, "default_settings": {"vision": default_settings}}
+    synthesis = {
+        "quality": quality,
+        "steps": {"vision": 64},
+        "default_settings": {"vision": default_settings},
+        "target": {"vision": 0.05},
+        "stage_targets": {},
+        "must_converge": True,
+    }
     page = report.site(context([model], relation, written, synthesis=synthesis, charts=drawn))["index"]
-    assert f"<strong>{quality}</strong>, 64 steps." in page
+    assert f"<strong>{quality}</strong>, {'at most ' if quality == 'converged' else ''}64 steps." in page
     (sentence,) = (line for line in page.split("</p>") if "Quality of the synthesis" in line)
     assert said in " ".join(sentence.split())
 

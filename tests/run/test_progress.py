@@ -22,12 +22,15 @@ from metamers.train.model import train
 from metamers.train.perturbations import Perturbation
 from tests.models.test_model import load, tiny
 from tests.synthesize.test_metamers import ONE_CYCLE, PUBLISHED, starts
+from tests.synthesize.test_target import SETTINGS as TO_TARGET
 from tests.train.test_model import SETTINGS, examples, network
 
 ROOT = Path(__file__).resolve().parents[2]
 SYNTHESES = {
     "one_cycle": ONE_CYCLE | {"steps": 400},
     "published": PUBLISHED | {"steps": 60},
+    # One stimulus arrives in the middle, the other one does not.
+    "to_target": TO_TARGET | {"target_error": 0.1, "max_steps": 400},
 }
 TRAINING = SETTINGS | {"epochs": 40}
 
@@ -60,6 +63,7 @@ def trained(progress: Progress) -> list[np.ndarray]:
 WORK = {
     "one_cycle": lambda progress: synthesized("one_cycle", progress),
     "published": lambda progress: synthesized("published", progress),
+    "to_target": lambda progress: synthesized("to_target", progress),
     "training": trained,
 }
 

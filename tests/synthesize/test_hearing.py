@@ -17,8 +17,9 @@ from metamers.models.model import activations
 from metamers.stimuli import speech
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.losses import Goal, make_loss
-from metamers.synthesize.metamers import as_leaf, check_stage, gradient_steps, synthesize
+from metamers.synthesize.metamers import check_stage, synthesize
 from metamers.synthesize.noise import start_noise
+from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import Published
 from metamers.synthesize.schedules import units_by_step
 

@@ -11,8 +11,9 @@ from metamers.match import match
 from metamers.modalities import MODALITIES
 from metamers.models.model import activations
 from metamers.synthesize.losses import Goal, make_loss, normalized_error
-from metamers.synthesize.metamers import as_leaf, gradient_steps, metamers_dataset, synthesize
+from metamers.synthesize.metamers import metamers_dataset, synthesize
 from metamers.synthesize.noise import start_noise
+from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import PROCEDURES, Published
 from tests.models.test_model import load, tiny
 

@@ -23,7 +23,8 @@ from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
 from metamers.synthesize import schedules
 from metamers.synthesize.losses import Goal, make_loss
-from metamers.synthesize.metamers import as_leaf, check_stage, gradient_steps, synthesize
+from metamers.synthesize.metamers import check_stage, synthesize
+from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import Published
 from metamers.synthesize.schedules import draw_parts, units_by_step
 

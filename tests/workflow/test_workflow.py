@@ -433,6 +433,33 @@ def test_the_cochleagram_s_benchmark_gives_its_gain(clone):
     assert float(measured["speedup"]) == pytest.approx(float(ratio))
 
 
+def test_metamers_to_a_target_have_reached_it_or_are_not_accepted(rerun):
+    folder, arguments = rerun
+    target = {"normalized_error": {"vision": 0.3}, "stages": {"second": {"logits": 1e-6}}}
+    settings = {"synthesis": {"quality": "converged", "target": target, "converged": {"vision": {"max_steps": 200}}}}
+    (folder / "target.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(folder, *arguments, "target.yaml")
+    results = folder / "results/small"
+    for name in ("first", "second"):
+        accepted = files.load(results / f"acceptance/{name}.nc")
+        reached = accepted["normalized_error"] <= (target["stages"].get(name, {}).get("logits") or 0.3)
+        np.testing.assert_array_equal(accepted["converged"].sel(stage="logits"), reached.sel(stage="logits"))
+        assert not (accepted["accepted"] & ~accepted["converged"]).any()
+        assert bool(accepted["converged"].sel(stage="block").all())
+    made = files.load(results / "metamers/second/logits/0000.nc")
+    assert not made["converged"].any()
+    assert (made["steps"] == 200).all()
+    assert made.attrs["procedure"] == "to_target"
+    assert json.loads(made.attrs["settings"])["target_error"] == 1e-6
+    made = files.load(results / "metamers/first/block/0000.nc")
+    assert made["converged"].all()
+    assert (np.isfinite(made["loss"]).sum("step") == made["steps"]).all()
+    match_page = (results / "report/match.html").read_text()
+    assert "Target reached" in match_page
+    assert "is not accepted" in (results / "report/index.html").read_text()
+    check_every_file(results)
+
+
 @pytest.mark.slow
 def test_the_match_of_quality_standard_is_compared_with_the_published_one(rerun):
     folder, arguments = rerun

@@ -74,6 +74,7 @@ rule beyond_synthesize:
         run_seed=plan.seed,
         quality=plan.synthesis.quality,
         settings=by("beyond_set", plan.synthesis_of, first_member),
+        target_errors=by("beyond_set", target_errors_of_set),
         references=by("beyond_set", references_of_set),
         progress=f"{PROGRESS}/beyond_synthesize/{{beyond_set}}",
     # One thread, as for synthesis: the numbers do not depend on --cores.
@@ -135,6 +136,7 @@ rule beyond_ensemble:
         "results/<run>/beyond/ensemble/{beyond_modality}.nc",
     params:
         measures=plan.acceptance.measures,
+        converged=plan.acceptance.converged,
         members=members_in("ensemble"),
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
@@ -154,6 +156,7 @@ rule beyond_controversial:
         "results/<run>/beyond/controversial/{beyond_modality}.nc",
     params:
         measures=plan.acceptance.measures,
+        converged=plan.acceptance.converged,
         members=members_in("controversial"),
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
@@ -175,6 +178,7 @@ rule beyond_starts:
         "results/<run>/beyond/starts/{beyond_modality}.nc",
     params:
         measures=plan.acceptance.measures,
+        converged=plan.acceptance.converged,
         models=STARTED_MODELS,
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,

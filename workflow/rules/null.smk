@@ -32,6 +32,7 @@ rule null_acceptance:
         "results/<run>/acceptance/{generation_model}.nc",
     params:
         measures=plan.acceptance.measures,
+        converged=plan.acceptance.converged,
     message:
         "Accepting metamers of {wildcards.generation_model}"
     script:

@@ -313,6 +313,9 @@ rule report_pages:
             "quality": plan.synthesis.quality,
             "steps": {name: number_of_steps(settings) for name, settings in plan.synthesis.of_modality.items()},
             "default_settings": DEFAULT_SYNTHESIS,
+            "target": plan.synthesis.target["normalized_error"],
+            "stage_targets": plan.synthesis.target["stages"],
+            "must_converge": plan.acceptance.converged,
         },
         # Without keys that concern one machine, or a model card, only.
         configuration={
@@ -346,6 +349,7 @@ rule report_leaderboard:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
+        quality=plan.synthesis.quality,
     message:
         "Writing the page of the leaderboard"
     script:
@@ -405,6 +409,7 @@ rule report_beyond:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
+        quality=plan.synthesis.quality,
         modalities=[modality for modality in BEYOND_RECOGNITION_MODELS if modality in SETS_OF],
     message:
         "Writing the page of the extensions"
@@ -435,6 +440,7 @@ rule report_sensitivity:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
+        quality=plan.synthesis.quality,
         lengths={modality: one.length for modality, one in SENSITIVITY.items()},
     message:
         "Writing the page of sensitivities"
@@ -464,6 +470,7 @@ rule report_metamer_sets:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
+        quality=plan.synthesis.quality,
         recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
         families=plan.families,
         run_seed=plan.seed,

@@ -24,6 +24,7 @@ rule synthesize_metamers:
         run_seed=plan.seed,
         quality=plan.synthesis.quality,
         settings=by("generation_model", plan.synthesis_of),
+        target_errors=target_errors_of_group,
         progress=f"{PROGRESS}/synthesize_metamers/{{generation_model}}/{{stage_group}}/{{batch}}",
     priority: 1  # as training, which it follows
     # One thread, so that results do not depend on how many cores the workflow was given.

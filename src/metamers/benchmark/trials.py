@@ -25,7 +25,8 @@ from metamers.modalities import MODALITIES
 from metamers.models.device import wait_for
 from metamers.models.model import Model
 from metamers.synthesize.losses import Goal, make_loss, normalized_error
-from metamers.synthesize.metamers import check_stage, gradient_steps
+from metamers.synthesize.metamers import check_stage
+from metamers.synthesize.optimize import gradient_steps
 from metamers.synthesize.precision import native_bfloat16, supports_bfloat16
 from metamers.synthesize.procedures import OneCycle, Published, Step, identity, logarithm
 from metamers.synthesize.schedules import Units, all_units, units_by_step

@@ -15,12 +15,14 @@ from metamers.compare.families import mean_correct, mean_over_families
 from metamers.compare.proportions import difference_interval
 from metamers.config.beyond import NOISE, TOGETHER
 from metamers.names import NATURAL
-from metamers.null.acceptance import above_null
+from metamers.null.acceptance import CONVERGED, above_null
 
 BY_STIMULUS = ("stimulus", "case", "depth")
 
 
-def acceptance(made: xr.Dataset, nulls: Mapping[str, xr.Dataset], measures: Sequence[str]) -> xr.Dataset:
+def acceptance(
+    made: xr.Dataset, nulls: Mapping[str, xr.Dataset], measures: Sequence[str], must_converge: bool = True
+) -> xr.Dataset:
     """Which metamers are accepted for all members, the models that they match.
 
     Parameters
@@ -29,14 +31,14 @@ def acceptance(made: xr.Dataset, nulls: Mapping[str, xr.Dataset], measures: Sequ
         Result of ``metamers.beyond.synthesize.set_dataset``.
     nulls
         Member → (stage, measure) → ``largest``, ``undefined_pairs``.
-    measures
-        The deciding measures, as for ``metamers.null.acceptance.accept``.
+    measures, must_converge
+        As for ``metamers.null.acceptance.accept``.
 
     Returns
     -------
     xarray.Dataset
         (stimulus, case, depth, member) → ``above_null``, ``category_preserved``; (stimulus, case, depth) →
-        ``accepted``: both, for every member.
+        ``accepted``: both, for every member, and ``converged`` where synthesis had a target.
     """
     dims = (*BY_STIMULUS, "member")
     preserved = (made["predicted_category"] == made["natural_category"]).transpose(*dims)
@@ -55,11 +57,14 @@ def acceptance(made: xr.Dataset, nulls: Mapping[str, xr.Dataset], measures: Sequ
                 preserved.isel(which).values.ravel(),
             )
             above[:, :, depth, place] = found.reshape(of_member.shape[1:])
+    kept = above & preserved.values
+    if CONVERGED in made and must_converge:
+        kept &= made[CONVERGED].transpose(*dims).values.astype(bool)
     return xr.Dataset(
         {
             "above_null": (dims, above),
             "category_preserved": preserved,
-            "accepted": (BY_STIMULUS, (above & preserved.values).all(axis=-1)),
+            "accepted": (BY_STIMULUS, kept.all(axis=-1)),
         }
     )
 

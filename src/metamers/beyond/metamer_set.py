@@ -28,8 +28,9 @@ from metamers.recognize import recognize
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.batches import max_batch_size
 from metamers.synthesize.losses import Goal, make_loss
-from metamers.synthesize.metamers import as_leaf, check_stage, gradient_steps
+from metamers.synthesize.metamers import check_stage
 from metamers.synthesize.noise import generator_of
+from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import OneCycle, identity
 
 OVERSAMPLING = 8  # columns of a sketch beyond the singular values that it is for

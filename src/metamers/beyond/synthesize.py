@@ -16,15 +16,19 @@ import torch
 import xarray as xr
 
 from metamers.config.beyond import NOISE, OTHER, OWN
+from metamers.config.qualities import TO_TARGET
 from metamers.match import match_each
 from metamers.models.model import Model, activations
+from metamers.null.acceptance import CONVERGED
 from metamers.recognize import recognize
 from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.batches import max_batch_size
 from metamers.synthesize.losses import Goal
-from metamers.synthesize.metamers import check_stage, measure, metamers_dataset, optimize, starts
+from metamers.synthesize.metamers import check_stage, measure, metamers_dataset, starts
 from metamers.synthesize.noise import pink_noise
+from metamers.synthesize.optimize import optimize
+from metamers.synthesize.target import optimize_to_target
 
 Fit = Callable[[torch.Tensor], torch.Tensor]
 
@@ -127,6 +131,7 @@ def case_metamers(
     progress: Progress = NO_CHECKPOINT,
     part: str = "",
     seed: int = 0,
+    target_errors: Mapping[str, float | None] | None = None,
 ) -> xr.Dataset:
     """Metamers of one case at one depth, and their match for each member.
 
@@ -146,13 +151,16 @@ def case_metamers(
         Sampling rate of these sounds; None for images.
     procedure, settings, label, progress, part, seed
         See ``metamers.synthesize.metamers.synthesize``.
+    target_errors
+        Member → normalized error at which synthesis ends; only for the procedure ``to_target``.
 
     Returns
     -------
     xarray.Dataset
         (stimulus, …signal) → ``metamer``; (stimulus, step) → ``loss``, the joint error before each step; (stimulus,
         member) → the measures of match with the stimulus that the member matches, ``other_error``, the normalized error
-        to the other one, and ``predicted_category`` of the exported metamer.
+        to the other one, ``predicted_category`` of the exported metamer, and ``converged``, whether the member's error
+        has reached its target, if there is one.
 
     Raises
     ------
@@ -161,11 +169,21 @@ def case_metamers(
         infinite.
     """
     fits = {name: fit_to(model, rate_hz) for name, model in members.items()}
-    goals = [
-        Goal(model, stages[name], check_stage(model, stages[name], fits[name](natural[matched[name]])), fits[name])
-        for name, model in members.items()
-    ]
-    metamers, loss = optimize(goals, start, procedure, settings, label, progress, part, seed)
+
+    errors = target_errors or {}
+
+    def goals_of(stimuli: Sequence[int]) -> list[Goal]:
+        shown = {name: fits[name](natural[matched[name]][stimuli]) for name in members}
+        return [
+            Goal(model, stages[name], check_stage(model, stages[name], shown[name]), fits[name], errors.get(name))
+            for name, model in members.items()
+        ]
+
+    goals = goals_of(range(len(start)))
+    if procedure == TO_TARGET:
+        metamers, loss = optimize_to_target(goals_of, start, settings, None, label, progress, part)
+    else:
+        metamers, loss = optimize(goals, start, procedure, settings, label, progress, part, seed)
     modality = goals[0].model.modality
     signal = metamers.cpu().numpy()
     exported = FORMATS[modality].as_exported(signal)
@@ -178,6 +196,8 @@ def case_metamers(
         )
         of_member = measure(model, wanted, reached, exported, rate_hz, classes)
         of_member["other_error"] = match_each(not_wanted, reached)["normalized_error"]
+        if goal.target_error is not None:
+            of_member[CONVERGED] = of_member["normalized_error"] <= goal.target_error
         for key, values in of_member.items():
             measured.setdefault(key, []).append(values)
     return metamers_dataset(

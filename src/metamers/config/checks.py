@@ -10,7 +10,7 @@ from metamers.config.experiments import PublishedStimuli
 from metamers.config.models import ModelEntry, Training
 from metamers.config.participants import OwnParticipants
 from metamers.config.preregistration import no_prediction
-from metamers.config.qualities import QUALITIES
+from metamers.config.qualities import QUALITIES, TO_TARGET
 from metamers.config.settings import EquivalenceSettings
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
@@ -114,12 +114,26 @@ def check_vocabulary(
                     )
 
 
-def check_quality(config: Mapping[str, Any], stimuli: Mapping[str, list], datasets: Mapping[str, DatasetEntry]) -> None:
-    """Check that the quality of synthesis has settings for every modality of the run."""
-    quality = config["synthesis"]["quality"]
-    for modality in dict.fromkeys(datasets[dataset].modality for dataset in stimuli):
-        if modality not in config["synthesis"][quality]:
+def check_quality(
+    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, ModelEntry]
+) -> None:
+    """Check that the quality of synthesis has settings, and a target if it needs one, for every modality of the run."""
+    synthesis = config["synthesis"]
+    quality, target = synthesis["quality"], synthesis["target"]
+    for model, stages in target["stages"].items():
+        if model not in generation_models:
+            raise unknown_name("generation model", model, generation_models, "synthesis.target.stages")
+        for stage in stages:
+            if stage not in models[model].stages:
+                raise unknown_name("stage", stage, models[model].stages, f"synthesis.target.stages.{model}")
+    for modality in dict.fromkeys(models[model].modality for model in generation_models):
+        if modality not in synthesis[quality]:
             raise ConfigurationError(f"synthesis.{quality}.{modality}: missing; its settings for that modality")
+        if QUALITIES[quality] == TO_TARGET and target["normalized_error"].get(modality) is None:
+            raise ConfigurationError(
+                f"synthesis.target.normalized_error.{modality}: found no value; wanted the normalized error, between 0 "
+                f"and 1, at which synthesis of quality {quality!r} ends"
+            )
 
 
 def unavailable_targets(

@@ -56,6 +56,7 @@ from metamers.config.participants import (
 )
 from metamers.config.power import check_power
 from metamers.config.preregistration import check_preregistration
+from metamers.config.qualities import TO_TARGET
 from metamers.config.read import validate
 from metamers.config.registry import read_registries
 from metamers.config.settings import (
@@ -268,6 +269,13 @@ class Plan:
         """Settings of the procedure of a quality, by default the run's, for the modality of a model."""
         return self.synthesis.qualities[quality or self.synthesis.quality][self.models[model].modality]
 
+    def target_error_of(self, model: str, stage: str) -> float | None:
+        """The normalized error at which synthesis ends, if the run's quality has a target."""
+        if self.synthesis.procedure != TO_TARGET:
+            return None
+        by_modality = self.synthesis.target["normalized_error"]
+        return self.synthesis.target["stages"].get(model, {}).get(stage, by_modality.get(self.models[model].modality))
+
     def stimuli_of(self, model: str) -> list[str]:
         """Names of the natural stimuli for the metamers of a model."""
         return [row["stimulus"] for row in self.stimuli[self.dataset_of[model]]]
@@ -397,7 +405,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     trained_on = [settings.dataset for settings in training.values()]
     for name in dict.fromkeys([*stimuli, *null_dataset_of.values(), *trained_on, *analyses.brain.datasets]):
         check_files_of_dataset(name, datasets[name])
-    check_quality(config, stimuli, datasets)
+    check_quality(config, generation_models, models)
     of_modality = {datasets[dataset].modality: dataset for dataset in stimuli}
     check_modalities(config, used, generation_models, models, of_modality)
     check_contrasts(config, generation_models, models)

@@ -7,9 +7,16 @@ because the plan of a run and its report need it, too.
 from collections.abc import Mapping
 from typing import Any
 
-# Quality → procedure (``metamers.synthesize.procedures``). `quick` is for a first look. `standard` ends, at every stage
-# at which this was measured, with at least the match of the published 24,000 steps (resources/standard_match.csv).
-QUALITIES = {"quick": "one_cycle", "standard": "one_cycle", "published": "published"}
+# Quality → procedure (``metamers.synthesize``). `quick` is for a first look. `converged` takes steps until the match
+# has reached the target. `standard` ends, at every stage at which this was measured, with at least the match of the
+# published 24,000 steps (resources/standard_match.csv).
+QUALITIES = {"quick": "one_cycle", "converged": "to_target", "standard": "one_cycle", "published": "published"}
+
+TO_TARGET = "to_target"  # the procedure whose number of steps is not fixed
+FIXED_QUALITIES = tuple(quality for quality, procedure in QUALITIES.items() if procedure != TO_TARGET)
+# Qualities that end while the match still improves fast, and the attribute of their files that says so.
+UNCONVERGED_QUALITIES = ("quick",)
+NOT_CONVERGED = "not converged: whether recognition would change with more steps is not known for these metamers"
 
 # Qualities that match as closely as the published procedure wherever both were measured.
 SUFFICIENT_QUALITIES = ("standard", "published")
@@ -21,7 +28,9 @@ def number_of_passes(settings: Mapping[str, Any]) -> int:
 
 
 def number_of_steps(settings: Mapping[str, Any]) -> int:
-    """Number of steps of a procedure with these settings, over all passes."""
+    """Number of steps of a procedure with these settings, over all passes; with a target, the maximum number."""
+    if "max_steps" in settings:
+        return settings["max_steps"]
     return round(settings["steps"] * number_of_passes(settings))
 
 

@@ -22,6 +22,9 @@ class SynthesisSettings:
         Number of stimuli of one job.
     stages_per_job
         Number of stages of one job.
+    target
+        Modality → normalized error at which the quality ``converged`` ends, None for none; and generation model → stage
+        → another one.
     qualities
         Quality → modality → settings of its procedure.
     """
@@ -30,6 +33,7 @@ class SynthesisSettings:
     seeds: int
     batch_size: int
     stages_per_job: int
+    target: dict[str, dict[str, Any]]
     qualities: dict[str, dict[str, dict[str, Any]]]
 
     @property
@@ -45,7 +49,7 @@ class SynthesisSettings:
 
 def synthesis_settings(settings: Mapping[str, Any]) -> SynthesisSettings:
     """The configuration's ``synthesis``."""
-    common = ("quality", "seeds", "batch_size", "stages_per_job")
+    common = ("quality", "seeds", "batch_size", "stages_per_job", "target")
     return SynthesisSettings(
         **{key: settings[key] for key in common},
         qualities={quality: settings[quality] for quality in QUALITIES},
@@ -76,9 +80,12 @@ class AcceptanceSettings:
     ----------
     measures
         Measures of the match that must each be at least the largest of the null distribution.
+    converged
+        Whether a metamer that was synthesized to a target must have reached it.
     """
 
     measures: list[str]
+    converged: bool
 
 
 @dataclass(frozen=True)

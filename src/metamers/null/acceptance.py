@@ -18,6 +18,7 @@ logger = logging.getLogger("metamers")
 
 STUDY_MEASURE_COUNT = 3  # number of measures that the study's code tests
 JUDGED = (*MEASURES, "predicted_category", "natural_category")  # what acceptance needs of a file
+CONVERGED = "converged"  # and this, where synthesis had a target
 
 
 def deciding_measures(values: np.ndarray, undefined: np.ndarray, preserved: np.ndarray) -> np.ndarray:
@@ -76,13 +77,18 @@ def above_null(
             return above, decides
 
 
+def judged(metamers: xr.Dataset) -> xr.Dataset:
+    """The variables of a file of metamers that acceptance needs."""
+    return metamers[[*JUDGED, *([CONVERGED] if CONVERGED in metamers else [])]]
+
+
 def of_all_stages(batches: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
     """Combine the files of metamers of one model for ``accept``.
 
     Parameters
     ----------
     batches
-        Stage → Datasets with the variables ``JUDGED``, one of each metamer file.
+        Stage → results of ``judged``, one of each metamer file.
     """
     whole = {stage: xr.concat(of_stage, "stimulus") for stage, of_stage in batches.items()}
     # The model's category of the natural stimulus is the same in the files of all stages.
@@ -91,26 +97,35 @@ def of_all_stages(batches: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
     return xr.concat(by_stage, "stage").assign(natural_category=natural)
 
 
-def accept(metamers: xr.Dataset, null: xr.Dataset, measures: Sequence[str] = tuple(NULL_MEASURES)) -> xr.Dataset:
+def accept(
+    metamers: xr.Dataset,
+    null: xr.Dataset,
+    measures: Sequence[str] = tuple(NULL_MEASURES),
+    must_converge: bool = True,
+) -> xr.Dataset:
     """Which metamers of a model are accepted.
 
     Parameters
     ----------
     metamers
         (stage, stimulus, seed) → measures of match, ``predicted_category``; (stimulus) → ``natural_category``, the
-        category that the model gives the natural stimulus, right or wrong.
+        category that the model gives the natural stimulus, right or wrong. Where synthesis had a target, also (stage,
+        stimulus, seed) → ``converged``, whether the metamer has reached it.
     null
         (stage, measure) → ``largest``, ``undefined_pairs``.
     measures
         The measures that decide, from ``NULL_MEASURES``.
+    must_converge
+        Whether a metamer must have converged where synthesis had a target; False: the published rule.
 
     Returns
     -------
     xarray.Dataset
         (stage, stimulus, seed) → ``above_null`` (each of ``measures`` is at least the null distribution's largest at
-        the stage), ``category_preserved`` (the category equals that of the natural stimulus), ``accepted`` (both), and
-        the measures of match; (stage, measure) → ``largest``, ``refused``, the number of metamers that the measure
-        alone would refuse, and ``decides``; (stimulus) → ``natural_category``.
+        the stage), ``category_preserved`` (the category equals that of the natural stimulus), ``converged`` where
+        synthesis had a target, ``accepted`` (all of these), and the measures of match; (stage, measure) → ``largest``,
+        ``refused``, the number of metamers that the measure alone would refuse, and ``decides``; (stimulus) →
+        ``natural_category``.
 
     Raises
     ------
@@ -140,11 +155,14 @@ def accept(metamers: xr.Dataset, null: xr.Dataset, measures: Sequence[str] = tup
         for name in np.array(list(NULL_MEASURES))[used & ~decides[place]]:
             logger.warning("%s: %s is not defined for a pair or a metamer, so it refuses no metamer", stage, name)
     below = values < largest.values[..., None]
+    converged = {CONVERGED: metamers[CONVERGED]} if CONVERGED in metamers else {}
+    arrived = metamers[CONVERGED].values.astype(bool) if converged and must_converge else True
     return xr.Dataset(
         {
-            "accepted": (dims, above & preserved.values),
+            "accepted": (dims, above & preserved.values & arrived),
             "above_null": (dims, above),
             "category_preserved": preserved,
+            **converged,
             **{name: metamers[name] for name in MEASURES},
             "natural_category": metamers["natural_category"],
             "largest": largest,

@@ -21,7 +21,7 @@ PAGE = "browser.html"
 DIGITS = 4  # significant digits of a measure
 QUANTILES = (0, 0.05, 0.5, 0.95, 1)  # of null distributions
 # One letter per outcome of a metamer.
-ACCEPTED, POOR_MATCH, CATEGORY_LOST = "apc"
+ACCEPTED, POOR_MATCH, CATEGORY_LOST, TARGET_MISSED = "apct"
 
 
 def link(model: str, stage: str | None = None, stimulus: str | None = None, seed: int | None = None) -> str:
@@ -44,10 +44,9 @@ def rounded(values: np.ndarray) -> Any:
 
 def verdicts(acceptance: xr.Dataset) -> list[str]:
     """Outcome letters, one string per stage, ordered by stimulus, then seed."""
-    ordered = acceptance[["accepted", "above_null"]].transpose("stage", "stimulus", "seed")
-    letters = np.where(
-        ordered["accepted"].values, ACCEPTED, np.where(ordered["above_null"].values, CATEGORY_LOST, POOR_MATCH)
-    )
+    ordered = acceptance.transpose("stage", "stimulus", "seed", ...)
+    accepted, above, preserved = (ordered[name].values for name in ("accepted", "above_null", "category_preserved"))
+    letters = np.select([accepted, ~above, ~preserved], [ACCEPTED, POOR_MATCH, CATEGORY_LOST], TARGET_MISSED)
     return ["".join(of_stage.ravel()) for of_stage in letters]
 
 
@@ -100,7 +99,7 @@ def browser_data(
     modality
         ``vision`` or ``audio``.
     acceptance
-        (stage, stimulus, seed) → ``accepted``, ``above_null`` and the measures of match.
+        (stage, stimulus, seed) → ``accepted``, ``above_null``, ``category_preserved`` and the measures of match.
     recognition
         Recognition model → ``answer`` (stage, stimulus, seed), stage ``natural`` first.
     null

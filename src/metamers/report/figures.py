@@ -334,9 +334,14 @@ def _null_panel(axes: Axes, measure: str, null: xr.Dataset, acceptance: xr.Datas
         ),
         "rejected: another category than the natural stimulus": (
             *("s", "white"),
-            lambda a: a["above_null"] & ~a["accepted"] & ~(a[measure] < a["largest"]),
+            lambda a: a["above_null"] & ~a["category_preserved"] & ~(a[measure] < a["largest"]),
         ),
     }
+    if "converged" in acceptance:
+        kinds["rejected: the target of the synthesis was not reached"] = (
+            *("X", "white"),
+            lambda a: a["above_null"] & a["category_preserved"] & ~a["accepted"] & ~(a[measure] < a["largest"]),
+        )
     for x, stage in enumerate(stages):
         values = null[measure].sel(stage=stage).values
         density = np.histogram(values[np.isfinite(values)], bins)[0].astype(float)
@@ -369,10 +374,12 @@ def _null_panel(axes: Axes, measure: str, null: xr.Dataset, acceptance: xr.Datas
 def loss_figure(losses: Mapping[str, np.ndarray], colour: str) -> Figure:
     """Normalized error over the steps of synthesis, one panel per stage: median and range over metamers.
 
+    A metamer that ended in fewer steps than others, because it had reached its target, keeps its last error.
+
     Parameters
     ----------
     losses
-        Stage → (metamer, step).
+        Stage → (metamer, step); NaN after the last step of a metamer.
     colour
         Colour of the model.
     """
@@ -381,8 +388,9 @@ def loss_figure(losses: Mapping[str, np.ndarray], colour: str) -> Figure:
     figure = Figure(figsize=(10, 0.9 + 2 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (stage, loss) in zip(grid, losses.items(), strict=False):
-        chosen = np.unique(np.linspace(0, loss.shape[1] - 1, min(LOSS_POINTS, loss.shape[1])).astype(int))
-        steps, shown = chosen + 1, loss[:, chosen]
+        taken = np.maximum(np.isfinite(loss).sum(axis=1), 1)
+        chosen = np.unique(np.linspace(0, taken.max() - 1, min(LOSS_POINTS, taken.max())).astype(int))
+        steps, shown = chosen + 1, np.take_along_axis(loss, np.minimum(chosen, taken[:, None] - 1), axis=1)
         axes.fill_between(
             steps, np.nanmin(shown, axis=0), np.nanmax(shown, axis=0), color=colour, alpha=0.3, linewidth=0
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from metamers.config.qualities import UNCONVERGED_QUALITIES
 from metamers.report.tables import percent
 from metamers.report.verdicts import basis, capitalized, decline_claim
 
@@ -38,7 +39,8 @@ def findings(
 
 
 def _of_modality(result: Mapping[str, Any]) -> str:
-    made = f"{result['made']} metamers (quality {result['quality']})"
+    not_converged = ", not converged" if result["quality"] in UNCONVERGED_QUALITIES else ""
+    made = f"{result['made']} metamers (quality {result['quality']}{not_converged})"
     accepted = f"{result['title']}: {result['accepted']} of {made} were accepted"
     if not (result["first_known"] and result["last_known"]):
         return f"{accepted}; other models classified none of the first or of the last stage."

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from metamers.config.qualities import UNCONVERGED_QUALITIES
+
 
 def _always(_plan: Any) -> bool:
     return True
@@ -71,8 +73,8 @@ LEADERBOARD_PAGES = {"index": "Leaderboard", "add": "Add an entry"}
 LEADERBOARD_ASSETS = ("base.css", "site.css", "leaderboard.css", "leaderboard.js")
 
 
-def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str]) -> dict[str, Any]:
-    """Values of the navigation for the template ``site.html.j2``.
+def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str], quality: str) -> dict[str, Any]:
+    """Values of the head of a page for the template ``site.html.j2``.
 
     Parameters
     ----------
@@ -80,9 +82,12 @@ def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str]) -
         Name of the page, of ``PAGES`` or ``LINKED``.
     pages, linked
         Names of the run's pages in ``PAGES`` and ``LINKED``.
+    quality
+        Quality of the run's synthesis, from ``metamers.config.qualities.QUALITIES``.
     """
     return {
         "page": page,
         "pages": {name: PAGES[name].title for name in pages},
         "linked": {name: LINKED[name].title for name in linked},
+        "unconverged_quality": quality if quality in UNCONVERGED_QUALITIES else None,
     }

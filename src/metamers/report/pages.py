@@ -354,8 +354,10 @@ def site_context(
     steps
         ``table`` and ``times``: the results of ``steps_table`` and ``times_table`` of ``metamers.report.steps``.
     synthesis
-        ``quality``, a name from ``metamers.config.qualities.QUALITIES``; ``steps``, modality → number of steps; and
-        ``default_settings``, modality → whether its settings are the default ones, whose match was measured.
+        ``quality``, a name from ``metamers.config.qualities.QUALITIES``; ``steps``, modality → number of steps;
+        ``default_settings``, modality → whether its settings are the default ones, whose match was measured; and for
+        the quality ``converged``, ``target``, modality → normalized error, ``stage_targets``, those of single stages,
+        and ``must_converge``, whether a metamer must reach it to be accepted.
     configuration
         Keys of the run's configuration that do not depend on the machine.
     """
@@ -429,5 +431,8 @@ def site(context: Mapping[str, Any]) -> dict[str, str]:
     jinja2.UndefinedError
         When the context lacks a variable of a template.
     """
-    pages, linked = context["pages"], context["linked"]
-    return {name: render(f"{name}.html.j2", {**context, **navigation_context(name, pages, linked)}) for name in pages}
+    pages, linked, quality = context["pages"], context["linked"], context["synthesis"]["quality"]
+    return {
+        name: render(f"{name}.html.j2", {**context, **navigation_context(name, pages, linked, quality)})
+        for name in pages
+    }

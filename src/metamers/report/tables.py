@@ -66,21 +66,26 @@ def _value(measure: Measure, value: float) -> str:
 
 def match_table(acceptance: xr.Dataset) -> Table:
     """Match at each stage: median of each measure over metamers, and number of accepted metamers."""
+    counted = {
+        "above_null": "Match sufficient",
+        **({"converged": "Target reached"} if "converged" in acceptance else {}),
+        "category_preserved": "Category preserved",
+    }
     rows = []
     for stage in acceptance["stage"].values:
         of_stage = acceptance.sel(stage=stage)
-        count = {name: int(of_stage[name].sum()) for name in ("accepted", "above_null", "category_preserved")}
         rows.append(
             [
                 str(stage),
-                f"{count['accepted']} of {of_stage['accepted'].size}",
-                str(count["above_null"]),
-                str(count["category_preserved"]),
+                f"{int(of_stage['accepted'].sum())} of {of_stage['accepted'].size}",
+                *(str(int(of_stage[name].sum())) for name in counted),
                 *(_value(measure, float(of_stage[name].median())) for name, measure in MEASURES.items()),
             ]
         )
-    head = ["Stage", "Accepted", "Match sufficient", "Category preserved"]
-    return {"head": [*head, *(measure.label for measure in MEASURES.values())], "rows": rows}
+    return {
+        "head": ["Stage", "Accepted", *counted.values(), *(measure.label for measure in MEASURES.values())],
+        "rows": rows,
+    }
 
 
 def null_table(acceptance: xr.Dataset) -> Table:

@@ -36,12 +36,15 @@ class Goal:
         Activations (stimulus, …) of the natural stimuli.
     fit
         From metamers to the size or rate of the model's stimuli; differentiable.
+    target_error
+        The normalized error that is sufficient (``metamers.synthesize.target``); None: there is none.
     """
 
     model: Model
     stage: str
     target: torch.Tensor
     fit: Callable[[torch.Tensor], torch.Tensor] = lambda stimuli: stimuli
+    target_error: float | None = None
 
 
 def make_loss(
@@ -88,11 +91,9 @@ def joint_error(errors: Sequence[Loss]) -> Loss:
     It is the normalized error of the concatenated activations if those of each goal are scaled so that the target has
     length 1. The weight of a model therefore does not depend on the number and size of its activations.
     """
-    if len(errors) == 1:
-        return errors[0]
+    return lambda metamers, taken: root_mean_square([error(metamers, taken) for error in errors])
 
-    def joint(metamers: torch.Tensor, taken: int) -> torch.Tensor:
-        each = torch.stack([error(metamers, taken) for error in errors])
-        return torch.linalg.vector_norm(each, dim=0) / len(errors) ** 0.5
 
-    return joint
+def root_mean_square(each: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The root mean square over goals of the error (stimulus,) of each goal; the error itself if there is one goal."""
+    return each[0] if len(each) == 1 else torch.linalg.vector_norm(torch.stack([*each]), dim=0) / len(each) ** 0.5

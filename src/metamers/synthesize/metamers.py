@@ -1,41 +1,33 @@
 """Synthesis: from noise to a stimulus whose activations at one stage equal those of a natural stimulus.
 
-Two procedures minimize the same loss, the normalized error at the stage, over the stimulus alone: ``published``
-(Feather et al. 2023, Methods) and ``one_cycle``, which reaches the same match in fewer steps. Neither has a prior or a
-penalty: nothing favours natural-looking solutions. The stimuli of a batch do not influence each other. The module also
-defines what a file of metamers holds (``metamers_dataset``); which metamers are accepted is decided in
+Three procedures minimize the same loss, the normalized error at the stage, over the stimulus alone: ``published``
+(Feather et al. 2023, Methods); ``one_cycle``, which reaches the same match in fewer steps; and ``to_target``, which
+takes steps until the error has reached a target (``metamers.synthesize.target``). None has a prior or a penalty:
+nothing favours natural-looking solutions. The stimuli of a batch do not influence each other. The module also defines
+what a file of metamers holds (``metamers_dataset``); which metamers are accepted is decided in
 ``metamers.null.acceptance``.
 
 The parts of ``one_cycle`` were chosen by measurement (``metamers.benchmark.trials``, `snakemake benchmark`).
 ``published`` follows the study's own code step for step (tests/synthesize/test_published.py).
 """
 
-import logging
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 
-from metamers.config.qualities import number_of_passes, number_of_steps
 from metamers.match import match_each
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.recognize import recognize
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
+from metamers.synthesize.losses import Goal
 from metamers.synthesize.noise import start_noise
-from metamers.synthesize.precision import supports_bfloat16
-from metamers.synthesize.procedures import PROCEDURES, Step, logarithm
+from metamers.synthesize.optimize import OnStep, optimize
 from metamers.synthesize.schedules import units_by_step
-
-logger = logging.getLogger("metamers")
-
-PROGRESS_S = 5.0
-
-OnStep = Callable[[torch.Tensor], None]
+from metamers.synthesize.target import optimize_to_target
 
 
 def starts(model: Model, stimuli: Sequence[str], seeds: Sequence[int], run_seed: int) -> torch.Tensor:
@@ -120,52 +112,6 @@ def _gradient_at_stimulus(model: Model, stage: str, stimulus: torch.Tensor) -> t
     return gradient if gradient is not None and gradient.any() else None
 
 
-def gradient_steps(
-    loss: Loss,
-    metamers: torch.Tensor,
-    steps: Iterable[Step],
-    limits: tuple[float, float],
-    objective: Callable[[torch.Tensor], torch.Tensor] = logarithm,
-    taken: int = 0,
-) -> Iterator[torch.Tensor]:
-    """Take steps that lower a loss, and yield the loss before each step.
-
-    Parameters
-    ----------
-    loss
-        From metamers and the number of steps taken to the loss of each metamer.
-    metamers
-        (stimulus, …signal), changed in place, after the loss before the step has been yielded.
-    steps
-        The steps of a procedure on ``metamers``.
-    limits
-        Smallest and largest value of a stimulus; metamers are clamped to them after each step.
-    objective
-        From the loss (stimulus,) to the optimized objective (stimulus,).
-    taken
-        Number of earlier steps.
-
-    Yields
-    ------
-    torch.Tensor
-        The loss (stimulus,) before each step.
-    """
-    for number, step in enumerate(steps, start=taken):
-        metamers.grad = None
-        before = loss(metamers, number)
-        objective(before).sum().backward()
-        yield before.detach()
-        with torch.no_grad():
-            step()
-            metamers.clamp_(*limits)
-
-
-def as_leaf(start: torch.Tensor) -> torch.Tensor:
-    """A copy of ``start`` (stimulus, …signal) as a leaf that requires a gradient, in the fastest memory layout."""
-    layout = torch.channels_last if start.ndim == 4 else torch.contiguous_format
-    return start.detach().clone(memory_format=layout).requires_grad_()
-
-
 def synthesize(
     model: Model,
     stage: str,
@@ -178,8 +124,9 @@ def synthesize(
     part: str = "",
     seed: int = 0,
     on_step: OnStep | None = None,
+    batch_size: int | None = None,
 ) -> tuple[torch.Tensor, np.ndarray]:
-    """Synthesize metamers of a batch of stimuli.
+    """Synthesize metamers of stimuli: in a number of steps, or to a target.
 
     Parameters
     ----------
@@ -190,10 +137,12 @@ def synthesize(
     start
         The start of the synthesis, in the same shape.
     procedure
-        A name from ``metamers.synthesize.procedures.PROCEDURES``.
+        A name from ``metamers.synthesize.procedures.PROCEDURES``, or ``to_target``.
     settings
         The procedure's parameters, and optionally ``low_precision``: the share of the steps, from the first one, with
-        the network in bfloat16 if device and stage support it (``metamers.synthesize.precision``).
+        the network in bfloat16 if device and stage support it (``metamers.synthesize.precision``). With ``max_steps``
+        and ``target_error`` instead of ``steps``, synthesis of a stimulus ends when its normalized error has reached
+        this target (``metamers.synthesize.target``).
     label
         Beginning of the lines in the log.
     progress, part
@@ -203,103 +152,32 @@ def synthesize(
         Run seed, for schedules with random draws.
     on_step
         Called with the loss (stimulus,) before each step, for example to move a progress bar.
+    batch_size
+        With a target, the maximum number of stimuli that are optimized together; None: all. Stimuli that have reached
+        the target leave the batches. Without a target, all stimuli are optimized together.
 
     Returns
     -------
     metamers
         (stimulus, …signal), in the shape of ``natural``, within the modality's limits.
     loss
-        Normalized error before each step, (stimulus, step), of the units that take part in that step.
+        Normalized error before each step, (stimulus, step), of the units that take part in that step. With a target, it
+        is NaN after the last step of a stimulus.
 
     Raises
     ------
     ValueError
         When synthesis cannot work at the stage (``check_stage``), or the loss becomes NaN or infinite.
     """
+    if "target_error" in settings:
+        return optimize_to_target(
+            lambda some: [
+                Goal(model, stage, check_stage(model, stage, natural[some]), target_error=settings["target_error"])
+            ],
+            *(start, settings, batch_size, label, progress, part, on_step),
+        )
     goal = Goal(model, stage, check_stage(model, stage, natural))
     return optimize([goal], start, procedure, settings, label, progress, part, seed, on_step)
-
-
-def optimize(
-    goals: Sequence[Goal],
-    start: torch.Tensor,
-    procedure: str,
-    settings: Mapping[str, Any],
-    label: str = "",
-    progress: Progress = NO_CHECKPOINT,
-    part: str = "",
-    seed: int = 0,
-    on_step: OnStep | None = None,
-) -> tuple[torch.Tensor, np.ndarray]:
-    """Minimize the error of one goal, or the joint error of several (``metamers.synthesize.losses.joint_error``).
-
-    Parameters
-    ----------
-    goals
-        Goals of models of one modality, on one device, with a target for each stimulus.
-    start
-        The start of the synthesis, (stimulus, …signal).
-    procedure, settings, label, progress, part, seed, on_step
-        See ``synthesize``.
-
-    Returns
-    -------
-    metamers
-        (stimulus, …signal), in the shape of ``start``, within the modality's limits.
-    loss
-        The loss before each step, (stimulus, step).
-
-    Raises
-    ------
-    ValueError
-        When the loss becomes NaN or infinite.
-    """
-    device = goals[0].target.device
-    kept = progress.load(part) or {"taken": 0, "metamers": start}
-    taken, metamers = kept["taken"], as_leaf(kept["metamers"].to(device))
-    total = number_of_steps(settings)
-    low = round(settings.get("low_precision", 0) * total)
-    passes = number_of_passes(settings)
-    errors = [
-        make_loss(
-            goal,
-            low if low and supports_bfloat16(goal.model, goal.stage) else 0,
-            units_by_step(goal.model, goal.stage, goal.target, settings["steps"], passes, seed),
-        )
-        for goal in goals
-    ]
-    steps = PROCEDURES[procedure](metamers, **{key: value for key, value in settings.items() if key != "low_precision"})
-    losses = torch.empty(total, len(metamers), device=device, dtype=goals[0].target.dtype)
-    if taken:
-        losses[:taken] = kept["losses"]
-        logger.info("%s: going on after step %d of %d", label, taken, total)
-    if 0 < taken < total:
-        steps.load(kept["procedure"])
-
-    def so_far(taken: int) -> dict[str, Any]:
-        return {"taken": taken, "metamers": metamers.detach(), "losses": losses[:taken]}
-
-    began = said = time.monotonic()
-    limits = MODALITIES[goals[0].model.modality].limits
-    left = steps if taken < total else []
-    descent = gradient_steps(joint_error(errors), metamers, left, limits, steps.objective, taken)
-    for number, loss in enumerate(descent, start=taken + 1):
-        losses[number - 1] = loss
-        if on_step is not None:
-            on_step(loss)
-        if number - 1 > taken and progress.due():  # this step is not taken yet; a loaded state is saved
-            progress.save(part, so_far(number - 1) | {"procedure": steps.state()})
-        now = time.monotonic()
-        if now - said > PROGRESS_S or number == total:
-            said = now
-            mean = float(loss.mean())
-            if not np.isfinite(mean):
-                where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
-                raise ValueError(f"{where}: the loss is {mean} at step {number}")
-            seconds_left = (now - began) / (number - taken) * (total - number)
-            logger.info("%s: step %d of %d, loss %.4f, %.0f s left", label, number, total, mean, seconds_left)
-    progress.finish(part, so_far(total))
-    return metamers.detach().contiguous(), losses.T.cpu().numpy()
 
 
 def measure(

@@ -1,6 +1,6 @@
-"""Optimizers: the adaptive first-order optimizers of the procedure ``one_cycle``.
+"""Optimizers: the adaptive first-order optimizers of the procedures ``one_cycle`` and ``to_target``.
 
-The learning rate is scheduled by ``metamers.synthesize.procedures.OneCycle``.
+The learning rate is scheduled by ``metamers.synthesize.procedures.OneCycle`` and ``metamers.synthesize.target``.
 """
 
 from collections.abc import Iterable

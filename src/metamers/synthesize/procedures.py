@@ -1,6 +1,6 @@
 """Procedures: the steps that change metamers along the gradient of an objective.
 
-A procedure decides the direction, size and number of its steps. ``metamers.synthesize.metamers`` computes gradients,
+A procedure decides the direction, size and number of its steps. ``metamers.synthesize.optimize`` computes gradients,
 and ``metamers.synthesize.losses`` the loss.
 """
 

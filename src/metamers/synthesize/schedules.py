@@ -2,7 +2,8 @@
 
 Most stages have none: all units take part in every step. The study synthesizes two models in another way (its
 ``custom_synthesis_losses.py``), in each pass of the published procedure but the last one; in the last pass all units
-take part. A pass is a run of steps of one size. ``one_cycle`` is a single pass, so schedules do not act in it.
+take part. A pass is a run of steps of one size. ``one_cycle`` and ``to_target`` have a single pass, in which schedules
+do not act.
 
 A stage's registry entry names its schedule (``stages.<stage>.schedule``). Positions of steps are the study's own and do
 not scale with the length of a pass.

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from metamers.config.qualities import QUALITIES
+from metamers.config.qualities import FIXED_QUALITIES
 from metamers.config.read import merge_defaults, read_yaml
 
 
@@ -62,7 +62,7 @@ def matches_of(model):
 def benchmarked_qualities(model):
     """Quality → settings for a model's modality; the published procedure is shortened for the benchmark."""
     modality = plan.models[model].modality
-    settings = {quality: plan.synthesis_of(model, quality) for quality in QUALITIES}
+    settings = {quality: plan.synthesis_of(model, quality) for quality in FIXED_QUALITIES}
     return settings | {"published": settings["published"] | plan.benchmark.published[modality]}
 
 
@@ -108,7 +108,7 @@ def published_study():
         "entries": {name: architecture(name) for name in [*generation, *judges]},
         "generation": generation,
         "judges": judges,
-        "qualities": {quality: study["synthesis"][quality] for quality in QUALITIES},
+        "qualities": {quality: study["synthesis"][quality] for quality in FIXED_QUALITIES},
         "stimuli": 400,  # of each modality
         "seeds": study["synthesis"]["seeds"],
         "batch_size": study["synthesis"]["batch_size"],

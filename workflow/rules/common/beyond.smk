@@ -11,6 +11,12 @@ def first_member(name):
     return members_of_set(name)[0]
 
 
+def target_errors_of_set(name):
+    """Member → stage → the normalized error at which synthesis ends; null for none."""
+    members = SETS[name].members
+    return {model: {stage: plan.target_error_of(model, stage) for stage in members[model]} for model in members}
+
+
 def files_of_set(name):
     """The files that the models of a set are built from."""
     return files_of_models(members_of_set(name))

@@ -17,6 +17,11 @@ def metamers_of_group(wildcards):
     return [f"{RESULTS}/metamers/{model}/{stage_path(stage)}/{batch}.nc" for stage in stages_of_group(wildcards)]
 
 
+def target_errors_of_group(wildcards):
+    """Parameter: for each stage of a group, the normalized error at which its synthesis ends; null for none."""
+    return {stage: plan.target_error_of(wildcards.generation_model, stage) for stage in stages_of_group(wildcards)}
+
+
 def staged_metamers(wildcards):
     """Input function: the folder into which the job of a stage and a batch writes."""
     model, batch = wildcards.generation_model, wildcards.batch

@@ -53,6 +53,7 @@ const metamers = {
   verdicts: {
     a: { sign: "✓", words: "accepted" },
     p: { sign: "✗", words: "poor match" },
+    t: { sign: "✗", words: "target not reached" },
     c: { sign: "✗", words: "category lost" },
   },
 };

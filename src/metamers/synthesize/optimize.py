@@ -1,0 +1,155 @@
+"""Optimization: the steps of a procedure along the gradient of a loss, over the stimuli of a batch.
+
+The loss is that of ``metamers.synthesize.losses``, over the stimulus alone. The stimuli of a batch do not influence
+each other. Checkpoints are saved on the way (``metamers.run.progress``).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from metamers.config.qualities import number_of_passes, number_of_steps
+from metamers.modalities import MODALITIES
+from metamers.run.progress import NO_CHECKPOINT, Progress
+from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
+from metamers.synthesize.precision import supports_bfloat16
+from metamers.synthesize.procedures import PROCEDURES, Step, logarithm
+from metamers.synthesize.schedules import units_by_step
+
+logger = logging.getLogger("metamers")
+
+PROGRESS_S = 5.0
+
+OnStep = Callable[[torch.Tensor], None]
+
+
+def gradient_steps(
+    loss: Loss,
+    metamers: torch.Tensor,
+    steps: Iterable[Step],
+    limits: tuple[float, float],
+    objective: Callable[[torch.Tensor], torch.Tensor] = logarithm,
+    taken: int = 0,
+) -> Iterator[torch.Tensor]:
+    """Take steps that lower a loss, and yield the loss before each step.
+
+    Parameters
+    ----------
+    loss
+        From metamers and the number of steps taken to the loss of each metamer.
+    metamers
+        (stimulus, …signal), changed in place, after the loss before the step has been yielded.
+    steps
+        The steps of a procedure on ``metamers``.
+    limits
+        Smallest and largest value of a stimulus; metamers are clamped to them after each step.
+    objective
+        From the loss (stimulus,) to the optimized objective (stimulus,).
+    taken
+        Number of earlier steps.
+
+    Yields
+    ------
+    torch.Tensor
+        The loss (stimulus,) before each step.
+    """
+    for number, step in enumerate(steps, start=taken):
+        metamers.grad = None
+        before = loss(metamers, number)
+        objective(before).sum().backward()
+        yield before.detach()
+        with torch.no_grad():
+            step()
+            metamers.clamp_(*limits)
+
+
+def as_leaf(start: torch.Tensor) -> torch.Tensor:
+    """A copy of ``start`` (stimulus, …signal) as a leaf that requires a gradient, in the fastest memory layout."""
+    layout = torch.channels_last if start.ndim == 4 else torch.contiguous_format
+    return start.detach().clone(memory_format=layout).requires_grad_()
+
+
+def optimize(
+    goals: Sequence[Goal],
+    start: torch.Tensor,
+    procedure: str,
+    settings: Mapping[str, Any],
+    label: str = "",
+    progress: Progress = NO_CHECKPOINT,
+    part: str = "",
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Minimize the error of one goal, or the joint error of several (``metamers.synthesize.losses.joint_error``).
+
+    Parameters
+    ----------
+    goals
+        Goals of models of one modality, on one device, with a target for each stimulus.
+    start
+        The start of the synthesis, (stimulus, …signal).
+    procedure, settings, label, progress, part, seed, on_step
+        See ``synthesize``.
+
+    Returns
+    -------
+    metamers
+        (stimulus, …signal), in the shape of ``start``, within the modality's limits.
+    loss
+        The loss before each step, (stimulus, step).
+
+    Raises
+    ------
+    ValueError
+        When the loss becomes NaN or infinite.
+    """
+    device = goals[0].target.device
+    kept = progress.load(part) or {"taken": 0, "metamers": start}
+    taken, metamers = kept["taken"], as_leaf(kept["metamers"].to(device))
+    total = number_of_steps(settings)
+    low = round(settings.get("low_precision", 0) * total)
+    passes = number_of_passes(settings)
+    errors = [
+        make_loss(
+            goal,
+            low if low and supports_bfloat16(goal.model, goal.stage) else 0,
+            units_by_step(goal.model, goal.stage, goal.target, settings["steps"], passes, seed),
+        )
+        for goal in goals
+    ]
+    steps = PROCEDURES[procedure](metamers, **{key: value for key, value in settings.items() if key != "low_precision"})
+    losses = torch.empty(total, len(metamers), device=device, dtype=goals[0].target.dtype)
+    if taken:
+        losses[:taken] = kept["losses"]
+        logger.info("%s: going on after step %d of %d", label, taken, total)
+    if 0 < taken < total:
+        steps.load(kept["procedure"])
+
+    def so_far(taken: int) -> dict[str, Any]:
+        return {"taken": taken, "metamers": metamers.detach(), "losses": losses[:taken]}
+
+    began = said = time.monotonic()
+    limits = MODALITIES[goals[0].model.modality].limits
+    left = steps if taken < total else []
+    descent = gradient_steps(joint_error(errors), metamers, left, limits, steps.objective, taken)
+    for number, loss in enumerate(descent, start=taken + 1):
+        losses[number - 1] = loss
+        if on_step is not None:
+            on_step(loss)
+        if number - 1 > taken and progress.due():  # this step is not taken yet; a loaded state is saved
+            progress.save(part, so_far(number - 1) | {"procedure": steps.state()})
+        now = time.monotonic()
+        if now - said > PROGRESS_S or number == total:
+            said = now
+            mean = float(loss.mean())
+            if not np.isfinite(mean):
+                where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
+                raise ValueError(f"{where}: the loss is {mean} at step {number}")
+            seconds_left = (now - began) / (number - taken) * (total - number)
+            logger.info("%s: step %d of %d, loss %.4f, %.0f s left", label, number, total, mean, seconds_left)
+    progress.finish(part, so_far(total))
+    return metamers.detach().contiguous(), losses.T.cpu().numpy()

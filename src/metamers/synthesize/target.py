@@ -1,0 +1,316 @@
+"""Synthesis to a target: each stimulus takes steps until its normalized error has reached a target.
+
+The number of steps that a stimulus needs is not known, so the learning rate cannot have one cycle over it. Here the
+rate is constant, and falls to 0 in a short decay as soon as this is expected to lead to the target. A stimulus that
+has reached the target leaves the batch, and the next one takes its place. Each stimulus has its own optimizer, rate and
+number of steps, so its metamer does not depend on the other stimuli.
+
+After the same number of steps, the error is about that of one cycle whose length is known
+(docs/explanation/metamers.md, "To a target"). The schedule is that of Hägele et al. 2024 (arXiv:2405.18392).
+"""
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from metamers.modalities import MODALITIES
+from metamers.run.progress import NO_CHECKPOINT, Progress
+from metamers.synthesize.batches import min_batch_size
+from metamers.synthesize.losses import Goal, make_loss, root_mean_square
+from metamers.synthesize.optimize import PROGRESS_S, OnStep, as_leaf
+from metamers.synthesize.optimizers import OPTIMIZERS
+from metamers.synthesize.procedures import logarithm
+
+logger = logging.getLogger("metamers")
+
+WARM_UP = 20  # number of steps in which the rate rises, at the beginning and after a decay
+DECAY = 0.1  # steps of a decay, relative to all steps of a stimulus at the end of the decay
+SMOOTHED = 5  # number of the last errors whose mean decides whether a decay begins
+GAIN = 0.9  # expected error after the first decay, relative to the error before it
+# The error has stopped falling if it is at least this multiple of that at three quarters of the steps at constant rate.
+# An error that is inversely proportional to the square root of the number of steps falls to 0.87.
+FLOOR = 0.95
+# A metamer that has reached the target is measured again, in another batch, and must not miss it by rounding.
+ROUNDING = 1e-4
+
+
+class Descent:
+    """The synthesis of one stimulus.
+
+    The rate is constant, after a warm-up, until a decay begins: when it is expected to reach the target, when the error
+    has stopped falling, or in the last tenth of the steps. After a decay that was not enough, all this is repeated.
+
+    Parameters
+    ----------
+    number
+        Number of the stimulus.
+    start
+        The start of its synthesis, (1, …signal).
+    settings
+        ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``.
+    """
+
+    SAVED = ("taken", "constant_from", "decay_from", "decay_steps", "gain", "errors", "best_error", "best")
+
+    def __init__(self, number: int, start: torch.Tensor, settings: Mapping[str, Any]):
+        self.number, self._rate, self._max_steps = number, settings["learning_rate"], settings["max_steps"]
+        self.metamer = as_leaf(start)
+        betas = settings["beta_1"], settings["beta_2"]
+        self._optimizer = OPTIMIZERS[settings["optimizer"]]([self.metamer], lr=self._rate, betas=betas)
+        self.taken = 0
+        self.constant_from = 0
+        self.decay_from: int | None = None  # None: the rate is constant
+        self.decay_steps = 0
+        self.gain = GAIN
+        self.errors: list[float] = []  # relative to the target, since the rate is constant
+        self.best_error, self.best = math.inf, self.metamer.detach().clone()
+
+    def advance(self, error: float) -> bool:
+        """Note the present error relative to the target; return whether another step is taken.
+
+        A decay begins or ends here.
+        """
+        decayed = self.decay_from is not None and self.taken >= self.decay_from + self.decay_steps
+        finished = error <= 1 - ROUNDING or self.taken >= self._max_steps
+        if (decayed or finished) and error < self.best_error:
+            self.best_error, self.best = error, self.metamer.detach().clone()
+        if finished:
+            return False
+        if decayed:
+            self.gain = min(error / self.errors[-1], 1)
+            self.constant_from, self.decay_from, self.errors = self.taken, None, []
+        if self.decay_from is None:
+            self.errors.append(error)
+            if self._decay_begins():
+                self.decay_from = self.taken
+                self.decay_steps = math.ceil(self.taken * DECAY / (1 - DECAY))
+                if self.taken + self.decay_steps > (1 - DECAY) * self._max_steps:  # too few would be left after it
+                    self.decay_steps = self._max_steps - self.taken
+        return True
+
+    def _decay_begins(self) -> bool:
+        steps = self.taken - self.constant_from
+        if self.taken >= (1 - DECAY) * self._max_steps:
+            return True
+        if steps < max(2 * WARM_UP, DECAY * self.taken):
+            return False
+        present = float(np.mean(self.errors[-SMOOTHED:]))
+        earlier = float(np.mean(self.errors[3 * steps // 4 - SMOOTHED : 3 * steps // 4]))
+        return self.gain * present <= 1 or present >= FLOOR * earlier
+
+    def step(self, limits: tuple[float, float]) -> None:
+        """Take a step along the gradient of ``metamer``, and clamp it to the limits of a stimulus."""
+        factor = min(1, (self.taken - self.constant_from + 1) / WARM_UP)
+        if self.decay_from is not None:
+            factor = (1 + math.cos(math.pi * (self.taken - self.decay_from + 0.5) / self.decay_steps)) / 2
+        self._optimizer.param_groups[0]["lr"] = self._rate * factor
+        self._optimizer.step()
+        with torch.no_grad():
+            self.metamer.clamp_(*limits)
+        self.metamer.grad = None
+        self.taken += 1
+
+    def state(self) -> dict[str, Any]:
+        """Everything that later steps depend on."""
+        saved = {name: getattr(self, name) for name in self.SAVED}
+        return saved | {"metamer": self.metamer.detach(), "optimizer": self._optimizer.state_dict()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Continue from a ``state``."""
+        with torch.no_grad():
+            self.metamer.copy_(state["metamer"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        for name in self.SAVED:
+            setattr(self, name, state[name])
+        self.best = self.best.to(self.metamer.device)
+
+
+class Stimuli:
+    """The stimuli of a synthesis: waiting, in the batch, or ended.
+
+    Parameters
+    ----------
+    start
+        The start of the synthesis, (stimulus, …signal).
+    settings
+        As for ``Descent``.
+    size
+        Maximum number of stimuli in the batch.
+    """
+
+    def __init__(self, start: torch.Tensor, settings: Mapping[str, Any], size: int):
+        self._start, self._settings, self._size = start, settings, size
+        self.metamers = start.detach().clone()
+        self.losses = torch.full((len(start), settings["max_steps"]), torch.nan)
+        self._waiting = deque(range(len(start)))
+        self._paused: dict[int, Descent] = {}  # of the waiting ones, those that have begun
+        self.batch: list[Descent] = []
+
+    def fill(self) -> list[int]:
+        """Let waiting stimuli into the batch; return the numbers of all in the batch, none after the last has ended."""
+        while self._waiting and len(self.batch) < self._size:
+            number = self._waiting.popleft()
+            begun = self._paused.pop(number, None)
+            self.batch.append(begun or Descent(number, self._start[number : number + 1], self._settings))
+        return [descent.number for descent in self.batch]
+
+    def halve(self) -> None:
+        """Use half of the batch from now on; the stimuli of the other half wait, as they are."""
+        self._size = len(self.batch) // 2
+        for descent in self.batch:
+            descent.metamer.grad = None
+        for descent in reversed(self.batch[self._size :]):
+            self._paused[descent.number] = descent
+            self._waiting.appendleft(descent.number)
+        self.batch = self.batch[: self._size]
+
+    def advance(self, losses: np.ndarray, errors: np.ndarray, limits: tuple[float, float]) -> None:
+        """Let stimuli of the batch take a step, or end.
+
+        Parameters
+        ----------
+        losses, errors
+            Present loss of each, and its error relative to the target.
+        limits
+            Smallest and largest value of a stimulus.
+        """
+        for descent, loss, error in zip(tuple(self.batch), losses, errors, strict=True):
+            if descent.advance(float(error)):
+                self.losses[descent.number, descent.taken] = float(loss)
+                descent.step(limits)
+            else:
+                self.metamers[descent.number] = descent.best[0]
+                self.batch.remove(descent)
+
+    @property
+    def ended(self) -> int:
+        """Number of stimuli that have ended."""
+        return len(self.metamers) - len(self._waiting) - len(self.batch)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that later steps depend on."""
+        begun = {descent.number: descent.state() for descent in (*self.batch, *self._paused.values())}
+        return {"metamers": self.metamers, "losses": self.losses, "waiting": list(self._waiting), "begun": begun}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Continue from a ``state``."""
+        self.metamers, self.losses = state["metamers"].to(self._start.device), state["losses"]
+        in_batch = [number for number in state["begun"] if number not in state["waiting"]]
+        self._waiting = deque([*in_batch, *state["waiting"]])
+        for number, of_number in state["begun"].items():
+            self._paused[number] = Descent(number, self._start[number : number + 1], self._settings)
+            self._paused[number].load(of_number)
+
+
+def optimize_to_target(
+    goals_of: Callable[[Sequence[int]], Sequence[Goal]],
+    start: torch.Tensor,
+    settings: Mapping[str, Any],
+    batch_size: int | None = None,
+    label: str = "",
+    progress: Progress = NO_CHECKPOINT,
+    part: str = "",
+    on_step: OnStep | None = None,
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Optimize each stimulus until all goals have reached their target error, or ``max_steps`` are taken.
+
+    Parameters
+    ----------
+    goals_of
+        From the numbers of some stimuli to their goals (``metamers.synthesize.optimize.optimize``), each with a
+        ``target_error``.
+    start
+        The start of the synthesis, (stimulus, …signal).
+    settings
+        ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``.
+    batch_size
+        Maximum number of stimuli that are optimized together; None: all. It is halved whenever memory does not suffice.
+    label, progress, part, on_step
+        As for ``optimize``.
+
+    Returns
+    -------
+    metamers
+        (stimulus, …signal), in the shape of ``start``, within the modality's limits.
+    loss
+        The loss before each step, (stimulus, ``max_steps``); NaN after the last step of a stimulus.
+
+    Raises
+    ------
+    ValueError
+        When the loss becomes NaN or infinite.
+    torch.OutOfMemoryError
+        When memory does not suffice for one stimulus.
+    """
+    least = min_batch_size(start.device)
+    stimuli = Stimuli(start, settings, batch_size or len(start))
+    if (kept := progress.load(part)) is not None:
+        stimuli.load(kept)
+        logger.info("%s: going on; %d of %d stimuli have ended", label, stimuli.ended, len(start))
+    reported, numbers, goals = time.monotonic(), list[int](), list[Goal]()
+    while in_batch := stimuli.fill():
+        if progress.due():
+            progress.save(part, stimuli.state())
+        try:
+            if in_batch != numbers:
+                goals = goals_of([in_batch[row % len(in_batch)] for row in range(max(len(in_batch), least))])
+                numbers = in_batch
+            losses, errors = loss_and_gradient(stimuli.batch, goals)
+            fits = True
+        except torch.OutOfMemoryError:
+            if len(in_batch) == 1:
+                raise
+            fits = False
+        if not fits:  # outside the handler, which keeps references to the tensors that did not fit
+            stimuli.halve()
+            torch.cuda.empty_cache()
+            logger.warning("out of memory: going on with %d at once", len(stimuli.batch))
+            continue
+        stimuli.advance(losses, errors, MODALITIES[goals[0].model.modality].limits)
+        if on_step is not None and stimuli.batch:
+            on_step(torch.from_numpy(losses))
+        if (now := time.monotonic()) - reported > PROGRESS_S:
+            reported = now
+            logger.info("%s: %d of %d stimuli ended, loss %.4f", label, stimuli.ended, len(start), losses.mean())
+    progress.finish(part, stimuli.state())
+    return stimuli.metamers, stimuli.losses.numpy()
+
+
+def loss_and_gradient(batch: Sequence[Descent], goals: Sequence[Goal]) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the gradient of each metamer of a batch.
+
+    Parameters
+    ----------
+    batch
+        The stimuli; the gradient is in ``metamer.grad`` afterwards.
+    goals
+        Their goals. If these have more stimuli, the first metamers are repeated: CPU libraries use other kernels for
+        few stimuli.
+
+    Returns
+    -------
+    losses, errors
+        Present loss, and largest error relative to the target of its goal, each (stimulus,).
+
+    Raises
+    ------
+    ValueError
+        When a loss is NaN or infinite.
+    """
+    count = len(batch)
+    shown = torch.cat([batch[row % count].metamer for row in range(len(goals[0].target))])
+    each = [make_loss(goal)(shown, 0)[:count] for goal in goals]
+    losses = root_mean_square(each)
+    logarithm(losses).sum().backward()
+    relative = torch.stack([error.detach() / goal.target_error for error, goal in zip(each, goals, strict=True)])
+    found = losses.detach().cpu().numpy()
+    if not np.isfinite(found).all():
+        where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
+        raise ValueError(f"{where}: the loss of a stimulus is {found[~np.isfinite(found)][0]}")
+    return found, relative.amax(dim=0).cpu().numpy()
