@@ -200,6 +200,12 @@ rule equivalence:
         rules.benchmark_equivalence_figure.output,
 
 
+rule convergence:
+    input:
+        rules.benchmark_convergence_table.output,
+        rules.benchmark_convergence_figure.output,
+
+
 # After the rule `all`, whose files it packs.
 include: RULES / "crate.smk"
 

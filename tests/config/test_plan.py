@@ -21,6 +21,10 @@ from metamers.names import ConfigurationError
 from metamers.synthesize.optimizers import OPTIMIZERS
 from tests.shown import practice
 
+CONVERGENCE = {
+    **{"closest": {"efficientnet_lite0": {"logits": 0.05}}, "published": {}, "published_stimuli": 4, "margin": 0.05},
+    "errors": {"vision": [0.1], "audio": [0.1]},
+}
 BRAINSCORE = {"brainscore", "brainscore_score"}
 
 
@@ -456,6 +460,27 @@ def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, me
             "equivalence",
             r"^benchmark\.equivalence\.versions: 2 versions change nothing \(default, same\); wanted one, ",
         ),
+        (lambda settings: None, "convergence", r"^benchmark\.convergence\.closest: found no stage; wanted the normalized error"),
+        (
+            change("benchmark.convergence.closest", {"efficientnet_lite9": {}}),
+            "convergence",
+            r"^benchmark\.convergence\.closest: unknown generation model 'efficientnet_lite9'",
+        ),
+        (
+            change("benchmark.convergence.closest", {"efficientnet_lite0": {"input": 0.1}}),
+            "convergence",
+            r"^benchmark\.convergence\.closest\.efficientnet_lite0: unknown stage 'input'",
+        ),
+        (
+            change("benchmark.convergence", CONVERGENCE | {"published": {"efficientnet_lite0": ["block_5"]}}),
+            "convergence",
+            r"^benchmark\.convergence\.published\.efficientnet_lite0: unknown stage 'block_5'\. Valid: logits",
+        ),
+        (
+            change("benchmark.convergence", CONVERGENCE | {"errors": {"audio": []}}),
+            "convergence",
+            r"^benchmark\.convergence\.errors\.vision: missing; a list of normalized errors",
+        ),
         (change("synthesis.quality", "published"), "benchmark", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
     ],
 )  # fmt: skip
@@ -494,7 +519,7 @@ def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
 
 
 def test_the_default_run_can_make_every_target_that_needs_no_model_or_people_of_one_s_own(default):
-    lacking = {"bids", "crate", "leaderboard_entries", "gpu_benchmark", *BRAINSCORE}
+    lacking = {"bids", "crate", "leaderboard_entries", "gpu_benchmark", "convergence", *BRAINSCORE}
     assert config.make_plan(default).unavailable.keys() == {"model_card", *lacking}
     assert config.make_plan(default | {"model": "spectemp"}).unavailable.keys() == {
         *lacking,
@@ -544,6 +569,7 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
         "crate",
         "leaderboard_entries",
         "gpu_benchmark",
+        "convergence",
         *BRAINSCORE,
     }
     for plan in (extended, brief):

@@ -44,6 +44,7 @@ def plan(root):
         ("benchmark/equivalence/efficientnet_lite0/block_5.nc", r"unknown stage 'block_5'.* name it in generation_models"),
         ("benchmark/equivalence/efficientnet_lite1/block_1.nc", r"unknown generation model 'efficientnet_lite1'"),
         ("benchmark/equivalence_recognition/efficientnet_lite1.nc", r"unknown generation model 'efficientnet_lite1'"),
+        ("benchmark/convergence/to_target/efficientnet_lite0/logits.nc", r"unknown generation model .efficientnet_lite0.\. Valid: none"),
     ],
 )  # fmt: skip
 def test_a_wrong_part_of_a_path_is_named_with_the_nearest(plan, target, message):

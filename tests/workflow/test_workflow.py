@@ -500,6 +500,41 @@ def test_recognition_of_both_procedures_metamers_is_tested_for_equivalence(rerun
 
 
 @pytest.mark.slow
+def test_recognition_is_compared_with_that_at_the_closest_match(rerun):
+    folder, arguments = rerun
+    synthesis = {"published": {"vision": {"steps": 60, "halvings": 1}}, "converged": {"vision": {"max_steps": 300}}}
+    compared = {
+        "errors": {"vision": [0.5, 0.3, 0.1]},
+        "closest": {"first": {"block": 0.2}, "second": {"logits": 0.2}},
+        "published": {"first": ["block"]},
+        "published_stimuli": 2,
+    }
+    settings = {"synthesis": synthesis, "benchmark": {"convergence": compared}}
+    (folder / "convergence.yaml").write_text(yaml.safe_dump(settings))
+    snakemake(folder, "convergence", *arguments, "convergence.yaml")
+    results = folder / "results/small/benchmark"
+    made = files.load(results / "convergence/to_target/first/block.nc")
+    assert made["version"].values.tolist()[-3:] == ["0.5", "0.3", "0.2"]
+    assert (made["normalized_error"] <= made["target_error"]).where(made["converged"], True).all()
+    published = files.load(results / "convergence/published/first/block.nc")
+    assert published["version"].values.tolist() == ["published"]
+    assert published.sizes["stimulus"] == 2
+    assert (published["steps"] == 120).all()
+    table = pd.read_csv(results / "convergence.csv", keep_default_na=False, na_values=[""])
+    assert set(zip(table["model"], table["stage"], strict=True)) == {
+        ("first", "block"),
+        ("second", "logits"),
+        ("all", "all"),
+    }
+    assert {"null", "0.2", "published"} <= set(table["match"])
+    closest = table[(table["match"] == "0.2") & (table["model"] != "all")]
+    assert (closest["difference"] == 0).all()
+    assert closest["unchanged"].all()
+    assert (results / "convergence.svg").read_bytes().startswith(b"<?xml")
+    check_every_file(folder / "results/small")
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)")
 def test_the_benchmark_says_how_much_sooner_the_match_is_reached(rerun):
     folder, arguments = rerun

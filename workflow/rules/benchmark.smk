@@ -291,6 +291,87 @@ rule benchmark_equivalence_figure:
         SCRIPTS / "benchmark/equivalence_figure.py"
 
 
+rule benchmark_convergence_metamers:
+    input:
+        required("convergence"),
+        unpack(model_files("generation_model")),
+        stimuli=by("generation_model", stimuli_of),
+        null="results/<run>/nulls/{generation_model}.nc",
+    output:
+        "results/<run>/benchmark/convergence/{schedule}/{generation_model}/{stage}.nc",
+    params:
+        **model_params("generation_model"),
+        **answer_params("generation_model"),
+        stage=stage_of,
+        number=stimuli_of_schedule,
+        settings=settings_of_schedule,
+        closest=closest_error,
+        errors=by("generation_model", errors_of_matches),
+        run_seed=plan.seed,
+        progress=f"{PROGRESS}/benchmark_convergence_metamers/{{schedule}}/{{generation_model}}/{{stage}}",
+    # One thread, as for synthesis.
+    threads: 1
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Synthesizing at several matches ({wildcards.schedule}): {wildcards.generation_model}, {wildcards.stage}"
+    script:
+        SCRIPTS / "benchmark/convergence_metamers.py"
+
+
+rule benchmark_convergence_recognition:
+    input:
+        metamers=rules.benchmark_convergence_metamers.output,
+        weights=by("generation_model", files_of_models, plan.other_recognition_models),
+        categories=by("generation_model", categories_of),
+    output:
+        "results/<run>/benchmark/convergence_recognition/{schedule}/{generation_model}/{stage}.nc",
+    params:
+        **answer_params("generation_model"),
+        recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
+        stages=lambda wildcards: [stage_of(wildcards)],
+        modality=by("generation_model", modality_of),
+        rate_hz=by("generation_model", rate_of),
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Recognizing metamers at several matches ({wildcards.schedule}): {wildcards.generation_model}, {wildcards.stage}"
+    script:
+        SCRIPTS / "benchmark/equivalence_recognition.py"
+
+
+rule benchmark_convergence_table:
+    input:
+        required("convergence"),
+        metamers=convergence_files("convergence"),
+        recognized=convergence_files("convergence_recognition"),
+        nulls=[f"results/<run>/nulls/{model}.nc" for model in plan.benchmark.convergence.closest],
+    output:
+        "results/<run>/benchmark/convergence.csv",
+    params:
+        stages=stages_of_schedules,
+        modalities={model: modality_of(model) for model in plan.benchmark.convergence.closest},
+        measures=plan.acceptance.measures,
+        margin=plan.benchmark.convergence.margin,
+    message:
+        "Testing from which match on recognition does not change"
+    script:
+        SCRIPTS / "benchmark/convergence_table.py"
+
+
+rule benchmark_convergence_figure:
+    input:
+        rules.benchmark_convergence_table.output,
+    output:
+        "results/<run>/benchmark/convergence.svg",
+    message:
+        "Drawing recognition against the match"
+    script:
+        SCRIPTS / "benchmark/convergence_figure.py"
+
+
 # The first benchmarked model of images, at its middle and its last benchmarked stage.
 TRIED = next((model for model in BENCHMARKED if MODALITIES[plan.models[model].modality].on_screen), None)
 
@@ -323,6 +404,7 @@ if TRIED:
 
 rule benchmark_scale:
     input:
+        required("benchmark"),
         speed=rules.benchmark_synthesis.input.speed,
         metamers=[file for model in plan.generation_models for file in metamers_of(model)],
         exported=[f"results/<run>/exported/metamers/{model}" for model in plan.generation_models],

@@ -1,6 +1,6 @@
 """Checks of a configuration that concern several of its sections at once; a section's own checks are in its module."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from metamers.config.qualities import QUALITIES, TO_TARGET
 from metamers.config.settings import EquivalenceSettings
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
-from metamers.names import FILE_NAME, ConfigurationError, unknown_name
+from metamers.names import FILE_NAME, INPUT_STAGE, ConfigurationError, unknown_name
 from metamers.run.manifest import SUFFIX
 from metamers.texts import CREATOR_LETTERS, is_address, misleading_form, unwanted_character
 
@@ -327,6 +327,8 @@ def _unavailable_benchmarks(
         )
     elif problem := _lacking_for_equivalence(config, {models[name].modality for name in equivalence}):
         found["equivalence"] = problem
+    if problem := next(_lacking_for_convergence(config, models), None):
+        found["convergence"] = problem
     if not standard or any("random" not in models[name].weights for name in names):
         found["gpu_benchmark"] = (
             "generation_models: the benchmark of graphics cards reads no weights. It needs models with "
@@ -352,6 +354,36 @@ def _lacking_for_equivalence(config: Mapping[str, Any], modalities: Iterable[str
     except ConfigurationError as error:
         return str(error)
     return None
+
+
+def _lacking_for_convergence(config: Mapping[str, Any], models: Mapping[str, ModelEntry]) -> Iterator[str]:
+    """Why recognition at several matches cannot be compared; nothing if it can."""
+    settings, synthesis = config["benchmark"]["convergence"], config["synthesis"]
+    if not settings["closest"]:
+        yield (
+            "benchmark.convergence.closest: found no stage; wanted the normalized error of the closest match of each "
+            "compared stage, as config/convergence.yaml has"
+        )
+    chosen = [{"model": item} if isinstance(item, str) else item for item in config["generation_models"]]
+    stages = {item["model"]: item.get("stages", list(models[item["model"]].stages)) for item in chosen}
+    for key, valid in (("closest", stages), ("published", settings["closest"])):
+        for model, of_model in settings[key].items():
+            where = f"benchmark.convergence.{key}"
+            if model not in valid:
+                yield str(unknown_name("generation model", model, valid, where))
+                return
+            synthesized = [stage for stage in valid[model] if stage != INPUT_STAGE]
+            for stage in set(of_model).difference(synthesized):
+                yield str(unknown_name("stage", stage, synthesized, f"{where}.{model}"))
+    for model in settings["closest"]:
+        modality = models[model].modality
+        if not any(other != model and models[other].modality == modality for other in config["recognition_models"]):
+            yield f"recognition_models: none of modality {modality!r} can be asked about metamers of {model}"
+        for quality in ("converged", *(("published",) if model in settings["published"] else ())):
+            if modality not in synthesis[quality]:
+                yield f"synthesis.{quality}.{modality}: missing; its settings for that modality"
+        if modality not in settings["errors"]:
+            yield f"benchmark.convergence.errors.{modality}: missing; a list of normalized errors"
 
 
 def _lacking_for_standard_match(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:

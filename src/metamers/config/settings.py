@@ -393,6 +393,31 @@ class EquivalenceSettings:
 
 
 @dataclass(frozen=True)
+class ConvergenceSettings:
+    """The match from which on recognition does not change.
+
+    Attributes
+    ----------
+    errors
+        Modality → normalized errors of the matches between the loosest and the closest one.
+    closest
+        Generation model → stage → normalized error of the closest match.
+    published
+        Generation model → stages at which the published schedule is run, too.
+    published_stimuli
+        Number of stimuli of the published schedule.
+    margin
+        Largest difference in the proportion of recognized metamers that counts as equivalent.
+    """
+
+    errors: dict[str, list[float]]
+    closest: dict[str, dict[str, float]]
+    published: dict[str, list[str]]
+    published_stimuli: int
+    margin: float
+
+
+@dataclass(frozen=True)
 class BenchmarkSettings:
     """The benchmark of synthesis.
 
@@ -419,6 +444,8 @@ class BenchmarkSettings:
         The benchmark of graphics cards.
     equivalence
         The comparison of recognition between the default procedure and the published one.
+    convergence
+        The match from which on recognition does not change.
     """
 
     models: list[str] | None
@@ -431,6 +458,7 @@ class BenchmarkSettings:
     standard: StandardSettings
     gpu: GpuSettings
     equivalence: EquivalenceSettings
+    convergence: ConvergenceSettings
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -446,6 +474,7 @@ def benchmark_settings(settings: Mapping[str, Any]) -> BenchmarkSettings:
         "standard": StandardSettings(**settings["standard"]),
         "gpu": GpuSettings(**settings["gpu"]),
         "equivalence": EquivalenceSettings(**settings["equivalence"]),
+        "convergence": ConvergenceSettings(**settings["convergence"]),
     }
     return BenchmarkSettings(**{**settings, **parts})
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from metamers.config.plan import Plan
+from metamers.config.qualities import SCHEDULES
 from metamers.config.read import SCHEMAS, read_yaml
 from metamers.names import ConfigurationError, stage_path, unknown_name
 
@@ -33,6 +34,8 @@ STAGES: dict[str, Callable[[Plan], Mapping[str, Iterable[str]]]] = {
     "benchmark/gpu/": lambda plan: plan.standard_stages,
     "benchmark/equivalence/": lambda plan: plan.equivalence_stages,
     "benchmark/equivalence_recognition/": lambda plan: plan.equivalence_stages,
+    "benchmark/convergence/": lambda plan: plan.benchmark.convergence.closest,
+    "benchmark/convergence_recognition/": lambda plan: plan.benchmark.convergence.closest,
 }
 # Wildcard → its valid values, given the values of the wildcards before it. ``STAGES`` and ``MODELS`` precede.
 VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
@@ -47,6 +50,7 @@ VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "own_participants": lambda plan, _: plan.own_participants,
     "adaptive_participants": lambda plan, _: plan.adaptive_participants,
     "set": lambda plan, _: plan.beyond.sets,
+    "schedule": lambda plan, _: SCHEDULES,
 }
 # Path → its valid models, for paths without a stage that only some models of the run have.
 MODELS: dict[str, Callable[[Plan], Iterable[str]]] = {

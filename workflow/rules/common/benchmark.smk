@@ -93,6 +93,52 @@ def equivalence_metamers(model):
     return [f"results/<run>/benchmark/equivalence/{model}/{stage_path(stage)}.nc" for stage in stages]
 
 
+def closest_error(wildcards):
+    """Parameter: normalized error of the closest match of the stage of a wildcard."""
+    return plan.benchmark.convergence.closest[wildcards.generation_model][stage_of(wildcards)]
+
+
+def errors_of_matches(model):
+    """Normalized errors of the matches at which a model's metamers are compared."""
+    return plan.benchmark.convergence.errors[plan.models[model].modality]
+
+
+def settings_of_schedule(wildcards):
+    """Parameter: settings of the quality that has the schedule of a wildcard."""
+    quality = "published" if wildcards.schedule == "published" else "converged"
+    return plan.synthesis_of(wildcards.generation_model, quality)
+
+
+def stimuli_of_schedule(wildcards):
+    """Parameter: number of stimuli that are synthesized by the schedule of a wildcard."""
+    if wildcards.schedule == "published":
+        return plan.benchmark.convergence.published_stimuli
+    return len(plan.stimuli_of(wildcards.generation_model))
+
+
+def places_of_schedules():
+    """Schedule, generation model and stage of each comparison of recognition with the closest match."""
+    settings = plan.benchmark.convergence
+    schedules = dict(zip(SCHEDULES, (settings.closest, settings.published), strict=True))
+    return [
+        (schedule, model, stage)
+        for schedule, of_models in schedules.items()
+        for model, stages in of_models.items()
+        for stage in stages
+    ]
+
+
+def stages_of_schedules(_wildcards):
+    """Parameter: generation model and stage of each comparison of recognition with the closest match."""
+    return [(model, stage) for _, model, stage in places_of_schedules()]
+
+
+def convergence_files(kind):
+    """Files of one kind, one for each comparison of recognition with the closest match."""
+    folder = f"results/<run>/benchmark/{kind}"
+    return [f"{folder}/{schedule}/{model}/{stage_path(stage)}.nc" for schedule, model, stage in places_of_schedules()]
+
+
 @cache
 def published_study():
     """The published study (config/paper.yaml) with those models that the registry has; None if it has none."""

@@ -1,0 +1,96 @@
+"""Convergence: recognition at each match against that at the closest one, tested for equivalence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from metamers.benchmark.convergence import Compared, convergence_table
+from metamers.match import MEASURES, NULL_MEASURES
+from metamers.report.convergence import convergence_figure
+from metamers.report.figures import svg
+
+STIMULI = 40
+MATCHES = {"null": 0.8, "0.4": 0.4, "0.2": 0.2, "0.1": 0.1}
+NULL = xr.Dataset(
+    {
+        "largest": (("stage", "measure"), [[0.5, 0.5, -20 * np.log10(0.8) + 1e-9]]),
+        "undefined_pairs": (("stage", "measure"), [[0, 0, 0]]),
+    },
+    {"stage": ["late"], "measure": list(NULL_MEASURES)},
+)
+
+
+def compared(matches, correct, stimuli=STIMULI, preserved=True, stage="late", model="net") -> Compared:
+    """Metamers with exact matches; ``correct`` is (match, recognition model), the share of correct first stimuli."""
+    errors = np.repeat([[error] for error in matches.values()], stimuli, axis=1)
+    values = {"normalized_error": errors, "snr_db": -20 * np.log10(errors)}
+    values |= {name: 1 - errors / 2 for name in MEASURES if name not in values}
+    names = [f"s{number:02}" for number in range(stimuli)]
+    dims = ("version", "stimulus")
+    metamers = xr.Dataset(
+        {name: (dims, of_name) for name, of_name in values.items()}
+        | {
+            "steps": (dims, np.round(10 / errors**2)),
+            "converged": (dims, errors > 0.15),
+            "predicted_category": (dims, np.full(errors.shape, "a" if preserved else "b")),
+            "natural_category": ("stimulus", np.full(stimuli, "a")),
+        },
+        {"version": list(matches), "stimulus": names},
+    )
+    share = np.array(correct)
+    answers = np.arange(stimuli) < np.round(share * stimuli)[..., None]
+    dims = ("version", "recognition_model", "stimulus")
+    return Compared("vision", model, stage, metamers, xr.DataArray(answers, dims=dims))
+
+
+def table_of(*parts, **nulls) -> pd.DataFrame:
+    return convergence_table(parts, nulls or {"net": NULL}, list(NULL_MEASURES), 0.05)
+
+
+def test_recognition_is_unchanged_from_the_match_on_at_which_all_closer_ones_are_equivalent():
+    table = table_of(compared(MATCHES, [[1, 0], [0.5, 0.5], [0.5, 0.5], [0.5, 0.5]])).set_index("match").iloc[:4]
+    assert table["difference"].tolist() == pytest.approx([0, 0, 0, 0])
+    # Differences of single stimuli cancel at the loosest match, and are not equal to 0.
+    assert table["decision"].tolist() == ["undecided", "equivalent", "equivalent", "closest"]
+    assert table["unchanged"].tolist() == [False, True, True, True]
+    table = table_of(compared(MATCHES, [[0.5, 0.5], [0.5, 0.5], [0, 0.5], [0.5, 0.5]])).set_index("match").iloc[:4]
+    assert table["decision"].tolist() == ["equivalent", "equivalent", "different", "closest"]
+    assert table["unchanged"].tolist() == [False, False, False, True]
+    assert table["difference"].loc["0.2"] == pytest.approx(-0.25)
+
+
+def test_columns_of_a_stage_have_their_definitions():
+    table = table_of(compared(MATCHES, [[0.8, 0.6]] * 4)).set_index("match").iloc[:4]
+    assert table["normalized_error"].tolist() == pytest.approx(list(MATCHES.values()))
+    assert table["steps"].tolist() == [16, 62, 250, 1000]
+    assert table["converged"].tolist() == [STIMULI] * 3 + [0]
+    assert table["accepted"].tolist() == [0] + [STIMULI] * 3  # the loosest match is just below the largest of the null
+    assert (table[["stimuli", "recognition_models", "stages"]] == [STIMULI, 2, 1]).all(axis=None)
+    assert table["recognized"].tolist() == pytest.approx([0.7] * 4)
+    assert ((table["recognized_low"] < 0.7) & (table["recognized_high"] > 0.7)).all()
+    assert (table_of(compared(MATCHES, [[0.8, 0.6]] * 4, preserved=False))["accepted"].iloc[:4] == 0).all()
+
+
+def test_the_published_schedule_is_compared_with_the_same_stimuli_at_the_closest_match():
+    closest = compared(MATCHES, [[0.5, 0.5]] * 4)
+    published = compared({"published": 0.1}, [[0, 1]], stimuli=4)
+    table = table_of(closest, published).set_index("match")
+    # At the closest match, both models recognize the first 20 stimuli, of which these 4 are the first.
+    assert table["difference"].loc["published"] == pytest.approx(-0.5)
+    assert table["stimuli"].loc["published"] == 4
+    assert table["decision"].loc["published"] == "different"
+
+
+def test_rows_over_stages_have_the_stages_with_that_match():
+    early = compared({"null": 0.7, "0.4": 0.4, "0.3": 0.3}, [[1, 1], [1, 1], [1, 1]], stage="early")
+    late = compared(MATCHES, [[0, 0], [0.5, 0.5], [1, 1], [1, 1]])
+    null = xr.concat([NULL, NULL.assign_coords(stage=["early"])], "stage")
+    table = table_of(early, late, net=null)
+    pooled = table[table["stage"] == "all"].set_index("match")
+    assert pooled["stages"].to_dict() == {"null": 2, "0.4": 2, "0.3": 1, "0.2": 1, "0.1": 1}
+    assert pooled["difference"].to_dict() == pytest.approx({"null": -0.5, "0.4": -0.25, "0.3": 0, "0.2": 0, "0.1": 0})
+    figure = svg(convergence_figure(table))
+    assert figure.startswith(b"<?xml")
+    panels = [axes for axes in convergence_figure(table).axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in panels] == ["net\nearly", "net\nlate"]
