@@ -306,6 +306,7 @@ class Run:
                 "published_as": "vision 0" if number == 1 else None,
                 "stages": stages,
                 "chosen": stages,
+                "targets": dict.fromkeys(stages, 0.1),
             }
             for number, (model, modality) in enumerate(models.items())
         }
@@ -425,6 +426,7 @@ class Run:
             findings=str(self.report / "findings.txt"),
             steps=str(self.report / "figures" / "steps.svg"),
             overview=[str(self.report / "figures" / "overview.svg")] if self.models else [],
+            target=[str(self.report / "figures" / "target.svg")] if self.models else [],
         )
         judges = {
             name: {"modality": modality, "family": "family"}

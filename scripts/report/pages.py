@@ -24,6 +24,7 @@ from metamers.report.pages import model_context, site, site_context
 from metamers.report.points import brain_points, contrast_points, match_points, published_points, recognizability_points
 from metamers.report.provenance import provenance
 from metamers.report.steps import run_times, steps_figure, steps_of, steps_table, times_table
+from metamers.report.target import target_figure
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -87,6 +88,8 @@ steps, times = steps_of(origin["derived"]), run_times(params.benchmarks)
 files.write(snakemake.output.steps, svg(steps_figure(steps, times)))
 for path in snakemake.output.overview:
     files.write(path, svg(overview_figure(points, params.models, relation, looks)))
+for path in snakemake.output.target:
+    files.write(path, svg(target_figure(acceptance, params.models, looks)))
 
 models = [
     model_context(

@@ -57,7 +57,17 @@ STAGES = ["input", "block_1", "logits"]
 NULL = null_of(STAGES, np.random.default_rng(0))
 JUDGES = ["net_a", "net_b", "net_c"]
 FAMILIES = {"net_a": "net", "net_b": "net", "net_c": "other"}
-CAPTIONS = ("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models", "power")
+CAPTIONS = (
+    "recognizability",
+    "contrasts",
+    "confusion",
+    "null",
+    "loss",
+    "target",
+    "training",
+    "humans_vs_models",
+    "power",
+)
 STIMULI = {"one": ("dog", HOSTILE), "two": ("cat", "tabby"), "three": ("dog", "poodle")}
 
 
@@ -148,6 +158,7 @@ def written(tmp_path_factory, acceptance) -> str:
 
 ONE_STIMULUS = Evidence(1, np.nan, np.nan, 1, 1, False, 0.25)
 ENTRY = {"modality": "vision", "dataset": "animals", "categories": 2, "category_noun": "category", "stages": STAGES}
+ENTRY["targets"] = dict.fromkeys(STAGES, 0.2)
 WITH_MODELS = ["index", "browser", "curves", "match", "statistics", "made"]
 WITHOUT = ["index", "curves", "statistics", "made"]
 
@@ -277,7 +288,7 @@ def test_labels_with_markup_show_as_text(page):
 
 def test_every_picture_says_what_it_shows(page):
     images = [attributes for tag, attributes in Elements(page).found if tag == "img" and "src" in attributes]
-    assert len(images) == 1 + 4 + 2 + 1 + 1  # overview, of the model, of published data, power, steps
+    assert len(images) == 2 + 4 + 2 + 1 + 1  # overview and target, of the model, of published data, power, steps
     assert all(image["alt"] for image in images)
 
 
@@ -392,7 +403,10 @@ def test_the_overview_says_the_quality_of_the_synthesis(
         "stage_targets": {},
         "must_converge": True,
     }
-    page = report.site(context([model], relation, written, synthesis=synthesis, charts=drawn))["index"]
+    pages = report.site(context([model], relation, written, synthesis=synthesis, charts=drawn))
+    for one in pages.values():
+        assert ("quality quick: <strong>not converged</strong>" in one) == (quality == "quick")
+    page = pages["index"]
     assert f"<strong>{quality}</strong>, {'at most ' if quality == 'converged' else ''}64 steps." in page
     (sentence,) = (line for line in page.split("</p>") if "Quality of the synthesis" in line)
     assert said in " ".join(sentence.split())
@@ -627,9 +641,21 @@ def test_human_curves_of_the_same_architecture_are_drawn_by_stage(relation, comp
     svg(recognizability_figure(*given))
 
 
+def test_the_overview_says_at_how_many_stages_the_target_was_reached(compared, acceptance, relation, written):
+    errors = acceptance["normalized_error"].transpose("stage", ...)
+    targets = {stage: float(errors.sel(stage=stage).median()) for stage in STAGES}
+    targets[STAGES[-1]] = float(errors.sel(stage=STAGES[-1]).min()) / 2
+    model = report.model_context("net_a", ENTRY | {"targets": targets}, acceptance, NULL, *compared)
+    after_input = len([stage for stage in STAGES if stage != "input"])
+    drawn = charts({"net_a": ENTRY}, relation, acceptance, compared)
+    words = Elements(text_of([model], relation, written, charts=drawn)).words
+    wanted = f"at {after_input - 1} of {after_input} stages after the input, at least half of the metamers have reached"
+    assert wanted in " ".join(words.split())
+
+
 def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compared, relation, written):
     """Of one run with both: each with its own numbers, categories, judges and words."""
-    entry = {"modality": "audio", "dataset": "words", "categories": 24, "category_noun": "word", "stages": STAGES}
+    entry = ENTRY | {"modality": "audio", "dataset": "words", "categories": 24, "category_noun": "word"}
     heard = report.model_context("net_a", entry, acceptance, NULL, *compared) | {"name": "net_e"}
     judges = {judge: {"modality": "vision", "family": "net"} for judge in JUDGES}
     judges["ear"] = {"modality": "audio", "family": "ear"}
@@ -648,7 +674,7 @@ def test_vision_and_hearing_are_told_apart(model, acceptance, recognition, compa
 
 
 def test_a_run_of_hearing_alone_says_nothing_of_images(acceptance, recognition, compared, relation, written):
-    entry = {"modality": "audio", "dataset": "words", "categories": 24, "category_noun": "word", "stages": STAGES}
+    entry = ENTRY | {"modality": "audio", "dataset": "words", "categories": 24, "category_noun": "word"}
     heard = report.model_context("net_a", entry, acceptance, NULL, *compared)
     judges = {judge: {"modality": "audio", "family": "net"} for judge in JUDGES}
     drawn = charts({"net_a": entry}, relation, acceptance, compared)

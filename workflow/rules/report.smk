@@ -53,6 +53,7 @@ SHOWN_MODELS = {
         "published_as": plan.models[model].published_as,
         "stages": list(plan.models[model].stages),
         "chosen": plan.generation_models[model],
+        "targets": {stage: error for stage in plan.generation_models[model] if (error := plan.target_of(model, stage))},
     }
     for model in plan.generation_models
 }
@@ -289,6 +290,11 @@ rule report_pages:
             if plan.generation_models
             else []
         ),
+        target=(
+            report(["results/<run>/report/figures/target.svg"], caption="../report/target.rst", category="Synthesis")
+            if plan.generation_models
+            else []
+        ),
     params:
         read=data_version(*site_templates()),
         benchmarks=BENCHMARKS,
@@ -305,7 +311,7 @@ rule report_pages:
         captions={
             name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
             for name in (
-                *("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models"),
+                *("recognizability", "contrasts", "confusion", "null", "loss", "target", "training", "humans_vs_models"),
                 *("vulnerability", "brain", "similarity", "power", "reliability", "preregistered", "adaptive"),
             )
         },

@@ -269,12 +269,14 @@ class Plan:
         """Settings of the procedure of a quality, by default the run's, for the modality of a model."""
         return self.synthesis.qualities[quality or self.synthesis.quality][self.models[model].modality]
 
-    def target_error_of(self, model: str, stage: str) -> float | None:
-        """The normalized error at which synthesis ends, if the run's quality has a target."""
-        if self.synthesis.procedure != TO_TARGET:
-            return None
+    def target_of(self, model: str, stage: str) -> float | None:
+        """The normalized error of ``synthesis.target`` for a stage, if there is one; runs of any quality have it."""
         by_modality = self.synthesis.target["normalized_error"]
         return self.synthesis.target["stages"].get(model, {}).get(stage, by_modality.get(self.models[model].modality))
+
+    def target_error_of(self, model: str, stage: str) -> float | None:
+        """The normalized error at which synthesis ends, if the run's quality has a target."""
+        return self.target_of(model, stage) if self.synthesis.procedure == TO_TARGET else None
 
     def stimuli_of(self, model: str) -> list[str]:
         """Names of the natural stimuli for the metamers of a model."""

@@ -39,6 +39,7 @@ from metamers.report.tables import (
     recognizability_table,
     relation_table,
 )
+from metamers.report.target import share_converged
 from metamers.report.training import attacked_places, training_table
 from metamers.report.verdicts import decline_sentences, missing_sentence
 from metamers.report.vulnerability import vulnerability_table
@@ -160,6 +161,9 @@ def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
     ]
 
 
+HALF = 0.5  # share of a stage's metamers that have reached the target, from which on the stage is counted
+
+
 def modality_result(
     modality: str,
     models: Sequence[Mapping[str, Any]],
@@ -208,6 +212,7 @@ def modality_result(
         "conclusion": decline_sentences(found, first, last, about.stimuli),
         "missing": missing_sentence(found, about.stimuli),
         "errors": [error for summary in summaries for error in summary["errors"]],
+        "converged": [share >= HALF for model in models for share in model["converged"].values()],
         "chance": mean_of(summary["last"]["chance"] for summary in summaries),
         "single_answers": any(model["chance"]["single_answers"] for model in models),
         "task": about.task.format(categories),
@@ -256,8 +261,8 @@ def model_context(
     name
         Name of the generation model.
     entry
-        ``modality``; ``categories``: the number of categories that an observer chooses among; and ``category_noun``,
-        what a category is called.
+        ``modality``; ``categories``: the number of categories that an observer chooses among; ``category_noun``, what a
+        category is called; and ``targets``, stage → normalized error at which synthesis to a target ends.
     acceptance, null, recognizable, predicted
         Datasets of the run.
     """
@@ -269,6 +274,7 @@ def model_context(
         "seeds": acceptance.sizes["seed"],
         "summary": summary(name, acceptance, others, recognizable, predicted),
         "match": match_table(acceptance),
+        "converged": share_converged(acceptance, entry["targets"]),
         "null": null_context(null, acceptance),
         "recognizability": recognizability_table(name, recognizable, predicted),
         "chance": chance_context(name, recognizable),
