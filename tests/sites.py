@@ -18,6 +18,7 @@ from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognition_spread import COMPONENTS
 from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import FIRST_MINUS_LAST, Evidence, contrast_evidence, first_minus_last
+from metamers.config.qualities import quality_attributes
 from metamers.experiment.exclusion import EXCLUSIONS
 from metamers.humans.summary import CEILING_COLUMNS
 from metamers.match import NULL_MEASURES
@@ -440,7 +441,7 @@ class Run:
             "recognition_models": judges,
             "unheard_voices": False,
             "synthesis": {
-                "quality": "quick",
+                **quality_attributes("quick"),
                 "steps": dict.fromkeys(MODALITIES, 64),
                 "default_settings": dict.fromkeys(MODALITIES, True),
             },

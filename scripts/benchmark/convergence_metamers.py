@@ -1,4 +1,4 @@
-"""Make benchmark/convergence/<schedule>/<model>/<stage>.nc: metamers of a model at several matches."""
+"""Make benchmark/convergence/<procedure>/<model>/<stage>.nc: metamers of a model at several matches."""
 
 from metamers.run.job import log_to
 
@@ -41,12 +41,16 @@ progress = Progress(
     snakemake.config["save_every_s"],
 )
 checkpoint_on_signal()
-if snakemake.wildcards.schedule == "published":
+if snakemake.wildcards.procedure == "published":
     synthesized, losses = synthesize(
         *(model, stage, natural, start, "published", dict(params.settings), f"{name} {stage}", progress, "published"),
         seed=params.run_seed,
     )
-    versions, metamers, steps = {"published": 0.0}, synthesized[None], np.full((1, len(names)), losses.shape[1])
+    versions, metamers, steps = (
+        {"published": params.closest},
+        synthesized[None],
+        np.full((1, len(names)), losses.shape[1]),
+    )
 else:
     activations_of_natural = check_stage(model, stage, natural)
     largest = files.load(snakemake.input.null)["largest"].sel(stage=stage)
@@ -88,7 +92,7 @@ files.save(
     ),
     snakemake.output[0],
     title=f"Metamers of {name} at {stage}, at several matches",
-    source=f"synthesized from the same starts, schedule {snakemake.wildcards.schedule}",
+    source=f"synthesized from the same starts by the procedure {snakemake.wildcards.procedure}",
     step=snakemake.params.step,
     run=snakemake.config["run"],
     creator=snakemake.config["creator"],

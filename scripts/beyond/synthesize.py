@@ -16,7 +16,7 @@ from metamers.beyond.synthesize import (
     starts_of,
 )
 from metamers.config.beyond import OTHER, OWN
-from metamers.config.qualities import NOT_CONVERGED, QUALITIES, UNCONVERGED_QUALITIES
+from metamers.config.qualities import QUALITIES, quality_attributes
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -74,9 +74,7 @@ def metamers_of(part: slice) -> xr.Dataset:
     ).assign_attrs(
         part=made["part"],
         modality=first.modality,
-        quality=params.quality,
-        **({"convergence": NOT_CONVERGED} if params.quality in UNCONVERGED_QUALITIES else {}),
-        procedure=procedure,
+        **quality_attributes(params.quality),
         settings=json.dumps(dict(params.settings)),
         models=json.dumps({model: one["model"] for model, one in entries.items()}),
         device=str(device),

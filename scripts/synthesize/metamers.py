@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from metamers.config.qualities import NOT_CONVERGED, QUALITIES, UNCONVERGED_QUALITIES
+from metamers.config.qualities import QUALITIES, quality_attributes
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -65,9 +65,8 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
         as_exported(signal),
         rate_hz,
         classes,
+        target_error,
     )
-    if target_error is not None:
-        measured["converged"] = measured["normalized_error"] <= target_error
     each = (len(names), len(seeds))
     made = metamers_dataset(
         model.modality,
@@ -86,9 +85,7 @@ def metamers_of(stage: str, part: slice) -> xr.Dataset:
     ).assign_attrs(
         generation_model=name,
         stage=stage,
-        quality=params.quality,
-        **({"convergence": NOT_CONVERGED} if params.quality in UNCONVERGED_QUALITIES else {}),
-        procedure=procedure,
+        **quality_attributes(params.quality),
         settings=json.dumps(settings),
         model=json.dumps(params.model),
         device=str(natural.device),

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from metamers.config.archives import RETRIEVED, retrieved_item
 from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
 from metamers.config.models import ModelEntry, check_files_of_model
-from metamers.config.qualities import QUALITIES, number_of_steps
+from metamers.config.qualities import QUALITIES, number_of_steps, quality_attributes
 from metamers.config.read import merge_defaults, resolve_path, validate
 from metamers.config.registry import Registry, read_registries
 from metamers.config.tables import category_classes
@@ -35,7 +35,7 @@ from metamers.models.load import assemble, load_model
 from metamers.models.model import Model, activations, fit_stimuli
 from metamers.models.preprocessing import build_preprocessing
 from metamers.names import INPUT_STAGE, unknown_name
-from metamers.null.acceptance import CONVERGED, accept, judged, of_all_stages
+from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
 from metamers.publishers import INTERPOLATIONS
 from metamers.recognize import class_scores
@@ -599,22 +599,19 @@ def metamer(
         start = starts(model, [name], [seed], RUN_SEED)
         synthetic, loss = synthesize(model, stage, natural, start, procedure, chosen, seed=RUN_SEED, on_step=show)
         loss = loss[:, : max(int(np.isfinite(loss).sum()), 1)]  # with a target, NaN after the last step
-    signal = synthetic.cpu().numpy()
+    signal, target_error = synthetic.cpu().numpy(), chosen.get("target_error")
     at_stage = [activations(model, stimuli, stage) for stimuli in (natural, synthetic)]
     if classes:
-        measured = measure(model, *at_stage, as_exported(signal), rate_hz, classes)
+        measured = measure(model, *at_stage, as_exported(signal), rate_hz, classes, target_error)
         natural_category = recognize_exported(model, as_exported(given[None]), rate_hz, classes)
     else:
-        measured = match_each(*at_stage) | {"predicted_category": np.array([""])}
+        measured = match_each(*at_stage, target_error) | {"predicted_category": np.array([""])}
         natural_category = np.array([""])
-    reached = measured["normalized_error"][None] <= chosen.get("target_error", np.inf)
-    converged = {CONVERGED: reached} if "target_error" in chosen else {}
     dataset = metamers_dataset(
         model.modality,
         ("stimulus", "seed"),
         signal[None],
         {key: values[None] for key, values in measured.items()}
-        | converged
         | {"steps": np.isfinite(loss).sum(axis=1, keepdims=True), "natural_category": natural_category},
         {"stimulus": [name], "category": ("stimulus", [""]), "label": ("stimulus", [""]), "seed": [seed]},
         rate_hz,
@@ -622,8 +619,7 @@ def metamer(
     ).assign_attrs(
         generation_model=model.name,
         stage=stage,
-        quality=quality,
-        procedure=procedure,
+        **quality_attributes(quality),
         settings=json.dumps(chosen),
         device=str(natural.device),
     )
@@ -662,9 +658,10 @@ def _settings(quality: str | None, modality: str, given: Mapping[str, Any]) -> t
     key = "max_steps" if "max_steps" in settings else "steps"
     if isinstance(settings[key], bool) or not (isinstance(settings[key], int) and settings[key] > 0):
         raise ValueError(f"{key}: found {settings[key]!r}; wanted a whole number from 1")
-    error = settings.get("target_error", 0.5)
-    if not (isinstance(error, float | np.floating) and 0 < error < 1):
-        raise ValueError(f"target_error: found {error!r}; wanted a number between 0 and 1")
+    if "target_error" in settings:
+        error = settings["target_error"]
+        if not (isinstance(error, float | np.floating) and 0 < error < 1):
+            raise ValueError(f"target_error: found {error!r}; wanted a number between 0 and 1")
     return quality, settings
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+CONVERGED = "converged"  # whether the normalized error has reached the target of the synthesis
 ROUNDING = 1e-12
 CHUNK = 1 << 16  # units of activations in float64 at a time
 
@@ -207,18 +208,22 @@ def match(natural: np.ndarray, other: np.ndarray) -> dict[str, float]:
     return {name: measure.of_pair(a, b) for name, measure in MEASURES.items()}
 
 
-def match_each(natural: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
+def match_each(
+    natural: np.ndarray, other: np.ndarray, target_error: float | np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Measures of match of each stimulus.
 
     Parameters
     ----------
     natural, other
         Activations (stimulus, …) of the same shape.
+    target_error
+        The normalized error at which synthesis ends; None if it has no target.
 
     Returns
     -------
     dict
-        Each of ``MEASURES`` → values (stimulus,), float64; see ``match``.
+        Each of ``MEASURES`` → values (stimulus,), float64; see ``match``. With a target, also ``CONVERGED``.
 
     Raises
     ------
@@ -226,4 +231,5 @@ def match_each(natural: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
         As ``match``.
     """
     found = [match(a, b) for a, b in zip(natural, other, strict=True)]
-    return {measure: np.array([of_stimulus[measure] for of_stimulus in found]) for measure in MEASURES}
+    values = {measure: np.array([of_stimulus[measure] for of_stimulus in found]) for measure in MEASURES}
+    return values if target_error is None else values | {CONVERGED: values["normalized_error"] <= target_error}

@@ -32,7 +32,7 @@ def compared(matches, correct, stimuli=STIMULI, preserved=True, stage="late", mo
         {name: (dims, of_name) for name, of_name in values.items()}
         | {
             "steps": (dims, np.round(10 / errors**2)),
-            "converged": (dims, errors > 0.15),
+            "target_error": ("version", list(matches.values())),
             "predicted_category": (dims, np.full(errors.shape, "a" if preserved else "b")),
             "natural_category": ("stimulus", np.full(stimuli, "a")),
         },
@@ -64,7 +64,7 @@ def test_columns_of_a_stage_have_their_definitions():
     table = table_of(compared(MATCHES, [[0.8, 0.6]] * 4)).set_index("match").iloc[:4]
     assert table["normalized_error"].tolist() == pytest.approx(list(MATCHES.values()))
     assert table["steps"].tolist() == [16, 62, 250, 1000]
-    assert table["converged"].tolist() == [STIMULI] * 3 + [0]
+    assert table["converged"].tolist() == [STIMULI] * 4
     assert table["accepted"].tolist() == [0] + [STIMULI] * 3  # the loosest match is just below the largest of the null
     assert (table[["stimuli", "recognition_models", "stages"]] == [STIMULI, 2, 1]).all(axis=None)
     assert table["recognized"].tolist() == pytest.approx([0.7] * 4)
@@ -80,16 +80,20 @@ def test_the_published_schedule_is_compared_with_the_same_stimuli_at_the_closest
     assert table["difference"].loc["published"] == pytest.approx(-0.5)
     assert table["stimuli"].loc["published"] == 4
     assert table["decision"].loc["published"] == "different"
+    assert table["converged"].loc["published"] == 4  # at the closest match
 
 
-def test_rows_over_stages_have_the_stages_with_that_match():
+def test_rows_over_stages_have_what_a_synthesis_to_that_target_has():
     early = compared({"null": 0.7, "0.4": 0.4, "0.3": 0.3}, [[1, 1], [1, 1], [1, 1]], stage="early")
     late = compared(MATCHES, [[0, 0], [0.5, 0.5], [1, 1], [1, 1]])
     null = xr.concat([NULL, NULL.assign_coords(stage=["early"])], "stage")
     table = table_of(early, late, net=null)
     pooled = table[table["stage"] == "all"].set_index("match")
-    assert pooled["stages"].to_dict() == {"null": 2, "0.4": 2, "0.3": 1, "0.2": 1, "0.1": 1}
-    assert pooled["difference"].to_dict() == pytest.approx({"null": -0.5, "0.4": -0.25, "0.3": 0, "0.2": 0, "0.1": 0})
+    assert pooled["stages"].to_dict() == {"null": 2, "0.4": 2, "0.2": 1}
+    # At 0.2, the early stage has its closest match.
+    assert pooled["difference"].to_dict() == pytest.approx({"null": -0.5, "0.4": -0.25, "0.2": 0})
+    assert pooled["recognized"].to_dict() == pytest.approx({"null": 0.5, "0.4": 0.75, "0.2": 1})
+    assert pooled["unchanged"].to_dict() == {"null": False, "0.4": False, "0.2": True}
     figure = svg(convergence_figure(table))
     assert figure.startswith(b"<?xml")
     panels = [axes for axes in convergence_figure(table).axes if axes.get_visible()]

@@ -462,7 +462,7 @@ def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, me
         ),
         (lambda settings: None, "convergence", r"^benchmark\.convergence\.closest: found no stage; wanted the normalized error"),
         (
-            change("benchmark.convergence.closest", {"efficientnet_lite9": {}}),
+            change("benchmark.convergence.closest", {"efficientnet_lite9": {"logits": 0.1}}),
             "convergence",
             r"^benchmark\.convergence\.closest: unknown generation model 'efficientnet_lite9'",
         ),

@@ -18,6 +18,7 @@ from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import Evidence
 from metamers.config.command_line import requested_targets
+from metamers.config.qualities import quality_attributes
 from metamers.humans.participants import OBSERVERS
 from metamers.humans.summary import COLUMNS
 from metamers.preregister.freeze import with_items
@@ -212,7 +213,7 @@ def context(models, relation, written, **changed) -> dict:
         "origin": provenance([written]),
         "steps": {"table": {"head": ["Step"], "rows": []}, "times": {"head": ["Step"], "rows": []}},
         "synthesis": {
-            "quality": "quick",
+            **quality_attributes("quick"),
             "steps": {"vision": 64, "audio": 80},
             "default_settings": {"vision": True, "audio": True},
         },
@@ -382,10 +383,10 @@ def test_within_the_published_range_a_prediction_has_its_interval(relation, acce
 @pytest.mark.parametrize(
     ("quality", "default_settings", "said"),
     [
-        ("quick", True, "Not converged</strong>: whether recognition would change with more steps is not known"),
-        ("quick", False, "Not converged</strong>: whether recognition would change with more steps is not known"),
+        ("quick", True, "<strong>Not converged: whether recognition would change with more steps is not known"),
+        ("quick", False, "<strong>Not converged: whether recognition would change with more steps is not known"),
         ("quick", True, "for a first look"),
-        ("converged", True, "at the normalized error 0.05. A metamer that has not reached it is not accepted."),
+        ("converged", True, "is at most 0.05. A metamer that has not reached this target is not accepted."),
         ("standard", True, "the mean error of this quality was at most as large"),
         ("standard", False, "no comparison with the published procedure applies"),
         ("published", True, "This is the published procedure."),
@@ -396,7 +397,7 @@ def test_the_overview_says_the_quality_of_the_synthesis(
     model, relation, written, drawn, quality, default_settings, said
 ):
     synthesis = {
-        "quality": quality,
+        **quality_attributes(quality),
         "steps": {"vision": 64},
         "default_settings": {"vision": default_settings},
         "target": {"vision": 0.05},
@@ -444,6 +445,7 @@ def test_without_generation_models_the_human_parts_remain(relation, written):
     words = Elements(text_of([], relation, written)).words
     assert "Published participants against other models" in words
     assert "no generation models" in words
+    assert "not converged" not in words
     assert "browser.html" not in text_of([], relation, written)
     assert "nan" not in words.lower()
 

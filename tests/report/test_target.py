@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from metamers.report.looks import looks_of
-from metamers.report.target import SMALLEST, share_converged, target_figure
+from metamers.report.target import HALF, SMALLEST, share_converged, target_figure
 
 STAGES = ["input", "early", "late"]
 MODELS = {
@@ -39,3 +39,19 @@ def test_medians_are_filled_where_they_are_at_most_the_target():
 def test_an_error_of_0_is_drawn_at_the_smallest_one():
     figure = target_figure({"ear": ACCEPTANCE * 0}, {"ear": MODELS["ear"]}, looks_of(MODELS))
     assert figure.axes[0].get_lines()[1].get_ydata() == SMALLEST
+
+
+def test_models_and_modalities_without_a_target_are_left_out():
+    models = MODELS | {"only_input": {"modality": "vision", "targets": {"input": 0.1}}}
+    models["ear"] = MODELS["ear"] | {"targets": {}}
+    (images,) = target_figure(dict.fromkeys(models, ACCEPTANCE), models, looks_of(models)).axes
+    assert [text.get_text() for text in images.get_legend().get_texts()] == ["net", "target"]
+
+
+def test_a_stage_is_filled_exactly_where_half_of_its_metamers_have_reached_the_target():
+    errors = xr.Dataset({"normalized_error": (("stage", "stimulus", "seed"), [[[1.0], [1.0], [3.0], [3.0]]])})
+    errors = errors.assign_coords(stage=["early"])
+    models = {"net": {"modality": "vision", "targets": {"early": 1.5}}}
+    assert share_converged(errors, models["net"]["targets"]) == {"early": HALF}
+    _, filled = target_figure({"net": errors}, models, looks_of(models)).axes[0].get_lines()
+    assert len(filled.get_xdata()) == 1

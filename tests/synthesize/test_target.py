@@ -118,7 +118,7 @@ def test_a_decay_begins_where_the_error_has_stopped_falling_and_in_the_last_step
     assert rates[-1] < 0.01
 
 
-def test_of_the_ends_of_decays_the_best_is_kept():
+def test_the_best_metamer_at_the_end_of_a_decay_is_kept():
     settings = SETTINGS | {"max_steps": 100}
     descent = Descent(0, torch.zeros(1, 2), settings)
     ended = []
@@ -138,7 +138,7 @@ def test_of_the_ends_of_decays_the_best_is_kept():
     assert descent.best[0, 0] < descent.metamer[0, 0] == 100
 
 
-def test_what_did_not_reach_the_target_has_all_steps(model, natural):
+def test_a_metamer_that_did_not_reach_the_target_has_taken_all_steps(model, natural):
     metamers, loss = to_target(model, natural, "ab", target_error=1e-9, max_steps=100)
     assert steps_of(loss).tolist() == [100, 100]
     error = normalized_error(model(natural[:2], "block"), model(metamers, "block")).numpy()

@@ -298,24 +298,24 @@ rule benchmark_convergence_metamers:
         stimuli=by("generation_model", stimuli_of),
         null="results/<run>/nulls/{generation_model}.nc",
     output:
-        "results/<run>/benchmark/convergence/{schedule}/{generation_model}/{stage}.nc",
+        "results/<run>/benchmark/convergence/{procedure}/{generation_model}/{stage}.nc",
     params:
         **model_params("generation_model"),
         **answer_params("generation_model"),
         stage=stage_of,
-        number=stimuli_of_schedule,
-        settings=settings_of_schedule,
+        number=stimuli_of_procedure,
+        settings=settings_of_procedure,
         closest=closest_error,
         errors=by("generation_model", errors_of_matches),
         run_seed=plan.seed,
-        progress=f"{PROGRESS}/benchmark_convergence_metamers/{{schedule}}/{{generation_model}}/{{stage}}",
+        progress=f"{PROGRESS}/benchmark_convergence_metamers/{{procedure}}/{{generation_model}}/{{stage}}",
     # One thread, as for synthesis.
     threads: 1
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
     message:
-        "Synthesizing at several matches ({wildcards.schedule}): {wildcards.generation_model}, {wildcards.stage}"
+        "Synthesizing at several matches ({wildcards.procedure}): {wildcards.generation_model}, {wildcards.stage}"
     script:
         SCRIPTS / "benchmark/convergence_metamers.py"
 
@@ -326,7 +326,7 @@ rule benchmark_convergence_recognition:
         weights=by("generation_model", files_of_models, plan.other_recognition_models),
         categories=by("generation_model", categories_of),
     output:
-        "results/<run>/benchmark/convergence_recognition/{schedule}/{generation_model}/{stage}.nc",
+        "results/<run>/benchmark/convergence_recognition/{procedure}/{generation_model}/{stage}.nc",
     params:
         **answer_params("generation_model"),
         recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
@@ -337,7 +337,7 @@ rule benchmark_convergence_recognition:
         mem_mb=memory_of_model,
         gpu=gpus(),
     message:
-        "Recognizing metamers at several matches ({wildcards.schedule}): {wildcards.generation_model}, {wildcards.stage}"
+        "Recognizing metamers at several matches ({wildcards.procedure}): {wildcards.generation_model}, {wildcards.stage}"
     script:
         SCRIPTS / "benchmark/equivalence_recognition.py"
 
@@ -351,8 +351,8 @@ rule benchmark_convergence_table:
     output:
         "results/<run>/benchmark/convergence.csv",
     params:
-        stages=stages_of_schedules,
-        modalities={model: modality_of(model) for model in plan.benchmark.convergence.closest},
+        stages=compared_stages,
+        modalities=compared_modalities,
         measures=plan.acceptance.measures,
         margin=plan.benchmark.convergence.margin,
     message:

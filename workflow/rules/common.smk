@@ -15,7 +15,7 @@ from snakemake.settings.types import DeploymentMethod
 from metamers.config.archives import RETRIEVED as RESOURCES, retrieved_item
 from metamers.config.command_line import requested_targets
 from metamers.config.plan import gpus_of_job
-from metamers.config.qualities import SCHEDULES
+from metamers.config.qualities import COMPARED_PROCEDURES
 from metamers.config.read import resolve_path
 from metamers.config.retrieved import collections
 from metamers.config.targets import check_path, check_targets
@@ -84,7 +84,7 @@ wildcard_constraints:
     stage="[^/]+",
     stage_group=r"\d+",
     batch=r"\d\d\d\d+",
-    schedule=one_of(SCHEDULES),
+    procedure=one_of(COMPARED_PROCEDURES),
 
 
 def by(wildcard, *functions):

@@ -1,6 +1,7 @@
 """Report: figures, and pages with the results of a run that work from a folder, without network."""
 
-from metamers.config.qualities import number_of_steps
+from metamers.config.qualities import number_of_steps, quality_attributes
+from metamers.names import INPUT_STAGE
 from metamers.report import navigation
 
 REPORTED_TRAINING = [model for model in plan.training if plan.is_in_run(model)]
@@ -292,7 +293,7 @@ rule report_pages:
         ),
         target=(
             report(["results/<run>/report/figures/target.svg"], caption="../report/target.rst", category="Synthesis")
-            if plan.generation_models
+            if any(stage != INPUT_STAGE for entry in SHOWN_MODELS.values() for stage in entry["targets"])
             else []
         ),
     params:
@@ -316,7 +317,7 @@ rule report_pages:
             )
         },
         synthesis={
-            "quality": plan.synthesis.quality,
+            **quality_attributes(plan.synthesis.quality),
             "steps": {name: number_of_steps(settings) for name, settings in plan.synthesis.of_modality.items()},
             "default_settings": DEFAULT_SYNTHESIS,
             "target": plan.synthesis.target["normalized_error"],
@@ -355,7 +356,7 @@ rule report_leaderboard:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
-        quality=plan.synthesis.quality,
+        quality=plan.synthesis.quality if plan.generation_models else None,
     message:
         "Writing the page of the leaderboard"
     script:
@@ -415,7 +416,7 @@ rule report_beyond:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
-        quality=plan.synthesis.quality,
+        quality=plan.synthesis.quality if plan.generation_models else None,
         modalities=[modality for modality in BEYOND_RECOGNITION_MODELS if modality in SETS_OF],
     message:
         "Writing the page of the extensions"
@@ -446,7 +447,7 @@ rule report_sensitivity:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
-        quality=plan.synthesis.quality,
+        quality=plan.synthesis.quality if plan.generation_models else None,
         lengths={modality: one.length for modality, one in SENSITIVITY.items()},
     message:
         "Writing the page of sensitivities"
@@ -476,7 +477,7 @@ rule report_metamer_sets:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
-        quality=plan.synthesis.quality,
+        quality=plan.synthesis.quality if plan.generation_models else None,
         recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
         families=plan.families,
         run_seed=plan.seed,

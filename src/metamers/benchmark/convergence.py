@@ -1,7 +1,7 @@
 """Convergence: from which match on recognition of metamers by other models does not change any more.
 
-Recognition at each match (``metamers.benchmark.passage``) is compared with that at the closest one, paired by stimulus,
-recognition model and stage, with the tests of ``metamers.benchmark.equivalence``.
+Recognition at each match (``metamers.benchmark.several_targets``) is compared with that at the closest one, paired by
+stimulus, recognition model and stage, with the tests of ``metamers.benchmark.equivalence``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from metamers.benchmark.equivalence import ALL, ONE_ANSWER, PUBLISHED, decision, effect_over_stimuli
+from metamers.benchmark.several_targets import NULL
 from metamers.compare.proportions import independent_answers, proportion_interval
 from metamers.null.acceptance import accept
 
@@ -20,15 +21,16 @@ CLOSEST = "closest"  # the decision about the match with which the others are co
 
 
 class Compared(NamedTuple):
-    """The metamers of one stage at several matches, or by the published schedule, with the answers to them.
+    """The metamers of one stage at several matches, or by the published procedure, with the answers to them.
 
     Attributes
     ----------
     modality, model, stage
         The modality, the generation model and its stage.
     metamers
-        (version, stimulus) → measures of match, ``predicted_category``, ``steps``, ``converged``; (stimulus) →
-        ``natural_category``. ``version`` is the match, from the loosest to the closest one, or ``PUBLISHED`` alone.
+        (version, stimulus) → measures of match, ``predicted_category``, ``steps``; (version) → ``target_error``;
+        (stimulus) → ``natural_category``. ``version`` is the match, from the loosest to the closest one, or
+        ``PUBLISHED`` alone.
     correct
         Whether a recognition model names the category of the stimulus, (recognition_model, version, stimulus).
     """
@@ -41,24 +43,38 @@ class Compared(NamedTuple):
 
     @property
     def published(self) -> bool:
-        """Whether these are the metamers of the published schedule."""
-        return str(self.metamers["version"].values[0]) == PUBLISHED
+        """Whether these are the metamers of the published procedure."""
+        return self.matches == [PUBLISHED]
+
+    @property
+    def matches(self) -> list[str]:
+        """Names of the matches."""
+        return list(map(str, self.metamers["version"].values))
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Normalized errors at which synthesis ends, (version,)."""
+        return self.metamers["target_error"].values
 
     @property
     def answers(self) -> np.ndarray:
         """1 for a correct answer, else 0: (version, stimulus, recognition_model)."""
         return self.correct.transpose("version", "stimulus", "recognition_model").values.astype(float)
 
+    def at_closest(self, stimuli: np.ndarray) -> np.ndarray:
+        """Answers to some of the stimuli at the closest match, (stimulus, recognition_model)."""
+        return self.answers[-1][self.metamers.indexes["stimulus"].get_indexer(stimuli)]
+
 
 def convergence_table(
     compared: Sequence[Compared], nulls: Mapping[str, xr.Dataset], measures: Sequence[str], margin: float
 ) -> pd.DataFrame:
-    """One row for each match of each stage, and for each match over the stages of a modality that have it.
+    """One row for each match of each stage, and for each match over all stages of a modality.
 
     Parameters
     ----------
     compared
-        Metamers at several matches of each stage, and those of the published schedule.
+        Metamers at several matches of each stage, and those of the published procedure.
     nulls
         Generation model → its null distribution, (stage, measure) → ``largest``, ``undefined_pairs``.
     measures
@@ -71,46 +87,63 @@ def convergence_table(
     pandas.DataFrame
         ``modality``, ``model``, ``stage`` (both ``all`` in rows over stages) and ``match``; numbers of ``stimuli``,
         ``recognition_models`` and ``stages``; of single stages the means ``normalized_error`` and ``steps``, and the
-        numbers of metamers that are ``converged`` and, by the published rule, ``accepted``; ``recognized``, the
+        numbers of metamers that have ``converged`` and are, by the published rule, ``accepted``; ``recognized``, the
         proportion of all metamers that recognition models name correctly, with its 95% interval over stimuli
         (``recognized_low``, ``recognized_high``); the fields of ``metamers.benchmark.equivalence.Effect``, recognition
         minus that at the closest match; ``decision``; and ``unchanged``: whether recognition at this and at all closer
-        matches is equivalent to that at the closest one.
+        matches is equivalent to that at the closest one. In rows over stages, each stage has the loosest of its
+        matches that is at least as close; ``stages`` is the number of those that have a closer one.
     """
     closest = {(one.model, one.stage): one for one in compared if not one.published}
-    rows, pooled = [], dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]]()
+    rows: list[dict[str, Any]] = []
     for one in compared:
         reference = closest[one.model, one.stage]
-        stimuli = reference.metamers.indexes["stimulus"].get_indexer(one.metamers["stimulus"].values)
+        differences = one.answers - reference.at_closest(one.metamers["stimulus"].values)
         accepted = _accepted(one, nulls[one.model], measures)
-        for place, (match, answers) in enumerate(
-            zip(map(str, one.metamers["version"].values), one.answers, strict=True)
-        ):
+        of_stage = []
+        for place, match in enumerate(one.matches):
             at_match = one.metamers.isel(version=place)
-            differences = answers - reference.answers[-1][stimuli]
-            last = not one.published and place == one.metamers.sizes["version"] - 1
-            rows.append(
+            target = float(reference.targets[-1 if one.published else place])
+            last = not one.published and place == len(one.matches) - 1
+            of_stage.append(
                 {"modality": one.modality, "model": one.model, "stage": one.stage, "match": match}
                 | {name: float(at_match[name].mean()) for name in ("normalized_error", "steps")}
-                | {"converged": int(at_match["converged"].sum()), "accepted": int(accepted[place].sum())}
-                | _tests([answers], [differences], margin, last)
+                | {"converged": int((at_match["normalized_error"] <= target).sum())}
+                | {"accepted": int(accepted[place].sum())}
+                | _tests([one.answers[place]], [differences[place]], margin, last)
             )
-            if not one.published:
-                pooled.setdefault((one.modality, match), []).append((answers, differences))
         if not one.published:
-            _mark_unchanged(rows[-one.metamers.sizes["version"] :])
-    for (modality, match), parts in pooled.items():
-        answers_of_parts, differences_of_parts = zip(*parts, strict=True)
-        rows.append(
-            {"modality": modality, "model": ALL, "stage": ALL, "match": match}
-            | _tests(answers_of_parts, differences_of_parts, margin)
-        )
+            _mark_unchanged(of_stage)
+        rows += of_stage
+    for modality in dict.fromkeys(one.modality for one in closest.values()):
+        rows += _over_stages(modality, [one for one in closest.values() if one.modality == modality], margin)
     return pd.DataFrame(rows)
+
+
+def _over_stages(modality: str, compared: Sequence[Compared], margin: float) -> list[dict[str, Any]]:
+    """The rows over all stages of a modality: one for each match that is not the closest one of every stage."""
+    targets = {NULL: np.inf}
+    for one in compared:
+        targets |= dict(zip(one.matches[1:-1], one.targets[1:-1], strict=True))
+    rows = []
+    for match, target in sorted(targets.items(), key=lambda item: -item[1]):
+        places = [
+            0 if match == NULL else int(np.argmax(np.append(one.targets[:-1] <= target, True))) for one in compared
+        ]
+        answers = [one.answers[place] for one, place in zip(compared, places, strict=True)]
+        differences = [of_one - one.answers[-1] for of_one, one in zip(answers, compared, strict=True)]
+        closer = sum(place < len(one.matches) - 1 for one, place in zip(compared, places, strict=True))
+        found = _tests(answers, differences, margin) | {"stages": closer}
+        rows.append({"modality": modality, "model": ALL, "stage": ALL, "match": match} | found)
+    _mark_unchanged(rows)
+    return rows
 
 
 def _accepted(one: Compared, null: xr.Dataset, measures: Sequence[str]) -> np.ndarray:
     """Whether metamers are accepted by the published rule, (version, stimulus)."""
-    metamers = one.metamers.drop_vars("converged").rename(version="seed").expand_dims(stage=[one.stage])
+    metamers = (
+        one.metamers.drop_vars("converged", errors="ignore").rename(version="seed").expand_dims(stage=[one.stage])
+    )
     metamers = metamers.assign(natural_category=one.metamers["natural_category"])
     return accept(metamers, null, measures)["accepted"].isel(stage=0).transpose("seed", "stimulus").values
 
@@ -136,7 +169,7 @@ def _tests(
 
 
 def _mark_unchanged(rows: Sequence[dict[str, Any]]) -> None:
-    """Set ``unchanged`` in the rows of one stage, from the loosest to the closest match."""
+    """Set ``unchanged`` in the rows of a stage or a modality, from the loosest to the closest match."""
     unchanged = True
     for row in reversed(rows):
         unchanged = unchanged and row["decision"] in (CLOSEST, EQUIVALENT)

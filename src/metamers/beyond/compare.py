@@ -14,8 +14,9 @@ import xarray as xr
 from metamers.compare.families import mean_correct, mean_over_families
 from metamers.compare.proportions import difference_interval
 from metamers.config.beyond import NOISE, TOGETHER
+from metamers.match import CONVERGED
 from metamers.names import NATURAL
-from metamers.null.acceptance import CONVERGED, above_null
+from metamers.null.acceptance import above_null
 
 BY_STIMULUS = ("stimulus", "case", "depth")
 

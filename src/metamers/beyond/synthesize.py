@@ -19,7 +19,6 @@ from metamers.config.beyond import NOISE, OTHER, OWN
 from metamers.config.qualities import TO_TARGET
 from metamers.match import match_each
 from metamers.models.model import Model, activations
-from metamers.null.acceptance import CONVERGED
 from metamers.recognize import recognize
 from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.stimuli.formats import FORMATS
@@ -194,10 +193,8 @@ def case_metamers(
             activations(model, goal.fit(natural[which]), goal.stage)
             for which in (matched[name], OWN if matched[name] == OTHER else OTHER)
         )
-        of_member = measure(model, wanted, reached, exported, rate_hz, classes)
+        of_member = measure(model, wanted, reached, exported, rate_hz, classes, goal.target_error)
         of_member["other_error"] = match_each(not_wanted, reached)["normalized_error"]
-        if goal.target_error is not None:
-            of_member[CONVERGED] = of_member["normalized_error"] <= goal.target_error
         for key, values in of_member.items():
             measured.setdefault(key, []).append(values)
     return metamers_dataset(

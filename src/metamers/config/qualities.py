@@ -13,7 +13,7 @@ from typing import Any
 QUALITIES = {"quick": "one_cycle", "converged": "to_target", "standard": "one_cycle", "published": "published"}
 
 TO_TARGET = "to_target"  # the procedure whose number of steps is not fixed
-SCHEDULES = (TO_TARGET, "published")  # with which metamers of `snakemake convergence` are made
+COMPARED_PROCEDURES = (TO_TARGET, "published")  # with which metamers of `snakemake convergence` are made
 FIXED_QUALITIES = tuple(quality for quality, procedure in QUALITIES.items() if procedure != TO_TARGET)
 # Qualities that end while the match still improves fast, and the attribute of their files that says so.
 UNCONVERGED_QUALITIES = ("quick",)
@@ -21,6 +21,12 @@ NOT_CONVERGED = "not converged: whether recognition would change with more steps
 
 # Qualities that match as closely as the published procedure wherever both were measured.
 SUFFICIENT_QUALITIES = ("standard", "published")
+
+
+def quality_attributes(quality: str) -> dict[str, str]:
+    """The attributes of a file of metamers that say how they were synthesized."""
+    unconverged = {"convergence": NOT_CONVERGED} if quality in UNCONVERGED_QUALITIES else {}
+    return {"quality": quality, "procedure": QUALITIES[quality]} | unconverged
 
 
 def number_of_passes(settings: Mapping[str, Any]) -> int:

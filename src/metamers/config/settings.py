@@ -403,9 +403,9 @@ class ConvergenceSettings:
     closest
         Generation model → stage → normalized error of the closest match.
     published
-        Generation model → stages at which the published schedule is run, too.
+        Generation model → stages at which the published procedure is run, too.
     published_stimuli
-        Number of stimuli of the published schedule.
+        Number of stimuli of the published procedure.
     margin
         Largest difference in the proportion of recognized metamers that counts as equivalent.
     """

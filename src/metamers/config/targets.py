@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from metamers.config.plan import Plan
-from metamers.config.qualities import SCHEDULES
+from metamers.config.qualities import COMPARED_PROCEDURES
 from metamers.config.read import SCHEMAS, read_yaml
 from metamers.names import ConfigurationError, stage_path, unknown_name
 
@@ -50,7 +50,7 @@ VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "own_participants": lambda plan, _: plan.own_participants,
     "adaptive_participants": lambda plan, _: plan.adaptive_participants,
     "set": lambda plan, _: plan.beyond.sets,
-    "schedule": lambda plan, _: SCHEDULES,
+    "procedure": lambda plan, _: COMPARED_PROCEDURES,
 }
 # Path → its valid models, for paths without a stage that only some models of the run have.
 MODELS: dict[str, Callable[[Plan], Iterable[str]]] = {

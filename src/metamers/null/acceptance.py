@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from metamers.match import MEASURES, NULL_MEASURES
+from metamers.match import CONVERGED, MEASURES, NULL_MEASURES
 
 logger = logging.getLogger("metamers")
 
 STUDY_MEASURE_COUNT = 3  # number of measures that the study's code tests
 JUDGED = (*MEASURES, "predicted_category", "natural_category")  # what acceptance needs of a file
-CONVERGED = "converged"  # and this, where synthesis had a target
 
 
 def deciding_measures(values: np.ndarray, undefined: np.ndarray, preserved: np.ndarray) -> np.ndarray:
@@ -156,10 +155,10 @@ def accept(
             logger.warning("%s: %s is not defined for a pair or a metamer, so it refuses no metamer", stage, name)
     below = values < largest.values[..., None]
     converged = {CONVERGED: metamers[CONVERGED]} if CONVERGED in metamers else {}
-    arrived = metamers[CONVERGED].values.astype(bool) if converged and must_converge else True
+    reached = metamers[CONVERGED].values.astype(bool) if converged and must_converge else True
     return xr.Dataset(
         {
-            "accepted": (dims, above & preserved.values & arrived),
+            "accepted": (dims, above & preserved.values & reached),
             "above_null": (dims, above),
             "category_preserved": preserved,
             **converged,

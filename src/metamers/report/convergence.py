@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from metamers.benchmark.convergence import CLOSEST
 from metamers.benchmark.equivalence import ALL, PUBLISHED
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, styled
 
@@ -15,9 +16,8 @@ COLUMNS = 4
 def convergence_figure(table: pd.DataFrame) -> Figure:
     """Recognition by other models against normalized error: one panel for each stage, the closest match on the right.
 
-    Circles are matches of one synthesis, with 95% intervals over stimuli: filled where recognition is shown to be
-    equivalent to that at the closest match from there on. The first one has the largest match of the null distribution.
-    Squares are the published schedule, with fewer stimuli.
+    Circles are matches, with 95% intervals over stimuli: filled where recognition is shown to be equivalent to that at
+    the closest match, a diamond, from there on. Squares are the published procedure, with fewer stimuli.
 
     Parameters
     ----------
@@ -49,10 +49,18 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     errors, recognized = own["normalized_error"].to_numpy(), 100 * own["recognized"].to_numpy()
     ends = 100 * own[["recognized_low", "recognized_high"]].to_numpy().T
     axes.errorbar(errors, recognized, yerr=abs(ends - recognized), color=FAINT, linewidth=1, zorder=1)
-    unchanged = own["unchanged"].to_numpy(bool)
-    marks = {"from here on equivalent": (unchanged, BLUE, BLUE), "not shown": (~unchanged, INK, "white")}
-    for label, (chosen, edge, face) in marks.items():
-        axes.scatter(errors[chosen], recognized[chosen], s=34, facecolor=face, edgecolor=edge, label=label, zorder=2)
+    closest, unchanged = (own["decision"] == CLOSEST).to_numpy(), own["unchanged"].to_numpy(bool)
+    marks = {
+        "closest match": (closest, "D", "white"),
+        "equivalent from here on": (unchanged & ~closest, "o", BLUE),
+        "not shown": (~unchanged, "o", "white"),
+    }
+    for label, (chosen, mark, face) in marks.items():
+        axes.scatter(
+            *(errors[chosen], recognized[chosen]),
+            **{"marker": mark, "s": 34, "facecolor": face, "edgecolor": BLUE if face == BLUE else INK},
+            **{"label": label, "zorder": 2},
+        )
     axes.scatter(
         *(published["normalized_error"], 100 * published["recognized"]),
         **{
@@ -60,7 +68,7 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
             "s": 34,
             "facecolor": "none",
             "edgecolor": ORANGE,
-            "label": "published schedule",
+            "label": "published procedure",
             "zorder": 3,
         },
     )

@@ -73,7 +73,7 @@ LEADERBOARD_PAGES = {"index": "Leaderboard", "add": "Add an entry"}
 LEADERBOARD_ASSETS = ("base.css", "site.css", "leaderboard.css", "leaderboard.js")
 
 
-def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str], quality: str) -> dict[str, Any]:
+def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str], quality: str | None) -> dict[str, Any]:
     """Values of the head of a page for the template ``site.html.j2``.
 
     Parameters
@@ -83,7 +83,7 @@ def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str], q
     pages, linked
         Names of the run's pages in ``PAGES`` and ``LINKED``.
     quality
-        Quality of the run's synthesis, from ``metamers.config.qualities.QUALITIES``.
+        Quality of the run's synthesis, from ``metamers.config.qualities.QUALITIES``; None for a run without metamers.
     """
     return {
         "page": page,

@@ -39,7 +39,7 @@ from metamers.report.tables import (
     recognizability_table,
     relation_table,
 )
-from metamers.report.target import share_converged
+from metamers.report.target import HALF, share_converged
 from metamers.report.training import attacked_places, training_table
 from metamers.report.verdicts import decline_sentences, missing_sentence
 from metamers.report.vulnerability import vulnerability_table
@@ -159,9 +159,6 @@ def relations(relation: xr.Dataset) -> list[dict[str, Any]]:
         }
         for modality in relation["modality"].values
     ]
-
-
-HALF = 0.5  # share of a stage's metamers that have reached the target, from which on the stage is counted
 
 
 def modality_result(
@@ -360,7 +357,7 @@ def site_context(
     steps
         ``table`` and ``times``: the results of ``steps_table`` and ``times_table`` of ``metamers.report.steps``.
     synthesis
-        ``quality``, a name from ``metamers.config.qualities.QUALITIES``; ``steps``, modality → number of steps;
+        The results of ``metamers.config.qualities.quality_attributes``; ``steps``, modality → number of steps;
         ``default_settings``, modality → whether its settings are the default ones, whose match was measured; and for
         the quality ``converged``, ``target``, modality → normalized error, ``stage_targets``, those of single stages,
         and ``must_converge``, whether a metamer must reach it to be accepted.
@@ -437,7 +434,8 @@ def site(context: Mapping[str, Any]) -> dict[str, str]:
     jinja2.UndefinedError
         When the context lacks a variable of a template.
     """
-    pages, linked, quality = context["pages"], context["linked"], context["synthesis"]["quality"]
+    pages, linked = context["pages"], context["linked"]
+    quality = context["synthesis"]["quality"] if context["models"] else None
     return {
         name: render(f"{name}.html.j2", {**context, **navigation_context(name, pages, linked, quality)})
         for name in pages

@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE
 from metamers.report.figures import INK, styled
-from metamers.report.looks import Looks
+from metamers.report.looks import Look, Looks
 
 SMALLEST = 1e-5  # errors below are drawn here, 0 among them
-TARGET = "target"
+HALF = 0.5  # share of the metamers of a stage, from which on the figure and the page count it as converged
 
 
 def share_converged(acceptance: xr.Dataset, targets: Mapping[str, float]) -> dict[str, float]:
@@ -43,7 +44,7 @@ def target_figure(
 ) -> Figure:
     """Normalized error of all metamers of each stage after the input: median and range, and the target as a line.
 
-    A median is filled if it is at most the target.
+    A median is filled if at least half of the metamers have reached the target. Stages without a target are left out.
 
     Parameters
     ----------
@@ -54,26 +55,17 @@ def target_figure(
     looks
         Look of each model.
     """
-    modalities = list(dict.fromkeys(entry["modality"] for entry in models.values()))
-    figure = Figure(figsize=(max(5.4 * len(modalities), 9), 3.6), layout="constrained")
-    panels = figure.subplots(1, len(modalities), squeeze=False)[0]
-    for axes, modality in zip(panels, modalities, strict=True):
+    shown: dict[str, dict[str, dict[str, float]]] = {}
+    for name, entry in models.items():
+        if of_model := {stage: target for stage, target in entry["targets"].items() if stage != INPUT_STAGE}:
+            shown.setdefault(entry["modality"], {})[name] = of_model
+    figure = Figure(figsize=(max(5.4 * len(shown), 9), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axes, (modality, of_models) in zip(panels, shown.items(), strict=True):
         stages: list[str] = []
-        for name in (name for name, entry in models.items() if entry["modality"] == modality):
-            of_model = {stage: target for stage, target in models[name]["targets"].items() if stage != INPUT_STAGE}
-            places = len(stages) + np.arange(len(of_model))
-            errors = acceptance[name]["normalized_error"].sel(stage=list(of_model)).transpose("stage", ...).values
-            errors = np.maximum(errors.reshape(len(of_model), -1), SMALLEST)
-            low, median, high = errors.min(axis=1), np.median(errors, axis=1), errors.max(axis=1)
-            limits = np.array(list(of_model.values()))
-            reached = median <= limits
-            style = dict(looks[name].style) | {"linestyle": "none"}
-            axes.vlines(places, low, high, color=style["color"], linewidth=1.2)
-            axes.plot(places[~reached], median[~reached], **style | {"markerfacecolor": "white"}, label=name)
-            axes.plot(places[reached], median[reached], **style | {"markerfacecolor": style["color"]})
-            label = TARGET if not stages else None
-            axes.hlines(limits, places - 0.4, places + 0.4, color=INK, linewidth=2, label=label)
-            stages += of_model
+        for name, targets in of_models.items():
+            _draw_model(axes, name, acceptance[name], targets, len(stages), looks[name])
+            stages += targets
         axes.set_yscale("log")
         axes.set_xticks(range(len(stages)), stages, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -82,3 +74,20 @@ def target_figure(
         axes.legend(fontsize=8.5, loc="best")
     panels[0].set_ylabel("Normalized error")
     return figure
+
+
+def _draw_model(
+    axes: Axes, name: str, acceptance: xr.Dataset, targets: Mapping[str, float], first: int, look: Look
+) -> None:
+    """Draw the stages of one model, the first one at the place ``first``."""
+    places = first + np.arange(len(targets))
+    errors = acceptance["normalized_error"].sel(stage=list(targets)).transpose("stage", ...).values
+    errors = np.maximum(errors.reshape(len(targets), -1), SMALLEST)
+    medians = np.median(errors, axis=1)
+    converged = np.array(list(share_converged(acceptance, targets).values())) >= HALF
+    style = look.style | {"linestyle": "none"}
+    axes.vlines(places, errors.min(axis=1), errors.max(axis=1), color=look.colour, linewidth=1.2)
+    axes.plot(places[~converged], medians[~converged], **style | {"markerfacecolor": "white"}, label=name)
+    axes.plot(places[converged], medians[converged], **style | {"markerfacecolor": look.colour})
+    limits, label = list(targets.values()), None if first else "target"
+    axes.hlines(limits, places - 0.4, places + 0.4, color=INK, linewidth=2, label=label)

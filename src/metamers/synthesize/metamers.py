@@ -187,6 +187,7 @@ def measure(
     exported: np.ndarray,
     sampling_rate_hz: float | None,
     classes: Mapping[str, Sequence[int]],
+    target_error: float | np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Measure each metamer with one of the models whose activations it matches.
 
@@ -202,19 +203,21 @@ def measure(
         Sampling rate of sounds; None for images.
     classes
         Category → class indices.
+    target_error
+        The normalized error at which synthesis ends; None if it has no target.
 
     Returns
     -------
     dict
-        The measures of match (``metamers.match.MEASURES``), and ``predicted_category``: the category that the model
-        gives to the exported metamer; each (stimulus,).
+        The measures of match (``metamers.match.MEASURES``); ``predicted_category``, the category that the model gives
+        to the exported metamer; with a target, ``converged``, whether the error has reached it. Each (stimulus,).
 
     Raises
     ------
     ValueError
         As ``metamers.match.match`` and ``metamers.recognize.recognize``.
     """
-    matches = match_each(natural, synthetic)
+    matches = match_each(natural, synthetic, target_error)
     return matches | {"predicted_category": recognize(model, exported, sampling_rate_hz, classes)}
 
 

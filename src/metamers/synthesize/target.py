@@ -5,8 +5,8 @@ rate is constant, and falls to 0 in a short decay as soon as this is expected to
 has reached the target leaves the batch, and the next one takes its place. Each stimulus has its own optimizer, rate and
 number of steps, so its metamer does not depend on the other stimuli.
 
-After the same number of steps, the error is about that of one cycle whose length is known
-(docs/explanation/metamers.md, "To a target"). The schedule is that of Hägele et al. 2024 (arXiv:2405.18392).
+A constant rate with a decay at the end of a known number of steps ends at about the error of
+one cycle (docs/explanation/metamers.md, "To a target"). The schedule is that of Hägele et al. 2024 (arXiv:2405.18392).
 """
 
 import logging
@@ -149,7 +149,7 @@ class Stimuli:
         self.metamers = start.detach().clone()
         self.losses = torch.full((len(start), settings["max_steps"]), torch.nan)
         self._waiting = deque(range(len(start)))
-        self._paused: dict[int, Descent] = {}  # of the waiting ones, those that have begun
+        self._paused: dict[int, Descent] = {}  # waiting stimuli whose synthesis has begun
         self.batch: list[Descent] = []
 
     def fill(self) -> list[int]:

@@ -103,40 +103,45 @@ def errors_of_matches(model):
     return plan.benchmark.convergence.errors[plan.models[model].modality]
 
 
-def settings_of_schedule(wildcards):
-    """Parameter: settings of the quality that has the schedule of a wildcard."""
-    quality = "published" if wildcards.schedule == "published" else "converged"
+def settings_of_procedure(wildcards):
+    """Parameter: settings of the quality that uses the procedure of a wildcard."""
+    quality = "published" if wildcards.procedure == "published" else "converged"
     return plan.synthesis_of(wildcards.generation_model, quality)
 
 
-def stimuli_of_schedule(wildcards):
-    """Parameter: number of stimuli that are synthesized by the schedule of a wildcard."""
-    if wildcards.schedule == "published":
+def stimuli_of_procedure(wildcards):
+    """Parameter: number of stimuli that are synthesized by the procedure of a wildcard."""
+    if wildcards.procedure == "published":
         return plan.benchmark.convergence.published_stimuli
     return len(plan.stimuli_of(wildcards.generation_model))
 
 
-def places_of_schedules():
-    """Schedule, generation model and stage of each comparison of recognition with the closest match."""
+def compared_places():
+    """Procedure, generation model and stage of each comparison of recognition with the closest match."""
     settings = plan.benchmark.convergence
-    schedules = dict(zip(SCHEDULES, (settings.closest, settings.published), strict=True))
+    compared = dict(zip(COMPARED_PROCEDURES, (settings.closest, settings.published), strict=True))
     return [
-        (schedule, model, stage)
-        for schedule, of_models in schedules.items()
+        (procedure, model, stage)
+        for procedure, of_models in compared.items()
         for model, stages in of_models.items()
         for stage in stages
     ]
 
 
-def stages_of_schedules(_wildcards):
-    """Parameter: generation model and stage of each comparison of recognition with the closest match."""
-    return [(model, stage) for _, model, stage in places_of_schedules()]
-
-
 def convergence_files(kind):
     """Files of one kind, one for each comparison of recognition with the closest match."""
     folder = f"results/<run>/benchmark/{kind}"
-    return [f"{folder}/{schedule}/{model}/{stage_path(stage)}.nc" for schedule, model, stage in places_of_schedules()]
+    return [f"{folder}/{procedure}/{model}/{stage_path(stage)}.nc" for procedure, model, stage in compared_places()]
+
+
+def compared_stages(_wildcards):
+    """Parameter: generation model and stage of each comparison of recognition with the closest match."""
+    return [(model, stage) for _, model, stage in compared_places()]
+
+
+def compared_modalities(_wildcards):
+    """Parameter: modality of each generation model whose recognition is compared with that at the closest match."""
+    return {model: modality_of(model) for model in plan.benchmark.convergence.closest}
 
 
 @cache

@@ -1,8 +1,8 @@
-"""Passage: one synthesis of a stimulus through several matches, from the loosest to the closest.
+"""Synthesis to several targets: metamers of a stimulus at several matches, from the loosest to the closest one.
 
 The metamer at a match is the one that ``metamers.synthesize.target`` gives with this target. The part of the synthesis
-that is the same for all targets, at constant rate, is computed once. What recognition models make of these metamers is
-compared in ``metamers.benchmark.convergence``.
+that is the same for all targets, at constant rate, is computed once. The answers of recognition models to these
+metamers are compared in ``metamers.benchmark.convergence``.
 """
 
 import copy
@@ -21,10 +21,10 @@ from metamers.synthesize.losses import Goal
 from metamers.synthesize.target import Descent, loss_and_gradient
 
 NULL = "null"  # the loosest match, about the largest of the null distribution
-CLOSEST = 1.05  # a match whose error is nearer to that of the closest or of the loosest one is left out
+NEAR = 1.05  # a match whose error is nearer to that of the closest or of the loosest one is left out
 
 
-class Passed(NamedTuple):
+class Reached(NamedTuple):
     """The metamer of a stimulus at one match.
 
     Attributes
@@ -39,8 +39,8 @@ class Passed(NamedTuple):
     steps: int
 
 
-class Passage:
-    """The synthesis of one stimulus through several matches.
+class SeveralTargets:
+    """The synthesis of one stimulus to several targets.
 
     After a match is reached, synthesis goes on from the beginning of the last decay of the rate, as synthesis to the
     next target would.
@@ -55,14 +55,14 @@ class Passage:
 
     def __init__(self, descent: Descent, errors: Sequence[float]):
         self.descent, self._errors = descent, errors
-        self.passed: list[Passed] = []
+        self.reached: list[Reached] = []
         self._constant: dict[str, Any] | None = None
 
     def advance(self, error: float, limits: tuple[float, float]) -> bool:
         """Note the present normalized error and take a step; return whether a match is left."""
         descent = self.descent
         while True:
-            target = self._errors[len(self.passed)]
+            target = self._errors[len(self.reached)]
             constant = descent.decay_from is None
             if descent.advance(error / target):
                 if constant and descent.decay_from is not None:
@@ -70,10 +70,10 @@ class Passage:
                     self._constant = copy.deepcopy(state | {"decay_from": None, "errors": state["errors"][:-1]})
                 descent.step(limits)
                 return True
-            self.passed.append(Passed(descent.best, descent.taken))
-            left = self._errors[len(self.passed) :]
+            self.reached.append(Reached(descent.best, descent.taken))
+            left = self._errors[len(self.reached) :]
             if not left or descent.best_error > 1:
-                self.passed += [self.passed[-1]] * len(left)
+                self.reached += [self.reached[-1]] * len(left)
                 return False
             if not constant and self._constant is not None:
                 descent.load(copy.deepcopy(self._constant))
@@ -108,7 +108,7 @@ def metamers_at_matches(
     errors
         Normalized errors of the matches, decreasing.
     progress
-        Where the metamers of each finished stimulus are saved.
+        Where the metamers of each finished stimulus are saved. An interruption loses those of unfinished ones.
 
     Returns
     -------
@@ -120,31 +120,31 @@ def metamers_at_matches(
     kept = {number: progress.load(str(number)) for number in range(len(start))}
     finished = {number: state for number, state in kept.items() if state is not None}
     waiting = deque(number for number in range(len(start)) if number not in finished)
-    batch: list[Passage] = []
+    batch: list[SeveralTargets] = []
     numbers: list[int] = []
     while True:
         while waiting and len(batch) < CPU_BATCH_SIZE:
             number = waiting.popleft()
-            batch.append(Passage(Descent(number, start[number : number + 1], settings), errors))
+            batch.append(SeveralTargets(Descent(number, start[number : number + 1], settings), errors))
         if not batch:
             break
-        in_batch = [passage.descent.number for passage in batch]
+        in_batch = [synthesis.descent.number for synthesis in batch]
         if in_batch != numbers:
             shown = [in_batch[row % len(in_batch)] for row in range(max(len(in_batch), CPU_BATCH_SIZE))]
             goals, numbers = [replace(goal_of(shown), target_error=1.0)], in_batch
             limits = MODALITIES[goals[0].model.modality].limits
-        if progress.due():
+        if progress.due():  # also ends the process if it was asked to end
             progress.save("finished", {"number": len(finished)})
-        found, _ = loss_and_gradient([passage.descent for passage in batch], goals)
-        for passage, error in zip(tuple(batch), found, strict=True):
-            if not passage.advance(float(error), limits):
-                batch.remove(passage)
+        present, _ = loss_and_gradient([synthesis.descent for synthesis in batch], goals)
+        for synthesis, error in zip(tuple(batch), present, strict=True):
+            if not synthesis.advance(float(error), limits):
+                batch.remove(synthesis)
                 state = {
-                    "metamers": torch.cat([passed.metamer for passed in passage.passed]),
-                    "steps": [passed.steps for passed in passage.passed],
+                    "metamers": torch.cat([one.metamer for one in synthesis.reached]),
+                    "steps": [one.steps for one in synthesis.reached],
                 }
-                finished[passage.descent.number] = state
-                progress.finish(str(passage.descent.number), state)
+                finished[synthesis.descent.number] = state
+                progress.finish(str(synthesis.descent.number), state)
     ordered = [finished[number] for number in range(len(start))]
     return torch.stack([state["metamers"] for state in ordered], dim=1), np.array(
         [state["steps"] for state in ordered]
@@ -180,6 +180,16 @@ def matches(closest: float, errors: Sequence[float], loosest: float) -> dict[str
         Normalized error of the closest match, and of the loosest one (``loosest_error``).
     errors
         Normalized errors of the matches between them; others are left out.
+
+    Raises
+    ------
+    ValueError
+        When the closest match is not closer than the loosest one.
     """
-    between = sorted((error for error in errors if CLOSEST * closest < error < loosest / CLOSEST), reverse=True)
+    if not closest < loosest:
+        raise ValueError(
+            f"benchmark.convergence.closest: found {closest:g}; wanted less than {loosest:.3g}, the normalized error "
+            "of the loosest match of this stage"
+        )
+    between = sorted((error for error in errors if NEAR * closest < error < loosest / NEAR), reverse=True)
     return {NULL: loosest} | {f"{error:g}": error for error in (*between, closest)}
