@@ -5,10 +5,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from generate.convergence import POOLED, STAGES, with_tables
 from metamers.benchmark.convergence import Compared, convergence_table
+from metamers.benchmark.equivalence import ALL, PUBLISHED
+from metamers.config.read import read_yaml
 from metamers.match import MEASURES, NULL_MEASURES
 from metamers.report.convergence import convergence_figure
 from metamers.report.figures import svg
+from tests.benchmark.test_equivalence import drawn
 
 STIMULI = 40
 MATCHES = {"null": 0.8, "0.4": 0.4, "0.2": 0.2, "0.1": 0.1}
@@ -98,3 +102,68 @@ def test_rows_over_stages_have_what_a_synthesis_to_that_target_has():
     assert figure.startswith(b"<?xml")
     panels = [axes for axes in convergence_figure(table).axes if axes.get_visible()]
     assert [axes.get_title(loc="left") for axes in panels] == ["net\nearly", "net\nlate"]
+
+
+@pytest.fixture(scope="module")
+def committed(root):
+    return pd.read_csv(root / "studies" / "convergence.csv", keep_default_na=False, na_values=[""])
+
+
+def words_of(path) -> str:
+    return " ".join(path.read_text(encoding="utf-8").replace("\n#", "\n").split())
+
+
+def test_the_documentation_says_which_part_of_the_design_was_run(root, committed):
+    settings = read_yaml(root / "config" / "convergence.yaml")["benchmark"]["convergence"]
+    own = committed[(committed["stage"] != ALL) & (committed["match"] != PUBLISHED)]
+    run = set(own[["modality", "model", "stage"]].itertuples(index=False, name=None))
+    design = {(model, stage) for model, stages in settings["closest"].items() for stage in stages}
+    assert {(model, stage) for _, model, stage in run} <= design
+    counts = {modality: sum(1 for found, _, _ in run if found == modality) for modality in ("vision", "audio")}
+    sentence = f"{counts['vision']} of the 8 stages of images and {counts['audio']} of the 8 stages of sounds"
+    for place in ("docs/explanation/convergence.md", "config/convergence.yaml"):
+        assert sentence in words_of(root / place), f"{place}: wanted {sentence!r}"
+
+
+def test_the_committed_decisions_follow_from_the_committed_intervals(committed):
+    decided = committed[committed["decision"] != "closest"]
+    inside = (-decided["margin"] < decided["low"]) & (decided["high"] < decided["margin"])
+    assert (inside == (decided["decision"] == "equivalent")).all()
+    assert (committed["margin"] == 0.05).all()
+    stages = committed[committed["stage"] != ALL]
+    closest = stages[stages["decision"] == "closest"]
+    assert (closest["difference"] == 0).all()
+    assert closest["unchanged"].all()
+
+
+def test_the_figure_of_the_documentation_is_that_of_the_committed_table(root, committed):
+    texts, places = drawn((root / "docs" / "pictures" / "convergence.svg").read_bytes())
+    wanted_texts, wanted_places = drawn(svg(convergence_figure(committed)))
+    assert texts == wanted_texts
+    np.testing.assert_allclose(places, wanted_places, atol=0.01)
+
+
+def test_the_page_about_acceptance_has_the_committed_numbers(root, committed):
+    words = words_of(root / "docs/explanation/acceptance.md")
+    for model, stage, matches in (("efficientnet_lite0", "block_11", ("0.8", "0.56", "0.067")),):
+        rows = committed[(committed["model"] == model) & (committed["stage"] == stage)].set_index("match")
+        for row in rows.loc[list(matches)].itertuples():
+            percent = [f"{100 * value:.0f}" for value in (row.recognized, row.recognized_low, row.recognized_high)]
+            cells = f"{row.normalized_error:.2f} | {row.steps:,.0f} | {int(row.accepted)} of {row.stimuli} | "
+            wanted = cells + "{}% ({} to {})".format(*percent)
+            assert wanted in words, wanted
+
+
+def test_tables_of_the_documentation_have_the_rows_of_the_table(root, tmp_path):
+    early = compared({"null": 0.7, "0.4": 0.4, "0.3": 0.3}, [[1, 1], [1, 1], [1, 1]], stage="early")
+    late = compared(MATCHES, [[0, 0], [0.5, 0.5], [1, 1], [1, 1]])
+    null = xr.concat([NULL, NULL.assign_coords(stage=["early"])], "stage")
+    path = tmp_path / "table.csv"
+    table_of(early, late, net=null).to_csv(path, index=False, float_format="%.4g")
+    over_stages, at_stages = (with_tables(mark, path).splitlines()[2:] for mark in (POOLED, STAGES))
+    assert over_stages[1].split(" | ") == [
+        *("| vision", "0.4", "2", "75", "−25.0 (−31.8 to −18.2)", "different |"),
+    ]
+    assert [row.split(" | ")[:2] for row in at_stages] == [["| net", "early"], ["| net", "late"]]
+    assert at_stages[0].endswith("| 0.3 | 40 of 40 | 111 | 100 (91 to 100) | null |")
+    assert at_stages[1].endswith("| 0.1 | 40 of 40 | 1,000 | 100 (91 to 100) | 0.2 |")

@@ -17,6 +17,7 @@ from metamers.compare.proportions import independent_answers, proportion_interva
 from metamers.null.acceptance import accept
 
 EQUIVALENT = "equivalent"
+COUNTS = ("converged", "accepted")  # columns that rows over stages lack
 CLOSEST = "closest"  # the decision about the match with which the others are compared
 
 
@@ -117,7 +118,7 @@ def convergence_table(
         rows += of_stage
     for modality in dict.fromkeys(one.modality for one in closest.values()):
         rows += _over_stages(modality, [one for one in closest.values() if one.modality == modality], margin)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype(dict.fromkeys(COUNTS, "Int64"))
 
 
 def _over_stages(modality: str, compared: Sequence[Compared], margin: float) -> list[dict[str, Any]]:
