@@ -72,6 +72,9 @@ PLACES = {
     "src/metamers/synthesize/batches.py:in_batches": HERE + "test_after_lack_of_memory_kept_memory_is_freed",
     "src/metamers/synthesize/batches.py:max_batch_size": HERE + "test_a_batch_has_a_share_of_the_free_memory",
     "src/metamers/synthesize/batches.py:min_batch_size": HERE + "test_a_card_may_compute_one_stimulus",
+    "src/metamers/synthesize/target.py:optimize_to_target": (
+        "synthesize/test_target.py::test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is"
+    ),
     "src/metamers/synthesize/precision.py:low_precision": HERE + "test_low_precision_on_a_card_is_that_of_cuda",
     "src/metamers/synthesize/precision.py:native_bfloat16": HERE + "test_bfloat16_is_native_from_ampere_on",
     "src/metamers/train/model.py:random_state": HERE + "test_the_state_of_every_card_is_saved_and_restored",

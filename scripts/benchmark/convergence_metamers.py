@@ -5,7 +5,7 @@ from metamers.run.job import log_to
 import numpy as np
 
 from metamers.benchmark.measure import first_stimuli
-from metamers.benchmark.passage import loosest_error, matches, metamers_at_matches
+from metamers.benchmark.several_targets import loosest_error, matches, metamers_at_matches
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model

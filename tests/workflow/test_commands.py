@@ -43,7 +43,6 @@ PLANNED = {
     "snakemake brainscore": PEOPLE,
     "snakemake brainscore_score": PEOPLE,
     "snakemake equivalence": HOURS,
-    "snakemake convergence": HOURS,
     "snakemake experiment": NETWORK,
     "snakemake humans --config human_data=participants mirror=FOLDER": NETWORK,
     "snakemake paper --config human_data=participants mirror=FOLDER": NETWORK,

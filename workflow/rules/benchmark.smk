@@ -330,7 +330,7 @@ rule benchmark_convergence_recognition:
     params:
         **answer_params("generation_model"),
         recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
-        stages=lambda wildcards: [stage_of(wildcards)],
+        stage=stage_of,
         modality=by("generation_model", modality_of),
         rate_hz=by("generation_model", rate_of),
     resources:
@@ -339,7 +339,7 @@ rule benchmark_convergence_recognition:
     message:
         "Recognizing metamers at several matches ({wildcards.procedure}): {wildcards.generation_model}, {wildcards.stage}"
     script:
-        SCRIPTS / "benchmark/equivalence_recognition.py"
+        SCRIPTS / "benchmark/convergence_recognition.py"
 
 
 rule benchmark_convergence_table:
