@@ -505,7 +505,7 @@ def test_recognition_is_compared_with_that_at_the_closest_match(rerun):
     synthesis = {"published": {"vision": {"steps": 60, "halvings": 1}}, "converged": {"vision": {"max_steps": 300}}}
     compared = {
         "errors": {"vision": [0.5, 0.3, 0.1]},
-        "closest": {"first": {"block": 0.2}, "second": {"logits": 0.2}},
+        "closest": {"first": {"block": 0.2}, "second": {"block": 0.2}},
         "published": {"first": ["block"]},
         "published_stimuli": 2,
     }
@@ -523,7 +523,7 @@ def test_recognition_is_compared_with_that_at_the_closest_match(rerun):
     table = pd.read_csv(results / "convergence.csv", keep_default_na=False, na_values=[""])
     assert set(zip(table["model"], table["stage"], strict=True)) == {
         ("first", "block"),
-        ("second", "logits"),
+        ("second", "block"),
         ("all", "all"),
     }
     assert {"null", "0.2", "published"} <= set(table["match"])

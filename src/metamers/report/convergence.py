@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from metamers.benchmark.convergence import CLOSEST
 from metamers.benchmark.equivalence import ALL, PUBLISHED
@@ -75,5 +75,6 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xscale("log")
     axes.invert_xaxis()
     axes.set_ylim(-4, 104)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE
@@ -68,10 +68,11 @@ def target_figure(
             stages += targets
         axes.set_yscale("log")
         axes.set_xticks(range(len(stages)), stages, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_title(MODALITIES[modality].title)
-        axes.legend(fontsize=8.5, loc="best")
+        axes.legend(fontsize=8.5, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     panels[0].set_ylabel("Normalized error")
     return figure
 
