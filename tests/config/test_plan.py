@@ -476,11 +476,6 @@ def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, me
             "convergence",
             r"^benchmark\.convergence\.published\.efficientnet_lite0: unknown stage 'block_5'\. Valid: logits",
         ),
-        (
-            change("benchmark.convergence", CONVERGENCE | {"errors": {"audio": []}}),
-            "convergence",
-            r"^benchmark\.convergence\.errors\.vision: missing; a list of normalized errors",
-        ),
         (change("synthesis.quality", "published"), "benchmark", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
     ],
 )  # fmt: skip

@@ -382,8 +382,6 @@ def _lacking_for_convergence(config: Mapping[str, Any], models: Mapping[str, Mod
         for quality in ("converged", *(("published",) if model in settings["published"] else ())):
             if modality not in synthesis[quality]:
                 yield f"synthesis.{quality}.{modality}: missing; its settings for that modality"
-        if modality not in settings["errors"]:
-            yield f"benchmark.convergence.errors.{modality}: missing; a list of normalized errors"
 
 
 def _lacking_for_standard_match(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:
