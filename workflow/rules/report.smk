@@ -312,8 +312,9 @@ rule report_pages:
         captions={
             name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
             for name in (
-                *("recognizability", "contrasts", "confusion", "null", "loss", "training", "humans_vs_models"),
-                *("vulnerability", "brain", "similarity", "power", "reliability", "preregistered", "adaptive", "target"),
+                *("recognizability", "contrasts", "confusion", "null", "loss", "target", "training"),
+                *("humans_vs_models", "vulnerability", "brain", "similarity", "power", "reliability"),
+                *("preregistered", "adaptive"),
             )
         },
         synthesis={
