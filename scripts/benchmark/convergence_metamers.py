@@ -55,7 +55,7 @@ else:
     activations_of_natural = check_stage(model, stage, natural)
     largest = files.load(snakemake.input.null)["largest"].sel(stage=stage)
     loosest = loosest_error(
-        activations_of_natural, *(float(largest.sel(measure=name)) for name in ("snr_db", "pearson_r"))
+        activations_of_natural, *(float(largest.sel(measure=one)) for one in ("snr_db", "pearson_r"))
     )
     versions = matches(params.closest, params.errors, loosest)
     metamers, steps = metamers_at_matches(
@@ -64,11 +64,10 @@ else:
     )
 reached = [activations(model, of_match, stage) for of_match in (natural, *metamers)]
 measured = [
-    measure(model, reached[0], synthetic, as_exported(signal.cpu().numpy()), rate_hz, classes)
-    for synthetic, signal in zip(reached[1:], metamers, strict=True)
+    measure(model, reached[0], synthetic, as_exported(signal.cpu().numpy()), rate_hz, classes, target_error)
+    for synthetic, signal, target_error in zip(reached[1:], metamers, versions.values(), strict=True)
 ]
 stacked = {key: np.stack([of_match[key] for of_match in measured]) for key in measured[0]}
-target_error = np.array(list(versions.values()))
 for version, error, taken in zip(versions, stacked["normalized_error"], steps, strict=True):
     logger.info("%s, match %s: error %.4f after %.0f steps", stage, version, error.mean(), taken.mean())
 files.save(
@@ -76,12 +75,7 @@ files.save(
         model.modality,
         ("version", "stimulus"),
         metamers.cpu().numpy(),
-        stacked
-        | {
-            "steps": steps,
-            "converged": stacked["normalized_error"] <= target_error[:, None],
-            "target_error": target_error,
-        },
+        stacked | {"steps": steps, "target_error": np.array(list(versions.values()))},
         {
             "version": list(versions),
             "stimulus": names,

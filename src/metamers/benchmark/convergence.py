@@ -29,7 +29,8 @@ class Compared(NamedTuple):
     modality, model, stage
         The modality, the generation model and its stage.
     metamers
-        (version, stimulus) → measures of match, ``predicted_category``, ``steps``; (version) → ``target_error``;
+        (version, stimulus) → measures of match, ``converged``, ``predicted_category``, ``steps``;
+        (version) → ``target_error``;
         (stimulus) → ``natural_category``. ``version`` is the match, from the loosest to the closest one, or
         ``PUBLISHED`` alone.
     correct
@@ -92,8 +93,9 @@ def convergence_table(
         proportion of all metamers that recognition models name correctly, with its 95% interval over stimuli
         (``recognized_low``, ``recognized_high``); the fields of ``metamers.benchmark.equivalence.Effect``, recognition
         minus that at the closest match; ``decision``; and ``unchanged``: whether recognition at this and at all closer
-        matches is equivalent to that at the closest one. In rows over stages, each stage has the loosest of its
-        matches that is at least as close; ``stages`` is the number of those that have a closer one.
+        matches is equivalent to that at the closest one. In rows over stages, a stage counts
+        with its loosest match that is at least as close as ``match``, or else with its closest match; ``stages`` counts
+        the stages that do not count with their closest match.
     """
     closest = {(one.model, one.stage): one for one in compared if not one.published}
     rows: list[dict[str, Any]] = []
@@ -104,13 +106,11 @@ def convergence_table(
         of_stage = []
         for place, match in enumerate(one.matches):
             at_match = one.metamers.isel(version=place)
-            target = float(reference.targets[-1 if one.published else place])
             last = not one.published and place == len(one.matches) - 1
             of_stage.append(
                 {"modality": one.modality, "model": one.model, "stage": one.stage, "match": match}
                 | {name: float(at_match[name].mean()) for name in ("normalized_error", "steps")}
-                | {"converged": int((at_match["normalized_error"] <= target).sum())}
-                | {"accepted": int(accepted[place].sum())}
+                | {"converged": int(at_match["converged"].sum()), "accepted": int(accepted[place].sum())}
                 | _tests([one.answers[place]], [differences[place]], margin, last)
             )
         if not one.published:
@@ -142,11 +142,14 @@ def _over_stages(modality: str, compared: Sequence[Compared], margin: float) -> 
 
 def _accepted(one: Compared, null: xr.Dataset, measures: Sequence[str]) -> np.ndarray:
     """Whether metamers are accepted by the published rule, (version, stimulus)."""
-    metamers = (
-        one.metamers.drop_vars("converged", errors="ignore").rename(version="seed").expand_dims(stage=[one.stage])
-    )
+    metamers = one.metamers.rename(version="seed").expand_dims(stage=[one.stage])
     metamers = metamers.assign(natural_category=one.metamers["natural_category"])
-    return accept(metamers, null, measures)["accepted"].isel(stage=0).transpose("seed", "stimulus").values
+    return (
+        accept(metamers, null, measures, must_converge=False)["accepted"]
+        .isel(stage=0)
+        .transpose("seed", "stimulus")
+        .values
+    )
 
 
 def _tests(

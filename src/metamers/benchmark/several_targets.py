@@ -16,7 +16,7 @@ import torch
 
 from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.batches import CPU_BATCH_SIZE
+from metamers.synthesize.batches import CPU_BATCH_SIZE, min_batch_size, repeat_to_minimum
 from metamers.synthesize.losses import Goal
 from metamers.synthesize.target import Descent, loss_and_gradient
 
@@ -130,7 +130,7 @@ def metamers_at_matches(
             break
         in_batch = [synthesis.descent.number for synthesis in batch]
         if in_batch != numbers:
-            shown = [in_batch[row % len(in_batch)] for row in range(max(len(in_batch), CPU_BATCH_SIZE))]
+            shown = [in_batch[row] for row in repeat_to_minimum(slice(0, len(in_batch)), min_batch_size(start.device))]
             goals, numbers = [replace(goal_of(shown), target_error=1.0)], in_batch
             limits = MODALITIES[goals[0].model.modality].limits
         if progress.due():  # also ends the process if it was asked to end
@@ -146,9 +146,8 @@ def metamers_at_matches(
                 finished[synthesis.descent.number] = state
                 progress.finish(str(synthesis.descent.number), state)
     ordered = [finished[number] for number in range(len(start))]
-    return torch.stack([state["metamers"] for state in ordered], dim=1), np.array(
-        [state["steps"] for state in ordered]
-    ).T
+    steps = np.array([state["steps"] for state in ordered]).T
+    return torch.stack([state["metamers"] for state in ordered], dim=1), steps
 
 
 def loosest_error(activations: torch.Tensor, largest_snr_db: float, largest_pearson_r: float) -> float:

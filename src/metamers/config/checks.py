@@ -373,8 +373,9 @@ def _lacking_for_convergence(config: Mapping[str, Any], models: Mapping[str, Mod
                 yield str(unknown_name("generation model", model, valid, where))
                 return
             synthesized = [stage for stage in valid[model] if stage != INPUT_STAGE]
-            for stage in set(of_model).difference(synthesized):
-                yield str(unknown_name("stage", stage, synthesized, f"{where}.{model}"))
+            for stage in of_model:
+                if stage not in synthesized:
+                    yield str(unknown_name("stage", stage, synthesized, f"{where}.{model}"))
     for model in settings["closest"]:
         modality = models[model].modality
         if not any(other != model and models[other].modality == modality for other in config["recognition_models"]):

@@ -13,7 +13,7 @@ from typing import Any
 QUALITIES = {"quick": "one_cycle", "converged": "to_target", "standard": "one_cycle", "published": "published"}
 
 TO_TARGET = "to_target"  # the procedure whose number of steps is not fixed
-COMPARED_PROCEDURES = (TO_TARGET, "published")  # with which metamers of `snakemake convergence` are made
+COMPARED_PROCEDURES = (TO_TARGET, "published")  # by which the metamers of `make convergence` are synthesized
 FIXED_QUALITIES = tuple(quality for quality, procedure in QUALITIES.items() if procedure != TO_TARGET)
 # Qualities that end while the match still improves fast, and the attribute of their files that says so.
 UNCONVERGED_QUALITIES = ("quick",)

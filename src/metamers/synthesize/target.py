@@ -21,7 +21,7 @@ import torch
 
 from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.batches import min_batch_size
+from metamers.synthesize.batches import min_batch_size, repeat_to_minimum
 from metamers.synthesize.losses import Goal, make_loss, root_mean_square
 from metamers.synthesize.optimize import PROGRESS_S, OnStep, as_leaf
 from metamers.synthesize.optimizers import OPTIMIZERS
@@ -259,7 +259,7 @@ def optimize_to_target(
             progress.save(part, stimuli.state())
         try:
             if in_batch != numbers:
-                goals = goals_of([in_batch[row % len(in_batch)] for row in range(max(len(in_batch), least))])
+                goals = goals_of([in_batch[row] for row in repeat_to_minimum(slice(0, len(in_batch)), least)])
                 numbers = in_batch
             losses, errors = loss_and_gradient(stimuli.batch, goals)
             fits = True
@@ -304,7 +304,7 @@ def loss_and_gradient(batch: Sequence[Descent], goals: Sequence[Goal]) -> tuple[
         When a loss is NaN or infinite.
     """
     count = len(batch)
-    shown = torch.cat([batch[row % count].metamer for row in range(len(goals[0].target))])
+    shown = torch.cat([batch[row].metamer for row in repeat_to_minimum(slice(0, count), len(goals[0].target))])
     each = [make_loss(goal)(shown, 0)[:count] for goal in goals]
     losses = root_mean_square(each)
     logarithm(losses).sum().backward()
