@@ -1,12 +1,14 @@
 """Data of the metamer browser: the numbers of the run's files, in the order that the browser expects."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from metamers.report.browser import QUANTILES, answers, as_script, browser_data, link, rounded, verdicts
+from metamers.report.charts import metamers_chart
 from metamers.report.media import ACROSS, SIDE
 from tests.sites import acceptance_of, data_of, recognition_of
 
@@ -67,6 +69,21 @@ def test_letters_say_why_a_metamer_was_rejected(acceptance):
     assert verdicts(acceptance) == ["a" * 12, "a" * 12, "ppp" + "ccc" + "a" * 6]
     missed = acceptance.assign(accepted=acceptance["accepted"] & False)  # no metamer has reached the target
     assert verdicts(missed) == ["t" * 12, "t" * 12, "ppp" + "ccc" + "t" * 6]
+
+
+def test_the_chart_of_all_metamers_has_a_mark_for_every_verdict_of_the_pages(root):
+    script = (root / "src/metamers/report/site/metamers.js").read_text(encoding="utf-8")
+    words = re.findall(r'^    [a-z]: \{ sign: ".", words: "(.*)" \},$', script, re.MULTILINE)
+    scales = [
+        layer["encoding"][channel]["scale"]
+        for layer in metamers_chart()["layer"]
+        for channel in ("color", "shape")
+        if "scale" in layer.get("encoding", {}).get(channel, {})
+    ]
+    assert len(scales) == 2
+    for scale in scales:
+        assert set(scale["domain"]) == set(words)
+        assert len(scale["range"]) == len(words) == 4
 
 
 def test_the_null_distribution_is_that_of_the_stage(data):

@@ -378,8 +378,12 @@ def metamers_chart() -> dict[str, Any]:
     x = alt.X("stage:N", sort=alt.SortField("place"), title="Stage", axis=alt.Axis(labelAngle=-40, labelLimit=140))
     title = "Match at the stage"
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
-    verdict = alt.Scale(domain=["accepted", "poor match", "category lost"], range=["circle", "triangle-down", "square"])
-    colour = alt.Scale(domain=verdict.domain, range=[INK, RED, RED])
+    # The words are those of ``verdicts`` in site/metamers.js.
+    verdict = alt.Scale(
+        domain=["accepted", "poor match", "category lost", "target not reached"],
+        range=["circle", "triangle-down", "square", "cross"],
+    )
+    colour = alt.Scale(domain=verdict.domain, range=[INK, RED, RED, RED])
     legend = alt.Legend(orient="bottom", title=None)
     tooltips = [
         alt.Tooltip("stage:N", title="Stage"),
