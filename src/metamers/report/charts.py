@@ -378,13 +378,13 @@ def metamers_chart() -> dict[str, Any]:
     x = alt.X("stage:N", sort=alt.SortField("place"), title="Stage", axis=alt.Axis(labelAngle=-40, labelLimit=140))
     title = "Match at the stage"
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
-    # The words are those of ``verdicts`` in site/metamers.js.
+    words = ["accepted", "poor match", "category lost", "target not reached"]  # ``verdicts`` in site/metamers.js
     verdict = alt.Scale(
-        domain=["accepted", "poor match", "category lost", "target not reached"],
+        domain=words,
         range=["circle", "triangle-down", "square", "cross"],
     )
-    colour = alt.Scale(domain=verdict.domain, range=[INK, RED, RED, RED])
-    legend = alt.Legend(orient="bottom", title=None)
+    colour = alt.Scale(domain=words, range=[INK, RED, RED, RED])
+    legend = _legend(words, 4)
     tooltips = [
         alt.Tooltip("stage:N", title="Stage"),
         alt.Tooltip("stimulus:N", title="Stimulus"),

@@ -67,7 +67,7 @@
         points = data.points.map((point, id) => ({ ...point, id }));
         choose(null);
         for (const [name, values] of Object.entries({ ...data, points })) view.data(name, values);
-        return view.runAsync();
+        return view.runAsync().then(fit); // other data have other axis labels, which change the chart's width
       },
     };
   };
