@@ -13,11 +13,12 @@ from metamers.run.progress import Progress
 from metamers.synthesize import target
 from metamers.synthesize.losses import Goal, normalized_error
 from metamers.synthesize.metamers import synthesize
-from metamers.synthesize.target import DECAY, GAIN, SMOOTHED, WARM_UP, Descent, optimize_to_target
+from metamers.synthesize.target import DECAY, GAIN, SHORTEST, SMOOTHED, WARM_UP, Descent, optimize_to_target
 from tests.models.test_model import load, tiny
 from tests.synthesize.test_metamers import starts
 
 SETTINGS = {"optimizer": "adam", "learning_rate": 0.02, "beta_1": 0.9, "beta_2": 0.98, "max_steps": 300}
+LONG = SETTINGS | {"max_steps": 1000}
 NAMES = "abcdefg"
 TARGET = 0.2
 
@@ -92,23 +93,35 @@ def rates_of(descent: Descent, errors: Callable[[int], float], steps: int) -> li
 
 
 def test_the_rate_is_constant_until_a_decay_is_expected_to_reach_the_target():
-    descent = Descent(0, torch.zeros(1, 2), SETTINGS)
-    rates = rates_of(descent, lambda taken: 12 / max(taken, 1) ** 0.5, 136)
+    descent = Descent(0, torch.zeros(1, 2), LONG)
+    rates = rates_of(descent, lambda taken: 20 / max(taken, 1) ** 0.5, 370)
     begins = next(place for place in range(WARM_UP, len(rates)) if rates[place] < 1)
-    assert begins == pytest.approx((12 * GAIN) ** 2, abs=SMOOTHED)
+    assert begins == pytest.approx((20 * GAIN) ** 2, abs=SMOOTHED)
     np.testing.assert_allclose(rates[:WARM_UP], np.arange(1, WARM_UP + 1) / WARM_UP)
     assert rates[WARM_UP:begins] == [1] * (begins - WARM_UP)
     ends = begins + math.ceil(begins * DECAY / (1 - DECAY))
     assert (np.diff(rates[begins - 1 : ends]) < 0).all()
     assert rates[ends - 1] < 0.01
-    # It was not enough: the error was 12 / sqrt(ends), and the next decay is expected to gain as little.
+    # It was not enough: the error was 20 / sqrt(ends), and the next decay is expected to gain as little.
     assert rates[ends] == 1 / WARM_UP
     assert descent.gain == pytest.approx((begins / ends) ** 0.5)
     assert not descent.advance(0.99)
 
 
-def test_a_decay_begins_where_the_error_has_stopped_falling_and_in_the_last_steps():
+def test_a_decay_may_begin_while_the_rate_still_rises_and_falls_from_the_rate_that_was_reached():
     descent = Descent(0, torch.zeros(1, 2), SETTINGS)
+    rates = rates_of(descent, lambda taken: 9 / max(taken, 1) ** 0.5, 72)
+    begins = int(np.argmax(rates))
+    assert begins == pytest.approx((9 * GAIN) ** 2, abs=SMOOTHED)
+    assert rates[begins] == pytest.approx(begins / WARM_UP, rel=0.1)
+    assert (np.diff(rates[begins:]) < 0).all()
+    first = Descent(0, torch.zeros(1, 2), SETTINGS)
+    rates_of(first, lambda _: 1.01, SHORTEST + 1)
+    assert first.decay_from == SHORTEST
+
+
+def test_a_decay_begins_where_the_error_has_stopped_falling_and_in_the_last_steps():
+    descent = Descent(0, torch.zeros(1, 2), LONG)
     rates_of(descent, lambda _: 5, 2 * WARM_UP + 1)
     assert descent.decay_from == 2 * WARM_UP
     descent = Descent(0, torch.zeros(1, 2), SETTINGS)
@@ -119,7 +132,7 @@ def test_a_decay_begins_where_the_error_has_stopped_falling_and_in_the_last_step
 
 
 def test_the_best_metamer_at_the_end_of_a_decay_is_kept():
-    settings = SETTINGS | {"max_steps": 100}
+    settings = SETTINGS | {"max_steps": 2000}
     descent = Descent(0, torch.zeros(1, 2), settings)
     ended = []
 
@@ -135,7 +148,7 @@ def test_the_best_metamer_at_the_end_of_a_decay_is_kept():
             descent.taken += 1
     assert len(ended) > 1
     assert descent.best_error == 2
-    assert descent.best[0, 0] < descent.metamer[0, 0] == 100
+    assert descent.best[0, 0] < descent.metamer[0, 0] == 2000
 
 
 def test_a_metamer_that_did_not_reach_the_target_has_taken_all_steps(model, natural):
