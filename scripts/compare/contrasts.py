@@ -18,7 +18,7 @@ for path in map(Path, snakemake.input.recognition):
 params = snakemake.params
 pairs = [tuple(pair) for pair in params.contrasts]
 compared = contrasts(pairs, recognition, acceptance, params.families)
-compared = compared.merge(contrast_evidence(compared, acceptance, params.families, params.match_suffices))
+compared = compared.merge(contrast_evidence(compared, acceptance, params.families, params.targets))
 for name in compared["contrast"].values:
     one = compared.sel(contrast=name)
     difference, low, high = (float(one[key]) for key in ("late_difference", "late_low", "late_high"))

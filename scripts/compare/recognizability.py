@@ -16,7 +16,7 @@ for path in map(Path, snakemake.input.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
 families, modalities = snakemake.params.families, snakemake.params.modalities
 recognizable = with_chance(recognizability(acceptance, recognition, families), acceptance, recognition, families)
-compared = first_minus_last(recognition, acceptance, families, modalities, snakemake.params.match_suffices)
+compared = first_minus_last(recognition, acceptance, families, modalities, snakemake.params.targets)
 names = ["other_models", "other_models_low", "other_models_high", "other_models_chance"]
 for (model, stage), row in recognizable[names].to_dataframe().dropna(subset=names[:1]).iterrows():
     logger.info(

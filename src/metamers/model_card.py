@@ -281,7 +281,8 @@ def planned_verdict(settings: Mapping[str, Any]) -> Verdict:
     Parameters
     ----------
     settings
-        ``stimuli`` of the run; ``unrelated_families`` and ``match_suffices`` of ``metamers.compare.verdict.Evidence``.
+        ``stimuli`` of the run; ``unrelated_families`` of ``metamers.compare.verdict.Evidence``, and ``match_suffices``:
+        whether the run's quality may converge.
     """
     conditions = settings["unrelated_families"], settings["match_suffices"]
     return verdict(Evidence(math.nan, math.nan, math.nan, len(settings["stimuli"]), *conditions, math.nan))

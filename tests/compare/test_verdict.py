@@ -30,14 +30,15 @@ LACKS = {
 
 
 @pytest.mark.parametrize("negative", [False, True])
-def test_all_conditions_together_show_a_difference_and_one_less_suggests_it(negative):
+def test_all_conditions_together_show_a_difference_and_too_few_stimuli_or_families_suggest_it(negative):
     turned = {"difference": -0.5, "low": -0.7, "high": -0.3} if negative else {}
     whole = dataclasses.replace(WHOLE, **turned)
     found = verdict(whole)
     assert (found.degree, found.side, found.missing) == ("shown", -1 if negative else 1, ())
     for condition, values in LACKS.items():
         found = verdict(dataclasses.replace(whole, **values))
-        assert (found.degree, found.side, found.missing) == ("suggested", -1 if negative else 1, (condition,))
+        degree = "undecided" if condition == "match" else "suggested"
+        assert (found.degree, found.side, found.missing) == (degree, -1 if negative else 1, (condition,))
 
 
 @pytest.mark.parametrize("interval", [INCLUDES_0, NO_INTERVAL, {"low": 0.0, "high": 0.7}])
@@ -73,7 +74,9 @@ FAMILIES = {"one": "a", "two": "a", "sibling": "a", "other": "b", "third": "c"}
 def test_the_difference_is_paired_over_stimuli_with_metamers_at_both_stages():
     """One generation model: its own answers do not count, and the input is not the first stage."""
     recognition = {"one": {"one": answers(6, 6, 6, 6), "other": answers(6, 0, 6, 2)}}
-    found = first_minus_last(recognition, {"one": accepted(1)}, FAMILIES, {"one": "vision"}, {"vision": False})
+    found = first_minus_last(
+        recognition, {"one": accepted(1)}, FAMILIES, {"one": "vision"}, {"one": {"early": 0.1, "late": 0.1}}
+    )
     evidence = read_evidence(found.sel(modality="vision"), FIRST_MINUS_LAST)
     exact = difference_interval(np.array([0, 1, 1, 1, 1.0]))  # the first stimulus has no metamer of the last stage
     assert (evidence.difference, evidence.low, evidence.high) == pytest.approx(
@@ -92,7 +95,8 @@ def test_models_of_one_modality_are_averaged_and_unrelated_families_counted_for_
     }  # fmt: skip
     acceptance = {"one": accepted(), "two": accepted(2, 0.4)}
     modalities = {"one": "audio", "two": "audio"}
-    found = first_minus_last(recognition, acceptance, FAMILIES, modalities, {"audio": True})
+    targets = {"one": {"early": 0.1, "late": 0.2}, "two": {"input": 0.001, "early": 0.2, "late": 0.4}}
+    found = first_minus_last(recognition, acceptance, FAMILIES, modalities, targets)
     evidence = read_evidence(found.sel(modality="audio"), FIRST_MINUS_LAST)
     exact = difference_interval(np.array([1, 1, 0.5, 0.5, 0.5, 0.5]))
     assert (evidence.difference, evidence.low, evidence.high) == pytest.approx(
@@ -103,10 +107,16 @@ def test_models_of_one_modality_are_averaged_and_unrelated_families_counted_for_
 
 def test_a_model_that_nobody_else_judged_leaves_its_modality_undecided():
     recognition = {"one": {"one": answers(6, 6, 6, 6)}}
-    found = first_minus_last(recognition, {"one": accepted()}, FAMILIES, {"one": "vision"}, {"vision": True})
+    found = first_minus_last(
+        recognition, {"one": accepted()}, FAMILIES, {"one": "vision"}, {"one": {"early": 1, "late": 1}}
+    )
     evidence = read_evidence(found.sel(modality="vision"), FIRST_MINUS_LAST)
     assert (evidence.n, evidence.unrelated_families) == (0, 0)
     assert verdict(evidence).degree == "undecided"
+
+
+# The metamers of "two" have an error of 9 at "late".
+TARGETS = {"one": {"early": 0.1, "late": 0.2}, "two": {"early": 0.2, "late": 0.4}}
 
 
 def test_the_evidence_of_a_contrast_has_the_unrelated_families_and_the_match_of_its_later_stages():
@@ -125,7 +135,7 @@ def test_the_evidence_of_a_contrast_has_the_unrelated_families_and_the_match_of_
         },
     )
     acceptance = {"one": accepted(0, 0.2), "two": accepted(6, 0.4)}
-    found = compared.merge(contrast_evidence(compared, acceptance, FAMILIES, {"one": True, "two": False}))
+    found = compared.merge(contrast_evidence(compared, acceptance, FAMILIES, TARGETS))
     first, second = (read_evidence(found.isel(contrast=place), LATER_STAGES) for place in range(2))
     # Six metamers of each model at `early`, with errors of 0.1 and 0.2, and six of one model at `late`, with 0.2.
     assert first == Evidence(0.3, 0.1, 0.5, 6, 2, False, 0.2)

@@ -131,7 +131,7 @@ def compared() -> tuple[Run, xr.Dataset]:
     families = dict.fromkeys(["plain", "robust"], "net") | {"judge": "judge"}
     given = (run.recognition, run.acceptance, families)
     found = contrasts([("robust", "plain"), ("plain", "robust")], *given)
-    return run, found.merge(contrast_evidence(found, run.acceptance, families, dict.fromkeys(run.models, False)))
+    return run, found.merge(contrast_evidence(found, run.acceptance, families, {model: {} for model in run.models}))
 
 
 def test_a_remedy_is_a_model_with_adversarial_training_against_one_without(compared):

@@ -1,24 +1,19 @@
 """Figure of the match against the target: the median is filled where it has reached the target."""
 
 import numpy as np
-import pytest
 import xarray as xr
 
+from metamers.compare.converged import HALF, share_converged
 from metamers.report.looks import looks_of
-from metamers.report.target import HALF, SMALLEST, share_converged, target_figure
+from metamers.report.target import SMALLEST, target_figure
 
 STAGES = ["input", "early", "late"]
 MODELS = {
-    "net": {"modality": "vision", "targets": {"input": 0.1, "early": 0.1, "late": 0.05}},
+    "net": {"modality": "vision", "targets": {"early": 0.1, "late": 0.05}},
     "ear": {"modality": "audio", "targets": {"early": 0.02}},
 }
 ERRORS = np.array([[[0.001]], [[0.08]], [[0.2]]]) * [[[0.5], [1], [3]]]  # (stage, stimulus, seed)
 ACCEPTANCE = xr.Dataset({"normalized_error": (("stage", "stimulus", "seed"), ERRORS)}, {"stage": STAGES})
-
-
-def test_the_share_is_that_of_all_metamers_of_each_stage_after_the_input():
-    assert share_converged(ACCEPTANCE, MODELS["net"]["targets"]) == pytest.approx({"early": 2 / 3, "late": 0})
-    assert share_converged(ACCEPTANCE, MODELS["ear"]["targets"]) == {"early": 0}
 
 
 def test_medians_are_filled_where_they_are_at_most_the_target():
@@ -42,7 +37,7 @@ def test_an_error_of_0_is_drawn_at_the_smallest_one():
 
 
 def test_models_and_modalities_without_a_target_are_left_out():
-    models = MODELS | {"only_input": {"modality": "vision", "targets": {"input": 0.1}}}
+    models = MODELS | {"only_input": {"modality": "vision", "targets": {}}}
     models["ear"] = MODELS["ear"] | {"targets": {}}
     (images,) = target_figure(dict.fromkeys(models, ACCEPTANCE), models, looks_of(models)).axes
     assert [text.get_text() for text in images.get_legend().get_texts()] == ["net", "target"]

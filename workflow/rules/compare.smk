@@ -29,7 +29,7 @@ rule compare_recognizability:
     params:
         families=plan.families,
         modalities={model: plan.models[model].modality for model in plan.generation_models},
-        match_suffices=MATCH_SUFFICES,
+        targets=TARGETS,
     message:
         "Computing the recognizability of metamers by other models"
     script:
@@ -45,7 +45,7 @@ rule compare_contrasts:
     params:
         contrasts=CONTRASTS,
         families=plan.families,
-        match_suffices={model: MATCH_SUFFICES[plan.models[model].modality] for model in CONTRASTED},
+        targets={model: TARGETS[model] for model in CONTRASTED},
     message:
         "Comparing the recognizability of differently trained models' metamers"
     script:

@@ -1,6 +1,7 @@
 """Report: figures, and pages with the results of a run that work from a folder, without network."""
 
 from metamers.config.qualities import number_of_steps, quality_attributes
+from metamers.config.read import merge_defaults
 from metamers.names import INPUT_STAGE
 from metamers.report import navigation
 
@@ -54,9 +55,16 @@ SHOWN_MODELS = {
         "published_as": plan.models[model].published_as,
         "stages": list(plan.models[model].stages),
         "chosen": plan.generation_models[model],
-        "targets": {stage: error for stage in plan.generation_models[model] if (error := plan.target_of(model, stage))},
+        "targets": {stage: error for stage, error in TARGETS[model].items() if stage != INPUT_STAGE},
     }
     for model in plan.generation_models
+}
+
+
+# Modality → whether the settings of its synthesis are the default ones, whose match was measured.
+DEFAULT_SYNTHESIS = {
+    modality: settings == merge_defaults({})["synthesis"][plan.synthesis.quality].get(modality)
+    for modality, settings in plan.synthesis.of_modality.items()
 }
 
 
@@ -293,7 +301,7 @@ rule report_pages:
         ),
         target=(
             report(["results/<run>/report/figures/target.svg"], caption="../report/target.rst", category="Synthesis")
-            if any(stage != INPUT_STAGE for entry in SHOWN_MODELS.values() for stage in entry["targets"])
+            if any(entry["targets"] for entry in SHOWN_MODELS.values())
             else []
         ),
     params:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from metamers.compare.converged import have_converged
 from metamers.compare.families import mean_correct, same_family
 from metamers.compare.proportions import difference_interval
 from metamers.compare.recognizability import proportion_by_stimulus
@@ -38,7 +39,7 @@ class Evidence:
     unrelated_families
         Number of families of recognition models that are unrelated to every generation model of the statement.
     match_suffices
-        Whether the metamers match closely enough for a statement about the invariances of a stage.
+        Whether the stages that the statement is about have converged (``metamers.compare.converged``).
     normalized_error
         Median normalized error of the accepted metamers at the stages that the statement is about.
     """
@@ -64,7 +65,7 @@ class Verdict:
         Side of 0 on which the interval lies: 1 above, -1 below, 0 if it includes 0 or does not exist.
     missing
         Conditions that are not met: ``interval`` (it excludes 0), ``stimuli`` (at least ``MIN_STIMULI``), ``families``
-        (at least ``MIN_UNRELATED_FAMILIES`` unrelated ones were asked), ``match`` (it suffices).
+        (at least ``MIN_UNRELATED_FAMILIES`` unrelated ones were asked), ``match`` (the stages have converged).
     evidence
         What the verdict rests on.
     """
@@ -83,9 +84,9 @@ def side_of_zero(low: float, high: float) -> int:
 def verdict(evidence: Evidence) -> Verdict:
     """Decide how far a difference is shown.
 
-    *undecided*: the interval includes 0, or there is none. This is no evidence of equality, which needs a test of
-    equivalence. *suggested*: the interval excludes 0, but another condition of ``Verdict.missing`` is not met.
-    *shown*: all conditions are met.
+    *undecided*: the interval includes 0, or there is none, which is no evidence of equality (that needs a test of
+    equivalence); or a stage has not converged, so that its metamers say nothing of its invariances. *suggested*: the
+    interval excludes 0, but there are too few stimuli or families. *shown*: all conditions are met.
     """
     side = side_of_zero(evidence.low, evidence.high)
     met: dict[Condition, bool] = {
@@ -95,7 +96,7 @@ def verdict(evidence: Evidence) -> Verdict:
         "match": evidence.match_suffices,
     }
     missing = tuple(name for name, held in met.items() if not held)
-    degree: Degree = "undecided" if side == 0 else "suggested" if missing else "shown"
+    degree: Degree = "undecided" if {"interval", "match"} & set(missing) else "suggested" if missing else "shown"
     return Verdict(degree, side, missing, evidence)
 
 
@@ -109,7 +110,7 @@ def first_minus_last(
     acceptance: Mapping[str, xr.Dataset],
     families: Mapping[str, str],
     modalities: Mapping[str, str],
-    match_suffices: Mapping[str, bool],
+    targets: Mapping[str, Mapping[str, float]],
 ) -> xr.Dataset:
     """Compare recognizability at the first stage after the input with that at the last stage, for each modality.
 
@@ -126,8 +127,8 @@ def first_minus_last(
         Model → family, of every generation and recognition model.
     modalities
         Generation model → modality.
-    match_suffices
-        Modality → whether its metamers match closely enough.
+    targets
+        Generation model → stage → normalized error at which the stage has converged.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def first_minus_last(
     rows = []
     for modality in dict.fromkeys(modalities.values()):
         models = [model for model, of_model in modalities.items() if of_model == modality]
-        differences, errors, unrelated = [], [], []
+        differences, errors, unrelated, converged = [], [], [], []
         for model in models:
             accepted = acceptance[model]["accepted"].astype(bool)
             first, last = compared_stages(list(map(str, accepted["stage"].values)))
@@ -147,6 +148,7 @@ def first_minus_last(
             siblings = same_family(others, [model], families)
             unrelated.append(len({families[name] for name in others if name not in siblings}))
             errors.append(accepted_errors(acceptance[model], [last]))
+            converged.append(have_converged(acceptance[model], targets[model], (first, last)))
             if others:
                 proportions = proportion_by_stimulus(mean_correct(others, families), accepted)
                 differences.append(proportions.sel(stage=first, drop=True) - proportions.sel(stage=last, drop=True))
@@ -159,7 +161,7 @@ def first_minus_last(
                 "high": float(found.high),
                 "n": int(np.isfinite(values).sum()),
                 "unrelated_families": min(unrelated),
-                "match_suffices": match_suffices[modality],
+                "match_suffices": all(converged),
                 "normalized_error": _median(errors),
             }
         )
@@ -171,7 +173,7 @@ def contrast_evidence(
     compared: xr.Dataset,
     acceptance: Mapping[str, xr.Dataset],
     families: Mapping[str, str],
-    match_suffices: Mapping[str, bool],
+    targets: Mapping[str, Mapping[str, float]],
 ) -> xr.Dataset:
     """Add to contrasts what a verdict needs besides the differences of their later stages.
 
@@ -183,8 +185,8 @@ def contrast_evidence(
         Generation model → ``accepted`` and ``normalized_error`` (stage, stimulus, seed).
     families
         Model → family.
-    match_suffices
-        Generation model → whether its metamers match closely enough.
+    targets
+        As for ``first_minus_last``.
 
     Returns
     -------
@@ -202,7 +204,7 @@ def contrast_evidence(
         rows.append(
             {
                 "unrelated_families": len({families[model] for model in asked if model not in related}),
-                "match_suffices": all(match_suffices[model] for model in pair),
+                "match_suffices": all(have_converged(acceptance[model], targets[model], stages) for model in pair),
                 "normalized_error": _median([accepted_errors(acceptance[model], stages) for model in pair]),
             }
         )

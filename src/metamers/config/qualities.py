@@ -19,9 +19,6 @@ FIXED_QUALITIES = tuple(quality for quality, procedure in QUALITIES.items() if p
 UNCONVERGED_QUALITIES = ("quick",)
 NOT_CONVERGED = "not converged: whether recognition would change with more steps is not known for these metamers"
 
-# Qualities that match as closely as the published procedure wherever both were measured.
-SUFFICIENT_QUALITIES = ("standard", "published")
-
 
 def quality_attributes(quality: str) -> dict[str, str]:
     """The attributes of a file of metamers that say how they were synthesized."""

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from metamers.compare.chance import SINGLE_ANSWER_SHARE
+from metamers.compare.converged import HALF, share_converged
 from metamers.compare.families import names_by_family
 from metamers.compare.predicted_human import NOT_JUDGED
 from metamers.compare.verdict import FIRST_MINUS_LAST, accepted_errors, compared_stages, read_evidence, verdict
@@ -39,7 +40,6 @@ from metamers.report.tables import (
     recognizability_table,
     relation_table,
 )
-from metamers.report.target import HALF, share_converged
 from metamers.report.training import attacked_places, training_table
 from metamers.report.verdicts import decline_sentences, missing_sentence
 from metamers.report.vulnerability import vulnerability_table

@@ -9,31 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from metamers.compare.converged import HALF, share_converged
 from metamers.modalities import MODALITIES
-from metamers.names import INPUT_STAGE
 from metamers.report.figures import INK, styled
 from metamers.report.looks import Look, Looks
 
 SMALLEST = 1e-5  # errors below are drawn here, 0 among them
-HALF = 0.5  # share of the metamers of a stage, from which on the figure and the page count it as converged
-
-
-def share_converged(acceptance: xr.Dataset, targets: Mapping[str, float]) -> dict[str, float]:
-    """The share of a model's metamers whose normalized error is at most the target, by stage after the input.
-
-    Parameters
-    ----------
-    acceptance
-        (stage, stimulus, seed) → ``normalized_error``.
-    targets
-        Stage → normalized error.
-    """
-    errors = acceptance["normalized_error"].transpose("stage", ...)
-    return {
-        stage: float((errors.sel(stage=stage) <= target).mean())
-        for stage, target in targets.items()
-        if stage != INPUT_STAGE
-    }
 
 
 @styled
@@ -44,21 +25,21 @@ def target_figure(
 ) -> Figure:
     """Normalized error of all metamers of each stage after the input: median and range, and the target as a line.
 
-    A median is filled if at least half of the metamers have reached the target. Stages without a target are left out.
+    A median is filled if the stage has converged. Stages without a target are left out.
 
     Parameters
     ----------
     acceptance
         Generation model → (stage, stimulus, seed) → ``normalized_error``.
     models
-        Generation model → ``modality``, and ``targets``, stage → normalized error at which synthesis to a target ends.
+        Generation model → ``modality``, and ``targets``, stage after the input → normalized error of the target.
     looks
         Look of each model.
     """
     shown: dict[str, dict[str, dict[str, float]]] = {}
     for name, entry in models.items():
-        if of_model := {stage: target for stage, target in entry["targets"].items() if stage != INPUT_STAGE}:
-            shown.setdefault(entry["modality"], {})[name] = of_model
+        if entry["targets"]:
+            shown.setdefault(entry["modality"], {})[name] = entry["targets"]
     figure = Figure(figsize=(max(5.4 * len(shown), 9), 3.6), layout="constrained")
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, (modality, of_models) in zip(panels, shown.items(), strict=True):

@@ -45,7 +45,7 @@ def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
         "families": f"only one unrelated family of models was asked ({MIN_UNRELATED_FAMILIES} are needed)"
         if families
         else "only models of the same family were asked",
-        "match": f"the match is not shown to suffice{error if np.isfinite(evidence.normalized_error) else ''}",
+        "match": f"the metamers have not converged{error if np.isfinite(evidence.normalized_error) else ''}",
     }
     return [words[name] for name in verdict.missing if name in words]
 
@@ -69,7 +69,7 @@ def decline_claim(verdict: Verdict) -> str:
     verdict
         Verdict of the difference between the first stage and the last one.
     """
-    if verdict.side == 0:
+    if verdict.degree == "undecided":
         return "whether other models recognize fewer metamers of the last stage than of the first is undecided"
     claim = {
         1: "some invariances of the last stage are model-specific",

@@ -1,17 +1,9 @@
 """Input functions and parameters of the rules in compare.smk."""
 
-from metamers.config.qualities import SUFFICIENT_QUALITIES
-from metamers.config.read import merge_defaults
-
-# Modality → whether the settings of its synthesis are the default ones, whose match was measured.
-DEFAULT_SYNTHESIS = {
-    modality: settings == merge_defaults({})["synthesis"][plan.synthesis.quality].get(modality)
-    for modality, settings in plan.synthesis.of_modality.items()
-}
-# Modality → whether its metamers match closely enough for statements about the invariances of stages.
-MATCH_SUFFICES = {
-    modality: default and plan.synthesis.quality in SUFFICIENT_QUALITIES
-    for modality, default in DEFAULT_SYNTHESIS.items()
+# Generation model → stage → normalized error at which the stage has converged.
+TARGETS = {
+    model: {stage: error for stage in stages if (error := plan.target_of(model, stage)) is not None}
+    for model, stages in plan.generation_models.items()
 }
 
 

@@ -1,5 +1,7 @@
 """Input functions and parameters of the rules in model_card.smk."""
 
+from metamers.config.qualities import UNCONVERGED_QUALITIES
+
 
 def card_files(_wildcards):
     """Input function: the files that the model of a model card is built from, and the stimuli that it is shown."""
@@ -23,7 +25,7 @@ def card_params(model):
         "unrelated_families": len(
             {plan.models[name].family for name in plan.recognition_models_of(model)} - {plan.models[model].family}
         ),
-        "match_suffices": MATCH_SUFFICES[plan.models[model].modality],
+        "match_suffices": plan.synthesis.quality not in UNCONVERGED_QUALITIES,
     }
     return {
         "model": architecture(model),

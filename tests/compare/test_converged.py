@@ -1,0 +1,35 @@
+"""Convergence of stages: the share of their metamers that have reached the target."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from metamers.compare.converged import HALF, have_converged, share_converged
+
+ERRORS = np.array([[[0.001]], [[0.08]], [[0.2]]]) * [[[0.5], [1], [3], [5]]]  # (stage, stimulus, seed)
+ACCEPTANCE = xr.Dataset(
+    {"normalized_error": (("stage", "stimulus", "seed"), ERRORS)}, {"stage": ["input", "early", "late"]}
+)
+
+
+def test_the_share_is_that_of_all_metamers_of_each_stage_that_has_a_target():
+    assert share_converged(ACCEPTANCE, {"early": 0.1, "late": 0.61}) == {"early": 0.5, "late": 0.75}
+    assert share_converged(ACCEPTANCE, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("targets", "stages", "converged"),
+    [
+        ({"early": 0.1, "late": 0.2}, ("early", "late"), True),  # exactly half of them, at exactly the target
+        ({"early": 0.1, "late": 0.19}, ("early", "late"), False),
+        ({"early": 0.1, "late": 0.19}, ("early",), True),
+        ({"early": 0.1}, ("early", "late"), False),  # a stage without a target
+    ],
+)
+def test_all_stages_must_have_reached_their_targets_with_half_of_their_metamers(targets, stages, converged):
+    assert HALF == 0.5
+    assert have_converged(ACCEPTANCE, targets, stages) is converged
+
+
+def test_a_metamer_without_an_error_has_not_reached_the_target():
+    assert share_converged(ACCEPTANCE * np.nan, {"early": 0.1}) == {"early": 0}
