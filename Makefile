@@ -48,7 +48,7 @@ benchmark: $(EXTRA)
 benchmark-gpu: $(STAMP)
 	$(VENV)/bin/snakemake --cores all gpu_benchmark --configfile config/gpu.yaml
 
-# Are metamers of the default procedure recognized as often as those of the published one, at equal match? It takes hours;
+# Are metamers of the one-cycle procedure recognized as often as those of the published one, at equal match? It takes hours;
 # after an interruption, call it again.
 equivalence: $(STAMP)
 	$(VENV)/bin/snakemake equivalence --cores all --configfile config/equivalence.yaml

@@ -1,4 +1,4 @@
-"""Make benchmark/equivalence/<model>/<stage>.nc: metamers of the published and of versions of the default procedure."""
+"""Make benchmark/equivalence/<model>/<stage>.nc: metamers of the published procedure and of versions of one cycle."""
 
 from metamers.run.job import log_to
 

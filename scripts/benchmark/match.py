@@ -21,7 +21,7 @@ files.save(
     matched.assign_coords(stimulus=names),
     snakemake.output[0],
     title=f"Steps to the same match of {name} at {params.stage}",
-    source="published procedure, default procedure and plenoptic, from the same starts",
+    source="published procedure, one-cycle procedure and plenoptic, from the same starts",
     step=snakemake.params.step,
     run=snakemake.config["run"],
     creator=snakemake.config["creator"],

@@ -26,7 +26,7 @@ machine = {key: SEPARATOR.join(sorted({one.attrs[key] for one in timed.values()}
 files.save(
     collected.assign_attrs(machine),
     snakemake.output[0],
-    title="Time to the same match: default procedure, published procedure and plenoptic",
+    title="Time to the same match: one-cycle procedure, published procedure and plenoptic",
     source="same models, stimuli and starts; one CPU thread each; the procedures take turns; medians",
     step=snakemake.params.step,
     run=snakemake.config["run"],

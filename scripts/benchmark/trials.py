@@ -1,4 +1,4 @@
-"""Make benchmark/trials.nc: alternatives to the default procedure, with their error and speed."""
+"""Make benchmark/trials.nc: alternatives to the one-cycle procedure, with their error and speed."""
 
 from metamers.run.job import log_to
 
@@ -35,7 +35,7 @@ files.save(
         threads=snakemake.threads,
     ),
     snakemake.output[0],
-    title=f"Alternatives to the default procedure for metamers of {name}",
+    title=f"Alternatives to the one-cycle procedure for metamers of {name}",
     source="same starts and natural stimuli in all trials; each trial and the reference take turns",
     step=snakemake.params.step,
     run=snakemake.config["run"],

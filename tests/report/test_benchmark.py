@@ -20,7 +20,7 @@ SETTINGS = {"stimuli": 8, "repeats": 2, "published": {"vision": MATCH, "audio": 
 
 
 def match(one_cycle: float, plenoptic: float, quality: str) -> xr.Dataset:
-    """Steps of the default procedure and of plenoptic to the match of the published one; NaN if it was not reached."""
+    """Steps of the one-cycle procedure and of plenoptic to the match of the published one; NaN if it was not reached."""
     return xr.Dataset(
         {
             "steps_to_match": ("procedure", [3000.0, one_cycle, plenoptic]),
@@ -76,9 +76,9 @@ def test_a_stage_that_plenoptic_did_not_reach_is_a_lower_bound_on_the_page():
     assert words(text).count("not in 3000") == 1
     assert re.findall(r"<td>at least ([^<]*)</td>", text) == ["22.5"]
     assert (
-        "On Processor A (AVX2): the default procedure reaches the same match 75 times as fast as the published "
+        "On Processor A (AVX2): the one-cycle procedure reaches the same match 75 times as fast as the published "
         "procedure (geometric mean over the 2 stages that both reached; the goal is 60), and at least 37.5 times (the "
-        "goal is 20). The default procedure reaches the same match 9 times as fast as plenoptic (geometric mean over "
+        "goal is 20). The one-cycle procedure reaches the same match 9 times as fast as plenoptic (geometric mean over "
         "the 1 stage that both reached; the goal is 6), and at least 9 times (the goal is 3). At 1 more stage, plenoptic "
         "did not reach the match. Its steps there give a lower bound; with this bound, the mean is at least 14.2. All"
     ) in words(text)
@@ -98,21 +98,23 @@ def test_stages_with_the_settings_of_standard_are_named():
 def test_stages_that_the_default_procedure_did_not_reach_are_left_out(missed, left_out):
     not_ours = {f"missed_{number}": match(np.nan, 300, "standard") for number in range(missed)}
     text = words(page(benchmark({"a": BOTH, **not_ours})))
-    found = f"At {missed} of {missed + 1} stages, the default procedure did not reach the match; {left_out}"
+    found = f"At {missed} of {missed + 1} stages, the one-cycle procedure did not reach the match; {left_out}"
     assert (found in text) == (missed > 0)
     assert "nan" not in text
 
 
 def test_without_a_stage_that_both_reached_there_is_no_mean():
     text = words(page(benchmark({"a": NOT_PLENOPTIC})))
-    assert "There is no stage at which both the default procedure and plenoptic reached the match. At 1 stage," in text
+    assert (
+        "There is no stage at which both the one-cycle procedure and plenoptic reached the match. At 1 stage," in text
+    )
     neither = page(benchmark({"a": BOTH, "b": match(np.nan, np.nan, "standard")}))
     assert "<td>at least" not in neither
 
 
 def test_the_page_says_that_models_were_timed_on_different_machines():
     text = words(page(benchmark({"a": BOTH, "b": BOTH}, "Processor A; Processor B", "AVX2; AVX512, bfloat16")))
-    assert "On several machines: the default procedure" in text
+    assert "On several machines: the one-cycle procedure" in text
     assert "Processors: Processor A; Processor B. Instruction sets: AVX2; AVX512, bfloat16." in text
     assert "the goal is 60" in text
     assert "several machines" not in words(page(benchmark({"a": BOTH})))

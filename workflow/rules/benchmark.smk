@@ -226,7 +226,7 @@ rule benchmark_equivalence_metamers:
         searched=plan.benchmark.equivalence.searched,
         reference=reference_version,
         settings=by("generation_model", versions_of_default),
-        most=16,  # steps of a version, at most, relative to those of the default procedure
+        most=16,  # steps of a version, at most, relative to those of the one-cycle procedure
         run_seed=plan.seed,
         progress=f"{PROGRESS}/benchmark_equivalence_metamers/{{generation_model}}/{{stage}}",
     # One thread, as for synthesis.

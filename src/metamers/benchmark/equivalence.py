@@ -1,4 +1,4 @@
-"""Equivalence: whether metamers of the default procedure are recognized as those of the published one, at equal match.
+"""Equivalence: whether metamers of the one-cycle procedure are recognized as those of the published one.
 
 The analysis of a balanced design: every judge (another recognition model) answers to the metamers of every stimulus,
 stage and version. Differences from the published procedure are paired by stimulus, judge and stage. Stimuli are a

@@ -573,7 +573,7 @@ def matches_alike(normalized_error: xr.DataArray) -> xr.DataArray:
 
 
 def equally_recognized(correct: xr.DataArray) -> dict[str, float]:
-    """Difference in recognition between metamers of the default procedure and of the published one.
+    """Difference in recognition between metamers of the one-cycle procedure and of the published one.
 
     Parameters
     ----------

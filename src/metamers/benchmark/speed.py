@@ -1,4 +1,4 @@
-"""Speed: time and memory of a step of the default procedure, the published procedure and plenoptic.
+"""Speed: time and memory of a step of the one-cycle procedure, the published procedure and plenoptic.
 
 Each procedure is run in its own way: the published one with one stimulus at a time and through the whole network,
 plenoptic and the default in batches and only up to the stage. The published procedure and plenoptic use the model

@@ -1,4 +1,4 @@
-"""Trials: alternatives to the default procedure, with their measured error and speed, including those that fail.
+"""Trials: alternatives to the one-cycle procedure, with their measured error and speed, including those that fail.
 
 Each trial changes one property of the ``one_cycle`` procedure, or uses another procedure, with the same starts, targets
 and number of steps; a step is one gradient of the loss. The first trial, the reference, is the configured procedure.

@@ -343,7 +343,7 @@ def _lacking_for_equivalence(config: Mapping[str, Any], modalities: Iterable[str
     quality = config["synthesis"]["quality"]
     if QUALITIES[quality] != BENCHMARKED_PROCEDURE:
         return (
-            f"synthesis.quality: {quality!r}; the versions of the default procedure are compared with the published "
+            f"synthesis.quality: {quality!r}; the versions of the one-cycle procedure are compared with the published "
             "one, so `snakemake equivalence` needs a run of quality 'quick' or 'standard'"
         )
     for modality in sorted(modalities):

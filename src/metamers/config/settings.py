@@ -345,7 +345,7 @@ class GpuSettings:
 
 @dataclass(frozen=True)
 class EquivalenceSettings:
-    """The comparison of recognition between the default procedure and the published one, at an equal match.
+    """The comparison of recognition between the one-cycle procedure and the published one, at an equal match.
 
     Attributes
     ----------
@@ -356,7 +356,7 @@ class EquivalenceSettings:
     margin
         Largest difference in the proportion of recognized metamers that counts as equivalent.
     versions
-        Compared version of the default procedure → modality → changed settings. A version is compared in the
+        Compared version of the one-cycle procedure → modality → changed settings. A version is compared in the
         modalities in which it changes something.
     """
 
@@ -378,15 +378,15 @@ class EquivalenceSettings:
         if len(unchanged) != 1:
             raise ConfigurationError(
                 f"benchmark.equivalence.versions: {len(unchanged)} versions change nothing "
-                f"({', '.join(unchanged) or 'none'}); wanted one, the default procedure: the other versions are "
+                f"({', '.join(unchanged) or 'none'}); wanted one, the one-cycle procedure: the other versions are "
                 "synthesized to its match"
             )
         return unchanged[0]
 
     def settings_of(self, modality: str, default: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Version → settings for a modality, given those of the default procedure.
+        """Version → settings for a modality, given those of the one-cycle procedure.
 
-        Only the reference, and the versions that differ from the default procedure in this modality.
+        Only the reference, and the versions that differ from the one-cycle procedure in this modality.
         """
         changed = {name: dict(default) | changed.get(modality, {}) for name, changed in self.versions.items()}
         return {name: given for name, given in changed.items() if name == self.reference or given != dict(default)}
@@ -443,7 +443,7 @@ class BenchmarkSettings:
     gpu
         The benchmark of graphics cards.
     equivalence
-        The comparison of recognition between the default procedure and the published one.
+        The comparison of recognition between the one-cycle procedure and the published one.
     convergence
         The match from which on recognition does not change.
     """

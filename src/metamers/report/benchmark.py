@@ -17,7 +17,7 @@ from metamers.report.tables import percentage_points
 from metamers.synthesize.batches import CPU_BATCH_SIZE
 
 LOOK = {"published": (FAINT, "--"), "one_cycle": (BLUE, "-"), "plenoptic": (ORANGE, ":")}
-LABELS = {"published": "published procedure", "one_cycle": "default procedure", "plenoptic": "plenoptic"}
+LABELS = {"published": "published procedure", "one_cycle": "one-cycle procedure", "plenoptic": "plenoptic"}
 # Whether all processors compute bfloat16 natively → reference → goals for the speedup: geometric mean, minimum.
 GOALS = {
     False: {"published": (60, 20), "plenoptic": (6, 3)},
@@ -39,7 +39,7 @@ def goals_of(benchmark: xr.Dataset) -> Mapping[str, tuple[int, int]]:
 
 @styled
 def speedup_figure(benchmark: xr.Dataset) -> Figure:
-    """Speedup of the default procedure to the same match, for each model and stage, with the goals as lines.
+    """Speedup of the one-cycle procedure to the same match, for each model and stage, with the goals as lines.
 
     Lower bounds, where plenoptic did not reach the match, are hollow.
     """
