@@ -41,6 +41,7 @@ CONFIGURATION = {
     "recognition_models": ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", *AUDIO_MODELS],
     "training": {"attack": {"steps": 2, "examples": 8}},
     "synthesis": {
+        "quality": "quick",
         "seeds": 2,
         "batch_size": 2,
         "stages_per_job": 2,

@@ -77,11 +77,16 @@ def test_the_metamer_is_that_of_the_workflow(made, root):
 
 
 @pytest.mark.parametrize(
-    ("quality", "procedure"), [(None, "one_cycle"), ("standard", "one_cycle"), ("published", "published")]
+    ("given", "quality", "procedure"),
+    [
+        ({}, "quick", "one_cycle"),
+        ({"quality": "standard"}, "standard", "one_cycle"),
+        ({"quality": "published"}, "published", "published"),
+    ],
 )
-def test_a_metamer_says_its_quality_and_procedure(quality, procedure):
-    made = mm.metamer(network(), IMAGE, "block", quality=quality, steps=2, null=[], progress=False)
-    assert made.dataset.attrs["quality"] == (quality or "quick")
+def test_a_metamer_says_its_quality_and_procedure(given, quality, procedure):
+    made = mm.metamer(network(), IMAGE, "block", **given, steps=2, null=[], progress=False)
+    assert made.dataset.attrs["quality"] == quality
     assert made.dataset.attrs["procedure"] == procedure
 
 

@@ -516,7 +516,7 @@ def metamer(
     categories: str | Mapping[str, int | Sequence[int]] | None = None,
     null: Sequence[Any] | None = None,
     seed: int = 0,
-    quality: str | None = None,
+    quality: str = "quick",
     progress: bool = True,
     device: str = "auto",
     **settings: Any,
@@ -586,7 +586,7 @@ def metamer(
     name, rate_hz, as_exported = name_of(stimulus), _rate_of(model), FORMATS[model.modality].as_exported
     given = STIMULI[model.modality](model, stimulus, sampling_rate_hz, name)
     natural = fit_stimuli(model, given[None], rate_hz)
-    quality, chosen = _settings(quality, model.modality, settings)
+    chosen = _settings(quality, model.modality, settings)
     procedure = QUALITIES[quality]
     others = _null_stimuli(null, model, natural, sampling_rate_hz)
     with tqdm(total=number_of_steps(chosen), desc=f"{model.name} {stage}", unit="step", disable=not progress) as bar:
@@ -640,10 +640,9 @@ def metamer(
     )
 
 
-def _settings(quality: str | None, modality: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The quality and its settings: the given settings, and those of the default configuration for the others."""
+def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a quality: the given ones, and those of the default configuration for the others."""
     defaults = _defaults()["synthesis"]
-    quality = defaults["quality"] if quality is None else quality
     if not isinstance(quality, str) or quality not in QUALITIES:
         raise unknown_name("quality", str(quality), QUALITIES, "quality")
     settings = defaults[quality][modality]
@@ -662,7 +661,7 @@ def _settings(quality: str | None, modality: str, given: Mapping[str, Any]) -> t
         error = settings["target_error"]
         if not (isinstance(error, float | np.floating) and 0 < error < 1):
             raise ValueError(f"target_error: found {error!r}; wanted a number between 0 and 1")
-    return quality, settings
+    return settings
 
 
 def _accepted(

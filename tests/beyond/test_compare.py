@@ -66,8 +66,13 @@ def resolved(root, monkeypatch, **settings):
 def test_the_default_run_takes_two_architectures_of_its_first_modality(root, monkeypatch):
     found = resolved(root, monkeypatch)
     models = ["efficientnet_lite0", "efficientnet_lite1"]
-    assert list(found.sets) == ["ensemble_vision", *(f"starts_{name}" for name in models)]
+    assert list(found.sets) == [f"starts_{name}" for name in models]
     assert found.recognition_models == {"vision": ["efficientnet_lite2"]}
+
+
+def test_an_ensemble_has_the_stage_of_each_model_at_the_depth(root, monkeypatch):
+    chosen = {"generation_models": ["efficientnet_lite0", "efficientnet_lite1"], "comparison": {"contrasts": []}}
+    found = resolved(root, monkeypatch, **chosen, beyond={"ensemble": {"depths": [0.625], "stimuli": 4}})
     made = found.sets["ensemble_vision"]
     assert made.members == {"efficientnet_lite0": ["block_11"], "efficientnet_lite1": ["block_15"]}
     assert len(made.stimuli) == 4
@@ -82,7 +87,8 @@ def test_models_of_both_modalities_have_sets_and_judges_of_their_own(root, monke
         generation_models=chosen,
         recognition_models=[*chosen, "efficientnet_lite2", "cochcnn9_adversarial", "cochcnn9_random"],
         comparison={"contrasts": []},
-        beyond={"models": chosen, "controversial": {"depths": [1], "stimuli": 2}, "starts": None},
+        beyond={"models": chosen, "starts": None}
+        | {part: {"depths": [1], "stimuli": 2} for part in ("ensemble", "controversial")},
     )
     assert list(found.sets) == ["ensemble_vision", "ensemble_audio", "controversial_vision", "controversial_audio"]
     assert found.recognition_models["audio"] == ["cochcnn9_adversarial", "cochcnn9_random"]

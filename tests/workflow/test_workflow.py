@@ -66,7 +66,7 @@ def test_the_default_run(clone):
         "train_model": hearing_judges,
         "train_test": hearing_judges,
         "synthesize_metamers": seeing + hearing,  # all stages of a model in one job
-        "synthesize_place": 6 + 4 + 5 + 5,  # one for each stage
+        "synthesize_place": 4 + 3 + 4 + 4,  # one for each stage
         "recognize": seeing + hearing,
         "recognize_place": seeing * seeing_judges + hearing * hearing_judges,
         "compare_recognizability": 1,
@@ -87,10 +87,9 @@ def test_the_default_run(clone):
         "brain_regression": hearing,
         "brain_dissimilarity": seeing + hearing,
         "brain_similarity": 2,
-        "beyond_synthesize": 1 + seeing,  # of both models at once, and from another start
+        "beyond_synthesize": seeing,  # from another start
         "beyond_recognize": 1,
-        "beyond_place": 1 + seeing,
-        "beyond_ensemble": 1,
+        "beyond_place": seeing,
         "beyond_starts": 1,
         "beyond_invariance": seeing,
         "report_beyond": 1,

@@ -26,7 +26,7 @@ rule synthesize_metamers:
         settings=by("generation_model", plan.synthesis_of),
         target_errors=target_errors_of_group,
         progress=f"{PROGRESS}/synthesize_metamers/{{generation_model}}/{{stage_group}}/{{batch}}",
-    priority: 1  # as training, which it follows
+    priority: 2  # before training: the longest jobs first
     # One thread, so that results do not depend on how many cores the workflow was given.
     threads: 1
     resources:
