@@ -15,7 +15,7 @@ SITE ?= site
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
 
-# More models and stages than the default run, of quality `quick`; it takes about three times as long.
+# More models and stages than the default run, of quality `quick`; it takes about four times as long.
 extended: $(STAMP)
 	$(VENV)/bin/snakemake --cores all --configfile config/extended.yaml
 

@@ -87,6 +87,11 @@ files.save(
     inputs=snakemake.input,
 )
 context = model_card.page_context(card, entry, settings, snakemake.config["run"])
-context["missing"] = missing_evidence(model_card.planned_verdict(settings), MODALITIES[model.modality].stimuli)
+planned = model_card.planned_verdict(settings)
+context |= {
+    "missing": missing_evidence(planned, MODALITIES[model.modality].stimuli),
+    "decides": "match" not in planned.missing,
+    "quality": settings["quality"],
+}
 text = render("model_card.html.j2", context)
 files.write(snakemake.output.page, text)

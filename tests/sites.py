@@ -324,8 +324,8 @@ class Run:
         if models:
             found = recognizability(self.acceptance, self.recognition, families)
             found = with_chance(found, self.acceptance, self.recognition, families)
-            no_targets = {model: {} for model in models}
-            declines = first_minus_last(self.recognition, self.acceptance, families, models, no_targets)
+            reached = {model: dict.fromkeys(stages, 1.0) for model in models}
+            declines = first_minus_last(self.recognition, self.acceptance, families, models, reached)
             self.compared["recognizability"] = found.merge(declines)
             self.compared["predicted_human"] = predicted_human(
                 found, self.relation, models, {model: entry["categories"] for model, entry in self.entries.items()}
@@ -333,7 +333,7 @@ class Run:
         if len(models) > 1:
             first, second = list(models)[:2]
             found = contrasts([(second, first)], self.recognition, self.acceptance, families)
-            evidence = contrast_evidence(found, self.acceptance, families, no_targets)
+            evidence = contrast_evidence(found, self.acceptance, families, reached)
             self.compared["contrasts"] = found.merge(evidence)
         self.brain = {model: brain_of(stages, rng) for model, modality in models.items() if modality == "audio"}
         self.paths: dict[str, list[str]] = {name: [] for name in ("acceptance", "nulls", "recognition")}

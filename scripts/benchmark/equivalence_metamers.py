@@ -78,7 +78,7 @@ files.save(
         params.model["input"].get("sampling_rate_hz"),
     ),
     snakemake.output[0],
-    title=f"Metamers of {name} at {params.stage}, of the published procedure and of versions of the default one",
+    title=f"Metamers of {name} at {params.stage}, of the published procedure and of versions of one cycle",
     source="synthesized from the same starts, with the number of steps that gives an equal match",
     step=snakemake.params.step,
     run=snakemake.config["run"],

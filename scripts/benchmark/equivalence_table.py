@@ -1,4 +1,4 @@
-"""Make benchmark/equivalence.csv: tests of equal recognition of metamers of the default and the published procedure."""
+"""Make benchmark/equivalence.csv: tests of equal recognition of metamers of one cycle and the published procedure."""
 
 from metamers.run.job import log_results_to
 

@@ -282,7 +282,7 @@ def planned_verdict(settings: Mapping[str, Any]) -> Verdict:
     ----------
     settings
         ``stimuli`` of the run; ``unrelated_families`` of ``metamers.compare.verdict.Evidence``, and ``match_suffices``:
-        whether the run's quality may converge.
+        whether the metamers of all stages may converge.
     """
     conditions = settings["unrelated_families"], settings["match_suffices"]
     return verdict(Evidence(math.nan, math.nan, math.nan, len(settings["stimuli"]), *conditions, math.nan))

@@ -44,11 +44,11 @@ def test_every_match_is_reached_after_decays_that_were_not_enough(model, natural
 
 
 def test_a_match_that_is_not_reached_has_the_closest_metamer(model, natural):  # noqa: F811
-    metamers, steps = to_several(model, natural, [0.4, 1e-5, 1e-6], max_steps=100)
+    metamers, steps = to_several(model, natural, [0.6, 1e-5, 1e-6], max_steps=100)
     assert (steps[1] == 100).all()
     assert torch.equal(metamers[1], metamers[2])
     error = normalized_error(model(natural, "block"), model(metamers[2], "block"))
-    assert (error < 0.4).all()
+    assert (error < 0.6).all()
     assert (error > 1e-5).all()
 
 

@@ -105,7 +105,10 @@ def test_a_run_that_leaves_the_choice_and_has_nobody_to_judge_makes_nothing(root
     ("settings", "message"),
     [
         ({"models": ["efficientnet_lite3"]}, r"beyond\.models\.0: unknown generation model 'efficientnet_lite3'\. Did"),
-        ({"models": ["efficientnet_lite0"]}, r"beyond\.models\.0: .* is the only one of modality 'vision'.*null"),
+        (
+            {"models": ["efficientnet_lite0"], "ensemble": {"depths": [1], "stimuli": 2}},
+            r"beyond\.models\.0: .* is the only one of modality 'vision'.*null",
+        ),
         ({"ensemble": {"depths": [0]}}, r"beyond\.ensemble\.depths\.0: 0 is less than .*Wanted"),
         ({"starts": {"kinds": ["blue_noise"]}}, r"beyond\.starts\.kinds\.0: 'blue_noise' is not one of"),
         (

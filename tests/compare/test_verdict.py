@@ -83,7 +83,7 @@ def test_the_difference_is_paired_over_stimuli_with_metamers_at_both_stages():
         (0.8, float(exact.low), float(exact.high))
     )
     assert (evidence.n, evidence.unrelated_families, evidence.match_suffices) == (5, 1, False)
-    assert evidence.normalized_error == 0.2  # of accepted metamers only
+    assert evidence.normalized_error == 0.2
 
 
 def test_models_of_one_modality_are_averaged_and_unrelated_families_counted_for_the_least_favourable_model():
@@ -105,6 +105,24 @@ def test_models_of_one_modality_are_averaged_and_unrelated_families_counted_for_
     assert (evidence.n, evidence.unrelated_families, evidence.match_suffices) == (6, 1, True)
 
 
+@pytest.mark.parametrize(
+    ("targets", "error", "converged"),
+    [
+        ({"one": {"early": 0.1, "late": 0.2}, "two": {"early": 0.2, "late": 0.4}}, 0.4, True),
+        ({"one": {"early": 0.1, "late": 0.2}, "two": {"early": 0.2, "late": 0.3}}, 0.4, False),  # one model
+        ({"one": {"early": 0.09, "late": 0.2}, "two": {"early": 0.2, "late": 0.4}}, 0.4, False),  # the first stage
+        ({"one": {"early": 0.1, "late": 0.2}, "two": {}}, 0.4, False),  # no target
+    ],
+)
+def test_a_modality_has_converged_if_both_stages_of_every_model_have(targets, error, converged):
+    models = ("one", "two")
+    recognition = {name: {name: answers(6, 6, 6, 6), "other": answers(6, 6, 6, 0)} for name in models}
+    acceptance = {"one": accepted(), "two": accepted(error=0.4)}
+    found = first_minus_last(recognition, acceptance, FAMILIES, dict.fromkeys(models, "audio"), targets)
+    evidence = read_evidence(found.sel(modality="audio"), FIRST_MINUS_LAST)
+    assert (evidence.normalized_error, evidence.match_suffices) == (error, converged)
+
+
 def test_a_model_that_nobody_else_judged_leaves_its_modality_undecided():
     recognition = {"one": {"one": answers(6, 6, 6, 6)}}
     found = first_minus_last(
@@ -124,7 +142,7 @@ def test_the_evidence_of_a_contrast_has_the_unrelated_families_and_the_match_of_
     compared = xr.Dataset(
         {f"late_{name}": ("contrast", [value] * 2) for name, value in late.items()}
         | {
-            "late_stages": ("contrast", ["early, late", "late"]),
+            "late_stages": ("contrast", ["early, late", "early"]),
             "judged_by": ("contrast", ["other, third", "sibling, other"]),
             "related_judges": ("contrast", ["", "sibling"]),
         },
@@ -137,6 +155,5 @@ def test_the_evidence_of_a_contrast_has_the_unrelated_families_and_the_match_of_
     acceptance = {"one": accepted(0, 0.2), "two": accepted(6, 0.4)}
     found = compared.merge(contrast_evidence(compared, acceptance, FAMILIES, TARGETS))
     first, second = (read_evidence(found.isel(contrast=place), LATER_STAGES) for place in range(2))
-    # Six metamers of each model at `early`, with errors of 0.1 and 0.2, and six of one model at `late`, with 0.2.
-    assert first == Evidence(0.3, 0.1, 0.5, 6, 2, False, 0.2)
-    assert (second.unrelated_families, second.normalized_error) == (1, 0.2)
+    assert first == Evidence(0.3, 0.1, 0.5, 6, 2, False, 9.0)
+    assert second == Evidence(0.3, 0.1, 0.5, 6, 1, True, 0.2)

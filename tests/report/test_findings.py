@@ -27,7 +27,7 @@ def test_a_modality_is_told_by_its_first_and_last_stage_and_the_rest_by_publishe
         "after the input and 10% of those of the last stage (chance 8%). Whether other models recognize fewer metamers of "
         "the last stage than of the first is undecided: difference +85.0 (+60.0 to +95.0) percentage points (95% interval "
         "over 8 images). Missing to show a difference: only 8 of the 20 images that are needed; only models of the same "
-        "family were asked; the metamers have not converged (normalized error 0.25)."
+        "family were asked; the metamers are not shown to have converged (normalized error 0.25)."
     )
     assert "vision" in second
     assert "audio" in third

@@ -61,7 +61,7 @@ def test_an_undecided_run_claims_neither_a_difference_nor_equality(values, lacki
 
 
 def test_metamers_that_have_not_converged_are_named_with_their_error():
-    words = "the metamers have not converged (normalized error 0.28)"
+    words = "the metamers are not shown to have converged (normalized error 0.28)"
     assert missing_evidence(changed(**UNCONVERGED), "images") == [words]
 
 

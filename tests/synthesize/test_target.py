@@ -13,7 +13,7 @@ from metamers.run.progress import Progress
 from metamers.synthesize import target
 from metamers.synthesize.losses import Goal, normalized_error
 from metamers.synthesize.metamers import synthesize
-from metamers.synthesize.target import DECAY, GAIN, SHORTEST, SMOOTHED, WARM_UP, Descent, optimize_to_target
+from metamers.synthesize.target import DECAY, GAIN, RISE_AGAIN, SMOOTHED, WARM_UP, Descent, optimize_to_target
 from tests.models.test_model import load, tiny
 from tests.synthesize.test_metamers import starts
 
@@ -103,21 +103,9 @@ def test_the_rate_is_constant_until_a_decay_is_expected_to_reach_the_target():
     assert (np.diff(rates[begins - 1 : ends]) < 0).all()
     assert rates[ends - 1] < 0.01
     # It was not enough: the error was 20 / sqrt(ends), and the next decay is expected to gain as little.
-    assert rates[ends] == 1 / WARM_UP
+    assert rates[ends] == 1 / RISE_AGAIN
     assert descent.gain == pytest.approx((begins / ends) ** 0.5)
     assert not descent.advance(0.99)
-
-
-def test_a_decay_may_begin_while_the_rate_still_rises_and_falls_from_the_rate_that_was_reached():
-    descent = Descent(0, torch.zeros(1, 2), SETTINGS)
-    rates = rates_of(descent, lambda taken: 9 / max(taken, 1) ** 0.5, 72)
-    begins = int(np.argmax(rates))
-    assert begins == pytest.approx((9 * GAIN) ** 2, abs=SMOOTHED)
-    assert rates[begins] == pytest.approx(begins / WARM_UP, rel=0.1)
-    assert (np.diff(rates[begins:]) < 0).all()
-    first = Descent(0, torch.zeros(1, 2), SETTINGS)
-    rates_of(first, lambda _: 1.01, SHORTEST + 1)
-    assert first.decay_from == SHORTEST
 
 
 def test_a_decay_begins_where_the_error_has_stopped_falling_and_in_the_last_steps():

@@ -275,7 +275,7 @@ rule benchmark_equivalence_table:
         reference=reference_version,
         settings=versions_of_models,
     message:
-        "Testing whether metamers of the default and of the published procedure are recognized equally often"
+        "Testing whether metamers of one cycle and of the published procedure are recognized equally often"
     script:
         SCRIPTS / "benchmark/equivalence_table.py"
 
@@ -286,7 +286,7 @@ rule benchmark_equivalence_figure:
     output:
         "results/<run>/benchmark/equivalence.svg",
     message:
-        "Drawing differences in recognition between versions of the default and the published procedure"
+        "Drawing differences in recognition between versions of one cycle and the published procedure"
     script:
         SCRIPTS / "benchmark/equivalence_figure.py"
 

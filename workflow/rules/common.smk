@@ -158,8 +158,8 @@ def stop_polling():
 
     Snakemake limits the jobs that start in a second to 100. With this limit, each evaluation of the scheduler starts a
     timer for another evaluation a second later, as long as any job waits: after n jobs have ended, there are n
-    evaluations in a second. They took 7% of the CPU time of the default run (docs/explanation/default_run.md). Cores, or `jobs` of a profile, limit jobs anyway; another limit that a user has
-    set (`--max-jobs-per-timespan`) stays.
+    evaluations in a second. They took 7% of the CPU time of an earlier default run. Cores, or `jobs` of
+    a profile, limit jobs anyway; another limit that a user has set (`--max-jobs-per-timespan`) stays.
     """
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     if limit and (limit.max_jobs, limit.timespan) == (100, 1):

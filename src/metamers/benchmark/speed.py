@@ -1,7 +1,7 @@
 """Speed: time and memory of a step of the one-cycle procedure, the published procedure and plenoptic.
 
 Each procedure is run in its own way: the published one with one stimulus at a time and through the whole network,
-plenoptic and the default in batches and only up to the stage. The published procedure and plenoptic use the model
+plenoptic and one cycle in batches and only up to the stage. The published procedure and plenoptic use the model
 without this workflow's optimizations (``metamers.benchmark.measure.plain_model``). All take turns on one CPU thread.
 The number of steps to the same match is measured in ``metamers.benchmark.match``.
 """

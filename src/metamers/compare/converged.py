@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import xarray as xr
 
-HALF = 0.5  # share of the metamers of a stage, accepted or not, from which on the stage has converged
+MIN_SHARE = 0.5  # of the metamers of a stage, accepted or not, that have reached the target if the stage has converged
 
 
 def share_converged(acceptance: xr.Dataset, targets: Mapping[str, float]) -> dict[str, float]:
@@ -35,4 +35,15 @@ def have_converged(acceptance: xr.Dataset, targets: Mapping[str, float], stages:
         Names of stages.
     """
     shares = share_converged(acceptance, targets)
-    return all(shares.get(stage, 0) >= HALF for stage in stages)
+    return all(shares.get(stage, 0) >= MIN_SHARE for stage in stages)
+
+
+def worst_median_error(acceptance: xr.Dataset, stages: Iterable[str]) -> float:
+    """The largest median, over some stages of a model, of the normalized errors of all metamers of a stage.
+
+    Parameters
+    ----------
+    acceptance, stages
+        As for ``have_converged``.
+    """
+    return max(float(acceptance["normalized_error"].sel(stage=stage).median()) for stage in stages)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from metamers.compare.converged import have_converged
+from metamers.compare.converged import have_converged, worst_median_error
 from metamers.compare.families import mean_correct, same_family
 from metamers.compare.proportions import difference_interval
 from metamers.compare.recognizability import proportion_by_stimulus
@@ -41,7 +41,8 @@ class Evidence:
     match_suffices
         Whether the stages that the statement is about have converged (``metamers.compare.converged``).
     normalized_error
-        Median normalized error of the accepted metamers at the stages that the statement is about.
+        Normalized error of the worst of the models and stages that the statement is about: the median of its metamers,
+        accepted or not.
     """
 
     difference: float
@@ -133,8 +134,8 @@ def first_minus_last(
     Returns
     -------
     xr.Dataset
-        (modality) → the attributes of ``Evidence``, with the prefix ``first_minus_last_``. ``normalized_error`` is that
-        of the last stages, ``unrelated_families`` the smallest number over generation models. The interval is
+        (modality) → the attributes of ``Evidence``, with the prefix ``first_minus_last_``. ``unrelated_families`` is
+        the smallest number over generation models. The interval is
         ``metamers.compare.proportions.difference_interval``.
     """
     rows = []
@@ -147,7 +148,7 @@ def first_minus_last(
             others = {name: data for name, data in recognition[model].items() if name != model}
             siblings = same_family(others, [model], families)
             unrelated.append(len({families[name] for name in others if name not in siblings}))
-            errors.append(accepted_errors(acceptance[model], [last]))
+            errors.append(worst_median_error(acceptance[model], (first, last)))
             converged.append(have_converged(acceptance[model], targets[model], (first, last)))
             if others:
                 proportions = proportion_by_stimulus(mean_correct(others, families), accepted)
@@ -162,7 +163,7 @@ def first_minus_last(
                 "n": int(np.isfinite(values).sum()),
                 "unrelated_families": min(unrelated),
                 "match_suffices": all(converged),
-                "normalized_error": _median(errors),
+                "normalized_error": max(errors),
             }
         )
     columns = {f"{FIRST_MINUS_LAST}_{name}": ("modality", [row[name] for row in rows]) for name in rows[0]}
@@ -191,8 +192,8 @@ def contrast_evidence(
     Returns
     -------
     xr.Dataset
-        (contrast) → ``late_unrelated_families``, ``late_match_suffices`` and ``late_normalized_error``, of both models'
-        accepted metamers at the later stages.
+        (contrast) → ``late_unrelated_families``, ``late_match_suffices`` and ``late_normalized_error``, of both models
+        at the later stages.
     """
     rows = []
     for name in compared["contrast"].values:
@@ -205,7 +206,7 @@ def contrast_evidence(
             {
                 "unrelated_families": len({families[model] for model in asked if model not in related}),
                 "match_suffices": all(have_converged(acceptance[model], targets[model], stages) for model in pair),
-                "normalized_error": _median([accepted_errors(acceptance[model], stages) for model in pair]),
+                "normalized_error": max(worst_median_error(acceptance[model], stages) for model in pair),
             }
         )
     return xr.Dataset({f"{LATER_STAGES}_{name}": ("contrast", [row[name] for row in rows]) for name in rows[0]})
@@ -222,14 +223,3 @@ def read_evidence(found: xr.Dataset, prefix: str) -> Evidence:
         ``FIRST_MINUS_LAST`` for a modality, ``LATER_STAGES`` for a contrast.
     """
     return Evidence(**{field.name: found[f"{prefix}_{field.name}"].item() for field in fields(Evidence)})
-
-
-def accepted_errors(acceptance: xr.Dataset, stages: Sequence[str]) -> np.ndarray:
-    """Return the normalized errors of the accepted metamers of some stages, (metamer,)."""
-    of_stages = acceptance.sel(stage=list(stages))
-    return of_stages["normalized_error"].values[of_stages["accepted"].values.astype(bool)]
-
-
-def _median(errors: Sequence[np.ndarray]) -> float:
-    values = np.concatenate(errors)
-    return float(np.median(values)) if len(values) else float("nan")

@@ -194,7 +194,7 @@ registry: {_flow({"models": paths})}
 stimuli: {{{modality}: {{dataset: {stimuli["dataset"]}, number: 3}}}} # more stimuli give a more precise rank
 generation_models: [{name}]
 recognition_models: [{", ".join(recognition)}]
-synthesis: {{quality: quick, quick: {{{modality}: {{steps: 40}}}}}} # a first impression; the default run converges
+synthesis: {{quality: quick, quick: {{{modality}: {{steps: 40}}}}}} # a first look; the default converges
 comparison: {{contrasts: []}}
 """
 

@@ -378,15 +378,15 @@ class EquivalenceSettings:
         if len(unchanged) != 1:
             raise ConfigurationError(
                 f"benchmark.equivalence.versions: {len(unchanged)} versions change nothing "
-                f"({', '.join(unchanged) or 'none'}); wanted one, the one-cycle procedure: the other versions are "
+                f"({', '.join(unchanged) or 'none'}); wanted one, the run's settings: the other versions are "
                 "synthesized to its match"
             )
         return unchanged[0]
 
     def settings_of(self, modality: str, default: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Version → settings for a modality, given those of the one-cycle procedure.
+        """Version → settings for a modality, given the run's settings.
 
-        Only the reference, and the versions that differ from the one-cycle procedure in this modality.
+        Only the reference, and the versions that differ from these settings in this modality.
         """
         changed = {name: dict(default) | changed.get(modality, {}) for name, changed in self.versions.items()}
         return {name: given for name, given in changed.items() if name == self.reference or given != dict(default)}

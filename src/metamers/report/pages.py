@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from metamers.compare.chance import SINGLE_ANSWER_SHARE
-from metamers.compare.converged import HALF, share_converged
+from metamers.compare.converged import MIN_SHARE, share_converged
 from metamers.compare.families import names_by_family
 from metamers.compare.predicted_human import NOT_JUDGED
-from metamers.compare.verdict import FIRST_MINUS_LAST, accepted_errors, compared_stages, read_evidence, verdict
+from metamers.compare.verdict import FIRST_MINUS_LAST, compared_stages, read_evidence, verdict
 from metamers.humans.participants import own_stages
 from metamers.humans.published import PUBLISHED
 from metamers.modalities import MODALITIES
@@ -104,7 +104,8 @@ def summary(
     """
     stages = list(map(str, acceptance["stage"].values))
     first, last = compared_stages(stages)
-    errors = {stage: accepted_errors(acceptance, [stage]) for stage in stages if stage != INPUT_STAGE}
+    kept = acceptance["normalized_error"].where(acceptance["accepted"].astype(bool))
+    errors = [float(kept.sel(stage=stage).median()) for stage in stages if stage != INPUT_STAGE]
     mean = others["proportion_correct"]
     own = recognizable.sel(generation_model=generation_model)
 
@@ -132,7 +133,7 @@ def summary(
         "others_known": bool(np.isfinite(mean.sel(stage=stages[-1]))),
         "judged": unpredicted + int(of_model["predicted"].notnull().sum()),
         "unpredicted": unpredicted,
-        "errors": [float(np.median(of_stage)) for of_stage in errors.values() if len(of_stage)],
+        "errors": [error for error in errors if np.isfinite(error)],
         "below_half": next((stage for stage in stages if float(mean.sel(stage=stage)) < 0.5), None),
     }
 
@@ -209,7 +210,7 @@ def modality_result(
         "conclusion": decline_sentences(found, first, last, about.stimuli),
         "missing": missing_sentence(found, about.stimuli),
         "errors": [error for summary in summaries for error in summary["errors"]],
-        "converged": [share >= HALF for model in models for share in model["converged"].values()],
+        "converged": [share >= MIN_SHARE for model in models for share in model["converged"].values()],
         "chance": mean_of(summary["last"]["chance"] for summary in summaries),
         "single_answers": any(model["chance"]["single_answers"] for model in models),
         "task": about.task.format(categories),
@@ -259,7 +260,7 @@ def model_context(
         Name of the generation model.
     entry
         ``modality``; ``categories``: the number of categories that an observer chooses among; ``category_noun``, what a
-        category is called; and ``targets``, stage → normalized error at which synthesis to a target ends.
+        category is called; and ``targets``, stage after the input → normalized error from which on it has converged.
     acceptance, null, recognizable, predicted
         Datasets of the run.
     """

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from metamers.compare.converged import HALF, share_converged
+from metamers.compare.converged import MIN_SHARE, share_converged
 from metamers.modalities import MODALITIES
 from metamers.report.figures import INK, styled
 from metamers.report.looks import Look, Looks
@@ -48,6 +48,7 @@ def target_figure(
             _draw_model(axes, name, acceptance[name], targets, len(stages), looks[name])
             stages += targets
         axes.set_yscale("log")
+        axes.margins(y=0.1)  # so that the target is not on the frame where all metamers have reached it
         axes.set_xticks(range(len(stages)), stages, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -66,7 +67,7 @@ def _draw_model(
     errors = acceptance["normalized_error"].sel(stage=list(targets)).transpose("stage", ...).values
     errors = np.maximum(errors.reshape(len(targets), -1), SMALLEST)
     medians = np.median(errors, axis=1)
-    converged = np.array(list(share_converged(acceptance, targets).values())) >= HALF
+    converged = np.array(list(share_converged(acceptance, targets).values())) >= MIN_SHARE
     style = look.style | {"linestyle": "none"}
     axes.vlines(places, errors.min(axis=1), errors.max(axis=1), color=look.colour, linewidth=1.2)
     axes.plot(places[~converged], medians[~converged], **style | {"markerfacecolor": "white"}, label=name)

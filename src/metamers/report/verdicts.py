@@ -39,13 +39,14 @@ def missing_evidence(verdict: Verdict, noun: str = STIMULI) -> list[str]:
     """What is missing for a verdict of a higher degree, besides an interval that excludes 0; each as a clause."""
     evidence = verdict.evidence
     families = evidence.unrelated_families
-    error = f" (normalized error {significant(evidence.normalized_error)})"
+    known = np.isfinite(evidence.normalized_error)
+    error = f" (normalized error {significant(evidence.normalized_error)})" if known else ""
     words: dict[Condition, str] = {
         "stimuli": f"only {evidence.n} of the {MIN_STIMULI} {noun} that are needed",
         "families": f"only one unrelated family of models was asked ({MIN_UNRELATED_FAMILIES} are needed)"
         if families
         else "only models of the same family were asked",
-        "match": f"the metamers have not converged{error if np.isfinite(evidence.normalized_error) else ''}",
+        "match": f"the metamers are not shown to have converged{error}",
     }
     return [words[name] for name in verdict.missing if name in words]
 

@@ -1,9 +1,9 @@
 """Synthesis to a target: each stimulus takes steps until its normalized error has reached a target.
 
 The number of steps that a stimulus needs is not known, so the learning rate cannot have one cycle over it. Here the
-rate is constant, and falls to 0 in a short decay as soon as this is expected to lead to the target. A stimulus that
-has reached the target leaves the batch, and the next one takes its place. Each stimulus has its own optimizer, rate and
-number of steps, so its metamer does not depend on the other stimuli.
+rate rises, is then constant, and falls to 0 in a short decay as soon as this is expected to lead to the target. A
+stimulus that has reached the target leaves the batch, and the next one takes its place. Each stimulus has its own
+optimizer, rate and number of steps, so its metamer does not depend on the other stimuli.
 
 A constant rate with a decay at the end of a known number of steps ends at about the error of
 one cycle (docs/explanation/metamers.md, "To a target"). The schedule is that of Hägele et al. 2024 (arXiv:2405.18392).
@@ -29,10 +29,10 @@ from metamers.synthesize.procedures import logarithm
 
 logger = logging.getLogger("metamers")
 
-# Number of steps in which the rate rises, at the beginning and after a decay. With 20, the first steps at the full rate
-# lead to metamers of block_1 of EfficientNet-Lite0 whose error stays above 0.026, whatever follows.
+# Number of steps in which the rate rises at the beginning. With 20, the first steps at the full rate lead to metamers
+# of block_1 of EfficientNet-Lite0 whose error stays above 0.026, whatever follows.
 WARM_UP = 200
-SHORTEST = 40  # smallest number of steps between two decays, and before the first
+RISE_AGAIN = 20  # number of steps in which the rate rises after a decay
 DECAY = 0.1  # steps of a decay, relative to all steps of a stimulus at the end of the decay
 SMOOTHED = 5  # number of the last errors whose mean decides whether a decay begins
 GAIN = 0.9  # expected error after the first decay, relative to the error before it
@@ -60,7 +60,7 @@ class Descent:
         ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``.
     """
 
-    SAVED = ("taken", "constant_from", "decay_from", "decay_steps", "gain", "errors", "best_error", "best")
+    SAVED = ("taken", "rise_from", "decay_from", "decay_steps", "gain", "errors", "best_error", "best")
 
     def __init__(self, number: int, start: torch.Tensor, settings: Mapping[str, Any]):
         self.number, self._rate, self._max_steps = number, settings["learning_rate"], settings["max_steps"]
@@ -68,11 +68,11 @@ class Descent:
         betas = settings["beta_1"], settings["beta_2"]
         self._optimizer = OPTIMIZERS[settings["optimizer"]]([self.metamer], lr=self._rate, betas=betas)
         self.taken = 0
-        self.constant_from = 0
-        self.decay_from: int | None = None  # None: the rate is constant
+        self.rise_from = 0
+        self.decay_from: int | None = None  # None: no decay has begun
         self.decay_steps = 0
         self.gain = GAIN
-        self.errors: list[float] = []  # relative to the target, since the rate is constant
+        self.errors: list[float] = []  # relative to the target, since the last decay
         self.best_error, self.best = math.inf, self.metamer.detach().clone()
 
     def advance(self, error: float) -> bool:
@@ -88,7 +88,7 @@ class Descent:
             return False
         if decayed:
             self.gain = min(error / self.errors[-1], 1)
-            self.constant_from, self.decay_from, self.errors = self.taken, None, []
+            self.rise_from, self.decay_from, self.errors = self.taken, None, []
         if self.decay_from is None:
             self.errors.append(error)
             if self._decay_begins():
@@ -99,23 +99,27 @@ class Descent:
         return True
 
     def _decay_begins(self) -> bool:
-        steps = self.taken - self.constant_from
+        steps = self.taken - self.rise_from
         if self.taken >= (1 - DECAY) * self._max_steps:
             return True
-        if steps < max(SHORTEST, DECAY * self.taken):
+        if steps < max(self._rise, DECAY * self.taken):
             return False
         present = float(np.mean(self.errors[-SMOOTHED:]))
         if self.gain * present <= 1:
             return True
         earlier = float(np.mean(self.errors[3 * steps // 4 - SMOOTHED : 3 * steps // 4]))
-        return steps >= 2 * WARM_UP and present >= FLOOR * earlier
+        return steps >= 2 * self._rise and present >= FLOOR * earlier
+
+    @property
+    def _rise(self) -> int:
+        """Number of steps in which the rate rises."""
+        return RISE_AGAIN if self.rise_from else WARM_UP
 
     def step(self, limits: tuple[float, float]) -> None:
         """Take a step along the gradient of ``metamer``, and clamp it to the limits of a stimulus."""
-        risen = self.taken if self.decay_from is None else self.decay_from
-        factor = min(1, (risen - self.constant_from + 1) / WARM_UP)
+        factor = min(1, (self.taken - self.rise_from + 1) / self._rise)
         if self.decay_from is not None:
-            factor *= (1 + math.cos(math.pi * (self.taken - self.decay_from + 0.5) / self.decay_steps)) / 2
+            factor = (1 + math.cos(math.pi * (self.taken - self.decay_from + 0.5) / self.decay_steps)) / 2
         self._optimizer.param_groups[0]["lr"] = self._rate * factor
         self._optimizer.step()
         with torch.no_grad():

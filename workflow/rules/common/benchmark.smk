@@ -72,7 +72,7 @@ def compared_qualities(model):
 
 
 def versions_of_default(model):
-    """Settings of the published procedure and of each compared version of the default one, for a model's modality."""
+    """Settings of the published procedure and of each compared version of one cycle, for a model's modality."""
     versions = plan.benchmark.equivalence.settings_of(plan.models[model].modality, one_cycle_settings(model))
     return {"published": plan.synthesis_of(model, "published"), **versions}
 

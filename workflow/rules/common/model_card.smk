@@ -13,11 +13,11 @@ def card_files(_wildcards):
 
 def card_params(model):
     """Parameters of a model card: the model, and the settings of the run from which the card computes what it costs and can say."""
-    dataset = plan.dataset_of[model]
+    dataset, stages = plan.dataset_of[model], plan.generation_models.get(model, list(plan.models[model].stages))
     settings = {
         "dataset": dataset,
         "dataset_entry": dataset_params(model),
-        "stages": plan.generation_models.get(model, list(plan.models[model].stages)),
+        "stages": stages,
         "stimuli": plan.stimuli_of(model),
         "seeds": plan.synthesis.seeds,
         "batch_size": plan.synthesis.batch_size,
@@ -25,7 +25,9 @@ def card_params(model):
         "unrelated_families": len(
             {plan.models[name].family for name in plan.recognition_models_of(model)} - {plan.models[model].family}
         ),
-        "match_suffices": plan.synthesis.quality not in UNCONVERGED_QUALITIES,
+        "quality": plan.synthesis.quality,
+        "match_suffices": plan.synthesis.quality not in UNCONVERGED_QUALITIES
+        and all(plan.target_of(model, stage) is not None for stage in stages),
     }
     return {
         "model": architecture(model),
