@@ -24,7 +24,7 @@ PEOPLE = "needs answers of participants"  # in the default run; other tests have
 # Commands that are only planned, in a copy of the repository, and why.
 PLANNED = {
     "snakemake --cores 1 bids --configfile people.yaml": PEOPLE,
-    "snakemake --cores 1 results/demo/metamers/efficientnet_lite0/block_5/0000.nc": "takes a minute",
+    "snakemake --cores 1 results/demo/metamers/efficientnet_lite0/block_11/0000.nc": "takes minutes",
     "snakemake --cores 1 retrieve_jspsych": NETWORK,
     "snakemake --cores 2 beyond --configfile more.yaml": HOURS,
     "snakemake --cores 2 brainscore --config human_data=participants": NETWORK,
@@ -37,12 +37,10 @@ PLANNED = {
     "snakemake --cores all gpu_benchmark --configfile config/gpu.yaml": CARD,
     "snakemake --cores all results/extended/benchmark/scale.nc --configfile config/extended.yaml": HOURS,
     "snakemake --workflow-profile workflow/profiles/slurm": CLUSTER,
-    "snakemake benchmark": HOURS,
     "snakemake beyond": "takes minutes",
     "snakemake bids": PEOPLE,
     "snakemake brainscore": PEOPLE,
     "snakemake brainscore_score": PEOPLE,
-    "snakemake equivalence": HOURS,
     "snakemake experiment": NETWORK,
     "snakemake humans --config human_data=participants mirror=FOLDER": NETWORK,
     "snakemake paper --config human_data=participants mirror=FOLDER": NETWORK,

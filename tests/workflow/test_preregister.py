@@ -101,7 +101,7 @@ def test_the_prediction_is_frozen_with_all_that_it_depends_on(frozen):
     assert len([kind for kind, _ in items if kind == "metamers"]) == 2 * 3 * 2
     kinds = {kind for kind, _ in items}
     assert kinds >= {"stimuli", "acceptance", "recognition", "published", "weights", "setting", "software", "code"}
-    assert items["setting", "synthesis.quality"] == '"quick"'
+    assert items["setting", "synthesis.quality"] == '"converged"'
     assert items["software", "Python"] == platform.python_version()
     assert {name for kind, name in items if kind == "page"} >= {"experiment.js", "index.html"}
     # Names and code do not depend on where the checkout is, nor on how the report looks.

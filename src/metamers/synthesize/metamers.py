@@ -7,7 +7,7 @@ nothing favours natural-looking solutions. The stimuli of a batch do not influen
 what a file of metamers holds (``metamers_dataset``); which metamers are accepted is decided in
 ``metamers.null.acceptance``.
 
-The parts of ``one_cycle`` were chosen by measurement (``metamers.benchmark.trials``, `snakemake benchmark`).
+The parts of ``one_cycle`` were chosen by measurement (``metamers.benchmark.trials``, `make benchmark`).
 ``published`` follows the study's own code step for step (tests/synthesize/test_published.py).
 """
 
