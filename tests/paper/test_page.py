@@ -233,6 +233,7 @@ def test_the_paper_from_a_mirror(clone, mirror):
         "comparison": {"bootstrap": 100, "permutations": 200},
         "human_data": "participants",
         "mirror": str(mirror),
+        "synthesis": {"quality": "quick"},
     }
     (clone / "quick.yaml").write_text(yaml.safe_dump(settings))
     snakemake(clone, "paper", "--configfile", "quick.yaml")
