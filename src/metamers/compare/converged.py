@@ -10,8 +10,8 @@ import xarray as xr
 MIN_SHARE = 0.5  # of the metamers of a stage, accepted or not, that have reached the target if the stage has converged
 
 
-def share_converged(acceptance: xr.Dataset, targets: Mapping[str, float]) -> dict[str, float]:
-    """The share of a model's metamers whose normalized error is at most the target, by stage.
+def converged_stages(acceptance: xr.Dataset, targets: Mapping[str, float]) -> dict[str, bool]:
+    """Stage → whether it has converged: the normalized error of at least half of its metamers is at most the target.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def share_converged(acceptance: xr.Dataset, targets: Mapping[str, float]) -> dic
         Stage → normalized error.
     """
     errors = acceptance["normalized_error"]
-    return {stage: float((errors.sel(stage=stage) <= target).mean()) for stage, target in targets.items()}
+    return {stage: bool((errors.sel(stage=stage) <= target).mean() >= MIN_SHARE) for stage, target in targets.items()}
 
 
 def have_converged(acceptance: xr.Dataset, targets: Mapping[str, float], stages: Iterable[str]) -> bool:
@@ -30,12 +30,12 @@ def have_converged(acceptance: xr.Dataset, targets: Mapping[str, float], stages:
     Parameters
     ----------
     acceptance, targets
-        As for ``share_converged``.
+        As for ``converged_stages``.
     stages
         Names of stages.
     """
-    shares = share_converged(acceptance, targets)
-    return all(shares.get(stage, 0) >= MIN_SHARE for stage in stages)
+    converged = converged_stages(acceptance, targets)
+    return all(converged.get(stage, False) for stage in stages)
 
 
 def worst_median_error(acceptance: xr.Dataset, stages: Iterable[str]) -> float:

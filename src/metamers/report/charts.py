@@ -379,10 +379,7 @@ def metamers_chart() -> dict[str, Any]:
     title = "Match at the stage"
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
     words = ["accepted", "poor match", "category lost", "target not reached"]  # ``verdicts`` in site/metamers.js
-    verdict = alt.Scale(
-        domain=words,
-        range=["circle", "triangle-down", "square", "cross"],
-    )
+    verdict = alt.Scale(domain=words, range=["circle", "triangle-down", "square", "cross"])
     colour = alt.Scale(domain=words, range=[INK, RED, RED, RED])
     legend = _legend(words, 4)
     tooltips = [

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from metamers.compare.chance import SINGLE_ANSWER_SHARE
-from metamers.compare.converged import MIN_SHARE, share_converged
+from metamers.compare.converged import converged_stages
 from metamers.compare.families import names_by_family
 from metamers.compare.predicted_human import NOT_JUDGED
 from metamers.compare.verdict import FIRST_MINUS_LAST, compared_stages, read_evidence, verdict
@@ -210,7 +210,7 @@ def modality_result(
         "conclusion": decline_sentences(found, first, last, about.stimuli),
         "missing": missing_sentence(found, about.stimuli),
         "errors": [error for summary in summaries for error in summary["errors"]],
-        "converged": [share >= MIN_SHARE for model in models for share in model["converged"].values()],
+        "converged": [converged for model in models for converged in model["converged"].values()],
         "chance": mean_of(summary["last"]["chance"] for summary in summaries),
         "single_answers": any(model["chance"]["single_answers"] for model in models),
         "task": about.task.format(categories),
@@ -272,7 +272,7 @@ def model_context(
         "seeds": acceptance.sizes["seed"],
         "summary": summary(name, acceptance, others, recognizable, predicted),
         "match": match_table(acceptance),
-        "converged": share_converged(acceptance, entry["targets"]),
+        "converged": converged_stages(acceptance, entry["targets"]),
         "null": null_context(null, acceptance),
         "recognizability": recognizability_table(name, recognizable, predicted),
         "chance": chance_context(name, recognizable),

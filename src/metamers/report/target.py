@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from metamers.compare.converged import MIN_SHARE, share_converged
+from metamers.compare.converged import converged_stages
 from metamers.modalities import MODALITIES
 from metamers.report.figures import INK, styled
 from metamers.report.looks import Look, Looks
@@ -67,7 +67,7 @@ def _draw_model(
     errors = acceptance["normalized_error"].sel(stage=list(targets)).transpose("stage", ...).values
     errors = np.maximum(errors.reshape(len(targets), -1), SMALLEST)
     medians = np.median(errors, axis=1)
-    converged = np.array(list(share_converged(acceptance, targets).values())) >= MIN_SHARE
+    converged = np.array(list(converged_stages(acceptance, targets).values()))
     style = look.style | {"linestyle": "none"}
     axes.vlines(places, errors.min(axis=1), errors.max(axis=1), color=look.colour, linewidth=1.2)
     axes.plot(places[~converged], medians[~converged], **style | {"markerfacecolor": "white"}, label=name)
