@@ -86,7 +86,7 @@ def verdict(evidence: Evidence) -> Verdict:
     """Decide how far a difference is shown.
 
     *undecided*: the interval includes 0, or there is none, which is no evidence of equality (that needs a test of
-    equivalence); or a stage has not converged, so that its metamers say nothing of its invariances. *suggested*: the
+    equivalence); or a stage has not converged, so that its metamers say nothing about its invariances. *suggested*: the
     interval excludes 0, but there are too few stimuli or families. *shown*: all conditions are met.
     """
     side = side_of_zero(evidence.low, evidence.high)
