@@ -175,9 +175,11 @@ def test_ctrl_c_in_a_terminal_ends_with_the_command_that_continues(times, tmp_pa
     pressed = []
 
     def press(screen: Screen, process: int) -> None:
-        if len(pressed) < times and any("warning 1" in line for line in screen.lines):
-            os.killpg(process, signal.SIGINT)
-            pressed.append(process)
+        if not pressed and any("warning 1" in line for line in screen.lines):
+            for _ in range(times):
+                os.killpg(process, signal.SIGINT)
+                pressed.append(process)
+                time.sleep(0.2)
 
     arguments = command(tmp_path)
     status, shown, screen = in_a_terminal(arguments, tmp_path, seen=press)
