@@ -107,6 +107,17 @@ def test_values_that_are_not_those_of_the_content_hash_are_damage_whatever_the_m
     assert found(run)["first.nc"] == "damaged"
 
 
+def test_a_file_of_another_version_of_the_program_is_named_and_no_damage(run, monkeypatch):
+    monkeypatch.setattr(verification, "PRODUCT_VERSION", "metamers 99.0")
+    problems = verify(run)
+    assert {problem.path: problem.kind for problem in problems} == {
+        f"{run}/{name}.nc": "older" for name in ("first", "second")
+    }
+    assert problems[0].reason == "made by metamers 0.1.0; this is metamers 99.0"
+    assert count_by_kind(problems) == {"older": 2}
+    assert repair(problems, run, []) == []
+
+
 def test_what_was_computed_from_another_file_is_stale(run):
     Path("table.csv").write_text("file,category\na.png,dog\n")
     assert found(run) == {"first.nc": "stale", "second.nc": "stale"}  # the second from the first

@@ -12,6 +12,7 @@ The problem of a file is one of these:
 - ``unrecorded``: the manifest has no entry for it, and a job's log names its SHA-256, or it is older than the manifest,
   or the manifest has a fault. If it contradicts its log or itself, it is damaged instead;
 - ``missing``: the run has written it, and it no longer exists; a rerun makes it if it is needed;
+- ``older``: another version of this program has made it. This is no damage, since a run makes again what has changed;
 - ``linked``: it is a link, which was followed, or the target of one. This is no damage;
 - ``unconfirmed``: only the manifest confirms it. This is no damage, but a change of both would not be noticed.
 """
@@ -25,7 +26,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,6 +34,7 @@ from shutil import rmtree
 
 from metamers.foreign.isolated import TIMEOUT_S, ReaderKilledError, call_isolated
 from metamers.run import files, manifest
+from metamers.run.conventions import PRODUCT_VERSION
 from metamers.run.hashes import combined_sha256, sha256_of
 from metamers.run.logs import read_written
 
@@ -42,9 +44,10 @@ PROGRESS_S = 5.0
 SLOWEST_BYTES_S = 10**7  # lowest assumed rate of reading and hashing, for a slow disk
 REPAIRED = ("damaged", "stale", "foreign")  # kinds that `repair` deletes
 FAILING = (*REPAIRED, "unread")  # kinds that make verification fail
-NOTED = ("unrecorded", "missing", "linked", "unconfirmed")
+NOTED = ("unrecorded", "missing", "older", "linked", "unconfirmed")
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"  # Snakemake writes this file into folders that rules make
 OUR_ATTRIBUTES = ("content_sha256", "inputs")
+ORIGIN = ("path", "step", "product_version")  # attributes that say where a file comes from
 SHORTAGES = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)  # too little memory, processes or open files
 REBUILD = "`snakemake verify --config rebuild_manifest=True` rebuilds it from the hashes in the files and logs"
 
@@ -70,7 +73,7 @@ class Problem:
     path
         The file.
     kind
-        ``damaged``, ``stale``, ``foreign``, ``unread``, ``unrecorded``, ``missing``, ``linked`` or ``unconfirmed``.
+        A key of the list above.
     reason
         The finding, and what was expected.
     """
@@ -119,6 +122,8 @@ class Examined:
         has neither an entry in the manifest nor a hash of its own.
     as_recorded
         Whether its bytes are those of the manifest. If they are and the file has a problem, the manifest is wrong, too.
+    made_by
+        The program and its version, which a NetCDF file names.
     """
 
     sha256: str
@@ -126,6 +131,7 @@ class Examined:
     problem: str | None = None
     kind: str = "damaged"
     as_recorded: bool = False
+    made_by: str | None = None
 
 
 @dataclass
@@ -201,7 +207,7 @@ def read_own_record(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
     inputs : dict
         Path → SHA-256 of the files that it was computed from.
     origin : dict
-        ``path`` and ``step``, if present: files of older versions lack them.
+        ``path``, ``step`` and ``product_version``, if present: files of older versions lack the first two.
 
     Raises
     ------
@@ -242,7 +248,7 @@ def _read_own(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
         found, own = files.content_sha256(dataset), dataset.attrs["content_sha256"]
         if found != own:
             raise NotAsWrittenError(f"its values have SHA-256 {found}, but its content_sha256 is {own}")
-        return inputs, {name: str(dataset.attrs[name]) for name in ("path", "step") if name in dataset.attrs}
+        return inputs, {name: str(dataset.attrs[name]) for name in ORIGIN if name in dataset.attrs}
 
 
 def examine(place: Place) -> Examined:
@@ -262,26 +268,25 @@ def examine(place: Place) -> Examined:
         return Examined(sha256, problem=f"its SHA-256 is {sha256}, but {place.recorded} was written")
     if not place.path.endswith(".nc"):
         return Examined(sha256, as_recorded=True)
-    inputs, problem, kind = _own_inputs(place)
-    return Examined(sha256, inputs, problem, kind, as_recorded=True)
+    return replace(_own(place), sha256=sha256, as_recorded=True)
 
 
-def _own_inputs(place: Place) -> tuple[dict[str, str], str | None, str]:
-    """Return the inputs that a NetCDF file names, path → SHA-256, and ``problem`` and ``kind`` as in ``Examined``."""
+def _own(place: Place) -> Examined:
+    """Examine what a NetCDF file says of itself, without its bytes."""
     try:
         # The check of the structure may take TIMEOUT_S in another process, which must end before its caller does.
         timeout_s = 2 * TIMEOUT_S + os.path.getsize(place.path) / SLOWEST_BYTES_S
         inputs, origin = call_isolated(read_own_record, place.path, timeout_s=timeout_s)
     except NotAsWrittenError as error:
         missing_hash = isinstance(error, NoOwnHashError) and place.recorded is None
-        return {}, str(error), "unrecorded" if missing_hash else "damaged"
+        return Examined("", problem=str(error), kind="unrecorded" if missing_hash else "damaged")
     except UnreadError as error:
-        return {}, str(error), "unread"
+        return Examined("", problem=str(error), kind="unread")
     except Exception as error:  # readers of damaged files can raise almost any exception
         if _ran_out(error):
-            return {}, _shortage(error), "unread"
-        return {}, f"it cannot be read as NetCDF: {error}", "damaged"
-    return inputs, _misplaced(place, origin), "damaged"
+            return Examined("", problem=_shortage(error), kind="unread")
+        return Examined("", problem=f"it cannot be read as NetCDF: {error}")
+    return Examined("", inputs, _misplaced(place, origin), made_by=origin.get("product_version"))
 
 
 def _misplaced(place: Place, origin: Mapping[str, str]) -> str | None:
@@ -404,6 +409,9 @@ def verify(
         if changed:
             problems[path] = Problem(path, "stale", f"computed from another {', '.join(changed)}")
     _spread_staleness(examined, problems)
+    for path, one in judged.items():
+        if path not in problems and one.made_by not in (PRODUCT_VERSION, None):
+            problems[path] = Problem(path, "older", f"made by {one.made_by}; this is {PRODUCT_VERSION}")
 
     problems = _link_problems(run, tree) | problems | _absence_problems(run, known, examined)
     path = str(manifest.manifest_path(run))

@@ -441,6 +441,19 @@ def test_a_run_of_several_pieces_is_said(relation, written, tmp_path):
     assert "Mixed versions" in text_of([], relation, written, origin=origin)
 
 
+def test_results_of_another_version_are_named(relation, written, tmp_path):
+    assert "Results of another version" not in text_of([], relation, written)
+    other = tmp_path / "other.nc"
+    data = files.load(written)
+    data.attrs["product_version"] = "metamers 0.0.1"
+    data.to_netcdf(other)
+    origin = provenance([written, other])
+    assert origin["older"]["rows"] == [[str(other), "metamers 0.0.1"]]
+    words = Elements(text_of([], relation, written, origin=origin)).words
+    assert "made 1 of the files" in words
+    assert "metamers 0.0.1" in words
+
+
 def test_without_generation_models_the_human_parts_remain(relation, written):
     words = Elements(text_of([], relation, written)).words
     assert "Published participants against other models" in words

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.workflow.runs import copy_of, small, snakemake
+from tests.workflow.runs import copy_of, small, traced
 
 
 @pytest.fixture
@@ -14,10 +14,10 @@ def clone(root, tmp_path):
 
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory):
-    """A finished small run: its folder and Snakemake's arguments. Tests that change it take a copy."""
+    """A finished small run, traced: its folder and Snakemake's arguments. Tests that change it take a copy."""
     folder = copy_of(root, tmp_path_factory.mktemp("small"))
     arguments = small(root, folder)
-    snakemake(folder, *arguments)
+    traced(root, folder, *arguments)
     return folder, arguments
 
 

@@ -1,5 +1,6 @@
 """What tests of the workflow share: copies of the repository, small runs, and checks of their files."""
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from PIL import Image
 
 from metamers.config.read import read_variables
 from metamers.run import files
+from metamers.run.code_version import LIBRARY, _is_service, _module_of, files_that_count
 from tests.conventions import complaints
 
 IGNORED = shutil.ignore_patterns("retrieved", "store", "__pycache__")
@@ -74,6 +76,59 @@ def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
     )
     assert (ran.returncode != 0) == fails, ran.stdout[-5000:]
     return ran.stdout
+
+
+# What code that counts may call of modules that do not count (``metamers.run.code_version.SERVICES``): functions that read,
+# write, hash or log.
+READ_OR_WRITE = {
+    "metamers.run.cpu_time": {"_counted_import", "counted"},
+    "metamers.run.files": {
+        "load",
+        "load_foreign",
+        "open_dataset",
+        "save",
+        "save_in_pieces",
+        "append",
+        "write",
+        "write_atomically",
+    },
+    "metamers.run.hashes": {"sha256_of"},
+    "metamers.run.job": {"log_to", "log_results_to"},
+    "metamers.run.manifest": {"record"},
+}
+
+
+def traced(root: Path, folder: Path, *arguments: str) -> str:
+    """Run Snakemake as ``snakemake``, and record which functions of the library its jobs call (``traced.py``)."""
+    recorder = folder / "src" / "sitecustomize.py"
+    shutil.copy(root / "tests" / "workflow" / "traced.py", recorder)
+    try:
+        return snakemake(folder, *arguments)
+    finally:
+        recorder.unlink()
+
+
+def calls_that_do_not_count(root: Path, folder: Path) -> set[tuple[str, str, str]]:
+    """(step, module, function) of calls in a traced run that could change a result, although the module does not count."""
+    scripts = {
+        "_".join(path.relative_to(root / "scripts").with_suffix("").parts): path
+        for path in (root / "scripts").rglob("*.py")
+    }
+    found = set()
+    paths = list((folder / "traced").glob("*.json"))
+    assert len(paths) > 20
+    for path in paths:
+        job = json.loads(path.read_text())
+        counted = files_that_count(scripts[job["step"]], job["models"])
+        modules = {_module_of(file, LIBRARY) for file in counted if LIBRARY in file.parents} | {"__main__"}
+        found |= {
+            (job["step"], module, function)
+            for module, function, caller in job["calls"]
+            if caller in modules
+            and module not in modules
+            and not (_is_service(module) and function.rpartition(".")[2] in READ_OR_WRITE.get(module, ()))
+        }
+    return found
 
 
 def counts(output: str) -> dict[str, int]:

@@ -11,7 +11,16 @@ from metamers.brain import simulate as brain_simulate
 from metamers.config import plan as config
 from metamers.config import read as config_read
 from metamers.run import files
-from tests.workflow.runs import HEARING, check_conventions, copy_of, counts, small_hearing, snakemake
+from tests.workflow.runs import (
+    HEARING,
+    calls_that_do_not_count,
+    check_conventions,
+    copy_of,
+    counts,
+    small_hearing,
+    snakemake,
+    traced,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -41,8 +50,12 @@ def analysed(root, tmp_path_factory):
     for seed, model in enumerate(models.values()):
         model["weights"] = {"random": seed}
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
-    snakemake(folder, "analyses", "report", *HEARING)
+    traced(root, folder, "analyses", "report", *HEARING)
     return folder
+
+
+def test_only_code_that_counts_computes(root, analysed):
+    assert calls_that_do_not_count(root, analysed) == set()
 
 
 def test_every_analysis_makes_its_files(analysed):

@@ -8,7 +8,16 @@ import pytest
 import yaml
 
 from metamers.run import files
-from tests.workflow.runs import check_conventions, check_every_file, copy_of, counts, small, snakemake
+from tests.workflow.runs import (
+    calls_that_do_not_count,
+    check_conventions,
+    check_every_file,
+    copy_of,
+    counts,
+    small,
+    snakemake,
+    traced,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -41,8 +50,12 @@ def beyond(root, tmp_path_factory):
         "metamer_sets": {"depths": DEPTHS, "stimuli": 2, "steps": 200, "tolerance": 0.05, "singular_values": 20},
     }  # fmt: skip
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
-    snakemake(folder, "beyond", *arguments)
+    traced(root, folder, "beyond", *arguments)
     return folder, arguments
+
+
+def test_only_code_that_counts_computes(root, beyond):
+    assert calls_that_do_not_count(root, beyond[0]) == set()
 
 
 def test_every_part_makes_its_files(beyond):

@@ -15,6 +15,7 @@ from metamers.stimuli.sounds import sixteen_bit
 from tests.workflow.runs import (
     HEARING,
     append,
+    calls_that_do_not_count,
     check_conventions,
     check_every_file,
     copy_of,
@@ -22,6 +23,7 @@ from tests.workflow.runs import (
     kill_when_there_is,
     small_hearing,
     snakemake,
+    traced,
 )
 
 
@@ -29,8 +31,12 @@ from tests.workflow.runs import (
 def heard(root, tmp_path_factory):
     """A finished small run of hearing: its folder."""
     folder = copy_of(root, tmp_path_factory.mktemp("hearing"))
-    snakemake(folder, *small_hearing(root, folder))
+    traced(root, folder, *small_hearing(root, folder))
     return folder
+
+
+def test_only_code_that_counts_computes(root, heard):
+    assert calls_that_do_not_count(root, heard) == set()
 
 
 def test_sounds_go_through_the_same_rules_to_the_report(heard):

@@ -6,9 +6,11 @@ import xarray as xr
 import yaml
 from PIL import Image
 
-from tests.workflow.runs import SMALL, append, counts, snakemake
+from tests.workflow.runs import SMALL, append, calls_that_do_not_count, counts, snakemake
 
 pytestmark = pytest.mark.slow  # for the small run that they change
+
+TOUCH = "snakemake --touch"  # as docs/reference/files.md says
 
 AFTER_COMPARISON = {
     "report_model",
@@ -69,6 +71,38 @@ def test_a_change_of_a_package_reruns_the_steps_that_import_from_it(rerun):
     folder, arguments = rerun
     append(folder / "src/metamers/null/__init__.py")
     assert counts(snakemake(folder, "-n", *arguments)).keys() == AFTER_NULL
+
+
+def test_only_code_that_counts_computes(root, finished):
+    assert calls_that_do_not_count(root, finished[0]) == set()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "run/files",
+        "run/manifest",
+        "run/logs",
+        "retrieve",
+        "config/read",
+        "foreign/pickles",
+        "models/networks/audio",
+        "models/cochleagram",
+    ],
+)
+def test_a_change_of_a_service_or_of_another_modality_reruns_no_step_that_computes(rerun, changed):
+    folder, arguments = rerun
+    append(folder / f"src/metamers/{changed}.py")
+    computing = {"retrieve_collection", "stimuli_datasets", "synthesize_metamers", "null_distribution", "recognize"}
+    assert not computing & counts(snakemake(folder, "-n", *arguments)).keys()
+
+
+def test_touch_keeps_the_results_of_another_version(rerun):
+    folder, arguments = rerun
+    append(folder / "src/metamers/models/model.py")
+    assert counts(snakemake(folder, "-n", *arguments)).keys() > AFTER_SYNTHESIS
+    snakemake(folder, *TOUCH.split()[1:], *arguments)
+    assert counts(snakemake(folder, "-n", *arguments)) == {}
 
 
 @pytest.mark.parametrize("script", ["src/metamers/synthesize/metamers.py", "scripts/synthesize/metamers.py"])

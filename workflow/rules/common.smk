@@ -131,6 +131,16 @@ def architecture(model):
     return plan.models[model].parameters
 
 
+def code_of(script, wildcard, models_of=lambda model: [model]):
+    """Parameter `code`: the version of a script's code for the models of a wildcard, by default the one that it names."""
+    return by(wildcard, cache(lambda value: code_version(SCRIPTS / script, map(architecture, models_of(value)))))
+
+
+def code_of_dataset(script):
+    """Parameter `code`: the version of a script's code for the modality of the wildcard `dataset`."""
+    return by("dataset", lambda dataset: code_version(SCRIPTS / script, [{"modality": plan.datasets[dataset].modality}]))
+
+
 def gpus():
     """GPUs for a job that computes with a network; a profile says how many there are at once."""
     return gpus_of_job(plan.device)
@@ -277,14 +287,16 @@ def complete_rules():
 
     Snakemake has no defaults for these directives: log and benchmark, which are named by the rule and its wildcards;
     the conda environment; and the parameters ``step``, the rule's name, also where a module of another workflow adds a
-    prefix to it, and ``code``, the version of the code that the script runs.
+    prefix to it, and ``code``, the version of the code that the script runs, for models of every kind.
     """
     for made in workflow.modifier.rules:
         if made.shellcmd == PLACE:
             step = f"{made.params.step}_place"
         elif made.script is not None and Path(made.script).is_relative_to(SCRIPTS):
             step = "_".join(Path(made.script).relative_to(SCRIPTS).with_suffix("").parts)
-            made.set_params(step=step, code=code_version(made.script))
+            made.set_params(step=step)
+            if "code" not in made.params.keys():
+                made.set_params(code=code_version(made.script))
         else:
             continue
         wildcards = dict.fromkeys(re.findall(r"(?<!\\){(\w+)", str(made.output[0]) if made.output else ""))

@@ -12,6 +12,7 @@ rule stimuli_datasets:
     output:
         "results/<run>/stimuli/{dataset}.nc",
     params:
+        code=code_of_dataset("stimuli/datasets.py"),
         entry=lookup("{dataset}", within=parameters_of(plan.datasets)),
         folder=by("dataset", dataset_folder),
         run_seed=plan.seed,
@@ -27,6 +28,7 @@ rule stimuli_export:
     output:
         directory("results/<run>/exported/datasets/{dataset}"),
     params:
+        code=code_of_dataset("stimuli/export.py"),
         modality=lookup("{dataset}/modality", within=parameters_of(plan.datasets)),
     message:
         "Exporting the stimuli of {wildcards.dataset}"

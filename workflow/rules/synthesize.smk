@@ -16,6 +16,7 @@ rule synthesize_metamers:
     params:
         **model_params("generation_model"),
         **answer_params("generation_model"),
+        code=code_of("synthesize/metamers.py", "generation_model"),
         name="{generation_model}",
         stages=stages_of_group,
         batch=stimuli_of_batch,
@@ -59,6 +60,7 @@ rule synthesize_export:
     output:
         directory("results/<run>/exported/metamers/{generation_model}"),
     params:
+        code=code_of("synthesize/export.py", "generation_model"),
         modality=by("generation_model", modality_of),
     message:
         "Exporting the metamers of {wildcards.generation_model}"

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from metamers.run import files
+from metamers.run.conventions import PRODUCT_VERSION
 
 
 def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
@@ -23,13 +24,14 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
     dict
         ``software``: name → versions; ``references``: publications to cite; ``inputs``: table of all input files with
         their SHA-256; ``files``: table of the files with the SHA-256 of their content; ``mixed``: inputs that were used
-        in several versions, so that results of the run may be inconsistent; ``derived``: path → the step that made it,
+        in several versions, so that results of the run may be inconsistent; ``older``: table of the files that another
+        version of this program made; ``derived``: path → the step that made it,
         and the paths of its inputs.
     """
     software: dict[str, set[str]] = {}
     inputs: dict[str, dict[str, None]] = {}
     references: dict[str, None] = {}
-    made, derived = [], {}
+    made, older, derived = [], [], {}
     for path in paths:
         with files.open_dataset(path) as dataset:
             attributes = dict(dataset.attrs)
@@ -40,6 +42,8 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
         derived[str(path)] = attributes["history"].split()[-1], list(json.loads(attributes["inputs"]))
         references |= dict.fromkeys(filter(None, attributes["references"].split("; ")))
         made.append([str(path), attributes["title"], attributes["content_sha256"]])
+        if attributes["product_version"] != PRODUCT_VERSION:
+            older.append([str(path), attributes["product_version"]])
     return {
         "software": {name: ", ".join(sorted(versions)) for name, versions in sorted(software.items())},
         "references": list(references),
@@ -48,6 +52,7 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
             "rows": [[name, sha256] for name in sorted(inputs) for sha256 in inputs[name]],
         },
         "mixed": sorted(name for name, versions in inputs.items() if len(versions) > 1),
+        "older": {"head": ["File", "Made by"], "rows": sorted(older)},
         "files": {"head": ["File", "Title", "SHA-256 of its content"], "rows": sorted(made)},
         "derived": derived,
     }

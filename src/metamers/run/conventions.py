@@ -14,6 +14,7 @@ from metamers import __version__
 
 CONVENTIONS = "CF-1.11, ACDD-1.3"
 PROGRAM = "metamers"
+PRODUCT_VERSION = f"{PROGRAM} {__version__}"
 TEXT = "OUST"  # kinds of NumPy types that hold text
 CREATOR_KEYS = ("name", "type", "email", "url", "institution")  # in ``creator_*`` and ``publisher_*`` attributes
 # The creator of a file whose user is not named.
@@ -114,7 +115,7 @@ def discovery_attributes(
         "naming_authority": PROGRAM,
         "project": run,
         "processing_level": f"output of the workflow's step {step}",
-        "product_version": f"{PROGRAM} {__version__}",
+        "product_version": PRODUCT_VERSION,
         "date_created": created,
         "comment": "The unit 0.1 lg(re 1) is dB in the notation of UDUNITS.",
         "acknowledgement": "The method is that of Feather et al. (2023), doi:10.1038/s41593-023-01442-0.",
