@@ -3,8 +3,9 @@
 from metamers.run.job import log_results_to
 
 import sys
+from collections import Counter
 
-from metamers.verify import FAILING, REPAIRED, count_by_kind, rebuild, repair, verify
+from metamers.verify import FAILING, OTHER_VERSION, REPAIRED, count_by_kind, rebuild, repair, verify
 
 logger = log_results_to(snakemake.log[0])
 run, params = snakemake.params.run, snakemake.params
@@ -20,7 +21,11 @@ if snakemake.config["rebuild_manifest"]:
     logger.info("the manifest was rebuilt; %d files are not recorded in it", len(left_out))
 problems = verify(run, snakemake.threads, own_log, params.steps)
 for problem in problems:
-    logger.info("%s: %s: %s", problem.kind, problem.path, problem.reason)
+    if problem.kind != OTHER_VERSION:
+        logger.info("%s: %s: %s", problem.kind, problem.path, problem.reason)
+made_by = Counter(problem.reason for problem in problems if problem.kind == OTHER_VERSION)
+for reason, number in sorted(made_by.items()):
+    logger.info("%d files: %s", number, reason)
 kinds = count_by_kind(problems)
 found = [f"{number} {kind}" for kind, number in kinds.items()]
 if set(kinds) & set(FAILING):

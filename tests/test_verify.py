@@ -19,6 +19,7 @@ import xarray as xr
 from metamers import verify as verification
 from metamers.foreign.isolated import ReaderKilledError, call_isolated
 from metamers.run import files, manifest
+from metamers.run.conventions import PRODUCT_VERSION
 from metamers.run.hashes import sha256_of
 from metamers.verify import Problem, count_by_kind, rebuild, repair, verify
 from tests.foreign import test_hdf5
@@ -111,10 +112,10 @@ def test_a_file_of_another_version_of_the_program_is_named_and_no_damage(run, mo
     monkeypatch.setattr(verification, "PRODUCT_VERSION", "metamers 99.0")
     problems = verify(run)
     assert {problem.path: problem.kind for problem in problems} == {
-        f"{run}/{name}.nc": "older" for name in ("first", "second")
+        f"{run}/{name}.nc": "other_version" for name in ("first", "second")
     }
-    assert problems[0].reason == "made by metamers 0.1.0; this is metamers 99.0"
-    assert count_by_kind(problems) == {"older": 2}
+    assert problems[0].reason == f"made by {PRODUCT_VERSION}; this is metamers 99.0"
+    assert count_by_kind(problems) == {"other_version": 2}
     assert repair(problems, run, []) == []
 
 

@@ -12,7 +12,7 @@ The problem of a file is one of these:
 - ``unrecorded``: the manifest has no entry for it, and a job's log names its SHA-256, or it is older than the manifest,
   or the manifest has a fault. If it contradicts its log or itself, it is damaged instead;
 - ``missing``: the run has written it, and it no longer exists; a rerun makes it if it is needed;
-- ``older``: another version of this program has made it. This is no damage, since a run makes again what has changed;
+- ``other_version``: another version of this program has made it. This is no damage;
 - ``linked``: it is a link, which was followed, or the target of one. This is no damage;
 - ``unconfirmed``: only the manifest confirms it. This is no damage, but a change of both would not be noticed.
 """
@@ -42,9 +42,10 @@ logger = logging.getLogger("metamers")
 
 PROGRESS_S = 5.0
 SLOWEST_BYTES_S = 10**7  # lowest assumed rate of reading and hashing, for a slow disk
+OTHER_VERSION = "other_version"
 REPAIRED = ("damaged", "stale", "foreign")  # kinds that `repair` deletes
 FAILING = (*REPAIRED, "unread")  # kinds that make verification fail
-NOTED = ("unrecorded", "missing", "older", "linked", "unconfirmed")
+NOTED = ("unrecorded", "missing", "linked", "unconfirmed", OTHER_VERSION)
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"  # Snakemake writes this file into folders that rules make
 OUR_ATTRIBUTES = ("content_sha256", "inputs")
 ORIGIN = ("path", "step", "product_version")  # attributes that say where a file comes from
@@ -73,7 +74,7 @@ class Problem:
     path
         The file.
     kind
-        A key of the list above.
+        A name of the list at the top of this module.
     reason
         The finding, and what was expected.
     """
@@ -409,11 +410,11 @@ def verify(
         if changed:
             problems[path] = Problem(path, "stale", f"computed from another {', '.join(changed)}")
     _spread_staleness(examined, problems)
-    for path, one in judged.items():
-        if path not in problems and one.made_by not in (PRODUCT_VERSION, None):
-            problems[path] = Problem(path, "older", f"made by {one.made_by}; this is {PRODUCT_VERSION}")
 
     problems = _link_problems(run, tree) | problems | _absence_problems(run, known, examined)
+    for path, one in judged.items():
+        if path not in problems and one.made_by not in (PRODUCT_VERSION, None):
+            problems[path] = Problem(path, OTHER_VERSION, f"made by {one.made_by}; this is {PRODUCT_VERSION}")
     path = str(manifest.manifest_path(run))
     if known.fault == manifest.NO_SEAL:
         problems[path] = Problem(

@@ -448,9 +448,9 @@ def test_results_of_another_version_are_named(relation, written, tmp_path):
     data.attrs["product_version"] = "metamers 0.0.1"
     data.to_netcdf(other)
     origin = provenance([written, other])
-    assert origin["older"]["rows"] == [[str(other), "metamers 0.0.1"]]
+    assert origin["other_version"]["rows"] == [[str(other), "metamers 0.0.1"]]
     words = Elements(text_of([], relation, written, origin=origin)).words
-    assert "made 1 of the files" in words
+    assert "computed 1 of the files" in words
     assert "metamers 0.0.1" in words
 
 

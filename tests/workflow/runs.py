@@ -18,7 +18,7 @@ from PIL import Image
 
 from metamers.config.read import read_variables
 from metamers.run import files
-from metamers.run.code_version import LIBRARY, _is_service, _module_of, files_that_count
+from metamers.run.code_version import SERVICES, code_version, files_that_count, module_of
 from tests.conventions import complaints
 
 IGNORED = shutil.ignore_patterns("retrieved", "store", "__pycache__")
@@ -119,14 +119,17 @@ def calls_that_do_not_count(root: Path, folder: Path) -> set[tuple[str, str, str
     assert len(paths) > 20
     for path in paths:
         job = json.loads(path.read_text())
-        counted = files_that_count(scripts[job["step"]], job["models"])
-        modules = {_module_of(file, LIBRARY) for file in counted if LIBRARY in file.parents} | {"__main__"}
+        script = scripts[job["step"]]
+        # Of a job without a model, the entry is the modality of its dataset, or there is none.
+        given = [job["models"]] if job["models"] else [[{"modality": "vision"}], [{"modality": "audio"}]]
+        models = next(models for models in [*given, None] if code_version(script, models) == job["code"])
+        modules = set(map(module_of, files_that_count(script, models))) | {"__main__"}
         found |= {
             (job["step"], module, function)
             for module, function, caller in job["calls"]
             if caller in modules
             and module not in modules
-            and not (_is_service(module) and function.rpartition(".")[2] in READ_OR_WRITE.get(module, ()))
+            and not (module in SERVICES and function.rpartition(".")[2] in READ_OR_WRITE.get(module, ()))
         }
     return found
 

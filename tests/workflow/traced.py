@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 import __main__
 
 FOLDER = Path(__file__).resolve().parents[1] / "traced"
-known: dict[tuple[CodeType, CodeType], None] = {}
+known: set[tuple[CodeType, CodeType]] = set()
 outside: set[CodeType] = set()
 calls: set[tuple[str, str, str]] = set()
 
@@ -34,12 +34,12 @@ def record(frame: FrameType, event: str, _argument: object) -> None:
         outside.add(code)
         return
     back = frame.f_back
-    if back is None or (pair := (code, back.f_code)) in known:
-        return
-    known[pair] = None
     while back is not None and not module_of(back):
         back = back.f_back
-    during_import = back is None or (back.f_code.co_name == "<module>" and module_of(back) != "__main__")
+    if back is None or (pair := (code, back.f_code)) in known:
+        return
+    known.add(pair)
+    during_import = back.f_code.co_name == "<module>" and module_of(back) != "__main__"
     if code.co_name != "<module>" and not during_import:
         calls.add((module, code.co_qualname, module_of(back)))
 
@@ -48,8 +48,9 @@ def write() -> None:
     sys.setprofile(None)
     params = dict(__main__.snakemake.params.items())
     models = [params["model"]] if isinstance(params.get("model"), dict) else None
-    if isinstance(params.get("recognition_models"), dict):
-        models = [one["model"] for one in params["recognition_models"].values()]
+    for key in ("recognition_models", "entries"):
+        if isinstance(params.get(key), dict):
+            models = [one["model"] for one in params[key].values()]
     FOLDER.mkdir(exist_ok=True)
     text = json.dumps(
         {"step": params["step"], "models": models, "code": params["code"], "calls": sorted(calls)}, default=dict

@@ -131,14 +131,24 @@ def architecture(model):
     return plan.models[model].parameters
 
 
-def code_of(script, wildcard, models_of=lambda model: [model]):
-    """Parameter `code`: the version of a script's code for the models of a wildcard, by default the one that it names."""
-    return by(wildcard, cache(lambda value: code_version(SCRIPTS / script, map(architecture, models_of(value)))))
+def entries_of(models):
+    """The registry entries of models."""
+    return list(map(architecture, models))
 
 
-def code_of_dataset(script):
-    """Parameter `code`: the version of a script's code for the modality of the wildcard `dataset`."""
-    return by("dataset", lambda dataset: code_version(SCRIPTS / script, [{"modality": plan.datasets[dataset].modality}]))
+def entry_of(model):
+    """The registry entry of one model, as a list."""
+    return entries_of([model])
+
+
+def modality_of_dataset(dataset):
+    """What a job without a model needs of an entry: the modality of a dataset."""
+    return [{"modality": plan.datasets[dataset].modality}]
+
+
+def code_of(script, wildcard, *functions):
+    """Parameter `code`: the version of a script's code for the entries that functions give for a wildcard (see `by`)."""
+    return by(wildcard, lambda entries: code_version(SCRIPTS / script, entries), *functions)
 
 
 def gpus():

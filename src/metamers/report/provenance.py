@@ -24,14 +24,13 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
     dict
         ``software``: name → versions; ``references``: publications to cite; ``inputs``: table of all input files with
         their SHA-256; ``files``: table of the files with the SHA-256 of their content; ``mixed``: inputs that were used
-        in several versions, so that results of the run may be inconsistent; ``older``: table of the files that another
-        version of this program made; ``derived``: path → the step that made it,
-        and the paths of its inputs.
+        in several versions, so that results of the run may be inconsistent; ``other_version``: table of the files that
+        another version of this program made; ``derived``: path → the step that made it, and the paths of its inputs.
     """
     software: dict[str, set[str]] = {}
     inputs: dict[str, dict[str, None]] = {}
     references: dict[str, None] = {}
-    made, older, derived = [], [], {}
+    made, others, derived = [], [], {}
     for path in paths:
         with files.open_dataset(path) as dataset:
             attributes = dict(dataset.attrs)
@@ -43,7 +42,7 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
         references |= dict.fromkeys(filter(None, attributes["references"].split("; ")))
         made.append([str(path), attributes["title"], attributes["content_sha256"]])
         if attributes["product_version"] != PRODUCT_VERSION:
-            older.append([str(path), attributes["product_version"]])
+            others.append([str(path), attributes["product_version"]])
     return {
         "software": {name: ", ".join(sorted(versions)) for name, versions in sorted(software.items())},
         "references": list(references),
@@ -52,7 +51,7 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
             "rows": [[name, sha256] for name in sorted(inputs) for sha256 in inputs[name]],
         },
         "mixed": sorted(name for name, versions in inputs.items() if len(versions) > 1),
-        "older": {"head": ["File", "Made by"], "rows": sorted(older)},
+        "other_version": {"head": ["File", "Made by"], "rows": sorted(others)},
         "files": {"head": ["File", "Title", "SHA-256 of its content"], "rows": sorted(made)},
         "derived": derived,
     }

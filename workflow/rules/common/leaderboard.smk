@@ -76,10 +76,11 @@ def registered_of_entry(model):
     }
 
 
-def versions_of_entry(_wildcards):
-    """Parameter: the versions of the program, and of the code of the steps."""
+def versions_of_entry(wildcards):
+    """Parameter: the versions of the program, and of the code of the steps for the models of an entry."""
+    entries = entries_of(models_of_entry(wildcards.generation_model))
     scripts = (*RECORDED_SCRIPTS, "leaderboard/ranking", "leaderboard/entry")
     return {
         "version": {"metamers": __version__},
-        "code": {script: code_version(SCRIPTS / f"{script}.py") for script in scripts},
+        "code": {script: code_version(SCRIPTS / f"{script}.py", entries) for script in scripts},
     }

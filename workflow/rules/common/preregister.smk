@@ -35,10 +35,11 @@ def frozen_params():
 
 def versions_now(_wildcards):
     """Parameter: the versions of the program, of the code of the steps, and of the page that people are shown."""
+    entries = entries_of([*plan.generation_models, *plan.recognition_models])
     return {
         "version": {"metamers": __version__},
         # Of scoring the module alone, because its script also draws the figure of the report.
-        "code": {script: code_version(SCRIPTS / f"{script}.py") for script in FROZEN_SCRIPTS}
+        "code": {script: code_version(SCRIPTS / f"{script}.py", entries) for script in FROZEN_SCRIPTS}
         | {"metamers.preregister.score": code_version(PACKAGE / "preregister" / "score.py")},
         "page": {path.name: data_version(path) for path in PAGE_FILES},
     }
