@@ -1,6 +1,6 @@
 """Make model_cards/<model>.nc and .html: whether metamers can be made of a model, and what that would take."""
 
-from metamers.run.job import log_results_to
+from metamers.run.job import log_results_to, save
 
 import numpy as np
 import xarray as xr
@@ -74,17 +74,13 @@ card = xr.Dataset(
 card = card.assign(model_card.run_estimate(card, settings, len(start), int(np.prod(shape))))
 for finding in findings:
     logger.info("%s: %s", name, finding)
-files.save(
+save(
+    snakemake,
     card,
     snakemake.output.netcdf,
     title=f"Model card of {name}",
     source=f"the model, shown the natural stimuli of {settings['dataset']}",
     references="; ".join(params.references) or files.STUDY,
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )
 context = model_card.page_context(card, entry, settings, snakemake.config["run"])
 planned = model_card.planned_verdict(settings)

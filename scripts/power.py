@@ -1,6 +1,6 @@
 """Make comparison/power.nc and its figure: the power of experiments to distinguish two models."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.leaderboard.curves import curves_by_modality
@@ -41,15 +41,11 @@ if found.attrs["left_out"]:
     logger.info(
         "left out, because the two models share fewer than two stages with a prediction: %s", found.attrs["left_out"]
     )
-files.save(
+save(
+    snakemake,
     found,
     snakemake.output.netcdf,
     title="Power of experiments to distinguish two models by human recognition of their metamers",
     source=f"variance between the study's participants ({snakemake.config['human_data']}), and simulation",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=[*given],
 )
 files.write(snakemake.output.figure, svg(power_figure(found)))

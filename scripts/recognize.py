@@ -1,6 +1,6 @@
 """Make recognition/<generation_model>/<recognition_model>.nc for a group of recognition models, from exported files."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -57,15 +57,12 @@ def save_recognition(model: Model) -> None:
     name, answered = model.name, recognition(model)
     for stage, proportion in answered["correct"].mean(("stimulus", "seed")).to_series().items():
         logger.info("%s on %s %s: %.0f%% correct", name, generation_model, stage, 100 * proportion)
-    files.save(
+    save(
+        snakemake,
         answered,
         paths[name],
         title=f"Recognition of metamers of {generation_model} by {name}",
         source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
-        step=snakemake.params.step,
-        run=snakemake.config["run"],
-        creator=snakemake.config["creator"],
-        seed=snakemake.config["seed"],
         inputs=[
             *params.recognition_models[name]["files"],
             given.metamers[0],

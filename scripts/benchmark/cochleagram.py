@@ -1,6 +1,6 @@
 """Make benchmark/cochleagram.nc: time of the cochleagram and of a plain implementation at the full rate."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import numpy as np
 import torch
@@ -9,7 +9,6 @@ import xarray as xr
 from metamers.benchmark.measure import alternating
 from metamers.models.cochleagram import Cochleagram, FullRateCochleagram
 from metamers.models.device import use_threads
-from metamers.run import files
 
 SAMPLES, RATE_HZ = 40_000, 20_000  # the published sounds
 
@@ -37,7 +36,8 @@ logger.info(
     "relative difference of the cochleagrams %.1e",
     *(snakemake.threads, 1e3 * np.median(seconds["ours"]), 1e3 * np.median(seconds["full_rate"]), speedup, error),
 )
-files.save(
+save(
+    snakemake,
     xr.Dataset(
         {
             "seconds": (("implementation", "repeat"), np.stack(list(seconds.values()))),
@@ -47,12 +47,7 @@ files.save(
         coords={"implementation": list(seconds), "repeat": np.arange(snakemake.params.repeats)},
         attrs={"threads": snakemake.threads},
     ),
-    snakemake.output[0],
     title="Time of the cochleagram, forward and backward, against an implementation at the full rate",
     source="2 s of noise at 20 kHz; the implementations take turns; medians are compared",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
     inputs=[],
 )

@@ -1,6 +1,6 @@
 """Make benchmark/convergence/<procedure>/<model>/<stage>.nc: metamers of a model at several matches."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import numpy as np
 
@@ -70,7 +70,8 @@ measured = [
 stacked = {key: np.stack([of_match[key] for of_match in measured]) for key in measured[0]}
 for version, error, taken in zip(versions, stacked["normalized_error"], steps, strict=True):
     logger.info("%s, match %s: error %.4f after %.0f steps", stage, version, error.mean(), taken.mean())
-files.save(
+save(
+    snakemake,
     metamers_dataset(
         model.modality,
         ("version", "stimulus"),
@@ -84,13 +85,7 @@ files.save(
         },
         rate_hz,
     ),
-    snakemake.output[0],
     title=f"Metamers of {name} at {stage}, at several matches",
     source=f"synthesized from the same starts by the procedure {snakemake.wildcards.procedure}",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )
 progress.delete()

@@ -1,6 +1,6 @@
 """Make benchmark/convergence_recognition/<procedure>/<model>/<stage>.nc: answers and log odds of other models."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.benchmark.versions import recognize_versions
 from metamers.config.tables import category_classes
@@ -10,7 +10,8 @@ from metamers.run import files
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 params = snakemake.params
-files.save(
+save(
+    snakemake,
     recognize_versions(
         list(map(files.load, snakemake.input.metamers)),
         [params.stage],
@@ -20,12 +21,6 @@ files.save(
         category_classes(params.dataset, params.dataset_entry),
         choose_device(snakemake.config["device"]),
     ),
-    snakemake.output[0],
     title=f"Recognition of metamers of {snakemake.wildcards.generation_model} at all compared matches by other models",
     source="8-bit images or 16-bit sounds; forced choice among the dataset's categories; log odds of the true one",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

@@ -1,6 +1,6 @@
 """Make benchmark/equivalence/<model>/<stage>.nc: metamers of the published procedure and of versions of one cycle."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from functools import partial
 
@@ -61,7 +61,8 @@ for version in dict.fromkeys((reference, "published", *params.settings)):
         )
 for version, (synthesized, steps) in made.items():
     logger.info("%s: %s, %.1f steps, mean error %.4f", params.stage, version, steps.mean(), synthesized.error.mean())
-files.save(
+save(
+    snakemake,
     metamers_dataset(
         model.modality,
         ("version", "stimulus"),
@@ -77,13 +78,7 @@ files.save(
         },
         params.model["input"].get("sampling_rate_hz"),
     ),
-    snakemake.output[0],
     title=f"Metamers of {name} at {params.stage}, of the published procedure and of versions of one cycle",
     source="synthesized from the same starts, with the number of steps that gives an equal match",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )
 progress.delete()

@@ -1,6 +1,6 @@
 """Make benchmark/equivalent/<model>/<stage>.nc: metamers of the run and of the published procedure, equal match."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import numpy as np
 import torch
@@ -26,7 +26,8 @@ logger.info(
     "%s: %.1f steps of the published procedure, to %.4f of %.4f",
     *(params.stage, steps.mean(), error.mean(), wanted.mean()),
 )
-files.save(
+save(
+    snakemake,
     metamers_dataset(
         model.modality,
         ("kept_procedure", "stimulus"),
@@ -42,12 +43,6 @@ files.save(
         },
         params.model["input"].get("sampling_rate_hz"),
     ),
-    snakemake.output[0],
     title=f"Metamers of {name} at {params.stage}, of both procedures with equal match",
     source="metamers of the run and of the published procedure, from the same starts and with equal match",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )

@@ -1,13 +1,12 @@
 """Make benchmark/gpu/<model>/<stage>.nc: agreement of a graphics card with the CPU, and its speed."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import json
 
 from metamers.benchmark.gpu import Job, gpu_benchmark
 from metamers.benchmark.measure import processor
 from metamers.models.device import use_threads
-from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -20,7 +19,8 @@ logger.info(
     *(name, params.stage, measured["stimulus_steps_per_second"], measured["batch"]),
     "fitted" if measured["batch_fits"] else "did not fit at first",
 )
-files.save(
+save(
+    snakemake,
     measured.assign_attrs(
         generation_model=name,
         stage=params.stage,
@@ -29,12 +29,8 @@ files.save(
         settings=json.dumps(settings),
         processor=processor(),
     ),
-    snakemake.output[0],
     title=f"Synthesis of metamers of {name} at {params.stage} on {measured.attrs['card']}",
     source="random weights; stimuli of noise; the same starts on CPU and card",
-    step=params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
     seed=0,
     inputs=[],
 )

@@ -1,6 +1,6 @@
 """Make benchmark/match/<model>/<stage>.nc: steps of each procedure to the same match, from the same starts."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import torch
 
@@ -17,14 +17,9 @@ model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
 names, natural, start = first_stimuli(model, stimuli, params.run_seed)
 matched = steps_to_match(model, params.stage, natural, start, params.settings, params.most)
-files.save(
+save(
+    snakemake,
     matched.assign_coords(stimulus=names),
-    snakemake.output[0],
     title=f"Steps to the same match of {name} at {params.stage}",
     source="published procedure, one-cycle procedure and plenoptic, from the same starts",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )

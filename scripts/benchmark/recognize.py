@@ -1,6 +1,6 @@
 """Make benchmark/recognition/<model>.nc: recognition of metamers of both procedures at the same match."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import numpy as np
 import xarray as xr
@@ -29,18 +29,13 @@ def answer(model: Model) -> np.ndarray:
 
 
 answered = with_each_model(answer, params.recognition_models, choose_device(snakemake.config["device"]))
-files.save(
+save(
+    snakemake,
     recognition_dataset(
         np.stack(answered).astype(str),
         ("recognition_model", *dims),
         dict(equivalent.coords) | {"recognition_model": list(params.recognition_models)},
     )[["correct"]].assign(normalized_error=equivalent["normalized_error"]),
-    snakemake.output[0],
     title=f"Recognition of metamers of {snakemake.wildcards.generation_model} of both procedures at the same match",
     source="8-bit images or 16-bit sounds; forced choice among the dataset's categories",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

@@ -1,6 +1,6 @@
 """Make benchmark/scale.nc: predicted cost of the whole study and of 1,000 models, and accuracy of the prediction."""
 
-from metamers.run.job import log_results_to
+from metamers.run.job import log_results_to, save
 
 from pathlib import Path
 
@@ -63,15 +63,11 @@ of_modality = xr.Dataset(
     },
     coords={"modality": list(costs)},
 )
-files.save(
+save(
+    snakemake,
     xr.merge([scale, of_modality, held], join="outer").assign_attrs(processor=processor()),
-    snakemake.output[0],
     title="Predicted cost of the whole study and of 1,000 models",
     source="operations of each architecture; times of the benchmark's steps; sizes and times of the run's own files; "
     "assumed GPUs, utilization and prices",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
     inputs=given.speed,
 )

@@ -1,6 +1,6 @@
 """Make benchmark/speed/<model>.nc: time and memory of steps of each procedure."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import torch
 
@@ -21,16 +21,11 @@ stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(CPU_BATCH_SIZE
 _, natural, start = first_stimuli(model, stimuli, params.run_seed)
 matched = map(files.load, snakemake.input.matched)
 stages = {stage: str(one["quality"].values) for stage, one in zip(params.stages, matched, strict=True)}
-files.save(
+save(
+    snakemake,
     speed(model, plain, whole, stages, natural, start, params.settings, params.repeats).assign_attrs(
         processor=processor(), instruction_sets=instruction_sets()
     ),
-    snakemake.output[0],
     title=f"Time and memory of steps of synthesis with {name}",
     source="one CPU thread; the procedures take turns",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )

@@ -1,6 +1,6 @@
 """Make benchmark/standard/<model>/<stage>.nc: match of the quality `standard` and of the published procedure."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.benchmark.measure import first_stimuli
 from metamers.benchmark.standard import standard_match
@@ -17,14 +17,9 @@ names, natural, start = first_stimuli(model, stimuli, params.run_seed)
 match = standard_match(model, params.stage, natural, start, params.settings, params.passes)
 reached = [float(match[kind]) for kind in ("standard_match", "published_match")]
 logger.info("%s: mean error %.4f of quality standard, %.4f of the published procedure", params.stage, *reached)
-files.save(
+save(
+    snakemake,
     match.assign_coords(stimulus=names),
-    snakemake.output[0],
     title=f"Match of {name} at {params.stage} with the quality standard and by the published procedure",
     source="both procedures, from the same starts; the published one also with fewer steps, and extrapolated",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )

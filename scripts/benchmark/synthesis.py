@@ -1,6 +1,6 @@
 """Make benchmark/synthesis.nc: speedup to the same match, and recognition of the metamers of each procedure."""
 
-from metamers.run.job import log_results_to
+from metamers.run.job import log_results_to, save
 
 from metamers.benchmark.measure import SEPARATOR
 from metamers.benchmark.speed import collect
@@ -23,14 +23,9 @@ for reference in collected["reference"].values:
     )
     logger.info("%.1f times as fast as %s (geometric mean, %d stages), at least %.1f", mean, reference, number, least)
 machine = {key: SEPARATOR.join(sorted({one.attrs[key] for one in timed.values()})) for key in MACHINE}
-files.save(
+save(
+    snakemake,
     collected.assign_attrs(machine),
-    snakemake.output[0],
     title="Time to the same match: one-cycle procedure, published procedure and plenoptic",
     source="same models, stimuli and starts; one CPU thread each; the procedures take turns; medians",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

@@ -1,6 +1,6 @@
 """Make benchmark/trials.nc: alternatives to the one-cycle procedure, with their error and speed."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import json
 
@@ -22,7 +22,8 @@ plain = plain.to(device, memory_format=plain.preprocessing.memory_format)
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
 names, natural, start = first_stimuli(model, stimuli, params.run_seed)
 found = [run_trials(model, plain, stage, natural, start, params.settings, params.steps) for stage in params.stages]
-files.save(
+save(
+    snakemake,
     xr.concat(found, "stage")
     .assign_coords(stage=list(params.stages))
     .assign_attrs(
@@ -34,12 +35,6 @@ files.save(
         device=str(device),
         threads=snakemake.threads,
     ),
-    snakemake.output[0],
     title=f"Alternatives to the one-cycle procedure for metamers of {name}",
     source="same starts and natural stimuli in all trials; each trial and the reference take turns",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )

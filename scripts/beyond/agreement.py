@@ -1,6 +1,6 @@
 """Make beyond/agreement/<modality>.nc: agreement of models' sensitivities, and recognition of metamers."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.beyond.agreement import agreement
 from metamers.beyond.compare import of_run
@@ -25,17 +25,12 @@ for name, values in made["mean_agreement"].to_series().unstack("depth").iterrows
     for depth, value in values.items():
         correct = float(made["proportion_correct"].sel(generation_model=name, depth=depth))
         logger.info("%s at depth %g: agreement %.2f, %.0f%% of metamers recognized", name, depth, value, 100 * correct)
-files.save(
+save(
+    snakemake,
     made.assign_attrs(
         modality=snakemake.wildcards.sensed_modality,
         judged_by=", ".join(dict.fromkeys(judge for judges in params.recognition_models.values() for judge in judges)),
     ),
-    snakemake.output[0],
     title=f"Agreement of models' sensitivities, and recognition of metamers ({snakemake.wildcards.sensed_modality})",
     source="sensitivities to the distortions of each generation model; answers to accepted metamers of the run",
-    step=params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=[*given],
 )

@@ -1,6 +1,6 @@
 """Make beyond/controversial/<modality>.nc: answers of recognition models to controversial metamers."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.beyond.compare import acceptance, controversial
 from metamers.beyond.inputs import load_by_name, load_set
@@ -19,15 +19,10 @@ found = controversial(
 for (case, depth), row in found[["proportion_own", "proportion_other"]].to_dataframe().iterrows():
     logger.info("%s dissents at depth %g: %.0f%% against it, %.0f%% with it", case, depth, *(100 * row))
 found.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", ".join(params.recognition_models)}
-files.save(
+save(
+    snakemake,
     found,
-    snakemake.output[0],
     title=f"Answers of recognition models to controversial metamers ({snakemake.wildcards.beyond_modality})",
     source="answers to accepted metamers, of recognition models that the synthesis did not use",
     references=params.references,
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

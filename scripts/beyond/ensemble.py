@@ -1,6 +1,6 @@
 """Make beyond/ensemble/<modality>.nc: recognition of metamers of several models together, and of each alone."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.beyond.compare import acceptance, ensemble
 from metamers.beyond.inputs import load_answers, load_by_name, load_set
@@ -22,15 +22,10 @@ for name, proportions in found["proportion_correct"].to_series().unstack("depth"
     for depth, proportion in proportions.items():
         logger.info("%s at depth %g: %.0f%% recognized", name, depth, 100 * proportion)
 found.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", ".join(params.recognition_models)}
-files.save(
+save(
+    snakemake,
     found,
-    snakemake.output[0],
     title=f"Recognition of metamers of several models together ({snakemake.wildcards.beyond_modality})",
     source="answers to accepted metamers, of recognition models that the synthesis did not use",
     references=params.references,
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

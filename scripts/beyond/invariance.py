@@ -1,6 +1,6 @@
 """Make beyond/invariance/<model>.nc: distances between metamers of one stimulus, at every stage."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import torch
 import xarray as xr
@@ -49,19 +49,14 @@ for kind in kinds[1:]:
         apart = float(found["relative_difference"].sel(start=kind).isel(depth=depth, measured_stage=0).mean())
         logger.info("%s %s from %s: %.3f of the distance of different stimuli", name, stage, kind, apart)
 found.attrs = {"model": name, "modality": model.modality}
-files.save(
+save(
+    snakemake,
     found.assign_coords(
         depth=made["depth"].values,
         stage=("depth", stages),
         stimulus=names,
         **{key: ("stimulus", made[key].values) for key in ("category", "other_stimulus", "other_category")},
     ),
-    snakemake.output[0],
     title=f"Invariance at stages of {name}: distances between metamers of one stimulus",
     source="metamers of the run, and metamers of the same stimuli from other starts",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=[*given],
 )

@@ -1,6 +1,6 @@
 """Make beyond/metamer_sets/<model>.nc: the size of a model's sets of metamers, and their most different members."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import xarray as xr
 
@@ -55,7 +55,8 @@ for place, depth in enumerate(wanted["depths"]):
         *(float(found[-1]["jacobian_rank"].mean()), natural[0].numel()),
         *(float(found[-1]["stimulus_distance"].mean()), int(found[-1]["within_match"].sum()), len(natural)),
     )
-files.save(
+save(
+    snakemake,
     xr.concat(found, "depth", coords=["sensing_stage"], compat="equals")
     .assign_coords(
         depth=wanted["depths"],
@@ -72,13 +73,7 @@ files.save(
         device=str(device),
         **({"sampling_rate_hz": rate_hz} if rate_hz else {}),
     ),
-    snakemake.output[0],
     title=f"Sets of metamers of {name}: free directions, and the two most different metamers of a stimulus",
     source="singular values of the Jacobian; two metamers pushed apart while both stay within the match",
     references=params.references,
-    step=params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=[*given],
 )

@@ -1,6 +1,6 @@
 """Make beyond/recognition/<set>.nc for the sets of a modality: answers of models that the synthesis did not use."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -41,7 +41,8 @@ for path, answers, target in zip(given.metamers, zip(*answered, strict=True), pa
     with files.open_dataset(path) as made:
         kept = ("stimulus", "category", "other_stimulus", "other_category", "case", "depth")
         coordinates = {key: made[key].load() for key in kept}
-    files.save(
+    save(
+        snakemake,
         recognition_dataset(
             np.stack(answers),
             ("recognition_model", "stimulus", "case", "depth"),
@@ -50,10 +51,6 @@ for path, answers, target in zip(given.metamers, zip(*answered, strict=True), pa
         target,
         title="Recognition of metamers of the extensions, by models that the synthesis did not use",
         source="as exported: 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
-        step=snakemake.params.step,
-        run=snakemake.config["run"],
-        creator=snakemake.config["creator"],
-        seed=snakemake.config["seed"],
         inputs=[*given.models, path, given.categories],
         staged=Path(snakemake.output[0]) / Path(target).name,
     )

@@ -1,6 +1,6 @@
 """Make beyond/sensitivity/<modality>.nc: distortions to which each model is most and least sensitive."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import xarray as xr
 
@@ -53,7 +53,8 @@ def at_depth(place: int) -> xr.Dataset:
 
 by_depth = [at_depth(place) for place in range(len(wanted["depths"]))]
 made = xr.concat(by_depth, "depth", coords=["sensing_stage"], compat="equals")
-files.save(
+save(
+    snakemake,
     made.assign(stimulus_value=(("stimulus", *MODALITIES[first.modality].dims), shown.cpu().numpy()))
     .assign_coords(
         depth=wanted["depths"], stimulus=wanted["stimuli"], category=("stimulus", stimuli["category"].values)
@@ -64,13 +65,7 @@ files.save(
         device=str(device),
         **({"sampling_rate_hz": rate_hz} if rate_hz else {}),
     ),
-    snakemake.output[0],
     title=f"Distortions to which models are most and least sensitive ({first.modality})",
     source="extreme eigenvectors of JᵀJ, and the pair of distortions along which the generation models differ most",
     references=params.references,
-    step=params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=[*snakemake.input],
 )

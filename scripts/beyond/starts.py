@@ -1,10 +1,9 @@
 """Make beyond/starts/<modality>.nc: recognition of metamers from different starts of the synthesis."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.beyond.compare import acceptance, starts
 from metamers.beyond.inputs import load_answers, load_by_name, load_set
-from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
@@ -22,14 +21,9 @@ found = starts(
 for (model, start, depth), proportion in found["proportion_correct"].to_series().items():
     logger.info("%s from %s at depth %g: %.0f%% recognized", model, start, depth, 100 * proportion)
 found.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", ".join(params.recognition_models)}
-files.save(
+save(
+    snakemake,
     found,
-    snakemake.output[0],
     title=f"Recognition of metamers from other starts ({snakemake.wildcards.beyond_modality})",
     source="answers to accepted metamers, of recognition models that the synthesis did not use",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

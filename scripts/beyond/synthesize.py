@@ -1,6 +1,6 @@
 """Make beyond/metamers/<set>.nc: metamers of several models together, controversial ones, or from other starts."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, provenance
 
 import json
 
@@ -108,11 +108,7 @@ with files.save_in_pieces(
     title=f"Metamers of the extensions: {name}",
     source=f"synthesized by the {procedure} procedure, {made['part']}",
     references=params.references,
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
+    **provenance(snakemake),
 ) as append:
     # The size of the first attempt, because saved states are named by it; on a GPU it depends on free memory.
     kept = progress.load("size")

@@ -1,6 +1,6 @@
 """Make activations/<dataset>/<model>.nc: features of natural stimuli at every stage, averaged over time for sounds."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.brain.activations import activations_dataset, features
 from metamers.modalities import MODALITIES
@@ -18,14 +18,9 @@ natural = fit_stimuli(model, stimuli["stimulus_value"].values, stimuli.attrs.get
 found = {stage: features(activations(model, natural, stage), model.modality) for stage in params.stages}
 for stage, values in found.items():
     logger.info("%s %s: %d units", name, stage, values.shape[1])
-files.save(
+save(
+    snakemake,
     activations_dataset(found, stimuli["stimulus"].values),
-    snakemake.output[0],
     title=f"Activations of {name} for the natural stimuli of {snakemake.wildcards.dataset}",
     source="the model's stages" + (", averaged over time" if MODALITIES[model.modality].time_axis else ""),
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

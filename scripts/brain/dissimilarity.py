@@ -1,6 +1,6 @@
 """Make similarity/models/<model>.nc: dissimilarity of all pairs of natural stimuli at each stage of a model."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import numpy as np
 
@@ -33,14 +33,9 @@ if activations_file := given.get("activations"):
     by_stage, names = features_by_stage(measured), measured["stimulus"].values
 else:
     by_stage, names = computed_features()
-files.save(
+save(
+    snakemake,
     dissimilarity_dataset({stage: dissimilarity(values) for stage, values in by_stage.items()}, names),
-    snakemake.output[0],
     title=f"Representational dissimilarity of natural stimuli at the stages of {name}",
     source="1 - Pearson r of activations" + (", averaged over time" if MODALITIES[params.modality].time_axis else ""),
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=given,
 )

@@ -1,6 +1,6 @@
 """Make brain/<model>.nc: prediction of each voxel's responses to natural stimuli by each stage of a model."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.brain.regression import regression
 from metamers.brain.responses import read_responses
@@ -20,16 +20,11 @@ found = regression(
 for one in found[["signed_r2", "signed_r2_low", "signed_r2_high", "p_shuffled"]].to_dataframe().itertuples():
     logger.info("%s %s: corrected signed R2 %.3f (%.3f to %.3f), p %.3f against shuffled stimuli", name, *one)
 found.attrs = {"model": name, "simulated": simulated}
-files.save(
+save(
+    snakemake,
     found,
-    snakemake.output[0],
     title=f"Prediction of {'simulated ' if simulated else ''}voxels by {name}",
     source="ridge regression on time-averaged activations, cross-validated, corrected for noise"
     + (f"; voxels simulated from {simulated}, not measured" if simulated else ""),
     references="; ".join(filter(None, [files.STUDY, responses.attrs.get("references")])),
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )

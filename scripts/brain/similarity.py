@@ -1,6 +1,6 @@
 """Make similarity/<modality>.nc: representational similarity between stages of models, and to brains."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -20,16 +20,12 @@ if snakemake.input.responses:
     participants = participant_dissimilarities(measured.sel(stimulus=stimuli))
 found = similarity(models, participants, stimuli)
 found.attrs = {"simulated": simulated}
-files.save(
+save(
+    snakemake,
     found,
-    snakemake.output[0],
     title=f"Representational similarity between stages of models ({snakemake.wildcards.compared_modality})"
     + (", and to simulated voxels" if simulated else ""),
     source="Spearman correlation of representational dissimilarity (1 - Pearson r between stimuli)"
     + (f"; voxels simulated from {simulated}, not measured" if simulated else ""),
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.params.run_seed,
     inputs=[*snakemake.input.models, *snakemake.input.responses],
 )

@@ -1,6 +1,6 @@
 """Make brain/responses/simulated.nc: simulated voxels that respond to one stage of one model."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.brain.activations import features_by_stage
 from metamers.brain.simulate import simulated_brain
@@ -16,14 +16,9 @@ made = simulated_brain(
 )
 made = made.to_dataset()
 made.attrs = {"simulated": f"{stage} of {model}"}
-files.save(
+save(
+    snakemake,
     made,
-    snakemake.output[0],
     title="Simulated responses of voxels (not measured)",
     source=f"noisy linear functions of the activations of stage {stage} of {model}",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )

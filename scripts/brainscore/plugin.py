@@ -1,6 +1,6 @@
 """Make brainscore/plugin/: people's recognition of metamers and the run's models, for Brain-Score."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -63,14 +63,12 @@ folder = Path(snakemake.output[0])
 for place, text in plugin_files(run, groups, models).items():
     files.write(folder / place, text)
 for group in groups:
-    files.save(
+    save(
+        snakemake,
         group.recognition,
         folder / "data" / FOLDER / f"{group.name}.nc",
         title=f"Recognition of metamers by people, for Brain-Score: {group.name}",
         source="participants of a published experiment" if group.address else "own participants, after exclusions",
-        step=snakemake.params.step,
         run=run,
-        creator=snakemake.config["creator"],
-        seed=snakemake.config["seed"],
         inputs=inputs[group.name],
     )

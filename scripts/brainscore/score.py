@@ -1,6 +1,6 @@
 """Make brainscore/scores.nc: the run's models, scored with the packages of Brain-Score on benchmarks with images."""
 
-from metamers.run.job import log_results_to
+from metamers.run.job import log_results_to, save
 
 import tempfile
 from pathlib import Path
@@ -8,7 +8,6 @@ from pathlib import Path
 from metamers.brainscore.plugin import PUBLISHED_STUDY, benchmark_identifier, model_identifier
 from metamers.brainscore.score import prepare, score_all, scores_dataset
 from metamers.models.device import use_threads
-from metamers.run import files
 
 logger = log_results_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -26,14 +25,11 @@ for (benchmark, candidate), score in found["brainscore"].to_series().dropna().it
     at = {"benchmark": benchmark, "candidate": candidate}
     error, r2 = (float(found[name].sel(at)) for name in ("brainscore_error", "brainscore_r2"))
     logger.info("%s: %s: score %.3f ± %.3f (R² %.3f)", benchmark, candidate, score, error, r2)
-files.save(
+save(
+    snakemake,
     found,
-    snakemake.output[0],
     title="Scores of the run's models on its benchmarks for Brain-Score",
     source="people's and models' recognition of metamers, by the packages brainscore-core and brainscore-vision",
-    step=snakemake.params.step,
     run=run,
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
     inputs=[given.plugin[0], *given.models, *given.images, *given.metamers],
 )

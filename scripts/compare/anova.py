@@ -1,6 +1,6 @@
 """Make comparison/anova.nc from the answers of published and own participants in every experiment."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -26,14 +26,9 @@ for (test, effect), row in tested.to_dataframe().iterrows():
             *(test, effect, row.df_effect, row.df_error, row.f, by_permutation if row.p_permutation > 0 else ""),
             *(row.p_holm, row.epsilon, row.p_greenhouse_geisser, row.generalizes_to),
         )
-files.save(
+save(
+    snakemake,
     tested,
-    snakemake.output[0],
     title="Analyses of variance of human experiments: human against model, between models, between stages",
     source="answers of participants: public data of the study, and own participants if the run has any",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.params.run_seed,
-    inputs=snakemake.input,
 )

@@ -1,6 +1,6 @@
 """Make comparison/contrasts.nc from the accepted metamers of the compared models and other models' answers."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -26,14 +26,10 @@ for name in compared["contrast"].values:
     logger.info("%s at %s: %+.3f (%s)", name, one["late_stages"].item(), difference, interval)
     if left_out := int(one["late_left_out"]):
         logger.warning("%s: %d stimuli left out, because some of their metamers were not accepted", name, left_out)
-files.save(
+save(
+    snakemake,
     compared,
-    snakemake.output[0],
     title="Differences in recognizability between models, for the same other models and the same stimuli",
     source="answers of the recognition models",
-    step=params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
     inputs=[*snakemake.input.acceptance, *snakemake.input.recognition],
 )

@@ -1,11 +1,10 @@
 """Make comparison/humans_vs_models.nc from the tables of published group results and noise ceilings."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.compare.humans_vs_models import correlation_lines, humans_vs_models
 from metamers.compare.recognition_spread import read_recognition, with_spread
 from metamers.humans.summary import CEILING_COLUMNS, COLUMNS, pooled_points, read_results
-from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 compared = humans_vs_models(
@@ -17,14 +16,9 @@ compared = humans_vs_models(
 )
 for line in correlation_lines(compared):
     logger.info(line)
-files.save(
+save(
+    snakemake,
     with_spread(compared, read_recognition(snakemake.input.recognition)),
-    snakemake.output[0],
     title="Human recognizability of the published models' metamers, compared with that by other models",
     source=f"public data of the study ({snakemake.config['human_data']})",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.params.run_seed,
-    inputs=snakemake.input,
 )

@@ -1,6 +1,6 @@
 """Make comparison/own_participants_vs_models.nc from the answers of own participants and of this run's models."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -24,14 +24,10 @@ judged = {
 compared = own_participants_vs_models(own_participants, params.modalities, judged, params.bootstrap, params.run_seed)
 for line in correlation_lines(compared):
     logger.info(line)
-files.save(
+save(
+    snakemake,
     compared,
-    snakemake.output[0],
     title="Recognizability of this run's metamers by own participants, compared with that by other models",
     source="answers of own participants and of the recognition models",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
     inputs=[*given.own_participants, *given.recognition, *given.designs],
 )

@@ -1,6 +1,6 @@
 """Make comparison/predicted_human.nc from this run's recognizability and the published relation."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.compare.predicted_human import predicted_human
 from metamers.run import files
@@ -17,14 +17,9 @@ for (model, stage), row in predicted[["predicted", "low", "high"]].to_dataframe(
 for (model, stage), reason in predicted["reason"].to_series().items():
     if reason:
         logger.info("%s %s: no prediction. %s", model, stage, reason)
-files.save(
+save(
+    snakemake,
     predicted,
-    snakemake.output[0],
     title="Predicted human recognizability of this run's metamers, without human data of them",
     source="recognizability by other models, and the published relation between humans and models",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

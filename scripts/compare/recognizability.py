@@ -1,6 +1,6 @@
 """Make comparison/recognizability.nc from the accepted metamers and the answers of every recognition model."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -26,14 +26,10 @@ for (model, stage), row in recognizable[names].to_dataframe().dropna(subset=name
 for modality in compared["modality"].values:
     found = verdict(read_evidence(compared.sel(modality=modality), FIRST_MINUS_LAST))
     logger.info("%s, first minus last stage: %s (missing: %s)", modality, found.degree, ", ".join(found.missing) or "–")
-files.save(
+save(
+    snakemake,
     recognizable.merge(compared),
-    snakemake.output[0],
     title="Recognizability of accepted metamers by every recognition model",
     source="answers of the recognition models",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
     inputs=[*snakemake.input.acceptance, *snakemake.input.recognition],
 )

@@ -1,6 +1,6 @@
 """Make experiment/<modality>/, the page of the behavioural experiment, and experiment/<modality>.nc, its design."""
 
-from metamers.run.job import log_results_to
+from metamers.run.job import log_results_to, save
 
 import hashlib
 from itertools import cycle, islice
@@ -110,14 +110,11 @@ write_folder(
     seed=snakemake.config["seed"],
 )
 manifest.record(*(path for path in folder.rglob("*") if path.is_file()))
-files.save(
+save(
+    snakemake,
     design,
     snakemake.output.design,
     title=f"Design of the experiment for people, {modality}: assignment of stimuli to participants",
     source="accepted metamers and natural stimuli of this run",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
     inputs=[given.stimuli, given.natural, *given.acceptance, *given.metamers],
 )

@@ -1,6 +1,6 @@
 """Make humans/adaptive/<adaptive_participants>.nc from the answers to an adaptive experiment."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.config.tables import stimulus_categories
 from metamers.experiment.design import QUESTION
@@ -22,14 +22,10 @@ for reason, number in found["excluded"].to_series().items():
 logger.info("%s: %d rows set aside", name, int(found["rows_set_aside"]))
 values = (float(found[key]) for key in ("estimate", "estimate_low", "estimate_high"))
 logger.info("%s: %s %.3f (95%% interval %.3f to %.3f)", name, found.attrs[QUESTION], *values)
-files.save(
+save(
+    snakemake,
     found,
-    snakemake.output[0],
     title=f"Posterior distribution from the answers of participants in {name}, an adaptive experiment",
     source="answers of own participants, after exclusions",
-    step=params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
     inputs=[given.design, *given.answers],
 )

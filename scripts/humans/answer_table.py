@@ -1,6 +1,6 @@
 """Make humans/<own_participants>.nc and humans/shown/<own_participants>.nc from a table of answers."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -34,14 +34,11 @@ for dataset, path, title in (
     (answers, snakemake.output.answers, f"Answers of participants and models in {name}, from a table"),
     (shown, snakemake.output.shown, f"What the participants of {name} were shown, from a table"),
 ):
-    files.save(
+    save(
+        snakemake,
         dataset,
         path,
         title=title,
         source="table of answers of own participants, after exclusions",
-        step=snakemake.params.step,
-        run=snakemake.config["run"],
-        creator=snakemake.config["creator"],
-        seed=snakemake.config["seed"],
         inputs=[*given.answers, given.stimuli, *given.recognition],
     )

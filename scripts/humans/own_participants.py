@@ -1,6 +1,6 @@
 """Make humans/<own_participants>.nc from the answers of own participants."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -26,14 +26,10 @@ for reason, number in answers["excluded"].to_series().items():
     logger.info("%s: %d excluded: %s", name, number, reason)
 for (model, observer), mean in answers["proportion_correct"].mean(("participant", "stage")).to_series().items():
     logger.info("%s: %s: %s %.3f correct over all stages", name, model, observer, mean)
-files.save(
+save(
+    snakemake,
     answers,
-    snakemake.output[0],
     title=f"Answers of participants and models in {name}, an experiment with this run's metamers",
     source="answers of own participants, after exclusions",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
     inputs=[given.design, *given.answers, *given.recognition],
 )

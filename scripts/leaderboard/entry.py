@@ -1,6 +1,6 @@
 """Make the entry of one generation model for a leaderboard that several groups share."""
 
-from metamers.run.job import log_results_to
+from metamers.run.job import log_results_to, save
 
 import math
 from pathlib import Path
@@ -55,15 +55,13 @@ else:
         row, entry, values, files.load(given.recognizability), tested, params.creator, items_without_folders(items)
     )
     path = folder / file_name(made)
-    files.save(
+    save(
+        snakemake,
         made,
         path,
         title=f"Entry of {model} for a shared leaderboard of model metamers",
         source="answers of own participants" if judged else "a prediction from other models' recognition",
-        step=params.step,
-        run=snakemake.config["run"],
         creator=params.creator,
-        seed=params.run_seed,
         inputs={path: without_folders(portable_name(path)) for path in given},
     )
     # The same check as for an entry from outside, so that a file that it would refuse is not published.

@@ -1,6 +1,6 @@
 """Make comparison/leaderboard.nc from human group results and the run's predictions."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from collections.abc import Iterable
 
@@ -49,15 +49,10 @@ for _, entry in entries.dropna(subset="rank").iterrows():
         *entry[["entry_modality", "rank", "rank_low", "rank_high", "rank_one_out_low", "rank_one_out_high"]],
         *entry[["generation_model", "normalized_area", "normalized_area_low", "normalized_area_high", "basis"]],
     )
-files.save(
+save(
+    snakemake,
     board,
-    snakemake.output[0],
     title="Models by the normalized area under human recognizability of their metamers over relative depth",
     source=f"public data of the study ({snakemake.config['human_data']}), and predictions for the run's own models"
     + (", and answers of own participants" if given.own_participants else ""),
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=[*given],
 )

@@ -1,6 +1,6 @@
 """Make acceptance/<generation_model>.nc from metamers and the null distribution."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import xarray as xr
 
@@ -17,14 +17,9 @@ for path in snakemake.input.metamers:
 accepted = accept(of_all_stages(batches), null, snakemake.params.measures, snakemake.params.converged)
 for stage, proportion in accepted["accepted"].mean(("stimulus", "seed")).to_series().items():
     logger.info("%s %s: %.0f%% accepted", name, stage, 100 * proportion)
-files.save(
+save(
+    snakemake,
     accepted,
-    snakemake.output[0],
     title=f"Accepted metamers of {name}",
     source="match against the null distribution, and the generation model's answers to metamer and natural stimulus",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

@@ -1,6 +1,6 @@
 """Make nulls/<generation_model>.nc: match between different natural stimuli at each stage."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from collections.abc import Sequence
 from functools import partial
@@ -55,14 +55,9 @@ for stage in params.stages:
     largest = ", ".join(f"{measure} {values.max():.3f}" for measure, values in measured[stage].items())
     logger.info("%s %s: largest of the null distribution: %s", name, stage, largest)
 
-files.save(
+save(
+    snakemake,
     null_dataset(measured, pairs, stimuli["stimulus"].values),
-    snakemake.output[0],
     title=f"Null distribution of match of {name}",
     source="activations of pairs of different natural stimuli",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )

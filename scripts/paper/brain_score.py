@@ -1,12 +1,11 @@
 """Make comparison/brain_score.nc from the published Brain-Scores and the published experiments' group results."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.paper.brain import brain_score_dataset, pooled_people, read_brain_scores
-from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 entry = snakemake.params.entry
@@ -16,14 +15,9 @@ related = brain_score_dataset(scores, people, snakemake.params.bootstrap, snakem
 for area in related["visual_area"].values:
     rho, p = (float(related[name].sel(visual_area=area)) for name in ("spearman_rho", "p_bonferroni"))
     logger.info("%s: Spearman's rho %.2f, p %.3f (Bonferroni) over %d models", area, rho, p, len(entry["models"]))
-files.save(
+save(
+    snakemake,
     related,
-    snakemake.output[0],
     title="Brain-Scores of the published visual models against people's recognition of their metamers",
     source="public table of Brain-Scores and participant-level data of the study",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.params.run_seed,
-    inputs=snakemake.input,
 )

@@ -1,10 +1,9 @@
 """Make comparison/fmri.nc from the published voxel regressions and the published experiments' group results."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.paper.brain import fmri_dataset, fmri_predictions, pooled_people
-from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 predictions = fmri_predictions(snakemake.params.entry, snakemake.input.voxels)
@@ -13,14 +12,9 @@ related = fmri_dataset(predictions, people, snakemake.params.bootstrap, snakemak
 for region in related["region"].values:
     rho, p = (float(related[name].sel(region=region)) for name in ("spearman_rho", "p_bonferroni"))
     logger.info("%s: Spearman's rho %.2f, p %.3f (Bonferroni)", region, rho, p)
-files.save(
+save(
+    snakemake,
     related,
-    snakemake.output[0],
     title="fMRI predictions of the published auditory models against people's recognition of their metamers",
     source="public voxel regressions and participant-level data of the study",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.params.run_seed,
-    inputs=snakemake.input,
 )

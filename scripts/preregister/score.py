@@ -1,6 +1,6 @@
 """Make comparison/preregistered.nc: the frozen prediction, scored against the answers of own participants."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from metamers.preregister.freeze import list_items
 from metamers.preregister.score import (
@@ -35,15 +35,12 @@ for row in scored[["observed", "predicted", "low", "high", "log_score", "log_sco
         *(row.generation_model, row.stage, row.observed, row.predicted, row.low, row.high),
         *(row.log_score, row.log_score_depth),
     )
-files.save(
+save(
+    snakemake,
     scored,
     snakemake.output.netcdf,
     title="Frozen prediction of human recognizability, scored against the answers of own participants",
     source="the frozen prediction, and answers of own participants",
-    step=params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
     inputs=[given.frozen, *given.own_participants, *given.answers],
 )
 files.write(snakemake.output.figure, svg(preregistered_figure(scored)))

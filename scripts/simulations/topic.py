@@ -1,6 +1,6 @@
 """Run the simulations of one topic, and write their results as a NetCDF file and a table."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 from pathlib import Path
 
@@ -19,15 +19,11 @@ for row in out_of_bounds(table).itertuples():
         "%s, %s: %s %.3f is not between %.3f and %.3f",
         *(row.statistic, row.condition, row.counted, row.found, row.at_least, row.at_most),
     )
-files.save(
+save(
+    snakemake,
     results_dataset(table),
     snakemake.output.netcdf,
     title="Coverage and error rates of the statistics in simulated data with known truth",
     source="simulation",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.params.run_seed,
-    inputs=[*snakemake.input],
 )
 files.write(snakemake.output.table, table.to_csv(index=False, float_format="%.6g").encode())

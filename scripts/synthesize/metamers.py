@@ -1,6 +1,6 @@
 """Make metamers/<generation_model>/<stage>/<batch>.nc for a group of stages, from natural stimuli and a model."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, provenance
 
 import json
 from functools import partial
@@ -115,12 +115,8 @@ for stage, path in zip(params.stages, params.files, strict=True):
         "stimulus",
         title=f"Metamers of {name} at {stage}",
         source=f"synthesized from noise by the {procedure} procedure, quality {params.quality}",
-        step=snakemake.params.step,
-        run=snakemake.config["run"],
-        creator=snakemake.config["creator"],
-        seed=params.run_seed,
-        inputs=snakemake.input,
         staged=Path(snakemake.output[0]) / f"{stage_path(stage)}.nc",
+        **provenance(snakemake),
     ) as append:
         # The size of the first attempt, because saved states are named by it; on a GPU it depends on free memory.
         kept = progress.load(f"{stage_path(stage)}_size")

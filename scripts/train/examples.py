@@ -1,8 +1,7 @@
 """Make examples/<dataset>.nc, all splits of a dataset for training, from its files or synthetic speech."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
-from metamers.run import files
 from metamers.stimuli.datasets import read_dataset
 
 logger = log_to(snakemake.log[0])
@@ -12,15 +11,10 @@ splits_of = examples["split"].to_series().groupby(examples["speaker"].values).un
 for speaker, splits in splits_of.items():
     if speaker and len(splits) > 1:
         logger.warning("%s: speaker %s is in the splits %s: models are tested on a known voice", name, speaker, splits)
-files.save(
+save(
+    snakemake,
     examples,
-    snakemake.output[0],
     title=f"Examples of {name} for training, validation and test",
     source=f"the dataset {name}",
     references="; ".join(params.entry.get("references", [])),
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=params.run_seed,
-    inputs=snakemake.input,
 )

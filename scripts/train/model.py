@@ -1,6 +1,6 @@
 """Make training/<model>.safetensors and the learning curves from the examples of a dataset."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import json
 
@@ -65,7 +65,8 @@ curves = train(
 
 weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
 files.write_atomically(snakemake.output.weights, lambda partial: safetensors.torch.save_file(weights, partial))
-files.save(
+save(
+    snakemake,
     curves_dataset(curves).assign_attrs(
         model=json.dumps(entry),
         training=json.dumps(settings),
@@ -75,10 +76,6 @@ files.save(
     snakemake.output.curves,
     title=f"Learning curves of {name}",
     source=f"examples of the dataset {params.dataset}",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
     seed=settings["seed"],
-    inputs=snakemake.input,
 )
 progress.delete()

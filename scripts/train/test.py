@@ -1,6 +1,6 @@
 """Make training/<model>.nc: learning curves of a trained model, and its answers with and without attack."""
 
-from metamers.run.job import log_to
+from metamers.run.job import log_to, save
 
 import json
 
@@ -45,14 +45,9 @@ curves = files.load(snakemake.input.curves)
 tested = tested_dataset(curves, given, natural, list(classes), attack["sizes"], survived)
 tested.attrs = {key: curves.attrs[key] for key in ("model", "training", "weights_sha256", "device")}
 tested.attrs["attack"] = json.dumps(dict(attack) | {"examples": len(attacked)})
-files.save(
+save(
+    snakemake,
     tested,
-    snakemake.output[0],
     title=f"Training of {name}: learning curves, and accuracy on the test split",
     source=f"examples of the dataset {params.dataset}",
-    step=snakemake.params.step,
-    run=snakemake.config["run"],
-    creator=snakemake.config["creator"],
-    seed=snakemake.config["seed"],
-    inputs=snakemake.input,
 )

@@ -2,11 +2,12 @@
 
 import json
 import os
-import re
 import resource
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
+from types import SimpleNamespace
 
 import cf_units
 import netCDF4
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from metamers.run import files
+from metamers.run import files, job
 from metamers.run.hashes import sha256_of
 from tests.conventions import complaints
 
@@ -250,8 +251,25 @@ def test_a_damaged_file_is_named(tmp_path):
         files.load(tmp_path / "x.nc")
 
 
-def test_every_script_names_who_made_its_files(root):
+def test_scripts_write_datasets_with_the_provenance_of_their_job(root):
     for path in (root / "scripts").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        saved = len(re.findall(r"\bfiles\.save(?:_in_pieces)?\(", text))
-        assert text.count("creator=") >= saved, path
+        assert "files.save(" not in text, path
+        assert text.count("save_in_pieces(") == text.count("**provenance(snakemake)"), path
+
+
+def test_a_job_saves_with_its_own_provenance_unless_it_gives_another(dataset, tmp_path):
+    Path(tmp_path / "input.txt").write_text("a")
+    snakemake = SimpleNamespace(
+        config={"run": "small", "creator": {"name": "A laboratory", "type": "group"}, "seed": 7},
+        params=SimpleNamespace(step="some_step"),
+        input=[str(tmp_path / "input.txt")],
+        output=[str(tmp_path / "made.nc")],
+    )
+    job.save(snakemake, dataset, title="t", source="s")
+    made = files.load(tmp_path / "made.nc").attrs
+    assert [made[key] for key in ("run", "step", "seed", "creator_name")] == ["small", "some_step", 7, "A laboratory"]
+    assert list(json.loads(made["inputs"])) == snakemake.input
+    job.save(snakemake, dataset, tmp_path / "other.nc", title="t", source="s", seed=8, inputs=[])
+    other = files.load(tmp_path / "other.nc").attrs
+    assert (other["seed"], other["inputs"]) == (8, "{}")

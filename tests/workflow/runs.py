@@ -93,7 +93,7 @@ READ_OR_WRITE = {
         "write_atomically",
     },
     "metamers.run.hashes": {"sha256_of"},
-    "metamers.run.job": {"log_to", "log_results_to"},
+    "metamers.run.job": {"log_to", "log_results_to", "provenance", "save"},
     "metamers.run.manifest": {"record"},
 }
 

@@ -101,8 +101,6 @@ rule brain_similarity:
         "results/<run>/similarity/{compared_modality}.nc",
     wildcard_constraints:
         compared_modality=one_of(COMPARED_REPRESENTATIONS),
-    params:
-        run_seed=plan.seed,
     message:
         "Comparing representations ({wildcards.compared_modality})"
     script:

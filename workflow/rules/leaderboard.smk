@@ -66,7 +66,6 @@ rule leaderboard_entry:
         entries=by("generation_model", registered_of_entry),
         versions=versions_of_entry,
         creator=config["creator"],
-        run_seed=plan.seed,
     resources:
         mem_mb=memory_of_model,
     message:

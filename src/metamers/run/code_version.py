@@ -43,7 +43,7 @@ SERVICES = {
     "metamers.run.cpu_time": "measures time",
     "metamers.run.files": "reads arrays and writes them to the bit (tests/run/test_files.py)",
     "metamers.run.hashes": "computes hashes of files",
-    "metamers.run.job": "opens the log of a job",
+    "metamers.run.job": "opens the log of a job and writes its files as they are",
     "metamers.run.logs": "reads and writes logs",
     "metamers.run.manifest": "lists the files of a run with their hashes",
     "metamers.run.packages": "finds files of installed packages",

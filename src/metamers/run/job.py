@@ -1,4 +1,4 @@
-"""The process of a job: its log, the record of its written files there, and of its CPU time.
+"""The process of a job: its log, the record of its written files there, their provenance, and its CPU time.
 
 A script imports this module before all others, because the CPU time of imports is counted from then on, and the imports
 are faster (``metamers.run.cpu_time.count_imports``).
@@ -10,9 +10,13 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from metamers.run import cpu_time, manifest
 from metamers.run.logs import DISPLAY, RESULTS, cpu_time_line
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 cpu_time.count_imports()
 
@@ -60,6 +64,46 @@ def log_results_to(path: str | Path) -> logging.Logger:
     """The same for a job that a user runs to read what it logs, such as a verification."""
     log_to(path)
     return logging.getLogger(RESULTS)
+
+
+def provenance(job: Any) -> dict[str, Any]:
+    """What the files of a job say of it: ``step``, ``run``, ``creator``, ``seed`` and ``inputs``, for ``files.save``.
+
+    Parameters
+    ----------
+    job
+        The object ``snakemake`` of a script.
+    """
+    of_run = {key: job.config[key] for key in ("run", "creator", "seed")}
+    return of_run | {"step": job.params.step, "inputs": job.input}
+
+
+def save(
+    job: Any, dataset: "xr.Dataset", path: str | Path | None = None, *, title: str, source: str, **more: Any
+) -> None:
+    """Write a dataset that a job has made, with its provenance.
+
+    Parameters
+    ----------
+    job
+        As for ``provenance``.
+    dataset
+        As for ``metamers.run.files.save``.
+    path
+        The file; None: the job's only output.
+    title, source
+        What it is, and what it is from.
+    **more
+        Further arguments of ``files.save``, or others than those of ``provenance``.
+
+    Raises
+    ------
+    KeyError, OSError
+        As ``files.save``.
+    """
+    from metamers.run import files  # here, because it imports the NetCDF libraries
+
+    files.save(dataset, path or job.output[0], title=title, source=source, **provenance(job) | more)
 
 
 def _end() -> None:
