@@ -1,6 +1,6 @@
 """Freeze the predicted human recognizability of a run in a file of its own, which is never replaced."""
 
-from metamers.run.job import log_results_to
+from metamers.run.job import log_results_to, provenance
 
 import datetime
 import sys
@@ -42,11 +42,8 @@ try:
         params.file,
         title="Predicted human recognizability of this run's metamers, frozen before people answer",
         source="recognizability by other models, and the published relation between humans and models",
-        step=params.step,
-        run=snakemake.config["run"],
-        creator=snakemake.config["creator"],
-        seed=params.run_seed,
-        inputs=[given.predicted, given.recognizability, given.relation, given.variance, given.depths],
+        **provenance(snakemake)
+        | {"inputs": [given.predicted, given.recognizability, given.relation, given.variance, given.depths]},
     )
 except FileExistsError as error:
     logger.error("%s", error)

@@ -23,7 +23,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def pooled(rows: list[dict[str, str]]) -> str:
-    """Return a table in Markdown: one row for each match of each modality, over the stages that have it."""
+    """Return a table in Markdown: one row for each match of each modality, over the stages that have a closer one."""
     head = ["modality", "match", "stages", "recognized (%)", "minus closest match (points, 90% interval)", "result"]
     return _table(
         head,

@@ -69,6 +69,5 @@ for group in groups:
         folder / "data" / FOLDER / f"{group.name}.nc",
         title=f"Recognition of metamers by people, for Brain-Score: {group.name}",
         source="participants of a published experiment" if group.address else "own participants, after exclusions",
-        run=run,
         inputs=inputs[group.name],
     )

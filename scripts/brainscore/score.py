@@ -30,6 +30,5 @@ save(
     found,
     title="Scores of the run's models on its benchmarks for Brain-Score",
     source="people's and models' recognition of metamers, by the packages brainscore-core and brainscore-vision",
-    run=run,
     inputs=[given.plugin[0], *given.models, *given.images, *given.metamers],
 )

@@ -31,7 +31,6 @@ rule preregister:
             for model in plan.generation_models
         },
         architectures={model: architecture(model) for model in plan.generation_models},
-        run_seed=plan.seed,
     resources:
         mem_mb=memory_of_model,
     message:

@@ -489,7 +489,6 @@ rule report_metamer_sets:
         quality=plan.synthesis.quality if plan.generation_models else None,
         recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
         families=plan.families,
-        run_seed=plan.seed,
     message:
         "Writing the page of metamer sets"
     script:

@@ -94,8 +94,8 @@ def convergence_table(
         (``recognized_low``, ``recognized_high``); the fields of ``metamers.benchmark.equivalence.Effect``, recognition
         minus that at the closest match; ``decision``; and ``unchanged``: whether recognition at this and at all closer
         matches is equivalent to that at the closest one. In rows over stages, a stage counts
-        with its loosest match that is at least as close as ``match``, or else with its closest match; ``stages`` counts
-        the stages that do not count with their closest match.
+        with its loosest match that is at least as close as ``match``; stages for which this is their closest match, or
+        that have none, are left out, and ``stages`` counts the others.
     """
     closest = {(one.model, one.stage): one for one in compared if not one.published}
     rows: list[dict[str, Any]] = []
@@ -131,11 +131,13 @@ def _over_stages(modality: str, compared: Sequence[Compared], margin: float) -> 
         places = [
             0 if match == NULL else int(np.argmax(np.append(one.targets[:-1] <= target, True))) for one in compared
         ]
-        answers = [one.answers[place] for one, place in zip(compared, places, strict=True)]
-        differences = [of_one - one.answers[-1] for of_one, one in zip(answers, compared, strict=True)]
-        closer = sum(place < len(one.matches) - 1 for one, place in zip(compared, places, strict=True))
-        found = _tests(answers, differences, margin) | {"stages": closer}
-        rows.append({"modality": modality, "model": ALL, "stage": ALL, "match": match} | found)
+        # Where no closer match was measured, the difference would be 0 by construction.
+        closer = [(one, place) for one, place in zip(compared, places, strict=True) if place < len(one.matches) - 1]
+        answers = [one.answers[place] for one, place in closer]
+        differences = [one.answers[place] - one.answers[-1] for one, place in closer]
+        rows.append(
+            {"modality": modality, "model": ALL, "stage": ALL, "match": match} | _tests(answers, differences, margin)
+        )
     _mark_unchanged(rows)
     return rows
 

@@ -4,7 +4,8 @@ Snakemake sees a script change, but not the modules that the script imports. Wit
 changing a module reruns the steps that use it and what follows, no more. These do not count:
 
 - comments, docstrings, layout and the version number;
-- literal text in the arguments of errors, warnings and calls of a logger; expressions in them do count;
+- literal text in the arguments of errors, warnings and calls of a logger; expressions in them do count. The text of an
+  error that a step stores (a model card, the trials of the benchmark) may so be of an earlier version;
 - the modules of ``SERVICES``, and the modules of ``KINDS`` that the models of a job do not need.
 
 The names of modules and of variables count. So a module that moves reruns its steps, which the changelog says.
@@ -185,14 +186,14 @@ def _not_needed(models: Iterable[Mapping[str, Any]] | None, library: Path) -> fr
     models = list(models)
     modalities = {model["modality"] for model in models}
     networks = {model["source"].get(PACKAGE) for model in models if "source" in model}
-    # A user's own file may import any network.
+    # A user's own file may import any of them.
     own = any("python" in part for model in models for part in _own_parts(model))
 
     def needed(module: str, modality: str | None) -> bool:
-        if modality is not None:
-            return modality in modalities
+        if own or modality is not None:
+            return own or modality in modalities
         files = _module_files(module, library)
-        return own or not networks.isdisjoint(_parsed(files[-1])[2] if files else ())
+        return not networks.isdisjoint(_parsed(files[-1])[2] if files else ())
 
     return frozenset(module for module, modality in KINDS.items() if not needed(module, modality))
 

@@ -90,7 +90,7 @@ def save(
     dataset
         As for ``metamers.run.files.save``.
     path
-        The file; None: the job's only output.
+        The file; None: the job's first output.
     title, source
         What it is, and what it is from.
     **more
