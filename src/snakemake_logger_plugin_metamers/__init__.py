@@ -37,6 +37,7 @@ ENDED = ("Nothing to be done", "Report created", "Unlocked working directory")
 ENDED_BY_CTRL_C = f"died with {signal.SIGINT!r}."
 SHOWN_JOBS = 4  # number of running jobs on the display
 LAST_BYTES = 1000  # number of bytes at the end of a log in which its last line is searched
+REFRESH_S = 0.5
 STREAMS = (1, 2)  # standard output and standard error, which jobs inherit
 END = "\0end of capture"
 
@@ -197,6 +198,10 @@ class LogHandler(LogHandlerBase):
         chatty = settings.dryrun or settings.verbose or settings.debug_dag or settings.quiet
         self.live: Live | None = None
         self.capture: Capture | None = None
+        # Rich computes what a thread writes before it writes it. Two threads that did so at once would leave copies of
+        # the display, so each holds this lock.
+        self.lock = threading.RLock()
+        self.ended = threading.Event()
         self.console = Console(file=stream, no_color=settings.nocolor, highlight=False)
         if self.console.is_terminal and not self.console.is_dumb_terminal and not chatty:
             # Another descriptor of the terminal: that of the stream is captured.
@@ -204,7 +209,7 @@ class LogHandler(LogHandlerBase):
             self.live = Live(
                 console=self.console,
                 get_renderable=self.draw,
-                refresh_per_second=2,
+                auto_refresh=False,
                 transient=True,
                 redirect_stdout=False,
                 redirect_stderr=False,
@@ -230,6 +235,21 @@ class LogHandler(LogHandlerBase):
         self.print(self.display.announcement())
         self.capture = Capture(self.print_of_jobs)
         self.live.start()
+        threading.Thread(target=self.refresh, daemon=True).start()
+
+    def refresh(self) -> None:
+        """Draw the display again and again, until it ends."""
+        while self.live is not None and not self.ended.wait(REFRESH_S):
+            with self.lock:
+                if self.live.is_started:
+                    self.live.refresh()
+
+    def stop(self) -> None:
+        """End the display."""
+        self.ended.set()
+        if self.live is not None:
+            with self.lock:
+                self.live.stop()
 
     def draw(self) -> Group:
         """Return the lines of the display, for the present size of the terminal."""
@@ -243,7 +263,8 @@ class LogHandler(LogHandlerBase):
         if self.live is None:
             self.plain.handle(logging.makeLogRecord({"msg": text, "levelno": logging.INFO}))
         else:
-            self.console.print(Text.from_ansi(text), style=style, soft_wrap=True)
+            with self.lock:
+                self.console.print(Text.from_ansi(text), style=style, soft_wrap=True)
 
     def print_of_jobs(self, text: str) -> None:
         """Print a line that a job has written; not what it says when Ctrl-C ends it."""
@@ -262,7 +283,7 @@ class LogHandler(LogHandlerBase):
             elif problem:
                 self.print(self.formatted.format(record), "red")
             elif getattr(record, "for_people", False) or str(record.msg).startswith(ENDED):
-                self.live.stop()
+                self.stop()
                 self.print(str(record.msg))
             if event == LogEvent.RUN_INFO and not self.common_settings.dryrun:
                 self.start()
@@ -273,8 +294,7 @@ class LogHandler(LogHandlerBase):
         if self.capture is not None:
             self.capture.end()
             self.capture = None
-        if self.live is not None:
-            self.live.stop()
+        self.stop()
         if self.display.interruptions and self.display.total:
             self.display.total, done = 0, f"{self.display.done} of {self.display.total} jobs"
             self.print(f"Interrupted after {done}. To continue, call the same command again:\n  {self.command}")

@@ -1,6 +1,7 @@
 """In a terminal a run is a few lines that change; elsewhere Snakemake's usual messages and the expected time."""
 
 import fcntl
+import io
 import logging
 import os
 import pty
@@ -11,13 +12,18 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 from snakemake_interface_logger_plugins.common import LogEvent
 
+import snakemake_logger_plugin_metamers as plugin
 from metamers.run.logs import DISPLAY, RESULTS
 from snakemake_logger_plugin_metamers import RunDisplay, last_line
 
@@ -144,6 +150,39 @@ def test_a_terminal_shows_jobs_logs_and_time_left_once_and_what_jobs_print_above
         assert lines.count(f"warning 1 of {job} {LONG}") == lines.count(f"warning 2 of {job} {LONG}") == 1
     assert screen.lines.count("and this") == 6
     assert [line for line in screen.lines if line][-1] == "Report: index.html"
+
+
+def test_lines_that_are_printed_while_the_display_is_drawn_leave_no_copy_of_it(monkeypatch):
+    monkeypatch.setattr(plugin, "REFRESH_S", 0)
+    interval = sys.getswitchinterval()
+    written, jobs = io.StringIO(), [1]
+    handler = object.__new__(plugin.LogHandler)
+    handler.console = Console(file=written, force_terminal=True, width=100, height=24)
+    handler.lock, handler.ended = threading.RLock(), threading.Event()
+    handler.live = Live(
+        console=handler.console,
+        get_renderable=lambda: Text("jobs done" + "\n  a job" * jobs[0]),
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    handler.live.start()
+    drawing = threading.Thread(target=handler.refresh)
+    try:
+        sys.setswitchinterval(1e-5)
+        drawing.start()
+        for number in range(200):
+            jobs[0] = number % 5
+            handler.print(f"line {number}")
+    finally:
+        sys.setswitchinterval(interval)
+        handler.ended.set()
+        drawing.join()
+    screen = Screen(100, 24)
+    screen.feed(written.getvalue())
+    assert sum("jobs done" in line for line in screen.lines) == 1
+    assert sum(line.startswith("line ") for line in screen.lines) == 200
+    handler.stop()
 
 
 def test_a_terminal_shows_an_error_and_counts_it(tmp_path):
