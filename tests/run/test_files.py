@@ -255,7 +255,7 @@ def test_scripts_write_datasets_with_the_provenance_of_their_job(root):
     for path in (root / "scripts").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert "files.save(" not in text, path
-        assert text.count("save_in_pieces(") == text.count("**provenance(snakemake)"), path
+        assert text.count("save_in_pieces(") <= text.count("**provenance(snakemake)"), path
 
 
 def test_a_job_saves_with_its_own_provenance_unless_it_gives_another(dataset, tmp_path):
