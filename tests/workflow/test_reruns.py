@@ -84,7 +84,6 @@ def test_only_code_that_counts_computes(root, finished):
         "retrieve",
         "config/read",
         "foreign/hdf5",
-        "models/cochleagram",
         "stimuli/speech",
     ],
 )
