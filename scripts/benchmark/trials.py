@@ -12,7 +12,7 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.run import files
 
-logger = log_to(snakemake.log[0])
+log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 params, name = snakemake.params, snakemake.params.name
 device = choose_device(snakemake.config["device"])

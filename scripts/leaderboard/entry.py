@@ -61,7 +61,6 @@ else:
         path,
         title=f"Entry of {model} for a shared leaderboard of model metamers",
         source="answers of own participants" if judged else "a prediction from other models' recognition",
-        creator=params.creator,
         inputs={path: without_folders(portable_name(path)) for path in given},
     )
     # The same check as for an entry from outside, so that a file that it would refuse is not published.

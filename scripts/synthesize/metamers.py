@@ -26,7 +26,7 @@ from metamers.synthesize.precision import native_bfloat16
 
 MAX_TOGETHER = 256  # largest number of metamers in memory, if they are synthesized to a target
 
-logger = log_to(snakemake.log[0])
+log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.params.name, snakemake.params
 procedure = QUALITIES[params.quality]

@@ -20,7 +20,7 @@ from metamers.train.examples import labelled_examples
 from metamers.train.model import check_trainable, curves_dataset, frozen_weights, inputs_of, train
 from metamers.train.perturbations import Perturbation
 
-logger = log_to(snakemake.log[0])
+log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.wildcards.trained_model, snakemake.params
 settings, entry = params.settings, params.model

@@ -149,14 +149,11 @@ def test_services_do_not_count_and_networks_count_for_their_models(scripts):
         "from metamers import near, retrieve\nfrom metamers.foreign import hdf5\n"
         "from metamers.models.networks.audio import heard\nfrom metamers.models.networks.new import other\n"
     )
-    own_preprocessing = {"preprocessing": {"python": "mine.py:front"}}
     jobs = {
         "another source": ({"modality": "audio", "source": {"timm": "heard"}}, False),
         "another network": ({"modality": "vision", "source": {"metamers": "seen"}}, False),
         "no network": ({"modality": "audio"}, False),
         "this network": ({"modality": "audio", "source": {"metamers": "heard"}}, True),
-        "own network": ({"modality": "audio", "source": {"python": "mine.py:network"}}, True),
-        "own preprocessing": ({"modality": "audio", "source": {"timm": "x"}, "input": own_preprocessing}, True),
     }
 
     def versions():

@@ -51,19 +51,12 @@ def test_every_step_calls_its_part_of_the_library(root):
     ] == []
 
 
-@pytest.mark.parametrize("directive", ["log", "benchmark", "conda"])
+@pytest.mark.parametrize("directive", ["log", "benchmark", "conda", "code="])
 def test_a_rule_does_not_spell_its_name_again(root, directive):
     """``complete_rules`` sets these directives; only a model card, whose model is not a wildcard, sets its own."""
     for name, (_, body) in steps(root).items():
         written = re.findall(rf"^ +{directive}.*\n(?: {{8}}.*)?", body, re.MULTILINE)
         assert name == "model_card" or not any(name in text for text in written), name
-
-
-def test_the_code_of_a_rule_is_that_of_its_script(root):
-    found = {name: re.findall(r'code_of\(\s*"(.*?)"', body) for name, (_, body) in steps(root).items()}
-    assert found["recognize"] == ["recognize.py"]
-    for name, (_, body) in steps(root).items():
-        assert all(f'SCRIPTS / "{script}"' in body for script in found[name]), name
 
 
 def test_every_rule_has_a_message(root):

@@ -52,6 +52,8 @@ AFTER_SYNTHESIS = {
         ("scripts/compare/predicted_human.py", {"compare_predicted_human"} | AFTER_COMPARISON),
         ("src/metamers/report/pages.py", {"report_pages", "all", "total"}),
         ("mine/builders.py", AFTER_SYNTHESIS | AFTER_NULL),
+        # An own network may import any module.
+        ("src/metamers/models/cochleagram.py", AFTER_SYNTHESIS | AFTER_NULL),
         ("mine/image_0.png", {"stimuli_datasets", "stimuli_export"} | AFTER_SYNTHESIS | AFTER_NULL),
     ],
 )

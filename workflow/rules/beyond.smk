@@ -68,7 +68,7 @@ rule beyond_synthesize:
         "results/<run>/beyond/metamers/{beyond_set}.nc",
     params:
         **answer_params("beyond_set", first_member),
-        code=code_of("beyond/synthesize.py", "beyond_set", entries_of, members_of_set),
+        code=code_of("beyond_set", entries_of, members_of_set),
         set=lookup("{beyond_set}", within=parameters_of(SETS)),
         entries=by("beyond_set", recognition_params, members_of_set),
         seeds=plan.synthesis.seeds,
@@ -99,7 +99,7 @@ rule beyond_recognize:
         temp(directory("results/<run>/progress/staging/beyond/recognition/{beyond_modality}")),
     params:
         **answer_params("beyond_modality", first_beyond_recognition_model),
-        code=code_of("beyond/recognize.py", "beyond_modality", entries_of, beyond_recognition_models),
+        code=code_of("beyond_modality", entries_of, beyond_recognition_models),
         recognition_models=by("beyond_modality", recognition_params, beyond_recognition_models),
         files=by("beyond_modality", recognition_of_sets),
     resources:
@@ -201,7 +201,7 @@ rule beyond_invariance:
         "results/<run>/beyond/invariance/{started_model}.nc",
     params:
         **model_params("started_model"),
-        code=code_of("beyond/invariance.py", "started_model", entry_of),
+        code=code_of("started_model", entry_of),
         batches=by("started_model", len, plan.batches.__getitem__),
         # The stimuli that metamers are made from.
         shown=by("started_model", plan.stimuli_of),
@@ -223,7 +223,7 @@ rule beyond_sensitivity:
     output:
         "results/<run>/beyond/sensitivity/{sensed_modality}.nc",
     params:
-        code=code_of("beyond/sensitivity.py", "sensed_modality", entries_of, sensing_models),
+        code=code_of("sensed_modality", entries_of, sensing_models),
         entries=by("sensed_modality", recognition_params, sensing_models),
         distortions=lookup("{sensed_modality}", within=parameters_of(SENSITIVITY)),
         references=REFERENCES["sensitivity"],
@@ -279,7 +279,7 @@ rule beyond_metamer_sets:
         "results/<run>/beyond/metamer_sets/{explored_model}.nc",
     params:
         **answer_params("explored_model"),
-        code=code_of("beyond/metamer_sets.py", "explored_model", entries_of, models_of_explored),
+        code=code_of("explored_model", entries_of, models_of_explored),
         entries=by("explored_model", recognition_params, models_of_explored),
         explored=by("explored_model", explored_sets),
         settings=by("explored_model", quick_settings),

@@ -27,7 +27,7 @@ rule brain_activations:
         "results/<run>/activations/{dataset}/{analysed_model}.nc",
     params:
         **model_params("analysed_model"),
-        code=code_of("brain/activations.py", "analysed_model", entry_of),
+        code=code_of("analysed_model", entry_of),
         stages=by("analysed_model", stages_analysed),
         number=plan.analyses.brain.number,
     resources:
@@ -78,7 +78,7 @@ rule brain_dissimilarity:
         "results/<run>/similarity/models/{analysed_model}.nc",
     params:
         **model_params("analysed_model"),
-        code=code_of("brain/dissimilarity.py", "analysed_model", entry_of),
+        code=code_of("analysed_model", entry_of),
         stages=by("analysed_model", stages_analysed),
         modality=by("analysed_model", modality_of),
     resources:

@@ -132,12 +132,13 @@ def architecture(model):
 
 
 def entries_of(models):
-    """The registry entries of models."""
-    return list(map(architecture, models))
+    """The registry entries of models; None, for any, if a model has the user's own files, which may import everything."""
+    own = any(plan.models[model].python_files for model in models)
+    return None if own else list(map(architecture, models))
 
 
 def entry_of(model):
-    """The registry entry of one model, as a list."""
+    """The same for one model."""
     return entries_of([model])
 
 
@@ -146,9 +147,14 @@ def modality_of_dataset(dataset):
     return [{"modality": plan.datasets[dataset].modality}]
 
 
-def code_of(script, wildcard, *functions):
-    """Parameter `code`: the version of a script's code for the entries that functions give for a wildcard (see `by`)."""
-    return by(wildcard, lambda entries: code_version(SCRIPTS / script, entries), *functions)
+def code_of(wildcard, *functions):
+    """Parameter `code`: the version of the rule's code for the entries that functions give for a wildcard (see `by`)."""
+    entries = by(wildcard, *functions)
+
+    def code(wildcards):
+        return code_version(code.script, entries(wildcards))
+
+    return code
 
 
 def gpus():
@@ -305,7 +311,9 @@ def complete_rules():
         elif made.script is not None and Path(made.script).is_relative_to(SCRIPTS):
             step = "_".join(Path(made.script).relative_to(SCRIPTS).with_suffix("").parts)
             made.set_params(step=step)
-            if "code" not in made.params.keys():
+            if "code" in made.params.keys():
+                made.params.code.script = made.script  # of `code_of`
+            else:
                 made.set_params(code=code_version(made.script))
         else:
             continue

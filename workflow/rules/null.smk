@@ -12,7 +12,7 @@ rule null_distribution:
         "results/<run>/nulls/{generation_model}.nc",
     params:
         **model_params("generation_model"),
-        code=code_of("null/distribution.py", "generation_model", entry_of),
+        code=code_of("generation_model", entry_of),
         stages=lookup("{generation_model}", within=plan.generation_models),
         pairs=plan.null.pairs,
         run_seed=plan.seed,

@@ -16,7 +16,7 @@ rule recognize:
         temp(directory("results/<run>/progress/staging/recognition/{generation_model}/{recognition_group}")),
     params:
         **answer_params("generation_model"),
-        code=code_of("recognize.py", "recognition_group", entries_of, plan.recognition_groups.__getitem__),
+        code=code_of("recognition_group", entries_of, plan.recognition_groups.__getitem__),
         recognition_models=by("recognition_group", recognition_params, plan.recognition_groups.__getitem__),
         files=recognition_of_group,
         # Sampling rates of exported sounds; None for images.

@@ -12,7 +12,7 @@ rule stimuli_datasets:
     output:
         "results/<run>/stimuli/{dataset}.nc",
     params:
-        code=code_of("stimuli/datasets.py", "dataset", modality_of_dataset),
+        code=code_of("dataset", modality_of_dataset),
         entry=lookup("{dataset}", within=parameters_of(plan.datasets)),
         folder=by("dataset", dataset_folder),
         run_seed=plan.seed,
@@ -28,7 +28,7 @@ rule stimuli_export:
     output:
         directory("results/<run>/exported/datasets/{dataset}"),
     params:
-        code=code_of("stimuli/export.py", "dataset", modality_of_dataset),
+        code=code_of("dataset", modality_of_dataset),
         modality=lookup("{dataset}/modality", within=parameters_of(plan.datasets)),
     message:
         "Exporting the stimuli of {wildcards.dataset}"

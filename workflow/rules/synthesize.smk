@@ -16,7 +16,7 @@ rule synthesize_metamers:
     params:
         **model_params("generation_model"),
         **answer_params("generation_model"),
-        code=code_of("synthesize/metamers.py", "generation_model", entry_of),
+        code=code_of("generation_model", entry_of),
         name="{generation_model}",
         stages=stages_of_group,
         batch=stimuli_of_batch,
@@ -60,7 +60,7 @@ rule synthesize_export:
     output:
         directory("results/<run>/exported/metamers/{generation_model}"),
     params:
-        code=code_of("synthesize/export.py", "generation_model", entry_of),
+        code=code_of("generation_model", entry_of),
         modality=by("generation_model", modality_of),
     message:
         "Exporting the metamers of {wildcards.generation_model}"

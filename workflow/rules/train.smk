@@ -12,7 +12,7 @@ rule train_examples:
     output:
         "results/<run>/examples/{dataset}.nc",
     params:
-        code=code_of("train/examples.py", "dataset", modality_of_dataset),
+        code=code_of("dataset", modality_of_dataset),
         entry=lookup("{dataset}", within=parameters_of(plan.datasets)),
         folder=by("dataset", dataset_folder),
         run_seed=plan.seed,
@@ -37,7 +37,7 @@ rule train_model:
     wildcard_constraints:
         trained_model=one_of(plan.training),
     params:
-        code=code_of("train/model.py", "trained_model", entry_of),
+        code=code_of("trained_model", entry_of),
         model=by("trained_model", trained_network),
         settings=lookup("{trained_model}", within=parameters_of(plan.training)),
         dataset=lookup("{trained_model}/dataset", within=parameters_of(plan.training)),
@@ -67,7 +67,7 @@ rule train_test:
     wildcard_constraints:
         trained_model=one_of(plan.training),
     params:
-        code=code_of("train/test.py", "trained_model", entry_of),
+        code=code_of("trained_model", entry_of),
         model=by("trained_model", architecture),
         dataset=lookup("{trained_model}/dataset", within=parameters_of(plan.training)),
         dataset_entry=by("trained_model", trained_entry),

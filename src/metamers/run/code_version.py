@@ -186,22 +186,14 @@ def _not_needed(models: Iterable[Mapping[str, Any]] | None, library: Path) -> fr
     models = list(models)
     modalities = {model["modality"] for model in models}
     networks = {model["source"].get(PACKAGE) for model in models if "source" in model}
-    # A user's own file may import any of them.
-    own = any("python" in part for model in models for part in _own_parts(model))
 
     def needed(module: str, modality: str | None) -> bool:
-        if own or modality is not None:
-            return own or modality in modalities
+        if modality is not None:
+            return modality in modalities
         files = _module_files(module, library)
         return not networks.isdisjoint(_parsed(files[-1])[2] if files else ())
 
     return frozenset(module for module, modality in KINDS.items() if not needed(module, modality))
-
-
-def _own_parts(model: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The parts of a registry entry that may name a user's Python file: network and preprocessing."""
-    preprocessing = model.get("input", {}).get("preprocessing")
-    return [model.get("source", {}), preprocessing if isinstance(preprocessing, Mapping) else {}]
 
 
 def files_that_count(
@@ -214,8 +206,8 @@ def files_that_count(
     script, library
         As for ``files_used``.
     models
-        Registry entries of all models that the job computes with, of which the keys ``modality``, ``source`` and
-        ``input`` are used; ``modality`` alone if it computes with none. None: of every kind.
+        Registry entries of all models that the job computes with, of which ``modality`` and ``source`` are used;
+        ``modality`` alone if it computes with none. None: of every kind.
     """
     return _files_that_count(Path(script), _not_needed(models, library), library)
 
