@@ -8,10 +8,10 @@ import xarray as xr
 from metamers import model_card
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
+from metamers.models.classes import class_scores
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import activations, fit_stimuli
-from metamers.recognize import class_scores
 from metamers.report.render import render
 from metamers.report.verdicts import missing_evidence
 from metamers.run import files

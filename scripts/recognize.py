@@ -70,9 +70,8 @@ def save_recognition(model: Model) -> None:
             given.stimuli,
             given.categories,
         ],
-        staged=Path(snakemake.output[0]) / f"{name}.nc",
     )
 
 
-paths = dict(zip(params.recognition_models, params.files, strict=True))
+paths = dict(zip(params.recognition_models, snakemake.output, strict=True))
 with_each_model(save_recognition, params.recognition_models, choose_device(snakemake.config["device"]))

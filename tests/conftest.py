@@ -1,9 +1,11 @@
 """What several tests need."""
 
+import datetime
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import requests
@@ -23,9 +25,26 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ["PYTHONPATH"] = str(ROOT / "src")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put whole runs of the workflow first: they take longest, and at the end all but one worker would wait for them."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sample", type=int, default=1, metavar="N", help="every Nth test marked nightly, others each day"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out nightly tests that are not in the sample, and put whole runs of the workflow first.
+
+    Whole runs take longest, and at the end all but one worker would wait for them.
+    """
+    every, today = config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal()
+    left_out = [item for item in items if (crc32(item.nodeid.encode()) + today) % every and _nightly(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
+
+
+def _nightly(item: pytest.Item) -> bool:
+    return item.get_closest_marker("nightly") is not None
 
 
 @pytest.fixture(scope="session")

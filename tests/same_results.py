@@ -44,7 +44,6 @@ CONFIGURATION = {
         "quality": "quick",
         "seeds": 2,
         "batch_size": 2,
-        "stages_per_job": 2,
         "quick": {"vision": {"steps": 8}, "audio": {"steps": 8}},
     },
     "null": {"pairs": 50},

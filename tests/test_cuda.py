@@ -19,11 +19,12 @@ from metamers.benchmark import trials
 from metamers.config import plan as config_plan
 from metamers.models import device as devices
 from metamers.models import load as models_load
+from metamers.models.classes import class_scores
 from metamers.models.load import load_model
 from metamers.models.model import activations
-from metamers.recognize import class_scores
-from metamers.synthesize import batches
-from metamers.synthesize.batches import in_batches, kept_for_gradients, max_batch_size, min_batch_size
+from metamers.synthesize import memory
+from metamers.synthesize.batches import in_batches, min_batch_size
+from metamers.synthesize.memory import kept_for_gradients, max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
 from metamers.synthesize.precision import low_precision, native_bfloat16, supports_bfloat16
 from metamers.train import model as train
@@ -70,7 +71,7 @@ PLACES = {
     "src/metamers/models/device.py:wait_for": HERE + "test_a_card_is_waited_for",
     "src/metamers/models/load.py:assemble": HERE + "test_a_model_on_a_card_has_no_layout_of_a_cpu",
     "src/metamers/synthesize/batches.py:in_batches": HERE + "test_after_lack_of_memory_kept_memory_is_freed",
-    "src/metamers/synthesize/batches.py:max_batch_size": HERE + "test_a_batch_has_a_share_of_the_free_memory",
+    "src/metamers/synthesize/memory.py:max_batch_size": HERE + "test_a_batch_has_a_share_of_the_free_memory",
     "src/metamers/synthesize/batches.py:min_batch_size": HERE + "test_a_card_may_compute_one_stimulus",
     "src/metamers/synthesize/target.py:optimize_to_target": (
         "synthesize/test_target.py::test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is"
@@ -227,10 +228,10 @@ def test_a_batch_has_a_share_of_the_free_memory(entry, card, monkeypatch):
     stimulus = torch.rand(1, *SHAPE, device=CARD)
     kept = kept_for_gradients(load(entry), "block", torch.rand(1, *SHAPE))
     assert kept_for_gradients(model, "block", stimulus) == kept
-    assert max_batch_size(model, "block", stimulus) == int(batches.FREE_SHARE * FREE / (batches.OVERHEAD * kept)) > 20
+    assert max_batch_size(model, "block", stimulus) == int(memory.FREE_SHARE * FREE / (memory.OVERHEAD * kept)) > 20
     # What PyTorch keeps of earlier batches is free, too.
     assert order == ["empty_cache", "mem_get_info"]
-    monkeypatch.setattr(batches, "kept_for_gradients", lambda *_: 10 * FREE)
+    monkeypatch.setattr(memory, "kept_for_gradients", lambda *_: 10 * FREE)
     assert max_batch_size(model, "block", stimulus) == 1
 
 

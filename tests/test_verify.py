@@ -656,6 +656,14 @@ def test_a_file_of_another_step_is_damaged(run):
     assert problem.reason.endswith("its own step is test, but this path is made by synthesize")
 
 
+def test_a_file_that_an_earlier_version_made_by_another_step_stays(run):
+    made = PROVENANCE | {"step": "synthesize_metamers"}
+    files.save(files.load(run / "first.nc"), run / "third.nc", **made, inputs=["table.csv"])
+    assert verify(run, steps={r".*/third\.nc": "synthesize_measure"}) == []
+    (problem,) = verify(run, steps={r".*/third\.nc": "null_distribution"})
+    assert problem.path == "results/r/third.nc"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["report/index.html", "exported/0.png", "x.wav", "training/x.safetensors"])
 def test_a_file_that_was_changed_with_the_manifest_is_damaged_by_its_job_s_log(run, name):

@@ -15,7 +15,8 @@ from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.losses import Goal
-from metamers.synthesize.metamers import check_stage, measure, metamers_dataset, synthesize
+from metamers.synthesize.measure import measure
+from metamers.synthesize.metamers import check_stage, metamers_dataset, synthesize
 from metamers.synthesize.precision import native_bfloat16
 
 logger = log_to(snakemake.log[0])

@@ -13,7 +13,7 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
-from metamers.synthesize.batches import max_batch_size
+from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import metamers_dataset
 from metamers.synthesize.precision import native_bfloat16
 

@@ -39,14 +39,15 @@ for name, exported in zip(run, given.exported, strict=True):
     steps = number_of_steps(params.run_settings[one.modality])
     size[one.modality] += sum(file.stat().st_size for file in Path(exported).rglob("*") if file.is_file())
     made = [f"{stage_path(stage)}/{batch}.nc" for stage in params.run_stages[name] for batch in params.batches[name]]
-    size[one.modality] += sum((run_folder / f"metamers/{name}/{file}").stat().st_size for file in made)
+    folders = [run_folder / kind / name for kind in ("synthesis", "metamers")]
+    size[one.modality] += sum((folder / file).stat().st_size for folder in folders for file in made)
     of_stage = sum(map(len, params.batches[name].values())) * params.seeds
     values[one.modality] += len(params.run_stages[name]) * of_stage * (one.values + steps)
-    for group, (model, stages) in params.groups.items():
-        for batch, names in params.batches[name].items() if model == name else ():
-            table = run_folder / f"benchmarks/synthesize_metamers/{group}/{batch}.tsv"
-            predicted = steps * len(names) * params.seeds * sum(fitted(name, stage) for stage in stages)
-            jobs.append((one.modality, name, stages, predicted, job_seconds(table.read_text(encoding="utf-8"))))
+    for stage in params.run_stages[name]:
+        for batch, names in params.batches[name].items():
+            table = run_folder / f"benchmarks/synthesize_metamers/{name}/{stage_path(stage)}/{batch}.tsv"
+            predicted = steps * len(names) * params.seeds * fitted(name, stage)
+            jobs.append((one.modality, name, stage, predicted, job_seconds(table.read_text(encoding="utf-8"))))
 bytes_per_value = {modality: size[modality] / values[modality] for modality in costs}
 scale = predict_study(params.study, architectures, costs, bytes_per_value, params.prices)
 for plan in scale["plan"].values:

@@ -2,8 +2,6 @@
 
 from metamers.run.job import log_to, save
 
-from pathlib import Path
-
 import numpy as np
 
 from metamers.config.tables import category_classes
@@ -37,7 +35,7 @@ answered = with_each_model(
     params.recognition_models,
     choose_device(snakemake.config["device"]),
 )
-for path, answers, target in zip(given.metamers, zip(*answered, strict=True), params.files, strict=True):
+for path, answers, target in zip(given.metamers, zip(*answered, strict=True), snakemake.output, strict=True):
     with files.open_dataset(path) as made:
         kept = ("stimulus", "category", "other_stimulus", "other_category", "case", "depth")
         coordinates = {key: made[key].load() for key in kept}
@@ -52,5 +50,4 @@ for path, answers, target in zip(given.metamers, zip(*answered, strict=True), pa
         title="Recognition of metamers of the extensions, by models that the synthesis did not use",
         source="as exported: 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
         inputs=[*given.models, path, given.categories],
-        staged=Path(snakemake.output[0]) / Path(target).name,
     )

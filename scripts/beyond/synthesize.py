@@ -1,4 +1,4 @@
-"""Make beyond/metamers/<set>.nc: metamers of several models together, controversial ones, or from other starts."""
+"""Make beyond/synthesis/<set>.nc: metamers of several models together, controversial ones, or from other starts."""
 
 from metamers.run.job import log_to, provenance
 
@@ -7,21 +7,14 @@ import json
 import torch
 import xarray as xr
 
-from metamers.beyond.synthesize import (
-    case_metamers,
-    fit_to,
-    joint_max_batch_size,
-    natural_categories,
-    set_dataset,
-    starts_of,
-)
+from metamers.beyond.synthesize import case_metamers, fit_to, joint_max_batch_size, set_dataset, starts_of
 from metamers.config.beyond import OTHER, OWN
 from metamers.config.qualities import QUALITIES, quality_attributes
 from metamers.config.tables import category_classes
+from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
-from metamers.recognize import answers, class_scores
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.synthesize.batches import in_batches
@@ -58,7 +51,7 @@ def metamers_of(part: slice) -> xr.Dataset:
         start = starts_of(how["start"], first, names[part], natural[OTHER], params.seeds, params.run_seed)
         cases[case] = {
             depth: case_metamers(
-                members, stages, matched[case], natural, start, classes, rate_hz, procedure, params.settings,
+                members, stages, matched[case], natural, start, rate_hz, procedure, params.settings,
                 f"{name} {case}, {', '.join(stages.values())}", progress, f"{case}_{place}_{part.start}_{part.stop}",
                 params.run_seed, {model: params.target_errors[model][stage] for model, stage in stages.items()},
             )
@@ -66,7 +59,6 @@ def metamers_of(part: slice) -> xr.Dataset:
         }  # fmt: skip
     return set_dataset(
         cases,
-        natural_categories(members, matched, natural, rate_hz, classes),
         stimuli["category"],
         dict(zip(names[part], others[part], strict=True)),
         made["members"],
@@ -99,13 +91,13 @@ progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
 checkpoint_on_signal()
 # Before the synthesis, check that the models have the dataset's classes and that the stages can be matched.
 for model, member in members.items():
-    answers(class_scores(member, fits[model](example)), classes, model)
+    classes_of_categories(class_scores(member, fits[model](example)), classes, model)
     for stages in depths:
         check_stage(member, stages[model], fits[model](example))
 with files.save_in_pieces(
     snakemake.output[0],
     "stimulus",
-    title=f"Metamers of the extensions: {name}",
+    title=f"Synthesis of metamers of the extensions: {name}",
     source=f"synthesized by the {procedure} procedure, {made['part']}",
     references=params.references,
     **provenance(snakemake),

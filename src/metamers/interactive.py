@@ -28,8 +28,9 @@ from metamers.config.qualities import QUALITIES, number_of_steps, quality_attrib
 from metamers.config.read import merge_defaults, resolve_path, validate
 from metamers.config.registry import Registry, read_registries
 from metamers.config.tables import category_classes
-from metamers.match import MEASURES, match_each
+from metamers.match import MEASURES
 from metamers.modalities import IMAGENET_INPUT, MODALITIES
+from metamers.models.classes import class_scores
 from metamers.models.device import choose_device
 from metamers.models.load import assemble, load_model
 from metamers.models.model import Model, activations, fit_stimuli
@@ -38,7 +39,6 @@ from metamers.names import INPUT_STAGE, unknown_name
 from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
 from metamers.publishers import INTERPOLATIONS
-from metamers.recognize import class_scores
 from metamers.recognize import recognize as recognize_exported
 from metamers.retrieve import obtain, retrieve
 from metamers.run import files
@@ -46,7 +46,8 @@ from metamers.run.packages import package_file
 from metamers.stimuli.datasets import read_dataset
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.given import as_image, as_sound, modality_of, name_of, with_rate
-from metamers.synthesize.metamers import measure, metamers_dataset, starts, synthesize
+from metamers.synthesize.measure import with_measures
+from metamers.synthesize.metamers import make_metamers
 from metamers.synthesize.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -395,17 +396,12 @@ def _null_stimuli(
         values, rate_hz = found["stimulus_value"].values, found.attrs.get("sampling_rate_hz")
         others = fit_stimuli(model, values, rate_hz)
     else:
-        own = _rate_of(model)
+        own = model.sampling_rate_hz
         of_model = STIMULI[model.modality]
         parts = [of_model(model, value, sampling_rate_hz, f"null: {name_of(value)}") for value in null]
         others = torch.cat([natural[:0], *(fit_stimuli(model, part[None], own) for part in parts)])
     same = (others == natural).flatten(1).all(dim=1)
     return others[~same]
-
-
-def _rate_of(model: Model) -> float | None:
-    """Sampling rate of a model's sounds; None for images."""
-    return getattr(model.preprocessing, "sampling_rate_hz", None)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -583,7 +579,7 @@ def metamer(
         raise TypeError(f"stage: found {stage!r}; wanted the name of a stage or the path of a module, such as 'layer3'")
     model = _as_model(network, [stage], stimulus, sampling_rate_hz, input, device)
     classes = _classes_of(categories, model)
-    name, rate_hz, as_exported = name_of(stimulus), _rate_of(model), FORMATS[model.modality].as_exported
+    name, rate_hz, as_exported = name_of(stimulus), model.sampling_rate_hz, FORMATS[model.modality].as_exported
     given = STIMULI[model.modality](model, stimulus, sampling_rate_hz, name)
     natural = fit_stimuli(model, given[None], rate_hz)
     chosen = _settings(quality, model.modality, settings)
@@ -596,45 +592,36 @@ def metamer(
             if not bar.disable and (bar.n % 10 == 0 or bar.n == bar.total):
                 bar.set_postfix(loss=f"{float(loss.mean()):.3g}", refresh=bar.n == bar.total)
 
-        start = starts(model, [name], [seed], RUN_SEED)
-        synthetic, loss = synthesize(model, stage, natural, start, procedure, chosen, seed=RUN_SEED, on_step=show)
-        loss = loss[:, : max(int(np.isfinite(loss).sum()), 1)]  # with a target, NaN after the last step
-    signal, target_error = synthetic.cpu().numpy(), chosen.get("target_error")
-    at_stage = [activations(model, stimuli, stage) for stimuli in (natural, synthetic)]
-    if classes:
-        measured = measure(model, *at_stage, as_exported(signal), rate_hz, classes, target_error)
-        natural_category = recognize_exported(model, as_exported(given[None]), rate_hz, classes)
-    else:
-        measured = match_each(*at_stage, target_error) | {"predicted_category": np.array([""])}
-        natural_category = np.array([""])
-    dataset = metamers_dataset(
-        model.modality,
-        ("stimulus", "seed"),
-        signal[None],
-        {key: values[None] for key, values in measured.items()}
-        | {"steps": np.isfinite(loss).sum(axis=1, keepdims=True), "natural_category": natural_category},
-        {"stimulus": [name], "category": ("stimulus", [""]), "label": ("stimulus", [""]), "seed": [seed]},
-        rate_hz,
-        loss[None],
-    ).assign_attrs(
-        generation_model=model.name,
-        stage=stage,
-        **quality_attributes(quality),
-        settings=json.dumps(chosen),
-        device=str(natural.device),
+        given_to = model, stage, natural, [name], [seed], RUN_SEED, procedure, chosen
+        made = make_metamers(*given_to, on_step=show)
+    natural_category = (
+        recognize_exported(model, as_exported(given[None]), rate_hz, classes) if classes else np.array([""])
     )
+    dataset = (
+        with_measures(made, model, stage, natural, natural_category, classes or None, chosen.get("target_error"))
+        .isel(step=slice(max(int(made["steps"].item()), 1)))  # with a target, the loss is NaN after the last step
+        .assign_coords(category=("stimulus", [""]), label=("stimulus", [""]))
+        .assign_attrs(
+            generation_model=model.name,
+            stage=stage,
+            **quality_attributes(quality),
+            settings=json.dumps(chosen),
+            device=str(natural.device),
+        )
+    )
+    one = dataset.isel(stimulus=0, seed=0)
     values, accepted = _accepted(dataset, model, stage, others)
     return Metamer(
         model=model,
         stage=stage,
         natural=natural[0].cpu().numpy(),
-        metamer=signal[0],
-        loss=loss[0],
-        match={name: float(measured[name][0]) for name in MEASURES},
+        metamer=one["metamer"].values,
+        loss=one["loss"].values,
+        match={name: float(one[name]) for name in MEASURES},
         null=values,
         accepted=accepted,
         natural_category=str(natural_category[0]),
-        predicted_category=str(measured["predicted_category"][0]),
+        predicted_category=str(one["predicted_category"].values),
         sampling_rate_hz=rate_hz,
         dataset=dataset,
     )
@@ -736,7 +723,7 @@ def recognize(
             exported, rate_hz = one.exported, one.sampling_rate_hz
         else:
             name = f"stimulus {number} ({name_of(one)})" if many else name_of(one)
-            rate_hz = _rate_of(model)
+            rate_hz = model.sampling_rate_hz
             exported = FORMATS[model.modality].as_exported(STIMULI[model.modality](model, one, sampling_rate_hz, name))
         answers.append(str(recognize_exported(model, exported[None], rate_hz, classes)[0]))
     return answers if many else answers[0]

@@ -18,12 +18,13 @@ from metamers.benchmark.measure import alternating, in_own_process, most_memory
 from metamers.compare.verdict import Evidence, Verdict, verdict
 from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
+from metamers.models.classes import class_scores
 from metamers.models.device import wait_for
 from metamers.models.model import Model
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
 from metamers.names import INPUT_STAGE, plural
-from metamers.recognize import answers, class_scores
+from metamers.recognize import answers
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import check_stage
 

@@ -9,25 +9,10 @@ from typing import Any
 
 import numpy as np
 import scipy.special
-import torch
 import xarray as xr
 
+from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.model import Model, fit_stimuli
-
-
-@torch.no_grad()
-def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int = 8) -> np.ndarray:
-    """Class scores (stimulus, class), float32, computed in batches.
-
-    Raises
-    ------
-    ValueError
-        When a score is not finite.
-    """
-    scores = np.concatenate([model.scores(batch).float().cpu().numpy() for batch in stimuli.split(batch_size)])
-    if not np.isfinite(scores).all():
-        raise ValueError(f"model {model.name}: class scores are not finite")
-    return scores
 
 
 def recognize(
@@ -83,7 +68,7 @@ def answers(scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str
     ValueError
         When there are no categories, or the model does not have a class of a category.
     """
-    indices, owners = _classes_of_categories(scores, classes, model)
+    indices, owners = classes_of_categories(scores, classes, model)
     return owners[scores[:, indices].argmax(axis=1)]
 
 
@@ -117,7 +102,7 @@ def category_log_odds(
     ValueError
         As ``answers``; when a category has no class, or there is no class of another category.
     """
-    indices, owners = _classes_of_categories(scores, classes, model)
+    indices, owners = classes_of_categories(scores, classes, model)
     own = owners == np.asarray(categories).reshape(-1, 1)
     lacking = sorted({str(name) for name, has in zip(categories, own.any(axis=1), strict=True) if not has})
     if lacking:
@@ -127,22 +112,6 @@ def category_log_odds(
     used = scores[:, indices].astype(float)
     evidence = [scipy.special.logsumexp(used, axis=1, b=chosen) for chosen in (own, ~own)]
     return evidence[0] - evidence[1]
-
-
-def _classes_of_categories(
-    scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the classes that belong to any category, and the category of each; errors as ``answers``."""
-    indices = np.array([index for members in classes.values() for index in members], dtype=int)
-    owners = np.array([category for category, members in classes.items() for _ in members])
-    if not len(indices):
-        raise ValueError("no category has any class: give the dataset's `categories` table rows")
-    if indices.max() >= scores.shape[1]:
-        raise ValueError(
-            f"model {model} has {scores.shape[1]} classes, but category {str(owners[indices.argmax()])!r} names class "
-            f"{indices.max()}: the dataset's `categories` table is of other classes"
-        )
-    return indices, owners
 
 
 def recognition_dataset(answer: np.ndarray, dims: Sequence[str], coordinates: Mapping[str, Any]) -> xr.Dataset:

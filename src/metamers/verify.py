@@ -46,6 +46,8 @@ OTHER_VERSION = "other_version"
 REPAIRED = ("damaged", "stale", "foreign")  # kinds that `repair` deletes
 FAILING = (*REPAIRED, "unread")  # kinds that make verification fail
 NOTED = ("unrecorded", "missing", "linked", "unconfirmed", OTHER_VERSION)
+# Step → the step that made its files in an earlier version; `snakemake --touch` keeps such files.
+FORMER_STEPS = {"synthesize_measure": "synthesize_metamers", "beyond_measure": "beyond_synthesize"}
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"  # Snakemake writes this file into folders that rules make
 OUR_ATTRIBUTES = ("content_sha256", "inputs")
 ORIGIN = ("path", "step", "product_version")  # attributes that say where a file comes from
@@ -294,7 +296,8 @@ def _misplaced(place: Place, origin: Mapping[str, str]) -> str | None:
     """Return why a NetCDF file with the given ``path`` and ``step`` does not belong at its path; None if it does."""
     if origin.get("path", place.inside) != place.inside:
         return f"it belongs elsewhere: its own path is {origin['path']}"
-    if place.step is not None and origin.get("step", place.step) != place.step:
+    step = origin.get("step", place.step)
+    if place.step is not None and step != place.step and step != FORMER_STEPS.get(place.step):
         return f"it belongs elsewhere: its own step is {origin['step']}, but this path is made by {place.step}"
     return None
 

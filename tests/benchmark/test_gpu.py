@@ -14,7 +14,7 @@ from metamers.benchmark import gpu
 from metamers.config.read import merge_defaults, read_yaml
 from metamers.models.load import load_model
 from metamers.run.files import DESCRIPTIONS
-from metamers.synthesize.batches import OVERHEAD, kept_for_gradients
+from metamers.synthesize.memory import OVERHEAD, kept_for_gradients
 from tests.benchmark.test_match import QUICK, STAGES
 from tests.fake_card import CARD, FREE, NAME, fake_card
 from tests.models.test_model import load, tiny

@@ -37,7 +37,7 @@ ARCHITECTURES = {
     "hearing": Architecture("audio", 100, {"input": 0.0, "final": 5e6}, (0.4, 0.2)),
 }
 COSTS = {"vision": Cost(1e-5, 1e-9), "audio": Cost(2e-5, 2e-9)}
-PLAN = Plan({"seeing": ["block", "final"], "hearing": ["input", "final"]}, ["seeing"], SETTINGS, 40, 2, 12, 1, 16)
+PLAN = Plan({"seeing": ["block", "final"], "hearing": ["input", "final"]}, ["seeing"], SETTINGS, 40, 2, 12, 16)
 FITTED = fitted_clock(ARCHITECTURES, COSTS)
 BYTES = {"vision": 3.0, "audio": 2.0}
 
@@ -118,8 +118,8 @@ def test_hours_are_the_sum_over_stages_of_steps_stimuli_and_seconds():
     assert found["total_operations"] == 30 * 8 * 40 * 2 * 2 * 4e6 + 10 * 40 * 2 * 2 * 5e6
     assert found["metamers"] == 4 * 40 * 2
     assert (
-        found["planned_jobs"] == 4 * 4 + 2 * 3 + 1
-    )  # batches; three for each model; one asks of pictures, none of sounds
+        found["planned_jobs"] == 2 * 4 * 4 + 2 * 3 + 1
+    )  # two for each stage and batch; three for each model; one asks of pictures, none of sounds
     assert found["storage"] == pytest.approx(2 * 80 * ((300 + 240) * 3 + (100 + 10) * 2) / 1e9)
 
 
@@ -169,18 +169,18 @@ def test_the_time_of_a_job_is_the_wall_time_of_its_benchmark_table():
 def test_what_held_is_the_ratio_by_modality_without_jobs_of_the_input_alone():
     found = compare_jobs(
         [
-            ("vision", "a", ["input"], 1.0, 9.0),
-            ("vision", "a", ["input", "block"], 2.0, 3.0),
-            ("vision", "a", ["input", "block"], 2.0, 3.0),
-            ("vision", "b", ["final"], 2.0, 1.0),
-            ("audio", "c", ["input"], 1.0, 4.0),
+            ("vision", "a", "input", 1.0, 9.0),
+            ("vision", "a", "block", 2.0, 3.0),
+            ("vision", "a", "block", 2.0, 3.0),
+            ("vision", "b", "final", 2.0, 1.0),
+            ("audio", "c", "input", 1.0, 4.0),
         ]
     )
     assert found["held_median"].sel(modality="vision") == 1
     assert (found["held_low"].sel(modality="vision"), found["held_high"].sel(modality="vision")) == (0.5, 1.5)
     assert np.isnan(found["held_median"].sel(modality="audio"))
-    assert found["seconds_measured"].sel(generation_model="a", job_stages="input, block") == 6
-    assert found["seconds_predicted"].sel(generation_model="b", job_stages="final") == 2
+    assert found["seconds_measured"].sel(generation_model="a", job_stage="block") == 6
+    assert found["seconds_predicted"].sel(generation_model="b", job_stage="final") == 2
 
 
 def test_costs_are_fitted_to_the_default_procedure_of_each_modality():
@@ -204,7 +204,6 @@ def test_a_thousand_models_take_a_thousand_times_the_mean_and_money_follows_hour
         "stimuli": 40,
         "seeds": 2,
         "batch_size": 12,
-        "stages_per_job": 1,
         "judges_per_job": 16,
     }
     found = predict_study(study, ARCHITECTURES, COSTS, BYTES, {"gpu_hour": 2.0, "core_hour": 0.5})
@@ -222,7 +221,7 @@ def test_of_a_modality_that_was_not_timed_nothing_is_predicted():
         "generation": PLAN.generation,
         "judges": ["hearing"],
         "qualities": {"published": SETTINGS},
-        **{key: 1 for key in ("stimuli", "seeds", "batch_size", "stages_per_job", "judges_per_job")},
+        **{key: 1 for key in ("stimuli", "seeds", "batch_size", "judges_per_job")},
     }
     found = predict_study(study, ARCHITECTURES, {"vision": COSTS["vision"]}, BYTES, {"gpu_hour": 1, "core_hour": 1})
     assert found["study_model"].values.tolist() == ["seeing"]

@@ -6,7 +6,8 @@ import torch
 import xarray as xr
 
 from metamers.beyond import invariance
-from metamers.beyond.synthesize import case_metamers, fit_to, natural_categories, set_dataset, starts_of
+from metamers.beyond.measure import measured_case, natural_categories
+from metamers.beyond.synthesize import case_metamers, fit_to, set_dataset, starts_of
 from metamers.config.beyond import OTHER, OWN
 from metamers.match import match
 from metamers.models.model import activations
@@ -67,6 +68,13 @@ def flat(stimuli):
     return stimuli.double().flatten(1)
 
 
+def measured(members, stages, matched, natural, start, *settings, classes=CLASSES, rate_hz=None, **more):
+    """Metamers of a case, and their measures."""
+    made = case_metamers(members, stages, matched, natural, start, rate_hz, *settings, **more)
+    given = members, stages, matched, natural, made["metamer"].values, classes, rate_hz
+    return made.merge(measured_case(*given, more.get("target_errors")))
+
+
 def goals(pair, **targets):
     return [Goal(model, "project", check_stage(model, "project", targets[name])) for name, model in pair.items()]
 
@@ -106,13 +114,13 @@ def test_the_metamer_of_two_linear_models_is_the_projection_onto_what_both_allow
 def test_a_metamer_of_two_models_reaches_the_target_of_each(pair, natural):
     settings = {"optimizer": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.98}
     stages, matched = dict.fromkeys(pair, "project"), dict.fromkeys(pair, OWN)
-    given = pair, stages, matched, {OWN: natural, OTHER: natural}, from_noise(pair["first"]), CLASSES, None, "to_target"
+    given = pair, stages, matched, {OWN: natural, OTHER: natural}, from_noise(pair["first"]), "to_target"
     targets = {"first": 0.02, "second": 0.005}
-    made = case_metamers(*given, settings | {"max_steps": 1000}, target_errors=targets)
+    made = measured(*given, settings | {"max_steps": 1000}, target_errors=targets)
     assert made["converged"].all()
     assert (np.isfinite(made["loss"]).sum("step") < 1000).all()
     assert (made["normalized_error"] <= list(targets.values())).all()
-    short = case_metamers(*given, settings | {"max_steps": 30}, target_errors=targets | {"first": 0.9})
+    short = measured(*given, settings | {"max_steps": 30}, target_errors=targets | {"first": 0.9})
     assert short["converged"].isel(member=0).all()
     assert not short["converged"].isel(member=1).any()
 
@@ -129,9 +137,9 @@ def test_a_controversial_metamer_of_linear_models_is_one_stimulus_to_one_and_ano
 
 def test_a_case_says_how_near_each_model_is_to_either_stimulus(pair, natural, other):
     start = from_noise(pair["first"])
-    found = case_metamers(
+    found = measured(
         pair, dict.fromkeys(pair, "project"), {"first": "own", "second": "other"}, {"own": natural, "other": other},
-        start, CLASSES, None, PROCEDURE, SETTINGS | {"steps": 400},
+        start, PROCEDURE, SETTINGS | {"steps": 400},
     )  # fmt: skip
     assert (found["normalized_error"] < 0.01).all()
     for name, model, shunned in zip(pair, pair.values(), (other, natural), strict=True):
@@ -152,9 +160,9 @@ def test_a_case_says_how_near_each_model_is_to_either_stimulus(pair, natural, ot
 def test_models_of_other_sizes_see_the_same_stimulus_in_theirs(root, natural):
     # The stimulus has the first model's size; of the second it is what resampling makes of it, gradients included.
     models = {"first": linear(root, 0), "second": linear(root, 1, size=12)}
-    found = case_metamers(
+    found = measured(
         models, dict.fromkeys(models, "project"), dict.fromkeys(models, "own"), {"own": natural, "other": natural},
-        from_noise(models["first"]), CLASSES, None, PROCEDURE, SETTINGS | {"steps": 400},
+        from_noise(models["first"]), PROCEDURE, SETTINGS | {"steps": 400},
     )  # fmt: skip
     assert found["metamer"].shape == (3, 3, 8, 8)
     assert (found["loss"].isel(step=0) > 0.3).all()
@@ -273,10 +281,10 @@ def test_models_that_hear_at_other_rates_are_matched_by_one_sound(root):
     models = {"first": hearing(root, 0, 8000), "second": hearing(root, 1, 6000)}
     natural = 0.1 * torch.randn(2, 2, 2000, generator=torch.Generator().manual_seed(0))
     start = starts_of("pink_noise", models["first"], ["a", "b"], natural[1], 1, 0)
-    found = case_metamers(
+    found = measured(
         models, dict.fromkeys(models, "cochleagram"), dict.fromkeys(models, "own"),
-        {"own": natural[0], "other": natural[1]}, start, {"low": [0], "high": [1]}, 8000, "one_cycle",
-        SETTINGS | {"steps": 60, "learning_rate": 0.02},
+        {"own": natural[0], "other": natural[1]}, start, "one_cycle", SETTINGS | {"steps": 60, "learning_rate": 0.02},
+        classes={"low": [0], "high": [1]}, rate_hz=8000,
     )  # fmt: skip
     assert found["metamer"].shape == (2, 2000)
     assert (found["loss"].isel(step=-1) < 0.5 * found["loss"].isel(step=0)).all()
@@ -289,15 +297,14 @@ def test_a_set_has_each_case_and_depth_in_its_place(pair, natural, other):
     start, stages = from_noise(pair["first"]), {"first": ["project", "logits"], "second": ["project", "project"]}
     made = {
         depth: case_metamers(
-            pair, {name: of_member[place] for name, of_member in stages.items()}, matched["case"], stimuli, start,
-            CLASSES, None, PROCEDURE, SETTINGS | {"steps": 3},
+            pair, {name: of_member[place] for name, of_member in stages.items()}, matched["case"], stimuli, start, None,
+            PROCEDURE, SETTINGS | {"steps": 3},
         )
         for place, depth in enumerate((0.25, 1.0))
     }  # fmt: skip
     categories = xr.DataArray(["cat", "dog", "cat", "dog"], coords={"stimulus": [*NAMES, "d"]}, dims="stimulus")
     found = set_dataset(
         {"case": made},
-        natural_categories(pair, matched, stimuli, None, CLASSES),
         categories,
         dict(zip(NAMES, ["d", "a", "b"], strict=True)),
         stages,
@@ -305,8 +312,10 @@ def test_a_set_has_each_case_and_depth_in_its_place(pair, natural, other):
     )
     for depth, of_depth in made.items():
         np.testing.assert_array_equal(found["metamer"].sel(case="case", depth=depth), of_depth["metamer"])
-        np.testing.assert_array_equal(found["other_error"].sel(case="case", depth=depth), of_depth["other_error"])
     assert found["metamer"].dims[:3] == ("stimulus", "case", "depth")
     assert found["member_stage"].sel(member="first").values.tolist() == ["project", "logits"]
     assert found["matches_other"].sel(case="case").values.tolist() == [False, True]
     assert found["other_category"].values.tolist() == ["dog", "cat", "dog"]
+    given = natural_categories(pair, matched, stimuli, None, CLASSES)
+    assert given.dims == ("stimulus", "case", "member")
+    assert set(given.values.ravel()) <= CLASSES.keys()

@@ -109,19 +109,16 @@ def test_a_participant_needs_as_many_correct_trials_as_the_experiment_s_parts_sa
     assert required("audio") == {"headphones": 5, "practice": 5, "catch": 15}
 
 
-def test_every_stimulus_stage_and_recognition_model_is_in_one_job(settings):
-    changes = {"batch_size": 4, "stages_per_job": 2}
-    changed = {"synthesis": settings["synthesis"] | changes, "recognition": {"models_per_job": 2}}
+def test_every_stimulus_and_recognition_model_is_in_one_job(settings):
+    changed = {"synthesis": settings["synthesis"] | {"batch_size": 4}, "recognition": {"models_per_job": 2}}
     plan = config.make_plan(settings | changed)
 
     def joined(groups):
         return [name for group in groups.values() for name in group]
 
-    for model, stages in plan.generation_models.items():
+    for model in plan.generation_models:
         assert joined(plan.batches[model]) == plan.stimuli_of(model)
-        assert joined(plan.stage_groups[model]) == stages
         assert max(map(len, plan.batches[model].values())) == 4
-        assert max(map(len, plan.stage_groups[model].values())) == 2
     assert list(plan.batches["spectemp"]) == ["0000", "0001"]
     assert {name: len(group) for name, group in plan.recognition_groups.items()} == {
         **{"vision_0": 2, "vision_1": 1},
@@ -567,6 +564,8 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
         "leaderboard_entries",
         "gpu_benchmark",
         "convergence",
+        "benchmark",
+        "equivalence",
         *BRAINSCORE,
     }
     for plan in (extended, brief):
@@ -586,6 +585,14 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
         shorter = brief.training[model].parameters
         assert longer["epochs"] > shorter["epochs"]
         assert longer["seed"] == shorter["seed"]
+
+
+def test_the_run_of_the_benchmark_has_what_the_benchmark_needs(root):
+    given = config_read.read_yaml(root / "config" / "benchmark.yaml")
+    config_read.validate(config_read.merge_defaults(given), "config", "benchmark.yaml")
+    plan = config.make_plan(config_read.merge_defaults(given))
+    plan.check_target("benchmark")
+    assert len(plan.benchmark_stages) == 4  # two architectures of each modality
 
 
 def test_the_benchmark_of_graphics_cards_has_five_networks_at_three_stages_each(root):

@@ -189,6 +189,7 @@ READERS = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", READERS)
 def test_any_bytes_are_read_or_refused(name, tmp_path):
     make, read, error = READERS[name]
@@ -205,6 +206,7 @@ def test_any_bytes_are_read_or_refused(name, tmp_path):
     attempt()
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(find_spec("atheris") is None, reason="no atheris for this kind of machine")
 @pytest.mark.parametrize("name", ["mat", "pickle of answers", "pickle of sounds", "registry"])
 def test_bytes_that_reach_new_code_are_read_or_refused(name, tmp_path):

@@ -19,10 +19,10 @@ from metamers.model_card import places
 from metamers.models import device as models_device
 from metamers.models import load as models_load
 from metamers.models import model as models
+from metamers.models.classes import class_scores
 from metamers.models.model import NO_OPTIONS, Model
 from metamers.models.preprocessing import ImagePreprocessing
 from metamers.names import ConfigurationError
-from metamers.recognize import class_scores
 from metamers.run import packages
 
 CPU = torch.device("cpu")

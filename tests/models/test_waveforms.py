@@ -9,10 +9,11 @@ import torch
 
 from metamers.config.tables import category_classes
 from metamers.leaderboard.depth import count_layers
+from metamers.models.classes import class_scores
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.models.preprocessing import SoundPreprocessing
-from metamers.recognize import answers, class_scores
+from metamers.recognize import answers
 from metamers.synthesize.metamers import check_stage, starts, synthesize
 from tests.documentation import blocks
 

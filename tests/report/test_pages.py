@@ -1,6 +1,7 @@
 """The report: its figures are always the same bytes, its pages are whole, and say what the data say."""
 
 import datetime
+import json
 from html.parser import HTMLParser
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -439,6 +440,14 @@ def test_a_run_of_several_pieces_is_said(relation, written, tmp_path):
     origin = provenance([written, other])
     assert origin["mixed"] == [changed]
     assert "Mixed versions" in text_of([], relation, written, origin=origin)
+
+
+def test_what_a_file_was_made_from_is_traced_too_where_it_is_still_there(written, tmp_path):
+    other, gone = tmp_path / "other.nc", tmp_path / "gone.nc"
+    data = files.load(written)
+    data.attrs["inputs"] = json.dumps({str(written): "0", str(gone): "0"})
+    data.to_netcdf(other)
+    assert provenance([other])["derived"].keys() == {str(other), *provenance([written])["derived"]}
 
 
 def test_results_of_another_version_are_named(relation, written, tmp_path):

@@ -8,7 +8,11 @@ from metamers.report.steps import OUTSIDE, layers, run_times, steps_figure, step
 
 DERIVED = {
     "results/x/stimuli/own.nc": ("stimuli_datasets", ["mine/table.csv"]),
-    "results/x/metamers/a/input/0000.nc": ("synthesize_metamers", ["results/x/stimuli/own.nc", "mine/builders.py"]),
+    "results/x/synthesis/a/input/0000.nc": ("synthesize_metamers", ["results/x/stimuli/own.nc", "mine/builders.py"]),
+    "results/x/metamers/a/input/0000.nc": (
+        "synthesize_measure",
+        ["results/x/stimuli/own.nc", "mine/builders.py", "results/x/synthesis/a/input/0000.nc"],
+    ),
     "results/x/training/a.nc": ("train_test", ["results/x/training/a.safetensors", "results/x/stimuli/own.nc"]),
     "results/x/nulls/a.nc": ("null_distribution", ["results/x/stimuli/own.nc"]),
     "results/x/acceptance/a.nc": (
@@ -33,7 +37,8 @@ def test_a_step_builds_on_those_whose_files_it_was_given():
 
 def test_what_another_way_implies_is_left_out():
     steps = steps_of(DERIVED)
-    assert steps["null_acceptance"] == {"synthesize_metamers", "null_distribution"}  # not the stimuli that both have
+    assert steps["null_acceptance"] == {"synthesize_measure", "null_distribution"}  # not the stimuli that both have
+    assert steps["synthesize_measure"] == {"synthesize_metamers"}
     assert steps["synthesize_metamers"] == {"stimuli_datasets"}  # not the given files that these have
 
 
@@ -48,8 +53,8 @@ def test_every_step_stands_behind_what_it_builds_on():
 def benchmarks(tmp_path):
     header = "s\th:m:s\tmax_rss\tcpu_time\n"
     for name, row in {
-        "synthesize_metamers/a/0/0000": "90.5\t0:01:30\t500.5\t90",
-        "synthesize_metamers/a/1/0000": "30\t0:00:30\t800\t30",
+        "synthesize_metamers/a/block/0000": "90.5\t0:01:30\t500.5\t90",
+        "synthesize_metamers/a/logits/0000": "30\t0:00:30\t800\t30",
         "null/a": "0.2\t0:00:00\t-\t-",
         "report": "5\t0:00:05\t100\t4",
     }.items():

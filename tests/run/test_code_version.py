@@ -255,6 +255,7 @@ STEPS = {
     "train": "train/model.py",
     "null": "null/distribution.py",
     "synthesis": "synthesize/metamers.py",
+    "measure": "synthesize/measure.py",
     "recognition": "recognize.py",
 }
 MODELS = {
@@ -264,7 +265,7 @@ MODELS = {
 }
 # Module with arithmetic → the steps that compute with it, and the models for which they do.
 ARITHMETIC = {
-    "match": ("null synthesis", "all"),
+    "match": ("null measure", "all"),
     "models.cochleagram": ("all", "coch_cnn9"),
     "models.fold": ("all", "all"),
     "models.model": ("all", "all"),
@@ -274,7 +275,8 @@ ARITHMETIC = {
     "null.distribution": ("null", "all"),
     "stimuli.images": ("all", "torchvision small_cnn"),
     "stimuli.sounds": ("all", "coch_cnn9"),
-    "synthesize.batches": ("synthesis", "all"),
+    "synthesize.batches": ("synthesis measure", "all"),
+    "synthesize.memory": ("synthesis", "all"),
     "synthesize.losses": ("synthesis", "all"),
     "synthesize.noise": ("synthesis", "all"),
     "synthesize.optimize": ("synthesis", "all"),

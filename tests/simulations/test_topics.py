@@ -33,6 +33,7 @@ def test_committed_results_are_within_their_bounds(root, topic):
     assert out_of_bounds(table).empty, out_of_bounds(table)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_shorter_simulation_agrees_with_the_committed_results(root, topic):
     """With another random seed, the differences are explained by the sampling error of both."""

@@ -6,14 +6,8 @@ import torch
 
 from metamers.config import read as config_read
 from metamers.models.load import load_model
-from metamers.synthesize.batches import (
-    CPU_BATCH_SIZE,
-    in_batches,
-    kept_for_gradients,
-    max_batch_size,
-    min_batch_size,
-    repeat_to_minimum,
-)
+from metamers.synthesize.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
+from metamers.synthesize.memory import kept_for_gradients, max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
 from tests.models.test_model import load, tiny
 
@@ -70,7 +64,7 @@ def test_a_gpu_is_filled(convolutional, monkeypatch):
         device = torch.device("cuda")
 
     monkeypatch.setattr(
-        "metamers.synthesize.batches.kept_for_gradients",
+        "metamers.synthesize.memory.kept_for_gradients",
         lambda *_: kept_for_gradients(convolutional, "block", stimulus),
     )
     assert 40 <= max_batch_size(convolutional, "block", OnGpu()) <= 60

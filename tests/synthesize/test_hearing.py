@@ -44,8 +44,8 @@ SPECTEMP = {
 
 @pytest.fixture(scope="module")
 def procedure(root):
-    """The extended run's, for sounds."""
-    settings = config_read.merge_defaults(config_read.read_yaml(root / "config" / "extended.yaml"))
+    """The benchmark's, for sounds."""
+    settings = config_read.merge_defaults(config_read.read_yaml(root / "config" / "benchmark.yaml"))
     return settings["synthesis"]["quick"]["audio"]
 
 
@@ -67,7 +67,7 @@ def starts(number, samples):
 
 
 def test_a_metamer_of_the_cochleagram_has_the_word_s_cochleagram_also_as_exported(words, procedure, registered):
-    """The extended run's procedure, from noise of standard deviation 1e-7 to a normalized error below 0.06.
+    """The benchmark's procedure, from noise of standard deviation 1e-7 to a normalized error below 0.06.
 
     On a Xeon it is below 0.05, on an AMD EPYC 0.055 for one of the words.
     """

@@ -188,14 +188,6 @@ def test_a_file_of_metamers_names_the_dimensions_of_the_modality_s_signal(modali
     assert found.attrs == {"sampling_rate_hz": 20_000.0}
 
 
-def test_metamers_of_several_models_are_measured_for_each_of_them():
-    measured = {"normalized_error": np.zeros((2, 3))}
-    found = metamers_dataset("audio", ("stimulus",), np.zeros((2, 16)), measured, {"member": ["a", "b", "c"]}, None)
-    assert found["normalized_error"].dims == ("stimulus", "member")
-    assert "loss" not in found
-    assert not found.attrs
-
-
 @pytest.mark.parametrize(("steps", "sizes"), [(2, [2, 2, 2, 2]), (1.75, [2, 2, 2, 1]), (2.25, [3, 2, 2, 2])])
 def test_passes_of_a_fraction_of_steps_differ_by_one_step(steps, sizes):
     metamers = torch.zeros(1, 1)

@@ -181,7 +181,7 @@ def small(root: Path, folder: Path) -> list[str]:
         "generation_models": ["first", "second"],
         "recognition_models": ["first", "second"],
         "synthesis": {
-            **{"quality": "quick", "seeds": 2, "batch_size": 2, "stages_per_job": 2},
+            **{"quality": "quick", "seeds": 2, "batch_size": 3},
             "quick": {"vision": {"steps": 30}},
         },
         "comparison": {"bootstrap": 100, "contrasts": [], "power": BRIEF_POWER | {"stimuli": None}},
@@ -192,8 +192,8 @@ def small(root: Path, folder: Path) -> list[str]:
     return ["--configfile", "small.yaml"]
 
 
-# 3 stages in two groups, 2 batches.
-SMALL = {"synthesize_metamers": 2 * 2 * 2, "null_distribution": 2, "recognize_place": 4}
+# 2 models, 3 stages, 1 batch.
+SMALL = {"synthesize_metamers": 2 * 3, "null_distribution": 2, "recognize_vision_0": 2}
 
 
 SIGNALS = (("channel", "row", "column"), ("sample",))

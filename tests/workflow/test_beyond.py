@@ -41,7 +41,7 @@ def beyond(root, tmp_path_factory):
     (folder / "mine/models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
     settings = yaml.safe_load((folder / "small.yaml").read_text())
     settings["recognition_models"] = list(models)
-    settings["synthesis"] |= {"seeds": 1, "batch_size": 2, "stages_per_job": 3}
+    settings["synthesis"] |= {"seeds": 1, "batch_size": 2}
     every = {"depths": DEPTHS, "stimuli": 3}
     settings["beyond"] = {
         "models": ["first", "second"], "ensemble": every, "controversial": every,
@@ -195,7 +195,7 @@ def test_another_part_that_is_left_out_has_no_job(beyond):
     (folder / "less.yaml").write_text(yaml.safe_dump(settings | {"run": "less"}))
     jobs = counts(snakemake(folder, "-n", "beyond", "--configfile", "less.yaml"))
     assert {name: number for name, number in jobs.items() if name.startswith("beyond_")} == {
-        "beyond_synthesize": 1, "beyond_recognize": 1, "beyond_place": 1, "beyond_ensemble": 1
+        "beyond_synthesize": 1, "beyond_measure": 1, "beyond_recognize_vision": 1, "beyond_ensemble": 1
     }  # fmt: skip
     settings["beyond"]["models"] = []
     (folder / "none.yaml").write_text(yaml.safe_dump(settings | {"run": "none"}))

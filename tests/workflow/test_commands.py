@@ -35,7 +35,7 @@ PLANNED = {
     "snakemake --cores all --configfile config/digits.yaml": NETWORK,
     "snakemake --cores all --configfile longer.yaml": HOURS,
     "snakemake --cores all gpu_benchmark --configfile config/gpu.yaml": CARD,
-    "snakemake --cores all results/extended/benchmark/scale.nc --configfile config/extended.yaml": HOURS,
+    "snakemake --cores all results/benchmark/benchmark/scale.nc --configfile config/benchmark.yaml": HOURS,
     "snakemake --workflow-profile workflow/profiles/slurm": CLUSTER,
     "snakemake beyond": "takes minutes",
     "snakemake bids": PEOPLE,

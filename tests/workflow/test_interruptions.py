@@ -22,16 +22,15 @@ from tests.workflow.runs import kill_when_there_is, small, snakemake
 def test_a_synthesis_that_is_killed_goes_on_in_the_stage_where_it_was(root, clone):
     arguments = small(root, clone)
     settings = yaml.safe_load((clone / "small.yaml").read_text())
-    settings["synthesis"] |= {"stages_per_job": 3, "quick": {"vision": {"steps": 500}}}
+    settings["synthesis"] |= {"quick": {"vision": {"steps": 500}}}
     (clone / "small.yaml").write_text(yaml.safe_dump(settings))
-    target = "results/small/metamers/first/logits/0000.nc"
+    target = "results/small/synthesis/first/block/0000.nc"
     kill_when_there_is(
-        "results/small/progress/synthesize_metamers/first/0/0000/*/block_0_2.pt", clone, target, *arguments
+        "results/small/progress/synthesize_metamers/first/block/0000/*/0_3.pt", clone, target, *arguments
     )
     output = snakemake(clone, target, "--rerun-incomplete", *arguments)
-    assert "first input 0000: going on after step 500 of 500" in output
     assert re.search(r"first block 0000: going on after step \d+ of 500", output)
-    assert not (clone / "results/small/progress/synthesize_metamers/first/0/0000").exists()
+    assert not (clone / "results/small/progress/synthesize_metamers/first/block/0000").exists()
     resumed = files.load(clone / target).attrs["content_sha256"]
     (clone / target).unlink()
     assert "going on" not in snakemake(clone, target, *arguments)
@@ -45,7 +44,7 @@ def kill_again_and_again(folder: Path, target: str, arguments: list[str], kills:
     ``block`` from which each rerun continued, 0 if it started again.
     """
     rng = np.random.default_rng(0)
-    log = folder / "results/small/logs/synthesize_metamers/first/0/0000.log"
+    log = folder / "results/small/logs/synthesize_metamers/first/block/0000.log"
     command = [sys.executable, "-m", "snakemake", target, "--cores", "1", "--rerun-incomplete", *arguments]
     resumed, last, groups = [], 0.0, []
     try:
@@ -54,7 +53,7 @@ def kill_again_and_again(folder: Path, target: str, arguments: list[str], kills:
                 command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
             )
             groups.append(running.pid)
-            kept = "results/small/progress/synthesize_metamers/first/0/0000/*/block_0_2.pt"
+            kept = "results/small/progress/synthesize_metamers/first/block/0000/*/0_3.pt"
             while not any(path.stat().st_mtime > last for path in folder.glob(kept)):
                 assert running.poll() is None, log.read_text()
                 clock.sleep(0.1)
@@ -98,15 +97,15 @@ def test_a_synthesis_that_is_killed_between_two_saves_goes_on_from_the_last_one(
     """It takes longer than ``save_every_s``; Snakemake is killed with its jobs, or alone."""
     arguments = small(root, clone)
     settings = yaml.safe_load((clone / "small.yaml").read_text())
-    settings["synthesis"] |= {"stages_per_job": 3, "quick": {"vision": {"steps": 12_000}}}
+    settings["synthesis"] |= {"quick": {"vision": {"steps": 12_000}}}
     (clone / "small.yaml").write_text(yaml.safe_dump(settings | {"save_every_s": 1}))
-    target = "results/small/metamers/first/logits/0000.nc"
+    target = "results/small/synthesis/first/block/0000.nc"
     resumed = kill_again_and_again(clone, target, arguments, 3, everything=everything)
     # A fast machine may have taken all steps before the last kill.
     assert all(0 < earlier < later <= 12_000 for earlier, later in pairwise(resumed)), resumed
-    assert not (clone / "results/small/progress/synthesize_metamers/first/0/0000").exists()
-    ended = {path: files.load(path).attrs["content_sha256"] for path in (clone / "results").rglob("metamers/**/*.nc")}
-    assert len(ended) == 1  # that of the target: the other stages of its job are not asked for
+    assert not (clone / "results/small/progress/synthesize_metamers/first/block/0000").exists()
+    ended = {path: files.load(path).attrs["content_sha256"] for path in (clone / "results").rglob("synthesis/**/*.nc")}
+    assert len(ended) == 1
     assert "nothing is damaged, stale or foreign" in snakemake(clone, "verify", *arguments)
     for path in ended:
         path.unlink()

@@ -28,18 +28,16 @@ AFTER_ACCEPTANCE = {
 } | AFTER_COMPARISON
 
 
-AFTER_RECOGNITION = {"recognize", "recognize_place"} | AFTER_ACCEPTANCE
+AFTER_RECOGNITION = {"recognize_vision_0"} | AFTER_ACCEPTANCE
+
+
+AFTER_MEASURE = {"synthesize_measure", "null_acceptance"} | AFTER_ACCEPTANCE
 
 
 AFTER_NULL = {"null_distribution", "null_acceptance"} | AFTER_ACCEPTANCE
 
 
-AFTER_SYNTHESIS = {
-    "synthesize_metamers",
-    "synthesize_place",
-    "synthesize_export",
-    "null_acceptance",
-} | AFTER_RECOGNITION
+AFTER_SYNTHESIS = {"synthesize_metamers", "synthesize_export"} | AFTER_MEASURE | AFTER_RECOGNITION
 
 
 @pytest.mark.parametrize(
@@ -47,6 +45,11 @@ AFTER_SYNTHESIS = {
     [
         ("scripts/synthesize/metamers.py", AFTER_SYNTHESIS),
         ("src/metamers/synthesize/metamers.py", AFTER_SYNTHESIS),
+        ("scripts/synthesize/measure.py", AFTER_MEASURE),
+        ("src/metamers/synthesize/measure.py", AFTER_MEASURE),
+        # A new measure: its tables and figures are in the report.
+        ("src/metamers/match.py", AFTER_MEASURE | AFTER_NULL | {"report_assets", "report_humans_vs_models"}),
+        ("src/metamers/recognize.py", AFTER_MEASURE | AFTER_RECOGNITION),
         ("scripts/null/distribution.py", AFTER_NULL),
         ("scripts/recognize.py", AFTER_RECOGNITION),
         ("scripts/compare/predicted_human.py", {"compare_predicted_human"} | AFTER_COMPARISON),
@@ -92,7 +95,13 @@ def test_only_code_that_counts_computes(root, finished):
 def test_a_change_of_a_service_or_of_another_modality_reruns_no_step_that_computes(rerun, changed):
     folder, arguments = rerun
     append(folder / f"src/metamers/{changed}.py")
-    computing = {"retrieve_collection", "stimuli_datasets", "synthesize_metamers", "null_distribution", "recognize"}
+    computing = {
+        "retrieve_collection",
+        "stimuli_datasets",
+        "synthesize_metamers",
+        "null_distribution",
+        "recognize_vision_0",
+    }
     assert not computing & counts(snakemake(folder, "-n", *arguments)).keys()
 
 

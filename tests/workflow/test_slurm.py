@@ -63,7 +63,8 @@ def study(root: Path, folder: Path) -> list[str]:
     (folder / "mine" / "models.yaml").write_text(yaml.safe_dump(models, sort_keys=False))
     settings = yaml.safe_load((folder / "small.yaml").read_text())
     settings["stimuli"]["vision"]["number"] = 2
-    settings["synthesis"] |= {"seeds": 1, "stages_per_job": 3, "quick": {"vision": {"steps": 1000}}}
+    settings["generation_models"] = [{"model": name, "stages": ["block"]} for name in HURRY]
+    settings["synthesis"] |= {"seeds": 1, "quick": {"vision": {"steps": 1000}}}
     (folder / "small.yaml").write_text(yaml.safe_dump(settings))
     return arguments
 
@@ -151,7 +152,7 @@ def test_a_job_that_its_time_limit_killed_goes_on_with_more_time(run):
     assert len(jobs) == 2
     assert "TIMEOUT" in watched.states[jobs[0]]
     assert "COMPLETED" in watched.states[jobs[1]]
-    log = (folder / "results/small/logs/synthesize_metamers/first/0/0000.log").read_text()
+    log = (folder / "results/small/logs/synthesize_metamers/first/block/0000.log").read_text()
     assert "going on after step" in log
 
 
@@ -161,7 +162,7 @@ def test_a_job_that_was_cancelled_goes_on_when_it_is_tried_again(run):
     assert watched.victim == jobs[0]
     assert "CANCELLED" in watched.states[jobs[0]]
     assert "COMPLETED" in watched.states[jobs[1]]
-    log = (folder / "results/small/logs/synthesize_metamers/second/0/0000.log").read_text()
+    log = (folder / "results/small/logs/synthesize_metamers/second/block/0000.log").read_text()
     assert "going on after step" in log
 
 
@@ -186,7 +187,7 @@ def test_the_small_jobs_share_a_job_of_the_cluster(run):
 def test_logs_of_the_cluster_s_jobs_are_where_a_person_looks(run):
     (folder, _), _, _ = run
     assert list((folder / "logs" / "slurm").rglob("*.log")), list(folder.iterdir())
-    assert (folder / "results/small/logs/synthesize_metamers/second/0/0000.log").is_file()
+    assert (folder / "results/small/logs/synthesize_metamers/second/block/0000.log").is_file()
 
 
 def test_every_file_of_the_run_is_in_its_manifest(run, cluster):

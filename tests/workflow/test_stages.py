@@ -33,7 +33,7 @@ def test_automatic_stages_are_printed_and_fixed(root, tmp_path):
     said = snakemake(folder, *arguments)
     wanted = ["input", "relu", "block", "pooled", "logits"]
     assert f"Stages of mine (auto): {', '.join(wanted)}" in said
-    assert counts(said)["synthesize_place"] == len(wanted)
+    assert counts(said)["synthesize_metamers"] == len(wanted)
     lock = (folder / "mine/run.lock.yaml").read_bytes()
     assert list(read_lock(folder / "mine/run.lock.yaml")["mine"]["stages"]["found"]) == wanted
     assert f"Stages of mine (auto): {', '.join(wanted)}" in snakemake(folder, *arguments)

@@ -407,6 +407,7 @@ rule benchmark_scale:
         required("benchmark"),
         speed=rules.benchmark_synthesis.input.speed,
         metamers=[file for model in plan.generation_models for file in metamers_of(model)],
+        synthesis=[file for model in plan.generation_models for file in synthesis_of(model)],
         exported=[f"results/<run>/exported/metamers/{model}" for model in plan.generation_models],
     output:
         "results/<run>/benchmark/scale.nc",
@@ -416,11 +417,6 @@ rule benchmark_scale:
         run_models={model: architecture(model) for model in plan.generation_models},
         run_stages=plan.generation_models,
         run_settings=plan.synthesis.of_modality,
-        groups={
-            f"{model}/{group}": (model, stages)
-            for model in plan.generation_models
-            for group, stages in plan.stage_groups[model].items()
-        },
         batches={model: plan.batches[model] for model in plan.generation_models},
         seeds=plan.synthesis.seeds,
         prices={"gpu_hour": 2.5, "core_hour": 0.04},  # assumed, in US dollars, of clouds that rent by the hour

@@ -65,7 +65,7 @@ rule beyond_synthesize:
         stimuli=by("beyond_set", stimuli_of, first_member),
         categories=by("beyond_set", categories_of, first_member),
     output:
-        "results/<run>/beyond/metamers/{beyond_set}.nc",
+        "results/<run>/beyond/synthesis/{beyond_set}.nc",
     params:
         **answer_params("beyond_set", first_member),
         code=code_of("beyond_set", entries_of, members_of_set),
@@ -88,42 +88,58 @@ rule beyond_synthesize:
         SCRIPTS / "beyond/synthesize.py"
 
 
-rule beyond_recognize:
+rule beyond_measure:
     input:
-        metamers=collect(
-            "results/<run>/beyond/metamers/{beyond_set}.nc", beyond_set=lookup("{beyond_modality}", within=SETS_OF)
-        ),
-        models=by("beyond_modality", files_of_models, beyond_recognition_models),
-        categories=by("beyond_modality", categories_of, first_beyond_recognition_model),
+        models=by("beyond_set", files_of_set),
+        stimuli=by("beyond_set", stimuli_of, first_member),
+        categories=by("beyond_set", categories_of, first_member),
+        synthesis=rules.beyond_synthesize.output,
     output:
-        temp(directory("results/<run>/progress/staging/beyond/recognition/{beyond_modality}")),
+        "results/<run>/beyond/metamers/{beyond_set}.nc",
     params:
-        **answer_params("beyond_modality", first_beyond_recognition_model),
-        code=code_of("beyond_modality", entries_of, beyond_recognition_models),
-        recognition_models=by("beyond_modality", recognition_params, beyond_recognition_models),
-        files=by("beyond_modality", recognition_of_sets),
+        **answer_params("beyond_set", first_member),
+        code=code_of("beyond_set", entries_of, members_of_set),
+        set=lookup("{beyond_set}", within=parameters_of(SETS)),
+        entries=by("beyond_set", recognition_params, members_of_set),
+        target_errors=by("beyond_set", target_errors_of_set),
+        references=by("beyond_set", references_of_set),
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
     message:
-        "Recognizing the metamers of the extensions ({wildcards.beyond_modality})"
+        "Measuring metamers of the extensions: {wildcards.beyond_set}"
     script:
-        SCRIPTS / "beyond/recognize.py"
+        SCRIPTS / "beyond/measure.py"
 
 
-rule beyond_place:
-    input:
-        by("beyond_set", staged_recognition_of_set),
-    output:
-        "results/<run>/beyond/recognition/{beyond_set}.nc",
-    params:
-        staged="{beyond_set}.nc",
-        step="beyond_recognize",
-    localrule: True
-    message:
-        "Placing {output}"
-    shell:
-        PLACE
+for modality, sets in SETS_OF.items():
+
+    rule:
+        name:
+            f"beyond_recognize_{modality}"
+        input:
+            metamers=[f"results/<run>/beyond/synthesis/{beyond_set}.nc" for beyond_set in sets],
+            models=files_of_models(BEYOND_RECOGNITION_MODELS[modality]),
+            categories=categories_of(BEYOND_RECOGNITION_MODELS[modality][0]),
+        output:
+            [f"results/<run>/beyond/recognition/{beyond_set}.nc" for beyond_set in sets],
+        log:
+            f"results/<run>/logs/beyond_recognize/{modality}.log",
+        benchmark:
+            f"results/<run>/benchmarks/beyond_recognize/{modality}.tsv"
+        params:
+            dataset=plan.dataset_of[BEYOND_RECOGNITION_MODELS[modality][0]],
+            dataset_entry=dataset_params(BEYOND_RECOGNITION_MODELS[modality][0]),
+            code=code_of_models(BEYOND_RECOGNITION_MODELS[modality]),
+            recognition_models=recognition_params(BEYOND_RECOGNITION_MODELS[modality]),
+        resources:
+            mem_mb=memory_of_model,
+            runtime=scaled_by_attempt(60 * len(BEYOND_RECOGNITION_MODELS[modality])),
+            gpu=gpus(),
+        message:
+            f"Recognizing the metamers of the extensions ({modality})"
+        script:
+            SCRIPTS / "beyond/recognize.py"
 
 
 rule beyond_ensemble:

@@ -37,11 +37,6 @@ RESULTS = f"results/{plan.run}"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PROGRESS = f"{RESULTS}/progress"
 CAPTIONS = ROOT / "workflow" / "report"
-# A second name of the staged file where the file system has hard links, else a copy; newer than its input.
-PLACE = (
-    "ln -f {input:q}/{params.staged:q} {output:q} 2> /dev/null || "
-    "cp {input:q}/{params.staged:q} {output:q} 2> {log:q}; touch {output:q}"
-)
 COLLECTIONS = collections(plan)
 BEGAN = time.time()
 
@@ -79,10 +74,8 @@ def parameters_of(entries):
 wildcard_constraints:
     dataset=one_of(plan.datasets),
     generation_model=one_of(plan.models),
-    recognition_model=one_of(plan.models),
     analysed_model=one_of(plan.dataset_of),
     stage="[^/]+",
-    stage_group=r"\d+",
     batch=r"\d\d\d\d+",
     procedure=one_of(COMPARED_PROCEDURES),
 
@@ -153,6 +146,15 @@ def code_of(wildcard, *functions):
 
     def code(wildcards):
         return code_version(code.script, entries(wildcards))
+
+    return code
+
+
+def code_of_models(models):
+    """Parameter `code` of a rule that computes with the same models in each of its jobs."""
+
+    def code(_wildcards):
+        return code_version(code.script, entries_of(models))
 
     return code
 
@@ -299,24 +301,21 @@ def files_of_model(model):
 
 
 def complete_rules():
-    """Give each rule with a script, or that places a file, what all such rules share, where the rule does not set it.
+    """Give each rule with a script what all such rules share, where the rule does not set it.
 
     Snakemake has no defaults for these directives: log and benchmark, which are named by the rule and its wildcards;
     the conda environment; and the parameters ``step``, the rule's name, also where a module of another workflow adds a
     prefix to it, and ``code``, the version of the code that the script runs, for models of every kind.
     """
     for made in workflow.modifier.rules:
-        if made.shellcmd == PLACE:
-            step = f"{made.params.step}_place"
-        elif made.script is not None and Path(made.script).is_relative_to(SCRIPTS):
-            step = "_".join(Path(made.script).relative_to(SCRIPTS).with_suffix("").parts)
-            made.set_params(step=step)
-            if "code" in made.params.keys():
-                made.params.code.script = made.script  # of `code_of`
-            else:
-                made.set_params(code=code_version(made.script))
-        else:
+        if made.script is None or not Path(made.script).is_relative_to(SCRIPTS):
             continue
+        step = "_".join(Path(made.script).relative_to(SCRIPTS).with_suffix("").parts)
+        made.set_params(step=step)
+        if "code" in made.params.keys():
+            made.params.code.script = made.script  # of `code_of`
+        else:
+            made.set_params(code=code_version(made.script))
         wildcards = dict.fromkeys(re.findall(r"(?<!\\){(\w+)", str(made.output[0]) if made.output else ""))
         job = Path(step, *(f"{{{name}}}" for name in wildcards)).as_posix()
         modifier = workflow.modifier.path_modifier
@@ -324,7 +323,7 @@ def complete_rules():
             made.log_modifier = modifier
             made.set_log(f"results/<run>/logs/{job}.log")
         # A rule without output gets no benchmark, which would be its only output.
-        if made.script and made.output and not made.benchmark:
+        if made.output and not made.benchmark:
             made.benchmark_modifier = modifier
             made.benchmark = f"results/<run>/benchmarks/{job}.tsv"
         if made.conda_env is None:

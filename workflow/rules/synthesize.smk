@@ -1,32 +1,29 @@
-"""Metamers: one job for a group of stages of a generation model and a batch of stimuli."""
+"""Metamers: a synthesis for each stage of a generation model and batch of stimuli, then its measures."""
 
 
 include: "common/synthesize.smk"
 
 
-# The stages of a group depend on the model, and the outputs of a rule cannot be a function of wildcards: a job writes
-# its files into a folder, from which they are placed one by one.
 rule synthesize_metamers:
     input:
         unpack(model_files("generation_model")),
-        stimuli=by("generation_model", stimuli_of),
+        stimuli=stimuli_to_match,
         categories=by("generation_model", categories_of),
     output:
-        temp(directory("results/<run>/progress/staging/metamers/{generation_model}/{stage_group}/{batch}")),
+        "results/<run>/synthesis/{generation_model}/{stage}/{batch}.nc",
     params:
         **model_params("generation_model"),
         **answer_params("generation_model"),
         code=code_of("generation_model", entry_of),
         name="{generation_model}",
-        stages=stages_of_group,
+        stage=stage_of,
         batch=stimuli_of_batch,
-        files=metamers_of_group,
         seeds=plan.synthesis.seeds,
         run_seed=plan.seed,
         quality=plan.synthesis.quality,
         settings=by("generation_model", plan.synthesis_of),
-        target_errors=target_errors_of_group,
-        progress=f"{PROGRESS}/synthesize_metamers/{{generation_model}}/{{stage_group}}/{{batch}}",
+        target_error=target_error_of_stage,
+        progress=f"{PROGRESS}/synthesize_metamers/{{generation_model}}/{{stage}}/{{batch}}",
     priority: 2  # before training: the longest jobs first
     # One thread, so that results do not depend on how many cores the workflow was given.
     threads: 1
@@ -34,29 +31,39 @@ rule synthesize_metamers:
         mem_mb=memory_of_model,
         gpu=gpus(),
     message:
-        "Synthesizing metamers of {wildcards.generation_model}, {params.stages}, batch {wildcards.batch}"
+        "Synthesizing metamers of {wildcards.generation_model}, {params.stage}, batch {wildcards.batch}"
     script:
         SCRIPTS / "synthesize/metamers.py"
 
 
-rule synthesize_place:
+# A step of its own, so that another measure repeats no synthesis.
+rule synthesize_measure:
     input:
-        staged_metamers,
+        unpack(model_files("generation_model")),
+        stimuli=stimuli_to_match,
+        categories=by("generation_model", categories_of),
+        synthesis=rules.synthesize_metamers.output,
     output:
         "results/<run>/metamers/{generation_model}/{stage}/{batch}.nc",
     params:
-        staged="{stage}.nc",
-        step="synthesize_metamers",
-    localrule: True
+        **model_params("generation_model"),
+        **answer_params("generation_model"),
+        code=code_of("generation_model", entry_of),
+        name="{generation_model}",
+        stage=stage_of,
+        batch=stimuli_of_batch,
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
     message:
-        "Placing {output}"
-    shell:
-        PLACE
+        "Measuring metamers of {wildcards.generation_model}, {params.stage}, batch {wildcards.batch}"
+    script:
+        SCRIPTS / "synthesize/measure.py"
 
 
 rule synthesize_export:
     input:
-        by("generation_model", metamers_of),
+        by("generation_model", synthesis_of),
     output:
         directory("results/<run>/exported/metamers/{generation_model}"),
     params:

@@ -25,7 +25,8 @@ from metamers.benchmark.trials import REFERENCE, TRIALS, Result, Task, Trial, cy
 from metamers.models.device import choose_card, use_threads, wait_for
 from metamers.models.load import load_model
 from metamers.models.model import Model
-from metamers.synthesize.batches import in_batches, max_batch_size
+from metamers.synthesize.batches import in_batches
+from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
 
 logger = logging.getLogger("metamers")
@@ -189,7 +190,7 @@ def filled_card(model: Model, job: Job) -> dict[str, float]:
     model
         A model on a card.
     job
-        Stage and settings; the number of stimuli follows from free memory (``metamers.synthesize.batches``).
+        Stage and settings; the number of stimuli follows from free memory (``metamers.synthesize.memory``).
 
     Returns
     -------

@@ -44,6 +44,7 @@ STEP = 2  # cost of a step in forward runs: forward, and backward to the stimulu
 HOUR = 3600
 GIGABYTE = 1e9
 JOBS_OF_MODEL = 3  # export, null distribution, acceptance
+JOBS_OF_BATCH = 2  # synthesis at a stage, and its measures
 MANY = 1000  # models
 
 # (model, stage) → seconds of a step of one stimulus.
@@ -76,7 +77,6 @@ class Plan(NamedTuple):
     stimuli: int  # number for each modality
     seeds: int
     batch_size: int
-    stages_per_job: int
     judges_per_job: int
     copies: float = 1  # number of copies of each generation model
     judge_copies: float = 1
@@ -241,7 +241,6 @@ def _of_modality(
     of_place = plan.stimuli * plan.seeds * plan.copies  # metamers
     steps = number_of_steps(plan.settings[modality])
     metamers = len(places) * of_place
-    groups = sum(math.ceil(len(plan.generation[name]) / plan.stages_per_job) for name in generation)
     values = sum(architectures[name].values + steps for name, _ in places) * of_place
     asked = sum(architectures[judge].operations[last(judge)] for judge in judges) * plan.judge_copies
     judging = len(judges) * plan.judge_copies
@@ -252,7 +251,7 @@ def _of_modality(
         "metamers": metamers,
         "recognitions": metamers * judging,
         "planned_jobs": plan.copies
-        * (groups * math.ceil(plan.stimuli / plan.batch_size) + len(generation) * jobs_of_model),
+        * (JOBS_OF_BATCH * len(places) * math.ceil(plan.stimuli / plan.batch_size) + len(generation) * jobs_of_model),
         "storage": values * bytes_per_value / GIGABYTE,
         "total_operations": steps * of_place * STEP * sum(architectures[name].operations[at] for name, at in places),
         "recognition_operations": metamers * asked,
@@ -307,7 +306,7 @@ def predict_study(
     ----------
     study
         ``generation`` (model → stages), ``judges``, ``qualities`` (name → modality → settings), ``stimuli``,
-        ``seeds``, ``batch_size``, ``stages_per_job``, ``judges_per_job``.
+        ``seeds``, ``batch_size``, ``judges_per_job``.
     architectures
         Model → architecture, for all models of the study.
     costs, bytes_per_value
@@ -343,7 +342,6 @@ def predict_study(
                 stimuli=study["stimuli"],
                 seeds=study["seeds"],
                 batch_size=study["batch_size"],
-                stages_per_job=study["stages_per_job"],
                 judges_per_job=study["judges_per_job"],
                 copies=times,
                 judge_copies=judge_times,
@@ -386,26 +384,25 @@ def job_seconds(table: str) -> float:
     return float(row["s"])
 
 
-def compare_jobs(jobs: Iterable[tuple[str, str, Sequence[str], float, float]]) -> xr.Dataset:
+def compare_jobs(jobs: Sequence[tuple[str, str, str, float, float]]) -> xr.Dataset:
     """Predicted and measured times of the jobs of a run.
 
     Parameters
     ----------
     jobs
-        Modality, generation model, stages, predicted and measured seconds of each job.
+        Modality, generation model, stage, predicted and measured seconds of each job.
 
     Returns
     -------
     xarray.Dataset
-        (generation_model, job_stages) → ``seconds_predicted`` and ``seconds_measured``, sums over the jobs of the
-        stages; (modality) → ``held_median``, ``held_low``, ``held_high``: measured divided by predicted seconds, of
-        jobs with a stage besides the input.
+        (generation_model, job_stage) → ``seconds_predicted`` and ``seconds_measured``, sums over the jobs of the stage;
+        (modality) → ``held_median``, ``held_low``, ``held_high``: measured divided by predicted seconds, of jobs of
+        other stages than the input.
     """
-    rows = [(modality, model, ", ".join(stages), *seconds) for modality, model, stages, *seconds in jobs]
-    table = pd.DataFrame(rows, columns=["modality", "generation_model", "job_stages", "predicted", "measured"])
-    both = table.groupby(["generation_model", "job_stages"], sort=False)[["predicted", "measured"]].sum()
-    found = both.to_xarray().reindex({key: table[key].unique() for key in ("generation_model", "job_stages")})
-    at = table[table["job_stages"] != INPUT_STAGE].groupby(["modality", "generation_model", "job_stages"], sort=False)
+    table = pd.DataFrame(jobs, columns=["modality", "generation_model", "job_stage", "predicted", "measured"])
+    both = table.groupby(["generation_model", "job_stage"], sort=False)[["predicted", "measured"]].sum()
+    found = both.to_xarray().reindex({key: table[key].unique() for key in ("generation_model", "job_stage")})
+    at = table[table["job_stage"] != INPUT_STAGE].groupby(["modality", "generation_model", "job_stage"], sort=False)
     sums = at[["predicted", "measured"]].sum()
     ratio = (sums["measured"] / sums["predicted"]).groupby("modality", sort=False)
     of_modality = pd.DataFrame({"held_median": ratio.median(), "held_low": ratio.min(), "held_high": ratio.max()})

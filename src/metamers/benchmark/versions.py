@@ -11,9 +11,10 @@ import numpy as np
 import torch
 import xarray as xr
 
+from metamers.models.classes import class_scores
 from metamers.models.load import with_each_model
 from metamers.models.model import Model, fit_stimuli
-from metamers.recognize import answers, category_log_odds, class_scores, recognition_dataset
+from metamers.recognize import answers, category_log_odds, recognition_dataset
 from metamers.stimuli.formats import FORMATS
 
 DIMS = ("stage", "version", "stimulus")

@@ -26,8 +26,8 @@ from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.recognize import recognize
 from metamers.stimuli.formats import FORMATS
-from metamers.synthesize.batches import max_batch_size
 from metamers.synthesize.losses import Goal, make_loss
+from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import check_stage
 from metamers.synthesize.noise import generator_of
 from metamers.synthesize.optimize import as_leaf, gradient_steps

@@ -16,11 +16,12 @@ from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 from brainscore_vision.model_interface import BrainModel
 
 from metamers.brainscore.vocabulary import Vocabulary, classes_of_choices
+from metamers.models.classes import class_scores
 from metamers.models.device import choose_device
 from metamers.models.load import load_model
 from metamers.models.model import Model, activations, fit_stimuli
 from metamers.names import unknown_name
-from metamers.recognize import answers, class_scores
+from metamers.recognize import answers
 from metamers.stimuli.formats import FORMATS
 
 VISUAL_DEGREES = 8  # of the input of a network, as of Brain-Score's own models (ModelCommitment)

@@ -292,15 +292,6 @@ class Plan:
         return found
 
     @cached_property
-    def stage_groups(self) -> dict[str, dict[str, list[str]]]:
-        """Generation model → number of a group → consecutive stages whose metamers one job makes."""
-        size = self.synthesis.stages_per_job
-        return {
-            model: {str(first // size): stages[first : first + size] for first in range(0, len(stages), size)}
-            for model, stages in self.generation_models.items()
-        }
-
-    @cached_property
     def recognition_groups(self) -> dict[str, list[str]]:
         """Modality and number of a group → recognition models of one job, in the run's order."""
         size = self.recognition.models_per_job

@@ -20,8 +20,6 @@ class SynthesisSettings:
         Number of metamers of each stimulus and stage.
     batch_size
         Number of stimuli of one job.
-    stages_per_job
-        Number of stages of one job.
     target
         Modality → normalized error at which the quality ``converged`` ends, None for none; and generation model → stage
         → another one.
@@ -32,7 +30,6 @@ class SynthesisSettings:
     quality: str
     seeds: int
     batch_size: int
-    stages_per_job: int
     target: dict[str, dict[str, Any]]
     qualities: dict[str, dict[str, dict[str, Any]]]
 
@@ -49,7 +46,7 @@ class SynthesisSettings:
 
 def synthesis_settings(settings: Mapping[str, Any]) -> SynthesisSettings:
     """The configuration's ``synthesis``."""
-    common = ("quality", "seeds", "batch_size", "stages_per_job", "target")
+    common = ("quality", "seeds", "batch_size", "target")
     return SynthesisSettings(
         **{key: settings[key] for key in common},
         qualities={quality: settings[quality] for quality in QUALITIES},

@@ -169,6 +169,11 @@ class Model(nn.Module):
         """The device that the model runs on."""
         return next(chain(self.parameters(), self.buffers()), torch.empty(0)).device
 
+    @property
+    def sampling_rate_hz(self) -> float | None:
+        """Sampling rate of the sounds that the model takes; None for images."""
+        return getattr(self.preprocessing, "sampling_rate_hz", None)
+
     def scores(self, stimuli: torch.Tensor) -> torch.Tensor:
         """Class scores (batch, class) of stimuli (batch, …signal)."""
         return self.network(self.preprocessing(stimuli))

@@ -17,7 +17,8 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
     Parameters
     ----------
     paths
-        NetCDF files that ``metamers.run.files.save`` wrote.
+        NetCDF files that ``metamers.run.files.save`` wrote. The NetCDF files that they were made from count, too, where
+        they are still there.
 
     Returns
     -------
@@ -31,18 +32,21 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
     inputs: dict[str, dict[str, None]] = {}
     references: dict[str, None] = {}
     made, others, derived = [], [], {}
-    for path in paths:
+    waiting = list(map(str, paths))
+    for path in waiting:
         with files.open_dataset(path) as dataset:
             attributes = dict(dataset.attrs)
         for name, version in json.loads(attributes["software"]).items():
             software.setdefault(name, set()).add(version)
         for name, sha256 in json.loads(attributes["inputs"]).items():
             inputs.setdefault(name, {})[sha256] = None
-        derived[str(path)] = attributes["history"].split()[-1], list(json.loads(attributes["inputs"]))
+        derived[path] = attributes["history"].split()[-1], list(json.loads(attributes["inputs"]))
+        upstream = (name for name in derived[path][1] if name.endswith(".nc") and name not in waiting)
+        waiting += [name for name in upstream if Path(name).is_file()]
         references |= dict.fromkeys(filter(None, attributes["references"].split("; ")))
-        made.append([str(path), attributes["title"], attributes["content_sha256"]])
+        made.append([path, attributes["title"], attributes["content_sha256"]])
         if attributes["product_version"] != PRODUCT_VERSION:
-            others.append([str(path), attributes["product_version"]])
+            others.append([path, attributes["product_version"]])
     return {
         "software": {name: ", ".join(sorted(versions)) for name, versions in sorted(software.items())},
         "references": list(references),

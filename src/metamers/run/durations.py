@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
 
-MEASURED = Path(__file__).with_name("durations.csv")  # measured durations of the default run's rules
+MEASURED = Path(__file__).with_name("durations.csv")  # measured durations of the default run's steps
 
 
 def read_durations(path: str | Path = MEASURED) -> dict[str, float]:
@@ -21,6 +21,12 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} s"
+
+
+def _beginnings(rule: str) -> list[str]:
+    """A rule's name without its last words, the longest first."""
+    words = rule.split("_")
+    return ["_".join(words[:number]) for number in range(len(words) - 1, 0, -1)]
 
 
 @dataclass
@@ -52,11 +58,15 @@ class TimeLeft:
         """Add the duration of a job that has ended."""
         self.finished.setdefault(rule, []).append(seconds)
 
+    def _measured(self, rule: str) -> float | None:
+        """The measured seconds of a rule, or of the step whose name it begins with: a rule of a group of models."""
+        return next((self.expected[name] for name in (rule, *_beginnings(rule)) if name in self.expected), None)
+
     def _slowness(self) -> float:
         pairs = [
-            (sum(seconds), len(seconds) * self.expected[rule])
+            (sum(seconds), len(seconds) * expected)
             for rule, seconds in self.finished.items()
-            if rule in self.expected
+            if (expected := self._measured(rule)) is not None
         ]
         taken, expected = (sum(values) for values in zip(*pairs, strict=True)) if pairs else (0, 0)
         return taken / expected if expected > 0 and taken > 0 else 1.0
@@ -65,8 +75,10 @@ class TimeLeft:
         """Return the seconds that a job of a rule is expected to take."""
         if seconds := self.finished.get(rule):
             return fmean(seconds)
-        unknown = median(self.expected.values()) if self.expected else 1.0
-        return self._slowness() * self.expected.get(rule, unknown)
+        expected = self._measured(rule)
+        if expected is None:
+            expected = median(self.expected.values()) if self.expected else 1.0
+        return self._slowness() * expected
 
     def seconds(self, running: Mapping[str, float] | None = None) -> float:
         """Return the seconds until all jobs have ended.

@@ -117,7 +117,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], None], staged: st
     write
         Writes the content to the temporary path that it is given, in the same folder.
     staged
-        The file that is written instead; a later job moves it to ``path``.
+        The file that is written instead; the caller gives it the name ``path``.
 
     Raises
     ------
@@ -295,14 +295,12 @@ def _check_readable(path: str | Path, written: Path) -> None:
 
 
 @contextmanager
-def save_in_pieces(
-    path: str | Path, dimension: str, staged: str | Path | None = None, **provenance: Any
-) -> Iterator[Callable[[xr.Dataset], None]]:
+def save_in_pieces(path: str | Path, dimension: str, **provenance: Any) -> Iterator[Callable[[xr.Dataset], None]]:
     """Write a file as ``save`` does, but in pieces, so that only one piece is in memory at a time.
 
     Parameters
     ----------
-    path, staged, **provenance
+    path, **provenance
         As for ``save``.
     dimension
         The dimension along which pieces are appended; it is the first dimension of every variable that has it.
@@ -319,15 +317,14 @@ def save_in_pieces(
         As ``save``.
     """
     path = Path(path)
-    place = Path(staged or path)
-    grown = place.with_name(f".{place.name}.{os.getpid()}.growing")
+    grown = path.with_name(f".{path.name}.{os.getpid()}.growing")
     _remove(grown)  # may be left by a killed process that had the same process ID
 
     @counted("files")
     def append(piece: xr.Dataset) -> None:
         with _explained(path):
             if not grown.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 first = _described(piece, path)
                 encoding = _compressed(first)
                 first.to_netcdf(grown, engine="netcdf4", encoding=encoding, unlimited_dims=[dimension])
@@ -346,7 +343,7 @@ def save_in_pieces(
             with netCDF4.Dataset(grown, "a") as file:
                 file.setncatts(attributes)
         _check_readable(path, grown)
-        write_atomically(path, grown.replace, staged)
+        write_atomically(path, grown.replace)
     finally:
         _remove(grown)
 

@@ -156,7 +156,7 @@ def record(*paths: Path, staged: Path | None = None) -> None:
     *paths
         Where the files belong.
     staged
-        Where the file of the only path is until a later job moves it there.
+        Where the file of the only path is until the caller moves it there.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Batches: how many stimuli are optimized together, limited by a GPU's free memory or a CPU's caches.
+"""Batches: how many stimuli are computed together.
 
 On a CPU, a metamer does not depend on its batch's other members, on its position or on the size of the batch, if the
 size is at least ``MIN_CPU_BATCH_SIZE`` (measured: docs/promises.md). So the size affects time and memory only.
@@ -10,9 +10,6 @@ from typing import TypeVar
 
 import torch
 
-from metamers.models.model import Model
-from metamers.synthesize.losses import normalized_error
-
 logger = logging.getLogger("metamers")
 
 Result = TypeVar("Result")
@@ -23,51 +20,6 @@ CPU_BATCH_SIZE = 4
 # CPU libraries use other kernels for few stimuli: for one or two on Intel's processors, for up to three on AMD's.
 # Results differ in the last bit, and so do the metamers after many steps.
 MIN_CPU_BATCH_SIZE = 4
-FREE_SHARE = 0.8  # of a GPU's free memory; other jobs and fragments need the rest
-OVERHEAD = 1.5  # peak memory of a step, relative to what is kept for its gradients: also gradients and workspaces
-
-
-def kept_for_gradients(model: Model, stage: str, stimuli: torch.Tensor) -> float:
-    """Bytes per stimulus that a step keeps for the gradient: the activations up to the stage.
-
-    Parameters
-    ----------
-    model, stage
-        The generation model and its stage.
-    stimuli
-        (stimulus, …signal).
-    """
-    weights = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()  # the tensor itself would make a reference cycle
-
-    target = torch.zeros_like(model(stimuli, stage).detach()) + 1
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        normalized_error(target, model(stimuli.clone().requires_grad_(), stage)).sum().backward()
-    return sum(kept.values()) / len(stimuli)
-
-
-def max_batch_size(model: Model, stage: str, stimulus: torch.Tensor) -> int:
-    """The largest number of stimuli to optimize together, at least 1.
-
-    Parameters
-    ----------
-    model, stage
-        The generation model and its stage.
-    stimulus
-        One stimulus, (1, …signal), on the device of the synthesis.
-    """
-    if stimulus.device.type != "cuda":
-        return CPU_BATCH_SIZE
-    kept = kept_for_gradients(model, stage, stimulus)
-    torch.cuda.empty_cache()  # what PyTorch keeps of earlier batches would not count as free
-    free, _ = torch.cuda.mem_get_info(stimulus.device)
-    return max(1, int(FREE_SHARE * free / (OVERHEAD * kept)))
 
 
 def min_batch_size(device: torch.device) -> int:

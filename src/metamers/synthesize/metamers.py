@@ -4,8 +4,8 @@ Three procedures minimize the same loss, the normalized error at the stage, over
 (Feather et al. 2023, Methods); ``one_cycle``, which reaches the same match in fewer steps; and ``to_target``, which
 takes steps until the error has reached a target (``metamers.synthesize.target``). None has a prior or a penalty:
 nothing favours natural-looking solutions. The stimuli of a batch do not influence each other. The module also defines
-what a file of metamers holds (``metamers_dataset``); which metamers are accepted is decided in
-``metamers.null.acceptance``.
+what a file of metamers holds (``metamers_dataset``). Metamers are measured in ``metamers.synthesize.measure``, which
+synthesis does not import, so that another measure does not repeat it.
 
 The parts of ``one_cycle`` were chosen by measurement (``metamers.benchmark.trials``, `make benchmark`).
 ``published`` follows the study's own code step for step (tests/synthesize/test_published.py).
@@ -18,10 +18,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from metamers.match import match_each
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
-from metamers.recognize import recognize
 from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.synthesize.losses import Goal
 from metamers.synthesize.noise import start_noise
@@ -180,45 +178,59 @@ def synthesize(
     return optimize([goal], start, procedure, settings, label, progress, part, seed, on_step)
 
 
-def measure(
+def make_metamers(
     model: Model,
-    natural: np.ndarray,
-    synthetic: np.ndarray,
-    exported: np.ndarray,
-    sampling_rate_hz: float | None,
-    classes: Mapping[str, Sequence[int]],
-    target_error: float | np.ndarray | None = None,
-) -> dict[str, np.ndarray]:
-    """Measure each metamer with one of the models whose activations it matches.
+    stage: str,
+    natural: torch.Tensor,
+    stimuli: Sequence[str],
+    seeds: Sequence[int],
+    run_seed: int,
+    procedure: str,
+    settings: Mapping[str, Any],
+    **more: Any,
+) -> xr.Dataset:
+    """Make metamers of stimuli at a stage, for all metamer seeds.
 
     Parameters
     ----------
-    model
-        The generation model.
-    natural, synthetic
-        Its activations (stimulus, …) at the stage, of natural stimuli and of their metamers.
-    exported
-        The metamers (stimulus, …signal) as they are exported.
-    sampling_rate_hz
-        Sampling rate of sounds; None for images.
-    classes
-        Category → class indices.
-    target_error
-        The normalized error at which synthesis ends; None if it has no target.
+    model, stage, procedure, settings
+        As for ``synthesize``.
+    natural
+        Natural stimuli (stimulus, *model.preprocessing.signal_shape).
+    stimuli
+        Their names.
+    seeds, run_seed
+        As for ``starts``.
+    **more
+        Further arguments of ``synthesize``: ``label``, ``progress``, ``part``, ``on_step``, ``batch_size``.
 
     Returns
     -------
-    dict
-        The measures of match (``metamers.match.MEASURES``); ``predicted_category``, the category that the model gives
-        to the exported metamer; with a target, ``converged``, whether the error has reached it. Each (stimulus,).
+    xarray.Dataset
+        (stimulus, seed, …) → ``metamer``; (stimulus, seed, step) → ``loss``; (stimulus, seed) → ``steps``, the number
+        of steps taken.
 
     Raises
     ------
     ValueError
-        As ``metamers.match.match`` and ``metamers.recognize.recognize``.
+        As ``synthesize``.
     """
-    matches = match_each(natural, synthetic, target_error)
-    return matches | {"predicted_category": recognize(model, exported, sampling_rate_hz, classes)}
+    metamers, loss = synthesize(
+        *(model, stage, natural.repeat_interleave(len(seeds), dim=0)),
+        *(starts(model, stimuli, seeds, run_seed), procedure, settings),
+        seed=run_seed,
+        **more,
+    )
+    each = (len(stimuli), len(seeds))
+    return metamers_dataset(
+        model.modality,
+        ("stimulus", "seed"),
+        metamers.cpu().numpy().reshape(*each, *metamers.shape[1:]),
+        {"steps": np.isfinite(loss).sum(axis=1).reshape(each)},
+        {"stimulus": list(stimuli), "seed": list(seeds)},
+        model.sampling_rate_hz,
+        loss.reshape(*each, -1),
+    )
 
 
 def metamers_dataset(
@@ -241,8 +253,8 @@ def metamers_dataset(
     metamers
         (*dims, …signal).
     measured
-        Name → values (*dims), as ``measure`` gives them, or (*dims, member) if each metamer matches several models.
-        Values that do not depend on the last dimensions, such as ``natural_category``, may lack these.
+        Name → values (*dims). Values that do not depend on the last dimensions, such as ``natural_category``, may lack
+        these.
     coordinates
         Coordinates of the file, as for ``xarray.Dataset``.
     sampling_rate_hz
@@ -256,7 +268,7 @@ def metamers_dataset(
         ``metamer``, the variables of ``measured``, and ``loss``.
     """
     variables = {"metamer": ((*dims, *MODALITIES[modality].dims), metamers)}
-    variables |= {name: ((*dims, "member")[: np.ndim(values)], values) for name, values in measured.items()}
+    variables |= {name: (dims[: np.ndim(values)], values) for name, values in measured.items()}
     if loss is not None:
         variables["loss"] = ((*dims, "step"), loss)
     attributes = {} if sampling_rate_hz is None else {"sampling_rate_hz": sampling_rate_hz}

@@ -11,19 +11,6 @@ def benchmarked_stages(kind, model):
     return [f"results/<run>/benchmark/{kind}/{model}/{stage_path(stage)}.nc" for stage in plan.benchmark_stages[model]]
 
 
-def stage_name(model, path):
-    """The stage whose name in a path is ``path``."""
-    stages = {stage_path(stage): stage for stage in plan.models[model].stages}
-    if path not in stages:
-        raise unknown_name("stage", path, stages, f"results of {model}")
-    return stages[path]
-
-
-def stage_of(wildcards):
-    """Parameter: the stage whose name in a path is a wildcard."""
-    return stage_name(wildcards.generation_model, wildcards.stage)
-
-
 def metamers_of_stage(wildcards):
     """Input function: the run's own metamers at the stage of a wildcard."""
     return metamers_at(wildcards.generation_model, wildcards.stage)
@@ -163,7 +150,6 @@ def published_study():
         "stimuli": 400,  # of each modality
         "seeds": study["synthesis"]["seeds"],
         "batch_size": study["synthesis"]["batch_size"],
-        "stages_per_job": study["synthesis"]["stages_per_job"],
         "judges_per_job": study["recognition"]["models_per_job"],
     }
 

@@ -27,24 +27,9 @@ def references_of_set(name):
     return REFERENCES[SETS[name].part]
 
 
-def recognition_of_sets(modality):
-    """The recognition files of a modality's sets, in the order of the sets."""
-    return [f"{RESULTS}/beyond/recognition/{name}.nc" for name in SETS_OF[modality]]
-
-
-def staged_recognition_of_set(name):
-    """The folder in which one job writes the recognition files of all sets of a modality."""
-    return f"results/<run>/progress/staging/beyond/recognition/{SETS[name].modality}"
-
-
 def beyond_recognition_models(modality):
     """The recognition models that answer to a modality's sets."""
     return BEYOND_RECOGNITION_MODELS[modality]
-
-
-def first_beyond_recognition_model(modality):
-    """The first of these recognition models: all share a dataset."""
-    return BEYOND_RECOGNITION_MODELS[modality][0]
 
 
 def members_in(kind):

@@ -10,8 +10,8 @@ RECORDED_SETTINGS = (
 )
 # The scripts that make what is predicted, what people are shown, and what their answers are counted by.
 RECORDED_SCRIPTS = (
-    *("stimuli/datasets", "synthesize/metamers", "synthesize/export", "null/distribution", "null/acceptance"),
-    *("recognize", "compare/recognizability", "compare/humans_vs_models", "compare/predicted_human"),
+    *("stimuli/datasets", "synthesize/metamers", "synthesize/measure", "synthesize/export", "null/distribution"),
+    *("null/acceptance", "recognize", "compare/recognizability", "compare/humans_vs_models", "compare/predicted_human"),
     *("experiment/folder", "humans/own_participants", "humans/answer_table"),
 )
 PUBLISHED_TABLES = [

@@ -22,18 +22,12 @@ def recognition_params(names):
     }
 
 
-def recognition_of_group(wildcards):
-    """Parameter: where the answers of a group of recognition models belong, in the order of the models."""
-    folder = f"{RESULTS}/recognition/{wildcards.generation_model}"
-    return [
-        f"{folder}/{recognition_model}.nc" for recognition_model in plan.recognition_groups[wildcards.recognition_group]
-    ]
+def stimuli_to_recognize(recognition_models):
+    """Input function: the natural stimuli of a generation model, which the run must have for these recognition models."""
 
+    def stimuli(wildcards):
+        path = f"recognition/{wildcards.generation_model}/{recognition_models[0]}.nc"
+        check_path(plan, path, f"{RESULTS}/{path}")
+        return stimuli_of(wildcards.generation_model)
 
-def staged_recognition(wildcards):
-    """Input function: the folder into which the job of a recognition model's group writes."""
-    model, recognition_model = wildcards.generation_model, wildcards.recognition_model
-    path = f"recognition/{model}/{recognition_model}.nc"
-    check_path(plan, path, f"{RESULTS}/{path}")
-    group = next(group for group, names in plan.recognition_groups.items() if recognition_model in names)
-    return f"results/<run>/progress/staging/recognition/{model}/{group}"
+    return stimuli

@@ -1,9 +1,24 @@
 """Input functions and parameters of the rules in synthesize.smk."""
 
 
-def stages_of_group(wildcards):
-    """Parameter: the stages of a group."""
-    return plan.stage_groups[wildcards.generation_model][wildcards.stage_group]
+def stage_name(model, path):
+    """The stage whose name in a path is ``path``."""
+    stages = {stage_path(stage): stage for stage in plan.models[model].stages}
+    if path not in stages:
+        raise unknown_name("stage", path, stages, f"results of {model}")
+    return stages[path]
+
+
+def stage_of(wildcards):
+    """Parameter: the stage whose name in a path is a wildcard."""
+    return stage_name(wildcards.generation_model, wildcards.stage)
+
+
+def stimuli_to_match(wildcards):
+    """Input function: the natural stimuli of a batch, which the run must have."""
+    path = f"metamers/{wildcards.generation_model}/{wildcards.stage}/{wildcards.batch}.nc"
+    check_path(plan, path, f"{RESULTS}/{path}")
+    return stimuli_of(wildcards.generation_model)
 
 
 def stimuli_of_batch(wildcards):
@@ -11,32 +26,22 @@ def stimuli_of_batch(wildcards):
     return plan.batches[wildcards.generation_model][wildcards.batch]
 
 
-def metamers_of_group(wildcards):
-    """Parameter: where the metamers of a group of stages belong, in the order of the stages."""
-    model, batch = wildcards.generation_model, wildcards.batch
-    return [f"{RESULTS}/metamers/{model}/{stage_path(stage)}/{batch}.nc" for stage in stages_of_group(wildcards)]
+def target_error_of_stage(wildcards):
+    """Parameter: the normalized error at which synthesis ends; None for a synthesis without a target."""
+    return plan.target_error_of(wildcards.generation_model, stage_of(wildcards))
 
 
-def target_errors_of_group(wildcards):
-    """Parameter: for each stage of a group, the normalized error at which its synthesis ends; null for none."""
-    return {stage: plan.target_error_of(wildcards.generation_model, stage) for stage in stages_of_group(wildcards)}
-
-
-def staged_metamers(wildcards):
-    """Input function: the folder into which the job of a stage and a batch writes."""
-    model, batch = wildcards.generation_model, wildcards.batch
-    path = f"metamers/{model}/{wildcards.stage}/{batch}.nc"
-    check_path(plan, path, f"{RESULTS}/{path}")
-    group_of = {stage_path(stage): group for group, stages in plan.stage_groups[model].items() for stage in stages}
-    return f"results/<run>/progress/staging/metamers/{model}/{group_of[wildcards.stage]}/{batch}"
-
-
-def metamers_at(model, path):
+def metamers_at(model, path, folder="metamers"):
     """All metamers of a generation model at the stage whose name in a path is ``path``."""
-    return [f"results/<run>/metamers/{model}/{path}/{batch}.nc" for batch in plan.batches[model]]
+    return [f"results/<run>/{folder}/{model}/{path}/{batch}.nc" for batch in plan.batches[model]]
 
 
-def metamers_of(model):
+def metamers_of(model, folder="metamers"):
     """All metamers of a generation model: every chosen stage and batch."""
     stages = plan.generation_models[model]
-    return [file for stage in stages for file in metamers_at(model, stage_path(stage))]
+    return [file for stage in stages for file in metamers_at(model, stage_path(stage), folder)]
+
+
+def synthesis_of(model):
+    """All files of synthesis of a generation model."""
+    return metamers_of(model, "synthesis")

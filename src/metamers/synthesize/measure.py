@@ -1,0 +1,107 @@
+"""Measures of finished metamers: their match, and what the generation model calls them.
+
+Which metamers are accepted is decided in ``metamers.null.acceptance``.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import xarray as xr
+
+from metamers.match import match_each
+from metamers.models.model import Model, activations
+from metamers.recognize import recognize
+from metamers.stimuli.formats import FORMATS
+
+
+def measure(
+    model: Model,
+    natural: np.ndarray,
+    synthetic: np.ndarray,
+    exported: np.ndarray,
+    sampling_rate_hz: float | None,
+    classes: Mapping[str, Sequence[int]] | None,
+    target_error: float | np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Measure each metamer with one of the models whose activations it matches.
+
+    Parameters
+    ----------
+    model
+        The generation model.
+    natural, synthetic
+        Its activations (stimulus, …) at the stage, of natural stimuli and of their metamers.
+    exported
+        The metamers (stimulus, …signal) as they are exported.
+    sampling_rate_hz
+        Sampling rate of sounds; None for images.
+    classes
+        Category → class indices; None for a model without classes.
+    target_error
+        The normalized error at which synthesis ends; None if it has no target.
+
+    Returns
+    -------
+    dict
+        The measures of match (``metamers.match.MEASURES``); ``predicted_category``, the category that the model gives
+        to the exported metamer, empty for a model without classes; with a target, ``converged``, whether the error has
+        reached it. Each (stimulus,).
+
+    Raises
+    ------
+    ValueError
+        As ``metamers.match.match`` and ``metamers.recognize.recognize``.
+    """
+    given = np.full(len(exported), "") if classes is None else recognize(model, exported, sampling_rate_hz, classes)
+    return match_each(natural, synthetic, target_error) | {"predicted_category": given}
+
+
+def with_measures(
+    made: xr.Dataset,
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    natural_category: np.ndarray,
+    classes: Mapping[str, Sequence[int]] | None,
+    target_error: float | None = None,
+    batch_size: int = 8,
+) -> xr.Dataset:
+    """Add their measures to metamers of one stage.
+
+    Parameters
+    ----------
+    made
+        Result of ``metamers.synthesize.metamers.make_metamers``.
+    model, stage
+        The generation model and its stage.
+    natural, natural_category
+        Natural stimuli (stimulus, *model.preprocessing.signal_shape), and what the model calls them (stimulus,).
+    classes, target_error
+        As for ``measure``.
+    batch_size
+        As for ``metamers.models.model.activations``.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same with the values of ``measure`` (stimulus, seed), and ``natural_category`` (stimulus).
+
+    Raises
+    ------
+    ValueError
+        As ``measure``.
+    """
+    signal = made["metamer"].values
+    metamers = signal.reshape(-1, *signal.shape[2:])
+    both = natural.repeat_interleave(made.sizes["seed"], dim=0), torch.from_numpy(metamers).to(natural.device)
+    found = measure(
+        model,
+        *(activations(model, stimuli, stage, batch_size) for stimuli in both),
+        FORMATS[model.modality].as_exported(metamers),
+        model.sampling_rate_hz,
+        classes,
+        target_error,
+    )
+    each = {key: (("stimulus", "seed"), values.reshape(signal.shape[:2])) for key, values in found.items()}
+    return made.assign(each | {"natural_category": ("stimulus", natural_category)})

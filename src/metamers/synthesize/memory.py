@@ -1,0 +1,53 @@
+"""How many stimuli are optimized together: limited by a GPU's free memory or a CPU's caches."""
+
+import torch
+
+from metamers.models.model import Model
+from metamers.synthesize.batches import CPU_BATCH_SIZE
+from metamers.synthesize.losses import normalized_error
+
+FREE_SHARE = 0.8  # of a GPU's free memory; other jobs and fragments need the rest
+OVERHEAD = 1.5  # peak memory of a step, relative to what is kept for its gradients: also gradients and workspaces
+
+
+def kept_for_gradients(model: Model, stage: str, stimuli: torch.Tensor) -> float:
+    """Bytes per stimulus that a step keeps for the gradient: the activations up to the stage.
+
+    Parameters
+    ----------
+    model, stage
+        The generation model and its stage.
+    stimuli
+        (stimulus, …signal).
+    """
+    weights = {weight.untyped_storage().data_ptr() for weight in (*model.parameters(), *model.buffers())}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor.detach()  # the tensor itself would make a reference cycle
+
+    target = torch.zeros_like(model(stimuli, stage).detach()) + 1
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        normalized_error(target, model(stimuli.clone().requires_grad_(), stage)).sum().backward()
+    return sum(kept.values()) / len(stimuli)
+
+
+def max_batch_size(model: Model, stage: str, stimulus: torch.Tensor) -> int:
+    """The largest number of stimuli to optimize together, at least 1.
+
+    Parameters
+    ----------
+    model, stage
+        The generation model and its stage.
+    stimulus
+        One stimulus, (1, …signal), on the device of the synthesis.
+    """
+    if stimulus.device.type != "cuda":
+        return CPU_BATCH_SIZE
+    kept = kept_for_gradients(model, stage, stimulus)
+    torch.cuda.empty_cache()  # what PyTorch keeps of earlier batches would not count as free
+    free, _ = torch.cuda.mem_get_info(stimulus.device)
+    return max(1, int(FREE_SHARE * free / (OVERHEAD * kept)))
