@@ -15,14 +15,15 @@ SITE ?= site
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
 
-# More models and stages than the default run, of quality `quick`; it takes about four times as long.
+# More models, stages and words than the default run; it takes about five times as long (estimated).
 extended: $(STAMP)
 	$(VENV)/bin/snakemake --cores all --configfile config/extended.yaml
 
 # The environment alone.
 install: $(STAMP)
 
-# `make test` runs the fast tests of every part, and `make test-all` the slow ones after them. Slow tests often wait (for
+# `make test` runs the fast tests of every part, and `make test-all` the slow ones after them; `make test-all SAMPLE=3`
+# runs every third of the tests marked `nightly`, others each day. Slow tests often wait (for
 # sounds, a browser, SLURM), so there is one worker more than cores.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
@@ -30,7 +31,7 @@ test: $(STAMP)
 	$(PYTEST) -m "not slow"
 
 test-all: test
-	$(PYTEST) --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 )) -m slow
+	$(PYTEST) --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 )) -m slow $(if $(SAMPLE),--sample $(SAMPLE))
 
 # The experiment for people on this machine; answers are kept in answers/$(RUN). Another run than the default one:
 # make experiment CONFIGURATION=mine/run.yaml RUN=mine
@@ -38,10 +39,9 @@ experiment: $(STAMP)
 	$(VENV)/bin/snakemake --cores all experiment $(if $(CONFIGURATION),--configfile $(CONFIGURATION))
 	$(VENV)/bin/python scripts/experiment/serve.py results/$(RUN)/experiment answers/$(RUN)
 
-# Times, against the published procedure and plenoptic, with the models of the extended run; it takes all cores for an hour
-# or two.
+# Times, against the published procedure and plenoptic, of the quality `quick`; it takes all cores for an hour or two.
 benchmark: $(EXTRA)
-	$(VENV)/bin/snakemake --cores all benchmark --configfile config/extended.yaml
+	$(VENV)/bin/snakemake --cores all benchmark --configfile config/benchmark.yaml
 
 # Synthesis on this machine's graphics card, compared with its CPU. Each of fifteen jobs takes less than ten minutes
 # (estimated, not measured); a second call continues where the first one ended.
@@ -66,6 +66,7 @@ dry-runs: $(STAMP)
 	$(VENV)/bin/snakemake -n --quiet
 	$(VENV)/bin/snakemake -n --quiet --configfile config/extended.yaml
 	$(VENV)/bin/snakemake -n --quiet --configfile config/digits.yaml
+	$(VENV)/bin/snakemake -n --quiet --configfile config/benchmark.yaml
 	$(VENV)/bin/snakemake -n --quiet --configfile config/paper.yaml
 	$(VENV)/bin/snakemake -n --quiet --workflow-profile workflow/profiles/slurm
 
