@@ -83,7 +83,7 @@ if contrasts is not None:
         shown_remedies.append(remedy(one, modality, acceptance, {model: answers(model) for model in pair}))
 
 # Figures of the whole run.
-origin = provenance([path for path in given if path.endswith(".nc")])
+origin = provenance([path for path in given if path.endswith(".nc")], Path(params.benchmarks).parent)
 steps, times = steps_of(origin["derived"]), run_times(params.benchmarks)
 files.write(snakemake.output.steps, svg(steps_figure(steps, times)))
 for path in snakemake.output.overview:

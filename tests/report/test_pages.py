@@ -3,6 +3,7 @@
 import datetime
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -442,12 +443,14 @@ def test_a_run_of_several_pieces_is_said(relation, written, tmp_path):
     assert "Mixed versions" in text_of([], relation, written, origin=origin)
 
 
-def test_what_a_file_was_made_from_is_traced_too_where_it_is_still_there(written, tmp_path):
-    other, gone = tmp_path / "other.nc", tmp_path / "gone.nc"
+def test_what_a_file_of_the_run_was_made_from_is_traced_too_where_it_is_still_there(written, tmp_path):
+    other, gone, given = tmp_path / "other.nc", Path(written).with_name("gone.nc"), tmp_path / "given.nc"
+    given.write_bytes(b"a file of the user, which no step wrote")
     data = files.load(written)
-    data.attrs["inputs"] = json.dumps({str(written): "0", str(gone): "0"})
+    data.attrs["inputs"] = json.dumps({str(written): "0", str(gone): "0", str(given): "0"})
     data.to_netcdf(other)
-    assert provenance([other])["derived"].keys() == {str(other), *provenance([written])["derived"]}
+    assert provenance([other])["derived"].keys() == {str(other)}
+    assert provenance([other], Path(written).parent)["derived"].keys() == {str(other), str(written)}
 
 
 def test_results_of_another_version_are_named(relation, written, tmp_path):

@@ -113,14 +113,15 @@ rule beyond_measure:
 
 
 for modality, sets in SETS_OF.items():
+    recognition_models = BEYOND_RECOGNITION_MODELS[modality]
 
     rule:
         name:
             f"beyond_recognize_{modality}"
         input:
             metamers=[f"results/<run>/beyond/synthesis/{beyond_set}.nc" for beyond_set in sets],
-            models=files_of_models(BEYOND_RECOGNITION_MODELS[modality]),
-            categories=categories_of(BEYOND_RECOGNITION_MODELS[modality][0]),
+            models=files_of_models(recognition_models),
+            categories=categories_of(recognition_models[0]),
         output:
             [f"results/<run>/beyond/recognition/{beyond_set}.nc" for beyond_set in sets],
         log:
@@ -128,13 +129,13 @@ for modality, sets in SETS_OF.items():
         benchmark:
             f"results/<run>/benchmarks/beyond_recognize/{modality}.tsv"
         params:
-            dataset=plan.dataset_of[BEYOND_RECOGNITION_MODELS[modality][0]],
-            dataset_entry=dataset_params(BEYOND_RECOGNITION_MODELS[modality][0]),
-            code=code_of_models(BEYOND_RECOGNITION_MODELS[modality]),
-            recognition_models=recognition_params(BEYOND_RECOGNITION_MODELS[modality]),
+            dataset=plan.dataset_of[recognition_models[0]],
+            dataset_entry=dataset_params(recognition_models[0]),
+            code=code_of_models(recognition_models),
+            recognition_models=recognition_params(recognition_models),
         resources:
             mem_mb=memory_of_model,
-            runtime=scaled_by_attempt(60 * len(BEYOND_RECOGNITION_MODELS[modality])),
+            runtime=scaled_by_attempt(60 * len(recognition_models)),
             gpu=gpus(),
         message:
             f"Recognizing the metamers of the extensions ({modality})"

@@ -12,6 +12,15 @@ from metamers.models.model import Model
 def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int = 8) -> np.ndarray:
     """Class scores (stimulus, class), float32, computed in batches.
 
+    Parameters
+    ----------
+    model
+        The recognition model.
+    stimuli
+        (stimulus, *model.preprocessing.signal_shape).
+    batch_size
+        Number of stimuli in a batch.
+
     Raises
     ------
     ValueError
@@ -36,6 +45,13 @@ def classes_of_categories(
         Category → class indices.
     model
         The model's name, for messages.
+
+    Returns
+    -------
+    indices
+        Class indices (class of any category,).
+    owners
+        Their categories (class of any category,), as text.
 
     Raises
     ------

@@ -11,14 +11,16 @@ from metamers.run import files
 from metamers.run.conventions import PRODUCT_VERSION
 
 
-def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
+def provenance(paths: Sequence[str | Path], folder: str | Path | None = None) -> dict[str, Any]:
     """Provenance of all results on the page, from the attributes of the run's files.
 
     Parameters
     ----------
     paths
-        NetCDF files that ``metamers.run.files.save`` wrote. The NetCDF files that they were made from count, too, where
-        they are still there.
+        NetCDF files that ``metamers.run.files.save`` wrote.
+    folder
+        The run's folder, as it is named in the attribute ``inputs``. NetCDF files in it that the others were made from
+        count, too, where they are still there. None: no further files.
 
     Returns
     -------
@@ -33,6 +35,7 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
     references: dict[str, None] = {}
     made, others, derived = [], [], {}
     waiting = list(map(str, paths))
+    known = set(waiting)
     for path in waiting:
         with files.open_dataset(path) as dataset:
             attributes = dict(dataset.attrs)
@@ -41,8 +44,10 @@ def provenance(paths: Sequence[str | Path]) -> dict[str, Any]:
         for name, sha256 in json.loads(attributes["inputs"]).items():
             inputs.setdefault(name, {})[sha256] = None
         derived[path] = attributes["history"].split()[-1], list(json.loads(attributes["inputs"]))
-        upstream = (name for name in derived[path][1] if name.endswith(".nc") and name not in waiting)
-        waiting += [name for name in upstream if Path(name).is_file()]
+        if folder is not None:
+            upstream = {name for name in derived[path][1] if name.endswith(".nc") and Path(name).is_relative_to(folder)}
+            waiting += sorted(name for name in upstream - known if Path(name).is_file())
+            known |= upstream
         references |= dict.fromkeys(filter(None, attributes["references"].split("; ")))
         made.append([path, attributes["title"], attributes["content_sha256"]])
         if attributes["product_version"] != PRODUCT_VERSION:
