@@ -44,4 +44,4 @@ def test_the_published_study_with_200_more_models_is_planned_within_minutes(jobs
     recognition = sum(number for name, number in jobs.items() if name.startswith("recognize"))
     assert recognition == seeing * 15 + hearing * 2  # groups of 16: of 229 recognition models, and of 17
     assert jobs["null_acceptance"] == seeing + hearing
-    assert jobs["total"] < 17_000  # 53,000 pairs of models would be jobs of Python, if they were not grouped
+    assert jobs["total"] < 20_000  # 53,000 pairs of models would be jobs of Python, if they were not grouped
