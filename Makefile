@@ -10,7 +10,8 @@ RUN ?= demo
 CONFIGURATION ?=
 SITE ?= site
 
-.PHONY: run extended install test test-all experiment benchmark benchmark-gpu equivalence convergence docs dry-runs lint lock clean
+.PHONY: run extended install test test-all test-studies test-nightly experiment benchmark benchmark-gpu equivalence convergence
+.PHONY: standard-match simulations docs dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
@@ -22,16 +23,23 @@ extended: $(STAMP)
 # The environment alone.
 install: $(STAMP)
 
-# `make test` runs the fast tests of every part, and `make test-all` the slow ones after them; `make test-all SAMPLE=3`
-# runs every third of the tests marked `nightly`, others each day. Slow tests often wait (for
-# sounds, a browser, SLURM), so there is one worker more than cores.
+# `make test` runs the fast tests of every part, `make test-all` the slow ones after them, and `make test-nightly` those that
+# repeat a check with other random numbers, and the slow ones of the studies; with SAMPLE=3 every third of them, others
+# each day. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+MORE_WORKERS = --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 ))
 
 test: $(STAMP)
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not nightly"
 
 test-all: test
-	$(PYTEST) --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 )) -m slow $(if $(SAMPLE),--sample $(SAMPLE))
+	$(PYTEST) $(MORE_WORKERS) -m "slow and not nightly"
+
+test-studies: $(EXTRA)
+	$(PYTEST) -m "not nightly" studies/tests
+
+test-nightly: $(EXTRA)
+	$(PYTEST) $(MORE_WORKERS) -m nightly $(if $(SAMPLE),--sample $(SAMPLE)) tests studies/tests
 
 # The experiment for people on this machine; answers are kept in answers/$(RUN). Another run than the default one:
 # make experiment CONFIGURATION=mine/run.yaml RUN=mine
@@ -39,24 +47,35 @@ experiment: $(STAMP)
 	$(VENV)/bin/snakemake --cores all experiment $(if $(CONFIGURATION),--configfile $(CONFIGURATION))
 	$(VENV)/bin/python scripts/experiment/serve.py results/$(RUN)/experiment answers/$(RUN)
 
+# The studies (studies/README.md): the workflow with further rules.
+STUDIES := $(VENV)/bin/snakemake --snakefile studies/Snakefile --cores all
+
 # Times, against the published procedure and plenoptic, of the quality `quick`; it takes all cores for an hour or two.
 benchmark: $(EXTRA)
-	$(VENV)/bin/snakemake --cores all benchmark --configfile config/benchmark.yaml
+	$(STUDIES) benchmark --configfile studies/config/benchmark.yaml
 
 # Synthesis on this machine's graphics card, compared with its CPU. Each of fifteen jobs takes less than ten minutes
 # (estimated, not measured); a second call continues where the first one ended.
 benchmark-gpu: $(STAMP)
-	$(VENV)/bin/snakemake --cores all gpu_benchmark --configfile config/gpu.yaml
+	$(STUDIES) gpu_benchmark --configfile studies/config/gpu.yaml
+
+# Does the quality `standard` match as closely as the published procedure? About an hour.
+standard-match: $(STAMP)
+	$(STUDIES) standard_match --configfile studies/config/standard_match.yaml
 
 # Are metamers of the one-cycle procedure recognized as often as those of the published one, at equal match? It takes hours;
 # after an interruption, call it again.
 equivalence: $(STAMP)
-	$(VENV)/bin/snakemake equivalence --cores all --configfile config/equivalence.yaml
+	$(STUDIES) equivalence --configfile studies/config/equivalence.yaml
 
 # From which match on do other models recognize metamers as often as at the closest match? About eight hours on one core;
 # after an interruption, call it again.
 convergence: $(STAMP)
-	$(VENV)/bin/snakemake convergence --cores all --configfile config/convergence.yaml
+	$(STUDIES) convergence --configfile studies/config/convergence.yaml
+
+# The coverage of the intervals and the error rates of the tests, on data with known parameters. It takes hours.
+simulations: $(STAMP)
+	$(STUDIES) simulations
 
 # The documentation as a site, in $(SITE)/. A link to a missing page or file ends the build.
 docs: $(STAMP)
@@ -66,7 +85,7 @@ dry-runs: $(STAMP)
 	$(VENV)/bin/snakemake -n --quiet
 	$(VENV)/bin/snakemake -n --quiet --configfile config/extended.yaml
 	$(VENV)/bin/snakemake -n --quiet --configfile config/digits.yaml
-	$(VENV)/bin/snakemake -n --quiet --configfile config/benchmark.yaml
+	$(STUDIES) benchmark -n --quiet --configfile studies/config/benchmark.yaml
 	$(VENV)/bin/snakemake -n --quiet --configfile config/paper.yaml
 	$(VENV)/bin/snakemake -n --quiet --workflow-profile workflow/profiles/slurm
 
@@ -74,7 +93,7 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(VENV)/bin/snakefmt --check Snakefile workflow studies
 	$(VENV)/bin/snakemake --lint
 
 lock: $(STAMP)

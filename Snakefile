@@ -50,12 +50,10 @@ include: RULES / "brain.smk"
 include: RULES / "leaderboard.smk"
 include: RULES / "preregister.smk"
 include: RULES / "beyond.smk"
-include: RULES / "benchmark.smk"
 include: RULES / "brainscore.smk"
 include: RULES / "report.smk"
 include: RULES / "paper.smk"
 include: RULES / "model_card.smk"
-include: RULES / "simulations.smk"
 include: RULES / "verify.smk"
 
 
@@ -174,41 +172,9 @@ rule brainscore:
         rules.brainscore_plugin.output,
 
 
-rule simulations:
-    input:
-        SIMULATED,
-
-
-rule benchmark:
-    input:
-        rules.report_benchmark.output,
-
-
-rule gpu_benchmark:
-    input:
-        rules.benchmark_gpu_table.output,
-
-
-rule standard_match:
-    input:
-        rules.benchmark_standard_table.output,
-
-
-rule equivalence:
-    input:
-        rules.benchmark_equivalence_table.output,
-        rules.benchmark_equivalence_figure.output,
-
-
-rule convergence:
-    input:
-        rules.benchmark_convergence_table.output,
-        rules.benchmark_convergence_figure.output,
-
-
 # After the rule `all`, whose files it packs.
 include: RULES / "crate.smk"
 
 
-complete_rules()
+complete_rules(SCRIPTS)
 check_requested()

@@ -27,10 +27,12 @@ def made_pages() -> dict[str, str]:
     of_files = sorted(SCHEMAS.glob("*.schema.yaml"), key=lambda path: (path.name != "config.schema.yaml", path.name))
     schemas = {name: read_schema(name) for name in (path.name.split(".")[0] for path in of_files)}
     configuration = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    studies = (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
     shown = notebook.read(ROOT / "docs" / f"{NOTEBOOK}.ipynb")
     return {
         f"{NOTEBOOK}.md": notebook.page(shown, NOTEBOOK),
         "reference/configuration.md": sources.relinked(configuration, "config/README.md", "reference/configuration.md"),
+        "studies.md": sources.relinked(studies, "studies/README.md", "studies.md"),
         "reference/keys.md": keys.page(schemas, _yaml(ROOT / "config" / "config.yaml")),
         "reference/rules.md": rules.page(workflow),
         **library.pages(library.modules(ROOT)),

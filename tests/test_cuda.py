@@ -15,7 +15,6 @@ from torch import nn
 
 import metamers as mm
 from metamers import model_card
-from metamers.benchmark import trials
 from metamers.config import plan as config_plan
 from metamers.models import device as devices
 from metamers.models import load as models_load
@@ -38,31 +37,31 @@ from tests.train import test_model as training
 
 SHAPE = (3, 8, 8)
 STAGES = {"input": None, "block": "block", "logits": "classify"}
-BENCHMARK = "benchmark/test_gpu.py::"
+BENCHMARK = "studies/tests/benchmark/test_gpu.py::"
+PRECISIONS = "studies/tests/benchmark/test_precisions.py::"
 HERE = "test_cuda.py::"
 # File and function, or "" for the module itself → the test that runs its branches for CUDA.
 PLACES = {
-    "src/metamers/benchmark/gpu.py:": BENCHMARK + "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason",
-    "src/metamers/benchmark/gpu.py:card_and_driver": BENCHMARK + "test_the_card_and_its_driver_are_named",
-    "src/metamers/benchmark/gpu.py:filled_card": (
+    "studies/benchmark/gpu.py:card_and_driver": BENCHMARK + "test_the_card_and_its_driver_are_named",
+    "studies/benchmark/gpu.py:filled_card": (
         BENCHMARK + "test_a_batch_fills_free_memory_and_is_halved_when_memory_is_halved"
     ),
-    "src/metamers/benchmark/gpu.py:filled_card.work": (
-        BENCHMARK + "test_a_prediction_that_is_too_large_is_halved_and_said"
-    ),
-    "src/metamers/benchmark/gpu.py:gpu_benchmark": (
+    "studies/benchmark/gpu.py:filled_card.work": (BENCHMARK + "test_a_prediction_that_is_too_large_is_halved_and_said"),
+    "studies/benchmark/gpu.py:gpu_benchmark": (
         BENCHMARK + "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason"
     ),
-    "src/metamers/benchmark/gpu.py:gpu_table": (
+    "studies/benchmark/gpu.py:gpu_table": (
         BENCHMARK + "test_the_table_has_a_row_for_each_stage_with_card_and_versions"
     ),
-    "src/metamers/benchmark/gpu.py:limited_memory": BENCHMARK + "test_the_limit_of_memory_ends_after_an_error",
-    "src/metamers/benchmark/gpu.py:tf32": (
+    "studies/benchmark/precisions.py:": BENCHMARK + "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason",
+    "studies/benchmark/precisions.py:_on_cuda": PRECISIONS + "test_cuda_graphs_are_tried_on_a_card_only",
+    "studies/benchmark/precisions.py:compiled.change": (
+        PRECISIONS + "test_compilation_for_a_card_needs_no_compiler_of_cpp"
+    ),
+    "studies/benchmark/precisions.py:tf32": (
         BENCHMARK + "test_tf32_is_off_when_metamers_are_compared_and_on_for_the_difference_that_it_makes"
     ),
-    "src/metamers/benchmark/trials.py:": BENCHMARK + "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason",
-    "src/metamers/benchmark/trials.py:_on_cuda": HERE + "test_cuda_graphs_are_tried_on_a_card_only",
-    "src/metamers/benchmark/trials.py:compiled.change": HERE + "test_compilation_for_a_card_needs_no_compiler_of_cpp",
+    "studies/benchmark/gpu.py:limited_memory": BENCHMARK + "test_the_limit_of_memory_ends_after_an_error",
     "src/metamers/config/plan.py:gpus_of_job": HERE + "test_a_job_asks_for_a_gpu_if_the_machine_has_one",
     "src/metamers/model_card.py:cost": HERE + "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
     "src/metamers/models/device.py:available_devices": HERE + "test_devices_of_a_machine_with_cards",
@@ -93,7 +92,7 @@ def _asks_for_cuda(node: ast.AST) -> bool:
 
 
 def places(root: Path) -> set[str]:
-    """File and function of every expression in the library and in scripts that asks for CUDA."""
+    """File and function of every expression in the library, scripts and studies that asks for CUDA."""
     found = set()
 
     def visit(node: ast.AST, file: str, function: str) -> None:
@@ -105,8 +104,9 @@ def places(root: Path) -> set[str]:
             named = isinstance(child, ast.FunctionDef | ast.ClassDef)
             visit(child, file, f"{function}.{child.name}".strip(".") if named else function)
 
-    for folder in ("src", "scripts"):
-        for path in sorted((root / folder).rglob("*.py")):
+    paths = [path for folder in ("src", "scripts", "studies") for path in sorted((root / folder).rglob("*.py"))]
+    for path in paths:
+        if "tests" not in path.relative_to(root).parts:
             visit(ast.parse(path.read_text(encoding="utf-8")), path.relative_to(root).as_posix(), "")
     return found
 
@@ -118,7 +118,8 @@ def test_every_place_that_asks_for_cuda_has_a_test(root):
 @pytest.mark.parametrize("test", sorted(set(PLACES.values())))
 def test_the_test_of_a_place_is_there(root, test):
     file, name = test.split("::")
-    assert re.search(rf"^def {name}\(", (root / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE)
+    path = root / ("" if file.startswith("studies/") else "tests") / file
+    assert re.search(rf"^def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.fixture
@@ -290,28 +291,6 @@ def test_low_precision_on_a_card_is_that_of_cuda(root, card):
 
 
 # Trials, cost and training
-
-
-def test_cuda_graphs_are_tried_on_a_card_only(entry, card):
-    graphs = trials.TRIALS["cuda_graphs"]
-    assert graphs.applies(load_model("tiny", entry, None, CARD))
-    assert not graphs.applies(load(entry))
-
-
-def test_compilation_for_a_card_needs_no_compiler_of_cpp(entry, card, monkeypatch):
-    monkeypatch.setattr("shutil.which", lambda _name: None)
-    modes = []
-    monkeypatch.setattr(torch, "compile", lambda model, mode: modes.append(mode) or model)
-
-    def task(model, device):
-        start = torch.rand(1, *SHAPE, device=device)
-        return trials.Task(model, model, model, "block", start, start, {}, False, torch.channels_last)
-
-    for name in ("compiled", "cuda_graphs"):
-        trials.TRIALS[name].change(task(load_model("tiny", entry, None, CARD), CARD))
-    assert modes == [None, "reduce-overhead"]
-    with pytest.raises(trials.NotAvailableError):
-        trials.TRIALS["compiled"].change(task(load(entry), torch.device("cpu")))
 
 
 def test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended(entry, card, monkeypatch):

@@ -72,8 +72,7 @@ def test_the_wheel_holds_the_workflow_and_nothing_that_git_ignores(root, unpacke
     assert {PurePosixPath(name).parts[0] for name in carried} == set(CARRIED)
     listed = subprocess.run(["git", "ls-files", *CARRIED], cwd=root, check=True, capture_output=True, text=True)
     tracked = {name for name in listed.stdout.splitlines() if (root / name).is_file()}
-    environments = {"envs/environment.yaml", "envs/benchmark.yaml"}
-    assert carried >= {name for name in tracked if not name.startswith("envs/")} | environments
+    assert carried >= {name for name in tracked if not name.startswith("envs/")} | {"envs/environment.yaml"}
     ignored = {*LEFT_BEHIND, "scripts/__pycache__/verify.cpython-311.pyc"}
     assert not carried & ignored
     assert not [name for name in carried if "__pycache__" in name or "node_modules" in name]

@@ -85,16 +85,18 @@ class Workflow:
 
 
 def read(root: Path) -> Workflow:
-    """Read the rules of a repository from their text."""
-    snakefile = (root / "Snakefile").read_text(encoding="utf-8")
+    """Read the rules of a repository, and those of its studies, from their text."""
+    snakefile, of_studies = ((root / name).read_text(encoding="utf-8") for name in ("Snakefile", "studies/Snakefile"))
     names = re.findall(r'^include: RULES / "(.*)"$', snakefile, flags=re.MULTILINE)
     paths = [root / "workflow" / "rules" / name for name in names]
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in paths}
+    further = re.findall(r'^include: "(rules/.*)"$', of_studies, flags=re.MULTILINE)
+    paths += [root / "studies" / name for name in further]
+    texts = {path: path.read_text(encoding="utf-8") for path in paths}
     # A file of rules includes a file of its functions.
     included = [
         (path.parent / name).read_text(encoding="utf-8")
         for path in paths
-        for name in re.findall(r'^include: "(.*)"$', texts[path.stem], flags=re.MULTILINE)
+        for name in re.findall(r'^include: "(.*)"$', texts[path], flags=re.MULTILINE)
     ]
     constants: dict[str, list[ast.expr]] = {}
     functions: dict[str, str] = {}
@@ -110,7 +112,7 @@ def read(root: Path) -> Workflow:
             constants[name] = _values(whole, name)
         functions |= dict(re.findall(r'^def (\w+)\(.*?\):\n    """(.*?)"""', text, flags=re.MULTILINE | re.DOTALL))
     steps = [
-        Step(name, ast.get_docstring(ast.parse(_head(text))) or "", rules_of(text)) for name, text in texts.items()
+        Step(path.stem, ast.get_docstring(ast.parse(_head(text))) or "", rules_of(text)) for path, text in texts.items()
     ]
     return Workflow(rules_of(snakefile), [step for step in steps if step.rules], constants, functions)
 
@@ -254,8 +256,8 @@ def listed(directive: str, workflow: Workflow) -> str:
 
 PAGE = """# Rules
 
-This page is generated from the text of `Snakefile` and `workflow/rules/`. Names in angle brackets are wildcards or
-names in the registries.
+This page is generated from the text of `Snakefile`, `workflow/rules/` and `studies/rules/`. Names in angle brackets are
+wildcards or names in the registries.
 
 ## Targets
 

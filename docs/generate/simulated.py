@@ -47,7 +47,7 @@ def table(folder: Path) -> str:
         conditions = (
             of_group[0]["condition"] if len(of_group) == 1 else f"{len(of_group)}, from {of_group[0]['condition']}"
         )
-        command = f"`snakemake results/demo/simulations/{topic}.nc`"
+        command = f"`snakemake --snakefile studies/Snakefile results/demo/simulations/{topic}.nc`"
         lines.append(f"| {statistic} | {counted} | {found} | {wanted} | {width} | {power} | {conditions} | {command} |")
     return "\n".join(lines)
 

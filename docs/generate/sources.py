@@ -9,6 +9,7 @@ ELSEWHERE = {
     "README.md": "index.md",
     "config/README.md": "reference/configuration.md",
     "docs/notebook.ipynb": "notebook.md",
+    "studies/README.md": "studies.md",
     "src/metamers": "reference/library/index.md",
     "workflow/rules": "reference/rules.md",
     "workflow/schemas/config.schema.yaml": "reference/keys.md",

@@ -13,7 +13,7 @@ analyses
     ``humans``, ``compare``, ``leaderboard``, ``preregister``, ``power``, ``brain``, ``beyond``, ``vulnerability``,
     ``experiment``.
 checks
-    ``benchmark``, ``simulations``, ``model_card``, ``verify``.
+    ``model_card``, ``verify``.
 presentation
     ``report``, ``paper``: figures and pages; ``crate``: a run as an archive for publication; ``brainscore``: a run as
     plugins of Brain-Score; ``interactive``: functions for a notebook; ``__main__``: the command line.

@@ -14,11 +14,11 @@ import scipy.stats
 import torch
 import xarray as xr
 
-from metamers.benchmark.measure import alternating, in_own_process, most_memory
 from metamers.compare.verdict import Evidence, Verdict, verdict
 from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.classes import class_scores
+from metamers.models.cost import alternating, in_own_process, most_memory
 from metamers.models.device import wait_for
 from metamers.models.model import Model
 from metamers.models.preprocessing import build_preprocessing

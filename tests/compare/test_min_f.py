@@ -11,7 +11,7 @@ import xarray as xr
 from metamers.compare import anova, min_f
 from metamers.compare.permutation_tests import MIXED_EFFECTS
 from metamers.humans.participants import OBSERVERS
-from metamers.simulations import anova as simulated
+from studies.simulations import anova as simulated
 
 FALLING = np.linspace(simulated.FIRST, simulated.LAST, simulated.NETWORK_STAGES)
 

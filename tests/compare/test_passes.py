@@ -13,7 +13,7 @@ from metamers.humans.summary import read_results, write_results
 from metamers.leaderboard import ranking
 from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.report.passes import passes_context
-from metamers.simulations import passes as simulated
+from studies.simulations import passes as simulated
 
 TABLES = {"natural_difference": passes.DIFFERENCE_COLUMNS, "natural_variance": passes.NATURAL_COLUMNS}
 

@@ -27,7 +27,7 @@ from metamers.leaderboard.curves import curve_area, measured_curves
 from metamers.report.figures import svg
 from metamers.report.reliability import reliability_figure
 from metamers.run import files
-from metamers.simulations import predicted as simulate_predicted
+from studies.simulations import predicted as simulate_predicted
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "resources" / "published"
 

@@ -21,10 +21,6 @@ from metamers.names import ConfigurationError
 from metamers.synthesize.optimizers import OPTIMIZERS
 from tests.shown import practice
 
-CONVERGENCE = {
-    **{"closest": {"efficientnet_lite0": {"logits": 0.05}}, "published": {}, "published_stimuli": 4, "margin": 0.05},
-    "errors": {"vision": [0.1], "audio": [0.1]},
-}
 BRAINSCORE = {"brainscore", "brainscore_score"}
 
 
@@ -91,7 +87,6 @@ def test_jobs_take_the_settings_as_the_configuration_has_them(settings):
     plan = config.make_plan(settings)
     assert plan.comparison.power.parameters == settings["comparison"]["power"]
     assert plan.training_attack.parameters == settings["training"]["attack"]
-    assert plan.benchmark.parameters == settings["benchmark"]
     assert plan.synthesis.of_modality == settings["synthesis"]["quick"]
     assert plan.synthesis_of("spectemp", "published") == settings["synthesis"]["published"]["audio"]
     assert plan.synthesis.procedure == "one_cycle"
@@ -99,7 +94,6 @@ def test_jobs_take_the_settings_as_the_configuration_has_them(settings):
     standard = config.make_plan(settings)
     assert standard.synthesis.of_modality == settings["synthesis"]["standard"]
     assert standard.synthesis.procedure == "one_cycle"
-    assert "benchmark" not in standard.unavailable
     assert plan.experiment.presentation == {key: settings["experiment"][key] for key in ("vision", "audio")}
 
 
@@ -131,24 +125,6 @@ def test_a_model_s_metamers_are_recognized_by_the_models_of_its_modality(setting
     plan = config.make_plan(settings)
     assert plan.recognition_models_of("efficientnet_lite0") == [f"efficientnet_lite{number}" for number in range(3)]
     assert plan.other_recognition_models("efficientnet_lite0") == ["efficientnet_lite1", "efficientnet_lite2"]
-
-
-def test_the_benchmark_takes_two_architectures_of_each_modality_and_stages_from_first_to_last(settings):
-    found = config.make_plan(settings).benchmark_stages
-    assert list(found) == ["efficientnet_lite0", "efficientnet_lite1", "cochcnn9_standard", "cochresnet50_standard"]
-    assert found["efficientnet_lite0"] == ["block_1", "block_5", "block_11", "block_16", "logits"]
-    assert found["cochresnet50_standard"] == ["cochleagram", "layer2", "final"]
-
-
-def test_a_model_of_which_only_the_input_is_generated_is_not_timed(settings):
-    only_input = [{"model": "efficientnet_lite0", "stages": ["input"]}]
-    of_nothing = settings | {"generation_models": only_input, "comparison": settings["comparison"] | {"contrasts": []}}
-    assert config.make_plan(of_nothing).benchmark_stages == {}
-    named = of_nothing | {"benchmark": settings["benchmark"] | {"models": ["efficientnet_lite0"]}}
-    with pytest.raises(
-        config.ConfigurationError, match=r"benchmark\.models\.0: 'efficientnet_lite0' has no stage after"
-    ):
-        config.make_plan(named)
 
 
 def test_people_are_shown_the_first_model_of_each_modality_at_stages_from_first_to_last(settings):
@@ -433,48 +409,6 @@ def test_metamer_sets_that_cannot_be_explored_are_an_error(settings, changed, me
         (with_input_stages_only, "experiment", r"^experiment: there are no metamers to present\. Name, in experiment\."),
         (with_input_stages_only, "experiment/audio", r"^experiment: .* of modality 'audio' .* Available modalities: none"),
         (without_extensions, "beyond", r"^beyond: .* Generation models: efficientnet_lite0, .*; recognition models: eff"),
-        (with_input_stages_only, "benchmark", r"^benchmark\.models: .* Generation models: efficientnet_lite0\.$"),
-        (
-            change("benchmark.standard.passes", [375, 94]),
-            "standard_match",
-            r"^benchmark\.standard\.passes: found \[375, 94\]; wanted increasing numbers$",
-        ),
-        (lambda settings: None, "gpu_benchmark", r"^generation_models: the benchmark of graphics cards .* needs models with `weights: {random: SEED}` .* efficientnet_lite0, "),
-        (with_input_stages_only, "standard_match", r"^generation_models: there is no stage to measure: .* efficientnet_lite0\.$"),
-        (
-            change("benchmark.standard.passes", [94, 3001]),
-            "standard_match",
-            r"^benchmark\.standard\.passes: 3001 is more than synthesis\.published\.audio\.steps, 3000$",
-        ),
-        (
-            change("benchmark.standard.passes", [94]),
-            "standard_match",
-            r"^benchmark\.standard\.passes: one number, 94, .* wanted two numbers, or that one$",
-        ),
-        (with_input_stages_only, "equivalence", r"^generation_models: there is no stage to compare: .* recognition models: eff"),
-        (change("synthesis.quality", "published"), "equivalence", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
-        (
-            change("benchmark.equivalence.versions", {"default": {}, "same": {"vision": {}}}),
-            "equivalence",
-            r"^benchmark\.equivalence\.versions: 2 versions change nothing \(default, same\); wanted one, ",
-        ),
-        (lambda settings: None, "convergence", r"^benchmark\.convergence\.closest: found no stage; wanted the normalized error"),
-        (
-            change("benchmark.convergence.closest", {"efficientnet_lite9": {"logits": 0.1}}),
-            "convergence",
-            r"^benchmark\.convergence\.closest: unknown generation model 'efficientnet_lite9'",
-        ),
-        (
-            change("benchmark.convergence.closest", {"efficientnet_lite0": {"input": 0.1}}),
-            "convergence",
-            r"^benchmark\.convergence\.closest\.efficientnet_lite0: unknown stage 'input'",
-        ),
-        (
-            change("benchmark.convergence", CONVERGENCE | {"published": {"efficientnet_lite0": ["block_5"]}}),
-            "convergence",
-            r"^benchmark\.convergence\.published\.efficientnet_lite0: unknown stage 'block_5'\. Valid: logits",
-        ),
-        (change("synthesis.quality", "published"), "benchmark", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
     ],
 )  # fmt: skip
 def test_a_target_that_cannot_be_made_is_an_error_only_if_it_is_requested(settings, changed, target, message):
@@ -512,8 +446,7 @@ def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
 
 
 def test_the_default_run_can_make_every_target_that_needs_no_model_or_people_of_one_s_own(default):
-    lacking = {"bids", "crate", "leaderboard_entries", "gpu_benchmark", "convergence", *BRAINSCORE}
-    lacking |= {"benchmark", "equivalence"}  # of a procedure with a known number of steps
+    lacking = {"bids", "crate", "leaderboard_entries", *BRAINSCORE}
     assert config.make_plan(default).unavailable.keys() == {"model_card", *lacking}
     assert config.make_plan(default | {"model": "spectemp"}).unavailable.keys() == {
         *lacking,
@@ -562,10 +495,6 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
         "bids",
         "crate",
         "leaderboard_entries",
-        "gpu_benchmark",
-        "convergence",
-        "benchmark",
-        "equivalence",
         *BRAINSCORE,
     }
     for plan in (extended, brief):
@@ -585,33 +514,6 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
         shorter = brief.training[model].parameters
         assert longer["epochs"] > shorter["epochs"]
         assert longer["seed"] == shorter["seed"]
-
-
-def test_the_run_of_the_benchmark_has_what_the_benchmark_needs(root):
-    given = config_read.read_yaml(root / "config" / "benchmark.yaml")
-    config_read.validate(config_read.merge_defaults(given), "config", "benchmark.yaml")
-    plan = config.make_plan(config_read.merge_defaults(given))
-    plan.check_target("benchmark")
-    assert len(plan.benchmark_stages) == 4  # two architectures of each modality
-
-
-def test_the_benchmark_of_graphics_cards_has_five_networks_at_three_stages_each(root):
-    given = config_read.read_yaml(root / "config" / "gpu.yaml")
-    config_read.validate(config_read.merge_defaults(given), "config", "gpu.yaml")
-    plan = config.make_plan(config_read.merge_defaults(given))
-    plan.check_target("gpu_benchmark")
-    sources = {next(iter(plan.models[model].source.values())) for model in plan.standard_stages}
-    assert sources == {"resnet50", "vit_base_patch16_224", "tf_efficientnet_lite0", "coch_cnn9", "coch_resnet50"}
-    assert {len(stages) for stages in plan.standard_stages.values()} == {3}
-    assert {model: stages[1:] for model, stages in plan.generation_models.items()} == plan.standard_stages
-
-
-def test_without_a_stage_after_the_input_no_card_is_measured(root):
-    given = config_read.read_yaml(root / "config" / "gpu.yaml")
-    given["generation_models"] = [{"model": "gpu_resnet50", "stages": ["input"]}]
-    plan = config.make_plan(config_read.merge_defaults(given))
-    with pytest.raises(ConfigurationError, match=r"stages after the input, .* Generation models: gpu_resnet50\.$"):
-        plan.check_target("gpu_benchmark")
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("mps", 0), ("cuda", 1), ("cuda:1", 1)])
@@ -665,13 +567,6 @@ def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
         ("synthesis.quick.vision.beta_2", 1, r"synthesis\.quick\.vision\.beta_2: 1 is"),
         ("synthesis.quick.vision.beta_1", 1, r"synthesis\.quick\.vision\.beta_1: 1 is"),
         ("synthesis.quick.audio.low_precision", 2, r"synthesis\.quick\.audio\.low_precision: 2 is"),
-        ("benchmark.models", ["nobody"], r"unknown generation model 'nobody'"),
-        ("benchmark.repeats", 1, r"benchmark\.repeats: 1 is less than"),
-        (
-            "benchmark.equivalence.versions",
-            {"default": {}, "published": {}},
-            r"versions: 'published' does not match .* Wanted: lower-case letters, digits and _, .*not 'published'$",
-        ),
         ("human_data", "all", r"human_data: 'all' is not one of .* Wanted: summary or participants"),
         ("device", "gpu", r"device: 'gpu' does not match .* Wanted: auto, cpu, mps, cuda or cuda:N"),
         ("run", "../elsewhere", "run: '../elsewhere' names a folder"),
@@ -881,8 +776,7 @@ def mappings(data, path=()):
 
 
 def test_an_unknown_key_anywhere_in_a_configuration_is_answered_with_the_nearest_and_the_list(settings):
-    names = ("benchmark", "equivalence", "versions")  # keys that are the user's own names
-    places = [path for path, mapping in mappings(settings) if mapping and path != names]
+    places = [path for path, mapping in mappings(settings) if mapping]
     assert len(places) > 40
     for path in places:
         changed = copy.deepcopy(settings)
@@ -1353,13 +1247,3 @@ def test_the_published_sixteen_categories(root):
 
 def test_every_stage_of_the_registry_has_a_path_of_its_own():
     assert names.stage_path("layer 1/relu") == "layer_1_relu"
-
-
-def test_stages_with_a_schedule_are_compared_only_if_the_published_procedure_takes_all_its_steps(settings):
-    settings["generation_models"] = ["spectemp"]
-    settings["recognition_models"] = ["spectemp", "cochcnn9_standard"]
-    settings["comparison"]["contrasts"] = []
-    assert config.make_plan(settings).standard_stages == {"spectemp": ["cochleagram", "avgpool", "final"]}
-    settings["benchmark"]["standard"]["passes"] = [3000]
-    scheduled = {"filtered_signal", "spectempfilter_power"}
-    assert scheduled < set(config.make_plan(settings).standard_stages["spectemp"])

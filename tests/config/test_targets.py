@@ -5,7 +5,6 @@ import yaml
 
 from metamers.config.command_line import requested_targets
 from metamers.config.plan import make_plan
-from metamers.config.read import merge_defaults, read_yaml
 from metamers.config.targets import check_targets
 from metamers.names import ConfigurationError
 
@@ -37,14 +36,6 @@ def plan(root):
         ("exported/metamers/effnet", r"unknown generation model 'effnet'"),
         ("humans/visual-99.nc", r"unknown experiment 'visual-99'\. Did you mean 'visual-"),
         ("training/efficientnet_lite0.nc", r"unknown model 'efficientnet_lite0'\. Valid: none"),
-        ("benchmark/match/efficientnet_lite0/blok_1.nc", r"unknown stage 'blok_1'\. Did you mean 'block_1'"),
-        ("benchmark/standard/efficientnet_lite0/input.nc", r"unknown stage 'input'\. Valid: block_1, block_3, logits\.$"),
-        ("benchmark/gpu/efficientnet_lite0/input.nc", r"unknown stage 'input'\. Valid: block_1, block_3, logits\.$"),
-        ("benchmark/equivalence/efficientnet_lite0/input.nc", r"unknown stage 'input'\. Valid: block_1, block_3, logits\.$"),
-        ("benchmark/equivalence/efficientnet_lite0/block_5.nc", r"unknown stage 'block_5'.* name it in generation_models"),
-        ("benchmark/equivalence/efficientnet_lite1/block_1.nc", r"unknown generation model 'efficientnet_lite1'"),
-        ("benchmark/equivalence_recognition/efficientnet_lite1.nc", r"unknown generation model 'efficientnet_lite1'"),
-        ("benchmark/convergence/to_target/efficientnet_lite0/logits.nc", r"unknown generation model .efficientnet_lite0.\. Valid: none"),
     ],
 )  # fmt: skip
 def test_a_wrong_part_of_a_path_is_named_with_the_nearest(plan, target, message):
@@ -57,23 +48,10 @@ def test_targets_of_the_run_pass(plan):
     made = [
         "metamers/efficientnet_lite0/block_3/0000.nc", "recognition/efficientnet_lite0/efficientnet_lite1.nc",
         "comparison/recognizability.nc", "report/index.html", "stimuli/imagenet_photographs.nc",
-        "benchmark/match/efficientnet_lite0/logits.nc", "benchmark/standard/efficientnet_lite0/logits.nc",
-        "benchmark/equivalence/efficientnet_lite0/logits.nc", "benchmark/equivalence_recognition/efficientnet_lite0.nc",
         "exported/datasets/imagenet_photographs", "experiment/vision", "experiment/vision.nc", "humans/visual-1.nc",
     ]  # fmt: skip
     check_targets(plan, ["all", "report", *(f"results/{plan.run}/{path}" for path in made)], RULES)
     check_targets(plan, ["results/other/metamers/typo/x/0000.nc", "elsewhere.txt"], RULES)
-
-
-def test_stages_of_models_that_are_not_timed_pass(root, monkeypatch):
-    """``snakemake benchmark`` times the first model of each of two architectures; other benchmarks have all models."""
-    monkeypatch.chdir(root)
-    path = root / "config" / "gpu.yaml"
-    plan = make_plan(merge_defaults(read_yaml(path)), [path])
-    for kind in ("gpu", "standard"):
-        check_targets(plan, [f"results/gpu/benchmark/{kind}/gpu_vit_b_16/logits.nc"])
-        with pytest.raises(ConfigurationError, match=r"unknown stage 'input'\. Valid: .*logits"):
-            check_targets(plan, [f"results/gpu/benchmark/{kind}/gpu_vit_b_16/input.nc"])
 
 
 def test_a_misspelt_rule_is_answered_with_the_right_name(plan, root, monkeypatch):

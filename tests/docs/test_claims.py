@@ -22,7 +22,7 @@ SOURCES = (
     *("README.md", "config/README.md", "docs/**/*.md", "resources/**/README.md", "workflow/report/*.rst"),
     *("config/*.yaml", "workflow/schemas/*.yaml", "src/metamers/run/descriptions.yaml"),
     *("Snakefile", "workflow/rules/**/*.smk", "scripts/**/*.py", "src/metamers/**/*.py"),
-    "src/metamers/report/**/*.j2",
+    *("src/metamers/report/**/*.j2", "studies/*.md", "studies/[!t]*/**/*.*", "studies/*.py"),
 )
 CLAIM = re.compile(r"\bas published\b|\bthe study['’]s\b|\bas the study\b|\bcode of the study\b", re.IGNORECASE)
 LIST_ITEM = re.compile(r"\s*(?:[-*+]|\d+\.)\s")

@@ -14,7 +14,7 @@ def test_every_test_that_a_page_names_is_there(page):
     for found in re.finditer(
         r"`(?:tests/)?((?:\w+/)*test_\w+\.py|…)(?:::(test_\w+))?`", (ROOT / "docs" / page).read_text()
     ):
-        file = file if found[1] == "…" else ROOT / "tests" / found[1]
+        file = file if found[1] == "…" else ROOT / ("" if found[1].startswith("studies/") else "tests") / found[1]
         assert file.is_file(), found[0]
         if found[2]:
             assert re.search(rf"def {found[2]}\w*\(", file.read_text()), found[0]

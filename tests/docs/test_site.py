@@ -20,14 +20,11 @@ from metamers.config.read import read_schema, read_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
-VERSIONS = ("benchmark", "equivalence", "versions")
 # Key whose own keys are names → what the page writes for them.
 NAMED = {("synthesis", quality): "<modality>" for quality in ("quick", "converged", "standard", "published")}
 NAMED |= {
     ("synthesis", "target", "normalized_error"): "<modality>",
     ("stimuli",): "<modality>",
-    VERSIONS: "<name>",
-    (*VERSIONS, "<name>"): "<modality>",
 }
 SHOWN = (  # one page of each kind
     "index.html",
@@ -139,8 +136,6 @@ def test_every_key_of_the_default_configuration_has_its_row_and_default(site):
     wanted = [".".join(path) for path in leaves(yaml.safe_load((ROOT / "config/config.yaml").read_text()))]
     assert not [key for key in wanted if not defaults.get(key)]
     assert defaults["synthesis.quick.<modality>.steps"] == "vision: 64, audio: 80"
-    rates = defaults[".".join((*VERSIONS, "<name>", "<modality>", "learning_rate"))]
-    assert "half_rate vision: 0.0075, half_rate audio: 0.005" in rates
     assert defaults["null.pairs"] == "1000"
 
 
@@ -196,7 +191,7 @@ def test_every_public_function_is_there(parsed, site):
 @pytest.mark.slow
 def test_a_name_of_the_library_in_a_docstring_leads_to_its_place(parsed, site):
     links = parsed[site / "reference/library/synthesize.metamers.html"].links
-    assert "benchmark.trials.html#metamers.benchmark.trials" in links
+    assert any("#metamers." in link for link in links)
 
 
 def test_a_module_without_a_group_is_named(tmp_path):

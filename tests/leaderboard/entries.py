@@ -25,7 +25,7 @@ from metamers.leaderboard.entry import (
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_participants_curves
 from metamers.leaderboard.ranking import entries_of, leaderboard
 from metamers.run import files
-from metamers.simulations.predicted import published_points
+from studies.simulations.predicted import published_points
 from tests.preregister.made_up import MODELS as RECOGNIZED
 from tests.preregister.made_up import PUBLISHED, STAGES, recognized
 

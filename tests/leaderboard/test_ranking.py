@@ -26,7 +26,7 @@ from metamers.report.navigation import LINKED, PAGES, navigation_context
 from metamers.report.passes import passes_figure
 from metamers.report.render import render
 from metamers.run import files
-from metamers.simulations import predicted as simulated_predicted
+from studies.simulations import predicted as simulated_predicted
 from tests.sites import declines_of, write_assets
 
 

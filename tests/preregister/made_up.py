@@ -11,7 +11,7 @@ from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.preregister.freeze import frozen_prediction
 from metamers.preregister.score import Judged
-from metamers.simulations.predicted import published_points
+from studies.simulations.predicted import published_points
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "resources" / "published"
 STAGES = ["input", "early", "late", "last"]

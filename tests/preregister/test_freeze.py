@@ -18,7 +18,7 @@ from metamers.preregister import freeze
 from metamers.preregister.distribution import central_interval, count_distribution, log_score
 from metamers.preregister.score import read_frozen
 from metamers.run import files
-from metamers.simulations.predicted import published_points
+from studies.simulations.predicted import published_points
 from tests.conventions import complaints
 from tests.preregister.made_up import MODELS, PUBLISHED, STAGES, predictions
 from tests.workflow.runs import CREATOR, check_schema

@@ -14,7 +14,7 @@ from metamers.power.participants import VARIANCE_COLUMNS
 from metamers.preregister.freeze import SAMPLES, answer_variance, rates_by_depth, reference_proportions
 from metamers.preregister.score import Judged, score_stage
 from metamers.report.preregistered import CLEAR
-from metamers.simulations.predicted import published_points
+from studies.simulations.predicted import published_points
 from tests.preregister.made_up import PUBLISHED
 
 TRIALS = 10

@@ -49,7 +49,7 @@ BRIEF_POWER = {
 
 def copy_of(root: Path, folder: Path) -> Path:
     """A copy of the repository's workflow in a new folder, without files of runs."""
-    for name in ("config", "envs", "experiment", "resources", "scripts", "src", "workflow"):
+    for name in ("config", "envs", "experiment", "resources", "scripts", "src", "studies", "workflow"):
         shutil.copytree(root / name, folder / name, ignore=IGNORED)
     shutil.copy(root / "Snakefile", folder)
     (folder / "profiles").symlink_to("workflow/profiles")

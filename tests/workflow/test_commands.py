@@ -34,8 +34,8 @@ PLANNED = {
     "snakemake --cores N --configfile config/paper.yaml": HOURS,
     "snakemake --cores all --configfile config/digits.yaml": NETWORK,
     "snakemake --cores all --configfile longer.yaml": HOURS,
-    "snakemake --cores all gpu_benchmark --configfile config/gpu.yaml": CARD,
-    "snakemake --cores all results/benchmark/benchmark/scale.nc --configfile config/benchmark.yaml": HOURS,
+    "snakemake --cores all gpu_benchmark --configfile studies/config/gpu.yaml": CARD,
+    "snakemake --cores all results/benchmark/benchmark/scale.nc --configfile studies/config/benchmark.yaml": HOURS,
     "snakemake --workflow-profile workflow/profiles/slurm": CLUSTER,
     "snakemake beyond": "takes minutes",
     "snakemake bids": PEOPLE,
@@ -44,8 +44,8 @@ PLANNED = {
     "snakemake experiment": NETWORK,
     "snakemake humans --config human_data=participants mirror=FOLDER": NETWORK,
     "snakemake paper --config human_data=participants mirror=FOLDER": NETWORK,
-    "snakemake simulations": HOURS,
-    "snakemake standard_match": HOURS,
+    "make simulations": HOURS,
+    "make standard-match": HOURS,
 }
 # Commands that another test runs, and which; its file has the same letters.
 RUN_BY = {

@@ -3,26 +3,8 @@
 import subprocess
 
 import pytest
-import yaml
 
 from tests.workflow.runs import small, snakemake
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"synthesis": {"quality": "published"}}, "synthesis.quality: 'published'; the benchmark compares"),
-        (
-            {"generation_models": [{"model": "first", "stages": ["input"]}]},
-            "benchmark.models: there is no synthesis to time",
-        ),
-    ],
-)
-def test_a_benchmark_that_could_tell_nothing_is_refused_before_its_first_job(root, clone, settings, message):
-    arguments = small(root, clone)
-    (clone / "other.yaml").write_text(yaml.safe_dump(settings))
-    assert message in snakemake(clone, "-n", "benchmark", *arguments, "other.yaml", fails=True)
 
 
 @pytest.mark.slow

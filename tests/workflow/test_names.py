@@ -5,13 +5,15 @@ import re
 import pytest
 
 # These time the computation itself on all cores, and write no metamers or answers.
-TIMING = {"benchmark_cochleagram", "benchmark_gpu", "benchmark_trials"}
+TIMING = {"benchmark_cochleagram", "benchmark_gpu"}
+RULES = {"workflow": "workflow/rules", "studies": "studies/rules"}
+SCRIPTS = {"workflow": "scripts", "studies": "studies/scripts"}
 
 
-def steps(root):
+def steps(root, part="workflow"):
     """Rule → the file of rules that has it, and the text of its directives; the rules of a loop are one."""
     found = {}
-    for path in sorted((root / "workflow" / "rules").glob("*.smk")):
+    for path in sorted((root / RULES[part]).glob("*.smk")):
         for name, body in re.findall(
             r"^ *rule(?: (\w+))?:\n((?: .*\n|\n)*)", path.read_text(encoding="utf-8"), re.MULTILINE
         ):
@@ -20,14 +22,16 @@ def steps(root):
     return found
 
 
-def test_every_rule_is_named_like_its_script(root):
+@pytest.mark.parametrize("part", RULES)
+def test_every_rule_is_named_like_its_script(root, part):
     scripts = {}
-    for name, (_, body) in steps(root).items():
-        (script,) = re.findall(r'script:\n +SCRIPTS / "(.*)\.py"', body)
+    for name, (_, body) in steps(root, part).items():
+        (script,) = re.findall(r'script:\n +(?:STUDY_)?SCRIPTS / "(.*)\.py"', body)
         scripts[script] = name
     assert scripts == {script: script.replace("/", "_") for script in scripts}
     without_rule = {"experiment/serve"}  # started by hand
-    there = {path.relative_to(root / "scripts").with_suffix("").as_posix() for path in (root / "scripts").rglob("*.py")}
+    folder = root / SCRIPTS[part]
+    there = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.py")}
     assert scripts.keys() == there - without_rule
 
 
@@ -60,16 +64,18 @@ def test_a_rule_does_not_spell_its_name_again(root, directive):
             assert name == "model_card" or not any(name in text for text in written), name
 
 
-def test_every_rule_has_a_message(root):
-    assert [name for name, (_, body) in steps(root).items() if "    message:\n" not in body] == []
+@pytest.mark.parametrize("part", RULES)
+def test_every_rule_has_a_message(root, part):
+    assert [name for name, (_, body) in steps(root, part).items() if "    message:\n" not in body] == []
 
 
 def test_every_rule_that_computes_with_a_network_has_one_thread(root):
     """So that results do not depend on ``--cores``; Snakemake's default is one thread."""
     computing, several = set(), set()
-    for name, (_, body) in steps(root).items():
+    every = [(part, name, body) for part in RULES for name, (_, body) in steps(root, part).items()]
+    for part, name, body in every:
         script = re.search(r'SCRIPTS / "(.*)\.py"', body)
-        if script and "use_threads(snakemake.threads)" in (root / "scripts" / f"{script[1]}.py").read_text():
+        if script and "use_threads(snakemake.threads)" in (root / SCRIPTS[part] / f"{script[1]}.py").read_text():
             computing.add(name)
             if set(re.findall(r"^ +threads: *(.*)", body, re.MULTILINE)) - {"1"}:
                 several.add(name)
@@ -82,7 +88,7 @@ def test_every_rule_that_computes_with_a_network_has_one_thread(root):
 def test_no_function_or_constant_of_the_rules_is_defined_twice(root):
     """All files of rules share one namespace, so the last definition would be used everywhere."""
     found = {}
-    for path in sorted((root / "workflow" / "rules").rglob("*.smk")):
+    for path in sorted(path for folder in RULES.values() for path in (root / folder).rglob("*.smk")):
         for name in re.findall(r"^(?:def (?=\w+\()|)(\w+)(?:\(| = )", path.read_text(encoding="utf-8"), re.MULTILINE):
-            found.setdefault(name, set()).add(path.name)
+            found.setdefault(name, set()).add(path)
     assert {name: files for name, files in found.items() if len(files) > 1} == {}

@@ -5,11 +5,9 @@ import re
 import shutil
 import subprocess
 import zipfile
-from importlib.util import find_spec
 
 import netCDF4
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 import yaml
@@ -175,7 +173,6 @@ def test_humans_needs_no_model(clone):
         "stimuli/own.nc",
         "metamers/first/block/0000.nc",
         "nulls/second.nc",
-        "benchmark/cochleagram.nc",
         "acceptance/first.nc",
         "recognition/first/second.nc",
         "experiment/vision.nc",
@@ -408,17 +405,6 @@ def test_a_small_visual_model_is_trained_by_the_same_rules(root, clone):
     assert sorted(files.load(clone / "results/small/stimuli/own.nc")["split"].values) == ["test"] * 4
 
 
-@pytest.mark.slow
-def test_the_cochleagram_s_benchmark_gives_its_gain(clone):
-    snakemake(clone, "results/demo/benchmark/cochleagram.nc")
-    measured = files.load(clone / "results/demo/benchmark/cochleagram.nc")
-    assert float(measured["relative_error"]) < 1e-3
-    assert measured["seconds"].dims == ("implementation", "repeat")
-    medians = measured["seconds"].median("repeat")
-    ratio = medians.sel(implementation="full_rate") / medians.sel(implementation="ours")
-    assert float(measured["speedup"]) == pytest.approx(float(ratio))
-
-
 def test_metamers_to_a_target_have_reached_it_or_are_not_accepted(rerun):
     folder, arguments = rerun
     target = {"normalized_error": {"vision": 0.3}, "stages": {"second": {"logits": 1e-6}}}
@@ -444,112 +430,6 @@ def test_metamers_to_a_target_have_reached_it_or_are_not_accepted(rerun):
     assert "Target reached" in match_page
     assert "is not accepted" in (results / "report/index.html").read_text()
     check_every_file(results)
-
-
-@pytest.mark.slow
-def test_the_match_of_quality_standard_is_compared_with_the_published_one(rerun):
-    folder, arguments = rerun
-    procedures = {"standard": {"vision": {"steps": 16}}, "published": {"vision": {"steps": 8, "halvings": 1}}}
-    settings = {"synthesis": procedures, "benchmark": {"standard": {"passes": [2, 4], "stimuli": 2}}}
-    (folder / "standard.yaml").write_text(yaml.safe_dump(settings))
-    snakemake(folder, "standard_match", *arguments, "standard.yaml")
-    table = pd.read_csv(folder / "results/small/benchmark/standard.csv")
-    assert {"first", "second"} >= set(table["model"])
-    assert "input" not in set(table["stage"])
-    assert (table["published_steps"] == 2 * 4).all()  # the error after all 2 x 8 steps is extrapolated
-    assert (table["published_match"] > 0).all()
-    assert (table["standard_match"] > 0).all()
-    check_every_file(folder / "results/small")
-
-
-@pytest.mark.slow
-def test_recognition_of_both_procedures_metamers_is_tested_for_equivalence(rerun):
-    folder, arguments = rerun
-    synthesis = {"quick": {"vision": {"steps": 30}}, "published": {"vision": {"steps": 60, "halvings": 1}}}
-    settings = {"synthesis": synthesis, "benchmark": {"equivalence": {"stages": 1, "searched": 2}}}
-    (folder / "equivalence.yaml").write_text(yaml.safe_dump(settings))
-    snakemake(folder, "equivalence", *arguments, "equivalence.yaml")
-    results = folder / "results/small/benchmark"
-    made = files.load(results / "equivalence/first/block.nc")
-    assert set(made["version"].values) == {"published", "default", "half_rate", "other_optimizer", "former"}
-    errors = made["normalized_error"].mean("stimulus")
-    assert float(abs(errors / errors.sel(version="default") - 1).max()) < 0.25  # few, and so coarse, steps
-    judged = files.load(results / "equivalence_recognition/first.nc")
-    assert judged["recognition_model"].values.tolist() == ["second"]
-    assert np.isfinite(judged["log_odds"]).all()
-    table = pd.read_csv(results / "equivalence.csv")
-    assert {"first", "second"} <= set(table["model"])
-    assert set(table["measure"]) == {"proportion correct", "log odds"}
-    assert (table["low"] <= table["high"]).all()
-    assert (results / "equivalence.svg").read_bytes().startswith(b"<?xml")
-    check_every_file(folder / "results/small")
-
-
-@pytest.mark.slow
-def test_recognition_is_compared_with_that_at_the_closest_match(rerun):
-    folder, arguments = rerun
-    synthesis = {"published": {"vision": {"steps": 60, "halvings": 1}}, "converged": {"vision": {"max_steps": 300}}}
-    compared = {
-        "errors": {"vision": [0.5, 0.3, 0.1]},
-        "closest": {"first": {"block": 0.2}, "second": {"block": 0.2}},
-        "published": {"first": ["block"]},
-        "published_stimuli": 2,
-    }
-    settings = {"synthesis": synthesis, "benchmark": {"convergence": compared}}
-    (folder / "convergence.yaml").write_text(yaml.safe_dump(settings))
-    snakemake(folder, "convergence", *arguments, "convergence.yaml")
-    results = folder / "results/small/benchmark"
-    made = files.load(results / "convergence/to_target/first/block.nc")
-    assert made["version"].values.tolist()[-3:] == ["0.5", "0.3", "0.2"]
-    assert (made["normalized_error"] <= made["target_error"]).where(made["converged"], True).all()
-    published = files.load(results / "convergence/published/first/block.nc")
-    assert published["version"].values.tolist() == ["published"]
-    assert published.sizes["stimulus"] == 2
-    assert (published["steps"] == 120).all()
-    table = pd.read_csv(results / "convergence.csv", keep_default_na=False, na_values=[""])
-    assert set(zip(table["model"], table["stage"], strict=True)) == {
-        ("first", "block"),
-        ("second", "block"),
-        ("all", "all"),
-    }
-    assert {"null", "0.2", "published"} <= set(table["match"])
-    closest = table[(table["match"] == "0.2") & (table["model"] != "all")]
-    assert (closest["difference"] == 0).all()
-    assert closest["unchanged"].all()
-    assert (results / "convergence.svg").read_bytes().startswith(b"<?xml")
-    check_every_file(folder / "results/small")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)")
-def test_the_benchmark_says_how_much_sooner_the_match_is_reached(rerun):
-    folder, arguments = rerun
-    settings = {
-        "published": {"vision": {"steps": 20, "halvings": 0}},
-        "plenoptic": {"steps": 50},
-        "stages": {"vision": 2},
-        "repeats": 2,
-        "trials": {"steps": 10, "stimuli": 2},
-    }
-    (folder / "benchmark.yaml").write_text(yaml.safe_dump({"benchmark": settings}))
-    snakemake(folder, "benchmark", *arguments, "benchmark.yaml")
-    made = files.load(folder / "results/small/benchmark/synthesis.nc")
-    assert made["speedup_over_published"].dims == made["normalized_error"].dims == ("model", "stage")
-    assert made["model"].values.tolist() == ["first"]  # the other one is of the same architecture
-    assert made["stage"].values.tolist() == ["block", "logits"]
-    for name in ("speedup_over_published", "speedup_over_plenoptic", "normalized_error", "difference"):
-        assert np.isfinite(made[name]).all(), name
-    check_every_file(folder / "results/small")
-    page = (folder / "results/small/report/benchmark.html").read_text()
-    for words in (
-        "Trials",
-        "Recognition of the metamers",
-        "Time of the run’s jobs",
-        "Steps and time",
-    ):
-        assert words in page
-    assert 'src="http' not in page
-    assert 'href="http' not in page
 
 
 @pytest.mark.slow

@@ -15,7 +15,6 @@ from snakemake.settings.types import DeploymentMethod
 from metamers.config.archives import RETRIEVED as RESOURCES, retrieved_item
 from metamers.config.command_line import requested_targets
 from metamers.config.plan import gpus_of_job
-from metamers.config.qualities import COMPARED_PROCEDURES
 from metamers.config.read import resolve_path
 from metamers.config.retrieved import collections
 from metamers.config.targets import check_path, check_targets
@@ -31,7 +30,6 @@ TEMPLATES = PACKAGE / "report" / "templates"
 SITE = PACKAGE / "report" / "site"
 SHARED = ("site", "parts", "examples")  # templates that others extend or import
 ENVIRONMENT = ROOT / "envs" / "environment.yaml"
-BENCHMARK_ENVIRONMENT = ROOT / "envs" / "benchmark.yaml"  # has plenoptic, too
 # Snakemake replaces <run> in inputs, outputs, logs and benchmarks; parameters and functions take these paths.
 RESULTS = f"results/{plan.run}"
 BENCHMARKS = f"{RESULTS}/benchmarks"
@@ -56,11 +54,11 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def required(target):
-    """Input function: adds no file; fails before the first job if the plan cannot make a target (``Plan.check_target``)."""
+def required(target, planned=plan):
+    """Input function: adds no file; fails before the first job if a plan cannot make a target (``Plan.check_target``)."""
 
     def files(wildcards):
-        plan.check_target(target.format(**wildcards))
+        planned.check_target(target.format(**wildcards))
         return []
 
     return files
@@ -77,7 +75,6 @@ wildcard_constraints:
     analysed_model=one_of(plan.dataset_of),
     stage="[^/]+",
     batch=r"\d\d\d\d+",
-    procedure=one_of(COMPARED_PROCEDURES),
 
 
 def by(wildcard, *functions):
@@ -97,9 +94,9 @@ def site_templates(*names):
     return [path for path in sorted(SITE.glob("*.j2")) if not names or path.name.split(".")[0] in (*names, *SHARED)]
 
 
-def templates(name):
+def templates(*names):
     """The templates of a small page, and its style."""
-    return [*(TEMPLATES / f"{template}.html.j2" for template in ("page", name)), SITE / "base.css"]
+    return [*(TEMPLATES / f"{template}.html.j2" for template in ("page", *names)), SITE / "base.css"]
 
 
 def weights_file(model):
@@ -194,12 +191,16 @@ def stop_polling():
         workflow.scheduler.job_rate_limiter = None
 
 
-def check_requested():
-    """Check the targets of this call of Snakemake by name."""
-    # The names of a workflow that loads this one as a module are not known here.
-    known = [] if workflow.modifier.parent_modifier else [rule.name for rule in workflow.rules]
+def check_requested(studies=None):
+    """Check the targets of this call of Snakemake by name; with the plan of the studies, if it has their rules."""
+    # The rules of a workflow that loads this one as a module, or includes it, are not known here.
+    further = workflow.modifier.parent_modifier or len(workflow.included_stack) > 1
+    known = [] if further else [rule.name for rule in workflow.rules]
+    targets = requested_targets(sys.argv)
     try:
-        check_targets(plan, requested_targets(sys.argv), known)
+        check_targets(plan, targets, known, studies.stages_of_paths if studies else {})
+        for target in targets if studies else ():
+            studies.check_target(target)
     except ConfigurationError as error:
         raise WorkflowError(str(error)) from None
 
@@ -300,17 +301,17 @@ def files_of_model(model):
     return files_of_models([model])
 
 
-def complete_rules():
-    """Give each rule with a script what all such rules share, where the rule does not set it.
+def complete_rules(scripts):
+    """Give each rule with a script of a folder what all such rules share, where the rule does not set it.
 
     Snakemake has no defaults for these directives: log and benchmark, which are named by the rule and its wildcards;
     the conda environment; and the parameters ``step``, the rule's name, also where a module of another workflow adds a
     prefix to it, and ``code``, the version of the code that the script runs, for models of every kind.
     """
     for made in workflow.modifier.rules:
-        if made.script is None or not Path(made.script).is_relative_to(SCRIPTS):
+        if made.script is None or not Path(made.script).is_relative_to(scripts):
             continue
-        step = "_".join(Path(made.script).relative_to(SCRIPTS).with_suffix("").parts)
+        step = "_".join(Path(made.script).relative_to(scripts).with_suffix("").parts)
         made.set_params(step=step)
         if "code" in made.params.keys():
             made.params.code.script = made.script  # of `code_of`

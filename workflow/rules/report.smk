@@ -495,29 +495,6 @@ rule report_metamer_sets:
         SCRIPTS / "report/metamer_sets.py"
 
 
-rule report_benchmark:
-    input:
-        matched=rules.benchmark_synthesis.input.matched,
-        speed=rules.benchmark_synthesis.input.speed,
-        synthesis="results/<run>/benchmark/synthesis.nc",
-        cochleagram="results/<run>/benchmark/cochleagram.nc",
-        # The jobs of a finished run, whose times the page lists.
-        finished=[*rules.report_pages.output, *rules.leaderboard_ranking.output, *COMPARISON],
-        trials=["results/<run>/benchmark/trials.nc"] if TRIED else [],
-        scale=scale_of_study,
-    output:
-        report("results/<run>/report/benchmark.html", caption="../report/benchmark.rst", category="Benchmark"),
-    params:
-        read=data_version(*templates("benchmark")),
-        benchmarks=BENCHMARKS,
-        models=BENCHMARKED,
-        settings=plan.benchmark.parameters,
-    message:
-        "Writing the benchmark's page"
-    script:
-        SCRIPTS / "report/benchmark.py"
-
-
 # A copy of the default run's picture is docs/pictures/metamers.png, which README.md shows.
 rule report_picture:
     input:

@@ -42,7 +42,7 @@ def cohens_kappa(answered: np.ndarray, shown: np.ndarray) -> Agreement:
 
     The interval is the exact interval of the proportion correct (Clopper and Pearson), transformed to the scale of
     kappa with chance taken as fixed. Means over seeds count as fractions of correct answers. The coverage for few
-    stimuli is simulated in ``metamers.simulations.chance``: at least 0.95 for an observer that is right at least as
+    stimuli is simulated in ``studies.simulations.chance``: at least 0.95 for an observer that is right at least as
     often as by chance. For a systematic confusion, which makes kappa negative, the coverage is that high only if all
     categories are shown equally often.
 

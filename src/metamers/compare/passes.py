@@ -260,7 +260,7 @@ def equivalence(
 
     The margin is estimated too. Its error is added to that of the difference, as in the synthesis method for
     non-inferiority trials (Rothmann et al. 2003): t = (margin - |difference|) / √(error² + margin_error²), with n - 1
-    degrees of freedom. Simulated false positives are in ``metamers.simulations.passes``.
+    degrees of freedom. Simulated false positives are in ``studies.simulations.passes``.
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ def difference_interval(differences: np.ndarray) -> Interval:
       differs by 1 and the others by 0. With fewer than ``RARE`` stimuli it is (n - 1)/``RARE``.
 
     The form and the constants were chosen by simulation: of the candidates with a coverage of at least 0.92 for up to
-    20 stimuli, this one had the highest power. ``metamers.simulations.proportions`` simulates it. With single answers,
+    20 stimuli, this one had the highest power. ``studies.simulations.proportions`` simulates it. With single answers,
     fewer than six stimuli cannot exclude 0, as in the exact sign test. A single stimulus has no interval. The standard
     error is the square root.
 

@@ -1,6 +1,6 @@
 """Checks of a configuration that concern several of its sections at once; a section's own checks are in its module."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,9 @@ from metamers.config.models import ModelEntry, Training
 from metamers.config.participants import OwnParticipants
 from metamers.config.preregistration import no_prediction
 from metamers.config.qualities import QUALITIES, TO_TARGET
-from metamers.config.settings import EquivalenceSettings
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
-from metamers.names import FILE_NAME, INPUT_STAGE, ConfigurationError, unknown_name
+from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 from metamers.run.manifest import SUFFIX
 from metamers.texts import CREATOR_LETTERS, is_address, misleading_form, unwanted_character
 
@@ -142,9 +141,6 @@ def unavailable_targets(
     experiment: Mapping[str, Any],
     lacking: Mapping[str, str],
     beyond: Beyond,
-    benchmark: Mapping[str, Any],
-    standard: Mapping[str, Any],
-    equivalence: Mapping[str, Any],
 ) -> dict[str, str]:
     """Targets that the configuration cannot make → why, and which configuration could.
 
@@ -154,9 +150,8 @@ def unavailable_targets(
         The configuration.
     models
         The registry of models.
-    experiment, beyond, benchmark, standard, equivalence
-        The plan's ``experiment_stages``, ``beyond``, ``benchmark_stages``, ``standard_stages`` and
-        ``equivalence_stages``.
+    experiment, beyond
+        The plan's ``experiment_stages`` and ``beyond``.
     lacking
         Modality → what its experiment lacks.
     """
@@ -204,7 +199,7 @@ def unavailable_targets(
             "configure sensitivity or metamer_sets. "
             f"Generation models: {generation_models or 'none'}; recognition models: {recognition_models or 'none'}."
         )
-    return found | _unavailable_benchmarks(config, models, benchmark, standard, equivalence)
+    return found
 
 
 def unavailable_brainscore(
@@ -285,121 +280,4 @@ def _unfit_creator(creator: Mapping[str, str | None]) -> str | None:
             return f"creator.{key}: found {form or f'{len(value)} letters'}; wanted a plain text of at most {most}."
     if (url := creator.get("url")) and not is_address(url):
         return f"creator.url: found {url!r}; wanted an address such as https://HOST/PAGE, with a host in ASCII."
-    return None
-
-
-def _unavailable_benchmarks(
-    config: Mapping[str, Any],
-    models: Mapping[str, ModelEntry],
-    benchmark: Mapping[str, Any],
-    standard: Mapping[str, Any],
-    equivalence: Mapping[str, Any],
-) -> dict[str, str]:
-    """The part of ``unavailable_targets`` that concerns benchmarks."""
-    found = {}
-    names = [item if isinstance(item, str) else item["model"] for item in config["generation_models"]]
-    generation_models = ", ".join(names) or "none"
-    recognition_models = ", ".join(config["recognition_models"]) or "none"
-    if not benchmark:
-        found["benchmark"] = (
-            "benchmark.models: there is no synthesis to time: no generation model of the run has a stage after the "
-            f"input. Generation models: {generation_models}."
-        )
-    elif QUALITIES[quality := config["synthesis"]["quality"]] != BENCHMARKED_PROCEDURE:
-        others = [name for name, procedure in QUALITIES.items() if procedure == BENCHMARKED_PROCEDURE]
-        found["benchmark"] = (
-            f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
-            f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
-        )
-    if not standard:
-        found["standard_match"] = (
-            "generation_models: there is no stage to measure: no generation model of the run has a stage without a "
-            "schedule after the input. Stages with a schedule need all steps of the published procedure "
-            f"(benchmark.standard.passes). Generation models: {generation_models}."
-        )
-    elif problem := _lacking_for_standard_match(config, {models[name].modality for name in standard}):
-        found["standard_match"] = problem
-    if not equivalence:
-        found["equivalence"] = (
-            "generation_models: there is no stage to compare: no generation model of the run has a stage without a "
-            "schedule after the input and another recognition model of its modality. Generation models: "
-            f"{generation_models}; recognition models: {recognition_models}."
-        )
-    elif problem := _lacking_for_equivalence(config, {models[name].modality for name in equivalence}):
-        found["equivalence"] = problem
-    if problem := next(_lacking_for_convergence(config, models), None):
-        found["convergence"] = problem
-    if not standard or any("random" not in models[name].weights for name in names):
-        found["gpu_benchmark"] = (
-            "generation_models: the benchmark of graphics cards reads no weights. It needs models with "
-            "`weights: {random: SEED}` and stages after the input, as config/gpu.yaml has. Generation models: "
-            f"{generation_models}."
-        )
-    return found
-
-
-def _lacking_for_equivalence(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:
-    """Why recognition of metamers of both procedures cannot be compared; None if it can."""
-    quality = config["synthesis"]["quality"]
-    if QUALITIES[quality] != BENCHMARKED_PROCEDURE:
-        return (
-            f"synthesis.quality: {quality!r}; the versions of the one-cycle procedure are compared with the published "
-            "one, so `snakemake equivalence` needs a run of quality 'quick' or 'standard'"
-        )
-    for modality in sorted(modalities):
-        if modality not in config["synthesis"]["published"]:
-            return f"synthesis.published.{modality}: missing; its settings for that modality"
-    try:
-        _ = EquivalenceSettings(**config["benchmark"]["equivalence"]).reference
-    except ConfigurationError as error:
-        return str(error)
-    return None
-
-
-def _lacking_for_convergence(config: Mapping[str, Any], models: Mapping[str, ModelEntry]) -> Iterator[str]:
-    """Why recognition at several matches cannot be compared; nothing if it can."""
-    settings, synthesis = config["benchmark"]["convergence"], config["synthesis"]
-    if not settings["closest"]:
-        yield (
-            "benchmark.convergence.closest: found no stage; wanted the normalized error of the closest match of each "
-            "compared stage, as config/convergence.yaml has"
-        )
-    chosen = [{"model": item} if isinstance(item, str) else item for item in config["generation_models"]]
-    stages = {item["model"]: item.get("stages", list(models[item["model"]].stages)) for item in chosen}
-    for key, valid in (("closest", stages), ("published", settings["closest"])):
-        for model, of_model in settings[key].items():
-            where = f"benchmark.convergence.{key}"
-            if model not in valid:
-                yield str(unknown_name("generation model", model, valid, where))
-                return
-            synthesized = [stage for stage in valid[model] if stage != INPUT_STAGE]
-            for stage in of_model:
-                if stage not in synthesized:
-                    yield str(unknown_name("stage", stage, synthesized, f"{where}.{model}"))
-    for model in settings["closest"]:
-        modality = models[model].modality
-        if not any(other != model and models[other].modality == modality for other in config["recognition_models"]):
-            yield f"recognition_models: none of modality {modality!r} can be asked about metamers of {model}"
-        for quality in ("converged", *(("published",) if model in settings["published"] else ())):
-            if modality not in synthesis[quality]:
-                yield f"synthesis.{quality}.{modality}: missing; its settings for that modality"
-
-
-def _lacking_for_standard_match(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:
-    """Why the error of the published procedure cannot be measured or extrapolated; None if it can."""
-    passes = config["benchmark"]["standard"]["passes"]
-    if passes != sorted(passes):
-        return f"benchmark.standard.passes: found {passes}; wanted increasing numbers"
-    for modality in sorted(modalities):
-        for quality in ("standard", "published"):
-            if modality not in config["synthesis"][quality]:
-                return f"synthesis.{quality}.{modality}: missing; its settings for that modality"
-        steps = config["synthesis"]["published"][modality]["steps"]
-        if passes[-1] > steps:
-            return f"benchmark.standard.passes: {passes[-1]} is more than synthesis.published.{modality}.steps, {steps}"
-        if len(passes) == 1 and passes[0] != steps:
-            return (
-                f"benchmark.standard.passes: one number, {passes[0]}, cannot be extrapolated to "
-                f"synthesis.published.{modality}.steps, {steps}; wanted two numbers, or that one"
-            )
     return None

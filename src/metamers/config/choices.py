@@ -14,7 +14,6 @@ from metamers.config.beyond import (
 )
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
 from metamers.config.models import ModelEntry
-from metamers.config.participants import evenly_spaced
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 
 ARCHITECTURES = 2  # of each modality, if the configuration does not name models
@@ -109,75 +108,6 @@ def first_architectures(generation_models: Mapping[str, list[str]], models: Mapp
             of_modality.append(models[name].source)
             chosen.append(name)
     return chosen
-
-
-def benchmark_stages(
-    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, ModelEntry]
-) -> dict[str, list[str]]:
-    """Generation models whose synthesis is timed, with evenly spaced stages."""
-    settings = config["benchmark"]
-    chosen = settings["models"]
-    if chosen is None:
-        chosen = first_architectures(generation_models, models)
-    found = {}
-    for number, name in enumerate(chosen):
-        if name not in generation_models:
-            raise unknown_name("generation model", name, generation_models, f"benchmark.models.{number}")
-        stages = [stage for stage in generation_models[name] if stage != INPUT_STAGE]
-        if not stages:
-            raise ConfigurationError(
-                f"benchmark.models.{number}: {name!r} has no stage after {INPUT_STAGE!r} in generation_models; "
-                "synthesis at the input is not timed"
-            )
-        found[name] = evenly_spaced(stages, settings["stages"][models[name].modality])
-    return found
-
-
-def standard_stages(
-    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, ModelEntry]
-) -> dict[str, list[str]]:
-    """Generation models with the stages at which the qualities `standard` and `published` are compared.
-
-    The input is left out, and so are stages with a schedule unless the published procedure is run with all its steps:
-    the positions of a schedule do not scale with the length of a pass, so a shorter run does not follow the schedule.
-    """
-    passes, found = config["benchmark"]["standard"]["passes"], {}
-    for name, stages in generation_models.items():
-        published = config["synthesis"]["published"].get(models[name].modality, {})
-        whole = passes == [published.get("steps")]
-        scheduled = _scheduled(models[name], stages)
-        compared = [stage for stage in stages if stage != INPUT_STAGE and (whole or stage not in scheduled)]
-        if compared:
-            found[name] = compared
-    return found
-
-
-def equivalence_stages(
-    config: Mapping[str, Any], generation_models: Mapping[str, list[str]], models: Mapping[str, ModelEntry]
-) -> dict[str, list[str]]:
-    """Generation models that another model can judge, with the stages at which both procedures' metamers are compared.
-
-    The stages are evenly spaced, without the input and without stages with a schedule, whose positions do not scale
-    with the length of a pass.
-    """
-    found = {}
-    for name, stages in generation_models.items():
-        judges = [
-            other
-            for other in config["recognition_models"]
-            if other != name and models[other].modality == models[name].modality
-        ]
-        scheduled = _scheduled(models[name], stages)
-        compared = [stage for stage in stages if stage != INPUT_STAGE and stage not in scheduled]
-        if judges and compared:
-            found[name] = evenly_spaced(compared, config["benchmark"]["equivalence"]["stages"])
-    return found
-
-
-def _scheduled(model: ModelEntry, stages: Iterable[str]) -> set[str]:
-    """Those of the stages at which the published procedure follows a schedule."""
-    given = model.stages
-    return {stage for stage in stages if isinstance(given[stage], Mapping) and "schedule" in given[stage]}
 
 
 def extensions(

@@ -12,7 +12,13 @@ from pathlib import Path
 
 from snakemake.cli import get_argument_parser
 
-from metamers.config.read import check_command_line_value, check_configuration_files, configuration_keys, unknown_key
+from metamers.config.read import (
+    STUDIES_KEY,
+    check_command_line_value,
+    check_configuration_files,
+    configuration_keys,
+    unknown_key,
+)
 from metamers.names import ConfigurationError
 
 CONFIGURATION_SUFFIXES = (".yaml", ".yml", ".json")
@@ -84,7 +90,7 @@ def _check_entry(entry: str) -> None:
             f"--config {entry}: a key inside another cannot be set here; write it in a file, as "
             "`synthesis: {seeds: 2}`, and give the file by --configfile"
         )
-    valid = configuration_keys()
+    valid = [*configuration_keys(), STUDIES_KEY]  # the workflow names the Snakefile to which this key belongs
     if key not in valid:
         raise unknown_key(key, valid, f"--config {entry}")
     check_command_line_value(value, f"--config {entry}")

@@ -25,14 +25,11 @@ from metamers.config.checks import (
     unavailable_targets,
 )
 from metamers.config.choices import (
-    benchmark_stages,
     card_models,
     chosen_stages,
-    equivalence_stages,
     extensions,
     metamer_stimuli,
     null_datasets,
-    standard_stages,
 )
 from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
 from metamers.config.experiments import (
@@ -62,14 +59,12 @@ from metamers.config.registry import read_registries
 from metamers.config.settings import (
     AcceptanceSettings,
     AttackSettings,
-    BenchmarkSettings,
     ComparisonSettings,
     ExperimentSettings,
     NullSettings,
     PreregistrationSettings,
     RecognitionSettings,
     SynthesisSettings,
-    benchmark_settings,
     comparison_settings,
     experiment_settings,
     preregistration_settings,
@@ -103,7 +98,7 @@ class Plan:
         ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
     model
         Name of the model of the model card; None for no card.
-    synthesis, null, acceptance, recognition, comparison, preregistration, experiment, benchmark, training_attack
+    synthesis, null, acceptance, recognition, comparison, preregistration, experiment, training_attack
         Settings of the steps.
     models, datasets, archives
         The registries.
@@ -145,18 +140,10 @@ class Plan:
         The complementary analyses.
     beyond
         The extensions of the study.
-    benchmark_stages
-        Generation model → stages at which its synthesis is timed.
-    standard_stages
-        Generation model → stages at which the qualities `standard` and `published` are compared.
-    equivalence_stages
-        Generation model → stages at which recognition of metamers of the default and of the published procedure is
-        compared.
     unavailable
         Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
-        ``preregister``, ``bids``, ``crate``, ``brainscore``, ``brainscore_score``, ``beyond``, ``benchmark``,
-        ``gpu_benchmark``, ``standard_match``, ``equivalence``) →
-        why, and which configuration could.
+        ``preregister``, ``bids``, ``crate``, ``brainscore``, ``brainscore_score``, ``beyond``) → why, and
+        which configuration could.
     """
 
     run: str
@@ -170,7 +157,6 @@ class Plan:
     comparison: ComparisonSettings
     preregistration: PreregistrationSettings
     experiment: ExperimentSettings
-    benchmark: BenchmarkSettings
     training_attack: AttackSettings
     models: dict[str, ModelEntry]
     datasets: dict[str, DatasetEntry]
@@ -196,9 +182,6 @@ class Plan:
     training: dict[str, Training]
     analyses: Analyses
     beyond: Beyond
-    benchmark_stages: dict[str, list[str]]
-    standard_stages: dict[str, list[str]]
-    equivalence_stages: dict[str, list[str]]
     unavailable: dict[str, str]
 
     def check_target(self, target: str) -> None:
@@ -424,9 +407,6 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     adaptive = {name: group for name, group in every_group.items() if group.format == ADAPTIVE}
     participants = {name: group for name, group in every_group.items() if name not in adaptive}
     own_comparisons, own_stage_effects = own_tests(config, participants)
-    benchmarked = benchmark_stages(config, generation_models, models)
-    compared = standard_stages(config, generation_models, models)
-    equivalence = equivalence_stages(config, generation_models, models)
     beyond = extensions(config, generation_models, models, rows)
     return Plan(
         run=config["run"],
@@ -440,7 +420,6 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         comparison=comparison_settings(config["comparison"]),
         preregistration=preregistration_settings(config["preregistration"], config["run"]),
         experiment=experiment_settings(config["experiment"], MODALITIES),
-        benchmark=benchmark_settings(config["benchmark"]),
         training_attack=AttackSettings(**config["training"]["attack"]),
         models=models,
         datasets=datasets,
@@ -466,9 +445,6 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         training=training,
         analyses=analyses,
         beyond=beyond,
-        benchmark_stages=benchmarked,
-        standard_stages=compared,
-        equivalence_stages=equivalence,
-        unavailable=unavailable_targets(config, models, presented, lacking, beyond, benchmarked, compared, equivalence)
+        unavailable=unavailable_targets(config, models, presented, lacking, beyond)
         | unavailable_brainscore(config, models, participants, adaptive, published.stimuli),
     )

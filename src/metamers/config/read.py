@@ -27,6 +27,7 @@ RENAMED_KEYS = {
     "procedure": "quality",
     "one_cycle": "quick",
 }
+STUDIES_KEY = "benchmark"  # settings of the studies, which take it out of the configuration
 SCHEMAS = ROOT / "workflow" / "schemas"
 KEYS_OF = "keysOf"  # keyword of the schemas: the value is a key of this table of the library
 
@@ -273,8 +274,8 @@ def configuration_keys() -> list[str]:
     return _valid_keys(read_yaml(SCHEMAS / "config.schema.yaml"))
 
 
-def validate(data: Any, schema: str, source: str) -> None:
-    """Check data against ``workflow/schemas/<schema>.schema.yaml``.
+def validate(data: Any, schema: str | Mapping[str, Any], source: str) -> None:
+    """Check data against a schema, or against ``workflow/schemas/<schema>.schema.yaml``.
 
     Raises
     ------
@@ -283,7 +284,7 @@ def validate(data: Any, schema: str, source: str) -> None:
     """
     _check_keys(data, source)
     _check_numbers(data, source)
-    validator = jsonschema.Draft202012Validator(read_schema(schema))
+    validator = jsonschema.Draft202012Validator(read_schema(schema) if isinstance(schema, str) else schema)
     causes = [cause for error in validator.iter_errors(data) for cause in _causes(error)]
     lowest_rank: dict[tuple[Any, ...], int] = {}
     for cause in causes:
@@ -345,6 +346,11 @@ def unknown_key(found: str, valid: Iterable[str], where: str) -> ConfigurationEr
     valid = list(valid)
     if (new := RENAMED_KEYS.get(found)) in valid:
         return ConfigurationError(f"{where}: {found}: is now called {new}")
+    if found == STUDIES_KEY:
+        return ConfigurationError(
+            f"{where}: {found}: a key of the studies, whose rules are in studies/Snakefile: add "
+            "`--snakefile studies/Snakefile`, or leave the key out"
+        )
     return unknown_name("key", found, valid, where)
 
 

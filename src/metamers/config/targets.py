@@ -8,9 +8,9 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from types import MappingProxyType
 
 from metamers.config.plan import Plan
-from metamers.config.qualities import COMPARED_PROCEDURES
 from metamers.config.read import SCHEMAS, read_yaml
 from metamers.names import ConfigurationError, stage_path, unknown_name
 
@@ -24,20 +24,11 @@ FOLDERS = (
 WILDCARD = re.compile(r"<(\w+)>")
 
 Found = Mapping[str, str]  # wildcard → its value in a path
+# Beginning of a path → generation model → its stages, for paths of which not every stage of the run has one.
+Stages = Mapping[str, Mapping[str, Iterable[str]]]
 
 
-# Beginning of a path → the stages of each model, for paths that not all generation models and stages of the run have.
-STAGES: dict[str, Callable[[Plan], Mapping[str, Iterable[str]]]] = {
-    "benchmark/match/": lambda plan: plan.benchmark_stages,
-    "benchmark/equivalent/": lambda plan: plan.benchmark_stages,
-    "benchmark/standard/": lambda plan: plan.standard_stages,
-    "benchmark/gpu/": lambda plan: plan.standard_stages,
-    "benchmark/equivalence/": lambda plan: plan.equivalence_stages,
-    "benchmark/equivalence_recognition/": lambda plan: plan.equivalence_stages,
-    "benchmark/convergence/": lambda plan: plan.benchmark.convergence.closest,
-    "benchmark/convergence_recognition/": lambda plan: plan.benchmark.convergence.closest,
-}
-# Wildcard → its valid values, given the values of the wildcards before it. ``STAGES`` and ``MODELS`` precede.
+# Wildcard → its valid values, given the values of the wildcards before it. ``MODELS`` and given stages precede.
 VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "generation_model": lambda plan, _: plan.generation_models,
     "recognition_model": lambda plan, found: plan.recognition_models_of(found["generation_model"]),
@@ -50,7 +41,6 @@ VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "own_participants": lambda plan, _: plan.own_participants,
     "adaptive_participants": lambda plan, _: plan.adaptive_participants,
     "set": lambda plan, _: plan.beyond.sets,
-    "procedure": lambda plan, _: COMPARED_PROCEDURES,
 }
 # Path → its valid models, for paths without a stage that only some models of the run have.
 MODELS: dict[str, Callable[[Plan], Iterable[str]]] = {
@@ -66,7 +56,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     return {path: re.compile(WILDCARD.sub(r"(?P<\1>[^/]+)", path.replace(".", r"\."))) for path in paths}
 
 
-def check_path(plan: Plan, path: str, target: str) -> None:
+def check_path(plan: Plan, path: str, target: str, stages: Stages = MappingProxyType({})) -> None:
     """Check that the models, stages and other names in the path of a result are in the run.
 
     Paths of other forms are not checked.
@@ -79,6 +69,8 @@ def check_path(plan: Plan, path: str, target: str) -> None:
         The path in the run's folder.
     target
         The path as it was given, for the message.
+    stages
+        Stages of paths that only some stages of the run have.
 
     Raises
     ------
@@ -90,7 +82,7 @@ def check_path(plan: Plan, path: str, target: str) -> None:
         if not (matched := expression.fullmatch(path)):
             continue
         found = matched.groupdict()
-        error = _first_error(plan, pattern, found, target)
+        error = _first_error(plan, pattern, found, target, stages)
         if error is None:
             return
         errors.append(error)
@@ -98,25 +90,27 @@ def check_path(plan: Plan, path: str, target: str) -> None:
         raise errors[0]
 
 
-def _first_error(plan: Plan, pattern: str, found: Found, target: str) -> ConfigurationError | None:
+def _first_error(plan: Plan, pattern: str, found: Found, target: str, stages: Stages) -> ConfigurationError | None:
     for name, value in found.items():
         if name not in VALID:
             continue
-        valid = _valid(plan, pattern, name, found)
+        valid = _valid(plan, pattern, name, found, stages)
         if value not in valid:
             hint = _registered(plan, name, value, found)
             return ConfigurationError(f"{unknown_name(name.replace('_', ' '), value, valid, target)}{hint}")
     return None
 
 
-def _valid(plan: Plan, pattern: str, name: str, found: Found) -> list[str]:
+def _valid(plan: Plan, pattern: str, name: str, found: Found, stages: Stages) -> list[str]:
     """The valid values of a wildcard."""
-    stages = next((stages for start, stages in STAGES.items() if pattern.startswith(start)), None)
+    of_model = next((of_model for start, of_model in stages.items() if pattern.startswith(start)), None)
     if name in ("model", "generation_model"):
-        if own := stages or MODELS.get(pattern):
+        if of_model is not None:
+            return list(of_model)
+        if own := MODELS.get(pattern):
             return list(own(plan))
-    elif name == "stage" and stages:
-        return list(map(stage_path, stages(plan)[found.get("generation_model", found.get("model", ""))]))
+    elif name == "stage" and of_model is not None:
+        return list(map(stage_path, of_model[found.get("generation_model", found.get("model", ""))]))
     return list(VALID[name](plan, found))
 
 
@@ -135,7 +129,9 @@ def _unused_stages(plan: Plan, model: str) -> set[str]:
     return {stage_path(stage) for stage in plan.models[model].stages if stage not in plan.generation_models[model]}
 
 
-def check_targets(plan: Plan, targets: Iterable[str], rules: Iterable[str] = ()) -> None:
+def check_targets(
+    plan: Plan, targets: Iterable[str], rules: Iterable[str] = (), stages: Stages = MappingProxyType({})
+) -> None:
     """Check the targets of a call of Snakemake.
 
     Parameters
@@ -146,6 +142,8 @@ def check_targets(plan: Plan, targets: Iterable[str], rules: Iterable[str] = ())
         Names of rules, and paths of files.
     rules
         Names of all rules; empty if they are not known.
+    stages
+        As for ``check_path``.
 
     Raises
     ------
@@ -165,7 +163,7 @@ def check_targets(plan: Plan, targets: Iterable[str], rules: Iterable[str] = ())
     for target in targets:
         path = os.path.relpath(target)
         if path.startswith(folder):
-            check_path(plan, path.removeprefix(folder), target)
+            check_path(plan, path.removeprefix(folder), target, stages)
         elif target in rules:
             plan.check_target(target)
         elif rules and os.sep not in target and target not in rules and not os.path.exists(target):

@@ -23,7 +23,7 @@ minimize the entropy of all parameters, neither has participants, whose answers 
 be imported with NumPy 1.24 or later. A test compares choices and posterior with those of ``questplus``.
 
 ``metamers.experiment.server`` asks for the next stimulus, ``metamers.humans.adaptive`` analyses the answers, and
-``metamers.simulations.adaptive`` compares the procedure with the fixed design.
+``studies.simulations.adaptive`` compares the procedure with the fixed design.
 """
 
 import math

@@ -30,13 +30,13 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
-def render(template: str, context: Mapping[str, Any]) -> str:
+def render(template: str | Path, context: Mapping[str, Any]) -> str:
     """A page as HTML.
 
     Parameters
     ----------
     template
-        Name of a template.
+        Name of a template, or a template of another folder, which may extend those of the library.
     context
         Variable of the template → value.
 
@@ -46,7 +46,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         When the context lacks a variable of the template.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader((*(() if isinstance(template, str) else (template.parent,)), *TEMPLATES)),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -55,4 +55,4 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     filters = (percent, number, significant, counted, breakable)
     environment.filters |= {function.__name__: function for function in filters}
     environment.globals |= {"modalities": MODALITIES, "mark": mark}
-    return environment.get_template(template).render(context)
+    return environment.get_template(Path(template).name).render(context)

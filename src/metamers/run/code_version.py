@@ -5,7 +5,7 @@ changing a module reruns the steps that use it and what follows, no more. These 
 
 - comments, docstrings, layout and the version number;
 - literal text in the arguments of errors, warnings and calls of a logger; expressions in them do count. The text of an
-  error that a step stores (a model card, the trials of the benchmark) may so be of an earlier version;
+  error that a step stores (a model card, a precision of the benchmark) may so be of an earlier version;
 - the modules of ``SERVICES``, and the modules of ``KINDS`` that the models of a job do not need.
 
 The names of modules and of variables count. So a module that moves reruns its steps, which the changelog says.
@@ -21,6 +21,7 @@ from typing import Any
 
 LIBRARY = Path(__file__).resolve().parents[2]  # the folder that holds the package
 PACKAGE = "metamers"
+STUDIES = "studies"  # in a checkout only, in the folder above that of the library
 VERSION = "__version__"
 LOG_METHODS = ("debug", "info", "warning", "error", "exception", "critical", "log")
 ERRORS = {
@@ -116,21 +117,22 @@ def _absolute(module: str, importer: Path, library: Path) -> str:
     name = module.lstrip(".")
     if not (level := len(module) - len(name)):
         return module
-    package = importer.relative_to(library).parts[:-level]
+    package = _place(importer, library).parts[:-level]
     return ".".join((*package, name) if name else package)
 
 
 @functools.cache
 def _module_files(module: str, library: Path) -> list[Path]:
-    """The files that importing a module of the package runs: ``__init__`` of every package above it, and its own."""
+    """The files that importing a module of a package runs: ``__init__`` of every package above it, and its own."""
     parts = module.split(".")
-    found = [library.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    return [path for path in (*found, library.joinpath(*parts).with_suffix(".py")) if path.is_file()]
+    folder = library.parent if parts[0] == STUDIES else library
+    found = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [path for path in (*found, folder.joinpath(*parts).with_suffix(".py")) if path.is_file()]
 
 
 @functools.cache
 def _parsed(path: Path) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """A hash of what counts in a file, its imports of the package (``.x`` if relative), and its functions."""
+    """A hash of what counts in a file, its imports of the packages (``.x`` if relative), and its functions."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     names = []
     for node in ast.walk(tree):
@@ -140,7 +142,7 @@ def _parsed(path: Path) -> tuple[str, tuple[str, ...], frozenset[str]]:
             base = "." * node.level + (node.module or "")
             joint = "" if base.endswith(".") else "."
             names += [base, *(f"{base}{joint}{alias.name}" for alias in node.names)]
-    modules = tuple(sorted({name for name in names if name.split(".", maxsplit=1)[0] in (PACKAGE, "")}))
+    modules = tuple(sorted({name for name in names if name.split(".", maxsplit=1)[0] in (PACKAGE, STUDIES, "")}))
     functions = frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
     tree.body = [statement for statement in tree.body if not _is_version(statement)]
     return hashlib.sha256(_written(tree).encode()).hexdigest(), modules, functions
@@ -158,6 +160,11 @@ def module_of(path: Path, library: Path = LIBRARY) -> str:
     if library not in path.parents or path.relative_to(library).parts[0] != PACKAGE:
         return ""
     return ".".join(path.relative_to(library).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _place(path: Path, library: Path) -> Path:
+    """The path of a package's file, relative to the folder that holds the package."""
+    return path.relative_to(library if library in path.parents else library.parent)
 
 
 def files_used(script: str | Path, library: Path = LIBRARY) -> list[Path]:
@@ -232,7 +239,7 @@ def code_version(script: str | Path, models: Iterable[Mapping[str, Any]] | None 
 def _version(script: Path, not_needed: frozenset[str], library: Path) -> str:
     digest = hashlib.sha256()
     for path in _files_that_count(script, not_needed, library):
-        name = path.name if path == script else path.relative_to(library).as_posix()
+        name = path.name if path == script else _place(path, library).as_posix()
         digest.update(f"{name}\0{_parsed(path)[0]}".encode())
     return digest.hexdigest()[:16]
 

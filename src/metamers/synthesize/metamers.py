@@ -7,7 +7,7 @@ nothing favours natural-looking solutions. The stimuli of a batch do not influen
 what a file of metamers holds (``metamers_dataset``). Metamers are measured in ``metamers.synthesize.measure``, which
 synthesis does not import, so that another measure does not repeat it.
 
-The parts of ``one_cycle`` were chosen by measurement (``metamers.benchmark.trials``, `make benchmark`).
+The parts of ``one_cycle`` were chosen by measurement (studies/README.md).
 ``published`` follows the study's own code step for step (tests/synthesize/test_published.py).
 """
 

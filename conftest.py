@@ -1,0 +1,135 @@
+"""What several tests need."""
+
+import datetime
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+import requests
+
+from metamers import retrieve
+from metamers.config import experiments as config_humans
+from metamers.config import tables
+from metamers.experiment.folder import install_jspsych
+from metamers.run.hashes import sha256_of
+
+QUIET = [
+    *("--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"),
+]
+ROOT = Path(__file__).resolve().parent
+# Processes that tests start import the library of this repository, whichever is installed.
+os.environ["PYTHONPATH"] = str(ROOT / "src")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sample", type=int, default=1, metavar="N", help="every Nth test marked nightly, others each day"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out nightly tests that are not in the sample, and put whole runs of the workflow first.
+
+    Whole runs take longest, and at the end all but one worker would wait for them.
+    """
+    every, today = config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal()
+    left_out = [item for item in items if (crc32(item.nodeid.encode()) + today) % every and _nightly(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
+
+
+def _nightly(item: pytest.Item) -> bool:
+    return item.get_closest_marker("nightly") is not None
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def registry() -> dict:
+    """The registry of the published experiments, as jobs take it."""
+    study = config_humans.read_experiments(ROOT / "config" / "experiments.yaml")
+    parts = {"experiments": study.experiments, "judges": study.judgements, "brains": study.brains}
+    return {
+        "source": study.source,
+        "comparisons": study.comparisons,
+        "stage_effects": study.stage_effects,
+        **{part: {name: entry.parameters for name, entry in entries.items()} for part, entries in parts.items()},
+    }
+
+
+def fill_mirror(folder: Path, source: config_humans.PublishedSource) -> None:
+    """Download every public file of the study that is not there yet; skip the test where there is no network."""
+    url = source.url
+    rows = tables.read_table(ROOT / source.files, ["path", "sha256"])
+    missing = [row for row in rows if not (folder / retrieve.mirror_path(f"{url}/{row['path']}")).is_file()]
+    if not missing:
+        return
+    try:
+        requests.head(f"{url}/{missing[0]['path']}", timeout=10).raise_for_status()
+    except requests.RequestException as error:
+        pytest.skip(f"no mirror (METAMERS_MIRROR) and no network: {error}")
+    store = folder / "store"
+    store.mkdir(exist_ok=True)
+    for row in missing:
+        target = folder / retrieve.mirror_path(f"{url}/{row['path']}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        retrieve.download(f"{url}/{row['path']}", row["sha256"], store).replace(target)
+
+
+@pytest.fixture(scope="session")
+def mirror(registry, pytestconfig) -> Path:
+    """A folder laid out as <host>/<path> with the study's public files.
+
+    METAMERS_MIRROR, else ``../shared/mirror`` beside the repository, else downloaded once into pytest's cache.
+    """
+    if named := os.environ.get("METAMERS_MIRROR"):
+        return Path(named)
+    if (beside := ROOT.parent / "shared" / "mirror").is_dir():
+        return beside
+    folder = pytestconfig.cache.mkdir("mirror")
+    fill_mirror(folder, registry["source"])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def public(mirror, registry) -> Path:
+    """The folder of the study's repository in the mirror."""
+    return mirror / retrieve.mirror_path(registry["source"].url)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, which asks nobody for anything on its own; where there is none, a reason to skip."""
+    if (program := shutil.which("chromium")) is None:
+        pytest.skip("no Chromium here (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def jspsych(root, pytestconfig) -> Path:
+    """jsPsych's files, fetched once and kept in pytest's cache; where npm can fetch nothing, a reason to skip."""
+    lock = root / "experiment" / "package-lock.json"
+    folder = Path(pytestconfig.cache.mkdir(f"jspsych-{sha256_of(lock)[:16]}")) / "files"
+    if not folder.is_dir():
+        partial = folder.with_name(f"{os.getpid()}.partial")
+        try:
+            install_jspsych(lock, partial)
+        except RuntimeError as error:
+            pytest.skip(f"npm cannot fetch jsPsych here: {str(error)[-300:]}")
+        with suppress(OSError):  # another process was first
+            partial.rename(folder)
+    return folder

@@ -1,0 +1,600 @@
+"""Match: the number of steps of each procedure to the same match, and recognition of the resulting metamers.
+
+The reference is the match of the published procedure after a configured number of steps. All procedures have the same
+starts. ``one_cycle``, whose step sizes depend on its number of steps, is run with more and more steps until it ends
+with that match. plenoptic (Duong et al. 2023, JOSS 8, 5127 and Balzani et al.: github.com/plenoptic-org/plenoptic),
+with its defaults, is run until it reaches the match. Numbers of steps depend little on the machine; the time of a step
+is measured in ``studies.benchmark.speed``.
+"""
+
+import itertools
+import logging
+import warnings
+from collections.abc import Callable, Container, Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import nn
+
+from metamers.compare.proportions import difference_interval
+from metamers.config.qualities import number_of_steps, with_number_of_steps
+from metamers.modalities import MODALITIES
+from metamers.models.model import Model
+from metamers.run.progress import NO_CHECKPOINT, Progress
+from metamers.synthesize.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
+from metamers.synthesize.metamers import synthesize
+from studies.benchmark.measure import final_error
+
+logger = logging.getLogger("metamers")
+
+PROCEDURES = ("published", "one_cycle", "plenoptic")
+FINEST = 4  # number of step budgets per factor of two
+WATCHED = 10  # steps of plenoptic between measurements of its match
+EQUAL_MATCH = 0.02  # largest relative difference of mean errors that counts as an equal match
+TRIES = 6  # largest number of step numbers to try in a search
+CORRECTIONS = 4  # largest number of further step numbers to try with all stimuli, after a search on a few
+NEAR_STEPS = 1.25  # largest ratio of two numbers of steps that may share the stimuli, unless they differ by one
+NEAR_ERRORS = 0.1  # largest difference of the logarithms of their errors
+SLOPE = -0.5  # initial slope of an error over steps, in logarithms
+MOST = 3  # largest change of the configured budget, in powers of two
+
+
+class _Truncated(nn.Module):
+    """A model up to a stage, for stimuli with four dimensions, as plenoptic needs them."""
+
+    def __init__(self, model: Model, stage: str):
+        super().__init__()
+        self.model = model
+        self.stage = stage
+
+    def forward(self, stimuli: torch.Tensor) -> torch.Tensor:
+        signal_shape = self.model.preprocessing.signal_shape
+        return self.model(stimuli.reshape(len(stimuli), *signal_shape), self.stage).float()
+
+
+def plenoptic_steps(
+    model: Model, stage: str, natural: torch.Tensor, start: torch.Tensor
+) -> Callable[[int], torch.Tensor]:
+    """plenoptic's metamer synthesis with its defaults: Adam (AMSGrad) at a rate of 0.01 on the mean squared error.
+
+    Its penalty on values outside 0 to 1 is off for modalities with other limits, and its stopping criterion is off.
+
+    Returns
+    -------
+    callable
+        Takes a number of further steps; returns the metamers (stimulus, …signal) after them.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        When plenoptic is not installed; the message says how to install it.
+    """
+    try:
+        import plenoptic
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "the benchmark compares with plenoptic, which is not installed: run `make benchmark`, or "
+            "`pip install --require-hashes -r envs/benchmark.lock`"
+        ) from error
+    shape = natural.shape
+    four = shape if len(shape) == 4 else (len(natural), 1, 1, shape[-1])
+    penalty = {} if MODALITIES[model.modality].limits == (0, 1) else {"penalty_lambda": 0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about models in training mode, and images outside 0 to 1
+        synthesis = plenoptic.Metamer(natural.reshape(four), _Truncated(model, stage).eval(), **penalty)
+        synthesis.setup(initial_image=start.reshape(four))
+
+    def advance(steps: int) -> torch.Tensor:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            synthesis.synthesize(max_iter=steps, stop_criterion=0.0)
+        return synthesis.metamer.detach().reshape(shape)
+
+    return advance
+
+
+def budgets(configured: int) -> Iterator[int]:
+    """Numbers of steps to try, from 1/8 to 8 times the configured number, growing by a factor of 2^(1/4)."""
+    for power in np.arange(-MOST, MOST + 0.01, 1 / FINEST):
+        yield max(1, round(configured * 2**power))
+
+
+class Reached(NamedTuple):
+    """The result of a procedure that was run until it reached a match.
+
+    Attributes
+    ----------
+    error
+        Normalized error (stimulus,) at the end.
+    steps
+        Steps to the match; NaN if it was not reached.
+    most
+        Largest number of steps.
+    curve
+        Number of steps → normalized error then, mean over stimuli.
+    """
+
+    error: np.ndarray
+    steps: float
+    most: int
+    curve: dict[int, float]
+
+    @property
+    def reached(self) -> bool:
+        """Whether the procedure reached the match."""
+        return bool(np.isfinite(self.steps))
+
+
+def _one_cycle(run: Callable[[int], np.ndarray], configured: int, wanted: float) -> Reached:
+    """Search the smallest number of steps with which ``one_cycle`` ends with the match.
+
+    Starts from the configured number: more steps until the match is reached, or fewer until it is not. ``run`` takes a
+    number of steps and returns the final normalized error (stimulus,).
+    """
+    tried = list(dict.fromkeys(budgets(configured)))
+    place = len(tried) // 2
+    errors = {tried[place]: run(tried[place])}
+    enough = errors[tried[place]].mean() <= wanted
+    for steps in reversed(tried[:place]) if enough else tried[place + 1 :]:
+        errors[steps] = run(steps)
+        if (errors[steps].mean() <= wanted) != enough:
+            break
+    curve = {steps: float(error.mean()) for steps, error in sorted(errors.items())}
+    reached = min((steps for steps, error in curve.items() if error <= wanted), default=None)
+    most = max(errors)
+    return Reached(errors[reached or most], float(reached or np.nan), most, curve)
+
+
+def _plenoptic(advance: Callable[[int], np.ndarray], most: int, wanted: float) -> Reached:
+    """Run plenoptic until it reaches the match; ``advance`` takes more steps and returns the error (stimulus,)."""
+    curve = {}
+    for taken in range(WATCHED, most + WATCHED, WATCHED):
+        error = advance(WATCHED)
+        curve[taken] = float(error.mean())
+        if curve[taken] <= wanted:
+            break
+    return Reached(error, float(taken) if curve[taken] <= wanted else np.nan, taken, curve)
+
+
+def steps_to_match(
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    settings: Mapping[str, Mapping[str, Any]],
+    most_of_plenoptic: int,
+) -> xr.Dataset:
+    """Number of steps of each procedure to the match of the published one, mean over stimuli.
+
+    Parameters
+    ----------
+    model, stage
+        The generation model and its stage.
+    natural, start
+        Stimuli and starts (stimulus, …signal).
+    settings
+        Settings of ``published``, ``quick`` and ``standard``. ``one_cycle`` has those of `quick`. If it does not reach
+        the match with up to 8 times their steps, it has those of `standard`, with the longer running averages of a
+        long synthesis.
+    most_of_plenoptic
+        Largest number of steps of plenoptic.
+
+    Returns
+    -------
+    xarray.Dataset
+        (procedure, stimulus) → ``normalized_error`` at the end; (procedure) → ``steps_to_match``, NaN if it was not
+        reached, and ``steps_most``, the largest number of steps; (procedure, step) → ``mean_error`` after this step
+        (``one_cycle``: at the end of a run with this number of steps), NaN where it was not measured; ``quality``: the
+        one whose settings ``one_cycle`` had.
+    """
+    with torch.no_grad():
+        target = model(natural, stage)
+
+    def errors(metamers: torch.Tensor) -> np.ndarray:
+        return final_error(model, stage, target, metamers).numpy()
+
+    def one_cycle(quality: str) -> Reached:
+        def run(steps: int) -> np.ndarray:
+            changed = dict(settings[quality]) | {"steps": steps}
+            return errors(synthesize(model, stage, natural, start, "one_cycle", changed, f"{quality} {stage}")[0])
+
+        return _one_cycle(run, settings[quality]["steps"], wanted)
+
+    ended, loss = synthesize(model, stage, natural, start, "published", settings["published"], f"published {stage}")
+    last, steps = errors(ended), loss.shape[1]
+    wanted = float(last.mean())
+    quality, ours = "quick", one_cycle("quick")
+    if not ours.reached:
+        quality, ours = "standard", one_cycle("standard")
+    advance = plenoptic_steps(model, stage, natural, start)
+    found = {
+        "published": Reached(last, float(steps), steps, dict(enumerate(loss.mean(axis=0)))),
+        "one_cycle": ours,
+        "plenoptic": _plenoptic(lambda more: errors(advance(more)), most_of_plenoptic, wanted),
+    }
+    logger.info("%s: match %.4f after steps %s", stage, wanted, {name: one.steps for name, one in found.items()})
+    every = sorted({step for one in found.values() for step in one.curve})
+    curves = [[one.curve.get(step, np.nan) for step in every] for one in found.values()]
+    return xr.Dataset(
+        {
+            "normalized_error": (("procedure", "stimulus"), np.stack([one.error for one in found.values()])),
+            "steps_to_match": ("procedure", [one.steps for one in found.values()]),
+            "steps_most": ("procedure", [one.most for one in found.values()]),
+            "mean_error": (("procedure", "step"), np.array(curves, dtype=np.float32)),
+            "quality": quality,
+        },
+        coords={"procedure": list(found), "step": every},
+    )
+
+
+class Synthesized(NamedTuple):
+    """The result of a synthesis with some number of steps.
+
+    Attributes
+    ----------
+    metamers
+        (stimulus, …signal), on the CPU.
+    error
+        Normalized error (stimulus,) at the stage.
+    """
+
+    metamers: torch.Tensor
+    error: np.ndarray
+
+
+def synthesis_with_steps(
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    procedure: str,
+    settings: Mapping[str, Any],
+    batch_size: int,
+    label: str,
+    progress: Progress = NO_CHECKPOINT,
+) -> Callable[..., Synthesized]:
+    """A function that synthesizes with a given number of steps, in batches; each batch is computed once.
+
+    Parameters
+    ----------
+    model, stage
+        The generation model and its stage.
+    natural, start
+        Stimuli and starts (stimulus, …signal).
+    procedure, settings
+        Name and settings of the procedure, without regard to ``steps``.
+    batch_size
+        Stimuli that are optimized together; fewer where memory does not suffice. On a CPU, a batch has at least
+        ``MIN_CPU_BATCH_SIZE``, so that results do not depend on its size.
+    label
+        Beginning of the lines in the log, and of the names of saved states.
+    progress
+        Where unfinished syntheses are saved.
+
+    Returns
+    -------
+    callable
+        Takes ``steps``, over all step sizes, and optionally ``stimuli``, the number of stimuli, from the first (all of
+        them if there are fewer); gives a ``Synthesized``.
+    """
+    least, largest = min_batch_size(model.device), batch_size
+
+    @cache
+    def of_part(steps: int, start_of_part: int, stop: int) -> Synthesized:
+        part = slice(start_of_part, stop)
+        places = repeat_to_minimum(part, least)
+        given, kept_as = with_number_of_steps(settings, steps), f"{label}_{steps}_{part.start}_{part.stop}"
+        number = part.stop - part.start
+        try:
+            made, _ = synthesize(
+                model, stage, natural[places], start[places], procedure, given, f"{label} {stage}", progress, kept_as
+            )
+        except torch.OutOfMemoryError:
+            nonlocal largest
+            largest = number // 2  # for later calls
+            raise
+        with torch.no_grad():
+            target = model(natural[places], stage)
+        return Synthesized(made.cpu()[:number], final_error(model, stage, target, made).cpu().numpy()[:number])
+
+    def with_steps(steps: int, stimuli: int = len(natural)) -> Synthesized:
+        stimuli = min(stimuli, len(natural))
+        size = max(min(largest, stimuli), least)
+        stop = min(
+            -(-stimuli // size) * size, len(natural)
+        )  # whole batches, which a later call with this size uses again
+        made = list(in_batches(stop, size, lambda part: of_part(steps, part.start, part.stop)))
+        metamers, error = torch.cat([one.metamers for one in made]), np.concatenate([one.error for one in made])
+        return Synthesized(metamers[:stimuli], error[:stimuli])
+
+    return with_steps
+
+
+def search_steps(error: Callable[[int], float], wanted: float, first: int, most: int, label: str) -> dict[int, float]:
+    """Search the number of steps with which a synthesis ends with the wanted error.
+
+    Parameters
+    ----------
+    error
+        From a number of steps to the mean normalized error at the end.
+    wanted
+        Wanted error.
+    first
+        First number of steps to try. The others follow from the tried ones (``_next_steps``), until the error is
+        within ``EQUAL_MATCH`` of the wanted one, at most ``TRIES`` times.
+    most
+        Largest number of steps.
+    label
+        Beginning of the lines in the log.
+
+    Returns
+    -------
+    dict
+        Tried number of steps → logarithm of the error relative to the wanted one.
+
+    Raises
+    ------
+    ValueError
+        When the wanted error is 0.
+    """
+    if wanted <= 0:
+        raise ValueError(f"{label}: wanted a normalized error of {wanted}, which no number of steps reaches")
+    distances: dict[int, float] = {}
+    steps = min(first, most)
+    while steps not in distances and len(distances) < TRIES:
+        distances[steps] = _distance(error(steps), wanted)
+        logger.info("%s: %d steps end %s", label, steps, _off(distances[steps]))
+        if _is_equal(distances[steps]):
+            break
+        steps = _next_steps(distances, distances, most)
+    return distances
+
+
+def _distance(error: float, wanted: float) -> float:
+    return float(np.log(max(error / wanted, 1e-9)))
+
+
+def _off(distance: float) -> str:
+    return f"{100 * np.expm1(distance):+.1f}% off"
+
+
+def _is_equal(distance: Any) -> Any:
+    """Whether errors with this logarithm of their ratio count as an equal match."""
+    return abs(distance) <= np.log1p(EQUAL_MATCH)
+
+
+def _nearest(distances: Mapping[int, float]) -> int:
+    return min(distances, key=lambda steps: abs(distances[steps]))
+
+
+def published_at(
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    wanted: np.ndarray,
+    settings: Mapping[str, Any],
+    first: int,
+    batch_size: int = CPU_BATCH_SIZE,
+) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+    """Final metamers of the published procedure with the one or two numbers of steps that lead to the wanted match.
+
+    For each stimulus, the numbers of steps of each size differ by one at most. Intermediate metamers of a longer run,
+    with long steps, would not be comparable: at the same error, other models recognize them more often.
+
+    Parameters
+    ----------
+    model, stage
+        The generation model and its stage.
+    natural, start
+        Stimuli and starts (stimulus, …signal), on the CPU.
+    wanted
+        Normalized error (stimulus,) whose mean is to be reached.
+    settings
+        Settings of the procedure, with the largest number of steps.
+    first
+        First number of steps to try, over all step sizes.
+    batch_size
+        Stimuli that are optimized together.
+
+    Returns
+    -------
+    metamers
+        (stimulus, …signal), with the nearest match.
+    normalized_error
+        Their normalized error, (stimulus,).
+    steps
+        Number of steps of each stimulus, over all step sizes, (stimulus,).
+
+    Raises
+    ------
+    ValueError
+        When the wanted error is 0.
+    """
+    with_steps = synthesis_with_steps(model, stage, natural, start, "published", settings, batch_size, "published")
+    most = number_of_steps(settings)
+    made, steps = synthesize_to_match(with_steps, wanted, first, most, len(natural), f"published {stage}")
+    return *made, steps
+
+
+def synthesize_to_match(
+    with_steps: Callable[..., Synthesized], wanted: np.ndarray, first: int, most: int, searched: int, label: str
+) -> tuple[Synthesized, np.ndarray]:
+    """Synthesize with the number of steps that leads to a given mean error, found on the first stimuli.
+
+    The number is searched on the first stimuli, then applied to all. While the mean error over all is not within
+    ``EQUAL_MATCH`` of the wanted one, the number is corrected, at most ``CORRECTIONS`` times: first along the slope of
+    the search, then by the errors over all stimuli.
+
+    At late stages a single step more can change the mean error by four times the limit. If none of the tried
+    numbers is within it, two of them may share the stimuli, one with a larger error than the wanted one and one with a
+    smaller error. A random order, drawn from ``label``, decides which stimuli have the first of them; the mean error
+    decides how many. The two numbers differ by one or by a factor of at most ``NEAR_STEPS``, and their errors by at
+    most ``NEAR_ERRORS``.
+
+    Parameters
+    ----------
+    with_steps
+        Result of ``synthesis_with_steps``.
+    wanted
+        Normalized error (stimulus,) whose mean is to be reached, for the same stimuli.
+    first, most
+        First number of steps to try, and the largest one, over all step sizes.
+    searched
+        Number of stimuli of the search, from the first.
+    label
+        Beginning of the lines in the log, and the seed of the order.
+
+    Returns
+    -------
+    synthesized
+        The result for all stimuli with the nearest match.
+    steps
+        Number of steps of each stimulus, over all step sizes, (stimulus,).
+
+    Raises
+    ------
+    ValueError
+        As ``search_steps``.
+    """
+    distances = search_steps(
+        lambda steps: float(with_steps(steps, searched).error.mean()),
+        float(wanted[:searched].mean()),
+        first,
+        most,
+        label,
+    )
+    steps = _nearest(distances)
+    found: dict[int, float] = {}
+    while steps not in found and len(found) <= CORRECTIONS:
+        found[steps] = _distance(float(with_steps(steps).error.mean()), float(wanted.mean()))
+        logger.info("%s: %d steps end %s over all stimuli", label, steps, _off(found[steps]))
+        if _is_equal(found[steps]):
+            break
+        known = dict(found)
+        if len(found) == 1:
+            # The slope of the search, between numbers of steps that are far apart, at the distance over all stimuli.
+            other = max(distances, key=lambda tried: abs(np.log(tried / steps)))
+            known.setdefault(other, distances[other] + found[steps] - distances[steps])
+        steps = _next_steps(known, found, most)
+    nearest = _nearest(found)
+    made, each, distance = with_steps(nearest), np.full(len(wanted), nearest), found[nearest]
+    if not _is_equal(distance) and (pair := _pair(found)):
+        order = np.random.default_rng(list(label.encode())).permutation(len(wanted))
+        shared, steps_of_each = _share(with_steps, pair, order, float(wanted.mean()))
+        shared_distance = _distance(float(shared.error.mean()), float(wanted.mean()))
+        logger.info("%s: %d and %d steps, each for a part of the stimuli, end %s", label, *pair, _off(shared_distance))
+        if abs(shared_distance) < abs(distance):
+            made, each, distance = shared, steps_of_each, shared_distance
+    if not _is_equal(distance):
+        logger.warning("%s: ends at best %s", label, _off(distance))
+    return made, each
+
+
+def _pair(distances: Mapping[int, float]) -> tuple[int, int] | None:
+    """The two numbers of steps, with distances above and below 0, that are nearest in error and may share stimuli."""
+    pairs = [
+        (one, other)
+        for one, other in itertools.permutations(distances, 2)
+        if distances[one] > 0 > distances[other]
+        and distances[one] - distances[other] <= NEAR_ERRORS
+        and (abs(one - other) == 1 or max(one, other) <= NEAR_STEPS * min(one, other))
+    ]
+    return min(pairs, key=lambda pair: distances[pair[0]] - distances[pair[1]], default=None)
+
+
+def _share(
+    with_steps: Callable[..., Synthesized], pair: tuple[int, int], order: np.ndarray, wanted: float
+) -> tuple[Synthesized, np.ndarray]:
+    """Give the first stimuli of an order one number of steps and the others another; also the steps of each stimulus.
+
+    The first ones are as many as give the mean error that is nearest to the wanted one.
+    """
+    one, other = (with_steps(steps) for steps in pair)
+    place = order.argsort()  # of each stimulus in the order
+    errors = [np.where(place < first, one.error, other.error) for first in range(len(order) + 1)]
+    first = int(np.argmin([abs(error.mean() - wanted) for error in errors]))
+    metamers = other.metamers.clone()
+    metamers[place < first] = one.metamers[place < first]
+    return Synthesized(metamers, errors[first]), np.where(place < first, *pair)
+
+
+def _next_steps(distances: Mapping[int, float], tried: Container[int], most: int) -> int:
+    """The number of steps to try next: where the distance is 0, extrapolated from the two smallest distances.
+
+    It is extrapolated in logarithms of steps, by a factor of 4 at most, with a slope of ``4 * SLOPE`` to ``SLOPE / 4``.
+    If all distances have one sign and the result was tried, it is the neighbour of the nearest number. If distances are
+    above and below 0, it is a number between the smallest of each that was not tried, the nearest to the extrapolation,
+    or to the interpolation if the extrapolation is outside. If none is left, the result was tried: the search ends.
+
+    Parameters
+    ----------
+    distances
+        Number of steps → logarithm of the error relative to the wanted one, measured or estimated.
+    tried
+        Numbers of steps that were tried.
+    most
+        Largest number of steps.
+    """
+    ordered = sorted(distances, key=lambda steps: abs(distances[steps]))
+    nearest = ordered[0]
+    slope = SLOPE
+    if len(ordered) > 1:
+        slope = (distances[nearest] - distances[ordered[1]]) / np.log(nearest / ordered[1])
+    slope = np.clip(slope, 4 * SLOPE, SLOPE / 4)
+    found = nearest * np.clip(np.exp(-distances[nearest] / slope), 1 / 4, 4)
+    opposite = next((steps for steps in ordered if distances[steps] * distances[nearest] < 0), None)
+    if opposite is None:
+        steps = round(found)
+        if steps in tried:
+            steps = nearest + int(np.sign(found - nearest))
+        return int(np.clip(steps, 1, most))
+    low, high = sorted((nearest, opposite))
+    if not low < found < high:
+        share = distances[nearest] / (distances[nearest] - distances[opposite])
+        found = nearest * (opposite / nearest) ** share
+    return min(
+        (steps for steps in range(low, high + 1) if steps not in tried), key=lambda s: abs(s - found), default=low
+    )
+
+
+def equal_match(error: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
+    """Whether the means of two errors, (…, stimulus), differ by no more than ``EQUAL_MATCH``."""
+    return _is_equal(np.log(error.mean("stimulus") / other.mean("stimulus")))
+
+
+def matches_alike(normalized_error: xr.DataArray) -> xr.DataArray:
+    """Whether the two procedures' metamers, (…, kept_procedure, stimulus), have an equal match."""
+    published, one_cycle = (normalized_error.sel(kept_procedure=name) for name in ("published", "one_cycle"))
+    return equal_match(published, one_cycle)
+
+
+def equally_recognized(correct: xr.DataArray) -> dict[str, float]:
+    """Difference in recognition between metamers of the one-cycle procedure and of the published one.
+
+    Parameters
+    ----------
+    correct
+        (kept_procedure, recognition_model, stimulus), 0 or 1, or a mean over stages; the procedures are
+        ``published`` and ``one_cycle``.
+
+    Returns
+    -------
+    dict
+        ``recognized_published``, ``recognized_one_cycle``: proportions correct; ``difference``, ``difference_low``,
+        ``difference_high``: the second minus the first, paired by stimulus, with a 95% interval over stimuli.
+    """
+    by_stimulus = correct.mean("recognition_model")
+    paired = by_stimulus.sel(kept_procedure="one_cycle") - by_stimulus.sel(kept_procedure="published")
+    found = difference_interval(paired.values)
+    proportions = by_stimulus.mean("stimulus")
+    return {
+        "recognized_published": float(proportions.sel(kept_procedure="published")),
+        "recognized_one_cycle": float(proportions.sel(kept_procedure="one_cycle")),
+        "difference": float(found.value),
+        "difference_low": float(found.low),
+        "difference_high": float(found.high),
+    }

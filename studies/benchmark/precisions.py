@@ -1,0 +1,233 @@
+"""The one-cycle procedure in each precision, and compiled: the time of a step, or why there is none.
+
+All precisions have the same starts and targets; a step is one gradient of the loss. The first one is the configured
+procedure. Other changes of the procedure were tried and did not help (studies/README.md).
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from metamers.modalities import MODALITIES
+from metamers.models.device import wait_for
+from metamers.models.model import Model
+from metamers.synthesize.losses import Goal, make_loss
+from metamers.synthesize.metamers import check_stage
+from metamers.synthesize.optimize import gradient_steps
+from metamers.synthesize.precision import native_bfloat16, supports_bfloat16
+from metamers.synthesize.procedures import OneCycle, logarithm
+from metamers.synthesize.schedules import all_units
+
+TURNS, TURN_STEPS = 2, 6  # number of timed runs, and steps of each
+
+
+class NotAvailableError(RuntimeError):
+    """The machine cannot compute in a precision."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """The common input of all precisions.
+
+    Attributes
+    ----------
+    model, stage, target, start
+        The model, its stage, the activations (stimulus, …) to be matched there, and the stimuli to start from.
+    forward
+        (stimuli, stage) → activations: ``model``, or a compiled model.
+    settings
+        Settings of ``one_cycle`` without ``steps``.
+    supported
+        Whether the stage supports low precision.
+    layout
+        Memory format of the stimuli.
+    """
+
+    model: Model
+    stage: str
+    target: torch.Tensor
+    start: torch.Tensor
+    forward: Callable[[torch.Tensor, str], torch.Tensor]
+    settings: Mapping[str, Any]
+    supported: bool
+    layout: torch.memory_format
+
+
+@dataclass(frozen=True)
+class Precision:
+    """One precision.
+
+    Attributes
+    ----------
+    method
+        (task, number of steps) → metamers.
+    change
+        Transformation of the task before the method.
+    applies
+        Whether it applies to a model.
+    """
+
+    method: Callable[[Task, int], torch.Tensor]
+    change: Callable[[Task], Task] = lambda task: task
+    applies: Callable[[Model], bool] = lambda model: True
+
+
+def configured(task: Task, steps: int, **changes: Any) -> torch.Tensor:
+    """Metamers by the configured procedure, or with other settings."""
+    settings = {**task.settings, **changes, "steps": steps}
+    share = settings.pop("low_precision", 0)
+    low = round(share * steps) if task.supported else 0
+    metamers = task.start.detach().clone(memory_format=task.layout).requires_grad_()
+    loss = make_loss(Goal(task.model, task.stage, task.target), low, all_units, task.forward)
+    procedure = OneCycle(metamers, **settings)
+    for _ in gradient_steps(loss, metamers, procedure, MODALITIES[task.model.modality].limits, logarithm):
+        pass
+    return metamers.detach()
+
+
+def in_float32(task: Task, steps: int) -> torch.Tensor:
+    """Every step in float32."""
+    return configured(task, steps, low_precision=0)
+
+
+@contextmanager
+def tf32() -> Iterator[None]:
+    """Compute products of matrices and convolutions on CUDA in TF32 within the context."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def in_tf32(task: Task, steps: int) -> torch.Tensor:
+    """Every step in float32, with products of matrices and convolutions in TF32."""
+    with tf32():
+        return in_float32(task, steps)
+
+
+def in_bfloat16(task: Task, steps: int) -> torch.Tensor:
+    """Every step in bfloat16, even if the stage does not support it."""
+    if not native_bfloat16(task.start.device):
+        raise NotAvailableError("the device does not compute in bfloat16 itself")
+    return configured(replace(task, supported=True), steps, low_precision=1)
+
+
+@contextmanager
+def _own_compilation() -> Iterator[None]:
+    """Compile on this thread, without earlier compilations."""
+    from torch._inductor import config, utils  # seconds to import, hence only here
+
+    with config.patch(force_disable_caches=True, compile_threads=1), utils.fresh_cache():
+        yield
+
+
+def compiled(mode: str | None = None) -> Callable[[Task], Task]:
+    """The model compiled by PyTorch's compiler."""
+
+    def change(task: Task) -> Task:
+        if task.start.device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
+            raise NotAvailableError("no C++ compiler")
+        torch.compiler.reset()
+        return replace(task, forward=torch.compile(task.model, mode=mode))
+
+    return change
+
+
+def of_compiled(task: Task, steps: int) -> torch.Tensor:
+    """The configured procedure in one precision, low if supported, because each precision is compiled separately."""
+    with _own_compilation():
+        return configured(task, steps, low_precision=1)
+
+
+def _on_cuda(model: Model) -> bool:
+    return model.device.type == "cuda"
+
+
+PRECISIONS: dict[str, Precision] = {
+    "one_cycle": Precision(configured),
+    "float32": Precision(in_float32),
+    "tf32": Precision(in_tf32),
+    "bfloat16": Precision(in_bfloat16),
+    "compiled": Precision(of_compiled, compiled()),
+    "cuda_graphs": Precision(of_compiled, compiled("reduce-overhead"), applies=_on_cuda),
+}
+
+
+def time_precision(precision: Precision, task: Task) -> tuple[float, str]:
+    """Seconds of a step for one stimulus, and an outcome, ``ok`` or ``ok: …``.
+
+    The shortest of ``TURNS`` runs counts, because other load on the machine only adds time.
+
+    Raises
+    ------
+    NotAvailableError
+        When the machine cannot compute in the precision.
+    """
+    changed = precision.change(task)
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        precision.method(changed, TURN_STEPS)
+        wait_for(changed.start.device)
+        return time.perf_counter() - began
+
+    first = seconds()
+    shortest = min(seconds() for _ in range(TURNS))
+    compiling = "" if changed.forward is task.forward else f": {max(first - shortest, 0):.0f} s to compile"
+    return shortest / len(task.start) / TURN_STEPS, f"ok{compiling}"
+
+
+def time_precisions(
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    settings: Mapping[str, Any],
+    precisions: Mapping[str, Precision] = PRECISIONS,
+) -> dict[str, tuple[float, str]]:
+    """Time of a step in each precision that applies to a model.
+
+    Parameters
+    ----------
+    model, stage
+        Model, and the stage to match.
+    natural, start
+        Natural stimuli and starts, (stimulus, *model.preprocessing.signal_shape).
+    settings
+        Settings of ``one_cycle``; ``steps`` is ignored.
+
+    Returns
+    -------
+    dict
+        Precision → seconds of a step for one stimulus, NaN if there are none, and an outcome, which begins with ok,
+        not available, or failed.
+
+    Raises
+    ------
+    ValueError
+        When synthesis cannot work at the stage (``metamers.synthesize.metamers.check_stage``).
+    """
+    layout = torch.channels_last if natural.ndim == 4 else torch.contiguous_format
+    target = check_stage(model, stage, natural)
+    settings = {key: value for key, value in settings.items() if key != "steps"}
+    task = Task(model, stage, target, start, model, settings, supports_bfloat16(model, stage), layout)
+    times = {}
+    for name, precision in precisions.items():
+        if not precision.applies(model):
+            continue
+        try:
+            times[name] = time_precision(precision, task)
+        except NotAvailableError as error:
+            times[name] = (float("nan"), f"not available: {error}")
+        except Exception as error:  # whatever a precision raises is its outcome
+            first = next(iter(str(error).strip().splitlines()), "")
+            times[name] = (float("nan"), f"failed: {type(error).__name__}: {first}".removesuffix(": "))
+    return times

@@ -1,0 +1,76 @@
+"""Recognition of several versions of metamers: of procedures, or of matches.
+
+The versions are synthesized in ``studies.benchmark.match`` and ``studies.benchmark.several_targets``. Their
+recognition is compared in ``studies.benchmark.equivalence`` and ``studies.benchmark.convergence``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from metamers.models.classes import class_scores
+from metamers.models.load import with_each_model
+from metamers.models.model import Model, fit_stimuli
+from metamers.recognize import answers, category_log_odds, recognition_dataset
+from metamers.stimuli.formats import FORMATS
+
+DIMS = ("stage", "version", "stimulus")
+
+
+def recognize_versions(
+    made: Sequence[xr.Dataset],
+    stages: Sequence[str],
+    modality: str,
+    rate_hz: float | None,
+    recognition_models: Mapping[str, Mapping[str, Any]],
+    classes: Mapping[str, Sequence[int]],
+    device: torch.device,
+) -> xr.Dataset:
+    """Answers and log odds of recognition models for all versions of metamers, as they are exported.
+
+    Parameters
+    ----------
+    made
+        For each stage (version, stimulus, …signal) → ``metamer``; (version, stimulus) → ``normalized_error``,
+        ``steps``; with the coordinate ``category``.
+    stages
+        Their names.
+    modality
+        A name from ``metamers.modalities.MODALITIES``.
+    rate_hz
+        Sampling rate of sounds; None for images.
+    recognition_models
+        As for ``metamers.models.load.with_each_model``.
+    classes
+        Category → class indices.
+    device
+        Where the models run.
+
+    Returns
+    -------
+    xarray.Dataset
+        (recognition_model, stage, version, stimulus) → ``correct``, ``log_odds``; (stage, version, stimulus) →
+        ``normalized_error``, ``steps``.
+    """
+    together = xr.concat(made, xr.DataArray(list(stages), dims="stage", name="stage"))
+    shown = FORMATS[modality].as_exported(together["metamer"].values)
+    size, shown = shown.shape[: len(DIMS)], shown.reshape(-1, *shown.shape[len(DIMS) :])
+    true = np.broadcast_to(together["category"].values, size).ravel()
+
+    def answers_of(model: Model) -> tuple[np.ndarray, np.ndarray]:
+        scores = class_scores(model, fit_stimuli(model, shown, rate_hz))
+        answered = answers(scores, classes, model.name)
+        return answered.reshape(size), category_log_odds(scores, classes, true, model.name).reshape(size)
+
+    answered, log_odds = zip(*with_each_model(answers_of, recognition_models, device), strict=True)
+    dims = ("recognition_model", *DIMS)
+    return recognition_dataset(
+        np.stack(answered).astype(str),
+        dims,
+        dict(together.coords) | {"recognition_model": list(recognition_models)},
+    )[["correct"]].assign(
+        log_odds=(dims, np.stack(log_odds)), normalized_error=together["normalized_error"], steps=together["steps"]
+    )

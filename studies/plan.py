@@ -1,0 +1,270 @@
+"""What the studies compute in a run: its models and stages for each study, and why a study is not possible."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from metamers.config.choices import first_architectures
+from metamers.config.models import ModelEntry
+from metamers.config.participants import evenly_spaced
+from metamers.config.plan import Plan
+from metamers.config.qualities import QUALITIES
+from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
+from studies.settings import Convergence, StudySettings, study_settings
+
+BENCHMARKED_PROCEDURE = "one_cycle"
+
+
+@dataclass(frozen=True)
+class Studies:
+    """The studies of a run.
+
+    Attributes
+    ----------
+    settings
+        Their settings.
+    benchmark_stages
+        Generation model → stages at which its synthesis is timed.
+    standard_stages
+        Generation model → stages at which the qualities `standard` and `published` are compared.
+    equivalence_stages
+        Generation model → stages at which recognition of metamers of one cycle and of the published procedure is
+        compared.
+    unavailable
+        Target (``benchmark``, ``gpu_benchmark``, ``standard_match``, ``equivalence``, ``convergence``) that the
+        configuration cannot make → why, and which configuration could.
+    """
+
+    settings: StudySettings
+    benchmark_stages: dict[str, list[str]]
+    standard_stages: dict[str, list[str]]
+    equivalence_stages: dict[str, list[str]]
+    unavailable: dict[str, str]
+
+    def check_target(self, target: str) -> None:
+        """Check that the configuration can make a target.
+
+        Raises
+        ------
+        ConfigurationError
+            When it cannot be made.
+        """
+        if target in self.unavailable:
+            raise ConfigurationError(self.unavailable[target])
+
+    @property
+    def stages_of_paths(self) -> dict[str, Mapping[str, Iterable[str]]]:
+        """Beginning of a path in the run's folder → generation model → stages of which there are such paths."""
+        return {
+            "benchmark/match/": self.benchmark_stages,
+            "benchmark/equivalent/": self.benchmark_stages,
+            "benchmark/standard/": self.standard_stages,
+            "benchmark/gpu/": self.standard_stages,
+            "benchmark/equivalence/": self.equivalence_stages,
+            "benchmark/equivalence_recognition/": self.equivalence_stages,
+            "benchmark/convergence/": self.settings.convergence.closest,
+            "benchmark/convergence_recognition/": self.settings.convergence.closest,
+        }
+
+
+def plan_studies(given: Any, config: Mapping[str, Any], plan: Plan) -> Studies:
+    """The studies of a run.
+
+    Parameters
+    ----------
+    given
+        The key ``benchmark`` of the configuration.
+    config, plan
+        The configuration without this key, and its plan.
+
+    Raises
+    ------
+    ConfigurationError
+        When a setting does not fit.
+    """
+    settings = study_settings(given)
+    benchmark = benchmark_stages(settings, plan)
+    standard = standard_stages(settings, config, plan)
+    equivalence = equivalence_stages(settings, plan)
+    unavailable = unavailable_studies(settings, config, plan, benchmark, standard, equivalence)
+    return Studies(settings, benchmark, standard, equivalence, unavailable)
+
+
+def benchmark_stages(settings: StudySettings, plan: Plan) -> dict[str, list[str]]:
+    """Generation models whose synthesis is timed, with evenly spaced stages."""
+    models, generation_models = plan.models, plan.generation_models
+    chosen = first_architectures(generation_models, models) if settings.models is None else settings.models
+    found = {}
+    for number, name in enumerate(chosen):
+        if name not in generation_models:
+            raise unknown_name("generation model", name, generation_models, f"benchmark.models.{number}")
+        stages = [stage for stage in generation_models[name] if stage != INPUT_STAGE]
+        if not stages:
+            raise ConfigurationError(
+                f"benchmark.models.{number}: {name!r} has no stage after {INPUT_STAGE!r} in generation_models; "
+                "synthesis at the input is not timed"
+            )
+        found[name] = evenly_spaced(stages, getattr(settings.stages, models[name].modality))
+    return found
+
+
+def standard_stages(settings: StudySettings, config: Mapping[str, Any], plan: Plan) -> dict[str, list[str]]:
+    """Generation models with the stages at which the qualities `standard` and `published` are compared.
+
+    The input is left out, and so are stages with a schedule unless the published procedure is run with all its steps:
+    the positions of a schedule do not scale with the length of a pass, so a shorter run does not follow the schedule.
+    """
+    passes, found = settings.standard.passes, {}
+    for name, stages in plan.generation_models.items():
+        published = config["synthesis"]["published"].get(plan.models[name].modality, {})
+        whole = passes == [published.get("steps")]
+        scheduled = _scheduled(plan.models[name], stages)
+        compared = [stage for stage in stages if stage != INPUT_STAGE and (whole or stage not in scheduled)]
+        if compared:
+            found[name] = compared
+    return found
+
+
+def equivalence_stages(settings: StudySettings, plan: Plan) -> dict[str, list[str]]:
+    """Generation models that another model can recognize, with the stages at which both procedures are compared.
+
+    The stages are evenly spaced, without the input and without stages with a schedule, whose positions do not scale
+    with the length of a pass.
+    """
+    found = {}
+    for name, stages in plan.generation_models.items():
+        scheduled = _scheduled(plan.models[name], stages)
+        compared = [stage for stage in stages if stage != INPUT_STAGE and stage not in scheduled]
+        if plan.other_recognition_models(name) and compared:
+            found[name] = evenly_spaced(compared, settings.equivalence.stages)
+    return found
+
+
+def _scheduled(model: ModelEntry, stages: Iterable[str]) -> set[str]:
+    """Those of the stages at which the published procedure follows a schedule."""
+    given = model.stages
+    return {stage for stage in stages if isinstance(given[stage], Mapping) and "schedule" in given[stage]}
+
+
+def unavailable_studies(
+    settings: StudySettings,
+    config: Mapping[str, Any],
+    plan: Plan,
+    benchmark: Mapping[str, list[str]],
+    standard: Mapping[str, list[str]],
+    equivalence: Mapping[str, list[str]],
+) -> dict[str, str]:
+    """Targets that the configuration cannot make → why, and which configuration could.
+
+    ``benchmark``, ``standard`` and ``equivalence`` are the models and stages of ``Studies``.
+    """
+    models = plan.models
+    found = {}
+    names = list(plan.generation_models)
+    generation_models = ", ".join(names) or "none"
+    recognition_models = ", ".join(plan.recognition_models) or "none"
+    if not benchmark:
+        found["benchmark"] = (
+            "benchmark.models: there is no synthesis to time: no generation model of the run has a stage after the "
+            f"input. Generation models: {generation_models}."
+        )
+    elif QUALITIES[quality := config["synthesis"]["quality"]] != BENCHMARKED_PROCEDURE:
+        others = [name for name, procedure in QUALITIES.items() if procedure == BENCHMARKED_PROCEDURE]
+        found["benchmark"] = (
+            f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
+            f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
+        )
+    if not standard:
+        found["standard_match"] = (
+            "generation_models: there is no stage to measure: no generation model of the run has a stage without a "
+            "schedule after the input. Stages with a schedule need all steps of the published procedure "
+            f"(benchmark.standard.passes). Generation models: {generation_models}."
+        )
+    elif problem := _lacking_for_standard_match(settings, config, {models[name].modality for name in standard}):
+        found["standard_match"] = problem
+    if not equivalence:
+        found["equivalence"] = (
+            "generation_models: there is no stage to compare: no generation model of the run has a stage without a "
+            "schedule after the input and another recognition model of its modality. Generation models: "
+            f"{generation_models}; recognition models: {recognition_models}."
+        )
+    elif problem := _lacking_for_equivalence(settings, config, {models[name].modality for name in equivalence}):
+        found["equivalence"] = problem
+    if problem := next(_lacking_for_convergence(settings.convergence, config, plan), None):
+        found["convergence"] = problem
+    if not standard or any("random" not in models[name].weights for name in names):
+        found["gpu_benchmark"] = (
+            "generation_models: the benchmark of graphics cards reads no weights. It needs models with "
+            "`weights: {random: SEED}` and stages after the input, as studies/config/gpu.yaml has. Generation models: "
+            f"{generation_models}."
+        )
+    return found
+
+
+def _lacking_for_equivalence(
+    settings: StudySettings, config: Mapping[str, Any], modalities: Iterable[str]
+) -> str | None:
+    """Why recognition of metamers of both procedures cannot be compared; None if it can."""
+    quality = config["synthesis"]["quality"]
+    if QUALITIES[quality] != BENCHMARKED_PROCEDURE:
+        return (
+            f"synthesis.quality: {quality!r}; the versions of the one-cycle procedure are compared with the published "
+            "one, so `make equivalence` needs a run of quality 'quick' or 'standard'"
+        )
+    for modality in sorted(modalities):
+        if modality not in config["synthesis"]["published"]:
+            return f"synthesis.published.{modality}: missing; its settings for that modality"
+    try:
+        _ = settings.equivalence.reference
+    except ConfigurationError as error:
+        return str(error)
+    return None
+
+
+def _lacking_for_convergence(settings: Convergence, config: Mapping[str, Any], plan: Plan) -> Iterator[str]:
+    """Why recognition at several matches cannot be compared; nothing if it can."""
+    if not settings.closest:
+        yield (
+            "benchmark.convergence.closest: found no stage; wanted the normalized error of the closest match of each "
+            "compared stage, as studies/config/convergence.yaml has"
+        )
+    keys = ("closest", settings.closest, plan.generation_models), ("published", settings.published, settings.closest)
+    for key, given, valid in keys:
+        for model, of_model in given.items():
+            where = f"benchmark.convergence.{key}"
+            if model not in valid:
+                yield str(unknown_name("generation model", model, valid, where))
+                return
+            synthesized = [stage for stage in valid[model] if stage != INPUT_STAGE]
+            for stage in of_model:
+                if stage not in synthesized:
+                    yield str(unknown_name("stage", stage, synthesized, f"{where}.{model}"))
+    for model in settings.closest:
+        modality = plan.models[model].modality
+        if not plan.other_recognition_models(model):
+            yield f"recognition_models: none of modality {modality!r} can be asked about metamers of {model}"
+        for quality in ("converged", *(("published",) if model in settings.published else ())):
+            if modality not in config["synthesis"][quality]:
+                yield f"synthesis.{quality}.{modality}: missing; its settings for that modality"
+
+
+def _lacking_for_standard_match(
+    settings: StudySettings, config: Mapping[str, Any], modalities: Iterable[str]
+) -> str | None:
+    """Why the error of the published procedure cannot be measured or extrapolated; None if it can."""
+    passes = settings.standard.passes
+    if passes != sorted(passes):
+        return f"benchmark.standard.passes: found {passes}; wanted increasing numbers"
+    for modality in sorted(modalities):
+        for quality in ("standard", "published"):
+            if modality not in config["synthesis"][quality]:
+                return f"synthesis.{quality}.{modality}: missing; its settings for that modality"
+        steps = config["synthesis"]["published"][modality]["steps"]
+        if passes[-1] > steps:
+            return f"benchmark.standard.passes: {passes[-1]} is more than synthesis.published.{modality}.steps, {steps}"
+        if len(passes) == 1 and passes[0] != steps:
+            return (
+                f"benchmark.standard.passes: one number, {passes[0]}, cannot be extrapolated to "
+                f"synthesis.published.{modality}.steps, {steps}; wanted two numbers, or that one"
+            )
+    return None

@@ -1,0 +1,176 @@
+"""Speed against the published procedure, plenoptic and plain implementations."""
+
+BENCHMARKED = studies.benchmark_stages
+
+
+rule benchmark_cochleagram:
+    output:
+        "results/<run>/benchmark/cochleagram.nc",
+    params:
+        repeats=10,
+    # All cores, so that no other job runs during the measurement, which uses one core.
+    threads: all_cores
+    message:
+        "Timing the cochleagram against an implementation at the full rate"
+    script:
+        STUDY_SCRIPTS / "benchmark/cochleagram.py"
+
+
+rule benchmark_match:
+    input:
+        unpack(model_files("generation_model")),
+        stimuli=by("generation_model", stimuli_of),
+    output:
+        "results/<run>/benchmark/match/{generation_model}/{stage}.nc",
+    params:
+        **model_params("generation_model"),
+        stage=stage_of,
+        number=studies.settings.stimuli,
+        most=studies.settings.plenoptic.steps,
+        settings=by("generation_model", benchmarked_qualities),
+        run_seed=plan.seed,
+    resources:
+        mem_mb=memory_of_model,
+    conda:
+        STUDY_ENVIRONMENT
+    message:
+        "Counting steps to the same match: {wildcards.generation_model}, {wildcards.stage}"
+    script:
+        STUDY_SCRIPTS / "benchmark/match.py"
+
+
+rule benchmark_equivalent:
+    input:
+        unpack(model_files("generation_model")),
+        stimuli=by("generation_model", stimuli_of),
+        metamers=metamers_of_stage,
+    output:
+        "results/<run>/benchmark/equivalent/{generation_model}/{stage}.nc",
+    params:
+        **model_params("generation_model"),
+        stage=stage_of,
+        settings=by("generation_model", published_settings),
+        first=by("generation_model", steps_of_run),
+        run_seed=plan.seed,
+    resources:
+        mem_mb=memory_of_model,
+    conda:
+        STUDY_ENVIRONMENT
+    message:
+        "Synthesizing by the published procedure to the same match: {wildcards.generation_model}, {wildcards.stage}"
+    script:
+        STUDY_SCRIPTS / "benchmark/equivalent.py"
+
+
+rule benchmark_recognize:
+    input:
+        equivalent=by("generation_model", equivalent_of),
+        weights=by("generation_model", files_of_models, plan.other_recognition_models),
+        categories=by("generation_model", categories_of),
+    output:
+        "results/<run>/benchmark/recognition/{generation_model}.nc",
+    params:
+        **answer_params("generation_model"),
+        recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
+        stages=lookup("{generation_model}", within=BENCHMARKED),
+        modality=by("generation_model", modality_of),
+        rate_hz=by("generation_model", rate_of),
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Recognizing both procedures' metamers of {wildcards.generation_model} by other models"
+    script:
+        STUDY_SCRIPTS / "benchmark/recognize.py"
+
+
+rule benchmark_speed:
+    input:
+        unpack(model_files("generation_model")),
+        stimuli=by("generation_model", stimuli_of),
+        matched=by("generation_model", matches_of),
+    output:
+        "results/<run>/benchmark/speed/{generation_model}.nc",
+    params:
+        **model_params("generation_model"),
+        stages=lookup("{generation_model}", within=BENCHMARKED),
+        settings=by("generation_model", benchmarked_qualities),
+        repeats=studies.settings.repeats,
+        run_seed=plan.seed,
+    # All cores, so that no other job runs during the measurement, which uses one core.
+    threads: all_cores
+    resources:
+        mem_mb=memory_of_model,
+    conda:
+        STUDY_ENVIRONMENT
+    message:
+        "Timing steps of synthesis with {wildcards.generation_model}"
+    script:
+        STUDY_SCRIPTS / "benchmark/speed.py"
+
+
+rule benchmark_synthesis:
+    input:
+        required("benchmark", studies),
+        matched=[file for model in BENCHMARKED for file in matches_of(model)],
+        speed=[f"results/<run>/benchmark/speed/{model}.nc" for model in BENCHMARKED],
+        recognized=[f"results/<run>/benchmark/recognition/{model}.nc" for model in BENCHMARKED],
+    output:
+        "results/<run>/benchmark/synthesis.nc",
+    params:
+        models=BENCHMARKED,
+    message:
+        "Comparing times to the same match"
+    script:
+        STUDY_SCRIPTS / "benchmark/synthesis.py"
+
+
+rule benchmark_scale:
+    input:
+        required("benchmark", studies),
+        speed=rules.benchmark_synthesis.input.speed,
+        metamers=[file for model in plan.generation_models for file in metamers_of(model)],
+        synthesis=[file for model in plan.generation_models for file in synthesis_of(model)],
+        exported=[f"results/<run>/exported/metamers/{model}" for model in plan.generation_models],
+    output:
+        "results/<run>/benchmark/scale.nc",
+    params:
+        study=given_study,
+        benchmarked=list(BENCHMARKED),
+        run_models={model: architecture(model) for model in plan.generation_models},
+        run_stages=plan.generation_models,
+        run_settings=plan.synthesis.of_modality,
+        batches={model: plan.batches[model] for model in plan.generation_models},
+        seeds=plan.synthesis.seeds,
+        prices={"gpu_hour": 2.5, "core_hour": 0.04},  # assumed, in US dollars, of clouds that rent by the hour
+        run=subpath(output[0], ancestor=2),
+    # All cores, so that no other job runs during the measurement, which uses one core.
+    threads: all_cores
+    resources:
+        mem_mb=scaled_by_attempt(6000),
+    message:
+        "Predicting time and storage of the published study"
+    script:
+        STUDY_SCRIPTS / "benchmark/scale.py"
+
+
+rule benchmark_page:
+    input:
+        matched=rules.benchmark_synthesis.input.matched,
+        speed=rules.benchmark_synthesis.input.speed,
+        synthesis="results/<run>/benchmark/synthesis.nc",
+        cochleagram="results/<run>/benchmark/cochleagram.nc",
+        # The jobs of a finished run, whose times the page lists.
+        finished=[*rules.report_pages.output, *rules.leaderboard_ranking.output, *COMPARISON],
+        scale=scale_of_study,
+    output:
+        report("results/<run>/report/benchmark.html", caption="../captions/benchmark.rst", category="Benchmark"),
+    params:
+        read=data_version(STUDIES / "benchmark" / "benchmark.html.j2", *templates()),
+        benchmarks=BENCHMARKS,
+        models=BENCHMARKED,
+        settings=studies.settings.model_dump(),
+    message:
+        "Writing the benchmark's page"
+    script:
+        STUDY_SCRIPTS / "benchmark/page.py"

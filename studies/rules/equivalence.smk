@@ -1,0 +1,82 @@
+"""Recognition of metamers of one cycle and of the published procedure, at an equal match."""
+
+
+rule benchmark_equivalence_metamers:
+    input:
+        required("equivalence", studies),
+        unpack(model_files("generation_model")),
+        stimuli=by("generation_model", stimuli_of),
+    output:
+        "results/<run>/benchmark/equivalence/{generation_model}/{stage}.nc",
+    params:
+        **model_params("generation_model"),
+        stage=stage_of,
+        stimuli=by("generation_model", plan.stimuli_of),
+        searched=studies.settings.equivalence.searched,
+        reference=reference_version,
+        settings=by("generation_model", versions_of_default),
+        most=16,  # steps of a version, at most, relative to those of the one-cycle procedure
+        run_seed=plan.seed,
+        progress=f"{PROGRESS}/benchmark_equivalence_metamers/{{generation_model}}/{{stage}}",
+    # One thread, as for synthesis.
+    threads: 1
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Synthesizing by all versions to the same match: {wildcards.generation_model}, {wildcards.stage}"
+    script:
+        STUDY_SCRIPTS / "benchmark/equivalence_metamers.py"
+
+
+rule benchmark_equivalence_recognition:
+    input:
+        required("equivalence", studies),
+        metamers=by("generation_model", equivalence_metamers),
+        weights=by("generation_model", files_of_models, plan.other_recognition_models),
+        categories=by("generation_model", categories_of),
+    output:
+        "results/<run>/benchmark/equivalence_recognition/{generation_model}.nc",
+    params:
+        **answer_params("generation_model"),
+        recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
+        stages=lookup("{generation_model}", within=studies.equivalence_stages),
+        modality=by("generation_model", modality_of),
+        rate_hz=by("generation_model", rate_of),
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Recognizing metamers of {wildcards.generation_model} of all versions by other models"
+    script:
+        STUDY_SCRIPTS / "benchmark/equivalence_recognition.py"
+
+
+rule benchmark_equivalence_table:
+    input:
+        required("equivalence", studies),
+        recognized=[
+            f"results/<run>/benchmark/equivalence_recognition/{model}.nc" for model in studies.equivalence_stages
+        ],
+    output:
+        "results/<run>/benchmark/equivalence.csv",
+    params:
+        modalities={model: modality_of(model) for model in studies.equivalence_stages},
+        margin=studies.settings.equivalence.margin,
+        reference=reference_version,
+        settings=versions_of_models,
+    message:
+        "Testing whether metamers of one cycle and of the published procedure are recognized equally often"
+    script:
+        STUDY_SCRIPTS / "benchmark/equivalence_table.py"
+
+
+rule benchmark_equivalence_figure:
+    input:
+        rules.benchmark_equivalence_table.output,
+    output:
+        "results/<run>/benchmark/equivalence.svg",
+    message:
+        "Drawing differences in recognition between versions of one cycle and the published procedure"
+    script:
+        STUDY_SCRIPTS / "benchmark/equivalence_figure.py"

@@ -1,0 +1,30 @@
+"""Simulations: the coverage of the intervals and the error rates of the tests, on data with known parameters."""
+
+TOPICS = sorted(
+    path.stem for path in (STUDIES / "simulations").glob("[!_]*.py") if path.stem not in ("results", "topics")
+)
+
+SIMULATED = expand("results/<run>/simulations/{topic}.nc", topic=TOPICS)
+SAMPLES = 2000  # simulated data sets of each condition
+
+
+rule simulations_topic:
+    input:
+        groups=f"{PUBLISHED}/group_results.csv",
+        variance=f"{PUBLISHED}/participant_variance.csv",
+        recognition=f"{PUBLISHED}/recognition_models.csv",
+        natural=f"{PUBLISHED}/natural_variance.csv",
+        sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
+    output:
+        netcdf="results/<run>/simulations/{topic}.nc",
+        table="results/<run>/simulations/{topic}.csv",
+    wildcard_constraints:
+        topic=one_of(TOPICS),
+    params:
+        published=subpath(input.groups, parent=True),
+        samples=SAMPLES,
+        run_seed=plan.seed,
+    message:
+        "Simulating data with known parameters: {wildcards.topic}"
+    script:
+        STUDY_SCRIPTS / "simulations/topic.py"

@@ -1,0 +1,42 @@
+"""The match of quality `standard` against that of the published procedure."""
+
+
+rule benchmark_standard:
+    input:
+        unpack(model_files("generation_model")),
+        stimuli=by("generation_model", stimuli_of),
+    output:
+        "results/<run>/benchmark/standard/{generation_model}/{stage}.nc",
+    params:
+        **model_params("generation_model"),
+        stage=stage_of,
+        number=studies.settings.standard.stimuli,
+        passes=studies.settings.standard.passes,
+        settings=by("generation_model", compared_qualities),
+        run_seed=plan.seed,
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    message:
+        "Measuring the match of quality standard: {wildcards.generation_model}, {wildcards.stage}"
+    script:
+        STUDY_SCRIPTS / "benchmark/standard.py"
+
+
+rule benchmark_standard_table:
+    input:
+        required("standard_match", studies),
+        matches=[
+            f"results/<run>/benchmark/standard/{model}/{stage_path(stage)}.nc"
+            for model, stages in studies.standard_stages.items()
+            for stage in stages
+        ],
+    output:
+        "results/<run>/benchmark/standard.csv",
+    params:
+        stages=studies.standard_stages,
+        settings={model: compared_qualities(model) for model in studies.standard_stages},
+    message:
+        "Comparing the match of quality standard with that of the published procedure"
+    script:
+        STUDY_SCRIPTS / "benchmark/standard_table.py"

@@ -1,0 +1,25 @@
+"""Make benchmark/match/<model>/<stage>.nc: steps of each procedure to the same match, from the same starts."""
+
+from metamers.run.job import log_to, save
+
+import torch
+
+from metamers.models.device import use_threads
+from metamers.models.load import load_model
+from metamers.run import files
+from studies.benchmark.match import steps_to_match
+from studies.benchmark.measure import first_stimuli
+
+log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+name, params = snakemake.wildcards.generation_model, snakemake.params
+model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
+stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
+names, natural, start = first_stimuli(model, stimuli, params.run_seed)
+matched = steps_to_match(model, params.stage, natural, start, params.settings, params.most)
+save(
+    snakemake,
+    matched.assign_coords(stimulus=names),
+    title=f"Steps to the same match of {name} at {params.stage}",
+    source="published procedure, one-cycle procedure and plenoptic, from the same starts",
+)

@@ -1,0 +1,229 @@
+"""The key ``benchmark`` of a configuration: settings of the studies, with type, default, limits and meaning."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from metamers.config.read import keys_of_table, validate
+from metamers.names import ConfigurationError
+
+Number = Annotated[int, Field(ge=1, le=1_000_000, description="a number from 1 to 1000000")]
+Stimuli = Annotated[int, Field(ge=1, le=10_000, description="a number of stimuli, from 1 to 10000")]
+Stages = Annotated[int, Field(ge=1, le=1000, description="a number of stages, from 1 to 1000")]
+Repeats = Annotated[int, Field(ge=2, le=1000, description="a number of measurements of each time, from 2 to 1000")]
+Steps = Annotated[int, Field(ge=10, le=100_000, description="a number of steps, from 10 to 100000")]
+Halvings = Annotated[
+    int, Field(ge=0, le=100, description="number of times that the step size is halved, from 0 to 100 (published: 7)")
+]
+Error = Annotated[float, Field(gt=0, lt=1, description="a normalized error between 0 and 1")]
+Margin = Annotated[
+    float,
+    Field(
+        gt=0, lt=1, description="largest difference in proportion correct that counts as equivalent, between 0 and 1"
+    ),
+]
+UNIQUE = {"uniqueItems": True}
+OPTIMIZERS = keys_of_table("metamers.synthesize.optimizers.OPTIMIZERS")
+
+
+class Settings(BaseModel):
+    """Settings with these keys and no others; they do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StagesOfModality(Settings):
+    """number of stages of each model, for vision and audio"""
+
+    vision: Stages = 5
+    audio: Stages = 3
+
+
+class Published(Settings):
+    """steps at each step size, and halvings of the step size"""
+
+    steps: Number
+    halvings: Halvings
+
+
+class PublishedOfModality(Settings):
+    """part of the published procedure that sets the match at which times are compared, for vision and audio"""
+
+    # Images: all steps at the first step size. Sounds: as many steps, at all eight step sizes, because the first one is
+    # too long for a match.
+    vision: Published = Published(steps=3000, halvings=0)
+    audio: Published = Published(steps=375, halvings=7)
+
+
+class Plenoptic(Settings):
+    """steps: the largest number of steps of plenoptic"""
+
+    steps: Number = 3000
+
+
+class Standard(Settings):
+    """passes, the numbers of steps at each step size with which the published procedure is run, and stimuli"""
+
+    passes: Annotated[
+        list[Number],
+        Field(min_length=1, json_schema_extra=UNIQUE, description="numbers of steps at each step size, increasing"),
+    ] = [94, 375]
+    stimuli: Stimuli = 4
+
+
+class Gpu(Settings):
+    """steps; stimuli that are compared with the CPU's; batch, the number of stimuli at once in each timed job"""
+
+    steps: Steps = 50
+    stimuli: Stimuli = 4
+    batch: Stimuli = 64
+
+
+class OneCycle(TypedDict, total=False):
+    """some of optimizer, learning_rate, beta_1, beta_2 and low_precision"""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    optimizer: Annotated[str, Field(json_schema_extra={"enum": OPTIMIZERS}, description=", ".join(OPTIMIZERS))]
+    learning_rate: Annotated[
+        float, Field(gt=0, le=1000, description="peak of the one-cycle rate, above 0, at most 1000")
+    ]
+    beta_1: Annotated[float, Field(ge=0, lt=1, description="decay of the gradient's average, from 0 to below 1")]
+    beta_2: Annotated[float, Field(gt=0, lt=1, description="decay of the squared gradient's average, between 0 and 1")]
+    low_precision: Annotated[float, Field(ge=0, le=1, description="proportion of the steps in bfloat16, 0 to 1")]
+
+
+class Version(TypedDict, total=False):
+    """for vision and audio, the settings that differ from those of the run's quality"""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    vision: OneCycle
+    audio: OneCycle
+
+
+class Equivalence(Settings):
+    """how recognition of metamers of one cycle is compared with that of the published procedure, at an equal match"""
+
+    stages: Stages = 5
+    searched: Annotated[
+        Stimuli, Field(description="number of stimuli on which the number of steps is searched, from 1 to 10000")
+    ] = 4
+    margin: Margin = 0.03
+    versions: Annotated[
+        dict[str, Version],
+        Field(
+            json_schema_extra={
+                "minProperties": 1,
+                "propertyNames": {
+                    "pattern": "^(?!published$)[a-z][a-z0-9_]*$",
+                    "description": "lower-case letters, digits and _, a letter first, not 'published'",
+                },
+            },
+            description="versions of the one-cycle procedure: name → modality → changed settings; one changes nothing",
+        ),
+    ] = {
+        "default": {},
+        "half_rate": {"vision": {"learning_rate": 0.0075}, "audio": {"learning_rate": 0.005}},
+        "other_optimizer": {"vision": {"optimizer": "adam_mini"}, "audio": {"optimizer": "adam"}},
+        # A difference that must be found.
+        "former": {"vision": {"learning_rate": 0.05}, "audio": {"optimizer": "adam", "learning_rate": 0.04}},
+    }
+
+    @property
+    def reference(self) -> str:
+        """The version that changes nothing; the published procedure is synthesized to its match.
+
+        Raises
+        ------
+        ConfigurationError
+            When not exactly one version changes nothing.
+        """
+        unchanged = [name for name, changed in self.versions.items() if not any(changed.values())]
+        if len(unchanged) != 1:
+            raise ConfigurationError(
+                f"benchmark.equivalence.versions: {len(unchanged)} versions change nothing "
+                f"({', '.join(unchanged) or 'none'}); wanted one, the run's settings: the other versions are "
+                "synthesized to its match"
+            )
+        return unchanged[0]
+
+    def settings_of(self, modality: str, default: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Version → settings for a modality, given the run's settings.
+
+        Only the reference, and the versions that differ from these settings in this modality.
+        """
+        versions = {
+            name: {**default, **cast(dict[str, Any], changed).get(modality, {})}
+            for name, changed in self.versions.items()
+        }
+        return {name: one for name, one in versions.items() if name == self.reference or one != dict(default)}
+
+
+Errors = Annotated[
+    list[Error], Field(json_schema_extra=UNIQUE, description="a list of normalized errors between 0 and 1")
+]
+
+
+class ErrorsOfModality(Settings):
+    """normalized errors of the matches between the null distribution's and the closest one, for vision and audio"""
+
+    vision: Errors = [0.8, 0.56, 0.4, 0.28, 0.2, 0.14, 0.1, 0.07, 0.05, 0.035, 0.025]
+    audio: Errors = [0.4, 0.2, 0.1, 0.07, 0.05, 0.035, 0.025, 0.017, 0.012, 0.006]
+
+
+class Convergence(Settings):
+    """at which matches recognition is compared: errors, closest, published, published_stimuli and margin"""
+
+    errors: ErrorsOfModality = ErrorsOfModality()
+    closest: Annotated[
+        dict[
+            str,
+            Annotated[
+                dict[str, Error], Field(min_length=1, description="stage → its normalized error, between 0 and 1")
+            ],
+        ],
+        Field(description="generation model → stage → normalized error of the closest match, between 0 and 1"),
+    ] = {}
+    published: Annotated[
+        dict[str, Annotated[list[str], Field(json_schema_extra=UNIQUE, description="a list of stages")]],
+        Field(description="generation model → stages at which the published procedure is run, too"),
+    ] = {}
+    published_stimuli: Stimuli = 4
+    margin: Margin = 0.05
+
+
+class StudySettings(Settings):
+    """the settings of the studies, which studies/README.md lists"""
+
+    models: Annotated[
+        list[str] | None,
+        Field(
+            json_schema_extra=UNIQUE,
+            description="generation models, or null for the first of each of two architectures of each modality",
+        ),
+    ] = None
+    stages: StagesOfModality = StagesOfModality()
+    stimuli: Annotated[Stimuli, Field(description="number of stimuli whose match is measured, from 1 to 10000")] = 2
+    published: PublishedOfModality = PublishedOfModality()
+    plenoptic: Plenoptic = Plenoptic()
+    repeats: Repeats = 7
+    standard: Standard = Standard()
+    gpu: Gpu = Gpu()
+    equivalence: Equivalence = Equivalence()
+    convergence: Convergence = Convergence()
+
+
+def study_settings(given: Any) -> StudySettings:
+    """The settings of the studies, from the key ``benchmark`` of a configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        When a value does not fit, with the key, the value, and what would do.
+    """
+    schema = {"type": "object", "properties": {"benchmark": {"$ref": "#/$defs/StudySettings"}}}
+    definitions = StudySettings.model_json_schema(ref_template="#/$defs/{model}")
+    schema["$defs"] = definitions.pop("$defs") | {"StudySettings": definitions}
+    validate({"benchmark": given}, schema, "configuration")
+    return StudySettings.model_validate(given)

@@ -1,0 +1,169 @@
+"""Simulations of ``metamers.compare.proportions``: coverage of intervals over few stimuli, alone and in a run."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from metamers.compare.contrasts import contrasts, difference_over_stages
+from metamers.compare.proportions import RARE, difference_interval, independent_answers, proportion_interval
+from metamers.compare.recognizability import stage_recognizability
+from metamers.names import NATURAL
+from studies.simulations.results import Simulated, coverage
+
+STIMULI = (6, 10, 20, 48)
+COMPARED = (2, 3, 4, *STIMULI, 400)  # stimuli of a difference
+JUDGES = (1, 3, 10)  # recognition models whose answers to one stimulus are averaged
+PAIRS = [(0.02, 0.02), (0.05, 0.4), (0.1, 0.02), (0.3, 0.1), (0.5, 0.5), (0.9, 0.5), (0.99, 0.9)]
+SHARED = 0.5  # share of the stimuli that are equally difficult for both models and all recognition models
+MOSTLY_SHARED = 0.9
+LEAST, LEAST_MOSTLY_SHARED = 0.92, 0.88
+UNGUARDED = 2  # expected sum of squared deviations from which on the guard matters little
+GUARDED = "; the guard against rare differences determines the width"
+ACCEPTED = 0.8  # probability that a metamer is accepted
+SEEDS = 2
+LATE_STAGES = 5
+MODELS = ("model", "reference")
+FAMILIES = {"a": "one", "b": "one", "c": "another", "model": "first", "reference": "second"}
+
+
+def answers(
+    rates: tuple[float, float], judges: int, shape: tuple[int, int], rng: np.random.Generator, shared: float = SHARED
+) -> np.ndarray:
+    """Draw mean answers (model, sample, stimulus) of several recognition models to the metamers of two models.
+
+    For a share of the stimuli all recognition models give the same answer, correct for both generation models or for
+    one.
+    """
+    alike, common = rng.random(shape) < shared, rng.random(shape)
+    return np.stack([np.where(alike, common < rate, rng.binomial(judges, rate, shape) / judges) for rate in rates])
+
+
+def as_run(right: np.ndarray, accepted: np.ndarray) -> tuple[xr.Dataset, xr.Dataset]:
+    """Make recognition and acceptance Datasets from answers (sample, stimulus, seed); each sample is a stage."""
+    samples, stimuli, seeds = right.shape
+    coords = {"stage": [NATURAL, *map(str, range(samples))], "stimulus": np.arange(stimuli), "seed": np.arange(seeds)}
+    values = np.concatenate([np.ones((1, stimuli, seeds), dtype=bool), right])
+    recognition = xr.Dataset({"correct": (tuple(coords), values)}, coords)
+    return recognition, xr.Dataset({"accepted": (tuple(coords), accepted)}, coords | {"stage": coords["stage"][1:]})
+
+
+def of_run(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
+    """Test the coverage of ``stage_recognizability`` and ``contrasts`` with two seeds and partial acceptance."""
+    for stimuli, rates in product(STIMULI, PAIRS):
+        shape = (samples, stimuli, SEEDS)
+        accepted = [rng.random(shape) < ACCEPTED for _ in rates]
+        condition = f"{stimuli} stimuli of {SEEDS} seeds, {ACCEPTED:.0%} accepted"
+        alike, common = rng.random((samples, stimuli, 1)) < SHARED, rng.random((samples, stimuli, 1))
+        answered = {
+            judge: [np.where(alike, common, rng.random(shape)) < rate for rate in rates]
+            for judge, family in FAMILIES.items()
+            if family in ("one", "another")
+        }
+        recognition: dict[str, dict[str, xr.Dataset]] = {name: {} for name in MODELS}
+        acceptance = {}
+        for judge, rights in answered.items():
+            for name, right, which in zip(MODELS, rights, accepted, strict=True):
+                recognition[name][judge], acceptance[name] = as_run(right, which)
+        whole = stage_recognizability(recognition["model"]["a"]["correct"], acceptance["model"]["accepted"])
+        whole = whole.isel(stage=slice(1, None)).dropna("stage")
+        values, low, high = (whole[name].values for name in ("proportion_correct", "low", "high"))
+        number = ACCEPTED * stimuli, SEEDS * ACCEPTED
+        yield of_proportion("recognizability of a model's metamers", condition, number, values, (low, high), rates[0])
+        found = contrasts([MODELS], recognition, acceptance, FAMILIES).isel(contrast=0).dropna("stage", subset=["low"])
+        values, low, high = (found[name].values for name in ("difference", "low", "high"))
+        condition = f"{condition}, {rates[0]} and {rates[1]}, 3 judges of 2 families"
+        size = ACCEPTED * stimuli, SEEDS * ACCEPTED / (1 / 4 * (1 / 2 + 1))  # answers of families of 2 and 1 models
+        yield of_difference("contrast of two models", condition, size, values, (low, high), rates)
+
+
+def variance(rates: tuple[float, float], number: float, shared: float) -> float:
+    """Compute the variance of a difference of means of ``number`` answers, equal for a share of the stimuli."""
+    apart = rates[0] - rates[1]
+    of_mean = sum(rate * (1 - rate) for rate in rates) / number
+    return shared * abs(apart) + (1 - shared) * (apart**2 + of_mean) - apart**2
+
+
+def of_proportion(
+    statistic: str,
+    condition: str,
+    size: tuple[float, float],
+    value: np.ndarray,
+    ends: tuple[np.ndarray, np.ndarray],
+    rate: float,
+) -> Simulated:
+    """Count the coverage of a rate; without a bound above where the guard determines the width.
+
+    The parameters are those of ``of_difference``.
+    """
+    stimuli, number = size
+    of_stimulus = rate * (1 - rate) * (SHARED + (1 - SHARED) / number)
+    guarded = number > 1 and (stimuli < RARE or stimuli * of_stimulus < UNGUARDED)
+    condition = f"{condition}, {rate}{GUARDED if guarded else ''}"
+    return coverage(statistic, condition, value, ends, rate, LEAST, most=1.0 if guarded else None)
+
+
+def of_difference(
+    statistic: str,
+    condition: str,
+    size: tuple[float, float],
+    value: np.ndarray,
+    ends: tuple[np.ndarray, np.ndarray],
+    rates: tuple[float, float],
+    shared: float = SHARED,
+) -> Simulated:
+    """Count the coverage of a difference between rates; without a bound above where the guard determines the width.
+
+    Parameters
+    ----------
+    statistic, condition
+        As in ``coverage``.
+    size
+        Number of stimuli, and of answers to each.
+    value, ends
+        (sample,): differences, and the ends of their intervals.
+    rates, shared
+        As in ``answers``.
+    """
+    truth, (stimuli, number) = rates[0] - rates[1], size
+    guarded = stimuli < RARE or stimuli * variance(rates, number, shared) < UNGUARDED
+    condition += GUARDED if guarded else ""
+    least = LEAST if shared == SHARED else LEAST_MOSTLY_SHARED
+    return coverage(statistic, condition, value, ends, truth, least, truth != 0, 1.0 if guarded else None)
+
+
+def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
+    """Test the coverage of contrasts over several stages, which share the answers to a part of the stimuli."""
+    cases = [*product(COMPARED, (1, 10), PAIRS, (SHARED,)), *product(STIMULI, (1, 10), PAIRS, (MOSTLY_SHARED,))]
+    for stimuli, judges, rates, shared in cases:
+        first, second = answers(rates, LATE_STAGES * judges, (samples, stimuli), rng, shared)
+        # ``difference_over_stages`` uses the mean over stages only, so all stages can have it.
+        differences = np.repeat((first - second)[:, None], LATE_STAGES, axis=1)
+        whole, _, _ = difference_over_stages(differences)
+        judged = f"mean of {judges} judges" if judges > 1 else "one judge"
+        condition = f"{stimuli} stimuli, {LATE_STAGES} stages, {judged}, {rates[0]} and {rates[1]}"
+        name = "late contrast of two models"
+        if shared == MOSTLY_SHARED:
+            name += f", {shared:.0%} of the stimuli with equal answers"
+        size = stimuli, LATE_STAGES * judges
+        yield of_difference(name, condition, size, whole.value, (whole.low, whole.high), rates, shared)
+
+
+def simulations(samples: int, seed: int, published: Path) -> Iterator[Simulated]:
+    """Simulate proportions and paired differences over few stimuli, including proportions near 0 and 1."""
+    rng = np.random.default_rng(seed)
+    for stimuli, judges, rates in product(COMPARED, JUDGES, PAIRS):
+        first, second = answers(rates, judges, (samples, stimuli), rng)
+        judged = f"{stimuli} stimuli, mean of {judges} judges" if judges > 1 else f"{stimuli} stimuli, one judge"
+        size = stimuli, judges
+        if stimuli in STIMULI:
+            mean = first.mean(axis=-1)
+            whole = proportion_interval(mean, independent_answers(first))
+            yield of_proportion("proportion correct", judged, size, mean, (whole.low, whole.high), rates[0])
+        both = difference_interval(first - second)
+        condition = f"{judged}, {rates[0]} and {rates[1]}"
+        yield of_difference("difference of two models", condition, size, both.value, (both.low, both.high), rates)
+    yield from of_run(samples, rng)
+    yield from of_late_stages(samples, rng)

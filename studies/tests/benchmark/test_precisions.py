@@ -1,0 +1,111 @@
+"""Every precision has a time or a reason, and the reference is the synthesis."""
+
+import math
+
+import pytest
+import torch
+
+from metamers.models.load import load_model
+from metamers.synthesize.metamers import synthesize
+from studies.benchmark import precisions
+from studies.benchmark.precisions import PRECISIONS, Precision, Task, time_precisions
+from tests.fake_card import CARD, fake_card
+from tests.models.test_model import load, tiny
+from tests.synthesize.test_metamers import ONE_CYCLE, starts
+
+STEPS = 20
+SHAPE = (3, 8, 8)
+
+
+def of(root, function, stages):
+    model = load(tiny(root, function, stages))
+    natural = 0.5 + 0.05 * torch.randn(3, *model.preprocessing.signal_shape, generator=torch.Generator().manual_seed(1))
+    return model, natural.clamp(0, 1), starts(model, "abc")
+
+
+@pytest.fixture
+def convolutional(root):
+    return of(root, "convolutional", {"input": None, "block": "block", "logits": "classify"})
+
+
+@pytest.fixture
+def linear(root):
+    return of(root, "linear", {"input": None, "project": "project", "logits": "classify"})
+
+
+def test_every_precision_has_a_time_or_a_reason(convolutional):
+    model, natural, start = convolutional
+    chosen = {name: precision for name, precision in PRECISIONS.items() if name != "compiled"}  # minutes
+    times = time_precisions(model, "block", natural, start, ONE_CYCLE, chosen)
+    assert list(times) == [name for name in chosen if name != "cuda_graphs"]
+    for name, (seconds, outcome) in times.items():
+        assert (seconds > 0 and outcome == "ok") or (name == "bfloat16" and outcome.startswith("not available"))
+
+
+def test_the_reference_is_the_synthesis_to_the_bit(convolutional):
+    model, natural, start = convolutional
+    for stage in ("block", "logits"):
+        wanted, _ = synthesize(model, stage, natural, start, "one_cycle", ONE_CYCLE | {"steps": STEPS})
+        settings = {key: value for key, value in ONE_CYCLE.items() if key != "steps"}
+        supported = precisions.supports_bfloat16(model, stage)
+        task = Task(model, stage, model(natural, stage), start, model, settings, supported, torch.channels_last)
+        assert torch.equal(next(iter(PRECISIONS.values())).method(task, STEPS).contiguous(), wanted)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (UnboundLocalError("first line\nsecond line"), "failed: UnboundLocalError: first line"),
+        (AssertionError(), "failed: AssertionError"),
+        (precisions.NotAvailableError("no compiler"), "not available: no compiler"),
+    ],
+)
+def test_a_precision_that_fails_is_reported_and_the_others_go_on(linear, error, outcome):
+    def fails(task, steps):
+        raise error
+
+    model, natural, start = linear
+    chosen = {"fails": Precision(fails), "float32": PRECISIONS["float32"]}
+    times = time_precisions(model, "project", natural, start, ONE_CYCLE, chosen)
+    assert [outcome for _, outcome in times.values()] == [outcome, "ok"]
+    assert math.isnan(times["fails"][0])
+
+
+def test_without_a_compiler_compilation_is_not_available(linear, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    model, natural, start = linear
+    times = time_precisions(model, "project", natural, start, ONE_CYCLE, {"compiled": PRECISIONS["compiled"]})
+    assert times["compiled"][1] == "not available: no C++ compiler"
+
+
+@pytest.fixture
+def entry(root):
+    return tiny(root, "convolutional", {"input": None, "block": "block", "logits": "classify"})
+
+
+@pytest.fixture
+def card():
+    with fake_card() as there:
+        yield there
+
+
+def test_cuda_graphs_are_tried_on_a_card_only(entry, card):
+    graphs = PRECISIONS["cuda_graphs"]
+    assert graphs.applies(load_model("tiny", entry, None, CARD))
+    assert not graphs.applies(load(entry))
+
+
+def test_compilation_for_a_card_needs_no_compiler_of_cpp(entry, card, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    modes = []
+    monkeypatch.setattr(torch, "compile", lambda model, mode: modes.append(mode) or model)
+
+    def task(model, device):
+        start = torch.rand(1, *SHAPE, device=device)
+        return Task(model, "block", start, start, model, {}, False, torch.channels_last)
+
+    for name in ("compiled", "cuda_graphs"):
+        PRECISIONS[name].change(task(load_model("tiny", entry, None, CARD), CARD))
+    assert modes == [None, "reduce-overhead"]
+    with pytest.raises(precisions.NotAvailableError):
+        PRECISIONS["compiled"].change(task(load(entry), torch.device("cpu")))

@@ -1,0 +1,18 @@
+"""The plan of a run of a study, and of the study, from its committed configuration."""
+
+from pathlib import Path
+from typing import Any
+
+from metamers.config.plan import Plan, make_plan
+from metamers.config.read import merge_defaults, read_yaml
+from studies.plan import Studies, plan_studies
+
+
+def planned(root: Path, name: str, settings: Any = None, **changed: Any) -> tuple[Plan, Studies]:
+    """Both plans of ``studies/config/<name>.yaml``, with other settings of the studies or other keys."""
+    path = root / "studies" / "config" / f"{name}.yaml"
+    given = {**read_yaml(path), **changed}
+    of_studies = given.pop("benchmark", {}) if settings is None else settings
+    config = merge_defaults(given)
+    plan = make_plan(config, [path])
+    return plan, plan_studies(of_studies, config, plan)

@@ -1,0 +1,196 @@
+"""What the studies compute in a run, and what is wrong in their settings, is said before a job starts."""
+
+import copy
+
+import pytest
+
+from metamers.config.plan import make_plan
+from metamers.config.read import merge_defaults
+from metamers.config.targets import check_targets
+from metamers.names import ConfigurationError
+from studies.plan import plan_studies
+from studies.settings import StudySettings, study_settings
+from studies.tests.plans import planned
+
+CONVERGENCE = {"closest": {"efficientnet_lite0": {"logits": 0.05}}}
+ONLY_INPUT = {
+    "generation_models": [{"model": "efficientnet_lite0", "stages": ["input"]}],
+    "recognition_models": ["efficientnet_lite0", "efficientnet_lite1"],
+    "comparison": {"contrasts": []},
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(root, monkeypatch):
+    monkeypatch.chdir(root)
+
+
+def test_the_benchmark_takes_two_architectures_of_each_modality_and_stages_from_first_to_last(root):
+    _, studies = planned(root, "benchmark")
+    stages = studies.benchmark_stages
+    long = ["cochcnn9_standard_long", "cochresnet50_standard_long"]
+    assert list(stages) == ["efficientnet_lite0", "efficientnet_lite1", *long]
+    assert stages["efficientnet_lite0"] == ["block_1", "block_5", "block_11", "block_16", "logits"]
+    assert stages["cochresnet50_standard_long"] == ["cochleagram", "layer2", "final"]
+    studies.check_target("benchmark")
+    _, standard = planned(root, "benchmark", synthesis={"quality": "standard"})
+    standard.check_target("benchmark")
+
+
+def test_a_model_of_which_only_the_input_is_generated_is_not_timed(root):
+    assert planned(root, "benchmark", **ONLY_INPUT)[1].benchmark_stages == {}
+    with pytest.raises(ConfigurationError, match=r"benchmark\.models\.0: 'efficientnet_lite0' has no stage after"):
+        planned(root, "benchmark", {"models": ["efficientnet_lite0"]}, **ONLY_INPUT)
+
+
+def test_the_benchmark_of_graphics_cards_has_five_networks_at_three_stages_each(root):
+    plan, studies = planned(root, "gpu")
+    studies.check_target("gpu_benchmark")
+    sources = {next(iter(plan.models[model].source.values())) for model in studies.standard_stages}
+    assert sources == {"resnet50", "vit_base_patch16_224", "tf_efficientnet_lite0", "coch_cnn9", "coch_resnet50"}
+    assert {len(stages) for stages in studies.standard_stages.values()} == {3}
+    assert {model: stages[1:] for model, stages in plan.generation_models.items()} == studies.standard_stages
+
+
+def test_stages_with_a_schedule_are_compared_only_if_the_published_procedure_takes_all_its_steps(root):
+    models = {"generation_models": ["spectemp"], "recognition_models": ["spectemp", "cochcnn9_standard"]}
+    models["comparison"] = {"contrasts": []}
+    _, studies = planned(root, "benchmark", **models)
+    assert studies.standard_stages == {"spectemp": ["cochleagram", "avgpool", "final"]}
+    _, studies = planned(root, "benchmark", {"standard": {"passes": [3000]}}, **models)
+    assert {"filtered_signal", "spectempfilter_power"} < set(studies.standard_stages["spectemp"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "settings", "target", "message"),
+    [
+        (ONLY_INPUT, {}, "benchmark", r"^benchmark\.models: .* Generation models: efficientnet_lite0\.$"),
+        (ONLY_INPUT, {}, "standard_match", r"^generation_models: there is no stage to measure: .* efficientnet_lite0\.$"),
+        (ONLY_INPUT, {}, "equivalence", r"^generation_models: there is no stage to compare: .* recognition models: eff"),
+        ({}, {}, "gpu_benchmark", r"^generation_models: the benchmark of graphics cards .* needs models with `weights: {random: SEED}` .* efficientnet_lite0, "),
+        (ONLY_INPUT, {}, "gpu_benchmark", r"stages after the input, .* Generation models: efficientnet_lite0\.$"),
+        ({}, {"standard": {"passes": [375, 94]}}, "standard_match", r"^benchmark\.standard\.passes: found \[375, 94\]; wanted increasing numbers$"),
+        ({}, {"standard": {"passes": [94, 3001]}}, "standard_match", r"^benchmark\.standard\.passes: 3001 is more than synthesis\.published\.audio\.steps, 3000$"),
+        ({}, {"standard": {"passes": [94]}}, "standard_match", r"^benchmark\.standard\.passes: one number, 94, .* wanted two numbers, or that one$"),
+        ({"synthesis": {"quality": "published"}}, {}, "equivalence", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
+        ({"synthesis": {"quality": "published"}}, {}, "benchmark", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
+        (
+            {},
+            {"equivalence": {"versions": {"default": {}, "same": {"vision": {}}}}},
+            "equivalence",
+            r"^benchmark\.equivalence\.versions: 2 versions change nothing \(default, same\); wanted one, ",
+        ),
+        ({}, {}, "convergence", r"^benchmark\.convergence\.closest: found no stage; wanted the normalized error"),
+        (
+            {},
+            {"convergence": {"closest": {"efficientnet_lite9": {"logits": 0.1}}}},
+            "convergence",
+            r"^benchmark\.convergence\.closest: unknown generation model 'efficientnet_lite9'",
+        ),
+        (
+            {},
+            {"convergence": {"closest": {"efficientnet_lite0": {"input": 0.1}}}},
+            "convergence",
+            r"^benchmark\.convergence\.closest\.efficientnet_lite0: unknown stage 'input'",
+        ),
+        (
+            {},
+            {"convergence": CONVERGENCE | {"published": {"efficientnet_lite0": ["block_5"]}}},
+            "convergence",
+            r"^benchmark\.convergence\.published\.efficientnet_lite0: unknown stage 'block_5'\. Valid: logits",
+        ),
+    ],
+)  # fmt: skip
+def test_a_study_that_is_not_possible_is_an_error_only_if_it_is_requested(root, changed, settings, target, message):
+    _, studies = planned(root, "benchmark", settings, **changed)
+    with pytest.raises(ConfigurationError, match=message):
+        studies.check_target(target)
+
+
+def test_the_default_run_has_the_studies_of_a_known_number_of_steps_not():
+    config = merge_defaults({})
+    studies = plan_studies({}, config, make_plan(config))
+    assert studies.unavailable.keys() == {"benchmark", "equivalence", "gpu_benchmark", "convergence"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"repeats": 1}, r"^configuration: benchmark\.repeats: 1 is less than .* from 2 to 1000"),
+        ({"models": "x"}, r"^configuration: benchmark\.models: 'x' is not .* or null for the first"),
+        (3, r"^configuration: benchmark: 3 is not of type 'object'"),
+        ({"standard": {"passes": []}}, r"^configuration: benchmark\.standard\.passes: .* Wanted: numbers of steps"),
+        ({"margin": 1}, r"^configuration: benchmark: unknown key 'margin'"),
+        ({"published": {"vision": {"steps": 3}}}, r"^configuration: benchmark\.published\.vision: 'halvings' is a required"),
+        ({"convergence": {"closest": {"a": {}}}}, r"benchmark\.convergence\.closest\.a: found nothing\. Wanted: stage → its normalized error"),
+        ({"convergence": {"errors": {"vision": [2]}}}, r"errors\.vision\.0: 2 is .* Wanted: a normalized error between 0 and 1"),
+        ({"equivalence": {"versions": {}}}, r"benchmark\.equivalence\.versions: .*Wanted: versions of the one-cycle"),
+        (
+            {"equivalence": {"versions": {"default": {}, "published": {}}}},
+            r"versions: 'published' does not match .* Wanted: lower-case letters, digits and _, .*not 'published'$",
+        ),
+        ({"equivalence": {"versions": {"a": {"vision": {"steps": 3}}}}}, r"versions\.a\.vision: unknown key 'steps'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_named_with_what_would_do(settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        study_settings(settings)
+
+
+def mappings(data, path=()):
+    """Every mapping in some settings, with the keys that lead to it."""
+    if isinstance(data, dict):
+        yield path, data
+        for key, value in data.items():
+            yield from mappings(value, (*path, key))
+
+
+def test_an_unknown_key_anywhere_is_answered_with_the_list():
+    defaults = StudySettings().model_dump()
+    own_names = [("equivalence", "versions"), ("convergence", "closest"), ("convergence", "published")]
+    for path, mapping in mappings(defaults):
+        if path in own_names or not mapping:
+            continue
+        changed = copy.deepcopy(defaults)
+        part = changed
+        for key in path:
+            part = part[key]
+        part["nokey"] = 1
+        with pytest.raises(ConfigurationError, match=r"unknown key 'nokey'.* Valid: "):
+            study_settings(changed)
+
+
+def test_a_key_of_the_studies_is_refused_by_the_workflow_with_its_place():
+    with pytest.raises(
+        ConfigurationError, match=r"^configuration: benchmark: a key of the studies, .*studies/Snakefile"
+    ):
+        make_plan(merge_defaults({"benchmark": {"repeats": 3}}))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("benchmark/match/efficientnet_lite0/blok_1.nc", r"unknown stage 'blok_1'\. Did you mean 'block_1'"),
+        ("benchmark/standard/efficientnet_lite0/input.nc", r"unknown stage 'input'\. Valid: block_1, .*logits\.$"),
+        ("benchmark/equivalence/efficientnet_lite0/block_5.nc", r"unknown stage 'block_5'.* name it in generation_models"),
+        ("benchmark/equivalence/efficientnet_lite1/block_1.nc", r"unknown generation model 'efficientnet_lite1'"),
+        ("benchmark/equivalence_recognition/efficientnet_lite1.nc", r"unknown generation model 'efficientnet_lite1'"),
+        ("benchmark/convergence/to_target/efficientnet_lite0/logits.nc", r"unknown generation model .efficientnet_lite0.\. Valid: none"),
+    ],
+)  # fmt: skip
+def test_a_wrong_part_of_a_path_is_named_with_the_nearest(root, target, message):
+    models = [{"model": "efficientnet_lite0", "stages": ["input", "block_1", "logits"]}]
+    two = ["efficientnet_lite0", "efficientnet_lite1"]
+    compared = {"generation_models": models, "recognition_models": two, "comparison": {"contrasts": []}}
+    plan, studies = planned(root, "benchmark", **compared)
+    with pytest.raises(ConfigurationError, match=message):
+        check_targets(plan, [f"results/{plan.run}/{target}"], [], studies.stages_of_paths)
+
+
+def test_stages_of_models_that_are_not_timed_pass(root):
+    """`make benchmark` times the first model of each of two architectures; other studies have all models."""
+    plan, studies = planned(root, "gpu")
+    for kind in ("gpu", "standard"):
+        check_targets(plan, [f"results/gpu/benchmark/{kind}/gpu_vit_b_16/logits.nc"], [], studies.stages_of_paths)
+        with pytest.raises(ConfigurationError, match=r"unknown stage 'input'\. Valid: .*logits"):
+            check_targets(plan, [f"results/gpu/benchmark/{kind}/gpu_vit_b_16/input.nc"], [], studies.stages_of_paths)
