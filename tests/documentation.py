@@ -25,7 +25,12 @@ class Command(NamedTuple):
 @cache
 def pages() -> dict[str, str]:
     """Path in the repository → Markdown of every page, including generated pages."""
-    written = [ROOT / "README.md", ROOT / "config" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    written = [
+        ROOT / "README.md",
+        ROOT / "config" / "README.md",
+        ROOT / "studies" / "README.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
     made = {f"docs/{path}": text for path, text in made_pages().items()}
     return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in written} | made
 

@@ -19,7 +19,7 @@ from tests.documentation import ROOT, blocks, commands, pages
 from tests.forked import Commands
 from tests.workflow.runs import copy_of, counts
 
-HOURS, NETWORK, CLUSTER, CARD = "takes hours", "needs the network", "needs a cluster", "needs a graphics card"
+HOURS, NETWORK, CLUSTER = "takes hours", "needs the network", "needs a cluster"
 PEOPLE = "needs answers of participants"  # in the default run; other tests have a made-up run with some
 # Commands that are only planned, in a copy of the repository, and why.
 PLANNED = {
@@ -34,8 +34,7 @@ PLANNED = {
     "snakemake --cores N --configfile config/paper.yaml": HOURS,
     "snakemake --cores all --configfile config/digits.yaml": NETWORK,
     "snakemake --cores all --configfile longer.yaml": HOURS,
-    "snakemake --cores all gpu_benchmark --configfile studies/config/gpu.yaml": CARD,
-    "snakemake --cores all results/benchmark/benchmark/scale.nc --configfile studies/config/benchmark.yaml": HOURS,
+    "snakemake --snakefile studies/Snakefile --cores all results/benchmark/benchmark/scale.nc --configfile studies/config/benchmark.yaml": HOURS,
     "snakemake --workflow-profile workflow/profiles/slurm": CLUSTER,
     "snakemake beyond": "takes minutes",
     "snakemake bids": PEOPLE,
@@ -44,8 +43,6 @@ PLANNED = {
     "snakemake experiment": NETWORK,
     "snakemake humans --config human_data=participants mirror=FOLDER": NETWORK,
     "snakemake paper --config human_data=participants mirror=FOLDER": NETWORK,
-    "make simulations": HOURS,
-    "make standard-match": HOURS,
 }
 # Commands that another test runs, and which; its file has the same letters.
 RUN_BY = {

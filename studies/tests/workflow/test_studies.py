@@ -8,24 +8,9 @@ import pytest
 import yaml
 
 from metamers.run import files
-from tests.workflow.runs import check_every_file, counts, small, snakemake
+from tests.workflow.runs import check_every_file, small, snakemake
 
 STUDIES = ("--snakefile", "studies/Snakefile")
-
-
-@pytest.mark.parametrize(
-    ("target", "configuration", "job"),
-    [
-        ("benchmark", "benchmark", "benchmark_page"),
-        ("gpu_benchmark", "gpu", "benchmark_gpu_table"),
-        ("standard_match", "standard_match", "benchmark_standard_table"),
-        ("equivalence", "equivalence", "benchmark_equivalence_figure"),
-        ("convergence", "convergence", "benchmark_convergence_figure"),
-    ],
-)
-def test_every_study_can_be_planned(root, clone, target, configuration, job):
-    configured = ("--configfile", f"studies/config/{configuration}.yaml")
-    assert counts(snakemake(clone, "-n", target, *STUDIES, *configured))[job] == 1
 
 
 def test_the_cochleagram_s_benchmark_gives_its_gain(clone):
