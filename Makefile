@@ -23,7 +23,7 @@ extended: $(STAMP)
 # The environment alone.
 install: $(STAMP)
 
-# `make test` runs the fast tests of every part, `make test-all` the slow ones after them, and `make test-nightly` those that
+# `make test` runs the fast tests of every part of the workflow, `make test-all` the slow ones after them, and `make test-nightly` those that
 # repeat a check with other random numbers, and the slow ones of the studies; with SAMPLE=3 every third of them, others
 # each day. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -47,12 +47,13 @@ experiment: $(STAMP)
 	$(VENV)/bin/snakemake --cores all experiment $(if $(CONFIGURATION),--configfile $(CONFIGURATION))
 	$(VENV)/bin/python scripts/experiment/serve.py results/$(RUN)/experiment answers/$(RUN)
 
-# The studies (studies/README.md): the workflow with further rules.
+# The studies (studies/README.md): the workflow with further rules. With other networks: make equivalence
+# CONFIGURATION=mine/run.yaml
 STUDIES := $(VENV)/bin/snakemake --snakefile studies/Snakefile --cores all
 
 # Times, against the published procedure and plenoptic, of the quality `quick`; it takes all cores for an hour or two.
 benchmark: $(EXTRA)
-	$(STUDIES) benchmark --configfile studies/config/benchmark.yaml
+	$(STUDIES) benchmark --configfile $(or $(CONFIGURATION),studies/config/benchmark.yaml)
 
 # Synthesis on this machine's graphics card, compared with its CPU. Each of fifteen jobs takes less than ten minutes
 # (estimated, not measured); a second call continues where the first one ended.
@@ -61,17 +62,17 @@ benchmark-gpu: $(STAMP)
 
 # Does the quality `standard` match as closely as the published procedure? About an hour.
 standard-match: $(STAMP)
-	$(STUDIES) standard_match --configfile studies/config/standard_match.yaml
+	$(STUDIES) standard_match --configfile $(or $(CONFIGURATION),studies/config/standard_match.yaml)
 
 # Are metamers of the one-cycle procedure recognized as often as those of the published one, at equal match? It takes hours;
 # after an interruption, call it again.
 equivalence: $(STAMP)
-	$(STUDIES) equivalence --configfile studies/config/equivalence.yaml
+	$(STUDIES) equivalence --configfile $(or $(CONFIGURATION),studies/config/equivalence.yaml)
 
 # From which match on do other models recognize metamers as often as at the closest match? About eight hours on one core;
 # after an interruption, call it again.
 convergence: $(STAMP)
-	$(STUDIES) convergence --configfile studies/config/convergence.yaml
+	$(STUDIES) convergence --configfile $(or $(CONFIGURATION),studies/config/convergence.yaml)
 
 # The coverage of the intervals and the error rates of the tests, on data with known parameters. It takes hours.
 simulations: $(STAMP)
@@ -95,6 +96,7 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/snakefmt --check Snakefile workflow studies
 	$(VENV)/bin/snakemake --lint
+	$(VENV)/bin/snakemake --snakefile studies/Snakefile --lint
 
 lock: $(STAMP)
 	$(VENV)/bin/python envs/lock.py

@@ -3,7 +3,7 @@
 A lock has exact versions with hashes for CPython 3.11 to 3.13 on Linux, and on macOS with Apple silicon (resolved, not
 tested); an environment has the same versions for conda.
 requirements.lock and environment.yaml have the packages of the workflow and its tests; benchmark.lock and
-benchmark.yaml also have the packages that `snakemake benchmark` compares with. brainscore.lock has the packages of
+benchmark.yaml also have the packages that `make benchmark` compares with. brainscore.lock has the packages of
 brainscore.in alone, which do not fit the others' versions. No file names an index host.
 """
 

@@ -41,11 +41,18 @@ class StagesOfModality(Settings):
     audio: Stages = 3
 
 
-class Published(Settings):
+class PublishedOfImages(Settings):
     """steps at each step size, and halvings of the step size"""
 
-    steps: Number
-    halvings: Halvings
+    steps: Number = 3000
+    halvings: Halvings = 0
+
+
+class PublishedOfSounds(Settings):
+    """steps at each step size, and halvings of the step size"""
+
+    steps: Number = 375
+    halvings: Halvings = 7
 
 
 class PublishedOfModality(Settings):
@@ -53,8 +60,8 @@ class PublishedOfModality(Settings):
 
     # Images: all steps at the first step size. Sounds: as many steps, at all eight step sizes, because the first one is
     # too long for a match.
-    vision: Published = Published(steps=3000, halvings=0)
-    audio: Published = Published(steps=375, halvings=7)
+    vision: PublishedOfImages = PublishedOfImages()
+    audio: PublishedOfSounds = PublishedOfSounds()
 
 
 class Plenoptic(Settings):

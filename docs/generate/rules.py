@@ -296,8 +296,9 @@ def page(workflow: Workflow) -> str:
     for step in workflow.steps:
         parts.append(f"\n## {step.name.replace('_', ' ').capitalize()}\n\n{step.title}\n")
         for rule in step.rules:
-            script = re.search(r'"(.*)"', rule.directives.get("script", ""))
-            runs = f"runs `scripts/{script[1]}`" if script else "runs a shell command"
+            script = re.search(r'(STUDY_)?SCRIPTS / "(.*)"', rule.directives.get("script", ""))
+            folder = "studies/scripts" if script and script[1] else "scripts"
+            runs = f"runs `{folder}/{script[2]}`" if script else "runs a shell command"
             message = " ".join(
                 f"{described(value, workflow)[0].strip('`')}" for _, value in arguments(rule.directives["message"])
             )

@@ -4,10 +4,16 @@ from functools import cache
 
 from metamers.config.qualities import COMPARED_PROCEDURES, FIXED_QUALITIES
 from metamers.config.read import merge_defaults, read_yaml
+from metamers.config.targets import STUDIES as STUDIES_TARGETS
 
 
 wildcard_constraints:
     procedure=one_of(COMPARED_PROCEDURES),
+
+
+def name_a_study(_wildcards):
+    """Input function of the default target: there is no study to begin with."""
+    raise ConfigurationError(f"name a study: {', '.join(STUDIES_TARGETS)} (studies/README.md)")
 
 
 def benchmarked_stages(kind, model):

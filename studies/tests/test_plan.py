@@ -107,7 +107,25 @@ def test_a_study_that_is_not_possible_is_an_error_only_if_it_is_requested(root, 
         studies.check_target(target)
 
 
-def test_the_default_run_has_the_studies_of_a_known_number_of_steps_not():
+def test_what_is_not_set_has_its_default():
+    published = study_settings({"published": {"vision": {"steps": 3}}}).published
+    assert published.vision.model_dump() == {"steps": 3, "halvings": 0}
+    assert published.audio.model_dump() == {"steps": 375, "halvings": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("benchmark", "benchmark"),
+        ("gpu", "gpu_benchmark"),
+        *((n, n) for n in ("standard_match", "equivalence", "convergence")),
+    ],
+)
+def test_every_committed_configuration_can_make_its_study(root, name, target):
+    planned(root, name)[1].check_target(target)
+
+
+def test_the_default_run_lacks_what_studies_of_a_known_number_of_steps_need():
     config = merge_defaults({})
     studies = plan_studies({}, config, make_plan(config))
     assert studies.unavailable.keys() == {"benchmark", "equivalence", "gpu_benchmark", "convergence"}
@@ -121,7 +139,7 @@ def test_the_default_run_has_the_studies_of_a_known_number_of_steps_not():
         (3, r"^configuration: benchmark: 3 is not of type 'object'"),
         ({"standard": {"passes": []}}, r"^configuration: benchmark\.standard\.passes: .* Wanted: numbers of steps"),
         ({"margin": 1}, r"^configuration: benchmark: unknown key 'margin'"),
-        ({"published": {"vision": {"steps": 3}}}, r"^configuration: benchmark\.published\.vision: 'halvings' is a required"),
+        ({"published": {"vision": {"halvings": -1}}}, r"^configuration: benchmark\.published\.vision\.halvings: -1 is less"),
         ({"convergence": {"closest": {"a": {}}}}, r"benchmark\.convergence\.closest\.a: found nothing\. Wanted: stage → its normalized error"),
         ({"convergence": {"errors": {"vision": [2]}}}, r"errors\.vision\.0: 2 is .* Wanted: a normalized error between 0 and 1"),
         ({"equivalence": {"versions": {}}}, r"benchmark\.equivalence\.versions: .*Wanted: versions of the one-cycle"),
@@ -170,6 +188,7 @@ def test_a_key_of_the_studies_is_refused_by_the_workflow_with_its_place():
 @pytest.mark.parametrize(
     ("target", "message"),
     [
+        ("benchmark/convergence/nonsense/efficientnet_lite0/logits.nc", r"unknown procedure 'nonsense'\. Valid: to_target, published"),
         ("benchmark/match/efficientnet_lite0/blok_1.nc", r"unknown stage 'blok_1'\. Did you mean 'block_1'"),
         ("benchmark/standard/efficientnet_lite0/input.nc", r"unknown stage 'input'\. Valid: block_1, .*logits\.$"),
         ("benchmark/equivalence/efficientnet_lite0/block_5.nc", r"unknown stage 'block_5'.* name it in generation_models"),
@@ -185,6 +204,16 @@ def test_a_wrong_part_of_a_path_is_named_with_the_nearest(root, target, message)
     plan, studies = planned(root, "benchmark", **compared)
     with pytest.raises(ConfigurationError, match=message):
         check_targets(plan, [f"results/{plan.run}/{target}"], [], studies.stages_of_paths)
+
+
+def test_the_workflow_leaves_paths_of_studies_to_the_studies_and_names_them_where_it_is_alone(root):
+    plan, studies = planned(root, "benchmark")
+    paths = [f"results/{plan.run}/benchmark/{kind}/efficientnet_lite0/block_1.nc" for kind in ("match", "standard")]
+    check_targets(plan, paths)  # the workflow's own check, before that of the studies
+    check_targets(plan, [*paths, "benchmark"], ["benchmark"], studies.stages_of_paths)
+    for target in (*paths, "benchmark", "simulations"):
+        with pytest.raises(ConfigurationError, match=r"a target of the studies, .*--snakefile studies/Snakefile"):
+            check_targets(plan, [target], ["all"])
 
 
 def test_stages_of_models_that_are_not_timed_pass(root):

@@ -846,7 +846,12 @@ def test_a_repeated_key_in_a_registry_is_named(settings, tmp_path, which):
 
 
 def test_the_workflow_s_own_files_have_no_key_twice(root):
-    files = [*root.glob("config/*.yaml"), *root.glob("workflow/**/*.yaml"), *root.glob("src/**/*.yaml")]
+    files = [
+        *root.glob("config/*.yaml"),
+        *root.glob("workflow/**/*.yaml"),
+        *root.glob("src/**/*.yaml"),
+        *root.glob("studies/**/*.yaml"),
+    ]
     assert len(files) > 12
     for path in files:
         config_read.read_yaml(path)

@@ -163,8 +163,9 @@ def test_every_variable_of_every_file_is_there(site):
 def test_every_rule_is_there_with_its_script(site):
     text = text_of(site, "reference/rules.html")
     workflow = rules.read(ROOT)
-    scripts = {path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts").rglob("*.py")}
-    assert scripts - {"scripts/experiment/serve.py"} == set(re.findall(r"runs (scripts/[\w/]+\.py)", text))
+    folders = (ROOT / "scripts", ROOT / "studies" / "scripts")
+    scripts = {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*.py")}
+    assert scripts - {"scripts/experiment/serve.py"} == set(re.findall(r"runs ((?:studies/)?scripts/[\w/]+\.py)", text))
     assert not [rule.name for step in workflow.steps for rule in step.rules if f"\n{rule.name}¶" not in text]
     assert not re.search(r"<[A-Z_]+>/", text), "a constant that was not followed"
 

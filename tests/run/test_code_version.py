@@ -310,6 +310,21 @@ def test_a_changed_sign_plans_exactly_what_depends_on_it(module, tmp_path):
     assert planned == {(step, model) for step in steps for model in models}
 
 
+def test_a_module_of_the_studies_counts_for_their_scripts(tmp_path):
+    library, studies = tmp_path / "src", tmp_path / "studies"
+    (library / "metamers").mkdir(parents=True)
+    studies.mkdir()
+    (studies / "__init__.py").touch()
+    module, script = studies / "speed.py", library / "step.py"
+    script.write_text("from studies.speed import STEPS\n")
+    versions = []
+    for text in ("STEPS = 3\n", '"""Times."""\nSTEPS = 3\n', "STEPS = 4\n"):
+        module.write_text(text)
+        versions.append(version(library))
+    assert files_used(script, library) == sorted([script, module, studies / "__init__.py"])
+    assert versions[0] == versions[1] != versions[2]
+
+
 def test_a_change_of_a_file_that_a_script_reads_counts(scripts):
     page = scripts / "page.html"
     page.write_text("a")
@@ -319,12 +334,17 @@ def test_a_change_of_a_file_that_a_script_reads_counts(scripts):
 
 
 @pytest.mark.parametrize(
-    "script", sorted(path.relative_to(ROOT / "scripts").as_posix() for path in (ROOT / "scripts").rglob("*.py"))
+    "script",
+    sorted(
+        path.relative_to(ROOT).as_posix()
+        for part in ("scripts", "studies/scripts")
+        for path in (ROOT / part).rglob("*.py")
+    ),
 )
 def test_what_scripts_import_of_the_library_is_there(script):
     """Scripts run in jobs only, so a name that has moved would be seen late."""
-    for node in ast.walk(ast.parse((ROOT / "scripts" / script).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "metamers":
+    for node in ast.walk(ast.parse((ROOT / script).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("metamers", "studies"):
             module = importlib.import_module(node.module)
             for alias in node.names:
                 if not hasattr(module, alias.name):

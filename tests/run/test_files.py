@@ -252,7 +252,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 def test_scripts_write_datasets_with_the_provenance_of_their_job(root):
-    for path in (root / "scripts").rglob("*.py"):
+    for path in [*(root / "scripts").rglob("*.py"), *(root / "studies" / "scripts").rglob("*.py")]:
         text = path.read_text(encoding="utf-8")
         assert "files.save(" not in text, path
         assert text.count("save_in_pieces(") <= text.count("**provenance(snakemake)"), path

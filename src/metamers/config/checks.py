@@ -17,8 +17,6 @@ from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 from metamers.run.manifest import SUFFIX
 from metamers.texts import CREATOR_LETTERS, is_address, misleading_form, unwanted_character
 
-BENCHMARKED_PROCEDURE = "one_cycle"
-
 
 def check_run(run: str) -> None:
     """Check that the name of the run can be a folder's, and is not that of another run's manifest."""

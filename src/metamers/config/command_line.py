@@ -90,7 +90,7 @@ def _check_entry(entry: str) -> None:
             f"--config {entry}: a key inside another cannot be set here; write it in a file, as "
             "`synthesis: {seeds: 2}`, and give the file by --configfile"
         )
-    valid = [*configuration_keys(), STUDIES_KEY]  # the workflow names the Snakefile to which this key belongs
+    valid = [*configuration_keys(), STUDIES_KEY]  # the workflow's error names the Snakefile of this key
     if key not in valid:
         raise unknown_key(key, valid, f"--config {entry}")
     check_command_line_value(value, f"--config {entry}")

@@ -11,6 +11,7 @@ from functools import cache
 from types import MappingProxyType
 
 from metamers.config.plan import Plan
+from metamers.config.qualities import COMPARED_PROCEDURES
 from metamers.config.read import SCHEMAS, read_yaml
 from metamers.names import ConfigurationError, stage_path, unknown_name
 
@@ -28,6 +29,8 @@ Found = Mapping[str, str]  # wildcard → its value in a path
 Stages = Mapping[str, Mapping[str, Iterable[str]]]
 
 
+STUDIES = ("benchmark", "gpu_benchmark", "standard_match", "equivalence", "convergence", "simulations")  # targets
+STUDIES_FOLDERS = ("benchmark/", "simulations/")  # of a run
 # Wildcard → its valid values, given the values of the wildcards before it. ``MODELS`` and given stages precede.
 VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "generation_model": lambda plan, _: plan.generation_models,
@@ -41,6 +44,7 @@ VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "own_participants": lambda plan, _: plan.own_participants,
     "adaptive_participants": lambda plan, _: plan.adaptive_participants,
     "set": lambda plan, _: plan.beyond.sets,
+    "procedure": lambda plan, _: COMPARED_PROCEDURES,
 }
 # Path → its valid models, for paths without a stage that only some models of the run have.
 MODELS: dict[str, Callable[[Plan], Iterable[str]]] = {
@@ -153,6 +157,7 @@ def check_targets(
         together with results from answers.
     """
     folder, rules, targets = f"results/{plan.run}/", list(rules), list(targets)
+    of_studies = tuple(folder + part for part in STUDIES_FOLDERS)
     if "preregister" in targets and len(targets) > 1 and (plan.own_participants or plan.adaptive_participants):
         # Jobs that start after the file exists would have it as an input that the plan of the call does not have.
         others = ", ".join(target for target in targets if target != "preregister")
@@ -162,6 +167,11 @@ def check_targets(
         )
     for target in targets:
         path = os.path.relpath(target)
+        if rules and not stages and (target in STUDIES or path.startswith(of_studies)):
+            raise ConfigurationError(
+                f"{target}: a target of the studies, whose rules are in studies/Snakefile: add "
+                "`--snakefile studies/Snakefile`"
+            )
         if path.startswith(folder):
             check_path(plan, path.removeprefix(folder), target, stages)
         elif target in rules:
