@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from metamers.match import MEASURES, NULL_MEASURES, Measure, match
-from metamers.null.acceptance import above_null, accept
+from metamers.null.acceptance import above_null, accept, of_all_stages
 from metamers.null.distribution import (
     affordable_pairs,
     chance_of_acceptance,
@@ -28,6 +28,19 @@ def rule() -> xr.Dataset:
     if not RULE.is_file():
         pytest.skip("needs acceptance_rule.nc beside the repository, or its folder in METAMERS_DATA")
     return xr.load_dataset(RULE)
+
+
+def batch(*names: str) -> xr.Dataset:
+    """What acceptance needs of a metamer file."""
+    of_seed = {"normalized_error": (("stimulus", "seed"), np.zeros((len(names), 1)))}
+    return xr.Dataset(of_seed | {"natural_category": ("stimulus", list(names))}, coords={"stimulus": list(names)})
+
+
+def test_the_stages_of_a_model_have_the_same_stimuli():
+    whole = of_all_stages({"a": [batch("x", "y"), batch("longer")], "b": [batch("x", "y", "longer")]})
+    assert whole["stimulus"].values.tolist() == ["x", "y", "longer"]
+    with pytest.raises(ValueError, match="stimulus"):
+        of_all_stages({"a": [batch("x", "longer")], "b": [batch("x", "long")]})
 
 
 def as_run(rule: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:

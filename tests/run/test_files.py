@@ -245,6 +245,21 @@ def test_a_disk_that_fills_up_leaves_the_older_file_and_nothing_else(dataset, tm
     assert [path.name for path in tmp_path.iterdir()] == ["x.nc"]
 
 
+def test_names_of_several_files_keep_their_length(tmp_path):
+    """Files of batches have names of different lengths, of which xarray would keep that of the first file."""
+    for number, names in enumerate((["a", "bc"], ["defgh"])):
+        batch = xr.Dataset({"natural_category": ("stimulus", names)}, coords={"stimulus": names})
+        files.save(batch, tmp_path / f"{number}.nc", **PROVENANCE, inputs=[])
+    whole = xr.concat([files.load(tmp_path / f"{number}.nc") for number in range(2)], "stimulus")
+    files.save(whole, tmp_path / "whole.nc", **PROVENANCE, inputs=[])
+    with files.save_in_pieces(tmp_path / "pieces.nc", "stimulus", **PROVENANCE, inputs=[]) as append:
+        append(files.load(tmp_path / "0.nc"))
+        append(files.load(tmp_path / "1.nc"))
+    for name in ("whole", "pieces"):
+        made = files.load(tmp_path / f"{name}.nc")
+        assert made["stimulus"].values.tolist() == made["natural_category"].values.tolist() == ["a", "bc", "defgh"]
+
+
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "x.nc").write_bytes(b"not NetCDF")
     with pytest.raises(OSError, match=r"x\.nc cannot be read as NetCDF"):

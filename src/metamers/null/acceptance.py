@@ -88,12 +88,17 @@ def of_all_stages(batches: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
     ----------
     batches
         Stage → results of ``judged``, one of each metamer file.
+
+    Raises
+    ------
+    ValueError
+        When stages have metamers of different stimuli.
     """
     whole = {stage: xr.concat(of_stage, "stimulus") for stage, of_stage in batches.items()}
     # The model's category of the natural stimulus is the same in the files of all stages.
     natural = next(iter(whole.values()))["natural_category"]
     by_stage = [one.drop_vars("natural_category").expand_dims(stage=[stage]) for stage, one in whole.items()]
-    return xr.concat(by_stage, "stage").assign(natural_category=natural)
+    return xr.concat(by_stage, "stage", join="exact").assign(natural_category=natural)
 
 
 def accept(

@@ -165,6 +165,9 @@ def software_versions() -> dict[str, str]:
 def _described(dataset: xr.Dataset, path: str | Path) -> xr.Dataset:
     """Return a copy of a dataset with a long name, a unit and the other attributes of CF and ACDD on every variable.
 
+    It has no encoding of a file that it was read from: xarray would cut texts to the length that they had there,
+    such as names of stimuli that are concatenated with longer ones.
+
     Raises
     ------
     KeyError
@@ -172,7 +175,7 @@ def _described(dataset: xr.Dataset, path: str | Path) -> xr.Dataset:
     """
     if unknown := sorted(str(name) for name in dataset.variables if name not in DESCRIPTIONS):
         raise KeyError(f"no long name and unit for {unknown}: describe them in src/metamers/run/descriptions.yaml")
-    dataset = dataset.copy()
+    dataset = dataset.drop_encoding()  # a copy
     measured = "humans" in Path(path).parts
     for name, variable in dataset.variables.items():
         long_name, units = DESCRIPTIONS[str(name)]
