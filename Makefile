@@ -16,7 +16,7 @@ SITE ?= site
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
 
-# More models, stages and words than the default run; it takes about five times as long (estimated).
+# More models, stages and words than the default run; it takes more than six times as long.
 extended: $(STAMP)
 	$(VENV)/bin/snakemake --cores all --configfile config/extended.yaml
 
