@@ -45,7 +45,7 @@ SPECTEMP = {
 @pytest.fixture(scope="module")
 def procedure(root):
     """The benchmark's, for sounds."""
-    settings = config_read.merge_defaults(config_read.read_yaml(root / "config" / "benchmark.yaml"))
+    settings = config_read.merge_defaults(config_read.read_yaml(root / "studies" / "config" / "benchmark.yaml"))
     return settings["synthesis"]["quick"]["audio"]
 
 
