@@ -16,7 +16,7 @@ SITE ?= site
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
 
-# More models, stages and words than the default run; it takes more than six times as long.
+# More models, stages and words than the default run; it takes about eight times as long (estimated).
 extended: $(STAMP)
 	$(VENV)/bin/snakemake --cores all --configfile config/extended.yaml
 
