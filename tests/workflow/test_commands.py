@@ -35,6 +35,7 @@ PLANNED = {
     "snakemake --cores all --configfile config/digits.yaml": NETWORK,
     "snakemake --cores all --configfile longer.yaml": HOURS,
     "snakemake --snakefile studies/Snakefile --cores all results/benchmark/benchmark/scale.nc --configfile studies/config/benchmark.yaml": HOURS,
+    "snakemake --snakefile studies/Snakefile --cores all equivalence --configfile studies/config/equivalence.yaml": HOURS,
     "snakemake --workflow-profile workflow/profiles/slurm": CLUSTER,
     "snakemake beyond": "takes minutes",
     "snakemake bids": PEOPLE,
