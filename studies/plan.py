@@ -1,7 +1,7 @@
 """What the studies compute in a run: its models and stages for each study, and why a study is not possible."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from metamers.config.choices import first_architectures
@@ -30,31 +30,16 @@ class Studies:
     equivalence_stages
         Generation model → stages at which recognition of metamers of one cycle and of the published procedure is
         compared.
-    unavailable
-        Target (``benchmark``, ``gpu_benchmark``, ``standard_match``, ``equivalence``, ``convergence``) that the
-        configuration cannot make → why, and which configuration could.
     """
 
     settings: StudySettings
     benchmark_stages: dict[str, list[str]]
     standard_stages: dict[str, list[str]]
     equivalence_stages: dict[str, list[str]]
-    unavailable: dict[str, str]
-
-    def check_target(self, target: str) -> None:
-        """Check that the configuration can make a target.
-
-        Raises
-        ------
-        ConfigurationError
-            When it cannot be made.
-        """
-        if target in self.unavailable:
-            raise ConfigurationError(self.unavailable[target])
 
     @property
     def stages_of_paths(self) -> dict[str, Mapping[str, Iterable[str]]]:
-        """Beginning of a path in the run's folder → generation model → stages of which there are such paths."""
+        """For each beginning of a path in the run's folder: the generation models and stages that have such a file."""
         return {
             "benchmark/match/": self.benchmark_stages,
             "benchmark/equivalent/": self.benchmark_stages,
@@ -67,35 +52,44 @@ class Studies:
         }
 
 
-def plan_studies(given: Any, config: Mapping[str, Any], plan: Plan) -> Studies:
+def plan_studies(benchmark: Any, config: Mapping[str, Any], plan: Plan) -> tuple[Plan, Studies]:
     """The studies of a run.
 
     Parameters
     ----------
-    given
+    benchmark
         The key ``benchmark`` of the configuration.
     config, plan
         The configuration without this key, and its plan.
+
+    Returns
+    -------
+    plan
+        The plan, whose ``unavailable`` also has the studies' targets that the configuration cannot make.
+    studies
+        The studies.
 
     Raises
     ------
     ConfigurationError
         When a setting does not fit.
     """
-    settings = study_settings(given)
-    benchmark = benchmark_stages(settings, plan)
-    standard = standard_stages(settings, config, plan)
-    equivalence = equivalence_stages(settings, plan)
-    unavailable = unavailable_studies(settings, config, plan, benchmark, standard, equivalence)
-    return Studies(settings, benchmark, standard, equivalence, unavailable)
+    settings = study_settings(benchmark)
+    studies = Studies(
+        settings,
+        benchmark_stages(settings, plan),
+        standard_stages(settings, config, plan),
+        equivalence_stages(settings, plan),
+    )
+    return replace(plan, unavailable=plan.unavailable | unavailable_studies(studies, config, plan)), studies
 
 
 def benchmark_stages(settings: StudySettings, plan: Plan) -> dict[str, list[str]]:
     """Generation models whose synthesis is timed, with evenly spaced stages."""
     models, generation_models = plan.models, plan.generation_models
-    chosen = first_architectures(generation_models, models) if settings.models is None else settings.models
-    found = {}
-    for number, name in enumerate(chosen):
+    names = first_architectures(generation_models, models) if settings.models is None else settings.models
+    timed = {}
+    for number, name in enumerate(names):
         if name not in generation_models:
             raise unknown_name("generation model", name, generation_models, f"benchmark.models.{number}")
         stages = [stage for stage in generation_models[name] if stage != INPUT_STAGE]
@@ -104,8 +98,8 @@ def benchmark_stages(settings: StudySettings, plan: Plan) -> dict[str, list[str]
                 f"benchmark.models.{number}: {name!r} has no stage after {INPUT_STAGE!r} in generation_models; "
                 "synthesis at the input is not timed"
             )
-        found[name] = evenly_spaced(stages, getattr(settings.stages, models[name].modality))
-    return found
+        timed[name] = evenly_spaced(stages, getattr(settings.stages, models[name].modality))
+    return timed
 
 
 def standard_stages(settings: StudySettings, config: Mapping[str, Any], plan: Plan) -> dict[str, list[str]]:
@@ -114,15 +108,15 @@ def standard_stages(settings: StudySettings, config: Mapping[str, Any], plan: Pl
     The input is left out, and so are stages with a schedule unless the published procedure is run with all its steps:
     the positions of a schedule do not scale with the length of a pass, so a shorter run does not follow the schedule.
     """
-    passes, found = settings.standard.passes, {}
+    passes, measured = settings.standard.passes, {}
     for name, stages in plan.generation_models.items():
         published = config["synthesis"]["published"].get(plan.models[name].modality, {})
         whole = passes == [published.get("steps")]
         scheduled = _scheduled(plan.models[name], stages)
         compared = [stage for stage in stages if stage != INPUT_STAGE and (whole or stage not in scheduled)]
         if compared:
-            found[name] = compared
-    return found
+            measured[name] = compared
+    return measured
 
 
 def equivalence_stages(settings: StudySettings, plan: Plan) -> dict[str, list[str]]:
@@ -131,74 +125,68 @@ def equivalence_stages(settings: StudySettings, plan: Plan) -> dict[str, list[st
     The stages are evenly spaced, without the input and without stages with a schedule, whose positions do not scale
     with the length of a pass.
     """
-    found = {}
+    compared_stages = {}
     for name, stages in plan.generation_models.items():
         scheduled = _scheduled(plan.models[name], stages)
         compared = [stage for stage in stages if stage != INPUT_STAGE and stage not in scheduled]
         if plan.other_recognition_models(name) and compared:
-            found[name] = evenly_spaced(compared, settings.equivalence.stages)
-    return found
+            compared_stages[name] = evenly_spaced(compared, settings.equivalence.stages)
+    return compared_stages
 
 
 def _scheduled(model: ModelEntry, stages: Iterable[str]) -> set[str]:
     """Those of the stages at which the published procedure follows a schedule."""
-    given = model.stages
-    return {stage for stage in stages if isinstance(given[stage], Mapping) and "schedule" in given[stage]}
+    entries = {stage: model.stages[stage] for stage in stages}
+    return {stage for stage, entry in entries.items() if isinstance(entry, Mapping) and "schedule" in entry}
 
 
-def unavailable_studies(
-    settings: StudySettings,
-    config: Mapping[str, Any],
-    plan: Plan,
-    benchmark: Mapping[str, list[str]],
-    standard: Mapping[str, list[str]],
-    equivalence: Mapping[str, list[str]],
-) -> dict[str, str]:
-    """Targets that the configuration cannot make → why, and which configuration could.
+def unavailable_studies(studies: Studies, config: Mapping[str, Any], plan: Plan) -> dict[str, str]:
+    """The studies' targets that a configuration cannot make → why, and which configuration could."""
+    settings, models = studies.settings, plan.models
+    reasons = {}
 
-    ``benchmark``, ``standard`` and ``equivalence`` are the models and stages of ``Studies``.
-    """
-    models = plan.models
-    found = {}
+    def modalities(stages: Iterable[str]) -> set[str]:
+        return {models[name].modality for name in stages}
+
     names = list(plan.generation_models)
     generation_models = ", ".join(names) or "none"
     recognition_models = ", ".join(plan.recognition_models) or "none"
-    if not benchmark:
-        found["benchmark"] = (
+    if not studies.benchmark_stages:
+        reasons["benchmark"] = (
             "benchmark.models: there is no synthesis to time: no generation model of the run has a stage after the "
             f"input. Generation models: {generation_models}."
         )
     elif QUALITIES[quality := config["synthesis"]["quality"]] != BENCHMARKED_PROCEDURE:
         others = [name for name, procedure in QUALITIES.items() if procedure == BENCHMARKED_PROCEDURE]
-        found["benchmark"] = (
+        reasons["benchmark"] = (
             f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
             f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
         )
-    if not standard:
-        found["standard_match"] = (
+    if not studies.standard_stages:
+        reasons["standard_match"] = (
             "generation_models: there is no stage to measure: no generation model of the run has a stage without a "
             "schedule after the input. Stages with a schedule need all steps of the published procedure "
             f"(benchmark.standard.passes). Generation models: {generation_models}."
         )
-    elif problem := _lacking_for_standard_match(settings, config, {models[name].modality for name in standard}):
-        found["standard_match"] = problem
-    if not equivalence:
-        found["equivalence"] = (
+    elif problem := _lacking_for_standard_match(settings, config, modalities(studies.standard_stages)):
+        reasons["standard_match"] = problem
+    if not studies.equivalence_stages:
+        reasons["equivalence"] = (
             "generation_models: there is no stage to compare: no generation model of the run has a stage without a "
             "schedule after the input and another recognition model of its modality. Generation models: "
             f"{generation_models}; recognition models: {recognition_models}."
         )
-    elif problem := _lacking_for_equivalence(settings, config, {models[name].modality for name in equivalence}):
-        found["equivalence"] = problem
+    elif problem := _lacking_for_equivalence(settings, config, modalities(studies.equivalence_stages)):
+        reasons["equivalence"] = problem
     if problem := next(_lacking_for_convergence(settings.convergence, config, plan), None):
-        found["convergence"] = problem
-    if not standard or any("random" not in models[name].weights for name in names):
-        found["gpu_benchmark"] = (
+        reasons["convergence"] = problem
+    if not studies.standard_stages or any("random" not in models[name].weights for name in names):
+        reasons["gpu_benchmark"] = (
             "generation_models: the benchmark of graphics cards reads no weights. It needs models with "
             "`weights: {random: SEED}` and stages after the input, as studies/config/gpu.yaml has. Generation models: "
             f"{generation_models}."
         )
-    return found
+    return reasons
 
 
 def _lacking_for_equivalence(

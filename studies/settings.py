@@ -9,21 +9,25 @@ from typing_extensions import TypedDict
 from metamers.config.read import keys_of_table, validate
 from metamers.names import ConfigurationError
 
-Number = Annotated[int, Field(ge=1, le=1_000_000, description="a number from 1 to 1000000")]
-Stimuli = Annotated[int, Field(ge=1, le=10_000, description="a number of stimuli, from 1 to 10000")]
-Stages = Annotated[int, Field(ge=1, le=1000, description="a number of stages, from 1 to 1000")]
-Repeats = Annotated[int, Field(ge=2, le=1000, description="a number of measurements of each time, from 2 to 1000")]
-Steps = Annotated[int, Field(ge=10, le=100_000, description="a number of steps, from 10 to 100000")]
-Halvings = Annotated[
-    int, Field(ge=0, le=100, description="number of times that the step size is halved, from 0 to 100 (published: 7)")
-]
-Error = Annotated[float, Field(gt=0, lt=1, description="a normalized error between 0 and 1")]
-Margin = Annotated[
-    float,
-    Field(
-        gt=0, lt=1, description="largest difference in proportion correct that counts as equivalent, between 0 and 1"
-    ),
-]
+
+def from_to(noun: str, least: int, most: int) -> Any:
+    """A field with a whole number, whose description has the limits."""
+    return Field(ge=least, le=most, description=f"{noun}, from {least} to {most}")
+
+
+def below_1(noun: str) -> Any:
+    """A field with a number between 0 and 1."""
+    return Field(gt=0, lt=1, description=f"{noun}, between 0 and 1")
+
+
+Number = Annotated[int, from_to("a number", 1, 1_000_000)]
+Stimuli = Annotated[int, from_to("a number of stimuli", 1, 10_000)]
+Stages = Annotated[int, from_to("a number of stages", 1, 1000)]
+Repeats = Annotated[int, from_to("a number of measurements of each time", 2, 1000)]
+Steps = Annotated[int, from_to("a number of steps", 10, 100_000)]
+Halvings = Annotated[int, from_to("number of times that the step size is halved (published: 7)", 0, 100)]
+Error = Annotated[float, below_1("a normalized error")]
+Margin = Annotated[float, below_1("largest difference in proportion correct that counts as equivalent")]
 UNIQUE = {"uniqueItems": True}
 OPTIMIZERS = keys_of_table("metamers.synthesize.optimizers.OPTIMIZERS")
 
@@ -113,9 +117,7 @@ class Equivalence(Settings):
     """how recognition of metamers of one cycle is compared with that of the published procedure, at an equal match"""
 
     stages: Stages = 5
-    searched: Annotated[
-        Stimuli, Field(description="number of stimuli on which the number of steps is searched, from 1 to 10000")
-    ] = 4
+    searched: Annotated[int, from_to("number of stimuli on which the number of steps is searched", 1, 10_000)] = 4
     margin: Margin = 0.03
     versions: Annotated[
         dict[str, Version],
@@ -167,9 +169,7 @@ class Equivalence(Settings):
         return {name: one for name, one in versions.items() if name == self.reference or one != dict(default)}
 
 
-Errors = Annotated[
-    list[Error], Field(json_schema_extra=UNIQUE, description="a list of normalized errors between 0 and 1")
-]
+Errors = Annotated[list[Error], Field(json_schema_extra=UNIQUE, description="a list of normalized errors")]
 
 
 class ErrorsOfModality(Settings):
@@ -186,11 +186,9 @@ class Convergence(Settings):
     closest: Annotated[
         dict[
             str,
-            Annotated[
-                dict[str, Error], Field(min_length=1, description="stage → its normalized error, between 0 and 1")
-            ],
+            Annotated[dict[str, Error], Field(min_length=1, description="stage → its normalized error")],
         ],
-        Field(description="generation model → stage → normalized error of the closest match, between 0 and 1"),
+        Field(description="generation model → stage → normalized error of the closest match"),
     ] = {}
     published: Annotated[
         dict[str, Annotated[list[str], Field(json_schema_extra=UNIQUE, description="a list of stages")]],
@@ -211,7 +209,7 @@ class StudySettings(Settings):
         ),
     ] = None
     stages: StagesOfModality = StagesOfModality()
-    stimuli: Annotated[Stimuli, Field(description="number of stimuli whose match is measured, from 1 to 10000")] = 2
+    stimuli: Annotated[int, from_to("number of stimuli whose match is measured", 1, 10_000)] = 2
     published: PublishedOfModality = PublishedOfModality()
     plenoptic: Plenoptic = Plenoptic()
     repeats: Repeats = 7
@@ -221,7 +219,7 @@ class StudySettings(Settings):
     convergence: Convergence = Convergence()
 
 
-def study_settings(given: Any) -> StudySettings:
+def study_settings(benchmark: Any) -> StudySettings:
     """The settings of the studies, from the key ``benchmark`` of a configuration.
 
     Raises
@@ -232,5 +230,5 @@ def study_settings(given: Any) -> StudySettings:
     schema = {"type": "object", "properties": {"benchmark": {"$ref": "#/$defs/StudySettings"}}}
     definitions = StudySettings.model_json_schema(ref_template="#/$defs/{model}")
     schema["$defs"] = definitions.pop("$defs") | {"StudySettings": definitions}
-    validate({"benchmark": given}, schema, "configuration")
-    return StudySettings.model_validate(given)
+    validate({"benchmark": benchmark}, schema, "configuration")
+    return StudySettings.model_validate(benchmark)

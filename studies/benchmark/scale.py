@@ -72,14 +72,14 @@ class Plan(NamedTuple):
     """Planned metamers: models, numbers of stimuli and seeds, and recognition models."""
 
     generation: Mapping[str, Sequence[str]]  # model → stages
-    judges: Sequence[str]
+    recognition_models: Sequence[str]
     settings: Mapping[str, Mapping[str, Any]]  # modality → settings of the procedure
     stimuli: int  # number for each modality
     seeds: int
     batch_size: int
-    judges_per_job: int
+    models_per_job: int
     copies: float = 1  # number of copies of each generation model
-    judge_copies: float = 1
+    recognition_copies: float = 1
 
 
 @torch.no_grad()
@@ -236,29 +236,29 @@ def _of_modality(
     def last(name: str) -> str:
         return list(architectures[name].operations)[-1]
 
-    generation, judges = of_modality(plan.generation), of_modality(plan.judges)
+    generation, recognition_models = of_modality(plan.generation), of_modality(plan.recognition_models)
     places = [(name, stage) for name in generation for stage in plan.generation[name]]
     of_place = plan.stimuli * plan.seeds * plan.copies  # metamers
     steps = number_of_steps(plan.settings[modality])
     metamers = len(places) * of_place
     values = sum(architectures[name].values + steps for name, _ in places) * of_place
-    asked = sum(architectures[judge].operations[last(judge)] for judge in judges) * plan.judge_copies
-    judging = len(judges) * plan.judge_copies
-    jobs_of_model = JOBS_OF_MODEL + math.ceil(judging / plan.judges_per_job)
+    of_recognition = sum(architectures[name].operations[last(name)] for name in recognition_models)
+    asked = len(recognition_models) * plan.recognition_copies
+    jobs_of_model = JOBS_OF_MODEL + math.ceil(asked / plan.models_per_job)
     found = {
         "models": len(generation) * plan.copies,
-        "judging_models": judging,
+        "judging_models": asked,
         "metamers": metamers,
-        "recognitions": metamers * judging,
+        "recognitions": metamers * asked,
         "planned_jobs": plan.copies
         * (JOBS_OF_BATCH * len(places) * math.ceil(plan.stimuli / plan.batch_size) + len(generation) * jobs_of_model),
         "storage": values * bytes_per_value / GIGABYTE,
         "total_operations": steps * of_place * STEP * sum(architectures[name].operations[at] for name, at in places),
-        "recognition_operations": metamers * asked,
+        "recognition_operations": metamers * of_recognition * plan.recognition_copies,
     }
     for clock, (synthesis, recognition) in clocks.items():
         found[f"core_hours{clock}"] = steps * of_place * sum(synthesis(*place) for place in places) / HOUR
-        forward = sum(recognition(judge, last(judge)) for judge in judges) * plan.judge_copies / STEP
+        forward = sum(recognition(name, last(name)) for name in recognition_models) * plan.recognition_copies / STEP
         found[f"recognition_core_hours{clock}"] = metamers * forward / HOUR
     return found
 
@@ -305,8 +305,8 @@ def predict_study(
     Parameters
     ----------
     study
-        ``generation`` (model → stages), ``judges``, ``qualities`` (name → modality → settings), ``stimuli``,
-        ``seeds``, ``batch_size``, ``judges_per_job``.
+        ``generation`` (model → stages), ``recognition_models``, ``qualities`` (name → modality → settings),
+        ``stimuli``, ``seeds``, ``batch_size``, ``models_per_job``.
     architectures
         Model → architecture, for all models of the study.
     costs, bytes_per_value
@@ -322,29 +322,29 @@ def predict_study(
         ``forward_operations`` at the last stage and seconds of a step there, as fitted and as timed.
     """
     generation = {name: stages for name, stages in study["generation"].items() if architectures[name].modality in costs}
-    judges = [name for name in study["judges"] if architectures[name].modality in costs]
+    recognition_models = [name for name in study["recognition_models"] if architectures[name].modality in costs]
     copies = MANY / len(generation)
-    who_judges = {
-        "the study": (judges, 1, 1),
-        f"{MANY:,} models, the study's judges": (judges, copies, 1),
-        f"{MANY:,} models, all of them judges": (list(generation), copies, copies),
+    asked_models = {
+        "the study": (recognition_models, 1, 1),
+        f"{MANY:,} models, the study's recognition models": (recognition_models, copies, 1),
+        f"{MANY:,} models, each asked about all": (list(generation), copies, copies),
     }
     fitted = fitted_clock(architectures, costs)
-    judged = timed_clock(architectures, costs, dict.fromkeys(costs, FLOAT32))
+    recognition = timed_clock(architectures, costs, dict.fromkeys(costs, FLOAT32))
     plans = {}
     for quality, settings in study["qualities"].items():
-        clocks = {"": (fitted, fitted), "_timed": (timed_clock(architectures, costs, settings), judged)}
-        for title, (judging, times, judge_times) in who_judges.items():
+        clocks = {"": (fitted, fitted), "_timed": (timed_clock(architectures, costs, settings), recognition)}
+        for title, (names, times, recognition_times) in asked_models.items():
             plan = Plan(
                 generation=generation,
-                judges=judging,
+                recognition_models=names,
                 settings=settings,
                 stimuli=study["stimuli"],
                 seeds=study["seeds"],
                 batch_size=study["batch_size"],
-                judges_per_job=study["judges_per_job"],
+                models_per_job=study["models_per_job"],
                 copies=times,
-                judge_copies=judge_times,
+                recognition_copies=recognition_times,
             )
             plans[f"{title}, {quality}"] = predict(plan, architectures, clocks, bytes_per_value)
     rows = list(plans.values())

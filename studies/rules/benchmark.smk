@@ -111,7 +111,7 @@ rule benchmark_speed:
 
 rule benchmark_synthesis:
     input:
-        required("benchmark", studies),
+        required("benchmark"),
         matched=[file for model in BENCHMARKED for file in matches_of(model)],
         speed=[f"results/<run>/benchmark/speed/{model}.nc" for model in BENCHMARKED],
         recognized=[f"results/<run>/benchmark/recognition/{model}.nc" for model in BENCHMARKED],
@@ -127,7 +127,7 @@ rule benchmark_synthesis:
 
 rule benchmark_scale:
     input:
-        required("benchmark", studies),
+        required("benchmark"),
         speed=rules.benchmark_synthesis.input.speed,
         metamers=[file for model in plan.generation_models for file in metamers_of(model)],
         synthesis=[file for model in plan.generation_models for file in synthesis_of(model)],

@@ -150,19 +150,19 @@ def published_study():
     registered = plan.models
     chosen = [{"model": item} if isinstance(item, str) else item for item in study["generation_models"]]
     chosen = [item for item in chosen if item["model"] in registered]
-    judges = [name for name in study["recognition_models"] if name in registered]
+    recognition_models = [name for name in study["recognition_models"] if name in registered]
     if not chosen:
         return None
     generation = {item["model"]: item.get("stages", list(registered[item["model"]].stages)) for item in chosen}
     return {
-        "entries": {name: architecture(name) for name in [*generation, *judges]},
+        "entries": {name: architecture(name) for name in [*generation, *recognition_models]},
         "generation": generation,
-        "judges": judges,
+        "recognition_models": recognition_models,
         "qualities": {quality: study["synthesis"][quality] for quality in FIXED_QUALITIES},
         "stimuli": 400,  # of each modality
         "seeds": study["synthesis"]["seeds"],
         "batch_size": study["synthesis"]["batch_size"],
-        "judges_per_job": study["recognition"]["models_per_job"],
+        "models_per_job": study["recognition"]["models_per_job"],
     }
 
 

@@ -3,7 +3,7 @@
 
 rule benchmark_convergence_metamers:
     input:
-        required("convergence", studies),
+        required("convergence"),
         unpack(model_files("generation_model")),
         stimuli=by("generation_model", stimuli_of),
         null="results/<run>/nulls/{generation_model}.nc",
@@ -54,7 +54,7 @@ rule benchmark_convergence_recognition:
 
 rule benchmark_convergence_table:
     input:
-        required("convergence", studies),
+        required("convergence"),
         metamers=convergence_files("convergence"),
         recognized=convergence_files("convergence_recognition"),
         nulls=[f"results/<run>/nulls/{model}.nc" for model in studies.settings.convergence.closest],

@@ -3,7 +3,7 @@
 
 rule benchmark_equivalence_metamers:
     input:
-        required("equivalence", studies),
+        required("equivalence"),
         unpack(model_files("generation_model")),
         stimuli=by("generation_model", stimuli_of),
     output:
@@ -31,7 +31,7 @@ rule benchmark_equivalence_metamers:
 
 rule benchmark_equivalence_recognition:
     input:
-        required("equivalence", studies),
+        required("equivalence"),
         metamers=by("generation_model", equivalence_metamers),
         weights=by("generation_model", files_of_models, plan.other_recognition_models),
         categories=by("generation_model", categories_of),
@@ -54,7 +54,7 @@ rule benchmark_equivalence_recognition:
 
 rule benchmark_equivalence_table:
     input:
-        required("equivalence", studies),
+        required("equivalence"),
         recognized=[
             f"results/<run>/benchmark/equivalence_recognition/{model}.nc" for model in studies.equivalence_stages
         ],

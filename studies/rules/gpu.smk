@@ -3,7 +3,7 @@
 
 rule benchmark_gpu:
     input:
-        required("gpu_benchmark", studies),
+        required("gpu_benchmark"),
     output:
         "results/<run>/benchmark/gpu/{generation_model}/{stage}.nc",
     params:
@@ -25,7 +25,7 @@ rule benchmark_gpu:
 
 rule benchmark_gpu_table:
     input:
-        required("gpu_benchmark", studies),
+        required("gpu_benchmark"),
         measured=[
             f"results/<run>/benchmark/gpu/{model}/{stage_path(stage)}.nc"
             for model, stages in studies.standard_stages.items()

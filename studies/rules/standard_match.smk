@@ -25,7 +25,7 @@ rule benchmark_standard:
 
 rule benchmark_standard_table:
     input:
-        required("standard_match", studies),
+        required("standard_match"),
         matches=[
             f"results/<run>/benchmark/standard/{model}/{stage_path(stage)}.nc"
             for model, stages in studies.standard_stages.items()

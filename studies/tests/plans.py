@@ -14,5 +14,4 @@ def planned(root: Path, name: str, settings: Any = None, **changed: Any) -> tupl
     given = {**read_yaml(path), **changed}
     of_studies = given.pop("benchmark", {}) if settings is None else settings
     config = merge_defaults(given)
-    plan = make_plan(config, [path])
-    return plan, plan_studies(of_studies, config, plan)
+    return plan_studies(of_studies, config, make_plan(config, [path]))

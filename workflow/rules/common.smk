@@ -54,11 +54,11 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def required(target, planned=plan):
-    """Input function: adds no file; fails before the first job if a plan cannot make a target (``Plan.check_target``)."""
+def required(target):
+    """Input function: adds no file; fails before the first job if the plan cannot make a target (``Plan.check_target``)."""
 
     def files(wildcards):
-        planned.check_target(target.format(**wildcards))
+        plan.check_target(target.format(**wildcards))
         return []
 
     return files
@@ -191,16 +191,13 @@ def stop_polling():
         workflow.scheduler.job_rate_limiter = None
 
 
-def check_requested(studies=None):
-    """Check the targets of this call of Snakemake by name; with the plan of the studies, if it has their rules."""
+def check_requested(stages=None):
+    """Check the targets of this call of Snakemake by name; ``stages`` are those of paths of the studies."""
     # The rules of a workflow that loads this one as a module, or includes it, are not known here.
     further = workflow.modifier.parent_modifier or len(workflow.included_stack) > 1
     known = [] if further else [rule.name for rule in workflow.rules]
-    targets = requested_targets(sys.argv)
     try:
-        check_targets(plan, targets, known, studies.stages_of_paths if studies else {})
-        for target in targets if studies else ():
-            studies.check_target(target)
+        check_targets(plan, requested_targets(sys.argv), known, stages or {})
     except ConfigurationError as error:
         raise WorkflowError(str(error)) from None
 

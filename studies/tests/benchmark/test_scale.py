@@ -123,7 +123,7 @@ def test_hours_are_the_sum_over_stages_of_steps_stimuli_and_seconds():
     assert found["storage"] == pytest.approx(2 * 80 * ((300 + 240) * 3 + (100 + 10) * 2) / 1e9)
 
 
-def test_judging_is_a_run_forward_of_every_judge_of_the_modality():
+def test_recognition_is_a_run_forward_of_every_recognition_model_of_the_modality():
     found = predicted()
     assert found["recognitions"] == 2 * 40 * 2  # pictures alone
     assert found["recognition_operations"] == 160 * 3e6
@@ -137,7 +137,7 @@ def test_twice_the_stimuli_take_twice_the_time():
 
 
 def test_recognition_by_all_grows_with_the_square_of_the_models():
-    once, many = predicted(), predicted(copies=20, judge_copies=20)
+    once, many = predicted(), predicted(copies=20, recognition_copies=20)
     assert many["core_hours"] == pytest.approx(20 * once["core_hours"])
     for key in ("recognitions", "recognition_core_hours", "recognition_operations"):
         assert many[key] == pytest.approx(400 * once[key])
@@ -199,12 +199,12 @@ def test_costs_are_fitted_to_the_default_procedure_of_each_modality():
 def test_a_thousand_models_take_a_thousand_times_the_mean_and_money_follows_hours():
     study = {
         "generation": PLAN.generation,
-        "judges": ["seeing", "hearing"],
+        "recognition_models": ["seeing", "hearing"],
         "qualities": {"published": SETTINGS},
         "stimuli": 40,
         "seeds": 2,
         "batch_size": 12,
-        "judges_per_job": 16,
+        "models_per_job": 16,
     }
     found = predict_study(study, ARCHITECTURES, COSTS, BYTES, {"gpu_hour": 2.0, "core_hour": 0.5})
     one, many, square = (found.isel(plan=number) for number in range(3))
@@ -219,9 +219,9 @@ def test_a_thousand_models_take_a_thousand_times_the_mean_and_money_follows_hour
 def test_of_a_modality_that_was_not_timed_nothing_is_predicted():
     study = {
         "generation": PLAN.generation,
-        "judges": ["hearing"],
+        "recognition_models": ["hearing"],
         "qualities": {"published": SETTINGS},
-        **{key: 1 for key in ("stimuli", "seeds", "batch_size", "judges_per_job")},
+        **{key: 1 for key in ("stimuli", "seeds", "batch_size", "models_per_job")},
     }
     found = predict_study(study, ARCHITECTURES, {"vision": COSTS["vision"]}, BYTES, {"gpu_hour": 1, "core_hour": 1})
     assert found["study_model"].values.tolist() == ["seeing"]
