@@ -10,7 +10,7 @@ RUN ?= demo
 CONFIGURATION ?=
 SITE ?= site
 
-.PHONY: run extended install test test-all test-studies test-nightly experiment benchmark benchmark-gpu equivalence convergence
+.PHONY: run extended install test test-all test-studies test-nightly test-snakemake experiment benchmark benchmark-gpu equivalence convergence
 .PHONY: standard-match simulations docs dry-runs lint lock clean
 
 run: $(STAMP)
@@ -24,7 +24,7 @@ extended: $(STAMP)
 install: $(STAMP)
 
 # `make test` runs the fast tests of every part of the workflow, `make test-all` the slow ones after them, and `make test-nightly` those that
-# repeat a check with other random numbers, and the slow ones of the studies; with SAMPLE=3 every third of them, others
+# repeat a check with other random numbers, and the slow ones of the studies; with SAMPLE=4 every fourth of them, others
 # each day. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 MORE_WORKERS = --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 ))
@@ -40,6 +40,19 @@ test-studies: $(EXTRA)
 
 test-nightly: $(EXTRA)
 	$(PYTEST) $(MORE_WORKERS) -m nightly $(if $(SAMPLE),--sample $(SAMPLE)) tests studies/tests
+
+# Messages, and a small run, with the oldest and the newest release of Snakemake that pyproject.toml permits, unless the
+# environment has it.
+OLDEST := $(shell sed -n 's/.*"snakemake>=\([0-9.]*\),.*/\1/p' pyproject.toml)
+RELEASE := $(VENV)/.snakemake
+test-snakemake: $(STAMP)
+	for release in "==$(OLDEST).0" "<10"; do \
+	    rm -rf $(RELEASE); \
+	    $(VENV)/bin/python -m pip install --quiet --no-warn-conflicts --target $(RELEASE) "snakemake$$release" || exit 1; \
+	    [ -d "$(RELEASE)/snakemake-$$($(VENV)/bin/snakemake --version).dist-info" ] || \
+	        PYTHONPATH="$(CURDIR)/$(RELEASE)" $(PYTEST) $(MORE_WORKERS) tests/workflow/test_messages.py \
+	            tests/workflow/test_workflow.py::test_a_second_run_does_nothing || exit 1; \
+	done
 
 # The experiment for people on this machine; answers are kept in answers/$(RUN). Another run than the default one:
 # make experiment CONFIGURATION=mine/run.yaml RUN=mine
@@ -95,8 +108,6 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/snakefmt --check Snakefile workflow studies
-	$(VENV)/bin/snakemake --lint
-	$(VENV)/bin/snakemake --snakefile studies/Snakefile --lint
 
 lock: $(STAMP)
 	$(VENV)/bin/python envs/lock.py

@@ -4,7 +4,7 @@ import sys
 
 from snakemake.utils import min_version
 
-min_version("9.27")
+min_version("9.24")
 
 from metamers.config.plan import make_plan
 from metamers.config.read import check_configuration_files, merge_defaults
@@ -12,7 +12,7 @@ from metamers.names import ConfigurationError
 from metamers.repository import ROOT, check_snakefile
 
 try:
-    check_snakefile(workflow.sourcecache.get_path(workflow.included_stack[-1]))
+    check_snakefile(workflow.source_path("Snakefile"))
     check_configuration_files(workflow.configfiles)
     # Not `configfile:`, which Snakemake passes over in a module that is given a configuration.
     config |= merge_defaults(config)
@@ -59,17 +59,17 @@ include: RULES / "verify.smk"
 
 onstart:
     check_results_folder()
-    check_preregistration_folder()
-    stop_polling()
 
 
 onsuccess:
     close_manifest()
     show_findings()
+    cancel_timers()
 
 
 onerror:
     close_manifest()
+    cancel_timers()
 
 
 # The first rule: the default target, unless a workflow that loads this one as a module has a rule before it.
@@ -90,6 +90,7 @@ rule all:
         rules.report_metamer_sets.output if METAMER_SETS else [],
         COMPARISON,
         FROM_OWN_PARTICIPANTS,
+        SCORED,
 
 
 rule retrieve:
@@ -103,18 +104,20 @@ rule humans:
         OWN_PARTICIPANTS,
         ADAPTIVE_PARTICIPANTS,
         FROM_OWN_PARTICIPANTS,
+        SCORED,
 
 
 rule bids:
     input:
         required("bids"),
-        [f"results/<run>/humans/bids/{name}" for name in ALL_GROUPS],
+        [f"results/<run>/humans/bids/{name}" for name in plan.participants],
 
 
 rule comparison:
     input:
         COMPARISON,
         FROM_OWN_PARTICIPANTS,
+        SCORED,
         PAPER_DATA,
         rules.leaderboard_ranking.output,
 
@@ -155,7 +158,9 @@ rule paper:
 
 rule analyses:
     input:
-        ANALYSES,
+        VULNERABILITY,
+        BRAINS,
+        SIMILARITIES,
 
 
 rule beyond:
@@ -176,5 +181,4 @@ rule brainscore:
 include: RULES / "crate.smk"
 
 
-complete_rules(SCRIPTS)
-check_requested()
+check_requested(ROOT / "Snakefile")

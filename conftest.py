@@ -14,6 +14,7 @@ from metamers import retrieve
 from metamers.config import experiments as config_humans
 from metamers.config import tables
 from metamers.experiment.folder import install_jspsych
+from metamers.repository import environment_with
 from metamers.run.hashes import sha256_of
 
 QUIET = [
@@ -22,7 +23,7 @@ QUIET = [
 ]
 ROOT = Path(__file__).resolve().parent
 # Processes that tests start import the library of this repository, whichever is installed.
-os.environ["PYTHONPATH"] = str(ROOT / "src")
+os.environ["PYTHONPATH"] = environment_with(ROOT / "src")["PYTHONPATH"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from metamers.config.choices import first_architectures
 from metamers.config.models import ModelEntry
 from metamers.config.participants import evenly_spaced
 from metamers.config.plan import Plan
-from metamers.config.qualities import QUALITIES
+from metamers.config.qualities import COMPARED_PROCEDURES, FIXED_QUALITIES, QUALITIES
+from metamers.config.read import merge_defaults, read_yaml
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
+from metamers.repository import ROOT
 from studies.settings import Convergence, StudySettings, study_settings
 
 BENCHMARKED_PROCEDURE = "one_cycle"
@@ -36,6 +39,19 @@ class Studies:
     benchmark_stages: dict[str, list[str]]
     standard_stages: dict[str, list[str]]
     equivalence_stages: dict[str, list[str]]
+
+    @property
+    def convergence_places(self) -> list[tuple[str, str, str]]:
+        """Procedure, generation model and stage of each comparison of recognition with the closest match."""
+        settings = self.settings.convergence
+        stages: list[Mapping[str, Iterable[str]]] = [settings.closest, settings.published]
+        compared = dict(zip(COMPARED_PROCEDURES, stages, strict=True))
+        return [
+            (procedure, model, stage)
+            for procedure, stages_of in compared.items()
+            for model in stages_of
+            for stage in stages_of[model]
+        ]
 
     @property
     def stages_of_paths(self) -> dict[str, Mapping[str, Iterable[str]]]:
@@ -256,3 +272,32 @@ def _lacking_for_standard_match(
                 f"synthesis.published.{modality}.steps, {steps}; wanted two numbers, or that one"
             )
     return None
+
+
+def published_study(plan: Plan) -> dict[str, Any] | None:
+    """The published study (config/paper.yaml) with those models that the registry has; None if it has none."""
+    study = _published_configuration()
+    chosen = [{"model": item} if isinstance(item, str) else item for item in study["generation_models"]]
+    generation = {
+        item["model"]: item.get("stages", list(plan.models[item["model"]].stages))
+        for item in chosen
+        if item["model"] in plan.models
+    }
+    if not generation:
+        return None
+    recognition_models = [name for name in study["recognition_models"] if name in plan.models]
+    return {
+        "entries": {name: plan.models[name].parameters for name in [*generation, *recognition_models]},
+        "generation": generation,
+        "recognition_models": recognition_models,
+        "qualities": {quality: study["synthesis"][quality] for quality in FIXED_QUALITIES},
+        "stimuli": 400,  # of each modality
+        "seeds": study["synthesis"]["seeds"],
+        "batch_size": study["synthesis"]["batch_size"],
+        "models_per_job": study["recognition"]["models_per_job"],
+    }
+
+
+@cache
+def _published_configuration() -> dict[str, Any]:
+    return merge_defaults(read_yaml(ROOT / "config" / "paper.yaml"))

@@ -1,19 +1,35 @@
 """Speed against the published procedure, plenoptic and plain implementations."""
 
+from metamers.config.qualities import FIXED_QUALITIES
+
 BENCHMARKED = studies.benchmark_stages
 
 
 rule benchmark_cochleagram:
     output:
         "results/<run>/benchmark/cochleagram.nc",
+    log:
+        "results/<run>/logs/benchmark_cochleagram.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_cochleagram.tsv"
     params:
+        **study_step("benchmark/cochleagram"),
         repeats=10,
     # All cores, so that no other job runs during the measurement, which uses one core.
     threads: all_cores
+    conda:
+        ENVIRONMENT
     message:
         "Timing the cochleagram against an implementation at the full rate"
     script:
         STUDY_SCRIPTS / "benchmark/cochleagram.py"
+
+
+def benchmarked_qualities(model):
+    """Quality → settings for a model's modality; the published procedure is shortened for the benchmark."""
+    modality = plan.models[model].modality
+    settings = {quality: plan.synthesis_of(model, quality) for quality in FIXED_QUALITIES}
+    return settings | {"published": settings["published"] | getattr(studies.settings.published, modality).model_dump()}
 
 
 rule benchmark_match:
@@ -22,7 +38,12 @@ rule benchmark_match:
         stimuli=by("generation_model", stimuli_of),
     output:
         "results/<run>/benchmark/match/{generation_model}/{stage}.nc",
+    log:
+        "results/<run>/logs/benchmark_match/{generation_model}/{stage}.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_match/{generation_model}/{stage}.tsv"
     params:
+        **study_step("benchmark/match"),
         **model_params("generation_model"),
         stage=stage_of,
         number=studies.settings.stimuli,
@@ -43,14 +64,19 @@ rule benchmark_equivalent:
     input:
         unpack(model_files("generation_model")),
         stimuli=by("generation_model", stimuli_of),
-        metamers=metamers_of_stage,
+        metamers=lambda wildcards: metamers_at(wildcards.generation_model, wildcards.stage),
     output:
         "results/<run>/benchmark/equivalent/{generation_model}/{stage}.nc",
+    log:
+        "results/<run>/logs/benchmark_equivalent/{generation_model}/{stage}.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_equivalent/{generation_model}/{stage}.tsv"
     params:
+        **study_step("benchmark/equivalent"),
         **model_params("generation_model"),
         stage=stage_of,
-        settings=by("generation_model", published_settings),
-        first=by("generation_model", steps_of_run),
+        settings=lambda wildcards: plan.synthesis_of(wildcards.generation_model, "published"),
+        first=lambda wildcards: plan.synthesis_of(wildcards.generation_model)["steps"],
         run_seed=plan.seed,
     resources:
         mem_mb=memory_of_model,
@@ -62,14 +88,26 @@ rule benchmark_equivalent:
         STUDY_SCRIPTS / "benchmark/equivalent.py"
 
 
+def benchmarked_stages(kind, model):
+    """Files of one kind of the benchmark, one for each stage of a model."""
+    return [
+        f"results/<run>/benchmark/{kind}/{model}/{stage_path(stage)}.nc" for stage in studies.benchmark_stages[model]
+    ]
+
+
 rule benchmark_recognize:
     input:
-        equivalent=by("generation_model", equivalent_of),
+        equivalent=lambda wildcards: benchmarked_stages("equivalent", wildcards.generation_model),
         weights=by("generation_model", files_of_models, plan.other_recognition_models),
         categories=by("generation_model", categories_of),
     output:
         "results/<run>/benchmark/recognition/{generation_model}.nc",
+    log:
+        "results/<run>/logs/benchmark_recognize/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_recognize/{generation_model}.tsv"
     params:
+        **study_step("benchmark/recognize"),
         **answer_params("generation_model"),
         recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
         stages=lookup("{generation_model}", within=BENCHMARKED),
@@ -78,6 +116,8 @@ rule benchmark_recognize:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Recognizing both procedures' metamers of {wildcards.generation_model} by other models"
     script:
@@ -88,10 +128,15 @@ rule benchmark_speed:
     input:
         unpack(model_files("generation_model")),
         stimuli=by("generation_model", stimuli_of),
-        matched=by("generation_model", matches_of),
+        matched=lambda wildcards: benchmarked_stages("match", wildcards.generation_model),
     output:
         "results/<run>/benchmark/speed/{generation_model}.nc",
+    log:
+        "results/<run>/logs/benchmark_speed/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_speed/{generation_model}.tsv"
     params:
+        **study_step("benchmark/speed"),
         **model_params("generation_model"),
         stages=lookup("{generation_model}", within=BENCHMARKED),
         settings=by("generation_model", benchmarked_qualities),
@@ -112,13 +157,20 @@ rule benchmark_speed:
 rule benchmark_synthesis:
     input:
         required("benchmark"),
-        matched=[file for model in BENCHMARKED for file in matches_of(model)],
+        matched=[file for model in BENCHMARKED for file in benchmarked_stages("match", model)],
         speed=[f"results/<run>/benchmark/speed/{model}.nc" for model in BENCHMARKED],
         recognized=[f"results/<run>/benchmark/recognition/{model}.nc" for model in BENCHMARKED],
     output:
         "results/<run>/benchmark/synthesis.nc",
+    log:
+        "results/<run>/logs/benchmark_synthesis.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_synthesis.tsv"
     params:
+        **study_step("benchmark/synthesis"),
         models=BENCHMARKED,
+    conda:
+        ENVIRONMENT
     message:
         "Comparing times to the same match"
     script:
@@ -130,12 +182,17 @@ rule benchmark_scale:
         required("benchmark"),
         speed=rules.benchmark_synthesis.input.speed,
         metamers=[file for model in plan.generation_models for file in metamers_of(model)],
-        synthesis=[file for model in plan.generation_models for file in synthesis_of(model)],
+        synthesis=[file for model in plan.generation_models for file in metamers_of(model, "synthesis")],
         exported=[f"results/<run>/exported/metamers/{model}" for model in plan.generation_models],
     output:
         "results/<run>/benchmark/scale.nc",
+    log:
+        "results/<run>/logs/benchmark_scale.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_scale.tsv"
     params:
-        study=given_study,
+        **study_step("benchmark/scale"),
+        study=lambda _: published_study(plan),
         benchmarked=list(BENCHMARKED),
         run_models={model: architecture(model) for model in plan.generation_models},
         run_stages=plan.generation_models,
@@ -148,6 +205,8 @@ rule benchmark_scale:
     threads: all_cores
     resources:
         mem_mb=scaled_by_attempt(6000),
+    conda:
+        ENVIRONMENT
     message:
         "Predicting time and storage of the published study"
     script:
@@ -162,14 +221,21 @@ rule benchmark_page:
         cochleagram="results/<run>/benchmark/cochleagram.nc",
         # The jobs of a finished run, whose times the page lists.
         finished=[*rules.report_pages.output, *rules.leaderboard_ranking.output, *COMPARISON],
-        scale=scale_of_study,
+        scale=lambda _: ["results/<run>/benchmark/scale.nc"] if published_study(plan) else [],
     output:
         report("results/<run>/report/benchmark.html", caption="../captions/benchmark.rst", category="Benchmark"),
+    log:
+        "results/<run>/logs/benchmark_page.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_page.tsv"
     params:
+        **study_step("benchmark/page"),
         read=data_version(STUDIES / "benchmark" / "benchmark.html.j2", *templates()),
         benchmarks=BENCHMARKS,
         models=BENCHMARKED,
         settings=studies.settings.model_dump(),
+    conda:
+        ENVIRONMENT
     message:
         "Writing the benchmark's page"
     script:

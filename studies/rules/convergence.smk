@@ -1,6 +1,24 @@
 """Recognition of metamers against their match."""
 
 
+def closest_error(wildcards):
+    """Parameter: normalized error of the closest match of the stage of a wildcard."""
+    return studies.settings.convergence.closest[wildcards.generation_model][stage_of(wildcards)]
+
+
+def settings_of_procedure(wildcards):
+    """Parameter: settings of the quality that uses the procedure of a wildcard."""
+    quality = "published" if wildcards.procedure == "published" else "converged"
+    return plan.synthesis_of(wildcards.generation_model, quality)
+
+
+def stimuli_of_procedure(wildcards):
+    """Parameter: number of stimuli that are synthesized by the procedure of a wildcard."""
+    if wildcards.procedure == "published":
+        return studies.settings.convergence.published_stimuli
+    return len(plan.stimuli_of(wildcards.generation_model))
+
+
 rule benchmark_convergence_metamers:
     input:
         required("convergence"),
@@ -9,14 +27,19 @@ rule benchmark_convergence_metamers:
         null="results/<run>/nulls/{generation_model}.nc",
     output:
         "results/<run>/benchmark/convergence/{procedure}/{generation_model}/{stage}.nc",
+    log:
+        "results/<run>/logs/benchmark_convergence_metamers/{procedure}/{generation_model}/{stage}.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_convergence_metamers/{procedure}/{generation_model}/{stage}.tsv"
     params:
+        **study_step("benchmark/convergence_metamers"),
         **model_params("generation_model"),
         **answer_params("generation_model"),
         stage=stage_of,
         number=stimuli_of_procedure,
         settings=settings_of_procedure,
         closest=closest_error,
-        errors=by("generation_model", errors_of_matches),
+        errors=lambda wildcards: getattr(studies.settings.convergence.errors, modality_of(wildcards.generation_model)),
         run_seed=plan.seed,
         progress=f"{PROGRESS}/benchmark_convergence_metamers/{{procedure}}/{{generation_model}}/{{stage}}",
     # One thread, as for synthesis.
@@ -24,6 +47,8 @@ rule benchmark_convergence_metamers:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Synthesizing at several matches ({wildcards.procedure}): {wildcards.generation_model}, {wildcards.stage}"
     script:
@@ -37,7 +62,12 @@ rule benchmark_convergence_recognition:
         categories=by("generation_model", categories_of),
     output:
         "results/<run>/benchmark/convergence_recognition/{procedure}/{generation_model}/{stage}.nc",
+    log:
+        "results/<run>/logs/benchmark_convergence_recognition/{procedure}/{generation_model}/{stage}.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_convergence_recognition/{procedure}/{generation_model}/{stage}.tsv"
     params:
+        **study_step("benchmark/convergence_recognition"),
         **answer_params("generation_model"),
         recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
         stage=stage_of,
@@ -46,10 +76,20 @@ rule benchmark_convergence_recognition:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Recognizing metamers at several matches ({wildcards.procedure}): {wildcards.generation_model}, {wildcards.stage}"
     script:
         STUDY_SCRIPTS / "benchmark/convergence_recognition.py"
+
+
+def convergence_files(kind):
+    """Files of one kind, one for each comparison of recognition with the closest match."""
+    return [
+        f"results/<run>/benchmark/{kind}/{procedure}/{model}/{stage_path(stage)}.nc"
+        for procedure, model, stage in studies.convergence_places
+    ]
 
 
 rule benchmark_convergence_table:
@@ -60,11 +100,18 @@ rule benchmark_convergence_table:
         nulls=[f"results/<run>/nulls/{model}.nc" for model in studies.settings.convergence.closest],
     output:
         "results/<run>/benchmark/convergence.csv",
+    log:
+        "results/<run>/logs/benchmark_convergence_table.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_convergence_table.tsv"
     params:
-        stages=compared_stages,
-        modalities=compared_modalities,
+        **study_step("benchmark/convergence_table"),
+        stages=[(model, stage) for _, model, stage in studies.convergence_places],
+        modalities={model: modality_of(model) for model in studies.settings.convergence.closest},
         measures=plan.acceptance.measures,
         margin=studies.settings.convergence.margin,
+    conda:
+        ENVIRONMENT
     message:
         "Testing from which match on recognition does not change"
     script:
@@ -76,6 +123,14 @@ rule benchmark_convergence_figure:
         rules.benchmark_convergence_table.output,
     output:
         "results/<run>/benchmark/convergence.svg",
+    log:
+        "results/<run>/logs/benchmark_convergence_figure.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_convergence_figure.tsv"
+    params:
+        **study_step("benchmark/convergence_figure"),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing recognition against the match"
     script:

@@ -1,6 +1,18 @@
 """Recognition of metamers of one cycle and of the published procedure, at an equal match."""
 
 
+def versions_of_default(model):
+    """Settings of the published procedure and of each compared version of one cycle, for a model's modality."""
+    versions = studies.settings.equivalence.settings_of(plan.models[model].modality, one_cycle_settings(model))
+    return {"published": plan.synthesis_of(model, "published"), **versions}
+
+
+def equivalence_metamers(model):
+    """Metamers of all compared versions, one file for each compared stage of a model."""
+    stages = studies.equivalence_stages[model]
+    return [f"results/<run>/benchmark/equivalence/{model}/{stage_path(stage)}.nc" for stage in stages]
+
+
 rule benchmark_equivalence_metamers:
     input:
         required("equivalence"),
@@ -8,12 +20,17 @@ rule benchmark_equivalence_metamers:
         stimuli=by("generation_model", stimuli_of),
     output:
         "results/<run>/benchmark/equivalence/{generation_model}/{stage}.nc",
+    log:
+        "results/<run>/logs/benchmark_equivalence_metamers/{generation_model}/{stage}.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_equivalence_metamers/{generation_model}/{stage}.tsv"
     params:
+        **study_step("benchmark/equivalence_metamers"),
         **model_params("generation_model"),
         stage=stage_of,
         stimuli=by("generation_model", plan.stimuli_of),
         searched=studies.settings.equivalence.searched,
-        reference=reference_version,
+        reference=studies.settings.equivalence.reference,
         settings=by("generation_model", versions_of_default),
         most=16,  # steps of a version, at most, relative to those of the one-cycle procedure
         run_seed=plan.seed,
@@ -23,6 +40,8 @@ rule benchmark_equivalence_metamers:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Synthesizing by all versions to the same match: {wildcards.generation_model}, {wildcards.stage}"
     script:
@@ -37,7 +56,12 @@ rule benchmark_equivalence_recognition:
         categories=by("generation_model", categories_of),
     output:
         "results/<run>/benchmark/equivalence_recognition/{generation_model}.nc",
+    log:
+        "results/<run>/logs/benchmark_equivalence_recognition/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_equivalence_recognition/{generation_model}.tsv"
     params:
+        **study_step("benchmark/equivalence_recognition"),
         **answer_params("generation_model"),
         recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
         stages=lookup("{generation_model}", within=studies.equivalence_stages),
@@ -46,6 +70,8 @@ rule benchmark_equivalence_recognition:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Recognizing metamers of {wildcards.generation_model} of all versions by other models"
     script:
@@ -60,11 +86,18 @@ rule benchmark_equivalence_table:
         ],
     output:
         "results/<run>/benchmark/equivalence.csv",
+    log:
+        "results/<run>/logs/benchmark_equivalence_table.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_equivalence_table.tsv"
     params:
+        **study_step("benchmark/equivalence_table"),
         modalities={model: modality_of(model) for model in studies.equivalence_stages},
         margin=studies.settings.equivalence.margin,
-        reference=reference_version,
-        settings=versions_of_models,
+        reference=studies.settings.equivalence.reference,
+        settings={model: versions_of_default(model) for model in studies.equivalence_stages},
+    conda:
+        ENVIRONMENT
     message:
         "Testing whether metamers of one cycle and of the published procedure are recognized equally often"
     script:
@@ -76,6 +109,14 @@ rule benchmark_equivalence_figure:
         rules.benchmark_equivalence_table.output,
     output:
         "results/<run>/benchmark/equivalence.svg",
+    log:
+        "results/<run>/logs/benchmark_equivalence_figure.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_equivalence_figure.tsv"
+    params:
+        **study_step("benchmark/equivalence_figure"),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing differences in recognition between versions of one cycle and the published procedure"
     script:

@@ -1,12 +1,22 @@
 """Synthesis on this machine's graphics card, compared with its CPU."""
 
 
+def gpu_settings(model):
+    """Settings of ``one_cycle`` for a model's modality, with the number of steps of the benchmark of graphics cards."""
+    return one_cycle_settings(model) | {"steps": studies.settings.gpu.steps}
+
+
 rule benchmark_gpu:
     input:
         required("gpu_benchmark"),
     output:
         "results/<run>/benchmark/gpu/{generation_model}/{stage}.nc",
+    log:
+        "results/<run>/logs/benchmark_gpu/{generation_model}/{stage}.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_gpu/{generation_model}/{stage}.tsv"
     params:
+        **study_step("benchmark/gpu"),
         model=by("generation_model", architecture),
         stage=stage_of,
         number=studies.settings.gpu.stimuli,
@@ -17,6 +27,8 @@ rule benchmark_gpu:
     resources:
         mem_mb=scaled_by_attempt(16000),
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Measuring synthesis on the graphics card: {wildcards.generation_model}, {wildcards.stage}"
     script:
@@ -33,9 +45,16 @@ rule benchmark_gpu_table:
         ],
     output:
         "results/<run>/benchmark/gpu.csv",
+    log:
+        "results/<run>/logs/benchmark_gpu_table.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_gpu_table.tsv"
     params:
+        **study_step("benchmark/gpu_table"),
         stages=studies.standard_stages,
         batch=studies.settings.gpu.batch,
+    conda:
+        ENVIRONMENT
     message:
         "Collecting the measurements on the graphics card"
     script:

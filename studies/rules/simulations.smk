@@ -18,12 +18,19 @@ rule simulations_topic:
     output:
         netcdf="results/<run>/simulations/{topic}.nc",
         table="results/<run>/simulations/{topic}.csv",
+    log:
+        "results/<run>/logs/simulations_topic/{topic}.log",
+    benchmark:
+        "results/<run>/benchmarks/simulations_topic/{topic}.tsv"
     wildcard_constraints:
         topic=one_of(TOPICS),
     params:
+        **study_step("simulations/topic"),
         published=subpath(input.groups, parent=True),
         samples=SAMPLES,
         run_seed=plan.seed,
+    conda:
+        ENVIRONMENT
     message:
         "Simulating data with known parameters: {wildcards.topic}"
     script:

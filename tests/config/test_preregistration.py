@@ -79,9 +79,9 @@ def test_a_folder_or_dangling_link_is_not_called_a_prediction(settings, tmp_path
         check_targets(make_plan(changed(settings, file=str(path))), ["preregister"], ["preregister", "all"])
 
 
-def test_the_folder_of_the_prediction_is_made_and_written_to_before_the_first_job(tmp_path):
-    check_frozen_folder(tmp_path / "new" / "x.nc")
-    assert list((tmp_path / "new").iterdir()) == []
+def test_the_place_of_the_prediction_is_written_to_before_the_first_job_and_left_as_it_is(tmp_path):
+    check_frozen_folder(tmp_path / "new" / "newer" / "x.nc")
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match=r"^preregistration\.file: .*x\.nc cannot be written .*Nothing has been run"):
         check_frozen_folder(tmp_path / "file" / "x.nc")

@@ -3,7 +3,6 @@
 import pytest
 import yaml
 
-from metamers.config.command_line import requested_targets
 from metamers.config.plan import make_plan
 from metamers.config.targets import check_targets
 from metamers.names import ConfigurationError
@@ -66,11 +65,3 @@ def test_a_target_that_the_configuration_cannot_make_is_refused_before_the_plan_
     with pytest.raises(ConfigurationError, match="own_participants: there are no answers to write as BIDS"):
         check_targets(plan, ["humans", "bids"], [*RULES, "humans", "bids"])
     check_targets(plan, ["bids"])  # of another workflow, which loads this one
-
-
-def test_targets_are_read_from_the_call_of_snakemake_only():
-    call = ["--cores", "2", "--config", "run=mine", "--", "report", "a/b.nc"]
-    assert requested_targets(["/bin/snakemake", *call]) == ["report", "a/b.nc"]
-    assert requested_targets(["/lib/snakemake/__main__.py", "-n"]) == []
-    assert requested_targets(["/bin/pytest", "report"]) == []
-    assert requested_targets(["/bin/snakemake", "--no-such-option"]) == []

@@ -13,13 +13,13 @@ import pytest
 import scipy.stats
 import xarray as xr
 from matplotlib.figure import Figure
+from snakemake.cli import get_argument_parser
 
 from metamers.compare.chance import with_chance
 from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import Evidence
-from metamers.config.command_line import requested_targets
 from metamers.config.qualities import quality_attributes
 from metamers.humans.participants import OBSERVERS
 from metamers.humans.summary import COLUMNS
@@ -429,7 +429,8 @@ def test_numbers_can_be_traced(page, written):
         assert found in words
     command = "snakemake report --cores all --configfile run.yaml"
     assert command in words
-    assert requested_targets(command.split()) == ["report"]  # after --configfile it would be another configuration file
+    arguments = get_argument_parser().parse_args(command.split()[1:])
+    assert arguments.targets == ["report"]  # after --configfile it would be another configuration file
 
 
 def test_a_run_of_several_pieces_is_said(relation, written, tmp_path):

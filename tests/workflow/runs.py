@@ -17,6 +17,7 @@ import yaml
 from PIL import Image
 
 from metamers.config.read import read_variables
+from metamers.repository import environment_with
 from metamers.run import files
 from metamers.run.code_version import SERVICES, code_version, files_that_count, module_of
 from tests.conventions import complaints
@@ -59,7 +60,7 @@ def copy_of(root: Path, folder: Path) -> Path:
 def library_of(folder: Path) -> dict[str, str]:
     """The environment in which Python imports the library of a copy of the repository, or this library without a copy."""
     own = folder / "src"
-    return os.environ | ({"PYTHONPATH": str(own)} if own.is_dir() else {})
+    return environment_with(own) if own.is_dir() else dict(os.environ)
 
 
 def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:

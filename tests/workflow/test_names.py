@@ -1,6 +1,8 @@
 """A step has one name: that of its rule, its file of rules, its script and its part of the library."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -53,15 +55,63 @@ def test_every_step_calls_its_part_of_the_library(root):
     ] == []
 
 
-@pytest.mark.parametrize("directive", ["log", "benchmark", "conda", "code="])
-def test_a_rule_does_not_spell_its_name_again(root, directive):
-    """``complete_rules`` sets these directives; only rules of something that is not a wildcard set their own."""
-    for name, (_, body) in steps(root).items():
-        written = re.findall(rf"^ +{directive}.*\n(?: {{8}}.*)?", body, re.MULTILINE)
-        if name in ("recognize", "beyond_recognize"):
-            assert directive not in ("log", "benchmark") or any(f"{directive}s/{name}/" in text for text in written)
-        else:
-            assert name == "model_card" or not any(name in text for text in written), name
+def lines_of(body, directive):
+    """The lines of a directive of a rule, without its indentation; none if the rule does not have it."""
+    found = re.search(rf"^( *){directive}: *(.*\n(?:\1 +.*\n)*)", body, re.MULTILINE)
+    return [line.strip() for line in found[2].splitlines() if line.strip()] if found else []
+
+
+@pytest.mark.parametrize("part", RULES)
+def test_log_benchmark_and_step_of_a_rule_have_its_name(root, part):
+    for name, (_, body) in steps(root, part).items():
+        (script,) = re.findall(r'script:\n +(?:STUDY_)?SCRIPTS / "(.*)\.py"', body)
+        assert re.match(r"\*\*(study_)?step\(", lines_of(body, "params")[0]), name
+        assert re.search(rf'\*\*(study_)?step\(\s*"{script}"', body), name
+        assert lines_of(body, "conda") in (["ENVIRONMENT"], ["STUDY_ENVIRONMENT"]), name
+        for directive, folder, ending in (("log", "logs", "log"), ("benchmark", "benchmarks", "tsv")):
+            if directive == "benchmark" and not lines_of(body, "output"):
+                assert not lines_of(body, directive), name  # it would be the rule's only output
+                continue
+            (path,) = re.findall(rf'"results/<run>/{folder}/(.*)\.{ending}"', " ".join(lines_of(body, directive)))
+            assert path.split("/")[0] == name
+
+
+ORDER = (
+    *(
+        "name",
+        "input",
+        "output",
+        "log",
+        "benchmark",
+        "wildcard_constraints",
+        "params",
+        "priority",
+        "threads",
+        "resources",
+    ),
+    *("conda", "message", "script"),
+)
+
+
+@pytest.mark.parametrize("part", RULES)
+def test_the_directives_of_every_rule_have_one_order(root, part):
+    for name, (_, body) in steps(root, part).items():
+        written = re.findall(r"^(?: {4}| {8})(\w+):(?: |$)", body, re.MULTILINE)
+        assert written == sorted(written, key=ORDER.index), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("snakefile", ["Snakefile", "studies/Snakefile"])
+def test_snakemakes_linter_finds_only_functions_in_the_file_of_their_rules(root, snakefile):
+    """A step is one file, with the functions of its rules."""
+    found = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--lint"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stderr
+    assert set(re.findall(r"^ +\* (.*):$", found, re.MULTILINE)) == {"Mixed rules and functions in same snakefile."}
 
 
 @pytest.mark.parametrize("part", RULES)

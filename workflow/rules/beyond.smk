@@ -1,17 +1,18 @@
 """Extensions: metamers of several models, controversial stimuli, other starts, invariance, sensitivity, metamer sets."""
 
-
-include: "common/beyond.smk"
-
-
 SETS = plan.beyond.sets
+# Set → the models that its metamers are matched to. The first one has their input size or sampling rate.
+MEMBERS = {name: list(made.members) for name, made in SETS.items()}
 # By modality: the sets, the models with metamers from other starts, and the recognition models.
-SETS_OF = {made.modality: [] for made in SETS.values()}
-STARTED = {}
-for name, made in SETS.items():
-    SETS_OF[made.modality].append(name)
-    if made.part == "starts":
-        STARTED.setdefault(made.modality, []).extend(made.members)
+SETS_OF = {
+    modality: [name for name, made in SETS.items() if made.modality == modality]
+    for modality in dict.fromkeys(made.modality for made in SETS.values())
+}
+STARTED = {
+    modality: started
+    for modality, sets in SETS_OF.items()
+    if (started := [model for name in sets if SETS[name].part == "starts" for model in MEMBERS[name]])
+}
 BEYOND_RECOGNITION_MODELS = plan.beyond.recognition_models
 REFERENCES = {
     "ensemble": "Boehm, Mueller, Loeffler, Schwinn, Eskofier & Zanca (2025). Understanding cross-model perceptual "
@@ -59,18 +60,77 @@ wildcard_constraints:
     explored_model=one_of(METAMER_SETS),
 
 
+def first_member(name):
+    """The first model that a set of metamers is matched to."""
+    return MEMBERS[name][0]
+
+
+def target_errors_of_set(name):
+    """Member → stage → the normalized error at which synthesis ends; null for none."""
+    members = SETS[name].members
+    return {model: {stage: plan.target_error_of(model, stage) for stage in members[model]} for model in members}
+
+
+def references_of_set(name):
+    """The paper that a set's method is from."""
+    return REFERENCES[SETS[name].part]
+
+
+def members_in(kind):
+    """Parameter: the models that the set of a kind is matched to, in the modality of the wildcard."""
+    return by("beyond_modality", lambda modality: MEMBERS[f"{kind}_{modality}"])
+
+
+def of_members(folder, kind):
+    """Input function: the run's files of the models that ``members_in`` gives."""
+    return collect(f"results/<run>/{folder}/{{model}}.nc", model=members_in(kind))
+
+
+def recognition_in_run(models):
+    """Input function: what the recognition models of the extensions answer to the run's own metamers of some models."""
+    return collect(
+        "results/<run>/recognition/{model}/{recognition_model}.nc",
+        model=models,
+        recognition_model=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
+    )
+
+
+def sensing_models(modality):
+    """The models whose sensitivities are compared, in the order of the plan."""
+    return list(SENSITIVITY[modality].stages)
+
+
+def recognition_models_of_distorted(modality):
+    """Generation model with distortions → the other recognition models of its metamers."""
+    return {model: plan.other_recognition_models(model) for model in SENSITIVITY[modality].generation_models}
+
+
+def explored_sets(model):
+    """Parameter: what is found about the metamer sets of a model."""
+    return METAMER_SETS[model].of_model(model)
+
+
+def models_of_explored(model):
+    """The model whose metamer sets are explored, then the other models of its modality."""
+    return list(explored_sets(model)["stages"])
+
+
 rule beyond_synthesize:
     input:
-        models=by("beyond_set", files_of_set),
+        models=by("beyond_set", files_of_models, MEMBERS.get),
         stimuli=by("beyond_set", stimuli_of, first_member),
         categories=by("beyond_set", categories_of, first_member),
     output:
         "results/<run>/beyond/synthesis/{beyond_set}.nc",
+    log:
+        "results/<run>/logs/beyond_synthesize/{beyond_set}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_synthesize/{beyond_set}.tsv"
     params:
+        **step("beyond/synthesize", by("beyond_set", entries_of, MEMBERS.get)),
         **answer_params("beyond_set", first_member),
-        code=code_of("beyond_set", entries_of, members_of_set),
         set=lookup("{beyond_set}", within=parameters_of(SETS)),
-        entries=by("beyond_set", recognition_params, members_of_set),
+        entries=by("beyond_set", recognition_params, MEMBERS.get),
         seeds=plan.synthesis.seeds,
         run_seed=plan.seed,
         quality=plan.synthesis.quality,
@@ -82,6 +142,8 @@ rule beyond_synthesize:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Synthesizing metamers of the extensions: {wildcards.beyond_set}"
     script:
@@ -90,22 +152,28 @@ rule beyond_synthesize:
 
 rule beyond_measure:
     input:
-        models=by("beyond_set", files_of_set),
+        models=by("beyond_set", files_of_models, MEMBERS.get),
         stimuli=by("beyond_set", stimuli_of, first_member),
         categories=by("beyond_set", categories_of, first_member),
         synthesis=rules.beyond_synthesize.output,
     output:
         "results/<run>/beyond/metamers/{beyond_set}.nc",
+    log:
+        "results/<run>/logs/beyond_measure/{beyond_set}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_measure/{beyond_set}.tsv"
     params:
+        **step("beyond/measure", by("beyond_set", entries_of, MEMBERS.get)),
         **answer_params("beyond_set", first_member),
-        code=code_of("beyond_set", entries_of, members_of_set),
         set=lookup("{beyond_set}", within=parameters_of(SETS)),
-        entries=by("beyond_set", recognition_params, members_of_set),
+        entries=by("beyond_set", recognition_params, MEMBERS.get),
         target_errors=by("beyond_set", target_errors_of_set),
         references=by("beyond_set", references_of_set),
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Measuring metamers of the extensions: {wildcards.beyond_set}"
     script:
@@ -129,14 +197,16 @@ for modality, sets in SETS_OF.items():
         benchmark:
             f"results/<run>/benchmarks/beyond_recognize/{modality}.tsv"
         params:
+            **step("beyond/recognize", entries_of(recognition_models)),
             dataset=plan.dataset_of[recognition_models[0]],
             dataset_entry=dataset_params(recognition_models[0]),
-            code=code_of_models(recognition_models),
             recognition_models=recognition_params(recognition_models),
         resources:
             mem_mb=memory_of_model,
             runtime=scaled_by_attempt(60 * len(recognition_models)),
             gpu=gpus(),
+        conda:
+            ENVIRONMENT
         message:
             f"Recognizing the metamers of the extensions ({modality})"
         script:
@@ -153,13 +223,20 @@ rule beyond_ensemble:
         run=recognition_in_run(members_in("ensemble")),
     output:
         "results/<run>/beyond/ensemble/{beyond_modality}.nc",
+    log:
+        "results/<run>/logs/beyond_ensemble/{beyond_modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_ensemble/{beyond_modality}.tsv"
     params:
+        **step("beyond/ensemble"),
         measures=plan.acceptance.measures,
         converged=plan.acceptance.converged,
         members=members_in("ensemble"),
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
         references=REFERENCES["ensemble"],
+    conda:
+        ENVIRONMENT
     message:
         "Comparing metamers of several models at once with metamers of single models ({wildcards.beyond_modality})"
     script:
@@ -173,13 +250,20 @@ rule beyond_controversial:
         nulls=of_members("nulls", "controversial"),
     output:
         "results/<run>/beyond/controversial/{beyond_modality}.nc",
+    log:
+        "results/<run>/logs/beyond_controversial/{beyond_modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_controversial/{beyond_modality}.tsv"
     params:
+        **step("beyond/controversial"),
         measures=plan.acceptance.measures,
         converged=plan.acceptance.converged,
         members=members_in("controversial"),
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
         references=REFERENCES["controversial"],
+    conda:
+        ENVIRONMENT
     message:
         "Comparing recognition models' answers to controversial metamers ({wildcards.beyond_modality})"
     script:
@@ -195,16 +279,30 @@ rule beyond_starts:
         run=recognition_in_run(STARTED_MODELS),
     output:
         "results/<run>/beyond/starts/{beyond_modality}.nc",
+    log:
+        "results/<run>/logs/beyond_starts/{beyond_modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_starts/{beyond_modality}.tsv"
     params:
+        **step("beyond/starts"),
         measures=plan.acceptance.measures,
         converged=plan.acceptance.converged,
         models=STARTED_MODELS,
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
+    conda:
+        ENVIRONMENT
     message:
         "Comparing metamers from different starts ({wildcards.beyond_modality})"
     script:
         SCRIPTS / "beyond/starts.py"
+
+
+def metamers_compared_with_starts(wildcards):
+    """Input function: the run's own metamers at the stages at which those from other starts are made."""
+    model = wildcards.started_model
+    stages = SETS[f"starts_{model}"].members[model]
+    return [file for stage in stages for file in metamers_at(model, stage_path(stage))]
 
 
 rule beyond_invariance:
@@ -216,9 +314,13 @@ rule beyond_invariance:
         run=metamers_compared_with_starts,
     output:
         "results/<run>/beyond/invariance/{started_model}.nc",
+    log:
+        "results/<run>/logs/beyond_invariance/{started_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_invariance/{started_model}.tsv"
     params:
+        **step("beyond/invariance", by("started_model", entry_of)),
         **model_params("started_model"),
-        code=code_of("started_model", entry_of),
         batches=by("started_model", len, plan.batches.__getitem__),
         # The stimuli that metamers are made from.
         shown=by("started_model", plan.stimuli_of),
@@ -227,6 +329,8 @@ rule beyond_invariance:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Measuring the invariance at stages of {wildcards.started_model}"
     script:
@@ -236,11 +340,15 @@ rule beyond_invariance:
 rule beyond_sensitivity:
     input:
         models=by("sensed_modality", files_of_models, sensing_models),
-        stimuli=by("sensed_modality", stimuli_of, first_sensing_model),
+        stimuli=lambda wildcards: stimuli_of(sensing_models(wildcards.sensed_modality)[0]),
     output:
         "results/<run>/beyond/sensitivity/{sensed_modality}.nc",
+    log:
+        "results/<run>/logs/beyond_sensitivity/{sensed_modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_sensitivity/{sensed_modality}.tsv"
     params:
-        code=code_of("sensed_modality", entries_of, sensing_models),
+        **step("beyond/sensitivity", by("sensed_modality", entries_of, sensing_models)),
         entries=by("sensed_modality", recognition_params, sensing_models),
         distortions=lookup("{sensed_modality}", within=parameters_of(SENSITIVITY)),
         references=REFERENCES["sensitivity"],
@@ -249,6 +357,8 @@ rule beyond_sensitivity:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Finding the distortions to which models are most and least sensitive ({wildcards.sensed_modality})"
     script:
@@ -259,13 +369,24 @@ rule beyond_agreement:
     input:
         sensitivity="results/<run>/beyond/sensitivity/{sensed_modality}.nc",
         acceptance=collect("results/<run>/acceptance/{model}.nc", model=DISTORTED_MODELS),
-        recognition=by("sensed_modality", recognition_of_distorted),
+        recognition=lambda wildcards: [
+            f"results/<run>/recognition/{model}/{recognition_model}.nc"
+            for model, recognition_models in recognition_models_of_distorted(wildcards.sensed_modality).items()
+            for recognition_model in recognition_models
+        ],
     output:
         "results/<run>/beyond/agreement/{sensed_modality}.nc",
+    log:
+        "results/<run>/logs/beyond_agreement/{sensed_modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_agreement/{sensed_modality}.tsv"
     params:
-        recognition_models=by("sensed_modality", judges_of_distorted),
+        **step("beyond/agreement"),
+        recognition_models=by("sensed_modality", recognition_models_of_distorted),
         families=plan.families,
         run_seed=plan.seed,
+    conda:
+        ENVIRONMENT
     message:
         "Comparing agreement of sensitivities with recognition of metamers ({wildcards.sensed_modality})"
     script:
@@ -277,12 +398,26 @@ rule beyond_export:
         "results/<run>/beyond/sensitivity/{sensed_modality}.nc",
     output:
         directory("results/<run>/exported/distortions/{sensed_modality}"),
+    log:
+        "results/<run>/logs/beyond_export/{sensed_modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_export/{sensed_modality}.tsv"
     params:
-        length=by("sensed_modality", length_of_distortions),
+        **step("beyond/export"),
+        length=lambda wildcards: SENSITIVITY[wildcards.sensed_modality].length,
+    conda:
+        ENVIRONMENT
     message:
         "Exporting the distortions to which models are most and least sensitive ({wildcards.sensed_modality})"
     script:
         SCRIPTS / "beyond/export.py"
+
+
+def quick_settings(model):
+    """Settings of the search for the two most different metamers: those of quality ``quick``, without its steps."""
+    return {
+        key: value for key, value in plan.synthesis_of(model, "quick").items() if key not in ("steps", "low_precision")
+    }
 
 
 rule beyond_metamer_sets:
@@ -294,9 +429,13 @@ rule beyond_metamer_sets:
         acceptance="results/<run>/acceptance/{explored_model}.nc",
     output:
         "results/<run>/beyond/metamer_sets/{explored_model}.nc",
+    log:
+        "results/<run>/logs/beyond_metamer_sets/{explored_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/beyond_metamer_sets/{explored_model}.tsv"
     params:
+        **step("beyond/metamer_sets", by("explored_model", entries_of, models_of_explored)),
         **answer_params("explored_model"),
-        code=code_of("explored_model", entries_of, models_of_explored),
         entries=by("explored_model", recognition_params, models_of_explored),
         explored=by("explored_model", explored_sets),
         settings=by("explored_model", quick_settings),
@@ -309,6 +448,8 @@ rule beyond_metamer_sets:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Exploring the sets of metamers of {wildcards.explored_model}"
     script:

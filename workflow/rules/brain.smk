@@ -1,8 +1,6 @@
 """Brains: activations by natural stimuli, prediction of voxels' responses from them, representational similarity."""
 
-
-include: "common/brain.smk"
-
+from metamers.config.analyses import analysed_stages
 
 BRAIN = plan.analyses.brain
 # Measured responses are in the user's own file.
@@ -13,10 +11,18 @@ COMPARED_REPRESENTATIONS = {
     for modality in MODALITIES
     if (chosen := [model for model in plan.analyses.similarity.models if plan.models[model].modality == modality])
 }
+BRAINS = [f"results/<run>/brain/{model}.nc" for model in BRAIN.models]
+SIMILARITIES = [f"results/<run>/similarity/{modality}.nc" for modality in COMPARED_REPRESENTATIONS]
 
 
-ANALYSES += [f"results/<run>/brain/{model}.nc" for model in BRAIN.models]
-ANALYSES += [f"results/<run>/similarity/{modality}.nc" for modality in COMPARED_REPRESENTATIONS]
+def has_brain(modality):
+    """Whether the run has responses of brains to stimuli of a modality."""
+    return bool(BRAIN.models) and plan.datasets[BRAIN.dataset].modality == modality
+
+
+def stages_analysed(model):
+    """The stages of a model at which activations are taken."""
+    return analysed_stages(modality_of(model), plan.models[model].stages)
 
 
 rule brain_activations:
@@ -25,14 +31,20 @@ rule brain_activations:
         stimuli="results/<run>/stimuli/{dataset}.nc",
     output:
         "results/<run>/activations/{dataset}/{analysed_model}.nc",
+    log:
+        "results/<run>/logs/brain_activations/{dataset}/{analysed_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/brain_activations/{dataset}/{analysed_model}.tsv"
     params:
+        **step("brain/activations", by("analysed_model", entry_of)),
         **model_params("analysed_model"),
-        code=code_of("analysed_model", entry_of),
         stages=by("analysed_model", stages_analysed),
-        number=plan.analyses.brain.number,
+        number=BRAIN.number,
     resources:
         mem_mb=scaled_by_attempt(8000),
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Computing activations of {wildcards.analysed_model} by {wildcards.dataset}"
     script:
@@ -41,12 +53,19 @@ rule brain_activations:
 
 rule brain_simulate:
     input:
-        simulated_from,
+        lambda _: f"results/<run>/activations/{BRAIN.dataset}/{BRAIN.simulated.model}.nc",
     output:
         "results/<run>/brain/responses/simulated.nc",
+    log:
+        "results/<run>/logs/brain_simulate.log",
+    benchmark:
+        "results/<run>/benchmarks/brain_simulate.tsv"
     params:
+        **step("brain/simulate"),
         settings=BRAIN.simulated and BRAIN.simulated.parameters,
         run_seed=plan.seed,
+    conda:
+        ENVIRONMENT
     message:
         "Simulating voxels"
     script:
@@ -55,20 +74,37 @@ rule brain_simulate:
 
 rule brain_regression:
     input:
-        activations=f"results/<run>/activations/{plan.analyses.brain.dataset}/{{analysed_model}}.nc",
+        activations=f"results/<run>/activations/{BRAIN.dataset}/{{analysed_model}}.nc",
         responses=RESPONSES,
     output:
         "results/<run>/brain/{analysed_model}.nc",
+    log:
+        "results/<run>/logs/brain_regression/{analysed_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/brain_regression/{analysed_model}.tsv"
     params:
-        splits=plan.analyses.brain.splits,
-        shuffles=plan.analyses.brain.shuffles,
+        **step("brain/regression"),
+        splits=BRAIN.splits,
+        shuffles=BRAIN.shuffles,
         run_seed=plan.seed,
     resources:
         mem_mb=scaled_by_attempt(8000),
+    conda:
+        ENVIRONMENT
     message:
         "Predicting voxels from {wildcards.analysed_model}"
     script:
         SCRIPTS / "brain/regression.py"
+
+
+def represented(model):
+    """The input of a model's dissimilarities, by kind.
+
+    Its activations by the stimuli that brains responded to, if there are responses; else all stimuli and the model's files.
+    """
+    if has_brain(modality_of(model)):
+        return {"activations": f"results/<run>/activations/{BRAIN.dataset}/{model}.nc"}
+    return files_by_kind(model) | {"stimuli": stimuli_of(model)}
 
 
 rule brain_dissimilarity:
@@ -76,14 +112,20 @@ rule brain_dissimilarity:
         unpack(by("analysed_model", represented)),
     output:
         "results/<run>/similarity/models/{analysed_model}.nc",
+    log:
+        "results/<run>/logs/brain_dissimilarity/{analysed_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/brain_dissimilarity/{analysed_model}.tsv"
     params:
+        **step("brain/dissimilarity", by("analysed_model", entry_of)),
         **model_params("analysed_model"),
-        code=code_of("analysed_model", entry_of),
         stages=by("analysed_model", stages_analysed),
         modality=by("analysed_model", modality_of),
     resources:
         mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Computing dissimilarities between stimuli in {wildcards.analysed_model}"
     script:
@@ -96,11 +138,19 @@ rule brain_similarity:
             "results/<run>/similarity/models/{model}.nc",
             model=lookup("{compared_modality}", within=COMPARED_REPRESENTATIONS),
         ),
-        responses=by("compared_modality", measured_responses),
+        responses=lambda wildcards: [RESPONSES] if has_brain(wildcards.compared_modality) else [],
     output:
         "results/<run>/similarity/{compared_modality}.nc",
+    log:
+        "results/<run>/logs/brain_similarity/{compared_modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/brain_similarity/{compared_modality}.tsv"
     wildcard_constraints:
         compared_modality=one_of(COMPARED_REPRESENTATIONS),
+    params:
+        **step("brain/similarity"),
+    conda:
+        ENVIRONMENT
     message:
         "Comparing representations ({wildcards.compared_modality})"
     script:

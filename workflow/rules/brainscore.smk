@@ -1,7 +1,36 @@
 """Brain-Score: people's recognition of metamers as benchmarks, and the run's models as models, in one plugin."""
 
+from metamers.run.hashes import listing_sha256
 
-include: "common/brainscore.smk"
+# People of the benchmarks: published experiments, and own participants. Brain-Score's models look at images.
+BENCHMARKS_PUBLISHED = plan.brainscore_experiments
+BENCHMARKS_OWN = plan.brainscore_participants
+
+
+def published_images():
+    """The local folders that have images of published experiments."""
+    return [
+        plan.published_stimuli[name].folder for name in BENCHMARKS_PUBLISHED if plan.published_stimuli[name].has_images
+    ]
+
+
+def published_listing(wildcards):
+    """Folder of published images → SHA-256 of its list of files.
+
+    A parameter of the rules: the modification time of a folder, as an input, does not show files in its subfolders.
+    """
+    return {folder: listing_sha256(folder) for folder in published_images()}
+
+
+def models_of_brainscore():
+    """The models of images that metamers of the run are made of, or that recognize them."""
+    used = dict.fromkeys([*plan.generation_models, *plan.recognition_models])
+    return [model for model in used if MODALITIES[modality_of(model)].on_screen]
+
+
+def metamers_shown(name):
+    """The exported metamers that a group of own participants was shown."""
+    return [f"results/<run>/exported/metamers/{model}" for model in shown_to(name)]
 
 
 rule brainscore_plugin:
@@ -20,7 +49,12 @@ rule brainscore_plugin:
         metamers=[folder for name in BENCHMARKS_OWN for folder in metamers_shown(name)],
     output:
         directory("results/<run>/brainscore/plugin"),
+    log:
+        "results/<run>/logs/brainscore_plugin.log",
+    benchmark:
+        "results/<run>/benchmarks/brainscore_plugin.tsv"
     params:
+        **step("brainscore/plugin"),
         experiments={name: plan.published_experiments[name].parameters for name in BENCHMARKS_PUBLISHED},
         stimuli={name: plan.published_stimuli[name].parameters for name in BENCHMARKS_PUBLISHED},
         published_categories=sorted({entry.categories for entry in plan.published_stimuli.values()}),
@@ -40,10 +74,17 @@ rule brainscore_plugin:
             }
             for model in models_of_brainscore()
         },
+    conda:
+        ENVIRONMENT
     message:
         "Writing human recognition and models as a plugin of Brain-Score"
     script:
         SCRIPTS / "brainscore/plugin.py"
+
+
+def benchmarks_with_images():
+    """Names of the published experiments and groups of own participants whose images are on this machine."""
+    return [name for name in BENCHMARKS_PUBLISHED if plan.published_stimuli[name].has_images] + BENCHMARKS_OWN
 
 
 rule brainscore_score:
@@ -55,7 +96,12 @@ rule brainscore_score:
         metamers=rules.brainscore_plugin.input.metamers,
     output:
         "results/<run>/brainscore/scores.nc",
+    log:
+        "results/<run>/logs/brainscore_score.log",
+    benchmark:
+        "results/<run>/benchmarks/brainscore_score.tsv"
     params:
+        **step("brainscore/score"),
         own=BENCHMARKS_OWN,
         groups=benchmarks_with_images(),
         models=models_of_brainscore(),
@@ -63,6 +109,8 @@ rule brainscore_score:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Scoring models with the packages of Brain-Score"
     script:

@@ -1,19 +1,19 @@
-"""What the rules of several steps share: paths, files and parameters of models, and directives.
+"""What the rules of several steps share: paths, files and parameters of models, and checks before the first job."""
 
-The folder `common` has the functions of one step.
-"""
-
+import contextlib
+import io
 import os
 import re
 import sys
+import threading
 import time
 from functools import cache
 from pathlib import Path
 
+from snakemake.cli import get_argument_parser
 from snakemake.settings.types import DeploymentMethod
 
 from metamers.config.archives import RETRIEVED as RESOURCES, retrieved_item
-from metamers.config.command_line import requested_targets
 from metamers.config.plan import gpus_of_job
 from metamers.config.read import resolve_path
 from metamers.config.retrieved import collections
@@ -23,7 +23,7 @@ from metamers.names import stage_path, unknown_name
 from metamers.repository import PACKAGE, make_importable
 from metamers.run import manifest
 from metamers.run.code_version import code_version, data_version
-from metamers.run.logs import cpu_time_table, run_cpu_times
+from metamers.run.logs import cpu_time_table, run_cpu_times, steps_since
 
 SCRIPTS = ROOT / "scripts"
 TEMPLATES = PACKAGE / "report" / "templates"
@@ -137,23 +137,18 @@ def modality_of_dataset(dataset):
     return [{"modality": plan.datasets[dataset].modality}]
 
 
-def code_of(wildcard, *functions):
-    """Parameter `code`: the version of the rule's code for the entries that functions give for a wildcard (see `by`)."""
-    entries = by(wildcard, *functions)
+def step(script, entries=None, scripts=SCRIPTS):
+    """Parameters of each rule that runs a script.
+
+    ``step`` is the name of the script, which is the rule's name without the prefix that another workflow may add. ``code``
+    is the version of the code that the script runs, for models of these registry entries, or of every kind: a list, or a
+    function of the wildcards that returns one.
+    """
 
     def code(wildcards):
-        return code_version(code.script, entries(wildcards))
+        return code_version(scripts / f"{script}.py", entries(wildcards) if callable(entries) else entries)
 
-    return code
-
-
-def code_of_models(models):
-    """Parameter `code` of a rule that computes with the same models in each of its jobs."""
-
-    def code(_wildcards):
-        return code_version(code.script, entries_of(models))
-
-    return code
+    return {"step": "_".join(Path(script).parts), "code": code}
 
 
 def gpus():
@@ -178,51 +173,61 @@ def check_results_folder():
         raise WorkflowError(str(error)) from None
 
 
-def stop_polling():
-    """Let the scheduler evaluate which jobs to start only when a job has ended.
+def requested_targets():
+    """The targets of this call of Snakemake, by Snakemake's own parser, which knows where the values of an option end.
 
-    Snakemake limits the jobs that start in a second to 100. With this limit, each evaluation of the scheduler starts a
-    timer for another evaluation a second later, as long as any job waits: after n jobs have ended, there are n
-    evaluations in a second. They took 7% of the CPU time of an earlier default run. Cores, or `jobs` of
-    a profile, limit jobs anyway; another limit that a user has set (`--max-jobs-per-timespan`) stays.
+    Snakemake documents no way to know them: it passes them on only after it has read the workflow, and then answers an
+    unknown one without the nearest name.
     """
-    limit = workflow.scheduling_settings.max_jobs_per_timespan
-    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
+    program = Path(sys.argv[0])
+    if program.stem != "snakemake" and program.parts[-2:] != ("snakemake", "__main__.py"):
+        return []
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        return list(map(str, get_argument_parser().parse_args(sys.argv[1:]).targets or ()))
+    return []
 
 
-def check_requested(stages=None):
-    """Check the targets of this call of Snakemake by name; ``stages`` are those of paths of the studies."""
-    # The rules of a workflow that loads this one as a module, or includes it, are not known here.
-    further = workflow.modifier.parent_modifier or len(workflow.included_stack) > 1
-    known = [] if further else [rule.name for rule in workflow.rules]
+def check_requested(snakefile, stages=None):
+    """Check the targets of this call of Snakemake by name, after the last rule of a Snakefile.
+
+    ``stages`` are those of paths of the studies. A workflow that includes this Snakefile, or loads it as a module, may have
+    further rules, so their names are checked only where Snakemake was started with this Snakefile.
+    """
+    started = Path(workflow.main_snakefile).resolve() == Path(snakefile).resolve()
+    known = [rule.name for rule in workflow.rules] if started else []
     try:
-        check_targets(plan, requested_targets(sys.argv), known, stages or {})
+        check_targets(plan, requested_targets(), known, stages or {})
     except ConfigurationError as error:
         raise WorkflowError(str(error)) from None
 
 
-def record_cpu_time():
-    """Write the CPU time of this call and of its jobs by kind, as a log of the run."""
+def close_manifest():
+    """Record the CPU time of this call by kind, and its logs, which end after their jobs; not of a mere verification."""
+    if not steps_since(f"{RESULTS}/logs", BEGAN) - {"verify"}:
+        return
     children = os.times()
     used = run_cpu_times(
         f"{RESULTS}/logs", BEGAN, time.process_time(), children.children_user + children.children_system
     )
     if used:
         Path(f"{RESULTS}/logs/cpu_time.tsv").write_text(cpu_time_table(used), encoding="utf-8")
+    manifest.close(RESULTS)
 
 
-def close_manifest():
-    """Record logs, which end after their jobs. A call that only verifies changes nothing."""
-    if any(job.rule.name != "verify" for job in workflow.dag.jobs):
-        record_cpu_time()
-        manifest.close(RESULTS)
+def cancel_timers():
+    """End the timers that would let Snakemake look for jobs again, because Python waits for them before it ends.
+
+    Snakemake sets one for the timespan of ``max-jobs-per-timespan`` each time that it looks for jobs.
+    """
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 def show_findings():
     """End a run that made the report with its path and its findings."""
-    index = Path(f"{RESULTS}/report/index.html")
-    if any(job.rule.name == "report_pages" for job in workflow.dag.jobs) and index.is_file():
+    if "report_pages" in steps_since(f"{RESULTS}/logs", BEGAN):
+        index = Path(f"{RESULTS}/report/index.html")
         sentences = index.with_name("findings.txt").read_text(encoding="utf-8")
         logger.info(f"\n{sentences}\nReport: {index}", extra={"for_people": True})
 
@@ -296,33 +301,3 @@ def files_of_models(models):
 def files_of_model(model):
     """The files that a model is built from, as a list."""
     return files_of_models([model])
-
-
-def complete_rules(scripts):
-    """Give each rule with a script of a folder what all such rules share, where the rule does not set it.
-
-    Snakemake has no defaults for these directives: log and benchmark, which are named by the rule and its wildcards;
-    the conda environment; and the parameters ``step``, the rule's name, also where a module of another workflow adds a
-    prefix to it, and ``code``, the version of the code that the script runs, for models of every kind.
-    """
-    for made in workflow.modifier.rules:
-        if made.script is None or not Path(made.script).is_relative_to(scripts):
-            continue
-        step = "_".join(Path(made.script).relative_to(scripts).with_suffix("").parts)
-        made.set_params(step=step)
-        if "code" in made.params.keys():
-            made.params.code.script = made.script  # of `code_of`
-        else:
-            made.set_params(code=code_version(made.script))
-        wildcards = dict.fromkeys(re.findall(r"(?<!\\){(\w+)", str(made.output[0]) if made.output else ""))
-        job = Path(step, *(f"{{{name}}}" for name in wildcards)).as_posix()
-        modifier = workflow.modifier.path_modifier
-        if not made.log:
-            made.log_modifier = modifier
-            made.set_log(f"results/<run>/logs/{job}.log")
-        # A rule without output gets no benchmark, which would be its only output.
-        if made.output and not made.benchmark:
-            made.benchmark_modifier = modifier
-            made.benchmark = f"results/<run>/benchmarks/{job}.tsv"
-        if made.conda_env is None:
-            made.conda_env = str(ENVIRONMENT)

@@ -1,23 +1,32 @@
 """Comparison: recognizability of the run's metamers, humans against models, and predicted human recognition."""
 
+# Generation model → stage → normalized error at which the stage has converged.
+TARGETS = {
+    model: {stage: error for stage in stages if (error := plan.target_of(model, stage)) is not None}
+    for model, stages in plan.generation_models.items()
+}
 
-include: "common/compare.smk"
 
-
-COMPARISON = [path for path in HUMANS if path.startswith("results/<run>/comparison/")]
-if plan.generation_models:
-    COMPARISON += ["results/<run>/comparison/recognizability.nc", "results/<run>/comparison/predicted_human.nc"]
-COMPARISON += ["results/<run>/comparison/passes.nc", "results/<run>/comparison/power.nc"]
 # Without published participants, whose data would have to be retrieved, only own participants are tested.
 TESTED = [*(EXPERIMENTS if PARTICIPANTS or not OWN_PARTICIPANTS else []), *OWN_PARTICIPANTS]
 COMPARED = plan.compared_modalities
-FROM_OWN_PARTICIPANTS = ["results/<run>/comparison/anova.nc"] if OWN_PARTICIPANTS else []
-FROM_OWN_PARTICIPANTS += ["results/<run>/comparison/own_participants_vs_models.nc"] if COMPARED else []
+FROM_OWN_PARTICIPANTS = [
+    *(["results/<run>/comparison/anova.nc"] if OWN_PARTICIPANTS else []),
+    *(["results/<run>/comparison/own_participants_vs_models.nc"] if COMPARED else []),
+]
 CONTRASTS = plan.comparison.contrasts
 # Generation models that are in a contrast, each once.
 CONTRASTED = list(dict.fromkeys(name for pair in CONTRASTS for name in pair))
-if CONTRASTS:
-    COMPARISON += ["results/<run>/comparison/contrasts.nc"]
+COMPARISON = [
+    *(path for path in HUMANS if path.startswith("results/<run>/comparison/")),
+    *(
+        ["results/<run>/comparison/recognizability.nc", "results/<run>/comparison/predicted_human.nc"]
+        if plan.generation_models
+        else []
+    ),
+    *("results/<run>/comparison/passes.nc", "results/<run>/comparison/power.nc"),
+    *(["results/<run>/comparison/contrasts.nc"] if CONTRASTS else []),
+]
 
 
 rule compare_recognizability:
@@ -26,10 +35,17 @@ rule compare_recognizability:
         recognition=[path for model in plan.generation_models for path in recognition_of(model)],
     output:
         "results/<run>/comparison/recognizability.nc",
+    log:
+        "results/<run>/logs/compare_recognizability.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_recognizability.tsv"
     params:
+        **step("compare/recognizability"),
         families=plan.families,
         modalities={model: plan.models[model].modality for model in plan.generation_models},
         targets=TARGETS,
+    conda:
+        ENVIRONMENT
     message:
         "Computing the recognizability of metamers by other models"
     script:
@@ -42,10 +58,17 @@ rule compare_contrasts:
         recognition=[path for model in CONTRASTED for path in recognition_of(model)],
     output:
         "results/<run>/comparison/contrasts.nc",
+    log:
+        "results/<run>/logs/compare_contrasts.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_contrasts.tsv"
     params:
+        **step("compare/contrasts"),
         contrasts=CONTRASTS,
         families=plan.families,
         targets={model: TARGETS[model] for model in CONTRASTED},
+    conda:
+        ENVIRONMENT
     message:
         "Comparing the recognizability of differently trained models' metamers"
     script:
@@ -60,17 +83,30 @@ rule compare_humans_vs_models:
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/humans_vs_models.nc",
+    log:
+        "results/<run>/logs/compare_humans_vs_models.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_humans_vs_models.tsv"
     params:
+        **step("compare/humans_vs_models"),
         judges={
             modality: {"public": len(entry.models), **entry.published}
             for modality, entry in plan.published_judgements.items()
         },
         bootstrap=plan.comparison.bootstrap,
         run_seed=plan.seed,
+    conda:
+        ENVIRONMENT
     message:
         "Comparing humans with models in the published data"
     script:
         SCRIPTS / "compare/humans_vs_models.py"
+
+
+def designs_of_modality(modality):
+    """What the groups of own participants of a modality were shown, each file once."""
+    names = [name for name, group in plan.own_participants.items() if group.modality == modality]
+    return list(dict.fromkeys(map(design_of, names)))
 
 
 rule compare_own_participants_vs_models:
@@ -86,16 +122,28 @@ rule compare_own_participants_vs_models:
         ],
     output:
         "results/<run>/comparison/own_participants_vs_models.nc",
+    log:
+        "results/<run>/logs/compare_own_participants_vs_models.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_own_participants_vs_models.tsv"
     params:
+        **step("compare/own_participants_vs_models"),
         modalities={name: entry.modality for name, entry in plan.own_participants.items()},
         stages=plan.judged_stages,
         design_modalities=[modality for modality in COMPARED for _ in designs_of_modality(modality)],
         bootstrap=plan.comparison.bootstrap,
         run_seed=plan.seed,
+    conda:
+        ENVIRONMENT
     message:
         "Comparing own participants with models"
     script:
         SCRIPTS / "compare/own_participants_vs_models.py"
+
+
+def of_tested(entries, tested):
+    """The entries of experiments whose files are tested."""
+    return {name: entry for name, entry in entries.items() if f"results/<run>/humans/{name}.nc" in tested}
 
 
 rule compare_anova:
@@ -103,12 +151,19 @@ rule compare_anova:
         TESTED,
     output:
         "results/<run>/comparison/anova.nc",
+    log:
+        "results/<run>/logs/compare_anova.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_anova.tsv"
     params:
+        **step("compare/anova"),
         comparisons=of_tested(plan.published_comparisons | plan.own_comparisons, TESTED),
         stage_effects=of_tested(plan.published_stage_effects | plan.own_stage_effects, TESTED),
         own=list(plan.own_participants),
         permutations=plan.comparison.permutations,
         run_seed=plan.seed,
+    conda:
+        ENVIRONMENT
     message:
         "Testing human against model, model against model, and stages in every experiment"
     script:
@@ -123,6 +178,14 @@ rule compare_passes:
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/passes.nc",
+    log:
+        "results/<run>/logs/compare_passes.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_passes.tsv"
+    params:
+        **step("compare/passes"),
+    conda:
+        ENVIRONMENT
     message:
         "Testing whether people recognize metamers as they do natural stimuli"
     script:
@@ -135,9 +198,16 @@ rule compare_predicted_human:
         relation=rules.compare_humans_vs_models.output[0],
     output:
         "results/<run>/comparison/predicted_human.nc",
+    log:
+        "results/<run>/logs/compare_predicted_human.log",
+    benchmark:
+        "results/<run>/benchmarks/compare_predicted_human.tsv"
     params:
+        **step("compare/predicted_human"),
         modalities={model: plan.models[model].modality for model in plan.generation_models},
-        categories={model: number_of_categories(plan.dataset_of[model]) for model in plan.generation_models},
+        categories={model: number_of_categories(model) for model in plan.generation_models},
+    conda:
+        ENVIRONMENT
     message:
         "Predicting human recognition of the metamers"
     script:

@@ -1,7 +1,30 @@
 """Publication: the whole run as one archive, a Workflow Run RO-Crate."""
 
+# Beginnings of the paths, relative to the run's folder, of files with answers of own participants, also of groups that an
+# earlier configuration had; of logs that may quote them; and of the log that the job itself is writing.
+ANSWERS = [
+    "humans/",
+    "logs/humans_own_participants/",
+    "logs/humans_adaptive/",
+    "logs/humans_answer_table/",
+    "logs/humans_bids/",
+    "brainscore/",
+    "logs/brainscore_plugin.log",
+    "logs/crate.log",
+]
+# Files of published participants, which are in the folder `humans/` as well.
+PUBLISHED_PARTICIPANTS = [f"humans/{experiment}.nc" for experiment in plan.published_experiments]
+PUBLISHED_PARTICIPANTS += [f"humans/{Path(table).name}" for table in rules.humans_summary.output]
 
-include: "common/crate.smk"
+
+def files_of_user():
+    """Files that the run depends on and that are not the workflow's: registries, and code of models."""
+    registries = [
+        path for given in config["registry"].values() for path in ([given] if isinstance(given, str) else given)
+    ]
+    code = [path for model in plan.dataset_of for path in plan.models[model].python_files]
+    used = dict.fromkeys(Path(resolve_path(str(path))).resolve() for path in [*registries, *code])
+    return [str(path) for path in used if not path.is_relative_to(ROOT.resolve())]
 
 
 # Without output and benchmark, so that it runs whenever it is requested: the archive has all files of the run, also those
@@ -10,11 +33,16 @@ rule crate:
     input:
         required("crate"),
         rules.all.input,
+    log:
+        "results/<run>/logs/crate.log",
     params:
+        **step("crate"),
         file=f"{RESULTS}.crate.zip",
         left_out=ANSWERS,
         kept=PUBLISHED_PARTICIPANTS,
         own_files=files_of_user(),
+    conda:
+        ENVIRONMENT
     message:
         f"Packing {RESULTS} as an RO-Crate"
     script:

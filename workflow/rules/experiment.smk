@@ -1,15 +1,28 @@
 """Online experiment: a folder for any web server, JATOS or Pavlovia, and the stimuli that each participant sees."""
 
-
-include: "common/experiment.smk"
-
-
 EXPERIMENT = [f"results/<run>/experiment/{modality}" for modality in plan.experiment_stages]
 
 # The page of the online experiment, without the consent, which the configuration names.
 PAGE_FILES = sorted(path for ending in ("*.js", "*.css", "index.html") for path in (ROOT / "experiment").glob(ending))
 
 SHOWN = lookup("{modality}", within=plan.experiment_stages)  # generation models, with their stages
+
+
+def every_experiment(_wildcards):
+    """Input function: the experiments of the run, at least one."""
+    plan.check_target("experiment")
+    return EXPERIMENT
+
+
+def icon_files():
+    """Files in the folder of icons, if the online experiment has one."""
+    folder = plan.experiment.icons
+    return sorted(map(str, Path(resolve_path(folder)).glob("*.*"))) if folder else []
+
+
+def first_shown(modality):
+    """The first generation model of an experiment, whose dataset the experiment shows."""
+    return next(iter(plan.experiment_stages[modality]))
 
 
 rule experiment_folder:
@@ -31,9 +44,14 @@ rule experiment_folder:
     output:
         folder=directory("results/<run>/experiment/{modality}"),
         design="results/<run>/experiment/{modality}.nc",
+    log:
+        "results/<run>/logs/experiment_folder/{modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/experiment_folder/{modality}.tsv"
     wildcard_constraints:
         modality=one_of(MODALITIES),
     params:
+        **step("experiment/folder"),
         **answer_params("modality", first_shown),
         read=data_version(*PAGE_FILES),
         stages=lookup("{modality}", within=plan.experiment_stages),
@@ -45,6 +63,8 @@ rule experiment_folder:
         # Only of an adaptive experiment, so that the files of the fixed design do not depend on them.
         adaptive=plan.experiment.adaptive and plan.experiment.adaptive.parameters,
         at_least=by("modality", plan.experiment.trials_required) if plan.experiment.adaptive is not None else None,
+    conda:
+        ENVIRONMENT
     message:
         "Making the online experiment ({wildcards.modality})"
     script:

@@ -1,7 +1,42 @@
 """Leaderboard: published models, and the run's models, by measured or predicted human recognizability."""
 
+from metamers.config.recorded import recorded_entries, recorded_settings, recorded_versions
 
-include: "common/leaderboard.smk"
+PUBLISHED_TABLES = [
+    resolve_path(f"resources/published/{name}.csv")
+    for name in ("group_results", "stage_depth", "natural_variance", "recognition_models")
+]
+
+
+def builders_of(models):
+    """The user's own files that build the networks of several models, each once."""
+    return list(dict.fromkeys(file for model in models for file in plan.models[model].python_files))
+
+
+def models_of_entry(model):
+    """A generation model, and the models that recognize its metamers."""
+    return list(dict.fromkeys([model, *plan.recognition_models_of(model)]))
+
+
+def people_of_entry(model):
+    """The own participants who may have judged a model's metamers."""
+    groups = plan.own_participants.items()
+    return [f"results/<run>/humans/{name}.nc" for name, group in groups if group.modality == modality_of(model)]
+
+
+# Kind of file → list, or input function that returns one: the files that the entry of a model is computed from.
+ENTRY_FILES = {
+    "stimuli": by("generation_model", lambda model: [stimuli_of(model)]),
+    "metamers": by("generation_model", metamers_of),
+    "acceptance": ["results/<run>/acceptance/{generation_model}.nc"],
+    "recognition": by("generation_model", recognition_of),
+    "own_participants": by("generation_model", people_of_entry),
+    "comparison": [
+        f"results/<run>/comparison/{name}.nc" for name in ("leaderboard", "predicted_human", "recognizability")
+    ],
+    "published": PUBLISHED_TABLES,
+    "weights": by("generation_model", files_of_models, models_of_entry),
+}
 
 
 ENTRIES = [f"results/<run>/leaderboard/entries/{model}" for model in plan.generation_models]
@@ -20,7 +55,12 @@ rule leaderboard_ranking:
         builders=builders_of(plan.generation_models),  # networks are built to count their layers
     output:
         "results/<run>/comparison/leaderboard.nc",
+    log:
+        "results/<run>/logs/leaderboard_ranking.log",
+    benchmark:
+        "results/<run>/benchmarks/leaderboard_ranking.tsv"
     params:
+        **step("leaderboard/ranking"),
         modalities=(
             [plan.published_experiments[experiment].modality for experiment in plan.published_experiments]
             if PARTICIPANTS
@@ -32,7 +72,7 @@ rule leaderboard_ranking:
                 "modality": plan.models[model].modality,
                 "stages": list(plan.models[model].stages),
                 "published_as": plan.models[model].published_as,
-                "chance": 1 / number_of_categories(plan.dataset_of[model]),
+                "chance": 1 / number_of_categories(model),
             }
             for model in plan.generation_models
         },
@@ -41,10 +81,23 @@ rule leaderboard_ranking:
         run_seed=plan.seed,
     resources:
         mem_mb=memory_of_model,
+    conda:
+        ENVIRONMENT
     message:
         "Ranking models by human recognizability"
     script:
         SCRIPTS / "leaderboard/ranking.py"
+
+
+def model_of_entry(model):
+    """Parameter: a generation model, as its entry describes it."""
+    return {
+        "modality": modality_of(model),
+        "stages": list(plan.models[model].stages),
+        "published_as": plan.models[model].published_as,
+        "categories": number_of_categories(model),
+        "chance": 1 / number_of_categories(model),
+    }
 
 
 rule leaderboard_entry:
@@ -58,16 +111,30 @@ rule leaderboard_entry:
         builder=by("generation_model", builders_of, lambda model: [model]),  # the network is built to count its layers
     output:
         directory("results/<run>/leaderboard/entries/{generation_model}"),  # the file's name follows from its content
+    log:
+        "results/<run>/logs/leaderboard_entry/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/leaderboard_entry/{generation_model}.tsv"
     params:
+        **step("leaderboard/entry"),
         kinds=list(ENTRY_FILES),
         model=by("generation_model", model_of_entry),
         architecture=by("generation_model", architecture),
-        settings={key: config[key] for key in (*RECORDED_SETTINGS, "comparison")},
-        entries=by("generation_model", registered_of_entry),
-        versions=versions_of_entry,
+        settings=recorded_settings(config, "comparison"),
+        entries=by(
+            "generation_model", lambda model: recorded_entries(plan, models_of_entry(model), [plan.dataset_of[model]])
+        ),
+        versions=by(
+            "generation_model",
+            lambda entries: recorded_versions(SCRIPTS, ("leaderboard/ranking", "leaderboard/entry"), entries),
+            entries_of,
+            models_of_entry,
+        ),
         creator=config["creator"],
     resources:
         mem_mb=memory_of_model,
+    conda:
+        ENVIRONMENT
     message:
         "Making the entry of {wildcards.generation_model} for a shared leaderboard"
     script:
@@ -80,12 +147,19 @@ STUDIED = {model: entry.published_as for model, entry in plan.models.items() if 
 rule leaderboard_depth:
     output:
         "results/<run>/humans/stage_depth.csv",
+    log:
+        "results/<run>/logs/leaderboard_depth.log",
+    benchmark:
+        "results/<run>/benchmarks/leaderboard_depth.tsv"
     params:
+        **step("leaderboard/depth"),
         # The published models, without the small models that the run trains in their place.
         entries={model: architecture(model) for model in STUDIED if "train" not in plan.models[model].weights},
         names=STUDIED,
     resources:
         mem_mb=memory_of_model,
+    conda:
+        ENVIRONMENT
     message:
         "Counting the layers of the published models"
     script:

@@ -1,10 +1,42 @@
 """Model card: one model of the registry, checked before a run: `snakemake model_card --config model=NAME`."""
 
-
-include: "common/model_card.smk"
-
+from metamers.config.qualities import UNCONVERGED_QUALITIES
 
 CARD_MODEL = plan.model or "no_model_named"
+
+
+def card_files(_wildcards):
+    """Input function: the files that the model of a model card is built from, and the stimuli that it is shown."""
+    plan.check_target("model_card")
+    model = plan.model
+    categories = plan.datasets[plan.dataset_of[model]].categories
+    return files_by_kind(model) | {"stimuli": stimuli_of(model), "categories": categories}
+
+
+def card_params(model):
+    """Parameters of a model card: the model, and the settings of the run from which the card computes what it costs and can say."""
+    dataset, stages = plan.dataset_of[model], plan.generation_models.get(model, list(plan.models[model].stages))
+    settings = {
+        "dataset": dataset,
+        "dataset_entry": dataset_params(model),
+        "stages": stages,
+        "stimuli": plan.stimuli_of(model),
+        "seeds": plan.synthesis.seeds,
+        "batch_size": plan.synthesis.batch_size,
+        "synthesis": plan.synthesis_of(model),
+        "unrelated_families": len(
+            {plan.models[name].family for name in plan.recognition_models_of(model)} - {plan.models[model].family}
+        ),
+        "quality": plan.synthesis.quality,
+        "match_suffices": plan.synthesis.quality not in UNCONVERGED_QUALITIES
+        and all(plan.target_of(model, stage) is not None for stage in stages),
+    }
+    return {
+        "model": architecture(model),
+        "references": plan.models[model].references,
+        "weights_file": weights_file(model),
+        "settings": settings,
+    }
 
 
 rule model_card:
@@ -18,12 +50,15 @@ rule model_card:
     benchmark:
         f"results/<run>/benchmarks/model_card/{CARD_MODEL}.tsv"
     params:
+        **step("model_card"),
         **(card_params(CARD_MODEL) if plan.model else {}),
         read=data_version(*templates("model_card")),
         run_seed=plan.seed,
     resources:
         mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         f"Checking {CARD_MODEL}"
     script:

@@ -1,24 +1,27 @@
 """Chance match: the null distribution between natural stimuli, and the acceptance of metamers by it."""
 
 
-include: "common/null.smk"
-
-
 rule null_distribution:
     input:
         unpack(model_files("generation_model")),
-        stimuli=by("generation_model", null_stimuli_of),
+        stimuli=lambda wildcards: f"results/<run>/stimuli/{plan.null_dataset_of[modality_of(wildcards.generation_model)]}.nc",
     output:
         "results/<run>/nulls/{generation_model}.nc",
+    log:
+        "results/<run>/logs/null_distribution/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/null_distribution/{generation_model}.tsv"
     params:
+        **step("null/distribution", by("generation_model", entry_of)),
         **model_params("generation_model"),
-        code=code_of("generation_model", entry_of),
         stages=lookup("{generation_model}", within=plan.generation_models),
         pairs=plan.null.pairs,
         run_seed=plan.seed,
     resources:
         mem_mb=scaled_by_attempt(8000),  # metamers.null.distribution.MEMORY, ranking, and a forward pass
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Measuring the null distribution of {wildcards.generation_model}"
     script:
@@ -31,9 +34,16 @@ rule null_acceptance:
         null=rules.null_distribution.output,
     output:
         "results/<run>/acceptance/{generation_model}.nc",
+    log:
+        "results/<run>/logs/null_acceptance/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/null_acceptance/{generation_model}.tsv"
     params:
+        **step("null/acceptance"),
         measures=plan.acceptance.measures,
         converged=plan.acceptance.converged,
+    conda:
+        ENVIRONMENT
     message:
         "Accepting metamers of {wildcards.generation_model}"
     script:

@@ -4,10 +4,12 @@ from metamers.paper.numbers import read_numbers
 
 PAPER_NUMBERS = read_numbers(resolve_path("config/paper_numbers.yaml"))
 # The committed summary has group results only; these results need public files.
-PAPER_DATA = []
-if PARTICIPANTS:
-    PAPER_DATA += [f"results/<run>/comparison/judgements_{modality}.nc" for modality in plan.published_judgements]
-    PAPER_DATA += [f"results/<run>/comparison/{kind}.nc" for kind in plan.published_brains]
+PAPER_DATA = (
+    [f"results/<run>/comparison/judgements_{modality}.nc" for modality in plan.published_judgements]
+    + [f"results/<run>/comparison/{kind}.nc" for kind in plan.published_brains]
+    if PARTICIPANTS
+    else []
+)
 # Titles of the panels; the variable along each abscissa, its dimension of areas, and its label.
 BRAIN_TITLES = {"brain_score": "Neurons of visual cortex", "fmri": "Voxels of auditory cortex"}
 DRAWN_BRAIN = {
@@ -42,8 +44,15 @@ rule paper_judgements:
         f"{RESOURCES}/judges/{{modality}}",
     output:
         "results/<run>/comparison/judgements_{modality}.nc",
+    log:
+        "results/<run>/logs/paper_judgements/{modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/paper_judgements/{modality}.tsv"
     params:
+        **step("paper/judgements"),
         entry=lookup("{modality}", within=parameters_of(plan.published_judgements)),
+    conda:
+        ENVIRONMENT
     message:
         "Collecting published models' recognition of each other's metamers ({wildcards.modality})"
     script:
@@ -56,10 +65,17 @@ rule paper_brain_score:
         groups=f"{PUBLISHED}/group_results.csv",
     output:
         "results/<run>/comparison/brain_score.nc",
+    log:
+        "results/<run>/logs/paper_brain_score.log",
+    benchmark:
+        "results/<run>/benchmarks/paper_brain_score.tsv"
     params:
+        **step("paper/brain_score"),
         entry=parameters_of(plan.published_brains).get("brain_score"),
         bootstrap=plan.comparison.bootstrap,
         run_seed=plan.seed,
+    conda:
+        ENVIRONMENT
     message:
         "Comparing Brain-Scores with human recognition of metamers"
     script:
@@ -72,10 +88,17 @@ rule paper_fmri:
         groups=f"{PUBLISHED}/group_results.csv",
     output:
         "results/<run>/comparison/fmri.nc",
+    log:
+        "results/<run>/logs/paper_fmri.log",
+    benchmark:
+        "results/<run>/benchmarks/paper_fmri.tsv"
     params:
+        **step("paper/fmri"),
         entry=parameters_of(plan.published_brains).get("fmri"),
         bootstrap=plan.comparison.bootstrap,
         run_seed=plan.seed,
+    conda:
+        ENVIRONMENT
     message:
         "Comparing predictions of auditory cortex with human recognition of metamers"
     script:
@@ -92,6 +115,14 @@ rule paper_draw_experiments:
             caption="../report/paper_experiments.rst",
             category="The paper's figures",
         ),
+    log:
+        "results/<run>/logs/paper_draw_experiments.log",
+    benchmark:
+        "results/<run>/benchmarks/paper_draw_experiments.tsv"
+    params:
+        **step("paper/draw_experiments"),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing the published experiments"
     script:
@@ -108,6 +139,14 @@ rule paper_draw_humans_vs_models:
             category="The paper's figures",
             labels={"panel": "humans_vs_models_{modality}"},
         ),
+    log:
+        "results/<run>/logs/paper_draw_humans_vs_models/{modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/paper_draw_humans_vs_models/{modality}.tsv"
+    params:
+        **step("paper/draw_humans_vs_models"),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing humans against other models for the page of the paper ({wildcards.modality})"
     script:
@@ -125,6 +164,14 @@ rule paper_draw_judgements:
             category="The paper's figures",
             labels={"panel": "judgements_{modality}"},
         ),
+    log:
+        "results/<run>/logs/paper_draw_judgements/{modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/paper_draw_judgements/{modality}.tsv"
+    params:
+        **step("paper/draw_judgements"),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing the recognition of published models' metamers ({wildcards.modality})"
     script:
@@ -141,10 +188,17 @@ rule paper_draw_brain:
             category="The paper's figures",
             labels={"panel": "{brain}"},
         ),
+    log:
+        "results/<run>/logs/paper_draw_brain/{brain}.log",
+    benchmark:
+        "results/<run>/benchmarks/paper_draw_brain/{brain}.tsv"
     wildcard_constraints:
         brain=one_of(plan.published_brains),
     params:
+        **step("paper/draw_brain"),
         drawn=lookup("{brain}", within=DRAWN_BRAIN),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing predictions of brains against human recognition of metamers ({wildcards.brain})"
     script:
@@ -157,7 +211,12 @@ rule paper_page:
         results=[path for path in HUMANS if path.startswith("results/<run>/comparison/")] + PAPER_DATA,
     output:
         report("results/<run>/report/paper.html", caption="../report/paper_page.rst", category="The paper's figures"),
+    log:
+        "results/<run>/logs/paper_page.log",
+    benchmark:
+        "results/<run>/benchmarks/paper_page.tsv"
     params:
+        **step("paper/page"),
         read=data_version(*templates("paper")),
         numbers=PAPER_NUMBERS,
         panels=[
@@ -166,6 +225,8 @@ rule paper_page:
             for name, title in panels.items()
         ],
         captions={kind: (CAPTIONS / f"{kind}.rst").read_text(encoding="utf-8") for kind in PAPER_PANELS},
+    conda:
+        ENVIRONMENT
     message:
         "Writing the page that compares the run with the paper"
     script:

@@ -12,11 +12,18 @@ rule power:
         figure=report(
             "results/<run>/report/figures/power.svg", caption="../report/power.rst", category="Experiments to come"
         ),
+    log:
+        "results/<run>/logs/power.log",
+    benchmark:
+        "results/<run>/benchmarks/power.tsv"
     params:
+        **step("power"),
         modalities={model: plan.models[model].modality for model in plan.generation_models},
         settings=plan.comparison.power.parameters,
         permutations=plan.comparison.permutations,
         run_seed=plan.seed,
+    conda:
+        ENVIRONMENT
     message:
         "Simulating experiments that compare two models"
     script:

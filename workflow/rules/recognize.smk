@@ -1,7 +1,31 @@
 """Recognition: the answers of recognition models to a generation model's exported metamers and the natural stimuli."""
 
 
-include: "common/recognize.smk"
+def recognition_of(model):
+    """The answers of all recognition models of its modality to a generation model's metamers."""
+    return [
+        f"results/<run>/recognition/{model}/{recognition_model}.nc"
+        for recognition_model in plan.recognition_models_of(model)
+    ]
+
+
+def recognition_params(names):
+    """Parameters of a step that uses recognition models: by name, in this order."""
+    return {
+        name: {"model": architecture(name), "weights_file": weights_file(name), "files": files_of_model(name)}
+        for name in names
+    }
+
+
+def stimuli_to_recognize(recognition_models):
+    """Input function: the natural stimuli of a generation model, which the run must have for these recognition models."""
+
+    def stimuli(wildcards):
+        path = f"recognition/{wildcards.generation_model}/{recognition_models[0]}.nc"
+        check_path(plan, path, f"{RESULTS}/{path}")
+        return stimuli_of(wildcards.generation_model)
+
+    return stimuli
 
 
 # One job for a group of recognition models. Wildcards cannot say how many files a rule makes, so each group has its rule.
@@ -26,11 +50,13 @@ for group, recognition_models in plan.recognition_groups.items():
         benchmark:
             f"results/<run>/benchmarks/recognize/{{generation_model}}/{group}.tsv"
         params:
+            **step("recognize", entries_of(recognition_models)),
             **answer_params("generation_model"),
-            code=code_of_models(recognition_models),
             recognition_models=recognition_params(recognition_models),
             # Sampling rates of exported sounds; None for images.
-            natural_rate_hz=by("generation_model", rate_of_stimuli),
+            natural_rate_hz=lambda wildcards: plan.datasets[
+                plan.dataset_of[wildcards.generation_model]
+            ].sampling_rate_hz,
             metamer_rate_hz=by("generation_model", rate_of),
             stages=lookup("{generation_model}", within=plan.generation_models),
             stimuli=by("generation_model", plan.stimuli_of),
@@ -39,6 +65,8 @@ for group, recognition_models in plan.recognition_groups.items():
             mem_mb=memory_of_model,
             runtime=scaled_by_attempt(60 * len(recognition_models)),
             gpu=gpus(),
+        conda:
+            ENVIRONMENT
         message:
             f"Recognizing metamers of {{wildcards.generation_model}} by the models of {group}"
         script:

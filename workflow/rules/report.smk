@@ -49,7 +49,7 @@ SHOWN_MODELS = {
     model: {
         "modality": plan.models[model].modality,
         "dataset": plan.dataset_of[model],
-        "categories": number_of_categories(plan.dataset_of[model]),
+        "categories": number_of_categories(model),
         "category_noun": plan.category_noun(model),
         "input": plan.models[model].input,
         "published_as": plan.models[model].published_as,
@@ -104,9 +104,16 @@ rule report_model:
             category="Synthesis",
             labels={"model": "{generation_model}"},
         ),
+    log:
+        "results/<run>/logs/report_model/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/report_model/{generation_model}.tsv"
     params:
+        **step("report/model"),
         model=lookup("{generation_model}", within=SHOWN_MODELS),
         model_order=plan.model_order,  # their colours and marks
+    conda:
+        ENVIRONMENT
     message:
         "Drawing the figures of {wildcards.generation_model}"
     script:
@@ -122,6 +129,14 @@ rule report_contrasts:
             caption="../report/contrasts.rst",
             category="Contrasts between models",
         ),
+    log:
+        "results/<run>/logs/report_contrasts.log",
+    benchmark:
+        "results/<run>/benchmarks/report_contrasts.tsv"
+    params:
+        **step("report/contrasts"),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing differences in recognizability between models"
     script:
@@ -138,8 +153,16 @@ rule report_training:
             category="Training",
             labels={"model": "{trained_model}"},
         ),
+    log:
+        "results/<run>/logs/report_training/{trained_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/report_training/{trained_model}.tsv"
     wildcard_constraints:
         trained_model=one_of(plan.training),
+    params:
+        **step("report/training"),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing the training of {wildcards.trained_model}"
     script:
@@ -155,8 +178,15 @@ rule report_vulnerability:
             caption="../report/vulnerability.rst",
             category="Complementary analyses",
         ),
+    log:
+        "results/<run>/logs/report_vulnerability.log",
+    benchmark:
+        "results/<run>/benchmarks/report_vulnerability.tsv"
     params:
+        **step("report/vulnerability"),
         model_order=plan.model_order,  # their colours and marks
+    conda:
+        ENVIRONMENT
     message:
         "Drawing the adversarial vulnerability of models"
     script:
@@ -172,8 +202,15 @@ rule report_brain:
             caption="../report/brain.rst",
             category="Complementary analyses",
         ),
+    log:
+        "results/<run>/logs/report_brain.log",
+    benchmark:
+        "results/<run>/benchmarks/report_brain.tsv"
     params:
+        **step("report/brain"),
         model_order=plan.model_order,  # their colours and marks
+    conda:
+        ENVIRONMENT
     message:
         "Drawing the prediction of voxels by stages"
     script:
@@ -190,10 +227,17 @@ rule report_similarity:
             category="Complementary analyses",
             labels={"modality": "{compared_modality}"},
         ),
+    log:
+        "results/<run>/logs/report_similarity/{compared_modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/report_similarity/{compared_modality}.tsv"
     wildcard_constraints:
         compared_modality=one_of(COMPARED_REPRESENTATIONS),
     params:
+        **step("report/similarity"),
         model_order=plan.model_order,  # their colours and marks
+    conda:
+        ENVIRONMENT
     message:
         "Drawing the similarity of stages ({wildcards.compared_modality})"
     script:
@@ -210,6 +254,14 @@ rule report_humans_vs_models:
             category="Published participants against other models",
             labels={"modality": "{modality}"},
         ),
+    log:
+        "results/<run>/logs/report_humans_vs_models/{modality}.log",
+    benchmark:
+        "results/<run>/benchmarks/report_humans_vs_models/{modality}.tsv"
+    params:
+        **step("report/humans_vs_models"),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing humans against other models ({wildcards.modality})"
     script:
@@ -226,8 +278,15 @@ rule report_media:
         recognition=by("generation_model", recognition_of),
     output:
         directory("results/<run>/report/media/{generation_model}"),
+    log:
+        "results/<run>/logs/report_media/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/report_media/{generation_model}.tsv"
     params:
+        **step("report/media"),
         model=lookup("{generation_model}", within=SHOWN_MODELS),
+    conda:
+        ENVIRONMENT
     message:
         "Collecting the metamers of {wildcards.generation_model} for the report"
     script:
@@ -244,8 +303,16 @@ rule report_adaptive:
             category="Own participants",
             labels={"group": "{adaptive_participants}"},
         ),
+    log:
+        "results/<run>/logs/report_adaptive/{adaptive_participants}.log",
+    benchmark:
+        "results/<run>/benchmarks/report_adaptive/{adaptive_participants}.tsv"
     wildcard_constraints:
         adaptive_participants=one_of(plan.adaptive_participants),
+    params:
+        **step("report/adaptive"),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing the figure of an adaptive experiment: {wildcards.adaptive_participants}"
     script:
@@ -255,8 +322,15 @@ rule report_adaptive:
 rule report_assets:
     output:
         directory(ASSETS),
+    log:
+        "results/<run>/logs/report_assets.log",
+    benchmark:
+        "results/<run>/benchmarks/report_assets.tsv"
     params:
+        **step("report/assets"),
         read=data_version(*(path for path in sorted(SITE.iterdir()) if path.suffix in (".css", ".js"))),
+    conda:
+        ENVIRONMENT
     message:
         "Writing the style sheets and scripts of the report"
     script:
@@ -270,7 +344,7 @@ rule report_pages:
         media=[f"results/<run>/report/media/{model}" for model in plan.generation_models],
         # Pages that other rules write.
         linked=[f"results/<run>/report/{page}.html" for page in LINKED],
-        comparison=list(dict.fromkeys([*COMPARISON, *FROM_OWN_PARTICIPANTS])),
+        comparison=list(dict.fromkeys([*COMPARISON, *FROM_OWN_PARTICIPANTS, *SCORED])),
         own_participants=OWN_PARTICIPANTS,
         adaptive=ADAPTIVE_PARTICIPANTS,
         acceptance=[f"results/<run>/acceptance/{model}.nc" for model in plan.generation_models],
@@ -304,7 +378,12 @@ rule report_pages:
             if any(entry["targets"] for entry in SHOWN_MODELS.values())
             else []
         ),
+    log:
+        "results/<run>/logs/report_pages.log",
+    benchmark:
+        "results/<run>/benchmarks/report_pages.tsv"
     params:
+        **step("report/pages"),
         read=data_version(*site_templates()),
         benchmarks=BENCHMARKS,
         models=SHOWN_MODELS,
@@ -339,6 +418,8 @@ rule report_pages:
             for key, value in config.items()
             if key not in ("mirror", "device", "model", "save_every_s", "repair", "rebuild_manifest")
         },
+    conda:
+        ENVIRONMENT
     message:
         f"Writing the report of {plan.run}"
     script:
@@ -360,12 +441,19 @@ rule report_leaderboard:
             "results/<run>/report/figures/reliability.svg", caption="../report/reliability.rst", category="Leaderboard"
         ),
         passes=report("results/<run>/report/figures/passes.svg", caption="../report/passes.rst", category="Leaderboard"),
+    log:
+        "results/<run>/logs/report_leaderboard.log",
+    benchmark:
+        "results/<run>/benchmarks/report_leaderboard.tsv"
     params:
+        **step("report/leaderboard"),
         read=data_version(*site_templates("leaderboard", "board")),
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
         quality=plan.synthesis.quality if plan.generation_models else None,
+    conda:
+        ENVIRONMENT
     message:
         "Writing the page of the leaderboard"
     script:
@@ -381,12 +469,19 @@ rule report_leaderboard_site:
         published=PUBLISHED_TABLES,
     output:
         directory("results/<run>.leaderboard"),
+    log:
+        "results/<run>/logs/report_leaderboard_site.log",
+    benchmark:
+        "results/<run>/benchmarks/report_leaderboard_site.tsv"
     params:
+        **step("report/leaderboard_site"),
         read=data_version(
             *sorted(TEMPLATES.glob("leaderboard_*.j2")),
             *site_templates("board"),
             *(SITE / name for name in navigation.LEADERBOARD_ASSETS),
         ),
+    conda:
+        ENVIRONMENT
     message:
         "Writing the site of a shared leaderboard with the entries of this run"
     script:
@@ -420,13 +515,20 @@ rule report_beyond:
             )
             for name in BEYOND_FIGURES
         ],
+    log:
+        "results/<run>/logs/report_beyond.log",
+    benchmark:
+        "results/<run>/benchmarks/report_beyond.tsv"
     params:
+        **step("report/beyond"),
         read=data_version(*site_templates("beyond")),
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
         quality=plan.synthesis.quality if plan.generation_models else None,
         modalities=[modality for modality in BEYOND_RECOGNITION_MODELS if modality in SETS_OF],
+    conda:
+        ENVIRONMENT
     message:
         "Writing the page of the extensions"
     script:
@@ -451,13 +553,20 @@ rule report_sensitivity:
             )
             for modality in SENSITIVITY
         ],
+    log:
+        "results/<run>/logs/report_sensitivity.log",
+    benchmark:
+        "results/<run>/benchmarks/report_sensitivity.tsv"
     params:
+        **step("report/sensitivity"),
         read=data_version(*site_templates("sensitivity")),
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
         quality=plan.synthesis.quality if plan.generation_models else None,
         lengths={modality: one.length for modality, one in SENSITIVITY.items()},
+    conda:
+        ENVIRONMENT
     message:
         "Writing the page of sensitivities"
     script:
@@ -481,7 +590,12 @@ rule report_metamer_sets:
             )
             for modality in plan.beyond.metamer_sets
         ],
+    log:
+        "results/<run>/logs/report_metamer_sets.log",
+    benchmark:
+        "results/<run>/benchmarks/report_metamer_sets.tsv"
     params:
+        **step("report/metamer_sets"),
         read=data_version(*site_templates("metamer_sets")),
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
@@ -489,6 +603,8 @@ rule report_metamer_sets:
         quality=plan.synthesis.quality if plan.generation_models else None,
         recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
         families=plan.families,
+    conda:
+        ENVIRONMENT
     message:
         "Writing the page of metamer sets"
     script:
@@ -504,9 +620,16 @@ rule report_picture:
         recognizability="results/<run>/comparison/recognizability.nc",
     output:
         "results/<run>/report/picture_{generation_model}.png",
+    log:
+        "results/<run>/logs/report_picture/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/report_picture/{generation_model}.tsv"
     params:
+        **step("report/picture"),
         name="{generation_model}",
         model=lookup("{generation_model}", within=SHOWN_MODELS),
+    conda:
+        ENVIRONMENT
     message:
         "Drawing a photograph, its metamers and their recognizability ({wildcards.generation_model})"
     script:

@@ -2,12 +2,9 @@
 
 from metamers.config.archives import archive_path
 
-
-include: "common/retrieve.smk"
-
-
 RETRIEVED = [
-    *vocabularies(),
+    # Tables of categories from an archive.
+    *(plan.datasets[name].categories for name in plan.stimuli if plan.datasets[name].vocabulary),
     *(f"{RESOURCES}/{collection}" for collection in COLLECTIONS if plan.needs_collection(collection)),
 ]
 # File of each retrieved archive → its name in the registry.
@@ -17,11 +14,18 @@ ARCHIVES = {Path(archive_path(name, plan.archives)).name: name for name in plan.
 rule retrieve_archive:
     output:
         f"{RESOURCES}/archives/{{archive}}",
+    log:
+        "results/<run>/logs/retrieve_archive/{archive}.log",
+    benchmark:
+        "results/<run>/benchmarks/retrieve_archive/{archive}.tsv"
     wildcard_constraints:
         archive=one_of(ARCHIVES),
     params:
+        **step("retrieve/archive"),
         archive=lookup("{archive}", within=ARCHIVES),
         entry=by("archive", parameters_of(plan.archives).get, ARCHIVES.get),
+    conda:
+        ENVIRONMENT
     message:
         "Retrieving {params.archive}"
     script:
@@ -30,13 +34,20 @@ rule retrieve_archive:
 
 rule retrieve_collection:
     input:
-        by("collection", archives_of),
+        lambda wildcards: sorted({item["archive"] for item in COLLECTIONS[wildcards.collection] if "archive" in item}),
     output:
         directory(f"{RESOURCES}/{{collection}}"),
+    log:
+        "results/<run>/logs/retrieve_collection/{collection}.log",
+    benchmark:
+        "results/<run>/benchmarks/retrieve_collection/{collection}.tsv"
     wildcard_constraints:
         collection=one_of(COLLECTIONS),
     params:
+        **step("retrieve/collection"),
         collection=by("collection", COLLECTIONS.get),
+    conda:
+        ENVIRONMENT
     message:
         "Retrieving {wildcards.collection}"
     script:
@@ -46,17 +57,24 @@ rule retrieve_collection:
 # Once for each CLIP model that classifies by texts; needs no network.
 rule retrieve_zero_shot:
     input:
-        by("clip_model", model_weights),
+        lambda wildcards: weights_input(wildcards.clip_model, weights_file(wildcards.clip_model)),
     output:
         f"{RESOURCES}/zero_shot/{{clip_model}}.safetensors",
+    log:
+        "results/<run>/logs/retrieve_zero_shot/{clip_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/retrieve_zero_shot/{clip_model}.tsv"
     wildcard_constraints:
         clip_model=one_of(model for model in plan.dataset_of if "zero_shot" in plan.models[model].extra_weights),
     params:
+        **step("retrieve/zero_shot"),
         architecture=lookup("{clip_model}/source/open_clip", within=parameters_of(plan.models)),
         weights=lookup("{clip_model}/weights", within=parameters_of(plan.models)),
         weights_file=by("clip_model", weights_file),
     resources:
         mem_mb=scaled_by_attempt(4000),
+    conda:
+        ENVIRONMENT
     message:
         "Computing the text embeddings of {wildcards.clip_model}'s classes"
     script:
@@ -65,13 +83,20 @@ rule retrieve_zero_shot:
 
 rule retrieve_categories:
     input:
-        by("dataset", vocabulary_archive),
+        lambda wildcards: archive_path(plan.datasets[wildcards.dataset].vocabulary.archive, plan.archives),
     output:
         f"{RESOURCES}/categories/{{dataset}}.tsv",
+    log:
+        "results/<run>/logs/retrieve_categories/{dataset}.log",
+    benchmark:
+        "results/<run>/benchmarks/retrieve_categories/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(dataset for dataset, entry in plan.datasets.items() if entry.vocabulary),
     params:
+        **step("retrieve/categories"),
         classes=lookup("{dataset}/vocabulary/classes", within=parameters_of(plan.datasets)),
+    conda:
+        ENVIRONMENT
     message:
         "Making the table of categories of {wildcards.dataset}"
     script:
@@ -84,6 +109,14 @@ rule retrieve_jspsych:
         lock=ROOT / "experiment" / "package-lock.json",
     output:
         directory(f"{RESOURCES}/jspsych"),
+    log:
+        "results/<run>/logs/retrieve_jspsych.log",
+    benchmark:
+        "results/<run>/benchmarks/retrieve_jspsych.tsv"
+    params:
+        **step("retrieve/jspsych"),
+    conda:
+        ENVIRONMENT
     message:
         "Retrieving jsPsych"
     script:

@@ -1,7 +1,36 @@
 """Metamers: a synthesis for each stage of a generation model and batch of stimuli, then its measures."""
 
 
-include: "common/synthesize.smk"
+def stage_of(wildcards):
+    """Parameter: the stage whose name in a path is a wildcard."""
+    model, path = wildcards.generation_model, wildcards.stage
+    stages = {stage_path(stage): stage for stage in plan.models[model].stages}
+    if path not in stages:
+        raise unknown_name("stage", path, stages, f"results of {model}")
+    return stages[path]
+
+
+def stimuli_to_match(wildcards):
+    """Input function: the natural stimuli of a batch, which the run must have."""
+    path = f"metamers/{wildcards.generation_model}/{wildcards.stage}/{wildcards.batch}.nc"
+    check_path(plan, path, f"{RESULTS}/{path}")
+    return stimuli_of(wildcards.generation_model)
+
+
+def stimuli_of_batch(wildcards):
+    """Parameter: the names of the stimuli of a batch. Snakemake's ``lookup`` would search all batches for each job."""
+    return plan.batches[wildcards.generation_model][wildcards.batch]
+
+
+def metamers_at(model, path, folder="metamers"):
+    """All metamers of a generation model at the stage whose name in a path is ``path``."""
+    return [f"results/<run>/{folder}/{model}/{path}/{batch}.nc" for batch in plan.batches[model]]
+
+
+def metamers_of(model, folder="metamers"):
+    """All metamers of a generation model: every chosen stage and batch."""
+    stages = plan.generation_models[model]
+    return [file for stage in stages for file in metamers_at(model, stage_path(stage), folder)]
 
 
 rule synthesize_metamers:
@@ -11,10 +40,14 @@ rule synthesize_metamers:
         categories=by("generation_model", categories_of),
     output:
         "results/<run>/synthesis/{generation_model}/{stage}/{batch}.nc",
+    log:
+        "results/<run>/logs/synthesize_metamers/{generation_model}/{stage}/{batch}.log",
+    benchmark:
+        "results/<run>/benchmarks/synthesize_metamers/{generation_model}/{stage}/{batch}.tsv"
     params:
+        **step("synthesize/metamers", by("generation_model", entry_of)),
         **model_params("generation_model"),
         **answer_params("generation_model"),
-        code=code_of("generation_model", entry_of),
         name="{generation_model}",
         stage=stage_of,
         batch=stimuli_of_batch,
@@ -22,7 +55,7 @@ rule synthesize_metamers:
         run_seed=plan.seed,
         quality=plan.synthesis.quality,
         settings=by("generation_model", plan.synthesis_of),
-        target_error=target_error_of_stage,
+        target_error=lambda wildcards: plan.target_error_of(wildcards.generation_model, stage_of(wildcards)),
         progress=f"{PROGRESS}/synthesize_metamers/{{generation_model}}/{{stage}}/{{batch}}",
     priority: 2  # before training: the longest jobs first
     # One thread, so that results do not depend on how many cores the workflow was given.
@@ -30,6 +63,8 @@ rule synthesize_metamers:
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Synthesizing metamers of {wildcards.generation_model}, {params.stage}, batch {wildcards.batch}"
     script:
@@ -45,16 +80,22 @@ rule synthesize_measure:
         synthesis=rules.synthesize_metamers.output,
     output:
         "results/<run>/metamers/{generation_model}/{stage}/{batch}.nc",
+    log:
+        "results/<run>/logs/synthesize_measure/{generation_model}/{stage}/{batch}.log",
+    benchmark:
+        "results/<run>/benchmarks/synthesize_measure/{generation_model}/{stage}/{batch}.tsv"
     params:
+        **step("synthesize/measure", by("generation_model", entry_of)),
         **model_params("generation_model"),
         **answer_params("generation_model"),
-        code=code_of("generation_model", entry_of),
         name="{generation_model}",
         stage=stage_of,
         batch=stimuli_of_batch,
     resources:
         mem_mb=memory_of_model,
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Measuring metamers of {wildcards.generation_model}, {params.stage}, batch {wildcards.batch}"
     script:
@@ -63,12 +104,18 @@ rule synthesize_measure:
 
 rule synthesize_export:
     input:
-        by("generation_model", synthesis_of),
+        lambda wildcards: metamers_of(wildcards.generation_model, "synthesis"),
     output:
         directory("results/<run>/exported/metamers/{generation_model}"),
+    log:
+        "results/<run>/logs/synthesize_export/{generation_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/synthesize_export/{generation_model}.tsv"
     params:
-        code=code_of("generation_model", entry_of),
+        **step("synthesize/export", by("generation_model", entry_of)),
         modality=by("generation_model", modality_of),
+    conda:
+        ENVIRONMENT
     message:
         "Exporting the metamers of {wildcards.generation_model}"
     script:

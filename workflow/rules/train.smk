@@ -1,7 +1,27 @@
 """Training: models of the registry without a file of weights, on the examples of a dataset."""
 
 
-include: "common/train.smk"
+def frozen_file(model):
+    """The checkpoint on whose weights a model's readout is trained, or None."""
+    collection = f"frozen/{model}"
+    if collection in COLLECTIONS:
+        return f"{RESOURCES}/{collection}/{COLLECTIONS[collection][0]['name']}"
+    return (plan.training[model].frozen or {}).get("path")
+
+
+def examples_of(model):
+    """The examples that a model is trained on."""
+    return f"results/<run>/examples/{plan.training[model].dataset}.nc"
+
+
+def trained_categories(model):
+    """The table of the classes that a model is trained to name."""
+    return plan.datasets[plan.training[model].dataset].categories
+
+
+def trained_entry(model):
+    """The part of the registry entry of a training dataset on which answers depend."""
+    return {"categories": trained_categories(model)}
 
 
 rule train_examples:
@@ -11,8 +31,12 @@ rule train_examples:
         categories=lookup("{dataset}/categories", within=parameters_of(plan.datasets)),
     output:
         "results/<run>/examples/{dataset}.nc",
+    log:
+        "results/<run>/logs/train_examples/{dataset}.log",
+    benchmark:
+        "results/<run>/benchmarks/train_examples/{dataset}.tsv"
     params:
-        code=code_of("dataset", modality_of_dataset),
+        **step("train/examples", by("dataset", modality_of_dataset)),
         entry=lookup("{dataset}", within=parameters_of(plan.datasets)),
         folder=by("dataset", dataset_folder),
         run_seed=plan.seed,
@@ -20,10 +44,24 @@ rule train_examples:
     priority: 1
     resources:
         mem_mb=scaled_by_attempt(4000),
+    conda:
+        ENVIRONMENT
     message:
         "Making the training examples of {wildcards.dataset}"
     script:
         SCRIPTS / "train/examples.py"
+
+
+def trained_network(model):
+    """The part of a model's registry entry on which its training depends: all but its stages."""
+    return {key: value for key, value in architecture(model).items() if key != "stages"}
+
+
+def trained_files(model):
+    """The files, by their kind, that a model in training is built from: builder, and checkpoint of frozen layers."""
+    folder = f"frozen/{model}"
+    frozen = f"{RESOURCES}/{folder}" if folder in COLLECTIONS else frozen_file(model)
+    return builder_of(model) | ({"frozen": frozen} if frozen else {})
 
 
 rule train_model:
@@ -34,10 +72,14 @@ rule train_model:
     output:
         weights="results/<run>/training/{trained_model}.safetensors",
         curves="results/<run>/training/curves/{trained_model}.nc",
+    log:
+        "results/<run>/logs/train_model/{trained_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/train_model/{trained_model}.tsv"
     wildcard_constraints:
         trained_model=one_of(plan.training),
     params:
-        code=code_of("trained_model", entry_of),
+        **step("train/model", by("trained_model", entry_of)),
         model=by("trained_model", trained_network),
         settings=lookup("{trained_model}", within=parameters_of(plan.training)),
         dataset=lookup("{trained_model}/dataset", within=parameters_of(plan.training)),
@@ -49,6 +91,8 @@ rule train_model:
     resources:
         mem_mb=scaled_by_attempt(6000),
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Training {wildcards.trained_model}"
     script:
@@ -64,10 +108,14 @@ rule train_test:
         categories=by("trained_model", trained_categories),
     output:
         "results/<run>/training/{trained_model}.nc",
+    log:
+        "results/<run>/logs/train_test/{trained_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/train_test/{trained_model}.tsv"
     wildcard_constraints:
         trained_model=one_of(plan.training),
     params:
-        code=code_of("trained_model", entry_of),
+        **step("train/test", by("trained_model", entry_of)),
         model=by("trained_model", architecture),
         dataset=lookup("{trained_model}/dataset", within=parameters_of(plan.training)),
         dataset_entry=by("trained_model", trained_entry),
@@ -75,6 +123,8 @@ rule train_test:
     resources:
         mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
+    conda:
+        ENVIRONMENT
     message:
         "Testing {wildcards.trained_model} with and without adversarial perturbations"
     script:

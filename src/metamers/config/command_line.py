@@ -1,16 +1,14 @@
 """Snakemake's options ``--config`` and ``--configfile``, checked before Snakemake reads them.
 
 Snakemake reads both before the Snakefile and answers a file that it cannot open, or a key that is no identifier, with a
-traceback. The workflow's profiles call ``check`` before that. ``metamers.config.plan`` checks everything else.
+traceback. Only a profile is read earlier, so the workflow's profiles call ``check`` with the command line.
+``metamers.config.plan`` checks everything else.
 """
 
-import contextlib
-import io
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from snakemake.cli import get_argument_parser
 
 from metamers.config.read import (
     STUDIES_KEY,
@@ -22,6 +20,9 @@ from metamers.config.read import (
 from metamers.names import ConfigurationError
 
 CONFIGURATION_SUFFIXES = (".yaml", ".yml", ".json")
+# Names of both options, before their values; -C may follow letters of options without a value, as in -nC.
+CONFIGFILE = re.compile(r"--configfiles?(=|$)")
+CONFIG = re.compile(r"--config(=|$)|-[aDfFhklnpqStv]*C=?")
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -30,26 +31,43 @@ def check(arguments: Sequence[str]) -> None:
     Parameters
     ----------
     arguments
-        Command-line arguments of Snakemake, without the program's name.
+        Command-line arguments of Snakemake, without the program's name. Snakemake itself answers options that it does
+        not know.
 
     Raises
     ------
     SystemExit
         When a file of ``--configfile`` cannot be used, or an entry of ``--config`` is not ``KEY=VALUE`` with a key of
-        the configuration's top level and a value without a repeated key. With Snakemake's message if an option is not
-        valid for Snakemake.
+        the configuration's top level and a value without a repeated key.
     """
-    given = get_argument_parser().parse_args(arguments)  # Snakemake's parser knows `-nC` and abbreviations
+    files = list(_values(arguments, CONFIGFILE))
     try:
-        _check_words_after_configfile(given.configfile or [])
-        check_configuration_files(given.configfile or [])
-        for entry in given.config or []:
+        _check_words_after_configfile(files)
+        check_configuration_files(files)
+        for entry in _values(arguments, CONFIG):
             _check_entry(entry)
     except ConfigurationError as error:
         sys.exit(f"Error: {error}")
 
 
-def _check_words_after_configfile(paths: Sequence[str | Path]) -> None:
+def _values(arguments: Sequence[str], option: re.Pattern[str]) -> Iterator[str]:
+    """The values of an option: what stands in the same word, or else the words up to the next option."""
+    reading = False
+    for word in arguments:
+        if word == "--":  # only targets follow
+            return
+        if name := option.match(word):
+            value = word[name.end() :]
+            reading = not value
+            if value:
+                yield value
+        elif word.startswith("-"):
+            reading = False
+        elif reading:
+            yield word
+
+
+def _check_words_after_configfile(paths: Sequence[str]) -> None:
     """Refuse a target that stands after ``--configfile FILE``, which Snakemake takes for another such file."""
     for path in map(Path, paths):
         if path.suffix not in CONFIGURATION_SUFFIXES and not path.exists():
@@ -57,27 +75,6 @@ def _check_words_after_configfile(paths: Sequence[str | Path]) -> None:
                 f"--configfile: found {path}, which is no file; wanted files such as run.yaml. Each word after "
                 "--configfile counts as one: put a target before it, or after `--`"
             )
-
-
-def requested_targets(call: Sequence[str]) -> list[str]:
-    """The targets on the command line of Snakemake, which passes them on only after it has read the whole workflow.
-
-    Parameters
-    ----------
-    call
-        Program and arguments, as ``sys.argv``.
-
-    Returns
-    -------
-    list of str
-        Names of rules and paths of files. Empty if the program is not Snakemake, or does not accept the arguments.
-    """
-    program = Path(call[0])
-    if program.stem != "snakemake" and program.parts[-2:] != ("snakemake", "__main__.py"):
-        return []
-    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        return list(map(str, get_argument_parser().parse_args(call[1:]).targets or ()))
-    return []
 
 
 def _check_entry(entry: str) -> None:

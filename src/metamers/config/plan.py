@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from metamers.config.analyses import Analyses, plan_analyses
+from metamers.config.answer_table import table_files
 from metamers.config.archives import Archive
 from metamers.config.beyond import Beyond
 from metamers.config.checks import (
@@ -43,6 +44,7 @@ from metamers.config.models import ModelEntry, Training, check_files_of_model, c
 from metamers.config.participants import (
     ADAPTIVE,
     OwnParticipants,
+    answer_files,
     check_experiment,
     experiment_stages,
     missing_icons,
@@ -292,6 +294,33 @@ class Plan:
     def other_recognition_models(self, model: str) -> list[str]:
         """Recognition models of the metamers of a model, without the model itself."""
         return [name for name in self.recognition_models_of(model) if name != model]
+
+    @property
+    def participants(self) -> dict[str, OwnParticipants]:
+        """All groups of own participants: of the fixed design or a table, and of adaptive experiments."""
+        return self.own_participants | self.adaptive_participants
+
+    def answers_of(self, name: str) -> list[str]:
+        """The files with the answers of a group of own participants.
+
+        Raises
+        ------
+        ConfigurationError
+            When there are none.
+        """
+        group = self.participants[name]
+        if group.format == "table":
+            return table_files(f"own_participants.{name}.answers", group.answers)
+        return answer_files(name, group.answers)
+
+    def models_judged_by(self, name: str) -> dict[str, list[str]]:
+        """Generation models, with all stages of the run, that a table of a group of own participants may name."""
+        modality = self.participants[name].modality
+        return {
+            model: stages
+            for model, stages in self.generation_models.items()
+            if self.models[model].modality == modality and model in self.recognition_models
+        }
 
     @property
     def judged_stages(self) -> dict[str, dict[str, list[str]]]:

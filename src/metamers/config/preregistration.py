@@ -87,16 +87,15 @@ def no_prediction(config: Mapping[str, Any]) -> str | None:
 
 
 def check_frozen_folder(path: str | Path) -> None:
-    """Check, before the first job, that the frozen prediction can be written; create its folder.
+    """Check, before the first job, that the frozen prediction, and its folder, can be written.
 
     Raises
     ------
     OSError
         When it cannot.
     """
-    folder = Path(path).parent
+    folder = next(folder for folder in Path(path).absolute().parents if os.path.lexists(folder))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         write_probe(folder)
     except OSError as error:
         raise OSError(

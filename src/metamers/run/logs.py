@@ -1,7 +1,7 @@
 """What the log file of a job says of the job: the files that it wrote, and its CPU time by kind."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 WROTE = re.compile(
@@ -36,6 +36,24 @@ def read_cpu_time(text: str) -> dict[str, float] | None:
     return kinds | {"computation": max(0.0, float(total) - sum(kinds.values()))}
 
 
+def steps_since(logs: str | Path, since: float) -> set[str]:
+    """Return the steps that have logged something since a time.
+
+    Parameters
+    ----------
+    logs, since
+        As for ``run_cpu_times``.
+    """
+    return {step for step, _ in _logs_since(Path(logs), since)}
+
+
+def _logs_since(logs: Path, since: float) -> Iterator[tuple[str, Path]]:
+    """The logs since a time, each with its step."""
+    for path in logs.rglob("*.log"):
+        if path.stat().st_mtime >= since:
+            yield path.relative_to(logs).with_suffix("").parts[0], path
+
+
 def run_cpu_times(logs: str | Path, since: float, snakemake: float, children: float) -> dict[str, float]:
     """Return the CPU time of a call of Snakemake and of the jobs that it has run, in seconds by kind.
 
@@ -57,12 +75,9 @@ def run_cpu_times(logs: str | Path, since: float, snakemake: float, children: fl
         that are no job with a log, and the ends of jobs). Empty if no job has ended.
     """
     jobs = dict.fromkeys(("computation", "imports", "files", "report"), 0.0)
-    for path in Path(logs).rglob("*.log"):
-        if path.stat().st_mtime < since or not (parts := read_cpu_time(path.read_text("utf-8", errors="replace"))):
-            continue
-        reports = path.relative_to(logs).parts[0].startswith("report_")
-        for kind, seconds in parts.items():
-            jobs["report" if reports else kind] += seconds
+    for step, path in _logs_since(Path(logs), since):
+        for kind, seconds in (read_cpu_time(path.read_text("utf-8", errors="replace")) or {}).items():
+            jobs["report" if step.startswith("report_") else kind] += seconds
     used = sum(jobs.values())
     return jobs | {"snakemake": snakemake, "other": max(0.0, children - used)} if used else {}
 
