@@ -6,7 +6,7 @@ from snakemake.utils import min_version
 
 min_version("9.24")
 
-from metamers.config.plan import make_plan
+from metamers.plan.plan import make_plan
 from metamers.config.read import check_configuration_files, merge_defaults
 from metamers.names import ConfigurationError
 from metamers.repository import ROOT, check_snakefile

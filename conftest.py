@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from metamers import retrieve
-from metamers.config import experiments as config_humans
 from metamers.config import tables
 from metamers.experiment.folder import install_jspsych
+from metamers.plan import experiments as config_humans
 from metamers.repository import environment_with
 from metamers.run.hashes import sha256_of
 

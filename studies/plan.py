@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from metamers.config.choices import first_architectures
-from metamers.config.models import ModelEntry
-from metamers.config.participants import evenly_spaced
-from metamers.config.plan import Plan
 from metamers.config.qualities import COMPARED_PROCEDURES, FIXED_QUALITIES, QUALITIES
 from metamers.config.read import merge_defaults, read_yaml
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
+from metamers.plan.choices import first_architectures
+from metamers.plan.models import ModelEntry
+from metamers.plan.participants import evenly_spaced
+from metamers.plan.plan import Plan
 from metamers.repository import ROOT
 from studies.settings import Convergence, StudySettings, study_settings
 

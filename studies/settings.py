@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from metamers.config.read import keys_of_table, validate
+from metamers.config.read import read_schema, validate
 from metamers.names import ConfigurationError
 
 
@@ -29,7 +29,8 @@ Halvings = Annotated[int, from_to("number of times that the step size is halved 
 Error = Annotated[float, below_1("a normalized error")]
 Margin = Annotated[float, below_1("largest difference in proportion correct that counts as equivalent")]
 UNIQUE = {"uniqueItems": True}
-OPTIMIZERS = keys_of_table("metamers.synthesize.optimizers.OPTIMIZERS")
+(_one_cycle,) = read_schema("config")["$defs"]["one_cycle"]["patternProperties"].values()
+OPTIMIZERS = _one_cycle["properties"]["optimizer"]["enum"]
 
 
 class Settings(BaseModel):

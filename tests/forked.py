@@ -52,7 +52,7 @@ def serve(output: str) -> None:
     from metamers.repository import ROOT as OWN_ROOT
     from metamers.run.code_version import code_version
 
-    for module in ("snakemake.cli", "metamers.config.plan"):
+    for module in ("snakemake.cli", "metamers.plan.plan"):
         importlib.import_module(module)
     for script in (OWN_ROOT / "scripts").rglob("*.py"):
         code_version(script)

@@ -19,7 +19,7 @@ from metamers.compare.recognition_spread import COMPONENTS
 from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import FIRST_MINUS_LAST, Evidence, contrast_evidence, first_minus_last
 from metamers.config.qualities import quality_attributes
-from metamers.experiment.exclusion import EXCLUSIONS
+from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.summary import CEILING_COLUMNS
 from metamers.match import NULL_MEASURES
 from metamers.modalities import MODALITIES

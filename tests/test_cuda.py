@@ -15,12 +15,12 @@ from torch import nn
 
 import metamers as mm
 from metamers import model_card
-from metamers.config import plan as config_plan
 from metamers.models import device as devices
 from metamers.models import load as models_load
 from metamers.models.classes import class_scores
 from metamers.models.load import load_model
 from metamers.models.model import activations
+from metamers.plan import plan as config_plan
 from metamers.synthesize import memory
 from metamers.synthesize.batches import in_batches, min_batch_size
 from metamers.synthesize.memory import kept_for_gradients, max_batch_size
@@ -62,7 +62,7 @@ PLACES = {
         BENCHMARK + "test_tf32_is_off_when_metamers_are_compared_and_on_for_the_difference_that_it_makes"
     ),
     "studies/benchmark/gpu.py:limited_memory": BENCHMARK + "test_the_limit_of_memory_ends_after_an_error",
-    "src/metamers/config/plan.py:gpus_of_job": HERE + "test_a_job_asks_for_a_gpu_if_the_machine_has_one",
+    "src/metamers/plan/plan.py:gpus_of_job": HERE + "test_a_job_asks_for_a_gpu_if_the_machine_has_one",
     "src/metamers/model_card.py:cost": HERE + "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
     "src/metamers/models/device.py:available_devices": HERE + "test_devices_of_a_machine_with_cards",
     "src/metamers/models/device.py:choose_card": HERE + "test_only_a_cuda_device_is_a_card",

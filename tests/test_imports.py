@@ -64,15 +64,24 @@ def wrong_imports(package, groups):
     ]
 
 
-def cycle_of(package):
-    """A cycle of modules that import each other, as ``file:line`` of each import; empty where there is none."""
+def cycle_of(package, depth=None):
+    """A cycle of modules that import each other, as ``file:line`` of each import; empty where there is none.
+
+    With a depth, of folders: modules whose names have the same first parts count as one.
+    """
     modules = modules_of(package)
-    lines = {name: dict(reversed(list(imports_of(name, path, modules)))) for name, path in modules.items()}
+    imports = {}
+    for name, path in modules.items():
+        whole = ".".join(name.split(".")[:depth])
+        for imported, line in imports_of(name, path, modules):
+            part = ".".join(imported.split(".")[:depth])
+            if part not in (whole, package.name):
+                imports.setdefault(whole, {}).setdefault(part, f"{path}:{line}: {name} imports {imported}")
     try:
-        graphlib.TopologicalSorter(lines).prepare()
+        graphlib.TopologicalSorter(imports).prepare()
     except graphlib.CycleError as error:
         cycle = error.args[1]  # each module is imported by the next one
-        return [f"{modules[a]}:{lines[a][b]}: {a} imports {b}" for b, a in itertools.pairwise(cycle)]
+        return [imports[a][b] for b, a in itertools.pairwise(cycle)]
     return []
 
 
@@ -104,8 +113,9 @@ def test_each_group_imports_only_from_itself_and_earlier_groups(package):
     assert wrong_imports(package, groups) == []
 
 
-def test_no_modules_import_each_other(package):
+def test_no_modules_and_no_folders_import_each_other(package):
     assert cycle_of(package) == []
+    assert cycle_of(package, 2) == []
 
 
 def test_a_wrong_import_is_reported_with_file_and_line(small):
@@ -123,6 +133,13 @@ def test_a_cycle_is_reported_with_files_and_lines(small):
     ]
 
 
+def test_a_cycle_of_folders_is_reported_although_no_modules_import_each_other(small):
+    (small / "high.py").write_text("from small.low import two\n")
+    (small / "low" / "two.py").write_text("")
+    assert cycle_of(small) == []
+    assert len(cycle_of(small, 2)) == 2
+
+
 def modules_after(statement):
     """Modules that a new process has imported after a statement, and had not before."""
     code = f"import json, sys; before = set(sys.modules); {statement}; print(json.dumps([*set(sys.modules) - before]))"
@@ -134,7 +151,7 @@ def test_importing_the_package_imports_nothing_else():
 
 
 def test_importing_the_plan_imports_no_numerical_library():
-    assert not {name.split(".")[0] for name in modules_after("import metamers.config.plan")} & set(HEAVY)
+    assert not {name.split(".")[0] for name in modules_after("import metamers.plan.plan")} & set(HEAVY)
 
 
 def test_the_version_is_valid_and_the_citation_has_it(root):

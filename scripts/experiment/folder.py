@@ -11,7 +11,6 @@ import xarray as xr
 from PIL import Image
 
 from metamers.config.tables import stimulus_categories
-from metamers.experiment.design import conditions_of, experiment_design, in_every_condition, metamers_to_show
 from metamers.experiment.folder import (
     PAGE,
     category_icons,
@@ -20,7 +19,8 @@ from metamers.experiment.folder import (
     plain_picture,
     write_folder,
 )
-from metamers.experiment.stimulus_selector import adaptive_attributes
+from metamers.humans.design import conditions_of, experiment_design, in_every_condition, metamers_to_show
+from metamers.humans.stimulus_selector import adaptive_attributes
 from metamers.humans.summary import read_results
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path

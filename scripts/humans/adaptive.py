@@ -3,8 +3,8 @@
 from metamers.run.job import log_to, save
 
 from metamers.config.tables import stimulus_categories
-from metamers.experiment.design import QUESTION
 from metamers.humans.adaptive import adaptive_dataset
+from metamers.humans.design import QUESTION
 from metamers.humans.own_participants import read_answers
 from metamers.run import files
 

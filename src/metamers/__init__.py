@@ -1,11 +1,11 @@
 """Model metamers: synthesis, recognition by models, and comparison with people.
 
-The packages, from the bottom to the top; each imports only from its own group and from those above it in this list:
+The packages, from the bottom to the top; each imports only from its own group and from those above it in this list,
+and no two packages import each other:
 
 services
-    ``names``, ``texts`` (from outside), ``modalities``, ``repository``, ``foreign`` (readers of untrusted files),
-    ``run`` (files of a run, their hashes, logs and progress), ``retrieve``,
-    ``publishers`` (of weights), ``config`` (YAML to the plan).
+    ``names``, ``modalities``, ``repository``, ``foreign`` (readers of untrusted files), ``run`` (files of a run, their
+    hashes, logs and progress), ``config`` (YAML, tables and settings that jobs use, too), ``retrieve`` (data, weights).
 science
     ``match``, ``stimuli``, ``models``, ``synthesize``, ``null``, ``recognize``, ``train``: from a natural stimulus to a
     metamer and to an answer.
@@ -15,7 +15,8 @@ analyses
 checks
     ``model_card``, ``verify``.
 presentation
-    ``report``, ``paper``: figures and pages; ``crate``: a run as an archive for publication; ``brainscore``: a run as
+    ``plan``: the validated, resolved configuration, from which the workflow has its jobs; ``report``, ``paper``:
+    figures and pages; ``crate``: a run as an archive for publication; ``brainscore``: a run as
     plugins of Brain-Score; ``interactive``: functions for a notebook; ``__main__``: the command line.
 
 Functions take arrays and Datasets and return arrays and Datasets. The workflow (``workflow/``) decides what runs in

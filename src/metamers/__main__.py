@@ -11,7 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from metamers.config.add_model import (
+from metamers.config.model_lock import lock_path
+from metamers.leaderboard.texts import printable
+from metamers.modalities import MODALITIES
+from metamers.names import ConfigurationError
+from metamers.plan.add_model import (
     EXAMPLES,
     add_model,
     check_run_file,
@@ -22,10 +26,6 @@ from metamers.config.add_model import (
     weights_of,
     write_run,
 )
-from metamers.config.model_lock import lock_path
-from metamers.modalities import MODALITIES
-from metamers.names import ConfigurationError
-from metamers.texts import printable
 
 
 def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:

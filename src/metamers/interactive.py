@@ -21,12 +21,8 @@ import xarray as xr
 from torch import nn
 from tqdm import tqdm
 
-from metamers.config.archives import RETRIEVED, retrieved_item
-from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
-from metamers.config.models import ModelEntry, check_files_of_model
 from metamers.config.qualities import QUALITIES, number_of_steps, quality_attributes
 from metamers.config.read import merge_defaults, resolve_path, validate
-from metamers.config.registry import Registry, read_registries
 from metamers.config.tables import category_classes
 from metamers.match import MEASURES
 from metamers.modalities import IMAGENET_INPUT, MODALITIES
@@ -38,9 +34,13 @@ from metamers.models.preprocessing import build_preprocessing
 from metamers.names import INPUT_STAGE, unknown_name
 from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
-from metamers.publishers import INTERPOLATIONS
+from metamers.plan.archives import RETRIEVED, retrieved_item
+from metamers.plan.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
+from metamers.plan.models import ModelEntry, check_files_of_model
+from metamers.plan.registry import Registry, read_registries
 from metamers.recognize import recognize as recognize_exported
 from metamers.retrieve import obtain, retrieve
+from metamers.retrieve.publishers import INTERPOLATIONS
 from metamers.run import files
 from metamers.run.packages import package_file
 from metamers.stimuli.datasets import read_dataset

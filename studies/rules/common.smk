@@ -3,7 +3,7 @@
 from functools import partial
 
 from metamers.config.qualities import COMPARED_PROCEDURES
-from metamers.config.targets import STUDIES as STUDIES_TARGETS
+from metamers.plan.targets import STUDIES as STUDIES_TARGETS
 
 
 wildcard_constraints:

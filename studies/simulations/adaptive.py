@@ -1,4 +1,4 @@
-"""Simulations of ``metamers.experiment.adaptive``: how many answers it saves, and whether its estimates are right.
+"""Simulations of ``metamers.humans.adaptive_model``: how many answers it saves, and whether its estimates are right.
 
 Participants vary like the published ones (``resources/published/participant_variance.csv``). Both designs are analysed
 in the same way, after each answer, and stop as soon as the 95% credible interval is narrow enough. The grids have
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
-from metamers.experiment.adaptive import (
+from metamers.humans.adaptive_model import (
     DIFFERENCE,
     THRESHOLD,
     Counts,
@@ -33,7 +33,7 @@ from metamers.experiment.adaptive import (
     normalized,
     should_stop,
 )
-from metamers.experiment.design import Condition
+from metamers.humans.design import Condition
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.leaderboard.curves import curves_by_modality
 from metamers.power.participants import COMPONENTS, VARIANCE_COLUMNS, median_log_odds, typical_curve
@@ -67,7 +67,7 @@ LARGEST_RATIO, MOST_FALSE, FEWEST_FOUND, MOST_ENDLESS = 0.9, 0.1, 0.8, 0.05
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """Where an experiment stops, as of ``metamers.experiment.adaptive.should_stop``."""
+    """Where an experiment stops, as of ``metamers.humans.adaptive_model.should_stop``."""
 
     interval: float | None = None
     bayes_factor: float | None = None

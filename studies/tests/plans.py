@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from metamers.config.plan import Plan, make_plan
 from metamers.config.read import merge_defaults, read_yaml
+from metamers.plan.plan import Plan, make_plan
 from studies.plan import Studies, plan_studies
 
 

@@ -4,10 +4,10 @@ import copy
 
 import pytest
 
-from metamers.config.plan import make_plan
 from metamers.config.read import merge_defaults
-from metamers.config.targets import check_targets
 from metamers.names import ConfigurationError
+from metamers.plan.plan import make_plan
+from metamers.plan.targets import check_targets
 from studies.plan import plan_studies
 from studies.settings import StudySettings, study_settings
 from studies.tests.plans import planned

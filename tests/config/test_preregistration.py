@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
-from metamers.config.plan import make_plan
 from metamers.config.preregistration import check_frozen_folder
-from metamers.config.targets import check_targets
 from metamers.names import ConfigurationError
+from metamers.plan.plan import make_plan
+from metamers.plan.targets import check_targets
 
 MODELS = {"generation_models": ["efficientnet_lite0"], "recognition_models": ["efficientnet_lite0"]}
 

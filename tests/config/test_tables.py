@@ -10,12 +10,12 @@ import yaml
 from PIL import Image
 
 from metamers import names
-from metamers.config import plan as config
 from metamers.config import read as config_read
 from metamers.config import tables
-from metamers.config.datasets import DatasetEntry, check_files_of_dataset
-from metamers.config.retrieved import collections
 from metamers.names import ConfigurationError, for_each
+from metamers.plan import plan as config
+from metamers.plan.datasets import DatasetEntry, check_files_of_dataset
+from metamers.plan.retrieved import collections
 from metamers.stimuli.datasets import read_dataset
 
 CLASSES = {"n01": "dog", "n02": "dog", "n03": "cat", "n04": "bear"}

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from metamers.experiment.design import CHOSEN, experiment_design
 from metamers.experiment.folder import page_settings
 from metamers.experiment.server import Server, find_experiments
-from metamers.experiment.stimulus_selector import adaptive_attributes
+from metamers.humans.design import CHOSEN, experiment_design
 from metamers.humans.own_participants import read_answers
+from metamers.humans.stimulus_selector import adaptive_attributes
 from metamers.run import files
 from tests.experiment.test_server import SETTINGS, STIMULI, ask, post, write_page
 

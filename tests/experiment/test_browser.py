@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from metamers.config.read import read_variables
-from metamers.experiment.rows import NUMBERS
 from metamers.experiment.server import Server, find_experiments
 from metamers.humans.own_participants import read_answers
+from metamers.humans.rows import NUMBERS
 from metamers.run import files
 from tests.documentation import blocks
 from tests.shown import ARGUMENTS, RULES, RUN, STAGES, WORDS, made_up_run

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image, ImageChops
 
 from metamers.config.tables import read_table
-from metamers.experiment.design import experiment_design
 from metamers.experiment.folder import (
     FROM_NPM,
     MASKS,
@@ -22,6 +21,7 @@ from metamers.experiment.folder import (
     plain_picture,
     write_folder,
 )
+from metamers.humans.design import experiment_design
 from tests.shown import practice
 
 CATEGORIES = ["ant", "bee"]

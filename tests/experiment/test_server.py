@@ -22,9 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from metamers.experiment import store
-from metamers.experiment.design import experiment_design
 from metamers.experiment.folder import page_settings, write_folder
-from metamers.experiment.rows import parse_json
 from metamers.experiment.server import (
     MAX_BODY_BYTES,
     MAX_CONNECTIONS_PER_ADDRESS,
@@ -35,7 +33,9 @@ from metamers.experiment.server import (
     Server,
     find_experiments,
 )
+from metamers.humans.design import experiment_design
 from metamers.humans.own_participants import read_answers
+from metamers.humans.rows import parse_json
 from tests.hostile_rows import CASES, NAMES, with_value
 from tests.shown import practice
 

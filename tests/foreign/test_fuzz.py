@@ -24,7 +24,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from metamers.config import plan as config
 from metamers.config import read as config_read
 from metamers.config import tables
 from metamers.foreign import archives
@@ -32,6 +31,7 @@ from metamers.humans import own_participants as people
 from metamers.humans import participants as humans
 from metamers.models.weights import read_weights
 from metamers.paper import brain as paper_brain
+from metamers.plan import plan as config
 from metamers.run import files, manifest
 from metamers.run.progress import Progress
 from metamers.stimuli import excerpts

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from metamers.config import plan as config
 from metamers.config import read as config_read
 from metamers.foreign.hdf5 import check_structure
 from metamers.foreign.isolated import ReaderEndedError, call_isolated
 from metamers.names import ConfigurationError
+from metamers.plan import plan as config
 from metamers.run import files
 from tests.memory import MOST_BYTES, call_in_process
 

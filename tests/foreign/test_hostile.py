@@ -20,12 +20,12 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from metamers import retrieve
-from metamers.config import plan as config
 from metamers.config import read as config_read
 from metamers.experiment.folder import plain_picture
 from metamers.foreign import checkpoints, pickles
 from metamers.models.weights import read_weights
 from metamers.names import ConfigurationError
+from metamers.plan import plan as config
 from metamers.stimuli import excerpts, images
 from tests.test_retrieve import CONTENT, SHA256
 

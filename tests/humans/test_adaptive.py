@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from metamers.experiment.design import CHOSEN
-from metamers.experiment.exclusion import EXCLUSIONS
 from metamers.humans.adaptive import adaptive_dataset, weighted_quantiles
+from metamers.humans.design import CHOSEN
+from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.own_participants import read_answers
-from tests.experiment.test_stimulus_selector import AT_LEAST, CATEGORIES, STAGES, StimulusSelector, designed, falling
+from tests.humans.test_stimulus_selector import AT_LEAST, CATEGORIES, STAGES, StimulusSelector, designed, falling
 
 LETTERS = set(CATEGORIES.values())
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from metamers.config.answer_table import Trial
-from metamers.experiment.design import experiment_design
 from metamers.humans.answer_table import exclusions_of_table, shown_in_table, trials_of_table
 from metamers.humans.bids import bids_files, trials_of_answer_table, trials_of_answers, write_bids
+from metamers.humans.design import experiment_design
 from metamers.humans.own_participants import read_answers
 from tests.shown import practice
 

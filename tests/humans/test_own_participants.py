@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metamers.compare.anova import published_tests
-from metamers.experiment.design import experiment_design
-from metamers.experiment.exclusion import EXCLUSIONS
+from metamers.humans.design import experiment_design
+from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.own_participants import judgements_of_shown, own_participants_dataset, read_answers
 from tests.hostile_rows import CASES, NAMES, with_value
 from tests.shown import practice

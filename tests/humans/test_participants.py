@@ -13,13 +13,13 @@ import scipy.io
 import xarray as xr
 import yaml
 
-from metamers.config import experiments as config_humans
-from metamers.config import plan as config
 from metamers.config import read as config_read
 from metamers.foreign import pickles
 from metamers.humans import noise_ceiling
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
+from metamers.plan import experiments as config_humans
+from metamers.plan import plan as config
 
 LAYERS = ["natural_image", "relu0", "final"]
 JUDGED = ["input_after_preproc", "relu0", "final"]

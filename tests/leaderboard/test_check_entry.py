@@ -33,9 +33,9 @@ from metamers.leaderboard.check_entry import (
 )
 from metamers.leaderboard.entry import TESTED, VARIABLES, file_name, normalized_entry
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
-from metamers.preregister.freeze import fingerprint
 from metamers.repository import ROOT
 from metamers.run import files
+from metamers.run.files import fingerprint
 from tests.leaderboard.entries import board, entry, people, predicted, published, recognizable, sha256, write
 
 TEMPLATE = ROOT / "resources" / "leaderboard" / "leaderboard.yml"

@@ -13,14 +13,14 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from metamers.config import plan as config
 from metamers.config import read as config_read
-from metamers.config.retrieved import collections
 from metamers.models import load as models_load
 from metamers.models import model as models
 from metamers.models import sources as models_sources
 from metamers.models import weights as models_weights
 from metamers.names import NATURAL
+from metamers.plan import plan as config
+from metamers.plan.retrieved import collections
 from metamers.run.hashes import sha256_of
 from metamers.synthesize.metamers import synthesize
 

@@ -10,14 +10,14 @@ import scipy.stats
 import xarray as xr
 import yaml
 
-from metamers.config import experiments as config_humans
-from metamers.config import plan as config
 from metamers.config import read as config_read
-from metamers.config.retrieved import collections
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.names import ConfigurationError
 from metamers.paper import brain as paper_brain
+from metamers.plan import experiments as config_humans
+from metamers.plan import plan as config
+from metamers.plan.retrieved import collections
 
 MODELS = {
     "net_a": {

@@ -163,19 +163,19 @@ def test_items_are_found_equal_or_changed_by_their_content(tmp_path):
     path, text = tmp_path / "0000.nc", tmp_path / "weights.bin"
     files.save(data, path, **ABOUT)
     text.write_bytes(b"weights")
-    found = [freeze.fingerprint(path), freeze.fingerprint(text)]
+    found = [files.fingerprint(path), files.fingerprint(text)]
     files.save(data, path, **ABOUT | {"title": "another"})
-    assert freeze.fingerprint(path) == found[0]
+    assert files.fingerprint(path) == found[0]
     files.save(data + 0.1, path, **ABOUT)
-    assert freeze.fingerprint(path) != found[0]
+    assert files.fingerprint(path) != found[0]
     text.write_bytes(b"Weights")
-    assert freeze.fingerprint(text) != found[1]
+    assert files.fingerprint(text) != found[1]
     settings = {"seed": 0, "synthesis": {"steps": 64, "rates": [1, 2]}, "training": {}}
     table = freeze.list_items(
         {"metamers": [path, tmp_path / "absent"]}, settings, {"code": {"x": "1"}}, {"model": {"m": {"b": 1, "a": 2}}}
     )
     rows = {(kind, name): value for kind, name, value in table.itertuples(index=False)}
-    assert rows["metamers", str(path)] == freeze.fingerprint(path)
+    assert rows["metamers", str(path)] == files.fingerprint(path)
     assert ("metamers", str(tmp_path / "absent")) not in rows
     assert rows["setting", "synthesis.steps"] == "64"
     assert json.loads(rows["setting", "synthesis.rates"]) == [1, 2]

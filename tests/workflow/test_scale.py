@@ -42,6 +42,8 @@ def test_the_published_study_with_200_more_models_is_planned_within_minutes(jobs
     stages, seeing, hearing = 421 + 7 * ADDED, 30 + ADDED, 18  # stages and generation models
     assert jobs["synthesize_metamers"] == stages * 400 // 100  # in batches of 100 stimuli
     recognition = sum(number for name, number in jobs.items() if name.startswith("recognize"))
-    assert recognition == seeing * 15 + hearing * 2  # groups of 16: of 229 recognition models, and of 17
+    assert (
+        recognition == (seeing + 1) * 15 + (hearing + 1) * 2
+    )  # generation models and natural stimuli, groups of 16: of 229 recognition models, and of 17
     assert jobs["null_acceptance"] == seeing + hearing
     assert jobs["total"] < 20_000  # 53,000 pairs of models would be jobs of Python, if they were not grouped

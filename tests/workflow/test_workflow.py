@@ -66,6 +66,8 @@ def test_the_default_run(clone):
         "train_test": hearing_judges,
         "synthesize_metamers": stages,
         "synthesize_measure": stages,
+        "recognize_natural_vision_0": 1,
+        "recognize_natural_audio_0": 1,
         "recognize_vision_0": seeing,
         "recognize_audio_0": hearing,
         "compare_recognizability": 1,
@@ -120,6 +122,7 @@ def test_the_published_study(clone):
     assert {name: number for name, number in jobs.items() if name.startswith("recognize")} == {
         **{f"recognize_vision_{group}": 30 for group in range(2)},
         **{f"recognize_audio_{group}": 18 for group in range(2)},
+        **{f"recognize_natural_{group}": 1 for group in ("vision_0", "vision_1", "audio_0", "audio_1")},
     }
     every = (
         "null_distribution",
@@ -132,7 +135,7 @@ def test_the_published_study(clone):
     assert {jobs[rule] for rule in every} == {models}
     assert jobs["humans_participants"] == 15
     assert jobs["compare_anova"] == 1
-    assert jobs["total"] == 3866  # as config/README.md, config/paper.yaml and docs/reference/commands.md say
+    assert jobs["total"] == 3870  # as config/README.md, config/paper.yaml and docs/reference/commands.md say
 
 
 def test_the_public_part_of_the_published_study_needs_no_model(clone):

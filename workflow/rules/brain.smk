@@ -1,6 +1,6 @@
 """Brains: activations by natural stimuli, prediction of voxels' responses from them, representational similarity."""
 
-from metamers.config.analyses import analysed_stages
+from metamers.plan.analyses import analysed_stages
 
 BRAIN = plan.analyses.brain
 # Measured responses are in the user's own file.

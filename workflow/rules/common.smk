@@ -13,11 +13,11 @@ from pathlib import Path
 from snakemake.cli import get_argument_parser
 from snakemake.settings.types import DeploymentMethod
 
-from metamers.config.archives import RETRIEVED as RESOURCES, retrieved_item
-from metamers.config.plan import gpus_of_job
+from metamers.plan.archives import RETRIEVED as RESOURCES, retrieved_item
+from metamers.plan.plan import gpus_of_job
 from metamers.config.read import resolve_path
-from metamers.config.retrieved import collections
-from metamers.config.targets import check_path, check_targets
+from metamers.plan.retrieved import collections
+from metamers.plan.targets import check_path, check_targets
 from metamers.modalities import MODALITIES
 from metamers.names import stage_path, unknown_name
 from metamers.repository import PACKAGE, make_importable

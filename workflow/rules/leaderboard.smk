@@ -1,6 +1,6 @@
 """Leaderboard: published models, and the run's models, by measured or predicted human recognizability."""
 
-from metamers.config.recorded import recorded_entries, recorded_settings, recorded_versions
+from metamers.plan.recorded import recorded_entries, recorded_settings, recorded_versions
 
 PUBLISHED_TABLES = [
     resolve_path(f"resources/published/{name}.csv")

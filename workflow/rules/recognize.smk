@@ -28,8 +28,46 @@ def stimuli_to_recognize(recognition_models):
     return stimuli
 
 
+def natural_recognition(recognition_models):
+    """The answers of recognition models to the natural stimuli."""
+    return [f"results/<run>/natural_recognition/{recognition_model}.nc" for recognition_model in recognition_models]
+
+
 # One job for a group of recognition models. Wildcards cannot say how many files a rule makes, so each group has its rule.
 for group, recognition_models in plan.recognition_groups.items():
+
+    # Once for all generation models.
+    rule:
+        name:
+            f"recognize_natural_{group}"
+        input:
+            models=files_of_models(recognition_models),
+            natural=exported_stimuli_of(recognition_models[0]),
+            stimuli=stimuli_of(recognition_models[0]),
+            categories=categories_of(recognition_models[0]),
+        output:
+            natural_recognition(recognition_models),
+        log:
+            f"results/<run>/logs/recognize_natural/{group}.log",
+        benchmark:
+            f"results/<run>/benchmarks/recognize_natural/{group}.tsv"
+        params:
+            **step("recognize/natural", entries_of(recognition_models)),
+            dataset=plan.dataset_of[recognition_models[0]],
+            dataset_entry=dataset_params(recognition_models[0]),
+            recognition_models=recognition_params(recognition_models),
+            # Of the exported natural sounds; None for images.
+            rate_hz=plan.datasets[plan.dataset_of[recognition_models[0]]].sampling_rate_hz,
+            stimuli=plan.stimuli_of(recognition_models[0]),
+        resources:
+            mem_mb=memory_of_model,
+            gpu=gpus(),
+        conda:
+            ENVIRONMENT
+        message:
+            f"Recognizing natural stimuli by the models of {group}"
+        script:
+            SCRIPTS / "recognize/natural.py"
 
     rule:
         name:
@@ -37,7 +75,7 @@ for group, recognition_models in plan.recognition_groups.items():
         input:
             models=files_of_models(recognition_models),
             metamers=rules.synthesize_export.output,
-            natural=by("generation_model", exported_stimuli_of),
+            natural=natural_recognition(recognition_models),
             stimuli=stimuli_to_recognize(recognition_models),
             categories=by("generation_model", categories_of),
         output:
@@ -53,11 +91,7 @@ for group, recognition_models in plan.recognition_groups.items():
             **step("recognize", entries_of(recognition_models)),
             **answer_params("generation_model"),
             recognition_models=recognition_params(recognition_models),
-            # Sampling rates of exported sounds; None for images.
-            natural_rate_hz=lambda wildcards: plan.datasets[
-                plan.dataset_of[wildcards.generation_model]
-            ].sampling_rate_hz,
-            metamer_rate_hz=by("generation_model", rate_of),
+            rate_hz=by("generation_model", rate_of),  # of the exported metamers; None for images
             stages=lookup("{generation_model}", within=plan.generation_models),
             stimuli=by("generation_model", plan.stimuli_of),
             seeds=plan.synthesis.seeds,

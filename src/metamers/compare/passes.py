@@ -22,8 +22,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from metamers.humans.participants import own_stages, stage_union
+from metamers.humans.trials import trials_per_condition
 from metamers.names import INPUT_STAGE, NATURAL
-from metamers.power.participants import trials_per_condition
 
 DIFFERENCE_COLUMNS = ["modality", "generation_model", "model_class", "stage", "difference", "sd", "n", "trials"]
 NATURAL_COLUMNS = ["modality", "variance", "standard_error", "participants", "experiments", "mean", "trials"]

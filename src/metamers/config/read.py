@@ -1,6 +1,5 @@
 """Configuration files: reading, merging with the default configuration, and validation against the schemas."""
 
-import ast
 import copy
 import math
 import re
@@ -13,7 +12,7 @@ import jsonschema
 import yaml
 
 from metamers.names import FILE_NAME, ConfigurationError, unknown_name
-from metamers.repository import PACKAGE, ROOT
+from metamers.repository import ROOT
 
 MAX_VALUES = 1_000_000  # in a configuration file
 MAX_FILE_LENGTH = 2**22  # characters; the registry of the published models has 2**16
@@ -29,7 +28,6 @@ RENAMED_KEYS = {
 }
 STUDIES_KEY = "benchmark"  # settings of the studies, which take it out of the configuration
 SCHEMAS = ROOT / "workflow" / "schemas"
-KEYS_OF = "keysOf"  # keyword of the schemas: the value is a key of this table of the library
 
 
 class _Refused(yaml.YAMLError):
@@ -202,52 +200,10 @@ def resolve_path(path: str) -> str:
     return str(own) if own.exists() and not Path(path).exists() else path
 
 
-def keys_of_table(table: str) -> list[str]:
-    """The keys of a table of the library, such as ``metamers.synthesize.optimizers.OPTIMIZERS``, in their order.
-
-    They are read from the source, because importing PyTorch would take seconds each time that the plan is made. The
-    table is assigned as ``{"key": …, **OTHER}``, where ``OTHER`` is a table of the same module.
-
-    Raises
-    ------
-    ValueError
-        When the module has no such table.
-    """
-    module, _, name = table.rpartition(".")
-    path = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
-    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
-        if not isinstance(statement, ast.Assign | ast.AnnAssign) or not isinstance(statement.value, ast.Dict):
-            continue
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            pairs = zip(statement.value.keys, statement.value.values, strict=True)
-            keys: list[str] = []
-            for key, value in pairs:
-                keys += keys_of_table(f"{module}.{ast.unparse(value)}") if key is None else [ast.literal_eval(key)]
-            return keys
-    raise ValueError(f"{path}: no table {name}")
-
-
 @cache
 def read_schema(name: str) -> dict[str, Any]:
-    """A schema, ``workflow/schemas/<name>.schema.yaml``.
-
-    ``keysOf: TABLE`` becomes ``enum`` with the keys of a table of the library (``keys_of_table``), and a description
-    that names them unless the schema has another one. Read once for each process; do not change the result.
-    """
-
-    def resolve(part: Any) -> Any:
-        if isinstance(part, list):
-            return [resolve(one) for one in part]
-        if not isinstance(part, dict):
-            return part
-        resolved = {key: resolve(value) for key, value in part.items() if key != KEYS_OF}
-        if KEYS_OF in part:
-            *names, last = keys_of_table(part[KEYS_OF])
-            resolved = {"enum": [*names, last], "description": f"{', '.join(names)} or {last}"} | resolved
-        return resolved
-
-    return resolve(read_yaml(SCHEMAS / f"{name}.schema.yaml"))
+    """A schema, ``workflow/schemas/<name>.schema.yaml``, read once for each process; do not change the result."""
+    return read_yaml(SCHEMAS / f"{name}.schema.yaml")
 
 
 def read_variables() -> dict[str, dict[str, str]]:
@@ -256,14 +212,15 @@ def read_variables() -> dict[str, dict[str, str]]:
     Returns
     -------
     dict
-        Path → variable, with ``?`` where it may be missing → dimensions, joined by commas. A variable ``<TABLE>`` in
-        the file stands for each key of a table of the library (``keys_of_table``).
+        Path → variable, with ``?`` where it may be missing → dimensions, joined by commas. In the file, ``<null
+        measures>`` stands for each measure of match that ``acceptance.measures`` may name, and ``<measures>`` for these
+        and the normalized error.
     """
+    measures = read_schema("config")["properties"]["acceptance"]["properties"]["measures"]["items"]["enum"]
+    several = {"<null measures>": measures, "<measures>": [*measures, "normalized_error"]}
     return {
         path: {
-            name: dimensions
-            for variable, dimensions in variables.items()
-            for name in (keys_of_table(variable[1:-1]) if variable.startswith("<") else [variable])
+            name: dimensions for variable, dimensions in variables.items() for name in several.get(variable, [variable])
         }
         for path, variables in read_yaml(SCHEMAS / "files.yaml").items()
     }

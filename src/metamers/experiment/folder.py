@@ -1,7 +1,7 @@
 """Write the folder of a behavioural experiment: jsPsych, the page, the stimuli and the page's settings.
 
 The page does not know what its files show, or which answer is right, except in the practice.
-``metamers.experiment.design`` decides what each participant is shown; the page's code is in the repository's folder
+``metamers.humans.design`` decides what each participant is shown; the page's code is in the repository's folder
 ``experiment/``.
 """
 
@@ -20,8 +20,8 @@ import numpy as np
 import xarray as xr
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from metamers.config.participants import ICON_FILES, missing_icons
-from metamers.experiment.design import CHOSEN, QUESTION
+from metamers.config.experiment import ICON_FILES, missing_icons
+from metamers.humans.design import CHOSEN, QUESTION
 from metamers.modalities import MODALITIES
 from metamers.repository import ROOT
 from metamers.run.files import content_sha256
@@ -175,7 +175,7 @@ def page_settings(
     Parameters
     ----------
     design
-        The result of ``metamers.experiment.design.experiment_design``.
+        The result of ``metamers.humans.design.experiment_design``.
     modality
         ``vision`` or ``audio``.
     categories

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from metamers.experiment import store
-from metamers.experiment.design import CHOSEN
 from metamers.experiment.folder import number_of_trials
-from metamers.experiment.rows import (
+from metamers.humans.design import CHOSEN
+from metamers.humans.rows import (
     CONSENT,
     MAX_TEXT_LETTERS,
     STEP,
@@ -41,7 +41,7 @@ from metamers.experiment.rows import (
     check_values,
     parse_json,
 )
-from metamers.experiment.stimulus_selector import StimulusSelector, times_shown
+from metamers.humans.stimulus_selector import StimulusSelector, times_shown
 from metamers.modalities import MODALITIES
 from metamers.run import files
 

@@ -9,7 +9,7 @@ fitted curve, and no test of the fixed design is made with them.
 import numpy as np
 import xarray as xr
 
-from metamers.experiment.adaptive import (
+from metamers.humans.adaptive_model import (
     DIFFERENCE,
     ENDS,
     NODE_WEIGHTS,
@@ -19,11 +19,11 @@ from metamers.experiment.adaptive import (
     normalized,
     number_of_answers,
 )
-from metamers.experiment.design import QUESTION
-from metamers.experiment.exclusion import EXCLUSIONS, ExclusionRule
-from metamers.experiment.stimulus_selector import answers_suffice, counts_of, main_exhibits, question_of
+from metamers.humans.design import QUESTION
+from metamers.humans.exclusion import EXCLUSIONS, ExclusionRule
 from metamers.humans.own_participants import Answers
 from metamers.humans.participants import stage_union
+from metamers.humans.stimulus_selector import answers_suffice, counts_of, main_exhibits, question_of
 from metamers.names import NATURAL
 
 
@@ -36,7 +36,7 @@ def adaptive_dataset(answers: Answers, design: xr.Dataset, at_least: dict[str, i
         Result of ``metamers.humans.own_participants.read_answers``.
     design
         ``experiment/<modality>.nc``, with the attributes of
-        ``metamers.experiment.stimulus_selector.adaptive_attributes``.
+        ``metamers.humans.stimulus_selector.adaptive_attributes``.
     at_least
         ``headphones``, ``practice``, ``catch`` → smallest number of correct answers.
 

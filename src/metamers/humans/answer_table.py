@@ -1,7 +1,7 @@
 """Answers in a plain table: what the participants were shown, and their proportions correct.
 
 ``metamers.config.answer_table`` reads and checks the table. The results have the form of this workflow's own experiment
-(``metamers.experiment.design`` and ``metamers.humans.own_participants``), so that all later steps treat both alike.
+(``metamers.humans.design`` and ``metamers.humans.own_participants``), so that all later steps treat both alike.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from metamers.config.answer_table import Trial
-from metamers.experiment.exclusion import UNFINISHED
+from metamers.humans.exclusion import UNFINISHED
 from metamers.humans.own_participants import exhibits_of_models, proportions_correct
 from metamers.names import NATURAL
 
@@ -38,7 +38,7 @@ def trials_of_table(trials: Sequence[Trial]) -> pd.DataFrame:
 
 
 def shown_in_table(trials: pd.DataFrame, categories: Mapping[str, str]) -> xr.Dataset:
-    """Return what the participants were shown, in the form of ``metamers.experiment.design.experiment_design``.
+    """Return what the participants were shown, in the form of ``metamers.humans.design.experiment_design``.
 
     Parameters
     ----------

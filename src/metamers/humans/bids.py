@@ -20,9 +20,9 @@ import pandas as pd
 import xarray as xr
 
 from metamers import __version__
-from metamers.experiment.exclusion import NO_CONSENT, ExclusionRule
-from metamers.experiment.rows import NUMBERS
+from metamers.humans.exclusion import NO_CONSENT, ExclusionRule
 from metamers.humans.own_participants import Answers
+from metamers.humans.rows import NUMBERS
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL
 
@@ -78,7 +78,7 @@ def trials_of_answers(
     design
         ``experiment/<modality>.nc``.
     at_least
-        As for ``metamers.experiment.exclusion.ExclusionRule``.
+        As for ``metamers.humans.exclusion.ExclusionRule``.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Own participants: reads their answers, checks them against the design, and counts them after exclusions.
 
 The files come from browsers and are not trusted. The design alone decides whether an answer is correct, and
-``metamers.experiment.rows`` decides whether a row is an answer. There is one exception: only the browser knows which
+``metamers.humans.rows`` decides whether a row is an answer. There is one exception: only the browser knows which
 tone of the headphone check was the softest, so a participant who changes the page can pass that check. The result has
 the form of the published experiments (``metamers.humans.participants``).
 """
@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from metamers.experiment.exclusion import EXCLUSIONS, ExclusionRule
-from metamers.experiment.rows import COLUMNS, Answer, Questions, RowError, check_row, parse_json
+from metamers.humans.exclusion import EXCLUSIONS, ExclusionRule
 from metamers.humans.participants import OBSERVERS, stage_union
+from metamers.humans.rows import COLUMNS, Answer, Questions, RowError, check_row, parse_json
 from metamers.names import NATURAL
 
 logger = logging.getLogger("metamers")
@@ -354,7 +354,7 @@ def own_participants_dataset(
         Generation model → its recognition of its own metamers: ``correct`` (stage, stimulus, seed), stage ``natural``
         first.
     at_least
-        As for ``metamers.experiment.exclusion.ExclusionRule``.
+        As for ``metamers.humans.exclusion.ExclusionRule``.
 
     Returns
     -------

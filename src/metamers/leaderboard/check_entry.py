@@ -44,13 +44,13 @@ from metamers.leaderboard.entry import (
 )
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_participants_curves
 from metamers.leaderboard.ranking import entries_of
+from metamers.leaderboard.texts import is_address, is_email, misleading_form, printable, unwanted_character
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE, NATURAL
-from metamers.preregister.freeze import fingerprint
 from metamers.repository import ROOT
 from metamers.run import files
 from metamers.run.conventions import CREATOR_KEYS
-from metamers.texts import is_address, is_email, misleading_form, printable, unwanted_character
+from metamers.run.files import fingerprint
 
 MAX_BYTES = 2**20  # of a file
 MAX_MEMORY = 2**25  # of its variables, in bytes

@@ -37,10 +37,10 @@ from metamers.leaderboard.curves import (
 from metamers.leaderboard.normalized_area import weighted_area
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_normalized_curve, predicted_area
 from metamers.leaderboard.ranking import verdicts
+from metamers.leaderboard.texts import CREATOR_LETTERS
 from metamers.names import INPUT_STAGE, without_folders
 from metamers.repository import ROOT
 from metamers.run import files
-from metamers.texts import CREATOR_LETTERS
 
 FORMAT = 2  # of the files; a change of the variables' meaning raises it
 HASH_DIGITS = 12  # of the content's SHA-256 in the name of a file

@@ -5,7 +5,7 @@ stimulus only through it, and its gradient reaches the stimulus. The output of a
 input of the block's inner layers is not. Stages are spread evenly over the depth of the network in layers.
 
 ``python -m metamers.models.automatic_stages`` finds the stages of registry entries in a separate process, because the
-plan (``metamers.config.stages``) must not import PyTorch.
+plan (``metamers.plan.stages``) must not import PyTorch.
 """
 
 import json

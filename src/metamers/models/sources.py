@@ -44,7 +44,8 @@ def timm_name(source: Mapping[str, Any], published: Mapping[str, Any] | None) ->
     source
         Of the registry entry.
     published
-        For ``hub``, the description of the weights by ``metamers.publishers.describe``; its ``config`` has all three.
+        For ``hub``, the description of the weights by ``metamers.retrieve.publishers.describe``; its ``config`` has all
+        three.
     """
     if "timm" in source:
         return source["timm"], None, {}

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 import xarray as xr
 from scipy.special import expit, logit
 
@@ -22,6 +21,7 @@ from metamers.compare.proportions import ENDS
 from metamers.compare.sign_flips import flips_drawn, sign_flip_p
 from metamers.humans.participants import own_stages
 from metamers.humans.published import PUBLISHED
+from metamers.humans.trials import trials_per_condition
 from metamers.leaderboard.curves import Curve
 from metamers.power.stimuli import STIMULUS_COMPONENTS, significant_experiments, stimuli_needed
 
@@ -29,46 +29,11 @@ COMPONENTS = ("participant", "model", "stage")
 VARIANCE_COLUMNS = ["modality", "component", "sd", "low", "high", "participants"]
 VARIANCE_BOOTSTRAP, VARIANCE_SEED = 500, 0  # fixed: the variance is a property of the data, the same in every run
 
-MOST_TRIALS = 60  # largest possible number of trials of a published condition
-EM_STEPS = 200
-SPREAD = 10  # sum of the parameters of a beta distribution that is wider than the published participants differ
 EXTREME = 0.01  # smallest distance of a curve from 0 and 1, where models cannot be distinguished
 SIMULATED_PARTICIPANTS = 20_000  # population from which the participants of simulated experiments are drawn
 BISECTIONS = 60
 TEST = "permutation of the two models within each participant: sign flips of the participants' differences"
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
-
-
-def trials_per_condition(proportions: np.ndarray) -> float:
-    """Estimate the mean number of trials behind proportions correct, which the public files do not contain.
-
-    The estimate is the maximum-likelihood distribution (by expectation maximization) over whole numbers of trials. A
-    proportion is compatible with those numbers only that make it a whole number of correct answers; each has the
-    beta-binomial probability of this number among participants who differ.
-
-    Parameters
-    ----------
-    proportions
-        (participant, condition), 0..1.
-
-    Raises
-    ------
-    ValueError
-        When a proportion needs more than ``MOST_TRIALS`` trials.
-    """
-    numbers = np.arange(1, MOST_TRIALS + 1)[:, None, None]
-    right = np.rint(proportions * numbers)
-    mean = proportions.mean(axis=0).clip(EXTREME, 1 - EXTREME)
-    possible = np.abs(right - proportions * numbers) < 1e-6
-    probable = scipy.stats.betabinom.pmf(right, numbers, SPREAD * mean, SPREAD * (1 - mean))
-    likelihood = np.where(possible, probable, 0).reshape(MOST_TRIALS, -1)
-    if not (likelihood.sum(axis=0) > 0).all():
-        raise ValueError(f"a proportion correct is not possible with any number of trials up to {MOST_TRIALS}")
-    shares = np.full(MOST_TRIALS, 1 / MOST_TRIALS)
-    for _ in range(EM_STEPS):
-        chosen = shares[:, None] * likelihood
-        shares = (chosen / chosen.sum(axis=0)).mean(axis=1)
-    return float(shares @ numbers.ravel())
 
 
 def _human_proportions(dataset: xr.Dataset, modality: str) -> tuple[np.ndarray, np.ndarray]:
@@ -243,7 +208,7 @@ def power(
     differences
         (person,): differences of a large population, from which the participants of experiments are drawn.
     participants
-        Numbers of participants; with fewer than ``metamers.config.power.min_number``, no experiment can be significant.
+        Numbers of participants; with fewer than ``metamers.plan.power.min_number``, no experiment can be significant.
     alpha
         Level of the two-sided test.
     simulations

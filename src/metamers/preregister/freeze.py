@@ -28,18 +28,9 @@ from metamers.names import INPUT_STAGE
 from metamers.preregister.distribution import central_interval, count_distribution
 from metamers.repository import ROOT
 from metamers.run import files
-from metamers.run.hashes import sha256_of
 
 LEVEL = 0.95  # of the interval in the file
 SAMPLES = 8192  # of a predictive distribution: the log score of improbable numbers of answers needs its tails
-
-
-def fingerprint(path: str | Path) -> str:
-    """SHA-256 of a file or folder; for NetCDF that of its content, which does not depend on when it was made."""
-    if Path(path).suffix == ".nc":
-        with files.open_dataset(path) as dataset:
-            return files.content_sha256(dataset)
-    return sha256_of(path)
 
 
 def portable_name(path: str | Path) -> str:
@@ -103,7 +94,7 @@ def list_items(
     if single := [kind for kind, of_kind in paths.items() if isinstance(of_kind, str | Path)]:
         raise TypeError(f"paths: found a single path of {', '.join(single)}; wanted a list of paths for each kind")
     rows = [
-        (kind, portable_name(path), fingerprint(path))
+        (kind, portable_name(path), files.fingerprint(path))
         for kind, of_kind in paths.items()
         for path in dict.fromkeys(map(str, of_kind))
         if Path(path).exists()

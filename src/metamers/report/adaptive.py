@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from metamers.experiment.adaptive import DIFFERENCE
-from metamers.experiment.design import QUESTION
+from metamers.humans.adaptive_model import DIFFERENCE
+from metamers.humans.design import QUESTION
 from metamers.humans.participants import own_stages
 from metamers.names import NATURAL
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, PALE, styled

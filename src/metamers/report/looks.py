@@ -1,6 +1,6 @@
 """Colour and mark of every model: the same in all charts, figures and tables of the report.
 
-A model's look follows from its place among the models of the run (``metamers.config.plan.Plan.model_order``), so that
+A model's look follows from its place among the models of the run (``metamers.plan.plan.Plan.model_order``), so that
 jobs that draw different models agree. Marks are open, so that all marks are visible where curves coincide, and models
 differ by mark as well as by colour. The colours of models are none of those in ``metamers.report.figures`` that mean
 something else: ``BLUE``, the mean over other models; ``ORANGE``, people; ``INK`` and its paler shades, references.

@@ -45,7 +45,7 @@ class Page:
     title
         In the navigation.
     made
-        Whether a run has the page: from its plan (``metamers.config.plan.Plan``).
+        Whether a run has the page: from its plan (``metamers.plan.plan.Plan``).
     """
 
     title: str

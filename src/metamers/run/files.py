@@ -84,6 +84,14 @@ def content_sha256(dataset: xr.Dataset) -> str:
     return digest.hexdigest()
 
 
+def fingerprint(path: str | Path) -> str:
+    """SHA-256 of a file or folder; for NetCDF that of its content, which does not depend on when it was made."""
+    if Path(path).suffix == ".nc":
+        with open_dataset(path) as dataset:
+            return content_sha256(dataset)
+    return sha256_of(path)
+
+
 def _slabs(variable: xr.Variable) -> Iterator[np.ndarray]:
     """Yield the values of a variable, some rows of its first dimension at a time."""
     if variable.ndim == 0:

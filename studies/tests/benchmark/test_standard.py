@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from metamers.config.read import merge_defaults
-from metamers.config.registry import read_registries
+from metamers.plan.registry import read_registries
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
 from studies.benchmark.standard import extrapolate, standard_match, standard_table

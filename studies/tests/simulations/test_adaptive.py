@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metamers.experiment.adaptive import DIFFERENCE, THRESHOLD, Question, build_grid, estimate, log_posterior
+from metamers.humans.adaptive_model import DIFFERENCE, THRESHOLD, Question, build_grid, estimate, log_posterior
 from studies.simulations import adaptive
 from studies.simulations.adaptive import (
     SimulatedParticipants,

@@ -1,0 +1,36 @@
+"""Make natural_recognition/<recognition_model>.nc for a group of recognition models, from exported natural stimuli."""
+
+from metamers.run.job import log_to, save
+
+from pathlib import Path
+
+from metamers.config.tables import category_classes
+from metamers.models.device import choose_device, use_threads
+from metamers.models.load import with_each_model
+from metamers.models.model import Model
+from metamers.recognize import labels_of, recognition_dataset, recognize_files
+
+logger = log_to(snakemake.log[0])
+use_threads(snakemake.threads)
+params, given = snakemake.params, snakemake.input
+classes = category_classes(params.dataset, params.dataset_entry)
+labels = labels_of(given.stimuli, params.stimuli)
+
+
+def save_recognition(model: Model) -> None:
+    """Save the answers of a recognition model."""
+    answer = recognize_files(model, Path(given.natural), params.stimuli, params.rate_hz, classes)
+    answered = recognition_dataset(answer, ["stimulus"], {"stimulus": params.stimuli, **labels})
+    logger.info("%s: %.0f%% correct", model.name, 100 * answered["correct"].mean())
+    save(
+        snakemake,
+        answered,
+        paths[model.name],
+        title=f"Recognition of the natural stimuli of {params.dataset} by {model.name}",
+        source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
+        inputs=[*params.recognition_models[model.name]["files"], given.natural, given.stimuli, given.categories],
+    )
+
+
+paths = dict(zip(params.recognition_models, snakemake.output, strict=True))
+with_each_model(save_recognition, params.recognition_models, choose_device(snakemake.config["device"]))

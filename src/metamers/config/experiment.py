@@ -1,0 +1,26 @@
+"""Limits of the online experiment's settings, which the plan checks and the jobs use."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from metamers.config.read import resolve_path
+
+ICON_FILES = (".svg", ".png")
+# Question of an adaptive experiment → number of generation models that it is about, and the largest interval at which
+# it may end, which is well below that of the prior distribution.
+MODELS_OF_QUESTION = {"threshold": 1, "difference": 2}
+LARGEST_INTERVAL = {"threshold": 1, "difference": 4}
+
+
+def missing_icons(folder: str | None, categories: Iterable[str]) -> str | None:
+    """Describe the categories that have no icon; None if every category has one, or no folder is given."""
+    if folder is None:
+        return None
+    names = {path.name for path in Path(resolve_path(folder)).glob("*")}
+    missing = [name for name in categories if not names & {f"{name}{ending}" for ending in ICON_FILES}]
+    if not missing:
+        return None
+    return (
+        f"experiment.icons: {folder} has no {missing[0]}.svg or {missing[0]}.png; wanted an icon for each category "
+        f"(also missing: {', '.join(missing[1:]) or 'none'}), or null for words only"
+    )

@@ -1,0 +1,263 @@
+"""New entries of a registry of models, which ``metamers add`` appends to the file with comments."""
+
+import contextlib
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from metamers.config.model_lock import lock_path, replace_file
+from metamers.config.read import merge_defaults, read_registry, read_yaml, resolve_path
+from metamers.modalities import IMAGENET_INPUT
+from metamers.names import FILE_NAME, ConfigurationError
+from metamers.plan.plan import Plan, make_plan
+from metamers.plan.pretrained import PUBLISHED
+
+EXAMPLES = "timm:resnet50.a1_in1k, torchvision:resnet50:IMAGENET1K_V2, hub:ORGANIZATION/NAME, open_clip:ViT-B-32:openai"
+ABOUT_INPUTS = {
+    "vision": "The usual one for ImageNet; change it if the network was trained with another",
+    "audio": "Of the sounds; the network gets their cochleagram",
+}
+RANDOM = "{random: 0}"
+
+
+def _flow(values: Mapping[str, Any]) -> str:
+    """A mapping as YAML in one line."""
+    text = yaml.safe_dump(dict(values), default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+    return text.strip()
+
+
+INPUTS = {"vision": _flow(IMAGENET_INPUT), "audio": "{sampling_rate_hz: 20000, duration_s: 1}"}
+
+
+def source_of(model: str) -> tuple[str, dict[str, str]]:
+    """The proposed name and the ``source`` of a model that is written as ``KIND:NAME`` or ``FILE.py:FUNCTION``.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is written in another way.
+    """
+    kind, _, name = model.partition(":")
+    if kind.endswith(".py") and re.fullmatch(r"[A-Za-z_]\w*", name):
+        return name, {"python": model}
+    if kind not in PUBLISHED or not name:
+        raise ConfigurationError(
+            f"{model}: wanted KIND:NAME or FILE.py:FUNCTION, such as {EXAMPLES} or mine/net.py:build"
+        )
+    key, _ = PUBLISHED[kind]
+    name, _, qualifier = name.partition("@" if kind == "hub" else ":") if key else (name, "", "")
+    proposed = "_".join(filter(None, [name.rsplit("/", 1)[-1], qualifier if kind == "open_clip" else ""]))
+    source = {kind: name} | ({key: qualifier} if key and qualifier else {})
+    return _as_file_name(proposed), source
+
+
+def _as_file_name(text: str) -> str:
+    """A text as a name of files: without accents, and with ``_`` for other characters that such names do not have."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or text
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", plain).lstrip("._+-")[:100]
+
+
+def run_name(path: Path) -> str:
+    """The name of the run that a configuration file defines: that of its folder, or else its own."""
+    return next(filter(None, map(_as_file_name, (path.parent.name, path.stem))), "mine")
+
+
+def check_run_file(path: Path, registry: Path) -> None:
+    """Check that a configuration file of a first run can be written, or is there.
+
+    Raises
+    ------
+    ConfigurationError
+        When the path is that of a folder, of the registry, or of a place that cannot be written.
+    """
+    if path.is_dir():
+        raise ConfigurationError(f"--run {path}: found a folder; wanted a file, such as {path / 'run.yaml'}")
+    if path.resolve() in (registry.resolve(), Path(lock_path(registry)).resolve()):
+        raise ConfigurationError(f"--run {path}: that is the registry or its lock file; wanted another file")
+    folder = next(one for one in path.absolute().parents if one.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"--run {path}: nothing can be written in {folder}; choose another place with --run")
+
+
+def _is_text(name: str) -> bool:
+    """Whether YAML and ``--config`` read a name as text, and not as a number, a date or a truth value."""
+    with contextlib.suppress(ValueError):
+        float(name)
+        return False
+    with contextlib.suppress(yaml.YAMLError):
+        return isinstance(yaml.safe_load(name), str)
+    return False
+
+
+def weights_of(choice: str) -> str:
+    """The ``weights`` of an entry: ``pretrained``, ``builder``, ``random``, or a file.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such file.
+    """
+    if choice in ("pretrained", "builder"):
+        return choice
+    if choice == "random":
+        return RANDOM
+    if not Path(choice).is_file():
+        raise ConfigurationError(
+            f"--weights {choice}: there is no such file; wanted pretrained, builder, random or a file"
+        )
+    return _flow({"path": choice})
+
+
+def entry_text(
+    name: str, source: Mapping[str, str], weights: str, modality: str, lock: str, given: str | None = None
+) -> str:
+    """The text of an entry, with comments.
+
+    Parameters
+    ----------
+    name, source
+        Name in the registry, and source.
+    weights
+        As YAML.
+    modality
+        ``vision`` or ``audio``.
+    lock
+        Path of the registry's lock file.
+    given
+        The ``input`` of the entry, as YAML in one line; None for the usual values, or those of the weights.
+
+    Raises
+    ------
+    ConfigurationError
+        When ``given`` is not a mapping.
+    """
+    about_weights = {
+        "pretrained": f"those of the publisher; {lock} has their hash once they are retrieved",
+        "builder": "the function loads them itself",
+        RANDOM: "untrained; later pretrained, {path: FILE}, or another place (config/README.md)",
+    }.get(weights, "a file of your own")
+    if given is not None:
+        input_line = f"input: {_flow(_mapping(given, '--input'))}"
+    elif weights == "pretrained":
+        input_line = f"# input: {INPUTS[modality]} # without this line: the input in the metadata of the weights"
+    else:
+        input_line = f"# {ABOUT_INPUTS[modality]}.\n  input: {INPUTS[modality]}"
+    return f"""\
+{name}:
+  modality: {modality}
+  source: {_flow(source)}
+  weights: {weights} # {about_weights}
+  {input_line}
+  # About eight stages, kept in {lock}. Or {{auto: 12}}, or your own list: `input: null`, then `stage: module`.
+  stages: auto
+  # family: NAME # models of one family share an architecture, and count as one recognition model
+  # references: ["who to cite"]
+"""
+
+
+def _mapping(text: str, key: str) -> dict[str, Any]:
+    """A mapping that is written as YAML."""
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{key} {text}: wanted a mapping, such as '{INPUTS['vision']}'")
+    return found
+
+
+def _default_registries() -> list[str]:
+    """Paths of the registries of models in the default configuration."""
+    paths = merge_defaults({})["registry"]["models"]
+    return [paths] if isinstance(paths, str) else [*paths]
+
+
+def run_text(name: str, registry: str, modality: str, run: str) -> str:
+    """The text of a configuration file for a first run with a model: few stimuli and steps.
+
+    The recognition models are those of the default run for the modality.
+    """
+    default, registries = merge_defaults({}), _default_registries()
+    known = {one: entry for path in registries for one, entry in read_registry(resolve_path(path), "models").items()}
+    recognition = [one for one in default["recognition_models"] if known[one]["modality"] == modality]
+    stimuli = default["stimuli"][modality]
+    paths = list(dict.fromkeys([*registries, registry]))
+    return f"""\
+# A first run with {name}. It changes these keys of config/config.yaml; config/README.md explains every key.
+{_flow({"run": run})[1:-1]}
+registry: {_flow({"models": paths})}
+stimuli: {{{modality}: {{dataset: {stimuli["dataset"]}, number: 3}}}} # more stimuli give a more precise rank
+generation_models: [{name}]
+recognition_models: [{", ".join(recognition)}]
+synthesis: {{quality: quick, quick: {{{modality}: {{steps: 40}}}}}} # a first look; the default converges
+comparison: {{contrasts: []}}
+"""
+
+
+def add_model(name: str, text: str, registry: Path) -> Plan:
+    """Add an entry to a registry, and check it with everything that the plan checks.
+
+    The file is created if it is missing. Its other entries and comments stay unchanged.
+
+    Parameters
+    ----------
+    name, text
+        Name and text of the entry.
+    registry
+        Path of the registry.
+
+    Returns
+    -------
+    Plan
+        A plan of the default configuration with the new model, which has its stages.
+
+    Raises
+    ------
+    ConfigurationError
+        When the name is taken or is not valid in file names, the registry cannot be extended, or the entry is wrong.
+        The registry is then unchanged.
+    """
+    others = _default_registries()
+    if not FILE_NAME.fullmatch(name):
+        raise ConfigurationError(f"--name {name}: wanted letters, digits, '.', '_', '+' or '-', at most 100")
+    if not _is_text(name):
+        raise ConfigurationError(
+            f"--name {name}: YAML does not read it as text; choose another name, such as net_{name}"
+        )
+    for path in dict.fromkeys([*map(resolve_path, others), str(registry)]):
+        if Path(path).exists() and name in read_registry(path, "models"):
+            raise ConfigurationError(f"{path} has a model {name!r}; choose another name with --name")
+    existed = registry.exists()
+    old = registry.read_bytes().decode() if existed else ""  # bytes, to keep the ends of lines
+    separator = "" if not old else "\n" if old.endswith("\n") else "\n\n"
+    entries = (read_yaml(registry) or {}) if existed else {}
+    replace_file(registry, (old or HEADER) + (separator if existed else "\n") + text)
+    try:
+        extended = read_yaml(registry)
+        if {key: value for key, value in extended.items() if key != name} != entries or name not in extended:
+            raise ConfigurationError(f"{registry}: an entry at its end is not at the top level of the file")
+        return make_plan(merge_defaults({"registry": {"models": [*others, str(registry)]}, "model": name}))
+    except BaseException as error:  # also an interruption, since finding the stages may take long
+        if existed:
+            replace_file(registry, old)
+        else:
+            registry.unlink()
+        if isinstance(error, ConfigurationError):
+            raise ConfigurationError(f"{error}\nNothing was added to {registry}.") from error
+        raise
+
+
+HEADER = "# Your own models. Explained in config/README.md, checked by workflow/schemas/models.schema.yaml.\n"
+
+
+def write_run(path: Path, text: str) -> bool:
+    """Write the configuration file of a first run unless the file exists; return whether it was written."""
+    if path.exists():
+        return False
+    replace_file(path, text)
+    return True

@@ -1,0 +1,420 @@
+"""The registry of models: its entries, and checks of the entries that a run uses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from metamers.config.model_lock import Lock
+from metamers.config.read import resolve_path
+from metamers.config.tables import SPLITS, stimulus_table
+from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
+from metamers.plan.archives import RETRIEVED, Archive, check_package_files, extra_weights_item
+from metamers.plan.datasets import DatasetEntry
+from metamers.plan.pretrained import check_pretrained, library_of, locked_weights
+from metamers.plan.stages import UNRESOLVED, number_of_automatic_stages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a model is trained: ``weights.train`` of its registry entry, with the defaults.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset, with the splits train, validation and test.
+    epochs
+        Passes through the training split.
+    batch_size
+        Examples in a step.
+    learning_rate
+        Peak of the one-cycle rate.
+    weight_decay
+        Of AdamW.
+    label_smoothing
+        Share of each label that is given to all classes.
+    seed
+        Random seed of the initial weights and of the order of the examples.
+    readout
+        Path of the only module that is trained; None to train the whole network.
+    frozen
+        The key ``from``: the checkpoint whose frozen weights the readout is trained on; None for random ones.
+    perturbation
+        Adversarial or random perturbations of the training examples; None for none.
+    """
+
+    dataset: str
+    epochs: int
+    batch_size: int = 32
+    learning_rate: float = 0.003
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.0
+    seed: int = 0
+    readout: str | None = None
+    frozen: dict[str, Any] | None = None
+    perturbation: dict[str, Any] | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings as the training job takes them."""
+        return {
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "label_smoothing": self.label_smoothing,
+            "seed": self.seed,
+            "readout": self.readout,
+            "from": self.frozen,
+            "perturbation": self.perturbation,
+            "dataset": self.dataset,
+            "epochs": self.epochs,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry:
+    """An entry of the registry of models, with resolved paths.
+
+    Attributes
+    ----------
+    modality
+        ``vision`` or ``audio``.
+    source
+        Library and name of the network, and ``arguments``.
+    weights
+        Where the weights come from. ``extra_weights`` always has a ``path``. ``pretrained`` is the description of
+        published weights (``metamers.retrieve.publishers.describe``), None before they are looked up; ``builder`` is
+        True if the function of ``source.python`` loads its weights.
+    input
+        Size and normalization of images, or rate, duration and preprocessing of sounds. Keys that the entry leaves out
+        are those of the published weights.
+    stages
+        Stage → path of its module or a mapping with ``module``, in processing order, the input (None) first.
+    registry
+        Path of the file that has the entry.
+    automatic_stages
+        Number of stages that are found by a trace (``stages: auto``); None if the entry lists its stages.
+    start
+        Mean and standard deviation of the noise that synthesis starts from; None for the modality's.
+    published_as
+        Name in the paper of the published model that this is a version of.
+    family
+        Models of one family share an architecture, and so their errors.
+    accuracy
+        Dataset → proportion of its stimuli whose class the model names correctly.
+    references
+        Publications to cite.
+    """
+
+    modality: str
+    source: dict[str, Any]
+    weights: dict[str, Any]
+    input: dict[str, Any]
+    stages: dict[str, Any]
+    family: str
+    registry: str
+    automatic_stages: int | None = None
+    start: dict[str, float] | None = None
+    published_as: str | None = None
+    accuracy: dict[str, float] | None = None
+    references: list[str] = field(default_factory=list)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The part of the entry that the model's results depend on, as jobs and ``load_model`` take it."""
+        stages = {
+            stage: {key: value for key, value in place.items() if key != "published"}
+            if isinstance(place, Mapping)
+            else place
+            for stage, place in self.stages.items()
+        }
+        start = {} if self.start is None else {"start": self.start}
+        return {
+            "modality": self.modality,
+            "source": self.source,
+            "weights": self.weights,
+            "input": self.input,
+            **start,
+            "stages": stages,
+        }
+
+    @property
+    def builder(self) -> str | None:
+        """The user's file that builds the network, if the source is ``python``."""
+        return self.source["python"].rsplit(":", 1)[0] if "python" in self.source else None
+
+    @property
+    def preprocessing(self) -> str | dict[str, Any]:
+        """Preprocessing of sounds: ``cochleagram``, ``waveform``, or a mapping with ``python``, the user's module."""
+        return self.input.get("preprocessing", "cochleagram")
+
+    @property
+    def python_files(self) -> list[str]:
+        """The user's files that build the network and the preprocessing, each once."""
+        own = self.preprocessing
+        preprocessing = None if isinstance(own, str) else own["python"].rsplit(":", 1)[0]
+        return list(dict.fromkeys(file for file in (self.builder, preprocessing) if file))
+
+    @property
+    def extra_weights(self) -> dict[str, Any]:
+        """Weights of another module, from another file; empty if the entry has none."""
+        return self.weights.get("extra_weights", {})
+
+    @property
+    def training(self) -> Training | None:
+        """How the model is trained; None if its weights are retrieved, random or a file."""
+        if "train" not in self.weights:
+            return None
+        settings = dict(self.weights["train"])
+        return Training(frozen=settings.pop("from", None), **settings)
+
+
+def model_entry(
+    name: str, entry: Mapping[str, Any], archives: Mapping[str, Archive], registry: str, lock: Lock
+) -> ModelEntry:
+    """Make the entry of a model from the registry's file: resolve its paths and choose the path of its extra weights.
+
+    Automatic stages (``stages: auto``) are not found yet: the entry only has the input.
+
+    Parameters
+    ----------
+    name, entry
+        Name and entry, as in the registry's file.
+    archives
+        The registry of archives.
+    registry
+        Path of the file that has the entry.
+    lock
+        The lock file of the registry, with the published weights of models that a run has used.
+
+    Raises
+    ------
+    ConfigurationError
+        When source and weights do not fit.
+    """
+    check_pretrained(name, entry)
+    source, given = dict(entry["source"]), dict(entry.get("input", {}))
+    if entry["weights"] == "builder":
+        weights: dict[str, Any] = {"builder": True}
+    elif entry["weights"] == "pretrained":
+        published, published_input = locked_weights(name, source, lock)
+        weights, given = {"pretrained": published}, published_input | given
+        if "open_clip" in source:
+            weights["extra_weights"] = {"zero_shot": "imagenet", "module": "classify"}
+    else:
+        weights = dict(entry["weights"])
+    if "python" in source:
+        source["python"] = _resolve_builder(source["python"])
+    if isinstance(own := given.get("preprocessing"), Mapping):
+        given["preprocessing"] = {**own, "python": _resolve_builder(own["python"])}
+    if weights.get("path"):
+        weights["path"] = resolve_path(weights["path"])
+    if "extra_weights" in weights:
+        extra = dict(weights["extra_weights"])
+        if item := extra_weights_item(weights, archives):
+            extra["path"] = f"{RETRIEVED}/weights/{name}/{item['name']}"
+        elif "zero_shot" in extra:
+            extra["path"] = f"{RETRIEVED}/zero_shot/{name}.safetensors"
+        else:
+            extra["path"] = resolve_path(extra["path"])
+        weights["extra_weights"] = extra
+    frozen = weights.get("train", {}).get("from")
+    if frozen and "path" in frozen:
+        weights["train"] = weights["train"] | {"from": frozen | {"path": resolve_path(frozen["path"])}}
+    number = number_of_automatic_stages(entry["stages"])
+    return ModelEntry(
+        modality=entry["modality"],
+        source=source,
+        weights=weights,
+        input=given,
+        stages=UNRESOLVED if number else entry["stages"],
+        family=family_of(entry, weights.get("pretrained")),
+        registry=registry,
+        automatic_stages=number,
+        start=entry.get("start"),
+        published_as=entry.get("published_as"),
+        accuracy=entry.get("accuracy"),
+        references=entry.get("references", []),
+    )
+
+
+def _resolve_builder(place: str) -> str:
+    """``FILE.py:FUNCTION`` with the resolved path of the file."""
+    file, function = place.rsplit(":", 1)
+    return f"{resolve_path(file)}:{function}"
+
+
+def family_of(entry: Mapping[str, Any], published: Mapping[str, Any] | None = None) -> str:
+    """The family of a model of the registry: its key ``family``, or else the architecture that its source names.
+
+    The architecture of ``{python: FILE.py:FUNCTION}`` is the function's name. That of ``{timm: NAME.TAG}`` is the name,
+    because the tag says how the weights were trained. A repository of the hub states its architecture in its
+    configuration; before that is read, the family is the name of the repository without the tag.
+    """
+    source = entry["source"]
+    library = library_of(source)
+    architecture = source[library].rsplit(":", 1)[-1]
+    if library == "hub" and published:
+        architecture = published["config"]["architecture"]
+    if library in ("timm", "hub"):
+        architecture = architecture.rsplit("/", 1)[-1].split(".", 1)[0]
+    return entry.get("family", architecture)
+
+
+def check_stages(models: Mapping[str, ModelEntry]) -> None:
+    """Check that stages begin with the input, and that each names a different file.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first stage that cannot be used; begins with the registry's path.
+    """
+    for name, model in models.items():
+        source = model.registry
+        key = f"{source}: {name}.stages"
+        stages = list(model.stages)
+        without_module = [stage for stage, module in model.stages.items() if module is None]
+        if stages[0] != INPUT_STAGE or without_module != [INPUT_STAGE]:
+            raise ConfigurationError(f"{key}: the first must be '{INPUT_STAGE}: null', and all others name a module")
+        if "zero_shot" in model.extra_weights and "open_clip" not in model.source:
+            kind = library_of(model.source)
+            raise ConfigurationError(
+                f"{source}: {name}.weights.extra_weights.zero_shot: only the networks of source.open_clip have a text "
+                f"tower; found source.{kind}"
+            )
+        if NATURAL in stages:
+            raise ConfigurationError(f"{key}: {NATURAL!r} means the natural stimulus")
+        paths = [stage_path(stage) for stage in stages]
+        for stage, path in zip(stages, paths, strict=True):
+            if not FILE_NAME.fullmatch(path) or paths.count(path) > 1:
+                raise ConfigurationError(
+                    f"{key}: {stage!r} must name a separate file; {path!r} is not a valid name, or is that of another "
+                    "stage"
+                )
+
+
+def check_files_of_model(name: str, model: ModelEntry) -> None:
+    """Check that the files of a model that are not retrieved exist, and that its input fits its network.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first file that is missing or setting that does not fit.
+    """
+    key = f"models: {name}"
+    if (path := model.weights.get("path")) and not Path(path).is_file():
+        raise ConfigurationError(f"{key}.weights.path: there is no file {path}")
+    extra = model.extra_weights
+    if "package" in extra:
+        check_package_files(extra["package"], [extra["file"]], f"{key}.weights.extra_weights")
+    elif extra and not extra.keys() & {"archive", "url", "zero_shot"} and not Path(extra["path"]).is_file():
+        raise ConfigurationError(f"{key}.weights.extra_weights.path: there is no file {extra['path']}")
+    if "pretrained" in model.weights and (missing := {"size", "mean", "std"} - model.input.keys()):
+        raise ConfigurationError(
+            f"{key}.input: missing {', '.join(sorted(missing))}; the publisher does not state this"
+        )
+    if model.builder and not Path(model.builder).is_file():
+        raise ConfigurationError(f"{key}.source.python: there is no file {model.builder}")
+    if package := model.weights.get("package"):
+        check_package_files(package, [model.weights["file"]], f"{key}.weights")
+    INPUT_CHECKS[model.modality](model, f"{key}.input")
+    for stage, entry in model.stages.items():
+        coarse = isinstance(entry, Mapping) and "coarse_to_fine" in entry.get("schedule", {})
+        if coarse and model.source.get("metamers") != "spectemp" and not model.builder:
+            raise ConfigurationError(
+                f"{key}.stages.{stage}.schedule.coarse_to_fine: only the network spectemp, or one of your own "
+                "(source.python), has masks for it"
+            )
+
+
+def _check_channels(model: ModelEntry, key: str) -> None:
+    """Check that mean and standard deviation have equally many values: three for colour, one for grey images."""
+    means, deviations = len(model.input["mean"]), len(model.input["std"])
+    any_number = model.builder is not None or "in_chans" in model.source.get("arguments", {})
+    grey = model.source.get("metamers") == "hmax"
+    if means != deviations or means not in ((1, 3) if any_number else (1,) if grey else (3,)):
+        single = "one each" if grey else "three each"
+        wanted = "three each for colour, or one each for grey images" if any_number else single
+        raise ConfigurationError(f"{key}: mean has {means} values, std {deviations}; wanted {wanted}")
+
+
+def _check_cochleagram(model: ModelEntry, key: str) -> None:
+    """Check that sounds have the frequencies of the cochleagram, and are long enough for its filters."""
+    rate_hz = model.input["sampling_rate_hz"]
+    settings: dict[str, Any] = {"rate": "band", "envelope_rate_hz": 200, "high_hz": 10000, "low_hz": 50, "taps": 1001}
+    settings |= model.input.get("cochleagram", {})
+    if settings["rate"] == "full" and rate_hz % settings["envelope_rate_hz"]:
+        raise ConfigurationError(
+            f"{key}.cochleagram.rate: full needs a sampling_rate_hz that is a multiple of envelope_rate_hz; found "
+            f"{rate_hz} and {settings['envelope_rate_hz']}. Use such rates, or `rate: band`"
+        )
+    if settings["high_hz"] > rate_hz / 2:
+        raise ConfigurationError(
+            f"{key}.cochleagram.high_hz: {settings['high_hz']} Hz is more than half of sampling_rate_hz {rate_hz}; "
+            f"give at most {rate_hz / 2}"
+        )
+    if settings["low_hz"] >= settings["high_hz"]:
+        raise ConfigurationError(f"{key}.cochleagram.low_hz: {settings['low_hz']} must be below high_hz")
+    if (samples := round(rate_hz * model.input["duration_s"])) < settings["taps"]:
+        raise ConfigurationError(
+            f"{key}.duration_s: {samples} samples are fewer than the {settings['taps']} taps of the downsampling filter"
+        )
+
+
+def _check_sounds(model: ModelEntry, key: str) -> None:
+    """Check the preprocessing of sounds: the cochleagram, or the file of the user's own module."""
+    if model.preprocessing == "cochleagram":
+        _check_cochleagram(model, key)
+        return
+    if "cochleagram" in model.input:
+        raise ConfigurationError(
+            f"{key}.cochleagram: parameters of a cochleagram, which {model.preprocessing!r} as preprocessing does not "
+            "compute; leave out one of the two keys"
+        )
+    if isinstance(model.preprocessing, Mapping):
+        file = model.preprocessing["python"].rsplit(":", 1)[0]
+        if not Path(file).is_file():
+            raise ConfigurationError(f"{key}.preprocessing.python: there is no file {file}")
+
+
+INPUT_CHECKS = {"vision": _check_channels, "audio": _check_sounds}
+
+
+def check_training(name: str, modality: str, training: Training, datasets: Mapping[str, DatasetEntry]) -> None:
+    """Check that a training has a dataset with all splits, and settings that fit together.
+
+    Parameters
+    ----------
+    name, modality
+        Of the model.
+    training
+        Its settings.
+    datasets
+        The registry of datasets.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first setting that cannot be used.
+    """
+    key, dataset = f"models: {name}.weights.train", training.dataset
+    if dataset not in datasets:
+        raise unknown_name("dataset", dataset, datasets, f"{key}.dataset")
+    if datasets[dataset].modality != modality:
+        raise ConfigurationError(f"{key}.dataset: {dataset!r} is of modality {datasets[dataset].modality!r}")
+    found = {row["split"] for row in stimulus_table(dataset, datasets[dataset].parameters)}
+    if missing := [split for split in SPLITS if split not in found]:
+        raise ConfigurationError(
+            f"{key}.dataset: {dataset!r} has nothing of split {', '.join(missing)}; training needs {', '.join(SPLITS)}"
+        )
+    if training.readout and training.perturbation:
+        raise ConfigurationError(f"{key}.perturbation: a readout is trained on unperturbed activations; leave it out")
+    if training.frozen:
+        if not training.readout:
+            raise ConfigurationError(
+                f"{key}.readout: missing; with weights `from` a checkpoint, only a readout can be trained"
+            )
+        if (path := training.frozen.get("path")) and not Path(path).is_file():
+            raise ConfigurationError(f"{key}.from.path: there is no file {path}")
+        if package := training.frozen.get("package"):
+            check_package_files(package, [training.frozen["file"]], f"{key}.from")

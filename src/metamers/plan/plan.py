@@ -1,0 +1,479 @@
+"""The plan: the validated, resolved configuration, which rules and scripts read.
+
+``make_plan`` checks everything that can be checked before the first job starts. A message has the key, the value found,
+and the values that would be right. Steps check what needs data or a model. The modules of ``metamers.config`` do not
+import large libraries, because the workflow makes the plan each time that it builds its graph of jobs.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from metamers.config.answer_table import table_files
+from metamers.config.beyond import Beyond
+from metamers.config.experiment import missing_icons
+from metamers.config.preregistration import check_preregistration
+from metamers.config.qualities import TO_TARGET
+from metamers.config.read import validate
+from metamers.config.settings import (
+    AcceptanceSettings,
+    AttackSettings,
+    ComparisonSettings,
+    ExperimentSettings,
+    NullSettings,
+    PreregistrationSettings,
+    RecognitionSettings,
+    SynthesisSettings,
+    comparison_settings,
+    experiment_settings,
+    preregistration_settings,
+    synthesis_settings,
+)
+from metamers.config.tables import category_noun, stimulus_categories
+from metamers.modalities import MODALITIES
+from metamers.names import ConfigurationError, unknown_name
+from metamers.plan.analyses import Analyses, plan_analyses
+from metamers.plan.archives import Archive
+from metamers.plan.checks import (
+    check_contrasts,
+    check_mirror,
+    check_modalities,
+    check_quality,
+    check_run,
+    check_vocabulary,
+    unavailable_brainscore,
+    unavailable_targets,
+)
+from metamers.plan.choices import (
+    card_models,
+    chosen_stages,
+    extensions,
+    metamer_stimuli,
+    null_datasets,
+)
+from metamers.plan.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
+from metamers.plan.experiments import (
+    PublishedBrain,
+    PublishedExperiment,
+    PublishedJudgements,
+    PublishedSource,
+    PublishedStimuli,
+)
+from metamers.plan.models import ModelEntry, Training, check_files_of_model, check_training
+from metamers.plan.participants import (
+    ADAPTIVE,
+    OwnParticipants,
+    answer_files,
+    check_experiment,
+    experiment_stages,
+    missing_stimuli,
+    own_participants,
+    own_tests,
+    valid_names,
+)
+from metamers.plan.power import check_power
+from metamers.plan.registry import read_registries
+
+
+def gpus_of_job(device: str) -> int:
+    """Number of GPUs of a job that computes with a network.
+
+    One if ``device`` is ``cuda`` or ``cuda:N``, or if it is ``auto`` and this machine has an NVIDIA GPU; else none.
+    """
+    available = any(Path("/dev").glob("nvidia[0-9]*"))
+    return int(device.startswith("cuda") or (device == "auto" and available))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The validated, resolved configuration: models, stimuli and observers of a run.
+
+    Attributes
+    ----------
+    run
+        Name of the run, a folder under ``results/``.
+    seed
+        Run seed.
+    device
+        ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+    model
+        Name of the model of the model card; None for no card.
+    synthesis, null, acceptance, recognition, comparison, preregistration, experiment, training_attack
+        Settings of the steps.
+    models, datasets, archives
+        The registries.
+    published_experiments
+        Name → published human experiment.
+    published_stimuli
+        Name of a published experiment → the images that its participants saw.
+    published_judgements
+        Modality → published judgements of models by other models.
+    published_brains
+        ``brain_score`` or ``fmri`` → published comparison with brains.
+    published_comparisons, published_stage_effects
+        Experiment → tests of the published participants, as of ``PublishedStudy``.
+    published_source
+        Where the public files of the study are.
+    human_data
+        ``summary`` or ``participants``.
+    experiment_stages
+        Metamers of the experiment for human participants: modality → generation model → stages.
+    own_participants
+        The user's own participants in experiments of the fixed design, or with a table: name → group.
+    adaptive_participants
+        The user's own participants in adaptive experiments: name → group.
+    own_comparisons, own_stage_effects
+        Name of a group → tests of the own participants, as of ``PublishedStudy``.
+    generation_models
+        Name → chosen stages in processing order.
+    recognition_models
+        Names.
+    stimuli
+        Dataset → rows of its table for which metamers are made.
+    dataset_of
+        Model → dataset of its modality.
+    null_dataset_of
+        Modality → dataset whose pairs make the null distribution.
+    training
+        Model → how it is trained, for trained models.
+    analyses
+        The complementary analyses.
+    beyond
+        The extensions of the study.
+    unavailable
+        Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
+        ``preregister``, ``bids``, ``crate``, ``brainscore``, ``brainscore_score``, ``beyond``) → why, and
+        which configuration could.
+    """
+
+    run: str
+    seed: int
+    device: str
+    model: str | None
+    synthesis: SynthesisSettings
+    null: NullSettings
+    acceptance: AcceptanceSettings
+    recognition: RecognitionSettings
+    comparison: ComparisonSettings
+    preregistration: PreregistrationSettings
+    experiment: ExperimentSettings
+    training_attack: AttackSettings
+    models: dict[str, ModelEntry]
+    datasets: dict[str, DatasetEntry]
+    archives: dict[str, Archive]
+    published_experiments: dict[str, PublishedExperiment]
+    published_stimuli: dict[str, PublishedStimuli]
+    published_judgements: dict[str, PublishedJudgements]
+    published_brains: dict[str, PublishedBrain]
+    published_comparisons: dict[str, dict[str, list[str]]]
+    published_stage_effects: dict[str, dict[str, list[str]]]
+    published_source: PublishedSource
+    human_data: str
+    experiment_stages: dict[str, dict[str, list[str]]]
+    own_participants: dict[str, OwnParticipants]
+    adaptive_participants: dict[str, OwnParticipants]
+    own_comparisons: dict[str, dict[str, list[str]]]
+    own_stage_effects: dict[str, dict[str, list[str]]]
+    generation_models: dict[str, list[str]]
+    recognition_models: list[str]
+    stimuli: dict[str, list[dict[str, str]]]
+    dataset_of: dict[str, str]
+    null_dataset_of: dict[str, str]
+    training: dict[str, Training]
+    analyses: Analyses
+    beyond: Beyond
+    unavailable: dict[str, str]
+
+    def check_target(self, target: str) -> None:
+        """Check that the configuration can make a target.
+
+        A target that cannot be made is an error only if it is requested, so ``make_plan`` does not raise it.
+
+        Parameters
+        ----------
+        target
+            A key of ``unavailable``; others can be made.
+
+        Raises
+        ------
+        ConfigurationError
+            When it cannot be made.
+        """
+        if target in self.unavailable:
+            raise ConfigurationError(self.unavailable[target])
+
+    def category_noun(self, model: str) -> str:
+        """What a category of the dataset of a model is called."""
+        return category_noun(self.datasets[self.dataset_of[model]].parameters)
+
+    @property
+    def families(self) -> dict[str, str]:
+        """Generation or recognition model → its family."""
+        names = dict.fromkeys([*self.generation_models, *self.recognition_models])
+        return {name: self.models[name].family for name in names}
+
+    @property
+    def model_order(self) -> list[str]:
+        """All models of the run, generation models first: their order decides their colours and marks in the report."""
+        members = [member for made in self.beyond.sets.values() for member in made.members]
+        names = [*self.generation_models, *self.recognition_models, *self.analyses.used_models, *members]
+        return list(dict.fromkeys(names))
+
+    @property
+    def automatic_stages(self) -> dict[str, list[str]]:
+        """Model of the run whose stages were found by a trace → its stages, in processing order."""
+        return {name: list(self.models[name].stages) for name in self.dataset_of if self.models[name].automatic_stages}
+
+    @property
+    def described_stages(self) -> list[str]:
+        """A line of text for each model of the run whose stages were found by a trace."""
+        return [f"Stages of {name} (auto): {', '.join(stages)}" for name, stages in self.automatic_stages.items()]
+
+    @property
+    def used_datasets(self) -> list[str]:
+        """Datasets that the run uses, each once."""
+        trained_on = [settings.dataset for settings in self.training.values()]
+        return list(
+            dict.fromkeys([*self.stimuli, *self.null_dataset_of.values(), *trained_on, *self.analyses.brain.datasets])
+        )
+
+    def is_in_run(self, model: str) -> bool:
+        """Whether the run itself uses a model, not only a model card."""
+        return model in {*self.generation_models, *self.recognition_models, *self.analyses.used_models}
+
+    def needs_collection(self, collection: str) -> bool:
+        """Whether the targets of the run need a collection of retrieved files, named ``<kind>/<name>``."""
+        kind, name = collection.split("/")
+        if kind in ("experiments", "judges", "published"):
+            return self.human_data == "participants"
+        return kind != "datasets" or name in self.used_datasets
+
+    def synthesis_of(self, model: str, quality: str | None = None) -> dict[str, Any]:
+        """Settings of the procedure of a quality, by default the run's, for the modality of a model."""
+        return self.synthesis.qualities[quality or self.synthesis.quality][self.models[model].modality]
+
+    def target_of(self, model: str, stage: str) -> float | None:
+        """The normalized error of ``synthesis.target`` for a stage, if there is one; runs of any quality have it."""
+        by_modality = self.synthesis.target["normalized_error"]
+        return self.synthesis.target["stages"].get(model, {}).get(stage, by_modality.get(self.models[model].modality))
+
+    def target_error_of(self, model: str, stage: str) -> float | None:
+        """The normalized error at which synthesis ends, if the run's quality has a target."""
+        return self.target_of(model, stage) if self.synthesis.procedure == TO_TARGET else None
+
+    def stimuli_of(self, model: str) -> list[str]:
+        """Names of the natural stimuli for the metamers of a model."""
+        return [row["stimulus"] for row in self.stimuli[self.dataset_of[model]]]
+
+    @cached_property
+    def batches(self) -> dict[str, dict[str, list[str]]]:
+        """Generation model → batch, a zero-padded number → names of its stimuli."""
+        size, found = self.synthesis.batch_size, {}
+        for model in self.generation_models:
+            names = self.stimuli_of(model)
+            found[model] = {f"{first // size:04d}": names[first : first + size] for first in range(0, len(names), size)}
+        return found
+
+    @cached_property
+    def recognition_groups(self) -> dict[str, list[str]]:
+        """Modality and number of a group → recognition models of one job, in the run's order."""
+        size = self.recognition.models_per_job
+        groups: dict[str, list[str]] = {}
+        for modality in MODALITIES:
+            names = [name for name in self.recognition_models if self.models[name].modality == modality]
+            for first in range(0, len(names), size):
+                groups[f"{modality}_{first // size}"] = names[first : first + size]
+        return groups
+
+    def recognition_models_of(self, model: str) -> list[str]:
+        """Recognition models of the metamers of a model: those of its dataset."""
+        return [name for name in self.recognition_models if self.dataset_of[name] == self.dataset_of[model]]
+
+    def other_recognition_models(self, model: str) -> list[str]:
+        """Recognition models of the metamers of a model, without the model itself."""
+        return [name for name in self.recognition_models_of(model) if name != model]
+
+    @property
+    def participants(self) -> dict[str, OwnParticipants]:
+        """All groups of own participants: of the fixed design or a table, and of adaptive experiments."""
+        return self.own_participants | self.adaptive_participants
+
+    def answers_of(self, name: str) -> list[str]:
+        """The files with the answers of a group of own participants.
+
+        Raises
+        ------
+        ConfigurationError
+            When there are none.
+        """
+        group = self.participants[name]
+        if group.format == "table":
+            return table_files(f"own_participants.{name}.answers", group.answers)
+        return answer_files(name, group.answers)
+
+    def models_judged_by(self, name: str) -> dict[str, list[str]]:
+        """Generation models, with all stages of the run, that a table of a group of own participants may name."""
+        modality = self.participants[name].modality
+        return {
+            model: stages
+            for model, stages in self.generation_models.items()
+            if self.models[model].modality == modality and model in self.recognition_models
+        }
+
+    @property
+    def judged_stages(self) -> dict[str, dict[str, list[str]]]:
+        """Modality of own participants → generation model → stages that a group judged, in the run's order."""
+        judged: dict[str, dict[str, list[str]]] = {}
+        for group in self.own_participants.values():
+            of_modality = judged.setdefault(group.modality, {})
+            for model, stages in group.stages.items():
+                both = {*of_modality.get(model, []), *stages}
+                of_modality[model] = [stage for stage in self.generation_models[model] if stage in both]
+        return judged
+
+    @property
+    def brainscore_experiments(self) -> list[str]:
+        """Published experiments that are benchmarks for Brain-Score: of images with known addresses."""
+        return list(self.published_stimuli) if self.human_data == "participants" else []
+
+    @property
+    def brainscore_participants(self) -> list[str]:
+        """Groups of own participants that are benchmarks for Brain-Score: those that judged images."""
+        return [name for name, group in self.own_participants.items() if MODALITIES[group.modality].on_screen]
+
+    @property
+    def compared_modalities(self) -> list[str]:
+        """Modalities of own participants that can be compared with other models: at three points or more."""
+        return [
+            modality
+            for modality, judged in self.judged_stages.items()
+            if sum(len(stages) for model, stages in judged.items() if self.other_recognition_models(model)) > 2
+        ]
+
+
+def _lacking_in_experiment(
+    settings: Mapping[str, Any],
+    presented: Mapping[str, dict[str, list[str]]],
+    of_modality: Mapping[str, str],
+    rows: Mapping[str, list[dict[str, str]]],
+    datasets: Mapping[str, DatasetEntry],
+) -> dict[str, str]:
+    """Modality → what the experiment lacks: stimuli for its trials, or icons of its categories."""
+    found = {}
+    for modality, stages in presented.items():
+        name = of_modality[modality]
+        natural = len(stimuli_of_test_split(name, datasets[name]))
+        reason = missing_stimuli(modality, settings[modality], stages, natural, len(rows[modality]))
+        if reason is None and MODALITIES[modality].on_screen:
+            reason = missing_icons(settings["icons"], stimulus_categories(name, datasets[name].parameters))
+        if reason:
+            found[modality] = reason
+    return found
+
+
+def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Plan:
+    """Check a configuration and the registries and files that it names, and resolve it.
+
+    Parameters
+    ----------
+    config
+        A complete configuration, with the keys of ``config/config.yaml``.
+    files
+        The files that it was read from.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first error.
+    """
+    validate(config, "config", "configuration")
+    check_run(config["run"])
+    check_mirror(config["mirror"])
+    registry = read_registries(config, files)
+    models, datasets, published = registry.models, registry.datasets, registry.published
+    generation_models = chosen_stages(config, models)
+    for number, name in enumerate(config["recognition_models"]):
+        if name not in models:
+            raise unknown_name("model", name, models, f"recognition_models.{number}")
+    used = [*generation_models, *config["recognition_models"], *card_models(config, models)]
+    analyses = plan_analyses(config, generation_models, models, datasets)
+    used = list(dict.fromkeys([*used, *analyses.used_models]))
+    for name in used:
+        check_files_of_model(name, models[name])
+    training = {name: settings for name in used if (settings := models[name].training)}
+    for name, settings in training.items():
+        check_training(name, models[name].modality, settings, datasets)
+    stimuli = metamer_stimuli(config, dict.fromkeys(models[name].modality for name in used), datasets)
+    null_dataset_of = null_datasets(config, stimuli, datasets)
+    trained_on = [settings.dataset for settings in training.values()]
+    for name in dict.fromkeys([*stimuli, *null_dataset_of.values(), *trained_on, *analyses.brain.datasets]):
+        check_files_of_dataset(name, datasets[name])
+    check_quality(config, generation_models, models)
+    of_modality = {datasets[dataset].modality: dataset for dataset in stimuli}
+    check_modalities(config, used, generation_models, models, of_modality)
+    check_contrasts(config, generation_models, models)
+    check_power(config["comparison"]["power"], config["comparison"]["permutations"])
+    check_preregistration(config["preregistration"])
+    dataset_of = {name: of_modality[models[name].modality] for name in used}
+    check_vocabulary(training, datasets, dataset_of)
+    rows = {modality: stimuli[name] for modality, name in of_modality.items()}
+    presented = experiment_stages(config, generation_models, models)
+    check_experiment(config["experiment"], presented)
+    lacking = _lacking_in_experiment(config["experiment"], presented, of_modality, rows, datasets)
+    table_names = {}
+    if any(entry.get("format") == "table" for entry in config["own_participants"].values()):
+        table_names = valid_names(
+            generation_models,
+            config["recognition_models"],
+            models,
+            {modality: [row["stimulus"] for row in own] for modality, own in rows.items()},
+            {modality: stimulus_categories(name, datasets[name].parameters) for modality, name in of_modality.items()},
+            range(config["synthesis"]["seeds"]),
+        )
+    every_group = own_participants(config, presented, published.experiments, table_names)
+    adaptive = {name: group for name, group in every_group.items() if group.format == ADAPTIVE}
+    participants = {name: group for name, group in every_group.items() if name not in adaptive}
+    own_comparisons, own_stage_effects = own_tests(config, participants)
+    beyond = extensions(config, generation_models, models, rows)
+    return Plan(
+        run=config["run"],
+        seed=config["seed"],
+        device=config["device"],
+        model=config["model"],
+        synthesis=synthesis_settings(config["synthesis"]),
+        null=NullSettings(**config["null"]),
+        acceptance=AcceptanceSettings(**config["acceptance"]),
+        recognition=RecognitionSettings(**config["recognition"]),
+        comparison=comparison_settings(config["comparison"]),
+        preregistration=preregistration_settings(config["preregistration"], config["run"]),
+        experiment=experiment_settings(config["experiment"], MODALITIES),
+        training_attack=AttackSettings(**config["training"]["attack"]),
+        models=models,
+        datasets=datasets,
+        archives=registry.archives,
+        published_experiments=published.experiments,
+        published_stimuli=published.stimuli,
+        published_judgements=published.judgements,
+        published_brains=published.brains,
+        published_comparisons=published.comparisons,
+        published_stage_effects=published.stage_effects,
+        published_source=published.source,
+        human_data=config["human_data"],
+        experiment_stages=presented,
+        own_participants=participants,
+        adaptive_participants=adaptive,
+        own_comparisons=own_comparisons,
+        own_stage_effects=own_stage_effects,
+        generation_models=generation_models,
+        recognition_models=config["recognition_models"],
+        stimuli=stimuli,
+        dataset_of=dataset_of,
+        null_dataset_of=null_dataset_of,
+        training=training,
+        analyses=analyses,
+        beyond=beyond,
+        unavailable=unavailable_targets(config, models, presented, lacking, beyond)
+        | unavailable_brainscore(config, models, participants, adaptive, published.stimuli),
+    )

@@ -1,0 +1,148 @@
+"""Published weights of a registry entry, ``weights: pretrained``: checks of the entry, and the answers of publishers.
+
+The answers of ``metamers.retrieve.publishers`` are written to the lock file of the registry the first time that a run
+uses the model. Later runs read the lock file.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from metamers.config.model_lock import Lock, locked_part, update_lock
+from metamers.names import ConfigurationError
+from metamers.repository import PACKAGE, environment_with
+
+logger = logging.getLogger("metamers")
+
+# Source → key of the source that names published weights, and whether it is required.
+PUBLISHED: dict[str, tuple[str | None, bool]] = {
+    "torchvision": ("weights", False),
+    "timm": (None, False),
+    "open_clip": ("pretrained", True),
+    "hub": ("revision", False),
+}
+RECEIVED = "received_sha256"  # of the retrieved file; only in the lock file, because it is unknown before retrieval
+
+
+def library_of(source: Mapping[str, Any]) -> str:
+    """The key of a source that names the network: one of ``PUBLISHED``, ``metamers`` or ``python``."""
+    (library,) = source.keys() & {*PUBLISHED, "metamers", "python"}
+    return library
+
+
+def check_pretrained(name: str, entry: Mapping[str, Any]) -> None:
+    """Check that the source of a registry entry fits its weights ``pretrained`` or ``builder``.
+
+    Parameters
+    ----------
+    name, entry
+        Name and entry of the model, as in the registry's file.
+
+    Raises
+    ------
+    ConfigurationError
+        When the source does not fit.
+    """
+    source, weights = entry["source"], entry["weights"]
+    kind = library_of(source)
+    if weights == "builder" and kind != "python":
+        raise ConfigurationError(
+            f"models: {name}.weights: builder means that a function of yours loads the weights; wanted source.python, "
+            f"found source.{kind}"
+        )
+    if weights != "pretrained":
+        only = ["hub"] if kind == "hub" else [key for key in ("weights", "pretrained", "revision") if key in source]
+        if only:
+            raise ConfigurationError(
+                f"models: {name}.source.{only[0]}: names published weights; wanted `weights: pretrained`"
+            )
+        return
+    if kind not in PUBLISHED:
+        instead = "`weights: builder`, if your function loads its weights, or " if kind == "python" else ""
+        raise ConfigurationError(
+            f"models: {name}.weights: pretrained needs a source that publishes weights: {', '.join(PUBLISHED)}; found "
+            f"source.{kind}. Wanted {instead}one of package, archive, url, path, random and train"
+        )
+    if entry["modality"] != "vision":
+        raise ConfigurationError(f"models: {name}.weights: pretrained is for models of images (modality: vision)")
+    key, required = PUBLISHED[kind]
+    if required and key not in source:
+        raise ConfigurationError(
+            f"models: {name}.source: missing {key!r}, the name of the weights, such as "
+            f"{{{kind}: {source[kind]}, {key}: openai}}"
+        )
+
+
+def locked_weights(name: str, source: Mapping[str, Any], lock: Lock) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Published weights and input of a model in a lock file, as ``ModelEntry`` has them.
+
+    Parameters
+    ----------
+    name, source
+        Name and source of the entry.
+    lock
+        The lock file.
+
+    Returns
+    -------
+    weights
+        As ``metamers.retrieve.publishers.describe`` returns them, with ``lock``, the place for the hash of the
+        retrieved file; None when the lock file does not have the model.
+    input
+        ``size``, ``mean``, ``std``, ``interpolation`` and ``crop``; empty when the lock file does not have the model.
+    """
+    weights, input_ = (locked_part(lock.entries, name, source, part) for part in ("weights", "input"))
+    if not isinstance(weights, dict) or not isinstance(input_, dict):
+        return None, {}
+    known = {key: value for key, value in weights.items() if key != RECEIVED}
+    return known | {"lock": {"path": str(lock.path), "model": name, "source": dict(source)}}, input_
+
+
+def resolve_pretrained(sources: Mapping[str, tuple[Mapping[str, Any], Path]], mirror: str | None) -> None:
+    """Ask the publishers of weights, and write their answers into the lock files.
+
+    Parameters
+    ----------
+    sources
+        Model → source of its entry, and the lock file of its registry.
+    mirror
+        Folder to use instead of the network, or None.
+
+    Raises
+    ------
+    ConfigurationError
+        For all sources that have no such weights, or whose publisher cannot be asked; other answers are kept.
+    """
+    logger.warning(
+        "Looking up the published weights of %s (once; the answer is kept in %s)",
+        ", ".join(sources),
+        ", ".join(dict.fromkeys(str(lock) for _, lock in sources.values())),
+    )
+    request = {"mirror": mirror, "sources": {name: dict(source) for name, (source, _) in sources.items()}}
+    # A separate process, because the libraries import PyTorch, which would slow down each reading of the configuration.
+    asked = subprocess.run(
+        [sys.executable, "-m", "metamers.retrieve.publishers"],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment_with(PACKAGE.parent),
+    )
+    try:
+        answers = json.loads(asked.stdout.splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        last = (asked.stderr.strip().splitlines() or ["without a message"])[-1]
+        raise ConfigurationError(
+            f"models: {', '.join(sources)}: their published weights could not be looked up; the process ended with "
+            f"status {asked.returncode}: {last}"
+        ) from error
+    refused = [f"models: {name}.source.{answer['error']}" for name, answer in answers.items() if "error" in answer]
+    for name, (source, lock) in sources.items():
+        for part in ("weights", "input") if "error" not in answers[name] else ():
+            update_lock(lock, name, source, part, answers[name][part])
+    if refused:
+        raise ConfigurationError("\n".join(refused))
