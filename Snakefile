@@ -12,7 +12,7 @@ from metamers.names import ConfigurationError
 from metamers.repository import ROOT, check_snakefile
 
 try:
-    check_snakefile(workflow.source_path("Snakefile"))
+    check_snakefile(workflow.sourcecache.get_path(workflow.included_stack[-1]))
     check_configuration_files(workflow.configfiles)
     # Not `configfile:`, which Snakemake passes over in a module that is given a configuration.
     config |= merge_defaults(config)
@@ -181,4 +181,4 @@ rule brainscore:
 include: RULES / "crate.smk"
 
 
-check_requested(ROOT / "Snakefile")
+check_requested()

@@ -13,7 +13,7 @@ import requests
 from metamers import retrieve
 from metamers.config import tables
 from metamers.experiment.folder import install_jspsych
-from metamers.plan import experiments as config_humans
+from metamers.plan import experiments as plan_experiments
 from metamers.repository import environment_with
 from metamers.run.hashes import sha256_of
 
@@ -57,7 +57,7 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def registry() -> dict:
     """The registry of the published experiments, as jobs take it."""
-    study = config_humans.read_experiments(ROOT / "config" / "experiments.yaml")
+    study = plan_experiments.read_experiments(ROOT / "config" / "experiments.yaml")
     parts = {"experiments": study.experiments, "judges": study.judgements, "brains": study.brains}
     return {
         "source": study.source,
@@ -67,7 +67,7 @@ def registry() -> dict:
     }
 
 
-def fill_mirror(folder: Path, source: config_humans.PublishedSource) -> None:
+def fill_mirror(folder: Path, source: plan_experiments.PublishedSource) -> None:
     """Download every public file of the study that is not there yet; skip the test where there is no network."""
     url = source.url
     rows = tables.read_table(ROOT / source.files, ["path", "sha256"])

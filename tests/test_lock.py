@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import re
+import subprocess
 import sys
 import tomllib
 
@@ -131,3 +132,13 @@ def test_a_python_that_will_do_is_told_nothing(minor, envs):
     from check_python import complaint
 
     assert complaint((3, minor, 0), True) is None
+
+
+def test_the_oldest_snakemake_is_the_same_everywhere(root):
+    """In the requirements, in the Snakefile, and in the release that ``make test-snakemake`` installs."""
+    requirements = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+    (oldest,) = re.findall(r"^snakemake>=([\d.]+),<10$", "\n".join(requirements), re.MULTILINE)
+    assert f'min_version("{oldest}")' in (root / "Snakefile").read_text()
+    command = ["make", "--dry-run", "test-snakemake", f"STAMP={root / 'Makefile'}"]
+    printed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert f'"=={oldest}.0"' in printed

@@ -66,7 +66,7 @@ def recognize_files(
 
     Raises
     ------
-    OSError, ValueError
+    ValueError
         When a file cannot be read; as ``recognize``.
     """
     suffix, read = MODALITIES[model.modality].suffix, FORMATS[model.modality].read

@@ -244,14 +244,16 @@ def _of_modality(
     values = sum(architectures[name].values + steps for name, _ in places) * of_place
     of_recognition = sum(architectures[name].operations[last(name)] for name in recognition_models)
     asked = len(recognition_models) * plan.recognition_copies
-    jobs_of_model = JOBS_OF_MODEL + math.ceil(asked / plan.models_per_job)
+    groups = math.ceil(asked / plan.models_per_job)
+    jobs_of_model = JOBS_OF_MODEL + groups
     found = {
         "models": len(generation) * plan.copies,
         "judging_models": asked,
         "metamers": metamers,
         "recognitions": metamers * asked,
         "planned_jobs": plan.copies
-        * (JOBS_OF_BATCH * len(places) * math.ceil(plan.stimuli / plan.batch_size) + len(generation) * jobs_of_model),
+        * (JOBS_OF_BATCH * len(places) * math.ceil(plan.stimuli / plan.batch_size) + len(generation) * jobs_of_model)
+        + groups,  # answers to the natural stimuli
         "storage": values * bytes_per_value / GIGABYTE,
         "total_operations": steps * of_place * STEP * sum(architectures[name].operations[at] for name, at in places),
         "recognition_operations": metamers * of_recognition * plan.recognition_copies,

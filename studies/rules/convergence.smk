@@ -107,7 +107,7 @@ rule benchmark_convergence_table:
     params:
         **study_step("benchmark/convergence_table"),
         stages=[(model, stage) for _, model, stage in studies.convergence_places],
-        modalities={model: modality_of(model) for model in studies.settings.convergence.closest},
+        modalities=lambda _: {model: modality_of(model) for model in studies.settings.convergence.closest},
         measures=plan.acceptance.measures,
         margin=studies.settings.convergence.margin,
     conda:

@@ -30,7 +30,7 @@ rule benchmark_equivalence_metamers:
         stage=stage_of,
         stimuli=by("generation_model", plan.stimuli_of),
         searched=studies.settings.equivalence.searched,
-        reference=studies.settings.equivalence.reference,
+        reference=lambda _: studies.settings.equivalence.reference,
         settings=by("generation_model", versions_of_default),
         most=16,  # steps of a version, at most, relative to those of the one-cycle procedure
         run_seed=plan.seed,
@@ -94,8 +94,8 @@ rule benchmark_equivalence_table:
         **study_step("benchmark/equivalence_table"),
         modalities={model: modality_of(model) for model in studies.equivalence_stages},
         margin=studies.settings.equivalence.margin,
-        reference=studies.settings.equivalence.reference,
-        settings={model: versions_of_default(model) for model in studies.equivalence_stages},
+        reference=lambda _: studies.settings.equivalence.reference,
+        settings=lambda _: {model: versions_of_default(model) for model in studies.equivalence_stages},
     conda:
         ENVIRONMENT
     message:

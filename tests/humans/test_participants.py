@@ -18,7 +18,7 @@ from metamers.foreign import pickles
 from metamers.humans import noise_ceiling
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
-from metamers.plan import experiments as config_humans
+from metamers.plan import experiments as plan_experiments
 from metamers.plan import plan as config
 
 LAYERS = ["natural_image", "relu0", "final"]
@@ -368,14 +368,14 @@ def test_a_registry_that_contradicts_itself_is_refused(root, tmp_path, changes, 
     changed = change(config_read.read_yaml(root / "config/experiments.yaml"), **changes)
     path.write_text(yaml.safe_dump(changed, sort_keys=False))
     with pytest.raises(config.ConfigurationError, match=message):
-        config_humans.read_experiments(path)
+        plan_experiments.read_experiments(path)
 
 
 @pytest.fixture
 def collections(root):
     """Function: source → public files of the study by collection."""
-    study = config_humans.read_experiments(root / "config" / "experiments.yaml")
-    return lambda source: config_humans.human_collections(source, study.experiments, study.judgements, study.brains)
+    study = plan_experiments.read_experiments(root / "config" / "experiments.yaml")
+    return lambda source: plan_experiments.human_collections(source, study.experiments, study.judgements, study.brains)
 
 
 def test_every_public_file_is_retrieved_with_its_hash(collections, registry):
@@ -391,6 +391,6 @@ def test_every_public_file_is_retrieved_with_its_hash(collections, registry):
 def test_a_public_file_without_a_hash_is_not_retrieved(collections, tmp_path):
     table = tmp_path / "files.tsv"
     table.write_text("path\tsha256\nother.mat\t" + "0" * 64 + "\n")
-    source = config_humans.PublishedSource("https://example.org", str(table))
+    source = plan_experiments.PublishedSource("https://example.org", str(table))
     with pytest.raises(config.ConfigurationError, match=r"files\.tsv has no SHA-256 for VisionBehavioral.*cornet_s"):
         collections(source)

@@ -15,7 +15,7 @@ from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.names import ConfigurationError
 from metamers.paper import brain as paper_brain
-from metamers.plan import experiments as config_humans
+from metamers.plan import experiments as plan_experiments
 from metamers.plan import plan as config
 from metamers.plan.retrieved import collections
 
@@ -260,7 +260,7 @@ def test_a_registry_of_brain_data_that_names_what_is_not_there_is_refused(root, 
     path = tmp_path / "experiments.yaml"
     path.write_text(yaml.safe_dump(registry, sort_keys=False))
     with pytest.raises(ConfigurationError, match=message):
-        config_humans.read_experiments(path)
+        plan_experiments.read_experiments(path)
 
 
 def test_every_public_file_about_brains_is_retrieved_with_its_hash(root, monkeypatch):

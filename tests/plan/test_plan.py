@@ -15,9 +15,9 @@ from metamers.match import MEASURES, NULL_MEASURES
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
 from metamers.plan import command_line
-from metamers.plan import participants as config_people
+from metamers.plan import participants as plan_participants
 from metamers.plan import plan as config
-from metamers.plan import targets as config_targets
+from metamers.plan import targets as plan_targets
 from metamers.plan.retrieved import collections
 from metamers.synthesize.optimizers import OPTIMIZERS
 from tests.shown import practice
@@ -163,11 +163,11 @@ def test_participants_of_an_adaptive_experiment_have_no_tests_of_the_fixed_desig
     assert plan.own_participants == plan.own_comparisons == plan.own_stage_effects == {}
     assert plan.adaptive_participants["mine"].format == "adaptive"
     assert plan.adaptive_participants["mine"].stages == plan.experiment_stages["vision"]
-    config_targets.check_targets(plan, ["results/demo/humans/adaptive/mine.nc"])
+    plan_targets.check_targets(plan, ["results/demo/humans/adaptive/mine.nc"])
     with pytest.raises(ConfigurationError, match="mine"):
-        config_targets.check_targets(plan, ["results/demo/humans/mine.nc"])
+        plan_targets.check_targets(plan, ["results/demo/humans/mine.nc"])
     with pytest.raises(ConfigurationError, match="with own_participants, call `snakemake preregister` alone"):
-        config_targets.check_targets(plan, ["preregister", "humans"])
+        plan_targets.check_targets(plan, ["preregister", "humans"])
     for target in BRAINSCORE:
         assert "Groups of adaptive experiments (mine) are not benchmarks" in plan.unavailable[target]
     assert "adaptive" not in config.make_plan(settings).unavailable["brainscore"]
@@ -200,13 +200,15 @@ def test_own_participants_are_tested_by_the_run_s_contrasts_and_by_stage(setting
     }
     plan = config.make_plan(mine)
     assert plan.own_participants == {
-        "mine": config_people.OwnParticipants("audio", str(tmp_path), "experiment", plan.experiment_stages["audio"], {})
+        "mine": plan_participants.OwnParticipants(
+            "audio", str(tmp_path), "experiment", plan.experiment_stages["audio"], {}
+        )
     }
-    assert config_people.answer_files("mine", tmp_path) == [str(tmp_path / "a.json")]
+    assert plan_participants.answer_files("mine", tmp_path) == [str(tmp_path / "a.json")]
     with pytest.raises(
         ConfigurationError, match=r"own_participants\.mine\.answers: there is no file of answers in .*no; wanted"
     ):
-        config_people.answer_files("mine", tmp_path / "no")
+        plan_participants.answer_files("mine", tmp_path / "no")
     assert plan.own_comparisons == {
         "mine": {"cochcnn9_adversarial and cochcnn9_standard": ["cochcnn9_adversarial", "cochcnn9_standard"]}
     }
@@ -436,14 +438,16 @@ def test_what_the_experiment_lacks_is_known_before_the_first_job(settings, chang
 def test_sounds_without_metamers_serve_for_practice_and_catch_trials():
     own = {"practice": practice(2, feedback=1, metamers=1), "catch": {"trials": 2}}
     stages = {"a": ["x", "y"]}  # with the natural stimuli, three conditions
-    assert config_people.missing_stimuli("audio", own, stages, 8, 4) is None
-    assert "metamers are made of 3 stimuli; wanted at least 4" in config_people.missing_stimuli(
+    assert plan_participants.missing_stimuli("audio", own, stages, 8, 4) is None
+    assert "metamers are made of 3 stimuli; wanted at least 4" in plan_participants.missing_stimuli(
         "audio", own, stages, 9, 3
     )
-    assert "7 stimuli of split test in the dataset; wanted at least 8" in config_people.missing_stimuli(
+    assert "7 stimuli of split test in the dataset; wanted at least 8" in plan_participants.missing_stimuli(
         "audio", own, stages, 7, 7
     )
-    assert config_people.missing_stimuli("vision", own, stages, 6, 4) is None  # a catch trial shows a category's name
+    assert (
+        plan_participants.missing_stimuli("vision", own, stages, 6, 4) is None
+    )  # a catch trial shows a category's name
 
 
 def test_the_default_run_can_make_every_target_that_needs_no_model_or_people_of_one_s_own(default):
@@ -967,6 +971,20 @@ def test_only_values_of_the_two_options_are_checked():
     for option in ("--config=", "-C", "-nC="):
         with pytest.raises(SystemExit, match=r"--config sed=1: unknown key"):
             command_line.check([f"{option}sed=1", "all"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--configfile=", "-n"], "there is no such file that can be read"),
+        (["--config=", "seed=1"], "--config : wanted KEY=VALUE"),
+        (["-C", "seed=1", "-1"], "--config -1: wanted KEY=VALUE"),
+        (["-C", "-", "-n"], "--config -: wanted KEY=VALUE"),
+    ],
+)
+def test_a_value_that_is_empty_or_begins_with_a_hyphen_is_checked(arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        command_line.check(arguments)
 
 
 def test_a_right_command_line_is_let_pass(root):

@@ -2,10 +2,11 @@
 
 import pytest
 import yaml
+from snakemake.cli import get_argument_parser
 
 from metamers.names import ConfigurationError
 from metamers.plan.plan import make_plan
-from metamers.plan.targets import check_targets
+from metamers.plan.targets import check_targets, requested_targets
 
 RULES = ["all", "leaderboard", "report", "experiment"]
 
@@ -65,3 +66,12 @@ def test_a_target_that_the_configuration_cannot_make_is_refused_before_the_plan_
     with pytest.raises(ConfigurationError, match="own_participants: there are no answers to write as BIDS"):
         check_targets(plan, ["humans", "bids"], [*RULES, "humans", "bids"])
     check_targets(plan, ["bids"])  # of another workflow, which loads this one
+
+
+def test_targets_are_read_from_the_call_of_snakemake_only():
+    parser = get_argument_parser()
+    call = ["--cores", "2", "--config", "run=mine", "--", "report", "a/b.nc"]
+    assert requested_targets(["/bin/snakemake", *call], parser) == ["report", "a/b.nc"]
+    assert requested_targets(["/lib/snakemake/__main__.py", "-n"], parser) == []
+    assert requested_targets(["/bin/pytest", "report"], parser) == []
+    assert requested_targets(["/bin/snakemake", "--no-such-option"], parser) == []

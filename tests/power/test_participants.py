@@ -17,7 +17,6 @@ from metamers.config.read import validate
 from metamers.foreign.pickles import read_pickle
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
-from metamers.humans.trials import trials_per_condition
 from metamers.leaderboard.curves import measured_curves
 from metamers.names import ConfigurationError
 from metamers.plan.power import check_power, min_number, smallest_p
@@ -79,18 +78,6 @@ def experiment(deviations, participants, trials, seed=0):
         },
         coords={"generation_model": ["x", "y", "z"], "stage": stages, "observer": list(humans.OBSERVERS)},
     )
-
-
-@pytest.mark.parametrize("numbers", [[10], [9, 10, 11], [20, 21, 22]])
-def test_the_number_of_trials_is_recovered_from_proportions(numbers):
-    answers = experiment((0.5, 0, 0), 40, numbers)["proportion_correct"].sel(observer="human")
-    found = trials_per_condition(answers.values.reshape(40, -1))
-    assert found == pytest.approx(np.mean(numbers), rel=0.03)
-
-
-def test_a_proportion_that_no_number_of_trials_gives_is_refused():
-    with pytest.raises(ValueError, match="not possible with any number of trials up to 60"):
-        trials_per_condition(np.array([[0.5, np.pi / 4]]))
 
 
 @pytest.mark.parametrize("deviations", [(0.5, 0, 0), (0.4, 0.4, 0), (0.4, 0.3, 0.5)])

@@ -204,6 +204,20 @@ def test_a_variable_without_description_is_refused(dataset, tmp_path):
         files.save(dataset.rename(correct="mystery"), tmp_path / "x.nc", **PROVENANCE, inputs=[])
 
 
+def test_the_fingerprint_of_a_file_is_that_of_its_values(dataset, tmp_path):
+    """Results that are made again with the same values have the same fingerprint; other values another one."""
+    path, text = tmp_path / "0000.nc", tmp_path / "weights.bin"
+    text.write_bytes(b"weights")
+    files.save(dataset, path, **PROVENANCE, inputs=[])
+    found = [files.fingerprint(path), files.fingerprint(text)]
+    files.save(dataset, path, **PROVENANCE | {"title": "another"}, inputs=[])
+    assert files.fingerprint(path) == found[0]
+    files.save(dataset.isel(stimulus=slice(1)), path, **PROVENANCE, inputs=[])
+    assert files.fingerprint(path) != found[0]
+    text.write_bytes(b"Weights")
+    assert files.fingerprint(text) != found[1]
+
+
 def test_a_folder_hashes_by_names_and_contents(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x").write_text("1")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metamers.run.logs import cpu_time_line, cpu_time_table, read_cpu_time, read_written, run_cpu_times
+from metamers.run.logs import cpu_time_line, cpu_time_table, read_cpu_time, read_written, run_cpu_times, steps_since
 
 LIBRARY = Path(__file__).parents[2] / "src"
 
@@ -102,6 +102,14 @@ def test_the_cpu_time_of_a_run_is_that_of_its_jobs_and_of_snakemake(tmp_path):
     rows = [row.split("\t") for row in cpu_time_table(used).splitlines()]
     assert rows[:2] == [["kind", "seconds", "percent"], ["computation", "51.0", "56.7"]]
     assert rows[-1] == ["all", "90.0", "100.0"]
+
+
+def test_steps_that_have_logged_since_a_time_are_known(tmp_path):
+    write_log(tmp_path, "synthesize_metamers/a/0/0000.log", 50)
+    write_log(tmp_path, "report_pages.log", 8)
+    os.utime(write_log(tmp_path, "train_model/a.log", 1000), (5, 5))
+    assert steps_since(tmp_path, 10) == {"synthesize_metamers", "report_pages"}
+    assert steps_since(tmp_path / "none", 10) == set()
 
 
 def test_a_call_without_jobs_has_no_cpu_times(tmp_path):

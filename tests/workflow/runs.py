@@ -84,6 +84,7 @@ def snakemake(folder: Path, *arguments: str, fails: bool = False) -> str:
 READ_OR_WRITE = {
     "metamers.run.cpu_time": {"_counted_import", "counted"},
     "metamers.run.files": {
+        "fingerprint",
         "load",
         "load_foreign",
         "open_dataset",

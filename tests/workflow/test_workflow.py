@@ -335,6 +335,18 @@ def test_the_generation_model_judges_its_own_metamers_as_it_did_at_synthesis(fin
         assert (answers.values == metamers["predicted_category"].values).all()
 
 
+def test_answers_to_natural_stimuli_are_the_stage_natural_of_every_generation_model_and_seed(finished):
+    results = finished[0] / "results/small"
+    paths = list(results.glob("recognition/*/*.nc"))
+    assert len(paths) == 4
+    for path in paths:
+        natural = files.load(results / "natural_recognition" / path.name)
+        found = files.load(path).sel(stage="natural")
+        assert natural["answer"].dims == ("stimulus",)
+        for name in ("answer", "correct", "category", "label"):
+            assert (found[name] == natural[name]).all(), (path, name)
+
+
 def test_what_is_judged_is_the_exported_picture(finished):
     from metamers.stimuli.images import eight_bit, read_image
 

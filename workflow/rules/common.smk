@@ -1,7 +1,5 @@
 """What the rules of several steps share: paths, files and parameters of models, and checks before the first job."""
 
-import contextlib
-import io
 import os
 import re
 import sys
@@ -17,7 +15,7 @@ from metamers.plan.archives import RETRIEVED as RESOURCES, retrieved_item
 from metamers.plan.plan import gpus_of_job
 from metamers.config.read import resolve_path
 from metamers.plan.retrieved import collections
-from metamers.plan.targets import check_path, check_targets
+from metamers.plan.targets import check_path, check_targets, requested_targets
 from metamers.modalities import MODALITIES
 from metamers.names import stage_path, unknown_name
 from metamers.repository import PACKAGE, make_importable
@@ -173,36 +171,21 @@ def check_results_folder():
         raise WorkflowError(str(error)) from None
 
 
-def requested_targets():
-    """The targets of this call of Snakemake, by Snakemake's own parser, which knows where the values of an option end.
-
-    Snakemake documents no way to know them: it passes them on only after it has read the workflow, and then answers an
-    unknown one without the nearest name.
-    """
-    program = Path(sys.argv[0])
-    if program.stem != "snakemake" and program.parts[-2:] != ("snakemake", "__main__.py"):
-        return []
-    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        return list(map(str, get_argument_parser().parse_args(sys.argv[1:]).targets or ()))
-    return []
-
-
-def check_requested(snakefile, stages=None):
+def check_requested(stages=None):
     """Check the targets of this call of Snakemake by name, after the last rule of a Snakefile.
 
     ``stages`` are those of paths of the studies. A workflow that includes this Snakefile, or loads it as a module, may have
-    further rules, so their names are checked only where Snakemake was started with this Snakefile.
+    further rules, so names of rules are checked only in the Snakefile that Snakemake was started with.
     """
-    started = Path(workflow.main_snakefile).resolve() == Path(snakefile).resolve()
-    known = [rule.name for rule in workflow.rules] if started else []
+    known = [rule.name for rule in workflow.rules] if len(workflow.included_stack) == 1 else []
     try:
-        check_targets(plan, requested_targets(), known, stages or {})
+        check_targets(plan, requested_targets(sys.argv, get_argument_parser()), known, stages or {})
     except ConfigurationError as error:
         raise WorkflowError(str(error)) from None
 
 
 def close_manifest():
-    """Record the CPU time of this call by kind, and its logs, which end after their jobs; not of a mere verification."""
+    """Record the CPU time of this call by kind, and its logs, which end after their jobs; not after a verification alone."""
     if not steps_since(f"{RESULTS}/logs", BEGAN) - {"verify"}:
         return
     children = os.times()

@@ -18,7 +18,7 @@ def models_of_entry(model):
     return list(dict.fromkeys([model, *plan.recognition_models_of(model)]))
 
 
-def people_of_entry(model):
+def own_participants_of_entry(model):
     """The own participants who may have judged a model's metamers."""
     groups = plan.own_participants.items()
     return [f"results/<run>/humans/{name}.nc" for name, group in groups if group.modality == modality_of(model)]
@@ -30,7 +30,7 @@ ENTRY_FILES = {
     "metamers": by("generation_model", metamers_of),
     "acceptance": ["results/<run>/acceptance/{generation_model}.nc"],
     "recognition": by("generation_model", recognition_of),
-    "own_participants": by("generation_model", people_of_entry),
+    "own_participants": by("generation_model", own_participants_of_entry),
     "comparison": [
         f"results/<run>/comparison/{name}.nc" for name in ("leaderboard", "predicted_human", "recognizability")
     ],

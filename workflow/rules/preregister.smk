@@ -2,6 +2,7 @@
 
 from metamers.config.preregistration import check_frozen_folder
 from metamers.names import ConfigurationError
+from metamers.plan.recorded import recorded_entries, recorded_settings, recorded_versions
 
 FROZEN = plan.preregistration.file
 # A frozen prediction is scored as soon as there are own participants.
@@ -52,7 +53,7 @@ def answers_now(_wildcards):
     return found
 
 
-def place_of_frozen(_wildcards):
+def check_frozen_place(_wildcards):
     """Input function: adds no file; fails before the first job if the prediction cannot be written."""
     try:
         check_frozen_folder(FROZEN)
@@ -65,7 +66,7 @@ def place_of_frozen(_wildcards):
 rule preregister:
     input:
         required("preregister"),
-        place_of_frozen,
+        check_frozen_place,
         **frozen_inputs(),
         predicted="results/<run>/comparison/predicted_human.nc",
         recognizability="results/<run>/comparison/recognizability.nc",

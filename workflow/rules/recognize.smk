@@ -18,7 +18,7 @@ def recognition_params(names):
 
 
 def stimuli_to_recognize(recognition_models):
-    """Input function: the natural stimuli of a generation model, which the run must have for these recognition models."""
+    """Input function: checks the path of the answers; returns the natural stimuli of the generation model."""
 
     def stimuli(wildcards):
         path = f"recognition/{wildcards.generation_model}/{recognition_models[0]}.nc"
@@ -61,6 +61,7 @@ for group, recognition_models in plan.recognition_groups.items():
             stimuli=plan.stimuli_of(recognition_models[0]),
         resources:
             mem_mb=memory_of_model,
+            runtime=scaled_by_attempt(60 * len(recognition_models)),
             gpu=gpus(),
         conda:
             ENVIRONMENT

@@ -171,7 +171,7 @@ rule report_training:
 
 rule report_vulnerability:
     input:
-        [f"results/<run>/vulnerability/{model}.nc" for model in plan.analyses.vulnerability.models],
+        VULNERABILITY,
     output:
         report(
             "results/<run>/report/figures/vulnerability.svg",
@@ -195,7 +195,7 @@ rule report_vulnerability:
 
 rule report_brain:
     input:
-        [f"results/<run>/brain/{model}.nc" for model in BRAIN.models],
+        BRAINS,
     output:
         report(
             "results/<run>/report/figures/brain.svg",
@@ -350,14 +350,14 @@ rule report_pages:
         acceptance=[f"results/<run>/acceptance/{model}.nc" for model in plan.generation_models],
         nulls=[f"results/<run>/nulls/{model}.nc" for model in plan.generation_models],
         training=[f"results/<run>/training/{model}.nc" for model in REPORTED_TRAINING],
-        vulnerability=[f"results/<run>/vulnerability/{model}.nc" for model in plan.analyses.vulnerability.models],
-        brain=[f"results/<run>/brain/{model}.nc" for model in BRAIN.models],
+        vulnerability=VULNERABILITY,
+        brain=BRAINS,
         recognition=[path for model in plan.generation_models for path in recognition_of(model)],
         # Read for their provenance only.
         humans=[path for path in HUMANS if path not in COMPARISON],
         stimuli=list(dict.fromkeys(stimuli_of(model) for model in plan.generation_models)),
         metamers=[path for model in plan.generation_models for path in metamers_of(model)],
-        similarity=[f"results/<run>/similarity/{modality}.nc" for modality in COMPARED_REPRESENTATIONS],
+        similarity=SIMILARITIES,
     output:
         # The first is index.html.
         pages=[f"results/<run>/report/{page}.html" for page in PAGES],

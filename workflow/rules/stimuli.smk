@@ -1,6 +1,5 @@
 """Natural stimuli: from files to arrays, and to the images and sounds that observers get."""
 
-from functools import cache
 from metamers.config.tables import category_classes, stimulus_table
 
 

@@ -11,7 +11,7 @@ def stage_of(wildcards):
 
 
 def stimuli_to_match(wildcards):
-    """Input function: the natural stimuli of a batch, which the run must have."""
+    """Input function: checks the path of a batch; returns the natural stimuli of the generation model."""
     path = f"metamers/{wildcards.generation_model}/{wildcards.stage}/{wildcards.batch}.nc"
     check_path(plan, path, f"{RESULTS}/{path}")
     return stimuli_of(wildcards.generation_model)

@@ -4,7 +4,7 @@ One synthesis makes all of them. It lowers the root mean square of several model
 (``metamers.synthesize.losses.joint_error``), and each model has its own stimulus to match. In an *ensemble*, all models
 match the same stimulus (ensemble metamers: Boehm et al. 2025, arXiv:2504.01739). In a *controversial* metamer, one
 model matches another stimulus than the others, so the models disagree about the category, as for controversial stimuli
-(Golan, Raju & Kriegeskorte 2020, PNAS 117, 29330-29337). ``metamers.config.beyond`` decides which metamers are made;
+(Golan, Raju & Kriegeskorte 2020, PNAS 117, 29330-29337). ``metamers.plan.beyond`` decides which metamers are made;
 ``metamers.beyond.measure`` measures them, and ``metamers.beyond.compare`` evaluates them.
 """
 

@@ -1,8 +1,8 @@
-"""Extensions of the study: metamers of several models at once, controversial metamers, and other starts.
+"""Types and names of the extensions of the study, which the plan fills and the jobs use.
 
 A *set* is made by one job. It has *members* (the models whose activations are matched), relative depths, and *cases*. A
 case says which stimulus each member matches, the natural stimulus itself or another one, and from where synthesis
-starts. ``metamers.beyond.synthesize`` synthesizes the sets.
+starts. ``metamers.plan.beyond`` decides which sets are made; ``metamers.beyond.synthesize`` synthesizes them.
 """
 
 from dataclasses import asdict, dataclass

@@ -22,7 +22,8 @@ from metamers.names import ConfigurationError
 CONFIGURATION_SUFFIXES = (".yaml", ".yml", ".json")
 # Names of both options, before their values; -C may follow letters of options without a value, as in -nC.
 CONFIGFILE = re.compile(r"--configfiles?(=|$)")
-CONFIG = re.compile(r"--config(=|$)|-[aDfFhklnpqStv]*C=?")
+CONFIG = re.compile(r"--config(=|$)|-[aDfFhklnpStv]*C=?")
+NO_OPTION = re.compile(r"-|-\d+|-\d*\.\d+")  # values, for argparse
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -58,10 +59,10 @@ def _values(arguments: Sequence[str], option: re.Pattern[str]) -> Iterator[str]:
             return
         if name := option.match(word):
             value = word[name.end() :]
-            reading = not value
-            if value:
+            reading = not value and not name[0].endswith("=")
+            if not reading:
                 yield value
-        elif word.startswith("-"):
+        elif word.startswith("-") and not NO_OPTION.fullmatch(word):
             reading = False
         elif reading:
             yield word

@@ -1,8 +1,9 @@
 """The plan: the validated, resolved configuration, which rules and scripts read.
 
 ``make_plan`` checks everything that can be checked before the first job starts. A message has the key, the value found,
-and the values that would be right. Steps check what needs data or a model. The modules of ``metamers.config`` do not
-import large libraries, because the workflow makes the plan each time that it builds its graph of jobs.
+and the values that would be right. Steps check what needs data or a model. The modules of ``metamers.config`` and
+``metamers.plan`` do not import large libraries, because the workflow makes the plan each time that it builds its graph
+of jobs.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What the answers and predictions of a run depend on, as frozen predictions and entries of leaderboards record it."""
+"""Settings, registry entries and code versions that frozen predictions and leaderboard entries record."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -4,10 +4,14 @@ Snakemake answers a wrong model or stage in a path with "no rule to produce". Th
 the path, the nearest name, and the names that the run has.
 """
 
+import contextlib
+import io
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 
 from metamers.config.qualities import COMPARED_PROCEDURES
@@ -62,6 +66,29 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     """Path with wildcards → regular expression."""
     paths = [*read_yaml(SCHEMAS / "files.yaml"), *FOLDERS]
     return {path: re.compile(WILDCARD.sub(r"(?P<\1>[^/]+)", path.replace(".", r"\."))) for path in paths}
+
+
+def requested_targets(call: Sequence[str], parser: ArgumentParser) -> list[str]:
+    """The targets on the command line of Snakemake, which passes them on only after it has read the whole workflow.
+
+    Parameters
+    ----------
+    call
+        Program and arguments, as ``sys.argv``.
+    parser
+        Snakemake's parser, which knows where the values of an option end.
+
+    Returns
+    -------
+    list of str
+        Names of rules and paths of files. Empty if the program is not Snakemake, or does not accept the arguments.
+    """
+    program = Path(call[0])
+    if program.stem != "snakemake" and program.parts[-2:] != ("snakemake", "__main__.py"):
+        return []
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+        return list(map(str, parser.parse_args(call[1:]).targets or ()))
+    return []
 
 
 def check_path(plan: Plan, path: str, target: str, stages: Stages = MappingProxyType({})) -> None:

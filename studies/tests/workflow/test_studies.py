@@ -137,3 +137,25 @@ def test_a_benchmark_that_could_tell_nothing_is_refused_before_its_first_job(roo
     arguments = small(root, clone)
     (clone / "other.yaml").write_text(yaml.safe_dump(settings))
     assert message in snakemake(clone, "-n", "benchmark", *STUDIES, *arguments, "other.yaml", fails=True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "study", "message"),
+    [
+        (
+            {"convergence": {"closest": {"no_such_model": {"logits": 0.1}}}},
+            "convergence",
+            "unknown generation model 'no_such_model'",
+        ),
+        (
+            {"equivalence": {"versions": {"adam": {"vision": {"optimizer": "adam"}}}}},
+            "equivalence",
+            "synthesis.quality",
+        ),
+    ],
+)
+def test_a_wrong_setting_of_one_study_stops_that_study_alone(clone, setting, study, message):
+    (clone / "wrong.yaml").write_text(yaml.safe_dump({"benchmark": setting}))
+    configuration = ("--configfile", "wrong.yaml")
+    assert "simulations_topic" in snakemake(clone, "-n", "simulations", *STUDIES, *configuration)
+    assert message in snakemake(clone, "-n", study, *STUDIES, *configuration, fails=True)
