@@ -8,7 +8,6 @@ import xarray as xr
 
 from metamers.report.browser import as_script
 from metamers.report.charts import (
-    brain_chart,
     contrasts_chart,
     match_chart,
     metamers_chart,
@@ -21,7 +20,7 @@ from metamers.report.findings import findings
 from metamers.report.looks import looks_of
 from metamers.report.overview import overview_figure
 from metamers.report.pages import model_context, site, site_context
-from metamers.report.points import brain_points, contrast_points, match_points, published_points, recognizability_points
+from metamers.report.points import contrast_points, match_points, published_points, recognizability_points
 from metamers.report.provenance import provenance
 from metamers.report.steps import run_times, steps_figure, steps_of, steps_table, times_table
 from metamers.report.target import target_figure
@@ -55,8 +54,6 @@ for modality in relation["modality"].values:
     charts[f"humans_vs_models_{modality}"] = published_chart(published, relation, modality, looks)
 if contrasts is not None:
     charts["contrasts"] = contrasts_chart(contrast_points(contrasts))
-if brain:
-    charts["brain"] = brain_chart(brain_points(brain, params.models), looks)
 
 # Examples, which need the recognition files of a few models only.
 trained = {Path(path).stem: files.load(path) for path in given.training}

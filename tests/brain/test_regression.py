@@ -363,6 +363,11 @@ def test_the_report_says_whether_voxels_were_measured(simulated):
     assert (row[0], row[1], row[-1]) == ("net", "middle (3)", "3")
     value, low, high = (float(found[f"best_signed_r2{end}"]) for end in ("", "_low", "_high"))
     assert row[2] == f"{value:.2f} ({low:.2f} to {high:.2f})"
+    assert [row[:2] for row in context["stages"]["rows"]] == [["net", str(stage)] for stage in found["stage"].values]
+    middle = found.sel(stage="middle")
+    value, low, high = (float(middle[f"signed_r2{end}"]) for end in ("", "_low", "_high"))
+    expected = ["net", "middle", f"{value:.2f} ({low:.2f} to {high:.2f})", f"{float(middle['p_shuffled']):.2g}"]
+    assert expected in context["stages"]["rows"]
     assert (context["training"], context["shuffles"], context["voxels"]) == (30, 19, 12)
     assert bool(context["generating"]) == bool(simulated)
     if simulated:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from metamers.report.charts import brain_chart, match_chart, published_chart, published_figure, recognizability_chart
+from metamers.report.charts import match_chart, published_chart, published_figure, recognizability_chart
 from metamers.report.looks import looks_of
 from metamers.report.overview import NAMED_MODELS, overview_figure
 from metamers.report.points import (
@@ -14,7 +14,6 @@ from metamers.report.points import (
     OTHERS,
     PEOPLE,
     TITLES,
-    brain_points,
     contrast_points,
     depth,
     match_points,
@@ -22,7 +21,7 @@ from metamers.report.points import (
     published_points,
     recognizability_points,
 )
-from tests.sites import Run, brain_of
+from tests.sites import Run
 
 STAGES = ["input", "early", "late", "logits"]
 LOOKS = looks_of(["net_a", "net_b"])
@@ -128,15 +127,6 @@ def test_contrasts_are_in_percentage_points_and_lead_to_the_model(run):
     assert one["link"] == "browser.html#model=net_b&stage=early"
 
 
-def test_a_stage_without_metamers_has_no_link():
-    brain = {"ear": brain_of(STAGES, np.random.default_rng(0))}
-    found = brain_points(brain, {"ear": {"chosen": ["early"]}})
-    assert {point["stage"]: point["link"] for point in found if point["link"]} == {
-        "early": "browser.html#model=ear&stage=early"
-    }
-    assert len(found) == len(STAGES)
-
-
 def test_without_an_interval_there_is_none_in_words(run):
     found = run.compared["recognizability"].copy(deep=True)
     found["other_models_low"].loc[{"generation_model": "net_a", "stage": "late"}] = np.nan
@@ -145,12 +135,10 @@ def test_without_an_interval_there_is_none_in_words(run):
 
 
 def test_models_have_the_same_colour_and_mark_in_all_charts(run, points):
-    brain = brain_points({"net_b": brain_of(STAGES, np.random.default_rng(0))}, run.entries)
     charts = (
         recognizability_chart(points, "vision", 0.5, LOOKS),
         match_chart(match_points(run.entries, run.acceptance, run.nulls), LOOKS),
         published_chart(published_points(run.relation, "vision", points), run.relation, "vision", LOOKS),
-        brain_chart(brain, LOOKS),
     )
     for chart in charts:
         scales = [

@@ -52,6 +52,24 @@ def brain_table(found: Mapping[str, xr.Dataset]) -> Table:
     return {"head": head, "rows": rows}
 
 
+def stages_table(found: Mapping[str, xr.Dataset]) -> Table:
+    """Prediction of voxels by every stage that predicts.
+
+    Parameters
+    ----------
+    found
+        As for ``brain_table``.
+    """
+    rows = []
+    for model, one in found.items():
+        predicting = one.isel(stage=np.isfinite(one["signed_r2"].values))
+        ends = zip(*(predicting[f"signed_r2{end}"].values for end in ("", "_low", "_high")), strict=True)
+        chance = [f"{p:.2g}" for p in predicting["p_shuffled"].values]
+        stages = map(str, predicting["stage"].values)
+        rows += [[model, *row] for row in zip(stages, itertools.starmap(with_interval, ends), chance, strict=True)]
+    return {"head": ["Model", "Stage", "Signed R² (95% interval)", "p"], "rows": rows}
+
+
 def generating_stage(found: Mapping[str, xr.Dataset], simulated: str) -> str | None:
     """Signed R² of the stage that simulated voxels were made from, with and without noise, in words.
 
@@ -78,14 +96,16 @@ def generating_stage(found: Mapping[str, xr.Dataset], simulated: str) -> str | N
 def brain_context(found: Mapping[str, xr.Dataset]) -> Mapping[str, Any]:
     """Values of the brain analyses for the page.
 
-    ``table``; ``simulated``: source of simulated voxels, empty if voxels were measured; ``generating``: a sentence
-    about that stage, or None; ``shuffles``, ``training``: numbers of random orders and of training stimuli;
-    ``unreliable``, ``voxels``: number of voxels that are no more reliable than chance, and of all voxels.
+    ``table``: of the best stages; ``stages``: of every stage; ``simulated``: source of simulated voxels, empty if
+    none are; ``generating``: a sentence about that stage, or None; ``shuffles``, ``training``: numbers of random
+    orders and of training stimuli; ``unreliable``, ``voxels``: number of voxels that are no more reliable than
+    chance, and of all voxels.
     """
     first = next(iter(found.values()))
     simulated = first.attrs["simulated"]
     return {
         "table": brain_table(found),
+        "stages": stages_table(found),
         "simulated": simulated,
         "generating": generating_stage(found, simulated) if simulated else None,
         "shuffles": first.sizes["shuffle"],

@@ -240,13 +240,6 @@ def match_chart(points: Sequence[Point], looks: Looks) -> dict[str, Any]:
     return curves_chart(points, "Median", title, y, about, choices, looks, below)
 
 
-def brain_chart(points: Sequence[Point], looks: Looks) -> dict[str, Any]:
-    """Prediction of voxels over relative depth."""
-    about = "Prediction of voxels by stages, over their relative depth, one line per model."
-    title = "Signed corrected R², median over voxels"
-    return curves_chart(points, "Signed R²", title, alt.Y("value:Q"), about, {"model": EVERY}, looks)
-
-
 def _axes_of_published() -> tuple[alt.X, alt.Y]:
     axis, unit = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]), alt.Scale(domain=[0, 1])
     x = alt.X("others:Q", title=BY_OTHERS, axis=axis, scale=unit)

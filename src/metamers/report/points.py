@@ -216,39 +216,3 @@ def contrast_points(compared: xr.Dataset) -> list[Point]:
                 }
             )
     return points
-
-
-def brain_points(found: Mapping[str, xr.Dataset], models: Mapping[str, Mapping[str, Any]]) -> list[Point]:
-    """Signed prediction of voxels by each stage of each model: mean over participants with its 95% interval.
-
-    Parameters
-    ----------
-    found
-        Model → the result of ``metamers.brain.regression.regression``.
-    models
-        Generation model → ``chosen``: its stages with metamers.
-    """
-    points = []
-    for model, one in found.items():
-        stages = list(map(str, one["stage"].values))
-        missing = 0
-        for stage in stages:
-            of_stage = one.sel(stage=stage)
-            mean, low, high = (float(of_stage[f"signed_r2{end}"]) for end in ("", "_low", "_high"))
-            if not np.isfinite(mean):
-                missing += 1
-                continue
-            between = f"95% interval {low:.2f} to {high:.2f}" if np.isfinite(low) else "no interval"
-            p = f"p {float(of_stage['p_shuffled']):.2g} against shuffled stimuli"
-            points.append(
-                {
-                    "model": model,
-                    "stage": stage,
-                    "depth": round(depth(stage, stages), 4),
-                    "part": missing,
-                    **_values(value=mean, low=low, high=high),
-                    "link": link(model, stage) if stage in models.get(model, {}).get("chosen", ()) else None,
-                    "words": f"{model}, {stage}: signed R² {mean:.2f}, {between}, {p}",
-                }
-            )
-    return points
