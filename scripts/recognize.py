@@ -11,8 +11,9 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
 from metamers.names import NATURAL, stage_path
-from metamers.recognize import labels_of, recognition_dataset, recognize_files
+from metamers.recognize import recognition_dataset, recognize
 from metamers.run import files
+from metamers.stimuli.exported import labels_of, read_exported
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -29,7 +30,7 @@ def save_recognition(model: Model) -> None:
     answers = [np.repeat(natural[:, None], len(seeds), axis=1)]
     for stage in params.stages:
         folder = Path(given.metamers[0]) / stage_path(stage)
-        answer = recognize_files(model, folder, names, params.rate_hz, classes)
+        answer = recognize(model, read_exported(folder, names, model.modality), params.rate_hz, classes)
         answers.append(answer.reshape(-1, len(seeds)))
     answered = recognition_dataset(
         np.stack(answers),

@@ -2,39 +2,10 @@
 
 import numpy as np
 import pytest
-import xarray as xr
-from PIL import Image
 
-from metamers.recognize import answers, category_log_odds, labels_of, recognition_dataset, recognize, recognize_files
-from tests.models.test_model import load, tiny
+from metamers.recognize import answers, category_log_odds, recognition_dataset
 
 CLASSES = {"dog": [0, 1], "cat": [3]}
-
-
-def test_files_are_recognized_in_the_order_of_their_names(root, tmp_path):
-    """As the arrays that are read from them."""
-    model = load(tiny(root, "convolutional", {"logits": "classify"}))
-    classes = {"even": [0, 2], "odd": [1, 3]}
-    shown = np.random.default_rng(0).integers(0, 256, (6, 20, 20, 3), np.uint8)
-    names = [f"image_{number}" for number in range(6)]
-    for name, one in zip(names, shown, strict=True):
-        Image.fromarray(one).save(tmp_path / f"{name}.png")
-    expected = recognize(model, shown.transpose(0, 3, 1, 2).astype(np.float32) / 255, None, classes)
-    assert recognize_files(model, tmp_path, names, None, classes).tolist() == expected.tolist()
-    assert recognize_files(model, tmp_path, names[::-1], None, classes).tolist() == expected[::-1].tolist()
-    with pytest.raises(ValueError, match=r"none\.png: there is no such file"):
-        recognize_files(model, tmp_path, ["none"], None, classes)
-
-
-def test_labels_are_in_the_order_of_the_given_names(tmp_path):
-    labels = {"category": ("stimulus", ["dog", "cat", "dog"]), "label": ("stimulus", ["x", "y", "z"])}
-    path = tmp_path / "stimuli.nc"
-    xr.Dataset(coords={"stimulus": ["a", "b", "c"], **labels}).to_netcdf(path)
-    found = labels_of(path, ["c", "b"])
-    assert {name: values.tolist() for name, (_, values) in found.items()} == {
-        "category": ["dog", "cat"],
-        "label": ["z", "y"],
-    }
 
 
 def test_classes_of_no_category_do_not_count():

@@ -8,7 +8,8 @@ from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
-from metamers.recognize import labels_of, recognition_dataset, recognize_files
+from metamers.recognize import recognition_dataset, recognize
+from metamers.stimuli.exported import labels_of, read_exported
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -19,7 +20,8 @@ labels = labels_of(given.stimuli, params.stimuli)
 
 def save_recognition(model: Model) -> None:
     """Save the answers of a recognition model."""
-    answer = recognize_files(model, Path(given.natural), params.stimuli, params.rate_hz, classes)
+    shown = read_exported(Path(given.natural), params.stimuli, model.modality)
+    answer = recognize(model, shown, params.rate_hz, classes)
     answered = recognition_dataset(answer, ["stimulus"], {"stimulus": params.stimuli, **labels})
     logger.info("%s: %.0f%% correct", model.name, 100 * answered["correct"].mean())
     save(

@@ -5,18 +5,14 @@ The module also defines what a file of recognition holds. Stimuli are brought to
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.special
 import xarray as xr
 
-from metamers.modalities import MODALITIES
 from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.model import Model, fit_stimuli
-from metamers.run import files
-from metamers.stimuli.formats import FORMATS
 
 
 def recognize(
@@ -46,31 +42,6 @@ def recognize(
         As ``class_scores`` and ``answers``.
     """
     return answers(class_scores(model, fit_stimuli(model, stimuli, sampling_rate_hz)), classes, model.name)
-
-
-def recognize_files(
-    model: Model,
-    folder: Path,
-    names: Sequence[str],
-    sampling_rate_hz: float | None,
-    classes: Mapping[str, Sequence[int]],
-) -> np.ndarray:
-    """The answers of a recognition model to exported images or sounds of a folder, as ``recognize`` returns them.
-
-    Parameters
-    ----------
-    model, sampling_rate_hz, classes
-        As for ``recognize``.
-    folder, names
-        The folder, and the names of its files without suffix.
-
-    Raises
-    ------
-    ValueError
-        When a file cannot be read; as ``recognize``.
-    """
-    suffix, read = MODALITIES[model.modality].suffix, FORMATS[model.modality].read
-    return recognize(model, np.stack([read(folder / f"{name}{suffix}") for name in names]), sampling_rate_hz, classes)
 
 
 def answers(scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str) -> np.ndarray:
@@ -141,21 +112,6 @@ def category_log_odds(
     used = scores[:, indices].astype(float)
     evidence = [scipy.special.logsumexp(used, axis=1, b=chosen) for chosen in (own, ~own)]
     return evidence[0] - evidence[1]
-
-
-def labels_of(path: str | Path, names: Sequence[str]) -> dict[str, tuple[str, np.ndarray]]:
-    """The coordinates ``category`` and ``label`` (stimulus) of stimuli, in this order.
-
-    Parameters
-    ----------
-    path
-        A file of natural stimuli. Its signals are not read.
-    names
-        Names of the stimuli.
-    """
-    with files.open_dataset(path) as whole:
-        chosen = whole[["category", "label"]].sel(stimulus=list(names)).load()
-    return {name: ("stimulus", chosen[name].values) for name in ("category", "label")}
 
 
 def recognition_dataset(answer: np.ndarray, dims: Sequence[str], coordinates: Mapping[str, Any]) -> xr.Dataset:
