@@ -93,7 +93,7 @@ def test_only_code_that_counts_computes(root, finished):
         "run/files",
         "run/manifest",
         "run/logs",
-        "retrieve",
+        "retrieve/__init__",
         "config/read",
         "foreign/hdf5",
         "stimuli/speech",
