@@ -27,7 +27,7 @@ from metamers.models.weights import read_weights
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from metamers.stimuli import excerpts, images
-from tests.test_retrieve import CONTENT, SHA256
+from tests.retrieve.test_retrieve import CONTENT, SHA256
 
 ROOT = Path(__file__).resolve().parents[2]
 
