@@ -156,9 +156,14 @@ def test_answers_do_not_depend_on_the_group_and_are_traced_to_their_own_model(he
     assert jobs == {"recognize_natural_audio": 1, "recognize_audio": 1, "total": 2}
     alone, together = (files.load(one / path).attrs for one in (folder, heard))
     assert alone["content_sha256"] == together["content_sha256"]
-    assert alone["inputs"] == together["inputs"]
-    weights = [name for name in json.loads(together["inputs"]) if name.endswith(".safetensors")]
-    assert weights == ["results/hearing/training/noisy.safetensors"]
+    inputs = [json.loads(one["inputs"]) for one in (alone, together)]
+    natural = "results/hearing/natural_recognition/noisy.nc"
+    assert [one.pop(natural) for one in inputs] == [sha256_of(one / natural) for one in (folder, heard)]
+    assert inputs[0] == inputs[1]
+    for read in (inputs[1], json.loads(files.load(heard / natural).attrs["inputs"])):
+        assert [name for name in read if name.endswith(".safetensors")] == [
+            "results/hearing/training/noisy.safetensors"
+        ]
 
 
 @pytest.mark.slow
