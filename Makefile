@@ -24,7 +24,7 @@ extended: $(STAMP)
 install: $(STAMP)
 
 # `make test` runs the fast tests of every part of the workflow, `make test-all` the slow ones after them, and `make test-nightly` those that
-# repeat a check with other random numbers, and the slow ones of the studies; with SAMPLE=4 every fourth of them, others
+# repeat a check with other random numbers, and the slow ones of the studies; with SAMPLE=6 every sixth of them, others
 # each day. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 MORE_WORKERS = --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 ))
