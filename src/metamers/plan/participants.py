@@ -273,6 +273,28 @@ def _stages_of_table(key: str, entry: Mapping[str, Any], valid: Mapping[str, Val
     return stages
 
 
+def judged_models(
+    modality: str,
+    generation_models: Mapping[str, list[str]],
+    recognition_models: Collection[str],
+    models: Mapping[str, ModelEntry],
+) -> dict[str, list[str]]:
+    """Models of a modality, with their stages, that a table of answers may name: generation and recognition models.
+
+    Parameters
+    ----------
+    modality
+        ``vision`` or ``audio``.
+    generation_models, recognition_models, models
+        As for ``valid_names``.
+    """
+    return {
+        name: stages
+        for name, stages in generation_models.items()
+        if models[name].modality == modality and name in recognition_models
+    }
+
+
 def valid_names(
     generation_models: Mapping[str, list[str]],
     recognition_models: Collection[str],
@@ -300,12 +322,7 @@ def valid_names(
     """
     found: dict[str, ValidNames] = {}
     for modality in stimuli:
-        stages = {
-            name: own
-            for name, own in generation_models.items()
-            if models[name].modality == modality and name in recognition_models
-        }
-        if stages:
+        if stages := judged_models(modality, generation_models, recognition_models, models):
             found[modality] = ValidNames(stages, list(stimuli[modality]), categories[modality], seeds)
     return found
 

@@ -69,6 +69,7 @@ from metamers.plan.participants import (
     answer_files,
     check_experiment,
     experiment_stages,
+    judged_models,
     missing_stimuli,
     own_participants,
     own_tests,
@@ -317,11 +318,7 @@ class Plan:
     def models_judged_by(self, name: str) -> dict[str, list[str]]:
         """Generation models, with all stages of the run, that a table of a group of own participants may name."""
         modality = self.participants[name].modality
-        return {
-            model: stages
-            for model, stages in self.generation_models.items()
-            if self.models[model].modality == modality and model in self.recognition_models
-        }
+        return judged_models(modality, self.generation_models, self.recognition_models, self.models)
 
     @property
     def judged_stages(self) -> dict[str, dict[str, list[str]]]:
