@@ -172,7 +172,7 @@ def _word(value: ast.expr) -> str:
     wildcards = [
         node.attr
         for node in nodes
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[0] in ("wildcards", "plan")
+        if isinstance(node, ast.Attribute) and re.match(r"wildcards|plan|[A-Z_]+\b", ast.unparse(node))
     ]
     names = [node.id for node in nodes if isinstance(node, ast.Name)]
     return (texts or wildcards or names)[0]
