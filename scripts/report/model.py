@@ -8,8 +8,9 @@ import numpy as np
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.report.confusion import confusion, confusion_figure, shown_stages
-from metamers.report.figures import loss_figure, null_figure, recognizability_figure, svg
+from metamers.report.figures import loss_figure, svg
 from metamers.report.looks import looks_of
+from metamers.report.model_figures import null_figure, recognizability_figure
 from metamers.run import files
 
 log_to(snakemake.log[0])
@@ -34,13 +35,15 @@ figures = {
         looks,
         model["published_as"],
     ),
-    "confusion": confusion_figure(
-        confusion(name, recognition, accepted, shown_stages(list(map(str, accepted["stage"].values)))),
-        model["modality"],
-        model["category_noun"],
+    "confusion": svg(
+        confusion_figure(
+            confusion(name, recognition, accepted, shown_stages(list(map(str, accepted["stage"].values)))),
+            model["modality"],
+            model["category_noun"],
+        )
     ),
-    "null": null_figure(files.load(found.null), acceptance, looks[name].colour),
-    "loss": loss_figure({stage: np.concatenate(batches) for stage, batches in losses.items()}, looks[name].colour),
+    "null": null_figure(files.load(found.null), acceptance),
+    "loss": svg(loss_figure({stage: np.concatenate(batches) for stage, batches in losses.items()}, looks[name].colour)),
 }
 for kind, figure in figures.items():
-    files.write(snakemake.output[kind], svg(figure))
+    files.write(snakemake.output[kind], figure)

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
-from matplotlib.figure import Figure
 from snakemake.cli import get_argument_parser
 
 from metamers.compare.chance import with_chance
@@ -23,6 +22,7 @@ from metamers.compare.verdict import Evidence
 from metamers.config.qualities import quality_attributes
 from metamers.humans.participants import OBSERVERS
 from metamers.humans.summary import COLUMNS
+from metamers.match import NULL_MEASURES
 from metamers.preregister.freeze import with_items
 from metamers.preregister.score import scored_prediction as score_prediction
 from metamers.report import pages as report
@@ -36,13 +36,14 @@ from metamers.report.charts import (
     recognizability_chart,
 )
 from metamers.report.confusion import confusion, confusion_figure, shown_stages
-from metamers.report.figures import (
-    published_curves,
+from metamers.report.figures import published_curves, svg
+from metamers.report.looks import looks_of
+from metamers.report.model_figures import (
+    null_figure,
     published_recognizability,
     recognizability_figure,
-    svg,
+    recognizability_series,
 )
-from metamers.report.looks import looks_of
 from metamers.report.navigation import LINKED
 from metamers.report.overview import overview_figure
 from metamers.report.points import contrast_points, match_points, published_points, recognizability_points
@@ -514,7 +515,10 @@ def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups
     looks = looks_of(["net_a", *JUDGES])
     points = recognizability_points({"net_a": ENTRY}, recognizable, predicted)
     svg(overview_figure(points, {"net_a": ENTRY}, relation, looks))
-    svg(recognizability_figure("net_a", recognizable, predicted, relation, groups, "vision", 1 / 2, looks))
+    words = words_of(recognizability_figure("net_a", recognizable, predicted, relation, groups, "vision", 1 / 2, looks))
+    assert "mean over families" in words  # of the natural stimuli
+    assert "people: predicted" not in words
+    assert b"verdict: accepted" not in null_figure(NULL, none)
     svg(confusion_figure(confusion("net_a", recognition, none["accepted"], shown_stages(STAGES)), "vision", "category"))
     words = Elements(text_of([model], relation, written, charts=drawn)).words
     assert "0 of 9" in words
@@ -653,20 +657,37 @@ def test_people_of_several_experiments_are_pooled_by_their_number(groups):
     assert published_recognizability(groups, "nothing").empty
 
 
-def named_lines(figure: Figure) -> dict[str, tuple]:
-    """The lines of a figure's first axes, by label."""
-    return {line.get_label(): line.get_data() for line in figure.axes[0].get_lines()}
+def words_of(drawn: bytes) -> str:
+    """The words of a vector file."""
+    return " ".join(ElementTree.fromstring(drawn).itertext())
 
 
 def test_human_curves_of_the_same_architecture_are_drawn_by_stage(relation, compared, groups):
-    given = ("net_a", compared[0], compared[1], relation, groups, "audio", 1 / 2, looks_of(["net_a", *JUDGES]))
-    lines = named_lines(recognizability_figure(*given, "CochCNN9 (L2 1 waveform random)"))
-    x, mean = lines["people: CochCNN9,\nin full size, 400 words (n = 40)"]
-    assert list(x) == [0, 2, 3]  # natural, block_1, logits: no human answers for the input
-    assert list(mean) == pytest.approx([0.75, 0.65, 0.1])
-    x, _ = lines["people: CochResNet50, over relative depth,\nin full size, 400 words (n = 10)"]
-    assert list(x) == [0, 2, 3]  # input at 1, last stage at 3
-    svg(recognizability_figure(*given))
+    given = ("net_a", *compared, relation, groups, "audio")
+    looks = looks_of(["net_a", *JUDGES])
+    series = {
+        one["name"]: one["points"] for one in recognizability_series(*given, looks, "CochCNN9 (L2 1 waveform random)")
+    }
+    people = series["people: CochCNN9, in full size, 400 words (n = 40)"]
+    assert [point["place"] for point in people] == [0, 2, 3]  # natural, block_1, logits: no human answers for the input
+    assert [point["value"] for point in people] == pytest.approx([0.75, 0.65, 0.1])
+    people = series["people: CochResNet50, over relative depth (dash-dotted), in full size, 400 words (n = 10)"]
+    assert [point["place"] for point in people] == [0, 2, 3]  # input at 1, last stage at 3
+    words = words_of(recognizability_figure(*given, 1 / 2, looks))
+    for name in ("net_a itself", "net_b (sibling)", "net_c", "people: CochResNet50"):
+        assert name in words
+
+
+def test_the_vector_file_of_the_match_has_a_mark_for_each_metamer_and_the_null_distribution(acceptance):
+    drawn = null_figure(NULL, acceptance)
+    assert drawn == null_figure(NULL, acceptance)
+    marks = [one.get("aria-label", "") for one in ElementTree.fromstring(drawn).iter()]
+    of_metamers = [mark for mark in marks if "verdict" in mark]
+    assert len(of_metamers) == len(NULL_MEASURES) * acceptance["accepted"].size
+    for verdict, number in (("accepted", 7), ("poor match", 1), ("category lost", 1)):
+        assert sum(f"verdict: {verdict}" in mark for mark in of_metamers) == number * len(NULL_MEASURES)
+    bars = [mark for mark in marks if "high_90" in mark]
+    assert len(bars) == len(NULL_MEASURES) * len(STAGES)
 
 
 def test_the_overview_says_at_how_many_stages_the_target_was_reached(compared, acceptance, relation, written):

@@ -18,8 +18,8 @@ import vl_convert
 import xarray as xr
 
 from metamers.compare.predicted_human import published_relation
-from metamers.report.browser import rounded
-from metamers.report.figures import BLUE, FAINT, INK, KIND_COLOURS, PALE, RED, correlations
+from metamers.report.browser import VERDICTS, rounded
+from metamers.report.figures import BLUE, FAINT, GREY, INK, KIND_COLOURS, PALE, RED, correlations
 from metamers.report.looks import Looks, scale_ranges
 from metamers.report.points import NATURAL_DEPTH, OTHERS, TITLES, Point, predicted_kind
 
@@ -133,6 +133,22 @@ def _depth_axis(points: Sequence[Point]) -> alt.X:
     return alt.X("depth:Q", title=title, axis=axis, scale=alt.Scale(domain=[first - 0.05, 1.05], nice=False))
 
 
+def curve_layers(
+    base: alt.Chart, x: alt.X, y: alt.Y, encodings: Mapping[str, Any], stroke: Mapping[str, Any]
+) -> tuple[alt.Chart, alt.Chart, alt.Chart]:
+    """Values with intervals: bars from ``low`` to ``high``, a line for each ``part``, and open marks.
+
+    ``encodings`` has ``shape``, which only marks have; ``stroke`` is the look of the line.
+    """
+    of_lines = {channel: encoding for channel, encoding in encodings.items() if channel != "shape"}
+    ends = alt.Y("low:Q", title=y["title"])
+    return (
+        base.mark_rule(strokeWidth=1.5, aria=False).encode(x=x, y=ends, y2="high:Q", **of_lines),
+        base.mark_line(aria=False, **stroke).encode(x=x, y=y, order=x["shorthand"], detail="part:N", **of_lines),
+        base.mark_point(size=80, filled=False, strokeWidth=2).encode(x=x, y=y, **encodings),
+    )
+
+
 def curves_chart(
     points: Sequence[Point],
     of: str,
@@ -173,21 +189,9 @@ def curves_chart(
     y = y.title(title)
     x, names = _depth_axis(points), list(dict.fromkeys(point["model"] for point in points))
     tooltips = [*POINT_TOOLTIPS, alt.Tooltip("value:Q", title=of, format=".3~g"), *tooltip]
-    encodings = _model_encodings(names, looks, "model")
-    colour, opacity = encodings["color"], encodings["opacity"]
-    layers = [
-        *below,
-        base.mark_rule(strokeWidth=1.5, aria=False).encode(
-            x=x, y=alt.Y("low:Q", title=title), y2="high:Q", color=colour, opacity=opacity
-        ),
-        base.mark_line(strokeWidth=2, aria=False).encode(
-            x=x, y=y, color=colour, opacity=opacity, order="depth:Q", detail="part:N"
-        ),
-        base.mark_point(size=80, filled=False, strokeWidth=2).encode(
-            x=x, y=y, description=alt.Description("words:N"), **encodings
-        ),
-        *_interactive(base, x, y, tooltips),
-    ]
+    bars, line, marks = curve_layers(base, x, y, _model_encodings(names, looks, "model"), {"strokeWidth": 2})
+    marks = marks.encode(description=alt.Description("words:N"))
+    layers = [*below, bars, line, marks, *_interactive(base, x, y, tooltips)]
     chart = alt.layer(*layers).add_params(CHOSEN, *(_choice(name, value) for name, value in choices.items()))
     return _finished(chart, points, description)
 
@@ -365,39 +369,50 @@ def contrasts_chart(points: Sequence[Point]) -> dict[str, Any]:
     return _finished(chart, points, "Differences in recognizability between two models, stage by stage.")
 
 
+SPREAD = alt.XOffset("spread:Q", scale=alt.Scale(domain=[-0.5, 1]))  # metamers of one stage beside each other
+MATCH = alt.Y("value:Q", title="Match at the stage", scale=alt.Scale(zero=False))
+
+
+def match_layers(base: alt.Chart, null: alt.Chart, x: alt.X) -> list[alt.Chart]:
+    """Match of metamers, a mark each, above the null distribution of their stage.
+
+    ``null`` has the range, the central 90% and the largest value of each null distribution.
+    """
+    words = list(VERDICTS.values())
+    shape = alt.Scale(domain=words, range=["circle", "triangle-down", "square", "cross"])
+    colour, legend = alt.Scale(domain=words, range=[INK, RED, RED, RED]), _legend(words, 4)
+    title = MATCH["title"]
+    whole, middle = alt.Y("low:Q", title=title), alt.Y("low_90:Q", title=title)
+    largest = alt.Y("high:Q", title=title)
+    return [
+        null.mark_rule(strokeWidth=10, color=PALE).encode(x=x, y=whole, y2="high:Q"),
+        null.mark_rule(strokeWidth=10, color=GREY).encode(x=x, y=middle, y2="high_90:Q"),
+        null.mark_tick(thickness=2, width=20, color=INK, orient="horizontal").encode(x=x, y=largest),
+        _start_note(),
+        base.mark_point(size=50, filled=False, strokeWidth=1.5, opacity=0.9).encode(
+            x=x,
+            y=MATCH,
+            xOffset=SPREAD,
+            color=alt.Color("verdict:N", scale=colour, legend=legend),
+            shape=alt.Shape("verdict:N", scale=shape, legend=legend),
+        ),
+    ]
+
+
 def metamers_chart() -> dict[str, Any]:
     """All metamers of one model by stage and match, without data: the page adds ``points`` and ``null``."""
-    base, chance = alt.Chart(alt.NamedData(POINTS)), alt.Chart(alt.NamedData("null"))
+    base = alt.Chart(alt.NamedData(POINTS))
     x = alt.X("stage:N", sort=alt.SortField("place"), title="Stage", axis=alt.Axis(labelAngle=-40, labelLimit=140))
-    title = "Match at the stage"
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
-    words = ["accepted", "poor match", "category lost", "target not reached"]  # ``verdicts`` in site/metamers.js
-    verdict = alt.Scale(domain=words, range=["circle", "triangle-down", "square", "cross"])
-    colour = alt.Scale(domain=words, range=[INK, RED, RED, RED])
-    legend = _legend(words, 4)
     tooltips = [
         alt.Tooltip("stage:N", title="Stage"),
         alt.Tooltip("stimulus:N", title="Stimulus"),
         alt.Tooltip("value:Q", title="Match", format=".3~g"),
         alt.Tooltip("verdict:N", title="Verdict"),
     ]
-    spread = alt.XOffset("spread:Q", scale=alt.Scale(domain=[-0.5, 1]))
-    chart = alt.layer(
-        chance.mark_rule(strokeWidth=10, color=PALE).encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q"),
-        chance.mark_tick(thickness=2, width=20, color=INK, orient="horizontal").encode(
-            x=x, y=alt.Y("high:Q", title=title)
-        ),
-        _start_note(),
-        base.mark_point(size=50, filled=False, strokeWidth=1.5, opacity=0.9).encode(
-            x=x,
-            y=y,
-            description=alt.Description("words:N"),
-            xOffset=spread,
-            color=alt.Color("verdict:N", scale=colour, legend=legend),
-            shape=alt.Shape("verdict:N", scale=verdict, legend=legend),
-        ),
-        *(layer.encode(xOffset=spread) for layer in _interactive(base, x, y, tooltips)),
-    ).add_params(CHOSEN)
+    layers = match_layers(base, alt.Chart(alt.NamedData("null")), x)
+    layers[-1] = layers[-1].encode(description=alt.Description("words:N"))
+    above = [layer.encode(xOffset=SPREAD) for layer in _interactive(base, x, MATCH, tooltips)]
+    chart = alt.layer(*layers, *above).add_params(CHOSEN)
     about = "Match of every metamer of one model, by stage, with the null distribution."
     specification = _finished(chart, [], about)
     return specification | {"datasets": specification["datasets"] | {"null": []}}

@@ -16,8 +16,8 @@
     };
   })).filter(({ value }) => value !== null);
 
-  const chance = (model, measure) => (model.null[measure] ?? []).map(([low, , , , high], place) => (
-    { stage: model.stages[place], place, low, high })).filter(({ low }) => low !== null);
+  const chance = (model, measure) => (model.null[measure] ?? []).map(([low, low_90, , high_90, high], place) => (
+    { stage: model.stages[place], place, low, low_90, high_90, high })).filter(({ low }) => low !== null);
 
   async function fill() {
     const model = await metamers.need(ofModel.value);
