@@ -94,7 +94,7 @@ class Gpu(Settings):
 
 
 class OneCycle(TypedDict, total=False):
-    """some of optimizer, learning_rate, beta_1, beta_2 and low_precision"""
+    """some of optimizer, learning_rate, beta_1, beta_2, low_precision and rough_cochleagram"""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
     optimizer: Annotated[str, Field(json_schema_extra={"enum": OPTIMIZERS}, description=", ".join(OPTIMIZERS))]
@@ -104,6 +104,9 @@ class OneCycle(TypedDict, total=False):
     beta_1: Annotated[float, Field(ge=0, lt=1, description="decay of the gradient's average, from 0 to below 1")]
     beta_2: Annotated[float, Field(gt=0, lt=1, description="decay of the squared gradient's average, between 0 and 1")]
     low_precision: Annotated[float, Field(ge=0, le=1, description="proportion of the steps in bfloat16, 0 to 1")]
+    rough_cochleagram: Annotated[
+        float, Field(ge=0, le=1, description="proportion of the steps with cochleagrams of lower rates, 0 to 1")
+    ]
 
 
 class Version(TypedDict, total=False):

@@ -20,12 +20,13 @@ from metamers.models import load as models_load
 from metamers.models.classes import class_scores
 from metamers.models.load import load_model
 from metamers.models.model import activations
+from metamers.models.precision import native_bfloat16
 from metamers.plan import plan as config_plan
 from metamers.synthesize import memory
 from metamers.synthesize.batches import in_batches, min_batch_size
+from metamers.synthesize.drafts import in_low_precision, supports_bfloat16
 from metamers.synthesize.memory import kept_for_gradients, max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
-from metamers.synthesize.precision import low_precision, native_bfloat16, supports_bfloat16
 from metamers.train import model as train
 from metamers.vulnerability import vulnerability
 from tests.fake_card import CARD, FREE, OnCard, fake_card
@@ -75,8 +76,8 @@ PLACES = {
     "src/metamers/synthesize/target.py:optimize_to_target": (
         "synthesize/test_target.py::test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is"
     ),
-    "src/metamers/synthesize/precision.py:low_precision": HERE + "test_low_precision_on_a_card_is_that_of_cuda",
-    "src/metamers/synthesize/precision.py:native_bfloat16": HERE + "test_bfloat16_is_native_from_ampere_on",
+    "src/metamers/models/precision.py:low_precision": HERE + "test_low_precision_on_a_card_is_that_of_cuda",
+    "src/metamers/models/precision.py:native_bfloat16": HERE + "test_bfloat16_is_native_from_ampere_on",
     "src/metamers/train/model.py:random_state": HERE + "test_the_state_of_every_card_is_saved_and_restored",
     "src/metamers/train/model.py:restore_random": HERE + "test_the_state_of_every_card_is_saved_and_restored",
 }
@@ -281,7 +282,7 @@ def test_low_precision_on_a_card_is_that_of_cuda(root, card):
     model = load_model("tiny", tiny(root, "convolutional", STAGES), None, CARD)
     # A strided depthwise convolution, whose gradient is slow on CPUs only.
     model.network.first = nn.Conv2d(3, 6, 3, stride=2, padding=1, groups=3).to(CARD)
-    with low_precision(model):
+    with in_low_precision(model):
         assert "forward" in vars(model.preprocessing)
         assert "forward" not in vars(model.network.first)
         assert model(torch.rand(2, *SHAPE, device=CARD), "block").dtype == torch.bfloat16

@@ -15,11 +15,11 @@ from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
+from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.synthesize.batches import in_batches
 from metamers.synthesize.metamers import check_stage
-from metamers.synthesize.precision import native_bfloat16
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)

@@ -12,12 +12,12 @@ from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
+from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.synthesize.batches import in_batches, min_batch_size, repeat_to_minimum
 from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import check_stage, make_metamers
-from metamers.synthesize.precision import native_bfloat16
 
 MAX_TOGETHER = 256  # largest number of metamers in memory, if they are synthesized to a target
 

@@ -11,6 +11,7 @@ from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import check_run
+from metamers.models.precision import native_bfloat16
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
 from metamers.run import files
@@ -46,7 +47,7 @@ elif on_input:
 else:
     learner, transform = network, preprocessing
 
-identity = identity_of(params.code, snakemake.input, entry, settings, classes, device.type)
+identity = identity_of(params.code, snakemake.input, entry, settings, classes, device.type, native_bfloat16(device))
 progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
 checkpoint_on_signal()
 examples = files.load(snakemake.input.examples)
@@ -61,6 +62,7 @@ curves = train(
     MODALITIES[entry["modality"]].limits if on_input else None,
     progress,
     name,
+    [preprocessing] if on_input else [],
 )
 
 weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}

@@ -17,11 +17,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from metamers.models.cochleagram import ENVELOPE_RATE_HZ
 from metamers.models.load import load_network, start_of
 from metamers.models.model import Model, fit_stimuli
+from metamers.models.precision import native_bfloat16
 from metamers.models.preprocessing import build_preprocessing
 from metamers.names import INPUT_STAGE
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import starts
-from metamers.synthesize.precision import native_bfloat16
 
 BFLOAT16 = "bfloat16"  # in `instruction_sets`, if the processor computes it natively
 SEPARATOR = "; "  # between the machines of several files, in the attributes `processor` and `instruction_sets`

@@ -14,13 +14,15 @@ from typing import Any
 
 import torch
 
+from metamers.config.qualities import DRAFT_SETTINGS
 from metamers.modalities import MODALITIES
 from metamers.models.device import wait_for
 from metamers.models.model import Model
+from metamers.models.precision import native_bfloat16
+from metamers.synthesize.drafts import Draft, draft_of, in_low_precision
 from metamers.synthesize.losses import Goal, make_loss
 from metamers.synthesize.metamers import check_stage
 from metamers.synthesize.optimize import gradient_steps
-from metamers.synthesize.precision import native_bfloat16, supports_bfloat16
 from metamers.synthesize.procedures import OneCycle, logarithm
 from metamers.synthesize.schedules import all_units
 
@@ -43,8 +45,6 @@ class Task:
         (stimuli, stage) → activations: ``model``, or a compiled model.
     settings
         Settings of ``one_cycle`` without ``steps``.
-    supported
-        Whether the stage supports low precision.
     layout
         Memory format of the stimuli.
     """
@@ -55,7 +55,6 @@ class Task:
     start: torch.Tensor
     forward: Callable[[torch.Tensor, str], torch.Tensor]
     settings: Mapping[str, Any]
-    supported: bool
     layout: torch.memory_format
 
 
@@ -78,14 +77,14 @@ class Precision:
     applies: Callable[[Model], bool] = lambda model: True
 
 
-def configured(task: Task, steps: int, **changes: Any) -> torch.Tensor:
-    """Metamers by the configured procedure, or with other settings."""
-    settings = {**task.settings, **changes, "steps": steps}
-    share = settings.pop("low_precision", 0)
-    low = round(share * steps) if task.supported else 0
+def configured(task: Task, steps: int, draft: Draft | None = None, **changes: Any) -> torch.Tensor:
+    """Metamers by the configured procedure, or with other settings, or with this draft."""
+    settings = {**task.settings, **changes}
+    draft = draft or draft_of(task.model, task.stage, settings, steps)
+    settings = {key: value for key, value in settings.items() if key not in DRAFT_SETTINGS}
     metamers = task.start.detach().clone(memory_format=task.layout).requires_grad_()
-    loss = make_loss(Goal(task.model, task.stage, task.target), low, all_units, task.forward)
-    procedure = OneCycle(metamers, **settings)
+    loss = make_loss(Goal(task.model, task.stage, task.target), draft, all_units, task.forward)
+    procedure = OneCycle(metamers, steps=steps, **settings)
     for _ in gradient_steps(loss, metamers, procedure, MODALITIES[task.model.modality].limits, logarithm):
         pass
     return metamers.detach()
@@ -117,7 +116,7 @@ def in_bfloat16(task: Task, steps: int) -> torch.Tensor:
     """Every step in bfloat16, even if the stage does not support it."""
     if not native_bfloat16(task.start.device):
         raise NotAvailableError("the device does not compute in bfloat16 itself")
-    return configured(replace(task, supported=True), steps, low_precision=1)
+    return configured(task, steps, lambda _taken: in_low_precision(task.model))
 
 
 @contextmanager
@@ -218,7 +217,7 @@ def time_precisions(
     layout = torch.channels_last if natural.ndim == 4 else torch.contiguous_format
     target = check_stage(model, stage, natural)
     settings = {key: value for key, value in settings.items() if key != "steps"}
-    task = Task(model, stage, target, start, model, settings, supports_bfloat16(model, stage), layout)
+    task = Task(model, stage, target, start, model, settings, layout)
     times = {}
     for name, precision in precisions.items():
         if not precision.applies(model):

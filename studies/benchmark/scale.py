@@ -28,8 +28,8 @@ from metamers.models.graph import unfused_attention
 from metamers.models.load import load_model
 from metamers.models.model import Model
 from metamers.names import INPUT_STAGE
+from metamers.synthesize.drafts import in_low_precision, supports_bfloat16
 from metamers.synthesize.losses import normalized_error
-from metamers.synthesize.precision import low_precision, supports_bfloat16
 
 logger = logging.getLogger("metamers")
 
@@ -137,7 +137,7 @@ def seconds_of_step(model: Model, stage: str, stimulus: torch.Tensor) -> tuple[f
         return time.perf_counter() - began
 
     exact = timed(nullcontext)
-    return exact, timed(lambda: low_precision(model)) if supports_bfloat16(model, stage) else exact
+    return exact, timed(lambda: in_low_precision(model)) if supports_bfloat16(model, stage) else exact
 
 
 def fit_cost(operations: Sequence[float], seconds: Sequence[float], values: Sequence[int]) -> Cost:

@@ -16,7 +16,8 @@ import torch
 
 from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.batches import CPU_BATCH_SIZE, min_batch_size, repeat_to_minimum
+from metamers.synthesize.batches import CPU_BATCH_SIZE_TO_TARGET, repeat_to_minimum
+from metamers.synthesize.drafts import exactly
 from metamers.synthesize.losses import Goal
 from metamers.synthesize.target import Descent, loss_and_gradient
 
@@ -123,19 +124,19 @@ def metamers_at_matches(
     batch: list[SeveralTargets] = []
     numbers: list[int] = []
     while True:
-        while waiting and len(batch) < CPU_BATCH_SIZE:
+        while waiting and len(batch) < CPU_BATCH_SIZE_TO_TARGET:
             number = waiting.popleft()
             batch.append(SeveralTargets(Descent(number, start[number : number + 1], settings), errors))
         if not batch:
             break
         in_batch = [synthesis.descent.number for synthesis in batch]
         if in_batch != numbers:
-            shown = [in_batch[row] for row in repeat_to_minimum(slice(0, len(in_batch)), min_batch_size(start.device))]
+            shown = [in_batch[row] for row in repeat_to_minimum(slice(0, len(in_batch)), CPU_BATCH_SIZE_TO_TARGET)]
             goals, numbers = [replace(goal_of(shown), target_error=1.0)], in_batch
             limits = MODALITIES[goals[0].model.modality].limits
         if progress.due():  # also ends the process if it was asked to end
             progress.save("finished", {"number": len(finished)})
-        present, _ = loss_and_gradient([synthesis.descent for synthesis in batch], goals)
+        present, _ = loss_and_gradient([synthesis.descent for synthesis in batch], goals, [exactly])
         for synthesis, error in zip(tuple(batch), present, strict=True):
             if not synthesis.advance(float(error), limits):
                 batch.remove(synthesis)

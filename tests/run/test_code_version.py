@@ -280,7 +280,7 @@ ARITHMETIC = {
     "synthesize.losses": ("synthesis", "all"),
     "synthesize.noise": ("synthesis", "all"),
     "synthesize.optimize": ("synthesis", "all"),
-    "synthesize.precision": ("synthesis", "all"),
+    "synthesize.drafts": ("synthesis", "all"),
     "synthesize.procedures": ("synthesis", "all"),
     "synthesize.schedules": ("synthesis", "all"),
     "synthesize.target": ("synthesis", "all"),

@@ -94,7 +94,9 @@ def test_on_a_cpu_no_batch_has_fewer_than_four():
     assert repeat_to_minimum(slice(4, 5), gpu) == [4]
 
 
-BATCHES = {  # of stimuli by number; each has number 0
+# Of stimuli by number; each has number 0.
+TO_TARGET = {"alone": [0], "the last one": [4, 0], "with a copy": [0, 0], "more than a batch": [3, 2, 1, 0]}
+BATCHES = {
     "others": [0, 4, 5, 6],
     "copies": [0, 0, 0, 0],
     "another place": [4, 0, 5, 6],
@@ -121,8 +123,11 @@ def test_a_metamer_has_the_same_bits_in_any_batch(root, name, stage):
     start = starts(model, [f"s{number}" for number in range(7)], [0], 0)
     settings = config_read.merge_defaults({})["synthesis"]["quick"][model.modality] | {"steps": 5}
 
-    def of_zero(batch):
-        made, losses = synthesize(model, stage, natural[batch], start[batch], "one_cycle", settings)
+    ends = config_read.merge_defaults({})["synthesis"]["converged"][model.modality]
+    ends |= {"max_steps": 8, "target_error": 1e-6}
+
+    def of_zero(batch, procedure="one_cycle", settings=settings):
+        made, losses = synthesize(model, stage, natural[batch], start[batch], procedure, settings)
         return made[batch.index(0)].numpy(), losses[batch.index(0)]
 
     threads = torch.get_num_threads()
@@ -131,6 +136,11 @@ def test_a_metamer_has_the_same_bits_in_any_batch(root, name, stage):
         metamer, loss = of_zero([0, 1, 2, 3])
         for what, batch in BATCHES.items():
             other_metamer, other_loss = of_zero(batch)
+            np.testing.assert_array_equal(other_loss, loss, err_msg=what)
+            np.testing.assert_array_equal(other_metamer, metamer, err_msg=what)
+        metamer, loss = of_zero([0, 1, 2, 3], "to_target", ends)
+        for what, batch in TO_TARGET.items():
+            other_metamer, other_loss = of_zero(batch, "to_target", ends)
             np.testing.assert_array_equal(other_loss, loss, err_msg=what)
             np.testing.assert_array_equal(other_metamer, metamer, err_msg=what)
     finally:

@@ -3,6 +3,7 @@
 import math
 import weakref
 from collections.abc import Callable
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -64,6 +65,51 @@ def test_each_metamer_ends_where_it_has_reached_the_target(model, natural, optim
 def test_a_metamer_has_the_same_bits_in_any_batch(model, natural, names, batch_size):
     metamers, loss = to_target(model, natural)
     others, other_loss = to_target(model, natural, names, batch_size=batch_size)
+    for place, name in enumerate(names):
+        np.testing.assert_array_equal(other_loss[place], loss[NAMES.index(name)], err_msg=name)
+        assert torch.equal(others[place], metamers[NAMES.index(name)])
+
+
+@pytest.fixture
+def drafted(model, monkeypatch):
+    """Steps of drafts, whose activations are 1% too large; the steps taken are in ``calls``, a draft or exact."""
+    calls, usual = [], target.loss_and_gradient
+
+    @contextmanager
+    def draft(_taken):
+        with monkeypatch.context() as changed:
+            changed.setattr(
+                model.network.block,
+                "forward",
+                lambda given: 1.01 * type(model.network.block).forward(model.network.block, given),
+            )
+            yield
+
+    def noted(batch, goals, drafts):
+        calls.append(({descent.draft for descent in batch}, len(goals[0].target), len(batch)))
+        return usual(batch, goals, drafts)
+
+    monkeypatch.setattr(target, "draft_of", lambda *_: draft)
+    monkeypatch.setattr(target, "loss_and_gradient", noted)
+    return calls
+
+
+def test_drafts_end_with_the_first_decay_and_the_error_at_the_end_is_exact(model, natural, drafted):
+    metamers, _ = to_target(model, natural)
+    error = normalized_error(model(natural, "block"), model(metamers, "block"))
+    assert (error <= TARGET).all()
+    assert (error > 0.85 * TARGET).all()
+    kinds = [kind for kind, _, _ in drafted]
+    assert kinds == sorted(kinds, key=lambda kind: kind == {False})  # no batch of both; drafts first
+    of_draft, exact = (sum(count for kind, _, count in drafted if kind == {which}) for which in (True, False))
+    assert of_draft > 5 * exact > 0
+    assert {size for _, size, _ in drafted} == {2}
+
+
+@pytest.mark.parametrize("names", ["a", "gfedcba", "aa"])
+def test_with_drafts_a_metamer_has_the_same_bits_in_any_batch(model, natural, drafted, names):
+    metamers, loss = to_target(model, natural)
+    others, other_loss = to_target(model, natural, names)
     for place, name in enumerate(names):
         np.testing.assert_array_equal(other_loss[place], loss[NAMES.index(name)], err_msg=name)
         assert torch.equal(others[place], metamers[NAMES.index(name)])
@@ -165,8 +211,13 @@ class Interrupted(Progress):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("every", "saves"), [(5, 1), (30, 2), (60, 2)])
-def test_an_interrupted_synthesis_goes_on_to_the_same_bits_while_stimuli_wait(model, natural, tmp_path, every, saves):
+@pytest.mark.parametrize("with_drafts", [False, True])
+@pytest.mark.parametrize(("every", "saves"), [(5, 1), (30, 2), (60, 2), (150, 1)])
+def test_an_interrupted_synthesis_goes_on_to_the_same_bits_while_stimuli_wait(
+    model, natural, tmp_path, every, saves, with_drafts, request
+):
+    if with_drafts:
+        request.getfixturevalue("drafted")
     goals_of = lambda some: [Goal(model, "block", model(natural[some], "block").detach(), target_error=TARGET)]  # noqa: E731
     arguments = goals_of, starts(model, NAMES), SETTINGS, 4, ""
     metamers, loss = optimize_to_target(*arguments)
@@ -195,6 +246,7 @@ def test_all_goals_reach_their_own_targets(root):
 
 
 def test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is(model, natural, monkeypatch, caplog):
+    monkeypatch.setattr(target, "CPU_BATCH_SIZE_TO_TARGET", 7)
     metamers, loss = to_target(model, natural, batch_size=7)
     usual, calls, graphs = target.root_mean_square, [], []
 

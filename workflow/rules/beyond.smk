@@ -1,5 +1,7 @@
 """Extensions: metamers of several models, controversial stimuli, other starts, invariance, sensitivity, metamer sets."""
 
+from metamers.config.qualities import DRAFT_SETTINGS
+
 SETS = plan.beyond.sets
 # Set → the models that its metamers are matched to. The first one has their input size or sampling rate.
 MEMBERS = {name: list(made.members) for name, made in SETS.items()}
@@ -415,9 +417,8 @@ rule beyond_export:
 
 def quick_settings(model):
     """Settings of the search for the two most different metamers: those of quality ``quick``, without its steps."""
-    return {
-        key: value for key, value in plan.synthesis_of(model, "quick").items() if key not in ("steps", "low_precision")
-    }
+    left_out = ("steps", *DRAFT_SETTINGS)
+    return {key: value for key, value in plan.synthesis_of(model, "quick").items() if key not in left_out}
 
 
 rule beyond_metamer_sets:

@@ -12,6 +12,11 @@ from typing import Any
 # published 24,000 steps (resources/standard_match.csv).
 QUALITIES = {"quick": "one_cycle", "converged": "to_target", "standard": "one_cycle", "published": "published"}
 
+# Keys of a procedure's settings: the proportion of the steps, from the first one, that are a draft in this respect
+# (``metamers.synthesize.drafts``). With a target, whose number of steps is not known, true or false: whether all
+# steps before the first decay of the rate are.
+DRAFT_SETTINGS = ("low_precision", "rough_cochleagram")
+
 TO_TARGET = "to_target"  # the procedure whose number of steps is not fixed
 COMPARED_PROCEDURES = (TO_TARGET, "published")  # by which the metamers of `make convergence` are synthesized
 FIXED_QUALITIES = tuple(quality for quality, procedure in QUALITIES.items() if procedure != TO_TARGET)

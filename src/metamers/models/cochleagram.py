@@ -4,12 +4,14 @@ Half-cosine filters at equal distances on the ERB scale, Hilbert envelopes, down
 2023, Methods, cochleagram stage; McDermott & Simoncelli 2011). Two modules compute it. ``FullRateCochleagram`` is the
 study's own computation: every band at the sound's rate. ``Cochleagram`` is an approximation that is faster: an envelope
 does not change when its band is shifted in frequency, so the few Fourier coefficients of each band are transformed
-alone, at a lower rate, at which the downsampling filter is applied, too.
+alone, at a lower rate, at which the downsampling filter is applied, too. ``rough_cochleagrams`` lowers this rate
+further, for the first steps of a synthesis.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
 
@@ -24,11 +26,13 @@ from torch.autograd.function import once_differentiable
 # power 1.4 of this number; at 5 the gradient on speech differs from the study's by 0.8%
 # (tests/synthesize/test_published.py).
 OVERSAMPLING = 5.0
+ROUGH_OVERSAMPLING = 2.0  # within ``rough_cochleagrams``
 RATE_STEP = 1.3  # bands whose required rates differ by less than this factor share one rate
 BLOCK = 40  # points of the cochleagram that one product of matrices computes
 MOST_ALIGNED = 64  # lengths of envelopes are multiples of up to this number, so that all blocks have the same weights
 
 ENVELOPE_RATE_HZ = 200  # envelope rate of the study's cochleagrams
+FEWEST_ROWS = 4  # of a product of matrices whose rows have the same bits in any number and order (measured)
 LANES = 64  # a multiple of the values that PyTorch computes at once
 TINY = 1e-8  # smallest amplitude of an envelope, so that the gradient at silence is defined (0)
 
@@ -246,11 +250,35 @@ class Cochleagram(_FrontEnd):
     """
 
     def _prepare(self, gains: np.ndarray, taps: np.ndarray) -> None:
-        samples = self.n_samples
+        self.bands = self.exact = _Bands(self, gains, taps, OVERSAMPLING)
+        self.rough = _Bands(self, gains, taps, ROUGH_OVERSAMPLING)
+
+    def forward(self, sounds: torch.Tensor) -> torch.Tensor:
+        """Sounds (batch, sample) to cochleagrams (batch, frequency, time), frequencies ascending."""
+        return self._compressed(self.bands(torch.fft.rfft(sounds)))
+
+
+class _Bands(nn.Module):
+    """The bands of a cochleagram: their envelopes, each at the rate that it needs, and the downsampling.
+
+    Parameters
+    ----------
+    front_end
+        The cochleagram's parameters.
+    gains, taps
+        Gains of the filters (channel, frequency) and the downsampling filter (tap,).
+    oversampling
+        Rate of an envelope relative to the sum of its band's width and the envelope rate.
+    """
+
+    def __init__(self, front_end: _FrontEnd, gains: np.ndarray, taps: np.ndarray, oversampling: float):
+        super().__init__()
+        samples = self.n_samples = front_end.n_samples
+        self.n_taps, self.factor, self.times = front_end.n_taps, front_end.factor, front_end.times
         # Blocks of the cochleagram begin at whole points of envelopes whose length is a multiple of this number.
         step = Fraction(BLOCK * self.factor / samples).limit_denominator(1000).denominator
-        extra = self.envelope_rate_hz * samples / self.sampling_rate_hz
-        groups = _rate_groups(gains, extra, step if step <= MOST_ALIGNED else 1, samples)
+        extra = front_end.envelope_rate_hz * samples / front_end.sampling_rate_hz
+        groups = _rate_groups(gains, extra, oversampling, step if step <= MOST_ALIGNED else 1, samples)
         response = np.fft.rfft(taps, samples).conj()
         for number, (first, last, size) in enumerate(groups):
             bins = _support(gains[first:last])
@@ -290,9 +318,8 @@ class Cochleagram(_FrontEnd):
             sums[block] = np.fft.irfft(turned.conj(), size)[:, :length].T
         return sums
 
-    def forward(self, sounds: torch.Tensor) -> torch.Tensor:
-        """Sounds (batch, sample) to cochleagrams (batch, frequency, time), frequencies ascending."""
-        spectrum = torch.fft.rfft(sounds)
+    def forward(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Spectra of sounds (batch, frequency) to envelopes (batch, channel, time)."""
         lowered = []
         for number, size in enumerate(self.sizes):
             bins, gains, sums = (getattr(self, f"{name}_{number}") for name in ("bins", "gains", "sums"))
@@ -300,7 +327,28 @@ class Cochleagram(_FrontEnd):
             picked = spectrum.index_select(1, bins.flatten()).unflatten(1, bins.shape)
             bands = torch.fft.ifft(picked * gains, n=size)
             lowered.append(_LoweredEnvelopes.apply(bands, sums, self._starts(size), self.times))
-        return self._compressed(torch.cat(lowered, dim=1))
+        return torch.cat(lowered, dim=1)
+
+
+def band_cochleagrams(module: nn.Module) -> list[Cochleagram]:
+    """The parts of a module that compute cochleagrams with ``rate: band``."""
+    return [part for part in module.modules() if isinstance(part, Cochleagram)]
+
+
+@contextmanager
+def rough_cochleagrams(module: nn.Module) -> Iterator[None]:
+    """Compute the cochleagrams of a module at lower rates within the context, where they have ``rate: band``.
+
+    How far cochleagram and gradient then differ: docs/explanation/cochleagram.md, "Three rates".
+    """
+    front_ends = band_cochleagrams(module)
+    for front_end in front_ends:
+        front_end.bands = front_end.rough
+    try:
+        yield
+    finally:
+        for front_end in front_ends:
+            front_end.bands = front_end.exact
 
 
 class _LoweredEnvelopes(torch.autograd.Function):
@@ -318,7 +366,7 @@ class _LoweredEnvelopes(torch.autograd.Function):
         envelopes = squares.clamp_(min=TINY**2).sqrt_()
         lowered = envelopes.new_empty(*envelopes.shape[:-1], times)
         for points, block, weights in _blocks(envelopes, lowered, sums, starts):
-            torch.mm(points, weights, out=block)
+            _add_product(block, points, weights, 0)
         ctx.save_for_backward(bands, envelopes, sums)
         ctx.save_for_forward(bands, envelopes, sums)
         ctx.starts, ctx.times = starts, times
@@ -332,14 +380,16 @@ class _LoweredEnvelopes(torch.autograd.Function):
         _LoweredEnvelopes._switch_off(raised, bands, envelopes)
         lowered = raised.new_empty(*raised.shape[:-1], ctx.times)
         for points, block, weights in _blocks(raised, lowered, sums, ctx.starts):
-            torch.mm(points, weights, out=block)
+            _add_product(block, points, weights, 0)
         return lowered
 
     @staticmethod
     def _switch_off(raised, bands, envelopes):
         """Multiply by the share of time above the smallest amplitude, in place."""
         silent = envelopes.amin((1, 2)) <= TINY  # per stimulus, so that no result depends on the rest of the batch
-        if silent.any():
+        if raised.device.type != "cpu":  # no question to the card, which would have to finish first
+            raised *= _fraction_above(bands.abs(), TINY).where(silent[:, None, None], 1)
+        elif silent.any():
             raised[silent] *= _fraction_above(bands[silent].abs(), TINY)
 
     @staticmethod
@@ -348,7 +398,7 @@ class _LoweredEnvelopes(torch.autograd.Function):
         bands, envelopes, sums = ctx.saved_tensors
         raised = torch.zeros_like(envelopes)
         for points, block, weights in _blocks(raised, gradient.contiguous(), sums, ctx.starts):
-            points.addmm_(block, weights.T)
+            _add_product(points, block, weights.T, 1)
         _LoweredEnvelopes._switch_off(raised, bands, envelopes)
         return bands * raised.div_(envelopes), None, None, None
 
@@ -357,6 +407,18 @@ def _fraction_above(amplitudes: torch.Tensor, least: float) -> torch.Tensor:
     """Share of the time around each point, half-way to its neighbours, with an amplitude above ``least``."""
     rise = (amplitudes.roll(1, -1) - amplitudes.roll(-1, -1)).abs_().div_(2)
     return (amplitudes - least).div_(rise.clamp_(min=1e-6 * least)).add_(0.5).clamp_(0, 1)
+
+
+def _add_product(result: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor, kept: float) -> None:
+    """Multiply ``result`` (row, column) by ``kept`` and add the product of ``rows`` and ``weights``, in place.
+
+    Libraries multiply few rows in another way, whose last bits differ between rows. So few rows are repeated.
+    """
+    count, turns = len(rows), -(-FEWEST_ROWS // len(rows))
+    if turns == 1:
+        result.addmm_(rows, weights, beta=kept)
+    else:
+        result.copy_(result.repeat(turns, 1).addmm_(rows.repeat(turns, 1), weights, beta=kept)[:count])
 
 
 def _blocks(envelopes: torch.Tensor, lowered: torch.Tensor, sums: torch.Tensor, starts: list[int]) -> Iterator[tuple]:
@@ -380,14 +442,16 @@ def _support(gains: np.ndarray) -> np.ndarray:
     return starts[:, None] + np.arange(width)
 
 
-def _rate_groups(gains: np.ndarray, extra: float, step: int, n_samples: int) -> list[tuple[int, int, int]]:
+def _rate_groups(
+    gains: np.ndarray, extra: float, oversampling: float, step: int, n_samples: int
+) -> list[tuple[int, int, int]]:
     """Groups of neighbouring channels with one rate: first, last (exclusive), points of the envelope.
 
     ``extra`` bins are added to each channel's own before oversampling; points are multiples of ``step``.
     """
     from scipy.fft import next_fast_len  # imported here, because many importers of this module use no cochleagram
 
-    needs = [int(OVERSAMPLING * (np.count_nonzero(gain) + extra)) for gain in gains]
+    needs = [int(oversampling * (np.count_nonzero(gain) + extra)) for gain in gains]
     groups: list[tuple[int, int, int]] = []
     first = 0
     for channel in range(1, len(needs) + 1):

@@ -1,7 +1,7 @@
 """Devices and threads: where a model is computed, and PyTorch's settings that make results repeatable.
 
 How many stimuli fit on the device is decided in ``metamers.synthesize.memory``, and the precision in
-``metamers.synthesize.precision``.
+``metamers.models.precision``.
 """
 
 import ctypes

@@ -1,17 +1,16 @@
 """Losses: the normalized error of activations at one stage, of all or some units, for one or several models.
 
 Which units take part in a step is decided in ``metamers.synthesize.schedules``, the precision in
-``metamers.synthesize.precision``; ``metamers.match`` measures the match of finished metamers.
+``metamers.synthesize.drafts``; ``metamers.match`` measures the match of finished metamers.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 
 from metamers.models.model import Model
-from metamers.synthesize.precision import low_precision
+from metamers.synthesize.drafts import Draft, exactly
 from metamers.synthesize.schedules import Units, all_units
 
 # From metamers (stimulus, …signal) and the number of steps taken to the loss (stimulus,).
@@ -49,7 +48,7 @@ class Goal:
 
 def make_loss(
     goal: Goal,
-    low: int = 0,
+    draft: Draft = exactly,
     units: Callable[[int], Units] = all_units,
     forward: Callable[[torch.Tensor, str], torch.Tensor] | None = None,
 ) -> Loss:
@@ -59,8 +58,8 @@ def make_loss(
     ----------
     goal
         Model, stage and target.
-    low
-        Number of first steps that are computed in low precision.
+    draft
+        How activations are computed (``metamers.synthesize.drafts.draft_of``).
     units
         From the number of steps taken to the units that take part. If all of these are 0 in a stimulus's target, the
         loss is their absolute error (the published loss divides by 0 there).
@@ -72,7 +71,7 @@ def make_loss(
 
     def loss(metamers: torch.Tensor, taken: int) -> torch.Tensor:
         shown = goal.fit(metamers)
-        with low_precision(model) if taken < low else nullcontext():
+        with draft(taken):
             synthetic = forward(shown, stage).to(goal.target.dtype)
         chosen = units(taken)
         if chosen is None:

@@ -138,7 +138,7 @@ def synthesize(
         A name from ``metamers.synthesize.procedures.PROCEDURES``, or ``to_target``.
     settings
         The procedure's parameters, and optionally ``low_precision``: the share of the steps, from the first one, with
-        the network in bfloat16 if device and stage support it (``metamers.synthesize.precision``). With ``max_steps``
+        the network in bfloat16 if device and stage support it (``metamers.synthesize.drafts``). With ``max_steps``
         and ``target_error`` instead of ``steps``, synthesis of a stimulus ends when its normalized error has reached
         this target (``metamers.synthesize.target``).
     label

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from metamers.config.qualities import number_of_passes, number_of_steps
+from metamers.config.qualities import DRAFT_SETTINGS, number_of_passes, number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
+from metamers.synthesize.drafts import draft_of
 from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
-from metamers.synthesize.precision import supports_bfloat16
 from metamers.synthesize.procedures import PROCEDURES, Step, logarithm
 from metamers.synthesize.schedules import units_by_step
 
@@ -111,17 +111,16 @@ def optimize(
     kept = progress.load(part) or {"taken": 0, "metamers": start}
     taken, metamers = kept["taken"], as_leaf(kept["metamers"].to(device))
     total = number_of_steps(settings)
-    low = round(settings.get("low_precision", 0) * total)
     passes = number_of_passes(settings)
     errors = [
         make_loss(
             goal,
-            low if low and supports_bfloat16(goal.model, goal.stage) else 0,
+            draft_of(goal.model, goal.stage, settings, total),
             units_by_step(goal.model, goal.stage, goal.target, settings["steps"], passes, seed),
         )
         for goal in goals
     ]
-    steps = PROCEDURES[procedure](metamers, **{key: value for key, value in settings.items() if key != "low_precision"})
+    steps = PROCEDURES[procedure](metamers, **{key: settings[key] for key in settings if key not in DRAFT_SETTINGS})
     losses = torch.empty(total, len(metamers), device=device, dtype=goals[0].target.dtype)
     if taken:
         losses[:taken] = kept["losses"]

@@ -5,6 +5,9 @@ rate rises, is then constant, and falls to 0 in a short decay as soon as this is
 stimulus that has reached the target leaves the batch, and the next one takes its place. Each stimulus has its own
 optimizer, rate and number of steps, so its metamer does not depend on the other stimuli.
 
+The steps before the first decay may be a draft (``metamers.synthesize.drafts``). The stimuli of a batch are either
+all drafts or all exact.
+
 A constant rate with a decay at the end of a known number of steps ends at about the error of
 one cycle (docs/explanation/metamers.md, "To a target"). The schedule is that of Hägele et al. 2024 (arXiv:2405.18392).
 """
@@ -21,7 +24,8 @@ import torch
 
 from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.batches import min_batch_size, repeat_to_minimum
+from metamers.synthesize.batches import CPU_BATCH_SIZE_TO_TARGET, repeat_to_minimum
+from metamers.synthesize.drafts import Draft, draft_of, exactly
 from metamers.synthesize.losses import Goal, make_loss, root_mean_square
 from metamers.synthesize.optimize import PROGRESS_S, OnStep, as_leaf
 from metamers.synthesize.optimizers import OPTIMIZERS
@@ -58,16 +62,18 @@ class Descent:
         The start of its synthesis, (1, …signal).
     settings
         ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``.
+    draft
+        Whether the steps before the first decay are a draft.
     """
 
-    SAVED = ("taken", "rise_from", "decay_from", "decay_steps", "gain", "errors", "best_error", "best")
+    SAVED = ("draft", "taken", "rise_from", "decay_from", "decay_steps", "gain", "errors", "best_error", "best")
 
-    def __init__(self, number: int, start: torch.Tensor, settings: Mapping[str, Any]):
+    def __init__(self, number: int, start: torch.Tensor, settings: Mapping[str, Any], draft: bool = False):
         self.number, self._rate, self._max_steps = number, settings["learning_rate"], settings["max_steps"]
         self.metamer = as_leaf(start)
         betas = settings["beta_1"], settings["beta_2"]
         self._optimizer = OPTIMIZERS[settings["optimizer"]]([self.metamer], lr=self._rate, betas=betas)
-        self.taken = 0
+        self.draft, self.taken = draft, 0
         self.rise_from = 0
         self.decay_from: int | None = None  # None: no decay has begun
         self.decay_steps = 0
@@ -81,7 +87,8 @@ class Descent:
         A decay begins or ends here.
         """
         decayed = self.decay_from is not None and self.taken >= self.decay_from + self.decay_steps
-        finished = error <= 1 - ROUNDING or self.taken >= self._max_steps
+        reached = error <= 1 - ROUNDING
+        finished = (reached and not self.draft) or self.taken >= self._max_steps
         if (decayed or finished) and error < self.best_error:
             self.best_error, self.best = error, self.metamer.detach().clone()
         if finished:
@@ -96,6 +103,7 @@ class Descent:
                 self.decay_steps = math.ceil(self.taken * DECAY / (1 - DECAY))
                 if self.taken + self.decay_steps > (1 - DECAY) * self._max_steps:  # too few would be left after it
                     self.decay_steps = self._max_steps - self.taken
+        self.draft = self.draft and not reached and self.decay_from is None
         return True
 
     def _decay_begins(self) -> bool:
@@ -153,23 +161,33 @@ class Stimuli:
         As for ``Descent``.
     size
         Maximum number of stimuli in the batch.
+    draft
+        Whether the first steps of each are a draft.
     """
 
-    def __init__(self, start: torch.Tensor, settings: Mapping[str, Any], size: int):
-        self._start, self._settings, self._size = start, settings, size
+    def __init__(self, start: torch.Tensor, settings: Mapping[str, Any], size: int, draft: bool):
+        self._start, self._settings, self._size, self._draft = start, settings, size, draft
         self.metamers = start.detach().clone()
         self.losses = torch.full((len(start), settings["max_steps"]), torch.nan)
         self._waiting = deque(range(len(start)))
-        self._paused: dict[int, Descent] = {}  # waiting stimuli whose synthesis has begun
+        # Waiting stimuli whose synthesis has begun: no longer drafts, or more than memory holds.
+        self._paused: dict[int, Descent] = {}
         self.batch: list[Descent] = []
 
     def fill(self) -> list[int]:
         """Let waiting stimuli into the batch; return the numbers of all in the batch, none after the last has ended."""
         while self._waiting and len(self.batch) < self._size:
+            begun = self._paused.get(self._waiting[0])
+            draft = begun.draft if begun else self._draft
+            if any(descent.draft != draft for descent in self.batch):
+                break
             number = self._waiting.popleft()
-            begun = self._paused.pop(number, None)
-            self.batch.append(begun or Descent(number, self._start[number : number + 1], self._settings))
+            self._paused.pop(number, None)
+            self.batch.append(begun or self._descent(number))
         return [descent.number for descent in self.batch]
+
+    def _descent(self, number: int) -> Descent:
+        return Descent(number, self._start[number : number + 1], self._settings, self._draft)
 
     def halve(self) -> None:
         """Use half of the batch from now on; the stimuli of the other half wait, as they are."""
@@ -192,9 +210,14 @@ class Stimuli:
             Smallest and largest value of a stimulus.
         """
         for descent, loss, error in zip(tuple(self.batch), losses, errors, strict=True):
+            draft = descent.draft
             if descent.advance(float(error)):
                 self.losses[descent.number, descent.taken] = float(loss)
                 descent.step(limits)
+                if descent.draft != draft:
+                    self.batch.remove(descent)
+                    self._paused[descent.number] = descent
+                    self._waiting.append(descent.number)
             else:
                 self.metamers[descent.number] = descent.best[0]
                 self.batch.remove(descent)
@@ -215,7 +238,7 @@ class Stimuli:
         in_batch = [number for number in state["begun"] if number not in state["waiting"]]
         self._waiting = deque([*in_batch, *state["waiting"]])
         for number, of_number in state["begun"].items():
-            self._paused[number] = Descent(number, self._start[number : number + 1], self._settings)
+            self._paused[number] = self._descent(number)
             self._paused[number].load(of_number)
 
 
@@ -239,9 +262,11 @@ def optimize_to_target(
     start
         The start of the synthesis, (stimulus, …signal).
     settings
-        ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``.
+        ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``; optionally
+        ``metamers.config.qualities.DRAFT_SETTINGS``, each true or false.
     batch_size
         Maximum number of stimuli that are optimized together; None: all. It is halved whenever memory does not suffice.
+        On a CPU, it is ``metamers.synthesize.batches.CPU_BATCH_SIZE_TO_TARGET``.
     label, progress, part, on_step
         As for ``optimize``.
 
@@ -259,8 +284,10 @@ def optimize_to_target(
     torch.OutOfMemoryError
         When memory does not suffice for one stimulus.
     """
-    least = min_batch_size(start.device)
-    stimuli = Stimuli(start, settings, batch_size or len(start))
+    on_cpu = start.device.type == "cpu"
+    size, least = (CPU_BATCH_SIZE_TO_TARGET,) * 2 if on_cpu else (batch_size or len(start), 1)
+    drafts = [draft_of(goal.model, goal.stage, settings, 1) for goal in goals_of([0])]
+    stimuli = Stimuli(start, settings, size, any(draft is not exactly for draft in drafts))
     if (kept := progress.load(part)) is not None:
         stimuli.load(kept)
         logger.info("%s: going on; %d of %d stimuli have ended", label, stimuli.ended, len(start))
@@ -272,7 +299,7 @@ def optimize_to_target(
             if in_batch != numbers:
                 goals = goals_of([in_batch[row] for row in repeat_to_minimum(slice(0, len(in_batch)), least)])
                 numbers = in_batch
-            losses, errors = loss_and_gradient(stimuli.batch, goals)
+            losses, errors = loss_and_gradient(stimuli.batch, goals, drafts)
             fits = True
         except torch.OutOfMemoryError:
             if len(in_batch) == 1:
@@ -293,7 +320,9 @@ def optimize_to_target(
     return stimuli.metamers, stimuli.losses.numpy()
 
 
-def loss_and_gradient(batch: Sequence[Descent], goals: Sequence[Goal]) -> tuple[np.ndarray, np.ndarray]:
+def loss_and_gradient(
+    batch: Sequence[Descent], goals: Sequence[Goal], drafts: Sequence[Draft]
+) -> tuple[np.ndarray, np.ndarray]:
     """Compute the gradient of each metamer of a batch.
 
     Parameters
@@ -303,6 +332,8 @@ def loss_and_gradient(batch: Sequence[Descent], goals: Sequence[Goal]) -> tuple[
     goals
         Their goals. If these have more stimuli, the first metamers are repeated: CPU libraries use other kernels for
         few stimuli.
+    drafts
+        How the activations of each goal are computed while the stimuli are drafts.
 
     Returns
     -------
@@ -316,7 +347,8 @@ def loss_and_gradient(batch: Sequence[Descent], goals: Sequence[Goal]) -> tuple[
     """
     count = len(batch)
     shown = torch.cat([batch[row].metamer for row in repeat_to_minimum(slice(0, count), len(goals[0].target))])
-    each = [make_loss(goal)(shown, 0)[:count] for goal in goals]
+    computed = drafts if batch[0].draft else [exactly] * len(goals)
+    each = [make_loss(goal, draft)(shown, 0)[:count] for goal, draft in zip(goals, computed, strict=True)]
     losses = root_mean_square(each)
     logarithm(losses).sum().backward()
     relative = torch.stack([error.detach() / goal.target_error for error, goal in zip(each, goals, strict=True)])

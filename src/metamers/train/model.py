@@ -13,6 +13,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from metamers.models.precision import low_precision, native_bfloat16
 from metamers.models.weights import fit_weights, read_weights
 from metamers.names import unknown_name
 from metamers.run.hashes import sha256_of
@@ -233,8 +235,12 @@ def train(
     limits: tuple[float, float] | None,
     progress: Progress = NO_CHECKPOINT,
     label: str = "",
+    exact: Sequence[nn.Module] = (),
 ) -> dict[str, np.ndarray]:
     """Train a network with AdamW, in place.
+
+    On a device that computes bfloat16 natively, the network does in training, and the weights stay in float32
+    (mixed precision: Micikevicius et al. 2018, ICLR). All tests use float32.
 
     An interrupted and continued training gives the same network as one without interruption: the random choices of an
     epoch depend on the seed and its number, and the state of the generators is saved within an epoch.
@@ -255,6 +261,8 @@ def train(
         Where the state of the training is saved; a saved state is continued.
     label
         Beginning of the lines in the log.
+    exact
+        Parts of the network that always use float32.
 
     Returns
     -------
@@ -280,6 +288,11 @@ def train(
         optimizer.load_state_dict(kept["optimizer"])
         curves, first_epoch = kept["curves"], kept["epoch"]
         logger.info("%s: going on after batch %d of epoch %d of %d", label, kept["batch"], first_epoch + 1, epochs)
+    device = training.labels.device
+
+    def computed() -> AbstractContextManager[None]:
+        return low_precision(network, device, exact) if native_bfloat16(device) else nullcontext()
+
     batches = -(-len(training) // size)
     began = said = time.monotonic()
     for epoch in range(first_epoch, epochs):
@@ -294,13 +307,15 @@ def train(
             restore_random(kept["random"], generator)
             kept = None
         for number, (inputs, labels) in enumerate(training.batches(order, size, first), start=first):
-            shown = _perturbed(network, inputs, labels, perturbation, limits, generator)
+            with computed():
+                shown = _perturbed(network, inputs, labels, perturbation, limits, generator)
             rate = learning_rate(epoch * batches + number, epochs * batches, settings["learning_rate"])
             for group in optimizer.param_groups:
                 group["lr"] = rate
             network.train()
             optimizer.zero_grad()
-            scores = network(shown)
+            with computed():
+                scores = network(shown).float()
             loss = nn.functional.cross_entropy(scores, labels, label_smoothing=settings["label_smoothing"])
             loss.backward()
             optimizer.step()

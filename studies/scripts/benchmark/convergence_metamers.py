@@ -8,6 +8,7 @@ from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import activations
+from metamers.models.precision import native_bfloat16
 from metamers.recognize import recognize
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
@@ -15,7 +16,6 @@ from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.losses import Goal
 from metamers.synthesize.measure import measure
 from metamers.synthesize.metamers import check_stage, metamers_dataset, synthesize
-from metamers.synthesize.precision import native_bfloat16
 from studies.benchmark.measure import first_stimuli
 from studies.benchmark.several_targets import loosest_error, matches, metamers_at_matches
 

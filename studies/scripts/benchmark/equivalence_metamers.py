@@ -9,11 +9,11 @@ import numpy as np
 from metamers.config.qualities import number_of_steps
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
+from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import metamers_dataset
-from metamers.synthesize.precision import native_bfloat16
 from studies.benchmark.match import synthesis_with_steps, synthesize_to_match
 from studies.benchmark.measure import first_stimuli
 

@@ -47,8 +47,7 @@ def test_the_reference_is_the_synthesis_to_the_bit(convolutional):
     for stage in ("block", "logits"):
         wanted, _ = synthesize(model, stage, natural, start, "one_cycle", ONE_CYCLE | {"steps": STEPS})
         settings = {key: value for key, value in ONE_CYCLE.items() if key != "steps"}
-        supported = precisions.supports_bfloat16(model, stage)
-        task = Task(model, stage, model(natural, stage), start, model, settings, supported, torch.channels_last)
+        task = Task(model, stage, model(natural, stage), start, model, settings, torch.channels_last)
         assert torch.equal(next(iter(PRECISIONS.values())).method(task, STEPS).contiguous(), wanted)
 
 
@@ -102,7 +101,7 @@ def test_compilation_for_a_card_needs_no_compiler_of_cpp(entry, card, monkeypatc
 
     def task(model, device):
         start = torch.rand(1, *SHAPE, device=device)
-        return Task(model, "block", start, start, model, {}, False, torch.channels_last)
+        return Task(model, "block", start, start, model, {}, torch.channels_last)
 
     for name in ("compiled", "cuda_graphs"):
         PRECISIONS[name].change(task(load_model("tiny", entry, None, CARD), CARD))

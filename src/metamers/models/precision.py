@@ -1,21 +1,15 @@
-"""Low precision: steps with the network in bfloat16, on devices that compute it natively.
+"""Low precision: networks in bfloat16, on devices that compute it natively.
 
-bfloat16 has the range of float32 and 8 of its 24 significant bits, enough for the direction of a step. Preprocessing,
-and match and recognition of finished metamers, always use float32.
+bfloat16 has the range of float32 and 8 of its 24 significant bits. The first steps of a synthesis may use it
+(``metamers.synthesize.drafts``), and training does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
-
-from metamers.models.model import Model
-
-# Normalized error between activations in bfloat16 and in float32 above which a stage uses float32 only. Deep stages of
-# EfficientNet-Lite have 0.03; the errors of their metamers are 0.1 and more.
-LARGEST_ERROR = 0.1
 
 
 def native_bfloat16(device: torch.device) -> bool:
@@ -73,45 +67,20 @@ def _in_float32(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 @contextmanager
-def low_precision(model: Model) -> Iterator[None]:
-    """Compute a model's network in bfloat16 within the context; activations are float32 or bfloat16.
+def low_precision(network: nn.Module, device: torch.device, exact: Sequence[nn.Module] = ()) -> Iterator[None]:
+    """Compute a network in bfloat16 within the context, its parts ``exact`` in float32.
 
-    On a CPU the gradient of a strided depthwise convolution takes six to sixty times as long in bfloat16 as in float32
-    (oneDNN 3.10, measured), so these gradients stay in float32.
+    Activations are float32 or bfloat16. On a CPU the gradient of a strided depthwise convolution takes six to sixty
+    times as long in bfloat16 as in float32 (oneDNN 3.10, measured), so these gradients stay in float32.
     """
-    device = model.device.type
-    kept = [model.preprocessing]
-    if device == "cpu":
-        kept += filter(_slow_gradient, model.network.modules())
+    kept = [*exact]
+    if device.type == "cpu":
+        kept += filter(_slow_gradient, network.modules())
     for module in kept:
         module.forward = _in_float32(module)
     try:
-        with torch.autocast(device, dtype=torch.bfloat16):
+        with torch.autocast(device.type, dtype=torch.bfloat16):
             yield
     finally:
         for module in kept:
             del module.forward
-
-
-@torch.no_grad()
-def supports_bfloat16(model: Model, stage: str) -> bool:
-    """Whether a device computes bfloat16 natively and a model's activations at a stage differ little in bfloat16.
-
-    Tested with one fixed random stimulus, so that the result does not depend on the batch.
-    """
-    device = model.device
-    if not native_bfloat16(device):
-        return False
-    example = model.preprocessing.example().to(device)
-    exact = model(example, stage)
-    given = example.clone().requires_grad_()
-    try:
-        with torch.enable_grad():
-            with low_precision(model):
-                low = model(given, stage).float()
-            torch.autograd.grad(low.sum(), given)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError:  # an operation that bfloat16 does not have, forward or backward
-        return False
-    return bool(torch.linalg.vector_norm(low.detach() - exact) <= LARGEST_ERROR * torch.linalg.vector_norm(exact))
