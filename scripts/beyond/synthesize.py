@@ -9,7 +9,7 @@ import xarray as xr
 
 from metamers.beyond.synthesize import case_metamers, fit_to, joint_max_batch_size, set_dataset, starts_of
 from metamers.config.beyond import OTHER, OWN
-from metamers.config.qualities import QUALITIES, quality_attributes
+from metamers.config.qualities import QUALITIES, TO_TARGET, quality_attributes
 from metamers.config.tables import category_classes
 from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.device import choose_device, use_threads
@@ -53,7 +53,7 @@ def metamers_of(part: slice) -> xr.Dataset:
             depth: case_metamers(
                 members, stages, matched[case], natural, start, rate_hz, procedure, params.settings,
                 f"{name} {case}, {', '.join(stages.values())}", progress, f"{case}_{place}_{part.start}_{part.stop}",
-                params.run_seed, {model: params.target_errors[model][stage] for model, stage in stages.items()},
+                params.run_seed, {model: params.target_errors[model][stage] for model, stage in stages.items()}, size,
             )
             for place, (depth, stages) in enumerate(zip(made["depths"], depths, strict=True))
         }  # fmt: skip
@@ -106,6 +106,8 @@ with files.save_in_pieces(
     kept = progress.load("size")
     size = kept["stimuli"] if kept else min(joint_max_batch_size(members, stages, example, fits) for stages in depths)
     progress.finish("size", {"stimuli": size})
-    for piece in in_batches(len(names), size, metamers_of):
+    # To a target, a stimulus takes the place of one that has ended, so all are given at once.
+    together = len(names) if procedure == TO_TARGET else size
+    for piece in in_batches(len(names), together, metamers_of):
         append(piece)
 progress.delete()

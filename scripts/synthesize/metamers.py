@@ -34,7 +34,8 @@ seeds = list(range(params.seeds))
 settings = dict(params.settings)
 if params.target_error is not None:
     settings["target_error"] = params.target_error
-least = -(-min_batch_size(device) // len(seeds))  # stimuli
+# Stimuli that are computed together at least; synthesis to a target fills its batches itself.
+least = 1 if params.target_error is not None else -(-min_batch_size(device) // len(seeds))
 identity = identity_of(
     params.code,
     snakemake.input,

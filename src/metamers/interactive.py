@@ -21,7 +21,7 @@ import xarray as xr
 from torch import nn
 from tqdm import tqdm
 
-from metamers.config.qualities import QUALITIES, number_of_steps, quality_attributes
+from metamers.config.qualities import DRAFT_SETTINGS, QUALITIES, number_of_steps, quality_attributes
 from metamers.config.read import merge_defaults, resolve_path, validate
 from metamers.config.tables import category_classes
 from metamers.match import MEASURES
@@ -644,6 +644,13 @@ def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str
     key = "max_steps" if "max_steps" in settings else "steps"
     if isinstance(settings[key], bool) or not (isinstance(settings[key], int) and settings[key] > 0):
         raise ValueError(f"{key}: found {settings[key]!r}; wanted a whole number from 1")
+    for key in DRAFT_SETTINGS:
+        found = settings.get(key, 0)
+        to_target = "max_steps" in settings
+        if to_target and not isinstance(found, bool) and found != 0:
+            raise ValueError(f"{key}: found {found!r}; wanted True or False")
+        if not to_target and (isinstance(found, bool) or not (isinstance(found, int | float) and 0 <= found <= 1)):
+            raise ValueError(f"{key}: found {found!r}; wanted a number from 0 to 1")
     if "target_error" in settings:
         error = settings["target_error"]
         if not (isinstance(error, float | np.floating) and 0 < error < 1):

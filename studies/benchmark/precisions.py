@@ -92,7 +92,7 @@ def configured(task: Task, steps: int, draft: Draft | None = None, **changes: An
 
 def in_float32(task: Task, steps: int) -> torch.Tensor:
     """Every step in float32."""
-    return configured(task, steps, low_precision=0)
+    return configured(task, steps, low_precision=0, rough_cochleagram=0)
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def compiled(mode: str | None = None) -> Callable[[Task], Task]:
 def of_compiled(task: Task, steps: int) -> torch.Tensor:
     """The configured procedure in one precision, low if supported, because each precision is compiled separately."""
     with _own_compilation():
-        return configured(task, steps, low_precision=1)
+        return configured(task, steps, low_precision=1, rough_cochleagram=0)
 
 
 def _on_cuda(model: Model) -> bool:

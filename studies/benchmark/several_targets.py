@@ -105,7 +105,7 @@ def metamers_at_matches(
     start
         The start of the synthesis, (stimulus, …signal).
     settings
-        As for ``metamers.synthesize.target.optimize_to_target``.
+        As for ``metamers.synthesize.target.optimize_to_target``; all steps are exact.
     errors
         Normalized errors of the matches, decreasing.
     progress

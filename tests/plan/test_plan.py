@@ -572,6 +572,12 @@ def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
         ("synthesis.quick.vision.beta_2", 1, r"synthesis\.quick\.vision\.beta_2: 1 is"),
         ("synthesis.quick.vision.beta_1", 1, r"synthesis\.quick\.vision\.beta_1: 1 is"),
         ("synthesis.quick.audio.low_precision", 2, r"synthesis\.quick\.audio\.low_precision: 2 is"),
+        ("synthesis.quick.audio.rough_cochleagram", True, r"synthesis\.quick\.audio\.rough_cochleagram: True is"),
+        (
+            "synthesis.converged.audio.rough_cochleagram",
+            0.9,
+            r"synthesis\.converged\.audio\.rough_cochleagram: 0\.9 is",
+        ),
         ("human_data", "all", r"human_data: 'all' is not one of .* Wanted: summary or participants"),
         ("device", "gpu", r"device: 'gpu' does not match .* Wanted: auto, cpu, mps, cuda or cuda:N"),
         ("run", "../elsewhere", "run: '../elsewhere' names a folder"),

@@ -688,6 +688,12 @@ def test_the_vector_file_of_the_match_has_a_mark_for_each_metamer_and_the_null_d
         assert sum(f"verdict: {verdict}" in mark for mark in of_metamers) == number * len(NULL_MEASURES)
     bars = [mark for mark in marks if "high_90" in mark]
     assert len(bars) == len(NULL_MEASURES) * len(STAGES)
+    assert "axis starts at" not in words_of(drawn)
+    high = {name: 0.6 + NULL[name] / 10 for name in NULL_MEASURES}
+    null = NULL.assign(high)
+    null["largest"] = 0.6 + null["largest"] / 10
+    # The ratio in decibels, of 12.5, still has an axis from 0.
+    assert words_of(null_figure(null, acceptance)).count("axis starts at") == len(NULL_MEASURES) - 1
 
 
 def test_the_overview_says_at_how_many_stages_the_target_was_reached(compared, acceptance, relation, written):

@@ -85,7 +85,7 @@ def test_few_that_are_left_join_the_batch_before():
     assert sizes(3, 1, 1) == [1, 1, 1]
 
 
-def test_on_a_cpu_no_batch_has_fewer_than_four():
+def test_on_a_cpu_no_batch_of_a_number_of_steps_has_fewer_than_four():
     cpu, gpu = min_batch_size(torch.device("cpu")), min_batch_size(torch.device("cuda"))
     assert repeat_to_minimum(slice(4, 5), cpu) == [4, 4, 4, 4]
     assert repeat_to_minimum(slice(4, 6), cpu) == [4, 5, 4, 5]
@@ -124,7 +124,7 @@ def test_a_metamer_has_the_same_bits_in_any_batch(root, name, stage):
     settings = config_read.merge_defaults({})["synthesis"]["quick"][model.modality] | {"steps": 5}
 
     ends = config_read.merge_defaults({})["synthesis"]["converged"][model.modality]
-    ends |= {"max_steps": 8, "target_error": 1e-6}
+    ends |= {"max_steps": 20, "target_error": 1e-6}  # the last two are exact
 
     def of_zero(batch, procedure="one_cycle", settings=settings):
         made, losses = synthesize(model, stage, natural[batch], start[batch], procedure, settings)

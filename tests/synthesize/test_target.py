@@ -58,13 +58,10 @@ def test_each_metamer_ends_where_it_has_reached_the_target(model, natural, optim
         assert (of_stimulus[:number] > TARGET * 0.999).all()
 
 
-@pytest.mark.parametrize(
-    ("names", "batch_size"),
-    [("a", 4), ("gfedcba", 4), ("bcdea", 4), (NAMES, 5), (NAMES, 7), (NAMES, None), ("aaaa", 4)],
-)
-def test_a_metamer_has_the_same_bits_in_any_batch(model, natural, names, batch_size):
+@pytest.mark.parametrize("names", ["a", "gfedcba", "bcdea", "aaaa"])
+def test_a_metamer_has_the_same_bits_in_any_batch(model, natural, names):
     metamers, loss = to_target(model, natural)
-    others, other_loss = to_target(model, natural, names, batch_size=batch_size)
+    others, other_loss = to_target(model, natural, names)
     for place, name in enumerate(names):
         np.testing.assert_array_equal(other_loss[place], loss[NAMES.index(name)], err_msg=name)
         assert torch.equal(others[place], metamers[NAMES.index(name)])

@@ -115,6 +115,46 @@ def test_what_cannot_be_trained_is_said_before(classes, readout, message):
         train.check_trainable("net", network(), scores, classes, readout)
 
 
+class Seen(nn.Module):
+    """Notes the precision of what it is given, in training and in tests."""
+
+    def __init__(self):
+        super().__init__()
+        self.training_types, self.test_types = set(), set()
+
+    def forward(self, given):
+        (self.training_types if self.training else self.test_types).add(given.dtype)
+        return given
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_where_bfloat16_is_native_training_uses_it_and_weights_and_tests_do_not(native, monkeypatch):
+    monkeypatch.setattr(train, "native_bfloat16", lambda _device: native)
+    made, seen, exact = network(), Seen(), Seen()
+    made.insert(2, seen)
+    made.insert(0, exact)
+    curves = train.train(made, examples(), examples(seed=1), SETTINGS, None, None, exact=[exact])
+    assert seen.training_types == {torch.bfloat16 if native else torch.float32}
+    assert torch.float32 in seen.test_types
+    assert exact.training_types == exact.test_types == {torch.float32}
+    assert {weight.dtype for weight in made.state_dict().values() if weight.is_floating_point()} == {torch.float32}
+    assert curves["validation_accuracy"][-1] > 0.8
+
+
+def test_a_network_that_bfloat16_cannot_compute_is_trained_in_float32(monkeypatch, caplog):
+    class Complex(nn.Module):
+        def forward(self, given):
+            return torch.complex(given, given).abs()
+
+    monkeypatch.setattr(train, "native_bfloat16", lambda _device: True)
+    caplog.set_level("INFO", "metamers")
+    made = network()
+    made.insert(2, Complex())
+    curves = train.train(made, examples(), examples(seed=1), SETTINGS, None, None)
+    assert np.isfinite(curves["train_loss"]).all()
+    assert "training in float32, because the network cannot be computed in bfloat16" in caplog.text
+
+
 def test_a_last_example_is_not_left_alone():
     sizes = [len(labels) for _, labels in examples(9).batches(torch.arange(9), 4)]
     assert sizes == [4, 5]

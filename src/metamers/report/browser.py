@@ -23,7 +23,12 @@ QUANTILES = (0, 0.05, 0.5, 0.95, 1)  # of null distributions
 # One letter per outcome of a metamer.
 ACCEPTED, POOR_MATCH, CATEGORY_LOST, TARGET_MISSED = "apct"
 # The same in words, as ``verdicts`` in site/metamers.js.
-VERDICTS = dict(zip("apct", ("accepted", "poor match", "category lost", "target not reached"), strict=True))
+VERDICTS = {
+    ACCEPTED: "accepted",
+    POOR_MATCH: "poor match",
+    CATEGORY_LOST: "category lost",
+    TARGET_MISSED: "target not reached",
+}
 
 
 def link(model: str, stage: str | None = None, stimulus: str | None = None, seed: int | None = None) -> str:

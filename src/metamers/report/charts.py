@@ -63,9 +63,9 @@ def _model_encodings(names: Sequence[str], looks: Looks, chosen: str) -> dict[st
     }
 
 
-def _start_note() -> alt.Chart:
-    """A note at the lower end of the vertical axis, where the axis does not start at 0."""
-    words = "domain('y')[0] > 0 ? '≈ axis starts at ' + format(domain('y')[0], '.3~g') + ', not at 0' : ''"
+def _start_note(scale: str = "y") -> alt.Chart:
+    """A note at the lower end of the vertical axis, whose scale has this name, where it does not start at 0."""
+    words = f"domain('{scale}')[0] > 0 ? '≈ axis starts at ' + format(domain('{scale}')[0], '.3~g') + ', not at 0' : ''"
     note = alt.Chart(alt.InlineData(values=[{}])).mark_text(
         text=alt.expr(words), align="left", baseline="bottom", dx=4, dy=-3, color=INK, fontStyle="italic"
     )
@@ -373,10 +373,11 @@ SPREAD = alt.XOffset("spread:Q", scale=alt.Scale(domain=[-0.5, 1]))  # metamers 
 MATCH = alt.Y("value:Q", title="Match at the stage", scale=alt.Scale(zero=False))
 
 
-def match_layers(base: alt.Chart, null: alt.Chart, x: alt.X) -> list[alt.Chart]:
+def match_layers(base: alt.Chart, null: alt.Chart, x: alt.X, scale: str = "y") -> list[alt.Chart]:
     """Match of metamers, a mark each, above the null distribution of their stage.
 
-    ``null`` has the range, the central 90% and the largest value of each null distribution.
+    ``null`` has the range, the central 90% and the largest value of each null distribution. ``scale`` is Vega's name of
+    the vertical scale.
     """
     words = list(VERDICTS.values())
     shape = alt.Scale(domain=words, range=["circle", "triangle-down", "square", "cross"])
@@ -388,7 +389,7 @@ def match_layers(base: alt.Chart, null: alt.Chart, x: alt.X) -> list[alt.Chart]:
         null.mark_rule(strokeWidth=10, color=PALE).encode(x=x, y=whole, y2="high:Q"),
         null.mark_rule(strokeWidth=10, color=GREY).encode(x=x, y=middle, y2="high_90:Q"),
         null.mark_tick(thickness=2, width=20, color=INK, orient="horizontal").encode(x=x, y=largest),
-        _start_note(),
+        _start_note(scale),
         base.mark_point(size=50, filled=False, strokeWidth=1.5, opacity=0.9).encode(
             x=x,
             y=MATCH,

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.run import files
 
-INK, SLATE, FAINT, GREY, PALE = "#1f2328", "#4c535c", "#6e7681", "#b9bfc7", "#d0d4da"
+INK, SLATE, FAINT, GREY, PALE = "#1f2328", "#4c535c", "#6e7681", "#9aa2ab", "#d0d4da"
 BLUE, SKY, ORANGE, GREEN, PURPLE = "#0060a8", "#4fa3d9", "#c4480a", "#00785a", "#9c4f96"
 RED = "#a32b00"  # rejected
 

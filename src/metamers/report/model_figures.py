@@ -283,6 +283,6 @@ def null_figure(null: xr.Dataset, acceptance: xr.Dataset) -> bytes:
         ]
         points += [row | {"measure": name, "at": at[row["place"]]} for row in match_rows(acceptance, name)]
         base = alt.Chart(alt.NamedData(POINTS)).transform_filter(alt.datum.measure == name)
-        layers = match_layers(base, alt.Chart(alt.InlineData(values=chance)), x)
+        layers = match_layers(base, alt.Chart(alt.InlineData(values=chance)), x, f"concat_{len(panels)}_y")
         panels.append(alt.layer(*layers).properties(width=WIDTH, height=230, title=f"{measure.label}{decides}"))
     return vector(alt.vconcat(*panels).resolve_scale(x="independent", y="independent"), points)

@@ -20,8 +20,9 @@ CPU_BATCH_SIZE = 4
 # CPU libraries use other kernels for few stimuli: for one or two on Intel's processors, for up to three on AMD's.
 # Results differ in the last bit, and so do the metamers after many steps.
 MIN_CPU_BATCH_SIZE = 4
-# Size of every batch of a synthesis to a target on a CPU. Stimuli end one by one, and the last ones are repeated to
-# fill their batch: 1.3 times the work in batches of four (measured), 2.8 times where one stimulus missed its target.
+# Size of every batch of a synthesis to a target on a CPU, so that all use the same kernels. Stimuli end one by one, and
+# the last ones are repeated to fill their batch: 1.3 times the work in batches of four (measured), 2.8 times where one
+# stimulus missed its target.
 CPU_BATCH_SIZE_TO_TARGET = 2
 
 

@@ -1,4 +1,4 @@
-"""Drafts: the first steps of a synthesis, which compute activations less exactly; the last steps are exact.
+"""Drafts: the first steps of a synthesis, which compute activations less exactly.
 
 In low precision (``metamers.models.precision``) the network uses bfloat16, enough for the direction of a step, and
 preprocessing stays in float32. Rough cochleagrams have lower rates (``metamers.models.cochleagram``). Targets, and

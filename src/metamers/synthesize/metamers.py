@@ -137,10 +137,11 @@ def synthesize(
     procedure
         A name from ``metamers.synthesize.procedures.PROCEDURES``, or ``to_target``.
     settings
-        The procedure's parameters, and optionally ``low_precision``: the share of the steps, from the first one, with
-        the network in bfloat16 if device and stage support it (``metamers.synthesize.drafts``). With ``max_steps``
-        and ``target_error`` instead of ``steps``, synthesis of a stimulus ends when its normalized error has reached
-        this target (``metamers.synthesize.target``).
+        The procedure's parameters, and optionally ``metamers.config.qualities.DRAFT_SETTINGS``: the shares of the
+        steps, from the first one, with the network in bfloat16, if device and stage support it, and with rough
+        cochleagrams (``metamers.synthesize.drafts``). With ``max_steps`` and ``target_error`` instead of ``steps``,
+        synthesis of a stimulus ends when its normalized error has reached this target
+        (``metamers.synthesize.target``), and these keys are true or false.
     label
         Beginning of the lines in the log.
     progress, part
@@ -151,8 +152,9 @@ def synthesize(
     on_step
         Called with the loss (stimulus,) before each step, for example to move a progress bar.
     batch_size
-        With a target, the maximum number of stimuli that are optimized together; None: all. Stimuli that have reached
-        the target leave the batches. Without a target, all stimuli are optimized together.
+        With a target, the maximum number of stimuli that are optimized together; None: all; on a CPU it is always
+        ``metamers.synthesize.batches.CPU_BATCH_SIZE_TO_TARGET``. Stimuli that have reached the target leave the
+        batches. Without a target, all stimuli are optimized together.
 
     Returns
     -------

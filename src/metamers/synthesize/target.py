@@ -5,8 +5,8 @@ rate rises, is then constant, and falls to 0 in a short decay as soon as this is
 stimulus that has reached the target leaves the batch, and the next one takes its place. Each stimulus has its own
 optimizer, rate and number of steps, so its metamer does not depend on the other stimuli.
 
-The steps before the first decay may be a draft (``metamers.synthesize.drafts``). The stimuli of a batch are either
-all drafts or all exact.
+The steps before the first decay, or before the error first seems to reach the target, may be a draft
+(``metamers.synthesize.drafts``). The stimuli of a batch are either all drafts or all exact.
 
 A constant rate with a decay at the end of a known number of steps ends at about the error of
 one cycle (docs/explanation/metamers.md, "To a target"). The schedule is that of Hägele et al. 2024 (arXiv:2405.18392).
@@ -63,7 +63,7 @@ class Descent:
     settings
         ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``.
     draft
-        Whether the steps before the first decay are a draft.
+        Whether the first steps are a draft.
     """
 
     SAVED = ("draft", "taken", "rise_from", "decay_from", "decay_steps", "gain", "errors", "best_error", "best")
@@ -199,8 +199,8 @@ class Stimuli:
             self._waiting.appendleft(descent.number)
         self.batch = self.batch[: self._size]
 
-    def advance(self, losses: np.ndarray, errors: np.ndarray, limits: tuple[float, float]) -> None:
-        """Let stimuli of the batch take a step, or end.
+    def advance(self, losses: np.ndarray, errors: np.ndarray, limits: tuple[float, float]) -> int:
+        """Let stimuli of the batch take a step, or end; return how many took one.
 
         Parameters
         ----------
@@ -209,11 +209,13 @@ class Stimuli:
         limits
             Smallest and largest value of a stimulus.
         """
+        stepped = 0
         for descent, loss, error in zip(tuple(self.batch), losses, errors, strict=True):
             draft = descent.draft
             if descent.advance(float(error)):
                 self.losses[descent.number, descent.taken] = float(loss)
                 descent.step(limits)
+                stepped += 1
                 if descent.draft != draft:
                     self.batch.remove(descent)
                     self._paused[descent.number] = descent
@@ -221,6 +223,7 @@ class Stimuli:
             else:
                 self.metamers[descent.number] = descent.best[0]
                 self.batch.remove(descent)
+        return stepped
 
     @property
     def ended(self) -> int:
@@ -310,8 +313,8 @@ def optimize_to_target(
             torch.cuda.empty_cache()
             logger.warning("out of memory: going on with %d at once", len(stimuli.batch))
             continue
-        stimuli.advance(losses, errors, MODALITIES[goals[0].model.modality].limits)
-        if on_step is not None and stimuli.batch:
+        stepped = stimuli.advance(losses, errors, MODALITIES[goals[0].model.modality].limits)
+        if on_step is not None and stepped:
             on_step(torch.from_numpy(losses))
         if (now := time.monotonic()) - reported > PROGRESS_S:
             reported = now

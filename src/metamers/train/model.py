@@ -226,6 +226,30 @@ def _perturbed(
     return shown if limits is None else shown.clamp(*limits)
 
 
+def training_precision(
+    network: nn.Module, inputs: torch.Tensor, exact: Sequence[nn.Module]
+) -> Callable[[], AbstractContextManager[None]]:
+    """The context of a training step: bfloat16, if the device computes it natively, and the network can.
+
+    ``inputs`` (2, …) are an example; see ``train``.
+    """
+    if not native_bfloat16(inputs.device):
+        return nullcontext
+    network.eval()
+    try:
+        with low_precision(network, inputs.device, exact):
+            scores = network(inputs)
+        scores.float().sum().backward()
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # an operation that bfloat16 does not have
+        logger.info("training in float32, because the network cannot be computed in bfloat16: %s", error)
+        return nullcontext
+    finally:
+        network.zero_grad()
+    return lambda: low_precision(network, inputs.device, exact)
+
+
 def train(
     network: nn.Module,
     training: Examples,
@@ -239,7 +263,7 @@ def train(
 ) -> dict[str, np.ndarray]:
     """Train a network with AdamW, in place.
 
-    On a device that computes bfloat16 natively, the network does in training, and the weights stay in float32
+    On a device that computes bfloat16 natively, the network does in training if it can, and the weights stay in float32
     (mixed precision: Micikevicius et al. 2018, ICLR). All tests use float32.
 
     An interrupted and continued training gives the same network as one without interruption: the random choices of an
@@ -288,11 +312,8 @@ def train(
         optimizer.load_state_dict(kept["optimizer"])
         curves, first_epoch = kept["curves"], kept["epoch"]
         logger.info("%s: going on after batch %d of epoch %d of %d", label, kept["batch"], first_epoch + 1, epochs)
-    device = training.labels.device
-
-    def computed() -> AbstractContextManager[None]:
-        return low_precision(network, device, exact) if native_bfloat16(device) else nullcontext()
-
+    two, _ = next(iter(training.batches(torch.arange(2), 2)))
+    computed = training_precision(network, two, exact)
     batches = -(-len(training) // size)
     began = said = time.monotonic()
     for epoch in range(first_epoch, epochs):
