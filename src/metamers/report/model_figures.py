@@ -21,7 +21,7 @@ from metamers.report.charts import POINTS, curve_layers, match_layers, vector
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, PALE, SLATE, published_curves
 from metamers.report.looks import MARKS, Looks
 
-WIDTH = 690
+WIDTH = 900
 SOLID, DASHED, NONE = [1, 0], [7, 4], []
 PUBLISHED_DASHES = {"dash-dotted": [9, 3, 2, 3], "dotted": [2, 3]}
 # Places of marks beside the tick of a stage, so that they do not hide each other.
