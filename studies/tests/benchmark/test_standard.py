@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from metamers.config.read import merge_defaults
+from metamers.config.read import merge_defaults, read_yaml
 from metamers.plan.registry import read_registries
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
@@ -72,15 +72,16 @@ def test_the_table_has_the_steps_of_the_longest_run_and_the_settings(compared):
 
 
 def test_the_quality_standard_reached_the_published_match_at_every_measured_stage(root):
-    """What docs/explanation/metamers.md claims is in the committed table, for the settings of the configuration."""
+    """What docs/explanation/metamers.md claims is in the committed table, for the settings of its design."""
     table = pd.read_csv(root / "resources" / "standard_match.csv")
     assert table["reached"].all()
     assert (table["standard_match"] <= table["published_match"]).all()
-    settings = merge_defaults({})["synthesis"]["standard"]
+    settings = merge_defaults(read_yaml(root / "studies" / "config" / "standard_match.yaml"))["synthesis"]["standard"]
     models = read_registries(merge_defaults({})).models
     for row in table.itertuples():
         modality = models[row.model].modality
-        assert json.loads(row.standard_settings) == settings[modality], "measure again: make standard-match"
+        wanted = {key: value for key, value in settings[modality].items() if (key, value) != ("rough_cochleagram", 0)}
+        assert json.loads(row.standard_settings) == wanted, "measure again: make standard-match"
     measured = {(row.model, row.stage) for row in table.itertuples()}
     assert {("cochresnet50_standard", "layer2"), ("efficientnet_lite0", "block_1")} <= measured
     whole = table[table["published_steps"] == 24_000]
