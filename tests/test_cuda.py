@@ -69,6 +69,9 @@ PLACES = {
     "src/metamers/models/device.py:choose_card": HERE + "test_only_a_cuda_device_is_a_card",
     "src/metamers/models/device.py:choose_device": HERE + "test_float32_is_not_rounded_to_tf32",
     "src/metamers/models/device.py:wait_for": HERE + "test_a_card_is_waited_for",
+    "src/metamers/models/cochleagram.py:_LoweredEnvelopes._switch_off": (
+        "models/test_cochleagram.py::test_on_a_card_nothing_is_asked_and_the_gradient_is_switched_off_in_the_same_places"
+    ),
     "src/metamers/models/load.py:assemble": HERE + "test_a_model_on_a_card_has_no_layout_of_a_cpu",
     "src/metamers/synthesize/batches.py:in_batches": HERE + "test_after_lack_of_memory_kept_memory_is_freed",
     "src/metamers/synthesize/memory.py:max_batch_size": HERE + "test_a_batch_has_a_share_of_the_free_memory",
