@@ -25,7 +25,7 @@ install: $(STAMP)
 
 # `make test` runs the fast tests of every part of the workflow, `make test-all` the slow ones after them, and `make test-nightly` those that
 # repeat a check with other random numbers, and the slow ones of the studies; with SAMPLE=6 every sixth of them, others
-# each day. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
+# each day; of the slow tests, SAMPLE draws files. Slow tests often wait (for sounds, a browser, SLURM), so there is one worker more than cores.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 MORE_WORKERS = --numprocesses $$(( $$($(VENV)/bin/python -c "import os; print(os.cpu_count())") + 1 ))
 
@@ -33,7 +33,7 @@ test: $(STAMP)
 	$(PYTEST) -m "not slow and not nightly"
 
 test-all: test
-	$(PYTEST) $(MORE_WORKERS) -m "slow and not nightly"
+	$(PYTEST) $(MORE_WORKERS) -m "slow and not nightly" $(if $(SAMPLE),--sample $(SAMPLE))
 
 test-studies: $(EXTRA)
 	$(PYTEST) -m "not nightly" studies/tests

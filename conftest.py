@@ -28,24 +28,32 @@ os.environ["PYTHONPATH"] = environment_with(ROOT / "src")["PYTHONPATH"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--sample", type=int, default=1, metavar="N", help="every Nth test marked nightly, others each day"
+        "--sample",
+        type=int,
+        default=1,
+        metavar="N",
+        help="every Nth test marked nightly and every Nth file of slow tests, others each day",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out nightly tests that are not in the sample, and put whole runs of the workflow first.
+    """Leave out nightly and slow tests that are not in the sample, and put whole runs of the workflow first.
 
     Whole runs take longest, and at the end all but one worker would wait for them.
     """
     every, today = config.getoption("sample"), datetime.datetime.now(datetime.UTC).toordinal()
-    left_out = [item for item in items if (crc32(item.nodeid.encode()) + today) % every and _nightly(item)]
+    drawn = [(item, _drawn_by(item)) for item in items]
+    left_out = [item for item, name in drawn if name and (crc32(name.encode()) + today) % every]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: "workflow" not in item.path.relative_to(ROOT).parts)
 
 
-def _nightly(item: pytest.Item) -> bool:
-    return item.get_closest_marker("nightly") is not None
+def _drawn_by(item: pytest.Item) -> str | None:
+    """What is drawn into a sample: a nightly test, or a whole file of slow tests, which share a run; else None."""
+    if item.get_closest_marker("nightly"):
+        return item.nodeid
+    return item.path.relative_to(ROOT).as_posix() if item.get_closest_marker("slow") else None
 
 
 @pytest.fixture(scope="session")
