@@ -10,7 +10,7 @@ from metamers.humans.summary import COLUMNS, read_results
 from metamers.report.confusion import confusion, confusion_figure, shown_stages
 from metamers.report.figures import loss_figure, svg
 from metamers.report.looks import looks_of
-from metamers.report.model_figures import null_figure, recognizability_figure
+from metamers.report.model_figures import null_figure, recognizability_figure, recognizability_series
 from metamers.run import files
 
 log_to(snakemake.log[0])
@@ -23,18 +23,19 @@ losses: dict[str, list[np.ndarray]] = {}
 for path in found.metamers:
     with files.open_dataset(path) as batch:  # opened, not loaded: the metamers themselves are large
         losses.setdefault(batch.attrs["stage"], []).append(batch["loss"].values.reshape(-1, batch.sizes["step"]))
+recognizable = files.load(found.recognizability)
+series = recognizability_series(
+    name,
+    recognizable,
+    files.load(found.predicted),
+    files.load(found.relation),
+    read_results(found.groups, COLUMNS),
+    model["modality"],
+    looks,
+    model["published_as"],
+)
 figures = {
-    "recognizability": recognizability_figure(
-        name,
-        files.load(found.recognizability),
-        files.load(found.predicted),
-        files.load(found.relation),
-        read_results(found.groups, COLUMNS),
-        model["modality"],
-        1 / model["categories"],
-        looks,
-        model["published_as"],
-    ),
+    "recognizability": recognizability_figure(series, name, recognizable, 1 / model["categories"]),
     "confusion": svg(
         confusion_figure(
             confusion(name, recognition, accepted, shown_stages(list(map(str, accepted["stage"].values)))),

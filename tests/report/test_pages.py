@@ -515,7 +515,8 @@ def test_nothing_accepted_is_no_number(acceptance, recognition, relation, groups
     looks = looks_of(["net_a", *JUDGES])
     points = recognizability_points({"net_a": ENTRY}, recognizable, predicted)
     svg(overview_figure(points, {"net_a": ENTRY}, relation, looks))
-    words = words_of(recognizability_figure("net_a", recognizable, predicted, relation, groups, "vision", 1 / 2, looks))
+    series = recognizability_series("net_a", recognizable, predicted, relation, groups, "vision", looks)
+    words = words_of(recognizability_figure(series, "net_a", recognizable, 1 / 2))
     assert "mean over families" in words  # of the natural stimuli
     assert "people: predicted" not in words
     assert b"verdict: accepted" not in null_figure(NULL, none)
@@ -673,7 +674,7 @@ def test_human_curves_of_the_same_architecture_are_drawn_by_stage(relation, comp
     assert [point["value"] for point in people] == pytest.approx([0.75, 0.65, 0.1])
     people = series["people: CochResNet50, over relative depth (dash-dotted), in full size, 400 words (n = 10)"]
     assert [point["place"] for point in people] == [0, 2, 3]  # input at 1, last stage at 3
-    words = words_of(recognizability_figure(*given, 1 / 2, looks))
+    words = words_of(recognizability_figure(recognizability_series(*given, looks), "net_a", compared[0], 1 / 2))
     for name in ("net_a itself", "net_b (sibling)", "net_c", "people: CochResNet50"):
         assert name in words
 

@@ -4,7 +4,7 @@ They have the layers of the report's charts (``metamers.report.charts``), as vec
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -112,12 +112,30 @@ def recognizability_series(
     looks: Looks,
     published_as: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The series of ``recognizability_figure``: those of this run first. Parameters as there.
+    """Recognizability of one model's metamers over stages: by itself, by other models, and predicted for people.
+
+    Parameters
+    ----------
+    generation_model
+        The model of the metamers.
+    recognizable, predicted, relation
+        Results of ``metamers.compare.recognizability.recognizability``,
+        ``metamers.compare.predicted_human.predicted_human`` and
+        ``metamers.compare.humans_vs_models.humans_vs_models``.
+    groups
+        Published group results: result of ``metamers.humans.summary.group_results``.
+    modality
+        ``vision`` or ``audio``.
+    looks
+        Look of each model of the run.
+    published_as
+        Name in the paper of the published version of this model, whose human curve is drawn by stage.
 
     Returns
     -------
     list
-        ``name``, ``colour``, ``outline``, ``dash`` (``NONE``: no line), ``width`` and ``points`` of each.
+        The series of ``recognizability_figure``, those of this run first: ``name``, ``colour``, ``outline``, ``dash``
+        (``NONE``: no line), ``width`` and ``points`` of each.
     """
     own = recognizable.sel(generation_model=generation_model)
     stages = own_stages(recognizable, generation_model)
@@ -153,44 +171,19 @@ def recognizability_series(
 
 
 def recognizability_figure(
-    generation_model: str,
-    recognizable: xr.Dataset,
-    predicted: xr.Dataset,
-    relation: xr.Dataset,
-    groups: pd.DataFrame,
-    modality: str,
-    chance: float,
-    looks: Looks,
-    published_as: str | None = None,
+    series: Sequence[Mapping[str, Any]], generation_model: str, recognizable: xr.Dataset, chance: float
 ) -> bytes:
-    """Recognizability of one model's metamers over stages: by itself, by other models, and predicted for people.
+    """The series of ``recognizability_series``, with the proportions correct by chance, as SVG.
 
     Parameters
     ----------
-    generation_model
-        The model of the metamers.
-    recognizable, predicted, relation
-        Results of ``metamers.compare.recognizability.recognizability``,
-        ``metamers.compare.predicted_human.predicted_human`` and
-        ``metamers.compare.humans_vs_models.humans_vs_models``.
-    groups
-        Published group results: result of ``metamers.humans.summary.group_results``.
-    modality
-        ``vision`` or ``audio``.
+    series
+        Result of ``recognizability_series``.
+    generation_model, recognizable
+        As there.
     chance
         One over the number of categories.
-    looks
-        Look of each model of the run.
-    published_as
-        Name in the paper of the published version of this model, whose human curve is drawn by stage.
-
-    Returns
-    -------
-    bytes
-        SVG.
     """
-    given = (generation_model, recognizable, predicted, relation, groups, modality, looks, published_as)
-    series = recognizability_series(*given)
     names = [one["name"] for one in series]
     stages = own_stages(recognizable, generation_model)
     own = recognizable.sel(generation_model=generation_model, stage=stages)
