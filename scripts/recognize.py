@@ -13,7 +13,7 @@ from metamers.models.model import Model
 from metamers.names import NATURAL, stage_path
 from metamers.recognize import recognition_dataset, recognize
 from metamers.run import files
-from metamers.stimuli.exported import labels_of, read_exported
+from metamers.stimuli.exported import Decoded, labels_of
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -21,7 +21,7 @@ generation_model, params, given = snakemake.wildcards.generation_model, snakemak
 classes = category_classes(params.dataset, params.dataset_entry)
 stimuli, seeds = params.stimuli, list(range(params.seeds))
 names = [f"{stimulus}_{seed}" for stimulus in stimuli for seed in seeds]
-labels = labels_of(given.stimuli, stimuli)
+labels, exported = labels_of(given.stimuli, stimuli), Decoded(names, params.modality)
 
 
 def save_recognition(model: Model) -> None:
@@ -30,7 +30,7 @@ def save_recognition(model: Model) -> None:
     answers = [np.repeat(natural[:, None], len(seeds), axis=1)]
     for stage in params.stages:
         folder = Path(given.metamers[0]) / stage_path(stage)
-        answer = recognize(model, read_exported(folder, names, model.modality), params.rate_hz, classes)
+        answer = recognize(model, exported(folder), params.rate_hz, classes)
         answers.append(answer.reshape(-1, len(seeds)))
     answered = recognition_dataset(
         np.stack(answers),

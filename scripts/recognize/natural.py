@@ -9,19 +9,18 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
 from metamers.recognize import recognition_dataset, recognize
-from metamers.stimuli.exported import labels_of, read_exported
+from metamers.stimuli.exported import Decoded, labels_of
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 params, given = snakemake.params, snakemake.input
 classes = category_classes(params.dataset, params.dataset_entry)
-labels = labels_of(given.stimuli, params.stimuli)
+labels, exported = labels_of(given.stimuli, params.stimuli), Decoded(params.stimuli, params.modality)
 
 
 def save_recognition(model: Model) -> None:
     """Save the answers of a recognition model."""
-    shown = read_exported(Path(given.natural), params.stimuli, model.modality)
-    answer = recognize(model, shown, params.rate_hz, classes)
+    answer = recognize(model, exported(Path(given.natural)), params.rate_hz, classes)
     answered = recognition_dataset(answer, ["stimulus"], {"stimulus": params.stimuli, **labels})
     logger.info("%s: %.0f%% correct", model.name, 100 * answered["correct"].mean())
     save(

@@ -56,6 +56,7 @@ for group, recognition_models in plan.recognition_groups.items():
             dataset=plan.dataset_of[recognition_models[0]],
             dataset_entry=dataset_params(recognition_models[0]),
             recognition_models=recognition_params(recognition_models),
+            modality=modality_of(recognition_models[0]),
             # Of the exported natural sounds; None for images.
             rate_hz=plan.datasets[plan.dataset_of[recognition_models[0]]].sampling_rate_hz,
             stimuli=plan.stimuli_of(recognition_models[0]),
@@ -92,6 +93,7 @@ for group, recognition_models in plan.recognition_groups.items():
             **step("recognize", entries_of(recognition_models)),
             **answer_params("generation_model"),
             recognition_models=recognition_params(recognition_models),
+            modality=modality_of(recognition_models[0]),
             rate_hz=by("generation_model", rate_of),  # of the exported metamers; None for images
             stages=lookup("{generation_model}", within=plan.generation_models),
             stimuli=by("generation_model", plan.stimuli_of),

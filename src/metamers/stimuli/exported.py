@@ -1,5 +1,6 @@
 """Stimuli as recognition models get them: exported images and sounds, and the labels of the natural stimuli."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,33 @@ def read_exported(folder: Path, names: Sequence[str], modality: str) -> np.ndarr
     """
     suffix, read = MODALITIES[modality].suffix, FORMATS[modality].read
     return np.stack([read(folder / f"{name}{suffix}") for name in names])
+
+
+class Decoded:
+    """Exported images or sounds that are read from their files once, however often they are asked for.
+
+    They are kept in temporary files, as the integers that they were exported as, so memory holds those of one folder.
+
+    Parameters
+    ----------
+    names, modality
+        As for ``read_exported``.
+    """
+
+    def __init__(self, names: Sequence[str], modality: str):
+        self._names, self._modality = names, modality
+        self._kept: dict[Path, np.ndarray] = {}
+
+    def __call__(self, folder: Path) -> np.ndarray:
+        """The stimuli of a folder, as ``read_exported``."""
+        form = FORMATS[self._modality]
+        if folder not in self._kept:
+            values = read_exported(folder, self._names, self._modality)
+            with tempfile.TemporaryFile() as file:
+                kept = np.memmap(file, dtype=form.integers, mode="w+", shape=values.shape)
+            kept[:] = np.rint(values * form.scale)
+            self._kept[folder] = kept
+        return self._kept[folder].astype(np.float32) / form.scale
 
 
 def labels_of(path: str | Path, names: Sequence[str]) -> dict[str, tuple[str, np.ndarray]]:

@@ -31,12 +31,16 @@ class Format:
         Path of an exported file → values, float32.
     as_exported
         Values → the values that ``read`` gives after ``write``, bit for bit.
+    integers, scale
+        Type of the integers that are exported, and what these are divided by for the values of ``read``.
     """
 
     read_files: Callable[[Sequence[Mapping[str, str]], Path, Mapping[str, Any]], xr.Dataset]
     write: Callable[[np.ndarray, Path, float | None], None]
     read: Callable[[Path], np.ndarray]
     as_exported: Callable[[np.ndarray], np.ndarray]
+    integers: type[np.integer]
+    scale: int
 
 
 FORMATS = {
@@ -45,6 +49,8 @@ FORMATS = {
         write=lambda values, path, _rate: images.write_image(values, path),
         read=images.read_exported_image,
         as_exported=lambda values: images.three_channels(images.eight_bit(values)).astype(np.float32) / 255,
+        integers=np.uint8,
+        scale=255,
     ),
     "audio": Format(
         read_files=lambda rows, folder, entry: sounds.sound_dataset(
@@ -53,5 +59,7 @@ FORMATS = {
         write=sounds.write_sound,
         read=sounds.read_exported_sound,
         as_exported=lambda values: sounds.sixteen_bit(values).astype(np.float32) / 32768,
+        integers=np.int16,
+        scale=32768,
     ),
 }
