@@ -23,12 +23,12 @@ import xarray as xr
 from scipy.optimize import nnls
 from torch.utils.flop_counter import FlopCounterMode
 
-from metamers.config.qualities import number_of_steps
+from metamers.config.qualities import batch_size_of, number_of_steps
 from metamers.models.graph import unfused_attention
 from metamers.models.load import load_model
 from metamers.models.model import Model
 from metamers.names import INPUT_STAGE
-from metamers.synthesize.drafts import in_low_precision, supports_bfloat16
+from metamers.synthesize.drafts import in_low_precision, supports_low_precision
 from metamers.synthesize.losses import normalized_error
 
 logger = logging.getLogger("metamers")
@@ -76,7 +76,7 @@ class Plan(NamedTuple):
     settings: Mapping[str, Mapping[str, Any]]  # modality → settings of the procedure
     stimuli: int  # number for each modality
     seeds: int
-    batch_size: int
+    batch_size: int | str
     models_per_job: int
     copies: float = 1  # number of copies of each generation model
     recognition_copies: float = 1
@@ -137,7 +137,7 @@ def seconds_of_step(model: Model, stage: str, stimulus: torch.Tensor) -> tuple[f
         return time.perf_counter() - began
 
     exact = timed(nullcontext)
-    return exact, timed(lambda: in_low_precision(model)) if supports_bfloat16(model, stage) else exact
+    return exact, timed(lambda: in_low_precision(model)) if supports_low_precision(model, stage) else exact
 
 
 def fit_cost(operations: Sequence[float], seconds: Sequence[float], values: Sequence[int]) -> Cost:
@@ -245,14 +245,14 @@ def _of_modality(
     of_recognition = sum(architectures[name].operations[last(name)] for name in recognition_models)
     asked = len(recognition_models) * plan.recognition_copies
     groups = math.ceil(asked / plan.models_per_job)
+    batches = math.ceil(plan.stimuli / batch_size_of(plan.batch_size, plan.settings[modality], plan.seeds, "cuda"))
     jobs_of_model = JOBS_OF_MODEL + groups
     found = {
         "models": len(generation) * plan.copies,
         "judging_models": asked,
         "metamers": metamers,
         "recognitions": metamers * asked,
-        "planned_jobs": plan.copies
-        * (JOBS_OF_BATCH * len(places) * math.ceil(plan.stimuli / plan.batch_size) + len(generation) * jobs_of_model)
+        "planned_jobs": plan.copies * (JOBS_OF_BATCH * len(places) * batches + len(generation) * jobs_of_model)
         + groups,  # answers to the natural stimuli
         "storage": values * bytes_per_value / GIGABYTE,
         "total_operations": steps * of_place * STEP * sum(architectures[name].operations[at] for name, at in places),

@@ -122,6 +122,15 @@ def test_every_stimulus_and_recognition_model_is_in_one_job(settings):
     assert sorted(joined(plan.recognition_groups)) == sorted(plan.recognition_models)
 
 
+@pytest.mark.parametrize(("quality", "device", "size"), [("published", "auto", 4), ("published", "cuda", 100)])
+def test_a_job_has_as_many_stimuli_as_pay_on_its_device(settings, quality, device, size):
+    changed = {"synthesis": settings["synthesis"] | {"quality": quality, "batch_size": "auto"}, "device": device}
+    plan = config.make_plan(settings | changed)
+    for model in plan.generation_models:
+        names = plan.stimuli_of(model)
+        assert next(iter(plan.batches[model].values())) == names[:size]
+
+
 def test_a_model_s_metamers_are_recognized_by_the_models_of_its_modality(settings):
     plan = config.make_plan(settings)
     assert plan.recognition_models_of("efficientnet_lite0") == [f"efficientnet_lite{number}" for number in range(3)]
@@ -521,11 +530,6 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
         assert longer["seed"] == shorter["seed"]
 
 
-@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("mps", 0), ("cuda", 1), ("cuda:1", 1)])
-def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
-    assert config.gpus_of_job(device) == gpus
-
-
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -572,6 +576,13 @@ def test_a_job_asks_for_a_gpu_where_the_configuration_names_one(device, gpus):
         ("synthesis.quick.vision.beta_2", 1, r"synthesis\.quick\.vision\.beta_2: 1 is"),
         ("synthesis.quick.vision.beta_1", 1, r"synthesis\.quick\.vision\.beta_1: 1 is"),
         ("synthesis.quick.audio.low_precision", 2, r"synthesis\.quick\.audio\.low_precision: 2 is"),
+        (
+            "synthesis.quick.vision.low_precision_format",
+            "fp8",
+            r"synthesis\.quick\.vision\.low_precision_format: 'fp8' is not one of \['bfloat16', 'tf32'\]",
+        ),
+        ("synthesis.batch_size", 0, r"synthesis\.batch_size: 0 .*Wanted: .*from 1 to 10000, or auto"),
+        ("synthesis.batch_size", "automatic", r"synthesis\.batch_size: 'automatic' .*from 1 to 10000, or auto"),
         ("synthesis.quick.audio.rough_cochleagram", True, r"synthesis\.quick\.audio\.rough_cochleagram: True is"),
         (
             "synthesis.converged.audio.rough_cochleagram",

@@ -14,8 +14,10 @@ QUALITIES = {"quick": "one_cycle", "converged": "to_target", "standard": "one_cy
 
 # Keys of a procedure's settings: the proportion of the steps, from the first one, that are a draft in this respect
 # (``metamers.synthesize.drafts``). With a target, whose number of steps is not known, true or false: whether all
-# steps before the first decay of the rate are.
-DRAFT_SETTINGS = ("low_precision", "rough_cochleagram")
+# steps before the first decay of the rate are. And the format of numbers in low precision, ``bfloat16`` or ``tf32``.
+DRAFT_SHARES, FORMAT_SETTING = ("low_precision", "rough_cochleagram"), "low_precision_format"
+DRAFT_SETTINGS = (*DRAFT_SHARES, FORMAT_SETTING)
+LOW_PRECISION_FORMATS = ("bfloat16", "tf32")
 
 TO_TARGET = "to_target"  # the procedure whose number of steps is not fixed
 COMPARED_PROCEDURES = (TO_TARGET, "published")  # by which the metamers of `make convergence` are synthesized
@@ -23,6 +25,31 @@ FIXED_QUALITIES = tuple(quality for quality, procedure in QUALITIES.items() if p
 # Qualities that end while the match still improves fast, and the attribute of their files that says so.
 UNCONVERGED_QUALITIES = ("quick",)
 NOT_CONVERGED = "not converged: whether recognition would change with more steps is not known for these metamers"
+
+AUTO = "auto"
+# With ``batch_size: auto``: steps of metamers in a job. A card thus works for longer than a job takes to start, about
+# ten seconds: by the rates assumed in docs/scale.md, 25 minutes of an H100 for the mean model of the study.
+STEPS_OF_JOB = {"cuda": 2_400_000, "cpu": 24_576}
+MIN_STIMULI, MAX_STIMULI = 4, 500  # of a job: CPUs compute as many at once; memory holds all natural stimuli of a job
+
+
+def batch_size_of(batch_size: int | str, settings: Mapping[str, Any], seeds: int, device: str) -> int:
+    """Number of stimuli of a job.
+
+    Parameters
+    ----------
+    batch_size
+        The configuration's ``synthesis.batch_size``: a number, or ``auto``.
+    settings, seeds
+        The settings of a procedure, and the number of metamers of each stimulus.
+    device
+        The configuration's ``device``. For ``auto``, too, a job is that of a CPU, since another machine that goes on
+        with the run must find the same batches.
+    """
+    if batch_size != AUTO:
+        return int(batch_size)
+    steps = STEPS_OF_JOB["cuda" if device.startswith("cuda") else "cpu"]
+    return min(max(MIN_STIMULI, steps // (number_of_steps(settings) * seeds)), MAX_STIMULI)
 
 
 def quality_attributes(quality: str) -> dict[str, str]:

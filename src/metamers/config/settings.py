@@ -18,7 +18,7 @@ class SynthesisSettings:
     seeds
         Number of metamers of each stimulus and stage.
     batch_size
-        Number of stimuli of one job.
+        Number of stimuli of one job, or ``auto`` (``metamers.config.qualities.batch_size_of``).
     target
         Modality → normalized error at which the quality ``converged`` ends, None for none; and generation model → stage
         → another one.
@@ -28,7 +28,7 @@ class SynthesisSettings:
 
     quality: str
     seeds: int
-    batch_size: int
+    batch_size: int | str
     target: dict[str, dict[str, Any]]
     qualities: dict[str, dict[str, dict[str, Any]]]
 

@@ -16,7 +16,7 @@ from metamers.config.answer_table import table_files
 from metamers.config.beyond import Beyond
 from metamers.config.experiment import missing_icons
 from metamers.config.preregistration import check_preregistration
-from metamers.config.qualities import TO_TARGET
+from metamers.config.qualities import TO_TARGET, batch_size_of
 from metamers.config.read import validate
 from metamers.config.settings import (
     AcceptanceSettings,
@@ -77,15 +77,6 @@ from metamers.plan.participants import (
 )
 from metamers.plan.power import check_power
 from metamers.plan.registry import read_registries
-
-
-def gpus_of_job(device: str) -> int:
-    """Number of GPUs of a job that computes with a network.
-
-    One if ``device`` is ``cuda`` or ``cuda:N``, or if it is ``auto`` and this machine has an NVIDIA GPU; else none.
-    """
-    available = any(Path("/dev").glob("nvidia[0-9]*"))
-    return int(device.startswith("cuda") or (device == "auto" and available))
 
 
 @dataclass(frozen=True)
@@ -269,12 +260,16 @@ class Plan:
         """Names of the natural stimuli for the metamers of a model."""
         return [row["stimulus"] for row in self.stimuli[self.dataset_of[model]]]
 
+    def batch_size_of(self, model: str) -> int:
+        """Number of stimuli of a job that makes metamers of a model."""
+        return batch_size_of(self.synthesis.batch_size, self.synthesis_of(model), self.synthesis.seeds, self.device)
+
     @cached_property
     def batches(self) -> dict[str, dict[str, list[str]]]:
         """Generation model → batch, a zero-padded number → names of its stimuli."""
-        size, found = self.synthesis.batch_size, {}
+        found = {}
         for model in self.generation_models:
-            names = self.stimuli_of(model)
+            names, size = self.stimuli_of(model), self.batch_size_of(model)
             found[model] = {f"{first // size:04d}": names[first : first + size] for first in range(0, len(names), size)}
         return found
 

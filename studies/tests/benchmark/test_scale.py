@@ -216,6 +216,25 @@ def test_a_thousand_models_take_a_thousand_times_the_mean_and_money_follows_hour
     assert found["step_fitted"].sel(study_model="seeing") == pytest.approx(FITTED("seeing", "final"))
 
 
+def test_jobs_are_those_of_a_card():
+    study = {
+        "generation": {"seeing": list(PLAN.generation["seeing"])},
+        "recognition_models": [],
+        "qualities": {"quick": SETTINGS, "published": {"vision": {"steps": 3000, "halvings": 7}}},
+        "stimuli": 400,
+        "seeds": 1,
+        "models_per_job": 16,
+    }
+    places = len(PLAN.generation["seeing"])
+    jobs = {}
+    for size in (100, "auto"):
+        given = study | {"batch_size": size}
+        found = predict_study(given, ARCHITECTURES, {"vision": COSTS["vision"]}, BYTES, {"gpu_hour": 1, "core_hour": 1})
+        jobs[size] = found["planned_jobs"].sel(plan=["the study, quick", "the study, published"]).values
+    np.testing.assert_array_equal(jobs[100], jobs["auto"][1])
+    assert jobs["auto"][1] - jobs["auto"][0] == places * 2 * (4 - 1)  # synthesis and measures of each batch
+
+
 def test_of_a_modality_that_was_not_timed_nothing_is_predicted():
     study = {
         "generation": PLAN.generation,
