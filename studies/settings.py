@@ -30,7 +30,7 @@ Error = Annotated[float, below_1("a normalized error")]
 Margin = Annotated[float, below_1("largest difference in proportion correct that counts as equivalent")]
 UNIQUE = {"uniqueItems": True}
 (_one_cycle,) = read_schema("config")["$defs"]["one_cycle"]["patternProperties"].values()
-OPTIMIZERS = _one_cycle["properties"]["optimizer"]["enum"]
+OPTIMIZERS, FORMATS = (_one_cycle["properties"][key]["enum"] for key in ("optimizer", "low_precision_format"))
 
 
 class Settings(BaseModel):
@@ -94,7 +94,7 @@ class Gpu(Settings):
 
 
 class OneCycle(TypedDict, total=False):
-    """some of optimizer, learning_rate, beta_1, beta_2, low_precision and rough_cochleagram"""
+    """some of optimizer, learning_rate, beta_1, beta_2, low_precision, low_precision_format and rough_cochleagram"""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
     optimizer: Annotated[str, Field(json_schema_extra={"enum": OPTIMIZERS}, description=", ".join(OPTIMIZERS))]
@@ -103,7 +103,8 @@ class OneCycle(TypedDict, total=False):
     ]
     beta_1: Annotated[float, Field(ge=0, lt=1, description="decay of the gradient's average, from 0 to below 1")]
     beta_2: Annotated[float, Field(gt=0, lt=1, description="decay of the squared gradient's average, between 0 and 1")]
-    low_precision: Annotated[float, Field(ge=0, le=1, description="proportion of the steps in bfloat16, 0 to 1")]
+    low_precision: Annotated[float, Field(ge=0, le=1, description="proportion of the steps in low precision, 0 to 1")]
+    low_precision_format: Annotated[str, Field(json_schema_extra={"enum": FORMATS}, description=", ".join(FORMATS))]
     rough_cochleagram: Annotated[
         float, Field(ge=0, le=1, description="proportion of the steps with cochleagrams of lower rates, 0 to 1")
     ]

@@ -6,15 +6,22 @@ tensors of both devices is an error, and so is the conversion of a tensor on the
 not have: kernels, rounding, speed and memory of its own.
 """
 
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter, tree_map
+
+from metamers.models import device as devices
 
 CARD = torch.device("cuda:0")
 NAME = "Fake card"
@@ -55,6 +62,47 @@ def _plain(value: Any) -> Any:
     return value.as_subclass(torch.Tensor) if isinstance(value, OnCard) else value
 
 
+class Graph:
+    """As ``torch.cuda.CUDAGraph``: the operations on the card that were recorded, done again on the same memory."""
+
+    def __init__(self) -> None:
+        self.operations: list[tuple[Callable[..., Any], Any, Any, list[torch.Tensor]]] = []
+        self.replays = 0
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        """Do the recorded operations, with the values that their arguments have now."""
+        self.replays += 1
+        for function, args, kwargs, results in self.operations:
+            again = [value for value in tree_iter(function(*args, **kwargs)) if isinstance(value, torch.Tensor)]
+            memory = {value.untyped_storage().data_ptr() for value in tree_iter((args, kwargs)) if _is_tensor(value)}
+            for result, new in zip(results, again, strict=True):
+                if result.untyped_storage().data_ptr() not in memory:  # neither a view nor in place
+                    result.copy_(new)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+class Recorder(TorchDispatchMode):
+    """Records operations in a graph, and refuses those that wait for the card, as CUDA does while it records."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero")
+
+    def __init__(self, graph: Graph):
+        super().__init__()
+        self.graph = graph
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.__name__.split(".")[0] in self.WAITING:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+        found = func(*args, **(kwargs or {}))
+        args, kwargs, results = tree_map(_plain, (args, kwargs or {}, found))
+        self.graph.operations.append((func, args, kwargs, [*filter(_is_tensor, tree_iter(results))]))
+        return found
+
+
 class Card(TorchFunctionMode):
     """Functions of tensors, with the rules of a card.
 
@@ -64,6 +112,8 @@ class Card(TorchFunctionMode):
         Shape of a stimulus, and the memory that a synthesis takes for each; nothing else takes memory.
     calls
         How often functions of ``torch.cuda`` were called.
+    graphs, recording
+        All graphs, and whether one is being recorded.
     limit, peak
         Bytes that may be taken, and that were taken at most since ``reset_peak_memory_stats``.
     """
@@ -73,6 +123,8 @@ class Card(TorchFunctionMode):
         self.stimulus_shape, self.stimulus_bytes = stimulus_shape, stimulus_bytes
         self.calls: Counter = Counter()
         self.limit, self.peak = FREE, 0
+        self.graphs: list[Graph] = []
+        self.recording = False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
@@ -88,6 +140,8 @@ class Card(TorchFunctionMode):
             raise RuntimeError(f"{name}: expected all tensors to be on the same device, but found cuda:0 and cpu")
         to_card = any(map(_names_card, given))
         to_cpu = name == "cpu" or any(map(_names_cpu, given))
+        if self.recording and to_cpu and any(there):
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
         args, kwargs = tree_map(lambda value: "cpu" if _names_card(value) else value, (args, kwargs))
         found = func(*args, **kwargs)
         if to_card or (any(there) and not to_cpu):
@@ -113,6 +167,21 @@ class Card(TorchFunctionMode):
 
         return call
 
+    def new_graph(self) -> Graph:
+        """As ``torch.cuda.CUDAGraph``."""
+        self.graphs.append(Graph())
+        return self.graphs[-1]
+
+    @contextmanager
+    def record(self, graph: Graph) -> Iterator[None]:
+        """As ``torch.cuda.graph``."""
+        self.recording = True
+        try:
+            with Recorder(graph):
+                yield
+        finally:
+            self.recording = False
+
     def forget_peak(self, _device: torch.device) -> None:
         """As ``torch.cuda.reset_peak_memory_stats``."""
         self.peak = 0
@@ -128,12 +197,18 @@ class Card(TorchFunctionMode):
 def fake_card(
     stimulus_shape: tuple[int, ...] = (0,), stimulus_bytes: int = 0, capability: tuple[int, int] = (9, 0)
 ) -> Iterator[Card]:
-    """A machine with two fake cards within the context."""
+    """A machine with two fake cards within the context, which no other process has taken."""
     card = Card(stimulus_shape, stimulus_bytes)
+    locks = Path(tempfile.mkdtemp())
     functions = {
         "is_available": lambda: True,
         "device_count": lambda: 2,
-        "is_current_stream_capturing": lambda: False,
+        "is_current_stream_capturing": lambda: card.recording,
+        "CUDAGraph": card.new_graph,
+        "graph": card.record,
+        "set_device": lambda _device: None,
+        "get_device_properties": lambda number: SimpleNamespace(uuid=f"fake-{number}"),
+        "memory_allocated": lambda _device: 0,
         "mem_get_info": lambda _device: (FREE, TOTAL),
         "max_memory_allocated": lambda _device: card.peak,
         "reset_peak_memory_stats": card.forget_peak,
@@ -159,8 +234,11 @@ def fake_card(
         with (
             mock.patch.multiple(torch.cuda, **counted),
             mock.patch.object(torch, "autocast", autocast_here),
+            mock.patch.object(devices.tempfile, "gettempdir", return_value=str(locks)),
             card,
         ):
             yield card
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(before)
+        devices.give_back_card()
+        shutil.rmtree(locks)

@@ -4,7 +4,10 @@ The list ``PLACES`` names the test of each place; a place without a test fails.
 """
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from unittest import mock
 
@@ -17,16 +20,23 @@ import metamers as mm
 from metamers import model_card
 from metamers.models import device as devices
 from metamers.models import load as models_load
+from metamers.models.batches import (
+    CPU_FORWARD_BATCH_SIZE,
+    MAX_FORWARD_BATCH_SIZE,
+    forward,
+    forward_batch_size,
+    in_batches,
+    min_batch_size,
+)
 from metamers.models.classes import class_scores
 from metamers.models.load import load_model
 from metamers.models.model import activations
-from metamers.models.precision import native_bfloat16
-from metamers.plan import plan as config_plan
+from metamers.models.precision import native, native_bfloat16
 from metamers.synthesize import memory
-from metamers.synthesize.batches import in_batches, min_batch_size
-from metamers.synthesize.drafts import in_low_precision, supports_bfloat16
+from metamers.synthesize.drafts import in_low_precision, supports_low_precision
 from metamers.synthesize.memory import kept_for_gradients, max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
+from metamers.synthesize.replay import EAGER
 from metamers.train import model as train
 from metamers.vulnerability import vulnerability
 from tests.fake_card import CARD, FREE, OnCard, fake_card
@@ -54,32 +64,41 @@ PLACES = {
     "studies/benchmark/gpu.py:gpu_table": (
         BENCHMARK + "test_the_table_has_a_row_for_each_stage_with_card_and_versions"
     ),
-    "studies/benchmark/precisions.py:": BENCHMARK + "test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason",
+    "studies/benchmark/scale.py:_of_modality": "studies/tests/benchmark/test_scale.py::test_jobs_are_those_of_a_card",
     "studies/benchmark/precisions.py:_on_cuda": PRECISIONS + "test_cuda_graphs_are_tried_on_a_card_only",
     "studies/benchmark/precisions.py:compiled.change": (
         PRECISIONS + "test_compilation_for_a_card_needs_no_compiler_of_cpp"
     ),
-    "studies/benchmark/precisions.py:tf32": (
-        BENCHMARK + "test_tf32_is_off_when_metamers_are_compared_and_on_for_the_difference_that_it_makes"
-    ),
     "studies/benchmark/gpu.py:limited_memory": BENCHMARK + "test_the_limit_of_memory_ends_after_an_error",
-    "src/metamers/plan/plan.py:gpus_of_job": HERE + "test_a_job_asks_for_a_gpu_if_the_machine_has_one",
+    "src/metamers/config/qualities.py:": "config/test_qualities.py::test_a_job_of_a_card_has_as_many_stimuli_as_pay",
+    "src/metamers/config/qualities.py:batch_size_of": (
+        "config/test_qualities.py::test_a_job_of_a_card_has_as_many_stimuli_as_pay"
+    ),
+    "src/metamers/run/cards.py:gpus_of_job": "run/test_cards.py::test_a_job_asks_for_a_card_if_there_is_one",
     "src/metamers/model_card.py:cost": HERE + "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
     "src/metamers/models/device.py:available_devices": HERE + "test_devices_of_a_machine_with_cards",
     "src/metamers/models/device.py:choose_card": HERE + "test_only_a_cuda_device_is_a_card",
     "src/metamers/models/device.py:choose_device": HERE + "test_float32_is_not_rounded_to_tf32",
+    "src/metamers/models/device.py:own_card": HERE + "test_jobs_take_different_cards",
     "src/metamers/models/device.py:wait_for": HERE + "test_a_card_is_waited_for",
     "src/metamers/models/cochleagram.py:_LoweredEnvelopes._switch_off": (
         "models/test_cochleagram.py::test_on_a_card_nothing_is_asked_and_the_gradient_is_switched_off_in_the_same_places"
     ),
     "src/metamers/models/load.py:assemble": HERE + "test_a_model_on_a_card_has_no_layout_of_a_cpu",
-    "src/metamers/synthesize/batches.py:in_batches": HERE + "test_after_lack_of_memory_kept_memory_is_freed",
+    "src/metamers/models/batches.py:in_batches": HERE + "test_after_lack_of_memory_kept_memory_is_freed",
     "src/metamers/synthesize/memory.py:max_batch_size": HERE + "test_a_batch_has_a_share_of_the_free_memory",
-    "src/metamers/synthesize/batches.py:min_batch_size": HERE + "test_a_card_may_compute_one_stimulus",
+    "src/metamers/models/batches.py:min_batch_size": HERE + "test_a_card_may_compute_one_stimulus",
     "src/metamers/synthesize/target.py:optimize_to_target": (
         "synthesize/test_target.py::test_where_memory_does_not_suffice_half_of_a_batch_waits_as_it_is"
     ),
     "src/metamers/models/precision.py:low_precision": HERE + "test_low_precision_on_a_card_is_that_of_cuda",
+    "src/metamers/models/precision.py:native": HERE + "test_tf32_is_native_on_cards_from_ampere_on",
+    "src/metamers/models/precision.py:tf32": HERE + "test_tf32_is_on_for_network_and_gradient_only",
+    "src/metamers/models/batches.py:forward_batch_size": HERE
+    + "test_a_pass_without_gradients_has_a_share_of_free_memory",
+    "src/metamers/synthesize/replay.py:Replay.__call__": HERE + "test_equal_steps_are_replayed",
+    "src/metamers/synthesize/replay.py:Replay.__init__": HERE + "test_equal_steps_are_replayed",
+    "src/metamers/synthesize/replay.py:Replay._record": HERE + "test_what_cannot_be_recorded_is_computed_as_before",
     "src/metamers/models/precision.py:native_bfloat16": HERE + "test_bfloat16_is_native_from_ampere_on",
     "src/metamers/train/model.py:random_state": HERE + "test_the_state_of_every_card_is_saved_and_restored",
     "src/metamers/train/model.py:restore_random": HERE + "test_the_state_of_every_card_is_saved_and_restored",
@@ -165,7 +184,7 @@ def test_a_module_on_the_fake_card_has_gradients_there(card):
 def test_devices_of_a_machine_with_cards(card):
     there = ["cuda", "cuda:0", "cuda:1"]
     assert devices.available_devices()[:3] == there
-    assert devices.choose_device("auto") == torch.device("cuda")
+    assert devices.choose_device("auto") == devices.choose_device("cuda") == CARD
     assert devices.choose_device("cuda:1") == torch.device("cuda:1")
     assert devices.choose_device("cpu") == torch.device("cpu")
     with pytest.raises(ValueError, match=r"'cuda:2' is not on this machine; it has cuda, cuda:0, cuda:1, (mps, )?cpu"):
@@ -173,7 +192,7 @@ def test_devices_of_a_machine_with_cards(card):
 
 
 def test_only_a_cuda_device_is_a_card(card):
-    assert devices.choose_card("auto") == torch.device("cuda")
+    assert devices.choose_card("auto") == devices.choose_card("cuda") == CARD
     assert devices.choose_card("cuda:1") == torch.device("cuda:1")
     for device in ("cpu", "mps", "cuda:2"):
         with pytest.raises(
@@ -211,14 +230,28 @@ def test_a_model_on_a_card_has_no_layout_of_a_cpu(entry, card):
         dilated.assert_called_once()
 
 
-@pytest.mark.parametrize(("cards", "gpus"), [([], 0), (["nvidia0", "nvidia1"], 1)])
-def test_a_job_asks_for_a_gpu_if_the_machine_has_one(tmp_path, monkeypatch, cards, gpus):
-    for name in ("nvidiactl", *cards):
-        (tmp_path / name).touch()
-    monkeypatch.setattr(config_plan, "Path", lambda _path: tmp_path)
-    assert config_plan.gpus_of_job("auto") == gpus
-    assert config_plan.gpus_of_job("cpu") == 0
-    assert config_plan.gpus_of_job("cuda:1") == 1
+def taken_by_another_process(number):
+    """A process that has taken a fake card."""
+    path = Path(devices.tempfile.gettempdir()) / f"metamers-{os.getuid()}-card-fake-{number}.lock"
+    program = (
+        f"from filelock import FileLock\nlock = FileLock({str(path)!r})\nlock.acquire()\nprint(1, flush=True)\ninput()"
+    )
+    other = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout.readline()
+    return other
+
+
+def test_jobs_take_different_cards(card):
+    with taken_by_another_process(0) as first:
+        assert devices.choose_device("auto") == devices.choose_device("cuda") == torch.device("cuda:1")
+        devices.give_back_card()
+        with taken_by_another_process(1) as second:  # more jobs than cards
+            assert devices.choose_device("cuda").index in (0, 1)
+            assert devices.choose_device("cuda:0") == CARD
+            second.communicate()
+        first.communicate()
+    devices.give_back_card()
+    assert devices.choose_device("cuda") == CARD
 
 
 # Batches
@@ -238,6 +271,27 @@ def test_a_batch_has_a_share_of_the_free_memory(entry, card, monkeypatch):
     assert order == ["empty_cache", "mem_get_info"]
     monkeypatch.setattr(memory, "kept_for_gradients", lambda *_: 10 * FREE)
     assert max_batch_size(model, "block", stimulus) == 1
+
+
+def test_a_pass_without_gradients_has_a_share_of_free_memory():
+    stimuli, sizes = torch.rand(40, *SHAPE), []
+    with fake_card(SHAPE, FREE // 20):
+        there = stimuli[:20].to(CARD)
+
+        def work(part):
+            sizes.append(len(part))
+            return (2 * part).flatten(1)
+
+        assert forward_batch_size(work, there) == int(memory.FREE_SHARE * 20)
+        sizes.clear()
+        np.testing.assert_array_equal(forward(work, there), 2 * stimuli[:20].flatten(1))
+        assert sizes == [1, 16, 4]
+        sizes.clear()
+        np.testing.assert_array_equal(forward(work, there, 30), 2 * stimuli[:20].flatten(1))
+        assert sizes == [20]
+    with fake_card():
+        assert forward_batch_size(lambda part: part, stimuli.to(CARD)) == MAX_FORWARD_BATCH_SIZE
+    assert forward_batch_size(lambda part: part, stimuli) == CPU_FORWARD_BATCH_SIZE
 
 
 def test_a_card_may_compute_one_stimulus():
@@ -277,7 +331,7 @@ FEW = ONE_CYCLE | {"steps": 6}
 def test_bfloat16_is_native_from_ampere_on(entry, capability, native):
     with fake_card(capability=capability) as card:
         assert native_bfloat16(CARD) == native
-        assert supports_bfloat16(load_model("tiny", entry, None, CARD), "logits") == native
+        assert supports_low_precision(load_model("tiny", entry, None, CARD), "logits") == native
     assert (card.calls["autocast cuda"] > 0) == native
 
 
@@ -292,6 +346,115 @@ def test_low_precision_on_a_card_is_that_of_cuda(root, card):
     assert card.calls["autocast cuda"] > 0
     assert card.calls["autocast cpu"] == 0
     assert "forward" not in vars(model.preprocessing)
+
+
+@pytest.mark.parametrize(("capability", "is_native"), [((7, 5), False), ((8, 0), True)])
+def test_tf32_is_native_on_cards_from_ampere_on(capability, is_native):
+    assert not native(torch.device("cpu"), "tf32")
+    with fake_card(capability=capability):
+        assert native(CARD, "tf32") == native(CARD, "bfloat16") == is_native
+
+
+def allowed():
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+class Noted(torch.autograd.Function):
+    """The identity, which notes whether TF32 is allowed in its forward and its backward pass."""
+
+    @staticmethod
+    def forward(ctx, value, notes, name):
+        ctx.notes, ctx.name = notes, name
+        notes.append((f"{name} forward", allowed()))
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ctx.notes.append((f"{ctx.name} backward", allowed()))
+        return gradient, None, None
+
+
+def test_tf32_is_on_for_network_and_gradient_only(entry, card, monkeypatch):
+    model, notes = load_model("tiny", entry, None, CARD), []
+    for part, name in ((model.preprocessing, "preprocessing"), (model.network.block, "network")):
+        plain = type(part).forward
+
+        def forward(self, shown, plain=plain, part=part, name=name):
+            return plain(self, Noted.apply(shown, notes, name) if self is part else shown)
+
+        monkeypatch.setattr(type(part), "forward", forward)
+    natural, start = torch.rand(2, *SHAPE, device=CARD), starts(model, ["a", "b"], [0], 0)
+    settings = FEW | {"steps": 2, "low_precision": 0.5, "low_precision_format": "tf32"}
+    errors = []
+    synthesize(model, "block", natural, start, "one_cycle", settings, on_step=lambda _loss: errors.append(len(notes)))
+    on, off = (True, True), (False, False)
+    steps = [dict(notes[place - 4 : place]) for place in errors]
+    assert steps[0] == {
+        "preprocessing forward": off,
+        "network forward": on,
+        "network backward": on,
+        "preprocessing backward": on,
+    }
+    assert set(steps[1].values()) == {off}
+    assert allowed() == off
+
+
+# Replayed steps
+
+
+def of_network(entry, device, procedure="one_cycle", settings=None):
+    """Metamers and losses of three stimuli, and the model."""
+    model = load_model("tiny", entry, None, device)
+    natural = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
+    start = starts(model, ["a", "b", "c"], [0], 0)
+    return *synthesize(model, "block", natural, start, procedure, settings or MANY, batch_size=3), model
+
+
+MANY = ONE_CYCLE | {"steps": 24, "low_precision": 0}
+TO_TARGET = {**{key: MANY[key] for key in MANY if key not in ("steps", "low_precision")}, "max_steps": 60}
+
+
+@pytest.mark.parametrize(
+    ("procedure", "settings", "graphs"),
+    [
+        ("one_cycle", MANY, 1),
+        ("one_cycle", MANY | {"low_precision": 0.5}, 2),
+        ("one_cycle", MANY | {"low_precision": 0.5, "low_precision_format": "tf32"}, 2),
+        ("published", {"steps": 12, "step_size": 1.0, "halvings": 1}, 1),
+        ("to_target", TO_TARGET | {"target_error": 1e-4}, 1),
+    ],
+)
+def test_equal_steps_are_replayed(entry, card, monkeypatch, procedure, settings, graphs):
+    found, loss, _ = of_network(entry, CARD, procedure, settings)
+    assert len(card.graphs) == graphs
+    steps = loss.shape[1] - (procedure == "to_target") * 0
+    assert sum(graph.replays for graph in card.graphs) == steps - graphs * EAGER + (procedure == "to_target")
+    monkeypatch.setattr("metamers.synthesize.replay.EAGER", 10**9)
+    wanted, wanted_loss, _ = of_network(entry, CARD, procedure, settings)
+    assert len(card.graphs) == graphs
+    torch.testing.assert_close(found.cpu(), wanted.cpu(), rtol=0, atol=0)
+    np.testing.assert_array_equal(loss, wanted_loss)
+
+
+def test_what_cannot_be_recorded_is_computed_as_before(entry, card, caplog, monkeypatch):
+    def ask(_module, inputs):
+        assert float(inputs[0].mean()) < 1e9
+
+    usual = load_model
+
+    def asking(*given):
+        model = usual(*given)
+        model.network.block.register_forward_pre_hook(ask)
+        return model
+
+    wanted, _, _ = of_network(entry, CARD)
+    monkeypatch.setitem(globals(), "load_model", asking)
+    caplog.clear()
+    found, _, _ = of_network(entry, CARD)
+    assert "steps are computed without a CUDA graph: CUDA error: operation not permitted" in caplog.text
+    assert caplog.text.count("without a CUDA graph") == 1
+    assert sum(graph.replays for graph in card.graphs[1:]) == 0
+    torch.testing.assert_close(found.cpu(), wanted.cpu(), rtol=0, atol=0)
 
 
 # Trials, cost and training

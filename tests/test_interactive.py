@@ -201,6 +201,7 @@ def test_sounds_come_as_samples_and_as_files(tmp_path):
         ((network(), IMAGE, "block"), {"steps": 0}, "steps: found 0; wanted a whole number from 1"),
         ((network(), IMAGE, "block"), {"low_precision": True}, "low_precision: found True; wanted a number from 0 to 1"),
         ((network(), IMAGE, "block"), {"low_precision": 1.5}, "low_precision: found 1.5; wanted a number from 0 to 1"),
+        ((network(), IMAGE, "block"), {"low_precision_format": "fp8"}, r"unknown low_precision_format 'fp8'\. Valid: bfloat16, tf32"),
         ((network(), IMAGE, "block"), {"quality": "standart"}, r"unknown quality 'standart'\. Did you mean 'standard'\?"),
         ((network(), IMAGE, "block"), {"quality": ["quick"]}, r"unknown quality"),
         ((network(), IMAGE * 255, "block"), {}, "Divide by 255"),

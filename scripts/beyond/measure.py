@@ -8,11 +8,11 @@ import xarray as xr
 from metamers.beyond.measure import measured_case, natural_categories
 from metamers.config.beyond import OTHER, OWN
 from metamers.config.tables import category_classes
+from metamers.models.batches import in_batches
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.run import files
-from metamers.synthesize.batches import in_batches
 
 MAX_BATCH_SIZE = 8  # stimuli
 SYNTHESIS_ATTRIBUTES = ("part", "modality", "quality", "procedure", "convergence", "settings", "models", "device")

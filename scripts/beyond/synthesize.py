@@ -11,6 +11,7 @@ from metamers.beyond.synthesize import case_metamers, fit_to, joint_max_batch_si
 from metamers.config.beyond import OTHER, OWN
 from metamers.config.qualities import QUALITIES, TO_TARGET, quality_attributes
 from metamers.config.tables import category_classes
+from metamers.models.batches import in_batches
 from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -18,7 +19,6 @@ from metamers.models.model import fit_stimuli
 from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
-from metamers.synthesize.batches import in_batches
 from metamers.synthesize.metamers import check_stage
 
 log_to(snakemake.log[0])

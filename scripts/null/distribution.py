@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from metamers.models.batches import forward_batch_size
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import activations, fit_stimuli
@@ -35,9 +36,11 @@ def load(stage: str, numbers: Sequence[int], batch_size: int) -> np.ndarray:
 
 
 measured = {}
+first = fit_stimuli(model, stimuli["stimulus_value"].values[:1], rate_hz)
 for stage in params.stages:
     units = load(stage, [0], 1).size
-    of_stage = partial(load, stage, batch_size=forward_batch(units))
+    largest = forward_batch_size(lambda shown, stage=stage: model(shown, stage), first)
+    of_stage = partial(load, stage, batch_size=forward_batch(units, largest))
     max_stimuli = stimuli_in_memory(units)
     affordable = affordable_pairs(pairs, stimuli.sizes["stimulus"], max_stimuli)
     if len(affordable) < len(pairs):

@@ -7,16 +7,15 @@ import json
 import xarray as xr
 
 from metamers.config.tables import category_classes
+from metamers.models.batches import forward_batch_size, in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.recognize import recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
-from metamers.synthesize.batches import in_batches, min_batch_size, repeat_to_minimum
 from metamers.synthesize.measure import with_measures
 
-MAX_BATCH_SIZE = 8  # metamers
 SYNTHESIS_ATTRIBUTES = (
     *("generation_model", "stage", "quality", "procedure", "convergence", "settings", "model", "device"),
     "sampling_rate_hz",
@@ -39,7 +38,7 @@ def measured(part: slice) -> xr.Dataset:
         synthesis.isel(stimulus=places).load(),
         *(model, stage, fit_stimuli(model, values[places], natural_rate_hz), natural_category[places], classes),
         json.loads(synthesis.attrs["settings"]).get("target_error"),
-        2 * MAX_BATCH_SIZE,  # a rest that is less than the minimum is in the last part
+        2 * most,  # a rest that is less than the minimum is in the last part
     )
     labels = {key: ("stimulus", stimuli[key].values[places]) for key in ("category", "label")}
     return made.assign_coords(labels).isel(stimulus=slice(part.stop - part.start))
@@ -57,7 +56,8 @@ with (
 ):
     seeds = synthesis.sizes["seed"]
     least = -(-min_batch_size(model.device) // seeds)
+    most = forward_batch_size(lambda shown: model(shown, stage), fit_stimuli(model, values[:1], natural_rate_hz))
     kept = {key: synthesis.attrs[key] for key in SYNTHESIS_ATTRIBUTES if key in synthesis.attrs}
-    for piece in in_batches(len(params.batch), max(1, MAX_BATCH_SIZE // seeds), measured, least):
+    for piece in in_batches(len(params.batch), max(1, most // seeds), measured, least):
         piece.attrs = kept
         append(piece)

@@ -8,6 +8,7 @@ import xarray as xr
 
 from metamers.config.qualities import QUALITIES, quality_attributes
 from metamers.config.tables import category_classes
+from metamers.models.batches import in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.classes import class_scores, classes_of_categories
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -15,7 +16,6 @@ from metamers.models.model import fit_stimuli
 from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
-from metamers.synthesize.batches import in_batches, min_batch_size, repeat_to_minimum
 from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import check_stage, make_metamers
 

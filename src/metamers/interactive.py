@@ -21,7 +21,14 @@ import xarray as xr
 from torch import nn
 from tqdm import tqdm
 
-from metamers.config.qualities import DRAFT_SETTINGS, QUALITIES, number_of_steps, quality_attributes
+from metamers.config.qualities import (
+    DRAFT_SHARES,
+    FORMAT_SETTING,
+    LOW_PRECISION_FORMATS,
+    QUALITIES,
+    number_of_steps,
+    quality_attributes,
+)
 from metamers.config.read import merge_defaults, resolve_path, validate
 from metamers.config.tables import category_classes
 from metamers.match import MEASURES
@@ -636,7 +643,7 @@ def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str
     if "max_steps" in settings:
         settings = settings | {"target_error": defaults["target"]["normalized_error"][modality]}
     for key in given:
-        if key not in settings:
+        if key not in settings and not (key == FORMAT_SETTING and "low_precision" in settings):
             raise unknown_name("setting", key, settings, f"metamer, quality {quality}")
     settings = settings | given
     if (optimizer := settings.get("optimizer")) is not None and optimizer not in OPTIMIZERS:
@@ -644,7 +651,9 @@ def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str
     key = "max_steps" if "max_steps" in settings else "steps"
     if isinstance(settings[key], bool) or not (isinstance(settings[key], int) and settings[key] > 0):
         raise ValueError(f"{key}: found {settings[key]!r}; wanted a whole number from 1")
-    for key in DRAFT_SETTINGS:
+    if (number_format := settings.get(FORMAT_SETTING, "bfloat16")) not in LOW_PRECISION_FORMATS:
+        raise unknown_name(FORMAT_SETTING, str(number_format), LOW_PRECISION_FORMATS, f"metamer, quality {quality}")
+    for key in DRAFT_SHARES:
         found = settings.get(key, 0)
         to_target = "max_steps" in settings
         if to_target and not isinstance(found, bool) and found != 0:

@@ -20,14 +20,15 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from metamers.models.device import choose_card, use_threads, wait_for
+from metamers.models.batches import CPU_FORWARD_BATCH_SIZE, forward, forward_batch_size, in_batches
+from metamers.models.device import choose_card, choose_device, use_threads, wait_for
 from metamers.models.load import load_model
 from metamers.models.model import Model
-from metamers.synthesize.batches import in_batches
+from metamers.models.precision import tf32
 from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
 from studies.benchmark.measure import final_error
-from studies.benchmark.precisions import tf32, time_precisions
+from studies.benchmark.precisions import time_precisions
 
 logger = logging.getLogger("metamers")
 
@@ -40,7 +41,8 @@ TOLERANCES = {"metamer_difference": 0.01, "error_difference": 0.1}
 JOBS = (1, 2, 4)  # numbers of simultaneous jobs on one card
 FILLED_STEPS = 20  # steps of a batch that fills the card
 MEMORY_LEFT = 0.5  # part of the memory of such a batch that is left for the test of lack of memory
-INTEGERS = ("agrees", "batch", "batch_fits", "halved_batch")  # columns of integers
+RECOGNIZED = 256  # number of stimuli that are recognized for a rate
+INTEGERS = ("agrees", "batch", "batch_fits", "halved_batch", "recognition_batch", "cards")  # columns of integers
 # For the simultaneous jobs of each number of JOBS, with their start. All three numbers thus take at most 3 of the 10
 # minutes that are estimated for a stage.
 TIMEOUT_S = 60.0
@@ -201,11 +203,38 @@ def filled_card(model: Model, job: Job) -> dict[str, float]:
     }
 
 
+def recognition_rates(model: Model) -> dict[str, float]:
+    """Class scores with the batch that a card's free memory permits, and with that of a CPU.
+
+    Returns
+    -------
+    dict
+        ``recognition_batch``: number of stimuli at once; ``recognized_per_second`` with it, and
+        ``recognized_per_second_in_small_batches``.
+    """
+    stimuli = example_stimuli(model, RECOGNIZED)
+
+    def per_second(batch_size: int) -> float:
+        seconds = 0.0
+        for _ in range(2):  # libraries choose their kernels in the first pass
+            began = time.perf_counter()
+            forward(model.scores, stimuli, batch_size)
+            seconds = time.perf_counter() - began
+        return len(stimuli) / seconds
+
+    batch = min(forward_batch_size(model.scores, stimuli), RECOGNIZED)
+    return {
+        "recognition_batch": batch,
+        "recognized_per_second": per_second(batch),
+        "recognized_per_second_in_small_batches": per_second(CPU_FORWARD_BATCH_SIZE),
+    }
+
+
 def run_job() -> None:
     """One of several jobs of ``jobs_at_once``, a process of its own: its job on standard input, messages on output."""
     job = Job(**json.loads(sys.stdin.readline()))
     use_threads(1)
-    model = load_model(job.name, job.entry, None, choose_card(job.device))
+    model = load_model(job.name, job.entry, None, choose_device(job.device))
     synthesis_seconds(model, job.with_steps(2))
     print(READY, flush=True)
     if sys.stdin.readline().strip() == START:
@@ -290,7 +319,8 @@ def gpu_benchmark(job: Job, batch: int) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        The results of ``agreement`` and ``filled_card``, without dimensions; (precision,) →
+        The results of ``agreement``, ``filled_card`` and ``recognition_rates``, the number of ``cards`` and the total
+        rate of one job on each, ``stimulus_steps_per_second_of_cards``, without dimensions; (precision,) →
         ``stimulus_steps_per_second_by_precision`` and ``outcome``, which begins with ok, not available, or failed;
         (jobs,) → ``stimulus_steps_per_second_by_jobs``, NaN if a job failed. Attributes: ``card_and_driver``.
 
@@ -302,11 +332,17 @@ def gpu_benchmark(job: Job, batch: int) -> xr.Dataset:
     """
     device = choose_card(job.device)
     on_cpu, on_card = (load_model(job.name, job.entry, None, one) for one in (torch.device("cpu"), device))
-    single = agreement(on_cpu, on_card, job) | filled_card(on_card, job)
+    single = agreement(on_cpu, on_card, job) | filled_card(on_card, job) | recognition_rates(on_card)
     natural, start = example_stimuli(on_card, batch), example_starts(on_card, batch)
     times = time_precisions(on_card, job.stage, natural, start, job.settings)
     torch.cuda.empty_cache()  # for the other processes
-    rates = [jobs_at_once(replace(job, size=batch), jobs) for jobs in JOBS]
+    one_card = replace(job, size=batch, device=str(device))
+    rates = [jobs_at_once(one_card, jobs) for jobs in JOBS]
+    cards = torch.cuda.device_count()
+    single |= {
+        "cards": cards,
+        "stimulus_steps_per_second_of_cards": jobs_at_once(replace(one_card, device="cuda"), cards),
+    }
     return xr.Dataset(
         {key: ((), value) for key, value in single.items()}
         | {

@@ -22,9 +22,9 @@ from torch import nn
 from metamers.compare.proportions import difference_interval
 from metamers.config.qualities import number_of_steps, with_number_of_steps
 from metamers.modalities import MODALITIES
+from metamers.models.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.model import Model
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
 from metamers.synthesize.metamers import synthesize
 from studies.benchmark.measure import final_error
 

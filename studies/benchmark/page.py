@@ -9,10 +9,10 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from metamers.models.batches import CPU_BATCH_SIZE
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, styled
 from metamers.report.steps import times_table
 from metamers.report.tables import percentage_points
-from metamers.synthesize.batches import CPU_BATCH_SIZE
 from studies.benchmark.match import matches_alike
 from studies.benchmark.measure import BFLOAT16, SEPARATOR
 from studies.benchmark.speed import REFERENCES

@@ -18,15 +18,16 @@ from metamers.config.qualities import DRAFT_SETTINGS
 from metamers.modalities import MODALITIES
 from metamers.models.device import wait_for
 from metamers.models.model import Model
-from metamers.models.precision import native_bfloat16
-from metamers.synthesize.drafts import Draft, draft_of, in_low_precision
+from metamers.synthesize.drafts import draft_of, supports_low_precision
 from metamers.synthesize.losses import Goal, make_loss
 from metamers.synthesize.metamers import check_stage
 from metamers.synthesize.optimize import gradient_steps
+from metamers.synthesize.optimizers import OPTIMIZERS
 from metamers.synthesize.procedures import OneCycle, logarithm
 from metamers.synthesize.schedules import all_units
 
 TURNS, TURN_STEPS = 2, 6  # number of timed runs, and steps of each
+CARD_STEPS = 60  # on a card, where the first steps of a run are not replayed
 
 
 class NotAvailableError(RuntimeError):
@@ -77,15 +78,16 @@ class Precision:
     applies: Callable[[Model], bool] = lambda model: True
 
 
-def configured(task: Task, steps: int, draft: Draft | None = None, **changes: Any) -> torch.Tensor:
-    """Metamers by the configured procedure, or with other settings, or with this draft."""
+def configured(task: Task, steps: int, graphs: bool = True, **changes: Any) -> torch.Tensor:
+    """Metamers by the configured procedure, or with other settings, on a card with CUDA graphs or without them."""
     settings = {**task.settings, **changes}
-    draft = draft or draft_of(task.model, task.stage, settings, steps)
+    draft = draft_of(task.model, task.stage, settings, steps)
     settings = {key: value for key, value in settings.items() if key not in DRAFT_SETTINGS}
     metamers = task.start.detach().clone(memory_format=task.layout).requires_grad_()
     loss = make_loss(Goal(task.model, task.stage, task.target), draft, all_units, task.forward)
     procedure = OneCycle(metamers, steps=steps, **settings)
-    for _ in gradient_steps(loss, metamers, procedure, MODALITIES[task.model.modality].limits, logarithm):
+    limits = MODALITIES[task.model.modality].limits
+    for _ in gradient_steps(loss, metamers, procedure, limits, logarithm, drafts=[draft], equal=graphs):
         pass
     return metamers.detach()
 
@@ -95,28 +97,42 @@ def in_float32(task: Task, steps: int) -> torch.Tensor:
     return configured(task, steps, low_precision=0, rough_cochleagram=0)
 
 
-@contextmanager
-def tf32() -> Iterator[None]:
-    """Compute products of matrices and convolutions on CUDA in TF32 within the context."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+def without_graphs(task: Task, steps: int) -> torch.Tensor:
+    """The configured procedure, each kernel launched by itself."""
+    return configured(task, steps, graphs=False)
+
+
+def bare(task: Task, steps: int) -> torch.Tensor:
+    """A loop with nothing but the kernels of ``float32``: the network up to the stage, PyTorch's Adam, and limits."""
+    metamers = task.start.detach().clone(memory_format=task.layout).requires_grad_()
+    limits, betas = MODALITIES[task.model.modality].limits, (task.settings["beta_1"], task.settings["beta_2"])
+    optimizer = OPTIMIZERS[task.settings["optimizer"]]([metamers], lr=task.settings["learning_rate"], betas=betas)
+    units = tuple(range(1, task.target.ndim))
+    length = torch.linalg.vector_norm(task.target, dim=units)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        error = torch.linalg.vector_norm(task.forward(metamers, task.stage) - task.target, dim=units) / length
+        error.log().sum().backward()
+        optimizer.step()
+        with torch.no_grad():
+            metamers.clamp_(*limits)
+    return metamers.detach()
 
 
 def in_tf32(task: Task, steps: int) -> torch.Tensor:
     """Every step in float32, with products of matrices and convolutions in TF32."""
-    with tf32():
-        return in_float32(task, steps)
+    return _in_low_precision(task, steps, "tf32")
+
+
+def _in_low_precision(task: Task, steps: int, number_format: str) -> torch.Tensor:
+    if not supports_low_precision(task.model, task.stage, number_format):
+        raise NotAvailableError(f"the device does not compute in {number_format} itself, or the stage differs too much")
+    return configured(task, steps, low_precision=1, rough_cochleagram=0, low_precision_format=number_format)
 
 
 def in_bfloat16(task: Task, steps: int) -> torch.Tensor:
-    """Every step in bfloat16, even if the stage does not support it."""
-    if not native_bfloat16(task.start.device):
-        raise NotAvailableError("the device does not compute in bfloat16 itself")
-    return configured(task, steps, lambda _taken: in_low_precision(task.model))
+    """Every step in bfloat16."""
+    return _in_low_precision(task, steps, "bfloat16")
 
 
 @contextmanager
@@ -152,11 +168,13 @@ def _on_cuda(model: Model) -> bool:
 
 PRECISIONS: dict[str, Precision] = {
     "one_cycle": Precision(configured),
+    "without_graphs": Precision(without_graphs, applies=_on_cuda),
     "float32": Precision(in_float32),
-    "tf32": Precision(in_tf32),
+    "bare": Precision(bare),
+    "tf32": Precision(in_tf32, applies=_on_cuda),
     "bfloat16": Precision(in_bfloat16),
     "compiled": Precision(of_compiled, compiled()),
-    "cuda_graphs": Precision(of_compiled, compiled("reduce-overhead"), applies=_on_cuda),
+    "compiled_graphs": Precision(of_compiled, compiled("reduce-overhead"), applies=_on_cuda),
 }
 
 
@@ -171,17 +189,18 @@ def time_precision(precision: Precision, task: Task) -> tuple[float, str]:
         When the machine cannot compute in the precision.
     """
     changed = precision.change(task)
+    steps = CARD_STEPS if _on_cuda(task.model) else TURN_STEPS
 
     def seconds() -> float:
         began = time.perf_counter()
-        precision.method(changed, TURN_STEPS)
+        precision.method(changed, steps)
         wait_for(changed.start.device)
         return time.perf_counter() - began
 
     first = seconds()
     shortest = min(seconds() for _ in range(TURNS))
     compiling = "" if changed.forward is task.forward else f": {max(first - shortest, 0):.0f} s to compile"
-    return shortest / len(task.start) / TURN_STEPS, f"ok{compiling}"
+    return shortest / len(task.start) / steps, f"ok{compiling}"
 
 
 def time_precisions(

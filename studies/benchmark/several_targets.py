@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from metamers.modalities import MODALITIES
+from metamers.models.batches import CPU_BATCH_SIZE_TO_TARGET, repeat_to_minimum
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.batches import CPU_BATCH_SIZE_TO_TARGET, repeat_to_minimum
-from metamers.synthesize.drafts import exactly
+from metamers.synthesize.drafts import EXACT
 from metamers.synthesize.losses import Goal
+from metamers.synthesize.replay import Replay
 from metamers.synthesize.target import Descent, loss_and_gradient
 
 NULL = "null"  # the loosest match, about the largest of the null distribution
@@ -123,6 +124,7 @@ def metamers_at_matches(
     waiting = deque(number for number in range(len(start)) if number not in finished)
     batch: list[SeveralTargets] = []
     numbers: list[int] = []
+    replay = Replay()
     while True:
         while waiting and len(batch) < CPU_BATCH_SIZE_TO_TARGET:
             number = waiting.popleft()
@@ -136,7 +138,7 @@ def metamers_at_matches(
             limits = MODALITIES[goals[0].model.modality].limits
         if progress.due():  # also ends the process if it was asked to end
             progress.save("finished", {"number": len(finished)})
-        present, _ = loss_and_gradient([synthesis.descent for synthesis in batch], goals, [exactly])
+        present, _ = loss_and_gradient([synthesis.descent for synthesis in batch], goals, [EXACT], replay)
         for synthesis, error in zip(tuple(batch), present, strict=True):
             if not synthesis.advance(float(error), limits):
                 batch.remove(synthesis)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from metamers.config import read as config_read
+from metamers.models.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.load import load_model
-from metamers.synthesize.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
 from metamers.synthesize.memory import kept_for_gradients, max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
 from tests.models.test_model import load, tiny

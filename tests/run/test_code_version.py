@@ -266,6 +266,7 @@ MODELS = {
 # Module with arithmetic → the steps that compute with it, and the models for which they do.
 ARITHMETIC = {
     "match": ("null measure", "all"),
+    "models.batches": ("all", "all"),
     "models.cochleagram": ("all", "coch_cnn9"),
     "models.fold": ("all", "all"),
     "models.model": ("all", "all"),
@@ -275,7 +276,6 @@ ARITHMETIC = {
     "null.distribution": ("null", "all"),
     "stimuli.images": ("all", "torchvision small_cnn"),
     "stimuli.sounds": ("all", "coch_cnn9"),
-    "synthesize.batches": ("synthesis measure", "all"),
     "synthesize.memory": ("synthesis", "all"),
     "synthesize.losses": ("synthesis", "all"),
     "synthesize.noise": ("synthesis", "all"),

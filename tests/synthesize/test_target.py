@@ -12,6 +12,7 @@ import torch
 from metamers.models.model import Model
 from metamers.run.progress import Progress
 from metamers.synthesize import target
+from metamers.synthesize.drafts import Draft, Part
 from metamers.synthesize.losses import Goal, normalized_error
 from metamers.synthesize.metamers import synthesize
 from metamers.synthesize.target import DECAY, GAIN, RISE_AGAIN, SMOOTHED, WARM_UP, Descent, optimize_to_target
@@ -73,7 +74,7 @@ def drafted(model, monkeypatch):
     calls, usual = [], target.loss_and_gradient
 
     @contextmanager
-    def draft(_taken):
+    def draft():
         with monkeypatch.context() as changed:
             changed.setattr(
                 model.network.block,
@@ -82,11 +83,11 @@ def drafted(model, monkeypatch):
             )
             yield
 
-    def noted(batch, goals, drafts):
+    def noted(batch, goals, drafts, replay):
         calls.append(({descent.draft for descent in batch}, len(goals[0].target), len(batch)))
-        return usual(batch, goals, drafts)
+        return usual(batch, goals, drafts, replay)
 
-    monkeypatch.setattr(target, "draft_of", lambda *_: draft)
+    monkeypatch.setattr(target, "draft_of", lambda *_: Draft((Part(1, draft),)))
     monkeypatch.setattr(target, "loss_and_gradient", noted)
     return calls
 

@@ -12,7 +12,6 @@ from snakemake.cli import get_argument_parser
 from snakemake.settings.types import DeploymentMethod
 
 from metamers.plan.archives import RETRIEVED as RESOURCES, retrieved_item
-from metamers.plan.plan import gpus_of_job
 from metamers.config.read import resolve_path
 from metamers.plan.retrieved import collections
 from metamers.plan.targets import check_path, check_targets, requested_targets
@@ -20,6 +19,7 @@ from metamers.modalities import MODALITIES
 from metamers.names import stage_path, unknown_name
 from metamers.repository import PACKAGE, make_importable
 from metamers.run import manifest
+from metamers.run.cards import gpus_of_job
 from metamers.run.code_version import code_version, data_version
 from metamers.run.logs import cpu_time_table, run_cpu_times, steps_since
 

@@ -1,4 +1,4 @@
-"""Batches: how many stimuli are computed together.
+"""Batches: how many stimuli are computed together, and passes without gradients, in batches.
 
 On a CPU, a metamer does not depend on its batch's other members, on its position or on the size of the batch, if the
 size is at least ``MIN_CPU_BATCH_SIZE`` (measured: docs/promises.md). So the size affects time and memory only.
@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 logger = logging.getLogger("metamers")
@@ -20,10 +21,60 @@ CPU_BATCH_SIZE = 4
 # CPU libraries use other kernels for few stimuli: for one or two on Intel's processors, for up to three on AMD's.
 # Results differ in the last bit, and so do the metamers after many steps.
 MIN_CPU_BATCH_SIZE = 4
+# Of passes without gradients.
+CPU_FORWARD_BATCH_SIZE = 8
+# Memory limits a batch earlier for most networks, and a card has enough to do with this many (not measured on a card).
+MAX_FORWARD_BATCH_SIZE = 512
+FREE_SHARE = 0.8  # of a card's free memory; other jobs and fragments need the rest
 # Size of every batch of a synthesis to a target on a CPU, so that all use the same kernels. Stimuli end one by one, and
 # the last ones are repeated to fill their batch: 1.3 times the work in batches of four (measured), 2.8 times where one
 # stimulus missed its target.
 CPU_BATCH_SIZE_TO_TARGET = 2
+
+
+def forward_batch_size(work: Callable[[torch.Tensor], torch.Tensor], stimuli: torch.Tensor) -> int:
+    """How many stimuli a pass without gradients computes at once.
+
+    On a card, as many as its free memory holds, from the memory that one stimulus takes.
+
+    Parameters
+    ----------
+    work
+        The pass, from stimuli (stimulus, …) to activations or scores.
+    stimuli
+        All stimuli, on the device.
+    """
+    device = stimuli.device
+    if device.type != "cuda":
+        return CPU_FORWARD_BATCH_SIZE
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    with torch.no_grad():
+        work(stimuli[:1])
+    taken = torch.cuda.max_memory_allocated(device) - before
+    torch.cuda.empty_cache()  # what PyTorch keeps of earlier batches would not count as free
+    free, _ = torch.cuda.mem_get_info(device)
+    return min(max(1, int(FREE_SHARE * free / max(1, taken))), MAX_FORWARD_BATCH_SIZE)
+
+
+@torch.no_grad()
+def forward(
+    work: Callable[[torch.Tensor], torch.Tensor], stimuli: torch.Tensor, batch_size: int | None = None
+) -> np.ndarray:
+    """Results of a pass without gradients, (stimulus, …) in float32, computed in batches.
+
+    Parameters
+    ----------
+    work
+        The pass, from stimuli to activations or scores.
+    stimuli
+        (stimulus, …), on the device.
+    batch_size
+        Number of stimuli in a batch, halved whenever memory does not suffice; None: as ``forward_batch_size``.
+    """
+    size = forward_batch_size(work, stimuli) if batch_size is None else batch_size
+    parts = in_batches(len(stimuli), size, lambda part: work(stimuli[part]).float().cpu().numpy())
+    return np.concatenate(list(parts))
 
 
 def min_batch_size(device: torch.device) -> int:

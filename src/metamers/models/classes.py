@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from metamers.models.batches import forward
 from metamers.models.model import Model
 
 
-@torch.no_grad()
-def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int = 8) -> np.ndarray:
+def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int | None = None) -> np.ndarray:
     """Class scores (stimulus, class), float32, computed in batches.
 
     Parameters
@@ -19,14 +19,14 @@ def class_scores(model: Model, stimuli: torch.Tensor, batch_size: int = 8) -> np
     stimuli
         (stimulus, *model.preprocessing.signal_shape).
     batch_size
-        Number of stimuli in a batch.
+        As for ``metamers.models.batches.forward``.
 
     Raises
     ------
     ValueError
         When a score is not finite.
     """
-    scores = np.concatenate([model.scores(batch).float().cpu().numpy() for batch in stimuli.split(batch_size)])
+    scores = forward(model.scores, stimuli, batch_size)
     if not np.isfinite(scores).all():
         raise ValueError(f"model {model.name}: class scores are not finite")
     return scores

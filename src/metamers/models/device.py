@@ -1,16 +1,22 @@
 """Devices and threads: where a model is computed, and PyTorch's settings that make results repeatable.
 
-How many stimuli fit on the device is decided in ``metamers.synthesize.memory``, and the precision in
-``metamers.models.precision``.
+How many stimuli fit on the device is decided in ``metamers.models.batches`` and ``metamers.synthesize.memory``, and the
+precision in ``metamers.models.precision``.
 """
 
 import ctypes
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 # The documented limit of M_MMAP_THRESHOLD; older versions of glibc refuse a higher value, newer ones take it.
 MMAP_THRESHOLD_LIMIT = 4 * 2**20 * ctypes.sizeof(ctypes.c_long)
+_LOCKS: list[FileLock] = []  # of cards, until the process ends
 
 
 def available_devices() -> list[str]:
@@ -26,8 +32,9 @@ def available_devices() -> list[str]:
 def choose_device(device: str) -> torch.device:
     """The device of a configuration's ``device``; ``auto`` takes CUDA, else MPS, else the CPU.
 
-    On CUDA, float32 is float32 from then on. By default PyTorch computes convolutions in TF32, with 11 instead of 24
-    significant bits, so that neither match nor answers would be those of a CPU (not tested on a card).
+    Of several cards, ``cuda`` takes one that no other job of this user has taken (``own_card``). On CUDA, float32 is
+    float32 from then on. By default PyTorch computes convolutions in TF32, with 11 instead of 24 significant bits, so
+    that neither match nor answers would be those of a CPU (not tested on a card).
 
     Raises
     ------
@@ -36,15 +43,49 @@ def choose_device(device: str) -> torch.device:
     """
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     there = available_devices()
-    if device == "auto":
-        return torch.device(there[0])
-    if device not in there:
+    wanted = there[0] if device == "auto" else device
+    if wanted not in there:
         raise ValueError(f"device: {device!r} is not on this machine; it has {', '.join(there)}")
-    return torch.device(device)
+    if wanted == "cuda":
+        return own_card()
+    chosen = torch.device(wanted)
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    return chosen
+
+
+@cache
+def own_card() -> torch.device:
+    """The first card that no other process of this user has taken, taken by this process until it ends.
+
+    If all are taken, cards are shared, in turn by process. A card is taken by a lock in the folder of temporary files,
+    named by the card's UUID, since containers and schedulers number cards differently.
+    """
+    count = torch.cuda.device_count()
+    for number in range(count):
+        uuid = torch.cuda.get_device_properties(number).uuid
+        lock = FileLock(Path(tempfile.gettempdir()) / f"metamers-{os.getuid()}-card-{uuid}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        _LOCKS.append(lock)
+        break
+    else:
+        number = os.getpid() % count
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
+
+
+def give_back_card() -> None:
+    """Let other processes take the card of this one."""
+    own_card.cache_clear()
+    while _LOCKS:
+        _LOCKS.pop().release()
 
 
 def choose_card(device: str) -> torch.device:
-    """The CUDA device of a configuration's ``device``; ``auto`` takes the first.
+    """The CUDA device of a configuration's ``device``; ``auto`` and ``cuda`` take the first.
 
     Raises
     ------
@@ -55,7 +96,7 @@ def choose_card(device: str) -> torch.device:
     wanted = there[0] if device == "auto" else device
     if wanted not in there or not wanted.startswith("cuda"):
         raise ValueError(f"device: {device!r}; this step needs a CUDA device; this machine has: {', '.join(there)}")
-    return choose_device(wanted)
+    return choose_device("cuda:0" if wanted == "cuda" else wanted)
 
 
 def wait_for(device: torch.device) -> None:

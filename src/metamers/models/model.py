@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from metamers.modalities import Start
+from metamers.models.batches import forward
 from metamers.names import INPUT_STAGE, unknown_name
 
 PREPROCESSING_PATH = "preprocessing"
@@ -322,17 +323,15 @@ def fit_stimuli(model: Model, stimuli: np.ndarray, sampling_rate_hz: float | Non
     return model.preprocessing.fit(values, sampling_rate_hz)
 
 
-@torch.no_grad()
-def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int = 8) -> np.ndarray:
-    """Activations (stimulus, …) at a stage, float32, computed in batches.
+def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int | None = None) -> np.ndarray:
+    """Activations (stimulus, …) at a stage, float32, computed in batches (``metamers.models.batches.forward``).
 
     Raises
     ------
     ValueError
         When an activation is not finite.
     """
-    batches = [model(batch, stage).float().cpu().numpy() for batch in stimuli.split(batch_size)]
-    values = np.concatenate(batches)
+    values = forward(lambda batch: model(batch, stage), stimuli, batch_size)
     if not np.isfinite(values).all():
         raise ValueError(f"model {model.name}: activations at stage {stage!r} are not finite")
     return values

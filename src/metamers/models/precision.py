@@ -1,7 +1,8 @@
-"""Low precision: networks in bfloat16, on devices that compute it natively.
+"""Low precision: networks in bfloat16 or TF32, on devices that compute these natively.
 
-bfloat16 has the range of float32 and 8 of its 24 significant bits. The first steps of a synthesis may use it
-(``metamers.synthesize.drafts``), and training does.
+bfloat16 has the range of float32 and 8 of its 24 significant bits. TF32 has 11, only in products of matrices and
+convolutions of CUDA devices, whose results are float32. The first steps of a synthesis may use either
+(``metamers.synthesize.drafts``), and training uses bfloat16.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,22 @@ def native_bfloat16(device: torch.device) -> bool:
         has_instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         return has_instructions and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def native(device: torch.device, number_format: str) -> bool:
+    """Whether a device computes ``bfloat16`` or ``tf32`` natively; CUDA devices have both or neither."""
+    return native_bfloat16(device) and (number_format == "bfloat16" or device.type == "cuda")
+
+
+@contextmanager
+def tf32(allowed: bool = True) -> Iterator[None]:
+    """Compute products of matrices and convolutions on CUDA in TF32, or in float32, within the context."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 class _GradientInFloat32(torch.autograd.Function):
@@ -55,7 +72,7 @@ def _in_float32(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
     forward = module.forward
 
     def all_of_it(inputs: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(inputs.device.type, enabled=False):
+        with torch.autocast(inputs.device.type, enabled=False), tf32(allowed=False):
             return forward(inputs.float()).to(inputs.dtype)
 
     def gradient(inputs: torch.Tensor) -> torch.Tensor:
@@ -67,19 +84,22 @@ def _in_float32(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 @contextmanager
-def low_precision(network: nn.Module, device: torch.device, exact: Sequence[nn.Module] = ()) -> Iterator[None]:
-    """Compute a network in bfloat16 within the context, its parts ``exact`` in float32.
+def low_precision(
+    network: nn.Module, device: torch.device, exact: Sequence[nn.Module] = (), number_format: str = "bfloat16"
+) -> Iterator[None]:
+    """Compute a network in ``bfloat16`` or ``tf32`` within the context, its parts ``exact`` in float32.
 
     Activations are float32 or bfloat16. On a CPU the gradient of a strided depthwise convolution takes six to sixty
-    times as long in bfloat16 as in float32 (oneDNN 3.10, measured), so these gradients stay in float32.
+    times as long in bfloat16 as in float32 (oneDNN 3.10, measured), so these gradients stay in float32. Gradients are
+    in TF32 only if they are computed within ``tf32``, and then those of the parts ``exact``, too.
     """
     kept = [*exact]
-    if device.type == "cpu":
+    if device.type == "cpu" and number_format == "bfloat16":
         kept += filter(_slow_gradient, network.modules())
     for module in kept:
         module.forward = _in_float32(module)
     try:
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with tf32() if number_format == "tf32" else torch.autocast(device.type, dtype=torch.bfloat16):
             yield
     finally:
         for module in kept:

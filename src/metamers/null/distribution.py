@@ -86,9 +86,12 @@ def affordable_pairs(pairs: np.ndarray, count: int, max_stimuli: int) -> np.ndar
     return pairs if count <= max_stimuli else pairs[: COMPUTED * (max_stimuli // 2) * count]
 
 
-def forward_batch(units: int) -> int:
-    """Batch size of the forward pass, 1 to 8, for ``units`` activations per stimulus: at most 1/64 of ``MEMORY``."""
-    return int(np.clip(MEMORY // (256 * units), 1, 8))
+def forward_batch(units: int, largest: int) -> int:
+    """Batch size of the forward pass, at most ``largest``, for ``units`` activations per stimulus.
+
+    The activations of a batch take at most 1/64 of ``MEMORY``, unless one stimulus takes more.
+    """
+    return int(np.clip(MEMORY // (256 * units), 1, largest))
 
 
 def null_distribution(

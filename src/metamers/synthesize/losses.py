@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from metamers.models.model import Model
-from metamers.synthesize.drafts import Draft, exactly
+from metamers.synthesize.drafts import EXACT, Draft
 from metamers.synthesize.schedules import Units, all_units
 
 # From metamers (stimulus, …signal) and the number of steps taken to the loss (stimulus,).
@@ -48,7 +48,7 @@ class Goal:
 
 def make_loss(
     goal: Goal,
-    draft: Draft = exactly,
+    draft: Draft = EXACT,
     units: Callable[[int], Units] = all_units,
     forward: Callable[[torch.Tensor, str], torch.Tensor] | None = None,
 ) -> Loss:
@@ -71,7 +71,7 @@ def make_loss(
 
     def loss(metamers: torch.Tensor, taken: int) -> torch.Tensor:
         shown = goal.fit(metamers)
-        with draft(taken):
+        with draft.activations(taken):
             synthetic = forward(shown, stage).to(goal.target.dtype)
         chosen = units(taken)
         if chosen is None:

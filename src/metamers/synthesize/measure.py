@@ -65,7 +65,7 @@ def with_measures(
     natural_category: np.ndarray,
     classes: Mapping[str, Sequence[int]] | None,
     target_error: float | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
 ) -> xr.Dataset:
     """Add their measures to metamers of one stage.
 

@@ -2,11 +2,10 @@
 
 import torch
 
+from metamers.models.batches import CPU_BATCH_SIZE, FREE_SHARE
 from metamers.models.model import Model
-from metamers.synthesize.batches import CPU_BATCH_SIZE
 from metamers.synthesize.losses import normalized_error
 
-FREE_SHARE = 0.8  # of a GPU's free memory; other jobs and fragments need the rest
 OVERHEAD = 1.5  # peak memory of a step, relative to what is kept for its gradients: also gradients and workspaces
 
 

@@ -153,7 +153,7 @@ def synthesize(
         Called with the loss (stimulus,) before each step, for example to move a progress bar.
     batch_size
         With a target, the maximum number of stimuli that are optimized together; None: all; on a CPU it is always
-        ``metamers.synthesize.batches.CPU_BATCH_SIZE_TO_TARGET``. Stimuli that have reached the target leave the
+        ``metamers.models.batches.CPU_BATCH_SIZE_TO_TARGET``. Stimuli that have reached the target leave the
         batches. Without a target, all stimuli are optimized together.
 
     Returns

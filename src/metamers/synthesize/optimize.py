@@ -15,10 +15,11 @@ import torch
 from metamers.config.qualities import DRAFT_SETTINGS, number_of_passes, number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.drafts import draft_of
+from metamers.synthesize.drafts import Draft, draft_of, of_gradient
 from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
 from metamers.synthesize.procedures import PROCEDURES, Step, logarithm
-from metamers.synthesize.schedules import units_by_step
+from metamers.synthesize.replay import Replay
+from metamers.synthesize.schedules import all_units, units_by_step
 
 logger = logging.getLogger("metamers")
 
@@ -34,6 +35,8 @@ def gradient_steps(
     limits: tuple[float, float],
     objective: Callable[[torch.Tensor], torch.Tensor] = logarithm,
     taken: int = 0,
+    drafts: Sequence[Draft] = (),
+    equal: bool = False,
 ) -> Iterator[torch.Tensor]:
     """Take steps that lower a loss, and yield the loss before each step.
 
@@ -51,17 +54,27 @@ def gradient_steps(
         From the loss (stimulus,) to the optimized objective (stimulus,).
     taken
         Number of earlier steps.
+    drafts
+        The drafts of the loss.
+    equal
+        Whether the loss depends on the number of steps by its drafts alone, so that steps may be replayed on a card
+        (``metamers.synthesize.replay``).
 
     Yields
     ------
     torch.Tensor
         The loss (stimulus,) before each step.
     """
+    replay = Replay()
     for number, step in enumerate(steps, start=taken):
-        metamers.grad = None
-        before = loss(metamers, number)
-        objective(before).sum().backward()
-        yield before.detach()
+
+        def compute(number: int = number) -> torch.Tensor:
+            with of_gradient(drafts, number):
+                before = loss(metamers, number)
+                objective(before).sum().backward()
+            return before.detach()
+
+        yield replay([metamers], tuple(draft.kind(number) for draft in drafts) if equal else None, compute)
         with torch.no_grad():
             step()
             metamers.clamp_(*limits)
@@ -112,14 +125,9 @@ def optimize(
     taken, metamers = kept["taken"], as_leaf(kept["metamers"].to(device))
     total = number_of_steps(settings)
     passes = number_of_passes(settings)
-    errors = [
-        make_loss(
-            goal,
-            draft_of(goal.model, goal.stage, settings, total),
-            units_by_step(goal.model, goal.stage, goal.target, settings["steps"], passes, seed),
-        )
-        for goal in goals
-    ]
+    drafts = [draft_of(goal.model, goal.stage, settings, total) for goal in goals]
+    units = [units_by_step(goal.model, goal.stage, goal.target, settings["steps"], passes, seed) for goal in goals]
+    errors = [make_loss(*each) for each in zip(goals, drafts, units, strict=True)]
     steps = PROCEDURES[procedure](metamers, **{key: settings[key] for key in settings if key not in DRAFT_SETTINGS})
     losses = torch.empty(total, len(metamers), device=device, dtype=goals[0].target.dtype)
     if taken:
@@ -134,7 +142,8 @@ def optimize(
     began = said = time.monotonic()
     limits = MODALITIES[goals[0].model.modality].limits
     left = steps if taken < total else []
-    descent = gradient_steps(joint_error(errors), metamers, left, limits, steps.objective, taken)
+    equal = all(each is all_units for each in units)
+    descent = gradient_steps(joint_error(errors), metamers, left, limits, steps.objective, taken, drafts, equal)
     for number, loss in enumerate(descent, start=taken + 1):
         losses[number - 1] = loss
         if on_step is not None:

@@ -23,13 +23,14 @@ import numpy as np
 import torch
 
 from metamers.modalities import MODALITIES
+from metamers.models.batches import CPU_BATCH_SIZE_TO_TARGET, repeat_to_minimum
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.batches import CPU_BATCH_SIZE_TO_TARGET, repeat_to_minimum
-from metamers.synthesize.drafts import Draft, draft_of, exactly
+from metamers.synthesize.drafts import EXACT, Draft, draft_of, of_gradient
 from metamers.synthesize.losses import Goal, make_loss, root_mean_square
 from metamers.synthesize.optimize import PROGRESS_S, OnStep, as_leaf
 from metamers.synthesize.optimizers import OPTIMIZERS
 from metamers.synthesize.procedures import logarithm
+from metamers.synthesize.replay import Replay
 
 logger = logging.getLogger("metamers")
 
@@ -269,7 +270,7 @@ def optimize_to_target(
         ``metamers.config.qualities.DRAFT_SETTINGS``, each true or false.
     batch_size
         Maximum number of stimuli that are optimized together; None: all. It is halved whenever memory does not suffice.
-        On a CPU, it is ``metamers.synthesize.batches.CPU_BATCH_SIZE_TO_TARGET``.
+        On a CPU, it is ``metamers.models.batches.CPU_BATCH_SIZE_TO_TARGET``.
     label, progress, part, on_step
         As for ``optimize``.
 
@@ -290,11 +291,11 @@ def optimize_to_target(
     on_cpu = start.device.type == "cpu"
     size, least = (CPU_BATCH_SIZE_TO_TARGET,) * 2 if on_cpu else (batch_size or len(start), 1)
     drafts = [draft_of(goal.model, goal.stage, settings, 1) for goal in goals_of([0])]
-    stimuli = Stimuli(start, settings, size, any(draft is not exactly for draft in drafts))
+    stimuli = Stimuli(start, settings, size, any(draft.parts for draft in drafts))
     if (kept := progress.load(part)) is not None:
         stimuli.load(kept)
         logger.info("%s: going on; %d of %d stimuli have ended", label, stimuli.ended, len(start))
-    reported, numbers, goals = time.monotonic(), list[int](), list[Goal]()
+    reported, numbers, goals, replay = time.monotonic(), list[int](), list[Goal](), Replay()
     while in_batch := stimuli.fill():
         if progress.due():
             progress.save(part, stimuli.state())
@@ -302,7 +303,7 @@ def optimize_to_target(
             if in_batch != numbers:
                 goals = goals_of([in_batch[row] for row in repeat_to_minimum(slice(0, len(in_batch)), least)])
                 numbers = in_batch
-            losses, errors = loss_and_gradient(stimuli.batch, goals, drafts)
+            losses, errors = loss_and_gradient(stimuli.batch, goals, drafts, replay)
             fits = True
         except torch.OutOfMemoryError:
             if len(in_batch) == 1:
@@ -324,7 +325,7 @@ def optimize_to_target(
 
 
 def loss_and_gradient(
-    batch: Sequence[Descent], goals: Sequence[Goal], drafts: Sequence[Draft]
+    batch: Sequence[Descent], goals: Sequence[Goal], drafts: Sequence[Draft], replay: Replay
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the gradient of each metamer of a batch.
 
@@ -337,6 +338,8 @@ def loss_and_gradient(
         few stimuli.
     drafts
         How the activations of each goal are computed while the stimuli are drafts.
+    replay
+        Repeats the computation of the same batch.
 
     Returns
     -------
@@ -349,14 +352,21 @@ def loss_and_gradient(
         When a loss is NaN or infinite.
     """
     count = len(batch)
-    shown = torch.cat([batch[row].metamer for row in repeat_to_minimum(slice(0, count), len(goals[0].target))])
-    computed = drafts if batch[0].draft else [exactly] * len(goals)
-    each = [make_loss(goal, draft)(shown, 0)[:count] for goal, draft in zip(goals, computed, strict=True)]
-    losses = root_mean_square(each)
-    logarithm(losses).sum().backward()
-    relative = torch.stack([error.detach() / goal.target_error for error, goal in zip(each, goals, strict=True)])
-    found = losses.detach().cpu().numpy()
+    metamers = [descent.metamer for descent in batch]
+    computed = drafts if batch[0].draft else [EXACT] * len(goals)
+
+    def compute() -> torch.Tensor:
+        shown = torch.cat([metamers[row] for row in repeat_to_minimum(slice(0, count), len(goals[0].target))])
+        with of_gradient(computed, 0):
+            each = [make_loss(goal, draft)(shown, 0)[:count] for goal, draft in zip(goals, computed, strict=True)]
+            losses = root_mean_square(each)
+            logarithm(losses).sum().backward()
+        relative = [error.detach() / goal.target_error for error, goal in zip(each, goals, strict=True)]
+        return torch.stack([losses.detach(), torch.stack(relative).amax(dim=0)])
+
+    # By identity: the goals are new whenever the stimuli of the batch are.
+    found, largest = replay(metamers, (id(goals), batch[0].draft), compute).cpu().numpy()
     if not np.isfinite(found).all():
         where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
         raise ValueError(f"{where}: the loss of a stimulus is {found[~np.isfinite(found)][0]}")
-    return found, relative.amax(dim=0).cpu().numpy()
+    return found, largest

@@ -4,10 +4,10 @@ from metamers.run.job import log_to, save
 
 import torch
 
+from metamers.models.batches import CPU_BATCH_SIZE
 from metamers.models.device import use_threads
 from metamers.models.load import load_model
 from metamers.run import files
-from metamers.synthesize.batches import CPU_BATCH_SIZE
 from studies.benchmark.measure import WholeModel, first_stimuli, instruction_sets, plain_model, processor
 from studies.benchmark.speed import speed
 

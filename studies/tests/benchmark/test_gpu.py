@@ -14,6 +14,7 @@ from metamers.config.read import merge_defaults, read_yaml
 from metamers.models.load import load_model
 from metamers.run.files import DESCRIPTIONS
 from metamers.synthesize.memory import OVERHEAD, kept_for_gradients
+from metamers.synthesize.replay import EAGER
 from studies.benchmark import gpu, precisions
 from studies.tests.benchmark.test_match import QUICK, STAGES
 from tests.fake_card import CARD, FREE, NAME, fake_card
@@ -95,18 +96,15 @@ def test_tf32_is_off_when_metamers_are_compared_and_on_for_the_difference_that_i
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
-def test_the_precision_tf32_computes_every_step_in_float32_with_tf32(monkeypatch):
-    seen = []
-
-    def in_float32(_task, _steps):
-        seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
-
-    monkeypatch.setattr(precisions, "in_float32", in_float32)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    precisions.in_tf32(SimpleNamespace(), 3)
-    assert seen == [(True, True)]
-    assert not torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cuda.matmul.allow_tf32
+def test_the_precision_tf32_is_the_low_precision_of_every_step(monkeypatch):
+    given = {}
+    monkeypatch.setattr(precisions, "supports_low_precision", lambda *_: True)
+    monkeypatch.setattr(precisions, "configured", lambda _task, steps, **changes: given.update(changes, steps=steps))
+    precisions.in_tf32(SimpleNamespace(model=None, stage="block"), 3)
+    assert given == {"steps": 3, "low_precision": 1, "rough_cochleagram": 0, "low_precision_format": "tf32"}
+    monkeypatch.setattr(precisions, "supports_low_precision", lambda *_: False)
+    with pytest.raises(precisions.NotAvailableError, match="does not compute in tf32 itself"):
+        precisions.in_tf32(SimpleNamespace(model=None, stage="block"), 3)
 
 
 def test_a_batch_fills_free_memory_and_is_halved_when_memory_is_halved(job):
@@ -194,7 +192,7 @@ def test_several_jobs_compute_at_once(job, jobs_on_fake_cards):
 
 def test_jobs_without_a_card_fail_without_a_rate(job, capfd):
     assert np.isnan(gpu.jobs_at_once(job, 1))
-    assert "this step needs a CUDA device; this machine has: cpu" in capfd.readouterr().err
+    assert "device: 'cuda' is not on this machine; it has" in capfd.readouterr().err
 
 
 def test_jobs_that_take_too_long_are_ended(job, jobs_on_fake_cards, monkeypatch):
@@ -220,10 +218,12 @@ def test_the_card_and_its_driver_are_named(monkeypatch, answer, driver):
 @pytest.fixture
 def measured(job, monkeypatch):
     """The benchmark of two stages on a fake card, whose compiler gives back the model."""
-    modes, rates = [], iter([10.0, 15.0, float("nan")] * 2)
+    modes, rates = [], iter([10.0, 15.0, float("nan"), 20.0] * 2)
     monkeypatch.setattr(torch, "compile", lambda model, mode: modes.append(mode) or model)
     monkeypatch.setattr(gpu, "jobs_at_once", lambda one, jobs: next(rates))
     monkeypatch.setitem(precisions.PRECISIONS, "tf32", precisions.Precision(fails))
+    monkeypatch.setattr(gpu, "RECOGNIZED", 16)
+    monkeypatch.setattr(precisions, "CARD_STEPS", EAGER + 2)
     with fake_card(SHAPE, 8000):
         found = {
             ("tiny", stage): gpu.gpu_benchmark(gpu.replace(job, stage=stage), batch=3) for stage in ("block", "logits")
@@ -247,6 +247,9 @@ def test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason(measured):
     np.testing.assert_array_equal(found["stimulus_steps_per_second_by_jobs"], [10, 15, np.nan])
     assert found.attrs["card"] == NAME
     assert found["agrees"] == 1
+    assert (found["cards"], found["stimulus_steps_per_second_of_cards"]) == (2, 20)
+    assert 1 <= found["recognition_batch"] <= gpu.RECOGNIZED
+    assert (found["recognized_per_second"] > 0) & (found["recognized_per_second_in_small_batches"] > 0)
     assert {str(name) for name in found.variables} <= DESCRIPTIONS.keys()
 
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from metamers.models.load import load_model
+from metamers.synthesize.losses import Goal, make_loss
 from metamers.synthesize.metamers import synthesize
+from metamers.synthesize.optimize import gradient_steps
 from studies.benchmark import precisions
 from studies.benchmark.precisions import PRECISIONS, Precision, Task, time_precisions
 from tests.fake_card import CARD, fake_card
@@ -37,7 +39,8 @@ def test_every_precision_has_a_time_or_a_reason(convolutional):
     model, natural, start = convolutional
     chosen = {name: precision for name, precision in PRECISIONS.items() if name != "compiled"}  # minutes
     times = time_precisions(model, "block", natural, start, ONE_CYCLE, chosen)
-    assert list(times) == [name for name in chosen if name != "cuda_graphs"]
+    of_cards = ("without_graphs", "tf32", "compiled_graphs")
+    assert list(times) == [name for name in chosen if name not in of_cards]
     for name, (seconds, outcome) in times.items():
         assert (seconds > 0 and outcome == "ok") or (name == "bfloat16" and outcome.startswith("not available"))
 
@@ -49,6 +52,19 @@ def test_the_reference_is_the_synthesis_to_the_bit(convolutional):
         settings = {key: value for key, value in ONE_CYCLE.items() if key != "steps"}
         task = Task(model, stage, model(natural, stage), start, model, settings, torch.channels_last)
         assert torch.equal(next(iter(PRECISIONS.values())).method(task, STEPS).contiguous(), wanted)
+
+
+def test_the_bare_loop_makes_the_metamers_of_a_constant_rate(convolutional):
+    model, natural, start = convolutional
+    settings = {key: value for key, value in ONE_CYCLE.items() if key != "steps"}
+    task = Task(model, "block", model(natural, "block"), start, model, settings, torch.channels_last)
+    found = precisions.bare(task, STEPS)
+    metamers, betas = start.detach().clone().requires_grad_(), (settings["beta_1"], settings["beta_2"])
+    optimizer = torch.optim.Adam([metamers], lr=settings["learning_rate"], betas=betas)
+    loss = make_loss(Goal(model, "block", task.target))
+    steps = list(gradient_steps(loss, metamers, STEPS * [optimizer.step], (0, 1)))
+    torch.testing.assert_close(found, metamers.detach(), rtol=1e-4, atol=1e-5)
+    assert len(steps) == STEPS
 
 
 @pytest.mark.parametrize(
@@ -89,7 +105,7 @@ def card():
 
 
 def test_cuda_graphs_are_tried_on_a_card_only(entry, card):
-    graphs = PRECISIONS["cuda_graphs"]
+    graphs = PRECISIONS["compiled_graphs"]
     assert graphs.applies(load_model("tiny", entry, None, CARD))
     assert not graphs.applies(load(entry))
 
@@ -103,7 +119,7 @@ def test_compilation_for_a_card_needs_no_compiler_of_cpp(entry, card, monkeypatc
         start = torch.rand(1, *SHAPE, device=device)
         return Task(model, "block", start, start, model, {}, torch.channels_last)
 
-    for name in ("compiled", "cuda_graphs"):
+    for name in ("compiled", "compiled_graphs"):
         PRECISIONS[name].change(task(load_model("tiny", entry, None, CARD), CARD))
     assert modes == [None, "reduce-overhead"]
     with pytest.raises(precisions.NotAvailableError):
