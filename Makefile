@@ -68,8 +68,8 @@ STUDIES := $(VENV)/bin/snakemake --snakefile studies/Snakefile --cores all
 benchmark: $(EXTRA)
 	$(STUDIES) benchmark --configfile $(or $(CONFIGURATION),studies/config/benchmark.yaml)
 
-# Synthesis on this machine's graphics card, compared with its CPU. Each of fifteen jobs takes less than ten minutes
-# (estimated, not measured); a second call continues where the first one ended.
+# Synthesis on this machine's graphics card, compared with its CPU. Each of fifteen jobs takes some minutes
+# (not measured); a second call continues where the first one ended.
 benchmark-gpu: $(STAMP)
 	$(STUDIES) gpu_benchmark --configfile studies/config/gpu.yaml
 

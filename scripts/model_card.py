@@ -8,6 +8,7 @@ import xarray as xr
 from metamers import model_card
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
+from metamers.models.batches import CPU_BATCH_SIZE
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -32,7 +33,7 @@ rate = stimuli.attrs.get("sampling_rate_hz")
 natural = fit_stimuli(model, FORMATS[model.modality].as_exported(stimuli["stimulus_value"].values), rate)
 
 # Costs first, while this process has little memory of its own and has computed nothing.
-batch = settings["stimuli"][: settings["batch_size"]]
+batch = settings["stimuli"][:CPU_BATCH_SIZE]
 own = fit_stimuli(model, stimuli["stimulus_value"].sel(stimulus=batch).values, rate)
 own = own.repeat_interleave(settings["seeds"], dim=0)
 start = starts(model, batch, range(settings["seeds"]), params.run_seed)

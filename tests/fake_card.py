@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -85,19 +85,29 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, torch.Tensor)
 
 
-class Recorder(TorchDispatchMode):
-    """Records operations in a graph, and refuses those that wait for the card, as CUDA does while it records."""
+class Checked(TorchDispatchMode):
+    """Refuses operations that wait for the card, as PyTorch does with ``torch.cuda.set_sync_debug_mode("error")``."""
 
     WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero")
+    REASON = "called a synchronizing CUDA operation"
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.__name__.split(".")[0] in self.WAITING:
+            raise RuntimeError(self.REASON)
+        return func(*args, **(kwargs or {}))
+
+
+class Recorder(Checked):
+    """Records operations in a graph, and refuses those that CUDA refuses while it records."""
+
+    REASON = "CUDA error: operation not permitted when stream is capturing"
 
     def __init__(self, graph: Graph):
         super().__init__()
         self.graph = graph
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func.__name__.split(".")[0] in self.WAITING:
-            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
-        found = func(*args, **(kwargs or {}))
+        found = super().__torch_dispatch__(func, types, args, kwargs)
         args, kwargs, results = tree_map(_plain, (args, kwargs or {}, found))
         self.graph.operations.append((func, args, kwargs, [*filter(_is_tensor, tree_iter(results))]))
         return found
@@ -112,19 +122,21 @@ class Card(TorchFunctionMode):
         Shape of a stimulus, and the memory that a synthesis takes for each; nothing else takes memory.
     calls
         How often functions of ``torch.cuda`` were called.
-    graphs, recording
-        All graphs, and whether one is being recorded.
-    limit, peak
-        Bytes that may be taken, and that were taken at most since ``reset_peak_memory_stats``.
+    graphs, recording, checked
+        All graphs; whether one is being recorded, after which failed ones leave memory that cannot be freed; the mode
+        that refuses to wait.
+    limit, peak, held
+        Bytes that may be taken, that were taken at most since ``reset_peak_memory_stats``, and that are held all along.
     """
 
     def __init__(self, stimulus_shape: tuple[int, ...] = (0,), stimulus_bytes: int = 0):
         super().__init__()
         self.stimulus_shape, self.stimulus_bytes = stimulus_shape, stimulus_bytes
         self.calls: Counter = Counter()
-        self.limit, self.peak = FREE, 0
+        self.limit, self.peak, self.held = FREE, 0, 0
         self.graphs: list[Graph] = []
-        self.recording = False
+        self.recording = self.failed = False
+        self.checked: Checked | None = None
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
@@ -140,8 +152,9 @@ class Card(TorchFunctionMode):
             raise RuntimeError(f"{name}: expected all tensors to be on the same device, but found cuda:0 and cpu")
         to_card = any(map(_names_card, given))
         to_cpu = name == "cpu" or any(map(_names_cpu, given))
-        if self.recording and to_cpu and any(there):
-            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+        moves = (to_cpu and any(there)) or (to_card and not any(there) and bool(tensors))
+        if moves and (self.recording or self.checked):
+            raise RuntimeError(Recorder.REASON if self.recording else Checked.REASON)
         args, kwargs = tree_map(lambda value: "cpu" if _names_card(value) else value, (args, kwargs))
         found = func(*args, **kwargs)
         if to_card or (any(there) and not to_cpu):
@@ -158,12 +171,12 @@ class Card(TorchFunctionMode):
                 raise torch.OutOfMemoryError(f"CUDA out of memory: {wanted} of {self.limit} bytes")
         return value if isinstance(value, OnCard) else value.as_subclass(OnCard)
 
-    def counted(self, name: str, result: Callable[..., Any] = lambda *_: None) -> Callable[..., Any]:
+    def counted(self, name: str, result: Callable[..., Any] = lambda *_, **__: None) -> Callable[..., Any]:
         """A function of ``torch.cuda`` that counts its calls."""
 
-        def call(*arguments: Any, **_options: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
             self.calls[name] += 1
-            return result(*arguments)
+            return result(*arguments, **options)
 
         return call
 
@@ -173,14 +186,29 @@ class Card(TorchFunctionMode):
         return self.graphs[-1]
 
     @contextmanager
-    def record(self, graph: Graph) -> Iterator[None]:
+    def record(self, graph: Graph, stream: torch.device) -> Iterator[None]:
         """As ``torch.cuda.graph``."""
-        self.recording = True
+        assert stream == CARD
+        self.recording = self.failed = True
         try:
             with Recorder(graph):
                 yield
+            self.failed = False
         finally:
             self.recording = False
+
+    def check(self, mode: str) -> None:
+        """As ``torch.cuda.set_sync_debug_mode``."""
+        if self.checked is not None:
+            self.checked.__exit__(None, None, None)
+        self.checked = Checked() if mode == "error" else None
+        if self.checked is not None:
+            self.checked.__enter__()
+
+    def free(self) -> None:
+        """As ``torch.cuda.empty_cache``."""
+        if self.failed:
+            raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
 
     def forget_peak(self, _device: torch.device) -> None:
         """As ``torch.cuda.reset_peak_memory_stats``."""
@@ -206,14 +234,17 @@ def fake_card(
         "is_current_stream_capturing": lambda: card.recording,
         "CUDAGraph": card.new_graph,
         "graph": card.record,
+        "Stream": lambda device: device,
+        "device": lambda _device: nullcontext(),
+        "set_sync_debug_mode": card.check,
         "set_device": lambda _device: None,
         "get_device_properties": lambda number: SimpleNamespace(uuid=f"fake-{number}"),
-        "memory_allocated": lambda _device: 0,
+        "memory_allocated": lambda _device: card.held,
         "mem_get_info": lambda _device: (FREE, TOTAL),
-        "max_memory_allocated": lambda _device: card.peak,
+        "max_memory_allocated": lambda _device: card.held + card.peak,
         "reset_peak_memory_stats": card.forget_peak,
         "set_per_process_memory_fraction": card.limit_to,
-        "empty_cache": lambda: None,
+        "empty_cache": card.free,
         "synchronize": lambda _device: None,
         "get_device_name": lambda _device: NAME,
         "get_device_capability": lambda _device: capability,
@@ -240,5 +271,6 @@ def fake_card(
             yield card
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(before)
-        devices.give_back_card()
+        devices.own_card.cache_clear()
+        devices._LOCKS.clear()
         shutil.rmtree(locks)

@@ -18,6 +18,7 @@ from torch import nn
 
 import metamers as mm
 from metamers import model_card
+from metamers.models import batches
 from metamers.models import device as devices
 from metamers.models import load as models_load
 from metamers.models.batches import (
@@ -36,7 +37,8 @@ from metamers.synthesize import memory
 from metamers.synthesize.drafts import in_low_precision, supports_low_precision
 from metamers.synthesize.memory import kept_for_gradients, max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
-from metamers.synthesize.replay import EAGER
+from metamers.synthesize.replay import EAGER, allow_graphs
+from metamers.synthesize.target import EAGER_IN_BATCH
 from metamers.train import model as train
 from metamers.vulnerability import vulnerability
 from tests.fake_card import CARD, FREE, OnCard, fake_card
@@ -70,9 +72,8 @@ PLACES = {
         PRECISIONS + "test_compilation_for_a_card_needs_no_compiler_of_cpp"
     ),
     "studies/benchmark/gpu.py:limited_memory": BENCHMARK + "test_the_limit_of_memory_ends_after_an_error",
-    "src/metamers/config/qualities.py:": "config/test_qualities.py::test_a_job_of_a_card_has_as_many_stimuli_as_pay",
     "src/metamers/config/qualities.py:batch_size_of": (
-        "config/test_qualities.py::test_a_job_of_a_card_has_as_many_stimuli_as_pay"
+        "config/test_qualities.py::test_a_job_of_a_card_computes_for_longer_than_it_takes_to_start"
     ),
     "src/metamers/run/cards.py:gpus_of_job": "run/test_cards.py::test_a_job_asks_for_a_card_if_there_is_one",
     "src/metamers/model_card.py:cost": HERE + "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
@@ -97,8 +98,12 @@ PLACES = {
     "src/metamers/models/batches.py:forward_batch_size": HERE
     + "test_a_pass_without_gradients_has_a_share_of_free_memory",
     "src/metamers/synthesize/replay.py:Replay.__call__": HERE + "test_equal_steps_are_replayed",
-    "src/metamers/synthesize/replay.py:Replay.__init__": HERE + "test_equal_steps_are_replayed",
-    "src/metamers/synthesize/replay.py:Replay._record": HERE + "test_what_cannot_be_recorded_is_computed_as_before",
+    "src/metamers/synthesize/replay.py:Replay.forget": HERE + "test_equal_steps_are_replayed",
+    "src/metamers/synthesize/replay.py:Replay._recorded": HERE + "test_what_waits_for_the_card_is_computed_as_before",
+    "scripts/beyond/synthesize.py:": HERE + "test_a_recording_that_fails_all_the_same_says_what_would_do",
+    "scripts/synthesize/metamers.py:": HERE + "test_a_recording_that_fails_all_the_same_says_what_would_do",
+    "src/metamers/synthesize/replay.py:Replay._record": HERE
+    + "test_a_recording_that_fails_all_the_same_says_what_would_do",
     "src/metamers/models/precision.py:native_bfloat16": HERE + "test_bfloat16_is_native_from_ampere_on",
     "src/metamers/train/model.py:random_state": HERE + "test_the_state_of_every_card_is_saved_and_restored",
     "src/metamers/train/model.py:restore_random": HERE + "test_the_state_of_every_card_is_saved_and_restored",
@@ -241,17 +246,30 @@ def taken_by_another_process(number):
     return other
 
 
+def give_back_card():
+    devices.own_card.cache_clear()
+    devices._LOCKS.clear()
+
+
 def test_jobs_take_different_cards(card):
     with taken_by_another_process(0) as first:
         assert devices.choose_device("auto") == devices.choose_device("cuda") == torch.device("cuda:1")
-        devices.give_back_card()
+        give_back_card()
         with taken_by_another_process(1) as second:  # more jobs than cards
-            assert devices.choose_device("cuda").index in (0, 1)
+            assert devices.choose_device("cuda").index == os.getpid() % 2
             assert devices.choose_device("cuda:0") == CARD
             second.communicate()
         first.communicate()
-    devices.give_back_card()
+    give_back_card()
     assert devices.choose_device("cuda") == CARD
+
+
+def test_where_no_lock_can_be_made_a_card_is_shared(card, monkeypatch):
+    def refuse(_lock, **_options):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(devices.FileLock, "acquire", refuse)
+    assert devices.choose_device("cuda").index == os.getpid() % 2
 
 
 # Batches
@@ -273,9 +291,10 @@ def test_a_batch_has_a_share_of_the_free_memory(entry, card, monkeypatch):
     assert max_batch_size(model, "block", stimulus) == 1
 
 
-def test_a_pass_without_gradients_has_a_share_of_free_memory():
+def test_a_pass_without_gradients_has_a_share_of_free_memory(monkeypatch):
     stimuli, sizes = torch.rand(40, *SHAPE), []
-    with fake_card(SHAPE, FREE // 20):
+    with fake_card(SHAPE, FREE // 20) as card:
+        card.held = FREE // 2
         there = stimuli[:20].to(CARD)
 
         def work(part):
@@ -285,13 +304,17 @@ def test_a_pass_without_gradients_has_a_share_of_free_memory():
         assert forward_batch_size(work, there) == int(memory.FREE_SHARE * 20)
         sizes.clear()
         np.testing.assert_array_equal(forward(work, there), 2 * stimuli[:20].flatten(1))
-        assert sizes == [1, 16, 4]
+        assert sizes == [1, 1, 16, 4]
         sizes.clear()
         np.testing.assert_array_equal(forward(work, there, 30), 2 * stimuli[:20].flatten(1))
         assert sizes == [20]
     with fake_card():
         assert forward_batch_size(lambda part: part, stimuli.to(CARD)) == MAX_FORWARD_BATCH_SIZE
+        monkeypatch.setattr(batches, "MAX_RESULTS", 7 * stimuli[0].nbytes)
+        assert forward_batch_size(lambda part: part, stimuli.to(CARD)) == 7
     assert forward_batch_size(lambda part: part, stimuli) == CPU_FORWARD_BATCH_SIZE
+    with pytest.raises(ValueError, match="found no stimuli"):
+        forward(lambda part: part, stimuli[:0])
 
 
 def test_a_card_may_compute_one_stimulus():
@@ -414,47 +437,87 @@ MANY = ONE_CYCLE | {"steps": 24, "low_precision": 0}
 TO_TARGET = {**{key: MANY[key] for key in MANY if key not in ("steps", "low_precision")}, "max_steps": 60}
 
 
+def replays(card):
+    return sum(graph.replays for graph in card.graphs)
+
+
 @pytest.mark.parametrize(
-    ("procedure", "settings", "graphs"),
+    ("procedure", "settings", "graphs", "eager"),
     [
-        ("one_cycle", MANY, 1),
-        ("one_cycle", MANY | {"low_precision": 0.5}, 2),
-        ("one_cycle", MANY | {"low_precision": 0.5, "low_precision_format": "tf32"}, 2),
-        ("published", {"steps": 12, "step_size": 1.0, "halvings": 1}, 1),
-        ("to_target", TO_TARGET | {"target_error": 1e-4}, 1),
+        ("one_cycle", MANY, 1, EAGER),
+        ("one_cycle", MANY | {"low_precision": 0.5}, 2, EAGER),
+        ("one_cycle", MANY | {"low_precision": 0.5, "low_precision_format": "tf32"}, 2, EAGER),
+        ("published", {"steps": 12, "step_size": 1.0, "halvings": 1}, 1, EAGER),
+        ("to_target", TO_TARGET | {"target_error": 1e-4}, 1, EAGER_IN_BATCH),
     ],
 )
-def test_equal_steps_are_replayed(entry, card, monkeypatch, procedure, settings, graphs):
+def test_equal_steps_are_replayed(entry, card, monkeypatch, procedure, settings, graphs, eager):
     found, loss, _ = of_network(entry, CARD, procedure, settings)
     assert len(card.graphs) == graphs
-    steps = loss.shape[1] - (procedure == "to_target") * 0
-    assert sum(graph.replays for graph in card.graphs) == steps - graphs * EAGER + (procedure == "to_target")
-    monkeypatch.setattr("metamers.synthesize.replay.EAGER", 10**9)
+    computed = loss.shape[1] + (procedure == "to_target")  # there, the error after the last step is computed too
+    assert replays(card) == computed - graphs * eager
+    monkeypatch.setattr("metamers.synthesize.replay._allowed", False)
     wanted, wanted_loss, _ = of_network(entry, CARD, procedure, settings)
     assert len(card.graphs) == graphs
     torch.testing.assert_close(found.cpu(), wanted.cpu(), rtol=0, atol=0)
     np.testing.assert_array_equal(loss, wanted_loss)
 
 
-def test_what_cannot_be_recorded_is_computed_as_before(entry, card, caplog, monkeypatch):
-    def ask(_module, inputs):
-        assert float(inputs[0].mean()) < 1e9
-
+def hooked(monkeypatch, hook):
+    """Networks get this hook before their block from now on."""
     usual = load_model
 
-    def asking(*given):
+    def loaded(*given):
         model = usual(*given)
-        model.network.block.register_forward_pre_hook(ask)
+        model.network.block.register_forward_pre_hook(hook)
         return model
 
+    monkeypatch.setitem(globals(), "load_model", loaded)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda shown: float(shown.detach().mean()), lambda shown: shown.cpu(), lambda _shown: torch.rand(2).to(CARD)],
+    ids=["value", "to the host", "from the host"],
+)
+def test_what_waits_for_the_card_is_computed_as_before(entry, card, caplog, monkeypatch, ask):
     wanted, _, _ = of_network(entry, CARD)
-    monkeypatch.setitem(globals(), "load_model", asking)
-    caplog.clear()
+    before = len(card.graphs)
+    hooked(monkeypatch, lambda _module, inputs: (ask(inputs[0]), None)[1])
     found, _, _ = of_network(entry, CARD)
-    assert "steps are computed without a CUDA graph: CUDA error: operation not permitted" in caplog.text
-    assert caplog.text.count("without a CUDA graph") == 1
-    assert sum(graph.replays for graph in card.graphs[1:]) == 0
+    assert caplog.text.count("steps are computed without a CUDA graph: called a synchronizing CUDA operation") == 1
+    assert len(card.graphs) == before
+    torch.cuda.empty_cache()
     torch.testing.assert_close(found.cpu(), wanted.cpu(), rtol=0, atol=0)
+
+
+def test_a_network_that_changes_by_itself_is_not_replayed(entry, card, caplog, monkeypatch):
+    def counting():
+        calls = iter(range(10**6))
+        return lambda _module, inputs: (inputs[0] * (1 + next(calls) % 7),)
+
+    monkeypatch.setattr("metamers.synthesize.replay._allowed", False)
+    hooked(monkeypatch, counting())
+    wanted, _, _ = of_network(entry, CARD)
+    monkeypatch.setattr("metamers.synthesize.replay._allowed", True)
+    hooked(monkeypatch, counting())
+    of_network(entry, CARD)
+    assert "steps are computed without a CUDA graph: its losses are [" in caplog.text
+    assert wanted.isfinite().all()
+
+
+def test_a_recording_that_fails_all_the_same_says_what_would_do(entry, card, monkeypatch):
+    def fail(graph, stream):
+        raise RuntimeError("unknown")
+
+    monkeypatch.setattr(torch.cuda, "graph", fail)
+    with pytest.raises(RuntimeError, match=r"cannot record a step as a CUDA graph; set cuda_graphs: false \(unknown\)"):
+        of_network(entry, CARD)
+    allow_graphs(False)
+    try:
+        of_network(entry, CARD)
+    finally:
+        allow_graphs(True)
 
 
 # Trials, cost and training

@@ -20,9 +20,11 @@ from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.synthesize.metamers import check_stage
+from metamers.synthesize.replay import allow_graphs
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
+allow_graphs(snakemake.config["cuda_graphs"])
 name, params = snakemake.wildcards.beyond_set, snakemake.params
 procedure = QUALITIES[params.quality]
 made, entries, device = params.set, params.entries, choose_device(snakemake.config["device"])

@@ -18,11 +18,13 @@ from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import check_stage, make_metamers
+from metamers.synthesize.replay import allow_graphs
 
 MAX_TOGETHER = 256  # largest number of metamers in memory, if they are synthesized to a target
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
+allow_graphs(snakemake.config["cuda_graphs"])
 name, stage, params = snakemake.params.name, snakemake.params.stage, snakemake.params
 procedure = QUALITIES[params.quality]
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))

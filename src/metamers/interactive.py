@@ -22,6 +22,7 @@ from torch import nn
 from tqdm import tqdm
 
 from metamers.config.qualities import (
+    BFLOAT16,
     DRAFT_SHARES,
     FORMAT_SETTING,
     LOW_PRECISION_FORMATS,
@@ -651,7 +652,7 @@ def _settings(quality: str, modality: str, given: Mapping[str, Any]) -> dict[str
     key = "max_steps" if "max_steps" in settings else "steps"
     if isinstance(settings[key], bool) or not (isinstance(settings[key], int) and settings[key] > 0):
         raise ValueError(f"{key}: found {settings[key]!r}; wanted a whole number from 1")
-    if (number_format := settings.get(FORMAT_SETTING, "bfloat16")) not in LOW_PRECISION_FORMATS:
+    if (number_format := settings.get(FORMAT_SETTING, BFLOAT16)) not in LOW_PRECISION_FORMATS:
         raise unknown_name(FORMAT_SETTING, str(number_format), LOW_PRECISION_FORMATS, f"metamer, quality {quality}")
     for key in DRAFT_SHARES:
         found = settings.get(key, 0)

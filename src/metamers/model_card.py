@@ -32,9 +32,7 @@ STEPS = 3  # timed steps at each stage, after one that is not timed
 # Difference of class scores in units of their standard deviation: above rounding, far below what changes an answer.
 TOLERANCE = 1e-3
 CHANCE_P = 0.05
-NOT_SURVIVED = (
-    "The process that took such a step was killed, most likely because memory ran out. Lower synthesis.batch_size."
-)
+NOT_SURVIVED = "The process that took such a step was killed, most likely because memory ran out."
 
 
 def absent_stages(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
@@ -125,7 +123,7 @@ def score_stability(model: Model, stimuli: torch.Tensor) -> dict[str, float]:
         ``repeat_difference`` (the same batch twice) and ``batch_difference`` (each stimulus alone instead of in a
         batch): largest differences in standard deviations of the scores.
     """
-    once, twice = (class_scores(model, stimuli) for _ in range(2))
+    once, twice = (class_scores(model, stimuli, batch_size=len(stimuli)) for _ in range(2))
     alone = class_scores(model, stimuli, batch_size=1)
     spread = float(once.std()) or 1.0
     return {

@@ -43,8 +43,7 @@ FILLED_STEPS = 20  # steps of a batch that fills the card
 MEMORY_LEFT = 0.5  # part of the memory of such a batch that is left for the test of lack of memory
 RECOGNIZED = 256  # number of stimuli that are recognized for a rate
 INTEGERS = ("agrees", "batch", "batch_fits", "halved_batch", "recognition_batch", "cards")  # columns of integers
-# For the simultaneous jobs of each number of JOBS, with their start. All three numbers thus take at most 3 of the 10
-# minutes that are estimated for a stage.
+# For the simultaneous jobs of each number of JOBS, with their start.
 TIMEOUT_S = 60.0
 READY, START, SECONDS = "ready", "start", "seconds"  # messages between the benchmark and its jobs
 

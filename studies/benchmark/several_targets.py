@@ -136,6 +136,7 @@ def metamers_at_matches(
             shown = [in_batch[row] for row in repeat_to_minimum(slice(0, len(in_batch)), CPU_BATCH_SIZE_TO_TARGET)]
             goals, numbers = [replace(goal_of(shown), target_error=1.0)], in_batch
             limits = MODALITIES[goals[0].model.modality].limits
+            replay.forget()
         if progress.due():  # also ends the process if it was asked to end
             progress.save("finished", {"number": len(finished)})
         present, _ = loss_and_gradient([synthesis.descent for synthesis in batch], goals, [EXACT], replay)

@@ -19,10 +19,10 @@ SETTINGS = merge_defaults({})["synthesis"]
         ("converged", 1, "cpu", 12),
         ("converged", 1, "auto", 12),
         ("converged", 1, "mps", 12),
-        ("quick", 1, "cpu", 384),
-        ("published", 1, "cpu", 4),
+        ("quick", 1, "cpu", 12),
+        ("published", 1, "cpu", 12),
     ],
 )
-def test_a_job_of_a_card_has_as_many_stimuli_as_pay(quality, seeds, device, size):
+def test_a_job_of_a_card_computes_for_longer_than_it_takes_to_start(quality, seeds, device, size):
     assert batch_size_of("auto", SETTINGS[quality]["vision"], seeds, device) == size
     assert batch_size_of(7, SETTINGS[quality]["vision"], seeds, device) == 7

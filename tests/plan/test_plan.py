@@ -122,8 +122,8 @@ def test_every_stimulus_and_recognition_model_is_in_one_job(settings):
     assert sorted(joined(plan.recognition_groups)) == sorted(plan.recognition_models)
 
 
-@pytest.mark.parametrize(("quality", "device", "size"), [("published", "auto", 4), ("published", "cuda", 100)])
-def test_a_job_has_as_many_stimuli_as_pay_on_its_device(settings, quality, device, size):
+@pytest.mark.parametrize(("quality", "device", "size"), [("published", "auto", 12), ("published", "cuda", 100)])
+def test_a_job_has_the_stimuli_of_its_device(settings, quality, device, size):
     changed = {"synthesis": settings["synthesis"] | {"quality": quality, "batch_size": "auto"}, "device": device}
     plan = config.make_plan(settings | changed)
     for model in plan.generation_models:

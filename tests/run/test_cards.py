@@ -25,7 +25,21 @@ def machine(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("count", "visible", "seen"),
-    [(0, None, 0), (2, None, 2), (2, "1", 1), (2, "", 0), (2, "0, 1", 2), (2, "0,,1", 1), (0, "0", 0), (2, "0,1,2", 2)],
+    [
+        (0, None, 0),
+        (2, None, 2),
+        (2, "1", 1),
+        (2, "", 0),
+        (2, "0, 1", 2),
+        (2, "0,,1", 1),
+        (0, "0", 0),
+        (2, "0,1,2", 2),
+        (2, "-1", 0),
+        (2, "0,-1", 1),
+        (2, "NoDevFiles", 0),
+        (2, "0,0", 1),
+        (2, "GPU-a,GPU-b", 2),
+    ],
 )
 def test_cards_that_programs_see(machine, count, visible, seen):
     machine(count, visible)

@@ -6,9 +6,11 @@ from torch import nn
 
 from metamers.models.cochleagram import band_cochleagrams
 from metamers.models.model import Model
+from metamers.models.precision import tf32
 from metamers.models.preprocessing import SoundPreprocessing
 from metamers.synthesize import drafts
-from metamers.synthesize.drafts import EXACT, draft_of, in_low_precision, supports_low_precision
+from metamers.synthesize.drafts import EXACT, draft_of, drafts_of, in_low_precision, supports_low_precision
+from metamers.synthesize.losses import Goal, make_loss
 from tests.models.test_model import load, tiny
 
 STAGES = {"input": None, "block": "block", "logits": "classify"}
@@ -95,5 +97,28 @@ def test_a_device_without_tf32_computes_every_step_in_float32(convolutional, mon
     assert draft_of(convolutional, "logits", settings, 10) == EXACT
     monkeypatch.setattr(drafts, "native", lambda _device, number_format: number_format == "tf32")
     draft = draft_of(convolutional, "logits", settings, 10)
-    assert [draft.kind(taken) for taken in (0, 9, 10)] == [(True,), (True,), (False,)]
+    assert [draft.kind(taken) for taken in (0, 9, 10)] == [(True, False), (True, False), (False, False)]
     assert draft_of(convolutional, "logits", {"low_precision": 1}, 10) == EXACT
+
+
+def test_of_several_models_all_have_steps_in_tf32_or_none(convolutional, monkeypatch):
+    settings = {"low_precision": 1, "low_precision_format": "tf32"}
+    supported = {"block": True, "logits": False}
+    monkeypatch.setattr(drafts, "supports_low_precision", lambda _model, stage, _format: supported[stage])
+    places = [(convolutional, "block"), (convolutional, "logits")]
+    assert drafts_of(places, settings, 10) == [EXACT, EXACT]
+    assert [draft.low for draft in drafts_of(places[:1], settings, 10)] == [10]
+    assert [draft.low for draft in drafts_of(places, {"low_precision": 1}, 10)] == [10, 0]
+
+
+def test_stimuli_are_resized_in_float32_within_tf32(convolutional):
+    allowed = []
+
+    def fit(stimuli):
+        allowed.append(torch.backends.cudnn.allow_tf32)
+        return stimuli
+
+    goal = Goal(convolutional, "block", torch.ones(1, 6, 8, 8), fit)
+    with tf32():
+        make_loss(goal)(torch.rand(1, 3, 8, 8), 0)
+    assert allowed == [False]

@@ -12,7 +12,7 @@ import torch
 from metamers.models.model import Model
 from metamers.run.progress import Progress
 from metamers.synthesize import target
-from metamers.synthesize.drafts import Draft, Part
+from metamers.synthesize.drafts import Draft
 from metamers.synthesize.losses import Goal, normalized_error
 from metamers.synthesize.metamers import synthesize
 from metamers.synthesize.target import DECAY, GAIN, RISE_AGAIN, SMOOTHED, WARM_UP, Descent, optimize_to_target
@@ -83,11 +83,15 @@ def drafted(model, monkeypatch):
             )
             yield
 
+    class OfTest(Draft):
+        def activations(self, taken):
+            return draft()
+
     def noted(batch, goals, drafts, replay):
         calls.append(({descent.draft for descent in batch}, len(goals[0].target), len(batch)))
         return usual(batch, goals, drafts, replay)
 
-    monkeypatch.setattr(target, "draft_of", lambda *_: Draft((Part(1, draft),)))
+    monkeypatch.setattr(target, "drafts_of", lambda *_: [OfTest()])
     monkeypatch.setattr(target, "loss_and_gradient", noted)
     return calls
 

@@ -22,7 +22,6 @@ def card_params(model):
         "stages": stages,
         "stimuli": plan.stimuli_of(model),
         "seeds": plan.synthesis.seeds,
-        "batch_size": plan.batch_size_of(model),
         "synthesis": plan.synthesis_of(model),
         "unrelated_families": len(
             {plan.models[name].family for name in plan.recognition_models_of(model)} - {plan.models[model].family}

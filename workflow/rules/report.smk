@@ -416,7 +416,7 @@ rule report_pages:
         configuration={
             key: value
             for key, value in config.items()
-            if key not in ("mirror", "device", "model", "save_every_s", "repair", "rebuild_manifest")
+            if key not in ("mirror", "device", "cuda_graphs", "model", "save_every_s", "repair", "rebuild_manifest")
         },
     conda:
         ENVIRONMENT

@@ -17,7 +17,7 @@ QUALITIES = {"quick": "one_cycle", "converged": "to_target", "standard": "one_cy
 # steps before the first decay of the rate are. And the format of numbers in low precision, ``bfloat16`` or ``tf32``.
 DRAFT_SHARES, FORMAT_SETTING = ("low_precision", "rough_cochleagram"), "low_precision_format"
 DRAFT_SETTINGS = (*DRAFT_SHARES, FORMAT_SETTING)
-LOW_PRECISION_FORMATS = ("bfloat16", "tf32")
+LOW_PRECISION_FORMATS = BFLOAT16, TF32 = "bfloat16", "tf32"
 
 TO_TARGET = "to_target"  # the procedure whose number of steps is not fixed
 COMPARED_PROCEDURES = (TO_TARGET, "published")  # by which the metamers of `make convergence` are synthesized
@@ -27,10 +27,11 @@ UNCONVERGED_QUALITIES = ("quick",)
 NOT_CONVERGED = "not converged: whether recognition would change with more steps is not known for these metamers"
 
 AUTO = "auto"
-# With ``batch_size: auto``: steps of metamers in a job. A card thus works for longer than a job takes to start, about
-# ten seconds: by the rates assumed in docs/scale.md, 25 minutes of an H100 for the mean model of the study.
-STEPS_OF_JOB = {"cuda": 2_400_000, "cpu": 24_576}
-MIN_STIMULI, MAX_STIMULI = 4, 500  # of a job: CPUs compute as many at once; memory holds all natural stimuli of a job
+CPU_STIMULI = 12  # of a job, with ``batch_size: auto``
+# Of a job on a card: steps of metamers, so that it computes for longer than it takes to start, about ten seconds. By
+# the rates assumed in docs/scale.md, these take 25 minutes of an H100 for the mean model of the study.
+CARD_STEPS = 2_400_000
+MIN_STIMULI, MAX_STIMULI = 4, 500  # of such a job; memory of the host holds all its natural stimuli
 
 
 def batch_size_of(batch_size: int | str, settings: Mapping[str, Any], seeds: int, device: str) -> int:
@@ -48,8 +49,9 @@ def batch_size_of(batch_size: int | str, settings: Mapping[str, Any], seeds: int
     """
     if batch_size != AUTO:
         return int(batch_size)
-    steps = STEPS_OF_JOB["cuda" if device.startswith("cuda") else "cpu"]
-    return min(max(MIN_STIMULI, steps // (number_of_steps(settings) * seeds)), MAX_STIMULI)
+    if not device.startswith("cuda"):
+        return CPU_STIMULI
+    return min(max(MIN_STIMULI, CARD_STEPS // (number_of_steps(settings) * seeds)), MAX_STIMULI)
 
 
 def quality_attributes(quality: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ MIN_CPU_BATCH_SIZE = 4
 CPU_FORWARD_BATCH_SIZE = 8
 # Memory limits a batch earlier for most networks, and a card has enough to do with this many (not measured on a card).
 MAX_FORWARD_BATCH_SIZE = 512
+MAX_RESULTS = 2**28  # bytes of the results of such a batch, which the host's memory holds
 FREE_SHARE = 0.8  # of a card's free memory; other jobs and fragments need the rest
 # Size of every batch of a synthesis to a target on a CPU, so that all use the same kernels. Stimuli end one by one, and
 # the last ones are repeated to fill their batch: 1.3 times the work in batches of four (measured), 2.8 times where one
@@ -35,7 +36,8 @@ CPU_BATCH_SIZE_TO_TARGET = 2
 def forward_batch_size(work: Callable[[torch.Tensor], torch.Tensor], stimuli: torch.Tensor) -> int:
     """How many stimuli a pass without gradients computes at once.
 
-    On a card, as many as its free memory holds, from the memory that one stimulus takes.
+    On a card, as many as its free memory holds, from the memory that one stimulus takes, and at most so many that their
+    results take ``MAX_RESULTS`` bytes.
 
     Parameters
     ----------
@@ -47,14 +49,16 @@ def forward_batch_size(work: Callable[[torch.Tensor], torch.Tensor], stimuli: to
     device = stimuli.device
     if device.type != "cuda":
         return CPU_FORWARD_BATCH_SIZE
-    before = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
     with torch.no_grad():
+        values = work(stimuli[:1]).numel()  # in the first pass, libraries also take memory of their own
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
         work(stimuli[:1])
     taken = torch.cuda.max_memory_allocated(device) - before
     torch.cuda.empty_cache()  # what PyTorch keeps of earlier batches would not count as free
     free, _ = torch.cuda.mem_get_info(device)
-    return min(max(1, int(FREE_SHARE * free / max(1, taken))), MAX_FORWARD_BATCH_SIZE)
+    fitting = int(min(FREE_SHARE * free / max(1, taken), MAX_RESULTS / (4 * values)))
+    return min(max(1, fitting), MAX_FORWARD_BATCH_SIZE)
 
 
 @torch.no_grad()
@@ -70,9 +74,19 @@ def forward(
     stimuli
         (stimulus, …), on the device.
     batch_size
-        Number of stimuli in a batch, halved whenever memory does not suffice; None: as ``forward_batch_size``.
+        Number of stimuli in a batch, halved whenever memory does not suffice; None: all if they are few, else as
+        ``forward_batch_size``.
+
+    Raises
+    ------
+    ValueError
+        When there is no stimulus.
     """
-    size = forward_batch_size(work, stimuli) if batch_size is None else batch_size
+    if not len(stimuli):
+        raise ValueError("found no stimuli; wanted one at least")
+    size = batch_size or CPU_FORWARD_BATCH_SIZE
+    if batch_size is None and len(stimuli) > CPU_FORWARD_BATCH_SIZE:
+        size = forward_batch_size(work, stimuli)
     parts = in_batches(len(stimuli), size, lambda part: work(stimuli[part]).float().cpu().numpy())
     return np.concatenate(list(parts))
 

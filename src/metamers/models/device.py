@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 # The documented limit of M_MMAP_THRESHOLD; older versions of glibc refuse a higher value, newer ones take it.
@@ -58,8 +58,8 @@ def choose_device(device: str) -> torch.device:
 def own_card() -> torch.device:
     """The first card that no other process of this user has taken, taken by this process until it ends.
 
-    If all are taken, cards are shared, in turn by process. A card is taken by a lock in the folder of temporary files,
-    named by the card's UUID, since containers and schedulers number cards differently.
+    If all are taken, or no locks can be made, cards are shared. A card is taken by a lock in the folder of temporary
+    files, named by the card's UUID, since schedulers number cards differently.
     """
     count = torch.cuda.device_count()
     for number in range(count):
@@ -67,7 +67,7 @@ def own_card() -> torch.device:
         lock = FileLock(Path(tempfile.gettempdir()) / f"metamers-{os.getuid()}-card-{uuid}.lock")
         try:
             lock.acquire(timeout=0)
-        except Timeout:
+        except (OSError, NotImplementedError):  # also taken: filelock.Timeout is an OSError
             continue
         _LOCKS.append(lock)
         break
@@ -75,13 +75,6 @@ def own_card() -> torch.device:
         number = os.getpid() % count
     torch.cuda.set_device(number)
     return torch.device("cuda", number)
-
-
-def give_back_card() -> None:
-    """Let other processes take the card of this one."""
-    own_card.cache_clear()
-    while _LOCKS:
-        _LOCKS.pop().release()
 
 
 def choose_card(device: str) -> torch.device:

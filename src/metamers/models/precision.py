@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from metamers.config.qualities import BFLOAT16, TF32
+
 
 def native_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies matrices in bfloat16 natively.
@@ -27,7 +29,7 @@ def native_bfloat16(device: torch.device) -> bool:
 
 def native(device: torch.device, number_format: str) -> bool:
     """Whether a device computes ``bfloat16`` or ``tf32`` natively; CUDA devices have both or neither."""
-    return native_bfloat16(device) and (number_format == "bfloat16" or device.type == "cuda")
+    return native_bfloat16(device) and (number_format == BFLOAT16 or device.type == "cuda")
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def _in_float32(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
 
 @contextmanager
 def low_precision(
-    network: nn.Module, device: torch.device, exact: Sequence[nn.Module] = (), number_format: str = "bfloat16"
+    network: nn.Module, device: torch.device, exact: Sequence[nn.Module] = (), number_format: str = BFLOAT16
 ) -> Iterator[None]:
     """Compute a network in ``bfloat16`` or ``tf32`` within the context, its parts ``exact`` in float32.
 
@@ -94,12 +96,12 @@ def low_precision(
     in TF32 only if they are computed within ``tf32``, and then those of the parts ``exact``, too.
     """
     kept = [*exact]
-    if device.type == "cpu" and number_format == "bfloat16":
+    if device.type == "cpu" and number_format == BFLOAT16:
         kept += filter(_slow_gradient, network.modules())
     for module in kept:
         module.forward = _in_float32(module)
     try:
-        with tf32() if number_format == "tf32" else torch.autocast(device.type, dtype=torch.bfloat16):
+        with tf32() if number_format == TF32 else torch.autocast(device.type, dtype=torch.bfloat16):
             yield
     finally:
         for module in kept:

@@ -56,9 +56,8 @@ class Decoded:
         if folder not in self._kept:
             values = read_exported(folder, self._names, self._modality)
             with tempfile.TemporaryFile() as file:
-                kept = np.memmap(file, dtype=form.integers, mode="w+", shape=values.shape)
-            kept[:] = np.rint(values * form.scale)
-            self._kept[folder] = kept
+                np.rint(values * form.scale).astype(form.integers).tofile(file)  # a full disk is an error here
+                self._kept[folder] = np.memmap(file, dtype=form.integers, mode="r", shape=values.shape)
         return self._kept[folder].astype(np.float32) / form.scale
 
 

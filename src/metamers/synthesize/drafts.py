@@ -1,19 +1,18 @@
 """Drafts: the first steps of a synthesis, which compute activations less exactly.
 
 In low precision (``metamers.models.precision``) the network uses bfloat16 or TF32, enough for the direction of a step,
-and preprocessing stays in float32. Rough cochleagrams have lower rates (``metamers.models.cochleagram``). Targets, and
-match and recognition of finished metamers, are always exact.
+and preprocessing stays in float32 (with TF32, except its gradient). Rough cochleagrams have lower rates
+(``metamers.models.cochleagram``). Targets, and match and recognition of finished metamers, are always exact.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 
-from metamers.config.qualities import DRAFT_SHARES, FORMAT_SETTING
+from metamers.config.qualities import BFLOAT16, DRAFT_SHARES, FORMAT_SETTING, TF32
 from metamers.models.cochleagram import band_cochleagrams, rough_cochleagrams
 from metamers.models.model import Model
 from metamers.models.precision import low_precision, native, tf32
@@ -23,13 +22,13 @@ from metamers.models.precision import low_precision, native, tf32
 LARGEST_ERROR = 0.1
 
 
-def in_low_precision(model: Model, number_format: str = "bfloat16") -> AbstractContextManager[None]:
+def in_low_precision(model: Model, number_format: str = BFLOAT16) -> AbstractContextManager[None]:
     """The context in which a model's network is computed in low precision, and its preprocessing in float32."""
     return low_precision(model.network, model.device, [model.preprocessing], number_format)
 
 
 @torch.no_grad()
-def supports_low_precision(model: Model, stage: str, number_format: str = "bfloat16") -> bool:
+def supports_low_precision(model: Model, stage: str, number_format: str = BFLOAT16) -> bool:
     """Whether a device has a format natively, and a model's activations at a stage differ little in it.
 
     Tested with one fixed random stimulus, so that the result does not depend on the batch.
@@ -53,51 +52,44 @@ def supports_low_precision(model: Model, stage: str, number_format: str = "bfloa
 
 
 @dataclass(frozen=True)
-class Part:
-    """One respect in which the first ``steps`` of a synthesis are a draft.
+class Draft:
+    """How the activations of a model are computed in each step of a synthesis.
 
     Attributes
     ----------
-    steps
-        Number of steps.
-    activations, gradient
-        Make the context of the computation of activations, and the one of activations and gradient together.
+    model
+        The model; None if all steps are exact.
+    low, rough
+        Number of steps, from the first one, with the network in low precision, and with rough cochleagrams.
+    number_format
+        The format of low precision.
     """
 
-    steps: int
-    activations: Callable[[], AbstractContextManager[Any]]
-    gradient: Callable[[], AbstractContextManager[Any]] | None = None
-
-
-@dataclass(frozen=True)
-class Draft:
-    """How the activations of a model are computed in each step of a synthesis; without parts, exactly."""
-
-    parts: tuple[Part, ...] = ()
+    model: Model | None = None
+    low: int = 0
+    rough: int = 0
+    number_format: str = BFLOAT16
 
     def activations(self, taken: int) -> AbstractContextManager[Any]:
         """The context of the computation of activations, after this number of steps."""
-        return _all_of([part.activations for part in self.parts if taken < part.steps])
+        with ExitStack() as both:
+            if self.model is not None and taken < self.low:
+                both.enter_context(in_low_precision(self.model, self.number_format))
+            if self.model is not None and taken < self.rough:
+                both.enter_context(rough_cochleagrams(self.model.preprocessing))
+            return both.pop_all()
 
-    def gradient(self, taken: int) -> AbstractContextManager[Any]:
-        """The context of the computation of activations and gradient."""
-        return _all_of([part.gradient for part in self.parts if taken < part.steps and part.gradient is not None])
-
-    def kind(self, taken: int) -> tuple[bool, ...]:
+    def kind(self, taken: int) -> tuple[bool, bool]:
         """Equal for steps that compute alike."""
-        return tuple(taken < part.steps for part in self.parts)
+        return taken < self.low, taken < self.rough
 
 
 def of_gradient(drafts: Sequence[Draft], taken: int) -> AbstractContextManager[Any]:
-    """The context of the computation of activations and gradient of models with these drafts."""
-    return _all_of([partial(draft.gradient, taken) for draft in drafts])
+    """The context of the computation of activations and gradient of models with these drafts.
 
-
-def _all_of(contexts: Iterable[Callable[[], AbstractContextManager[Any]]]) -> AbstractContextManager[Any]:
-    with ExitStack() as stack:
-        for make in contexts:
-            stack.enter_context(make())
-        return stack.pop_all()
+    A gradient in bfloat16 has the format of its step; one in TF32 must be computed within ``tf32``.
+    """
+    return tf32() if any(draft.number_format == TF32 and taken < draft.low for draft in drafts) else nullcontext()
 
 
 EXACT = Draft()
@@ -111,7 +103,7 @@ def draft_of(model: Model, stage: str, settings: Mapping[str, Any], steps: int) 
     model, stage
         The generation model and its stage.
     settings
-        Those of the procedure; missing keys of ``metamers.config.qualities.DRAFT_SETTINGS`` are 0, or ``bfloat16``.
+        Those of the procedure; missing keys of ``metamers.config.qualities.DRAFT_SETTINGS`` are 0, or bfloat16.
     steps
         Number of steps that they are proportions of.
 
@@ -121,11 +113,18 @@ def draft_of(model: Model, stage: str, settings: Mapping[str, Any], steps: int) 
         ``EXACT`` if no step differs.
     """
     low, rough = (round(settings.get(key, 0) * steps) for key in DRAFT_SHARES)
-    number_format = settings.get(FORMAT_SETTING, "bfloat16")
-    parts = []
-    if low and supports_low_precision(model, stage, number_format):
-        whole = tf32 if number_format == "tf32" else None  # the format of a gradient in bfloat16 is that of its step
-        parts.append(Part(low, partial(in_low_precision, model, number_format), whole))
-    if rough and band_cochleagrams(model.preprocessing):
-        parts.append(Part(rough, partial(rough_cochleagrams, model.preprocessing)))
-    return Draft(tuple(parts))
+    number_format = settings.get(FORMAT_SETTING, BFLOAT16)
+    low = low if low and supports_low_precision(model, stage, number_format) else 0
+    rough = rough if band_cochleagrams(model.preprocessing) else 0
+    return Draft(model, low, rough, number_format) if low or rough else EXACT
+
+
+def drafts_of(places: Sequence[tuple[Model, str]], settings: Mapping[str, Any], steps: int) -> list[Draft]:
+    """The drafts of a synthesis with several models, each with its stage.
+
+    TF32 is a setting of the process, so either all models have steps in TF32 or none.
+    """
+    drafts = [draft_of(model, stage, settings, steps) for model, stage in places]
+    if settings.get(FORMAT_SETTING) == TF32 and not all(draft.low for draft in drafts):
+        drafts = [draft_of(model, stage, {**settings, "low_precision": 0}, steps) for model, stage in places]
+    return drafts

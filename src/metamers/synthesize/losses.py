@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from metamers.models.model import Model
+from metamers.models.precision import tf32
 from metamers.synthesize.drafts import EXACT, Draft
 from metamers.synthesize.schedules import Units, all_units
 
@@ -70,7 +71,8 @@ def make_loss(
     forward = model if forward is None else forward
 
     def loss(metamers: torch.Tensor, taken: int) -> torch.Tensor:
-        shown = goal.fit(metamers)
+        with tf32(allowed=False):
+            shown = goal.fit(metamers)
         with draft.activations(taken):
             synthetic = forward(shown, stage).to(goal.target.dtype)
         chosen = units(taken)

@@ -15,7 +15,7 @@ import torch
 from metamers.config.qualities import DRAFT_SETTINGS, number_of_passes, number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.drafts import Draft, draft_of, of_gradient
+from metamers.synthesize.drafts import Draft, drafts_of, of_gradient
 from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
 from metamers.synthesize.procedures import PROCEDURES, Step, logarithm
 from metamers.synthesize.replay import Replay
@@ -125,7 +125,7 @@ def optimize(
     taken, metamers = kept["taken"], as_leaf(kept["metamers"].to(device))
     total = number_of_steps(settings)
     passes = number_of_passes(settings)
-    drafts = [draft_of(goal.model, goal.stage, settings, total) for goal in goals]
+    drafts = drafts_of([(goal.model, goal.stage) for goal in goals], settings, total)
     units = [units_by_step(goal.model, goal.stage, goal.target, settings["steps"], passes, seed) for goal in goals]
     errors = [make_loss(*each) for each in zip(goals, drafts, units, strict=True)]
     steps = PROCEDURES[procedure](metamers, **{key: settings[key] for key in settings if key not in DRAFT_SETTINGS})

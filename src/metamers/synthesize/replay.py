@@ -1,7 +1,7 @@
-"""Replay: the gradient of a step as a CUDA graph, recorded once and launched as a whole.
+"""Replay: loss and gradient of a step as a CUDA graph, which is recorded once and launched as a whole.
 
-A card computes the kernels of a small batch faster than the host launches them one by one. This module says only how
-equal computations are repeated; it has no numbers of its own (PyTorch's documentation, "CUDA Graphs").
+A card computes the kernels of a small batch faster than the host launches them one by one. This module only repeats
+equal computations (PyTorch's documentation, "CUDA Graphs").
 """
 
 import logging
@@ -11,27 +11,45 @@ import torch
 
 logger = logging.getLogger("metamers")
 
-# Equal computations before one is recorded: libraries choose kernels in the first ones, and in a synthesis to a target
-# a batch of many stimuli changes after few steps.
-EAGER = 5
+EAGER = 5  # equal computations before one is recorded; libraries choose their kernels in the first ones
+AGREEMENT = 1e-2  # largest relative difference of losses between a computation and its graph
 
-# Computes the losses (stimulus,) of leaves, detached, and their gradients, in ``grad``, which is None before.
+# Computes losses of leaves, detached, and their gradients, in ``grad``, which is None before.
 Compute = Callable[[], torch.Tensor]
+
+_allowed = True
+
+
+def allow_graphs(allowed: bool) -> None:
+    """Let this process use CUDA graphs, or not."""
+    global _allowed  # noqa: PLW0603 (a setting of the process, as PyTorch's own)
+    _allowed = allowed
 
 
 class Replay:
-    """Losses and gradients of leaves; on a card, from the step after ``EAGER`` equal ones on, by a CUDA graph.
+    """Losses and gradients of leaves; on a card, after some equal computations, by a CUDA graph.
 
-    A computation that CUDA cannot record, for example of a network that asks the card for a value, is repeated without
-    a graph. On other devices it always is.
+    A computation that waits for the card, for example because the network asks for a value, cannot be recorded, and
+    one that changes without its tensors must not be: its graph would repeat other losses. Both are repeated without a
+    graph, as everything is on other devices.
+
+    Parameters
+    ----------
+    eager
+        Number of equal computations before one is recorded.
     """
 
-    def __init__(self) -> None:
-        self._key: Hashable = None
-        self._equal = 0
-        self._graph: torch.cuda.CUDAGraph | None = None
-        self._found: tuple[torch.Tensor, list[torch.Tensor | None]] | None = None
+    def __init__(self, eager: int = EAGER) -> None:
+        self._eager = eager
         self._can_record = True
+        self.forget()
+
+    def forget(self, key: Hashable = None) -> None:
+        """Record anew: the next computation is on other tensors, or of another kind."""
+        self._key, self._equal = key, 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._losses = torch.empty(0)
+        self._gradients: list[torch.Tensor | None] = []
 
     def __call__(self, leaves: Sequence[torch.Tensor], key: Hashable, compute: Compute) -> torch.Tensor:
         """Compute losses, and gradients in the leaves' ``grad``.
@@ -48,34 +66,65 @@ class Replay:
         Returns
         -------
         torch.Tensor
-            Losses (stimulus,).
+            The losses.
+
+        Raises
+        ------
+        RuntimeError
+            When CUDA cannot record a computation that does not wait for the card.
         """
         if key != self._key:
-            self._key, self._equal, self._graph, self._found = key, 0, None, None
+            self.forget(key)
+        if self._graph is not None:
+            self._graph.replay()
+            for leaf, gradient in zip(leaves, self._gradients, strict=True):
+                leaf.grad = gradient
+            return self._losses.clone()
         self._equal += 1
-        recordable = self._can_record and key is not None and leaves[0].device.type == "cuda"
-        if recordable and self._graph is None and self._equal > EAGER:
-            self._record(leaves, compute)
-        if self._graph is None or self._found is None:
-            for leaf in leaves:
-                leaf.grad = None
-            return compute()
-        losses, gradients = self._found
-        self._graph.replay()
-        for leaf, gradient in zip(leaves, gradients, strict=True):
-            leaf.grad = gradient
-        return losses.clone()
+        may_record = _allowed and self._can_record and key is not None and leaves[0].device.type == "cuda"
+        if may_record and self._equal > self._eager:
+            return self._recorded(leaves, compute)
+        return _computed(leaves, compute)
+
+    def _recorded(self, leaves: Sequence[torch.Tensor], compute: Compute) -> torch.Tensor:
+        """The losses of a computation, which is recorded if that is possible."""
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            losses = _computed(leaves, compute)
+        except RuntimeError as error:
+            torch.cuda.set_sync_debug_mode("default")
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            self._refuse(next(iter(str(error).splitlines()), ""))
+            return _computed(leaves, compute)
+        torch.cuda.set_sync_debug_mode("default")
+        gradients = [leaf.grad for leaf in leaves]
+        self._record(leaves, compute)
+        again = self(leaves, self._key, compute)
+        if not torch.allclose(again, losses, rtol=AGREEMENT, equal_nan=True):
+            self._refuse(f"its losses are {again.tolist()} instead of {losses.tolist()}")
+            for leaf, gradient in zip(leaves, gradients, strict=True):
+                leaf.grad = gradient
+        return losses
 
     def _record(self, leaves: Sequence[torch.Tensor], compute: Compute) -> None:
-        for leaf in leaves:
-            leaf.grad = None  # so that it is made in the graph's own memory
-        graph = torch.cuda.CUDAGraph()
+        device, graph = leaves[0].device, torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph):
-                losses = compute()
-        except RuntimeError as error:  # also lack of memory; without a graph it has sufficed
-            self._can_record = False
-            reason = next(iter(str(error).splitlines()), "")
-            logger.warning("steps are computed without a CUDA graph: %s", reason)
-        else:
-            self._graph, self._found = graph, (losses, [leaf.grad for leaf in leaves])
+            # A stream of the leaves' card: PyTorch's own is of the card that was the current one at its first use.
+            with torch.cuda.device(device), torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):
+                losses = _computed(leaves, compute)
+        except RuntimeError as error:
+            raise RuntimeError(f"cannot record a step as a CUDA graph; set cuda_graphs: false ({error})") from error
+        self._graph, self._losses = graph, losses
+        self._gradients = [leaf.grad for leaf in leaves]
+
+    def _refuse(self, reason: str) -> None:
+        self._can_record = False
+        self.forget(self._key)
+        logger.warning("steps are computed without a CUDA graph: %s", reason)
+
+
+def _computed(leaves: Sequence[torch.Tensor], compute: Compute) -> torch.Tensor:
+    for leaf in leaves:
+        leaf.grad = None  # in a graph, gradients are then made in its own memory
+    return compute()

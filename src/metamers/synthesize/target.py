@@ -25,7 +25,7 @@ import torch
 from metamers.modalities import MODALITIES
 from metamers.models.batches import CPU_BATCH_SIZE_TO_TARGET, repeat_to_minimum
 from metamers.run.progress import NO_CHECKPOINT, Progress
-from metamers.synthesize.drafts import EXACT, Draft, draft_of, of_gradient
+from metamers.synthesize.drafts import EXACT, Draft, drafts_of, of_gradient
 from metamers.synthesize.losses import Goal, make_loss, root_mean_square
 from metamers.synthesize.optimize import PROGRESS_S, OnStep, as_leaf
 from metamers.synthesize.optimizers import OPTIMIZERS
@@ -44,6 +44,8 @@ GAIN = 0.9  # expected error after the first decay, relative to the error before
 # The error has stopped falling if it is at least this multiple of that at three quarters of the steps at constant rate.
 # An error that is inversely proportional to the square root of the number of steps falls to 0.87.
 FLOOR = 0.95
+# Steps of the same stimuli before one is recorded as a CUDA graph: where stimuli end often, a new graph does not pay.
+EAGER_IN_BATCH = 20
 # A metamer that has reached the target is measured again, in another batch, and must not miss it by rounding.
 ROUNDING = 1e-4
 
@@ -290,12 +292,12 @@ def optimize_to_target(
     """
     on_cpu = start.device.type == "cpu"
     size, least = (CPU_BATCH_SIZE_TO_TARGET,) * 2 if on_cpu else (batch_size or len(start), 1)
-    drafts = [draft_of(goal.model, goal.stage, settings, 1) for goal in goals_of([0])]
-    stimuli = Stimuli(start, settings, size, any(draft.parts for draft in drafts))
+    drafts = drafts_of([(goal.model, goal.stage) for goal in goals_of([0])], settings, 1)
+    stimuli = Stimuli(start, settings, size, any(draft is not EXACT for draft in drafts))
     if (kept := progress.load(part)) is not None:
         stimuli.load(kept)
         logger.info("%s: going on; %d of %d stimuli have ended", label, stimuli.ended, len(start))
-    reported, numbers, goals, replay = time.monotonic(), list[int](), list[Goal](), Replay()
+    reported, numbers, goals, replay = time.monotonic(), list[int](), list[Goal](), Replay(EAGER_IN_BATCH)
     while in_batch := stimuli.fill():
         if progress.due():
             progress.save(part, stimuli.state())
@@ -303,6 +305,7 @@ def optimize_to_target(
             if in_batch != numbers:
                 goals = goals_of([in_batch[row] for row in repeat_to_minimum(slice(0, len(in_batch)), least)])
                 numbers = in_batch
+                replay.forget()
             losses, errors = loss_and_gradient(stimuli.batch, goals, drafts, replay)
             fits = True
         except torch.OutOfMemoryError:
@@ -339,7 +342,7 @@ def loss_and_gradient(
     drafts
         How the activations of each goal are computed while the stimuli are drafts.
     replay
-        Repeats the computation of the same batch.
+        Repeats the computation; it must forget it when stimuli or goals change.
 
     Returns
     -------
@@ -364,8 +367,7 @@ def loss_and_gradient(
         relative = [error.detach() / goal.target_error for error, goal in zip(each, goals, strict=True)]
         return torch.stack([losses.detach(), torch.stack(relative).amax(dim=0)])
 
-    # By identity: the goals are new whenever the stimuli of the batch are.
-    found, largest = replay(metamers, (id(goals), batch[0].draft), compute).cpu().numpy()
+    found, largest = replay(metamers, ("draft", batch[0].draft), compute).cpu().numpy()
     if not np.isfinite(found).all():
         where = " and ".join(f"model {goal.model.name}, stage {goal.stage!r}" for goal in goals)
         raise ValueError(f"{where}: the loss of a stimulus is {found[~np.isfinite(found)][0]}")
