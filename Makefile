@@ -10,7 +10,7 @@ RUN ?= demo
 CONFIGURATION ?=
 SITE ?= site
 
-.PHONY: run extended install test test-all test-studies test-nightly test-snakemake experiment benchmark benchmark-gpu equivalence convergence
+.PHONY: run extended install test test-all test-studies test-nightly test-snakemake experiment benchmark steps benchmark-gpu equivalence convergence
 .PHONY: standard-match simulations docs dry-runs lint lock clean
 
 run: $(STAMP)
@@ -64,9 +64,13 @@ experiment: $(STAMP)
 # CONFIGURATION=mine/run.yaml
 STUDIES := $(VENV)/bin/snakemake --snakefile studies/Snakefile --cores all
 
-# Times, against the published procedure and plenoptic, of the quality `quick`; it takes all cores for an hour or two.
+# Steps and their cost, against the published procedure and plenoptic; it takes all cores for most of a day.
 benchmark: $(EXTRA)
 	$(STUDIES) benchmark --configfile $(or $(CONFIGURATION),studies/config/benchmark.yaml)
+
+# Steps of the quality `quick` and of the published schedule to the same match, in five minutes.
+steps: $(EXTRA)
+	$(STUDIES) steps --configfile $(or $(CONFIGURATION),studies/config/steps.yaml)
 
 # Synthesis on this machine's graphics card, compared with its CPU. Each of fifteen jobs takes some minutes
 # (not measured); a second call continues where the first one ended.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from metamers.config.qualities import COMPARED_PROCEDURES, FIXED_QUALITIES, QUALITIES
+from metamers.config.qualities import COMPARED_PROCEDURES, FIXED_QUALITIES, QUALITIES, TO_TARGET
 from metamers.config.read import merge_defaults, read_yaml
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 from metamers.plan.choices import first_architectures
@@ -178,6 +178,8 @@ def unavailable_studies(studies: Studies, config: Mapping[str, Any], plan: Plan)
             f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
             f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
         )
+    elif problem := _lacking_for_benchmark(settings, config, plan, studies.benchmark_stages):
+        reasons["benchmark"] = problem
     if not studies.standard_stages:
         reasons["standard_match"] = (
             "generation_models: there is no stage to measure: no generation model of the run has a stage without a "
@@ -203,6 +205,31 @@ def unavailable_studies(studies: Studies, config: Mapping[str, Any], plan: Plan)
             f"{generation_models}."
         )
     return reasons
+
+
+def _lacking_for_benchmark(
+    settings: StudySettings, config: Mapping[str, Any], plan: Plan, stages: Mapping[str, Iterable[str]]
+) -> str | None:
+    """Why qualities cannot be compared with the published schedule and plenoptic; None if they can."""
+    quality = config["synthesis"]["quality"]
+    if quality not in settings.qualities:
+        return (
+            f"benchmark.qualities: found {', '.join(settings.qualities)}; wanted {quality!r} too, the run's quality "
+            "(synthesis.quality): costs of larger studies are predicted from its steps"
+        )
+    for model in stages:
+        modality = plan.models[model].modality
+        for one in (*settings.qualities, "published"):
+            if modality not in config["synthesis"][one]:
+                return f"synthesis.{one}.{modality}: missing; its settings for that modality"
+        for stage in stages[model]:
+            to_target = [one for one in settings.qualities if QUALITIES[one] == TO_TARGET]
+            if to_target and plan.target_of(model, stage) is None:
+                return (
+                    f"synthesis.target: found no normalized error for {model}, {stage}; wanted one, or "
+                    f"benchmark.qualities without {to_target[0]!r}"
+                )
+    return None
 
 
 def _lacking_for_equivalence(

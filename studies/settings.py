@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from metamers.config.qualities import QUALITIES
 from metamers.config.read import read_schema, validate
 from metamers.names import ConfigurationError
 
@@ -25,10 +26,10 @@ Stimuli = Annotated[int, from_to("a number of stimuli", 1, 10_000)]
 Stages = Annotated[int, from_to("a number of stages", 1, 1000)]
 Repeats = Annotated[int, from_to("a number of measurements of each time", 2, 1000)]
 Steps = Annotated[int, from_to("a number of steps", 10, 100_000)]
-Halvings = Annotated[int, from_to("number of times that the step size is halved (published: 7)", 0, 100)]
 Error = Annotated[float, below_1("a normalized error")]
 Margin = Annotated[float, below_1("largest difference in proportion correct that counts as equivalent")]
 UNIQUE = {"uniqueItems": True}
+COMPARED = [quality for quality in QUALITIES if quality != "published"]
 (_one_cycle,) = read_schema("config")["$defs"]["one_cycle"]["patternProperties"].values()
 OPTIMIZERS, FORMATS = (_one_cycle["properties"][key]["enum"] for key in ("optimizer", "low_precision_format"))
 
@@ -44,35 +45,6 @@ class StagesOfModality(Settings):
 
     vision: Stages = 5
     audio: Stages = 3
-
-
-class PublishedOfImages(Settings):
-    """steps at each step size, and halvings of the step size"""
-
-    steps: Number = 3000
-    halvings: Halvings = 0
-
-
-class PublishedOfSounds(Settings):
-    """steps at each step size, and halvings of the step size"""
-
-    steps: Number = 375
-    halvings: Halvings = 7
-
-
-class PublishedOfModality(Settings):
-    """part of the published procedure that sets the match at which times are compared, for vision and audio"""
-
-    # Images: all steps at the first step size. Sounds: as many steps, at all eight step sizes, because the first one is
-    # too long for a match.
-    vision: PublishedOfImages = PublishedOfImages()
-    audio: PublishedOfSounds = PublishedOfSounds()
-
-
-class Plenoptic(Settings):
-    """steps: the largest number of steps of plenoptic"""
-
-    steps: Number = 3000
 
 
 class Standard(Settings):
@@ -215,8 +187,11 @@ class StudySettings(Settings):
     ] = None
     stages: StagesOfModality = StagesOfModality()
     stimuli: Annotated[int, from_to("number of stimuli whose match is measured", 1, 10_000)] = 2
-    published: PublishedOfModality = PublishedOfModality()
-    plenoptic: Plenoptic = Plenoptic()
+    qualities: Annotated[
+        list[Annotated[str, Field(json_schema_extra={"enum": COMPARED}, description=", ".join(COMPARED))]],
+        Field(min_length=1, json_schema_extra=UNIQUE, description="qualities at whose match costs are compared"),
+    ] = [*COMPARED]
+    most_steps: Annotated[int, from_to("largest number of steps that is tried", 10, 1_000_000)] = 24_000
     repeats: Repeats = 7
     standard: Standard = Standard()
     gpu: Gpu = Gpu()

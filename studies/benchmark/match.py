@@ -1,27 +1,17 @@
-"""Match: the number of steps of each procedure to the same match, and recognition of the resulting metamers.
-
-The reference is the match of the published procedure after a configured number of steps. All procedures have the same
-starts. ``one_cycle``, whose step sizes depend on its number of steps, is run with more and more steps until it ends
-with that match. plenoptic (Duong et al. 2023, JOSS 8, 5127 and Balzani et al.: github.com/plenoptic-org/plenoptic),
-with its defaults, is run until it reaches the match. Numbers of steps depend little on the machine; the time of a step
-is measured in ``studies.benchmark.speed``.
-"""
+"""Match: syntheses with the number of steps that leads to a given match, and recognition of the resulting metamers."""
 
 import itertools
 import logging
-import warnings
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import nn
 
 from metamers.compare.proportions import difference_interval
 from metamers.config.qualities import number_of_steps, with_number_of_steps
-from metamers.modalities import MODALITIES
 from metamers.models.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.model import Model
 from metamers.run.progress import NO_CHECKPOINT, Progress
@@ -30,204 +20,12 @@ from studies.benchmark.measure import final_error
 
 logger = logging.getLogger("metamers")
 
-PROCEDURES = ("published", "one_cycle", "plenoptic")
-FINEST = 4  # number of step budgets per factor of two
-WATCHED = 10  # steps of plenoptic between measurements of its match
 EQUAL_MATCH = 0.02  # largest relative difference of mean errors that counts as an equal match
 TRIES = 6  # largest number of step numbers to try in a search
 CORRECTIONS = 4  # largest number of further step numbers to try with all stimuli, after a search on a few
 NEAR_STEPS = 1.25  # largest ratio of two numbers of steps that may share the stimuli, unless they differ by one
 NEAR_ERRORS = 0.1  # largest difference of the logarithms of their errors
 SLOPE = -0.5  # initial slope of an error over steps, in logarithms
-MOST = 3  # largest change of the configured budget, in powers of two
-
-
-class _Truncated(nn.Module):
-    """A model up to a stage, for stimuli with four dimensions, as plenoptic needs them."""
-
-    def __init__(self, model: Model, stage: str):
-        super().__init__()
-        self.model = model
-        self.stage = stage
-
-    def forward(self, stimuli: torch.Tensor) -> torch.Tensor:
-        signal_shape = self.model.preprocessing.signal_shape
-        return self.model(stimuli.reshape(len(stimuli), *signal_shape), self.stage).float()
-
-
-def plenoptic_steps(
-    model: Model, stage: str, natural: torch.Tensor, start: torch.Tensor
-) -> Callable[[int], torch.Tensor]:
-    """plenoptic's metamer synthesis with its defaults: Adam (AMSGrad) at a rate of 0.01 on the mean squared error.
-
-    Its penalty on values outside 0 to 1 is off for modalities with other limits, and its stopping criterion is off.
-
-    Returns
-    -------
-    callable
-        Takes a number of further steps; returns the metamers (stimulus, …signal) after them.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        When plenoptic is not installed; the message says how to install it.
-    """
-    try:
-        import plenoptic
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "the benchmark compares with plenoptic, which is not installed: run `make benchmark`, or "
-            "`pip install --require-hashes -r envs/benchmark.lock`"
-        ) from error
-    shape = natural.shape
-    four = shape if len(shape) == 4 else (len(natural), 1, 1, shape[-1])
-    penalty = {} if MODALITIES[model.modality].limits == (0, 1) else {"penalty_lambda": 0.0}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about models in training mode, and images outside 0 to 1
-        synthesis = plenoptic.Metamer(natural.reshape(four), _Truncated(model, stage).eval(), **penalty)
-        synthesis.setup(initial_image=start.reshape(four))
-
-    def advance(steps: int) -> torch.Tensor:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            synthesis.synthesize(max_iter=steps, stop_criterion=0.0)
-        return synthesis.metamer.detach().reshape(shape)
-
-    return advance
-
-
-def budgets(configured: int) -> Iterator[int]:
-    """Numbers of steps to try, from 1/8 to 8 times the configured number, growing by a factor of 2^(1/4)."""
-    for power in np.arange(-MOST, MOST + 0.01, 1 / FINEST):
-        yield max(1, round(configured * 2**power))
-
-
-class Reached(NamedTuple):
-    """The result of a procedure that was run until it reached a match.
-
-    Attributes
-    ----------
-    error
-        Normalized error (stimulus,) at the end.
-    steps
-        Steps to the match; NaN if it was not reached.
-    most
-        Largest number of steps.
-    curve
-        Number of steps → normalized error then, mean over stimuli.
-    """
-
-    error: np.ndarray
-    steps: float
-    most: int
-    curve: dict[int, float]
-
-    @property
-    def reached(self) -> bool:
-        """Whether the procedure reached the match."""
-        return bool(np.isfinite(self.steps))
-
-
-def _one_cycle(run: Callable[[int], np.ndarray], configured: int, wanted: float) -> Reached:
-    """Search the smallest number of steps with which ``one_cycle`` ends with the match.
-
-    Starts from the configured number: more steps until the match is reached, or fewer until it is not. ``run`` takes a
-    number of steps and returns the final normalized error (stimulus,).
-    """
-    tried = list(dict.fromkeys(budgets(configured)))
-    place = len(tried) // 2
-    errors = {tried[place]: run(tried[place])}
-    enough = errors[tried[place]].mean() <= wanted
-    for steps in reversed(tried[:place]) if enough else tried[place + 1 :]:
-        errors[steps] = run(steps)
-        if (errors[steps].mean() <= wanted) != enough:
-            break
-    curve = {steps: float(error.mean()) for steps, error in sorted(errors.items())}
-    reached = min((steps for steps, error in curve.items() if error <= wanted), default=None)
-    most = max(errors)
-    return Reached(errors[reached or most], float(reached or np.nan), most, curve)
-
-
-def _plenoptic(advance: Callable[[int], np.ndarray], most: int, wanted: float) -> Reached:
-    """Run plenoptic until it reaches the match; ``advance`` takes more steps and returns the error (stimulus,)."""
-    curve = {}
-    for taken in range(WATCHED, most + WATCHED, WATCHED):
-        error = advance(WATCHED)
-        curve[taken] = float(error.mean())
-        if curve[taken] <= wanted:
-            break
-    return Reached(error, float(taken) if curve[taken] <= wanted else np.nan, taken, curve)
-
-
-def steps_to_match(
-    model: Model,
-    stage: str,
-    natural: torch.Tensor,
-    start: torch.Tensor,
-    settings: Mapping[str, Mapping[str, Any]],
-    most_of_plenoptic: int,
-) -> xr.Dataset:
-    """Number of steps of each procedure to the match of the published one, mean over stimuli.
-
-    Parameters
-    ----------
-    model, stage
-        The generation model and its stage.
-    natural, start
-        Stimuli and starts (stimulus, …signal).
-    settings
-        Settings of ``published``, ``quick`` and ``standard``. ``one_cycle`` has those of `quick`. If it does not reach
-        the match with up to 8 times their steps, it has those of `standard`, with the longer running averages of a
-        long synthesis.
-    most_of_plenoptic
-        Largest number of steps of plenoptic.
-
-    Returns
-    -------
-    xarray.Dataset
-        (procedure, stimulus) → ``normalized_error`` at the end; (procedure) → ``steps_to_match``, NaN if it was not
-        reached, and ``steps_most``, the largest number of steps; (procedure, step) → ``mean_error`` after this step
-        (``one_cycle``: at the end of a run with this number of steps), NaN where it was not measured; ``quality``: the
-        one whose settings ``one_cycle`` had.
-    """
-    with torch.no_grad():
-        target = model(natural, stage)
-
-    def errors(metamers: torch.Tensor) -> np.ndarray:
-        return final_error(model, stage, target, metamers).numpy()
-
-    def one_cycle(quality: str) -> Reached:
-        def run(steps: int) -> np.ndarray:
-            changed = dict(settings[quality]) | {"steps": steps}
-            return errors(synthesize(model, stage, natural, start, "one_cycle", changed, f"{quality} {stage}")[0])
-
-        return _one_cycle(run, settings[quality]["steps"], wanted)
-
-    ended, loss = synthesize(model, stage, natural, start, "published", settings["published"], f"published {stage}")
-    last, steps = errors(ended), loss.shape[1]
-    wanted = float(last.mean())
-    quality, ours = "quick", one_cycle("quick")
-    if not ours.reached:
-        quality, ours = "standard", one_cycle("standard")
-    advance = plenoptic_steps(model, stage, natural, start)
-    found = {
-        "published": Reached(last, float(steps), steps, dict(enumerate(loss.mean(axis=0)))),
-        "one_cycle": ours,
-        "plenoptic": _plenoptic(lambda more: errors(advance(more)), most_of_plenoptic, wanted),
-    }
-    logger.info("%s: match %.4f after steps %s", stage, wanted, {name: one.steps for name, one in found.items()})
-    every = sorted({step for one in found.values() for step in one.curve})
-    curves = [[one.curve.get(step, np.nan) for step in every] for one in found.values()]
-    return xr.Dataset(
-        {
-            "normalized_error": (("procedure", "stimulus"), np.stack([one.error for one in found.values()])),
-            "steps_to_match": ("procedure", [one.steps for one in found.values()]),
-            "steps_most": ("procedure", [one.most for one in found.values()]),
-            "mean_error": (("procedure", "step"), np.array(curves, dtype=np.float32)),
-            "quality": quality,
-        },
-        coords={"procedure": list(found), "step": every},
-    )
 
 
 class Synthesized(NamedTuple):

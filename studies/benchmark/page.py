@@ -1,6 +1,6 @@
 """Figures and values of the benchmark's page, computed from Datasets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,29 @@ from matplotlib.figure import Figure
 from metamers.models.batches import CPU_BATCH_SIZE
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, styled
 from metamers.report.steps import times_table
-from metamers.report.tables import percentage_points
+from metamers.report.tables import counted, percentage_points
 from studies.benchmark.match import matches_alike
 from studies.benchmark.measure import BFLOAT16, SEPARATOR
-from studies.benchmark.speed import REFERENCES
+from studies.benchmark.speed import OF_PLENOPTIC, OF_PUBLISHED, RATIOS
+from studies.benchmark.steps import PLENOPTIC, REFERENCES
 
-LOOK = {"published": (FAINT, "--"), "one_cycle": (BLUE, "-"), "plenoptic": (ORANGE, ":")}
-LABELS = {"published": "published procedure", "one_cycle": "one-cycle procedure", "plenoptic": "plenoptic"}
-# Whether all processors compute bfloat16 natively → reference → goals for the speedup: geometric mean, minimum.
-GOALS = {
-    False: {"published": (60, 20), "plenoptic": (6, 3)},
-    True: {"published": (100, 20), "plenoptic": (10, 3)},
-}
+LOOK = {"quick": (FAINT, "s"), "converged": (BLUE, "o"), "standard": (ORANGE, "D")}  # colour and mark
+# Whether all processors compute bfloat16 natively → goals for the time of plenoptic: geometric mean, least.
+GOALS = {False: (2.5, 1.6), True: (3, 2)}
+NOUNS = {"vision": "images", "audio": "sounds"}
 TEMPLATE = Path(__file__).with_name("benchmark.html.j2")
+# Ratio → its title in the table.
+TITLES = {
+    "steps_ratio_published": "steps of the published schedule",
+    "step_cost_ratio_published_whole": "cost of a published step, whole network",
+    "step_cost_ratio_published": "cost of a published step, truncated",
+    "step_cost_ratio_published_optimized": "cost of a published step, with our optimizations",
+    "speedup_over_published": "time of the published schedule, truncated",
+    "steps_ratio_plenoptic": "steps of plenoptic",
+    "step_cost_ratio_plenoptic": "cost of a step of plenoptic, truncated",
+    "step_cost_ratio_plenoptic_optimized": "cost of a step of plenoptic, with our optimizations",
+    "speedup_over_plenoptic": "time of plenoptic, truncated",
+}
 EQUIVALENT = 0.03  # difference in proportion correct
 
 
@@ -34,95 +44,137 @@ def stages_of(benchmark: xr.Dataset, model: str) -> xr.Dataset:
     return benchmark.sel(model=model, stage=number["stage"][number.notnull()]).sortby("stage_number")
 
 
-def goals_of(benchmark: xr.Dataset) -> Mapping[str, tuple[int, int]]:
+def goals_of(benchmark: xr.Dataset) -> tuple[float, float]:
     """The goals for the machines of a benchmark, which depend on whether all of them compute bfloat16 natively."""
     return GOALS[all(BFLOAT16 in one for one in benchmark.attrs["instruction_sets"].split(SEPARATOR))]
 
 
-@styled
-def speedup_figure(benchmark: xr.Dataset) -> Figure:
-    """Speedup of the one-cycle procedure to the same match, for each model and stage, with the goals as lines.
+def _ratio(summary: xr.Dataset, ratio: str, what: str, mean: str = "median") -> str:
+    """A ratio over stages in words: its mean, least and greatest; ``at least`` where single ones are lower bounds."""
+    one = summary.sel(ratio=ratio)
+    bound = "at least " if one["stages_bounded"] > 0 else ""
+    low, high = (f"{float(one[end]):.3g}" for end in ("least", "greatest"))
+    return f"{bound}{float(one[mean]):.3g} times {what} ({mean.replace('_', ' ')}; {low} to {bound}{high})"
 
-    Lower bounds, where plenoptic did not reach the match, are hollow.
+
+def sentences(benchmark: xr.Dataset) -> list[str]:
+    """The findings of a benchmark: what a change of ``quality`` gains, and the comparison with plenoptic."""
+    lines = []
+    for modality in map(str, benchmark["modality"].values):
+        for quality in map(str, benchmark["quality"].values):
+            one = benchmark.sel(modality=modality, quality=quality)
+            count = int(one["stages_compared"].sel(ratio="steps_ratio_published"))
+            place = f"{NOUNS[modality].capitalize()}, at the match where {quality} ends, {counted(count, 'stage')}"
+            lines.append(
+                f"{place}: the published schedule takes {_ratio(one, 'steps_ratio_published', 'as many steps')}, and "
+                f"with our optimizations a step of it costs "
+                f"{_ratio(one, 'step_cost_ratio_published_optimized', 'as much')}."
+            )
+            lines.append(
+                f"{place}: plenoptic takes {_ratio(one, 'steps_ratio_plenoptic', 'as many steps')}, and "
+                f"{_ratio(one, 'speedup_over_plenoptic', 'as long', 'geometric_mean')}. With our optimizations, a step "
+                f"of it costs {_ratio(one, 'step_cost_ratio_plenoptic_optimized', 'as much')}."
+            )
+    return lines
+
+
+def goal_rows(benchmark: xr.Dataset) -> list[dict[str, str]]:
+    """For each modality and quality, whether the goals for the time of plenoptic are reached."""
+    rows = []
+    for modality in map(str, benchmark["modality"].values):
+        for quality in map(str, benchmark["quality"].values):
+            one = benchmark.sel(modality=modality, quality=quality, ratio="speedup_over_plenoptic")
+            row = {"modality": NOUNS[modality], "quality": quality}
+            for name, goal in zip(("geometric_mean", "least"), goals_of(benchmark), strict=True):
+                value = float(one[name])
+                missed = "not settled: a lower bound" if one["stages_bounded"] > 0 else "missed"
+                row[name] = f"{value:.3g}, goal {goal}: {'reached' if value >= goal else missed}"
+            rows.append(row)
+    return rows
+
+
+def summary_rows(benchmark: xr.Dataset) -> list[dict[str, Any]]:
+    """The ratios over stages, a row for each modality, quality and ratio."""
+    rows = []
+    for modality in map(str, benchmark["modality"].values):
+        for quality in map(str, benchmark["quality"].values):
+            for ratio, title in TITLES.items():
+                one = benchmark.sel(modality=modality, quality=quality, ratio=ratio)
+                means = {key: float(one[key]) for key in ("median", "geometric_mean", "least", "greatest")}
+                counts = {key: int(one[key]) for key in ("stages_compared", "stages_bounded")}
+                rows.append({"modality": NOUNS[modality], "quality": quality, "ratio": title} | means | counts)
+    return rows
+
+
+@styled
+def ratio_figure(benchmark: xr.Dataset) -> Figure:
+    """Steps of the published schedule, and time of plenoptic, relative to each quality, by model and stage.
+
+    Lower bounds, where the reference did not reach the match, are hollow.
     """
     rows = [
-        (model, str(stage))
+        (str(model), str(stage))
         for model in benchmark["model"].values
         for stage in stages_of(benchmark, model)["stage"].values
     ]
-    figure = Figure(figsize=(9, 1.4 + 0.3 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    goals = goals_of(benchmark)
-    for reference, marker in (("published", "o"), ("plenoptic", "D")):
-        steps = benchmark["steps_to_match"].sel(procedure=reference)
-        bound = np.array([bool(steps.sel(model=model, stage=stage).isnull()) for model, stage in rows])
-        name = f"speedup_over_{reference}"
-        values, low, high = (
-            np.array([float(benchmark[key].sel(model=model, stage=stage)) for model, stage in rows])
-            for key in (name, f"{name}_low", f"{name}_high")
-        )
-        place = np.arange(len(rows)) + (0.14 if reference == "plenoptic" else -0.14)
-        colour = INK if reference == "published" else ORANGE
-        axes.hlines(place, low, high, color=colour, linewidth=2)
-        axes.plot(values[~bound], place[~bound], marker, color=colour, label=f"over {LABELS[reference]}")
-        if bound.any():
-            label = f"lower bound: {LABELS[reference]} did not reach the match"
-            axes.plot(values[bound], place[bound], marker, color=colour, markerfacecolor="none", label=label)
-        axes.axvline(
-            goals[reference][0], color=colour, linewidth=1, linestyle="--" if reference == "published" else ":"
-        )
-    axes.set(
-        xscale="log",
-        xlabel="Speedup to the same normalized error (logarithmic axis)\n"
-        "Horizontal lines: range over repeats; vertical lines: goals",
-    )
-    axes.set_yticks(range(len(rows)), [f"{model}  {stage}" for model, stage in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(axis="x", alpha=0.3)
-    figure.legend(loc="outside upper right", ncols=2)
+    figure = Figure(figsize=(9, 1.6 + 0.35 * len(rows)), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    shown = {
+        "published": ("steps_ratio_published", "Steps of the published schedule"),
+        "plenoptic": ("speedup_over_plenoptic", "Time of plenoptic"),
+    }
+    for axes, (reference, (name, title)) in zip(panels, shown.items(), strict=True):
+        for number, quality in enumerate(map(str, benchmark["quality"].values)):
+            of_quality = benchmark.sel(quality=quality)
+            values, reached = (
+                np.array([float(of_quality[key].sel(model=model, stage=stage)) for model, stage in rows])
+                for key in (name, f"reached_{reference}")
+            )
+            place = np.arange(len(rows)) + 0.2 * (number - (benchmark.sizes["quality"] - 1) / 2)
+            for chosen, filled in ((reached == 1, True), (reached == 0, False)):
+                if chosen.any():
+                    colour, mark = LOOK[quality]
+                    face = colour if filled else "none"
+                    label = f"at the match of {quality}{'' if filled else ': lower bound'}"
+                    style = {"color": colour, "markerfacecolor": face, "label": label}
+                    axes.plot(values[chosen], place[chosen], mark, **style)
+        axes.axvline(1, color=INK, linewidth=0.8)
+        axes.set(xscale="log", xlabel=f"{title},\nrelative to ours (logarithmic axis)")
+        axes.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(rows)), [f"{model}  {stage}" for model, stage in rows])
+    panels[0].set_ylim(len(rows) - 0.5, -0.5)
+    handles = {}
+    for axes in panels:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
     return figure
 
 
-@styled
-def descent_figure(model: str, matched: Mapping[str, xr.Dataset], timed: xr.Dataset) -> Figure:
-    """Normalized error of one stimulus over time for each procedure, one panel per stage."""
-    columns = min(3, len(matched))
-    lines = -(-len(matched) // columns)
-    figure = Figure(figsize=(max(3.6 * columns, 7.2), 2.9 * lines + 0.6), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False)
-    for axes in panels.flat[len(matched) :]:
-        axes.remove()
-    for axes, (stage, one) in zip(panels.flat, matched.items(), strict=False):
-        for procedure, (colour, line) in LOOK.items():
-            error = one["mean_error"].sel(procedure=procedure).dropna("step")
-            seconds = float(timed["seconds_per_step"].sel(procedure=procedure, stage=stage).median())
-            marker = "o" if procedure == "one_cycle" else None
-            later = error.sel(step=error["step"] > 0)
-            axes.plot(later["step"] * seconds, later, line, color=colour, marker=marker, label=LABELS[procedure])
-        axes.axhline(float(one["normalized_error"].sel(procedure="published").mean()), color=INK, linewidth=0.8)
-        axes.set(xscale="log", yscale="log", title=stage)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
-    figure.supxlabel("Seconds for one stimulus, one thread (logarithmic axis)")
-    figure.supylabel("Normalized error (logarithmic axis)")
-    return figure
-
-
-def _speed_row(model: str, stage: xr.Dataset) -> dict[str, Any]:
+def _ratio_rows(model: str, stage: xr.Dataset) -> Iterator[dict[str, Any]]:
+    """Rows of the table for one stage, one for each quality."""
     per_step = 1e3 * stage["seconds_per_step"].median("repeat")
+    for quality in map(str, stage["quality"].values):
+        one = stage.sel(quality=quality)
+        yield {
+            "model": model,
+            "stage": str(stage["stage"].values),
+            "quality": quality,
+            "error": float(one["normalized_error"]),
+            "steps": float(one["steps"]),
+            "of_reference": {name: float(one["steps_to_match"].sel(reference=name)) for name in REFERENCES},
+            "most": int(one["steps_most"]),
+            "milliseconds": [float(per_step.sel(variant=name)) for name in (quality, *OF_PUBLISHED, *OF_PLENOPTIC)],
+            "ratios": {name: float(one[name]) for name in RATIOS},
+            "range": [float(one[f"speedup_over_plenoptic{end}"]) for end in ("_low", "_high")],
+        }
+
+
+def _memory_row(model: str, stage: xr.Dataset) -> dict[str, Any]:
     return {
         "model": model,
         "stage": str(stage["stage"].values),
-        "error": float(stage["normalized_error"]),
-        "steps": {name: float(stage["steps_to_match"].sel(procedure=name)) for name in LOOK},
-        "most": {name: int(stage["steps_most"].sel(procedure=name)) for name in LOOK},
-        "milliseconds": {name: float(per_step.sel(procedure=name)) for name in LOOK},
-        "memory": {name: float(stage["peak_memory"].sel(procedure=name)) for name in LOOK},
         "share": float(stage["share_of_peak"]),
-        "quality": str(stage["quality"].values),
-        "speedup": {
-            name: [float(stage[f"speedup_over_{name}{end}"]) for end in ("", "_low", "_high")] for name in REFERENCES
-        },
+        "memory": [float(one) for one in stage["peak_memory"].values],
     }
 
 
@@ -206,36 +258,28 @@ def page_context(
         for one in [stages_of(benchmark, model)]
         for place in range(one.sizes["stage"])
     ]
-    rows = [_speed_row(*stage) for stage in stages]
     wholes = [
         [float(benchmark[f"whole_difference{end}"].sel(model=model)) for end in ("", "_low", "_high")]
         for model in benchmark["model"].values
     ]
     return {
         "run": run,
-        "speed": rows,
+        "sentences": sentences(benchmark),
+        "goals": goal_rows(benchmark),
+        "summary": summary_rows(benchmark),
+        "rows": [row for stage in stages for row in _ratio_rows(*stage)],
+        "memory": [_memory_row(*stage) for stage in stages],
+        "variants": list(map(str, benchmark["variant"].values)),
+        "of_references": [*OF_PUBLISHED, *OF_PLENOPTIC],
+        "plenoptic": {
+            modality: "; ".join(f"rate {one.rate}, averages {one.betas[0]} and {one.betas[1]}" for one in tried)
+            for modality, tried in PLENOPTIC.items()
+        },
         "recognition": [_recognition_row(*stage) for stage in stages],
         "wholes": [
             {"model": str(model), "difference": percentage_points(*one), "verdict": verdict(*one)}
             for model, one in zip(benchmark["model"].values, wholes, strict=True)
         ],
-        "goals": [
-            {
-                "reference": LABELS[name],
-                "mean": float(benchmark["mean_speedup"].sel(reference=name)),
-                "bound": float(benchmark["mean_speedup_bound"].sel(reference=name)),
-                "stages": int(benchmark["stages_reached"].sel(reference=name)),
-                "missed": int(benchmark[f"speedup_over_{name}"].count())
-                - int(benchmark["stages_reached"].sel(reference=name)),
-                "least": float(benchmark["least_speedup"].sel(reference=name)),
-                "wanted_mean": wanted_mean,
-                "wanted_least": wanted_least,
-            }
-            for name, (wanted_mean, wanted_least) in goals_of(benchmark).items()
-        ],
-        "longer": [row for row in rows if row["quality"] == "standard"],
-        "unmatched": sum(not np.isfinite(row["steps"]["one_cycle"]) for row in rows),
-        "heavier": sum(row["memory"]["one_cycle"] > row["memory"]["plenoptic"] for row in rows),
         "cochleagram": float(cochleagram["speedup"]),
         "cochleagram_error": float(cochleagram["relative_error"]),
         "jobs": times_table(times),

@@ -283,12 +283,14 @@ def architectures_of(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Arch
     return found
 
 
-def costs_of(timed: Mapping[str, xr.Dataset], architectures: Mapping[str, Architecture]) -> dict[str, Cost]:
-    """Modality → fitted cost of its steps, from the results of ``studies.benchmark.speed.speed`` for each model."""
+def costs_of(
+    timed: Mapping[str, xr.Dataset], architectures: Mapping[str, Architecture], quality: str
+) -> dict[str, Cost]:
+    """Modality → fitted cost of steps of a quality, from the results of ``studies.benchmark.speed.speed``, by model."""
     rows: dict[str, list[tuple[float, float, int]]] = {}
     for name, of_model in timed.items():
         one = architectures[name]
-        medians = of_model["seconds_per_step"].sel(procedure="one_cycle").median("repeat").to_series()
+        medians = of_model["seconds_per_step"].sel(variant=quality).median("repeat").to_series()
         rows.setdefault(one.modality, []).extend(
             (STEP * one.operations[stage], seconds, one.values) for stage, seconds in medians.items()
         )

@@ -1,30 +1,54 @@
-"""Speed: time and memory of a step of the one-cycle procedure, the published procedure and plenoptic.
+"""Cost: time and memory of a step of each quality, of the published procedure and of plenoptic, as ratios.
 
-Each procedure is run in its own way: the published one with one stimulus at a time and through the whole network,
-plenoptic and one cycle in batches and only up to the stage. The published procedure and plenoptic use the model
-without this workflow's optimizations (``studies.benchmark.measure.plain_model``). All take turns on one CPU thread.
-The number of steps to the same match is measured in ``studies.benchmark.match``.
+The published procedure is timed in three variants. ``published_whole`` takes one stimulus at a time through the whole
+network. ``published`` is the same, truncated at the stage. ``published_optimized`` is this workflow's
+quality ``published``: truncated, several stimuli at once, with its optimizations. plenoptic is timed on the network
+truncated at the stage, without these optimizations (``plenoptic``, with ``studies.benchmark.measure.plain_model``) and
+with them (``plenoptic_optimized``). All take turns in one process on one CPU thread. Numbers of steps are counted in
+``studies.benchmark.steps``; a speedup is the ratio of steps times the ratio of costs.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 
+from metamers.config.qualities import QUALITIES as PROCEDURE_OF
+from metamers.config.qualities import TO_TARGET
 from metamers.models.cost import alternating, in_own_process, most_memory
 from metamers.models.model import Model
 from metamers.synthesize.metamers import synthesize
-from studies.benchmark.match import PROCEDURES, equally_recognized, matches_alike, plenoptic_steps
+from studies.benchmark.match import equally_recognized, matches_alike
 from studies.benchmark.measure import MATRIX, operations_of_step, peak_rate
+from studies.benchmark.steps import PLENOPTIC, REFERENCES, plenoptic_steps
 
-STEPS = {"published": 10, "one_cycle": 20, "plenoptic": 5}  # number of steps that are timed together
+# Steps that are timed together, so many that the checks before a synthesis hardly count.
+STEPS = {"published": 40, "plenoptic": 20, "ours": 40}
+NEVER = 1e-9  # a normalized error that is not reached in so few steps
+OF_PUBLISHED = ("published", "published_whole", "published_optimized")
+OF_PLENOPTIC = ("plenoptic", "plenoptic_optimized")
 PEAK = "peak"
-REFERENCES = ("published", "plenoptic")
+# Ratios of a reference to a quality, (model, stage, quality) each.
+RATIOS = (
+    "steps_ratio_published",
+    *(f"step_cost_ratio_{variant}" for variant in OF_PUBLISHED),
+    "speedup_over_published",
+    "steps_ratio_plenoptic",
+    *(f"step_cost_ratio_{variant}" for variant in OF_PLENOPTIC),
+    "speedup_over_plenoptic",
+)
 
 
-def _jobs(
+class Job(NamedTuple):
+    """Something that is timed: ``run``, and the number of its stimuli times steps."""
+
+    run: Callable[[], object]
+    steps: int
+
+
+def jobs_of(
     model: Model,
     plain: Model,
     whole: Model,
@@ -32,37 +56,49 @@ def _jobs(
     natural: torch.Tensor,
     start: torch.Tensor,
     settings: Mapping[str, Mapping[str, Any]],
-    quality: str,
-) -> dict[str, Callable[[], object]]:
-    """Jobs that take ``STEPS`` steps of each procedure; plenoptic continues its earlier steps."""
-    begun: list[Callable[[int], torch.Tensor]] = []
+    qualities: Iterable[str],
+) -> dict[str, Job]:
+    """The jobs that are timed at a stage, by variant; see ``speed`` for the parameters, of one stage."""
+    begun: dict[str, Callable[[int], torch.Tensor]] = {}
 
-    def plenoptic() -> None:
-        if not begun:
-            begun.append(plenoptic_steps(plain, stage, natural, start))
-        begun[0](STEPS["plenoptic"])
+    def plenoptic(variant: str, network: Model) -> None:
+        if variant not in begun:
+            best = PLENOPTIC[network.modality][0]  # all take the same time
+            begun[variant] = plenoptic_steps(network, stage, natural, start, best, 10**6)
+        begun[variant](STEPS["plenoptic"])
 
-    def ours() -> None:
-        synthesize(model, stage, natural, start, "one_cycle", dict(settings[quality]) | {"steps": STEPS["one_cycle"]})
+    def published(network: Model, count: int) -> None:
+        changed = {**settings["published"], "steps": STEPS["published"], "halvings": 0}  # all sizes take the same time
+        synthesize(network, stage, natural[:count], start[:count], "published", changed)
 
-    def published() -> None:
-        changed = dict(settings["published"]) | {
-            "steps": STEPS["published"],
-            "halvings": 0,
-        }  # all step sizes take the same time
-        synthesize(whole, stage, natural[:1], start[:1], "published", changed)
+    def ours(quality: str) -> None:
+        procedure = PROCEDURE_OF[quality]
+        # A synthesis to a target has the drafts of one that ends there: all steps but the last tenth.
+        to_target = {"max_steps": STEPS["ours"], "target_error": NEVER}
+        limit = to_target if procedure == TO_TARGET else {"steps": STEPS["ours"]}
+        synthesize(model, stage, natural, start, procedure, {**settings[quality], **limit})
 
-    return {"published": published, "one_cycle": ours, "plenoptic": plenoptic}
+    count = len(natural)
+    networks = {"published": (plain, 1), "published_whole": (whole, 1), "published_optimized": (model, count)}
+    jobs = {
+        variant: Job(lambda network=network, number=number: published(network, number), STEPS["published"] * number)
+        for variant, (network, number) in networks.items()
+    }
+    for variant, network in zip(OF_PLENOPTIC, (plain, model), strict=True):
+        jobs[variant] = Job(
+            lambda variant=variant, network=network: plenoptic(variant, network), STEPS["plenoptic"] * count
+        )
+    return jobs | {quality: Job(lambda quality=quality: ours(quality), STEPS["ours"] * count) for quality in qualities}
 
 
 def speed(
     model: Model,
     plain: Model,
     whole: Model,
-    stages: Mapping[str, str],
     natural: torch.Tensor,
     start: torch.Tensor,
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    qualities: Sequence[str],
     repeats: int,
 ) -> xr.Dataset:
     """Time and memory of steps at each stage.
@@ -73,101 +109,98 @@ def speed(
         The model with all optimizations.
     plain, whole
         The model without them (``plain_model``), and the same through its whole network (``WholeModel``).
-    stages
-        Stage to measure → quality whose settings ``one_cycle`` has there (``studies.benchmark.match.steps_to_match``).
     natural, start
         One batch (stimulus, …signal), on the CPU.
     settings
-        Quality → settings.
+        Stage → settings of the qualities there, as for ``studies.benchmark.steps.steps_to_match``.
+    qualities
+        The qualities that are timed.
     repeats
         Number of measurements of each time.
 
     Returns
     -------
     xarray.Dataset
-        (procedure, stage, repeat) → ``seconds_per_step`` of one stimulus; (procedure, stage) → ``peak_memory`` of the
-        whole process in MB; (stage) → ``operations`` of one stimulus's step up to the stage, and ``share_of_peak``: the
-        part of the rate of products of float32 matrices on the same thread that ``one_cycle`` reaches.
+        (variant, stage, repeat) → ``seconds_per_step`` of one stimulus, where a variant is one of ``OF_PUBLISHED`` or
+        ``OF_PLENOPTIC``, or a quality; (variant, stage) → ``peak_memory`` of the whole process in MB; (stage) →
+        ``operations`` of one stimulus's step up to the stage, and ``share_of_peak``: the largest part of the rate of
+        products of float32 matrices on the same thread that a quality reaches.
     """
     jobs = {
-        stage: _jobs(model, plain, whole, stage, natural, start, settings, quality) for stage, quality in stages.items()
+        stage: jobs_of(model, plain, whole, stage, natural, start, of_stage, qualities)
+        for stage, of_stage in settings.items()
     }
-    memory = {
-        stage: {name: in_own_process(lambda job=job: (job(), most_memory())[1]) for name, job in of_stage.items()}
-        for stage, of_stage in jobs.items()
-    }
-    operations = [operations_of_step(plain, stage, natural[:1]) for stage in stages]
-    stimuli = {"published": 1, "one_cycle": len(natural), "plenoptic": len(natural)}
+    variants = list(next(iter(jobs.values())))
+    memory = [
+        [in_own_process(lambda job=of_stage[variant]: (job.run(), most_memory())[1]) for of_stage in jobs.values()]
+        for variant in variants
+    ]
+    operations = [operations_of_step(plain, stage, natural[:1]) for stage in jobs]
     matrix = torch.randn(MATRIX, MATRIX, generator=torch.Generator().manual_seed(0))
     seconds, share = [], []
-    for stage, operation in zip(stages, operations, strict=True):
-        took = alternating(repeats, **jobs[stage], **{PEAK: lambda: matrix @ matrix})
-        seconds.append([took[name] / (STEPS[name] * stimuli[name]) for name in PROCEDURES])
-        ours = np.median(seconds[-1][PROCEDURES.index("one_cycle")])
-        share.append(operation / ours / peak_rate(float(np.median(took[PEAK]))))
+    for operation, of_stage in zip(operations, jobs.values(), strict=True):
+        runs: dict[str, Callable[[], object]] = {variant: job.run for variant, job in of_stage.items()}
+        times = alternating(repeats, **runs, **{PEAK: lambda: matrix @ matrix})
+        seconds.append([times[variant] / job.steps for variant, job in of_stage.items()])
+        shortest = min(float(np.median(times[quality] / of_stage[quality].steps)) for quality in qualities)
+        share.append(operation / shortest / peak_rate(float(np.median(times[PEAK]))))
     return xr.Dataset(
         {
-            "seconds_per_step": (("procedure", "stage", "repeat"), np.swapaxes(seconds, 0, 1)),
-            "peak_memory": (
-                ("procedure", "stage"),
-                np.array([[memory[stage][name] for stage in stages] for name in PROCEDURES], dtype=float),
-            ),
+            "seconds_per_step": (("variant", "stage", "repeat"), np.swapaxes(seconds, 0, 1)),
+            "peak_memory": (("variant", "stage"), np.array(memory, dtype=float)),
             "operations": ("stage", operations),
             "share_of_peak": ("stage", share),
         },
-        coords={"procedure": list(PROCEDURES), "stage": list(stages), "repeat": np.arange(repeats)},
+        coords={"variant": variants, "stage": list(jobs), "repeat": np.arange(repeats)},
     )
 
 
-def speedups(speed: xr.Dataset, steps: xr.DataArray, most: xr.DataArray) -> xr.Dataset:
-    """How many times faster ``one_cycle`` reaches the match than the other procedures.
+def ratios(timed: xr.Dataset, matched: xr.Dataset) -> xr.Dataset:
+    """How many times as many steps a reference takes, how many times as much a step costs, and both together.
 
     Parameters
     ----------
-    speed
-        Result of ``speed``.
-    steps, most
-        ``steps_to_match`` and ``steps_most`` (procedure, stage).
+    timed
+        Result of ``speed``, of one stage.
+    matched
+        Result of ``studies.benchmark.steps.steps_to_match`` there.
 
     Returns
     -------
     xarray.Dataset
-        (procedure, stage) → ``seconds_to_match`` of one stimulus, medians, from ``steps_most`` if the match was not
-        reached; (stage) → ``speedup_over_published``, ``speedup_over_plenoptic``, each with ``_low`` and ``_high``
-        over the repeats. If plenoptic did not reach the match, its speedup is a lower bound; if ``one_cycle`` did
-        not, the speedup is NaN.
+        (quality) → ``RATIOS``, of medians over repeats, and ``speedup_over_<reference>_low`` and ``_high`` over the
+        repeats. ``reached_<reference>``: whether it reached the match; if not, the ratio of steps, and the speedup with
+        it, are lower bounds.
     """
-    taken = steps.where(steps.notnull() | (steps["procedure"] == "one_cycle"), most)
-    of_repeat = speed["seconds_per_step"] * taken
-    seconds = of_repeat.median("repeat")
-    found = {"seconds_to_match": seconds}
-    for name in REFERENCES:
-        ratio = of_repeat.sel(procedure=name, drop=True) / of_repeat.sel(procedure="one_cycle", drop=True)
-        middle = seconds.sel(procedure=name, drop=True) / seconds.sel(procedure="one_cycle", drop=True)
-        found[f"speedup_over_{name}"] = middle
-        found[f"speedup_over_{name}_low"] = ratio.min("repeat")
-        found[f"speedup_over_{name}_high"] = ratio.max("repeat")
-    return xr.Dataset(found)
+    seconds = timed["seconds_per_step"]
+    ours = seconds.sel(variant=matched["quality"].values).rename(variant="quality")
+    own_steps = matched["steps"].mean("stimulus")
+    compared = {}
+    for variant in (*OF_PUBLISHED, *OF_PLENOPTIC):
+        of_variant = seconds.sel(variant=variant, drop=True)
+        compared[f"step_cost_ratio_{variant}"] = of_variant.median("repeat") / ours.median("repeat")
+    for reference in REFERENCES:
+        steps = matched["steps_to_match"].sel(reference=reference, drop=True)
+        ratio = steps.fillna(matched["steps_most"]) / own_steps
+        costs = seconds.sel(variant=reference, drop=True) / ours
+        compared |= {
+            f"steps_ratio_{reference}": ratio,
+            f"speedup_over_{reference}": ratio * compared[f"step_cost_ratio_{reference}"],
+            f"speedup_over_{reference}_low": ratio * costs.min("repeat"),
+            f"speedup_over_{reference}_high": ratio * costs.max("repeat"),
+            f"reached_{reference}": steps.notnull(),
+        }
+    return xr.Dataset(compared)
 
 
 def _of_model(matched: Mapping[str, xr.Dataset], timed: xr.Dataset, recognized: xr.Dataset) -> xr.Dataset:
     """Variables of ``collect`` for one model, (stage)."""
     stages = list(matched)
-    steps = xr.concat(
-        [one[["steps_to_match", "steps_most", "normalized_error", "quality"]] for one in matched.values()],
-        xr.DataArray(stages, dims="stage", name="stage"),
-    )
+    along = xr.DataArray(stages, dims="stage", name="stage")
+    steps = xr.concat([one.mean("stimulus") for one in matched.values()], along)
+    compared = xr.concat([ratios(timed.sel(stage=stage, drop=True), matched[stage]) for stage in stages], along)
     rows = [equally_recognized(recognized["correct"].sel(stage=stage)) for stage in stages]
-    return xr.merge(
-        [
-            steps[["steps_to_match", "steps_most", "quality"]],
-            timed,
-            speedups(timed, steps["steps_to_match"], steps["steps_most"]),
-        ],
-        compat="override",
-        join="exact",
-    ).assign(
-        normalized_error=steps["normalized_error"].sel(procedure="published", drop=True).mean("stimulus"),
+    return xr.merge([steps, timed, compared], compat="override", join="exact").assign(
         recognized_error=recognized["normalized_error"].mean("stimulus").sel(stage=stages),
         stage_number=("stage", np.arange(1, len(stages) + 1, dtype=float)),
         **{key: ("stage", [row[key] for row in rows]) for key in rows[0]},
@@ -177,60 +210,91 @@ def _of_model(matched: Mapping[str, xr.Dataset], timed: xr.Dataset, recognized: 
 def _over_stages(recognized: xr.Dataset) -> dict[str, float]:
     """The result of ``equally_recognized`` over the stages with equal match of both procedures; NaN without one."""
     alike = matches_alike(recognized["normalized_error"])
-    found = equally_recognized(recognized["correct"].where(alike).mean("stage"))
-    return found if alike.any() else dict.fromkeys(found, np.nan)
+    pooled = equally_recognized(recognized["correct"].where(alike).mean("stage"))
+    return pooled if alike.any() else dict.fromkeys(pooled, np.nan)
 
 
-def _geometric_mean(speedups: xr.DataArray) -> float:
-    return float(np.exp(np.log(speedups).mean()))
+def by_modality(compared: xr.Dataset, modalities: Sequence[str]) -> xr.Dataset:
+    """Each ratio over the stages of all models of a modality.
+
+    Parameters
+    ----------
+    compared
+        (model, stage, quality) → ``RATIOS`` and ``reached_<reference>``.
+    modalities
+        Modality of each model.
+
+    Returns
+    -------
+    xarray.Dataset
+        (modality, quality, ratio) → ``median``, ``geometric_mean``, ``least`` and ``greatest``, with lower bounds where
+        a reference did not reach the match; ``stages_compared``, and ``stages_bounded``, those with such bounds.
+    """
+    names, over = list(dict.fromkeys(modalities)), ("model", "stage")
+    along = xr.DataArray(list(RATIOS), dims="ratio", name="ratio")
+    summaries = []
+    for modality in names:
+        chosen = compared.isel(model=[one == modality for one in modalities])
+        values = xr.concat([chosen[name] for name in RATIOS], along)
+        bounded = xr.zeros_like(values, dtype=int)
+        for reference in REFERENCES:
+            for name in (f"steps_ratio_{reference}", f"speedup_over_{reference}"):
+                bounded.loc[{"ratio": name}] = chosen[f"reached_{reference}"] == 0
+        summaries.append(
+            xr.Dataset(
+                {
+                    "median": values.median(over),
+                    "geometric_mean": np.exp(np.log(values).mean(over)),
+                    "least": values.min(over),
+                    "greatest": values.max(over),
+                    "stages_compared": values.notnull().sum(over),
+                    "stages_bounded": bounded.sum(over),
+                }
+            )
+        )
+    return xr.concat(summaries, xr.DataArray(names, dims="modality", name="modality"))
 
 
 def collect(
     matched: Mapping[str, Mapping[str, xr.Dataset]],
     timed: Mapping[str, xr.Dataset],
     recognized: Mapping[str, xr.Dataset],
+    modalities: Mapping[str, str],
 ) -> xr.Dataset:
     """The benchmark of synthesis: all models and stages.
 
     Parameters
     ----------
     matched
-        Model → stage → the result of ``studies.benchmark.match.steps_to_match``.
+        Model → stage → the result of ``studies.benchmark.steps.steps_to_match``.
     timed
         Model → the result of ``speed``.
     recognized
         Model → (recognition_model, stage, kept_procedure, stimulus) → ``correct``; (stage, kept_procedure, stimulus) →
         ``normalized_error``: of metamers of both procedures.
+    modalities
+        Model → modality.
 
     Returns
     -------
     xarray.Dataset
-        (model, stage) → the results of ``speedups``, ``speed`` and ``studies.benchmark.match.equally_recognized``,
-        ``normalized_error`` at which times are compared, ``recognized_error`` of the metamers that are recognized,
-        ``stage_number``; (reference) → ``mean_speedup``, geometric over the ``stages_reached`` at which both the
-        reference and ``one_cycle`` reached the match, and ``least_speedup`` among these; ``mean_speedup_bound``,
-        geometric over all stages that ``one_cycle`` reached, with lower bounds where the reference did not;
-        (model) → ``whole_difference``, with ``_low`` and ``_high``: of recognition of the two procedures' metamers
-        over all stages at which they match alike.
+        (model, stage, quality) → the results of ``ratios``, ``normalized_error`` and ``steps``, means over stimuli;
+        (model, stage) → the results of ``speed`` and ``studies.benchmark.match.equally_recognized``,
+        ``recognized_error`` of the metamers that are recognized, ``stage_number``; (modality, quality, ratio) → the
+        result of ``by_modality``; (model) → ``whole_difference``, with ``_low`` and ``_high``: of recognition of the
+        two procedures' metamers over all stages at which they match alike.
     """
     names = list(matched)
     of_model = [_of_model(matched[name], timed[name], recognized[name]) for name in names]
     union = list(dict.fromkeys(stage for one in of_model for stage in one["stage"].values))
-    whole = xr.concat(
-        [one.reindex(stage=union, fill_value={"quality": ""}) for one in of_model],
-        xr.DataArray(names, dims="model", name="model"),
-        join="exact",
+    # Where a model lacks a stage, values are missing, so these of true or false are numbers.
+    reached = [f"reached_{reference}" for reference in REFERENCES]
+    of_model = [one.assign({name: one[name].astype(float) for name in reached}) for one in of_model]
+    compared = xr.concat(
+        [one.reindex(stage=union) for one in of_model], xr.DataArray(names, dims="model", name="model"), join="exact"
     )
-    of_reference = [whole[f"speedup_over_{name}"] for name in REFERENCES]
-    reached = [
-        one.where(whole["steps_to_match"].sel(procedure=name, drop=True).notnull())
-        for name, one in zip(REFERENCES, of_reference, strict=True)
-    ]
     pooled = [_over_stages(recognized[name]) for name in names]
-    return whole.assign(
-        mean_speedup=("reference", list(map(_geometric_mean, reached))),
-        mean_speedup_bound=("reference", list(map(_geometric_mean, of_reference))),
-        stages_reached=("reference", [int(one.count()) for one in reached]),
-        least_speedup=("reference", [float(one.min()) for one in reached]),
+    return compared.merge(by_modality(compared, [modalities[name] for name in names])).assign(
         **{f"whole_{key}": ("model", [one[key] for one in pooled]) for key in pooled[0] if "difference" in key},
-    ).assign_coords(reference=list(REFERENCES))
+        modality_of_model=("model", [modalities[name] for name in names]),
+    )

@@ -1,6 +1,6 @@
 """Speed against the published procedure, plenoptic and plain implementations."""
 
-from metamers.config.qualities import FIXED_QUALITIES
+from metamers.config.qualities import QUALITIES, TO_TARGET
 
 BENCHMARKED = studies.benchmark_stages
 
@@ -25,11 +25,18 @@ rule benchmark_cochleagram:
         STUDY_SCRIPTS / "benchmark/cochleagram.py"
 
 
-def benchmarked_qualities(model):
-    """Quality → settings for a model's modality; the published procedure is shortened for the benchmark."""
-    modality = plan.models[model].modality
-    settings = {quality: plan.synthesis_of(model, quality) for quality in FIXED_QUALITIES}
-    return settings | {"published": settings["published"] | getattr(studies.settings.published, modality).model_dump()}
+def benchmarked_stages(kind, model):
+    """Files of one kind of the benchmark, one for each stage of a model."""
+    return [
+        f"results/<run>/benchmark/{kind}/{model}/{stage_path(stage)}.nc" for stage in studies.benchmark_stages[model]
+    ]
+
+
+def benchmarked_qualities(model, stage):
+    """Quality → settings at a stage, with the target where it has one, and those of the published procedure."""
+    settings = {quality: plan.synthesis_of(model, quality) for quality in (*studies.settings.qualities, "published")}
+    target = {"target_error": plan.target_of(model, stage)}
+    return {quality: one | target if QUALITIES[quality] == TO_TARGET else one for quality, one in settings.items()}
 
 
 rule benchmark_match:
@@ -47,8 +54,9 @@ rule benchmark_match:
         **model_params("generation_model"),
         stage=stage_of,
         number=studies.settings.stimuli,
-        most=studies.settings.plenoptic.steps,
-        settings=by("generation_model", benchmarked_qualities),
+        most=studies.settings.most_steps,
+        qualities=studies.settings.qualities,
+        settings=lambda wildcards: benchmarked_qualities(wildcards.generation_model, stage_of(wildcards)),
         run_seed=plan.seed,
     resources:
         mem_mb=memory_of_model,
@@ -88,13 +96,6 @@ rule benchmark_equivalent:
         STUDY_SCRIPTS / "benchmark/equivalent.py"
 
 
-def benchmarked_stages(kind, model):
-    """Files of one kind of the benchmark, one for each stage of a model."""
-    return [
-        f"results/<run>/benchmark/{kind}/{model}/{stage_path(stage)}.nc" for stage in studies.benchmark_stages[model]
-    ]
-
-
 rule benchmark_recognize:
     input:
         equivalent=lambda wildcards: benchmarked_stages("equivalent", wildcards.generation_model),
@@ -128,7 +129,6 @@ rule benchmark_speed:
     input:
         unpack(model_files("generation_model")),
         stimuli=by("generation_model", stimuli_of),
-        matched=lambda wildcards: benchmarked_stages("match", wildcards.generation_model),
     output:
         "results/<run>/benchmark/speed/{generation_model}.nc",
     log:
@@ -138,8 +138,11 @@ rule benchmark_speed:
     params:
         **study_step("benchmark/speed"),
         **model_params("generation_model"),
-        stages=lookup("{generation_model}", within=BENCHMARKED),
-        settings=by("generation_model", benchmarked_qualities),
+        settings=lambda wildcards: {
+            stage: benchmarked_qualities(wildcards.generation_model, stage)
+            for stage in BENCHMARKED[wildcards.generation_model]
+        },
+        qualities=studies.settings.qualities,
         repeats=studies.settings.repeats,
         run_seed=plan.seed,
     # All cores, so that no other job runs during the measurement, which uses one core.
@@ -169,10 +172,11 @@ rule benchmark_synthesis:
     params:
         **study_step("benchmark/synthesis"),
         models=BENCHMARKED,
+        modalities={model: modality_of(model) for model in BENCHMARKED},
     conda:
         ENVIRONMENT
     message:
-        "Comparing times to the same match"
+        "Comparing steps and their cost at the same match"
     script:
         STUDY_SCRIPTS / "benchmark/synthesis.py"
 
@@ -215,8 +219,6 @@ rule benchmark_scale:
 
 rule benchmark_page:
     input:
-        matched=rules.benchmark_synthesis.input.matched,
-        speed=rules.benchmark_synthesis.input.speed,
         synthesis="results/<run>/benchmark/synthesis.nc",
         cochleagram="results/<run>/benchmark/cochleagram.nc",
         # The jobs of a finished run, whose times the page lists.
@@ -232,7 +234,6 @@ rule benchmark_page:
         **study_step("benchmark/page"),
         read=data_version(STUDIES / "benchmark" / "benchmark.html.j2", *templates()),
         benchmarks=BENCHMARKS,
-        models=BENCHMARKED,
         settings=studies.settings.model_dump(),
     conda:
         ENVIRONMENT

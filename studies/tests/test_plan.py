@@ -108,15 +108,15 @@ def test_a_study_that_is_not_possible_is_an_error_only_if_it_is_requested(root, 
 
 
 def test_what_is_not_set_has_its_default():
-    published = study_settings({"published": {"vision": {"steps": 3}}}).published
-    assert published.vision.model_dump() == {"steps": 3, "halvings": 0}
-    assert published.audio.model_dump() == {"steps": 375, "halvings": 7}
+    standard = study_settings({"standard": {"stimuli": 3}}).standard
+    assert standard.model_dump() == {"passes": [94, 375], "stimuli": 3}
 
 
 @pytest.mark.parametrize(
     ("name", "target"),
     [
         ("benchmark", "benchmark"),
+        ("steps", "benchmark"),
         ("gpu", "gpu_benchmark"),
         *((n, n) for n in ("standard_match", "equivalence", "convergence")),
     ],
@@ -141,7 +141,8 @@ def test_the_default_run_lacks_what_studies_of_a_known_number_of_steps_need():
         (3, r"^configuration: benchmark: 3 is not of type 'object'"),
         ({"standard": {"passes": []}}, r"^configuration: benchmark\.standard\.passes: .* Wanted: numbers of steps"),
         ({"margin": 1}, r"^configuration: benchmark: unknown key 'margin'"),
-        ({"published": {"vision": {"halvings": -1}}}, r"^configuration: benchmark\.published\.vision\.halvings: -1 is less"),
+        ({"most_steps": 1}, r"^configuration: benchmark\.most_steps: 1 is less than .* from 10 to 1000000"),
+        ({"qualities": ["published"]}, r"^configuration: benchmark\.qualities\.0: 'published' is not one of .*quick"),
         ({"convergence": {"closest": {"a": {}}}}, r"benchmark\.convergence\.closest\.a: found nothing\. Wanted: stage → its normalized error"),
         ({"convergence": {"errors": {"vision": [2]}}}, r"errors\.vision\.0: 2 is .* Wanted: a normalized error, between 0 and 1"),
         ({"equivalence": {"versions": {}}}, r"benchmark\.equivalence\.versions: .*Wanted: versions of the one-cycle"),

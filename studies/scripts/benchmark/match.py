@@ -1,25 +1,27 @@
-"""Make benchmark/match/<model>/<stage>.nc: steps of each procedure to the same match, from the same starts."""
+"""Make benchmark/match/<model>/<stage>.nc: steps of qualities, and of the others to their match."""
 
-from metamers.run.job import log_to, save
+from metamers.run.job import log_results_to, save
 
 import torch
 
 from metamers.models.device import use_threads
 from metamers.models.load import load_model
 from metamers.run import files
-from studies.benchmark.match import steps_to_match
 from studies.benchmark.measure import first_stimuli
+from studies.benchmark.steps import sentences, steps_to_match
 
-log_to(snakemake.log[0])
+logger = log_results_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, params = snakemake.wildcards.generation_model, snakemake.params
 model = load_model(name, params.model, params.weights_file, torch.device("cpu"))
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(params.number))
 names, natural, start = first_stimuli(model, stimuli, params.run_seed)
-matched = steps_to_match(model, params.stage, natural, start, params.settings, params.most)
+matched = steps_to_match(model, params.stage, natural, start, params.settings, params.qualities, params.most)
+for line in sentences(matched):
+    logger.info("%s at %s: %s", name, params.stage, line)
 save(
     snakemake,
     matched.assign_coords(stimulus=names),
     title=f"Steps to the same match of {name} at {params.stage}",
-    source="published procedure, one-cycle procedure and plenoptic, from the same starts",
+    source="qualities, published schedule and plenoptic, from the same starts",
 )

@@ -6,16 +6,12 @@ from metamers.report.figures import svg
 from metamers.report.render import render, svg_uri
 from metamers.report.steps import run_times
 from metamers.run import files
-from studies.benchmark.page import TEMPLATE, descent_figure, page_context, speedup_figure
+from studies.benchmark.page import TEMPLATE, page_context, ratio_figure
 
 log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 benchmark = files.load(given.synthesis)
-figures = {"speedup": speedup_figure(benchmark)}
-paths = iter(given.matched)
-for (name, stages), speed in zip(params.models.items(), given.speed, strict=True):
-    matched = {stage: files.load(next(paths)) for stage in stages}
-    figures[name] = descent_figure(name, matched, files.load(speed))
+figures = {"ratios": ratio_figure(benchmark)}
 context = page_context(
     benchmark,
     files.load(given.cochleagram),

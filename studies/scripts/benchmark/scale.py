@@ -26,7 +26,9 @@ given, params = snakemake.input, snakemake.params
 run, run_folder = params.run_models, Path(params.run)
 architectures = architectures_of(params.study["entries"] | run)
 costs = costs_of(
-    {name: files.load(path) for name, path in zip(params.benchmarked, given.speed, strict=True)}, architectures
+    {name: files.load(path) for name, path in zip(params.benchmarked, given.speed, strict=True)},
+    architectures,
+    snakemake.config["synthesis"]["quality"],
 )
 fitted = fitted_clock(architectures, costs)
 

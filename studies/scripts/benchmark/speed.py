@@ -1,4 +1,4 @@
-"""Make benchmark/speed/<model>.nc: time and memory of steps of each procedure."""
+"""Make benchmark/speed/<model>.nc: time and memory of steps of qualities, the published procedure and plenoptic."""
 
 from metamers.run.job import log_to, save
 
@@ -19,13 +19,11 @@ plain = plain_model(name, params.model, params.weights_file)
 whole = plain_model(name, params.model, params.weights_file, WholeModel)
 stimuli = files.load(snakemake.input.stimuli).isel(stimulus=slice(CPU_BATCH_SIZE))
 _, natural, start = first_stimuli(model, stimuli, params.run_seed)
-matched = map(files.load, snakemake.input.matched)
-stages = {stage: str(one["quality"].values) for stage, one in zip(params.stages, matched, strict=True)}
 save(
     snakemake,
-    speed(model, plain, whole, stages, natural, start, params.settings, params.repeats).assign_attrs(
+    speed(model, plain, whole, natural, start, params.settings, params.qualities, params.repeats).assign_attrs(
         processor=processor(), instruction_sets=instruction_sets()
     ),
     title=f"Time and memory of steps of synthesis with {name}",
-    source="one CPU thread; the procedures take turns",
+    source="one CPU thread; all take turns",
 )

@@ -1,9 +1,10 @@
-"""Make benchmark/synthesis.nc: speedup to the same match, and recognition of the metamers of each procedure."""
+"""Make benchmark/synthesis.nc: ratios of steps and of their cost at the same match, and recognition of the metamers."""
 
 from metamers.run.job import log_results_to, save
 
 from metamers.run import files
 from studies.benchmark.measure import SEPARATOR
+from studies.benchmark.page import sentences
 from studies.benchmark.speed import collect
 
 MACHINE = ("processor", "instruction_sets")  # attributes of the files of times
@@ -16,16 +17,14 @@ collected = collect(
     {name: {stage: files.load(next(paths)) for stage in stages} for name, stages in params.models.items()},
     timed,
     {name: files.load(path) for name, path in zip(params.models, given.recognized, strict=True)},
+    params.modalities,
 )
-for reference in collected["reference"].values:
-    mean, least, number = (
-        collected[key].sel(reference=reference).item() for key in ("mean_speedup", "least_speedup", "stages_reached")
-    )
-    logger.info("%.1f times as fast as %s (geometric mean, %d stages), at least %.1f", mean, reference, number, least)
+for line in sentences(collected):
+    logger.info("%s", line)
 machine = {key: SEPARATOR.join(sorted({one.attrs[key] for one in timed.values()})) for key in MACHINE}
 save(
     snakemake,
     collected.assign_attrs(machine),
-    title="Time to the same match: one-cycle procedure, published procedure and plenoptic",
-    source="same models, stimuli and starts; one CPU thread each; the procedures take turns; medians",
+    title="Steps and their cost at the same match: qualities, published procedure and plenoptic",
+    source="same models, stimuli and starts; one CPU thread; all take turns; medians",
 )

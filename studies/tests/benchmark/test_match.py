@@ -1,7 +1,5 @@
 """The benchmark compares like with like, and its arithmetic is right."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
@@ -13,22 +11,16 @@ from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
 from studies.benchmark.match import (
     EQUAL_MATCH,
-    PROCEDURES,
     Synthesized,
     _next_steps,
     _pair,
-    budgets,
     equally_recognized,
-    matches_alike,
-    plenoptic_steps,
     published_at,
-    steps_to_match,
     synthesis_with_steps,
     synthesize_to_match,
 )
 from studies.benchmark.measure import MATRIX, WholeModel, operations_of_step, peak_rate, plain_model
 from studies.benchmark.page import verdict
-from studies.benchmark.speed import _over_stages, collect, speed, speedups
 from tests.models.test_model import load, tiny
 
 STAGES = {"input": None, "block": "block", "logits": "classify"}
@@ -38,9 +30,6 @@ SETTINGS = {
     "quick": QUICK,
     "standard": QUICK | {"steps": 64, "beta_1": 0.95, "beta_2": 0.99, "low_precision": 0},
 }
-has_plenoptic = pytest.mark.skipif(
-    importlib.util.find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)"
-)
 
 
 @pytest.fixture
@@ -87,50 +76,6 @@ def test_what_fails_in_its_own_process_gives_nothing():
 
     assert in_own_process(lambda: 3) == 3
     assert in_own_process(fail) is None
-
-
-def test_budgets_grow_by_a_fourth_root_of_two_around_the_configured_one():
-    found = list(budgets(100))
-    assert 100 in found
-    assert found[0] == 12
-    assert found[-1] == 800
-    assert max(np.divide(found[1:], found[:-1])) < 1.26
-
-
-@has_plenoptic
-def test_plenoptic_goes_on_from_where_it_was_and_towards_the_stimulus(entry, stimuli):
-    natural, start = stimuli
-    model = load(entry)
-    go_on = plenoptic_steps(model, "block", natural, start)
-    distance = [float((model(go_on(20), "block") - model(natural, "block")).norm()) for _ in range(3)]
-    assert distance[2] < distance[1] < distance[0]
-
-
-@has_plenoptic
-def test_every_procedure_is_given_the_steps_that_it_takes_to_the_same_match(entry, stimuli):
-    natural, start = stimuli
-    found = steps_to_match(load(entry), "block", natural, start, SETTINGS, 2000)
-    steps = found["steps_to_match"].to_series()
-    assert steps["published"] == 40
-    assert (steps > 0).all()
-    error = found["normalized_error"].mean("stimulus").to_series()
-    assert error["one_cycle"] <= error["published"]
-    assert error["plenoptic"] <= error["published"]
-    # One budget less would not have done.
-    tried = found["mean_error"].sel(procedure="one_cycle").dropna("step")
-    fewer = tried.sel(step=tried["step"] < steps["one_cycle"])
-    assert (fewer > error["published"]).all()
-    assert found["quality"] == "quick"
-
-
-@has_plenoptic
-def test_a_match_that_quick_does_not_reach_is_reached_with_the_settings_of_standard(entry, stimuli):
-    settings = SETTINGS | {"quick": QUICK | {"steps": 1}}  # eight steps at most
-    found = steps_to_match(load(entry), "block", *stimuli, settings, 10)
-    assert found["quality"] == "standard"
-    assert found["steps_to_match"].sel(procedure="one_cycle") > 8
-    error = found["normalized_error"].mean("stimulus")
-    assert error.sel(procedure="one_cycle") <= error.sel(procedure="published")
 
 
 @pytest.mark.parametrize("first", [6, 40])
@@ -332,59 +277,6 @@ def test_a_search_on_more_stimuli_than_there_are_is_on_all(entry, stimuli):
     assert len(found.error) == len(stimuli[0])
 
 
-@has_plenoptic
-def test_where_plenoptic_does_not_get_there_it_says_how_far_it_went(entry, stimuli):
-    found = steps_to_match(load(entry), "block", *stimuli, SETTINGS, 10)
-    assert np.isnan(found["steps_to_match"].sel(procedure="plenoptic"))
-    assert found["steps_most"].sel(procedure="plenoptic") == 10
-
-
-@has_plenoptic
-def test_steps_take_time_and_memory(entry, stimuli):
-    models = load(entry), plain_model("tiny", entry, None), plain_model("tiny", entry, None, WholeModel)
-    found = speed(*models, {"block": "quick", "logits": "standard"}, *stimuli, SETTINGS, repeats=2)
-    assert found["seconds_per_step"].dims == ("procedure", "stage", "repeat")
-    for name in ("seconds_per_step", "peak_memory", "operations", "share_of_peak"):
-        assert (found[name] > 0).all()
-
-
-def timed(seconds):
-    return xr.Dataset(
-        {
-            "seconds_per_step": (("procedure", "stage", "repeat"), np.reshape(seconds, (3, 1, -1)).astype(float)),
-            "peak_memory": (("procedure", "stage"), np.full((3, 1), 9.0)),
-            "operations": ("stage", [1e9]),
-            "share_of_peak": ("stage", [0.5]),
-        },
-        coords={"procedure": list(PROCEDURES), "stage": ["block"]},
-    )
-
-
-def by_procedure(values):
-    return xr.DataArray(
-        np.reshape(values, (3, 1)).astype(float), coords={"procedure": list(PROCEDURES), "stage": ["block"]}
-    )
-
-
-def test_a_speedup_is_a_ratio_of_steps_times_a_ratio_of_seconds():
-    found = speedups(
-        timed([[4, 6, 5], [1, 2, 1], [3, 3, 3]]), by_procedure([1500, 100, 300]), by_procedure([1500, 200, 300])
-    )
-    assert found["speedup_over_published"].item() == pytest.approx(15 * 5)
-    assert found["speedup_over_plenoptic"].item() == pytest.approx(3 * 3)
-    assert found["speedup_over_published_low"].item() == pytest.approx(15 * 3)
-    assert found["speedup_over_published_high"].item() == pytest.approx(15 * 5)
-
-
-def test_without_the_match_plenoptic_gives_a_lower_bound_and_we_give_nothing():
-    most = by_procedure([1500, 200, 3000])
-    bound = speedups(timed([[5], [1], [3]]), by_procedure([1500, 100, np.nan]), most)
-    assert bound["speedup_over_plenoptic"].item() == pytest.approx(30 * 3)
-    none = speedups(timed([[5], [1], [3]]), by_procedure([1500, np.nan, 300]), most)
-    assert np.isnan(none["speedup_over_plenoptic"].item())
-    assert np.isnan(none["speedup_over_published"].item())
-
-
 def recognition(one_cycle):
     """Of two judges; the published procedure's metamers of the first half of eight stimuli are recognized."""
     published = np.zeros((2, 1, 8))
@@ -415,43 +307,3 @@ def test_the_same_answers_are_equivalent_and_others_are_not():
     assert verdict(0.5, 0.1, 0.9) == "not equivalent"
     assert verdict(0.02, -0.3, 0.3) == "within 3 points, not settled"
     assert verdict(0.1, np.nan, np.nan) == "too few stimuli for an interval"
-
-
-def test_what_does_not_match_alike_is_not_judged():
-    one = recognition([1] * 8)
-    both = xr.concat([one.assign_coords(stage=["near"]), recognition([0] * 8).assign_coords(stage=["far"])], "stage")
-    errors = both["normalized_error"].copy()
-    errors.loc[{"stage": "far", "kept_procedure": "published"}] = 0.21
-    both = both.assign(normalized_error=errors)
-    assert matches_alike(errors).values.tolist() == [True, False]
-    assert _over_stages(both) == _over_stages(one)
-    none = _over_stages(both.sel(stage=["far"]))
-    assert np.isnan(none["difference"])
-
-
-def test_models_come_together_with_their_geometric_mean():
-    """Plenoptic did not reach the match of "b", so that the speedup there is a bound, which the mean leaves out."""
-    matched = {
-        name: {
-            "block": xr.Dataset(
-                {
-                    "steps_to_match": ("procedure", [1500.0, steps, 300.0 if name == "a" else np.nan]),
-                    "steps_most": ("procedure", [1500, 200, 300]),
-                    "normalized_error": (("procedure", "stimulus"), np.full((3, 8), 0.2)),
-                    "quality": "quick",
-                },
-                coords={"procedure": list(PROCEDURES)},
-            )
-        }
-        for name, steps in (("a", 100.0), ("b", 25.0))
-    }
-    recognized = recognition([1, 1, 1, 1, 0, 0, 0, 0])
-    found = collect(matched, dict.fromkeys("ab", timed([[5], [1], [3]])), dict.fromkeys("ab", recognized))
-    assert found["speedup_over_published"].dims == ("model", "stage")
-    assert found["mean_speedup"].sel(reference="published").item() == pytest.approx(np.sqrt(75 * 300))
-    assert found["least_speedup"].sel(reference="published").item() == pytest.approx(75)
-    assert found["mean_speedup"].sel(reference="plenoptic").item() == pytest.approx(9)
-    assert found["mean_speedup_bound"].values.tolist() == pytest.approx([np.sqrt(75 * 300), np.sqrt(9 * 36)])
-    assert found["stages_reached"].values.tolist() == [2, 1]
-    assert found["quality"].values.tolist() == [["quick"], ["quick"]]
-    assert found["normalized_error"].sel(model="a", stage="block").item() == pytest.approx(0.2)

@@ -187,11 +187,11 @@ def test_costs_are_fitted_to_the_default_procedure_of_each_modality():
     def timed(stages):
         seconds = [[[9.0, 9.0]] * len(stages), [[FITTED("seeing", stage)] * 2 for stage in stages]]
         return xr.Dataset(
-            {"seconds_per_step": (("procedure", "stage", "repeat"), np.array(seconds))},
-            coords={"procedure": ["published", "one_cycle"], "stage": stages},
+            {"seconds_per_step": (("variant", "stage", "repeat"), np.array(seconds))},
+            coords={"variant": ["published", "quick"], "stage": stages},
         )
 
-    found = costs_of({"seeing": timed(["block", "final"])}, ARCHITECTURES)
+    found = costs_of({"seeing": timed(["block", "final"])}, ARCHITECTURES, "quick")
     assert found.keys() == {"vision"}
     assert tuple(found["vision"]) == pytest.approx(tuple(COSTS["vision"]))
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from metamers.run import files
+from studies.benchmark.speed import RATIOS
 from tests.workflow.runs import check_every_file, small, snakemake
 
 STUDIES = ("--snakefile", "studies/Snakefile")
@@ -99,25 +100,21 @@ def test_recognition_is_compared_with_that_at_the_closest_match(rerun):
 
 @pytest.mark.nightly
 @pytest.mark.skipif(find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)")
-def test_the_benchmark_says_how_much_sooner_the_match_is_reached(rerun):
+def test_the_benchmark_says_how_many_steps_each_takes_and_what_a_step_costs(rerun):
     folder, arguments = rerun
-    settings = {
-        "published": {"vision": {"steps": 20, "halvings": 0}},
-        "plenoptic": {"steps": 50},
-        "stages": {"vision": 2},
-        "repeats": 2,
-    }
+    settings = {"qualities": ["quick", "converged"], "most_steps": 200, "stages": {"vision": 2}, "repeats": 2}
     (folder / "benchmark.yaml").write_text(yaml.safe_dump({"benchmark": settings}))
     snakemake(folder, "benchmark", *STUDIES, *arguments, "benchmark.yaml")
     made = files.load(folder / "results/small/benchmark/synthesis.nc")
-    assert made["speedup_over_published"].dims == made["normalized_error"].dims == ("model", "stage")
+    assert made["speedup_over_published"].dims == made["normalized_error"].dims == ("model", "stage", "quality")
+    assert made["quality"].values.tolist() == ["quick", "converged"]
     assert made["model"].values.tolist() == ["first"]  # the other one is of the same architecture
     assert made["stage"].values.tolist() == ["block", "logits"]
-    for name in ("speedup_over_published", "speedup_over_plenoptic", "normalized_error", "difference"):
+    for name in (*RATIOS, "normalized_error", "difference"):
         assert np.isfinite(made[name]).all(), name
     check_every_file(folder / "results/small")
     page = (folder / "results/small/report/benchmark.html").read_text()
-    for words in ("Recognition of the metamers", "Time of the run’s jobs", "Steps and time"):
+    for words in ("Recognition of the metamers", "Time of the run’s jobs", "Steps to the same match"):
         assert words in page
     assert 'src="http' not in page
     assert 'href="http' not in page
@@ -130,6 +127,11 @@ def test_the_benchmark_says_how_much_sooner_the_match_is_reached(rerun):
         (
             {"generation_models": [{"model": "first", "stages": ["input"]}]},
             "benchmark.models: there is no synthesis to time",
+        ),
+        ({"benchmark": {"qualities": ["standard"]}}, "benchmark.qualities: found standard; wanted 'quick' too"),
+        (
+            {"synthesis": {"target": {"normalized_error": {"vision": None}}}},
+            "synthesis.target: found no normalized error for first, ",
         ),
     ],
 )
