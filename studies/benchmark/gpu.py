@@ -41,7 +41,7 @@ TOLERANCES = {"metamer_difference": 0.01, "error_difference": 0.1}
 JOBS = (1, 2, 4)  # numbers of simultaneous jobs on one card
 FILLED_STEPS = 20  # steps of a batch that fills the card
 MEMORY_LEFT = 0.5  # part of the memory of such a batch that is left for the test of lack of memory
-RECOGNIZED = 256  # number of stimuli that are recognized for a rate
+RECOGNIZED = 256  # largest number of stimuli that are recognized for a rate
 INTEGERS = ("agrees", "batch", "batch_fits", "halved_batch", "recognition_batch", "cards")  # columns of integers
 # For the simultaneous jobs of each number of JOBS, with their start.
 TIMEOUT_S = 60.0
@@ -211,7 +211,8 @@ def recognition_rates(model: Model) -> dict[str, float]:
         ``recognition_batch``: number of stimuli at once; ``recognized_per_second`` with it, and
         ``recognized_per_second_in_small_batches``.
     """
-    stimuli = example_stimuli(model, RECOGNIZED)
+    batch = min(forward_batch_size(model.scores, example_stimuli(model, 1)), RECOGNIZED)
+    stimuli = example_stimuli(model, batch)
 
     def per_second(batch_size: int) -> float:
         seconds = 0.0
@@ -221,7 +222,6 @@ def recognition_rates(model: Model) -> dict[str, float]:
             seconds = time.perf_counter() - began
         return len(stimuli) / seconds
 
-    batch = min(forward_batch_size(model.scores, stimuli), RECOGNIZED)
     return {
         "recognition_batch": batch,
         "recognized_per_second": per_second(batch),

@@ -222,7 +222,6 @@ def measured(job, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda model, mode: modes.append(mode) or model)
     monkeypatch.setattr(gpu, "jobs_at_once", lambda one, jobs: next(rates))
     monkeypatch.setitem(precisions.PRECISIONS, "tf32", precisions.Precision(fails))
-    monkeypatch.setattr(gpu, "RECOGNIZED", 16)
     monkeypatch.setattr(precisions, "CARD_STEPS", EAGER + 2)
     with fake_card(SHAPE, 8000):
         found = {
