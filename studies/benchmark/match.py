@@ -16,7 +16,7 @@ from metamers.models.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, 
 from metamers.models.model import Model
 from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.synthesize.metamers import synthesize
-from studies.benchmark.measure import final_error
+from studies.benchmark.measure import errors_at
 
 logger = logging.getLogger("metamers")
 
@@ -94,9 +94,7 @@ def synthesis_with_steps(
             nonlocal largest
             largest = number // 2  # for later calls
             raise
-        with torch.no_grad():
-            target = model(natural[places], stage)
-        return Synthesized(made.cpu()[:number], final_error(model, stage, target, made).cpu().numpy()[:number])
+        return Synthesized(made.cpu()[:number], errors_at(model, stage, natural[places])(made)[:number])
 
     def with_steps(steps: int, stimuli: int = len(natural)) -> Synthesized:
         stimuli = min(stimuli, len(natural))

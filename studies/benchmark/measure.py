@@ -5,7 +5,7 @@ The references lack this workflow's optimizations. The other modules of ``studie
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,21 @@ def first_stimuli(model: Model, stimuli: xr.Dataset, run_seed: int) -> tuple[np.
 def final_error(model: Model, stage: str, target: torch.Tensor, metamers: torch.Tensor) -> torch.Tensor:
     """Normalized error (stimulus,) of metamers (stimulus, …signal) for activations (stimulus, …), in float32."""
     return normalized_error(target, model(metamers, stage).float())
+
+
+def errors_at(model: Model, stage: str, natural: torch.Tensor) -> Callable[[torch.Tensor], np.ndarray]:
+    """A function from metamers (stimulus, …signal) of natural stimuli to their normalized error (stimulus,) at a stage.
+
+    Parameters
+    ----------
+    model, stage
+        The model and its stage.
+    natural
+        The natural stimuli, (stimulus, …signal).
+    """
+    with torch.no_grad():
+        target = model(natural, stage)
+    return lambda metamers: final_error(model, stage, target, metamers).cpu().numpy()
 
 
 def operations_of_step(model: Model, stage: str, stimuli: torch.Tensor) -> float:

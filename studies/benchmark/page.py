@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from metamers.modalities import MODALITIES
 from metamers.models.batches import CPU_BATCH_SIZE
 from metamers.report.figures import BLUE, FAINT, INK, ORANGE, styled
 from metamers.report.steps import times_table
@@ -21,7 +22,6 @@ from studies.benchmark.steps import PLENOPTIC, REFERENCES
 LOOK = {"quick": (FAINT, "s"), "converged": (BLUE, "o"), "standard": (ORANGE, "D")}  # colour and mark
 # Whether all processors compute bfloat16 natively → goals for the time of plenoptic: geometric mean, least.
 GOALS = {False: (2.5, 1.6), True: (3, 2)}
-NOUNS = {"vision": "images", "audio": "sounds"}
 TEMPLATE = Path(__file__).with_name("benchmark.html.j2")
 # Ratio → its title in the table.
 TITLES = {
@@ -57,53 +57,53 @@ def _ratio(summary: xr.Dataset, ratio: str, what: str, mean: str = "median") -> 
     return f"{bound}{float(one[mean]):.3g} times {what} ({mean.replace('_', ' ')}; {low} to {bound}{high})"
 
 
+def _summaries(benchmark: xr.Dataset) -> Iterator[tuple[str, str, xr.Dataset]]:
+    """The name of the stimuli, the quality and the ratios over stages of each modality and quality."""
+    for modality in map(str, benchmark["modality"].values):
+        for quality in map(str, benchmark["quality"].values):
+            yield MODALITIES[modality].stimuli, quality, benchmark.sel(modality=modality, quality=quality)
+
+
 def sentences(benchmark: xr.Dataset) -> list[str]:
     """The findings of a benchmark: what a change of ``quality`` gains, and the comparison with plenoptic."""
     lines = []
-    for modality in map(str, benchmark["modality"].values):
-        for quality in map(str, benchmark["quality"].values):
-            one = benchmark.sel(modality=modality, quality=quality)
-            count = int(one["stages_compared"].sel(ratio="steps_ratio_published"))
-            place = f"{NOUNS[modality].capitalize()}, at the match where {quality} ends, {counted(count, 'stage')}"
-            lines.append(
-                f"{place}: the published schedule takes {_ratio(one, 'steps_ratio_published', 'as many steps')}, and "
-                f"with our optimizations a step of it costs "
-                f"{_ratio(one, 'step_cost_ratio_published_optimized', 'as much')}."
-            )
-            lines.append(
-                f"{place}: plenoptic takes {_ratio(one, 'steps_ratio_plenoptic', 'as many steps')}, and "
-                f"{_ratio(one, 'speedup_over_plenoptic', 'as long', 'geometric_mean')}. With our optimizations, a step "
-                f"of it costs {_ratio(one, 'step_cost_ratio_plenoptic_optimized', 'as much')}."
-            )
+    for stimuli, quality, one in _summaries(benchmark):
+        count = int(one["stages_compared"].sel(ratio="steps_ratio_published"))
+        place = f"{stimuli.capitalize()}, at the match where {quality} ends, {counted(count, 'stage')}"
+        lines += [
+            f"{place}: the published schedule takes {_ratio(one, 'steps_ratio_published', 'as many steps')}, and "
+            "with our optimizations a step of it costs "
+            f"{_ratio(one, 'step_cost_ratio_published_optimized', 'as much')}.",
+            f"{place}: plenoptic takes {_ratio(one, 'steps_ratio_plenoptic', 'as many steps')}, and "
+            f"{_ratio(one, 'speedup_over_plenoptic', 'as long', 'geometric_mean')}. With our optimizations, a step "
+            f"of it costs {_ratio(one, 'step_cost_ratio_plenoptic_optimized', 'as much')}.",
+        ]
     return lines
 
 
 def goal_rows(benchmark: xr.Dataset) -> list[dict[str, str]]:
     """For each modality and quality, whether the goals for the time of plenoptic are reached."""
     rows = []
-    for modality in map(str, benchmark["modality"].values):
-        for quality in map(str, benchmark["quality"].values):
-            one = benchmark.sel(modality=modality, quality=quality, ratio="speedup_over_plenoptic")
-            row = {"modality": NOUNS[modality], "quality": quality}
-            for name, goal in zip(("geometric_mean", "least"), goals_of(benchmark), strict=True):
-                value = float(one[name])
-                missed = "not settled: a lower bound" if one["stages_bounded"] > 0 else "missed"
-                row[name] = f"{value:.3g}, goal {goal}: {'reached' if value >= goal else missed}"
-            rows.append(row)
+    for stimuli, quality, of_ratios in _summaries(benchmark):
+        one = of_ratios.sel(ratio="speedup_over_plenoptic")
+        row = {"stimuli": stimuli, "quality": quality}
+        for name, goal in zip(("geometric_mean", "least"), goals_of(benchmark), strict=True):
+            value = float(one[name])
+            missed = "not settled: a lower bound" if one["stages_bounded"] > 0 else "missed"
+            row[name] = f"{value:.3g}, goal {goal}: {'reached' if value >= goal else missed}"
+        rows.append(row)
     return rows
 
 
 def summary_rows(benchmark: xr.Dataset) -> list[dict[str, Any]]:
     """The ratios over stages, a row for each modality, quality and ratio."""
-    rows = []
-    for modality in map(str, benchmark["modality"].values):
-        for quality in map(str, benchmark["quality"].values):
-            for ratio, title in TITLES.items():
-                one = benchmark.sel(modality=modality, quality=quality, ratio=ratio)
-                means = {key: float(one[key]) for key in ("median", "geometric_mean", "least", "greatest")}
-                counts = {key: int(one[key]) for key in ("stages_compared", "stages_bounded")}
-                rows.append({"modality": NOUNS[modality], "quality": quality, "ratio": title} | means | counts)
-    return rows
+    return [
+        {"stimuli": stimuli, "quality": quality, "ratio": title}
+        | {key: float(of_ratios[key].sel(ratio=ratio)) for key in ("median", "geometric_mean", "least", "greatest")}
+        | {key: int(of_ratios[key].sel(ratio=ratio)) for key in ("stages_compared", "stages_bounded")}
+        for stimuli, quality, of_ratios in _summaries(benchmark)
+        for ratio, title in TITLES.items()
+    ]
 
 
 @styled

@@ -296,5 +296,4 @@ def collect(
     pooled = [_over_stages(recognized[name]) for name in names]
     return compared.merge(by_modality(compared, [modalities[name] for name in names])).assign(
         **{f"whole_{key}": ("model", [one[key] for one in pooled]) for key in pooled[0] if "difference" in key},
-        modality_of_model=("model", [modalities[name] for name in names]),
     )

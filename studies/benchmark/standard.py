@@ -16,7 +16,7 @@ import xarray as xr
 from metamers.config.qualities import number_of_steps
 from metamers.models.model import Model
 from metamers.synthesize.metamers import synthesize
-from studies.benchmark.measure import final_error
+from studies.benchmark.measure import errors_at
 
 
 def extrapolate(steps: Sequence[int], errors: Sequence[float], most: int) -> float:
@@ -82,12 +82,11 @@ def standard_match(
     ValueError
         When synthesis cannot work at the stage (``metamers.synthesize.metamers.check_stage``), or as ``extrapolate``.
     """
-    with torch.no_grad():
-        target = model(natural, stage)
+    errors = errors_at(model, stage, natural)
 
     def error(procedure: str, chosen: Mapping[str, Any]) -> np.ndarray:
         metamers, _ = synthesize(model, stage, natural, start, procedure, chosen, f"{procedure} {stage}")
-        return final_error(model, stage, target, metamers).cpu().numpy()
+        return errors(metamers)
 
     published = np.stack([error("published", dict(settings["published"]) | {"steps": steps}) for steps in passes])
     standard = error("one_cycle", settings["standard"])

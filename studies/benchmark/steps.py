@@ -24,11 +24,11 @@ from metamers.config.qualities import with_number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.synthesize.metamers import synthesize
-from studies.benchmark.measure import final_error
+from studies.benchmark.match import EQUAL_MATCH
+from studies.benchmark.measure import errors_at
 
 REFERENCES = ("published", "plenoptic")
 FEWEST = 32  # steps of the shortest synthesis; each further one has twice as many
-EQUAL_MATCH = 1.02  # a match with an error up to this multiple of the wanted one counts as reached
 
 
 class PlenopticSettings(NamedTuple):
@@ -154,7 +154,7 @@ class Curve:
         while True:
             if steps not in self.errors:
                 self.errors[steps] = self.error_of(steps)
-            if self.errors[steps] <= EQUAL_MATCH * wanted:
+            if self.errors[steps] <= (1 + EQUAL_MATCH) * wanted:
                 return self._between(before, steps, wanted)
             if steps == self.most:
                 return np.nan
@@ -198,11 +198,7 @@ def steps_to_match(
         (quality, stimulus) → ``normalized_error`` at the end, and ``steps``; (quality, reference) → ``steps_to_match``,
         NaN if the match was not reached; ``steps_most``.
     """
-    with torch.no_grad():
-        target = model(natural, stage)
-
-    def errors(metamers: torch.Tensor) -> np.ndarray:
-        return final_error(model, stage, target, metamers).numpy()
+    errors = errors_at(model, stage, natural)
 
     def published(steps: int) -> float:
         changed = with_number_of_steps(settings["published"], steps)

@@ -30,7 +30,7 @@ AUTO = "auto"
 CPU_STIMULI = 12  # of a job, with ``batch_size: auto``
 # Of a job on a card: steps of metamers, so that it computes for longer than it takes to start, about ten seconds. By
 # the rates assumed in docs/scale.md, these take 25 minutes of an H100 for the mean model of the study.
-CARD_STEPS = 2_400_000
+STEPS_OF_CARD_JOB = 2_400_000
 MIN_STIMULI, MAX_STIMULI = 4, 500  # of such a job; memory of the host holds all its natural stimuli
 
 
@@ -51,7 +51,7 @@ def batch_size_of(batch_size: int | str, settings: Mapping[str, Any], seeds: int
         return int(batch_size)
     if not device.startswith("cuda"):
         return CPU_STIMULI
-    return min(max(MIN_STIMULI, CARD_STEPS // (number_of_steps(settings) * seeds)), MAX_STIMULI)
+    return min(max(MIN_STIMULI, STEPS_OF_CARD_JOB // (number_of_steps(settings) * seeds)), MAX_STIMULI)
 
 
 def quality_attributes(quality: str) -> dict[str, str]:

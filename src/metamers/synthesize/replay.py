@@ -29,9 +29,9 @@ def allow_graphs(allowed: bool) -> None:
 class Replay:
     """Losses and gradients of leaves; on a card, after some equal computations, by a CUDA graph.
 
-    A computation that waits for the card, for example because the network asks for a value, cannot be recorded, and
-    one that changes without its tensors must not be: its graph would repeat other losses. Both are repeated without a
-    graph, as everything is on other devices.
+    A computation that waits for the card, for example because the network asks for a value, cannot be recorded. The
+    graph of a computation that changes without its tensors would repeat other losses. Both are computed without a
+    graph. Other devices have no graphs.
 
     Parameters
     ----------

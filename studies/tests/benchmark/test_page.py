@@ -87,7 +87,7 @@ def test_goals_are_those_of_the_machine_by_modality_and_a_bound_does_not_miss_on
     )
     assert bounded[1]["geometric_mean"] == "0.5, goal 2.5: not settled: a lower bound"
     every = both().assign_attrs(MACHINE)
-    assert [row["modality"] for row in goal_rows(every)] == ["images", "images", "sounds", "sounds"]
+    assert [row["stimuli"] for row in goal_rows(every)] == ["images", "images", "sounds", "sounds"]
     assert "goal 2.5" in words(page(every))
 
 

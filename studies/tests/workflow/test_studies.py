@@ -104,6 +104,9 @@ def test_the_benchmark_says_how_many_steps_each_takes_and_what_a_step_costs(reru
     folder, arguments = rerun
     settings = {"qualities": ["quick", "converged"], "most_steps": 200, "stages": {"vision": 2}, "repeats": 2}
     (folder / "benchmark.yaml").write_text(yaml.safe_dump({"benchmark": settings}))
+    lines = snakemake(folder, "steps", *STUDIES, *arguments, "benchmark.yaml")
+    assert "first at logits: quick ends at a normalized error of" in lines
+    assert not (folder / "results/small/benchmark/synthesis.nc").exists()
     snakemake(folder, "benchmark", *STUDIES, *arguments, "benchmark.yaml")
     made = files.load(folder / "results/small/benchmark/synthesis.nc")
     assert made["speedup_over_published"].dims == made["normalized_error"].dims == ("model", "stage", "quality")
