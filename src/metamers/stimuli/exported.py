@@ -54,10 +54,10 @@ class Decoded:
         """The stimuli of a folder, as ``read_exported``."""
         form = FORMATS[self._modality]
         if folder not in self._kept:
-            values = read_exported(folder, self._names, self._modality)
+            integers = form.integers(read_exported(folder, self._names, self._modality))
             with tempfile.TemporaryFile() as file:
-                np.rint(values * form.scale).astype(form.integers).tofile(file)  # a full disk is an error here
-                self._kept[folder] = np.memmap(file, dtype=form.integers, mode="r", shape=values.shape)
+                integers.tofile(file)  # a full disk is an error here
+                self._kept[folder] = np.memmap(file, dtype=integers.dtype, mode="r", shape=integers.shape)
         return self._kept[folder].astype(np.float32) / form.scale
 
 

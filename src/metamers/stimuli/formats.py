@@ -29,18 +29,21 @@ class Format:
         (values, path, sampling rate in Hz or None) → an exported file.
     read
         Path of an exported file → values, float32.
-    as_exported
-        Values → the values that ``read`` gives after ``write``, bit for bit.
-    integers, scale
-        Type of the integers that are exported, and what these are divided by for the values of ``read``.
+    integers
+        Values → the integers that ``write`` exports.
+    scale
+        What ``read`` divides them by.
     """
 
     read_files: Callable[[Sequence[Mapping[str, str]], Path, Mapping[str, Any]], xr.Dataset]
     write: Callable[[np.ndarray, Path, float | None], None]
     read: Callable[[Path], np.ndarray]
-    as_exported: Callable[[np.ndarray], np.ndarray]
-    integers: type[np.integer]
+    integers: Callable[[np.ndarray], np.ndarray]
     scale: int
+
+    def as_exported(self, values: np.ndarray) -> np.ndarray:
+        """The values that ``read`` gives after ``write``, float32, bit for bit."""
+        return self.integers(values).astype(np.float32) / self.scale
 
 
 FORMATS = {
@@ -48,8 +51,7 @@ FORMATS = {
         read_files=lambda rows, folder, entry: images.image_dataset(rows, folder, entry["size"]),
         write=lambda values, path, _rate: images.write_image(values, path),
         read=images.read_exported_image,
-        as_exported=lambda values: images.three_channels(images.eight_bit(values)).astype(np.float32) / 255,
-        integers=np.uint8,
+        integers=lambda values: images.three_channels(images.eight_bit(values)),
         scale=255,
     ),
     "audio": Format(
@@ -58,8 +60,7 @@ FORMATS = {
         ),
         write=sounds.write_sound,
         read=sounds.read_exported_sound,
-        as_exported=lambda values: sounds.sixteen_bit(values).astype(np.float32) / 32768,
-        integers=np.int16,
+        integers=sounds.sixteen_bit,
         scale=32768,
     ),
 }
