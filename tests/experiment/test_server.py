@@ -737,7 +737,10 @@ def started(root, made, answers, *arguments):
 def program(arguments, folder=None):
     """Start a program that serves an experiment at any free port; return its process and port."""
     command = [sys.executable, *arguments, "--port", "0"]
+    # A shell's job in the background ignores SIGINT, and so would its child.
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, heeded)
     for line in process.stderr:
         if "http://localhost:" in line:
             return process, int(line.split("http://localhost:")[1].split("/")[0])
