@@ -134,7 +134,7 @@ def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated
         everywhere = np.isfinite(many).all(axis=1)
         truth, of_all = truths.mean(axis=1)[everywhere].mean(), truths.mean()
         differences, _ = words_accepted(difference, acceptance, (samples, words), judges, rng)
-        found, n, _ = difference_over_stages(differences)
+        found, n = difference_over_stages(differences)
         value, low, high = (one[n > 1] for one in (found.value, found.low, found.high))
         condition = f"{words} words, {missing}, {judges} judges, log odds {difference:g} apart"
         many_words = n.mean() >= 2 * RARE

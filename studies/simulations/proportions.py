@@ -141,7 +141,7 @@ def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated
         first, second = answers(rates, LATE_STAGES * judges, (samples, stimuli), rng, shared)
         # ``difference_over_stages`` uses the mean over stages only, so all stages can have it.
         differences = np.repeat((first - second)[:, None], LATE_STAGES, axis=1)
-        whole, _, _ = difference_over_stages(differences)
+        whole, _ = difference_over_stages(differences)
         judged = f"mean of {judges} judges" if judges > 1 else "one judge"
         condition = f"{stimuli} stimuli, {LATE_STAGES} stages, {judged}, {rates[0]} and {rates[1]}"
         name = "late contrast of two models"

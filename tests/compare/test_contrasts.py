@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from metamers.compare.contrasts import contrast_recognition_models, contrasts
+from metamers.compare.contrasts import contrast_recognition_models, contrasts, networks_of_contrast
 
 STAGES = ["cochleagram", "relu1", "relu2", "final"]
 WORDS = ["apple", "bird", "chair", "dog", "fish", "garden"]
@@ -160,3 +160,54 @@ def test_a_family_of_recognition_models_counts_once():
 def test_with_a_single_late_stage_the_interval_is_that_of_the_stage():
     found = compare(answered(True, stages=STAGES[:1]), answered(False, stages=STAGES[:1]), stages=STAGES[:1])
     assert float(found["late_low"]) == pytest.approx(float(found["low"][0]))
+
+
+def of_networks(rates, rng, number=60):
+    """Recognition and acceptance of networks whose metamers the judge recognizes with these probabilities."""
+    words = [f"word {place}" for place in range(number)]
+    right = {name: answered(rng.random((4, number)) < rate, words) for name, rate in rates.items()}
+    return {name: {"judge": one} for name, one in right.items()}, dict.fromkeys(rates, accepted(stimuli=words))
+
+
+RETRAINED = {"robust": ["robust", "robust_2"], "plain": ["plain", "plain_2"]}
+
+
+def test_a_contrast_of_retrained_networks_is_that_of_their_means_and_its_interval_is_over_networks_too():
+    rates = {"robust": 0.9, "robust_2": 0.5, "plain": 0.3, "plain_2": 0.3}
+    recognition, acceptance = of_networks(rates, np.random.default_rng(0))
+    own = {name: name for name in [*rates, "judge"]}
+    both = contrasts([("robust", "plain")], recognition, acceptance, own, RETRAINED).isel(contrast=0)
+    assert (both["networks"].item(), both["reference_networks"].item()) == (2, 2)
+    pairs = [("robust", "plain"), ("robust_2", "plain_2")]
+    single = contrasts(pairs, recognition, acceptance, own)
+    assert (single["networks"] == 1).all()
+    for name in ("difference", "late_difference"):
+        np.testing.assert_allclose(both[name], single[name].mean("contrast"))
+    width = float(both["late_high"] - both["late_low"])
+    assert width > 1.5 * float((single["late_high"] - single["late_low"]).mean())
+
+
+def test_one_retrained_side_alone_leaves_the_two_models():
+    rates = {"robust": 0.9, "robust_2": 0.5, "plain": 0.3}
+    recognition, acceptance = of_networks(rates, np.random.default_rng(0))
+    own = {name: name for name in [*rates, "judge"]}
+    retrained = {"robust": ["robust", "robust_2"], "plain": ["plain"]}
+    found = contrasts([("robust", "plain")], recognition, acceptance, own, retrained)
+    assert found.drop_attrs().identical(contrasts([("robust", "plain")], recognition, acceptance, own).drop_attrs())
+    # Two networks of one side are compared with each other as they are.
+    assert networks_of_contrast("robust", "robust_2", dict.fromkeys(retrained["robust"], retrained["robust"])) == (
+        ["robust"],
+        ["robust_2"],
+    )
+
+
+def test_a_stimulus_counts_with_the_networks_whose_metamers_of_it_are_accepted():
+    rates = {"robust": 1, "robust_2": 0, "plain": 0, "plain_2": 0}
+    recognition, acceptance = of_networks(rates, np.random.default_rng(0), 6)
+    which = np.ones((4, 6), bool)
+    which[:, :2] = False
+    acceptance["robust_2"] = accepted(which, list(acceptance["plain"]["stimulus"].values))
+    own = {name: name for name in [*rates, "judge"]}
+    found = contrasts([("robust", "plain")], recognition, acceptance, own, RETRAINED).isel(contrast=0)
+    assert found["late_n"].item() == 6
+    assert found["late_difference"] == pytest.approx((2 * 1 + 4 * 0.5) / 6)

@@ -6,7 +6,7 @@ import scipy.special
 import scipy.stats
 from statsmodels.stats.proportion import proportion_confint
 
-from metamers.compare.proportions import difference_interval, proportion_interval
+from metamers.compare.proportions import difference_interval, networks_interval, proportion_interval
 
 
 @pytest.mark.parametrize(("right", "n"), [(10, 20), (5, 10), (40, 100), (4, 9)])
@@ -128,3 +128,54 @@ def test_missing_stimuli_are_left_out():
     differences = np.array([1, 0, -1, 1, np.nan, 0.5, 0.25])
     whole, left = difference_interval(differences), difference_interval(differences[np.isfinite(differences)])
     np.testing.assert_allclose([*whole], [*left])
+
+
+def two_groups(rng, networks, stimuli, samples=1, of_networks=1.0):
+    """Answers (network, sample, stimulus) of two groups of networks without a difference, with log odds of all effects."""
+    difficulty = rng.standard_normal((samples, stimuli))
+    return [
+        rng.random((networks, samples, stimuli))
+        < scipy.special.expit(
+            of_networks * rng.standard_normal((networks, samples, 1))
+            + difficulty
+            + 0.5 * rng.standard_normal((samples, stimuli))
+        )
+        for _ in range(2)
+    ]
+
+
+def test_one_network_on_each_side_gives_the_interval_over_stimuli():
+    one, other = two_groups(np.random.default_rng(0), 1, 30)
+    np.testing.assert_array_equal(networks_interval(one, other), difference_interval(one[0] * 1.0 - other[0]))
+
+
+def test_the_variance_over_networks_and_stimuli_is_that_of_the_mean_squares():
+    """For many stimuli, where the guard for few does not matter: per group (MS_networks − MS_rest) / (K n)."""
+    k, n = 4, 2000
+    groups = [group[:, 0] * 1.0 for group in two_groups(np.random.default_rng(1), k, n)]
+    found = networks_interval(*groups)
+    differences = groups[0].mean(axis=0) - groups[1].mean(axis=0)
+    variance, squares = differences.var(ddof=1) / n, (differences.var(ddof=1) / n) ** 2 / (n - 1)
+    for group in groups:
+        networks = n * group.mean(axis=1).var(ddof=1)
+        residuals = group - group.mean(axis=0) - group.mean(axis=1, keepdims=True) + group.mean()
+        rest = (residuals**2).sum() / ((n - 1) * (k - 1))
+        assert networks > rest
+        variance += (networks - rest) / (k * n)
+        squares += ((networks / (k * n)) ** 2 + (rest / (k * n)) ** 2 / (n - 1)) / (k - 1)
+    assert found.value == pytest.approx(differences.mean())
+    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=1e-3)
+    half = scipy.stats.t.ppf(0.975, variance**2 / squares) * np.sqrt(variance)
+    assert found.high - found.low == pytest.approx(2 * half, rel=1e-3)
+
+
+@pytest.mark.parametrize("missing", [0, 0.5])
+@pytest.mark.parametrize(("networks", "of_networks"), [(2, 0.3), (5, 0), (5, 0.3), (5, 1)])
+def test_the_interval_over_networks_contains_the_truth(networks, of_networks, missing):
+    rng = np.random.default_rng(2)
+    groups = [
+        np.where(rng.random(one.shape) < missing, np.nan, one)
+        for one in two_groups(rng, networks, 60, 2000, of_networks)
+    ]
+    found = networks_interval(*groups)
+    assert ((found.low <= 0) & (found.high >= 0)).mean() > 0.94

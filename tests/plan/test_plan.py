@@ -482,21 +482,43 @@ def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):
     assert {made.part for made in plan.beyond.sets.values()} == {"starts"}
 
 
-def test_the_run_of_digits_trains_one_network_in_three_ways_and_has_a_judge_of_another_family(root):
+def test_the_run_of_digits_trains_five_networks_in_each_of_three_ways_and_has_judges_of_other_families(root):
     path = root / "config" / "digits.yaml"
     plan = config.make_plan(config_read.merge_defaults(config_read.read_yaml(path)), [path])
     kinds = {name: (how.perturbation or {}).get("kind") for name, how in plan.training.items()}
-    assert kinds == {
-        "digits_standard": None, "digits_adversarial": "adversarial", "digits_random": "random", "digits_resnet18": None
-    }  # fmt: skip
+    judges = {"digits_resnet18", "digits_mobilenet"}
+    for arm, kind in (("standard", None), ("adversarial", "adversarial"), ("random", "random")):
+        alike = plan.retrained(f"digits_{arm}")
+        assert alike == [f"digits_{arm}", *(f"digits_{arm}_{number}" for number in range(2, 6))]
+        assert {kinds[name] for name in alike} == {kind}
+    assert len({how.seed for how in plan.training.values()}) == len(plan.training) == 17
+    assert set(plan.training) - set(plan.generation_models) == judges
     assert len({plan.models[name].parameters["source"]["metamers"] for name in plan.generation_models}) == 1
-    assert plan.families["digits_resnet18"] not in {plan.families[name] for name in plan.generation_models}
+    families = [plan.families[name] for name in judges]
+    assert len({*families, *(plan.families[name] for name in plan.generation_models)}) == 3
+    # Every stage after the input, and every contrast of two of the three ways.
+    for name, stages in plan.generation_models.items():
+        assert ["input", *stages] == list(plan.models[name].stages)
+    assert len(plan.comparison.contrasts) == 3
     # Equally many of each digit, and none that a network was trained on.
     names = plan.stimuli_of("digits_standard")
     assert sorted(name.rpartition("_")[0] for name in names) == sorted(
         10 * [name.rpartition("_")[0] for name in names[:10]]
     )
     assert min(int(name.rpartition("_")[2]) for name in names) == 440
+
+
+def test_a_model_that_differs_in_more_than_the_seed_of_its_training_is_not_retrained(root):
+    path = root / "config" / "digits.yaml"
+    settings = config_read.merge_defaults(config_read.read_yaml(path))
+    settings["models"]["digits_standard_2"]["weights"]["train"]["epochs"] = 11
+    settings["models"]["digits_standard_3"]["source"] = {
+        "metamers": "small_cnn",
+        "arguments": {"classes": 10, "channels": [8, 8, 8]},
+    }
+    plan = config.make_plan(settings, [path])
+    assert plan.retrained("digits_standard") == ["digits_standard", "digits_standard_4", "digits_standard_5"]
+    assert plan.retrained("digits_standard_4")[0] == "digits_standard_4"
 
 
 def test_the_extended_run_has_more_of_everything_than_the_default_run(root, default):

@@ -34,6 +34,8 @@ def three_contrasts() -> xr.Dataset:
         "late_judges_standard_error": [NAN, NAN, 0.05],
         "judged_by": ["ear", "ear", "ear, eye"],
         "related_judges": ["", "", "eye"],
+        "networks": [1, 1, 1],
+        "reference_networks": [1, 1, 1],
         "late_unrelated_families": [2, 1, 1],
         "late_match_suffices": [True, False, False],
         "late_normalized_error": [0.02, 0.25, NAN],
@@ -120,3 +122,14 @@ def test_a_point_is_clear_where_its_interval_leaves_0_out_and_without_a_number_w
     assert [point["value"] is None for point in found] == [False] * 6 + [True] * 3
     assert [point["stage"] for point in found if point["link"] is None] == ["later half"] * 3
     assert found[-1]["words"] == "d minus a, later half: no stimulus with accepted metamers of both models"
+
+
+def test_several_networks_of_a_side_are_said_where_the_side_is_named(compared):
+    for name, number in (("networks", 5), ("reference_networks", 4)):
+        compared[name][0] = number
+    said = contrast_sentence(compared.isel(contrast=0))
+    assert said["networks"]
+    assert said["claim"].endswith("metamers of b (5 networks) are recognized more often than those of a (4 networks)")
+    assert contrasts_context(compared)["table"]["rows"][0][:2] == ["b (5 networks)", "a (4 networks)"]
+    assert contrast_points(compared)[0]["contrast"] == "b (5 networks) minus a (4 networks)"
+    assert not contrast_sentence(compared.isel(contrast=1))["networks"]

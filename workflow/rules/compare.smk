@@ -15,8 +15,10 @@ FROM_OWN_PARTICIPANTS = [
     *(["results/<run>/comparison/own_participants_vs_models.nc"] if COMPARED else []),
 ]
 CONTRASTS = plan.comparison.contrasts
+# Model of a contrast → the generation models that differ from it by their training seed at most.
+RETRAINED = {name: plan.retrained(name) for pair in CONTRASTS for name in pair}
 # Generation models that are in a contrast, each once.
-CONTRASTED = list(dict.fromkeys(name for pair in CONTRASTS for name in pair))
+CONTRASTED = list(dict.fromkeys(network for networks in RETRAINED.values() for network in networks))
 COMPARISON = [
     *(path for path in HUMANS if path.startswith("results/<run>/comparison/")),
     *(
@@ -67,6 +69,7 @@ rule compare_contrasts:
         contrasts=CONTRASTS,
         families=plan.families,
         targets={model: TARGETS[model] for model in CONTRASTED},
+        retrained=RETRAINED,
     conda:
         ENVIRONMENT
     message:

@@ -2,36 +2,52 @@
 
 They serve for models of one architecture with different training: Feather et al. (2023, Fig. 5) compare adversarial
 training with standard training and with random perturbations. The same other models judge the metamers of both models,
-made from the same stimuli, so that differences are within stimuli.
+made from the same stimuli, so that differences are within stimuli. Where both sides of a contrast have several networks
+that differ by their training seed only, a contrast compares these groups of networks.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
 
 from metamers.compare.families import family_means, same_family
-from metamers.compare.proportions import Interval, difference_interval
+from metamers.compare.proportions import Interval, difference_interval, mean_of_known, networks_interval
 from metamers.compare.recognizability import proportion_by_stimulus
 from metamers.names import NATURAL
 
 
 def contrast_recognition_models(
-    pair: tuple[str, str], asked: Sequence[str], compared: set[str], families: Mapping[str, str]
+    networks: Sequence[str], asked: Sequence[str], compared: set[str], families: Mapping[str, str]
 ) -> list[str]:
-    """Choose the recognition models of a contrast: those outside the families of both generation models.
+    """Choose the recognition models of a contrast: those outside the families of its generation models.
 
-    Without such a model, those that are in no contrast; without these either, all except the two generation models.
+    Without such a model, those that are in no contrast; without these either, all except its generation models.
     """
-    others = [recognition_model for recognition_model in asked if recognition_model not in pair]
-    siblings = same_family(others, pair, families)
+    others = [recognition_model for recognition_model in asked if recognition_model not in networks]
+    siblings = same_family(others, networks, families)
     unrelated = [recognition_model for recognition_model in others if recognition_model not in siblings]
     return (
         unrelated or [recognition_model for recognition_model in others if recognition_model not in compared] or others
     )
 
 
-def difference_over_stages(differences: np.ndarray) -> tuple[Interval, np.ndarray, np.ndarray]:
+def networks_of_contrast(
+    model: str, reference: str, retrained: Mapping[str, Sequence[str]]
+) -> tuple[list[str], list[str]]:
+    """The networks of both sides: all retrained ones if both sides have several, else the two models alone."""
+    groups = list(retrained.get(model, [model])), list(retrained.get(reference, [reference]))
+    return groups if min(map(len, groups)) > 1 and reference not in groups[0] else ([model], [reference])
+
+
+def mean_over_stages(values: np.ndarray) -> np.ndarray:
+    """Average over stages, (…, stage, stimulus), for stimuli that have a value at every stage; NaN for the others."""
+    known = np.isfinite(values)
+    return np.where(known.all(axis=-2), np.where(known, values, 0).mean(axis=-2), np.nan)
+
+
+def difference_over_stages(differences: np.ndarray) -> tuple[Interval, np.ndarray]:
     """Average differences over stages, for stimuli that have a difference at every stage.
 
     Parameters
@@ -43,27 +59,48 @@ def difference_over_stages(differences: np.ndarray) -> tuple[Interval, np.ndarra
     -------
     Interval
         (…): ``metamers.compare.proportions.difference_interval`` of the stimuli's means over stages.
-    n, left_out
-        (…): number of these stimuli, and number of stimuli that have a difference at some stages only.
+    n
+        (…): number of these stimuli.
     """
-    known = np.isfinite(differences)
-    everywhere, somewhere = known.all(axis=-2), known.any(axis=-2)
-    means = np.where(everywhere, np.where(known, differences, 0).mean(axis=-2), np.nan)
-    return difference_interval(means), everywhere.sum(axis=-1), (somewhere & ~everywhere).sum(axis=-1)
+    means = mean_over_stages(differences)
+    return difference_interval(means), np.isfinite(means).sum(axis=-1)
 
 
-def _differences(
-    recognition: Sequence[Mapping[str, xr.Dataset]], accepted: Sequence[xr.DataArray], families: Mapping[str, str]
+def _answers(
+    networks: Sequence[str],
+    recognition: Mapping[str, Mapping[str, xr.Dataset]],
+    acceptance: Mapping[str, xr.Dataset],
+    asked: Sequence[str],
+    families: Mapping[str, str],
 ) -> xr.DataArray:
-    """Compute each family's recognition of the first model's metamers minus that of the second model's.
+    """Proportion of each family's answers to the metamers of each network that are right.
 
-    Returns (family, stage, stimulus). Stimuli are matched by name, in any order.
+    Returns (network, family, stage, stimulus), NaN without an accepted metamer.
     """
-    one, other = (
-        proportion_by_stimulus(family_means(answered, families), of_model)
-        for answered, of_model in zip(recognition, accepted, strict=True)
-    )
-    return (one - other).transpose("family", "stage", "stimulus")
+    return xr.concat(
+        [
+            proportion_by_stimulus(
+                family_means({judge: recognition[network][judge] for judge in asked}, families),
+                acceptance[network]["accepted"],
+            )
+            for network in networks
+        ],
+        "network",
+        join="outer",
+    ).transpose("network", "family", "stage", "stimulus")
+
+
+def _sides(
+    groups: tuple[list[str], list[str]],
+    recognition: Mapping[str, Mapping[str, xr.Dataset]],
+    acceptance: Mapping[str, xr.Dataset],
+    asked: Sequence[str],
+    stages: Sequence[str],
+    families: Mapping[str, str],
+) -> list[np.ndarray]:
+    """``_answers`` of both sides of a contrast, (network, family, stage, stimulus), of the same stages and stimuli."""
+    sides = [_answers(group, recognition, acceptance, asked, families).sel(stage=list(stages)) for group in groups]
+    return [side.values for side in xr.align(*sides, join="inner")]
 
 
 def contrasts(
@@ -71,12 +108,16 @@ def contrasts(
     recognition: Mapping[str, Mapping[str, xr.Dataset]],
     acceptance: Mapping[str, xr.Dataset],
     families: Mapping[str, str],
+    retrained: Mapping[str, Sequence[str]] | None = None,
 ) -> xr.Dataset:
     """Compute differences in recognizability between models.
 
     A difference is a mean over the stimuli of which both models' metamers are accepted, of the mean over families of
     each family's mean answer. ``contrast_recognition_models`` chooses the recognition models, of which there must be at
-    least one: the compared models do not judge each other.
+    least one: the compared models do not judge each other. With several networks on both sides, a stimulus counts with
+    the mean over the networks of a side whose metamers of it are accepted, and the interval is that of
+    ``metamers.compare.proportions.networks_interval``, over stimuli and networks. With a single network on one side,
+    the two named models alone are compared.
 
     Parameters
     ----------
@@ -88,66 +129,71 @@ def contrasts(
         Generation model → ``accepted`` (stage, stimulus, seed).
     families
         Model → family, for all models.
+    retrained
+        Generation model → the generation models that differ from it by their training seed at most, itself first. A
+        model that is missing stands for itself.
 
     Returns
     -------
     xarray.Dataset
-        (contrast, stage) → ``difference`` of model and reference, ``low``, ``high`` (95% interval over stimuli, NaN
-        with fewer than two), ``n`` stimuli, ``stage_number`` counted from 1; NaN and 0 where the two models do not
-        share a stage. (contrast) → ``late_difference``, ``late_low``, ``late_high``, ``late_n``, ``late_left_out``:
-        results of ``difference_over_stages`` for the later half of the shared stages, ``late_stages``;
-        ``late_judges_standard_error``: standard error of the late difference over families (NaN with a single family);
-        ``judged_by``: the recognition models; ``related_judges``: those in the family of one of the two models.
-        (contrast, recognition_model) → ``late_difference_by_judge``, NaN for recognition models of other contrasts.
-        Coordinates ``model`` and ``reference``.
+        (contrast, stage) → ``difference`` of model and reference, ``low``, ``high`` (95% interval, NaN with fewer than
+        two stimuli), ``n`` stimuli, ``stage_number`` counted from 1; NaN and 0 where the two models do not share a
+        stage. (contrast) → ``late_difference``, ``late_low``, ``late_high``, ``late_n``, ``late_left_out``: the same
+        for the later half of the shared stages, ``late_stages``, with the stimuli that have accepted metamers of both
+        at each of them, and the number of those that have them at some only; ``late_judges_standard_error``: standard
+        error of the late difference over families (NaN with a single family); ``judged_by``: the recognition models;
+        ``related_judges``: those in the family of one of the two models; ``networks``, ``reference_networks``: numbers
+        of networks. (contrast, recognition_model) → ``late_difference_by_judge``, NaN for recognition models of other
+        contrasts. Coordinates ``model`` and ``reference``.
     """
-    compared = {name for pair in pairs for name in pair}
+    retrained = retrained or {}
+    compared = {network for pair in pairs for group in networks_of_contrast(*pair, retrained) for network in group}
     found = []
     for model, reference in pairs:
-        asked = [
-            recognition_model for recognition_model in recognition[model] if recognition_model in recognition[reference]
-        ]
-        recognition_models = contrast_recognition_models((model, reference), asked, compared, families)
+        groups = networks_of_contrast(model, reference, retrained)
+        networks = [network for group in groups for network in group]
+        asked = [judge for judge in recognition[model] if all(judge in recognition[network] for network in networks)]
+        recognition_models = contrast_recognition_models(networks, asked, compared, families)
         stages = [
             stage
             for stage in acceptance[model]["stage"].values
-            if stage in acceptance[reference]["stage"].values and stage != NATURAL
+            if stage != NATURAL and all(stage in acceptance[network]["stage"].values for network in networks)
         ]
-        answered = [
-            {recognition_model: recognition[name][recognition_model] for recognition_model in recognition_models}
-            for name in (model, reference)
-        ]
-        accepted = [acceptance[name]["accepted"] for name in (model, reference)]
-        of_family = _differences(answered, accepted, families).sel(stage=stages)
-        difference = of_family.mean("family")
-        by_stage = difference_interval(difference.values)
-        late = stages[len(stages) // 2 :]
-        whole, n, left_out = difference_over_stages(difference.sel(stage=late).values)
-        of_families, _, _ = difference_over_stages(of_family.sel(stage=late).values)
-        by_model = _differences(
-            answered, accepted, {recognition_model: recognition_model for recognition_model in recognition_models}
-        )
-        late_by_model, _, _ = difference_over_stages(by_model.sel(stage=late).values)
-        count = of_family.sizes["family"]
-        error = of_families.value.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
+
+        of_sides = partial(_sides, groups, recognition, acceptance, recognition_models, stages)
+        of_family = of_sides(families)
+        over_families = [side.mean(axis=1) for side in of_family]
+        by_stage = networks_interval(*over_families)
+        late = slice(len(stages) // 2, None)
+        late_sides = [mean_over_stages(side[..., late, :]) for side in over_families]
+        whole = networks_interval(*late_sides)
+        known = np.isfinite(np.subtract(*map(mean_of_known, over_families)))
+        n = np.isfinite(np.subtract(*map(mean_of_known, late_sides))).sum()
+        of_families = networks_interval(*(mean_over_stages(side[..., late, :]) for side in of_family)).value
+        by_model = of_sides({judge: judge for judge in recognition_models})
+        late_by_model = networks_interval(*(mean_over_stages(side[..., late, :]) for side in by_model)).value
+        count = len(of_families)
+        error = of_families.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
         found.append(
             xr.Dataset(
                 {
                     "difference": ("stage", by_stage.value),
                     "low": ("stage", by_stage.low),
                     "high": ("stage", by_stage.high),
-                    "n": ("stage", difference.notnull().sum("stimulus").values),
+                    "n": ("stage", known.sum(axis=-1)),
                     "stage_number": ("stage", np.arange(1, len(stages) + 1, dtype=float)),
                     "late_difference": float(whole.value),
                     "late_low": float(whole.low),
                     "late_high": float(whole.high),
                     "late_n": int(n),
-                    "late_left_out": int(left_out),
+                    "late_left_out": int(known[late].any(axis=0).sum() - n),
                     "late_judges_standard_error": float(error),
-                    "late_difference_by_judge": ("recognition_model", late_by_model.value),
-                    "late_stages": ", ".join(late),
+                    "late_difference_by_judge": ("recognition_model", late_by_model),
+                    "late_stages": ", ".join(stages[late]),
                     "judged_by": ", ".join(recognition_models),
-                    "related_judges": ", ".join(same_family(recognition_models, (model, reference), families)),
+                    "related_judges": ", ".join(same_family(recognition_models, networks, families)),
+                    "networks": len(groups[0]),
+                    "reference_networks": len(groups[1]),
                 },
                 coords={
                     "stage": stages,

@@ -139,7 +139,78 @@ def difference_interval(differences: np.ndarray) -> Interval:
     ----------
     Agresti & Min (2005), Statistics in Medicine 24, 729-740.
     """
-    differences = np.asarray(differences, float)
+    centre, value, error, n = _guarded_mean(np.asarray(differences, float))
+    return _student(centre, value, error, n - 1)
+
+
+def networks_interval(one: np.ndarray, other: np.ndarray) -> Interval:
+    """Compute the interval of the difference of two groups of networks, over networks and stimuli, over the last axis.
+
+    The difference of a stimulus is the mean over the networks of the first group minus that over the networks of the
+    second one. With a single network in each group, the result is ``difference_interval`` of these differences, for
+    these two networks. With several in both, networks are a second random factor, crossed with stimuli and nested in
+    their group: the variance is that over stimuli plus, for each group of K networks, the variance between their means
+    divided by K, less the part of it that the stimuli already bring, which is the variance of the residuals divided by
+    their number. The residuals are those of an additive model of networks and stimuli; a negative estimate counts as 0.
+    In a balanced design, this is the variance of the crossed analysis of variance. The quantile is that of Student's
+    distribution with Satterthwaite's degrees of freedom.
+
+    Parameters
+    ----------
+    one, other
+        (network, …, stimulus), 0..1, with NaN where a network has no answer; as many stimuli in both, and as many
+        networks as trained, both 1 or both at least 2. Stimuli without an answer in one of the groups are left out.
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2, 110-114; Cameron, Gelbach & Miller (2011), Journal of Business &
+    Economic Statistics 29, 238-249, for the sum over two factors.
+    """
+    one, other = np.asarray(one, float), np.asarray(other, float)
+    differences = mean_of_known(one) - mean_of_known(other)
+    centre, value, error, n = _guarded_mean(differences)
+    if len(one) == 1 and len(other) == 1:
+        return _student(centre, value, error, n - 1)
+    used = np.isfinite(differences)
+    variance, squares = error**2, error**4 / np.maximum(n - 1, 1)
+    for group in (one, other):
+        between, residual, networks = _variance_of_networks(np.where(used, group, np.nan))
+        more = between > residual
+        further = np.maximum(networks - 1, 1)
+        variance = variance + np.where(more, between - residual, 0)
+        squares = squares + np.where(more, between**2 / further + residual**2 / (further * np.maximum(n - 1, 1)), 0)
+    return _student(centre, value, np.sqrt(variance), variance**2 / squares)
+
+
+def mean_of_known(values: np.ndarray) -> np.ndarray:
+    """Average over the first axis, without NaN; NaN where nothing else is there."""
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0).sum(axis=0)
+    return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
+
+
+def _variance_of_networks(group: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Variance of the mean over networks: by the means of networks, and by the residuals; number of networks.
+
+    ``group`` is (network, …, stimulus).
+    """
+    known = np.isfinite(group)
+    of_network, of_stimulus = mean_of_known(np.moveaxis(group, -1, 0)), mean_of_known(group)
+    whole = mean_of_known(np.moveaxis(of_stimulus, -1, 0))
+    networks = np.isfinite(of_network).sum(axis=0)
+    cells, stimuli = known.sum(axis=(0, -1)), np.isfinite(of_stimulus).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centred = of_network - mean_of_known(of_network)
+        between = np.nansum(centred**2, axis=0) / (networks * (networks - 1))
+        residuals = group - of_network[..., None] - of_stimulus + whole[..., None]
+        df = cells - networks - stimuli + 1
+        residual = np.nansum(residuals**2, axis=(0, -1)) / (df * cells)
+    return np.where(networks > 1, between, np.nan), np.where(df > 0, residual, 0), networks
+
+
+def _guarded_mean(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Centre, mean, standard error and number of ``difference_interval``, over the last axis."""
     known = np.isfinite(differences)
     n, given = known.sum(axis=-1), np.where(known, differences, 0)
     total, absolute, squares = given.sum(axis=-1), np.abs(given).sum(axis=-1), (given**2).sum(axis=-1)
@@ -148,7 +219,11 @@ def difference_interval(differences: np.ndarray) -> Interval:
     count = np.where(n > 1, n, np.nan) + 2 * added
     mean = total / count
     spread = np.maximum(squares + added - count * mean**2, (n - 1) / np.maximum(n, RARE))
-    error = np.sqrt(spread / (count * (count - 1)))
-    half = scipy.special.stdtrit(np.maximum(n - 1, 1), ENDS[1]) * error
     value = np.divide(total, n, out=np.full(np.shape(total), np.nan), where=n > 0)
-    return Interval(value, error, (mean - half).clip(-1, 1), (mean + half).clip(-1, 1))
+    return mean, value, np.sqrt(spread / (count * (count - 1))), n
+
+
+def _student(centre: np.ndarray, value: np.ndarray, error: np.ndarray, df: np.ndarray) -> Interval:
+    """Student's interval around a centre, within -1..1."""
+    half = scipy.special.stdtrit(np.maximum(df, 1), ENDS[1]) * error
+    return Interval(value, error, (centre - half).clip(-1, 1), (centre + half).clip(-1, 1))

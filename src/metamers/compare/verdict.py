@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from metamers.compare.contrasts import networks_of_contrast
 from metamers.compare.converged import have_converged, worst_median_error
 from metamers.compare.families import mean_correct, same_family
 from metamers.compare.proportions import difference_interval
@@ -175,6 +176,7 @@ def contrast_evidence(
     acceptance: Mapping[str, xr.Dataset],
     families: Mapping[str, str],
     targets: Mapping[str, Mapping[str, float]],
+    retrained: Mapping[str, Sequence[str]] | None = None,
 ) -> xr.Dataset:
     """Add to contrasts what a verdict needs besides the differences of their later stages.
 
@@ -188,25 +190,28 @@ def contrast_evidence(
         Model → family.
     targets
         As for ``first_minus_last``.
+    retrained
+        As for ``contrasts``.
 
     Returns
     -------
     xr.Dataset
-        (contrast) → ``late_unrelated_families``, ``late_match_suffices`` and ``late_normalized_error``, of both models
-        at the later stages.
+        (contrast) → ``late_unrelated_families``, ``late_match_suffices`` and ``late_normalized_error``, of all networks
+        of the contrast at the later stages.
     """
     rows = []
     for name in compared["contrast"].values:
         one = compared.sel(contrast=name)
         pair = [str(one[role].values) for role in ("model", "reference")]
+        networks = [network for group in networks_of_contrast(*pair, retrained or {}) for network in group]
         asked, related, stages = (
             str(one[key].values).split(", ") for key in ("judged_by", "related_judges", "late_stages")
         )
         rows.append(
             {
                 "unrelated_families": len({families[model] for model in asked if model not in related}),
-                "match_suffices": all(have_converged(acceptance[model], targets[model], stages) for model in pair),
-                "normalized_error": max(worst_median_error(acceptance[model], stages) for model in pair),
+                "match_suffices": all(have_converged(acceptance[model], targets[model], stages) for model in networks),
+                "normalized_error": max(worst_median_error(acceptance[model], stages) for model in networks),
             }
         )
     return xr.Dataset({f"{LATER_STAGES}_{name}": ("contrast", [row[name] for row in rows]) for name in rows[0]})

@@ -139,6 +139,15 @@ class ModelEntry:
         }
 
     @property
+    def without_seed(self) -> dict[str, Any]:
+        """``parameters`` without the seed of the training."""
+        parameters = self.parameters
+        if "train" in self.weights:
+            settings = {key: value for key, value in self.weights["train"].items() if key != "seed"}
+            parameters["weights"] = self.weights | {"train": settings}
+        return parameters
+
+    @property
     def builder(self) -> str | None:
         """The user's file that builds the network, if the source is ``python``."""
         return self.source["python"].rsplit(":", 1)[0] if "python" in self.source else None

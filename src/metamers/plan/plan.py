@@ -207,6 +207,12 @@ class Plan:
         names = dict.fromkeys([*self.generation_models, *self.recognition_models])
         return {name: self.models[name].family for name in names}
 
+    def retrained(self, model: str) -> list[str]:
+        """The generation models that differ from this one by the seed of their training only, after itself."""
+        wanted = self.models[model].without_seed
+        others = [name for name in self.generation_models if name != model]
+        return [model, *(name for name in others if self.models[name].without_seed == wanted)]
+
     @property
     def model_order(self) -> list[str]:
         """All models of the run, generation models first: their order decides their colours and marks in the report."""
@@ -248,9 +254,15 @@ class Plan:
         return self.synthesis.qualities[quality or self.synthesis.quality][self.models[model].modality]
 
     def target_of(self, model: str, stage: str) -> float | None:
-        """The normalized error of ``synthesis.target`` for a stage, if there is one; runs of any quality have it."""
-        by_modality = self.synthesis.target["normalized_error"]
-        return self.synthesis.target["stages"].get(model, {}).get(stage, by_modality.get(self.models[model].modality))
+        """The normalized error of ``synthesis.target`` for a stage, if there is one; runs of any quality have it.
+
+        A model that differs from one with its own targets by the seed of its training only has these.
+        """
+        by_modality, entry = self.synthesis.target["normalized_error"], self.models[model]
+        of_models = self.synthesis.target["stages"]
+        alike = (name for name in of_models if self.models[name].without_seed == entry.without_seed)
+        own = of_models.get(model) or of_models.get(next(alike, ""), {})
+        return own.get(stage, by_modality.get(entry.modality))
 
     def target_error_of(self, model: str, stage: str) -> float | None:
         """The normalized error at which synthesis ends, if the run's quality has a target."""

@@ -19,12 +19,18 @@ def contrast_stages(contrast: xr.Dataset) -> list[str]:
     return [str(contrast["stage"].values[i]) for i in np.argsort(number, kind="stable") if np.isfinite(number[i])]
 
 
+def side_of_contrast(contrast: xr.Dataset, role: str) -> str:
+    """Name of the ``model`` or the ``reference`` of one contrast, with the number of its networks if above 1."""
+    number = int(contrast["networks" if role == "model" else "reference_networks"])
+    return f"{contrast[role].values}" + (f" ({number} networks)" if number > 1 else "")
+
+
 def contrasts_table(compared: xr.Dataset) -> Table:
     """Differences in recognizability, one row per contrast and stage; the later half of the stages is last."""
     rows = []
     for name in compared["contrast"].values:
         one = compared.sel(contrast=name)
-        who = [str(one["model"].values), str(one["reference"].values)]
+        who = [side_of_contrast(one, role) for role in ("model", "reference")]
         for stage in contrast_stages(one):
             of_stage = one.sel(stage=stage)
             found = percentage_points(*(float(of_stage[key]) for key in ("difference", "low", "high")))
@@ -43,7 +49,8 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``model``, ``reference``, ``stages`` (the later ones), ``n``, ``found`` (difference and interval);
+        ``model``, ``reference`` (``side_of_contrast``), ``networks``: whether they are several networks each;
+        ``stages`` (the later ones), ``n``, ``found`` (difference and interval);
         ``verdict`` of the later stages; ``claim``: what it permits to say; ``missing``: what it lacks to be shown;
         ``above``, ``below``: stages whose own interval lies above or below 0; ``left_out``: number of stimuli whose
         metamers were not accepted at every later stage; ``judged_by``; ``related``: recognition models of the family
@@ -51,7 +58,7 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
         standard error over families, or None.
     """
     found = verdict(read_evidence(contrast, LATER_STAGES))
-    model, reference = (str(contrast[role].values) for role in ("model", "reference"))
+    model, reference = (side_of_contrast(contrast, role) for role in ("model", "reference"))
     spread = float(contrast["late_judges_standard_error"])
     sides = {
         stage: side_of_zero(*(float(contrast[end].sel(stage=stage)) for end in ("low", "high")))
@@ -60,6 +67,7 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
     return {
         "model": model,
         "reference": reference,
+        "networks": int(contrast["networks"]) > 1,
         "stages": str(contrast["late_stages"].values),
         "n": int(contrast["late_n"]),
         "found": percentage_points(found.evidence.difference, found.evidence.low, found.evidence.high),

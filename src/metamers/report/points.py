@@ -16,7 +16,7 @@ from metamers.humans.participants import own_stages
 from metamers.match import MEASURES
 from metamers.names import NATURAL
 from metamers.report.browser import link, rounded
-from metamers.report.contrasts import LATE, contrast_stages
+from metamers.report.contrasts import LATE, contrast_stages, side_of_contrast
 from metamers.report.tables import percent
 
 Point = dict[str, Any]
@@ -189,7 +189,8 @@ def contrast_points(compared: xr.Dataset) -> list[Point]:
     points = []
     for name in map(str, compared["contrast"].values):
         one = compared.sel(contrast=name)
-        model, contrast = str(one["model"].values), f"{one['model'].values} minus {one['reference'].values}"
+        model = str(one["model"].values)
+        contrast = " minus ".join(side_of_contrast(one, role) for role in ("model", "reference"))
         at = {stage: one[["difference", "low", "high", "n"]].sel(stage=stage) for stage in contrast_stages(one)}
         at[LATE] = one[["late_difference", "late_low", "late_high", "late_n"]]
         for place, (stage, found) in enumerate(at.items()):
