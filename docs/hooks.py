@@ -8,7 +8,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from generate import convergence, equations, equivalence, keys, library, notebook, rules, simulated, sources
+from generate import convergence, equations, keys, library, notebook, rules, simulated, sources
 from generate import files as variables
 from metamers.config.read import read_schema, read_variables
 
@@ -67,7 +67,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     included = sources.with_included(markdown, page.file.src_uri, ROOT)
     included = simulated.with_table(included, ROOT / "resources" / "simulated")
     included = simulated.with_adaptive(included, ROOT / "resources" / "simulated")
-    included = equivalence.with_table(included, ROOT / "resources" / "equivalence.csv")
     included = convergence.with_tables(included, ROOT / "studies" / "convergence.csv")
     return variables.with_tables(included, _tables_of_files())
 

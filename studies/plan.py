@@ -31,7 +31,7 @@ class Studies:
     standard_stages
         Generation model → stages at which the qualities `standard` and `published` are compared.
     equivalence_stages
-        Generation model → stages at which recognition of metamers of one cycle and of the published procedure is
+        Generation model → stages at which recognition of the run's metamers and of the published procedure's is
         compared.
     """
 
@@ -194,7 +194,7 @@ def unavailable_studies(studies: Studies, config: Mapping[str, Any], plan: Plan)
             "schedule after the input and another recognition model of its modality. Generation models: "
             f"{generation_models}; recognition models: {recognition_models}."
         )
-    elif problem := _lacking_for_equivalence(settings, config, modalities(studies.equivalence_stages)):
+    elif problem := _lacking_for_equivalence(config, modalities(studies.equivalence_stages)):
         reasons["equivalence"] = problem
     if problem := next(_lacking_for_convergence(settings.convergence, config, plan), None):
         reasons["convergence"] = problem
@@ -232,23 +232,17 @@ def _lacking_for_benchmark(
     return None
 
 
-def _lacking_for_equivalence(
-    settings: StudySettings, config: Mapping[str, Any], modalities: Iterable[str]
-) -> str | None:
-    """Why recognition of metamers of both procedures cannot be compared; None if it can."""
+def _lacking_for_equivalence(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:
+    """Why recognition of the run's metamers and the published procedure's cannot be compared; None if it can."""
     quality = config["synthesis"]["quality"]
-    if QUALITIES[quality] != BENCHMARKED_PROCEDURE:
+    if QUALITIES[quality] != TO_TARGET:
         return (
-            f"synthesis.quality: {quality!r}; the versions of the one-cycle procedure are compared with the published "
-            "one, so `make equivalence` needs a run of quality 'quick' or 'standard'"
+            f"synthesis.quality: {quality!r}; metamers that have reached the target are compared with those of the "
+            "published procedure, so `make equivalence` needs a run of quality 'converged'"
         )
     for modality in sorted(modalities):
         if modality not in config["synthesis"]["published"]:
             return f"synthesis.published.{modality}: missing; its settings for that modality"
-    try:
-        _ = settings.equivalence.reference
-    except ConfigurationError as error:
-        return str(error)
     return None
 
 

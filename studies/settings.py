@@ -1,14 +1,11 @@
 """The key ``benchmark`` of a configuration: settings of the studies, with type, default, limits and meaning."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
 
 from metamers.config.qualities import QUALITIES
-from metamers.config.read import read_schema, validate
-from metamers.names import ConfigurationError
+from metamers.config.read import validate
 
 
 def from_to(noun: str, least: int, most: int) -> Any:
@@ -30,8 +27,6 @@ Error = Annotated[float, below_1("a normalized error")]
 Margin = Annotated[float, below_1("largest difference in proportion correct that counts as equivalent")]
 UNIQUE = {"uniqueItems": True}
 COMPARED = [quality for quality in QUALITIES if quality != "published"]
-(_one_cycle,) = read_schema("config")["$defs"]["one_cycle"]["patternProperties"].values()
-OPTIMIZERS, FORMATS = (_one_cycle["properties"][key]["enum"] for key in ("optimizer", "low_precision_format"))
 
 
 class Settings(BaseModel):
@@ -65,85 +60,16 @@ class Gpu(Settings):
     batch: Stimuli = 64
 
 
-class OneCycle(TypedDict, total=False):
-    """some of optimizer, learning_rate, beta_1, beta_2, low_precision, low_precision_format and rough_cochleagram"""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
-    optimizer: Annotated[str, Field(json_schema_extra={"enum": OPTIMIZERS}, description=", ".join(OPTIMIZERS))]
-    learning_rate: Annotated[
-        float, Field(gt=0, le=1000, description="peak of the one-cycle rate, above 0, at most 1000")
-    ]
-    beta_1: Annotated[float, Field(ge=0, lt=1, description="decay of the gradient's average, from 0 to below 1")]
-    beta_2: Annotated[float, Field(gt=0, lt=1, description="decay of the squared gradient's average, between 0 and 1")]
-    low_precision: Annotated[float, Field(ge=0, le=1, description="proportion of the steps in low precision, 0 to 1")]
-    low_precision_format: Annotated[str, Field(json_schema_extra={"enum": FORMATS}, description=", ".join(FORMATS))]
-    rough_cochleagram: Annotated[
-        float, Field(ge=0, le=1, description="proportion of the steps with cochleagrams of lower rates, 0 to 1")
-    ]
-
-
-class Version(TypedDict, total=False):
-    """for vision and audio, the settings that differ from those of the run's quality"""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
-    vision: OneCycle
-    audio: OneCycle
-
-
 class Equivalence(Settings):
-    """how recognition of metamers of one cycle is compared with that of the published procedure, at an equal match"""
+    """how recognition of the run's metamers is compared with that of the published procedure's, at an equal match"""
 
     stages: Stages = 5
     searched: Annotated[int, from_to("number of stimuli on which the number of steps is searched", 1, 10_000)] = 4
+    most_steps: Annotated[int, from_to("largest number of steps of the published procedure", 8, 1_000_000)] = 24_000
+    looser: Annotated[
+        float, Field(gt=1, le=100, description="error of the control relative to the target, above 1, at most 100")
+    ] = 2
     margin: Margin = 0.03
-    versions: Annotated[
-        dict[str, Version],
-        Field(
-            json_schema_extra={
-                "minProperties": 1,
-                "propertyNames": {
-                    "pattern": "^(?!published$)[a-z][a-z0-9_]*$",
-                    "description": "lower-case letters, digits and _, a letter first, not 'published'",
-                },
-            },
-            description="versions of the one-cycle procedure: name → modality → changed settings; one changes nothing",
-        ),
-    ] = {
-        "default": {},
-        "half_rate": {"vision": {"learning_rate": 0.0075}, "audio": {"learning_rate": 0.005}},
-        "other_optimizer": {"vision": {"optimizer": "adam_mini"}, "audio": {"optimizer": "adam"}},
-        # A difference that must be found.
-        "former": {"vision": {"learning_rate": 0.05}, "audio": {"optimizer": "adam", "learning_rate": 0.04}},
-    }
-
-    @property
-    def reference(self) -> str:
-        """The version that changes nothing; the published procedure is synthesized to its match.
-
-        Raises
-        ------
-        ConfigurationError
-            When not exactly one version changes nothing.
-        """
-        unchanged = [name for name, changed in self.versions.items() if not any(changed.values())]
-        if len(unchanged) != 1:
-            raise ConfigurationError(
-                f"benchmark.equivalence.versions: {len(unchanged)} versions change nothing "
-                f"({', '.join(unchanged) or 'none'}); wanted one, the run's settings: the other versions are "
-                "synthesized to its match"
-            )
-        return unchanged[0]
-
-    def settings_of(self, modality: str, default: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Version → settings for a modality, given the run's settings.
-
-        Only the reference, and the versions that differ from these settings in this modality.
-        """
-        versions = {
-            name: {**default, **cast(dict[str, Any], changed).get(modality, {})}
-            for name, changed in self.versions.items()
-        }
-        return {name: one for name, one in versions.items() if name == self.reference or one != dict(default)}
 
 
 Errors = Annotated[list[Error], Field(json_schema_extra=UNIQUE, description="a list of normalized errors")]

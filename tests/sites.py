@@ -332,8 +332,9 @@ class Run:
             )
         if len(models) > 1:
             first, second = list(models)[:2]
-            found = contrasts([(second, first)], self.recognition, self.acceptance, families)
-            evidence = contrast_evidence(found, self.acceptance, families, reached)
+            sides = [([second], [first])]
+            found = contrasts(sides, self.recognition, self.acceptance, families)
+            evidence = contrast_evidence(found, sides, self.acceptance, families, reached)
             self.compared["contrasts"] = found.merge(evidence)
         self.brain = {model: brain_of(stages, rng) for model, modality in models.items() if modality == "audio"}
         self.paths: dict[str, list[str]] = {name: [] for name in ("acceptance", "nulls", "recognition")}

@@ -16,9 +16,9 @@ recognition = {model: {} for model in acceptance}
 for path in map(Path, snakemake.input.recognition):
     recognition[path.parent.name][path.stem] = files.load(path)
 params = snakemake.params
-pairs = [tuple(pair) for pair in params.contrasts]
-compared = contrasts(pairs, recognition, acceptance, params.families, params.retrained)
-compared = compared.merge(contrast_evidence(compared, acceptance, params.families, params.targets, params.retrained))
+compared = contrasts(params.contrasts, recognition, acceptance, params.families)
+evidence = contrast_evidence(compared, params.contrasts, acceptance, params.families, params.targets)
+compared = compared.merge(evidence)
 for name in compared["contrast"].values:
     one = compared.sel(contrast=name)
     difference, low, high = (float(one[key]) for key in ("late_difference", "late_low", "late_high"))

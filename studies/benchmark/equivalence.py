@@ -1,13 +1,12 @@
-"""Equivalence: whether metamers of the one-cycle procedure are recognized as those of the published one.
+"""Equivalence: whether metamers of a run's procedure are recognized as those of the published one, at an equal match.
 
 The analysis of a balanced design: every judge (another recognition model) answers to the metamers of every stimulus,
-stage and version. Differences from the published procedure are paired by stimulus, judge and stage. Stimuli are a
-random sample; models, stages and judges are those of the run, so that an interval holds for them. The synthesis and
-the search for the equal match are in ``studies.benchmark.match``, the answers in ``metamers.recognize``.
+stage and version. A metamer is recognized if the judge gives it the category that it gives the natural stimulus.
+Differences from the published procedure are paired by stimulus, judge and stage. Stimuli are a random sample; models,
+stages and judges are those of the run, so that an interval holds for them. The synthesis and the search for the equal
+match are in ``studies.benchmark.match``, the answers in ``studies.benchmark.versions``.
 """
 
-import itertools
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,14 +16,18 @@ import scipy.special
 import scipy.stats
 import xarray as xr
 
+from metamers.compare.sphericity import greenhouse_geisser, main_departures
 from studies.benchmark.match import equal_match
 
 ALPHA = 0.05  # level of each one-sided test, and of the two-sided test of a difference
 PUBLISHED = "published"
+DEFAULT = "default"  # the run's procedure, at its target
+LOOSER = "looser"  # the same at a looser match: a difference that must be found
 ALL = "all"  # in the table, in the place of a stage or a model
-DISTINCT = "distinct"  # in the place of a stage: all stages but those that models have in common
 FEWEST_JUDGES = 3  # with which judges can be random: two have one degree of freedom
-MEASURES = {"correct": "proportion correct", "log_odds": "log odds"}
+MEASURES = {"correct": "proportion recognized", "log_odds": "log odds"}
+# From the table to a sentence: factor, decimals and unit.
+UNITS = {"correct": (100.0, 1, " points"), "log_odds": (1.0, 2, " (log odds)")}
 ONE_ANSWER = {"correct": 1.0, "log_odds": 0.0}  # change of a difference by one answer; evidence is graded
 
 
@@ -173,7 +176,7 @@ def log_odds_margin(log_odds: np.ndarray, margin: float) -> float:
     Parameters
     ----------
     log_odds
-        Log odds of the true category of the published procedure's metamers, of any shape.
+        Log odds of the natural stimulus's category for the published procedure's metamers, of any shape.
     margin
         Change of the probability, between 0 and 1.
     """
@@ -181,21 +184,12 @@ def log_odds_margin(log_odds: np.ndarray, margin: float) -> float:
     return float(margin / (p * scipy.special.expit(-np.asarray(log_odds)).mean()))
 
 
-def decision(effect: Effect, equal: bool = True) -> str:
+def decision(effect: Effect) -> str:
     """What the tests say: ``equivalent``, ``different`` (from 0, not shown to be within the margin) or ``undecided``.
 
-    ``no equal match`` precedes these; ``not tested`` is an effect without p values: of a single stimulus, of fewer
-    judges than ``FEWEST_JUDGES`` as a random sample, or of values that are not finite.
-
-    Parameters
-    ----------
-    effect
-        The tested difference.
-    equal
-        Whether the compared metamers have an equal match.
+    ``not tested`` is an effect without p values: of a single stimulus, of fewer judges than ``FEWEST_JUDGES`` as a
+    random sample, or of values that are not finite.
     """
-    if not equal:
-        return "no equal match"
     if not np.isfinite(effect.p_equivalence):
         return "not tested"
     if effect.p_equivalence < ALPHA:
@@ -203,34 +197,113 @@ def decision(effect: Effect, equal: bool = True) -> str:
     return "different" if effect.p_difference < ALPHA else "undecided"
 
 
-def equal_match_stages(recognized: xr.Dataset, version: str) -> np.ndarray:
-    """Whether the metamers of a version and of the published procedure have an equal match, (stage,)."""
-    error = recognized["normalized_error"]
-    return equal_match(error.sel(version=version), error.sel(version=PUBLISHED)).values
+class Stages(NamedTuple):
+    """How much the differences of single stages differ, and how large the largest of them may be.
+
+    Attributes
+    ----------
+    f, df, df_error, p
+        Test of equal differences at all stages: the F ratio of stages and of their interaction with stimuli, its
+        degrees of freedom after Greenhouse and Geisser, and p. NaN for a single stage or stimulus.
+    root_mean_square
+        Root mean square of the true differences of single stages, estimated: the mean square of the measured ones less
+        the mean of their squared standard errors, 0 if that is negative.
+    single_within
+        The smallest limit within which the differences of all single stages are, each by two one-sided tests: the
+        largest end of their 90% intervals. The test of all of them together, by the largest p, needs no correction for
+        their number (Berger 1982).
+
+    References
+    ----------
+    Greenhouse & Geisser (1959), Psychometrika 24, 95-112; Berger (1982), Technometrics 24, 295-300.
+    """
+
+    f: float
+    df: float
+    df_error: float
+    p: float
+    root_mean_square: float
+    single_within: float
 
 
-def without_common_stages(recognized: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """The data of several models without the stages that two of them have in common, such as a cochleagram.
+def effects_of_stages(differences: Sequence[np.ndarray], margin: float, one_answer: float = 0.0) -> Stages:
+    """Compare the differences of single stages.
 
-    Metamers of such stages are the same, and would count twice. They are known by the equal errors of all stimuli.
+    Parameters
+    ----------
+    differences
+        For each stage paired differences (stimulus, judge).
+    margin, one_answer
+        As of ``effect_over_stimuli``.
+    """
+    effects = [effect_over_stimuli(of_stage, margin, one_answer) for of_stage in differences]
+    cells = np.stack([of_stage.mean(axis=1) for of_stage in differences], axis=1)  # (stimulus, stage)
+    (n, stages), means = cells.shape, cells.mean(axis=0)
+    squares = np.mean([effect.difference**2 - effect.standard_error**2 for effect in effects])
+    f = df = df_error = p = np.nan
+    if n > 1 and stages > 1 and np.isfinite(cells).all():
+        departures = main_departures(cells)
+        rest = ((departures - departures.mean(axis=0)) ** 2).sum() / ((n - 1) * (stages - 1))
+        between = n * ((means - means.mean()) ** 2).sum() / (stages - 1)
+        epsilon = float(greenhouse_geisser(departures, stages - 1)) if rest > 0 else 1.0
+        df, df_error = epsilon * (stages - 1), epsilon * (stages - 1) * (n - 1)
+        f = between / rest if rest > 0 else (np.inf if between > 0 else 0.0)
+        p = float(scipy.stats.f.sf(f, df, df_error))
+    return Stages(
+        float(f),
+        float(df),
+        float(df_error),
+        p,
+        float(np.sqrt(np.maximum(squares, 0))),
+        float(np.abs([(effect.low, effect.high) for effect in effects]).max()),
+    )
+
+
+def verdict(mean: str, stages: Stages, margin: float, measure: str) -> str:
+    """What a row over several stages says: of the mean, and of single stages.
+
+    Parameters
+    ----------
+    mean
+        The ``decision`` about the mean.
+    stages
+        The single stages.
+    margin
+        The margin of the mean.
+    measure
+        ``correct`` or ``log_odds``.
+    """
+    if not np.isfinite(stages.single_within):
+        return "not tested"
+    factor, decimals, unit = UNITS[measure]
+    limit = np.ceil(10**decimals * factor * stages.single_within) / 10**decimals  # a smaller one is not shown
+    single = f"single stages within {limit:.{decimals}f}{unit}"
+    sentence = {
+        "equivalent": f"equal on average within {factor * margin:.{decimals}f}{unit}, {single}",
+        "different": f"different on average, {single}",
+    }.get(mean, f"equality on average not shown, {single}")
+    return f"{sentence}; stages differ" if stages.p < ALPHA else sentence
+
+
+def distinct_metamers(recognized: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """The data of several models with each set of metamers once, for the first model that has it.
+
+    Metamers of a stage that models have in common, such as a cochleagram, are the same. They are known by the equal
+    errors of all stimuli. A model without a stage of its own is left out.
 
     Parameters
     ----------
     recognized
-        For each model (stage, version, stimulus) → ``normalized_error``, with further variables.
-
-    Returns
-    -------
-    list
-        The data of the models that have other stages, without the common ones.
+        Model → (stage, version, stimulus) → ``normalized_error``, with further variables.
     """
-    errors = [one["normalized_error"].transpose("stage", "version", "stimulus").values for one in recognized]
-    kept = []
-    for place, one in enumerate(recognized):
-        others = [stage for other, of_model in enumerate(errors) if other != place for stage in of_model]
-        own = [not any(np.array_equal(stage, other) for other in others) for stage in errors[place]]
+    known: list[np.ndarray] = []
+    kept = {}
+    for model, one in recognized.items():
+        errors = one["normalized_error"].transpose("stage", "version", "stimulus").values
+        own = [not any(np.array_equal(stage, other) for other in known) for stage in errors]
+        known += list(errors)
         if any(own):
-            kept.append(one.isel(stage=np.flatnonzero(own)))
+            kept[model] = one.isel(stage=np.flatnonzero(own))
     return kept
 
 
@@ -241,9 +314,7 @@ def _paired(recognized: xr.Dataset, version: str, measure: str) -> tuple[np.ndar
     return values.sel(version=version).values - published, published
 
 
-def _tests(
-    recognized: Sequence[xr.Dataset], version: str, measure: str, margin: float, equal: bool = True
-) -> dict[str, Any]:
+def _tests(recognized: Sequence[xr.Dataset], version: str, measure: str, margin: float) -> dict[str, Any]:
     """The columns of ``equivalence_table`` that follow from the answers for one or several models."""
     pairs = [_paired(one, version, measure) for one in recognized]
     differences, published = (
@@ -255,31 +326,33 @@ def _tests(
     # Judges are crossed with stimuli and stages only within a model, because models do not judge themselves.
     judged = pairs[0][0] if len(pairs) == 1 else np.empty((len(differences), 0))
     random = effect_over_stimuli_and_judges(judged, used, ONE_ANSWER[measure])
-    return {
+    single = [of_model[:, :, place] for of_model, _ in pairs for place in range(of_model.shape[2])]
+    row = {
         "measure": MEASURES[measure],
         "stimuli": len(differences),
         "judges": len({str(name) for one in recognized for name in one["recognition_model"].values}),
-        "stages": sum(one.sizes["stage"] for one in recognized),
+        "stages": len(single),
         "published": published.mean(),
         **effect._asdict(),
         "margin": used,
         "low_random_judges": random.low,
         "high_random_judges": random.high,
-        "decision": decision(effect, equal),
+        "decision": (decided := decision(effect)),
     }
+    if len(single) > 1:
+        stages = effects_of_stages(single, used, ONE_ANSWER[measure])
+        row |= {f"stages_{name}": value for name, value in stages._asdict().items()}
+        row["verdict"] = verdict(decided, stages, used, measure)
+    return row
 
 
 def equivalence_table(
-    recognized: Mapping[str, xr.Dataset],
-    modalities: Mapping[str, str],
-    settings: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    reference: str,
-    margin: float,
+    recognized: Mapping[str, xr.Dataset], modalities: Mapping[str, str], margin: float
 ) -> pd.DataFrame:
-    """One row for each version and measure, at each stage, for each model over stages, for each modality over models.
+    """One row for each version and measure: at each stage, for each model over stages, for each modality over models.
 
-    Rows over stages have only those stages at which this version and the published procedure have an equal match; their
-    number is in ``stages``. Where models have stages in common, a further row over models is without these.
+    Rows over stages have all stages, whether or not the match is equal at each, and rows over models have metamers that
+    models have in common once (``distinct_metamers``).
 
     Parameters
     ----------
@@ -288,63 +361,63 @@ def equivalence_table(
         (stage, version, stimulus) → ``normalized_error``, ``steps``.
     modalities
         Generation model → its modality.
-    settings
-        Generation model → version → its settings, ``published`` included.
-    reference
-        The version with its configured number of steps; the published procedure has its match, and the other versions
-        that of the published procedure.
     margin
-        Largest difference in proportion correct that counts as equivalent.
+        Largest difference in the proportion recognized that counts as equivalent.
 
     Returns
     -------
     pandas.DataFrame
-        ``modality``, ``model``, ``stage`` (``all`` in rows over models or stages, ``distinct`` in rows over models
-        without common stages), ``version``, ``measure``; numbers of
+        ``modality``, ``model``, ``stage`` (``all`` in rows over models or stages), ``version``, ``measure``; numbers of
         ``stimuli``, ``judges`` and ``stages``; ``published``, the mean of the published procedure; the fields of
         ``Effect``, version minus published; ``margin``; ``low_random_judges``, ``high_random_judges``: the interval
         with random judges, NaN in rows over models and with fewer than ``FEWEST_JUDGES`` judges; ``decision``; in rows
-        of one stage ``published_steps``, ``steps``, ``published_error`` and ``error``, means over stimuli; in rows over
-        models ``settings`` of the version, as JSON, with ``steps`` for the reference only.
+        over stages the fields of ``Stages`` with ``stages_`` before their names, and ``verdict``; in rows of one stage
+        ``published_steps``, ``steps``, ``published_error`` and ``error``, means over stimuli, and ``equal_match``.
     """
     rows = []
     for modality in dict.fromkeys(modalities[model] for model in recognized):
-        models = [model for model in recognized if modalities[model] == modality]
-        for version, measure in itertools.product(settings[models[0]], MEASURES):
-            if version == PUBLISHED:
-                continue
-            given, pooled = {"modality": modality, "version": version}, []
-            for model in models:
-                one = recognized[model]
-                equal = equal_match_stages(one, version)
-                for place, stage in enumerate(one["stage"].values):
-                    at_stage = one.isel(stage=[place])
-                    found = _tests([at_stage], version, measure, margin, bool(equal[place]))
-                    rows.append(given | {"model": model, "stage": str(stage)} | found | _synthesis(at_stage, version))
-                if equal.any():
-                    pooled.append(one.isel(stage=np.flatnonzero(equal)))
-                    found = _tests(pooled[-1:], version, measure, margin)
-                    rows.append(given | {"model": model, "stage": ALL} | found)
-            if pooled:
-                used = dict(settings[models[0]][version])
-                if version != reference:
-                    del used["steps"]  # found by the search, at each stage another number
-                distinct = without_common_stages(pooled)
-                common = sum(one.sizes["stage"] for one in pooled) - sum(one.sizes["stage"] for one in distinct)
-                for stage, parts in ((ALL, pooled), (DISTINCT, distinct if common else [])):
-                    if parts:
-                        found = _tests(parts, version, measure, margin) | {"settings": json.dumps(used)}
-                        rows.append(given | {"model": ALL, "stage": stage} | found)
+        of_modality = {model: one for model, one in recognized.items() if modalities[model] == modality}
+        pooled = list(distinct_metamers(of_modality).values())
+        versions = next(iter(of_modality.values()))["version"].values
+        for version in (str(name) for name in versions if name != PUBLISHED):
+            for measure in MEASURES:
+                given = {"modality": modality, "version": version}
+                for model, one in of_modality.items():
+                    for place, stage in enumerate(one["stage"].values):
+                        at_stage = one.isel(stage=[place])
+                        found = _tests([at_stage], version, measure, margin)
+                        row = {"model": model, "stage": str(stage)} | found | _synthesis(at_stage, version)
+                        rows.append(given | row)
+                    rows.append(given | {"model": model, "stage": ALL} | _tests([one], version, measure, margin))
+                rows.append(given | {"model": ALL, "stage": ALL} | _tests(pooled, version, measure, margin))
     first = ["modality", "model", "stage", "version", "measure"]
     table = pd.DataFrame(rows)
     return table[first + [name for name in table.columns if name not in first]]
 
 
+def answers_table(recognized: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """Every answer: one row for each model, stage, stimulus, judge and version.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``model``, ``stage``, ``stimulus``, ``judge``, ``version``, ``recognized`` (0 or 1), ``log_odds``.
+    """
+    tables = []
+    for model, one in recognized.items():
+        table = one[list(MEASURES)].to_dataframe().reset_index()
+        table = table.assign(model=model, correct=table["correct"].astype(int))
+        tables.append(table.rename(columns={"recognition_model": "judge", "correct": "recognized"}))
+    columns = ["model", "stage", "stimulus", "judge", "version", "recognized", "log_odds"]
+    return pd.concat(tables)[columns].sort_values(columns[:5], kind="stable", ignore_index=True)
+
+
 def _synthesis(at_stage: xr.Dataset, version: str) -> dict[str, float]:
-    """Mean numbers of steps and mean errors of both procedures at one stage."""
+    """Mean numbers of steps and mean errors of both procedures at one stage, and whether the match is equal."""
     found = {}
     for prefix, name in (("published_", PUBLISHED), ("", version)):
         of_version = at_stage.sel(version=name).isel(stage=0)
         found[f"{prefix}steps"] = float(of_version["steps"].mean())
         found[f"{prefix}error"] = float(of_version["normalized_error"].mean())
-    return found
+    error = at_stage["normalized_error"].isel(stage=0)
+    return found | {"equal_match": bool(equal_match(error.sel(version=version), error.sel(version=PUBLISHED)))}

@@ -1,4 +1,4 @@
-"""Figure of the equivalence of default and published procedure, from the table of differences in recognition."""
+"""Figure of the equivalence of both procedures, from the table of differences in recognition."""
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,8 @@ from studies.benchmark.equivalence import ALL, MEASURES
 
 # Measure in the table → label of its axis, and the factor from the table's unit to that of the axis.
 AXES = {
-    MEASURES["correct"]: ("Proportion correct (percentage points)", 100),
-    MEASURES["log_odds"]: ("Log odds of the true category", 1),
+    MEASURES["correct"]: ("Proportion recognized (percentage points)", 100),
+    MEASURES["log_odds"]: ("Log odds of the natural category", 1),
 }
 MODEL_MARKS = "sD^vP<>*"  # open marks of single models
 SPREAD = 0.16  # vertical distance between the models of one version
@@ -20,7 +20,7 @@ SPREAD = 0.16  # vertical distance between the models of one version
 
 @styled
 def equivalence_figure(table: pd.DataFrame) -> Figure:
-    """Differences in recognition between each version of the default and the published procedure, at equal match.
+    """Differences in recognition from the published procedure, at an equal match and of looser metamers.
 
     One row of panels for each modality, one column for each measure; a group of marks for each version. Filled circles
     are differences over all models and stages, open marks those of single models over stages, lines are 90% intervals.
@@ -37,7 +37,7 @@ def equivalence_figure(table: pd.DataFrame) -> Figure:
     versions = list(dict.fromkeys(pooled["version"]))
     height = 1.3 + len(modalities) * (0.9 + 0.62 * len(versions))
     figure = Figure(figsize=(10, height), layout="constrained")
-    figure.suptitle("Difference from the published procedure, at equal match", x=0.01, ha="left")
+    figure.suptitle("Difference from the published procedure", x=0.01, ha="left")
     panels = figure.subplots(max(len(modalities), 1), len(AXES), squeeze=False)
     for row, modality in zip(panels, modalities, strict=False):
         of_modality = pooled[pooled["modality"] == modality]

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from metamers.compare.proportions import difference_interval
-from metamers.config.qualities import number_of_steps, with_number_of_steps
+from metamers.config.qualities import TO_TARGET, number_of_steps, with_number_of_steps
 from metamers.models.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.model import Model
 from metamers.run.progress import NO_CHECKPOINT, Progress
@@ -25,6 +25,7 @@ TRIES = 6  # largest number of step numbers to try in a search
 CORRECTIONS = 4  # largest number of further step numbers to try with all stimuli, after a search on a few
 NEAR_STEPS = 1.25  # largest ratio of two numbers of steps that may share the stimuli, unless they differ by one
 NEAR_ERRORS = 0.1  # largest difference of the logarithms of their errors
+FIRST_PUBLISHED = 6  # steps of the published procedure, relative to those to the target, that are tried first
 SLOPE = -0.5  # initial slope of an error over steps, in logarithms
 
 
@@ -164,6 +165,83 @@ def _is_equal(distance: Any) -> Any:
 
 def _nearest(distances: Mapping[int, float]) -> int:
     return min(distances, key=lambda steps: abs(distances[steps]))
+
+
+def synthesis_to_target(
+    model: Model,
+    stage: str,
+    natural: torch.Tensor,
+    start: torch.Tensor,
+    settings: Mapping[str, Any],
+    batch_size: int,
+    progress: Progress = NO_CHECKPOINT,
+) -> Callable[[float], tuple[Synthesized, np.ndarray]]:
+    """A function that synthesizes to a target.
+
+    Parameters
+    ----------
+    model, stage, natural, start, batch_size, progress
+        As for ``synthesis_with_steps``.
+    settings
+        Settings of the procedure ``to_target``, without a target.
+
+    Returns
+    -------
+    callable
+        Takes the target, a normalized error; gives a ``Synthesized`` and the number of steps of each stimulus.
+    """
+
+    def to_target(target: float) -> tuple[Synthesized, np.ndarray]:
+        given, label = dict(settings) | {"target_error": target}, f"{stage} to {target:.4g}"
+        made, loss = synthesize(
+            *(model, stage, natural, start, TO_TARGET, given, label, progress, f"target_{target:.6g}"),
+            batch_size=batch_size,
+        )
+        parts = in_batches(len(natural), batch_size, lambda part: errors_at(model, stage, natural[part])(made[part]))
+        error = np.concatenate(list(parts))
+        # The loss before each step, and NaN after the last one.
+        return Synthesized(made.cpu(), error), np.isfinite(loss).sum(axis=1)
+
+    return to_target
+
+
+def at_equal_match(
+    to_target: Callable[[float], tuple[Synthesized, np.ndarray]],
+    with_steps: Callable[..., Synthesized],
+    target: float,
+    most: int,
+    searched: int,
+    label: str,
+) -> tuple[dict[str, tuple[Synthesized, np.ndarray]], float]:
+    """Metamers of the run's procedure at its target, and of the published one with the number of steps to this match.
+
+    Where the published procedure does not come as close with its largest number of steps, the run's procedure is
+    synthesized to the mean error that it reaches.
+
+    Parameters
+    ----------
+    to_target, with_steps
+        Results of ``synthesis_to_target``, and of ``synthesis_with_steps`` for the published procedure.
+    target
+        Normalized error of the run's metamers.
+    most, searched, label
+        As for ``synthesize_to_match``.
+
+    Returns
+    -------
+    made
+        ``default`` and ``published`` → the result for all stimuli, and the number of steps of each, (stimulus,).
+    target
+        The target that was used.
+    """
+    default = to_target(target)
+    first = int(np.clip(FIRST_PUBLISHED * default[1].mean(), 8, most))
+    published = synthesize_to_match(with_steps, default[0].error, first, most, searched, label)
+    reached = float(published[0].error.mean())
+    if not _is_equal(np.log(reached / default[0].error.mean())) and published[1].max() == most:
+        logger.info("%s: %d steps end at %.4f, so all are compared at that match", label, most, reached)
+        target, default = reached, to_target(reached)
+    return {"default": default, "published": published}, target
 
 
 def published_at(
@@ -322,7 +400,8 @@ def _next_steps(distances: Mapping[int, float], tried: Container[int], most: int
     """The number of steps to try next: where the distance is 0, extrapolated from the two smallest distances.
 
     It is extrapolated in logarithms of steps, by a factor of 4 at most, with a slope of ``4 * SLOPE`` to ``SLOPE / 4``.
-    If all distances have one sign and the result was tried, it is the neighbour of the nearest number. If distances are
+    If all distances have one sign and the result was tried, it is the neighbour of the nearest number, or, where that
+    is far off, a quarter of the smallest number or four times the largest one. If distances are
     above and below 0, it is a number between the smallest of each that was not tried, the nearest to the extrapolation,
     or to the interpolation if the extrapolation is outside. If none is left, the result was tried: the search ends.
 
@@ -345,7 +424,10 @@ def _next_steps(distances: Mapping[int, float], tried: Container[int], most: int
     opposite = next((steps for steps in ordered if distances[steps] * distances[nearest] < 0), None)
     if opposite is None:
         steps = round(found)
-        if steps in tried:
+        if steps in tried and abs(distances[nearest]) > NEAR_ERRORS:
+            # The error hardly depends on the steps between the tried numbers: beyond all of them.
+            steps = min(distances) // 4 if distances[nearest] < 0 else 4 * max(distances)
+        elif steps in tried:
             steps = nearest + int(np.sign(found - nearest))
         return int(np.clip(steps, 1, most))
     low, high = sorted((nearest, opposite))

@@ -14,7 +14,7 @@ import xarray as xr
 from metamers.models.classes import class_scores
 from metamers.models.load import with_each_model
 from metamers.models.model import Model, fit_stimuli
-from metamers.recognize import answers, category_log_odds, recognition_dataset
+from metamers.recognize import answers, category_log_odds
 from metamers.stimuli.formats import FORMATS
 
 DIMS = ("stage", "version", "stimulus")
@@ -28,6 +28,7 @@ def recognize_versions(
     recognition_models: Mapping[str, Mapping[str, Any]],
     classes: Mapping[str, Sequence[int]],
     device: torch.device,
+    natural: np.ndarray | None = None,
 ) -> xr.Dataset:
     """Answers and log odds of recognition models for all versions of metamers, as they are exported.
 
@@ -48,29 +49,37 @@ def recognize_versions(
         Category → class indices.
     device
         Where the models run.
+    natural
+        The natural stimuli (stimulus, …signal), as exported. A metamer is then recognized if the recognition model
+        gives it the category that it gives the natural stimulus; without them, the true one.
 
     Returns
     -------
     xarray.Dataset
-        (recognition_model, stage, version, stimulus) → ``correct``, ``log_odds``; (stage, version, stimulus) →
-        ``normalized_error``, ``steps``.
+        (recognition_model, stage, version, stimulus) → ``correct``, ``log_odds`` of that category; (stage, version,
+        stimulus) → ``normalized_error``, ``steps``.
     """
     together = xr.concat(made, xr.DataArray(list(stages), dims="stage", name="stage"))
     shown = FORMATS[modality].as_exported(together["metamer"].values)
     size, shown = shown.shape[: len(DIMS)], shown.reshape(-1, *shown.shape[len(DIMS) :])
-    true = np.broadcast_to(together["category"].values, size).ravel()
 
     def answers_of(model: Model) -> tuple[np.ndarray, np.ndarray]:
+        wanted = together["category"].values
+        if natural is not None:
+            wanted = answers(class_scores(model, fit_stimuli(model, natural, rate_hz)), classes, model.name)
+        wanted = np.broadcast_to(wanted, size)
         scores = class_scores(model, fit_stimuli(model, shown, rate_hz))
-        answered = answers(scores, classes, model.name)
-        return answered.reshape(size), category_log_odds(scores, classes, true, model.name).reshape(size)
+        recognized = answers(scores, classes, model.name).reshape(size) == wanted
+        return recognized, category_log_odds(scores, classes, wanted.ravel(), model.name).reshape(size)
 
-    answered, log_odds = zip(*with_each_model(answers_of, recognition_models, device), strict=True)
+    recognized, log_odds = zip(*with_each_model(answers_of, recognition_models, device), strict=True)
     dims = ("recognition_model", *DIMS)
-    return recognition_dataset(
-        np.stack(answered).astype(str),
-        dims,
-        dict(together.coords) | {"recognition_model": list(recognition_models)},
-    )[["correct"]].assign(
-        log_odds=(dims, np.stack(log_odds)), normalized_error=together["normalized_error"], steps=together["steps"]
+    return xr.Dataset(
+        {
+            "correct": (dims, np.stack(recognized)),
+            "log_odds": (dims, np.stack(log_odds)),
+            "normalized_error": together["normalized_error"],
+            "steps": together["steps"],
+        },
+        coords=dict(together.coords) | {"recognition_model": list(recognition_models)},
     )

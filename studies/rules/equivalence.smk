@@ -1,10 +1,4 @@
-"""Recognition of metamers of one cycle and of the published procedure, at an equal match."""
-
-
-def versions_of_default(model):
-    """Settings of the published procedure and of each compared version of one cycle, for a model's modality."""
-    versions = studies.settings.equivalence.settings_of(plan.models[model].modality, one_cycle_settings(model))
-    return {"published": plan.synthesis_of(model, "published"), **versions}
+"""Recognition of the run's metamers and of the published procedure's, at an equal match."""
 
 
 def equivalence_metamers(model):
@@ -27,12 +21,12 @@ rule benchmark_equivalence_metamers:
     params:
         **study_step("benchmark/equivalence_metamers"),
         **model_params("generation_model"),
+        **studies.settings.equivalence.model_dump(include={"searched", "most_steps", "looser"}),
         stage=stage_of,
         stimuli=by("generation_model", plan.stimuli_of),
-        searched=studies.settings.equivalence.searched,
-        reference=lambda _: studies.settings.equivalence.reference,
-        settings=by("generation_model", versions_of_default),
-        most=16,  # steps of a version, at most, relative to those of the one-cycle procedure
+        settings=by("generation_model", plan.synthesis_of),
+        published=by("generation_model", lambda model: plan.synthesis_of(model, "published")),
+        target=lambda wildcards: plan.target_of(wildcards.generation_model, stage_of(wildcards)),
         run_seed=plan.seed,
         progress=f"{PROGRESS}/benchmark_equivalence_metamers/{{generation_model}}/{{stage}}",
     # One thread, as for synthesis.
@@ -43,7 +37,7 @@ rule benchmark_equivalence_metamers:
     conda:
         ENVIRONMENT
     message:
-        "Synthesizing by all versions to the same match: {wildcards.generation_model}, {wildcards.stage}"
+        "Synthesizing by both procedures to an equal match: {wildcards.generation_model}, {wildcards.stage}"
     script:
         STUDY_SCRIPTS / "benchmark/equivalence_metamers.py"
 
@@ -54,6 +48,7 @@ rule benchmark_equivalence_recognition:
         metamers=by("generation_model", equivalence_metamers),
         weights=by("generation_model", files_of_models, plan.other_recognition_models),
         categories=by("generation_model", categories_of),
+        stimuli=by("generation_model", stimuli_of),
     output:
         "results/<run>/benchmark/equivalence_recognition/{generation_model}.nc",
     log:
@@ -64,6 +59,7 @@ rule benchmark_equivalence_recognition:
         **study_step("benchmark/equivalence_recognition"),
         **answer_params("generation_model"),
         recognition_models=by("generation_model", recognition_params, plan.other_recognition_models),
+        stimuli=by("generation_model", plan.stimuli_of),
         stages=lookup("{generation_model}", within=studies.equivalence_stages),
         modality=by("generation_model", modality_of),
         rate_hz=by("generation_model", rate_of),
@@ -73,7 +69,7 @@ rule benchmark_equivalence_recognition:
     conda:
         ENVIRONMENT
     message:
-        "Recognizing metamers of {wildcards.generation_model} of all versions by other models"
+        "Recognizing metamers of {wildcards.generation_model} of both procedures by other models"
     script:
         STUDY_SCRIPTS / "benchmark/equivalence_recognition.py"
 
@@ -85,7 +81,8 @@ rule benchmark_equivalence_table:
             f"results/<run>/benchmark/equivalence_recognition/{model}.nc" for model in studies.equivalence_stages
         ],
     output:
-        "results/<run>/benchmark/equivalence.csv",
+        table="results/<run>/benchmark/equivalence.csv",
+        answers="results/<run>/benchmark/equivalence_answers.csv.gz",
     log:
         "results/<run>/logs/benchmark_equivalence_table.log",
     benchmark:
@@ -94,19 +91,17 @@ rule benchmark_equivalence_table:
         **study_step("benchmark/equivalence_table"),
         modalities={model: modality_of(model) for model in studies.equivalence_stages},
         margin=studies.settings.equivalence.margin,
-        reference=lambda _: studies.settings.equivalence.reference,
-        settings=lambda _: {model: versions_of_default(model) for model in studies.equivalence_stages},
     conda:
         ENVIRONMENT
     message:
-        "Testing whether metamers of one cycle and of the published procedure are recognized equally often"
+        "Testing whether metamers of both procedures are recognized equally often"
     script:
         STUDY_SCRIPTS / "benchmark/equivalence_table.py"
 
 
 rule benchmark_equivalence_figure:
     input:
-        rules.benchmark_equivalence_table.output,
+        rules.benchmark_equivalence_table.output.table,
     output:
         "results/<run>/benchmark/equivalence.svg",
     log:
@@ -118,6 +113,6 @@ rule benchmark_equivalence_figure:
     conda:
         ENVIRONMENT
     message:
-        "Drawing differences in recognition between versions of one cycle and the published procedure"
+        "Drawing differences in recognition from the published procedure"
     script:
         STUDY_SCRIPTS / "benchmark/equivalence_figure.py"

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.special
 import xarray as xr
 
-from metamers.compare.contrasts import difference_over_stages
-from metamers.compare.proportions import RARE
+from metamers.compare.contrasts import mean_over_stages
+from metamers.compare.proportions import RARE, difference_interval
 from metamers.compare.recognizability import recognizability_by_others
 from studies.simulations.proportions import GUARDED
 from studies.simulations.results import Simulated, coverage
@@ -134,7 +134,8 @@ def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated
         everywhere = np.isfinite(many).all(axis=1)
         truth, of_all = truths.mean(axis=1)[everywhere].mean(), truths.mean()
         differences, _ = words_accepted(difference, acceptance, (samples, words), judges, rng)
-        found, n = difference_over_stages(differences)
+        means = mean_over_stages(differences)
+        found, n = difference_interval(means), np.isfinite(means).sum(axis=-1)
         value, low, high = (one[n > 1] for one in (found.value, found.low, found.high))
         condition = f"{words} words, {missing}, {judges} judges, log odds {difference:g} apart"
         many_words = n.mean() >= 2 * RARE

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from metamers.compare.contrasts import contrasts, difference_over_stages
+from metamers.compare.contrasts import contrasts, mean_over_stages
 from metamers.compare.proportions import RARE, difference_interval, independent_answers, proportion_interval
 from metamers.compare.recognizability import stage_recognizability
 from metamers.names import NATURAL
@@ -72,7 +72,8 @@ def of_run(samples: int, rng: np.random.Generator) -> Iterator[Simulated]:
         values, low, high = (whole[name].values for name in ("proportion_correct", "low", "high"))
         number = ACCEPTED * stimuli, SEEDS * ACCEPTED
         yield of_proportion("recognizability of a model's metamers", condition, number, values, (low, high), rates[0])
-        found = contrasts([MODELS], recognition, acceptance, FAMILIES).isel(contrast=0).dropna("stage", subset=["low"])
+        found = contrasts([tuple([name] for name in MODELS)], recognition, acceptance, FAMILIES).isel(contrast=0)
+        found = found.dropna("stage", subset=["low"])
         values, low, high = (found[name].values for name in ("difference", "low", "high"))
         condition = f"{condition}, {rates[0]} and {rates[1]}, 3 judges of 2 families"
         size = ACCEPTED * stimuli, SEEDS * ACCEPTED / (1 / 4 * (1 / 2 + 1))  # answers of families of 2 and 1 models
@@ -139,9 +140,9 @@ def of_late_stages(samples: int, rng: np.random.Generator) -> Iterator[Simulated
     cases = [*product(COMPARED, (1, 10), PAIRS, (SHARED,)), *product(STIMULI, (1, 10), PAIRS, (MOSTLY_SHARED,))]
     for stimuli, judges, rates, shared in cases:
         first, second = answers(rates, LATE_STAGES * judges, (samples, stimuli), rng, shared)
-        # ``difference_over_stages`` uses the mean over stages only, so all stages can have it.
+        # A contrast uses the mean over stages only, so all stages can have it.
         differences = np.repeat((first - second)[:, None], LATE_STAGES, axis=1)
-        whole, _ = difference_over_stages(differences)
+        whole = difference_interval(mean_over_stages(differences))
         judged = f"mean of {judges} judges" if judges > 1 else "one judge"
         condition = f"{stimuli} stimuli, {LATE_STAGES} stages, {judged}, {rates[0]} and {rates[1]}"
         name = "late contrast of two models"

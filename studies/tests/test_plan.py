@@ -72,14 +72,8 @@ def test_stages_with_a_schedule_are_compared_only_if_the_published_procedure_tak
         ({}, {"standard": {"passes": [375, 94]}}, "standard_match", r"^benchmark\.standard\.passes: found \[375, 94\]; wanted increasing numbers$"),
         ({}, {"standard": {"passes": [94, 3001]}}, "standard_match", r"^benchmark\.standard\.passes: 3001 is more than synthesis\.published\.audio\.steps, 3000$"),
         ({}, {"standard": {"passes": [94]}}, "standard_match", r"^benchmark\.standard\.passes: one number, 94, .* wanted two numbers, or that one$"),
-        ({"synthesis": {"quality": "published"}}, {}, "equivalence", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
+        ({"synthesis": {"quality": "published"}}, {}, "equivalence", r"^synthesis\.quality: 'published'; .* of quality 'converged'$"),
         ({"synthesis": {"quality": "published"}}, {}, "benchmark", r"^synthesis\.quality: 'published'; .* 'quick' or 'standard'$"),
-        (
-            {},
-            {"equivalence": {"versions": {"default": {}, "same": {"vision": {}}}}},
-            "equivalence",
-            r"^benchmark\.equivalence\.versions: 2 versions change nothing \(default, same\); wanted one, ",
-        ),
         ({}, {}, "convergence", r"^benchmark\.convergence\.closest: found no stage; wanted the normalized error"),
         (
             {},
@@ -129,7 +123,7 @@ def test_the_default_run_lacks_what_studies_of_a_known_number_of_steps_need():
     config = merge_defaults({})
     plan = make_plan(config)
     with_studies, _ = plan_studies({}, config, plan)
-    unavailable = {"benchmark", "equivalence", "gpu_benchmark", "convergence"}
+    unavailable = {"benchmark", "gpu_benchmark", "convergence"}
     assert with_studies.unavailable.keys() - plan.unavailable.keys() == unavailable
 
 
@@ -145,12 +139,8 @@ def test_the_default_run_lacks_what_studies_of_a_known_number_of_steps_need():
         ({"qualities": ["published"]}, r"^configuration: benchmark\.qualities\.0: 'published' is not one of .*quick"),
         ({"convergence": {"closest": {"a": {}}}}, r"benchmark\.convergence\.closest\.a: found nothing\. Wanted: stage → its normalized error"),
         ({"convergence": {"errors": {"vision": [2]}}}, r"errors\.vision\.0: 2 is .* Wanted: a normalized error, between 0 and 1"),
-        ({"equivalence": {"versions": {}}}, r"benchmark\.equivalence\.versions: .*Wanted: versions of the one-cycle"),
-        (
-            {"equivalence": {"versions": {"default": {}, "published": {}}}},
-            r"versions: 'published' does not match .* Wanted: lower-case letters, digits and _, .*not 'published'$",
-        ),
-        ({"equivalence": {"versions": {"a": {"vision": {"steps": 3}}}}}, r"versions\.a\.vision: unknown key 'steps'"),
+        ({"equivalence": {"looser": 1}}, r"benchmark\.equivalence\.looser: 1 is .*error of the control relative"),
+        ({"equivalence": {"versions": {}}}, r"benchmark\.equivalence: unknown key 'versions'"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_what_would_do(settings, message):
@@ -168,7 +158,7 @@ def mappings(data, path=()):
 
 def test_an_unknown_key_anywhere_is_answered_with_the_list():
     defaults = StudySettings().model_dump()
-    own_names = [("equivalence", "versions"), ("convergence", "closest"), ("convergence", "published")]
+    own_names = [("convergence", "closest"), ("convergence", "published")]
     for path, mapping in mappings(defaults):
         if path in own_names or not mapping:
             continue

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from metamers.compare.contrasts import contrast_recognition_models, contrasts, networks_of_contrast
+from metamers.compare.contrasts import contrast_recognition_models, contrasts
 
 STAGES = ["cochleagram", "relu1", "relu2", "final"]
 WORDS = ["apple", "bird", "chair", "dog", "fish", "garden"]
@@ -38,7 +38,7 @@ def compare(one, other, robust_accepted=True, judges=("judge",), stages=STAGES, 
         "robust": accepted(robust_accepted, one["stimulus"].values, stages),
         "plain": accepted(stages=stages),
     }
-    return contrasts([("robust", "plain")], recognition, acceptance, OWN).isel(contrast=0)
+    return contrasts([(["robust"], ["plain"])], recognition, acceptance, OWN).isel(contrast=0)
 
 
 def test_the_difference_equals_that_of_the_proportions_at_each_stage():
@@ -78,7 +78,7 @@ def test_without_accepted_metamers_the_difference_is_undefined():
 def test_stages_of_only_one_model_are_left_out():
     recognition = {"a": {"judge": answered(True)}, "b": {"judge": answered(True, stages=["relu1", "other"])}}
     acceptance = {"a": accepted(), "b": accepted(stages=["relu1", "other"])}
-    found = contrasts([("a", "b")], recognition, acceptance, OWN)
+    found = contrasts([(["a"], ["b"])], recognition, acceptance, OWN)
     assert found["stage"].values.tolist() == ["relu1"]
 
 
@@ -104,7 +104,7 @@ def test_recognition_models_that_disagree_about_all_stimuli_have_a_standard_erro
     right, wrong = answered(True, WORDS[:number]), answered(False, WORDS[:number])
     recognition = {"robust": {"ear": right, "eye": right}, "plain": {"ear": wrong, "eye": right}}
     acceptance = {name: accepted(stimuli=WORDS[:number]) for name in recognition}
-    found = contrasts([("robust", "plain")], recognition, acceptance, OWN).isel(contrast=0)
+    found = contrasts([(["robust"], ["plain"])], recognition, acceptance, OWN).isel(contrast=0)
     assert (found["difference"] == 0.5).all()
     assert found["late_difference"] == 0.5
     assert found["late_difference_by_judge"].values.tolist() == [1, 0]
@@ -118,7 +118,7 @@ def test_a_difference_of_every_stimulus_at_every_late_stage_is_significant():
     right[2, :7] = right[3, :6] = True
     recognition = {"robust": {"judge": answered(right, stimuli)}, "plain": {"judge": answered(False, stimuli)}}
     acceptance = {"robust": accepted(stimuli=stimuli), "plain": accepted(stimuli=stimuli)}
-    found = contrasts([("robust", "plain")], recognition, acceptance, OWN).isel(contrast=0)
+    found = contrasts([(["robust"], ["plain"])], recognition, acceptance, OWN).isel(contrast=0)
     assert found["late_difference"] == pytest.approx(0.65)
     assert found["late_low"] > 0.1
 
@@ -145,7 +145,7 @@ def test_models_of_the_same_family_judge_only_without_unrelated_models():
     related = {**OWN, "robust": "net", "plain": "net", "judge": "net"}
     recognition = {name: {"judge": answered(True)} for name in pair}
     acceptance = dict.fromkeys(pair, accepted())
-    assert contrasts([pair], recognition, acceptance, related)["related_judges"].item() == "judge"
+    assert contrasts([([pair[0]], [pair[1]])], recognition, acceptance, related)["related_judges"].item() == "judge"
 
 
 def test_a_family_of_recognition_models_counts_once():
@@ -153,7 +153,7 @@ def test_a_family_of_recognition_models_counts_once():
     none = dict.fromkeys(others, answered(False))
     families = {**OWN, "first": "net", "second": "net", "third": "other"}
     acceptance = {"robust": accepted(), "plain": accepted()}
-    found = contrasts([("robust", "plain")], {"robust": others, "plain": none}, acceptance, families)
+    found = contrasts([(["robust"], ["plain"])], {"robust": others, "plain": none}, acceptance, families)
     assert (found["difference"] == 0.5).all()
 
 
@@ -169,17 +169,17 @@ def of_networks(rates, rng, number=60):
     return {name: {"judge": one} for name, one in right.items()}, dict.fromkeys(rates, accepted(stimuli=words))
 
 
-RETRAINED = {"robust": ["robust", "robust_2"], "plain": ["plain", "plain_2"]}
+GROUPS = [(["robust", "robust_2"], ["plain", "plain_2"])]
 
 
 def test_a_contrast_of_retrained_networks_is_that_of_their_means_and_its_interval_is_over_networks_too():
     rates = {"robust": 0.9, "robust_2": 0.5, "plain": 0.3, "plain_2": 0.3}
     recognition, acceptance = of_networks(rates, np.random.default_rng(0))
     own = {name: name for name in [*rates, "judge"]}
-    both = contrasts([("robust", "plain")], recognition, acceptance, own, RETRAINED).isel(contrast=0)
+    both = contrasts(GROUPS, recognition, acceptance, own).isel(contrast=0)
     assert (both["networks"].item(), both["reference_networks"].item()) == (2, 2)
-    pairs = [("robust", "plain"), ("robust_2", "plain_2")]
-    single = contrasts(pairs, recognition, acceptance, own)
+    assert both["contrast"].item() == "robust - plain"
+    single = contrasts([(["robust"], ["plain"]), (["robust_2"], ["plain_2"])], recognition, acceptance, own)
     assert (single["networks"] == 1).all()
     for name in ("difference", "late_difference"):
         np.testing.assert_allclose(both[name], single[name].mean("contrast"))
@@ -187,18 +187,13 @@ def test_a_contrast_of_retrained_networks_is_that_of_their_means_and_its_interva
     assert width > 1.5 * float((single["late_high"] - single["late_low"]).mean())
 
 
-def test_one_retrained_side_alone_leaves_the_two_models():
-    rates = {"robust": 0.9, "robust_2": 0.5, "plain": 0.3}
+def test_networks_of_both_sides_do_not_judge_each_other():
+    rates = {"robust": 0.9, "robust_2": 0.9, "plain": 0.3, "plain_2": 0.3}
     recognition, acceptance = of_networks(rates, np.random.default_rng(0))
-    own = {name: name for name in [*rates, "judge"]}
-    retrained = {"robust": ["robust", "robust_2"], "plain": ["plain"]}
-    found = contrasts([("robust", "plain")], recognition, acceptance, own, retrained)
-    assert found.drop_attrs().identical(contrasts([("robust", "plain")], recognition, acceptance, own).drop_attrs())
-    # Two networks of one side are compared with each other as they are.
-    assert networks_of_contrast("robust", "robust_2", dict.fromkeys(retrained["robust"], retrained["robust"])) == (
-        ["robust"],
-        ["robust_2"],
-    )
+    for answers in recognition.values():
+        answers |= {name: answers["judge"] for name in rates}
+    found = contrasts(GROUPS, recognition, acceptance, {name: name for name in [*rates, "judge"]})
+    assert found["judged_by"].item() == "judge"
 
 
 def test_a_stimulus_counts_with_the_networks_whose_metamers_of_it_are_accepted():
@@ -206,8 +201,14 @@ def test_a_stimulus_counts_with_the_networks_whose_metamers_of_it_are_accepted()
     recognition, acceptance = of_networks(rates, np.random.default_rng(0), 6)
     which = np.ones((4, 6), bool)
     which[:, :2] = False
-    acceptance["robust_2"] = accepted(which, list(acceptance["plain"]["stimulus"].values))
+    words = list(acceptance["plain"]["stimulus"].values)
+    acceptance["robust_2"] = accepted(which, words)
     own = {name: name for name in [*rates, "judge"]}
-    found = contrasts([("robust", "plain")], recognition, acceptance, own, RETRAINED).isel(contrast=0)
+    found = contrasts(GROUPS, recognition, acceptance, own).isel(contrast=0)
     assert found["late_n"].item() == 6
+    assert found["late_networks"].item() == 2
     assert found["late_difference"] == pytest.approx((2 * 1 + 4 * 0.5) / 6)
+    acceptance["robust_2"] = accepted(False, words)
+    found = contrasts(GROUPS, recognition, acceptance, own).isel(contrast=0)
+    assert (found["networks"].item(), found["late_networks"].item()) == (2, 1)
+    assert np.isnan(found["late_low"])

@@ -6,7 +6,12 @@ import scipy.special
 import scipy.stats
 from statsmodels.stats.proportion import proportion_confint
 
-from metamers.compare.proportions import difference_interval, networks_interval, proportion_interval
+from metamers.compare.proportions import (
+    difference_interval,
+    mean_of_known,
+    networks_interval,
+    proportion_interval,
+)
 
 
 @pytest.mark.parametrize(("right", "n"), [(10, 20), (5, 10), (40, 100), (4, 9)])
@@ -169,13 +174,29 @@ def test_the_variance_over_networks_and_stimuli_is_that_of_the_mean_squares():
     assert found.high - found.low == pytest.approx(2 * half, rel=1e-3)
 
 
-@pytest.mark.parametrize("missing", [0, 0.5])
+EVEN, HALF, UNEVEN = np.zeros(5), np.full(5, 0.5), np.array([0, 0.9, 0.9, 0.9, 0.9])
+
+
+@pytest.mark.parametrize("refused", [EVEN, HALF, UNEVEN], ids=["none", "half", "uneven"])
 @pytest.mark.parametrize(("networks", "of_networks"), [(2, 0.3), (5, 0), (5, 0.3), (5, 1)])
-def test_the_interval_over_networks_contains_the_truth(networks, of_networks, missing):
+def test_the_interval_over_networks_contains_the_truth(networks, of_networks, refused):
+    """With none, half, or very unequal proportions of the metamers of each network refused."""
     rng = np.random.default_rng(2)
     groups = [
-        np.where(rng.random(one.shape) < missing, np.nan, one)
+        np.where(rng.random(one.shape) < refused[:networks, None, None], np.nan, one)
         for one in two_groups(rng, networks, 60, 2000, of_networks)
     ]
     found = networks_interval(*groups)
     assert ((found.low <= 0) & (found.high >= 0)).mean() > 0.94
+    over_stimuli = difference_interval(mean_of_known(groups[0]) - mean_of_known(groups[1]))
+    if of_networks == 1:
+        assert ((over_stimuli.low <= 0) & (over_stimuli.high >= 0)).mean() < 0.7
+
+
+def test_several_networks_of_which_one_has_answers_have_no_interval():
+    one, other = (group[:, 0] for group in two_groups(np.random.default_rng(3), 3, 30))
+    refused = np.where(np.arange(3)[:, None] > 0, np.nan, one)
+    found = networks_interval(refused, other)
+    assert found.value == pytest.approx(one[0].mean() - other.mean())
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)

@@ -153,7 +153,7 @@ def test_the_evidence_of_a_contrast_has_the_unrelated_families_and_the_match_of_
         },
     )
     acceptance = {"one": accepted(0, 0.2), "two": accepted(6, 0.4)}
-    found = compared.merge(contrast_evidence(compared, acceptance, FAMILIES, TARGETS))
+    found = compared.merge(contrast_evidence(compared, [(["one"], ["two"])] * 2, acceptance, FAMILIES, TARGETS))
     first, second = (read_evidence(found.isel(contrast=place), LATER_STAGES) for place in range(2))
     assert first == Evidence(0.3, 0.1, 0.5, 6, 2, False, 9.0)
     assert second == Evidence(0.3, 0.1, 0.5, 6, 1, True, 0.2)

@@ -491,6 +491,7 @@ def test_the_run_of_digits_trains_five_networks_in_each_of_three_ways_and_has_ju
         alike = plan.retrained(f"digits_{arm}")
         assert alike == [f"digits_{arm}", *(f"digits_{arm}_{number}" for number in range(2, 6))]
         assert {kinds[name] for name in alike} == {kind}
+        assert [plan.target_of(name, "final") for name in alike] == [0.02] * 5
     assert len({how.seed for how in plan.training.values()}) == len(plan.training) == 17
     assert set(plan.training) - set(plan.generation_models) == judges
     assert len({plan.models[name].parameters["source"]["metamers"] for name in plan.generation_models}) == 1
@@ -512,13 +513,59 @@ def test_a_model_that_differs_in_more_than_the_seed_of_its_training_is_not_retra
     path = root / "config" / "digits.yaml"
     settings = config_read.merge_defaults(config_read.read_yaml(path))
     settings["models"]["digits_standard_2"]["weights"]["train"]["epochs"] = 11
+    settings["models"]["digits_standard_4"]["weights"]["train"]["seed"] = 0  # that of digits_standard
     settings["models"]["digits_standard_3"]["source"] = {
         "metamers": "small_cnn",
         "arguments": {"classes": 10, "channels": [8, 8, 8]},
     }
     plan = config.make_plan(settings, [path])
-    assert plan.retrained("digits_standard") == ["digits_standard", "digits_standard_4", "digits_standard_5"]
-    assert plan.retrained("digits_standard_4")[0] == "digits_standard_4"
+    assert plan.retrained("digits_standard") == ["digits_standard", "digits_standard_5"]
+    assert plan.retrained("digits_standard_4") == ["digits_standard_4", "digits_standard_5"]
+    assert plan.retrained("digits_standard_2") == ["digits_standard_2"]
+
+
+def of_digits(root, **changes):
+    path = root / "config" / "digits.yaml"
+    return config.make_plan(config_read.merge_defaults(config_read.read_yaml(path) | changes), [path])
+
+
+def test_a_contrast_is_of_all_networks_where_both_sides_have_several_and_another_model_judges(root):
+    standard, adversarial = (
+        [f"digits_{arm}", *(f"digits_{arm}_{number}" for number in range(2, 6))] for arm in ("standard", "adversarial")
+    )
+    assert of_digits(root).sides_of_contrasts[0] == (adversarial, standard)
+    named = ["digits_standard", "digits_adversarial", "digits_standard_2"]
+    assert of_digits(root, recognition_models=named).sides_of_contrasts[0] == (adversarial[:1], standard[:1])
+    several = [*adversarial[:1], *standard]
+    one_side = of_digits(
+        root,
+        generation_models=several,
+        comparison={"contrasts": [["digits_adversarial", "digits_standard"]]},
+        synthesis={},
+    )
+    assert one_side.sides_of_contrasts == [(adversarial[:1], standard[:1])]
+    alike = of_digits(root, comparison={"contrasts": [["digits_standard", "digits_standard_2"]]})
+    assert alike.sides_of_contrasts == [(["digits_standard"], ["digits_standard_2"])]
+
+
+def test_a_network_of_other_stages_does_not_count_with_the_named_one(root):
+    stages = [{"model": name, "stages": ["relu0", "final"]} for name in ("digits_standard", "digits_standard_2")]
+    other = {"model": "digits_standard_3", "stages": ["final"]}
+    plan = of_digits(root, generation_models=[*stages, other], comparison={"contrasts": []}, synthesis={})
+    assert plan.retrained("digits_standard") == ["digits_standard", "digits_standard_2"]
+
+
+def test_two_contrasts_of_the_same_networks_are_refused(root):
+    pairs = [["digits_adversarial", "digits_standard"], ["digits_adversarial_2", "digits_standard_3"]]
+    with pytest.raises(ConfigurationError, match=r"contrasts\.1: digits_adversarial_2 and digits_standard_3 stand for"):
+        of_digits(root, comparison={"contrasts": pairs})
+
+
+def test_own_targets_of_a_retrained_network_come_before_those_of_the_named_one(root):
+    stages = {"digits_standard": {"final": 0.02, "relu0": 0.05}, "digits_standard_2": {"relu0": 0.04}}
+    plan = of_digits(root, synthesis={"target": {"stages": stages}})
+    assert [plan.target_of("digits_standard_2", stage) for stage in ("relu0", "relu1", "final")] == [0.04, 0.07, 0.02]
+    assert plan.target_of("digits_random", "final") == 0.07
 
 
 def test_the_extended_run_has_more_of_everything_than_the_default_run(root, default):
@@ -649,7 +696,7 @@ def test_the_extended_run_has_more_of_everything_than_the_default_run(root, defa
         (
             "synthesis.target.stages",
             {"efficientnet_lite9": {"block_5": 0.1}},
-            r"synthesis\.target\.stages: unknown generation model 'efficientnet_lite9'",
+            r"synthesis\.target\.stages: unknown model 'efficientnet_lite9'",
         ),
         ("acceptance.converged", "no", r"acceptance\.converged: 'no' .*true or false"),
         (

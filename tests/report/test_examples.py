@@ -130,8 +130,10 @@ def compared() -> tuple[Run, xr.Dataset]:
     )
     families = dict.fromkeys(["plain", "robust"], "net") | {"judge": "judge"}
     given = (run.recognition, run.acceptance, families)
-    found = contrasts([("robust", "plain"), ("plain", "robust")], *given)
-    return run, found.merge(contrast_evidence(found, run.acceptance, families, {model: {} for model in run.models}))
+    sides = [(["robust"], ["plain"]), (["plain"], ["robust"])]
+    found = contrasts(sides, *given)
+    evidence = contrast_evidence(found, sides, run.acceptance, families, {model: {} for model in run.models})
+    return run, found.merge(evidence)
 
 
 def test_a_remedy_is_a_model_with_adversarial_training_against_one_without(compared):

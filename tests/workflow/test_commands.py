@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from metamers.config.read import merge_defaults
+from metamers.config.tables import read_table
 from tests.documentation import ROOT, blocks, commands, pages
 from tests.forked import Commands
 from tests.workflow.runs import copy_of, counts
@@ -180,6 +181,11 @@ def test_a_command_that_cannot_run_here_is_planned(planning, command):
 
 
 def test_every_call_of_snakemake_by_make_is_planned(planning, tmp_path):
+    # As `make photographs` leaves them.
+    photographs = planning[1] / "resources/retrieved/free_photographs"
+    photographs.mkdir(parents=True)
+    for row in read_table(ROOT / "studies/photographs.csv", ["file"]):
+        (photographs / row["file"]).touch()
     study = {"FILE": "studies/config/equivalence.yaml"}
     lines = {line for command in MADE for line in printed_by_make(filled(command, study), tmp_path)}
     made = f"{tmp_path}/none/bin/"

@@ -14,11 +14,9 @@ FROM_OWN_PARTICIPANTS = [
     *(["results/<run>/comparison/anova.nc"] if OWN_PARTICIPANTS else []),
     *(["results/<run>/comparison/own_participants_vs_models.nc"] if COMPARED else []),
 ]
-CONTRASTS = plan.comparison.contrasts
-# Model of a contrast → the generation models that differ from it by their training seed at most.
-RETRAINED = {name: plan.retrained(name) for pair in CONTRASTS for name in pair}
+CONTRASTS = plan.sides_of_contrasts
 # Generation models that are in a contrast, each once.
-CONTRASTED = list(dict.fromkeys(network for networks in RETRAINED.values() for network in networks))
+CONTRASTED = list(dict.fromkeys(network for pair in CONTRASTS for networks in pair for network in networks))
 COMPARISON = [
     *(path for path in HUMANS if path.startswith("results/<run>/comparison/")),
     *(
@@ -69,7 +67,6 @@ rule compare_contrasts:
         contrasts=CONTRASTS,
         families=plan.families,
         targets={model: TARGETS[model] for model in CONTRASTED},
-        retrained=RETRAINED,
     conda:
         ENVIRONMENT
     message:

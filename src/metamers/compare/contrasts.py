@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from metamers.compare.families import family_means, same_family
-from metamers.compare.proportions import Interval, difference_interval, mean_of_known, networks_interval
+from metamers.compare.proportions import mean_of_known, networks_interval
 from metamers.compare.recognizability import proportion_by_stimulus
 from metamers.names import NATURAL
 
@@ -33,37 +33,15 @@ def contrast_recognition_models(
     )
 
 
-def networks_of_contrast(
-    model: str, reference: str, retrained: Mapping[str, Sequence[str]]
-) -> tuple[list[str], list[str]]:
-    """The networks of both sides: all retrained ones if both sides have several, else the two models alone."""
-    groups = list(retrained.get(model, [model])), list(retrained.get(reference, [reference]))
-    return groups if min(map(len, groups)) > 1 and reference not in groups[0] else ([model], [reference])
-
-
 def mean_over_stages(values: np.ndarray) -> np.ndarray:
     """Average over stages, (…, stage, stimulus), for stimuli that have a value at every stage; NaN for the others."""
     known = np.isfinite(values)
     return np.where(known.all(axis=-2), np.where(known, values, 0).mean(axis=-2), np.nan)
 
 
-def difference_over_stages(differences: np.ndarray) -> tuple[Interval, np.ndarray]:
-    """Average differences over stages, for stimuli that have a difference at every stage.
-
-    Parameters
-    ----------
-    differences
-        (…, stage, stimulus), -1..1; NaN where a metamer of either model is not accepted.
-
-    Returns
-    -------
-    Interval
-        (…): ``metamers.compare.proportions.difference_interval`` of the stimuli's means over stages.
-    n
-        (…): number of these stimuli.
-    """
-    means = mean_over_stages(differences)
-    return difference_interval(means), np.isfinite(means).sum(axis=-1)
+def _with_answers(side: np.ndarray) -> int:
+    """Number of networks (network, …) with an answer."""
+    return int(np.isfinite(side).reshape(len(side), -1).any(axis=1).sum())
 
 
 def _answers(
@@ -91,7 +69,7 @@ def _answers(
 
 
 def _sides(
-    groups: tuple[list[str], list[str]],
+    pair: tuple[Sequence[str], Sequence[str]],
     recognition: Mapping[str, Mapping[str, xr.Dataset]],
     acceptance: Mapping[str, xr.Dataset],
     asked: Sequence[str],
@@ -99,16 +77,15 @@ def _sides(
     families: Mapping[str, str],
 ) -> list[np.ndarray]:
     """``_answers`` of both sides of a contrast, (network, family, stage, stimulus), of the same stages and stimuli."""
-    sides = [_answers(group, recognition, acceptance, asked, families).sel(stage=list(stages)) for group in groups]
+    sides = [_answers(group, recognition, acceptance, asked, families).sel(stage=list(stages)) for group in pair]
     return [side.values for side in xr.align(*sides, join="inner")]
 
 
 def contrasts(
-    pairs: Sequence[tuple[str, str]],
+    sides: Sequence[tuple[Sequence[str], Sequence[str]]],
     recognition: Mapping[str, Mapping[str, xr.Dataset]],
     acceptance: Mapping[str, xr.Dataset],
     families: Mapping[str, str],
-    retrained: Mapping[str, Sequence[str]] | None = None,
 ) -> xr.Dataset:
     """Compute differences in recognizability between models.
 
@@ -116,23 +93,19 @@ def contrasts(
     each family's mean answer. ``contrast_recognition_models`` chooses the recognition models, of which there must be at
     least one: the compared models do not judge each other. With several networks on both sides, a stimulus counts with
     the mean over the networks of a side whose metamers of it are accepted, and the interval is that of
-    ``metamers.compare.proportions.networks_interval``, over stimuli and networks. With a single network on one side,
-    the two named models alone are compared.
+    ``metamers.compare.proportions.networks_interval``, over stimuli and networks.
 
     Parameters
     ----------
-    pairs
-        (model, reference), generation models.
+    sides
+        For each contrast the networks of the model and of the reference, generation models with the same stages on
+        each side; the first ones name them.
     recognition
         Generation model → recognition model → ``correct`` (stage, stimulus, seed).
     acceptance
         Generation model → ``accepted`` (stage, stimulus, seed).
     families
         Model → family, for all models.
-    retrained
-        Generation model → the generation models that differ from it by their training seed at most, itself first. A
-        model that is missing stands for itself.
-
     Returns
     -------
     xarray.Dataset
@@ -143,15 +116,15 @@ def contrasts(
         at each of them, and the number of those that have them at some only; ``late_judges_standard_error``: standard
         error of the late difference over families (NaN with a single family); ``judged_by``: the recognition models;
         ``related_judges``: those in the family of one of the two models; ``networks``, ``reference_networks``: numbers
-        of networks. (contrast, recognition_model) → ``late_difference_by_judge``, NaN for recognition models of other
-        contrasts. Coordinates ``model`` and ``reference``.
+        of networks, with ``late_`` before their names of those in the late difference. (contrast, recognition_model) →
+        ``late_difference_by_judge``, NaN for recognition models of other contrasts. Coordinates ``model`` and
+        ``reference``.
     """
-    retrained = retrained or {}
-    compared = {network for pair in pairs for group in networks_of_contrast(*pair, retrained) for network in group}
+    compared = {network for pair in sides for networks in pair for network in networks}
     found = []
-    for model, reference in pairs:
-        groups = networks_of_contrast(model, reference, retrained)
-        networks = [network for group in groups for network in group]
+    for pair in sides:
+        networks = [network for side in pair for network in side]
+        model, reference = (side[0] for side in pair)
         asked = [judge for judge in recognition[model] if all(judge in recognition[network] for network in networks)]
         recognition_models = contrast_recognition_models(networks, asked, compared, families)
         stages = [
@@ -160,7 +133,7 @@ def contrasts(
             if stage != NATURAL and all(stage in acceptance[network]["stage"].values for network in networks)
         ]
 
-        of_sides = partial(_sides, groups, recognition, acceptance, recognition_models, stages)
+        of_sides = partial(_sides, pair, recognition, acceptance, recognition_models, stages)
         of_family = of_sides(families)
         over_families = [side.mean(axis=1) for side in of_family]
         by_stage = networks_interval(*over_families)
@@ -192,8 +165,10 @@ def contrasts(
                     "late_stages": ", ".join(stages[late]),
                     "judged_by": ", ".join(recognition_models),
                     "related_judges": ", ".join(same_family(recognition_models, networks, families)),
-                    "networks": len(groups[0]),
-                    "reference_networks": len(groups[1]),
+                    "networks": len(pair[0]),
+                    "reference_networks": len(pair[1]),
+                    "late_networks": _with_answers(late_sides[0]),
+                    "late_reference_networks": _with_answers(late_sides[1]),
                 },
                 coords={
                     "stage": stages,
@@ -209,7 +184,7 @@ def contrasts(
     )
     return xr.concat(
         [one.reindex(stage=all_stages, recognition_model=all_models, fill_value={"n": 0}) for one in found],
-        xr.DataArray([f"{model} - {reference}" for model, reference in pairs], dims="contrast", name="contrast"),
+        xr.DataArray([f"{one[0]} - {other[0]}" for one, other in sides], dims="contrast", name="contrast"),
         coords=["model", "reference"],
         compat="equals",
     )

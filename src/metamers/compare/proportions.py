@@ -149,17 +149,20 @@ def networks_interval(one: np.ndarray, other: np.ndarray) -> Interval:
     The difference of a stimulus is the mean over the networks of the first group minus that over the networks of the
     second one. With a single network in each group, the result is ``difference_interval`` of these differences, for
     these two networks. With several in both, networks are a second random factor, crossed with stimuli and nested in
-    their group: the variance is that over stimuli plus, for each group of K networks, the variance between their means
-    divided by K, less the part of it that the stimuli already bring, which is the variance of the residuals divided by
-    their number. The residuals are those of an additive model of networks and stimuli; a negative estimate counts as 0.
-    In a balanced design, this is the variance of the crossed analysis of variance. The quantile is that of Student's
-    distribution with Satterthwaite's degrees of freedom.
+    their group. To the variance over stimuli is added, for each group, the variance of its networks' means times the
+    sum of their squared weights, less the part that the stimuli already bring: the mean square of the residuals of
+    networks and stimuli times the sum of the squared weights of the answers. A negative estimate counts as 0. The
+    weight of an answer is its share in the mean. In a balanced design, this is the variance of the crossed analysis of
+    variance. The quantile is that of Student's distribution with Satterthwaite's degrees of freedom.
+
+    With very different numbers of networks in the two groups (2 and 10), the interval is too narrow.
 
     Parameters
     ----------
     one, other
-        (network, …, stimulus), 0..1, with NaN where a network has no answer; as many stimuli in both, and as many
-        networks as trained, both 1 or both at least 2. Stimuli without an answer in one of the groups are left out.
+        (network, …, stimulus), 0..1, with NaN where a network has no answer; the same stimuli in both, and either one
+        network in each or at least two. Stimuli without an answer in one of the groups are left out. Where only one
+        network of a group of several has answers, there is no interval (NaN).
 
     References
     ----------
@@ -175,10 +178,9 @@ def networks_interval(one: np.ndarray, other: np.ndarray) -> Interval:
     variance, squares = error**2, error**4 / np.maximum(n - 1, 1)
     for group in (one, other):
         between, residual, networks = _variance_of_networks(np.where(used, group, np.nan))
-        more = between > residual
-        further = np.maximum(networks - 1, 1)
-        variance = variance + np.where(more, between - residual, 0)
-        squares = squares + np.where(more, between**2 / further + residual**2 / (further * np.maximum(n - 1, 1)), 0)
+        more, df = np.maximum(between - residual, 0), np.maximum(networks - 1, 1)
+        variance = variance + more
+        squares = squares + (more > 0) * (between**2 / df + residual**2 / (df * np.maximum(n - 1, 1)))
     return _student(centre, value, np.sqrt(variance), variance**2 / squares)
 
 
@@ -191,21 +193,21 @@ def mean_of_known(values: np.ndarray) -> np.ndarray:
 
 
 def _variance_of_networks(group: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Variance of the mean over networks: by the means of networks, and by the residuals; number of networks.
+    """Variance of the mean of a group by the means of its networks, and by the residuals; number of networks.
 
-    ``group`` is (network, …, stimulus).
+    ``group`` is (network, …, stimulus). NaN with fewer than two networks.
     """
     known = np.isfinite(group)
     of_network, of_stimulus = mean_of_known(np.moveaxis(group, -1, 0)), mean_of_known(group)
     whole = mean_of_known(np.moveaxis(of_stimulus, -1, 0))
-    networks = np.isfinite(of_network).sum(axis=0)
-    cells, stimuli = known.sum(axis=(0, -1)), np.isfinite(of_stimulus).sum(axis=-1)
+    networks, stimuli = np.isfinite(of_network).sum(axis=0), np.isfinite(of_stimulus).sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
+        weights = np.where(known, 1 / known.sum(axis=0), 0) / stimuli[..., None]
         centred = of_network - mean_of_known(of_network)
-        between = np.nansum(centred**2, axis=0) / (networks * (networks - 1))
+        between = np.nansum(centred**2, axis=0) / (networks - 1) * (weights.sum(axis=-1) ** 2).sum(axis=0)
         residuals = group - of_network[..., None] - of_stimulus + whole[..., None]
-        df = cells - networks - stimuli + 1
-        residual = np.nansum(residuals**2, axis=(0, -1)) / (df * cells)
+        df = known.sum(axis=(0, -1)) - networks - stimuli + 1
+        residual = np.nansum(residuals**2, axis=(0, -1)) / df * (weights**2).sum(axis=(0, -1))
     return np.where(networks > 1, between, np.nan), np.where(df > 0, residual, 0), networks
 
 

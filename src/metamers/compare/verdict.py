@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from metamers.compare.contrasts import networks_of_contrast
 from metamers.compare.converged import have_converged, worst_median_error
 from metamers.compare.families import mean_correct, same_family
 from metamers.compare.proportions import difference_interval
@@ -173,10 +172,10 @@ def first_minus_last(
 
 def contrast_evidence(
     compared: xr.Dataset,
+    sides: Sequence[tuple[Sequence[str], Sequence[str]]],
     acceptance: Mapping[str, xr.Dataset],
     families: Mapping[str, str],
     targets: Mapping[str, Mapping[str, float]],
-    retrained: Mapping[str, Sequence[str]] | None = None,
 ) -> xr.Dataset:
     """Add to contrasts what a verdict needs besides the differences of their later stages.
 
@@ -184,15 +183,14 @@ def contrast_evidence(
     ----------
     compared
         Result of ``metamers.compare.contrasts.contrasts``.
+    sides
+        As for ``contrasts``.
     acceptance
         Generation model → ``accepted`` and ``normalized_error`` (stage, stimulus, seed).
     families
         Model → family.
     targets
         As for ``first_minus_last``.
-    retrained
-        As for ``contrasts``.
-
     Returns
     -------
     xr.Dataset
@@ -200,10 +198,9 @@ def contrast_evidence(
         of the contrast at the later stages.
     """
     rows = []
-    for name in compared["contrast"].values:
-        one = compared.sel(contrast=name)
-        pair = [str(one[role].values) for role in ("model", "reference")]
-        networks = [network for group in networks_of_contrast(*pair, retrained or {}) for network in group]
+    for place, pair in enumerate(sides):
+        one = compared.isel(contrast=place)
+        networks = [network for side in pair for network in side]
         asked, related, stages = (
             str(one[key].values).split(", ") for key in ("judged_by", "related_judges", "late_stages")
         )

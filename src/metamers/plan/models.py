@@ -1,5 +1,6 @@
 """The registry of models: its entries, and checks of the entries that a run uses."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,13 +140,13 @@ class ModelEntry:
         }
 
     @property
-    def without_seed(self) -> dict[str, Any]:
-        """``parameters`` without the seed of the training."""
-        parameters = self.parameters
-        if "train" in self.weights:
-            settings = {key: value for key, value in self.weights["train"].items() if key != "seed"}
-            parameters["weights"] = self.weights | {"train": settings}
-        return parameters
+    def without_seed(self) -> str | None:
+        """The family and ``parameters`` without the seed of the training, as text; None if the run trains no model."""
+        if "train" not in self.weights:
+            return None
+        settings = {key: value for key, value in self.weights["train"].items() if key != "seed"}
+        weights = self.weights | {"train": settings}
+        return json.dumps([self.family, self.parameters | {"weights": weights}], sort_keys=True, default=str)
 
     @property
     def builder(self) -> str | None:

@@ -207,11 +207,64 @@ class Plan:
         names = dict.fromkeys([*self.generation_models, *self.recognition_models])
         return {name: self.models[name].family for name in names}
 
+    @cached_property
+    def _without_seed(self) -> dict[str, str | None]:
+        """Generation model → what it has in common with those that differ by the seed of their training only."""
+        return {name: self.models[name].without_seed for name in self.generation_models}
+
+    @cached_property
+    def _retrained(self) -> dict[str, list[str]]:
+        """Networks that differ by the seed of their training only, each group under what they have in common."""
+        groups: dict[str, list[str]] = {}
+        for name, common in self._without_seed.items():
+            if common is not None:
+                others = groups.setdefault(common, [])
+                if not any(self._seed(name) == self._seed(other) for other in others):
+                    others.append(name)
+        return groups
+
+    def _seed(self, model: str) -> int | None:
+        training = self.models[model].training
+        return training.seed if training else None
+
     def retrained(self, model: str) -> list[str]:
-        """The generation models that differ from this one by the seed of their training only, after itself."""
-        wanted = self.models[model].without_seed
-        others = [name for name in self.generation_models if name != model]
-        return [model, *(name for name in others if self.models[name].without_seed == wanted)]
+        """A generation model, and those that differ from it by the seed of their training only, at the same stages."""
+        common = self._without_seed[model]
+        others = self._retrained[common] if common else []
+        stages, seed = self.generation_models[model], self._seed(model)
+        alike = (name for name in others if self._seed(name) != seed and self.generation_models[name] == stages)
+        return [model, *alike]
+
+    @cached_property
+    def sides_of_contrasts(self) -> list[tuple[list[str], list[str]]]:
+        """The networks of both sides of each contrast, the named model and the named reference first.
+
+        Where both sides have several networks that differ by the seed of their training only, they count together if
+        another model is left that recognizes their metamers; else the two named models are compared.
+
+        Raises
+        ------
+        ConfigurationError
+            When two contrasts compare the same networks.
+        """
+        found: list[tuple[list[str], list[str]]] = []
+        for number, (model, reference) in enumerate(self.comparison.contrasts):
+            sides = self.retrained(model), self.retrained(reference)
+            networks = {*sides[0], *sides[1]}
+            if min(map(len, sides)) == 1 or reference in sides[0] or networks.issuperset(self._asked(model)):
+                sides = [model], [reference]
+            if (same := [set(one) for one in sides]) in [[set(one) for one in other] for other in found]:
+                raise ConfigurationError(
+                    f"comparison.contrasts.{number}: {model} and {reference} stand for the same networks as an earlier "
+                    f"contrast: {', '.join(sorted(same[0]))} and {', '.join(sorted(same[1]))}; wanted each group once"
+                )
+            found.append(sides)
+        return found
+
+    def _asked(self, model: str) -> list[str]:
+        """The recognition models of the modality of a model."""
+        modality = self.models[model].modality
+        return [name for name in self.recognition_models if self.models[name].modality == modality]
 
     @property
     def model_order(self) -> list[str]:
@@ -258,11 +311,11 @@ class Plan:
 
         A model that differs from one with its own targets by the seed of its training only has these.
         """
-        by_modality, entry = self.synthesis.target["normalized_error"], self.models[model]
-        of_models = self.synthesis.target["stages"]
-        alike = (name for name in of_models if self.models[name].without_seed == entry.without_seed)
-        own = of_models.get(model) or of_models.get(next(alike, ""), {})
-        return own.get(stage, by_modality.get(entry.modality))
+        target, common = self.synthesis.target, self._without_seed.get(model)
+        of_models: Mapping[str, Mapping[str, float]] = target["stages"]
+        alike = (name for name in of_models if common is not None and self._without_seed.get(name) == common)
+        own = (of_models[name][stage] for name in (model, *alike) if stage in of_models.get(name, {}))
+        return next(own, target["normalized_error"].get(self.models[model].modality))
 
     def target_error_of(self, model: str, stage: str) -> float | None:
         """The normalized error at which synthesis ends, if the run's quality has a target."""
@@ -442,7 +495,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     participants = {name: group for name, group in every_group.items() if name not in adaptive}
     own_comparisons, own_stage_effects = own_tests(config, participants)
     beyond = extensions(config, generation_models, models, rows)
-    return Plan(
+    plan = Plan(
         run=config["run"],
         seed=config["seed"],
         device=config["device"],
@@ -482,3 +535,5 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         unavailable=unavailable_targets(config, models, presented, lacking, beyond)
         | unavailable_brainscore(config, models, participants, adaptive, published.stimuli),
     )
+    plan.sides_of_contrasts  # noqa: B018 - contrasts of the same networks are refused
+    return plan

@@ -33,7 +33,15 @@ Found = Mapping[str, str]  # wildcard → its value in a path
 Stages = Mapping[str, Mapping[str, Iterable[str]]]
 
 
-STUDIES = ("benchmark", "gpu_benchmark", "standard_match", "equivalence", "convergence", "simulations")  # targets
+STUDIES = (
+    "benchmark",
+    "gpu_benchmark",
+    "standard_match",
+    "equivalence",
+    "photographs",
+    "convergence",
+    "simulations",
+)  # targets
 STUDIES_FOLDERS = ("benchmark/", "simulations/")  # of a run
 # Wildcard → its valid values, given the values of the wildcards before it. ``MODELS`` and given stages precede.
 VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {

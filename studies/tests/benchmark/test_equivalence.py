@@ -1,12 +1,10 @@
 """Equivalence of recognition: closed forms, simulated data with a known difference, and the table."""
 
 import itertools
-import json
-import re
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+import pingouin
 import pytest
 import scipy.special
 import scipy.stats
@@ -14,26 +12,29 @@ import statsmodels.formula.api as smf
 import xarray as xr
 from statsmodels.stats.weightstats import ttost_paired
 
-from generate.equivalence import table
 from metamers.config.read import merge_defaults, read_yaml
-from metamers.names import ConfigurationError
+from metamers.plan.plan import make_plan
 from metamers.report.figures import svg
 from studies.benchmark.equivalence import (
     ALL,
-    DISTINCT,
+    DEFAULT,
+    LOOSER,
     Effect,
+    Stages,
+    answers_table,
     decision,
+    distinct_metamers,
     effect_over_stimuli,
     effect_over_stimuli_and_judges,
-    equal_match_stages,
+    effects_of_stages,
     equivalence_table,
     equivalence_tests,
     log_odds_margin,
-    without_common_stages,
+    verdict,
 )
 from studies.benchmark.equivalence_figure import equivalence_figure
-from studies.settings import Equivalence, StudySettings
-from studies.tests.plans import planned
+from studies.plan import equivalence_stages
+from studies.settings import StudySettings
 
 STIMULI, STAGES, JUDGES = 20, 4, 3
 
@@ -190,27 +191,89 @@ def test_unequal_changes_within_the_margin_of_log_odds_may_change_the_mean_proba
     assert change == pytest.approx(-0.051, abs=0.001)
 
 
-def test_a_difference_without_an_equal_match_is_not_decided():
+def test_a_decision_follows_from_the_two_tests():
     sure = Effect(0.0, 0.001, 19, -0.002, 0.002, 0.0, 1.0)
     assert decision(sure) == "equivalent"
-    assert decision(sure, equal=False) == "no equal match"
+    assert decision(sure._replace(p_equivalence=0.5)) == "undecided"
+    assert decision(sure._replace(p_equivalence=0.5, p_difference=0.01)) == "different"
+    assert decision(sure._replace(p_equivalence=np.nan)) == "not tested"
 
 
-VERSIONS = ["default", "published", "former"]
-SETTINGS = {"published": {"steps": 8}, "default": {"steps": 4}, "former": {"steps": 4, "learning_rate": 0.05}}
+def of_stages(means, rest=0.3, seed=0, judges=3):
+    """Paired differences (stimulus, judge) of each stage."""
+    rng = np.random.default_rng(seed)
+    of_stimulus = 0.2 * rng.standard_normal((STIMULI, 1))
+    return [mean + of_stimulus + rest * rng.standard_normal((STIMULI, judges)) for mean in means]
+
+
+def test_stages_are_compared_by_an_analysis_of_variance_with_greenhouse_and_geisser_s_correction():
+    differences = of_stages([0, 0.1, 0.2, 0.4])
+    cells = pd.DataFrame({place: one.mean(axis=1) for place, one in enumerate(differences)})
+    table = cells.reset_index().melt("index")
+    wanted = pingouin.rm_anova(table, "value", "variable", "index", correction=True, detailed=True).iloc[0]
+    found = effects_of_stages(differences, margin=0.1)
+    assert found.f == pytest.approx(wanted["F"])
+    assert found.p == pytest.approx(wanted["p_GG_corr"], rel=1e-6)
+    assert found.df == pytest.approx(3 * wanted["eps"])
+    assert found.df_error == pytest.approx(19 * found.df)
+
+
+def test_equal_stages_differ_as_rarely_as_stated_and_unequal_ones_are_found():
+    p = [effects_of_stages(of_stages([0.1] * 4, seed=seed), 0.1).p for seed in range(400)]
+    assert 0.02 < np.mean(np.array(p) < 0.05) < 0.08
+    assert effects_of_stages(of_stages([-0.3, 0.3, 0, 0]), 0.1).p < 1e-4
+
+
+def test_the_root_mean_square_is_that_of_the_true_differences():
+    means = np.array([-0.3, 0.3, 0.1, 0])
+    squares = [effects_of_stages(of_stages(means, seed=seed), 0.1).root_mean_square ** 2 for seed in range(200)]
+    assert np.mean(squares) == pytest.approx((means**2).mean(), rel=0.1)
+    assert effects_of_stages(of_stages([0, 0, 0]), 0.1).root_mean_square < 0.08
+
+
+def test_every_stage_is_within_the_limit_of_single_stages():
+    """The limit is the smallest margin within which each stage is equivalent."""
+    differences = of_stages([0.1, -0.2, 0])
+    limit = effects_of_stages(differences, 0.1).single_within
+    within = [effect_over_stimuli(one, limit * 1.001).p_equivalence < 0.05 for one in differences]
+    closer = [effect_over_stimuli(one, limit * 0.999).p_equivalence < 0.05 for one in differences]
+    assert all(within)
+    assert sum(closer) == 2
+    largest = np.array([effects_of_stages(of_stages([0, 0.2, 0.2], seed=s), 0.1).single_within for s in range(400)])
+    assert (largest < 0.2).mean() < 0.05  # a limit below the largest true difference is an error
+
+
+def test_a_verdict_says_the_mean_and_single_stages():
+    alike, apart = Stages(1, 3, 57, 0.4, 0.01, 0.1231), Stages(9, 3, 57, 0.001, 0.1, 0.2451)
+    assert verdict("equivalent", alike, 0.03, "correct") == (
+        "equal on average within 3.0 points, single stages within 12.4 points"
+    )
+    assert verdict("undecided", apart, 0.03, "log_odds") == (
+        "equality on average not shown, single stages within 0.25 (log odds); stages differ"
+    )
+    assert verdict("different", alike, 0.03, "correct").startswith("different on average")
+
+
+def test_a_stage_without_values_is_not_passed_over():
+    found = effects_of_stages([*of_stages([0, 0.1]), np.full((STIMULI, 3), np.nan)], 0.1)
+    assert np.isnan([found.f, found.p, found.root_mean_square, found.single_within]).all()
+    assert verdict("not tested", found, 0.03, "correct") == "not tested"
+
+
+VERSIONS = [DEFAULT, "published", LOOSER]
 
 
 def recognition(effect, stages=("a", "b"), seed=0, judges=2, of_judges=0.0):
-    """Answers to metamers of the published procedure, of the default without a difference, of the former with one."""
+    """Answers to metamers of the published procedure, of the default without a difference, of looser ones with one."""
     rng = np.random.default_rng(seed)
     size = (judges, len(stages), STIMULI)
     # The noise of synthesis is small against differences between stimuli.
     published = np.broadcast_to(2 * rng.standard_normal(STIMULI), size) + 0.1 * rng.standard_normal(size)
-    default, former = (
+    default, looser = (
         published + change + of_judges * rng.standard_normal((judges, 1, 1)) + 0.1 * rng.standard_normal(size)
         for change in (0, effect)
     )
-    log_odds = np.stack([default, published, former], axis=2)
+    log_odds = np.stack([default, published, looser], axis=2)
     dims = ("stage", "version", "stimulus")
     size = (len(stages), len(VERSIONS), STIMULI)
     return xr.Dataset(
@@ -235,79 +298,70 @@ def recognized():
 
 
 def table_of(recognized):
-    return equivalence_table(
-        recognized, dict.fromkeys(recognized, "vision"), dict.fromkeys(recognized, SETTINGS), "default", 0.03
-    )
+    return equivalence_table(recognized, dict.fromkeys(recognized, "vision"), 0.03)
 
 
 def test_the_table_has_each_stage_each_model_and_the_modality(recognized):
     table = table_of(recognized)
     assert len(table) == 2 * 2 * (2 * 2 + 2 + 1)
-    assert set(table["version"]) == {"default", "former"}
+    assert set(table["version"]) == {DEFAULT, LOOSER}
     whole = table[table["model"] == ALL].set_index(["version", "measure"])
     assert (whole["stages"] == 4).all()
     assert (whole["stimuli"] == STIMULI).all()
-    # The reference has its configured number of steps; those of the others differ between stages.
-    assert json.loads(whole.loc[("default", "log odds"), "settings"]) == SETTINGS["default"]
-    assert json.loads(whole.loc[("former", "log odds"), "settings"]) == {"learning_rate": 0.05}
-    assert whole.loc[("default", "log odds"), "decision"] == "equivalent"
-    assert whole.loc[("former", "log odds"), "decision"] == "different"
-    assert whole.loc[("former", "log odds"), "difference"] == pytest.approx(-1.5, abs=0.05)
-    assert whole.loc[("former", "proportion correct"), "difference"] < -0.1
-    one = table[(table["model"] == "m") & (table["stage"] == "a") & (table["version"] == "former")].iloc[0]
+    assert whole.loc[(DEFAULT, "log odds"), "decision"] == "equivalent"
+    assert whole.loc[(DEFAULT, "log odds"), "verdict"].startswith("equal on average within ")
+    assert whole.loc[(LOOSER, "log odds"), "decision"] == "different"
+    assert whole.loc[(LOOSER, "log odds"), "difference"] == pytest.approx(-1.5, abs=0.05)
+    assert whole.loc[(LOOSER, "proportion recognized"), "difference"] < -0.1
+    one = table[(table["model"] == "m") & (table["stage"] == "a") & (table["version"] == LOOSER)].iloc[0]
     assert (one["published_steps"], one["steps"]) == (16, 3)
+    assert table[~table["stage"].isin([ALL])]["verdict"].isna().all()
 
 
-def test_stages_that_models_have_in_common_are_left_out_of_a_further_row(recognized):
-    assert DISTINCT not in set(table_of(recognized)["stage"])
+def test_metamers_that_models_have_in_common_count_once(recognized):
     m, n = recognized.values()
     n["normalized_error"][{"stage": 0}] = m["normalized_error"].isel(stage=1)
-    table = table_of(recognized).set_index(["model", "stage", "version", "measure"])["difference"]
-    for version, measure in itertools.product(["default", "former"], ["proportion correct", "log odds"]):
-        first, last = (str(one["stage"].values[place]) for one, place in ((m, 0), (n, 1)))
-        distinct = [table["m", first, version, measure], table["n", last, version, measure]]
-        assert table[ALL, DISTINCT, version, measure] == pytest.approx(np.mean(distinct))
+    rows = table_of(recognized).set_index(["model", "stage", "version", "measure"])
+    own = [("m", "a"), ("m", "b"), ("n", "b")]
+    for version, measure in itertools.product([DEFAULT, LOOSER], ["proportion recognized", "log odds"]):
+        wanted = np.mean([rows.loc[(*place, version, measure), "difference"] for place in own])
+        assert rows.loc[(ALL, ALL, version, measure), "difference"] == pytest.approx(wanted)
+        assert rows.loc[(ALL, ALL, version, measure), "stages"] == 3
     n["normalized_error"][{"stage": 1}] = m["normalized_error"].isel(stage=0)
-    assert without_common_stages([m, n]) == []
-    assert DISTINCT not in set(table_of(recognized)["stage"])
+    assert list(distinct_metamers({"m": m, "n": n})) == ["m"]
 
 
-def test_the_mean_over_stages_and_models_is_that_of_its_parts(recognized):
+def test_stages_without_an_equal_match_are_named_and_stay_in_every_mean(recognized):
+    errors = recognized["m"]["normalized_error"].copy()
+    errors.loc[{"stage": "b", "version": DEFAULT}] = 0.21
+    recognized["m"] = recognized["m"].assign(normalized_error=errors)
     table = table_of(recognized)
-    for _, rows in table.groupby(["version", "measure"]):
-        stages = rows[rows["stage"] != ALL]["difference"]
-        whole = rows[rows["model"] == ALL]["difference"].item()
-        assert stages.mean() == pytest.approx(whole)
+    single = table[table["stage"] != ALL].set_index(["version", "model", "stage"])["equal_match"]
+    assert not single.loc[(DEFAULT, "m", "b")].any()
+    assert single.drop((DEFAULT, "m", "b")).all()
+    assert set(table[table["model"] == ALL]["stages"]) == {4}
 
 
-def test_stages_without_an_equal_match_are_named_and_left_out_of_means(recognized):
-    errors = recognized["m"]["normalized_error"].copy()
-    errors.loc[{"stage": "b", "version": "former"}] = 0.21
-    recognized["m"] = recognized["m"].assign(normalized_error=errors)
-    assert equal_match_stages(recognized["m"], "former").tolist() == [True, False]
-    assert equal_match_stages(recognized["m"], "default").tolist() == [True, True]
-    table = table_of(recognized).set_index(["version", "model", "stage"])
-    assert set(table.loc[("former", "m", "b"), "decision"]) == {"no equal match"}
-    assert set(table.loc[("former", ALL, ALL), "stages"]) == {3}
-    assert set(table.loc[("default", ALL, ALL), "stages"]) == {4}
-
-
-def test_errors_on_both_sides_of_the_default_are_compared_with_each_other(recognized):
-    """Each is within 2% of the default's error, and they differ by 4%."""
-    errors = recognized["m"]["normalized_error"].copy()
-    errors.loc[{"stage": "b", "version": "published"}] = 0.98 * 0.2
-    errors.loc[{"stage": "b", "version": "former"}] = 1.019 * 0.2
-    recognized["m"] = recognized["m"].assign(normalized_error=errors)
-    assert equal_match_stages(recognized["m"], "former").tolist() == [True, False]
-    table = table_of(recognized).set_index(["version", "model", "stage"])
-    assert set(table.loc[("former", "m", "b"), "decision"]) == {"no equal match"}
-    assert set(table.loc[("former", ALL, ALL), "stages"]) == {3}
+def test_every_answer_is_in_the_table_of_answers(recognized):
+    answers = answers_table(recognized)
+    assert len(answers) == 2 * 2 * 2 * STIMULI * 3
+    for model, one in recognized.items():
+        place = {"stage": "a", "version": LOOSER, "recognition_model": "judge_1"}
+        rows = answers[(answers["model"] == model) & (answers["stage"] == "a")]
+        rows = rows[(rows["version"] == LOOSER) & (rows["judge"] == "judge_1")].set_index("stimulus")
+        wanted = one.sel(place).to_dataframe()
+        np.testing.assert_array_equal(rows["recognized"][wanted.index], wanted["correct"])
+        np.testing.assert_array_equal(rows["log_odds"][wanted.index], wanted["log_odds"])
+    # The table follows from the answers.
+    cells = answers.pivot_table("recognized", ["model", "stage"], "version")
+    whole = table_of(recognized).query("model == 'all' and measure == 'proportion recognized'").set_index("version")
+    assert whole.loc[LOOSER, "difference"] == pytest.approx((cells[LOOSER] - cells["published"]).mean())
 
 
 def test_three_judges_have_a_wider_interval_as_a_random_sample():
     found = {"m": recognition(-1.5, judges=3, of_judges=0.5), "n": recognition(-1.5, judges=2, of_judges=0.5)}
     rows = table_of(found).set_index(["version", "model", "stage", "measure"])
-    three, two = (rows.loc[("former", model, ALL, "log odds")] for model in found)
+    three, two = (rows.loc[(LOOSER, model, ALL, "log odds")] for model in found)
     # With three judges, the interval has the quantile of about two degrees of freedom.
     widths = [three[f"high{kind}"] - three[f"low{kind}"] for kind in ("", "_random_judges")]
     assert widths[1] > 5 * widths[0]
@@ -320,124 +374,44 @@ def test_the_figure_of_the_table_is_reproducible_and_names_the_versions(recogniz
     figure = equivalence_figure(table)
     assert svg(figure) == svg(equivalence_figure(table))
     left, right = figure.axes
-    assert [label.get_text() for label in left.get_yticklabels()] == ["default", "former"]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["default", "looser"]
     assert "percentage points" in left.get_xlabel()
     assert "Log odds" in right.get_xlabel()
 
 
-def versions_in(modality, **versions):
-    settings = Equivalence(stages=1, searched=1, margin=0.03, versions=versions)
-    return settings.settings_of(modality, {"steps": 64, "learning_rate": 0.015})
-
-
-def test_a_version_is_compared_in_the_modalities_in_which_it_changes_something():
-    changed = {"vision": {"learning_rate": 0.015}, "audio": {"learning_rate": 0.02}}
-    versions = {"default": {}, "only_audio": {"audio": {"learning_rate": 0.02}}, "same_in_vision": changed}
-    assert list(versions_in("vision", **versions)) == ["default"]
-    assert list(versions_in("audio", **versions)) == ["default", "only_audio", "same_in_vision"]
-
-
-@pytest.mark.parametrize("versions", [{"a": {"vision": {"beta_1": 0.5}}}, {"a": {}, "b": {"vision": {}}}])
-def test_without_exactly_one_reference_there_are_no_versions(versions):
-    with pytest.raises(ConfigurationError, match=r"versions: \d versions change nothing .*wanted one"):
-        versions_in("vision", **versions)
-
-
-def test_the_design_has_all_photographs_and_48_words_and_two_models_and_five_stages_of_each_modality(root):
-    plan, studies = planned(root, "equivalence")
-    assert {name: len(rows) for name, rows in plan.stimuli.items()} == {"imagenet_photographs": 20, "spoken_words": 48}
-    modalities = [plan.models[model].modality for model in studies.equivalence_stages]
-    assert modalities == ["vision", "vision", "audio", "audio"]
-    assert {len(stages) for stages in studies.equivalence_stages.values()} == {5}
-    assert [len(plan.other_recognition_models(model)) for model in studies.equivalence_stages] == [2, 2, 3, 3]
-    # No network was trained on the voices of the stimuli.
-    splits = plan.datasets["spoken_words"].speech["splits"]
-    assert not set(splits["test"]["voices"]) & {*splits["train"]["voices"], *splits["validation"]["voices"]}
-
-
 @pytest.fixture(scope="module")
-def committed(root):
-    return pd.read_csv(root / "resources" / "equivalence.csv")
+def page(root):
+    return " ".join((root / "docs/explanation/equivalence.md").read_text(encoding="utf-8").split())
 
 
-def test_the_committed_table_has_the_versions_of_the_configuration(root, committed):
-    design = read_yaml(root / "studies" / "config" / "equivalence.yaml")
-    quick, versions = merge_defaults(design)["synthesis"]["quick"], StudySettings().equivalence.versions
-    quick = {
-        modality: {key: value for key, value in one.items() if (key, value) != ("rough_cochleagram", 0)}
-        for modality, one in quick.items()
-    }
-    for row in committed[committed["model"] == ALL].itertuples():
-        wanted = quick[row.modality] | versions[row.version].get(row.modality, {})
-        if row.version != "default":
-            del wanted["steps"]
-        assert json.loads(row.settings) == wanted, "measure again: make equivalence"
-    for _, of_modality in committed.groupby("modality"):
-        assert set(of_modality["version"]) == set(versions)
+def test_the_digits_are_judged_by_two_networks_of_other_families(root):
+    paths = [root / "config" / "digits.yaml", root / "studies" / "config" / "equivalence_digits.yaml"]
+    config, design = (read_yaml(path) for path in paths)
+    plan = make_plan(merge_defaults(config | design), paths)
+    families = [plan.families[judge] for judge in plan.recognition_models]
+    assert len({*families, *(plan.families[model] for model in plan.generation_models)}) == 3
+    compared = equivalence_stages(StudySettings(), plan)
+    assert {model: len(stages) for model, stages in compared.items()} == dict.fromkeys(plan.generation_models, 5)
 
 
-def test_the_documentation_says_which_part_of_the_design_was_run(root, committed):
-    plan, studies = planned(root, "equivalence")
-    single = committed[~committed["stage"].isin([ALL, DISTINCT])]
-    run = set(zip(single["model"], single["stage"], strict=True))
-    design = {(model, stage) for model, stages in studies.equivalence_stages.items() for stage in stages}
-    assert run <= design
-    parts = []
-    for modality, stimuli in (("vision", "pictures"), ("audio", "sounds")):
-        number, whole = (
-            sum(plan.models[model].modality == modality for model, _ in stages) for stages in (run, design)
-        )
-        parts.append(f"{number} of the {whole} stages of {stimuli}")
-    sentence = " and ".join(parts)
-    for place in ("docs/explanation/equivalence.md", "resources/README.md", "studies/config/equivalence.yaml"):
-        text = " ".join((root / place).read_text(encoding="utf-8").replace("\n#", "\n").split())
-        assert sentence in text, f"{place}: wanted {sentence!r}"
-
-
-@pytest.mark.parametrize("modality", ["vision", "audio"])
-def test_the_documentation_says_how_many_stages_of_each_version_are_pooled(root, committed, modality):
-    text = " ".join((root / "docs/explanation/equivalence.md").read_text(encoding="utf-8").split())
-    pooled = committed[(committed["model"] == ALL) & (committed["stage"] == ALL) & (committed["modality"] == modality)]
-    numbers = pooled.groupby("version", sort=False)["stages"].first()
-    sentence = ", ".join(f"{number} for `{version}`" for version, number in numbers.items())
-    assert sentence in text, f"wanted {sentence!r}"
-
-
-def test_the_documentation_says_the_committed_numbers_over_the_networks_of_a_modality(root):
-    text = " ".join((root / "docs/explanation/equivalence.md").read_text(encoding="utf-8").split())
-    rows = [row.split(" | ") for row in table(root / "resources" / "equivalence.csv").splitlines()[2:]]
-    over_networks = [row for row in rows if row[3].startswith(ALL) and row[1] in ("`default`", "`former`")]
-    assert len(over_networks) == 12  # of pictures and of sounds, and of sounds without the cochleagrams
-    for row in over_networks:
-        low_to_high = row[6].replace("+", "").split("(")[1].rstrip(")")
-        assert low_to_high in text, f"wanted {low_to_high!r}, of {row}"
-
-
-def test_the_committed_decisions_follow_from_the_committed_intervals(committed):
-    decided = committed[committed["decision"] != "no equal match"]
-    inside = (-decided["margin"] < decided["low"]) & (decided["high"] < decided["margin"])
-    assert (inside == (decided["decision"] == "equivalent")).all()
-    assert (decided.loc[decided["decision"] == "different", "p_difference"] < 0.05).all()
-    assert (committed.loc[committed["measure"] == "proportion correct", "margin"] == 0.03).all()
-
-
-def drawn(picture):
-    """Texts of an SVG, and coordinates of its lines, areas and marks. Its bytes depend on versions of fonts and matplotlib."""
-    texts, places = [], []
-    for element in ElementTree.fromstring(
-        picture, parser=ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
-    ).iter():
-        if element.tag is ElementTree.Comment:
-            texts.append(element.text.strip())
-        elif not element.get("id", "").startswith("DejaVu"):  # no outline of a letter
-            places += re.findall(r"-?\d+\.?\d*", element.get("d", "")) + [
-                element.get(axis) for axis in "xy" if element.get(axis)
-            ]
-    return texts, np.array(places, dtype=float)
-
-
-def test_the_figure_of_the_documentation_is_that_of_the_committed_table(root, committed):
-    texts, places = drawn((root / "docs" / "pictures" / "equivalence.svg").read_bytes())
-    wanted_texts, wanted_places = drawn(svg(equivalence_figure(committed)))
-    assert texts == wanted_texts
-    np.testing.assert_allclose(places, wanted_places, atol=0.5)  # points
+def test_the_documentation_says_the_numbers_of_the_earlier_table(root, page):
+    earlier = pd.read_csv(root / "resources" / "equivalence_quick.csv")
+    earlier = earlier[earlier["version"] == "default"]
+    single = earlier[~earlier["stage"].isin([ALL, "distinct"])]
+    for modality, said in (
+        ("vision", "images 24.9, 9 degrees of freedom, p 0.003"),
+        ("audio", "sounds 26.6, 8 degrees of freedom, p 0.0008"),
+    ):
+        of_modality = single[single["modality"] == modality]
+        graded = of_modality[(of_modality["measure"] == "log odds") & (of_modality["decision"] != "no equal match")]
+        weights = 1 / graded["standard_error"] ** 2
+        mean = (weights * graded["difference"]).sum() / weights.sum()
+        q, df = (weights * (graded["difference"] - mean) ** 2).sum(), len(graded) - 1
+        p = scipy.stats.chi2.sf(q, df)
+        assert said == f"{'images' if modality == 'vision' else 'sounds'} {q:.1f}, {df} degrees of freedom, p {p:.1g}"
+        assert said in page
+        answers = of_modality[of_modality["measure"] == "proportion correct"]
+        assert f"Single stages are within {100 * answers[['low', 'high']].abs().to_numpy().max():.1f} points" in page
+    over = earlier[(earlier["model"] == ALL) & (earlier["measure"] == "proportion correct")]
+    for row in over.itertuples():
+        assert f"{100 * row.low:.1f} to {100 * row.high:.1f}".replace("-", "−") in page

