@@ -36,6 +36,8 @@ def three_contrasts() -> xr.Dataset:
         "related_judges": ["", "", "eye"],
         "networks": [1, 1, 1],
         "reference_networks": [1, 1, 1],
+        "late_networks": [1, 1, 1],
+        "late_reference_networks": [1, 1, 1],
         "late_unrelated_families": [2, 1, 1],
         "late_match_suffices": [True, False, False],
         "late_normalized_error": [0.02, 0.25, NAN],
@@ -126,9 +128,12 @@ def test_a_point_is_clear_where_its_interval_leaves_0_out_and_without_a_number_w
 
 def test_several_networks_of_a_side_are_said_where_the_side_is_named(compared):
     for name, number in (("networks", 5), ("reference_networks", 4)):
-        compared[name][0] = number
+        compared[name][0] = compared[f"late_{name}"][0] = number
     said = contrast_sentence(compared.isel(contrast=0))
     assert said["networks"]
+    assert not said["too_few_networks"]
+    compared["late_networks"][0] = 1
+    assert contrast_sentence(compared.isel(contrast=0))["too_few_networks"]
     assert said["claim"].endswith("metamers of b (5 networks) are recognized more often than those of a (4 networks)")
     assert contrasts_context(compared)["table"]["rows"][0][:2] == ["b (5 networks)", "a (4 networks)"]
     assert contrast_points(compared)[0]["contrast"] == "b (5 networks) minus a (4 networks)"

@@ -11,6 +11,7 @@ from metamers.report.tables import NO_INTERVAL, Table, percentage_points
 from metamers.report.verdicts import contrast_claim, missing_sentence
 
 LATE = "later half"
+NETWORKS = ("networks", "reference_networks")  # variables with the numbers of networks of model and reference
 
 
 def contrast_stages(contrast: xr.Dataset) -> list[str]:
@@ -21,7 +22,7 @@ def contrast_stages(contrast: xr.Dataset) -> list[str]:
 
 def side_of_contrast(contrast: xr.Dataset, role: str) -> str:
     """Name of the ``model`` or the ``reference`` of one contrast, with the number of its networks if above 1."""
-    number = int(contrast["networks" if role == "model" else "reference_networks"])
+    number = int(contrast[NETWORKS[role == "reference"]])
     return f"{contrast[role].values}" + (f" ({number} networks)" if number > 1 else "")
 
 
@@ -49,7 +50,8 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``model``, ``reference`` (``side_of_contrast``), ``networks``: whether they are several networks each;
+        ``model``, ``reference`` (``side_of_contrast``), ``networks``: whether they are several networks each,
+        ``too_few_networks``: whether the later stages have accepted metamers of fewer than two of them;
         ``stages`` (the later ones), ``n``, ``found`` (difference and interval);
         ``verdict`` of the later stages; ``claim``: what it permits to say; ``missing``: what it lacks to be shown;
         ``above``, ``below``: stages whose own interval lies above or below 0; ``left_out``: number of stimuli whose
@@ -67,7 +69,8 @@ def contrast_sentence(contrast: xr.Dataset) -> dict[str, Any]:
     return {
         "model": model,
         "reference": reference,
-        "networks": int(contrast["networks"]) > 1,
+        "networks": (several := int(contrast["networks"]) > 1),
+        "too_few_networks": several and min(int(contrast[f"late_{name}"]) for name in NETWORKS) < 2,
         "stages": str(contrast["late_stages"].values),
         "n": int(contrast["late_n"]),
         "found": percentage_points(found.evidence.difference, found.evidence.low, found.evidence.high),

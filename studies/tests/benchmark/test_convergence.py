@@ -1,5 +1,8 @@
 """Convergence: recognition at each match against that at the closest one, tested for equivalence."""
 
+import re
+from xml.etree import ElementTree
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +15,6 @@ from metamers.report.figures import svg
 from studies.benchmark.convergence import Compared, convergence_table
 from studies.benchmark.convergence_figure import convergence_figure
 from studies.benchmark.equivalence import ALL, PUBLISHED
-from studies.tests.benchmark.test_equivalence import drawn
 
 STIMULI = 40
 MATCHES = {"null": 0.8, "0.4": 0.4, "0.2": 0.2, "0.1": 0.1}
@@ -23,6 +25,21 @@ NULL = xr.Dataset(
     },
     {"stage": ["late"], "measure": list(NULL_MEASURES)},
 )
+
+
+def drawn(picture):
+    """Texts of an SVG, and coordinates of its lines, areas and marks. Its bytes depend on versions of fonts and matplotlib."""
+    texts, places = [], []
+    for element in ElementTree.fromstring(
+        picture, parser=ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
+    ).iter():
+        if element.tag is ElementTree.Comment:
+            texts.append(element.text.strip())
+        elif not element.get("id", "").startswith("DejaVu"):  # no outline of a letter
+            places += re.findall(r"-?\d+\.?\d*", element.get("d", "")) + [
+                element.get(axis) for axis in "xy" if element.get(axis)
+            ]
+    return texts, np.array(places, dtype=float)
 
 
 def compared(matches, correct, stimuli=STIMULI, preserved=True, stage="late", model="net") -> Compared:
