@@ -1,0 +1,66 @@
+"""The run of digits: what the documentation says of it is in its committed table."""
+
+import csv
+
+import pytest
+
+from metamers.config.read import merge_defaults, read_yaml
+from metamers.plan import plan as config
+
+ALL = "later half"
+
+
+@pytest.fixture(scope="module")
+def rows(root):
+    with (root / "resources" / "digits.csv").open(encoding="utf-8") as file:
+        return {(row["model"], row["reference"], row["stage"]): row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def texts(root):
+    names = ("README.md", "docs/explanation/default_run.md")
+    return {name: " ".join((root / name).read_text(encoding="utf-8").split()) for name in names}
+
+
+def points(row, decimals, sign="+"):
+    values = [f"{100 * float(row[key]):{sign}.{decimals}f}".replace("-", "−") for key in ("difference", "low", "high")]
+    return values if decimals else [value.removeprefix("+") for value in values]
+
+
+def test_the_table_has_every_contrast_and_stage_of_the_run_over_five_networks(root, rows):
+    path = root / "config" / "digits.yaml"
+    plan = config.make_plan(merge_defaults(read_yaml(path)), [path])
+    stages = [*plan.generation_models["digits_standard"], ALL]
+    assert list(rows) == [(*pair, stage) for pair in plan.comparison.contrasts for stage in stages]
+    for (_, _, stage), row in rows.items():
+        if stage != ALL:
+            assert (row["networks"], row["reference_networks"]) == ("5", "5")
+        assert float(row["low"]) <= float(row["difference"]) <= float(row["high"])
+
+
+def test_the_documentation_says_the_committed_differences(rows, texts):
+    page = texts["docs/explanation/default_run.md"]
+    said = {
+        ("digits_adversarial", "digits_standard"): "adversarial minus standard",
+        ("digits_adversarial", "digits_random"): "adversarial minus random perturbations",
+        ("digits_random", "digits_standard"): "random perturbations minus standard",
+    }
+    for pair, words in said.items():
+        cells = []
+        for stage in ("final", "relufc", ALL):
+            row = rows[(*pair, stage)]
+            difference, low, high = points(row, 1)
+            cells.append(f"{difference} ({low} to {high}; {row['n']})")
+        assert f"| {words} | {' | '.join(cells)} |" in page
+
+
+def test_the_first_page_says_what_adversarial_training_gives_beyond_the_control(rows, texts):
+    row = rows["digits_adversarial", "digits_random", "final"]
+    difference, low, high = points(row, 0)
+    page = texts["README.md"]
+    assert f"{difference} points more often" in page
+    assert f"(95% interval {low} to {high})" in page
+    assert f"Five networks of each kind and {row['n']} digits" in page
+    undecided = rows["digits_adversarial", "digits_random", ALL]
+    assert float(undecided["low"]) < 0 < float(undecided["high"])
+    assert "Over the later half of the stages it is undecided" in page
