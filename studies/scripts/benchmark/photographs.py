@@ -6,11 +6,12 @@ import io
 import tempfile
 from pathlib import Path
 
+from metamers.config.tables import read_table
 from metamers.run import files
-from studies.benchmark.photographs import by_archive, download, photograph, read_photographs
+from studies.benchmark.photographs import by_archive, download, photograph
 
 logger = log_results_to(snakemake.log[0])
-rows = read_photographs(Path(snakemake.input[0]))
+rows = read_table(snakemake.input[0], ["file", "archive"])
 outputs = {Path(path).name: path for path in snakemake.output}
 for archive, of_archive in by_archive(rows).items():
     with tempfile.TemporaryDirectory() as folder:

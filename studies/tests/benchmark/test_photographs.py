@@ -11,14 +11,14 @@ from PIL import Image
 
 from metamers.config.tables import read_table
 from studies.benchmark import photographs
-from studies.benchmark.photographs import by_archive, download, photograph, read_photographs
+from studies.benchmark.photographs import by_archive, download, photograph
 
 LICENCES = ("CC0", "CC-BY", "GPL-3.0", "MIT", "GFDL", "LicenseRef-public-domain", "LicenseRef-unrestricted")
 
 
 @pytest.fixture
 def rows(root):
-    return read_photographs(root / "studies" / "photographs.csv")
+    return read_table(root / "studies" / "photographs.csv", ["file"])
 
 
 def test_every_photograph_has_its_source_its_licence_and_where_that_is_stated(root, rows):
