@@ -16,8 +16,3 @@ study_step = partial(step, scripts=STUDY_SCRIPTS)
 def name_a_study(_wildcards):
     """Input function of the default target: there is no study to begin with."""
     raise ConfigurationError(f"name a study: {', '.join(STUDIES_TARGETS)} (studies/README.md)")
-
-
-def one_cycle_settings(model):
-    """Settings of ``one_cycle`` for a model's modality: the run's, or in a run by another procedure those of `standard`."""
-    return plan.synthesis_of(model, None if plan.synthesis.procedure == "one_cycle" else "standard")

@@ -2,8 +2,9 @@
 
 
 def gpu_settings(model):
-    """Settings of ``one_cycle`` for a model's modality, with the number of steps of the benchmark of graphics cards."""
-    return one_cycle_settings(model) | {"steps": studies.settings.gpu.steps}
+    """Settings of ``one_cycle`` for a model's modality, the run's or those of `standard`, with this benchmark's steps."""
+    quality = None if plan.synthesis.procedure == "one_cycle" else "standard"
+    return plan.synthesis_of(model, quality) | {"steps": studies.settings.gpu.steps}
 
 
 rule benchmark_gpu:

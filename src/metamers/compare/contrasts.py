@@ -106,19 +106,20 @@ def contrasts(
         Generation model → ``accepted`` (stage, stimulus, seed).
     families
         Model → family, for all models.
+
     Returns
     -------
     xarray.Dataset
         (contrast, stage) → ``difference`` of model and reference, ``low``, ``high`` (95% interval, NaN with fewer than
         two stimuli), ``n`` stimuli, ``stage_number`` counted from 1; NaN and 0 where the two models do not share a
-        stage. (contrast) → ``late_difference``, ``late_low``, ``late_high``, ``late_n``, ``late_left_out``: the same
-        for the later half of the shared stages, ``late_stages``, with the stimuli that have accepted metamers of both
-        at each of them, and the number of those that have them at some only; ``late_judges_standard_error``: standard
-        error of the late difference over families (NaN with a single family); ``judged_by``: the recognition models;
-        ``related_judges``: those in the family of one of the two models; ``networks``, ``reference_networks``: numbers
-        of networks, with ``late_`` before their names of those in the late difference. (contrast, recognition_model) →
-        ``late_difference_by_judge``, NaN for recognition models of other contrasts. Coordinates ``model`` and
-        ``reference``.
+        stage. (contrast) → ``late_difference``, ``late_low``, ``late_high``, ``late_n``: the same for the later half of
+        the shared stages, ``late_stages``, and the stimuli with accepted metamers of both models at each of these;
+        ``late_left_out``: the number of stimuli that have them at some of these stages only;
+        ``late_judges_standard_error``: standard error of the late difference over families (NaN with one family);
+        ``judged_by``: the recognition models; ``related_judges``: those in the family of one of the two models;
+        ``networks``, ``reference_networks``: numbers of networks; ``late_networks``, ``late_reference_networks``: of
+        those in the late difference. (contrast, recognition_model) → ``late_difference_by_judge``, NaN for recognition
+        models of other contrasts. Coordinates ``model`` and ``reference``.
     """
     compared = {network for pair in sides for networks in pair for network in networks}
     found = []
@@ -132,7 +133,6 @@ def contrasts(
             for stage in acceptance[model]["stage"].values
             if stage != NATURAL and all(stage in acceptance[network]["stage"].values for network in networks)
         ]
-
         of_sides = partial(_sides, pair, recognition, acceptance, recognition_models, stages)
         of_family = of_sides(families)
         over_families = [side.mean(axis=1) for side in of_family]

@@ -1,6 +1,6 @@
 """Checks of a configuration that concern several of its sections at once; a section's own checks are in its module."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,18 @@ def check_contrasts(
                 f"{key}: no recognition model of modality {modality!r} other than the two, which cannot judge their "
                 "own metamers"
             )
+
+
+def check_sides(sides: Sequence[tuple[list[str], list[str]]]) -> None:
+    """Check that no two contrasts compare the same networks, each given as those of the model and of the reference."""
+    known = []
+    for number, (one, other) in enumerate(sides):
+        if (compared := (set(one), set(other))) in known:
+            raise ConfigurationError(
+                f"comparison.contrasts.{number}: {one[0]} and {other[0]} stand for the same networks as an earlier "
+                f"contrast: {', '.join(sorted(one))} and {', '.join(sorted(other))}; wanted each group once"
+            )
+        known.append(compared)
 
 
 def check_vocabulary(

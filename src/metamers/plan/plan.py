@@ -43,6 +43,7 @@ from metamers.plan.checks import (
     check_modalities,
     check_quality,
     check_run,
+    check_sides,
     check_vocabulary,
     unavailable_brainscore,
     unavailable_targets,
@@ -241,23 +242,13 @@ class Plan:
 
         Where both sides have several networks that differ by the seed of their training only, they count together if
         another model is left that recognizes their metamers; else the two named models are compared.
-
-        Raises
-        ------
-        ConfigurationError
-            When two contrasts compare the same networks.
         """
-        found: list[tuple[list[str], list[str]]] = []
-        for number, (model, reference) in enumerate(self.comparison.contrasts):
+        found = []
+        for model, reference in self.comparison.contrasts:
             sides = self.retrained(model), self.retrained(reference)
             networks = {*sides[0], *sides[1]}
             if min(map(len, sides)) == 1 or reference in sides[0] or networks.issuperset(self._asked(model)):
                 sides = [model], [reference]
-            if (same := [set(one) for one in sides]) in [[set(one) for one in other] for other in found]:
-                raise ConfigurationError(
-                    f"comparison.contrasts.{number}: {model} and {reference} stand for the same networks as an earlier "
-                    f"contrast: {', '.join(sorted(same[0]))} and {', '.join(sorted(same[1]))}; wanted each group once"
-                )
             found.append(sides)
         return found
 
@@ -535,5 +526,5 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         unavailable=unavailable_targets(config, models, presented, lacking, beyond)
         | unavailable_brainscore(config, models, participants, adaptive, published.stimuli),
     )
-    plan.sides_of_contrasts  # noqa: B018 - contrasts of the same networks are refused
+    check_sides(plan.sides_of_contrasts)
     return plan
