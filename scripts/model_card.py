@@ -13,6 +13,7 @@ from metamers.models.classes import class_scores
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import activations, fit_stimuli
+from metamers.models.stability import stability_problems
 from metamers.report.render import render
 from metamers.report.verdicts import missing_evidence
 from metamers.run import files
@@ -55,9 +56,10 @@ classes = category_classes(settings["dataset"], settings["dataset_entry"])
 named = {"top_1": np.nan, "forced_choice": np.nan, "categories": len(classes), "natural_stimuli": len(natural)}
 try:
     differences = model_card.score_stability(model, natural[:8])
-    findings += model_card.stability_problems(differences)
-    named = model_card.accuracy(class_scores(model, natural), stimuli["category"].values, classes, name)
-    findings += model_card.accuracy_problems(named)
+    findings += stability_problems(differences)
+    if model.classes:
+        named = model_card.accuracy(class_scores(model, natural), stimuli["category"].values, classes, name)
+        findings += model_card.accuracy_problems(named)
 except ValueError as error:
     findings.append(f"{error}.")
 card = xr.Dataset(

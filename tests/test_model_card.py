@@ -11,6 +11,7 @@ from metamers import model_card
 from metamers.models.device import use_threads
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing
+from metamers.models.stability import stability_problems
 from metamers.run import files
 from tests import tiny
 from tests.workflow.runs import copy_of, small, snakemake
@@ -51,9 +52,7 @@ class OverTheBatch(nn.Module):
 def test_scores_are_the_same_twice_and_alone(added, message):
     torch.manual_seed(0)
     network = sequence(flatten=nn.Flatten(), classify=nn.Linear(192, 4), added=added)
-    found = model_card.stability_problems(
-        model_card.score_stability(model_of(network, {"classify": "classify"}), STIMULI)
-    )
+    found = stability_problems(model_card.score_stability(model_of(network, {"classify": "classify"}), STIMULI))
     assert (found == []) if message is None else (message in found[0])
 
 

@@ -4,7 +4,7 @@ from metamers.run.job import log_to, save
 
 import xarray as xr
 
-from metamers.null.acceptance import accept, judged, of_all_stages
+from metamers.null.acceptance import PRESERVED, accept, judged, of_all_stages
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -17,9 +17,12 @@ for path in snakemake.input.metamers:
 accepted = accept(of_all_stages(batches), null, snakemake.params.measures, snakemake.params.converged)
 for stage, proportion in accepted["accepted"].mean(("stimulus", "seed")).to_series().items():
     logger.info("%s %s: %.0f%% accepted", name, stage, 100 * proportion)
+answers = ", and the generation model's answers to metamer and natural stimulus"
+if PRESERVED not in accepted:
+    answers = " alone, because the model has no classes"
 save(
     snakemake,
     accepted,
     title=f"Accepted metamers of {name}",
-    source="match against the null distribution, and the generation model's answers to metamer and natural stimulus",
+    source=f"match against the null distribution{answers}",
 )

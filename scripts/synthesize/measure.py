@@ -27,16 +27,19 @@ name, stage, params = snakemake.params.name, snakemake.params.stage, snakemake.p
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
 stimuli = files.load(snakemake.input.stimuli).sel(stimulus=params.batch)
 values, natural_rate_hz = stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz")
-classes = category_classes(params.dataset, params.dataset_entry)
-natural_category = recognize(model, FORMATS[model.modality].as_exported(values), natural_rate_hz, classes)
+classes, natural_category = None, None
+if model.classes:
+    classes = category_classes(params.dataset, params.dataset_entry)
+    natural_category = recognize(model, FORMATS[model.modality].as_exported(values), natural_rate_hz, classes)
 
 
 def measured(part: slice) -> xr.Dataset:
     """The metamers of some stimuli with their measures."""
     places = repeat_to_minimum(part, least)  # so that a number does not depend on the batch
+    called = None if natural_category is None else natural_category[places]
     made = with_measures(
         synthesis.isel(stimulus=places).load(),
-        *(model, stage, fit_stimuli(model, values[places], natural_rate_hz), natural_category[places], classes),
+        *(model, stage, fit_stimuli(model, values[places], natural_rate_hz), called, classes),
         json.loads(synthesis.attrs["settings"]).get("target_error"),
         2 * most,  # a rest that is less than the minimum is in the last part
     )

@@ -64,7 +64,8 @@ def metamers_of(part: slice) -> xr.Dataset:
 
 
 # Before the synthesis, check that the dataset's classes are the model's, and that the stage can be matched.
-classes_of_categories(class_scores(model, first), category_classes(params.dataset, params.dataset_entry), name)
+if model.classes:
+    classes_of_categories(class_scores(model, first), category_classes(params.dataset, params.dataset_entry), name)
 check_stage(model, stage, first)
 with files.save_in_pieces(
     snakemake.output[0],

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from metamers.config.model_lock import lock_path
@@ -26,6 +27,7 @@ from metamers.plan.add_model import (
     weights_of,
     write_run,
 )
+from metamers.plan.stages import NoClassScoresError
 
 
 def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
@@ -47,6 +49,14 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     )
     add.add_argument(
         "--input", help="what the network takes, as in the registry, such as '{size: 224, mean: [0, 0, 0], …}'"
+    )
+    add.add_argument(
+        "--without-classes",
+        action="store_true",
+        help="the network gives features, not class scores (found out by default)",
+    )
+    add.add_argument(
+        "--output", help="the part of the network's output that is used: a key, a position, or a list, such as logits"
     )
     add.add_argument(
         "--run",
@@ -104,10 +114,23 @@ def add(arguments: argparse.Namespace) -> None:
     weights = weights_of(arguments.weights or ("builder" if "python" in source else "pretrained"))
     lock = lock_path(registry)
     check_run_file(run, registry)
-    text = entry_text(name, source, weights, arguments.modality, str(lock), arguments.input)
-    plan = add_model(name, text, registry)
+    text = partial(
+        entry_text, name, source, weights, arguments.modality, str(lock), arguments.input, output=arguments.output
+    )
+    try:
+        plan = add_model(name, text(classes=not arguments.without_classes), registry, run)
+    except NoClassScoresError:
+        plan = add_model(name, text(classes=False), registry, run)
+    model = plan.models[name]
     print(f"Added {name} to {registry}.")
-    print(f"Stages (auto, kept in {lock}): {', '.join(plan.models[name].stages)}")
+    if not model.has_classes:
+        print("It gives no class scores: other models and people recognize its metamers, and it recognizes none.")
+    elif model.traced and model.traced.scores:
+        number = model.traced.scores["number"]
+        print(f"It gives {number} class scores. If they are features, add it with --without-classes.")
+    for problem in model.traced.problems if model.traced else []:
+        print(problem)
+    print(f"Stages (auto, kept in {lock}): {', '.join(model.stages)}")
     try:
         written = write_run(run, run_text(name, str(registry), arguments.modality, run_name(run)))
     except OSError as error:

@@ -34,11 +34,14 @@ from metamers.config.read import merge_defaults, resolve_path, validate
 from metamers.config.tables import category_classes
 from metamers.match import MEASURES
 from metamers.modalities import IMAGENET_INPUT, MODALITIES
+from metamers.models.automatic_stages import scores_of_output, stage_of_place
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device
 from metamers.models.load import assemble, load_model
 from metamers.models.model import Model, activations, fit_stimuli
+from metamers.models.outputs import Part
 from metamers.models.preprocessing import build_preprocessing
+from metamers.models.sources import prepared
 from metamers.names import INPUT_STAGE, unknown_name
 from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
@@ -240,47 +243,75 @@ def _checked_input(modality: str, settings: Any) -> dict[str, Any]:
 
 
 def _wrapped(
-    network: nn.Module, modality: str, settings: Mapping[str, Any], stages: Sequence[str], device: str
+    network: nn.Module,
+    modality: str,
+    settings: Mapping[str, Any],
+    stages: Mapping[str, Any],
+    output: Part,
+    has_categories: bool,
+    device: str,
 ) -> Model:
     """A copy of a user's network as a model; its stages are paths of its modules.
+
+    It has classes if its output looks like class scores, or if the user names categories.
 
     Raises
     ------
     ValueError
         When the network has no such module, or does not run on stimuli of this shape.
     """
-    name, network = type(network).__name__, copy.deepcopy(network).eval()
+    network = getattr(network, "_orig_mod", network)  # of torch.compile
+    name, network = type(network).__name__, prepared(copy.deepcopy(network)).eval()
     entry = {"modality": modality, "input": dict(settings)}
     preprocessing = build_preprocessing(name, entry)
     plain = Model(name, modality, preprocessing, network, {INPUT_STAGE: None})
-    for stage in stages:
-        plain.module_at(stage, "stage")
-    of_modules = {INPUT_STAGE: None} | {stage: stage for stage in stages}
+    for place in stages.values():
+        plain.module_at(place["module"], "stage")
     plain.to("cpu")  # where the example is
     with torch.no_grad():
         inputs = preprocessing(preprocessing.example())
         try:
-            scores = plain.network(inputs)
+            plain.network(inputs)
         except Exception as error:  # a user's network may raise anything
             raise ValueError(
                 f"{name} does not run on an input of shape {tuple(inputs.shape)} ({error}). Give the input that it "
                 f"takes, as in the registry of models; this was input={dict(settings)!r}."
                 f"{getattr(preprocessing, 'advice', '')}"
             ) from error
-    if isinstance(scores, torch.Tensor) and scores.ndim == 2:
-        return assemble(name, entry | {"stages": of_modules}, network, choose_device(device))
-    return Model(name, modality, preprocessing, network, of_modules).to(choose_device(device))
+    scores = scores_of_output(name, plain.network, preprocessing, output)
+    kind = {"classes": scores["of_classes"] or (has_categories and scores["number"] is not None), "output": output}
+    of_modules = {"stages": {INPUT_STAGE: None, **stages}}
+    return assemble(name, entry | of_modules | kind, network, choose_device(device))
+
+
+def _place(stage: Any) -> dict[str, Any]:
+    """The place of a user's stage, as in the registry of models.
+
+    Raises
+    ------
+    TypeError
+        When it is neither a text nor a mapping with ``module``.
+    """
+    place = {"module": stage} if isinstance(stage, str) else stage
+    if not isinstance(place, Mapping) or not place.get("module") or place.keys() - {"module", "output", "input"}:
+        raise TypeError(
+            f"stage: found {stage!r}; wanted the name of a stage or the path of a module, such as 'layer3', or a "
+            "mapping, such as {'module': 'encoder', 'output': 0}"
+        )
+    return dict(place)
 
 
 def _as_model(
     network: str | nn.Module,
-    stages: Sequence[str],
+    stages: Mapping[str, Any],
     stimulus: Any,
     sampling_rate_hz: float | None,
     settings: Mapping[str, Any] | None,
+    output: Part,
+    has_categories: bool,
     device: str,
 ) -> Model:
-    """The model for the user's ``network``.
+    """The model for the user's ``network``; ``stages``: name → place, as in the registry.
 
     Raises
     ------
@@ -288,8 +319,9 @@ def _as_model(
         When ``network`` is not a network, or does not have the stages.
     """
     own = isinstance(network, nn.Module) and not isinstance(network, Model)
-    if settings is not None and not own:
-        raise ValueError("input: only for a torch.nn.Module; a model of the registry has its own input")
+    for key, given in {"input": settings, "output": output}.items():
+        if given is not None and not own:
+            raise ValueError(f"{key}: only for a torch.nn.Module; a model of the registry has its own {key}")
     if own:
         modality = modality_of(stimulus) if sampling_rate_hz is None else "audio"
         settings = (
@@ -297,9 +329,12 @@ def _as_model(
             if settings is None
             else _checked_input(modality, settings)
         )
-        return _wrapped(network, modality, settings, [stage for stage in stages if stage != INPUT_STAGE], device)
+        after_input = {stage: place for stage, place in stages.items() if stage != INPUT_STAGE}
+        return _wrapped(network, modality, settings, after_input, output, has_categories, device)
+    if parts := [stage for stage, place in stages.items() if len(place) > 1]:
+        raise ValueError(f"stage: {parts[0]}: a part of an output is only for a torch.nn.Module; wanted a name")
     if isinstance(network, str):
-        return load(network, stages=stages, device=device)
+        return load(network, stages=[place["module"] for place in stages.values()], device=device)
     if not isinstance(network, Model):
         raise TypeError(
             f"network: found an object of type {type(network).__name__}; wanted a torch.nn.Module, a "
@@ -313,12 +348,10 @@ def _as_model(
 
 
 def _number_of_classes(model: Model) -> int:
-    """Number of classes of a network; 0 if it does not give class scores (batch, class)."""
-    try:
-        scores = class_scores(model, model.preprocessing.example().to(model.device))
-    except (AttributeError, TypeError):  # a tuple or an output object
+    """Number of classes of a network; 0 if it has none."""
+    if not model.classes:
         return 0
-    return scores.shape[1] if scores.ndim == 2 else 0
+    return class_scores(model, model.preprocessing.example().to(model.device)).shape[1]
 
 
 def _classes_of(categories: str | Mapping[str, int | Sequence[int]] | None, model: Model) -> dict[str, list[int]]:
@@ -513,12 +546,13 @@ class Metamer:
 def metamer(
     network: str | nn.Module,
     stimulus: Any,
-    stage: str,
+    stage: str | Mapping[str, Any],
     *,
     sampling_rate_hz: float | None = None,
     input: Mapping[str, Any] | None = None,
     categories: str | Mapping[str, int | Sequence[int]] | None = None,
     null: Sequence[Any] | None = None,
+    output: Part = None,
     seed: int = 0,
     quality: str = "quick",
     progress: bool = True,
@@ -537,7 +571,8 @@ def metamer(
         see ``metamers.stimuli.given``.
     stage
         The stage whose activations are matched: a stage of the registry, the path of a module (``layer3``,
-        ``blocks.2``), or ``input``.
+        ``blocks.2``), or ``input``. If a module gives several tensors, the one of a torch.nn.Module's stage is chosen
+        as in the registry: ``{"module": "encoder", "output": 0}``.
     sampling_rate_hz
         Sampling rate of a sound that is given as samples only.
     input
@@ -552,6 +587,9 @@ def metamer(
     null
         Natural stimuli whose pairs are the null distribution; by default those of ``natural_stimuli``. With an empty
         list, there is no null distribution.
+    output
+        For a torch.nn.Module whose output is a tuple, a mapping or an object: the part that has the class scores, such
+        as ``"logits"``. Without class scores, the match alone decides whether a metamer is accepted.
     seed
         Seed of the noise from which synthesis starts.
     quality
@@ -583,9 +621,10 @@ def metamer(
     >>> made = mm.metamer(resnet50(weights="DEFAULT"), "dog.jpg", "layer3")  # doctest: +SKIP
     >>> made.plot()  # doctest: +SKIP
     """
-    if not isinstance(stage, str) or not stage:
-        raise TypeError(f"stage: found {stage!r}; wanted the name of a stage or the path of a module, such as 'layer3'")
-    model = _as_model(network, [stage], stimulus, sampling_rate_hz, input, device)
+    place = _place(stage)
+    stage = stage if isinstance(stage, str) else stage_of_place(place)
+    has_categories = categories is not None
+    model = _as_model(network, {stage: place}, stimulus, sampling_rate_hz, input, output, has_categories, device)
     classes = _classes_of(categories, model)
     name, rate_hz, as_exported = name_of(stimulus), model.sampling_rate_hz, FORMATS[model.modality].as_exported
     given = STIMULI[model.modality](model, stimulus, sampling_rate_hz, name)
@@ -602,9 +641,7 @@ def metamer(
 
         given_to = model, stage, natural, [name], [seed], RUN_SEED, procedure, chosen
         made = make_metamers(*given_to, on_step=show)
-    natural_category = (
-        recognize_exported(model, as_exported(given[None]), rate_hz, classes) if classes else np.array([""])
-    )
+    natural_category = recognize_exported(model, as_exported(given[None]), rate_hz, classes) if classes else None
     dataset = (
         with_measures(made, model, stage, natural, natural_category, classes or None, chosen.get("target_error"))
         .isel(step=slice(max(int(made["steps"].item()), 1)))  # with a target, the loss is NaN after the last step
@@ -628,8 +665,8 @@ def metamer(
         match={name: float(one[name]) for name in MEASURES},
         null=values,
         accepted=accepted,
-        natural_category=str(natural_category[0]),
-        predicted_category=str(one["predicted_category"].values),
+        natural_category=str(natural_category[0]) if classes else "",
+        predicted_category=str(one["predicted_category"].values) if classes else "",
         sampling_rate_hz=rate_hz,
         dataset=dataset,
     )
@@ -689,6 +726,7 @@ def recognize(
     *,
     sampling_rate_hz: float | None = None,
     input: Mapping[str, Any] | None = None,
+    output: Part = None,
     device: str = "auto",
 ) -> str | list[str]:
     """Ask a model what it recognizes, by forced choice among categories.
@@ -697,7 +735,7 @@ def recognize(
 
     Parameters
     ----------
-    network, sampling_rate_hz, input, device
+    network, sampling_rate_hz, input, output, device
         As for ``metamer``.
     stimuli
         One stimulus as for ``metamer``, a ``Metamer``, or a list of these.
@@ -728,10 +766,13 @@ def recognize(
     given, rate_hz = (
         (first.metamer, first.sampling_rate_hz) if isinstance(first, Metamer) else (first, sampling_rate_hz)
     )
-    model = _as_model(network, [], given, rate_hz, input, device)
+    model = _as_model(network, {}, given, rate_hz, input, output, categories is not None, device)
     classes = _classes_of(categories, model)
-    if not classes:
-        raise ValueError(f"{model.name} does not give class scores (batch, class), so it cannot name a category")
+    if not classes or not model.classes:
+        raise ValueError(
+            f"{model.name} does not give class scores (batch, class), so it cannot name a category. If its output has "
+            "them in a part, choose it by `output`; if they are scores all the same, name the `categories`"
+        )
     answers = []
     for number, one in enumerate(each):
         if isinstance(one, Metamer):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+# Variables of files of metamers; models without classes have only the last one.
+NATURAL_CATEGORY, PREDICTED = "natural_category", "predicted_category"  # of the generation model's answers
 CONVERGED = "converged"  # whether the normalized error has reached the target of the synthesis
 ROUNDING = 1e-12
 CHUNK = 1 << 16  # units of activations in float64 at a time

@@ -20,9 +20,10 @@ from metamers.modalities import MODALITIES
 from metamers.models.classes import class_scores
 from metamers.models.cost import alternating, in_own_process, most_memory
 from metamers.models.device import wait_for
-from metamers.models.model import Model
+from metamers.models.model import Model, activations
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
+from metamers.models.stability import stability
 from metamers.names import INPUT_STAGE, plural
 from metamers.recognize import answers
 from metamers.synthesize.losses import normalized_error
@@ -30,7 +31,6 @@ from metamers.synthesize.metamers import check_stage
 
 STEPS = 3  # timed steps at each stage, after one that is not timed
 # Difference of class scores in units of their standard deviation: above rounding, far below what changes an answer.
-TOLERANCE = 1e-3
 CHANCE_P = 0.05
 NOT_SURVIVED = "The process that took such a step was killed, most likely because memory ran out."
 
@@ -80,7 +80,7 @@ def places(model: Model, stimuli: torch.Tensor) -> dict[str, int]:
         model.on_stage(stage, lambda _, stage=stage: note(stage)) for stage in model.stages if stage != INPUT_STAGE
     ]
     try:
-        model.scores(stimuli)
+        model.run(stimuli)
     finally:
         for hook in hooks:
             hook.remove()
@@ -115,39 +115,14 @@ def stage_problem(model: Model, stage: str, stimuli: torch.Tensor) -> str:
 
 
 def score_stability(model: Model, stimuli: torch.Tensor) -> dict[str, float]:
-    """Measure whether class scores change on repetition, and whether they depend on the batch.
+    """The ``stability`` of class scores, or, without classes, of the activations at the last stage."""
 
-    Returns
-    -------
-    dict
-        ``repeat_difference`` (the same batch twice) and ``batch_difference`` (each stimulus alone instead of in a
-        batch): largest differences in standard deviations of the scores.
-    """
-    once, twice = (class_scores(model, stimuli, batch_size=len(stimuli)) for _ in range(2))
-    alone = class_scores(model, stimuli, batch_size=1)
-    spread = float(once.std()) or 1.0
-    return {
-        "repeat_difference": float(np.abs(twice - once).max()) / spread,
-        "batch_difference": float(np.abs(alone - once).max()) / spread,
-    }
+    def outputs(shown: torch.Tensor) -> torch.Tensor:
+        if model.classes:
+            return torch.from_numpy(class_scores(model, shown, len(shown)))
+        return torch.from_numpy(activations(model, shown, [*model.stages][-1], len(shown)))
 
-
-def stability_problems(differences: Mapping[str, float]) -> list[str]:
-    """Describe problems in the result of ``score_stability``."""
-    found = []
-    if differences["repeat_difference"] > 0:
-        found.append(
-            "Class scores of the same stimuli change on repetition (by up to "
-            f"{differences['repeat_difference']:.2g} standard deviations): a random operation is active, such as "
-            "dropout or noise. Disable it in evaluation mode (`.eval()`), or give it a fixed seed."
-        )
-    elif differences["batch_difference"] > TOLERANCE:
-        found.append(
-            f"Class scores of a stimulus alone differ from those in a batch (by up to "
-            f"{differences['batch_difference']:.2g} standard deviations): an operation uses the whole batch, "
-            "such as batch normalization without running statistics. Metamers would depend on their batch."
-        )
-    return found
+    return stability(outputs, stimuli)
 
 
 def accuracy(
@@ -320,6 +295,7 @@ def page_context(card: xr.Dataset, entry: Mapping[str, Any], settings: Mapping[s
         "source": ", ".join(f"{key}: {value}" for key, value in source.items()),
         "weights": weights_in_words(entry["weights"]),
         "random": "random" in entry["weights"],
+        "classes": entry.get("classes", True),
         "findings": findings,
         "broken": int((stages["problem"] != "").sum()),
         "stages": stages.to_dict("records"),

@@ -38,7 +38,7 @@ class WholeModel(Model):
         # A copy, because later modules may work in place.
         keep = self.on_stage(stage, lambda activations: reached.append(activations.clone()))
         try:
-            self.scores(stimuli)
+            self.run(stimuli)
         finally:
             keep.remove()
         return reached[0]

@@ -109,7 +109,7 @@ def stage_operations(model: Model, stimulus: torch.Tensor) -> dict[str, float]:
     ]
     try:
         with unfused_attention(), counter:  # fused attention would not be counted
-            model.scores(stimulus)
+            model.run(stimulus)
     finally:
         for hook in hooks:
             hook.remove()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from metamers.model_card import order_problem, places
-from metamers.models.automatic_stages import automatic_stages
+from metamers.models.automatic_stages import automatic_stages, scores_of_output
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
 from metamers.models.sources import build_network
@@ -92,6 +92,7 @@ def images_of(size):
 def test_stages_of_an_architecture(library, name, size, arguments, has_pooled):
     network, preprocessing = network_of(library, name, arguments), images_of(size)
     stages = automatic_stages(name, network, preprocessing, 8)
+    assert scores_of_output(name, network, preprocessing) == {"number": 1000, "of_classes": True}
     assert 6 <= len(stages) <= 8
     assert [*stages][:: len(stages) - 1] == [INPUT_STAGE, "logits"]
     assert ("pooled" in stages) == has_pooled
@@ -177,7 +178,7 @@ def test_a_part_of_a_tuple_is_a_stage():
     stages = automatic_stages("pairs", Network(), images_of(16), 8)
     assert stages == {
         "input": None,
-        "pair.1": {"module": "pair", "output": 1},
+        "pair-out1": {"module": "pair", "output": 1},
         "pooled": {"module": "classify", "input": 0},
         "logits": "classify",
     }
@@ -223,3 +224,97 @@ def test_a_branch_without_gradient_does_not_end_the_stages_of_the_others():
 def test_a_network_that_does_not_take_the_stimulus_is_reported():
     with pytest.raises(ValueError, match=r"models: linear: the network does not run on inputs of shape \(1, 3, 16, 16"):
         automatic_stages("linear", tiny.linear(), images_of(16), 8)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "resnet18", "convnext_atto", "mixer_s32_224"])
+def test_a_network_of_timm_without_classes_ends_with_its_features(name):
+    arguments = {"num_classes": 0} | ({} if name == "mixer_s32_224" else {"img_size": 64} if "vit" in name else {})
+    network, preprocessing = network_of("timm", name, arguments), images_of(224 if name == "mixer_s32_224" else 64)
+    assert not scores_of_output(name, network, preprocessing)["of_classes"]
+    stages = automatic_stages(name, network, preprocessing, 8, classes=False)
+    assert 6 <= len(stages) <= 8
+    assert [*stages][-1] == "output"
+    assert not {"pooled", "logits"} & stages.keys()
+    model = Model(name, "vision", preprocessing, network, stages, classes=False)
+    stimulus = torch.rand(1, *preprocessing.signal_shape)
+    torch.testing.assert_close(model(stimulus, "output"), model.run(stimulus))
+    assert order_problem(places(model, stimulus)) is None
+
+
+class Several(nn.Module):
+    """An output of several tensors, of which a part has scores, as networks of transformers give it."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.encode, self.head = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 8, 3), nn.Linear(8, 5)
+
+    def forward(self, images):
+        first = self.embed(images)
+        last = self.encode(first.relu())
+        return {"logits": self.head(last.mean((2, 3))), "hidden": (first, last)}
+
+
+@pytest.mark.parametrize(
+    ("classes", "part", "last", "number"),
+    [
+        (True, "logits", {"logits": "head"}, 5),
+        (False, None, {"output": "head"}, None),
+        (False, ["hidden", 1], {"output": "encode"}, None),
+    ],
+)
+def test_the_output_that_is_chosen_is_where_the_stages_end(classes, part, last, number):
+    network, preprocessing = Several(), images_of(16)
+    stages = automatic_stages("several", network, preprocessing, 8, classes, part)
+    assert dict([[*stages.items()][-1]]) == last
+    assert "embed" in stages
+    assert scores_of_output("several", network, preprocessing, part)["number"] == number
+    model = Model("several", "vision", preprocessing, network, stages, classes=classes, output=part)
+    stimulus = torch.rand(1, 3, 16, 16)
+    assert model(stimulus, "embed").shape == (1, 6, 14, 14)
+    if classes:
+        assert model.scores(stimulus).shape == (1, 5)
+    else:
+        with pytest.raises(ValueError, match="model several has no classes"):
+            model.scores(stimulus)
+
+
+def test_scores_that_are_missing_are_said_with_the_parts_that_there_are():
+    with pytest.raises(ValueError, match=r"several: the network gives a dict, not a tensor.*logits, \[hidden, 0\]"):
+        automatic_stages("several", Several(), images_of(16), 8)
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_nothing_inside_repeated_blocks_is_a_stage(norm_first):
+    class Transformer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Conv2d(3, 16, 4, 4)
+            layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=norm_first)
+            self.layers = nn.TransformerEncoder(layer, 4)
+            self.classify = nn.Linear(16, 10)
+
+        def forward(self, images):
+            return self.classify(self.layers(self.embed(images).flatten(2).mT).mean(1))
+
+    stages = automatic_stages("transformer", Transformer(), images_of(16), 8)
+    blocks = [f"layers.layers.{number}" for number in range(4)]
+    assert list(stages) == ["input", "embed", *blocks, "pooled", "logits"]
+
+
+@pytest.mark.parametrize(
+    ("end", "of_classes"),
+    [
+        (nn.Linear(6, 5), True),
+        (nn.Sequential(nn.Linear(6, 5), nn.Softmax(1)), True),
+        (nn.Identity(), False),
+        (nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5)), False),
+        (nn.Sequential(nn.Linear(6, 5), nn.ReLU()), False),
+    ],
+)
+def test_class_scores_are_those_of_a_layer(end, of_classes):
+    network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), end)
+    assert scores_of_output("net", network, images_of(16))["of_classes"] == of_classes
+    network.num_classes = 5  # what a network states is believed
+    assert scores_of_output("net", network, images_of(16))["of_classes"] == (not isinstance(end, nn.Identity))
+    network.num_classes = 0
+    assert not scores_of_output("net", network, images_of(16))["of_classes"]

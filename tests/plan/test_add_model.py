@@ -23,7 +23,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def _traced(monkeypatch):
     """Every network has the same stages, and none is traced."""
-    monkeypatch.setattr(stages, "_traced", lambda entries, _: dict.fromkeys(entries, FOUND))
+    monkeypatch.setattr(stages, "_traced", lambda entries, _: dict.fromkeys(entries, stages.Traced(FOUND)))
 
 
 def add(line):

@@ -35,6 +35,7 @@ def registry(builder, tmp_path):
     def write(stages="auto", function="convolutional", **changes):
         source = {"python": f"{builder}:{function}"}
         entry = {"modality": "vision", "source": source, "weights": {"random": 0}, "input": INPUT, "stages": stages}
+        entry["classes"] = True  # fewer than the data set has
         path.write_text(yaml.safe_dump({"mine": entry | changes}, sort_keys=False))
         return path
 

@@ -72,6 +72,7 @@ rule leaderboard_ranking:
                 "modality": plan.models[model].modality,
                 "stages": list(plan.models[model].stages),
                 "published_as": plan.models[model].published_as,
+                **({} if plan.models[model].has_classes else {"classes": False}),
                 "chance": 1 / number_of_categories(model),
             }
             for model in plan.generation_models

@@ -27,7 +27,7 @@ def by_stage(model: Model, stimuli: torch.Tensor) -> Iterator[dict[str, torch.Te
     """
     for batch in stimuli.split(BATCH):
         with model.all_stages() as found:
-            model.scores(batch)
+            model.run(batch)
         found[INPUT_STAGE] = batch
         yield {stage: found[stage].flatten(1).cpu().double() for stage in model.stages if stage in found}
 

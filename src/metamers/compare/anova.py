@@ -254,6 +254,8 @@ def people_against_network(experiments: Mapping[str, xr.Dataset], permutations: 
         for model in map(str, data["generation_model"].values):
             test = f"{experiment}: {model}"
             own = data.sel(generation_model=model, stage=own_stages(data, model), observer=list(OBSERVERS))
+            if own["proportion_correct"].sel(observer="model").isnull().all():
+                continue  # a model without classes
             scores = {
                 kind: own[name].transpose(unit, "stage", "observer").values[None]
                 for kind, name, unit in (

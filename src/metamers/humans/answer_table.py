@@ -127,7 +127,7 @@ def table_dataset(
             "different people judged different models, give each model's people a name of their own under "
             "own_participants"
         )
-    found = proportions_correct(included, exhibits_of_models(shown, recognition), stages)
+    found = proportions_correct(included, exhibits_of_models(shown, stages, recognition), stages)
     kinds = sorted({*counts, UNFINISHED} - {""})
     return found.assign(
         {

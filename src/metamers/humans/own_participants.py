@@ -272,14 +272,21 @@ def _model_correct(recognition: xr.Dataset, shown: xr.Dataset) -> np.ndarray:
     return recognition["correct"].sel(pointwise).values.astype(bool)
 
 
-def exhibits_of_models(design: xr.Dataset, recognition: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """Make one row per main exhibit and generation model that it counts for; natural stimuli count for all models."""
+def exhibits_of_models(
+    design: xr.Dataset, models: Iterable[str], recognition: Mapping[str, xr.Dataset]
+) -> pd.DataFrame:
+    """Make one row per main exhibit and generation model that it counts for; natural stimuli count for all models.
+
+    ``model`` is 1 where the generation model is right, 0 where it is wrong, NaN if it has no classes, and so is not in
+    ``recognition``.
+    """
     main = design.isel(exhibit=design["kind"].values == "main")
     tables = []
-    for model, answers in recognition.items():
+    for model in models:
         own = main.isel(exhibit=np.isin(main["generation_model"].values, ["", model]))
         columns = {name: own[name].values.astype(str) for name in ("exhibit", "stimulus", "stage", "category")}
-        tables.append(pd.DataFrame(columns | {"generation_model": model, "model": _model_correct(answers, own)}))
+        right = _model_correct(recognition[model], own).astype(float) if model in recognition else np.nan
+        tables.append(pd.DataFrame(columns | {"generation_model": model, "model": right}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -298,7 +305,7 @@ def proportions_correct(
         One row per answer: ``participant``, ``exhibit``, ``answer``. Rows of other exhibits are left out.
     exhibits
         One row per exhibit and generation model that it counts for: ``exhibit``, ``stimulus``, ``generation_model``,
-        ``stage``, ``category``, and ``model``, whether the generation model is right.
+        ``stage``, ``category``, and ``model``, whether the generation model is right, as of ``exhibits_of_models``.
     stages
         Generation model → stages with metamers, in processing order.
     """
@@ -352,7 +359,7 @@ def own_participants_dataset(
         Generation model → stages that were shown, in processing order.
     recognition
         Generation model → its recognition of its own metamers: ``correct`` (stage, stimulus, seed), stage ``natural``
-        first.
+        first. Without models that have no classes.
     at_least
         As for ``metamers.humans.exclusion.ExclusionRule``.
 
@@ -387,7 +394,7 @@ def own_participants_dataset(
         (name, answer.exhibit, answer.answer) for name in included for answer in given[name].values() if answer.exhibit
     ]
     trials = pd.DataFrame(rows, columns=["participant", "exhibit", "answer"])
-    return proportions_correct(trials, exhibits_of_models(design, recognition), stages).assign(
+    return proportions_correct(trials, exhibits_of_models(design, stages, recognition), stages).assign(
         {
             "excluded": ("exclusion", [counts[reason] for reason in EXCLUSIONS]),
             "answered_after_reload": after_reload,

@@ -18,6 +18,7 @@ from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.models.graph import layers_before, unfused_attention
 from metamers.models.load import start_of
 from metamers.models.model import Model
+from metamers.models.outputs import chosen_part, tensors_of
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
 from metamers.names import INPUT_STAGE
@@ -31,7 +32,8 @@ def longest_path(output: torch.Tensor) -> int:
 def stage_layers(model: Model) -> dict[str, int]:
     """Count the layers up to each stage of a model, except the input, and up to its class scores (``""``).
 
-    A stage that the forward pass does not reach, or that is not a tensor, is left out.
+    Without classes, the last number is that of the tensor of the output with the most layers. A stage that the forward
+    pass does not reach, or that is not a tensor, is left out.
     """
     values = model.preprocessing(model.preprocessing.example()).detach().requires_grad_()
     found: dict[str, torch.Tensor] = {}
@@ -48,7 +50,7 @@ def stage_layers(model: Model) -> dict[str, int]:
     ]
     try:
         with unfused_attention():
-            scores = model.network(values)
+            output = model.network(values)
     finally:
         for hook in hooks:
             hook.remove()
@@ -58,7 +60,8 @@ def stage_layers(model: Model) -> dict[str, int]:
             layers[stage] = 0
         elif stage in found:
             layers[stage] = longest_path(found[stage])
-    return layers | {"": longest_path(scores)}
+    last = output if model.output is None else chosen_part(output, model.output)
+    return layers | {"": max(longest_path(tensor) for _, tensor in tensors_of(last))}
 
 
 def layer_shares(layers: Mapping[str, int], last: int) -> dict[str, float]:
@@ -84,7 +87,8 @@ def count_layers(name: str, entry: Mapping[str, Any]) -> dict[str, int]:
     gc.collect()  # frees the previous model, which may contain reference cycles
     network = build_network(name, entry, 0)
     preprocessing = build_preprocessing(name, entry)
-    return stage_layers(Model(name, entry["modality"], preprocessing, network, entry["stages"], start_of(entry)))
+    kind = {"start": start_of(entry), "output": entry.get("output")}
+    return stage_layers(Model(name, entry["modality"], preprocessing, network, entry["stages"], **kind))
 
 
 def study_scale(shares: Iterable[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:

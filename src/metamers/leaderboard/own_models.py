@@ -81,6 +81,8 @@ def _own_entry(
     none. Without an area, or where the interval of the rank is not informative, there is no rank but a ``reason``.
     """
     published = f", a version of {entry['published_as']}" if entry["published_as"] else ""
+    if not entry.get("classes", True):
+        published += ", without classes"
     row = {"entry_modality": entry["modality"], "generation_model": model, "model_class": f"this run{published}"}
     row |= {"basis": basis, "stages": len(curve), "natural_correct": own.natural, "guessing": own.chance}
     if found:
@@ -301,7 +303,7 @@ def predicted_entries(
     models
         Generation model → ``modality``, ``stages`` (all stages of the model, in processing order), ``depths`` (stage →
         depth), ``chance`` (of guessing in the run's own task), ``published_as`` (name of the published model of the
-        same architecture, or None).
+        same architecture, or None), and ``classes``, False for a model without classes.
     measured
         Entries of the published models: ``entry_modality``, ``normalized_area``.
     published, natural

@@ -2,7 +2,8 @@
 
 A stage is a result on every path from the stimulus to the class scores, so later stages and the answer depend on the
 stimulus only through it, and its gradient reaches the stimulus. The output of a residual block is such a result; the
-input of the block's inner layers is not. Stages are spread evenly over the depth of the network in layers.
+input of the block's inner layers is not. Stages are spread evenly over the depth of the network in layers. If a network
+repeats a block, no layer inside these blocks is a stage. A network without classes ends at the tensors of its output.
 
 ``python -m metamers.models.automatic_stages`` finds the stages of registry entries in a separate process, because the
 plan (``metamers.plan.stages``) must not import PyTorch.
@@ -11,6 +12,7 @@ plan (``metamers.plan.stages``) must not import PyTorch.
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,18 +21,27 @@ import numpy as np
 import torch
 from torch import nn
 
-from metamers.models.graph import bottlenecks, layers_before, unfused_attention, with_gradient
-from metamers.models.load import check_run
-from metamers.models.model import PREPROCESSING_PATH, SCORES_PATH, parts_of_output
+from metamers.models.graph import LAYERS, bottlenecks, layers_before, unfused_attention, with_gradient
+from metamers.models.load import check_run, load_network
+from metamers.models.model import PREPROCESSING_PATH, SCORES_PATH
+from metamers.models.outputs import Part, chosen_part, class_scores_in, part_at, parts_of_output, tensors_of
 from metamers.models.preprocessing import build_preprocessing
-from metamers.models.sources import build_network
+from metamers.models.stability import check_gradient, problems_of
 from metamers.names import INPUT_STAGE, NATURAL
 
 POOLED = "pooled"
 LOGITS = "logits"
-RESERVED = (INPUT_STAGE, NATURAL, POOLED, LOGITS)
+OUTPUT = "output"  # the last stage of a network without classes
+RESERVED = (INPUT_STAGE, NATURAL, POOLED, LOGITS, OUTPUT)
+REPEATED = 3  # number of blocks of one kind from which on nothing inside them is a stage
+NOT_DIFFERENTIABLE = (
+    "{} with respect to the stimulus, so no stage can be found. Make the network differentiable (no rounding, argmax, "
+    ".detach() or torch.no_grad() on the way), or list its stages"
+)
 # Names of autograd nodes that give the same values in another shape.
 RESHAPES = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "Permute", "Transpose", "TBackward", "Alias")
+# Nodes between the layer of the class scores and the output, such as a softmax, or the mean of two such layers.
+RESCALES = ("Softmax", "LogSoftmax", "SafeSoftmax", "Mul", "Div", "Add", "Sigmoid")
 LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -68,8 +79,18 @@ def _layers_of(module: nn.Module) -> int:
     return sum(any(one.ndim > 1 for one in part.parameters(recurse=False)) for part in module.modules())
 
 
-def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[list[_Result], torch.Tensor]:
-    """Inputs and outputs of a network's modules at their first call, in the order of the calls; class scores."""
+def _run_with_gradient(name: str, preprocessing: nn.Module, network: nn.Module) -> Any:
+    """The output of a network for one stimulus, with the graph of its operations."""
+
+    def with_gradient(values: torch.Tensor) -> Any:
+        with torch.enable_grad(), unfused_attention():
+            return network(values.detach().requires_grad_().clone())  # a network may change its input in place
+
+    return check_run(name, preprocessing, network, preprocessing.example(), with_gradient)
+
+
+def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[list[_Result], Any]:
+    """Inputs and outputs of modules at their first call, in the order of the calls; the output of the network."""
     example = preprocessing.example()
     found: list[_Result] = []
     called: set[tuple[str, str]] = set()
@@ -91,17 +112,13 @@ def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[lis
         parts = {None: output} if isinstance(output, torch.Tensor) else parts_of_output(output)
         note(path, module, "output", parts)
 
-    def with_gradient(values: torch.Tensor) -> Any:
-        with torch.enable_grad(), unfused_attention():
-            return network(values.detach().requires_grad_())
-
     hooks = []
     for path, module in network.named_modules():
         if path:
             hooks.append(module.register_forward_pre_hook(lambda m, g, path=path: before(m, g, path)))
             hooks.append(module.register_forward_hook(lambda m, g, o, path=path: after(m, g, o, path)))
     try:
-        return found, check_run(name, preprocessing, with_gradient, example)
+        return found, _run_with_gradient(name, preprocessing, network)
     finally:
         for hook in hooks:
             hook.remove()
@@ -151,7 +168,76 @@ def _spread(depths: Sequence[int], number: int) -> list[int]:
     return chosen
 
 
-def automatic_stages(name: str, network: nn.Module, preprocessing: nn.Module, number: int) -> dict[str, Any]:
+def _inside_repeated_blocks(network: nn.Module) -> set[str]:
+    """Paths of the modules inside blocks that a network repeats; of blocks inside blocks, the inner ones count."""
+    lists = [module for module in network.modules() if isinstance(module, LISTS)]
+    blocks = [child for parent in lists for child in parent.children() if _layers_of(child) > 1]
+    kinds = {kind for kind, number in Counter(map(type, blocks)).items() if number >= REPEATED and kind not in LISTS}
+    inner = {block for block in blocks if type(block) in kinds and not {*map(type, [*block.modules()][1:])} & kinds}
+    paths = [f"{path}." for path, module in network.named_modules() if module in inner]
+    return {path for path, _ in network.named_modules() if path.startswith(tuple(paths))}
+
+
+def _last_stage(
+    name: str, output: Any, part: Part, classes: bool
+) -> tuple[torch.Tensor, tuple[Any, int], str | dict[str, Any]]:
+    """The tensor at which a network ends, the operation of its last stage, and its place in the whole network.
+
+    A network without classes ends at all tensors of its output, or at the chosen one; the last stage is the first of
+    them. Others end at the class scores.
+    """
+    if classes:
+        keys, last = part, class_scores_in(output, part, name)
+        tensors = [last]
+    elif part is None:
+        found = [(path, one) for path, one in tensors_of(output) if one.grad_fn is not None]
+        if not found:
+            raise ValueError(
+                f"models: {name}.stages: auto: {NOT_DIFFERENTIABLE.format('no tensor of the output is differentiable')}"
+            )
+        tensors, (keys, last) = [one for _, one in found], (part_at(found[0][0]), found[0][1])
+    else:
+        keys, chosen = part, chosen_part(output, part)
+        if isinstance(chosen, str):
+            raise ValueError(f"models: {name}: the network {chosen}")
+        last, tensors = chosen, [chosen]
+    with torch.enable_grad():
+        end = last if len(tensors) == 1 else torch.stack([one.sum() for one in tensors]).sum()
+    place = SCORES_PATH if keys is None else {"module": SCORES_PATH, "output": keys}
+    return end, (last.grad_fn, last.output_nr), place
+
+
+def scores_of_output(name: str, network: nn.Module, preprocessing: nn.Module, part: Part = None) -> dict[str, Any]:
+    """Whether the output of a network may be class scores.
+
+    Parameters
+    ----------
+    name, network, preprocessing
+        As for ``automatic_stages``.
+    part
+        The part of the output that would have class scores; None: the output itself.
+
+    Returns
+    -------
+    dict
+        ``number``: number of values for one stimulus, if the output is (batch, value), else None; ``of_classes``: the
+        network states so many classes (``num_classes``), or, if it states none, a layer computes the values, while
+        features come from pooling or normalization.
+    """
+    network.requires_grad_(False).eval()
+    found = chosen_part(_run_with_gradient(name, preprocessing, network), part)
+    if isinstance(found, str) or found.ndim != 2:
+        return {"number": None, "of_classes": False}
+    number, stated, node = found.shape[1], getattr(network, "num_classes", None), found.grad_fn
+    while node is not None and not node.name().startswith(LAYERS):
+        node = node.next_functions[0][0] if node.name().startswith((*RESHAPES, *RESCALES)) else None
+    of_layer = node is not None
+    return {"number": number, "of_classes": stated == number if isinstance(stated, int) else of_layer}
+
+
+def automatic_stages(
+    name: str, network: nn.Module, preprocessing: nn.Module, number: int, classes: bool = True, part: Part = None
+) -> dict[str, Any]:
     """Find stages of a network by a trace of one stimulus.
 
     Parameters
@@ -163,37 +249,42 @@ def automatic_stages(name: str, network: nn.Module, preprocessing: nn.Module, nu
     number
         Number of stages, with the input, the pooled features and the class scores. A network with fewer blocks has
         fewer.
+    classes, part
+        As ``classes`` and ``output`` of ``metamers.models.model.Model``.
 
     Returns
     -------
     dict
         Stage → place in the network, as the registry of models has it, in processing order: ``input``, the stage of the
-        preprocessing (for sounds ``cochleagram``), blocks under the paths of their modules, ``pooled``, ``logits``.
+        preprocessing (for sounds ``cochleagram``), blocks under the paths of their modules, ``pooled``, ``logits``; for
+        a network without classes ``output`` in place of the last two.
 
     Raises
     ------
     ValueError
-        When the network fails on a stimulus, or its scores are not differentiable with respect to the stimulus.
+        When the network fails on a stimulus, its output is not differentiable with respect to the stimulus, or a
+        network with classes does not give class scores.
     """
     network.requires_grad_(False).eval()
-    results, scores = _trace(name, preprocessing, network)
-    operations = with_gradient(layers_before(scores))
+    results, output = _trace(name, preprocessing, network)
+    whole, end, place = _last_stage(name, output, part, classes)
+    operations = with_gradient(layers_before(whole))
     passed = bottlenecks(operations)
-    if scores.grad_fn not in operations:
-        raise ValueError(
-            f"models: {name}.stages: auto: class scores are not differentiable with respect to the stimulus, so no "
-            "stage can be found. Make the network differentiable (no rounding, argmax, .detach() or torch.no_grad() on "
-            "the way), or list its stages"
-        )
-    end = (scores.grad_fn, scores.output_nr)
+    if end[0] not in operations:
+        what = "class scores are" if classes else "the output is"
+        raise ValueError(f"models: {name}.stages: auto: {NOT_DIFFERENTIABLE.format(f'{what} not differentiable')}")
     ends = [one for one in results if one.input is None and one.operation == end]
     units = set(_units(network, "", _layers_of(network) / number, {one.module for one in ends}))
-    last = operations[scores.grad_fn]
+    units -= _inside_repeated_blocks(network)
+    # The scores are those of a layer, before which the blocks end; an encoder ends with its last block.
+    last = operations[whole.grad_fn] + (not classes)
     order = {node: position for position, node in enumerate(operations)}
     results = sorted((one for one in results if one.operation[0] in order), key=lambda one: order[one.operation[0]])
     results = [one._replace(layers=operations[one.operation[0]]) for one in results]
+    if not classes:
+        results = [one for one in results if one.operation != end]
     on_all_paths = [one for one in results if one.operation in passed]
-    pooled = _pooled(on_all_paths, units, last)
+    pooled = _pooled(on_all_paths, units, last) if classes else None
     earlier = [one for one in on_all_paths if pooled is None or order[one.operation[0]] < order[pooled.operation[0]]]
     later = [one for one in on_all_paths if pooled is not None and one.layers > pooled.layers]
     # If a network with parallel streams has no such result, results inside its streams are used.
@@ -204,7 +295,7 @@ def automatic_stages(name: str, network: nn.Module, preprocessing: nn.Module, nu
     stages: dict[str, Any] = dict(first)
     for one in sorted(in_order, key=lambda one: order[one.operation[0]]):
         stages[POOLED if one is pooled else _stage_name(one, stages)] = one.place
-    return stages | {LOGITS: ends[0].place if ends else SCORES_PATH}
+    return stages | {LOGITS if classes else OUTPUT: ends[0].place if ends else place}
 
 
 def _blocks(results: Sequence[_Result], units: set[str], last: int) -> list[_Result]:
@@ -254,9 +345,15 @@ def _pooled(results: Sequence[_Result], units: set[str], last: int) -> _Result |
 
 def _stage_name(result: _Result, taken: Mapping[str, Any]) -> str:
     """The name of a stage from the path of its module, with only characters that names of files may have."""
-    part = next((f".{one}" for one in (result.output, result.input) if one is not None), "")
-    name = re.sub(r"[^A-Za-z0-9._+-]", "_", result.path + part).lstrip("._+-")[-100:] or "stage"
+    name = stage_of_place({"module": result.path, "output": result.output, "input": result.input})
     return f"{name}.output" if name in RESERVED or name in taken else name
+
+
+def stage_of_place(place: Mapping[str, Any]) -> str:
+    """The name of a stage at a place of the registry: the module's path, and ``-out`` or ``-in`` with the part."""
+    kinds = {"out": place.get("output"), "in": place.get("input")}
+    part = next((f"-{kind}{one}" for kind, one in kinds.items() if one is not None), "")
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", place["module"] + part).lstrip("._+-")[-100:] or "stage"
 
 
 def main(request: str, answer: str) -> None:
@@ -265,19 +362,25 @@ def main(request: str, answer: str) -> None:
     Parameters
     ----------
     request
-        Path of a JSON file: model → ``entry``, as ``build_network`` takes it, and ``number``.
+        Path of a JSON file: model → ``entry``, as ``load_network`` takes it, and ``number``.
     answer
-        Path of the JSON file that is written: model → ``stages`` or ``error``.
+        Path of the JSON file that is written: model → ``scores`` (``scores_of_output``), ``stages`` and ``problems``
+        (``metamers.models.stability.problems_of``), or ``error``.
+        Weights from the user's own file are loaded, which checks that they fit.
     """
     found: dict[str, dict[str, Any]] = {}
     for name, wanted in json.loads(Path(request).read_text(encoding="utf-8")).items():
         entry = wanted["entry"]
         try:
-            network = build_network(name, entry, 0)
+            network = load_network(name, entry, entry["weights"].get("path"))
             preprocessing = build_preprocessing(name, entry)
-            found[name] = {"stages": automatic_stages(name, network, preprocessing, wanted["number"])}
+            classes, part = entry.get("classes", True), entry.get("output")
+            found[name] = {"scores": scores_of_output(name, network, preprocessing, part)}
+            stages = automatic_stages(name, network, preprocessing, wanted["number"], classes, part)
+            check_gradient(name, network, preprocessing)
+            found[name] |= {"stages": stages, "problems": problems_of(network, preprocessing)}
         except (ValueError, FileNotFoundError) as error:
-            found[name] = {"error": str(error)}
+            found.setdefault(name, {})["error"] = str(error)
     Path(answer).write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -17,6 +17,7 @@ from torch import nn
 from metamers.modalities import MODALITIES, Start
 from metamers.models.fold import dilate_points, fold_batch_norms, pad_inside
 from metamers.models.model import Model
+from metamers.models.outputs import class_scores_in, tensors_of
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
 from metamers.models.weights import published_weights
@@ -113,9 +114,9 @@ def assemble(name: str, entry: Mapping[str, Any], network: nn.Module, device: to
     Parameters
     ----------
     name, entry
-        The registry's name and entry. Only the keys ``modality``, ``input``, ``stages`` and ``start`` are used.
+        The registry's name and entry. ``source`` and ``weights`` are not used.
     network
-        From its input to class scores (batch, class).
+        From its input to class scores (batch, class), or to anything else if the model has no classes.
     device
         The device that the model runs on.
 
@@ -127,7 +128,8 @@ def assemble(name: str, entry: Mapping[str, Any], network: nn.Module, device: to
     preprocessing = build_preprocessing(name, entry)
 
     def with_network(network: nn.Module) -> Model:
-        return Model(name, entry["modality"], preprocessing, network, entry["stages"], start_of(entry))
+        start, kind = start_of(entry), {key: entry[key] for key in ("classes", "output") if key in entry}
+        return Model(name, entry["modality"], preprocessing, network, entry["stages"], start, **kind)
 
     model = folded(with_network(network), with_network, preprocessing.example())
     if device.type == "cpu":
@@ -136,8 +138,14 @@ def assemble(name: str, entry: Mapping[str, Any], network: nn.Module, device: to
 
 
 @torch.no_grad()
-def check_run(name: str, preprocessing: nn.Module, network: nn.Module, example: torch.Tensor) -> torch.Tensor:
-    """Check that a network accepts the preprocessed stimuli and gives class scores.
+def check_run(
+    name: str,
+    preprocessing: nn.Module,
+    network: nn.Module,
+    example: torch.Tensor,
+    run: Callable[[torch.Tensor], Any] | None = None,
+) -> Any:
+    """Check that a network accepts the preprocessed stimuli; return its output.
 
     Parameters
     ----------
@@ -146,19 +154,16 @@ def check_run(name: str, preprocessing: nn.Module, network: nn.Module, example: 
     preprocessing
         From stimuli (batch, …signal) to inputs of the network.
     network
-        From its inputs to class scores.
+        From its inputs to anything.
     example
         A stimulus (1, …signal).
-
-    Returns
-    -------
-    torch.Tensor
-        The class scores of the example, (1, class).
+    run
+        What runs the network, from its inputs; None: the network itself.
 
     Raises
     ------
     ValueError
-        When the preprocessing or the network fails on the example, or the network does not give class scores.
+        When the preprocessing or the network fails on the example.
     """
     signal = tuple(example.shape)
     try:
@@ -172,17 +177,24 @@ def check_run(name: str, preprocessing: nn.Module, network: nn.Module, example: 
             f"({len(example)}, …), the batch first"
         )
     try:
-        scores = network(inputs)
+        return (run or network)(inputs)
     except FAILURES as error:
         raise ValueError(
             f"models: {name}: the network does not run on inputs of shape {tuple(inputs.shape)}, which its `input` "
             f"makes of stimuli of shape {signal} ({error}). Do `input` and `source.arguments` fit it?"
-            f"{preprocessing.advice}"
+            f"{preprocessing.advice}{_advice_on_channels(network, inputs)}"
         ) from error
-    if not isinstance(scores, torch.Tensor) or scores.ndim != 2:
-        found = f"shape {tuple(scores.shape)}" if isinstance(scores, torch.Tensor) else f"a {type(scores).__name__}"
-        raise ValueError(f"models: {name}: the network gives {found}; wanted class scores (batch, class)")
-    return scores
+
+
+def _advice_on_channels(network: nn.Module, images: torch.Tensor) -> str:
+    """Advice for a network whose first convolution takes another number of channels than the images have."""
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    if first is None or images.ndim != 4 or first.in_channels == images.shape[1]:
+        return ""
+    return (
+        f" Its first convolution takes {first.in_channels} channels, and the images have {images.shape[1]}: `mean` and "
+        "`std` have one value for each channel."
+    )
 
 
 @torch.no_grad()
@@ -192,10 +204,12 @@ def folded(model: Model, with_network: Callable[[nn.Module], Model], example: to
     Raises
     ------
     ValueError
-        As ``check_run``.
+        As ``check_run``, and when a model with classes does not give class scores.
     """
     with model.all_stages() as wanted:
-        wanted_scores = check_run(model.name, model.preprocessing, model.network, example)
+        output = check_run(model.name, model.preprocessing, model.network, example)
+    if model.classes:
+        class_scores_in(output, model.output, model.name)
     inputs = model.preprocessing(example)
     try:
         if missing := model.stages.keys() - wanted.keys() - {INPUT_STAGE}:
@@ -203,9 +217,9 @@ def folded(model: Model, with_network: Callable[[nn.Module], Model], example: to
         fewer = fold_batch_norms(model.network, lambda network: network(inputs))
         faster = with_network(pad_inside(fewer, lambda network: network(inputs)))
         with faster.all_stages() as found:
-            scores = faster.scores(example)
+            other = faster.run(example)
         torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(scores, wanted_scores, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(dict(tensors_of(other)), dict(tensors_of(output)), rtol=1e-3, atol=1e-4)
     except (AssertionError, ValueError):
         logger.info("%s: batch normalizations are not folded, since that would change a stage", model.name)
         return model

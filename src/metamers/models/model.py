@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 
 from metamers.modalities import Start
 from metamers.models.batches import forward
+from metamers.models.outputs import Part, chosen_part, class_scores_in
 from metamers.names import INPUT_STAGE, unknown_name
 
 PREPROCESSING_PATH = "preprocessing"
@@ -39,32 +40,6 @@ class _StageReached(Exception):  # noqa: N818 (a signal, not an error)
 
 def _stop(activations: Any) -> None:
     raise _StageReached(activations)
-
-
-def parts_of_output(output: Any) -> dict[int | str, Any]:
-    """The parts of a module's output: positions of a tuple, keys of a mapping, or attributes of an object."""
-    if isinstance(output, Mapping):
-        return dict(output)
-    if isinstance(output, tuple | list):
-        named = {name: getattr(output, name) for name in getattr(output, "_fields", ())}
-        return dict(enumerate(output)) | named
-    return dict(getattr(output, "__dict__", {}))
-
-
-def _chosen(output: Any, part: int | str | None) -> Any:
-    """A module's output or one part of it; the text of an error if it is not a tensor."""
-    parts = {} if isinstance(output, torch.Tensor) else parts_of_output(output)
-    found = output if part is None else parts.get(part)
-    if isinstance(found, torch.Tensor):
-        return found
-    tensors = [str(key) for key, value in parts.items() if isinstance(value, torch.Tensor)]
-    kind = "tensor" if isinstance(output, torch.Tensor) else type(output).__name__
-    wanted = f"Choose a tensor of it by `output`: {', '.join(tensors)}" if tensors else "It has no tensor to choose"
-    if part is None:
-        return f"gives a {kind}, not a tensor. {wanted}"
-    if isinstance(output, torch.Tensor):
-        return f"gives a tensor; leave out `output: {part}`"
-    return f"gives a {kind}, whose part {part!r} is not a tensor. {wanted}"
 
 
 def _chosen_input(inputs: tuple, position: int) -> Any:
@@ -97,14 +72,19 @@ class Model(nn.Module):
     preprocessing
         From stimuli to the input of ``network``, differentiable: see ``metamers.models.preprocessing``.
     network
-        From its input to class scores (batch, class).
+        From its input to class scores (batch, class), or to anything else if the model has no classes.
     stages
         Stage → module path in ``network``, or {module, input, output, pass_through_relu, schedule}, in processing
         order. The first one is ``input`` → None. The path ``preprocessing`` is the input of the network (of most
         sounds, the cochleagram), and ``scores`` its output. ``output`` is the part of a module's output that is the
-        stage (position, key or attribute); ``input`` is the position of an input of the module, in place of its output.
+        stage (``metamers.models.outputs.chosen_part``); ``input`` is the position of an input of the module, in place
+        of its output.
     start
         The noise that synthesis of the model's metamers starts from; None: that of the modality.
+    classes
+        Whether the network gives class scores. A model without classes recognizes nothing.
+    output
+        The part of the network's output that has the class scores; None: the output itself.
 
     Raises
     ------
@@ -120,9 +100,13 @@ class Model(nn.Module):
         network: nn.Module,
         stages: Mapping[str, Any],
         start: Start | None = None,
+        classes: bool = True,
+        output: Part = None,
     ):
         super().__init__()
         self.start = start
+        self.classes = classes
+        self.output = output
         self.name = name
         self.modality = modality
         self.preprocessing = preprocessing
@@ -175,9 +159,21 @@ class Model(nn.Module):
         """Sampling rate of the sounds that the model takes; None for images."""
         return getattr(self.preprocessing, "sampling_rate_hz", None)
 
-    def scores(self, stimuli: torch.Tensor) -> torch.Tensor:
-        """Class scores (batch, class) of stimuli (batch, …signal)."""
+    def run(self, stimuli: torch.Tensor) -> Any:
+        """The whole output of the network, for stimuli (batch, …signal)."""
         return self.network(self.preprocessing(stimuli))
+
+    def scores(self, stimuli: torch.Tensor) -> torch.Tensor:
+        """Class scores (batch, class) of stimuli (batch, …signal).
+
+        Raises
+        ------
+        ValueError
+            When the model has no classes, or its network does not give class scores.
+        """
+        if not self.classes:
+            raise ValueError(f"model {self.name} has no classes (`classes: false`), so it recognizes nothing")
+        return class_scores_in(self.run(stimuli), self.output, self.name)
 
     def forward(self, stimuli: torch.Tensor, stage: str, pass_through: bool = True) -> torch.Tensor:
         """Activations (batch, …) of stimuli (batch, …signal) at one stage; nothing beyond it is computed.
@@ -229,11 +225,13 @@ class Model(nn.Module):
             return module.register_forward_pre_hook(
                 lambda _module, inputs: action(_chosen_input(inputs, position)),
             )
-        return module.register_forward_hook(lambda _module, _inputs, output: action(_chosen(output, entry["output"])))
+        return module.register_forward_hook(
+            lambda _module, _inputs, output: action(chosen_part(output, entry["output"]))
+        )
 
     @contextmanager
     def all_stages(self) -> Iterator[dict[str, torch.Tensor]]:
-        """Collect the activations of all stages except ``input`` during one run of ``scores`` in the context.
+        """Collect the activations of all stages except ``input`` during one run of the network in the context.
 
         Yields stage → activations. A stage that is not reached, or does not give a tensor, is missing.
         """
@@ -258,7 +256,7 @@ class Model(nn.Module):
         path = self.stages[stage]["module"]
         hook = self.on_stage(stage, _stop)
         try:
-            self.scores(stimuli)
+            self.run(stimuli)
         except _StageReached as reached:
             if not isinstance(reached.activations, torch.Tensor):
                 raise ValueError(f"models: {self.name}.stages.{stage}: module {path!r} {reached.activations}") from None

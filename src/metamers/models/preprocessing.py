@@ -37,7 +37,7 @@ class ImagePreprocessing(nn.Module):
 
     memory_format = torch.channels_last  # of the network: faster
     stage: str | None = None  # as of ``SoundPreprocessing``: a normalized image is no stage of its own
-    advice = ""
+    advice = " Images are square, with `size` rows and columns."
 
     def __init__(
         self, size: int, mean: list[float], std: list[float], interpolation: str = "bicubic", crop: float = 1.0

@@ -5,6 +5,7 @@ Its weights are read in ``metamers.models.weights``; preprocessing and stages ar
 """
 
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +25,10 @@ def _torchvision(source: dict, arguments: dict, _published: Any) -> nn.Module:
     name = source["torchvision"]
     if name not in torchvision.models.list_models():
         raise unknown_name("torchvision model", name, torchvision.models.list_models(), "source.torchvision")
-    return torchvision.models.get_model(name, weights=None, **arguments)
+    builder = torchvision.models.get_model_builder(name)
+    # Networks for segmentation and detection would download weights of their backbone.
+    backbone = {"weights_backbone": None} if "weights_backbone" in inspect.signature(builder).parameters else {}
+    return builder(weights=None, **(backbone | arguments))
 
 
 def _timm(source: dict, arguments: dict, published: Mapping[str, Any] | None) -> nn.Module:
@@ -190,6 +194,23 @@ BUILDERS: dict[str, Callable[[dict, dict, Mapping[str, Any] | None], nn.Module]]
 }
 
 
+def prepared(network: nn.Module) -> nn.Module:
+    """A network on the CPU, not compiled, with half precision made single.
+
+    Raises
+    ------
+    ValueError
+        When its parts cannot be stages, or its parameters have no values.
+    """
+    network = getattr(network, "_orig_mod", network)  # of torch.compile
+    if isinstance(network, torch.jit.ScriptModule):
+        raise ValueError("it is a module of torch.jit, whose parts cannot be stages; wanted the one that torch.jit got")
+    if any(parameter.is_meta for parameter in network.parameters()):
+        raise ValueError("it has parameters without values (device meta); wanted a network with weights")
+    half = any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in network.parameters())
+    return network.cpu().float() if half else network.cpu()
+
+
 def build_network(name: str, entry: Mapping[str, Any], seed: int) -> nn.Module:
     """Build the network of a registry entry, with random weights, or with those that its builder loads.
 
@@ -211,7 +232,7 @@ def build_network(name: str, entry: Mapping[str, Any], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return BUILDERS[kind](source, arguments, entry["weights"].get("pretrained"))
+            return prepared(BUILDERS[kind](source, arguments, entry["weights"].get("pretrained")))
         except ConfigurationError:
             raise
         except Exception as error:  # a user's builder may raise anything

@@ -2,8 +2,8 @@
 
 The rule of acceptance is that of the study's code (``optimization_analysis_scripts.py``): the model gives the metamer
 the same category as the natural stimulus, right or wrong, and each measure of match is at least the largest of its null
-distribution at the stage. tests/null/test_acceptance.py compares it with that code's decisions. The null distribution
-itself is measured in ``metamers.null.distribution``.
+distribution at the stage. tests/null/test_acceptance.py compares it with that code's decisions. For a model without
+classes, the match alone decides. The null distribution itself is measured in ``metamers.null.distribution``.
 """
 
 import logging
@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from metamers.match import CONVERGED, MEASURES, NULL_MEASURES
+from metamers.match import CONVERGED, MEASURES, NATURAL_CATEGORY, NULL_MEASURES, PREDICTED
 
 logger = logging.getLogger("metamers")
 
 STUDY_MEASURE_COUNT = 3  # number of measures that the study's code tests
-JUDGED = (*MEASURES, "predicted_category", "natural_category")  # what acceptance needs of a file
+PRESERVED = "category_preserved"
+IF_THERE = (PREDICTED, NATURAL_CATEGORY, CONVERGED)  # variables of metamers of some models or procedures only
 
 
 def deciding_measures(values: np.ndarray, undefined: np.ndarray, preserved: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ def above_null(
 
 def judged(metamers: xr.Dataset) -> xr.Dataset:
     """The variables of a file of metamers that acceptance needs."""
-    return metamers[[*JUDGED, *([CONVERGED] if CONVERGED in metamers else [])]]
+    return metamers[[*MEASURES, *(name for name in IF_THERE if name in metamers)]]
 
 
 def of_all_stages(batches: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
@@ -96,9 +97,10 @@ def of_all_stages(batches: Mapping[str, Sequence[xr.Dataset]]) -> xr.Dataset:
     """
     whole = {stage: xr.concat(of_stage, "stimulus") for stage, of_stage in batches.items()}
     # The model's category of the natural stimulus is the same in the files of all stages.
-    natural = next(iter(whole.values()))["natural_category"]
-    by_stage = [one.drop_vars("natural_category").expand_dims(stage=[stage]) for stage, one in whole.items()]
-    return xr.concat(by_stage, "stage", join="exact").assign(natural_category=natural)
+    first = next(iter(whole.values()))
+    called = [NATURAL_CATEGORY] if NATURAL_CATEGORY in first else []
+    by_stage = [one.drop_vars(called).expand_dims(stage=[stage]) for stage, one in whole.items()]
+    return xr.concat(by_stage, "stage", join="exact").assign({key: first[key] for key in called})
 
 
 def accept(
@@ -113,8 +115,8 @@ def accept(
     ----------
     metamers
         (stage, stimulus, seed) → measures of match, ``predicted_category``; (stimulus) → ``natural_category``, the
-        category that the model gives the natural stimulus, right or wrong. Where synthesis had a target, also (stage,
-        stimulus, seed) → ``converged``, whether the metamer has reached it.
+        category that the model gives the natural stimulus, right or wrong; both are absent for a model without classes.
+        Where synthesis had a target, also (stage, stimulus, seed) → ``converged``, whether the metamer has reached it.
     null
         (stage, measure) → ``largest``, ``undefined_pairs``.
     measures
@@ -126,10 +128,10 @@ def accept(
     -------
     xarray.Dataset
         (stage, stimulus, seed) → ``above_null`` (each of ``measures`` is at least the null distribution's largest at
-        the stage), ``category_preserved`` (the category equals that of the natural stimulus), ``converged`` where
-        synthesis had a target, ``accepted`` (all of these), and the measures of match; (stage, measure) → ``largest``,
-        ``refused``, the number of metamers that the measure alone would refuse, and ``decides``; (stimulus) →
-        ``natural_category``.
+        the stage), ``category_preserved`` (the category equals that of the natural stimulus; absent without classes),
+        ``converged`` where synthesis had a target, ``accepted`` (all of these), and the measures of match; (stage,
+        measure) → ``largest``, ``refused``, the number of metamers that the measure alone would refuse, and
+        ``decides``; (stimulus) → ``natural_category`` with classes.
 
     Raises
     ------
@@ -138,7 +140,11 @@ def accept(
     """
     dims = ("stage", "stimulus", "seed")
     metamers = metamers.transpose(*dims, missing_dims="ignore")
-    preserved = (metamers["predicted_category"] == metamers["natural_category"]).transpose(*dims)
+    shape = metamers["normalized_error"].transpose(*dims).shape
+    answered = {}
+    if PREDICTED in metamers:
+        answered[PRESERVED] = (metamers[PREDICTED] == metamers[NATURAL_CATEGORY]).transpose(*dims)
+    preserved = answered[PRESERVED].values if answered else np.ones(shape, bool)
     largest = null["largest"].sel(stage=metamers["stage"], measure=list(NULL_MEASURES))
     values = metamers[list(NULL_MEASURES)].to_array("measure").transpose("stage", "measure", ...).values
     values = values.reshape(*values.shape[:2], -1)
@@ -149,10 +155,10 @@ def accept(
             f"acceptance.measures: {', '.join(measures)}: at stage {str(largest['stage'].values[nowhere][0])!r} one is "
             "not defined for any pair of natural stimuli; choose another measure, or three"
         )
-    above = np.empty(preserved.shape, dtype=bool)
+    above = np.empty(shape, dtype=bool)
     decides = np.zeros(largest.shape, dtype=bool)
     for place, stage in enumerate(map(str, metamers["stage"].values)):
-        kept = preserved.values[place].ravel()
+        kept = preserved[place].ravel()
         of_stage = (one[place][used] for one in (values, largest.values, undefined))
         passed, decides[place, used] = above_null(*of_stage, kept)
         above[place] = passed.reshape(above.shape[1:])
@@ -163,12 +169,12 @@ def accept(
     reached = metamers[CONVERGED].values.astype(bool) if converged and must_converge else True
     return xr.Dataset(
         {
-            "accepted": (dims, above & preserved.values & reached),
+            "accepted": (dims, above & preserved & reached),
             "above_null": (dims, above),
-            "category_preserved": preserved,
+            **answered,
             **converged,
             **{name: metamers[name] for name in MEASURES},
-            "natural_category": metamers["natural_category"],
+            **({NATURAL_CATEGORY: metamers[NATURAL_CATEGORY]} if answered else {}),
             "largest": largest,
             "refused": (("stage", "measure"), below.sum(axis=-1)),
             "decides": (("stage", "measure"), decides),

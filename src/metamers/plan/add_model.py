@@ -95,26 +95,36 @@ def _is_text(name: str) -> bool:
 
 
 def weights_of(choice: str) -> str:
-    """The ``weights`` of an entry: ``pretrained``, ``builder``, ``random``, or a file.
+    """The ``weights`` of an entry: ``pretrained``, ``builder``, ``random``, a file, or a mapping as in the registry.
 
     Raises
     ------
     ConfigurationError
         When there is no such file.
     """
+    if choice.lstrip().startswith("{"):
+        return _flow(_mapping(choice, "--weights", "{path: checkpoint.pt, entry: state_dict}"))
     if choice in ("pretrained", "builder"):
         return choice
     if choice == "random":
         return RANDOM
     if not Path(choice).is_file():
         raise ConfigurationError(
-            f"--weights {choice}: there is no such file; wanted pretrained, builder, random or a file"
+            f"--weights {choice}: there is no such file; wanted pretrained, builder, random, a file, or a mapping as "
+            "in the registry, such as '{path: checkpoint.pt, entry: state_dict}'"
         )
     return _flow({"path": choice})
 
 
 def entry_text(
-    name: str, source: Mapping[str, str], weights: str, modality: str, lock: str, given: str | None = None
+    name: str,
+    source: Mapping[str, str],
+    weights: str,
+    modality: str,
+    lock: str,
+    given: str | None = None,
+    classes: bool = True,
+    output: str | None = None,
 ) -> str:
     """The text of an entry, with comments.
 
@@ -130,6 +140,10 @@ def entry_text(
         Path of the registry's lock file.
     given
         The ``input`` of the entry, as YAML in one line; None for the usual values, or those of the weights.
+    classes
+        Whether the network gives class scores.
+    output
+        The part of the network's output that is used, as YAML in one line; None: the output itself.
 
     Raises
     ------
@@ -142,17 +156,22 @@ def entry_text(
         RANDOM: "untrained; later pretrained, {path: FILE}, or another place (config/README.md)",
     }.get(weights, "a file of your own")
     if given is not None:
-        input_line = f"input: {_flow(_mapping(given, '--input'))}"
+        input_line = f"input: {_flow(_mapping(given, '--input', INPUTS[modality]))}"
+    elif weights != "pretrained" and (stated := _stated_input(source, modality)) is not None:
+        input_line = f"input: {_flow(stated)} # as the library states it"
     elif weights == "pretrained":
         input_line = f"# input: {INPUTS[modality]} # without this line: the input in the metadata of the weights"
     else:
         input_line = f"# {ABOUT_INPUTS[modality]}.\n  input: {INPUTS[modality]}"
+    kind = "" if classes else "  classes: false # its metamers are accepted by their match alone\n"
+    kind += "" if output is None else f"  output: {output} # the part of the network's output that is used\n"
     return f"""\
 {name}:
   modality: {modality}
   source: {_flow(source)}
   weights: {weights} # {about_weights}
   {input_line}
+{kind}\
   # About eight stages, kept in {lock}. Or {{auto: 12}}, or your own list: `input: null`, then `stage: module`.
   stages: auto
   # family: NAME # models of one family share an architecture, and count as one recognition model
@@ -160,14 +179,23 @@ def entry_text(
 """
 
 
-def _mapping(text: str, key: str) -> dict[str, Any]:
-    """A mapping that is written as YAML."""
+def _stated_input(source: Mapping[str, str], modality: str) -> dict[str, Any] | None:
+    """The input that the library of a network of images states for it, if it does."""
+    if "timm" not in source or modality != "vision":
+        return None
+    from metamers.retrieve.publishers import usual_input  # it imports the library, and so PyTorch
+
+    return usual_input(source)
+
+
+def _mapping(text: str, key: str, example: str) -> dict[str, Any]:
+    """A mapping that is written as YAML; ``example`` completes the message of an error."""
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError:
         found = None
     if not isinstance(found, dict):
-        raise ConfigurationError(f"{key} {text}: wanted a mapping, such as '{INPUTS['vision']}'")
+        raise ConfigurationError(f"{key} {text}: wanted a mapping, such as '{example}'")
     return found
 
 
@@ -199,10 +227,11 @@ comparison: {{contrasts: []}}
 """
 
 
-def add_model(name: str, text: str, registry: Path) -> Plan:
+def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> Plan:
     """Add an entry to a registry, and check it with everything that the plan checks.
 
-    The file is created if it is missing. Its other entries and comments stay unchanged.
+    The file is created if it is missing. Its other entries and comments stay unchanged. The network's classes are
+    compared with those of the run's data set.
 
     Parameters
     ----------
@@ -210,6 +239,8 @@ def add_model(name: str, text: str, registry: Path) -> Plan:
         Name and text of the entry.
     registry
         Path of the registry.
+    run
+        A configuration file, whose data sets are used if it is there.
 
     Returns
     -------
@@ -218,6 +249,8 @@ def add_model(name: str, text: str, registry: Path) -> Plan:
 
     Raises
     ------
+    metamers.plan.stages.NoClassScoresError
+        When the network does not give class scores, and the entry does not say so.
     ConfigurationError
         When the name is taken or is not valid in file names, the registry cannot be extended, or the entry is wrong.
         The registry is then unchanged.
@@ -241,14 +274,17 @@ def add_model(name: str, text: str, registry: Path) -> Plan:
         extended = read_yaml(registry)
         if {key: value for key, value in extended.items() if key != name} != entries or name not in extended:
             raise ConfigurationError(f"{registry}: an entry at its end is not at the top level of the file")
-        return make_plan(merge_defaults({"registry": {"models": [*others, str(registry)]}, "model": name}))
+        own = (read_yaml(run) or {}) if run is not None and run.is_file() else {}
+        settings = {key: own[key] for key in ("stimuli", "datasets") if key in own}
+        registries = {**own.get("registry", {}), "models": [*others, str(registry)]}
+        return make_plan(merge_defaults({**settings, "registry": registries, "model": name}))
     except BaseException as error:  # also an interruption, since finding the stages may take long
         if existed:
             replace_file(registry, old)
         else:
             registry.unlink()
         if isinstance(error, ConfigurationError):
-            raise ConfigurationError(f"{error}\nNothing was added to {registry}.") from error
+            raise type(error)(f"{error}\nNothing was added to {registry}.") from error
         raise
 
 

@@ -9,7 +9,7 @@ from metamers.config.read import resolve_path
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 from metamers.plan.datasets import DatasetEntry, stimuli_of_test_split
-from metamers.plan.models import ModelEntry
+from metamers.plan.models import ModelEntry, check_has_classes
 
 MIN_REGRESSION_STIMULI = 8  # one half fits the regression, the other half tests it
 DEFAULT_BRAIN_MODALITY = "audio"  # its dataset is used if `analyses.brain.dataset` is null
@@ -204,7 +204,10 @@ def _vulnerability(
     key = f"{KEY}.vulnerability"
     chosen = _analysed_models(given.get("models"), f"{key}.models", generation_models, models, None)
     sizes = {modality: given[modality] for modality in MODALITIES if modality in given}
+    if given.get("models") == "generation":
+        chosen = [name for name in chosen if models[name].has_classes]
     for name in chosen:
+        check_has_classes(name, models[name], f"{key}.models", "whose answers no attack can change")
         if (modality := models[name].modality) not in sizes:
             raise ConfigurationError(f"{key}.{modality}: missing; sizes of the attacks on {name!r}")
     return Vulnerability(chosen, given.get("steps"), given.get("step_size"), sizes)

@@ -15,6 +15,7 @@ from metamers.plan.datasets import DatasetEntry
 from metamers.plan.experiments import PublishedStimuli
 from metamers.plan.models import ModelEntry, Training
 from metamers.plan.participants import OwnParticipants
+from metamers.plan.stages import check_class_scores
 from metamers.run.manifest import SUFFIX
 
 
@@ -121,6 +122,26 @@ def check_vocabulary(
                         f"{learned!r}, on which the model is trained, but {category!r} in {tested!r}, on which it is "
                         "tested"
                     )
+
+
+def check_scores(
+    models: Mapping[str, ModelEntry], dataset_of: Mapping[str, str], datasets: Mapping[str, DatasetEntry]
+) -> None:
+    """Check that networks whose output a trace has seen give scores of the classes of their data sets.
+
+    Parameters
+    ----------
+    models, datasets
+        The registries.
+    dataset_of
+        Model of the run → its data set.
+    """
+    for name, dataset in dataset_of.items():
+        model = models[name]
+        scores = model.traced.scores if model.traced else None
+        if scores and model.classes is None and not datasets[dataset].vocabulary:
+            wanted = category_classes(dataset, datasets[dataset].parameters)
+            check_class_scores(name, scores, 1 + max(max(indices, default=-1) for indices in wanted.values()))
 
 
 def check_quality(

@@ -12,7 +12,7 @@ from metamers.config.beyond import (
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 from metamers.plan.beyond import check_models, compared_stages, sets_of
 from metamers.plan.datasets import DatasetEntry, stimuli_of_test_split
-from metamers.plan.models import ModelEntry
+from metamers.plan.models import ModelEntry, check_has_classes
 
 ARCHITECTURES = 2  # of each modality, if the configuration does not name models
 
@@ -95,11 +95,11 @@ def null_datasets(
 
 
 def first_architectures(generation_models: Mapping[str, list[str]], models: Mapping[str, ModelEntry]) -> list[str]:
-    """For each modality, the first generation model of each of two architectures, if it has more than the input."""
+    """For each modality, the first generation model of each of two architectures, if it has classes and more stages."""
     architectures: dict[str, list[Any]] = {}
     chosen = []
     for name in generation_models:
-        if generation_models[name] == [INPUT_STAGE]:
+        if generation_models[name] == [INPUT_STAGE] or not models[name].has_classes:
             continue
         of_modality = architectures.setdefault(models[name].modality, [])
         if models[name].source not in of_modality and len(of_modality) < ARCHITECTURES:
@@ -120,6 +120,7 @@ def extensions(
     for number, name in enumerate(chosen or []):
         if name not in generation_models:
             raise unknown_name("generation model", name, generation_models, f"beyond.models.{number}")
+        check_has_classes(name, models[name], f"beyond.models.{number}", "which the extensions need for acceptance")
     if chosen is None:
         found = first_architectures(generation_models, models)
         chosen = [name for name in found if models[name].modality == models[found[0]].modality]

@@ -13,7 +13,7 @@ from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, 
 from metamers.plan.archives import RETRIEVED, Archive, check_package_files, extra_weights_item
 from metamers.plan.datasets import DatasetEntry
 from metamers.plan.pretrained import check_pretrained, library_of, locked_weights
-from metamers.plan.stages import UNRESOLVED, number_of_automatic_stages
+from metamers.plan.stages import UNRESOLVED, Traced, number_of_automatic_stages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,12 @@ class ModelEntry:
         Path of the file that has the entry.
     automatic_stages
         Number of stages that are found by a trace (``stages: auto``); None if the entry lists its stages.
+    traced
+        What that trace has found; None before it.
+    classes
+        Whether the network gives class scores; None if the entry does not say it, which means yes and is checked.
+    output
+        The part of the network's output that has them, as ``metamers.models.outputs.chosen_part`` takes it.
     start
         Mean and standard deviation of the noise that synthesis starts from; None for the modality's.
     published_as
@@ -115,6 +121,9 @@ class ModelEntry:
     family: str
     registry: str
     automatic_stages: int | None = None
+    traced: Traced | None = None
+    classes: bool | None = None
+    output: int | str | list[int | str] | None = None
     start: dict[str, float] | None = None
     published_as: str | None = None
     accuracy: dict[str, float] | None = None
@@ -130,14 +139,24 @@ class ModelEntry:
             for stage, place in self.stages.items()
         }
         start = {} if self.start is None else {"start": self.start}
+        # Keys that an entry does not have are left out, so that results of earlier versions stay valid.
+        kind: dict[str, Any] = {} if self.has_classes else {"classes": False}
+        if self.output is not None:
+            kind["output"] = self.output
         return {
             "modality": self.modality,
             "source": self.source,
             "weights": self.weights,
             "input": self.input,
             **start,
+            **kind,
             "stages": stages,
         }
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the model gives class scores, so that it can recognize."""
+        return self.classes is not False
 
     @property
     def without_seed(self) -> str | None:
@@ -241,6 +260,8 @@ def model_entry(
         family=family_of(entry, weights.get("pretrained")),
         registry=registry,
         automatic_stages=number,
+        classes=entry.get("classes"),
+        output=entry.get("output"),
         start=entry.get("start"),
         published_as=entry.get("published_as"),
         accuracy=entry.get("accuracy"),
@@ -312,6 +333,8 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         For the first file that is missing or setting that does not fit.
     """
     key = f"models: {name}"
+    if model.training and not model.has_classes:
+        raise ConfigurationError(f"{key}.classes: false, but `weights.train` trains the network to name classes")
     if (path := model.weights.get("path")) and not Path(path).is_file():
         raise ConfigurationError(f"{key}.weights.path: there is no file {path}")
     extra = model.extra_weights
@@ -335,6 +358,20 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
                 f"{key}.stages.{stage}.schedule.coarse_to_fine: only the network spectemp, or one of your own "
                 "(source.python), has masks for it"
             )
+
+
+def check_has_classes(name: str, model: ModelEntry, key: str, why: str) -> None:
+    """Check that a model that has to recognize has classes; ``key`` names it, and ``why`` completes the message.
+
+    Raises
+    ------
+    ConfigurationError
+        When it has none.
+    """
+    if not model.has_classes:
+        raise ConfigurationError(
+            f"{key}: {name!r} is a model without classes (`classes: false`), {why}. It can be in generation_models"
+        )
 
 
 def _check_channels(model: ModelEntry, key: str) -> None:

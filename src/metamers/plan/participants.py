@@ -63,7 +63,8 @@ def experiment_stages(
     if chosen is None:
         first: dict[str, str] = {}
         for name in generation_models:
-            if name in recognition_models and generation_models[name] != [INPUT_STAGE]:
+            judged = name in recognition_models or not models[name].has_classes
+            if judged and generation_models[name] != [INPUT_STAGE]:
                 first.setdefault(models[name].modality, name)
         chosen = [name for modality, name in first.items() if modality in settings]
     found: dict[str, dict[str, list[str]]] = {}
@@ -71,7 +72,7 @@ def experiment_stages(
         key = f"experiment.generation_models.{number}"
         if name not in generation_models:
             raise unknown_name("generation model", name, generation_models, key)
-        if name not in recognition_models:
+        if name not in recognition_models and models[name].has_classes:
             raise ConfigurationError(
                 f"{key}: {name!r} is not among recognition_models; it must be, because participants are compared "
                 "with the model's answers to its own metamers"
@@ -291,7 +292,7 @@ def judged_models(
     return {
         name: stages
         for name, stages in generation_models.items()
-        if models[name].modality == modality and name in recognition_models
+        if models[name].modality == modality and (name in recognition_models or not models[name].has_classes)
     }
 
 

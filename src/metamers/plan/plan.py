@@ -43,6 +43,7 @@ from metamers.plan.checks import (
     check_modalities,
     check_quality,
     check_run,
+    check_scores,
     check_sides,
     check_vocabulary,
     unavailable_brainscore,
@@ -63,7 +64,7 @@ from metamers.plan.experiments import (
     PublishedSource,
     PublishedStimuli,
 )
-from metamers.plan.models import ModelEntry, Training, check_files_of_model, check_training
+from metamers.plan.models import ModelEntry, Training, check_files_of_model, check_has_classes, check_training
 from metamers.plan.participants import (
     ADAPTIVE,
     OwnParticipants,
@@ -446,6 +447,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     for number, name in enumerate(config["recognition_models"]):
         if name not in models:
             raise unknown_name("model", name, models, f"recognition_models.{number}")
+        check_has_classes(name, models[name], f"recognition_models.{number}", "so it recognizes nothing")
     used = [*generation_models, *config["recognition_models"], *card_models(config, models)]
     analyses = plan_analyses(config, generation_models, models, datasets)
     used = list(dict.fromkeys([*used, *analyses.used_models]))
@@ -466,6 +468,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     check_power(config["comparison"]["power"], config["comparison"]["permutations"])
     check_preregistration(config["preregistration"])
     dataset_of = {name: of_modality[models[name].modality] for name in used}
+    check_scores(models, dataset_of, datasets)
     check_vocabulary(training, datasets, dataset_of)
     rows = {modality: stimuli[name] for modality, name in of_modality.items()}
     presented = experiment_stages(config, generation_models, models)

@@ -13,7 +13,7 @@ from metamers.plan.datasets import DatasetEntry, dataset_entry
 from metamers.plan.experiments import PublishedStudy, read_experiments
 from metamers.plan.models import ModelEntry, check_stages, model_entry
 from metamers.plan.pretrained import resolve_pretrained
-from metamers.plan.stages import UNRESOLVED, automatic_stages
+from metamers.plan.stages import UNRESOLVED, Traced, automatic_stages
 
 
 @dataclass(frozen=True)
@@ -175,5 +175,10 @@ def _with_stages(
         sources,
         {name: entry.registry for name, entry in entries.items()},
     )
-    resolved = {name: replace(entry, stages=found.get(name, UNRESOLVED)) for name, entry in automatic.items()}
+    unknown = Traced(UNRESOLVED)
+    resolved = {
+        name: replace(entry, stages=one.stages, traced=one)
+        for name, entry in automatic.items()
+        for one in [found.get(name, unknown)]
+    }
     return {**entries, **resolved}

@@ -1,5 +1,7 @@
 """Automatic stages of the registry of models (``stages: auto``): found once, and kept in the registry's lock file.
 
+The same trace tells whether a network gives class scores, which the plan compares with the classes of the data set.
+
 The plan needs the names of stages before any job. ``metamers.models.automatic_stages`` finds them in a separate
 process, because importing PyTorch would slow each process that makes the plan.
 """
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,30 @@ NUMBER = 8  # of automatic stages, unless the entry has another number
 UNRESOLVED = {INPUT_STAGE: None}
 
 
+@dataclass(frozen=True)
+class Traced:
+    """What a trace has found of a network.
+
+    Attributes
+    ----------
+    stages
+        Stage → place in the network, in processing order.
+    scores
+        ``number`` and ``of_classes``, as of ``metamers.models.automatic_stages.scores_of_output``; None in a lock file
+        of an earlier version.
+    problems
+        Sentences about the network that a user should read (``metamers.models.stability``).
+    """
+
+    stages: dict[str, Any]
+    scores: dict[str, Any] | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+class NoClassScoresError(ConfigurationError):
+    """The network of an entry without ``classes: false`` does not give class scores."""
+
+
 def number_of_automatic_stages(stages: str | Mapping[str, Any]) -> int | None:
     """Number of stages that ``stages: auto`` or ``stages: {auto: NUMBER}`` asks for; None for a list of stages."""
     return NUMBER if isinstance(stages, str) else stages.get(AUTO)
@@ -33,10 +60,10 @@ def automatic_stages(
     numbers: Mapping[str, int | None],
     sources: Mapping[str, Mapping[str, Any]],
     registries: Mapping[str, str],
-) -> dict[str, dict[str, Any]]:
-    """Return the stages of models with ``stages: auto``, from the lock files or by a trace.
+) -> dict[str, Traced]:
+    """Return what traces have found of models with ``stages: auto``, from the lock files or by a new trace.
 
-    Newly found stages are written into the lock files.
+    What is newly found is written into the lock files.
 
     Parameters
     ----------
@@ -52,14 +79,16 @@ def automatic_stages(
     Returns
     -------
     dict
-        Model → stage → place in the network, in processing order.
+        Model → stages and scores.
 
     Raises
     ------
+    NoClassScoresError
+        When the output of a network cannot be class scores, and its entry does not say ``classes: false``.
     ConfigurationError
         When a network cannot be built or traced, or a lock file cannot be used.
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Traced] = {}
     wanted = {name: _wanted(entry, numbers[name]) for name, entry in entries.items()}
     locks = {path: read_lock(path) for path in {lock_path(registries[name]) for name in entries}}
     for name in entries:
@@ -69,12 +98,14 @@ def automatic_stages(
             # Only the stages are checked: resolved source and weights do not fit the schema of the registry's file.
             entry = {**entries[name], "source": sources[name], "weights": {"random": 0}, "stages": part.get("found")}
             validate({name: entry}, "models", str(lock))
-            found[name] = part["found"]
+            found[name] = Traced(part["found"], part.get("scores"), part.get("problems", []))
     missing = {name: entry for name, entry in entries.items() if name not in found}
-    for name, stages in _traced(missing, wanted).items():
-        part = {"for": wanted[name], "found": stages}
+    for name, traced in _traced(missing, wanted).items():
+        part = {"for": wanted[name], "found": traced.stages, "scores": traced.scores}
+        if traced.problems:
+            part["problems"] = traced.problems
         update_lock(lock_path(registries[name]), name, sources[name], "stages", part)
-        found[name] = stages
+        found[name] = traced
     return {name: found[name] for name in entries}
 
 
@@ -87,13 +118,12 @@ def _wanted(entry: Mapping[str, Any], number: int | None) -> dict[str, Any]:
     }
     files = {name: Path(place.rsplit(":", 1)[0]) for name, place in places.items() if place}
     hashes = {f"{name}_sha256": sha256_of(file) for name, file in files.items() if file.is_file()}
-    return {"number": number, "input": dict(entry["input"])} | hashes
+    kind = {key: entry[key] for key in ("classes", "output") if key in entry}
+    return {"number": number, "input": dict(entry["input"])} | kind | hashes
 
 
-def _traced(
-    entries: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """The stages of models, found by a trace in another process."""
+def _traced(entries: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Traced]:
+    """What a trace of models finds, in another process."""
     if not entries:
         return {}
     with tempfile.TemporaryDirectory() as folder:
@@ -112,5 +142,39 @@ def _traced(
     for name, result in found.items():
         if "error" in result:
             error = result["error"]
-            raise ConfigurationError(error if error.startswith("models: ") else f"models: {name}: {error}")
-    return {name: result["stages"] for name, result in found.items()}
+            no_scores = result.get("scores", {"number": 0})["number"] is None and entries[name].get("classes", True)
+            kind = NoClassScoresError if no_scores else ConfigurationError
+            raise kind(error if error.startswith("models: ") else f"models: {name}: {error}")
+    return {name: Traced(**result) for name, result in found.items()}
+
+
+def check_class_scores(name: str, scores: Mapping[str, Any], classes: int) -> None:
+    """Check that what a network gives may be the scores of the classes of its data set.
+
+    Parameters
+    ----------
+    name
+        The model.
+    scores
+        As of ``Traced``.
+    classes
+        Number of classes that the categories of the data set need: one more than their largest index.
+
+    Raises
+    ------
+    NoClassScoresError
+        When its output are features.
+    ConfigurationError
+        When it has fewer classes.
+    """
+    number = scores["number"]
+    if not scores["of_classes"]:
+        raise NoClassScoresError(
+            f"models: {name}: the network gives {number} values that are features, not class scores: it states no "
+            "classes, and no layer computes them last. Add `classes: false`, or `classes: true` if they are scores"
+        )
+    if number < classes:
+        raise ConfigurationError(
+            f"models: {name}: the network gives {number} class scores, but the categories of the data set need "
+            f"{classes} classes. Use another data set (`stimuli`), or add `classes: false` if the values are features"
+        )

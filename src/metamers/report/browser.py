@@ -15,6 +15,7 @@ import xarray as xr
 from metamers.match import MEASURES
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path
+from metamers.null.acceptance import PRESERVED
 from metamers.report.media import ACROSS, SIDE
 
 PAGE = "browser.html"
@@ -52,7 +53,8 @@ def rounded(values: np.ndarray) -> Any:
 def verdicts(acceptance: xr.Dataset) -> list[str]:
     """Outcome letters, one string per stage, ordered by stimulus, then seed."""
     ordered = acceptance.transpose("stage", "stimulus", "seed", ...)
-    accepted, above, preserved = (ordered[name].values for name in ("accepted", "above_null", "category_preserved"))
+    accepted, above = (ordered[name].values for name in ("accepted", "above_null"))
+    preserved = ordered.get(PRESERVED, xr.ones_like(ordered["accepted"])).values
     letters = np.select([accepted, ~above, ~preserved], [ACCEPTED, POOR_MATCH, CATEGORY_LOST], TARGET_MISSED)
     return ["".join(of_stage.ravel()) for of_stage in letters]
 
@@ -106,7 +108,8 @@ def browser_data(
     modality
         ``vision`` or ``audio``.
     acceptance
-        (stage, stimulus, seed) → ``accepted``, ``above_null``, ``category_preserved`` and the measures of match.
+        (stage, stimulus, seed) → ``accepted``, ``above_null``, the measures of match, and ``category_preserved``, which
+        is absent for a model without classes.
     recognition
         Recognition model → ``answer`` (stage, stimulus, seed), stage ``natural`` first.
     null

@@ -20,6 +20,7 @@ from metamers.humans.participants import own_stages
 from metamers.humans.published import PUBLISHED
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE, NATURAL, plural
+from metamers.null.acceptance import PRESERVED
 from metamers.report.adaptive import adaptive_context
 from metamers.report.brain import brain_context
 from metamers.report.browser import link
@@ -269,6 +270,7 @@ def model_context(
         "name": name,
         **entry,
         "link": link(name),
+        "classes": PRESERVED in acceptance,
         "seeds": acceptance.sizes["seed"],
         "summary": summary(name, acceptance, others, recognizable, predicted),
         "match": match_table(acceptance),

@@ -67,8 +67,9 @@ def picture(
     axes = figure.add_subplot(grid[1, :])
     x = np.arange(len(stages))
     mean, low, high = (own[f"other_models{end}"].sel(stage=stages).values for end in ("", "_low", "_high"))
-    itself = own["proportion_correct"].sel(recognition_model=generation_model, stage=stages).values
-    axes.plot(x, itself, color=INK, linewidth=1.5, marker="o", label="the model itself")
+    if generation_model in own["recognition_model"]:  # not a model without classes
+        itself = own["proportion_correct"].sel(recognition_model=generation_model, stage=stages).values
+        axes.plot(x, itself, color=INK, linewidth=1.5, marker="o", label="the model itself")
     interval = np.maximum([mean - low, high - mean], 0)
     axes.errorbar(
         x, mean, interval, color=BLUE, linewidth=2.2, marker="s", capsize=3, label="other models (95% interval)"

@@ -12,6 +12,7 @@ from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.humans.participants import own_stages
 from metamers.match import MEASURES, NULL_MEASURES, Measure
 from metamers.names import NATURAL
+from metamers.null.acceptance import PRESERVED
 
 ABSENT = "–"
 NO_INTERVAL = " (no interval)"
@@ -69,7 +70,7 @@ def match_table(acceptance: xr.Dataset) -> Table:
     counted = {
         "above_null": "Match sufficient",
         **({"converged": "Target reached"} if "converged" in acceptance else {}),
-        "category_preserved": "Category preserved",
+        **({PRESERVED: "Category preserved"} if PRESERVED in acceptance else {}),
     }
     rows = []
     for stage in acceptance["stage"].values:

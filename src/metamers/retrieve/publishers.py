@@ -119,6 +119,27 @@ def _timm_input(cfg: Mapping[str, Any], key: str) -> dict[str, Any]:
     return _input(size, mean, std, data["interpolation"], crop, key)
 
 
+def usual_input(source: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The ``input`` that the library of a source states for an architecture, whatever its weights; None without one.
+
+    Only timm states it; ``crop`` is left out where the whole image is used.
+
+    Raises
+    ------
+    ConfigurationError
+        When the network takes images that are not square.
+    """
+    if "timm" not in source:
+        return None
+    import timm
+
+    cfg = timm.get_pretrained_cfg(source["timm"]) if timm.is_model(source["timm"]) else None
+    if cfg is None:
+        return None
+    found = _timm_input(cfg.to_dict(), "timm")
+    return found if found["crop"] < 1 else {key: value for key, value in found.items() if key != "crop"}
+
+
 def _timm(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[str, Any]]:
     import timm
 
@@ -136,12 +157,13 @@ def _timm(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[str,
             + (f", such as {', '.join(others[:5])}" if others else "")
         )
     name = f"{architecture}.{cfg.tag}" if cfg.tag else name
-    if cfg.custom_load:
-        raise ConfigurationError(f"timm: the weights of {name} are in a format of JAX, which the workflow cannot read")
     if cfg.hf_hub_id:
         repository, _, revision = cfg.hf_hub_id.partition("@")
-        files = (cfg.hf_hub_filename,) if cfg.hf_hub_filename else TIMM_FILES
-        place = _on_hub(repository, revision or None, files, mirror, "timm")
+        # For weights that were published in a format of JAX, the repository has a file of safetensors as well.
+        named = (cfg.hf_hub_filename,) if cfg.hf_hub_filename and not cfg.custom_load else TIMM_FILES
+        place = _on_hub(repository, revision or None, TIMM_FILES[:1] if cfg.custom_load else named, mirror, "timm")
+    elif cfg.custom_load:
+        raise ConfigurationError(f"timm: the weights of {name} are in a format of JAX, which the workflow cannot read")
     else:
         place = _at_address(cfg.url)
     return {"weights": {"weights_name": name, **place}, "input": _timm_input(cfg.to_dict(), "timm")}

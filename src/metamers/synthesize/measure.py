@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from metamers.match import match_each
+from metamers.match import NATURAL_CATEGORY, PREDICTED, match_each
 from metamers.models.model import Model, activations
 from metamers.recognize import recognize
 from metamers.stimuli.formats import FORMATS
@@ -44,17 +44,19 @@ def measure(
     Returns
     -------
     dict
-        The measures of match (``metamers.match.MEASURES``); ``predicted_category``, the category that the model gives
-        to the exported metamer, empty for a model without classes; with a target, ``converged``, whether the error has
-        reached it. Each (stimulus,).
+        The measures of match (``metamers.match.MEASURES``); with classes, ``predicted_category``, the category that the
+        model gives to the exported metamer; with a target, ``converged``, whether the error has reached it. Each
+        (stimulus,).
 
     Raises
     ------
     ValueError
         As ``metamers.match.match`` and ``metamers.recognize.recognize``.
     """
-    given = np.full(len(exported), "") if classes is None else recognize(model, exported, sampling_rate_hz, classes)
-    return match_each(natural, synthetic, target_error) | {"predicted_category": given}
+    found = match_each(natural, synthetic, target_error)
+    if classes is None:
+        return found
+    return found | {PREDICTED: recognize(model, exported, sampling_rate_hz, classes)}
 
 
 def with_measures(
@@ -62,7 +64,7 @@ def with_measures(
     model: Model,
     stage: str,
     natural: torch.Tensor,
-    natural_category: np.ndarray,
+    natural_category: np.ndarray | None,
     classes: Mapping[str, Sequence[int]] | None,
     target_error: float | None = None,
     batch_size: int | None = None,
@@ -76,7 +78,8 @@ def with_measures(
     model, stage
         The generation model and its stage.
     natural, natural_category
-        Natural stimuli (stimulus, *model.preprocessing.signal_shape), and what the model calls them (stimulus,).
+        Natural stimuli (stimulus, *model.preprocessing.signal_shape), and what the model calls them (stimulus,), None
+        for a model without classes.
     classes, target_error
         As for ``measure``.
     batch_size
@@ -85,7 +88,7 @@ def with_measures(
     Returns
     -------
     xarray.Dataset
-        The same with the values of ``measure`` (stimulus, seed), and ``natural_category`` (stimulus).
+        The same with the values of ``measure`` (stimulus, seed), and, with classes, ``natural_category`` (stimulus).
 
     Raises
     ------
@@ -104,4 +107,5 @@ def with_measures(
         target_error,
     )
     each = {key: (("stimulus", "seed"), values.reshape(signal.shape[:2])) for key, values in found.items()}
-    return made.assign(each | {"natural_category": ("stimulus", natural_category)})
+    called = {} if natural_category is None else {NATURAL_CATEGORY: ("stimulus", natural_category)}
+    return made.assign(each | called)

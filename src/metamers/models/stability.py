@@ -1,0 +1,106 @@
+"""Whether a network is fit for synthesis: gradients reach the stimulus, and the same stimulus has the same outputs.
+
+The trace of ``metamers.models.automatic_stages`` and the model card (``metamers.model_card``) ask this.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from metamers.models.load import check_run
+from metamers.models.outputs import tensors_of
+
+TOLERANCE = 1e-3  # difference of outputs, in their standard deviations, that rounding does not explain
+IN_PLACE = "modified by an inplace operation"  # in PyTorch's message
+
+
+def check_gradient(name: str, network: nn.Module, preprocessing: nn.Module) -> None:
+    """Check that a gradient reaches the stimulus through a network and its preprocessing.
+
+    Raises
+    ------
+    ValueError
+        When it does not; the message says which of them stops it.
+    """
+    stimulus = preprocessing.example().requires_grad_()
+
+    def with_gradient(_inputs: torch.Tensor) -> Any:
+        with torch.enable_grad():
+            return network(inputs.clone())
+
+    with torch.enable_grad():
+        inputs = preprocessing(stimulus)
+        if not inputs.requires_grad:
+            raise ValueError(
+                f"models: {name}.input.preprocessing: no gradient passes through it, so nothing can be synthesized. "
+                "Compute it with differentiable operations of PyTorch, without .detach(), torch.no_grad() and NumPy"
+            )
+        output = check_run(name, preprocessing, network, stimulus, with_gradient)
+        ends = [one.sum() for _, one in tensors_of(output) if one.grad_fn is not None]
+        try:
+            if ends:
+                torch.autograd.grad(torch.stack(ends).sum(), stimulus, allow_unused=True)
+        except RuntimeError as error:
+            if IN_PLACE not in str(error):
+                raise ValueError(f"models: {name}: its gradient cannot be computed ({error})") from error
+            raise ValueError(
+                f"models: {name}: an in-place operation overwrites values that the gradient needs. Replace it by one "
+                "that is not in place (`x = x * 2` for `x *= 2`, `inplace=False`)"
+            ) from error
+
+
+@torch.no_grad()
+def stability(outputs: Callable[[torch.Tensor], torch.Tensor], stimuli: torch.Tensor) -> dict[str, float]:
+    """Measure whether outputs change on repetition, and whether they depend on the batch.
+
+    Parameters
+    ----------
+    outputs
+        From stimuli (batch, …) to outputs (batch, …).
+    stimuli
+        Two at least.
+
+    Returns
+    -------
+    dict
+        ``repeat_difference`` (the same batch twice) and ``batch_difference`` (each stimulus alone instead of in a
+        batch): largest differences in standard deviations of the outputs.
+    """
+    once, twice = outputs(stimuli), outputs(stimuli)
+    alone = torch.cat([outputs(one) for one in stimuli.split(1)])
+    spread = float(once.std()) or 1.0
+    return {
+        "repeat_difference": float((twice - once).abs().max()) / spread,
+        "batch_difference": float((alone - once).abs().max()) / spread,
+    }
+
+
+def stability_problems(differences: Mapping[str, float]) -> list[str]:
+    """Describe problems in the result of ``stability``."""
+    found = []
+    if differences["repeat_difference"] > 0:
+        found.append(
+            "Outputs for the same stimuli change on repetition (by up to "
+            f"{differences['repeat_difference']:.2g} standard deviations): a random operation is active, such as "
+            "dropout, stochastic depth or noise. Disable it in evaluation mode (`.eval()`), or give it a fixed seed."
+        )
+    elif differences["batch_difference"] > TOLERANCE:
+        found.append(
+            f"Outputs for a stimulus alone differ from those in a batch (by up to "
+            f"{differences['batch_difference']:.2g} standard deviations): an operation uses the whole batch, "
+            "such as batch normalization without running statistics. Metamers would depend on their batch."
+        )
+    return found
+
+
+def problems_of(network: nn.Module, preprocessing: nn.Module) -> list[str]:
+    """Sentences about a network whose outputs are not those of the stimulus alone; empty for most networks."""
+    example = preprocessing.example()
+
+    def first_tensor(stimuli: torch.Tensor) -> torch.Tensor:
+        tensors: list[Any] = [one for _, one in tensors_of(network(preprocessing(stimuli))) if len(one) == len(stimuli)]
+        return tensors[0].flatten(1) if tensors else torch.zeros(len(stimuli), 1)
+
+    return stability_problems(stability(first_tensor, torch.cat([example, example.flip(-1)])))

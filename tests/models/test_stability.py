@@ -1,0 +1,64 @@
+"""A network that is not fit for synthesis is explained in one sentence, by ``metamers add`` and by the plan."""
+
+import re
+
+import pytest
+import torch
+
+from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
+from metamers.models.sources import prepared
+from metamers.models.stability import check_gradient, problems_of
+from tests import odd, tiny
+
+IMAGES = ImagePreprocessing(16, [0.5] * 3, [0.5] * 3)
+RANDOM, BATCH = "change on repetition .* a random operation is active", "differ from those in a batch"
+
+
+@pytest.fixture(autouse=True)
+def _same_weights():
+    torch.manual_seed(0)
+
+
+def ready(network):
+    return prepared(network).requires_grad_(False).eval()
+
+
+@pytest.mark.parametrize(
+    ("network", "problem"),
+    [
+        (tiny.Convolutional, None),
+        (odd.InputInPlace, None),
+        (odd.compiled, None),
+        (odd.half, None),
+        (odd.BatchStatistics, BATCH),
+        (odd.AlwaysTraining, BATCH),
+        (odd.Dropout, RANDOM),
+        (odd.StochasticDepth, RANDOM),
+    ],
+)
+def test_outputs_that_are_not_those_of_the_stimulus_alone_are_said(network, problem):
+    made = ready(network())
+    check_gradient("net", made, IMAGES)
+    found = problems_of(made, IMAGES)
+    assert [bool(re.search(problem or "", line)) for line in found] == ([True] if problem else [])
+
+
+def test_an_operation_that_overwrites_what_the_gradient_needs_is_explained():
+    with pytest.raises(ValueError, match=r"net: an in-place operation overwrites values .*`x = x \* 2` for `x \*= 2`"):
+        check_gradient("net", ready(odd.InPlace()), IMAGES)
+
+
+def test_a_preprocessing_without_gradient_is_named():
+    preprocessing = SoundPreprocessing(8000, 0.25, preprocessing="waveform")
+    check_gradient("net", ready(odd.OfWaveforms()), preprocessing)
+    preprocessing.front_end = odd.NumPyFrontEnd()
+    with pytest.raises(ValueError, match=r"net\.input\.preprocessing: no gradient passes .*without \.detach\(\)"):
+        check_gradient("net", ready(odd.OfWaveforms()), preprocessing)
+
+
+def test_a_module_of_torch_jit_and_one_without_values_are_refused():
+    with pytest.raises(ValueError, match=r"a module of torch\.jit, whose parts cannot be stages"):
+        prepared(odd.scripted())
+    with pytest.raises(ValueError, match="parameters without values"):
+        prepared(odd.without_values())
+    assert prepared(odd.half()).first.weight.dtype == torch.float32

@@ -1,0 +1,193 @@
+"""Networks without classes, like those that people study in 2026, go through a whole run, with participants and report."""
+
+import re
+import shutil
+from itertools import product
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from PIL import Image
+
+from metamers.run import files
+from tests.workflow.runs import (
+    BRIEF_POWER,
+    CREATOR,
+    OWN_DATASET,
+    check_conventions,
+    check_every_file,
+    copy_of,
+    snakemake,
+    write_registry,
+)
+
+pytestmark = pytest.mark.slow
+
+NETWORKS = '''
+"""Small networks with random weights."""
+
+import timm
+import torch
+from torch import nn
+from torchaudio.models import wav2vec2_model
+
+
+def dino():
+    """A vision transformer of features."""
+    torch.manual_seed(0)
+    return timm.create_model("vit_tiny_patch16_224", img_size=32, depth=3, num_classes=0)
+
+
+def hubert():
+    """A transformer of waveforms, whose output is a tuple of features over time and their lengths."""
+    torch.manual_seed(0)
+    layers = [(16, 10, 5), (16, 3, 2), (16, 3, 2)]
+    return wav2vec2_model("group_norm", layers, False, 24, 0.1, 8, 4, 3, 2, 0.1, 48, 0.0, 0.1, False, 0.1, None)
+
+
+class Frames(nn.Module):
+    """Class scores of waveforms in a part of a dictionary."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolve, self.classify = nn.Conv1d(1, 8, 64, 16), nn.Linear(8, 2)
+
+    def forward(self, sounds):
+        hidden = self.convolve(sounds[:, None]).relu()
+        return {"logits": self.classify(hidden.mean(2)), "hidden": (sounds, hidden)}
+'''
+
+
+def configure(root, folder):
+    """Write a run of a network of images and one of sounds without classes, judged by small networks with classes."""
+    (folder / "mine").mkdir()
+    shutil.copy(root / "tests" / "tiny.py", folder / "mine" / "builders.py")
+    (folder / "mine" / "networks.py").write_text(NETWORKS)
+    rng = np.random.default_rng(0)
+    images, sounds = ["file,category\n"], ["file,category\n"]
+    for n in range(4):
+        category = "high" if n % 2 else "low"
+        values = rng.integers(0, 255, (4, 4, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+        Image.fromarray(values).save(folder / "mine" / f"image_{n}.png")
+        images.append(f"image_{n}.png,{category}\n")
+        soundfile.write(folder / "mine" / f"sound_{n}.wav", 0.2 * rng.standard_normal(2000), 8000)
+        sounds.append(f"sound_{n}.wav,{category}\n")
+    (folder / "mine" / "table.csv").write_text("".join(images))
+    (folder / "mine" / "sounds.csv").write_text("".join(sounds))
+    (folder / "mine" / "categories.csv").write_text("class_index,category\n0,low\n1,high\n")
+    image = {"modality": "vision", "input": {"size": 32, "mean": [0.5] * 3, "std": [0.5] * 3}}
+    sound = {"modality": "audio", "input": {"sampling_rate_hz": 8000, "duration_s": 0.25, "preprocessing": "waveform"}}
+    own = {"weights": "builder", "stages": "auto"}
+    scored = {"input": None, "convolve": "convolve", "hidden": {"module": "scores", "output": ["hidden", 1]}}
+    models = {
+        "dino": image | own | {"source": {"python": "mine/networks.py:dino"}, "classes": False},
+        "hubert": sound | own | {"source": {"python": "mine/networks.py:hubert"}, "classes": False},
+        "seeing": image
+        | {"source": {"python": "mine/builders.py:convolutional"}, "weights": {"random": 0}}
+        | {"stages": {"input": None, "block": "block", "logits": "classify"}},
+        "hearing": sound
+        | {"source": {"python": "mine/networks.py:Frames"}, "weights": {"random": 0}, "output": "logits"}
+        | {"stages": scored | {"logits": "classify"}},
+    }
+    heard = {"modality": "audio", "sampling_rate_hz": 8000, "duration_s": 0.25, "table": "mine/sounds.csv"}
+    datasets = {"images": OWN_DATASET | {"modality": "vision", "size": 32}, "sounds": OWN_DATASET | heard}
+    rows = [
+        f"p{person},{'' if stage == 'natural' else 'dino'},{stage},image_{n},{['low', 'high'][(n + person) % 2]}"
+        for person, n, stage in product(range(4), range(3), ["natural", "blocks.0", "output"])
+    ]
+    (folder / "answers.csv").write_text("\n".join(["participant,generation_model,stage,stimulus,answer", *rows]))
+    settings = {
+        "run": "encoders",
+        "creator": CREATOR,
+        "registry": write_registry(folder, {"models": models, "datasets": datasets}),
+        "stimuli": {"vision": {"dataset": "images", "number": 3}, "audio": {"dataset": "sounds", "number": 3}},
+        "generation_models": [
+            {"model": "dino", "stages": ["input", "blocks.0", "output"]},
+            "hubert",
+            {"model": "hearing", "stages": ["input", "hidden"]},
+        ],
+        "recognition_models": ["seeing", "hearing"],
+        "synthesis": {
+            **{"quality": "quick", "seeds": 1, "batch_size": 3},
+            "quick": {"vision": {"steps": 15}, "audio": {"steps": 15}},
+        },
+        "own_participants": {"people": {"modality": "vision", "format": "table", "answers": "answers.csv"}},
+        "comparison": {"bootstrap": 100, "contrasts": [], "power": BRIEF_POWER | {"stimuli": None}},
+        "analyses": {"brain": None, "similarity": {"models": "generation"}},
+        "beyond": {"models": []},
+    }
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings))
+    return ["--configfile", "run.yaml"]
+
+
+@pytest.fixture(scope="module")
+def made(root, tmp_path_factory):
+    """A finished run: its folder."""
+    folder = copy_of(root, tmp_path_factory.mktemp("encoders"))
+    snakemake(folder, *configure(root, folder))
+    return folder
+
+
+def test_files_have_no_answers_of_a_model_without_classes(made):
+    results = made / "results" / "encoders"
+    check_every_file(results)
+    check_conventions(results)
+    for model in ("dino", "hubert"):
+        metamers = files.load(next((results / "metamers" / model).rglob("*.nc")))
+        assert not {"predicted_category", "natural_category"} & {*metamers}
+        acceptance = files.load(results / "acceptance" / f"{model}.nc")
+        assert not {"category_preserved", "natural_category"} & {*acceptance}
+        assert (acceptance["accepted"] == acceptance["above_null"]).all()
+        assert "the model has no classes" in acceptance.attrs["source"]
+    assert "category_preserved" in files.load(results / "acceptance" / "hearing.nc")
+    assert [path.stem for path in (results / "recognition" / "dino").iterdir()] == ["seeing"]
+
+
+def test_the_model_that_gives_scores_in_a_part_of_its_output_recognizes(made):
+    answers = files.load(made / "results/encoders/recognition/hubert/hearing.nc")
+    assert {*answers["answer"].values.ravel()} <= {"low", "high"}
+    assert "output" in answers["stage"].values
+
+
+def test_participants_recognize_its_metamers_without_a_comparison_with_the_model_itself(made):
+    people = files.load(made / "results/encoders/humans/people.nc")
+    shown = people["proportion_correct"].sel(generation_model="dino")
+    assert shown.sel(observer="human").notnull().any("participant").sum() == 3  # natural and two stages
+    assert shown.sel(observer="model").isnull().all()
+    tested = files.load(made / "results/encoders/comparison/anova.nc")
+    assert "between stages" in tested["comparison"].values
+    assert not [name for name in tested["comparison"].values if "network" in str(name)]
+
+
+def test_report_leaderboard_and_model_card_say_it(made):
+    results = made / "results" / "encoders"
+    snakemake(made, "leaderboard", "model_card", "verify", "--configfile", "run.yaml", "--config", "model=hubert")
+    assert "the model has no classes" in (results / "report/index.html").read_text()
+    assert "dino gives no class scores" in (results / "report/match.html").read_text()
+    assert "without classes" in (results / "report/leaderboard.html").read_text()
+    card = (results / "model_cards/hubert.html").read_text()
+    assert "A model without classes" in card
+    assert "Ready: synthesis works at every stage" in card
+    assert np.isnan(files.load(results / "model_cards/hubert.nc")["top_1"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"recognition_models": ["seeing", "hearing", "dino"]},
+            "'dino' is a model without classes .*recognizes nothing",
+        ),
+        (
+            {"analyses": {"vulnerability": {"models": ["dino"]}}},
+            "analyses.vulnerability.models: 'dino' is a model without",
+        ),
+        ({"beyond": {"models": ["dino"]}}, "beyond.models.0: 'dino' is a model without classes"),
+    ],
+)
+def test_what_needs_answers_is_refused_before_the_first_job(made, changes, message):
+    settings = yaml.safe_load((made / "run.yaml").read_text()) | changes
+    (made / "changed.yaml").write_text(yaml.safe_dump(settings))
+    said = snakemake(made, "-n", "--configfile", "changed.yaml", fails=True)
+    assert re.search(message, said.replace("\n", " ")), said
