@@ -394,6 +394,39 @@ def test_the_digits_are_judged_by_two_networks_of_other_families(root):
     assert {model: len(stages) for model, stages in compared.items()} == dict.fromkeys(plan.generation_models, 5)
 
 
+def test_the_documentation_says_the_numbers_of_the_digits(root, page):
+    table = pd.read_csv(root / "resources" / "equivalence_digits.csv")
+    default = table[(table["version"] == "default") & (table["measure"] == "proportion recognized")]
+
+    def said(row):
+        return f"{100 * row.difference:.1f}", f"{100 * row.low:.1f} to {100 * row.high:.1f}".replace("-", "−")
+
+    single = default[default["stage"] != ALL]
+    assert len(single) == 10
+    for row in single.itertuples():
+        difference, interval = said(row)
+        cell = f"{row.published:.1%} | {'' if row.difference < 0 else '+'}{difference} ({interval}) | {row.decision} |"
+        assert f"| {row.model} | {row.stage} | {cell}".replace("-", "−") in page.replace("-", "−")
+    assert (single["decision"] == "equivalent").sum() == 4  # "at four of ten stages"
+    assert set(single.loc[single["equal_match"].astype(str) == "False", "stage"]) == {"relu0", "relu1", "relu2"}
+    whole = {row.model: row for row in default[default["stage"] == ALL].itertuples()}
+    difference, interval = said(whole[ALL])
+    assert f"{difference} points more often on average (90% interval {interval})" in page
+    assert f"each is within {100 * whole[ALL].stages_single_within:.1f} points" in page
+    assert whole[ALL].verdict.startswith("different on average")
+    assert all(part in page for model in single["model"].unique() for part in said(whole[model]))
+    graded = table[(table["version"] == "default") & (table["measure"] == "log odds") & (table["model"] == ALL)]
+    assert (
+        f"rise by {graded['difference'].item():.2f} ({graded['low'].item():.2f} to {graded['high'].item():.2f})" in page
+    )
+    looser = table[
+        (table["version"] == "looser") & (table["measure"] == "proportion recognized") & (table["model"] == ALL)
+    ]
+    (row,) = looser.itertuples()
+    assert "{} points more often than the published ones ({})".format(*said(row)) in page
+    assert row.decision == "equivalent"
+
+
 def test_the_documentation_says_the_numbers_of_the_earlier_table(root, page):
     earlier = pd.read_csv(root / "resources" / "equivalence_quick.csv")
     earlier = earlier[earlier["version"] == "default"]
