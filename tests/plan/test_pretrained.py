@@ -170,7 +170,10 @@ def test_a_builder_needs_no_weights_of_the_registry(plan_of, tmp_path):
             "builder means that a function of yours loads the weights; wanted source.python",
         ),
         ({"weights": "pretraind"}, "'pretraind' is not one of"),
-        ({"source": {"metamers": "cornet_s"}}, "pretrained needs a source that publishes weights: torchvision, timm"),
+        (
+            {"source": {"metamers": "cornet_s"}},
+            "pretrained needs a source that publishes weights: torchvision, torchaudio, timm",
+        ),
         ({"source": {"python": "a.py:f"}}, "Wanted `weights: builder`, if your function loads its weights"),
         ({"source": {"open_clip": "ViT-B-32"}}, "missing 'pretrained', the name of the weights"),
         ({"source": {"timm": "resnet18", "weights": "X"}}, "'weights' without 'torchvision'"),
@@ -187,7 +190,10 @@ def test_a_builder_needs_no_weights_of_the_registry(plan_of, tmp_path):
             },
             "source.weights: names published weights; wanted `weights: pretrained`",
         ),
-        ({"modality": "audio"}, "pretrained is for models of images"),
+        (
+            {"modality": "audio"},
+            "modality: audio, but the published weights of source.torchvision are of modality vision",
+        ),
         ({"source": {"torchvision": "resnet19"}}, "models: mine.source.torchvision: unknown .*Did you mean 'resnet18'"),
         ({"input": {"crop": 0}}, "input.crop: 0 is less than or equal to the minimum"),
     ],

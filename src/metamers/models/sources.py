@@ -1,7 +1,8 @@
 """Sources: the untrained network of a registry entry.
 
-The network comes from torchvision, timm or open_clip, from ``metamers.models.networks``, or from a user's Python file.
-Its weights are read in ``metamers.models.weights``; preprocessing and stages are added in ``metamers.models.load``.
+The network comes from torchvision, torchaudio, timm or open_clip, from ``metamers.models.networks``, or from a user's
+Python file. Its weights are read in ``metamers.models.weights``; preprocessing and stages are added in
+``metamers.models.load``.
 """
 
 import importlib.util
@@ -111,6 +112,52 @@ class ClipImages(nn.Module):
         return self.classify(self.embedding(features))
 
 
+class EachWaveform(nn.Module):
+    """A network of waveforms (batch, sample), each of which gets mean 0 and variance 1 first.
+
+    The wrapper of torchaudio's pipelines normalizes the whole batch at once, so that results depend on the batch; for a
+    single waveform, this one is equal to it.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, waveforms: torch.Tensor) -> Any:
+        return self.network(nn.functional.layer_norm(waveforms, waveforms.shape[-1:]))
+
+
+def torchaudio_pipeline(name: str) -> Any:
+    """A pipeline of torchaudio with a self-supervised network: wav2vec 2.0, HuBERT or WavLM.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is none of this name.
+    """
+    from torchaudio import pipelines
+
+    bundle = pipelines.Wav2Vec2Bundle
+    known = {key: one for key, one in vars(pipelines).items() if type(one) is bundle}
+    if name not in known:
+        raise unknown_name("pipeline of torchaudio", name, known, "source.torchaudio")
+    return known[name]
+
+
+def torchaudio_network(name: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, bool]:
+    """The network of a pipeline of torchaudio, with random weights, and whether it takes normalized waveforms."""
+    from torchaudio import models
+
+    pipeline = torchaudio_pipeline(name)
+    build = {"Wav2Vec2": models.wav2vec2_model, "WavLM": models.wavlm_model}[pipeline._model_type]
+    return build(**(pipeline._params | arguments)), pipeline._normalize_waveform
+
+
+def _torchaudio(source: dict, arguments: dict, _published: Any) -> nn.Module:
+    network, normalized = torchaudio_network(source["torchaudio"], arguments)
+    return EachWaveform(network) if normalized else network
+
+
 def _open_clip(source: dict, arguments: dict, _published: Any) -> nn.Module:
     import open_clip
 
@@ -187,6 +234,7 @@ def _python(source: dict, arguments: dict, _published: Any) -> nn.Module:
 BUILDERS: dict[str, Callable[[dict, dict, Mapping[str, Any] | None], nn.Module]] = {
     "torchvision": _torchvision,
     "timm": _timm,
+    "torchaudio": _torchaudio,
     "hub": _timm,
     "open_clip": _open_clip,
     "metamers": _library,

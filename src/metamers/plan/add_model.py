@@ -17,7 +17,10 @@ from metamers.names import FILE_NAME, ConfigurationError
 from metamers.plan.plan import Plan, make_plan
 from metamers.plan.pretrained import PUBLISHED
 
-EXAMPLES = "timm:resnet50.a1_in1k, torchvision:resnet50:IMAGENET1K_V2, hub:ORGANIZATION/NAME, open_clip:ViT-B-32:openai"
+EXAMPLES = (
+    "timm:resnet50.a1_in1k, torchvision:resnet50:IMAGENET1K_V2, torchaudio:HUBERT_BASE, hub:ORGANIZATION/NAME, "
+    "open_clip:ViT-B-32:openai"
+)
 ABOUT_INPUTS = {
     "vision": "The usual one for ImageNet; change it if the network was trained with another",
     "audio": "Of the sounds; the network gets their cochleagram",
@@ -180,8 +183,8 @@ def entry_text(
 
 
 def _stated_input(source: Mapping[str, str], modality: str) -> dict[str, Any] | None:
-    """The input that the library of a network of images states for it, if it does."""
-    if "timm" not in source or modality != "vision":
+    """The input that the library of a network states for it, if it does."""
+    if not ("torchaudio" in source or ("timm" in source and modality == "vision")):
         return None
     from metamers.retrieve.publishers import usual_input  # it imports the library, and so PyTorch
 

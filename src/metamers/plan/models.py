@@ -342,7 +342,8 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         check_package_files(extra["package"], [extra["file"]], f"{key}.weights.extra_weights")
     elif extra and not extra.keys() & {"archive", "url", "zero_shot"} and not Path(extra["path"]).is_file():
         raise ConfigurationError(f"{key}.weights.extra_weights.path: there is no file {extra['path']}")
-    if "pretrained" in model.weights and (missing := {"size", "mean", "std"} - model.input.keys()):
+    published_images = "pretrained" in model.weights and model.modality == "vision"
+    if published_images and (missing := {"size", "mean", "std"} - model.input.keys()):
         raise ConfigurationError(
             f"{key}.input: missing {', '.join(sorted(missing))}; the publisher does not state this"
         )

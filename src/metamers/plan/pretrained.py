@@ -21,6 +21,7 @@ logger = logging.getLogger("metamers")
 # Source → key of the source that names published weights, and whether it is required.
 PUBLISHED: dict[str, tuple[str | None, bool]] = {
     "torchvision": ("weights", False),
+    "torchaudio": (None, False),
     "timm": (None, False),
     "open_clip": ("pretrained", True),
     "hub": ("revision", False),
@@ -67,8 +68,12 @@ def check_pretrained(name: str, entry: Mapping[str, Any]) -> None:
             f"models: {name}.weights: pretrained needs a source that publishes weights: {', '.join(PUBLISHED)}; found "
             f"source.{kind}. Wanted {instead}one of package, archive, url, path, random and train"
         )
-    if entry["modality"] != "vision":
-        raise ConfigurationError(f"models: {name}.weights: pretrained is for models of images (modality: vision)")
+    modality = "audio" if kind == "torchaudio" else "vision"
+    if entry["modality"] != modality:
+        raise ConfigurationError(
+            f"models: {name}.modality: {entry['modality']}, but the published weights of source.{kind} are of modality "
+            f"{modality}"
+        )
     key, required = PUBLISHED[kind]
     if required and key not in source:
         raise ConfigurationError(

@@ -1,7 +1,7 @@
 """Descriptions of published weights: the place, revision and hash of their file, and the input of their training.
 
-The libraries torchvision, timm and open_clip know their own weights; the Hugging Face hub is asked for the commit and
-the hashes of a repository's files. The configuration keeps the answers in the lock file of the registry
+The libraries torchvision, torchaudio, timm and open_clip know their own weights; the Hugging Face hub is asked for the
+commit and the hashes of a repository's files. The configuration keeps the answers in the lock file of the registry
 (``metamers.plan.pretrained``) and asks in a separate process, ``python -m metamers.retrieve.publishers``, because the
 libraries import PyTorch. ``metamers.retrieve`` fetches the files.
 """
@@ -32,6 +32,7 @@ KEPT += ("pool_size", "first_conv", "classifier", "label_offset", "license")
 # Arguments of timm for the place of weights; a repository must not set them.
 LOADING = {"checkpoint_path", "cache_dir", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay"}
 MAX_CONFIG_BYTES = 2**24  # of a config.json; one with 21,843 names of classes has 2**20
+TORCHAUDIO = "https://download.pytorch.org/torchaudio/models"  # as torchaudio's pipelines
 OFFLINE = (
     "On a machine with network, run `snakemake retrieve` once with the same configuration, and copy the lock file that "
     "it writes beside the registry, and the folder `resources`, to this machine. Or set the key `mirror` to a folder "
@@ -45,8 +46,8 @@ def describe(source: Mapping[str, Any], mirror: Path | None = None) -> dict[str,
     Parameters
     ----------
     source
-        The entry's ``source``: ``torchvision`` and optionally ``weights``; ``timm``; ``open_clip`` and ``pretrained``;
-        or ``hub`` and optionally ``revision`` (a branch, tag or commit).
+        The entry's ``source``: ``torchvision`` and optionally ``weights``; ``torchaudio``; ``timm``; ``open_clip`` and
+        ``pretrained``; or ``hub`` and optionally ``revision`` (a branch, tag or commit).
     mirror
         Folder to use instead of the network, or None.
 
@@ -119,16 +120,34 @@ def _timm_input(cfg: Mapping[str, Any], key: str) -> dict[str, Any]:
     return _input(size, mean, std, data["interpolation"], crop, key)
 
 
+def _torchaudio_input(name: str) -> dict[str, Any]:
+    """Waveforms at the rate of a pipeline, for one second: networks of waveforms take any duration."""
+    from metamers.models.sources import torchaudio_pipeline
+
+    rate = torchaudio_pipeline(name).sample_rate
+    return {"sampling_rate_hz": int(rate), "duration_s": 1, "preprocessing": "waveform"}
+
+
+def _torchaudio(source: Mapping[str, Any], _mirror: Path | None) -> dict[str, dict[str, Any]]:
+    from metamers.models.sources import torchaudio_pipeline
+
+    name = source["torchaudio"]
+    weights = {"weights_name": name, **_at_address(f"{TORCHAUDIO}/{torchaudio_pipeline(name)._path}")}
+    return {"weights": weights, "input": _torchaudio_input(name)}
+
+
 def usual_input(source: Mapping[str, Any]) -> dict[str, Any] | None:
     """The ``input`` that the library of a source states for an architecture, whatever its weights; None without one.
 
-    Only timm states it; ``crop`` is left out where the whole image is used.
+    timm and torchaudio state it; ``crop`` is left out where the whole image is used.
 
     Raises
     ------
     ConfigurationError
         When the network takes images that are not square.
     """
+    if "torchaudio" in source:
+        return _torchaudio_input(source["torchaudio"])
     if "timm" not in source:
         return None
     import timm
@@ -246,6 +265,7 @@ def _hub(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[str, 
 
 PUBLISHERS: dict[str, Callable[[Mapping[str, Any], Path | None], dict[str, dict[str, Any]]]] = {
     "torchvision": _torchvision,
+    "torchaudio": _torchaudio,
     "timm": _timm,
     "open_clip": _open_clip,
     "hub": _hub,
