@@ -61,6 +61,26 @@ class InputInPlace(Plain):
         return super().forward(images.sub_(0.5))
 
 
+class WithLoss(Plain):
+    """An output with a scalar, as networks of transformers give it."""
+
+    def forward(self, images):
+        scores = super().forward(images)
+        return {"loss": scores.square().mean(), "logits": scores}
+
+
+class NotFinite(Plain):
+    def forward(self, images):
+        return super().forward(images) / 0
+
+
+class NeedsBatch(Plain):
+    def forward(self, images):
+        if len(images) < 2:
+            raise ValueError("Expected more than 1 value per channel when training")
+        return super().forward(images)
+
+
 class NotSquare(nn.Module):
     """Takes images of 16 rows and 12 columns."""
 

@@ -55,9 +55,9 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
         "--input", help="what the network takes, as in the registry, such as '{size: 224, mean: [0, 0, 0], …}'"
     )
     add.add_argument(
-        "--without-classes",
-        action="store_true",
-        help="the network gives features, not class scores (found out by default)",
+        "--classes",
+        choices=["yes", "no"],
+        help="whether the network gives class scores (found out by default)",
     )
     add.add_argument(
         "--output", help="the part of the network's output that is used: a key, a position, or a list, such as logits"
@@ -119,17 +119,23 @@ def add(arguments: argparse.Namespace) -> None:
     lock, modality = lock_path(registry), arguments.modality or ("audio" if "torchaudio" in source else "vision")
     check_run_file(run, registry)
     text = partial(entry_text, name, source, weights, modality, str(lock), arguments.input, output=arguments.output)
+    classes = {"yes": True, "no": False, None: None}[arguments.classes]
+    reason = ""
     try:
-        plan = add_model(name, text(classes=not arguments.without_classes), registry, run)
-    except NoClassScoresError:
+        plan = add_model(name, text(classes=classes), registry, run)
+    except NoClassScoresError as error:
+        reason = str(error).splitlines()[0].removeprefix(f"models: {name}: ")
         plan = add_model(name, text(classes=False), registry, run)
     model = plan.models[name]
     print(f"Added {name} to {registry}.")
     if not model.has_classes:
-        print("It gives no class scores: other models and people recognize its metamers, and it recognizes none.")
+        print(
+            "It is a model without classes: recognition models and participants recognize its metamers, not it theirs."
+        )
     elif model.traced and model.traced.scores:
-        number = model.traced.scores["number"]
-        print(f"It gives {number} class scores. If they are features, add it with --without-classes.")
+        print(f"It gives {model.traced.scores['number']} class scores. If they are features, add it with --classes no.")
+    if reason:
+        print(f"That was found out, because {reason}. Options: --output, --classes yes.")
     for problem in model.traced.problems if model.traced else []:
         print(problem)
     print(f"Stages (auto, kept in {lock}): {', '.join(model.stages)}")

@@ -39,7 +39,7 @@ from metamers.models.classes import class_scores
 from metamers.models.device import choose_device
 from metamers.models.load import assemble, load_model
 from metamers.models.model import Model, activations, fit_stimuli
-from metamers.models.outputs import Part
+from metamers.models.outputs import Part, chosen_part
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import prepared
 from metamers.names import INPUT_STAGE, unknown_name
@@ -64,6 +64,10 @@ from metamers.synthesize.optimizers import OPTIMIZERS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NO_SCORES = (
+    "{} does not give class scores (batch, class), so it cannot name a category. If its output has them in a part, "
+    "choose it by `output`; if they are scores all the same, name the `categories`"
+)
 LARGEST_SIDE = 224  # of the images of a network that does not state the size of its input, in pixels
 HIGHEST_HZ = 10_000  # of the published cochleagram
 PAIRS = 1000  # largest number of pairs in a null distribution
@@ -271,17 +275,28 @@ def _wrapped(
     with torch.no_grad():
         inputs = preprocessing(preprocessing.example())
         try:
-            plain.network(inputs)
+            shown = plain.network(inputs)
         except Exception as error:  # a user's network may raise anything
             raise ValueError(
                 f"{name} does not run on an input of shape {tuple(inputs.shape)} ({error}). Give the input that it "
                 f"takes, as in the registry of models; this was input={dict(settings)!r}."
                 f"{getattr(preprocessing, 'advice', '')}"
             ) from error
+    if output is not None and isinstance(problem := chosen_part(shown, output), str):
+        raise ValueError(f"output: {name} {problem}")
     scores = scores_of_output(name, plain.network, preprocessing, output)
     kind = {"classes": scores["of_classes"] or (has_categories and scores["number"] is not None), "output": output}
     of_modules = {"stages": {INPUT_STAGE: None, **stages}}
     return assemble(name, entry | of_modules | kind, network, choose_device(device))
+
+
+def _is_position(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_part(value: Any) -> bool:
+    """Whether a value may name a part of an output: a position, a key, or several."""
+    return _is_position(value) or isinstance(value, str) or (isinstance(value, list) and all(map(_is_part, value)))
 
 
 def _place(stage: Any) -> dict[str, Any]:
@@ -290,10 +305,17 @@ def _place(stage: Any) -> dict[str, Any]:
     Raises
     ------
     TypeError
-        When it is neither a text nor a mapping with ``module``.
+        When it is neither a text nor a mapping with ``module`` and at most one of ``output`` and ``input``.
     """
     place = {"module": stage} if isinstance(stage, str) else stage
-    if not isinstance(place, Mapping) or not place.get("module") or place.keys() - {"module", "output", "input"}:
+    known = isinstance(place, Mapping) and isinstance(place.get("module"), str) and place["module"]
+    keys = set(place) if known else set()
+    if (
+        not known
+        or keys not in ({"module"}, {"module", "output"}, {"module", "input"})
+        or not _is_part(place.get("output", 0))
+        or not _is_position(place.get("input", 0))
+    ):
         raise TypeError(
             f"stage: found {stage!r}; wanted the name of a stage or the path of a module, such as 'layer3', or a "
             "mapping, such as {'module': 'encoder', 'output': 0}"
@@ -626,6 +648,8 @@ def metamer(
     has_categories = categories is not None
     model = _as_model(network, {stage: place}, stimulus, sampling_rate_hz, input, output, has_categories, device)
     classes = _classes_of(categories, model)
+    if classes and not model.classes:
+        raise ValueError(NO_SCORES.format(model.name))
     name, rate_hz, as_exported = name_of(stimulus), model.sampling_rate_hz, FORMATS[model.modality].as_exported
     given = STIMULI[model.modality](model, stimulus, sampling_rate_hz, name)
     natural = fit_stimuli(model, given[None], rate_hz)
@@ -731,7 +755,8 @@ def recognize(
 ) -> str | list[str]:
     """Ask a model what it recognizes, by forced choice among categories.
 
-    The model gets what people see or hear: images of 8 bits, sounds of 16 bits.
+    The model gets what people see or hear: images of 8 bits, sounds of 16 bits. Without ``categories``, the output of a
+    network counts as class scores if a layer computes it last; whether these are features cannot be told.
 
     Parameters
     ----------
@@ -769,10 +794,7 @@ def recognize(
     model = _as_model(network, {}, given, rate_hz, input, output, categories is not None, device)
     classes = _classes_of(categories, model)
     if not classes or not model.classes:
-        raise ValueError(
-            f"{model.name} does not give class scores (batch, class), so it cannot name a category. If its output has "
-            "them in a part, choose it by `output`; if they are scores all the same, name the `categories`"
-        )
+        raise ValueError(NO_SCORES.format(model.name))
     answers = []
     for number, one in enumerate(each):
         if isinstance(one, Metamer):

@@ -30,7 +30,6 @@ from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import check_stage
 
 STEPS = 3  # timed steps at each stage, after one that is not timed
-# Difference of class scores in units of their standard deviation: above rounding, far below what changes an answer.
 CHANCE_P = 0.05
 NOT_SURVIVED = "The process that took such a step was killed, most likely because memory ran out."
 

@@ -222,7 +222,7 @@ def test_a_branch_without_gradient_does_not_end_the_stages_of_the_others():
 
 
 def test_a_network_that_does_not_take_the_stimulus_is_reported():
-    with pytest.raises(ValueError, match=r"models: linear: the network does not run on inputs of shape \(1, 3, 16, 16"):
+    with pytest.raises(ValueError, match=r"models: linear: the network does not run on inputs of shape \(2, 3, 16, 16"):
         automatic_stages("linear", tiny.linear(), images_of(16), 8)
 
 
@@ -306,15 +306,62 @@ def test_nothing_inside_repeated_blocks_is_a_stage(norm_first):
     [
         (nn.Linear(6, 5), True),
         (nn.Sequential(nn.Linear(6, 5), nn.Softmax(1)), True),
+        (nn.Sequential(nn.Linear(6, 20), nn.Unflatten(1, (5, 4)), nn.AdaptiveAvgPool1d(1), nn.Flatten()), True),
         (nn.Identity(), False),
         (nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5)), False),
         (nn.Sequential(nn.Linear(6, 5), nn.ReLU()), False),
     ],
 )
 def test_class_scores_are_those_of_a_layer(end, of_classes):
-    network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), end)
+    network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), end)
     assert scores_of_output("net", network, images_of(16))["of_classes"] == of_classes
     network.num_classes = 5  # what a network states is believed
-    assert scores_of_output("net", network, images_of(16))["of_classes"] == (not isinstance(end, nn.Identity))
+    stated = scores_of_output("net", network, images_of(16))
+    assert stated["of_classes"] == (of_classes or stated["number"] == 5)
     network.num_classes = 0
     assert not scores_of_output("net", network, images_of(16))["of_classes"]
+
+
+class Detector(nn.Module):
+    """A list with boxes for each image of the batch, of which there may be any number."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.boxes = nn.Conv2d(3, 6, 3, 2), nn.Linear(6, 4)
+
+    def forward(self, images):
+        features = self.body(images).relu()
+        return [{"boxes": self.boxes(one.flatten(1).mT), "number": 7} for one in features]
+
+
+class ForBatch(nn.Module):
+    """One value for the whole batch, and none for its stimuli."""
+
+    def forward(self, images):
+        return images.mean((1, 2, 3))[:1]
+
+
+def test_results_of_the_batch_and_not_of_each_stimulus_are_no_stages():
+    stages = automatic_stages("detector", Detector(), images_of(16), 8, classes=False)
+    assert stages == {"input": None, "body": "body"}
+    network = nn.Sequential(nn.Conv2d(3, 6, 3), ForBatch())
+    assert list(automatic_stages("batch", network, images_of(16), 8, classes=False)) == ["input", "0"]
+    with pytest.raises(ValueError, match=r"gives shape \(1, 6\) for 2 stimuli; wanted class scores"):
+        automatic_stages("first", nn.Sequential(nn.Conv2d(3, 6, 16), First()), images_of(16), 8)
+
+
+class First(nn.Module):
+    def forward(self, values):
+        return values[:1].flatten(1)
+
+
+class Nothing(nn.Module):
+    def forward(self, _values):
+        return None
+
+
+def test_an_output_without_tensors_is_named():
+    with pytest.raises(
+        ValueError, match=r"nothing: the network gives a NoneType, not a tensor\. It has no tensor to choose"
+    ):
+        automatic_stages("nothing", nn.Sequential(nn.Conv2d(3, 6, 3), Nothing()), images_of(16), 8, classes=False)

@@ -34,6 +34,9 @@ def ready(network):
         (odd.AlwaysTraining, BATCH),
         (odd.Dropout, RANDOM),
         (odd.StochasticDepth, RANDOM),
+        (odd.WithLoss, None),
+        (odd.NotFinite, "Outputs are not finite"),
+        (odd.NeedsBatch, "does not run on a single stimulus .*needs a batch of several"),
     ],
 )
 def test_outputs_that_are_not_those_of_the_stimulus_alone_are_said(network, problem):

@@ -23,9 +23,9 @@ def published_listing(wildcards):
 
 
 def models_of_brainscore():
-    """The models of images that metamers of the run are made of, or that recognize them."""
+    """The models of images, with classes, that metamers of the run are made of, or that recognize them."""
     used = dict.fromkeys([*plan.generation_models, *plan.recognition_models])
-    return [model for model in used if MODALITIES[modality_of(model)].on_screen]
+    return [model for model in used if MODALITIES[modality_of(model)].on_screen and plan.models[model].has_classes]
 
 
 def metamers_shown(name):

@@ -84,6 +84,19 @@ def locked_part(lock: Mapping[str, Mapping[str, Any]], model: str, source: Mappi
     return entry.get(part) if entry.get("source") == source else None
 
 
+def forget_part(path: str | Path, model: str, part: str) -> None:
+    """Remove a part of a model from a lock file, if it is there.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file cannot be read or written.
+    """
+    entry = read_lock(path).get(model, {})
+    if part in entry:
+        update_lock(path, model, entry["source"], part, None)
+
+
 def update_lock(path: str | Path, model: str, source: Mapping[str, Any], part: str, value: Any) -> None:
     """Write a part of a model into a lock file, which is created if it is missing.
 
@@ -101,7 +114,7 @@ def update_lock(path: str | Path, model: str, source: Mapping[str, Any], part: s
     part
         ``weights``, ``input`` or ``stages``.
     value
-        Plain data.
+        Plain data; None removes the part.
 
     Raises
     ------
@@ -114,7 +127,8 @@ def update_lock(path: str | Path, model: str, source: Mapping[str, Any], part: s
             lock = read_lock(path)
             entry = lock.get(model, {})
             kept = entry if entry.get("source") == source else {}
-            lock[model] = {"source": dict(source)} | kept | {part: value}
+            parts = {"source": dict(source)} | kept | {part: value}
+            lock[model] = {key: found for key, found in parts.items() if found is not None}
             replace_file(path, HEADER + yaml.safe_dump(lock, sort_keys=False, allow_unicode=True, width=120))
     except OSError as error:
         raise ConfigurationError(

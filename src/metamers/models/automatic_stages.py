@@ -26,7 +26,7 @@ from metamers.models.load import check_run, load_network
 from metamers.models.model import PREPROCESSING_PATH, SCORES_PATH
 from metamers.models.outputs import Part, chosen_part, class_scores_in, part_at, parts_of_output, tensors_of
 from metamers.models.preprocessing import build_preprocessing
-from metamers.models.stability import check_gradient, problems_of
+from metamers.models.stability import check_gradient, problems_of, two_examples
 from metamers.names import INPUT_STAGE, NATURAL
 
 POOLED = "pooled"
@@ -40,8 +40,10 @@ NOT_DIFFERENTIABLE = (
 )
 # Names of autograd nodes that give the same values in another shape.
 RESHAPES = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "Permute", "Transpose", "TBackward", "Alias")
-# Nodes between the layer of the class scores and the output, such as a softmax, or the mean of two such layers.
-RESCALES = ("Softmax", "LogSoftmax", "SafeSoftmax", "Mul", "Div", "Add", "Sigmoid")
+# Nodes between the layer of the class scores and the output: a softmax, the mean of two heads or over positions.
+RESCALES = ("Softmax", "LogSoftmax", "SafeSoftmax", "Sigmoid", "Mul", "Div", "Add", "Sub", "Neg", "Mean", "Sum")
+RESCALES += ("Cat", "Select", "Slice", "AdaptiveAvgPool", "AvgPool", "AdaptiveMaxPool", "MaxPool", "Amax")
+EXAMPLES = 2  # stimuli of a trace
 LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -79,19 +81,19 @@ def _layers_of(module: nn.Module) -> int:
     return sum(any(one.ndim > 1 for one in part.parameters(recurse=False)) for part in module.modules())
 
 
-def _run_with_gradient(name: str, preprocessing: nn.Module, network: nn.Module) -> Any:
-    """The output of a network for one stimulus, with the graph of its operations."""
+def _run_with_gradient(name: str, preprocessing: nn.Module, network: nn.Module, examples: torch.Tensor) -> Any:
+    """The output of a network for some stimuli, with the graph of its operations."""
 
     def with_gradient(values: torch.Tensor) -> Any:
         with torch.enable_grad(), unfused_attention():
             return network(values.detach().requires_grad_().clone())  # a network may change its input in place
 
-    return check_run(name, preprocessing, network, preprocessing.example(), with_gradient)
+    return check_run(name, preprocessing, network, examples, with_gradient)
 
 
 def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[list[_Result], Any]:
     """Inputs and outputs of modules at their first call, in the order of the calls; the output of the network."""
-    example = preprocessing.example()
+    examples = two_examples(preprocessing)  # so that a result for each stimulus differs from one for the batch
     found: list[_Result] = []
     called: set[tuple[str, str]] = set()
 
@@ -100,7 +102,7 @@ def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[lis
             return
         called.add((path, kind))
         for key, value in parts.items():
-            if isinstance(value, torch.Tensor) and value.grad_fn is not None and value.shape[:1] == example.shape[:1]:
+            if isinstance(value, torch.Tensor) and value.grad_fn is not None and value.shape[:1] == examples.shape[:1]:
                 place = {"input": key, "output": None} if kind == "input" else {"input": None, "output": key}
                 operation = (value.grad_fn, value.output_nr)
                 found.append(_Result(path, module, shape=value.shape, operation=operation, **place))
@@ -118,7 +120,7 @@ def _trace(name: str, preprocessing: nn.Module, network: nn.Module) -> tuple[lis
             hooks.append(module.register_forward_pre_hook(lambda m, g, path=path: before(m, g, path)))
             hooks.append(module.register_forward_hook(lambda m, g, o, path=path: after(m, g, o, path)))
     try:
-        return found, _run_with_gradient(name, preprocessing, network)
+        return found, _run_with_gradient(name, preprocessing, network, examples)
     finally:
         for hook in hooks:
             hook.remove()
@@ -178,33 +180,45 @@ def _inside_repeated_blocks(network: nn.Module) -> set[str]:
     return {path for path, _ in network.named_modules() if path.startswith(tuple(paths))}
 
 
-def _last_stage(
-    name: str, output: Any, part: Part, classes: bool
-) -> tuple[torch.Tensor, tuple[Any, int], str | dict[str, Any]]:
-    """The tensor at which a network ends, the operation of its last stage, and its place in the whole network.
+class _End(NamedTuple):
+    """Where a network ends: at a tensor of its whole output, and at its last stage, if a tensor can be that."""
 
-    A network without classes ends at all tensors of its output, or at the chosen one; the last stage is the first of
-    them. Others end at the class scores.
+    whole: torch.Tensor
+    operation: tuple[Any, int] | None
+    place: str | dict[str, Any]
+
+
+def _end_of(name: str, output: Any, part: Part, classes: bool) -> _End:
+    """Where a network ends, from its output for ``two_examples``.
+
+    That is at the class scores; without classes at the chosen part, or at all tensors of the output, of which the first
+    with a value for each stimulus is the last stage. (The lists of a detection network are of the batch.)
+
+    Raises
+    ------
+    ValueError
+        When the output has no such tensor.
     """
     if classes:
-        keys, last = part, class_scores_in(output, part, name)
-        tensors = [last]
-    elif part is None:
-        found = [(path, one) for path, one in tensors_of(output) if one.grad_fn is not None]
-        if not found:
-            raise ValueError(
-                f"models: {name}.stages: auto: {NOT_DIFFERENTIABLE.format('no tensor of the output is differentiable')}"
-            )
-        tensors, (keys, last) = [one for _, one in found], (part_at(found[0][0]), found[0][1])
-    else:
-        keys, chosen = part, chosen_part(output, part)
+        found = [(part, class_scores_in(output, part, name, EXAMPLES))]
+    elif part is not None or not [*tensors_of(output)]:
+        chosen = chosen_part(output, part)
         if isinstance(chosen, str):
             raise ValueError(f"models: {name}: the network {chosen}")
-        last, tensors = chosen, [chosen]
+        found = [(part, chosen)]
+    else:
+        found = [(part_at(path), one) for path, one in tensors_of(output) if one.grad_fn is not None]
+    if not found:
+        reason = NOT_DIFFERENTIABLE.format("no tensor of the output is differentiable")
+        raise ValueError(f"models: {name}.stages: auto: {reason}")
     with torch.enable_grad():
-        end = last if len(tensors) == 1 else torch.stack([one.sum() for one in tensors]).sum()
+        whole = found[0][1] if len(found) == 1 else torch.stack([one.sum() for _, one in found]).sum()
+    last = next(((keys, one) for keys, one in found if one.shape[:1] == (EXAMPLES,)), None)
+    if last is None:
+        return _End(whole, None, SCORES_PATH)
+    keys, tensor = last
     place = SCORES_PATH if keys is None else {"module": SCORES_PATH, "output": keys}
-    return end, (last.grad_fn, last.output_nr), place
+    return _End(whole, (tensor.grad_fn, tensor.output_nr), place)
 
 
 def scores_of_output(name: str, network: nn.Module, preprocessing: nn.Module, part: Part = None) -> dict[str, Any]:
@@ -221,18 +235,17 @@ def scores_of_output(name: str, network: nn.Module, preprocessing: nn.Module, pa
     -------
     dict
         ``number``: number of values for one stimulus, if the output is (batch, value), else None; ``of_classes``: the
-        network states so many classes (``num_classes``), or, if it states none, a layer computes the values, while
-        features come from pooling or normalization.
+        network states so many classes (``num_classes``), or a layer computes the values, while features come from an
+        activation function or normalization; not if the network states that it has no classes.
     """
     network.requires_grad_(False).eval()
-    found = chosen_part(_run_with_gradient(name, preprocessing, network), part)
+    found = chosen_part(_run_with_gradient(name, preprocessing, network, preprocessing.example()), part)
     if isinstance(found, str) or found.ndim != 2:
         return {"number": None, "of_classes": False}
     number, stated, node = found.shape[1], getattr(network, "num_classes", None), found.grad_fn
     while node is not None and not node.name().startswith(LAYERS):
         node = node.next_functions[0][0] if node.name().startswith((*RESHAPES, *RESCALES)) else None
-    of_layer = node is not None
-    return {"number": number, "of_classes": stated == number if isinstance(stated, int) else of_layer}
+    return {"number": number, "of_classes": stated == number or (stated != 0 and node is not None)}
 
 
 def automatic_stages(
@@ -267,10 +280,10 @@ def automatic_stages(
     """
     network.requires_grad_(False).eval()
     results, output = _trace(name, preprocessing, network)
-    whole, end, place = _last_stage(name, output, part, classes)
+    whole, end, place = _end_of(name, output, part, classes)
     operations = with_gradient(layers_before(whole))
     passed = bottlenecks(operations)
-    if end[0] not in operations:
+    if whole.grad_fn not in operations or (end is not None and end[0] not in operations):
         what = "class scores are" if classes else "the output is"
         raise ValueError(f"models: {name}.stages: auto: {NOT_DIFFERENTIABLE.format(f'{what} not differentiable')}")
     ends = [one for one in results if one.input is None and one.operation == end]
@@ -295,6 +308,8 @@ def automatic_stages(
     stages: dict[str, Any] = dict(first)
     for one in sorted(in_order, key=lambda one: order[one.operation[0]]):
         stages[POOLED if one is pooled else _stage_name(one, stages)] = one.place
+    if end is None:
+        return stages
     return stages | {LOGITS if classes else OUTPUT: ends[0].place if ends else place}
 
 
@@ -378,7 +393,7 @@ def main(request: str, answer: str) -> None:
             found[name] = {"scores": scores_of_output(name, network, preprocessing, part)}
             stages = automatic_stages(name, network, preprocessing, wanted["number"], classes, part)
             check_gradient(name, network, preprocessing)
-            found[name] |= {"stages": stages, "problems": problems_of(network, preprocessing)}
+            found[name] |= {"stages": stages, "problems": problems_of(network, preprocessing, part)}
         except (ValueError, FileNotFoundError) as error:
             found.setdefault(name, {})["error"] = str(error)
     Path(answer).write_text(json.dumps(found), encoding="utf-8")

@@ -6,6 +6,7 @@ The network comes from ``metamers.models.sources`` and its weights from ``metame
 
 import gc
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from metamers.names import INPUT_STAGE
 logger = logging.getLogger("metamers")
 
 Result = TypeVar("Result")
+OF_SHAPE = re.compile("shape|size|channel|dimension|multiplied", re.IGNORECASE)  # in messages of PyTorch
 FAILURES = (RuntimeError, TypeError, IndexError, AssertionError, ValueError)  # of a network on inputs that do not fit
 
 
@@ -182,7 +184,7 @@ def check_run(
         raise ValueError(
             f"models: {name}: the network does not run on inputs of shape {tuple(inputs.shape)}, which its `input` "
             f"makes of stimuli of shape {signal} ({error}). Do `input` and `source.arguments` fit it?"
-            f"{preprocessing.advice}{_advice_on_channels(network, inputs)}"
+            f"{preprocessing.advice if OF_SHAPE.search(str(error)) else ''}{_advice_on_channels(network, inputs)}"
         ) from error
 
 

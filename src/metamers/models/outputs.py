@@ -47,7 +47,7 @@ def chosen_part(output: Any, part: Part) -> torch.Tensor | str:
     part
         None for the output itself; a position, key or attribute; or a list of them, from the outside in.
     """
-    keys = [] if part is None else [part] if isinstance(part, int | str) else [*part]
+    keys = [part] if isinstance(part, int | str) else [*(part or ())]
     found = output
     for key in keys:
         found = None if isinstance(found, torch.Tensor) else parts_of_output(found).get(key)
@@ -65,7 +65,7 @@ def chosen_part(output: Any, part: Part) -> torch.Tensor | str:
     return f"gives a {type(output).__name__}, whose part {part!r} is not a tensor. {wanted}"
 
 
-def class_scores_in(output: Any, part: Part, model: str) -> torch.Tensor:
+def class_scores_in(output: Any, part: Part, model: str, stimuli: int | None = None) -> torch.Tensor:
     """The class scores (batch, class) in the output of a network.
 
     Parameters
@@ -74,6 +74,8 @@ def class_scores_in(output: Any, part: Part, model: str) -> torch.Tensor:
         As for ``chosen_part``.
     model
         The model's name, for messages.
+    stimuli
+        Their number, which is that of the scores; None if it is not checked.
 
     Raises
     ------
@@ -81,9 +83,11 @@ def class_scores_in(output: Any, part: Part, model: str) -> torch.Tensor:
         When they are not class scores.
     """
     found = chosen_part(output, part)
-    if isinstance(found, torch.Tensor) and found.ndim == 2:
+    if isinstance(found, torch.Tensor) and found.ndim == 2 and stimuli in (None, len(found)):
         return found
     gives = found if isinstance(found, str) else f"gives shape {tuple(found.shape)}"
+    if stimuli is not None and isinstance(found, torch.Tensor):
+        gives += f" for {stimuli} stimuli"
     raise ValueError(
         f"models: {model}: the network {gives}; wanted class scores (batch, class). If it has none, add "
         "`classes: false`"

@@ -251,8 +251,8 @@ def prepared(network: nn.Module) -> nn.Module:
         When its parts cannot be stages, or its parameters have no values.
     """
     network = getattr(network, "_orig_mod", network)  # of torch.compile
-    if isinstance(network, torch.jit.ScriptModule):
-        raise ValueError("it is a module of torch.jit, whose parts cannot be stages; wanted the one that torch.jit got")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
+        raise ValueError("a module of torch.jit, whose parts cannot be stages; wanted the one that torch.jit was given")
     if any(parameter.is_meta for parameter in network.parameters()):
         raise ValueError("it has parameters without values (device meta); wanted a network with weights")
     half = any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in network.parameters())

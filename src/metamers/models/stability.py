@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from metamers.models.load import check_run
-from metamers.models.outputs import tensors_of
+from metamers.models.load import FAILURES, check_run
+from metamers.models.outputs import Part, chosen_part, tensors_of
 
-TOLERANCE = 1e-3  # difference of outputs, in their standard deviations, that rounding does not explain
+TOLERANCE = 1e-3  # in standard deviations of the outputs: above rounding, far below what changes an answer
 IN_PLACE = "modified by an inplace operation"  # in PyTorch's message
 
 
@@ -24,7 +24,7 @@ def check_gradient(name: str, network: nn.Module, preprocessing: nn.Module) -> N
     ValueError
         When it does not; the message says which of them stops it.
     """
-    stimulus = preprocessing.example().requires_grad_()
+    stimulus = two_examples(preprocessing).requires_grad_()
 
     def with_gradient(_inputs: torch.Tensor) -> Any:
         with torch.enable_grad():
@@ -38,7 +38,7 @@ def check_gradient(name: str, network: nn.Module, preprocessing: nn.Module) -> N
                 "Compute it with differentiable operations of PyTorch, without .detach(), torch.no_grad() and NumPy"
             )
         output = check_run(name, preprocessing, network, stimulus, with_gradient)
-        ends = [one.sum() for _, one in tensors_of(output) if one.grad_fn is not None]
+        ends = [one.sum() for _, one in tensors_of(output) if one.grad_fn is not None and one.is_floating_point()]
         try:
             if ends:
                 torch.autograd.grad(torch.stack(ends).sum(), stimulus, allow_unused=True)
@@ -95,12 +95,35 @@ def stability_problems(differences: Mapping[str, float]) -> list[str]:
     return found
 
 
-def problems_of(network: nn.Module, preprocessing: nn.Module) -> list[str]:
-    """Sentences about a network whose outputs are not those of the stimulus alone; empty for most networks."""
+def two_examples(preprocessing: nn.Module) -> torch.Tensor:
+    """Two different stimuli in a model's size or length (2, …signal), always the same."""
     example = preprocessing.example()
+    return torch.cat([example, example.flip(-1)])
 
-    def first_tensor(stimuli: torch.Tensor) -> torch.Tensor:
-        tensors: list[Any] = [one for _, one in tensors_of(network(preprocessing(stimuli))) if len(one) == len(stimuli)]
-        return tensors[0].flatten(1) if tensors else torch.zeros(len(stimuli), 1)
 
-    return stability_problems(stability(first_tensor, torch.cat([example, example.flip(-1)])))
+def problems_of(network: nn.Module, preprocessing: nn.Module, part: Part = None) -> list[str]:
+    """Sentences about a network whose outputs are not those of the stimulus alone; empty for most networks.
+
+    Parameters
+    ----------
+    network, preprocessing
+        As for ``metamers.models.model.Model``.
+    part
+        The part of the output that is compared; None: the first tensor with a value for each stimulus.
+    """
+
+    def values_of(stimuli: torch.Tensor) -> torch.Tensor:
+        output = network(preprocessing(stimuli))
+        chosen = chosen_part(output, part)
+        tensors = [chosen] if isinstance(chosen, torch.Tensor) else [one for _, one in tensors_of(output)]
+        fitting = [one for one in tensors if one.shape[:1] == stimuli.shape[:1]]
+        return fitting[0].flatten(1) if fitting else torch.zeros(len(stimuli), 1)
+
+    examples = two_examples(preprocessing)
+    with torch.no_grad():
+        if not values_of(examples).isfinite().all():
+            return ["Outputs are not finite (NaN or infinite), even for noise. Are these the right weights?"]
+    try:
+        return stability_problems(stability(values_of, examples))
+    except FAILURES as error:  # the two together have run before
+        return [f"The network does not run on a single stimulus ({error}): an operation needs a batch of several."]

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from metamers.config.model_lock import lock_path, replace_file
+from metamers.config.model_lock import forget_part, lock_path, replace_file
 from metamers.config.read import merge_defaults, read_registry, read_yaml, resolve_path
 from metamers.modalities import IMAGENET_INPUT
 from metamers.names import FILE_NAME, ConfigurationError
@@ -126,7 +126,7 @@ def entry_text(
     modality: str,
     lock: str,
     given: str | None = None,
-    classes: bool = True,
+    classes: bool | None = None,
     output: str | None = None,
 ) -> str:
     """The text of an entry, with comments.
@@ -144,14 +144,14 @@ def entry_text(
     given
         The ``input`` of the entry, as YAML in one line; None for the usual values, or those of the weights.
     classes
-        Whether the network gives class scores.
+        Whether the network gives class scores; None: it must, which is checked.
     output
         The part of the network's output that is used, as YAML in one line; None: the output itself.
 
     Raises
     ------
     ConfigurationError
-        When ``given`` is not a mapping.
+        When ``given`` is not a mapping, or ``output`` no part of an output.
     """
     about_weights = {
         "pretrained": f"those of the publisher; {lock} has their hash once they are retrieved",
@@ -166,8 +166,14 @@ def entry_text(
         input_line = f"# input: {INPUTS[modality]} # without this line: the input in the metadata of the weights"
     else:
         input_line = f"# {ABOUT_INPUTS[modality]}.\n  input: {INPUTS[modality]}"
-    kind = "" if classes else "  classes: false # its metamers are accepted by their match alone\n"
-    kind += "" if output is None else f"  output: {output} # the part of the network's output that is used\n"
+    about_classes = {
+        None: "",
+        True: "  classes: true # stated, not found out\n",
+        False: "  classes: false # its metamers are accepted by their match alone\n",
+    }
+    kind = about_classes[classes]
+    if output is not None:
+        kind += f"  output: {_part(output)} # the part of the network's output that is used\n"
     return f"""\
 {name}:
   modality: {modality}
@@ -189,6 +195,20 @@ def _stated_input(source: Mapping[str, str], modality: str) -> dict[str, Any] | 
     from metamers.retrieve.publishers import usual_input  # it imports the library, and so PyTorch
 
     return usual_input(source)
+
+
+def _part(text: str) -> str:
+    """A part of an output, as YAML in one line: a position, a key or a list of these."""
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        found = None
+    keys = found if isinstance(found, list) else [found]
+    if not keys or not all(isinstance(key, int | str) and not isinstance(key, bool) and key != "" for key in keys):
+        raise ConfigurationError(
+            f"--output {text}: wanted a key, a position or a list, such as logits or '[hidden, 3]'"
+        )
+    return _flow({"output": keys[0] if len(keys) == 1 else keys}).removeprefix("{output: ").removesuffix("}")
 
 
 def _mapping(text: str, key: str, example: str) -> dict[str, Any]:
@@ -272,14 +292,17 @@ def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> 
     old = registry.read_bytes().decode() if existed else ""  # bytes, to keep the ends of lines
     separator = "" if not old else "\n" if old.endswith("\n") else "\n\n"
     entries = (read_yaml(registry) or {}) if existed else {}
+    forget_part(lock_path(registry), name, "stages")  # of an earlier model of this name, whose weights may differ
     replace_file(registry, (old or HEADER) + (separator if existed else "\n") + text)
     try:
         extended = read_yaml(registry)
         if {key: value for key, value in extended.items() if key != name} != entries or name not in extended:
             raise ConfigurationError(f"{registry}: an entry at its end is not at the top level of the file")
-        own = (read_yaml(run) or {}) if run is not None and run.is_file() else {}
+        own = read_yaml(run) if run is not None and run.is_file() else {}
+        own = own if isinstance(own, dict) else {}  # the run itself says what is wrong with its file
         settings = {key: own[key] for key in ("stimuli", "datasets") if key in own}
-        registries = {**own.get("registry", {}), "models": [*others, str(registry)]}
+        given = own.get("registry")
+        registries = {**(given if isinstance(given, dict) else {}), "models": [*others, str(registry)]}
         return make_plan(merge_defaults({**settings, "registry": registries, "model": name}))
     except BaseException as error:  # also an interruption, since finding the stages may take long
         if existed:

@@ -139,9 +139,10 @@ def check_scores(
     for name, dataset in dataset_of.items():
         model = models[name]
         scores = model.traced.scores if model.traced else None
-        if scores and model.classes is None and not datasets[dataset].vocabulary:
-            wanted = category_classes(dataset, datasets[dataset].parameters)
-            check_class_scores(name, scores, 1 + max(max(indices, default=-1) for indices in wanted.values()))
+        if scores and model.has_classes and not datasets[dataset].vocabulary:
+            categories = category_classes(dataset, datasets[dataset].parameters)
+            needed = 1 + max(max(indices, default=-1) for indices in categories.values())
+            check_class_scores(name, scores, needed, certain=model.classes is True)
 
 
 def check_quality(

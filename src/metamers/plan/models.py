@@ -334,7 +334,11 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
     """
     key = f"models: {name}"
     if model.training and not model.has_classes:
-        raise ConfigurationError(f"{key}.classes: false, but `weights.train` trains the network to name classes")
+        raise ConfigurationError(
+            f"{key}.classes: false, but `weights.train` trains the network to name classes; leave it out"
+        )
+    if model.training and model.output is not None:
+        raise ConfigurationError(f"{key}.output: not with `weights.train`, which trains the output itself")
     if (path := model.weights.get("path")) and not Path(path).is_file():
         raise ConfigurationError(f"{key}.weights.path: there is no file {path}")
     extra = model.extra_weights

@@ -148,7 +148,7 @@ def _traced(entries: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mappi
     return {name: Traced(**result) for name, result in found.items()}
 
 
-def check_class_scores(name: str, scores: Mapping[str, Any], classes: int) -> None:
+def check_class_scores(name: str, scores: Mapping[str, Any], classes: int, certain: bool) -> None:
     """Check that what a network gives may be the scores of the classes of its data set.
 
     Parameters
@@ -159,21 +159,23 @@ def check_class_scores(name: str, scores: Mapping[str, Any], classes: int) -> No
         As of ``Traced``.
     classes
         Number of classes that the categories of the data set need: one more than their largest index.
+    certain
+        Whether the entry says that the network gives class scores (``classes: true``).
 
     Raises
     ------
     NoClassScoresError
-        When its output are features.
+        When it gives features.
     ConfigurationError
         When it has fewer classes.
     """
     number = scores["number"]
-    if not scores["of_classes"]:
+    if not (scores["of_classes"] or certain):
         raise NoClassScoresError(
-            f"models: {name}: the network gives {number} values that are features, not class scores: it states no "
-            "classes, and no layer computes them last. Add `classes: false`, or `classes: true` if they are scores"
+            f"models: {name}: the network gives {number} values that look like features, because no layer computes "
+            "them last. Add `classes: false`, or `classes: true` if they are class scores"
         )
-    if number < classes:
+    if number is None or number < classes:
         raise ConfigurationError(
             f"models: {name}: the network gives {number} class scores, but the categories of the data set need "
             f"{classes} classes. Use another data set (`stimuli`), or add `classes: false` if the values are features"

@@ -76,6 +76,11 @@ def check_stage(model: Model, stage: str, natural: torch.Tensor) -> torch.Tensor
     """
     with torch.no_grad():
         activations = model(natural, stage)
+    if activations.shape[:1] != natural.shape[:1]:
+        raise ValueError(
+            f"model {model.name}: activations at stage {stage!r} have shape {tuple(activations.shape)} for "
+            f"{len(natural)} stimuli; wanted ({len(natural)}, …), values for each stimulus"
+        )
     if not activations.isfinite().all():
         raise ValueError(f"model {model.name}: activations at stage {stage!r} are not finite")
     if not activations.flatten(1).any(dim=1).all():
