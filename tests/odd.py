@@ -61,6 +61,24 @@ class InputInPlace(Plain):
         return super().forward(images.sub_(0.5))
 
 
+class Features(Plain):
+    """Features after an activation function."""
+
+    def forward(self, images):
+        return super().forward(images).relu()
+
+
+class Ten(nn.Module):
+    """Scores of ten classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.classify = nn.Conv2d(3, 8, 3, 2), nn.Linear(8, 10)
+
+    def forward(self, images):
+        return self.classify(self.body(images).relu().mean((2, 3)))
+
+
 class WithLoss(Plain):
     """An output with a scalar, as networks of transformers give it."""
 

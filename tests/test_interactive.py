@@ -20,6 +20,7 @@ from metamers.models.load import load_model
 from metamers.names import ConfigurationError
 from metamers.run import files
 from metamers.synthesize.metamers import starts, synthesize
+from tests import odd
 from tests.conventions import complaints
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
 from tests.tiny import Convolutional, Hearing
@@ -351,3 +352,70 @@ def test_the_function_recognize_is_not_hidden_by_the_module_of_its_name(first):
     )
     code += "\nfrom metamers.recognize import class_scores\nassert inspect.isfunction(mm.recognize)"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+class Several(nn.Module):
+    """Scores in a part of the output, and a module with several outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = Pair()
+        self.classify = nn.Linear(6, 4)
+
+    def forward(self, images):
+        return {"logits": self.classify(self.body(images)[1].mean((2, 3))), "loss": None}
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolve = nn.Conv2d(3, 6, 3)
+
+    def forward(self, images):
+        hidden = self.convolve(images)
+        return hidden, hidden.relu()
+
+
+def test_a_part_of_the_output_has_the_scores_and_a_part_of_a_module_is_the_stage():
+    torch.manual_seed(0)
+    network = Several()
+    stage = {"module": "body", "output": 1}
+    made = mm.metamer(network, IMAGE, stage, categories=CLASSES, output="logits", null=NULL, steps=5, **QUIET)
+    assert made.stage == "body-out1"
+    assert made.natural_category in CLASSES
+    assert mm.recognize(network, IMAGE, CLASSES, output="logits", device="cpu") in CLASSES
+    without = mm.metamer(network, IMAGE, stage, null=[], steps=5, **QUIET)
+    assert without.natural_category == without.predicted_category == ""
+    assert not {"natural_category", "predicted_category"} & {*without.dataset}
+    assert "category" not in repr(without)
+
+
+@pytest.mark.parametrize("output", [None, "loss"])
+def test_an_output_without_scores_is_explained(output):
+    message = "does not give class scores" if output is None else r"whose part 'loss' is not a tensor\. .*: logits"
+    with pytest.raises(ValueError, match=message):
+        mm.recognize(Several(), IMAGE, CLASSES, output=output, device="cpu")
+    with pytest.raises(ValueError, match=message):
+        mm.metamer(Several(), IMAGE, "classify", categories=CLASSES, output=output, null=[], steps=5, **QUIET)
+
+
+@pytest.mark.parametrize("network", [lambda: timm.create_model("resnet10t", num_classes=0), odd.Features])
+def test_features_are_not_named_by_their_number(network):
+    with pytest.raises(ValueError, match="does not give class scores"):
+        mm.recognize(network(), RNG.random((3, 64, 64)), device="cpu")
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"module": 3},
+        {"module": "body", "output": 1.5},
+        {"module": "body", "output": 0, "input": 0},
+        {"output": 1},
+        7,
+        "",
+    ],
+)
+def test_a_stage_that_is_no_place_is_refused(stage):
+    with pytest.raises(TypeError, match=r"stage: found .*; wanted the name of a stage or the path of a module"):
+        mm.metamer(Several(), IMAGE, stage, null=[], **QUIET)

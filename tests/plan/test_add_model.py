@@ -1,12 +1,17 @@
 """``metamers add`` extends a registry without changing what it has, or changes nothing at all."""
 
+import re
 import shlex
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from metamers import __main__ as command
 from metamers.config.read import merge_defaults, read_yaml
+from metamers.models import automatic_stages
 from metamers.names import ConfigurationError
 from metamers.plan import add_model, stages
 from metamers.plan.plan import make_plan
@@ -174,3 +179,127 @@ def test_a_file_that_is_no_registry_stays_as_it_is(tmp_path, text):
     with pytest.raises(SystemExit, match=r"models\.yaml"):
         add("timm:resnet18 --weights random --registry models.yaml")
     assert (tmp_path / "models.yaml").read_text() == text
+
+
+@pytest.fixture
+def _in_this_process(monkeypatch):
+    """Networks are traced in this process, which has imported PyTorch already."""
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: automatic_stages.main(*command[-2:]))
+
+
+@pytest.fixture
+def add_network(root, tmp_path, capsys):
+    """Add a network of tests/odd.py or tests/tiny.py, with enough classes; return what was said."""
+    files = {name: tmp_path / f"{name}.py" for name in ("odd", "tiny")}
+    for name, file in files.items():
+        text = (root / "tests" / f"{name}.py").read_text()
+        file.write_text(text.replace("nn.Linear(16, 4)", "nn.Linear(16, 1000)"))
+
+    def run(place, options="--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"):
+        file, function = place.split(":")
+        add(f"{files[file]}:{function} {options}")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.usefixtures("_in_this_process")
+@pytest.mark.parametrize(
+    ("place", "options", "said", "entry"),
+    [
+        ("odd:Plain", "", "It gives 1000 class scores. If they are features, add it with --classes no", {}),
+        ("odd:Plain", "--classes no", "It is a model without classes", {"classes": False}),
+        ("odd:Plain", "--classes yes", "It gives 1000 class scores", {"classes": True}),
+        (
+            *("odd:WithLoss", ""),
+            r"a model without classes.*\nThat was found out, because the network gives a dict.*: loss, logits;.*--output",
+            {"classes": False},
+        ),
+        ("odd:WithLoss", "--output logits", "It gives 1000 class scores", {"output": "logits"}),
+        ("odd:WithLoss", "--output '[logits]'", "It gives 1000 class scores", {"output": "logits"}),
+        ("tiny:without_scores", "", "a model without classes", {"classes": False}),
+        ("odd:Features", "", "because the network gives 1000 values that look like features", {"classes": False}),
+    ],
+)
+def test_what_kind_of_network_it_is_is_found_out_and_said(add_network, place, options, said, entry):
+    found = add_network(place, f"--input '{{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}}' {options}")
+    assert re.search(said, found), found
+    (written,) = read_yaml("mine/models.yaml").values()
+    assert {key: written[key] for key in ("classes", "output") if key in written} == entry
+
+
+@pytest.mark.usefixtures("_in_this_process")
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("BatchStatistics", "an operation uses the whole batch, such as batch normalization"),
+        ("Dropout", "a random operation is active, such as dropout"),
+        ("StochasticDepth", "a random operation is active, such as dropout, stochastic depth"),
+        ("NotFinite", "Outputs are not finite"),
+        ("InputInPlace", "It gives 1000 class scores"),
+        ("compiled", "It gives 1000 class scores"),
+        ("half", "It gives 1000 class scores"),
+    ],
+)
+def test_an_odd_network_is_added_with_a_sentence(add_network, function, said):
+    assert said in add_network(f"odd:{function}")
+
+
+@pytest.mark.usefixtures("_in_this_process")
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("InPlace", "an in-place operation overwrites values that the gradient needs"),
+        ("one_channel", "Its first convolution takes 1 channels, and the images have 3"),
+        ("NeedsBatch", r"does not run on inputs of shape \(1, 3, 16, 16\).*Expected more than 1 value"),
+        ("NotSquare", "Images are square, with `size` rows and columns"),
+        ("scripted", r"a module of torch\.jit, whose parts cannot be stages"),
+        ("without_values", r"parameters without values \(device meta\)"),
+        ("Ten", "gives 10 class scores, but the categories of the data set need 991 classes"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused_with_a_sentence(add_network, function, message):
+    with pytest.raises(SystemExit, match=message):
+        add_network(f"odd:{function}")
+    assert not Path("mine/models.yaml").exists()
+
+
+@pytest.mark.usefixtures("_in_this_process")
+def test_the_data_set_of_the_run_decides_how_many_classes_are_needed(add_network, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/images").mkdir()
+    table = "class_index,category\n" + "".join(f"{index},c{index}\n" for index in range(10))
+    (tmp_path / "mine/classes.csv").write_text(table)
+    rows = [f"{index}.png,c{index},test" for index in range(2)]
+    (tmp_path / "mine/table.csv").write_text("\n".join(["file,category,split", *rows]))
+    for index in range(2):
+        Image.new("RGB", (16, 16)).save(tmp_path / f"mine/images/{index}.png")
+    own = {"modality": "vision", "files": {"folder": "mine/images"}, "table": "mine/table.csv", "size": 16}
+    run = {
+        "datasets": {"ten": own | {"categories": "mine/classes.csv"}},
+        "stimuli": {"vision": {"dataset": "ten", "number": 2}},
+    }
+    (tmp_path / "mine/run.yaml").write_text(yaml.safe_dump(run))
+    assert "It gives 10 class scores" in add_network("odd:Ten")
+
+
+@pytest.mark.parametrize("output", ["'[a, b'", "''", "null", "'[]'", "'{a: 1}'", "$'0\n  classes: true'"])
+def test_a_wrong_part_of_an_output_is_refused(output):
+    with pytest.raises(SystemExit, match=r"(?s)--output .*: wanted a key, a position or a list"):
+        add(f"timm:resnet18 --weights random --output {output}")
+
+
+def test_the_weights_of_a_file_are_loaded_each_time_that_a_model_is_added(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: automatic_stages.main(*command[-2:]))
+    add("timm:resnet18 --weights random --name net --input '{size: 32, mean: [0, 0, 0], std: [1, 1, 1]}'")
+    (tmp_path / "mine/models.yaml").unlink()
+    (tmp_path / "bad.pt").write_bytes(b"no weights")
+    with pytest.raises(SystemExit, match=r"bad\.pt"):
+        add("timm:resnet18 --weights bad.pt --name net --input '{size: 32, mean: [0, 0, 0], std: [1, 1, 1]}'")
+
+
+def test_a_network_of_timm_gets_the_input_that_timm_states(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "_traced", lambda entries, _: dict.fromkeys(entries, stages.Traced(FOUND)))
+    add("timm:vit_tiny_patch16_384 --weights random --name vit")
+    found = read_yaml("mine/models.yaml")["vit"]["input"]
+    assert found == {"size": 384, "mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}

@@ -106,7 +106,7 @@ def test_a_network_that_cannot_be_traced_is_an_error_of_the_configuration(regist
 
 
 def test_a_builder_that_ends_the_process_is_an_error_of_the_configuration(registry, builder):
-    builder.write_text("import os\n\n\ndef build():\n    os._exit(3)\n")
+    builder.write_text("import os\n\n\ndef build(classes):\n    os._exit(3)\n")
     with pytest.raises(ConfigurationError, match=r"models: mine\.stages: auto: the process .* ended with code 3"):
         planned(registry(function="build"))
 

@@ -22,8 +22,8 @@ def shown_to(name):
     return plan.participants[name].stages
 
 
-def judging_themselves(name):
-    """Those of these generation models that have classes, and so recognize their own metamers."""
+def with_classes_shown_to(name):
+    """Those of these generation models that have classes: only they recognize their own metamers."""
     return [model for model in shown_to(name) if plan.models[model].has_classes]
 
 
@@ -98,7 +98,7 @@ rule humans_own_participants:
     input:
         design=by("own_participants", design_of),
         answers=by("own_participants", plan.answers_of),
-        recognition=collect("results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", judging_themselves)),
+        recognition=collect("results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", with_classes_shown_to)),
         categories=by("own_participants", categories_of, first_shown_to),
     output:
         "results/<run>/humans/{own_participants}.nc",
@@ -125,7 +125,7 @@ rule humans_answer_table:
     input:
         answers=by("own_participants", plan.answers_of),
         stimuli=by("own_participants", stimuli_of, first_shown_to),
-        recognition=collect("results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", judging_themselves)),
+        recognition=collect("results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", with_classes_shown_to)),
         categories=by("own_participants", categories_of, first_shown_to),
     output:
         answers="results/<run>/humans/{own_participants}.nc",

@@ -84,7 +84,8 @@ class Model(nn.Module):
     classes
         Whether the network gives class scores. A model without classes recognizes nothing.
     output
-        The part of the network's output that has the class scores; None: the output itself.
+        The part of the network's output that has the class scores, or at which a network without classes ends; None:
+        the output itself.
 
     Raises
     ------

@@ -63,8 +63,8 @@ def experiment_stages(
     if chosen is None:
         first: dict[str, str] = {}
         for name in generation_models:
-            judged = name in recognition_models or not models[name].has_classes
-            if judged and generation_models[name] != [INPUT_STAGE]:
+            presentable = name in recognition_models or not models[name].has_classes
+            if presentable and generation_models[name] != [INPUT_STAGE]:
                 first.setdefault(models[name].modality, name)
         chosen = [name for modality, name in first.items() if modality in settings]
     found: dict[str, dict[str, list[str]]] = {}
