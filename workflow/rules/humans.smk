@@ -98,7 +98,9 @@ rule humans_own_participants:
     input:
         design=by("own_participants", design_of),
         answers=by("own_participants", plan.answers_of),
-        recognition=collect("results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", with_classes_shown_to)),
+        recognition=collect(
+            "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", with_classes_shown_to)
+        ),
         categories=by("own_participants", categories_of, first_shown_to),
     output:
         "results/<run>/humans/{own_participants}.nc",
@@ -125,7 +127,9 @@ rule humans_answer_table:
     input:
         answers=by("own_participants", plan.answers_of),
         stimuli=by("own_participants", stimuli_of, first_shown_to),
-        recognition=collect("results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", with_classes_shown_to)),
+        recognition=collect(
+            "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", with_classes_shown_to)
+        ),
         categories=by("own_participants", categories_of, first_shown_to),
     output:
         answers="results/<run>/humans/{own_participants}.nc",
