@@ -406,7 +406,10 @@ def test_the_documentation_says_the_numbers_of_the_digits(root, page):
     for row in single.itertuples():
         difference, interval = said(row)
         cell = f"{row.published:.1%} | {'' if row.difference < 0 else '+'}{difference} ({interval}) | {row.decision} |"
-        assert f"| {row.model} | {row.stage} | {cell}".replace("-", "−") in page.replace("-", "−")
+        name = (
+            f"| {row.model.removeprefix('digits_')}, {row.stage} | {cell} {row.published_error:.3f}, {row.error:.3f} |"
+        )
+        assert name.replace("-", "−") in page.replace("-", "−")
     assert (single["decision"] == "equivalent").sum() == 4  # "at four of ten stages"
     assert set(single.loc[single["equal_match"].astype(str) == "False", "stage"]) == {"relu0", "relu1", "relu2"}
     whole = {row.model: row for row in default[default["stage"] == ALL].itertuples()}
@@ -422,6 +425,9 @@ def test_the_documentation_says_the_numbers_of_the_digits(root, page):
     looser = table[
         (table["version"] == "looser") & (table["measure"] == "proportion recognized") & (table["model"] == ALL)
     ]
+    control = table[(table["version"] == "looser") & (table["measure"] == "proportion recognized")]
+    (last,) = control[(control["model"] == "digits_standard") & (control["stage"] == "final")].itertuples()
+    assert "at twice the error differs as much ({} points, {})".format(*said(last)) in page
     (row,) = looser.itertuples()
     assert "{} points more often than the published ones ({})".format(*said(row)) in page
     assert row.decision == "equivalent"
