@@ -12,7 +12,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metamers.compare.anova import published_tests
+from metamers.compare.anova import people_against_network, published_tests
 from metamers.humans.design import experiment_design
 from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.own_participants import judgements_of_shown, own_participants_dataset, read_answers
@@ -141,6 +141,20 @@ def test_proportions_are_of_what_each_participant_met(design, recognition, tmp_p
         len({name for name, _, _ in answers}) for answers in counts.values()
     )
     assert np.isnan(found["proportion_correct"].sel(generation_model="k", stage="two")).all()
+
+
+def test_a_model_without_classes_has_human_answers_alone(design, recognition, tmp_path):
+    paths = [write(tmp_path / f"p{order}.csv", rows_of(design, f"p{order}", order)) for order in range(3)]
+    answered = read_answers(paths, design, CATEGORIES)
+    whole = own_participants_dataset(answered, design, STAGES, recognition, AT_LEAST)
+    found = own_participants_dataset(answered, design, STAGES, {"m": recognition["m"]}, AT_LEAST)
+    for variable in ("proportion_correct", "correct_by_stimulus"):
+        xr.testing.assert_equal(found[variable].sel(observer="human"), whole[variable].sel(observer="human"))
+        for model, known in {"m": True, "k": False}.items():
+            own = found[variable].sel(generation_model=model, observer="model")
+            assert bool(own.notnull().any()) == known
+    tested = people_against_network({"mine": found}, 20, 0)
+    assert {*tested["generation_model"].values} == {"m"}
 
 
 def changed(rows, step, /, **values):

@@ -103,6 +103,18 @@ def test_a_metamer_that_has_not_reached_its_target_is_accepted_only_by_the_publi
     np.testing.assert_array_equal(alone["converged"], reached)
 
 
+def test_a_model_without_classes_has_metamers_that_are_accepted_by_their_match_alone(rule):
+    metamers, null = as_run(rule)
+    decided = accept(metamers, null)
+    without = accept(metamers.drop_vars(["predicted_category", "natural_category"]), null)
+    assert not {"category_preserved", "natural_category"} & {*without}
+    assert (without["accepted"] == without["above_null"]).all()
+    assert (without["accepted"] >= decided["accepted"]).all()
+    assert without["accepted"].sum() > decided["accepted"].sum()
+    named = {stage: [batch("x", "y").drop_vars("natural_category")] for stage in ("a", "b")}
+    assert set(of_all_stages(named)) == {"normalized_error"}
+
+
 def test_the_measures_that_decide_can_be_chosen_and_all_are_counted(rule):
     metamers, null = as_run(rule.sel(layer=~rule["layer_name"].str.contains("nan")))
     everything = accept(metamers, null)
