@@ -130,6 +130,16 @@ def test_timm_names_a_repository_whose_commit_the_hub_states(server):
     assert server.fetched() == []  # weights are fetched by a job, not while the configuration is read
 
 
+def test_weights_that_were_published_for_jax_are_those_of_the_hub_s_safetensors(server):
+    repository = "timm/flexivit_small.300ep_in1k"
+    server.commit(repository, {"model.safetensors": WEIGHTS, "flexivit_s_i1k_300ep.npz": b"of JAX"})
+    found = describe({"timm": "flexivit_small.300ep_in1k"})["weights"]
+    assert (found["hub"], found["file"], found["sha256"]) == (repository, "model.safetensors", SHA256)
+    server.commit(repository, {"flexivit_s_i1k_300ep.npz": b"of JAX", "pytorch_model.bin": b"pickle"})
+    with pytest.raises(ConfigurationError, match=r"has none of model\.safetensors at .*; it has flexivit"):
+        describe({"timm": "flexivit_small.300ep_in1k"})
+
+
 def test_open_clip_names_a_repository_and_the_input(server):
     server.commit("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", {"open_clip_pytorch_model.bin": b"pickle"})
     found = describe({"open_clip": "ViT-B-32", "pretrained": "laion2b_s34b_b79k"})
