@@ -80,6 +80,7 @@ def configure(root, folder):
     sound = {"modality": "audio", "input": {"sampling_rate_hz": 8000, "duration_s": 0.25, "preprocessing": "waveform"}}
     own = {"weights": "builder", "stages": "auto"}
     scored = {"input": None, "convolve": "convolve", "hidden": {"module": "scores", "output": ["hidden", 1]}}
+    scored["both"] = ["convolve", "hidden"]  # matched at once
     models = {
         "dino": image | own | {"source": {"python": "mine/networks.py:dino"}, "classes": False},
         "hubert": sound | own | {"source": {"python": "mine/networks.py:hubert"}, "classes": False},
@@ -105,7 +106,7 @@ def configure(root, folder):
         "generation_models": [
             {"model": "dino", "stages": ["input", "blocks.0", "output"]},
             "hubert",
-            {"model": "hearing", "stages": ["input", "hidden"]},
+            {"model": "hearing", "stages": ["input", "both"]},
         ],
         "recognition_models": ["seeing", "hearing"],
         "synthesis": {

@@ -7,6 +7,7 @@ built from the registry (``config/models.yaml``) by ``metamers.models.load``.
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -30,12 +31,27 @@ NO_OPTIONS = {
     "pass_through_relu": None,
     "schedule": None,
     "published": None,
+    "together": None,
 }
+
+
+class _Handles(list):
+    """Several hooks, which are removed together."""
+
+    def remove(self) -> None:
+        """End the calls of all hooks."""
+        for handle in self:
+            handle.remove()
 
 
 class _StageReached(Exception):  # noqa: N818 (a signal, not an error)
     def __init__(self, activations: Any):
         self.activations = activations
+
+
+def _as_entry(place: Any) -> dict[str, Any]:
+    """A stage's place in the registry with all its options."""
+    return NO_OPTIONS | (place if isinstance(place, Mapping) else {"module": place})
 
 
 def _stop(activations: Any) -> None:
@@ -78,7 +94,8 @@ class Model(nn.Module):
         order. The first one is ``input`` → None. The path ``preprocessing`` is the input of the network (of most
         sounds, the cochleagram), and ``scores`` its output. ``output`` is the part of a module's output that is the
         stage (``metamers.models.outputs.chosen_part``); ``input`` is the position of an input of the module, in place
-        of its output.
+        of its output. ``together`` lists the places of several stages, which this stage joins: its activations are
+        theirs, flattened, one after another, and ``module`` is that of the last one.
     start
         The noise that synthesis of the model's metamers starts from; None: that of the modality.
     classes
@@ -112,14 +129,12 @@ class Model(nn.Module):
         self.modality = modality
         self.preprocessing = preprocessing
         self.network = network
-        self.stages = {
-            stage: NO_OPTIONS | (entry if isinstance(entry, Mapping) else {"module": entry})
-            for stage, entry in stages.items()
-        }
+        self.stages = {stage: _as_entry(entry) for stage, entry in stages.items()}
         self._relu_calls: dict[str, int] = {}
         for stage, entry in self.stages.items():
             key = f"models: {name}.stages.{stage}"
-            for path in filter(None, (entry["module"], entry["pass_through_relu"])):
+            joined = [part["module"] for part in map(_as_entry, entry["together"] or [])]
+            for path in filter(None, (entry["module"], entry["pass_through_relu"], *joined)):
                 self.module_at(path, key)
             if entry["pass_through_relu"] and not isinstance(
                 self.module_at(entry["pass_through_relu"], ""), nn.ReLU | nn.ReLU6
@@ -203,7 +218,7 @@ class Model(nn.Module):
         with self._pass_through(stage, stimuli):
             return self._run_to(stage, stimuli)
 
-    def on_stage(self, stage: str, action: Callable[[Any], None]) -> RemovableHandle:
+    def on_stage(self, stage: str, action: Callable[[Any], None]) -> RemovableHandle | _Handles:
         """Call ``action`` with the activations of a stage, whenever a run of the network has computed them.
 
         If the activations are not a tensor, ``action`` gets the text of an error instead.
@@ -217,10 +232,29 @@ class Model(nn.Module):
 
         Returns
         -------
-        RemovableHandle
+        RemovableHandle or list of them
             Its ``remove()`` ends the calls.
         """
         entry = self.stages[stage]
+        if entry["together"] is None:
+            return self._on_place(entry, stage, action)
+        places = [_as_entry(place) for place in entry["together"]]
+        found: dict[int, torch.Tensor] = {}
+
+        def keep(number: int, activations: Any) -> None:
+            if not isinstance(activations, torch.Tensor):
+                action(activations)
+                return
+            found[number] = activations.clone()  # a later module may work in place
+            if len(found) == len(places):
+                parts = [found[number].flatten(1) for number in range(len(places))]
+                found.clear()
+                action(torch.cat(parts, dim=1))
+
+        return _Handles(self._on_place(place, stage, partial(keep, number)) for number, place in enumerate(places))
+
+    def _on_place(self, entry: Mapping[str, Any], stage: str, action: Callable[[Any], None]) -> RemovableHandle:
+        """Call ``action`` with what a module gives or takes at a place of the registry."""
         module = self.module_at(entry["module"], stage)
         if (position := entry["input"]) is not None:
             return module.register_forward_pre_hook(

@@ -90,7 +90,8 @@ class ModelEntry:
         Size and normalization of images, or rate, duration and preprocessing of sounds. Keys that the entry leaves out
         are those of the published weights.
     stages
-        Stage → path of its module or a mapping with ``module``, in processing order, the input (None) first.
+        Stage → path of its module, a mapping with ``module``, or a list of earlier stages that are matched at once; in
+        processing order, the input (None) first.
     registry
         Path of the file that has the entry.
     automatic_stages
@@ -132,12 +133,7 @@ class ModelEntry:
     @property
     def parameters(self) -> dict[str, Any]:
         """The part of the entry that the model's results depend on, as jobs and ``load_model`` take it."""
-        stages = {
-            stage: {key: value for key, value in place.items() if key != "published"}
-            if isinstance(place, Mapping)
-            else place
-            for stage, place in self.stages.items()
-        }
+        stages = {stage: self._place_of(place) for stage, place in self.stages.items()}
         start = {} if self.start is None else {"start": self.start}
         # Keys that an entry does not have are left out, so that results of earlier versions stay valid.
         kind: dict[str, Any] = {} if self.has_classes else {"classes": False}
@@ -152,6 +148,16 @@ class ModelEntry:
             **kind,
             "stages": stages,
         }
+
+    def _place_of(self, place: Any) -> Any:
+        """A stage's place as ``metamers.models.model.Model`` takes it; of stages at once, that of the last one."""
+        if isinstance(place, list):
+            places = [self._place_of(self.stages[stage]) for stage in place]
+            last = places[-1]["module"] if isinstance(places[-1], Mapping) else places[-1]
+            return {"module": last, "together": places}
+        return (
+            {key: value for key, value in place.items() if key != "published"} if isinstance(place, Mapping) else place
+        )
 
     @property
     def has_classes(self) -> bool:
@@ -307,6 +313,9 @@ def check_stages(models: Mapping[str, ModelEntry]) -> None:
         without_module = [stage for stage, module in model.stages.items() if module is None]
         if stages[0] != INPUT_STAGE or without_module != [INPUT_STAGE]:
             raise ConfigurationError(f"{key}: the first must be '{INPUT_STAGE}: null', and all others name a module")
+        for stage, place in model.stages.items():
+            if isinstance(place, list):
+                _check_together(f"{key}.{stage}", place, stages[: stages.index(stage)], model.stages)
         if "zero_shot" in model.extra_weights and "open_clip" not in model.source:
             kind = library_of(model.source)
             raise ConfigurationError(
@@ -322,6 +331,18 @@ def check_stages(models: Mapping[str, ModelEntry]) -> None:
                     f"{key}: {stage!r} must name a separate file; {path!r} is not a valid name, or is that of another "
                     "stage"
                 )
+
+
+def _check_together(key: str, chosen: list[str], earlier: list[str], stages: Mapping[str, Any]) -> None:
+    """Check that a stage that joins others names stages that are listed before it, each once."""
+    for name in chosen:
+        if name not in earlier or name == INPUT_STAGE or isinstance(stages[name], list):
+            valid = [stage for stage in earlier if stage != INPUT_STAGE and not isinstance(stages[stage], list)]
+            raise unknown_name("stage listed before it", name, valid, key)
+    if len({*chosen}) < len(chosen):
+        raise ConfigurationError(f"{key}: {', '.join(chosen)}: wanted each stage once")
+    if [*chosen] != sorted(chosen, key=earlier.index):
+        raise ConfigurationError(f"{key}: {', '.join(chosen)}: wanted the stages in the order in which they are listed")
 
 
 def check_files_of_model(name: str, model: ModelEntry) -> None:

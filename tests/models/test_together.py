@@ -1,0 +1,96 @@
+"""Stages that are matched at once: their activations one after another, at the place of the last one."""
+
+import pytest
+import torch
+
+from metamers.leaderboard.depth import stage_layers
+from metamers.model_card import order_problem, places
+from metamers.models.model import Model
+from metamers.models.preprocessing import ImagePreprocessing
+from metamers.names import ConfigurationError
+from metamers.plan.models import ModelEntry, check_stages
+from metamers.synthesize.metamers import synthesize
+from tests import tiny
+
+TOGETHER = {"early_and_late": {"module": "block", "together": ["first", "block"]}}
+
+
+def joined_model():
+    torch.manual_seed(0)
+    images = ImagePreprocessing(8, [0.5] * 3, [0.5] * 3)
+    stages = {"input": None, "first": "first", "block": "block", **TOGETHER, "logits": "classify"}
+    return Model("joined", "vision", images, tiny.convolutional(), stages)
+
+
+def test_stages_at_once_are_their_activations_one_after_another():
+    model, stimuli = joined_model(), torch.rand(3, 3, 8, 8)
+    parts = [model(stimuli, stage).flatten(1) for stage in ("first", "block")]
+    torch.testing.assert_close(model(stimuli, "early_and_late"), torch.cat(parts, dim=1), rtol=0, atol=0)
+    with model.all_stages() as found:
+        model.run(stimuli)
+    torch.testing.assert_close(found["early_and_late"], torch.cat(parts, dim=1), rtol=0, atol=0)
+    reached = []
+    hook = model.network.classify.register_forward_hook(lambda *_: reached.append(True))
+    model(stimuli, "early_and_late")
+    hook.remove()
+    assert not reached  # nothing beyond the last one is computed
+    assert order_problem(places(model, stimuli)) is None
+    layers = stage_layers(model)
+    assert layers["early_and_late"] == layers["block"]
+
+
+def test_synthesis_matches_stages_at_once():
+    model = joined_model()
+    natural = torch.rand(2, 3, 8, 8)
+    settings = {
+        "steps": 200,
+        "learning_rate": 0.02,
+        "optimizer": "adam",
+        "beta_1": 0.9,
+        "beta_2": 0.95,
+        "low_precision": 0,
+    }
+    metamers, loss = synthesize(model, "early_and_late", natural, torch.rand(2, 3, 8, 8), "one_cycle", settings)
+    assert (loss[:, -1] < loss[:, 0] / 10).all()
+    for stage in ("first", "block"):
+        wanted, found = model(natural, stage), model(metamers, stage)
+        assert (found - wanted).norm() < 0.2 * wanted.norm(), stage
+
+
+@pytest.mark.parametrize(
+    ("joined", "message"),
+    [
+        (["first", "logits"], r"mine\.stages\.both: unknown stage listed before it 'logits'"),
+        (["input", "first"], "unknown stage listed before it 'input'"),
+        (["first", "nothing"], "unknown stage listed before it 'nothing'"),
+        (["first", "first"], "wanted each stage once"),
+        (["block", "first"], "wanted the stages in the order in which they are listed"),
+        (["first", "joined"], "unknown stage listed before it 'joined'"),
+    ],
+)
+def test_stages_at_once_are_listed_before(joined, message):
+    stages = {
+        "input": None,
+        "first": "first",
+        "block": "block",
+        "joined": ["first", "block"],
+        "both": joined,
+        "logits": "classify",
+    }
+    fields = {"weights": {"random": 0}, "input": {}, "family": "f", "registry": "r"}
+    entry = ModelEntry(modality="vision", source={"python": "a.py:b"}, stages=stages, **fields)
+    with pytest.raises(ConfigurationError, match=message):
+        check_stages({"mine": entry})
+
+
+def test_a_job_gets_the_places_of_stages_at_once():
+    stages = {
+        "input": None,
+        "first": {"module": "first", "published": "x"},
+        "block": "block",
+        "both": ["first", "block"],
+    }
+    fields = {"weights": {"random": 0}, "input": {}, "family": "f", "registry": "r"}
+    entry = ModelEntry(modality="vision", source={"python": "a.py:b"}, stages=stages, **fields)
+    check_stages({"mine": entry})
+    assert entry.parameters["stages"]["both"] == {"module": "block", "together": [{"module": "first"}, "block"]}
