@@ -829,7 +829,7 @@ def test_a_wrong_model_entry_is_named(settings, tmp_path, changed, message):
     ("which", "path", "near", "valid"),
     [
         ("models", "efficientnet_lite0.imput", "input", "modality, source, weights, input"),
-        ("models", "efficientnet_lite0.source.tim", "timm", "torchvision, weights, timm"),
+        ("models", "efficientnet_lite0.source.tim", "timm", "torchvision, weights, torchaudio, timm"),
         ("models", "cochcnn9_standard.input.cochleagram.filter", "filters", "rate, envelope_rate_hz"),
         ("models", "cochcnn9_adversarial.weights.train.perturbation.stepsize", "step_size", "kind, norm"),
         ("models", "hmax_standard.stages.s1.schedul", "schedule", "module, output, input, pass_through_relu"),
