@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from metamers.models.automatic_stages import scores_of_output
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
 from metamers.models.sources import prepared
 from metamers.models.stability import check_gradient, problems_of
@@ -62,6 +63,6 @@ def test_a_preprocessing_without_gradient_is_named():
 def test_a_module_of_torch_jit_and_one_without_values_are_refused():
     with pytest.raises(ValueError, match=r"a module of torch\.jit, whose parts cannot be stages"):
         prepared(odd.scripted())
-    with pytest.raises(ValueError, match="parameters without values"):
-        prepared(odd.without_values())
+    with pytest.raises(ValueError, match=r"net\.source: its parameters have no values \(device meta\)"):
+        scores_of_output("net", prepared(odd.without_values()), IMAGES)
     assert prepared(odd.half()).first.weight.dtype == torch.float32

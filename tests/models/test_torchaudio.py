@@ -5,9 +5,9 @@ import torch
 import torchaudio
 
 from metamers.models.load import load_model
-from metamers.models.sources import torchaudio_pipeline
 from metamers.names import ConfigurationError
 from metamers.plan.models import ModelEntry
+from metamers.retrieve.pipelines import torchaudio_pipeline
 from metamers.retrieve.publishers import describe, usual_input
 from metamers.run.hashes import sha256_of
 

@@ -254,7 +254,7 @@ def test_an_odd_network_is_added_with_a_sentence(add_network, function, said):
         ("NeedsBatch", r"does not run on inputs of shape \(1, 3, 16, 16\).*Expected more than 1 value"),
         ("NotSquare", "Images are square, with `size` rows and columns"),
         ("scripted", r"a module of torch\.jit, whose parts cannot be stages"),
-        ("without_values", r"parameters without values \(device meta\)"),
+        ("without_values", r"its parameters have no values \(device meta\)"),
         ("Ten", "gives 10 class scores, but the categories of the data set need 991 classes"),
     ],
 )

@@ -84,6 +84,11 @@ def _layers_of(module: nn.Module) -> int:
 def _run_with_gradient(name: str, preprocessing: nn.Module, network: nn.Module, examples: torch.Tensor) -> Any:
     """The output of a network for some stimuli, with the graph of its operations."""
 
+    if any(parameter.is_meta for parameter in network.parameters()):
+        raise ValueError(
+            f"models: {name}.source: its parameters have no values (device meta); wanted a network with weights"
+        )
+
     def with_gradient(values: torch.Tensor) -> Any:
         with torch.enable_grad(), unfused_attention():
             return network(values.detach().requires_grad_().clone())  # a network may change its input in place

@@ -127,26 +127,11 @@ class EachWaveform(nn.Module):
         return self.network(nn.functional.layer_norm(waveforms, waveforms.shape[-1:]))
 
 
-def torchaudio_pipeline(name: str) -> Any:
-    """A pipeline of torchaudio with a self-supervised network: wav2vec 2.0, HuBERT or WavLM.
-
-    Raises
-    ------
-    ConfigurationError
-        When there is none of this name.
-    """
-    from torchaudio import pipelines
-
-    bundle = pipelines.Wav2Vec2Bundle
-    known = {key: one for key, one in vars(pipelines).items() if type(one) is bundle}
-    if name not in known:
-        raise unknown_name("pipeline of torchaudio", name, known, "source.torchaudio")
-    return known[name]
-
-
 def torchaudio_network(name: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, bool]:
     """The network of a pipeline of torchaudio, with random weights, and whether it takes normalized waveforms."""
     from torchaudio import models
+
+    from metamers.retrieve.pipelines import torchaudio_pipeline
 
     pipeline = torchaudio_pipeline(name)
     build = {"Wav2Vec2": models.wav2vec2_model, "WavLM": models.wavlm_model}[pipeline._model_type]
@@ -248,13 +233,13 @@ def prepared(network: nn.Module) -> nn.Module:
     Raises
     ------
     ValueError
-        When its parts cannot be stages, or its parameters have no values.
+        When its parts cannot be stages.
     """
     network = getattr(network, "_orig_mod", network)  # of torch.compile
     if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
         raise ValueError("a module of torch.jit, whose parts cannot be stages; wanted the one that torch.jit was given")
     if any(parameter.is_meta for parameter in network.parameters()):
-        raise ValueError("it has parameters without values (device meta); wanted a network with weights")
+        return network  # without values; ``metamers.models.automatic_stages`` refuses it
     half = any(parameter.dtype in (torch.float16, torch.bfloat16) for parameter in network.parameters())
     return network.cpu().float() if half else network.cpu()
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from metamers.names import ConfigurationError, unknown_name
 from metamers.retrieve import hub_url, mirror_path
+from metamers.retrieve.pipelines import torchaudio_pipeline
 
 INTERPOLATIONS = ("bicubic", "bilinear")
 # Files of weights in a repository of the hub, in the order of preference.
@@ -122,15 +123,11 @@ def _timm_input(cfg: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _torchaudio_input(name: str) -> dict[str, Any]:
     """Waveforms at the rate of a pipeline, for one second: networks of waveforms take any duration."""
-    from metamers.models.sources import torchaudio_pipeline
-
     rate = torchaudio_pipeline(name).sample_rate
     return {"sampling_rate_hz": int(rate), "duration_s": 1, "preprocessing": "waveform"}
 
 
 def _torchaudio(source: Mapping[str, Any], _mirror: Path | None) -> dict[str, dict[str, Any]]:
-    from metamers.models.sources import torchaudio_pipeline
-
     name = source["torchaudio"]
     weights = {"weights_name": name, **_at_address(f"{TORCHAUDIO}/{torchaudio_pipeline(name)._path}")}
     return {"weights": weights, "input": _torchaudio_input(name)}
