@@ -15,7 +15,7 @@ def test_automatic_stages_are_printed_and_fixed(root, tmp_path):
     (folder / "mine/net.py").write_text((root / "tests/tiny.py").read_text())
     model = {
         "modality": "vision",
-        "source": {"python": "mine/net.py:convolutional"},
+        "source": {"python": "mine/net.py:convolutional", "arguments": {"classes": 1000}},
         "weights": {"random": 0},
         "input": {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3},
         "stages": "auto",
