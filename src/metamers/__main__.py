@@ -129,14 +129,12 @@ def add(arguments: argparse.Namespace) -> None:
     model = plan.models[name]
     print(f"Added {name} to {registry}.")
     if not model.has_classes:
-        print(
-            "It is a model without classes: recognition models and participants recognize its metamers, not it theirs."
-        )
-    elif model.traced and model.traced.scores:
+        print("It is a model without classes: recognition models and participants recognize its metamers.")
+    elif model.traced.scores:
         print(f"It gives {model.traced.scores['number']} class scores. If they are features, add it with --classes no.")
     if reason:
-        print(f"That was found out, because {reason}. Options: --output, --classes yes.")
-    for problem in model.traced.problems if model.traced else []:
+        print(f"Reason: {reason}. To change this, use --output or --classes yes.")
+    for problem in model.traced.problems:
         print(problem)
     print(f"Stages (auto, kept in {lock}): {', '.join(model.stages)}")
     try:

@@ -241,9 +241,14 @@ def _checked_input(modality: str, settings: Any) -> dict[str, Any]:
         key: value.tolist() if hasattr(value, "tolist") else [*value] if isinstance(value, tuple) else value
         for key, value in settings.items()
     }
-    entry = {"modality": modality, "source": {"python": "network.py:network"}, "weights": "builder", "input": plain}
-    validate({"network": entry | {"stages": {INPUT_STAGE: None, "scores": "scores"}}}, "models", "input")
+    _check_entry({"modality": modality, "input": plain, "stages": {INPUT_STAGE: None, "scores": "scores"}}, "input")
     return plain
+
+
+def _check_entry(part: Mapping[str, Any], key: str) -> None:
+    """Check a part of an entry of a network of the user's as in a registry; ``key`` begins the message of an error."""
+    entry = {"source": {"python": "network.py:network"}, "weights": "builder"}
+    validate({"network": entry | part}, "models", key)
 
 
 def _wrapped(
@@ -275,14 +280,14 @@ def _wrapped(
     with torch.no_grad():
         inputs = preprocessing(preprocessing.example())
         try:
-            shown = plain.network(inputs)
+            example_output = plain.network(inputs)
         except Exception as error:  # a user's network may raise anything
             raise ValueError(
                 f"{name} does not run on an input of shape {tuple(inputs.shape)} ({error}). Give the input that it "
                 f"takes, as in the registry of models; this was input={dict(settings)!r}."
                 f"{getattr(preprocessing, 'advice', '')}"
             ) from error
-    if output is not None and isinstance(problem := chosen_part(shown, output), str):
+    if output is not None and isinstance(problem := chosen_part(example_output, output), str):
         raise ValueError(f"output: {name} {problem}")
     scores = scores_of_output(name, plain.network, preprocessing, output)
     kind = {"classes": scores["of_classes"] or (has_categories and scores["number"] is not None), "output": output}
@@ -290,37 +295,24 @@ def _wrapped(
     return assemble(name, entry | of_modules | kind, network, choose_device(device))
 
 
-def _is_position(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_part(value: Any) -> bool:
-    """Whether a value may name a part of an output: a position, a key, or several."""
-    return _is_position(value) or isinstance(value, str) or (isinstance(value, list) and all(map(_is_part, value)))
-
-
 def _place(stage: Any) -> dict[str, Any]:
-    """The place of a user's stage, as in the registry of models.
+    """The place of a user's stage, checked as in a registry.
 
     Raises
     ------
-    TypeError
-        When it is neither a text nor a mapping with ``module`` and at most one of ``output`` and ``input``.
+    TypeError, metamers.names.ConfigurationError
+        When it is neither a text nor a mapping with ``module``, or has a wrong key or value.
     """
-    place = {"module": stage} if isinstance(stage, str) else stage
-    known = isinstance(place, Mapping) and isinstance(place.get("module"), str) and place["module"]
-    keys = set(place) if known else set()
-    if (
-        not known
-        or keys not in ({"module"}, {"module", "output"}, {"module", "input"})
-        or not _is_part(place.get("output", 0))
-        or not _is_position(place.get("input", 0))
-    ):
+    if not stage or not isinstance(stage, str | Mapping):
         raise TypeError(
             f"stage: found {stage!r}; wanted the name of a stage or the path of a module, such as 'layer3', or a "
             "mapping, such as {'module': 'encoder', 'output': 0}"
         )
-    return dict(place)
+    place = {"module": stage} if isinstance(stage, str) else dict(stage)
+    _check_entry(
+        {"modality": "vision", "input": IMAGENET_INPUT, "stages": {INPUT_STAGE: None, "chosen": place}}, "stage"
+    )
+    return place
 
 
 def _as_model(

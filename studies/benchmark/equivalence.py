@@ -278,6 +278,7 @@ def verdict(mean: str, stages: Stages, margin: float, measure: str) -> str:
     factor, decimals, unit = UNITS[measure]
     limit = np.ceil(10**decimals * factor * stages.single_within) / 10**decimals  # a smaller one is not shown
     single = f"single stages within {limit:.{decimals}f}{unit}"
+    single += f" (root mean square {factor * stages.root_mean_square:.{decimals}f})"
     sentence = {
         "equivalent": f"equal on average within {factor * margin:.{decimals}f}{unit}, {single}",
         "different": f"different on average, {single}",

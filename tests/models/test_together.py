@@ -1,12 +1,15 @@
 """Stages that are matched at once: their activations one after another, at the place of the last one."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from metamers.leaderboard.depth import stage_layers
+from metamers.leaderboard.depth import count_layers
 from metamers.model_card import order_problem, places
+from metamers.models.load import load_model
 from metamers.models.model import Model
-from metamers.models.preprocessing import ImagePreprocessing
+from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
 from metamers.names import ConfigurationError
 from metamers.plan.models import ModelEntry, check_stages
 from metamers.synthesize.metamers import synthesize
@@ -35,8 +38,6 @@ def test_stages_at_once_are_their_activations_one_after_another():
     hook.remove()
     assert not reached  # nothing beyond the last one is computed
     assert order_problem(places(model, stimuli)) is None
-    layers = stage_layers(model)
-    assert layers["early_and_late"] == layers["block"]
 
 
 def test_synthesis_matches_stages_at_once():
@@ -94,3 +95,24 @@ def test_a_job_gets_the_places_of_stages_at_once():
     entry = ModelEntry(modality="vision", source={"python": "a.py:b"}, stages=stages, **fields)
     check_stages({"mine": entry})
     assert entry.parameters["stages"]["both"] == {"module": "block", "together": [{"module": "first"}, "block"]}
+
+
+def test_stages_at_once_may_have_the_output_of_the_preprocessing():
+    cochleagram = {"high_hz": 1900, "filters": 4, "sample_factor": 1, "taps": 101}
+    stages = {"input": None, "cochleagram": "preprocessing", "relu": "relu"}
+    stages["both"] = {"module": "relu", "together": ["preprocessing", "relu"]}
+    root = Path(__file__).resolve().parents[2]
+    frequencies = SoundPreprocessing(4000, 0.5, cochleagram)(torch.zeros(1, 2000)).shape[-2]
+    entry = {
+        "modality": "audio",
+        "source": {"python": f"{root}/tests/tiny.py:hearing", "arguments": {"frequencies": frequencies}},
+        "weights": {"random": 0},
+        "input": {"sampling_rate_hz": 4000, "duration_s": 0.5, "cochleagram": cochleagram},
+        "stages": stages,
+    }
+    model = load_model("both", entry, None, torch.device("cpu"))
+    sounds = 0.1 * torch.randn(2, 2000)
+    parts = [model(sounds, stage).flatten(1) for stage in ("cochleagram", "relu")]
+    torch.testing.assert_close(model(sounds, "both"), torch.cat(parts, dim=1))
+    layers = count_layers("both", entry)
+    assert layers["both"] == layers["relu"] == 1

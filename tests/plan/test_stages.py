@@ -33,7 +33,7 @@ def registry(builder, tmp_path):
     path = tmp_path / "models.yaml"
 
     def write(stages="auto", function="convolutional", **changes):
-        source = {"python": f"{builder}:{function}", "arguments": {"classes": 1000}}  # as the data set needs
+        source = {"python": f"{builder}:{function}", "arguments": {"classes": 1000}}  # as the dataset needs
         entry = {"modality": "vision", "source": source, "weights": {"random": 0}, "input": INPUT, "stages": stages}
         path.write_text(yaml.safe_dump({"mine": entry | changes}, sort_keys=False))
         return path

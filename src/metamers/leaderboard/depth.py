@@ -88,7 +88,12 @@ def count_layers(name: str, entry: Mapping[str, Any]) -> dict[str, int]:
     network = build_network(name, entry, 0)
     preprocessing = build_preprocessing(name, entry)
     kind = {"start": start_of(entry), "output": entry.get("output")}
-    return stage_layers(Model(name, entry["modality"], preprocessing, network, entry["stages"], **kind))
+    # Of stages at once, the last one, which is as deep; the cochleagram is computed before the layers are counted.
+    stages = {
+        stage: place["together"][-1] if isinstance(place, Mapping) and "together" in place else place
+        for stage, place in entry["stages"].items()
+    }
+    return stage_layers(Model(name, entry["modality"], preprocessing, network, stages, **kind))
 
 
 def study_scale(shares: Iterable[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:

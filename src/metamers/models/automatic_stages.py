@@ -83,7 +83,6 @@ def _layers_of(module: nn.Module) -> int:
 
 def _run_with_gradient(name: str, preprocessing: nn.Module, network: nn.Module, examples: torch.Tensor) -> Any:
     """The output of a network for some stimuli, with the graph of its operations."""
-
     if any(parameter.is_meta for parameter in network.parameters()):
         raise ValueError(
             f"models: {name}.source: its parameters have no values (device meta); wanted a network with weights"
@@ -205,20 +204,20 @@ def _end_of(name: str, output: Any, part: Part, classes: bool) -> _End:
         When the output has no such tensor.
     """
     if classes:
-        found = [(part, class_scores_in(output, part, name, EXAMPLES))]
+        ends = [(part, class_scores_in(output, part, name, EXAMPLES))]
     elif part is not None or not [*tensors_of(output)]:
         chosen = chosen_part(output, part)
         if isinstance(chosen, str):
             raise ValueError(f"models: {name}: the network {chosen}")
-        found = [(part, chosen)]
+        ends = [(part, chosen)]
     else:
-        found = [(part_at(path), one) for path, one in tensors_of(output) if one.grad_fn is not None]
-    if not found:
+        ends = [(part_at(path), one) for path, one in tensors_of(output) if one.grad_fn is not None]
+    if not ends:
         reason = NOT_DIFFERENTIABLE.format("no tensor of the output is differentiable")
         raise ValueError(f"models: {name}.stages: auto: {reason}")
     with torch.enable_grad():
-        whole = found[0][1] if len(found) == 1 else torch.stack([one.sum() for _, one in found]).sum()
-    last = next(((keys, one) for keys, one in found if one.shape[:1] == (EXAMPLES,)), None)
+        whole = ends[0][1] if len(ends) == 1 else torch.stack([one.sum() for _, one in ends]).sum()
+    last = next(((keys, one) for keys, one in ends if one.shape[:1] == (EXAMPLES,)), None)
     if last is None:
         return _End(whole, None, SCORES_PATH)
     keys, tensor = last
@@ -244,10 +243,10 @@ def scores_of_output(name: str, network: nn.Module, preprocessing: nn.Module, pa
         activation function or normalization; not if the network states that it has no classes.
     """
     network.requires_grad_(False).eval()
-    found = chosen_part(_run_with_gradient(name, preprocessing, network, preprocessing.example()), part)
-    if isinstance(found, str) or found.ndim != 2:
+    values = chosen_part(_run_with_gradient(name, preprocessing, network, preprocessing.example()), part)
+    if isinstance(values, str) or values.ndim != 2:
         return {"number": None, "of_classes": False}
-    number, stated, node = found.shape[1], getattr(network, "num_classes", None), found.grad_fn
+    number, stated, node = values.shape[1], getattr(network, "num_classes", None), values.grad_fn
     while node is not None and not node.name().startswith(LAYERS):
         node = node.next_functions[0][0] if node.name().startswith((*RESHAPES, *RESCALES)) else None
     return {"number": number, "of_classes": stated == number or (stated != 0 and node is not None)}

@@ -239,17 +239,17 @@ class Model(nn.Module):
         if entry["together"] is None:
             return self._on_place(entry, stage, action)
         places = [_as_entry(place) for place in entry["together"]]
-        found: dict[int, torch.Tensor] = {}
+        parts: dict[int, torch.Tensor] = {}
 
         def keep(number: int, activations: Any) -> None:
             if not isinstance(activations, torch.Tensor):
                 action(activations)
                 return
-            found[number] = activations.clone()  # a later module may work in place
-            if len(found) == len(places):
-                parts = [found[number].flatten(1) for number in range(len(places))]
-                found.clear()
-                action(torch.cat(parts, dim=1))
+            parts[number] = activations.flatten(1).clone()  # a later module may work in place
+            if len(parts) == len(places):
+                joined = torch.cat([parts[number] for number in range(len(places))], dim=1)
+                parts.clear()
+                action(joined)
 
         return _Handles(self._on_place(place, stage, partial(keep, number)) for number, place in enumerate(places))
 

@@ -48,21 +48,21 @@ def chosen_part(output: Any, part: Part) -> torch.Tensor | str:
         None for the output itself; a position, key or attribute; or a list of them, from the outside in.
     """
     keys = [part] if isinstance(part, int | str) else [*(part or ())]
-    found = output
+    value = output
     for key in keys:
-        found = None if isinstance(found, torch.Tensor) else parts_of_output(found).get(key)
-    if isinstance(found, torch.Tensor):
-        return found
+        value = None if isinstance(value, torch.Tensor) else parts_of_output(value).get(key)
+    if isinstance(value, torch.Tensor):
+        return value
     if isinstance(output, torch.Tensor):
         return f"gives a tensor; leave out `output: {part}`"
     paths = [path for key, value in parts_of_output(output).items() for path, _ in tensors_of(value, (key,))]
     tensors = [str(part_at(path)).replace("'", "") for path in paths]
     more = f" and {len(tensors) - SHOWN} more" if len(tensors) > SHOWN else ""
     choice = f"Choose a tensor of it by `output`: {', '.join(tensors[:SHOWN])}{more}"
-    wanted = choice if tensors else "It has no tensor to choose"
+    advice = choice if tensors else "It has no tensor to choose"
     if part is None:
-        return f"gives a {type(output).__name__}, not a tensor. {wanted}"
-    return f"gives a {type(output).__name__}, whose part {part!r} is not a tensor. {wanted}"
+        return f"gives a {type(output).__name__}, not a tensor. {advice}"
+    return f"gives a {type(output).__name__}, whose part {part!r} is not a tensor. {advice}"
 
 
 def class_scores_in(output: Any, part: Part, model: str, stimuli: int | None = None) -> torch.Tensor:
@@ -82,11 +82,11 @@ def class_scores_in(output: Any, part: Part, model: str, stimuli: int | None = N
     ValueError
         When they are not class scores.
     """
-    found = chosen_part(output, part)
-    if isinstance(found, torch.Tensor) and found.ndim == 2 and stimuli in (None, len(found)):
-        return found
-    gives = found if isinstance(found, str) else f"gives shape {tuple(found.shape)}"
-    if stimuli is not None and isinstance(found, torch.Tensor):
+    scores = chosen_part(output, part)
+    if isinstance(scores, torch.Tensor) and scores.ndim == 2 and stimuli in (None, len(scores)):
+        return scores
+    gives = scores if isinstance(scores, str) else f"gives shape {tuple(scores.shape)}"
+    if stimuli is not None and isinstance(scores, torch.Tensor):
         gives += f" for {stimuli} stimuli"
     raise ValueError(
         f"models: {model}: the network {gives}; wanted class scores (batch, class). If it has none, add "

@@ -119,9 +119,10 @@ def _timm(source: dict, arguments: dict, published: Mapping[str, Any], weights: 
 
 
 def _torchaudio(source: dict, arguments: dict, _published: Mapping[str, Any], weights: Weights) -> nn.Module:
-    network, normalized = torchaudio_network(source["torchaudio"], arguments)
-    network.load_state_dict(fit_weights(weights, network, "same", source["torchaudio"]))
-    return EachWaveform(network) if normalized else network
+    network = torchaudio_network(source["torchaudio"], arguments)
+    published = network.network if isinstance(network, EachWaveform) else network
+    published.load_state_dict(fit_weights(weights, published, "same", source["torchaudio"]))
+    return network
 
 
 def _open_clip(source: dict, arguments: dict, _published: Mapping[str, Any], weights: Weights) -> nn.Module:

@@ -127,20 +127,38 @@ class EachWaveform(nn.Module):
         return self.network(nn.functional.layer_norm(waveforms, waveforms.shape[-1:]))
 
 
-def torchaudio_network(name: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, bool]:
-    """The network of a pipeline of torchaudio, with random weights, and whether it takes normalized waveforms."""
+def torchaudio_network(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """The network of a pipeline of torchaudio, with random weights, from waveforms (batch, sample).
+
+    Parameters
+    ----------
+    name
+        Of the pipeline, such as ``HUBERT_BASE``.
+    arguments
+        Arguments of torchaudio's builder that replace those of the pipeline.
+
+    Returns
+    -------
+    nn.Module
+        torchaudio's network, in ``EachWaveform`` if the pipeline normalizes waveforms.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such pipeline.
+    """
     from torchaudio import models
 
     from metamers.retrieve.pipelines import torchaudio_pipeline
 
     pipeline = torchaudio_pipeline(name)
     build = {"Wav2Vec2": models.wav2vec2_model, "WavLM": models.wavlm_model}[pipeline._model_type]
-    return build(**(pipeline._params | arguments)), pipeline._normalize_waveform
+    network = build(**(pipeline._params | arguments))
+    return EachWaveform(network) if pipeline._normalize_waveform else network
 
 
 def _torchaudio(source: dict, arguments: dict, _published: Any) -> nn.Module:
-    network, normalized = torchaudio_network(source["torchaudio"], arguments)
-    return EachWaveform(network) if normalized else network
+    return torchaudio_network(source["torchaudio"], arguments)
 
 
 def _open_clip(source: dict, arguments: dict, _published: Any) -> nn.Module:

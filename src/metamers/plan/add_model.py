@@ -254,7 +254,7 @@ def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> 
     """Add an entry to a registry, and check it with everything that the plan checks.
 
     The file is created if it is missing. Its other entries and comments stay unchanged. The network's classes are
-    compared with those of the run's data set.
+    compared with those of the run's dataset.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> 
     registry
         Path of the registry.
     run
-        A configuration file, whose data sets are used if it is there.
+        A configuration file, whose datasets are used if it is there.
 
     Returns
     -------

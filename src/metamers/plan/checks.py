@@ -127,14 +127,14 @@ def check_vocabulary(
 def check_scores(
     models: Mapping[str, ModelEntry], dataset_of: Mapping[str, str], datasets: Mapping[str, DatasetEntry]
 ) -> None:
-    """Check that networks whose output a trace has seen give scores of the classes of their data sets.
+    """Check that networks whose output a trace has seen give scores of the classes of their datasets.
 
     Parameters
     ----------
     models, datasets
         The registries.
     dataset_of
-        Model of the run → its data set.
+        Model of the run → its dataset.
     """
     for name, dataset in dataset_of.items():
         model = models[name]

@@ -1,6 +1,6 @@
 """Automatic stages of the registry of models (``stages: auto``): found once, and kept in the registry's lock file.
 
-The same trace tells whether a network gives class scores, which the plan compares with the classes of the data set.
+The same trace tells whether a network gives class scores, which the plan compares with the classes of the dataset.
 
 The plan needs the names of stages before any job. ``metamers.models.automatic_stages`` finds them in a separate
 process, because importing PyTorch would slow each process that makes the plan.
@@ -149,7 +149,7 @@ def _traced(entries: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Mappi
 
 
 def check_class_scores(name: str, scores: Mapping[str, Any], classes: int, certain: bool) -> None:
-    """Check that what a network gives may be the scores of the classes of its data set.
+    """Check that what a network gives may be the scores of the classes of its dataset.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def check_class_scores(name: str, scores: Mapping[str, Any], classes: int, certa
     scores
         As of ``Traced``.
     classes
-        Number of classes that the categories of the data set need: one more than their largest index.
+        Number of classes that the categories of the dataset need: one more than their largest index.
     certain
         Whether the entry says that the network gives class scores (``classes: true``).
 
@@ -177,6 +177,6 @@ def check_class_scores(name: str, scores: Mapping[str, Any], classes: int, certa
         )
     if number is None or number < classes:
         raise ConfigurationError(
-            f"models: {name}: the network gives {number} class scores, but the categories of the data set need "
-            f"{classes} classes. Use another data set (`stimuli`), or add `classes: false` if the values are features"
+            f"models: {name}: the network gives {number} class scores, but the categories of the dataset need "
+            f"{classes} classes. Use another dataset (`stimuli`), or add `classes: false` if the values are features"
         )

@@ -246,10 +246,10 @@ def test_every_stage_is_within_the_limit_of_single_stages():
 def test_a_verdict_says_the_mean_and_single_stages():
     alike, apart = Stages(1, 3, 57, 0.4, 0.01, 0.1231), Stages(9, 3, 57, 0.001, 0.1, 0.2451)
     assert verdict("equivalent", alike, 0.03, "correct") == (
-        "equal on average within 3.0 points, single stages within 12.4 points"
+        "equal on average within 3.0 points, single stages within 12.4 points (root mean square 1.0)"
     )
     assert verdict("undecided", apart, 0.03, "log_odds") == (
-        "equality on average not shown, single stages within 0.25 (log odds); stages differ"
+        "equality on average not shown, single stages within 0.25 (log odds) (root mean square 0.10); stages differ"
     )
     assert verdict("different", alike, 0.03, "correct").startswith("different on average")
 
@@ -415,7 +415,9 @@ def test_the_documentation_says_the_numbers_of_the_digits(root, page):
     whole = {row.model: row for row in default[default["stage"] == ALL].itertuples()}
     difference, interval = said(whole[ALL])
     assert f"{difference} points more often on average (90% interval {interval})" in page
-    assert f"each is within {100 * whole[ALL].stages_single_within:.1f} points" in page
+    spread = f"(root mean square {100 * whole[ALL].stages_root_mean_square:.1f})"
+    assert f"each is within {100 * whole[ALL].stages_single_within:.1f} points {spread}" in page
+    assert spread in whole[ALL].verdict
     assert whole[ALL].verdict.startswith("different on average")
     assert all(part in page for model in single["model"].unique() for part in said(whole[model]))
     graded = table[(table["version"] == "default") & (table["measure"] == "log odds") & (table["model"] == ALL)]
