@@ -4,7 +4,8 @@ from metamers.run.job import log_to, save
 
 import xarray as xr
 
-from metamers.null.acceptance import PRESERVED, accept, judged, of_all_stages
+from metamers.match import PRESERVED
+from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])

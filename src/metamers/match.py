@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-# Variables of files of metamers; models without classes have only the last one.
+# Variables of files of metamers and of acceptance; models without classes have only the last one.
 NATURAL_CATEGORY, PREDICTED = "natural_category", "predicted_category"  # of the generation model's answers
+PRESERVED = "category_preserved"  # whether these are the same
 CONVERGED = "converged"  # whether the normalized error has reached the target of the synthesis
 ROUNDING = 1e-12
 CHUNK = 1 << 16  # units of activations in float64 at a time

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from metamers.match import CONVERGED, MEASURES, NATURAL_CATEGORY, NULL_MEASURES, PREDICTED
+from metamers.match import CONVERGED, MEASURES, NATURAL_CATEGORY, NULL_MEASURES, PREDICTED, PRESERVED
 
 logger = logging.getLogger("metamers")
 
 STUDY_MEASURE_COUNT = 3  # number of measures that the study's code tests
-PRESERVED = "category_preserved"
 IF_THERE = (PREDICTED, NATURAL_CATEGORY, CONVERGED)  # variables of metamers of some models or procedures only
 
 

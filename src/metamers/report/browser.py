@@ -12,10 +12,9 @@ from urllib.parse import urlencode
 import numpy as np
 import xarray as xr
 
-from metamers.match import MEASURES
+from metamers.match import MEASURES, PRESERVED
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path
-from metamers.null.acceptance import PRESERVED
 from metamers.report.media import ACROSS, SIDE
 
 PAGE = "browser.html"

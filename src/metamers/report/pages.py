@@ -18,9 +18,9 @@ from metamers.compare.predicted_human import NOT_JUDGED
 from metamers.compare.verdict import FIRST_MINUS_LAST, compared_stages, read_evidence, verdict
 from metamers.humans.participants import own_stages
 from metamers.humans.published import PUBLISHED
+from metamers.match import PRESERVED
 from metamers.modalities import MODALITIES
 from metamers.names import INPUT_STAGE, NATURAL, plural
-from metamers.null.acceptance import PRESERVED
 from metamers.report.adaptive import adaptive_context
 from metamers.report.brain import brain_context
 from metamers.report.browser import link

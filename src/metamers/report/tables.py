@@ -10,9 +10,8 @@ import xarray as xr
 
 from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.humans.participants import own_stages
-from metamers.match import MEASURES, NULL_MEASURES, Measure
+from metamers.match import MEASURES, NULL_MEASURES, PRESERVED, Measure
 from metamers.names import NATURAL
-from metamers.null.acceptance import PRESERVED
 
 ABSENT = "–"
 NO_INTERVAL = " (no interval)"
