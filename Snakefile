@@ -69,6 +69,7 @@ onsuccess:
 
 onerror:
     close_manifest()
+    report_what_is_there(log)
     cancel_timers()
 
 

@@ -448,6 +448,7 @@ class Run:
             },
             "captions": {path.stem: path.read_text() for path in CAPTIONS.glob("*.rst")},
             "configuration": {"run": HOSTILE},
+            "left_out": [{"title": HOSTILE, "reason": HOSTILE, "log": HOSTILE, "command": HOSTILE}],
         }
         run_script("report_pages", self.folder, given, output, params)
         write_assets(self.report)

@@ -11,6 +11,7 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.run import files
+from metamers.stimuli.labels import select_stimuli
 from metamers.synthesize.metamers import starts
 
 logger = log_to(snakemake.log[0])
@@ -23,7 +24,7 @@ rate_hz = params.entries[name]["model"]["input"].get("sampling_rate_hz")
 fits = {other: fit_to(one, rate_hz) for other, one in models.items()}
 stimuli = files.load(given.stimuli)
 natural, shown = (
-    fit_stimuli(model, stimuli["stimulus_value"].sel(stimulus=which).values, stimuli.attrs.get("sampling_rate_hz"))
+    fit_stimuli(model, select_stimuli(stimuli, which)["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
     for which in (wanted["stimuli"], params.shown)
 )
 # The run's own noise, and that of the first metamer seed that the run does not use.

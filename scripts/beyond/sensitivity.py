@@ -11,6 +11,7 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.run import files
+from metamers.stimuli.labels import select_stimuli
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -20,7 +21,7 @@ models = {name: load_model(name, one["model"], one["weights_file"], device) for 
 first = next(iter(models.values()))
 rate_hz = params.entries[first.name]["model"]["input"].get("sampling_rate_hz")
 fits = {name: fit_to(model, rate_hz) for name, model in models.items()}
-stimuli = files.load(snakemake.input.stimuli).sel(stimulus=wanted["stimuli"])
+stimuli = select_stimuli(files.load(snakemake.input.stimuli), wanted["stimuli"])
 shown = fit_stimuli(first, stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz"))
 
 

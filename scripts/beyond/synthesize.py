@@ -19,6 +19,7 @@ from metamers.models.model import fit_stimuli
 from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
+from metamers.stimuli.labels import select_stimuli
 from metamers.synthesize.metamers import check_stage
 from metamers.synthesize.replay import allow_graphs
 
@@ -40,7 +41,7 @@ depths = [{model: stages[place] for model, stages in made["members"].items()} fo
 
 
 def natural_stimuli(which: list[str]) -> torch.Tensor:
-    shown = stimuli.sel(stimulus=which)
+    shown = select_stimuli(stimuli, which)
     return fit_stimuli(first, shown["stimulus_value"].values, natural_rate_hz)
 
 

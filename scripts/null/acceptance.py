@@ -15,7 +15,8 @@ batches: dict[str, list[xr.Dataset]] = {stage: [] for stage in null["stage"].val
 for path in snakemake.input.metamers:
     with files.open_dataset(path) as batch:  # opened, not loaded: the metamers themselves are large
         batches[batch.attrs["stage"]].append(judged(batch).load())
-accepted = accept(of_all_stages(batches), null, snakemake.params.measures, snakemake.params.converged)
+metamers = of_all_stages({stage: of_stage for stage, of_stage in batches.items() if of_stage})
+accepted = accept(metamers, null, snakemake.params.measures, snakemake.params.converged)
 for stage, proportion in accepted["accepted"].mean(("stimulus", "seed")).to_series().items():
     logger.info("%s %s: %.0f%% accepted", name, stage, 100 * proportion)
 answers = ", and the generation model's answers to metamer and natural stimulus"

@@ -127,6 +127,7 @@ context = site_context(
     steps={"table": steps_table(steps), "times": times_table(times)},
     synthesis=params.synthesis,
     configuration=params.configuration,
+    left_out=params.left_out,
 )
 for name, page in site(context).items():
     files.write(index.with_name(f"{name}.html"), page)

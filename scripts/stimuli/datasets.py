@@ -2,13 +2,13 @@
 
 from metamers.run.job import log_to, save
 
-from metamers.stimuli.datasets import read_dataset
+from metamers.stimuli.datasets import readable_stimuli
 
 log_to(snakemake.log[0])
 name, params = snakemake.wildcards.dataset, snakemake.params
 save(
     snakemake,
-    read_dataset(name, params.entry, params.folder, params.run_seed, splits=["test"]),
+    readable_stimuli(name, params.entry, params.folder, params.run_seed, ["test"]),
     title=f"Natural stimuli of {name}",
     source=f"the dataset {name}",
     references="; ".join(params.entry.get("references", [])),

@@ -14,6 +14,7 @@ from metamers.models.model import fit_stimuli
 from metamers.recognize import recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
+from metamers.stimuli.labels import select_stimuli
 from metamers.synthesize.measure import with_measures
 
 SYNTHESIS_ATTRIBUTES = (
@@ -25,7 +26,7 @@ log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 name, stage, params = snakemake.params.name, snakemake.params.stage, snakemake.params
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
-stimuli = files.load(snakemake.input.stimuli).sel(stimulus=params.batch)
+stimuli = select_stimuli(files.load(snakemake.input.stimuli), params.batch)
 values, natural_rate_hz = stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz")
 classes, natural_category = None, None
 if model.classes:

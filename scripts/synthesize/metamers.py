@@ -16,6 +16,7 @@ from metamers.models.model import fit_stimuli
 from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
+from metamers.stimuli.labels import select_stimuli
 from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import check_stage, make_metamers
 from metamers.synthesize.replay import allow_graphs
@@ -28,7 +29,7 @@ allow_graphs(snakemake.config["cuda_graphs"])
 name, stage, params = snakemake.params.name, snakemake.params.stage, snakemake.params
 procedure = QUALITIES[params.quality]
 model = load_model(name, params.model, params.weights_file, choose_device(snakemake.config["device"]))
-stimuli = files.load(snakemake.input.stimuli).sel(stimulus=params.batch)
+stimuli = select_stimuli(files.load(snakemake.input.stimuli), params.batch)
 values, natural_rate_hz = stimuli["stimulus_value"].values, stimuli.attrs.get("sampling_rate_hz")
 first = fit_stimuli(model, values[:1], natural_rate_hz)
 device = first.device

@@ -28,7 +28,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from metamers.run.durations import TimeLeft, duration
-from metamers.run.logs import CPU_TIME, DISPLAY, WROTE
+from metamers.run.logs import ABOUT, CPU_TIME, DISPLAY, WROTE
 
 PRINTED = {LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR}  # printed above the lines that change
 # Beginnings of what Snakemake says at the end of a call that runs no job.
@@ -45,7 +45,7 @@ END = "\0end of capture"
 def last_line(path: str) -> str:
     """Return the last line of a log without its time, or an empty text if there is none.
 
-    Records of written files and of CPU time do not count.
+    Records of written files, of CPU time and of the subject of the work do not count.
     """
     try:
         with Path(path).open("rb") as log:
@@ -53,7 +53,7 @@ def last_line(path: str) -> str:
             lines = log.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    told = (one.strip() for one in reversed(lines) if not (WROTE.match(one) or CPU_TIME.match(one)))
+    told = (one.strip() for one in reversed(lines) if not any(record.match(one) for record in (WROTE, CPU_TIME, ABOUT)))
     line = next(filter(None, told), "")
     first, _, rest = line.partition(" ")
     return rest.strip() if first.count(":") == 2 else line

@@ -221,6 +221,7 @@ def context(models, relation, written, **changed) -> dict:
             "default_settings": {"vision": True, "audio": True},
         },
         "configuration": {"run": HOSTILE, "seed": 0},
+        "left_out": [{"title": HOSTILE, "reason": HOSTILE, "log": HOSTILE, "command": HOSTILE}],
     }
     return report.site_context(**(given | changed))
 

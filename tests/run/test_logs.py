@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from metamers.run.logs import cpu_time_line, cpu_time_table, read_cpu_time, read_written, run_cpu_times, steps_since
+from metamers.run.logs import (
+    KILLED,
+    cpu_time_line,
+    cpu_time_table,
+    failed_jobs,
+    read_cpu_time,
+    read_written,
+    run_cpu_times,
+    steps_since,
+)
 
 LIBRARY = Path(__file__).parents[2] / "src"
 
@@ -119,3 +128,39 @@ def test_a_call_without_jobs_has_no_cpu_times(tmp_path):
 def test_written_files_are_read_from_lines_that_are_whole():
     text = f"12:00:00 wrote {'a' * 64}  nulls/net.nc\nwrote {'b' * 64}  x y.nc\nwrote {'c' * 63}  z.nc\nI wrote {'d' * 64}  w.nc\n"
     assert read_written(text) == [("nulls/net.nc", "a" * 64), ("x y.nc", "b" * 64)]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "subject"),
+    [
+        (
+            "logger.info('model: half'); raise ValueError('2 problems:\\n  one\\n  two')",
+            "2 problems:\n  one\n  two",
+            {},
+        ),
+        ("try:\n    open('/missing')\nexcept OSError as error:\n    raise KeyError('x') from error", "'x'", {}),
+        (
+            "from metamers.run.logs import log_subject\n"
+            "log_subject(recognition_model='first')\nlog_subject(recognition_model='second')\n"
+            "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+            KILLED,
+            {"recognition_model": "second"},
+        ),
+    ],
+)
+def test_a_failed_job_is_known_by_its_log_without_a_benchmark(tmp_path, code, reason, subject):
+    run_job(tmp_path / "logs" / "step" / "model" / "stage.a.log", code)
+    (job,) = failed_jobs(tmp_path / "logs", tmp_path / "benchmarks", 0)
+    assert (job.step, job.names, job.reason, job.subject) == ("step", ("model", "stage.a"), reason, subject)
+
+
+def test_a_job_that_ended_or_was_interrupted_has_not_failed(tmp_path):
+    for name, code in (("ended", ""), ("interrupted", "raise KeyboardInterrupt"), ("failed again", "raise ValueError")):
+        run_job(tmp_path / "logs" / f"{name}.log", code)
+    benchmarks = tmp_path / "benchmarks"
+    benchmarks.mkdir()
+    for name, seconds in (("ended", 1), ("failed again", -1)):
+        (benchmarks / f"{name}.tsv").touch()
+        logged = (tmp_path / "logs" / f"{name}.log").stat().st_mtime
+        os.utime(benchmarks / f"{name}.tsv", (logged + seconds, logged + seconds))
+    assert [job.step for job in failed_jobs(tmp_path / "logs", benchmarks, 0)] == ["failed again"]

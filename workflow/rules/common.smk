@@ -1,7 +1,10 @@
 """What the rules of several steps share: paths, files and parameters of models, and checks before the first job."""
 
+import json
 import os
 import re
+import shlex
+import subprocess
 import sys
 import threading
 import time
@@ -13,15 +16,16 @@ from snakemake.settings.types import DeploymentMethod
 
 from metamers.plan.archives import RETRIEVED as RESOURCES, retrieved_item
 from metamers.config.read import resolve_path
+from metamers.plan.left_out import with_failed, write_left_out
 from metamers.plan.retrieved import collections
-from metamers.plan.targets import check_path, check_targets, requested_targets
+from metamers.plan.targets import check_path, check_targets, parse_call, requested_targets
 from metamers.modalities import MODALITIES
 from metamers.names import stage_path, unknown_name
 from metamers.repository import PACKAGE, make_importable
 from metamers.run import manifest
 from metamers.run.cards import gpus_of_job
 from metamers.run.code_version import code_version, data_version
-from metamers.run.logs import cpu_time_table, run_cpu_times, steps_since
+from metamers.run.logs import cpu_time_table, failed_jobs, run_cpu_times, steps_since
 
 SCRIPTS = ROOT / "scripts"
 TEMPLATES = PACKAGE / "report" / "templates"
@@ -35,6 +39,8 @@ PROGRESS = f"{RESULTS}/progress"
 CAPTIONS = ROOT / "workflow" / "report"
 COLLECTIONS = collections(plan)
 BEGAN = time.time()
+# In Snakemake's log, if a call was ended by Ctrl-C or SIGTERM.
+INTERRUPTIONS = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
 
 # A conda environment has the packages that the library needs, but not the library.
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
@@ -195,6 +201,32 @@ def close_manifest():
     if used:
         Path(f"{RESULTS}/logs/cpu_time.tsv").write_text(cpu_time_table(used), encoding="utf-8")
     manifest.close(RESULTS)
+
+
+def report_what_is_there(logs):
+    """After a call with failed jobs, make the requested results again without what failed.
+
+    Another call does it, with the key ``left_out``; if jobs fail in that one, it starts the next. There is none if the
+    first call was interrupted, ended at the first failed job, runs jobs by force, or has only files as targets.
+    """
+    command = plan.left_out[0].command if plan.left_out else shlex.join(["snakemake", *sys.argv[1:]])
+    failed = failed_jobs(f"{RESULTS}/logs", BENCHMARKS, BEGAN)
+    left_out = with_failed(plan.left_out, failed, command)
+    call = parse_call(sys.argv, get_argument_parser())
+    interrupted = any(text in Path(log).read_text(encoding="utf-8") for log in logs for text in INTERRUPTIONS)
+    if not call or left_out == plan.left_out or interrupted or not workflow.execution_settings.keep_going:
+        return
+    rules = {rule.name for rule in workflow.rules}
+    if call.force or call.forceall or call.forcerun or (call.targets and rules.isdisjoint(call.targets)):
+        return
+    path = Path(f"{RESULTS}/logs/left_out.json").absolute()
+    write_left_out(path, left_out)
+    lines = "".join(f"\n  {one.title}: {one.reason.splitlines()[0]} ({one.log})" for one in left_out)
+    logger.error(f"\nFailed, and left out of what follows:{lines}", extra={"for_people": True})
+    settings = {**workflow.config_settings.config, "left_out": str(path)}
+    values = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+    again = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock", "--config", *values]
+    subprocess.run(again, cwd=workflow.workdir_init, check=False)
 
 
 def cancel_timers():

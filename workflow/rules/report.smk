@@ -35,6 +35,9 @@ wildcard_constraints:
     modality=one_of(plan.published_judgements),
 
 
+LEFT_OUT = [one.row for one in plan.left_out]
+
+
 # The model of the picture: the first one of images with a stage after the input, if there is one.
 PICTURED = [
     model
@@ -416,8 +419,19 @@ rule report_pages:
         configuration={
             key: value
             for key, value in config.items()
-            if key not in ("mirror", "device", "cuda_graphs", "model", "save_every_s", "repair", "rebuild_manifest")
+            if key
+            not in (
+                "mirror",
+                "device",
+                "cuda_graphs",
+                "model",
+                "save_every_s",
+                "repair",
+                "rebuild_manifest",
+                "left_out",
+            )
         },
+        left_out=LEFT_OUT,
     conda:
         ENVIRONMENT
     message:
@@ -452,6 +466,7 @@ rule report_leaderboard:
         pages=PAGES,
         linked=LINKED,
         quality=plan.synthesis.quality if plan.generation_models else None,
+        left_out=LEFT_OUT,
     conda:
         ENVIRONMENT
     message:

@@ -23,6 +23,7 @@ from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
 from metamers.models.weights import published_weights
 from metamers.names import INPUT_STAGE
+from metamers.run.logs import log_subject
 
 logger = logging.getLogger("metamers")
 
@@ -105,6 +106,7 @@ def with_each_model(
     """
     results = []
     for name, entry in entries.items():
+        log_subject(recognition_model=name)
         gc.collect()  # frees the previous model, which may hold reference cycles
         results.append(work(load_model(name, entry["model"], entry["weights_file"], device)))
     return results

@@ -1,6 +1,6 @@
 """What a run uses: models, stages, stimuli and extensions, chosen from the registries as the configuration says."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from metamers.config.beyond import (
@@ -46,9 +46,15 @@ def card_models(config: Mapping[str, Any], models: Mapping[str, ModelEntry]) -> 
 
 
 def metamer_stimuli(
-    config: Mapping[str, Any], modalities: Iterable[str], datasets: Mapping[str, DatasetEntry]
+    config: Mapping[str, Any],
+    modalities: Iterable[str],
+    datasets: Mapping[str, DatasetEntry],
+    unusable: Container[str] = (),
 ) -> dict[str, list[dict[str, str]]]:
-    """The datasets of the modalities of the run's models, with the rows for which metamers are made."""
+    """The datasets of the modalities of the run's models, with the rows for which metamers are made.
+
+    The stimuli ``unusable`` are left out, and no others take their place.
+    """
     stimuli = {}
     for modality in modalities:
         if modality not in config["stimuli"]:
@@ -69,7 +75,7 @@ def metamer_stimuli(
         number = settings.get("number") or len(rows)
         if number > len(rows):
             raise ConfigurationError(f"stimuli.{modality}.number: {number}, but {name!r} has {len(rows)} stimuli")
-        stimuli[name] = rows[:number]
+        stimuli[name] = [row for row in rows[:number] if row["stimulus"] not in unusable]
     return stimuli
 
 

@@ -6,8 +6,8 @@ and the values that would be right. Steps check what needs data or a model. The 
 of jobs.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ from metamers.plan.experiments import (
     PublishedSource,
     PublishedStimuli,
 )
+from metamers.plan.left_out import STIMULI, LeftOut, read_left_out, without
 from metamers.plan.models import ModelEntry, Training, check_files_of_model, check_has_classes, check_training
 from metamers.plan.participants import (
     ADAPTIVE,
@@ -141,6 +142,10 @@ class Plan:
         Target that the configuration cannot make (``model_card``, ``experiment``, ``experiment/<modality>``,
         ``preregister``, ``bids``, ``crate``, ``brainscore``, ``brainscore_score``, ``beyond``) → why, and
         which configuration could.
+    left_out
+        What failed in an earlier call and is left out.
+    whole
+        The plan of the configuration with what is left out; None if nothing is.
     """
 
     run: str
@@ -180,6 +185,8 @@ class Plan:
     analyses: Analyses
     beyond: Beyond
     unavailable: dict[str, str]
+    left_out: tuple[LeftOut, ...] = ()
+    whole: "Plan | None" = None
 
     def check_target(self, target: str) -> None:
         """Check that the configuration can make a target.
@@ -323,7 +330,20 @@ class Plan:
 
     @cached_property
     def batches(self) -> dict[str, dict[str, list[str]]]:
-        """Generation model → batch, a zero-padded number → names of its stimuli."""
+        """Generation model → batch, a zero-padded number → names of its stimuli.
+
+        What is left out does not change the other batches.
+        """
+        if self.whole:
+            left = {model: set(self.stimuli_of(model)) for model in self.generation_models}
+            return {
+                model: {
+                    number: batch
+                    for number, names in self.whole.batches[model].items()
+                    if (batch := [name for name in names if name in left[model]])
+                }
+                for model in self.generation_models
+            }
         found = {}
         for model in self.generation_models:
             names, size = self.stimuli_of(model), self.batch_size_of(model)
@@ -332,7 +352,16 @@ class Plan:
 
     @cached_property
     def recognition_groups(self) -> dict[str, list[str]]:
-        """Modality and number of a group → recognition models of one job, in the run's order."""
+        """Modality and number of a group → recognition models of one job, in the run's order.
+
+        What is left out does not change the other groups.
+        """
+        if self.whole:
+            return {
+                group: left
+                for group, names in self.whole.recognition_groups.items()
+                if (left := [name for name in names if name in self.recognition_models])
+            }
         size = self.recognition.models_per_job
         groups: dict[str, list[str]] = {}
         for modality in MODALITIES:
@@ -439,6 +468,17 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         For the first error.
     """
     validate(config, "config", "configuration")
+    if config["left_out"] is None:
+        return _resolve(config, files)
+    left_out = read_left_out(config["left_out"])
+    whole = _resolve(config, files)
+    stimuli = {name for one in left_out if one.kind == STIMULI for name in one.names}
+    plan = _resolve(without(config, left_out, whole), files, stimuli)
+    return replace(plan, left_out=left_out, whole=whole)
+
+
+def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: Container[str] = ()) -> Plan:
+    """As ``make_plan``, without the stimuli ``unusable``, and without regard to ``left_out``."""
     check_run(config["run"])
     check_mirror(config["mirror"])
     registry = read_registries(config, files)
@@ -456,7 +496,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     training = {name: settings for name in used if (settings := models[name].training)}
     for name, settings in training.items():
         check_training(name, models[name].modality, settings, datasets)
-    stimuli = metamer_stimuli(config, dict.fromkeys(models[name].modality for name in used), datasets)
+    stimuli = metamer_stimuli(config, dict.fromkeys(models[name].modality for name in used), datasets, unusable)
     null_dataset_of = null_datasets(config, stimuli, datasets)
     trained_on = [settings.dataset for settings in training.values()]
     for name in dict.fromkeys([*stimuli, *null_dataset_of.values(), *trained_on, *analyses.brain.datasets]):

@@ -8,7 +8,7 @@ import contextlib
 import io
 import os
 import re
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -76,8 +76,8 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     return {path: re.compile(WILDCARD.sub(r"(?P<\1>[^/]+)", path.replace(".", r"\."))) for path in paths}
 
 
-def requested_targets(call: Sequence[str], parser: ArgumentParser) -> list[str]:
-    """The targets on the command line of Snakemake, which passes them on only after it has read the whole workflow.
+def parse_call(call: Sequence[str], parser: ArgumentParser) -> Namespace | None:
+    """The arguments of a call of Snakemake, which passes them on only after it has read the whole workflow.
 
     Parameters
     ----------
@@ -88,15 +88,21 @@ def requested_targets(call: Sequence[str], parser: ArgumentParser) -> list[str]:
 
     Returns
     -------
-    list of str
-        Names of rules and paths of files. Empty if the program is not Snakemake, or does not accept the arguments.
+    argparse.Namespace or None
+        None if the program is not Snakemake, or does not accept the arguments.
     """
     program = Path(call[0])
     if program.stem != "snakemake" and program.parts[-2:] != ("snakemake", "__main__.py"):
-        return []
+        return None
     with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        return list(map(str, parser.parse_args(call[1:]).targets or ()))
-    return []
+        return parser.parse_args(call[1:])
+    return None
+
+
+def requested_targets(call: Sequence[str], parser: ArgumentParser) -> list[str]:
+    """The targets of a call of Snakemake: names of rules and paths of files; parameters as for ``parse_call``."""
+    arguments = parse_call(call, parser)
+    return list(map(str, (arguments and arguments.targets) or ()))
 
 
 def check_path(plan: Plan, path: str, target: str, stages: Stages = MappingProxyType({})) -> None:

@@ -259,7 +259,8 @@ def null_figure(null: xr.Dataset, acceptance: xr.Dataset) -> bytes:
     bytes
         SVG.
     """
-    stages = list(map(str, null["stage"].values))
+    stages = list(map(str, acceptance["stage"].values))
+    null = null.sel(stage=stages)
     acceptance = acceptance.sel(stage=stages)
     title = "Stage (metamers below the largest value of the null distribution)"
     x = alt.X("at:N", sort=alt.SortField("place"), title=title, axis=alt.Axis(labelAngle=-40, labelLimit=180))

@@ -4,7 +4,7 @@ The template ``site/<name>.html.j2`` is a page's text; ``metamers.report.pages``
 module imports no library, so that the workflow can use it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,13 @@ LEADERBOARD_PAGES = {"index": "Leaderboard", "add": "Add an entry"}
 LEADERBOARD_ASSETS = ("base.css", "site.css", "leaderboard.css", "leaderboard.js")
 
 
-def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str], quality: str | None) -> dict[str, Any]:
+def navigation_context(
+    page: str,
+    pages: Iterable[str],
+    linked: Iterable[str],
+    quality: str | None,
+    left_out: Sequence[Mapping[str, str]] = (),
+) -> dict[str, Any]:
     """Values of the head of a page for the template ``site.html.j2``.
 
     Parameters
@@ -84,10 +90,13 @@ def navigation_context(page: str, pages: Iterable[str], linked: Iterable[str], q
         Names of the run's pages in ``PAGES`` and ``LINKED``.
     quality
         Quality of the run's synthesis, from ``metamers.config.qualities.QUALITIES``; None for a run without metamers.
+    left_out
+        What failed and is left out: ``title``, ``reason``, ``log`` and ``command`` of each.
     """
     return {
         "page": page,
         "pages": {name: PAGES[name].title for name in pages},
         "linked": {name: LINKED[name].title for name in linked},
         "unconverged_quality": quality if quality in UNCONVERGED_QUALITIES else None,
+        "left_out": left_out,
     }

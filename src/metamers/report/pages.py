@@ -311,6 +311,7 @@ def site_context(
     steps: Mapping[str, Any],
     synthesis: Mapping[str, Any],
     configuration: Mapping[str, Any],
+    left_out: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
     """Values that the templates show.
 
@@ -366,6 +367,8 @@ def site_context(
         and ``must_converge``, whether a metamer must reach it to be accepted.
     configuration
         Keys of the run's configuration that do not depend on the machine.
+    left_out
+        As of ``metamers.report.navigation.navigation_context``.
     """
     modalities = list(dict.fromkeys(model["modality"] for model in models))
     published = without_own_participants(anova, own_participants) if anova is not None else None
@@ -421,6 +424,7 @@ def site_context(
         "steps": steps,
         "synthesis": synthesis,
         "configuration": as_yaml(configuration),
+        "left_out": left_out,
     }
 
 
@@ -440,6 +444,8 @@ def site(context: Mapping[str, Any]) -> dict[str, str]:
     pages, linked = context["pages"], context["linked"]
     quality = context["synthesis"]["quality"] if context["models"] else None
     return {
-        name: render(f"{name}.html.j2", {**context, **navigation_context(name, pages, linked, quality)})
+        name: render(
+            f"{name}.html.j2", {**context, **navigation_context(name, pages, linked, quality, context["left_out"])}
+        )
         for name in pages
     }

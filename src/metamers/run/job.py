@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metamers.run import cpu_time, manifest
-from metamers.run.logs import DISPLAY, RESULTS, cpu_time_line
+from metamers.run.logs import DISPLAY, INTERRUPTED, RESULTS, cpu_time_line
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,7 +49,7 @@ def log_to(path: str | Path) -> logging.Logger:
 
     def report(kind, error, traceback):
         if issubclass(kind, KeyboardInterrupt):
-            logger.info("ended by Ctrl-C")
+            logger.info(INTERRUPTED)
             return
         logger.error("%s: %s", kind.__name__, error, exc_info=(kind, error, traceback))
 

@@ -1,13 +1,22 @@
-"""What the log file of a job says of the job: the files that it wrote, and its CPU time by kind."""
+"""What the log file of a job says of the job: the files that it wrote, its CPU time by kind, and why it failed."""
 
+import json
+import logging
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 WROTE = re.compile(
     r"^(?:\d\d:\d\d:\d\d )?wrote ([0-9a-f]{64})  (.+)$", re.MULTILINE
 )  # see `metamers.run.manifest.record`
 CPU_TIME = re.compile(r"^(?:\d\d:\d\d:\d\d )?CPU time: ([0-9.]+) s; (.+)$", re.MULTILINE)
+ABOUT = re.compile(r"^(?:\d\d:\d\d:\d\d )?about (\{.+\})$", re.MULTILINE)
+# The message of an uncaught error: all lines, of which the first alone begins with the time (`metamers.run.job`).
+ERROR = re.compile(r"^\d\d:\d\d:\d\d \w+: ((?:(?!^\d\d:\d\d:\d\d ).)+?)\nTraceback ", re.MULTILINE | re.DOTALL)
+INTERRUPTED = "ended by Ctrl-C"
+KILLED = "it ended without an error message: it was killed, perhaps for its memory or time"
 # Set in the environment of jobs whose run has a display in the terminal, which shows the last line of their logs.
 DISPLAY = "METAMERS_DISPLAY"
 RESULTS = "metamers.results"  # logger of what a user asked a job for
@@ -17,6 +26,73 @@ PART = re.compile(r"(\w+) ([0-9.]+) s")
 def read_written(text: str) -> list[tuple[str, str]]:
     """Return the files that a job wrote into its run, from the text of its log: path as in the manifest, SHA-256."""
     return [(name, sha256) for sha256, name in WROTE.findall(text)]
+
+
+def log_subject(**subject: Any) -> None:
+    """Write into the log which part of its work a job does now, such as ``recognition_model="resnet50"``.
+
+    If the job fails or is killed, the run is continued without this part alone (``metamers.plan.left_out``).
+    """
+    logging.getLogger("metamers").debug("about %s", json.dumps(subject))
+
+
+@dataclass(frozen=True)
+class FailedJob:
+    """A job that failed.
+
+    Attributes
+    ----------
+    step
+        Name of its step.
+    names
+        The values of its wildcards, as in the path of its log.
+    subject
+        The last part of its work that it began (``log_subject``).
+    reason
+        The message of its error.
+    log
+        Path of its log.
+    """
+
+    step: str
+    names: tuple[str, ...]
+    subject: dict[str, Any]
+    reason: str
+    log: Path
+
+
+def failed_jobs(logs: str | Path, benchmarks: str | Path, since: float) -> list[FailedJob]:
+    """Return the jobs that failed since a time: those with a log, but no newer benchmark, which ends a job.
+
+    Jobs that were ended by Ctrl-C are not among them.
+
+    Parameters
+    ----------
+    logs, since
+        As for ``run_cpu_times``.
+    benchmarks
+        The folder of the benchmarks of a run, with the same paths as the logs.
+    """
+    failed = []
+    for step, path in _logs_since(Path(logs), since):
+        place = path.relative_to(logs)
+        ended = Path(benchmarks) / place.with_suffix(".tsv")
+        if ended.is_file() and ended.stat().st_mtime >= path.stat().st_mtime:
+            continue
+        text = path.read_text("utf-8", errors="replace")
+        if INTERRUPTED in text:
+            continue
+        subjects, errors = ABOUT.findall(text), ERROR.findall(text)
+        failed.append(
+            FailedJob(
+                step,
+                place.with_suffix("").parts[1:],
+                json.loads(subjects[-1]) if subjects else {},
+                errors[-1].strip() if errors else KILLED,
+                path,
+            )
+        )
+    return sorted(failed, key=lambda job: job.log)
 
 
 def cpu_time_line(total: float, parts: Mapping[str, float]) -> str:

@@ -4,7 +4,9 @@ The module chooses the reader; readers are in the other modules of ``metamers.st
 read in ``metamers.config.tables``.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,52 @@ from metamers.names import for_each
 from metamers.stimuli.excerpts import excerpt_dataset
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.images import pixel_dataset
+from metamers.stimuli.labels import UNUSABLE, UnusableStimuliError
 from metamers.stimuli.speech import spoken_words
+
+logger = logging.getLogger("metamers")
+
+MIN_STIMULI = 2  # a null distribution needs a pair
+
+
+def readable_stimuli(
+    name: str, entry: Mapping[str, Any], folder: str | Path | None, seed: int, splits: Sequence[str]
+) -> xr.Dataset:
+    """Read the stimuli of a dataset whose files can be used; a warning and an attribute name the others.
+
+    Parameters
+    ----------
+    name, entry, folder, seed, splits
+        As for ``read_dataset``.
+
+    Returns
+    -------
+    xarray.Dataset
+        As of ``read_dataset``. If stimuli are left out, the attribute ``unusable`` has them and the reasons, as JSON.
+
+    Raises
+    ------
+    ValueError
+        As ``read_dataset``, if fewer than two stimuli can be used, or if the dataset is not one of single files.
+    """
+    try:
+        return read_dataset(name, entry, folder, seed, splits)
+    except UnusableStimuliError as error:
+        number = sum(row["split"] in splits for row in stimulus_table(name, entry))
+        if number - len(error.reasons) < MIN_STIMULI:
+            raise
+        logger.warning("%d of the %d stimuli of %s are left out: %s", len(error.reasons), number, name, error)
+        usable = read_dataset(name, entry, folder, seed, splits, without=error.reasons)
+        return usable.assign_attrs({UNUSABLE: json.dumps(error.reasons)})
 
 
 def read_dataset(
-    name: str, entry: Mapping[str, Any], folder: str | Path | None, seed: int, splits: Sequence[str] = SPLITS
+    name: str,
+    entry: Mapping[str, Any],
+    folder: str | Path | None,
+    seed: int,
+    splits: Sequence[str] = SPLITS,
+    without: Collection[str] = (),
 ) -> xr.Dataset:
     """Read the stimuli of a dataset.
 
@@ -33,6 +76,8 @@ def read_dataset(
         Run seed, for synthetic speech.
     splits
         The splits to read.
+    without
+        Stimuli that are not read, of a dataset of single files.
 
     Returns
     -------
@@ -46,11 +91,16 @@ def read_dataset(
         When files are missing or cannot be used as stimuli; the message has all of them. If names with ``*`` do not
         match one file each, it has these alone.
     """
-    return _read(name, entry, folder, seed, splits).assign_attrs(category_noun=category_noun(entry))
+    return _read(name, entry, folder, seed, splits, without).assign_attrs(category_noun=category_noun(entry))
 
 
 def _read(
-    name: str, entry: Mapping[str, Any], folder: str | Path | None, seed: int, splits: Sequence[str]
+    name: str,
+    entry: Mapping[str, Any],
+    folder: str | Path | None,
+    seed: int,
+    splits: Sequence[str],
+    without: Collection[str],
 ) -> xr.Dataset:
     if "speech" in entry:
         words = stimulus_categories(name, entry)
@@ -63,7 +113,7 @@ def _read(
     if "pixels" in entry:
         rows = [row for row in stimulus_table(name, entry) if row["split"] in splits]
         return pixel_dataset(rows, Path(folder) / entry["pixels"]["file"], category_classes(name, entry), entry["size"])
-    table = [row for row in stimulus_table(name, entry) if row["split"] in splits]
+    table = [row for row in stimulus_table(name, entry) if row["split"] in splits and row["stimulus"] not in without]
     rows = for_each(lambda row: _found(row, Path(folder)), table)
     return FORMATS[entry["modality"]].read_files(rows, folder, entry)
 

@@ -9,6 +9,7 @@ import numpy as np
 from metamers.modalities import MODALITIES
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
+from metamers.stimuli.labels import select_stimuli
 
 
 def read_exported(folder: Path, names: Sequence[str], modality: str) -> np.ndarray:
@@ -72,5 +73,5 @@ def labels_of(path: str | Path, names: Sequence[str]) -> dict[str, tuple[str, np
         Names of the stimuli.
     """
     with files.open_dataset(path) as whole:
-        chosen = whole[["category", "label"]].sel(stimulus=list(names)).load()
+        chosen = select_stimuli(whole[["category", "label"]], names).load()
     return {name: ("stimulus", chosen[name].values) for name in ("category", "label")}

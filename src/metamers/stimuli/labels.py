@@ -3,6 +3,7 @@
 The values and labels come from the readers: ``metamers.stimuli.images``, ``sounds``, ``excerpts`` and ``speech``.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -12,8 +13,24 @@ import xarray as xr
 
 from metamers.modalities import MODALITIES
 from metamers.names import listed
+from metamers.run.logs import log_subject
 
 LABELS = ("category", "label", "speaker", "split")
+UNUSABLE = "unusable"  # attribute: stimulus → why it is not in the file, as JSON
+
+
+class UnusableStimuliError(ValueError):
+    """Some files of a dataset cannot be used as stimuli; the message has all reasons.
+
+    Attributes
+    ----------
+    reasons
+        Stimulus → why.
+    """
+
+    def __init__(self, reasons: Mapping[str, str]):
+        super().__init__(listed(list(reasons.values())))
+        self.reasons = dict(reasons)
 
 
 def read_stimuli(
@@ -28,7 +45,7 @@ def read_stimuli(
     Parameters
     ----------
     rows
-        ``file`` of each stimulus.
+        ``stimulus`` and ``file`` of each stimulus.
     folder
         The folder of the files.
     shape
@@ -45,24 +62,24 @@ def read_stimuli(
 
     Raises
     ------
-    ValueError
-        When files cannot be used, or two files hold the same stimulus. The message names all of them.
+    UnusableStimuliError
+        When files cannot be used, or two files hold the same stimulus.
     """
     values = np.empty((len(rows), *shape), dtype=np.float32)
-    problems, seen = [], {}
+    reasons, seen = {}, {}
     for value, row in zip(values, rows, strict=True):
         try:
             value[:] = read(Path(folder) / row["file"])
         except ValueError as error:
-            problems.append(str(error))
+            reasons[row["stimulus"]] = str(error)
             continue
         if (other := seen.setdefault(sha256(value.data).digest(), row["file"])) != row["file"]:
-            problems.append(
+            reasons[row["stimulus"]] = (
                 f"{other} and {row['file']} in {folder} are the same {noun}; leave one out, because "
                 "no metamer could match its stimulus better than these two match"
             )
-    if problems:
-        raise ValueError(listed(problems))
+    if reasons:
+        raise UnusableStimuliError(reasons)
     return values
 
 
@@ -89,3 +106,18 @@ def labelled_stimuli(modality: str, values: np.ndarray, rows: Sequence[Mapping[s
         coords={"stimulus": [row["stimulus"] for row in rows]}
         | {label: ("stimulus", [row.get(label) or "" for row in rows]) for label in LABELS},
     )
+
+
+def select_stimuli(dataset: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """The named stimuli of the content of ``stimuli/<dataset>.nc``, in this order.
+
+    Raises
+    ------
+    UnusableStimuliError
+        When their files could not be used. The log names them, so that the run goes on without them.
+    """
+    unusable = json.loads(dataset.attrs.get(UNUSABLE, "{}"))
+    if reasons := {name: unusable[name] for name in names if name in unusable}:
+        log_subject(stimuli=list(reasons))
+        raise UnusableStimuliError(reasons)
+    return dataset.sel(stimulus=list(names))

@@ -1,0 +1,158 @@
+"""A run without what failed is the same run in all other respects: same jobs, same batches, same groups."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from metamers.names import ConfigurationError
+from metamers.plan.left_out import KINDS, TITLES, LeftOut, with_failed, write_left_out
+from metamers.plan.plan import make_plan
+from metamers.run.logs import FailedJob
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(root, monkeypatch):
+    monkeypatch.chdir(root)
+
+
+@pytest.fixture
+def settings(root):
+    """The default run's, in batches of two stimuli and with two recognition models in a job."""
+    settings = yaml.safe_load((root / "config" / "config.yaml").read_text())
+    settings["synthesis"]["batch_size"] = 2
+    settings["recognition"]["models_per_job"] = 2
+    return settings
+
+
+def failed(step, *names, **subject):
+    return FailedJob(step, names, subject, "a reason", Path("results/demo/logs/job.log"))
+
+
+def plan_without(settings, tmp_path, *jobs):
+    path = tmp_path / "left_out.json"
+    write_left_out(path, with_failed((), jobs, "snakemake --cores 2"))
+    return make_plan(settings | {"left_out": str(path)})
+
+
+def test_a_stage_that_cannot_be_matched(settings, tmp_path):
+    whole = make_plan(settings)
+    plan = plan_without(settings, tmp_path, failed("synthesize_metamers", "cochcnn9_standard", "relu4", "0000"))
+    assert plan.generation_models["cochcnn9_standard"] == ["input", "relu1", "final"]
+    others = plan.generation_models | {"cochcnn9_standard": whole.generation_models["cochcnn9_standard"]}
+    assert others == whole.generation_models
+    assert plan.batches == whole.batches
+    assert plan.recognition_groups == whole.recognition_groups
+    assert plan.analyses == whole.analyses
+    assert plan.sides_of_contrasts == whole.sides_of_contrasts
+    assert [one.title for one in plan.left_out] == ["metamers of cochcnn9_standard at relu4"]
+
+
+def test_a_model_whose_training_fails_is_nowhere(settings, tmp_path):
+    plan = plan_without(settings, tmp_path, failed("train_model", "cochcnn9_standard"))
+    assert "cochcnn9_standard" not in {*plan.generation_models, *plan.recognition_models, *plan.analyses.used_models}
+    assert plan.sides_of_contrasts == [], "the model was in the only contrast"
+    assert plan.recognition_groups["audio_0"] == ["cochcnn9_adversarial"]
+    assert plan.recognition_groups["audio_1"] == make_plan(settings).recognition_groups["audio_1"]
+
+
+def test_weights_that_cannot_be_retrieved(settings, tmp_path):
+    plan = plan_without(settings, tmp_path, failed("retrieve_collection", "weights", "efficientnet_lite0"))
+    assert "efficientnet_lite0" not in {*plan.generation_models, *plan.recognition_models, *plan.analyses.used_models}
+    assert plan.beyond.sets == {}, "its metamers from other starts are compared with those of another model"
+
+
+def test_a_recognition_model_that_fails_still_generates(settings, tmp_path):
+    job = failed("recognize", "efficientnet_lite1", "vision_0", recognition_model="efficientnet_lite0")
+    plan = plan_without(settings, tmp_path, job)
+    assert plan.recognition_groups["vision_0"] == ["efficientnet_lite1"]
+    assert "efficientnet_lite0" in plan.generation_models
+
+
+def test_without_a_recognition_model_of_a_modality_there_are_no_metamers_of_it(settings, tmp_path):
+    models = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+    plan = plan_without(
+        settings, tmp_path, *(failed("recognize", "m", "vision_0", recognition_model=name) for name in models)
+    )
+    assert set(plan.generation_models) == {"cochcnn9_standard", "cochcnn9_adversarial"}
+
+
+def test_a_stimulus_that_cannot_be_read_leaves_the_other_batches_as_they_are(settings, tmp_path):
+    whole = make_plan(settings)
+    missing = whole.stimuli_of("efficientnet_lite0")[2]
+    plan = plan_without(settings, tmp_path, failed("stimuli", "x", stimuli=[missing]))
+    before, after = whole.batches["efficientnet_lite0"], plan.batches["efficientnet_lite0"]
+    assert after == before | {"0001": [name for name in before["0001"] if name != missing]}
+    assert missing not in plan.stimuli_of("efficientnet_lite0")
+    assert plan.batches["cochcnn9_standard"] == whole.batches["cochcnn9_standard"]
+
+
+def test_a_dataset_takes_its_modality_with_it(settings, tmp_path):
+    plan = plan_without(settings, tmp_path, failed("stimuli_datasets", "spoken_words"))
+    assert {plan.models[name].modality for name in plan.dataset_of} == {"vision"}
+
+
+def test_all_models_can_be_left_out(settings, tmp_path):
+    jobs = (failed("null_distribution", name) for name in make_plan(settings).generation_models)
+    assert plan_without(settings, tmp_path, *jobs).generation_models == {}
+
+
+@pytest.mark.parametrize("analysis", ["vulnerability", "brain", "similarity"])
+def test_an_analysis_goes_on_without_a_model(settings, tmp_path, analysis):
+    step = {"vulnerability": "vulnerability", "brain": "brain_regression", "similarity": "brain_dissimilarity"}[
+        analysis
+    ]
+    whole = getattr(make_plan(settings).analyses, analysis)
+    plan = plan_without(settings, tmp_path, failed(step, "cochcnn9_adversarial"))
+    left = getattr(plan.analyses, analysis)
+    assert left.models == [name for name in whole.models if name != "cochcnn9_adversarial"]
+    assert "cochcnn9_adversarial" in plan.generation_models
+
+
+def test_the_extensions_are_left_out_as_a_whole(settings, tmp_path):
+    plan = plan_without(settings, tmp_path, failed("beyond_measure", "starts_first"))
+    assert not plan.beyond.asked_for
+
+
+def test_an_analysis_of_all_models_is_left_out_as_a_whole(settings, tmp_path):
+    plan = plan_without(settings, tmp_path, failed("brain_similarity", "vision"))
+    assert plan.analyses.similarity.models == []
+    assert plan.left_out[0].title == "similarity of stages"
+
+
+def test_each_is_left_out_once_with_its_first_reason():
+    jobs = [failed("synthesize_metamers", "model", "stage", batch) for batch in ("0000", "0001")]
+    first = with_failed((), jobs[:1], "snakemake report")
+    assert with_failed(first, jobs[1:], "snakemake") == first
+
+
+def test_a_job_without_which_there_is_no_report_leaves_nothing_out():
+    assert with_failed((), [failed("report_pages"), failed("compare_recognizability")], "snakemake") == ()
+
+
+def test_the_steps_are_those_of_the_workflow(root):
+    scripts = root / "scripts"
+    steps = {"_".join(path.relative_to(scripts).with_suffix("").parts) for path in scripts.rglob("*.py")}
+    assert KINDS.keys() <= steps
+    assert set(KINDS.values()) <= TITLES.keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"left_out: .*left_out.json cannot be read .*No such file.*wanted null"),
+        ("[", r"left_out: .*cannot be read .*wanted null"),
+        ('[{"kind": "model"}]', r"left_out: .*cannot be read .*'names'.*wanted null"),
+        (
+            json.dumps([vars(LeftOut("person", ("x",), "step", "reason", "log", "snakemake"))]),
+            r"left_out: .*unknown kind 'person'; valid: model, ",
+        ),
+    ],
+)
+def test_another_file_is_refused(settings, tmp_path, content, message):
+    path = tmp_path / "left_out.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigurationError, match=message):
+        make_plan(settings | {"left_out": str(path)})
