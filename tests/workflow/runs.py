@@ -96,6 +96,7 @@ READ_OR_WRITE = {
     },
     "metamers.run.hashes": {"sha256_of"},
     "metamers.run.job": {"log_to", "log_results_to", "provenance", "save"},
+    "metamers.run.logs": {"log_subject"},
     "metamers.run.manifest": {"record"},
 }
 
