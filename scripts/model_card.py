@@ -63,7 +63,8 @@ try:
         findings += model_card.accuracy_problems(named)
 except ValueError as error:
     findings.append(f"{error}.")
-readout = files.load(snakemake.input.readout) if "readout" in snakemake.input.keys() else None
+path = snakemake.input.get("readout")
+readout = files.load(path) if path else None
 if readout is not None and (reason := refusal(readout, name)):
     findings.append(f"{reason}.")
 card = xr.Dataset(

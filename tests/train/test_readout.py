@@ -49,28 +49,28 @@ def test_activations_are_averaged_over_all_axes_but_that_of_the_features(shape, 
     torch.testing.assert_close(pooled(values, features), expected)
 
 
-def test_separable_categories_are_named_with_the_strongest_penalty_that_does_so():
+def test_separable_categories_are_named():
     rng = np.random.default_rng(0)
     found = fitted(examples(rng), examples(rng, 5), examples(rng, 20))
     assert float(found["held_out_accuracy"]) > 0.95
-    assert float(found["inverse_penalty"]) == INVERSE_PENALTIES[0]
+    assert float(found["inverse_penalty"]) > INVERSE_PENALTIES[0]
     assert refusal(found, "seeing") == ""
 
 
-def test_a_weaker_penalty_is_chosen_where_the_validation_examples_need_it():
-    """With nearly no weights, the readout would name the more frequent category of its training alone."""
-    rng = np.random.default_rng(0)
-    values, labels = examples(rng, 50, 2)
-    unequal = np.flatnonzero((labels == 0) | (np.cumsum(labels) % 10 == 0))
-    _, penalty = fit_readout((values[unequal], labels[unequal]), examples(rng, 20, 2), ["a", "b"], "late")
-    assert penalty > INVERSE_PENALTIES[0]
+def test_validation_examples_need_not_have_every_category():
+    rng = np.random.default_rng(4)
+    values, labels = examples(rng, 10)
+    found = fitted(examples(rng), (values[labels == 1], labels[labels == 1]), examples(rng, 20))
+    assert float(found["held_out_accuracy"]) > 0.95
 
 
 def test_labels_that_say_nothing_about_the_features_are_refused():
     rng = np.random.default_rng(1)
     training, validation, held_out = (examples(rng, each) for each in (40, 10, 30))
     shuffled = [(values, rng.permutation(labels)) for values, labels in (training, validation, held_out)]
-    reason = refusal(fitted(*shuffled), "seeing")
+    found = fitted(*shuffled)
+    assert float(found["inverse_penalty"]) == INVERSE_PENALTIES[0]
+    reason = refusal(found, "seeing")
     assert reason.startswith("models: seeing.readout: from stage 'late' it names ")
     assert "of 90 held-out examples" in reason
     assert "below 67%, 2 times chance; name another `stage`, use more examples, lower `times_chance`, or" in reason

@@ -167,7 +167,7 @@ rule train_readout:
         dataset_entry=by("readout_model", lambda model: {"categories": readout_dataset(model).categories}),
         # A model card shows an accuracy with which the run would refuse the model as a recognition model.
         recognizes=by("readout_model", plan.recognition_models.__contains__),
-    # Before synthesis, which would be lost if the readout is refused.
+    # Early, because nothing is recognized by a readout that is refused.
     priority: 1
     resources:
         mem_mb=memory_of_model,

@@ -149,8 +149,7 @@ def entry_text(
     output
         The part of the network's output that is used, as YAML in one line; None: the output itself.
     readout
-        The readout by which a network without classes recognizes: ``linear``, or a mapping as YAML in one line; None for
-        none.
+        The readout by which a network without classes recognizes: ``linear``, or a mapping as YAML; None for none.
 
     Raises
     ------
@@ -179,7 +178,9 @@ def entry_text(
     if output is not None:
         kind += f"  output: {_part(output)} # the part of the network's output that is used\n"
     if readout is not None:
-        settings = readout if readout == "linear" else _flow(_mapping(readout, "--readout", "linear, or {stage: pooled}"))
+        settings = (
+            readout if readout == "linear" else _flow(_mapping(readout, "--readout", "linear, or {stage: pooled}"))
+        )
         kind += f"  readout: {settings} # by which it recognizes; the run trains it\n"
     return f"""\
 {name}:

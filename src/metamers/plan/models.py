@@ -394,11 +394,6 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         )
     if model.training and model.output is not None:
         raise ConfigurationError(f"{key}.output: not with `weights.train`, which trains the output itself")
-    if model.readout is not None and model.has_classes:
-        raise ConfigurationError(
-            f"{key}.readout: only for a network without classes (`classes: false`); this one answers by its class "
-            "scores, so leave it out"
-        )
     if (path := model.weights.get("path")) and not Path(path).is_file():
         raise ConfigurationError(f"{key}.weights.path: there is no file {path}")
     extra = model.extra_weights
@@ -556,10 +551,15 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
     Raises
     ------
     ConfigurationError
-        When the model does not have the stage, the dataset cannot train the readout or lacks a category of the run's,
-        or not even an accuracy of 100% would suffice.
+        When the model has classes or does not have the stage, the dataset cannot train the readout or lacks a category
+        of the run's, or not even an accuracy of 100% would suffice.
     """
     key = f"models: {name}.readout"
+    if model.has_classes:
+        raise ConfigurationError(
+            f"{key}: only for a network without classes (`classes: false`); this one answers by its class scores, so "
+            "leave it out"
+        )
     stages = [stage for stage in model.stages if stage != INPUT_STAGE]
     readout = Readout(**{"stage": stages[-1], "dataset": shown} | (model.readout or {}))
     if readout.stage not in stages:
@@ -580,7 +580,7 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
     asked = stimulus_categories(shown, datasets[shown].parameters)
     if missing := [category for category in asked if category not in categories]:
         raise ConfigurationError(
-            f"{key}.dataset: {readout.dataset!r} does not have the categories {', '.join(missing)} of {shown!r}, among "
+            f"{key}.dataset: {readout.dataset!r} lacks the categories {', '.join(missing)} of {shown!r}, among "
             "which the model has to choose; name a dataset that has them"
         )
     held_out, limit = sum(row["split"] == "test" for row in rows), readout.times_chance / len(categories)

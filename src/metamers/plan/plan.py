@@ -481,6 +481,7 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     check_power(config["comparison"]["power"], config["comparison"]["permutations"])
     check_preregistration(config["preregistration"])
     dataset_of = {name: of_modality[models[name].modality] for name in used}
+    check_scores(models, dataset_of, datasets)
     recognizing = dict.fromkeys([*config["recognition_models"], *card_models(config, models)])
     readouts = {
         name: readout_of(name, models[name], datasets, dataset_of[name])
@@ -489,7 +490,6 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     }
     for name in dict.fromkeys(readout.dataset for readout in readouts.values()):
         check_files_of_dataset(name, datasets[name])
-    check_scores(models, dataset_of, datasets)
     check_vocabulary(training, datasets, dataset_of)
     rows = {modality: stimuli[name] for modality, name in of_modality.items()}
     presented = experiment_stages(config, generation_models, models)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -17,9 +18,13 @@ from statsmodels.stats.proportion import proportion_confint
 
 from metamers.models.readout import Readout
 
-# Inverse strengths of the L2 penalty, the strongest first, which is taken where several are equally accurate.
-INVERSE_PENALTIES = 10.0 ** np.arange(-4, 2)
+INVERSE_PENALTIES = 10.0 ** np.arange(-4, 3)  # scikit-learn's C, from the strongest L2 penalty to the weakest
 MAX_ITERATIONS = 2000
+
+
+def _validation_score(regression: Any, values: np.ndarray, labels: np.ndarray) -> float:
+    """The negative cross-entropy of validation examples, which need not have all categories."""
+    return -log_loss(labels, regression.predict_proba(values), labels=regression.classes_)
 
 
 def fit_readout(
@@ -31,8 +36,8 @@ def fit_readout(
 ) -> tuple[Readout, float]:
     """Fit a multinomial logistic regression to standardized features.
 
-    The strength of the L2 penalty is that with the highest accuracy on the validation examples after a fit to the
-    training examples. The readout is then fitted to both.
+    The strength of the L2 penalty is that with the lowest cross-entropy of the validation examples after a fit to the
+    training examples; of few examples, many strengths would be equally accurate. The readout is then fitted to both.
 
     Parameters
     ----------
@@ -54,7 +59,7 @@ def fit_readout(
     search = GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS)),
         {"logisticregression__C": INVERSE_PENALTIES},
-        scoring="accuracy",
+        scoring=_validation_score,
         cv=PredefinedSplit(in_validation),
     )
     scaler, regression = search.fit(values.astype(np.float64), labels).best_estimator_
