@@ -97,12 +97,12 @@ def readout_dataset(
         (category, feature) → ``readout_weight``; (category) → ``readout_intercept``; (feature) → ``feature_mean``,
         ``feature_standard_deviation``; () → ``held_out_accuracy`` with ``_low`` and ``_high``, the ends of the exact
         95% interval (Clopper and Pearson 1934), ``held_out_examples``, ``train_examples``, ``validation_examples``,
-        ``guessing``, ``accuracy_limit`` and ``inverse_penalty``.
+        ``chance_accuracy``, ``accuracy_limit`` and ``inverse_penalty``.
     """
     values, labels = held_out
     right = int((readout.scores(values).argmax(axis=1) == labels).sum())
     low, high = proportion_confint(right, len(labels), method="beta")
-    guessing = 1 / len(readout.categories)
+    chance = 1 / len(readout.categories)
     return xr.Dataset(
         {
             "readout_weight": (("category", "feature"), readout.weight),
@@ -114,8 +114,8 @@ def readout_dataset(
             "held_out_accuracy_high": float(high),
             "held_out_examples": len(labels),
             **{f"{split}_examples": number for split, number in numbers.items()},
-            "guessing": guessing,
-            "accuracy_limit": settings["times_chance"] * guessing,
+            "chance_accuracy": chance,
+            "accuracy_limit": settings["times_chance"] * chance,
             "inverse_penalty": inverse_penalty,
         },
         coords={"category": readout.categories, "feature": np.arange(len(readout.mean))},
@@ -132,7 +132,7 @@ def accuracy_in_words(found: xr.Dataset) -> str:
     return (
         f"{100 * float(found['held_out_accuracy']):.0f}% of {int(found['held_out_examples'])} held-out examples "
         f"(95% interval {100 * float(found['held_out_accuracy_low']):.0f}% to "
-        f"{100 * float(found['held_out_accuracy_high']):.0f}%; chance {100 * float(found['guessing']):.0f}%)"
+        f"{100 * float(found['held_out_accuracy_high']):.0f}%; chance {100 * float(found['chance_accuracy']):.0f}%)"
     )
 
 
@@ -148,7 +148,7 @@ def refusal(found: xr.Dataset, model: str) -> str:
     """Why a readout cannot make its model a recognition model, from its file; empty if it can."""
     if found["held_out_accuracy_low"] >= found["accuracy_limit"]:
         return ""
-    times = float(found["accuracy_limit"] / found["guessing"])
+    times = float(found["accuracy_limit"] / found["chance_accuracy"])
     return (
         f"models: {model}.readout: from stage {found.attrs['stage']!r} it names {accuracy_in_words(found)}, and the "
         f"lower end of the interval is below {100 * float(found['accuracy_limit']):.0f}%, {times:g} times chance; name "
