@@ -19,6 +19,7 @@ from metamers.report.verdicts import missing_evidence
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.metamers import starts
+from metamers.train.readout import refusal
 
 logger = log_results_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -62,6 +63,10 @@ try:
         findings += model_card.accuracy_problems(named)
 except ValueError as error:
     findings.append(f"{error}.")
+path = snakemake.input.get("readout")
+readout = files.load(path) if path else None
+if readout is not None and (reason := refusal(readout, name)):
+    findings.append(f"{reason}.")
 card = xr.Dataset(
     {key: ("stage", np.array([row[key] for row in rows])) for key in rows[0]}
     | {"parameters": sum(parameter.numel() for parameter in model.network.parameters()), **differences, **named},
@@ -85,7 +90,7 @@ save(
     source=f"the model, shown the natural stimuli of {settings['dataset']}",
     references="; ".join(params.references) or files.STUDY,
 )
-context = model_card.page_context(card, entry, settings, snakemake.config["run"])
+context = model_card.page_context(card, entry, settings, snakemake.config["run"], readout)
 planned = model_card.planned_verdict(settings)
 context |= {
     "missing": missing_evidence(planned, MODALITIES[model.modality].stimuli),

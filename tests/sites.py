@@ -441,6 +441,7 @@ class Run:
             "model_order": list(self.models),
             "recognition_models": judges,
             "unheard_voices": False,
+            "readouts": {},
             "synthesis": {
                 **quality_attributes("quick"),
                 "steps": dict.fromkeys(MODALITIES, 64),

@@ -8,7 +8,7 @@ from metamers.beyond.metamer_set import metamer_sets
 from metamers.beyond.synthesize import fit_to
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
-from metamers.models.load import load_model
+from metamers.models.load import load_recognition_model
 from metamers.models.model import fit_stimuli
 from metamers.run import files
 from metamers.stimuli.labels import select_stimuli
@@ -18,7 +18,7 @@ logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
 params, wanted, given = snakemake.params, snakemake.params.explored, snakemake.input
 device = choose_device(snakemake.config["device"])
-models = {name: load_model(name, one["model"], one["weights_file"], device) for name, one in params.entries.items()}
+models = {name: load_recognition_model(name, one, device) for name, one in params.entries.items()}
 name, model = next(iter(models.items()))
 rate_hz = params.entries[name]["model"]["input"].get("sampling_rate_hz")
 fits = {other: fit_to(one, rate_hz) for other, one in models.items()}

@@ -118,6 +118,7 @@ context = site_context(
     power=compared["power"],
     trained=trained,
     unheard_voices=params.unheard_voices,
+    readouts={Path(path).stem: files.load(path) for path in given.readouts},
     vulnerability={Path(path).stem: files.load(path) for path in given.vulnerability},
     brain=brain,
     figures=[Path(path).stem for path in given.figures],

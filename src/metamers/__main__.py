@@ -63,6 +63,10 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
         "--output", help="the part of the network's output that is used: a key, a position, or a list, such as logits"
     )
     add.add_argument(
+        "--readout",
+        help="linear, or a mapping as in the registry: a readout by which a network without classes recognizes",
+    )
+    add.add_argument(
         "--run",
         default="mine/run.yaml",
         type=Path,
@@ -118,7 +122,11 @@ def add(arguments: argparse.Namespace) -> None:
     weights = weights_of(arguments.weights or ("builder" if "python" in source else "pretrained"))
     lock, modality = lock_path(registry), arguments.modality or ("audio" if "torchaudio" in source else "vision")
     check_run_file(run, registry)
-    text = partial(entry_text, name, source, weights, modality, str(lock), arguments.input, output=arguments.output)
+    text = partial(
+        *(entry_text, name, source, weights, modality, str(lock), arguments.input),
+        output=arguments.output,
+        readout=arguments.readout,
+    )
     classes = {"yes": True, "no": False, None: None}[arguments.classes]
     reason = ""
     try:
@@ -130,6 +138,8 @@ def add(arguments: argparse.Namespace) -> None:
     print(f"Added {name} to {registry}.")
     if not model.has_classes:
         print("It is a model without classes: recognition models and participants recognize its metamers.")
+        if model.readout is not None:
+            print("With its readout, it can be in recognition_models, too.")
     elif model.traced.scores:
         print(f"It gives {model.traced.scores['number']} class scores. If they are features, add it with --classes no.")
     if reason:

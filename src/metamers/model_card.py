@@ -28,6 +28,7 @@ from metamers.names import INPUT_STAGE, plural
 from metamers.recognize import answers
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import check_stage
+from metamers.train.readout import described_readout
 
 STEPS = 3  # timed steps at each stage, after one that is not timed
 CHANCE_P = 0.05
@@ -270,7 +271,9 @@ def weights_in_words(weights: Mapping[str, Any]) -> str:
     return {"train": "trained by the run", "builder": "loaded by the builder"}.get(kind, f"{kind}: {origin}")
 
 
-def page_context(card: xr.Dataset, entry: Mapping[str, Any], settings: Mapping[str, Any], run: str) -> dict[str, Any]:
+def page_context(
+    card: xr.Dataset, entry: Mapping[str, Any], settings: Mapping[str, Any], run: str, readout: xr.Dataset | None = None
+) -> dict[str, Any]:
     """Return the values for the template of the card's page.
 
     Parameters
@@ -283,6 +286,8 @@ def page_context(card: xr.Dataset, entry: Mapping[str, Any], settings: Mapping[s
         As for ``run_estimate``.
     run
         The run's name.
+    readout
+        Result of the rule ``train_readout``; None for a model without a readout.
     """
     stages = card[["place", "units", "step_seconds", "peak_memory", "problem"]].to_dataframe().reset_index()
     findings = [line for line in card.attrs["findings"].splitlines() if line]
@@ -295,6 +300,7 @@ def page_context(card: xr.Dataset, entry: Mapping[str, Any], settings: Mapping[s
         "weights": weights_in_words(entry["weights"]),
         "random": "random" in entry["weights"],
         "classes": entry.get("classes", True),
+        "readout": None if readout is None else described_readout(readout),
         "findings": findings,
         "broken": int((stages["problem"] != "").sum()),
         "stages": stages.to_dict("records"),

@@ -41,7 +41,10 @@ def recognize(
     ValueError
         As ``class_scores`` and ``answers``.
     """
-    return answers(class_scores(model, fit_stimuli(model, stimuli, sampling_rate_hz)), classes, model.name)
+    shown = fit_stimuli(model, stimuli, sampling_rate_hz)
+    if model.readout is not None:
+        return model.readout(model, shown, classes)
+    return answers(class_scores(model, shown), classes, model.name)
 
 
 def answers(scores: np.ndarray, classes: Mapping[str, Sequence[int]], model: str) -> np.ndarray:

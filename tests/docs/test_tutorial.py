@@ -1,5 +1,6 @@
 """The tutorials do what they say: their files are written and their commands run as they stand there."""
 
+import importlib.metadata
 import json
 import os
 import re
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.slow
 ADD = "add to "
 
 
+WHO_SPEAKS = "### Who speaks"
 PROGRAMS = {name: [sys.executable, "-m", name] for name in ("metamers", "snakemake")} | {"python": [sys.executable]}
 OWN = ("tf_efficientnet_lite0.in1k", "blurred")
 
@@ -87,7 +89,7 @@ def published_lite0() -> dict[str, bytes]:
 def followed(root, tmp_path_factory):
     """The folder of somebody who followed the tutorial on one's own model, with a hub that is on this machine."""
     folder = copy_of(root, tmp_path_factory.mktemp("tutorial"))
-    tutorial, _ = page(root, "your_own_model.md").split("# As a module of your workflow")
+    tutorial, _ = page(root, "your_own_model.md").split(WHO_SPEAKS)  # which needs a package that may not be installed
     with publisher() as hub:
         hub.commit("timm/tf_efficientnet_lite0.in1k", published_lite0())
         cache = str(tmp_path_factory.mktemp("cache"))
@@ -133,6 +135,41 @@ def test_the_rest_of_the_report_would_follow(followed):
     jobs = counts(snakemake(followed, "-n", "--configfile", "mine/run.yaml"))
     assert jobs["report_pages"] == 1
     assert "synthesize_metamers" not in jobs
+
+
+def test_the_speaker_encoder_names_voices_by_its_readout(root, tmp_path):
+    """Its weights are those of its package."""
+    try:
+        importlib.metadata.distribution("Resemblyzer")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("Resemblyzer is not installed; .ci/run installs it without its dependencies")
+    folder = copy_of(root, tmp_path)
+    (folder / "mine").mkdir()
+    (folder / "mine/models.yaml").touch()
+    text = page(root, "your_own_model.md").split("# As a module of your workflow")[0]
+    follow(text[text.index("A network without classes needs no such dataset") :], folder)
+    results = folder / "results/voices"
+    readout = files.load(results / "readouts/speaker.nc")
+    claim = re.search(r"of (\d+)% of the (\d+) held-out words.*interval (\d+)% to (\d+)%; chance (\d+)%\)", text)
+    names = ("held_out_accuracy", "held_out_accuracy_low", "held_out_accuracy_high", "chance_accuracy")
+    accuracy, low, high, chance = (round(100 * float(readout[name])) for name in names)
+    expected = accuracy, int(readout["held_out_examples"]), low, high, chance
+    # Another processor rounds differently, which may change the answer to a word or two.
+    assert tuple(map(int, claim.groups())) == pytest.approx(expected, abs=4)
+    examples = files.load(results / "examples/voices.nc")
+    words = {
+        split: {str(name).split("_")[0] for name in own["stimulus"].values} for split, own in examples.groupby("split")
+    }
+    assert not words["test"] & (words["train"] | words["validation"])
+    answers = files.load(results / "recognition/speaker/speaker.nc")
+    natural = answers["correct"].sel(stage="natural")
+    assert natural.mean() > 0.5
+    # Without classes, the readout has no part in acceptance: of the metamers, it names what the match preserves.
+    assert answers["correct"].sel(stage="embedding").mean() > 0.5
+    assert (
+        f"it recognizes by a linear readout of its stage embedding, trained on {12 * 8} examples of voices"
+        in (results / "model_cards/speaker.html").read_text()
+    )
 
 
 def test_the_first_run_ends_with_metamers_that_match(root, tmp_path):

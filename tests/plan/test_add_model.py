@@ -228,6 +228,55 @@ def test_what_kind_of_network_it_is_is_found_out_and_said(add_network, place, op
     assert {key: written[key] for key in ("classes", "output") if key in written} == entry
 
 
+@pytest.fixture
+def _own_images(tmp_path):
+    """The configuration of a run with a dataset that can train a readout."""
+    names = {"train": 3, "validation": 3, "test": 12}
+    rows = [f"{split}_{n}.png,{'abc'[n % 3]},{split}" for split, number in names.items() for n in range(number)]
+    for row in rows:
+        (tmp_path / row.split(",")[0]).touch()
+    (tmp_path / "table.csv").write_text("\n".join(["file,category,split", *rows]))
+    (tmp_path / "categories.csv").write_text("class_index,category\n0,a\n1,b\n2,c\n")
+    own = {"modality": "vision", "files": {"folder": str(tmp_path)}, "table": "table.csv", "size": 16}
+    run = {"stimuli": {"vision": {"dataset": "own"}}, "datasets": {"own": own | {"categories": "categories.csv"}}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(run))
+
+
+@pytest.mark.usefixtures("_in_this_process", "_own_images")
+@pytest.mark.parametrize(
+    ("option", "written"),
+    [("linear", "linear"), ("'{times_chance: 1.5, stage: output}'", {"times_chance": 1.5, "stage": "output"})],
+)
+def test_a_network_without_classes_is_added_with_a_readout(add_network, option, written):
+    image = "--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"
+    assert "With its readout, it can be in recognition_models, too." in add_network(
+        "odd:Features", f"{image} --run own.yaml --readout {option}"
+    )
+    (entry,) = read_yaml("mine/models.yaml").values()
+    assert entry["readout"] == written
+
+
+@pytest.mark.usefixtures("_in_this_process", "_own_images")
+@pytest.mark.parametrize(
+    ("place", "options", "message"),
+    [
+        ("odd:Features", "--readout logistic", "--readout logistic: wanted a mapping, such as 'linear, or "),
+        (
+            "odd:Features",
+            "--readout linear",
+            r"'imagenet_photographs' has nothing of split train(?s:.*)Nothing was added",
+        ),
+        ("odd:Plain", "--readout linear", "readout: only for a network without classes"),
+        ("odd:Features", "--run own.yaml --readout '{stage: late}'", "unknown stage 'late'"),
+    ],
+)
+def test_a_readout_that_a_network_cannot_have_is_refused(add_network, place, options, message):
+    image = "--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"
+    with pytest.raises(SystemExit, match=message):
+        add_network(place, f"{image} {options}")
+    assert not Path("mine/models.yaml").exists()
+
+
 @pytest.mark.usefixtures("_in_this_process")
 @pytest.mark.parametrize(
     ("function", "said"),

@@ -208,6 +208,7 @@ def context(models, relation, written, **changed) -> dict:
         "power": simulated_power(),
         "trained": {},
         "unheard_voices": False,
+        "readouts": {},
         "vulnerability": {},
         "brain": {},
         "figures": [],

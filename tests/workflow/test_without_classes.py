@@ -7,10 +7,15 @@ from itertools import product
 import numpy as np
 import pytest
 import soundfile
+import torch
 import yaml
 from PIL import Image
 
+from metamers.models.load import load_model
+from metamers.models.model import fit_stimuli
+from metamers.models.readout import pooled_activations
 from metamers.run import files
+from metamers.train.readout import fit_readout
 from tests.workflow.runs import (
     BRIEF_POWER,
     CREATOR,
@@ -23,6 +28,9 @@ from tests.workflow.runs import (
 )
 
 pytestmark = pytest.mark.slow
+
+CPU = torch.device("cpu")
+READOUT = {"stage": "encoder.feature_projection", "times_chance": 1.2}  # with two categories, twice chance is 100%
 
 NETWORKS = '''
 """Small networks with random weights."""
@@ -59,22 +67,31 @@ class Frames(nn.Module):
 '''
 
 
+def write_sounds(folder, rng):
+    """Low and high tones in noise, for metamers and for a readout: 12 to train, 4 to choose its penalty, 12 to test."""
+    rows = ["file,category,split\n"]
+    for n in range(28):
+        category, frequency_hz = (("low", 300), ("high", 2700))[n % 2]
+        tone = np.sin(2 * np.pi * frequency_hz * rng.uniform(0.9, 1.1) * np.arange(2000) / 8000)
+        soundfile.write(folder / f"sound_{n}.wav", 0.2 * (tone + 0.05 * rng.standard_normal(2000)), 8000)
+        rows.append(f"sound_{n}.wav,{category},{'test' if n < 12 else 'train' if n < 24 else 'validation'}\n")
+    (folder / "sounds.csv").write_text("".join(rows))
+
+
 def configure(root, folder):
     """Write a run of a network of images and one of sounds without classes, judged by small networks with classes."""
     (folder / "mine").mkdir()
     shutil.copy(root / "tests" / "tiny.py", folder / "mine" / "builders.py")
     (folder / "mine" / "networks.py").write_text(NETWORKS)
     rng = np.random.default_rng(0)
-    images, sounds = ["file,category\n"], ["file,category\n"]
+    images = ["file,category\n"]
     for n in range(4):
         category = "high" if n % 2 else "low"
         values = rng.integers(0, 255, (4, 4, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
         Image.fromarray(values).save(folder / "mine" / f"image_{n}.png")
         images.append(f"image_{n}.png,{category}\n")
-        soundfile.write(folder / "mine" / f"sound_{n}.wav", 0.2 * rng.standard_normal(2000), 8000)
-        sounds.append(f"sound_{n}.wav,{category}\n")
     (folder / "mine" / "table.csv").write_text("".join(images))
-    (folder / "mine" / "sounds.csv").write_text("".join(sounds))
+    write_sounds(folder / "mine", rng)
     (folder / "mine" / "categories.csv").write_text("class_index,category\n0,low\n1,high\n")
     image = {"modality": "vision", "input": {"size": 32, "mean": [0.5] * 3, "std": [0.5] * 3}}
     sound = {"modality": "audio", "input": {"sampling_rate_hz": 8000, "duration_s": 0.25, "preprocessing": "waveform"}}
@@ -83,7 +100,7 @@ def configure(root, folder):
     scored["both"] = ["convolve", "hidden"]  # matched at once
     models = {
         "dino": image | own | {"source": {"python": "mine/networks.py:dino"}, "classes": False},
-        "hubert": sound | own | {"source": {"python": "mine/networks.py:hubert"}, "classes": False},
+        "hubert": sound | own | {"source": {"python": "mine/networks.py:hubert"}, "classes": False, "readout": READOUT},
         "seeing": image
         | {"source": {"python": "mine/builders.py:convolutional"}, "weights": {"random": 0}}
         | {"stages": {"input": None, "block": "block", "logits": "classify"}},
@@ -108,7 +125,7 @@ def configure(root, folder):
             "hubert",
             {"model": "hearing", "stages": ["input", "both"]},
         ],
-        "recognition_models": ["seeing", "hearing"],
+        "recognition_models": ["seeing", "hearing", "hubert"],
         "synthesis": {
             **{"quality": "quick", "seeds": 1, "batch_size": 3},
             "quick": {"vision": {"steps": 15}, "audio": {"steps": 15}},
@@ -151,6 +168,52 @@ def test_the_model_that_gives_scores_in_a_part_of_its_output_recognizes(made):
     assert "output" in answers["stage"].values
 
 
+def test_a_model_without_classes_recognizes_by_a_readout_that_was_not_fitted_to_held_out_examples(made):
+    results = made / "results/encoders"
+    readout = files.load(results / "readouts/hubert.nc")
+    assert (readout.attrs["stage"], int(readout["held_out_examples"])) == (READOUT["stage"], 12)
+    assert float(readout["held_out_accuracy"]) > 0.9
+    entry = yaml.safe_load((made / "mine/models.yaml").read_text())["hubert"]
+    entry |= {"source": {"python": f"{made}/mine/networks.py:hubert"}, "weights": {"builder": True}}
+    stage = READOUT["stage"]
+    model = load_model("hubert", entry | {"stages": {"input": None, stage: stage}}, None, CPU)
+    examples = files.load(results / "examples/sounds.nc")
+    features = {}
+    for split in ("train", "validation"):
+        chosen = examples.sel(stimulus=examples["split"] == split)
+        sounds = fit_stimuli(model, chosen["stimulus_value"].values, 8000)
+        features[split] = pooled_activations(model, sounds, stage), (chosen["category"] == "high").values.astype(int)
+    fitted, _ = fit_readout(features["train"], features["validation"], ["low", "high"], stage)
+    np.testing.assert_allclose(fitted.weight, readout["readout_weight"], rtol=0.01, atol=1e-3)
+    natural = files.load(results / "natural_recognition/hubert.nc")
+    assert natural["correct"].all()
+    answers = files.load(results / "recognition/hearing/hubert.nc")
+    assert "readouts/hubert.nc" in answers.attrs["inputs"]
+    assert {*answers["answer"].values.ravel()} <= {"low", "high"}
+    assert {path.stem for path in (results / "recognition/hubert").iterdir()} == {"hearing", "hubert"}
+
+
+def test_a_readout_at_chance_is_refused_before_anything_is_recognized(made):
+    """Its categories say nothing about the tones."""
+    rows = (made / "mine/sounds.csv").read_text().splitlines()
+    confused = [re.sub("low|high", ["low", "high"][n // 2 % 2], row) for n, row in enumerate(rows)]
+    (made / "mine/confused.csv").write_text("\n".join([rows[0], *confused[1:]]))
+    models, datasets = (yaml.safe_load((made / f"mine/{name}.yaml").read_text()) for name in ("models", "datasets"))
+    models["hubert"]["readout"] = READOUT | {"dataset": "confused"}
+    datasets["confused"] = datasets["sounds"] | {"table": "mine/confused.csv"}
+    settings = yaml.safe_load((made / "run.yaml").read_text())
+    registry = {"models": "mine/confused_models.yaml", "datasets": "mine/confused_datasets.yaml"}
+    (made / registry["models"]).write_text(yaml.safe_dump(models, sort_keys=False))
+    (made / registry["datasets"]).write_text(yaml.safe_dump(datasets))
+    settings |= {"run": "confused", "registry": registry}
+    (made / "confused.yaml").write_text(yaml.safe_dump(settings))
+    target = "results/confused/natural_recognition/hearing.nc"
+    said = snakemake(made, target, "--configfile", "confused.yaml", fails=True)
+    message = r"models: hubert\.readout: from stage '.*' it names \d+% of 12 held-out examples .* below 60%, 1\.2 times chance"
+    assert re.search(message, said), said
+    assert not (made / target).exists()
+
+
 def test_participants_recognize_its_metamers_without_a_comparison_with_the_model_itself(made):
     people = files.load(made / "results/encoders/humans/people.nc")
     shown = people["proportion_correct"].sel(generation_model="dino")
@@ -167,8 +230,17 @@ def test_report_leaderboard_and_model_card_say_it(made):
     assert "the model has no classes" in (results / "report/index.html").read_text()
     assert "dino gives no class scores" in (results / "report/match.html").read_text()
     assert "without classes" in (results / "report/leaderboard.html").read_text()
+    stage = READOUT["stage"]
+    readout = (
+        f"a linear readout of its stage {stage}, trained on 12 examples of sounds, which names 100% of 12 held-out"
+    )
+    assert (
+        f"hubert gives no class scores. As a recognition model, it answers by {readout}"
+        in (results / "report/statistics.html").read_text()
+    )
     card = (results / "model_cards/hubert.html").read_text()
     assert "A model without classes" in card
+    assert f"it recognizes by {readout}" in card
     assert "Ready: synthesis works at every stage" in card
     assert np.isnan(files.load(results / "model_cards/hubert.nc")["top_1"])
 

@@ -190,7 +190,7 @@ for modality, sets in SETS_OF.items():
             f"beyond_recognize_{modality}"
         input:
             metamers=[f"results/<run>/beyond/synthesis/{beyond_set}.nc" for beyond_set in sets],
-            models=files_of_models(recognition_models),
+            models=files_of_recognition_models(recognition_models),
             categories=categories_of(recognition_models[0]),
         output:
             [f"results/<run>/beyond/recognition/{beyond_set}.nc" for beyond_set in sets],
@@ -199,7 +199,7 @@ for modality, sets in SETS_OF.items():
         benchmark:
             f"results/<run>/benchmarks/beyond_recognize/{modality}.tsv"
         params:
-            **step("beyond/recognize", entries_of(recognition_models)),
+            **step("beyond/recognize", recognition_entries(recognition_models)),
             dataset=plan.dataset_of[recognition_models[0]],
             dataset_entry=dataset_params(recognition_models[0]),
             recognition_models=recognition_params(recognition_models),
@@ -423,7 +423,7 @@ def quick_settings(model):
 
 rule beyond_metamer_sets:
     input:
-        models=by("explored_model", files_of_models, models_of_explored),
+        models=by("explored_model", files_of_recognition_models, models_of_explored),
         stimuli=by("explored_model", stimuli_of),
         categories=by("explored_model", categories_of),
         # The match of the run's own metamers is that of the two most different ones.
@@ -435,7 +435,7 @@ rule beyond_metamer_sets:
     benchmark:
         "results/<run>/benchmarks/beyond_metamer_sets/{explored_model}.tsv"
     params:
-        **step("beyond/metamer_sets", by("explored_model", entries_of, models_of_explored)),
+        **step("beyond/metamer_sets", by("explored_model", recognition_entries, models_of_explored)),
         **answer_params("explored_model"),
         entries=by("explored_model", recognition_params, models_of_explored),
         explored=by("explored_model", explored_sets),

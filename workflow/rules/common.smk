@@ -136,6 +136,17 @@ def entry_of(model):
     return entries_of([model])
 
 
+def with_readout(model):
+    """The registry entry of a model, as ``entries_of`` gives it, with its readout if it recognizes by one in this run."""
+    by_readout = model in plan.readouts and model in plan.recognition_models
+    return architecture(model) | ({"readout": plan.readouts[model].parameters} if by_readout else {})
+
+
+def recognition_entries(models):
+    """The same as ``entries_of`` for models that recognize."""
+    return None if entries_of(models) is None else list(map(with_readout, models))
+
+
 def modality_of_dataset(dataset):
     """What a job without a model needs of an entry: the modality of a dataset."""
     return [{"modality": plan.datasets[dataset].modality}]
@@ -316,3 +327,13 @@ def files_of_models(models):
 def files_of_model(model):
     """The files that a model is built from, as a list."""
     return files_of_models([model])
+
+
+def readout_file(model):
+    """The file of the readout by which a model recognizes, as a list; empty if it recognizes by its class scores."""
+    return [f"{RESULTS}/readouts/{model}.nc"] if "readout" in with_readout(model) else []
+
+
+def files_of_recognition_models(models):
+    """The files from which models are made as they recognize, each once."""
+    return [*files_of_models(models), *(path for model in models for path in readout_file(model))]

@@ -22,9 +22,9 @@ def shown_to(name):
     return plan.participants[name].stages
 
 
-def with_classes_shown_to(name):
-    """Those of these generation models that have classes: only they recognize their own metamers."""
-    return [model for model in shown_to(name) if plan.models[model].has_classes]
+def recognizing_shown_to(name):
+    """Those of these generation models that recognize their own metamers."""
+    return [model for model in shown_to(name) if model in plan.recognition_models]
 
 
 def first_shown_to(name):
@@ -99,7 +99,7 @@ rule humans_own_participants:
         design=by("own_participants", design_of),
         answers=by("own_participants", plan.answers_of),
         recognition=collect(
-            "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", with_classes_shown_to)
+            "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", recognizing_shown_to)
         ),
         categories=by("own_participants", categories_of, first_shown_to),
     output:
@@ -128,7 +128,7 @@ rule humans_answer_table:
         answers=by("own_participants", plan.answers_of),
         stimuli=by("own_participants", stimuli_of, first_shown_to),
         recognition=collect(
-            "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", with_classes_shown_to)
+            "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", recognizing_shown_to)
         ),
         categories=by("own_participants", categories_of, first_shown_to),
     output:

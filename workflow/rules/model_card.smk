@@ -10,7 +10,9 @@ def card_files(_wildcards):
     plan.check_target("model_card")
     model = plan.model
     categories = plan.datasets[plan.dataset_of[model]].categories
-    return files_by_kind(model) | {"stimuli": stimuli_of(model), "categories": categories}
+    shown = {"stimuli": stimuli_of(model), "categories": categories}
+    readout = {"readout": f"results/<run>/readouts/{model}.nc"} if model in plan.readouts else {}
+    return files_by_kind(model) | shown | readout
 
 
 def card_params(model):

@@ -18,7 +18,9 @@ def frozen_inputs():
         "acceptance": [f"results/<run>/acceptance/{model}.nc" for model in models],
         "recognition": [path for model in models for path in recognition_of(model)],
         "published": ["results/<run>/comparison/humans_vs_models.nc", f"{PUBLISHED}/participant_variance.csv"],
-        "weights": files_of_models(list(dict.fromkeys([*models, *plan.recognition_models]))),
+        "weights": list(
+            dict.fromkeys([*files_of_models(models), *files_of_recognition_models(plan.recognition_models)])
+        ),
     }
 
 

@@ -12,7 +12,12 @@ def recognition_of(model):
 def recognition_params(names):
     """Parameters of a step that uses recognition models: by name, in this order."""
     return {
-        name: {"model": architecture(name), "weights_file": weights_file(name), "files": files_of_model(name)}
+        name: {
+            "model": architecture(name),
+            "weights_file": weights_file(name),
+            "files": files_of_recognition_models([name]),
+            **{"readout": path for path in readout_file(name)},
+        }
         for name in names
     }
 
@@ -41,7 +46,7 @@ for group, recognition_models in plan.recognition_groups.items():
         name:
             f"recognize_natural_{group}"
         input:
-            models=files_of_models(recognition_models),
+            models=files_of_recognition_models(recognition_models),
             natural=exported_stimuli_of(recognition_models[0]),
             stimuli=stimuli_of(recognition_models[0]),
             categories=categories_of(recognition_models[0]),
@@ -52,7 +57,7 @@ for group, recognition_models in plan.recognition_groups.items():
         benchmark:
             f"results/<run>/benchmarks/recognize_natural/{group}.tsv"
         params:
-            **step("recognize/natural", entries_of(recognition_models)),
+            **step("recognize/natural", recognition_entries(recognition_models)),
             dataset=plan.dataset_of[recognition_models[0]],
             dataset_entry=dataset_params(recognition_models[0]),
             recognition_models=recognition_params(recognition_models),
@@ -75,7 +80,7 @@ for group, recognition_models in plan.recognition_groups.items():
         name:
             f"recognize_{group}"
         input:
-            models=files_of_models(recognition_models),
+            models=files_of_recognition_models(recognition_models),
             metamers=rules.synthesize_export.output,
             natural=natural_recognition(recognition_models),
             stimuli=stimuli_to_recognize(recognition_models),
@@ -90,7 +95,7 @@ for group, recognition_models in plan.recognition_groups.items():
         benchmark:
             f"results/<run>/benchmarks/recognize/{{generation_model}}/{group}.tsv"
         params:
-            **step("recognize", entries_of(recognition_models)),
+            **step("recognize", recognition_entries(recognition_models)),
             **answer_params("generation_model"),
             recognition_models=recognition_params(recognition_models),
             modality=modality_of(recognition_models[0]),

@@ -353,6 +353,7 @@ rule report_pages:
         acceptance=[f"results/<run>/acceptance/{model}.nc" for model in plan.generation_models],
         nulls=[f"results/<run>/nulls/{model}.nc" for model in plan.generation_models],
         training=[f"results/<run>/training/{model}.nc" for model in REPORTED_TRAINING],
+        readouts=[path for model in plan.recognition_models for path in readout_file(model)],
         vulnerability=VULNERABILITY,
         brain=BRAINS,
         recognition=[path for model in plan.generation_models for path in recognition_of(model)],

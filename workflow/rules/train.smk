@@ -1,4 +1,4 @@
-"""Training: models of the registry without a file of weights, on the examples of a dataset."""
+"""Training: models of the registry without a file of weights, and linear readouts, on the examples of a dataset."""
 
 
 def frozen_file(model):
@@ -129,3 +129,52 @@ rule train_test:
         "Testing {wildcards.trained_model} with and without adversarial perturbations"
     script:
         SCRIPTS / "train/test.py"
+
+
+def readout_settings(model):
+    """The settings of a model's readout."""
+    return plan.readouts[model].parameters
+
+
+def readout_entry(model):
+    """The same as ``entry_of``, with the readout of the model."""
+    entries = entry_of(model)
+    return entries and [entries[0] | {"readout": readout_settings(model)}]
+
+
+def readout_dataset(model):
+    """The dataset that a model's readout is trained on."""
+    return plan.datasets[plan.readouts[model].dataset]
+
+
+rule train_readout:
+    input:
+        unpack(model_files("readout_model")),
+        examples=by("readout_model", "results/<run>/examples/{0.dataset}.nc".format, plan.readouts.__getitem__),
+        categories=by("readout_model", lambda model: readout_dataset(model).categories),
+    output:
+        "results/<run>/readouts/{readout_model}.nc",
+    log:
+        "results/<run>/logs/train_readout/{readout_model}.log",
+    benchmark:
+        "results/<run>/benchmarks/train_readout/{readout_model}.tsv"
+    wildcard_constraints:
+        readout_model=one_of(plan.readouts),
+    params:
+        **step("train/readout", by("readout_model", readout_entry)),
+        **model_params("readout_model"),
+        settings=by("readout_model", readout_settings),
+        dataset_entry=by("readout_model", lambda model: {"categories": readout_dataset(model).categories}),
+        # A model card shows an accuracy with which the run would refuse the model as a recognition model.
+        recognizes=by("readout_model", plan.recognition_models.__contains__),
+    # Early, because nothing is recognized by a readout that is refused.
+    priority: 1
+    resources:
+        mem_mb=memory_of_model,
+        gpu=gpus(),
+    conda:
+        ENVIRONMENT
+    message:
+        "Training a linear readout of {wildcards.readout_model}"
+    script:
+        SCRIPTS / "train/readout.py"

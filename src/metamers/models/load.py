@@ -20,6 +20,7 @@ from metamers.models.fold import dilate_points, fold_batch_norms, pad_inside
 from metamers.models.model import Model
 from metamers.models.outputs import class_scores_in, tensors_of
 from metamers.models.preprocessing import build_preprocessing
+from metamers.models.readout import read_readout
 from metamers.models.sources import build_network
 from metamers.models.weights import published_weights
 from metamers.names import INPUT_STAGE
@@ -85,6 +86,30 @@ def load_model(name: str, entry: Mapping[str, Any], weights_file: str | Path | N
     return assemble(name, entry, load_network(name, entry, weights_file), device)
 
 
+def load_recognition_model(name: str, entry: Mapping[str, Any], device: torch.device) -> Model:
+    """Load a model as it recognizes: by its class scores, or by a readout.
+
+    Parameters
+    ----------
+    name
+        The registry's name.
+    entry
+        ``model``, the registry entry; ``weights_file``, as for ``load_network``; and optionally ``readout``, a file of
+        the rule ``train_readout``.
+    device
+        The device that the model runs on.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As ``load_model``.
+    """
+    model = load_model(name, entry["model"], entry["weights_file"], device)
+    if "readout" in entry:
+        model.readout = read_readout(entry["readout"]).answers
+    return model
+
+
 def with_each_model(
     work: Callable[[Model], Result], entries: Mapping[str, Mapping[str, Any]], device: torch.device
 ) -> list[Result]:
@@ -95,7 +120,7 @@ def with_each_model(
     work
         From a model to a result, which must not keep the model.
     entries
-        Name of the model → ``model``, its registry entry, and ``weights_file``, as for ``load_network``.
+        Name of the model → entry, as for ``load_recognition_model``.
     device
         The device that the models run on.
 
@@ -108,7 +133,7 @@ def with_each_model(
     for name, entry in entries.items():
         log_subject(recognition_model=name)
         gc.collect()  # frees the previous model, which may hold reference cycles
-        results.append(work(load_model(name, entry["model"], entry["weights_file"], device)))
+        results.append(work(load_recognition_model(name, entry, device)))
     return results
 
 

@@ -5,7 +5,7 @@ built from the registry (``config/models.yaml``) by ``metamers.models.load``.
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -99,10 +99,16 @@ class Model(nn.Module):
     start
         The noise that synthesis of the model's metamers starts from; None: that of the modality.
     classes
-        Whether the network gives class scores. A model without classes recognizes nothing.
+        Whether the network gives class scores. A model without classes recognizes nothing, unless ``readout`` is set.
     output
         The part of the network's output that has the class scores, or at which a network without classes ends; None:
         the output itself.
+
+    Attributes
+    ----------
+    readout
+        From the model, stimuli (stimulus, …signal) and the categories of a task to categories (stimulus,), by which a
+        model without classes recognizes (``metamers.models.readout``); None for none.
 
     Raises
     ------
@@ -123,6 +129,7 @@ class Model(nn.Module):
     ):
         super().__init__()
         self.start = start
+        self.readout: Callable[[Model, torch.Tensor, Collection[str]], np.ndarray] | None = None
         self.classes = classes
         self.output = output
         self.name = name
@@ -188,7 +195,7 @@ class Model(nn.Module):
             When the model has no classes, or its network does not give class scores.
         """
         if not self.classes:
-            raise ValueError(f"model {self.name} has no classes (`classes: false`), so it recognizes nothing")
+            raise ValueError(f"model {self.name} has no classes (`classes: false`), so it gives no class scores")
         return class_scores_in(self.run(stimuli), self.output, self.name)
 
     def forward(self, stimuli: torch.Tensor, stage: str, pass_through: bool = True) -> torch.Tensor:

@@ -128,6 +128,7 @@ def entry_text(
     given: str | None = None,
     classes: bool | None = None,
     output: str | None = None,
+    readout: str | None = None,
 ) -> str:
     """The text of an entry, with comments.
 
@@ -147,11 +148,13 @@ def entry_text(
         Whether the network gives class scores; None: it must, which is checked.
     output
         The part of the network's output that is used, as YAML in one line; None: the output itself.
+    readout
+        The readout by which a network without classes recognizes: ``linear``, or a mapping as YAML; None for none.
 
     Raises
     ------
     ConfigurationError
-        When ``given`` is not a mapping, or ``output`` no part of an output.
+        When ``given`` is not a mapping, ``output`` no part of an output, or ``readout`` neither linear nor a mapping.
     """
     about_weights = {
         "pretrained": f"those of the publisher; {lock} has their hash once they are retrieved",
@@ -174,6 +177,11 @@ def entry_text(
     kind = about_classes[classes]
     if output is not None:
         kind += f"  output: {_part(output)} # the part of the network's output that is used\n"
+    if readout is not None:
+        settings = (
+            readout if readout == "linear" else _flow(_mapping(readout, "--readout", "linear, or {stage: pooled}"))
+        )
+        kind += f"  readout: {settings} # by which it recognizes; the run trains it\n"
     return f"""\
 {name}:
   modality: {modality}

@@ -44,6 +44,7 @@ KINDS = {
     "stimuli_export": DATASET,
     "train_examples": DATASET,
     "train_model": MODEL,
+    "train_readout": RECOGNITION_MODEL,
     "train_test": MODEL,
     "synthesize_metamers": STAGE,
     "synthesize_measure": STAGE,
@@ -172,9 +173,9 @@ def without(config: Mapping[str, Any], left_out: Iterable[LeftOut], plan: Any) -
         for model, dataset in plan.dataset_of.items()
         if dataset in datasets or (model in plan.training and plan.training[model].dataset in datasets)
     }
-    recognition_models = [
-        name for name in plan.recognition_models if name not in failed and (name,) not in names[RECOGNITION_MODEL]
-    ]
+    silent = failed | {name for (name,) in names[RECOGNITION_MODEL]}
+    silent |= {name for name, readout in plan.readouts.items() if readout.dataset in datasets}
+    recognition_models = [name for name in plan.recognition_models if name not in silent]
     recognized = {plan.models[name].modality for name in recognition_models}
     generation_models = {
         model: [stage for stage in stages if (model, stage_path(stage)) not in names[STAGE]]

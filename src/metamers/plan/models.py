@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from metamers.config.model_lock import Lock
 from metamers.config.read import resolve_path
-from metamers.config.tables import SPLITS, stimulus_table
+from metamers.config.tables import SPLITS, stimulus_categories, stimulus_table
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 from metamers.plan.archives import RETRIEVED, Archive, check_package_files, extra_weights_item
 from metamers.plan.datasets import DatasetEntry
 from metamers.plan.pretrained import check_pretrained, library_of, locked_weights
 from metamers.plan.stages import UNRESOLVED, Traced, number_of_automatic_stages
+
+TAIL = 0.025  # probability on each side of a 95% interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,34 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Readout:
+    """How a model without classes recognizes: ``readout`` of its registry entry, with the defaults of a run.
+
+    Attributes
+    ----------
+    stage
+        Name of the stage whose activations are read out.
+    dataset
+        Name of the dataset, with the splits train, validation and test, that the readout is trained and tested on.
+    features
+        Which axis after the stimulus has the features, ``first`` or ``last``; None for the default of
+        ``metamers.models.readout.pooled``.
+    times_chance
+        The readout is refused if the lower 95% bound of its held-out accuracy is below so many times chance.
+    """
+
+    stage: str
+    dataset: str
+    features: str | None = None
+    times_chance: float = 2.0
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings as jobs take them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelEntry:
     """An entry of the registry of models, with resolved paths.
 
@@ -102,6 +132,8 @@ class ModelEntry:
         Whether the network gives class scores; None if the entry does not say it, which means yes and is checked.
     output
         The part of the network's output that has them, as ``metamers.models.outputs.chosen_part`` takes it.
+    readout
+        Settings of the linear readout by which a model without classes recognizes, as in the entry; None: it does not.
     start
         Mean and standard deviation of the noise that synthesis starts from; None for the modality's.
     published_as
@@ -125,6 +157,7 @@ class ModelEntry:
     traced: Traced | None = None
     classes: bool | None = None
     output: int | str | list[int | str] | None = None
+    readout: dict[str, Any] | None = None
     start: dict[str, float] | None = None
     published_as: str | None = None
     accuracy: dict[str, float] | None = None
@@ -161,7 +194,7 @@ class ModelEntry:
 
     @property
     def has_classes(self) -> bool:
-        """Whether the model gives class scores, so that it can recognize."""
+        """Whether the model gives class scores, so that it can recognize without a readout."""
         return self.classes is not False
 
     @property
@@ -268,6 +301,7 @@ def model_entry(
         automatic_stages=number,
         classes=entry.get("classes"),
         output=entry.get("output"),
+        readout={} if entry.get("readout") == "linear" else entry.get("readout"),
         start=entry.get("start"),
         published_as=entry.get("published_as"),
         accuracy=entry.get("accuracy"),
@@ -470,16 +504,8 @@ def check_training(name: str, modality: str, training: Training, datasets: Mappi
     ConfigurationError
         For the first setting that cannot be used.
     """
-    key, dataset = f"models: {name}.weights.train", training.dataset
-    if dataset not in datasets:
-        raise unknown_name("dataset", dataset, datasets, f"{key}.dataset")
-    if datasets[dataset].modality != modality:
-        raise ConfigurationError(f"{key}.dataset: {dataset!r} is of modality {datasets[dataset].modality!r}")
-    found = {row["split"] for row in stimulus_table(dataset, datasets[dataset].parameters)}
-    if missing := [split for split in SPLITS if split not in found]:
-        raise ConfigurationError(
-            f"{key}.dataset: {dataset!r} has nothing of split {', '.join(missing)}; training needs {', '.join(SPLITS)}"
-        )
+    key = f"models: {name}.weights.train"
+    _training_table(f"{key}.dataset", training.dataset, modality, datasets)
     if training.readout and training.perturbation:
         raise ConfigurationError(f"{key}.perturbation: a readout is trained on unperturbed activations; leave it out")
     if training.frozen:
@@ -491,3 +517,78 @@ def check_training(name: str, modality: str, training: Training, datasets: Mappi
             raise ConfigurationError(f"{key}.from.path: there is no file {path}")
         if package := training.frozen.get("package"):
             check_package_files(package, [training.frozen["file"]], f"{key}.from")
+
+
+def _training_table(
+    key: str, dataset: str, modality: str, datasets: Mapping[str, DatasetEntry]
+) -> list[dict[str, str]]:
+    """The rows of a dataset for training; checks that it has the modality and all splits. ``key`` names it."""
+    if dataset not in datasets:
+        raise unknown_name("dataset", dataset, datasets, key)
+    if datasets[dataset].modality != modality:
+        raise ConfigurationError(f"{key}: {dataset!r} is of modality {datasets[dataset].modality!r}")
+    rows = stimulus_table(dataset, datasets[dataset].parameters)
+    splits = {row["split"] for row in rows}
+    if missing := [split for split in SPLITS if split not in splits]:
+        raise ConfigurationError(
+            f"{key}: {dataset!r} has nothing of split {', '.join(missing)}; training needs {', '.join(SPLITS)}"
+        )
+    return rows
+
+
+def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry], shown: str) -> Readout:
+    """The readout of a model, checked; by default of the last stage, trained on the run's dataset.
+
+    Parameters
+    ----------
+    name, model
+        The model, whose entry has a readout.
+    datasets
+        The registry of datasets.
+    shown
+        The run's dataset of its modality, whose stimuli the model will recognize.
+
+    Raises
+    ------
+    ConfigurationError
+        When the model has classes or does not have the stage, the dataset cannot train the readout or lacks a category
+        of the run's, or not even an accuracy of 100% would suffice.
+    """
+    key = f"models: {name}.readout"
+    if model.has_classes:
+        raise ConfigurationError(
+            f"{key}: only for a network without classes (`classes: false`); this one answers by its class scores, so "
+            "leave it out"
+        )
+    stages = [stage for stage in model.stages if stage != INPUT_STAGE]
+    readout = Readout(**{"stage": stages[-1], "dataset": shown} | (model.readout or {}))
+    if readout.stage not in stages:
+        raise unknown_name("stage", readout.stage, stages, f"{key}.stage")
+    rows = _training_table(f"{key}.dataset", readout.dataset, model.modality, datasets)
+    categories = stimulus_categories(readout.dataset, datasets[readout.dataset].parameters)
+    trained = {row["category"] for row in rows if row["split"] == "train"}
+    if missing := [category for category in categories if category not in trained]:
+        raise ConfigurationError(
+            f"{key}.dataset: {readout.dataset!r} has no example of {', '.join(missing)} in the split train; add one of "
+            "each, or take the category out of its `categories` table"
+        )
+    if datasets[shown].vocabulary:
+        raise ConfigurationError(
+            f"{key}.dataset: the categories of {shown!r} are those of published models, which a readout of "
+            f"{readout.dataset!r} does not know; use another dataset of the run (`stimuli`)"
+        )
+    asked = stimulus_categories(shown, datasets[shown].parameters)
+    if missing := [category for category in asked if category not in categories]:
+        raise ConfigurationError(
+            f"{key}.dataset: {readout.dataset!r} lacks the categories {', '.join(missing)} of {shown!r}, among "
+            "which the model has to choose; name a dataset that has them"
+        )
+    held_out, limit = sum(row["split"] == "test" for row in rows), readout.times_chance / len(categories)
+    highest = TAIL ** (1 / held_out)  # Clopper and Pearson's lower bound where all answers are correct
+    if highest < limit:
+        raise ConfigurationError(
+            f"{key}.times_chance: even if all {held_out} held-out stimuli were named correctly, the lower 95% bound of "
+            f"the accuracy would be {highest:.2f}, below {readout.times_chance:g} times chance among {len(categories)} "
+            f"categories, {limit:.2f}; add stimuli of split test, or set it to {highest * len(categories):.2g} at most"
+        )
+    return readout

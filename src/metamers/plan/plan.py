@@ -65,7 +65,15 @@ from metamers.plan.experiments import (
     PublishedStimuli,
 )
 from metamers.plan.left_out import STIMULI, LeftOut, read_left_out, without
-from metamers.plan.models import ModelEntry, Training, check_files_of_model, check_has_classes, check_training
+from metamers.plan.models import (
+    ModelEntry,
+    Readout,
+    Training,
+    check_files_of_model,
+    check_has_classes,
+    check_training,
+    readout_of,
+)
 from metamers.plan.participants import (
     ADAPTIVE,
     OwnParticipants,
@@ -134,6 +142,8 @@ class Plan:
         Modality → dataset whose pairs make the null distribution.
     training
         Model → how it is trained, for trained models.
+    readouts
+        Model without classes → how it recognizes, for recognition models and the model of the model card.
     analyses
         The complementary analyses.
     beyond
@@ -182,6 +192,7 @@ class Plan:
     dataset_of: dict[str, str]
     null_dataset_of: dict[str, str]
     training: dict[str, Training]
+    readouts: dict[str, Readout]
     analyses: Analyses
     beyond: Beyond
     unavailable: dict[str, str]
@@ -285,7 +296,7 @@ class Plan:
     @property
     def used_datasets(self) -> list[str]:
         """Datasets that the run uses, each once."""
-        trained_on = [settings.dataset for settings in self.training.values()]
+        trained_on = [one.dataset for one in self.training.values()] + [one.dataset for one in self.readouts.values()]
         return list(
             dict.fromkeys([*self.stimuli, *self.null_dataset_of.values(), *trained_on, *self.analyses.brain.datasets])
         )
@@ -487,7 +498,9 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     for number, name in enumerate(config["recognition_models"]):
         if name not in models:
             raise unknown_name("model", name, models, f"recognition_models.{number}")
-        check_has_classes(name, models[name], f"recognition_models.{number}", "so it recognizes nothing")
+        if models[name].readout is None:
+            why = "so it recognizes nothing without a `readout` in its entry"
+            check_has_classes(name, models[name], f"recognition_models.{number}", why)
     used = [*generation_models, *config["recognition_models"], *card_models(config, models)]
     analyses = plan_analyses(config, generation_models, models, datasets)
     used = list(dict.fromkeys([*used, *analyses.used_models]))
@@ -509,6 +522,14 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     check_preregistration(config["preregistration"])
     dataset_of = {name: of_modality[models[name].modality] for name in used}
     check_scores(models, dataset_of, datasets)
+    recognizing = dict.fromkeys([*config["recognition_models"], *card_models(config, models)])
+    readouts = {
+        name: readout_of(name, models[name], datasets, dataset_of[name])
+        for name in recognizing
+        if models[name].readout is not None
+    }
+    for name in dict.fromkeys(readout.dataset for readout in readouts.values()):
+        check_files_of_dataset(name, datasets[name])
     check_vocabulary(training, datasets, dataset_of)
     rows = {modality: stimuli[name] for modality, name in of_modality.items()}
     presented = experiment_stages(config, generation_models, models)
@@ -564,6 +585,7 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
         dataset_of=dataset_of,
         null_dataset_of=null_dataset_of,
         training=training,
+        readouts=readouts,
         analyses=analyses,
         beyond=beyond,
         unavailable=unavailable_targets(config, models, presented, lacking, beyond)

@@ -28,8 +28,9 @@ def recorded_settings(config: Mapping[str, Any], *further: str) -> dict[str, Any
 
 def recorded_entries(plan: Plan, models: Iterable[str], datasets: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The recorded parts of the registries: kind → name → entry."""
+    readouts = {name: {"readout": readout.parameters} for name, readout in plan.readouts.items()}
     return {
-        "model": {name: plan.models[name].parameters for name in models},
+        "model": {name: plan.models[name].parameters | readouts.get(name, {}) for name in models},
         "dataset": {name: plan.datasets[name].parameters for name in datasets},
     }
 

@@ -66,6 +66,7 @@ VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
 MODELS: dict[str, Callable[[Plan], Iterable[str]]] = {
     "training/<model>.nc": lambda plan: plan.training,
     "training/curves/<model>.nc": lambda plan: plan.training,
+    "readouts/<model>.nc": lambda plan: plan.readouts,
 }
 
 

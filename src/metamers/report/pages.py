@@ -44,6 +44,7 @@ from metamers.report.tables import (
 from metamers.report.training import attacked_places, training_table
 from metamers.report.verdicts import decline_sentences, missing_sentence
 from metamers.report.vulnerability import vulnerability_table
+from metamers.train.readout import described_readout
 
 
 def others_of(recognizable: xr.Dataset, generation_model: str) -> xr.Dataset:
@@ -302,6 +303,7 @@ def site_context(
     power: xr.Dataset,
     trained: Mapping[str, xr.Dataset],
     unheard_voices: bool,
+    readouts: Mapping[str, xr.Dataset],
     vulnerability: Mapping[str, xr.Dataset],
     brain: Mapping[str, xr.Dataset],
     figures: Sequence[str],
@@ -348,6 +350,8 @@ def site_context(
         Model → result of the rule ``train_model``, for each trained model; may be empty.
     unheard_voices
         Whether trained models were tested with voices that are in no training example.
+    readouts
+        Recognition model → result of the rule ``train_readout``, for models that recognize by a readout; may be empty.
     vulnerability, brain
         Model → result of the rules ``vulnerability`` and ``brain_regression``; may be empty.
     figures
@@ -404,6 +408,7 @@ def site_context(
         "contrasts": contrasts_context(contrasts) if contrasts is not None else None,
         "power": power_context(power),
         "training": training,
+        "readouts": {name: described_readout(readout) for name, readout in readouts.items()},
         "vulnerability": vulnerability_table(vulnerability) if vulnerability else None,
         "brain": brain_context(brain) if brain else None,
         "similarities": [name.removeprefix("similarity_") for name in figures if name.startswith("similarity_")],

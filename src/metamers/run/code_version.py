@@ -51,12 +51,14 @@ SERVICES = {
     "metamers.run.packages": "finds files of installed packages",
 }
 
-# Modules that only some models need → the modality of these models, or None: those with a network of the module.
+# Modules that only some models need → the modality of these models; ``readout``: models that recognize by one; None:
+# models with a network of the module.
 KINDS = {
     "metamers.config.speech": "audio",
     "metamers.models.cochleagram": "audio",
     "metamers.models.networks.audio": None,
     "metamers.models.networks.vision": None,
+    "metamers.models.readout": "readout",
     "metamers.stimuli.excerpts": "audio",
     "metamers.stimuli.images": "vision",
     "metamers.stimuli.sounds": "audio",
@@ -191,16 +193,16 @@ def _not_needed(models: Iterable[Mapping[str, Any]] | None, library: Path) -> fr
     if models is None:
         return frozenset()
     models = list(models)
-    modalities = {model["modality"] for model in models}
+    kinds = {model["modality"] for model in models} | {"readout" for model in models if "readout" in model}
     networks = {model["source"].get(PACKAGE) for model in models if "source" in model}
 
-    def needed(module: str, modality: str | None) -> bool:
-        if modality is not None:
-            return modality in modalities
+    def needed(module: str, kind: str | None) -> bool:
+        if kind is not None:
+            return kind in kinds
         files = _module_files(module, library)
         return not networks.isdisjoint(_parsed(files[-1])[2] if files else ())
 
-    return frozenset(module for module, modality in KINDS.items() if not needed(module, modality))
+    return frozenset(module for module, kind in KINDS.items() if not needed(module, kind))
 
 
 def files_that_count(
@@ -213,8 +215,8 @@ def files_that_count(
     script, library
         As for ``files_used``.
     models
-        Registry entries of all models that the job computes with, of which ``modality`` and ``source`` are used;
-        ``modality`` alone if it computes with none. None: of every kind.
+        Registry entries of all models that the job computes with, of which ``modality``, ``source`` and ``readout`` are
+        used; ``modality`` alone if it computes with none. None: of every kind.
     """
     return _files_that_count(Path(script), _not_needed(models, library), library)
 

@@ -42,6 +42,7 @@ SOFTWARE = (
     "pandas",
     "pingouin",
     "statsmodels",
+    "scikit-learn",
     "xarray",
     "netCDF4",
     "torch",
