@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from metamers.config.front_ends import front_end_name, front_end_settings
 from metamers.config.model_lock import Lock
 from metamers.config.read import resolve_path
 from metamers.config.tables import SPLITS, stimulus_table
@@ -180,14 +181,14 @@ class ModelEntry:
 
     @property
     def preprocessing(self) -> str | dict[str, Any]:
-        """Preprocessing of sounds: ``cochleagram``, ``waveform``, or a mapping with ``python``, the user's module."""
+        """Preprocessing of sounds: its name, or a mapping with ``name`` or with ``python``, the user's module."""
         return self.input.get("preprocessing", "cochleagram")
 
     @property
     def python_files(self) -> list[str]:
         """The user's files that build the network and the preprocessing, each once."""
         own = self.preprocessing
-        preprocessing = None if isinstance(own, str) else own["python"].rsplit(":", 1)[0]
+        preprocessing = own["python"].rsplit(":", 1)[0] if isinstance(own, Mapping) and "python" in own else None
         return list(dict.fromkeys(file for file in (self.builder, preprocessing) if file))
 
     @property
@@ -240,7 +241,7 @@ def model_entry(
         weights = dict(entry["weights"])
     if "python" in source:
         source["python"] = _resolve_builder(source["python"])
-    if isinstance(own := given.get("preprocessing"), Mapping):
+    if isinstance(own := given.get("preprocessing"), Mapping) and "python" in own:
         given["preprocessing"] = {**own, "python": _resolve_builder(own["python"])}
     if weights.get("path"):
         weights["path"] = resolve_path(weights["path"])
@@ -435,7 +436,7 @@ def _check_cochleagram(model: ModelEntry, key: str) -> None:
 
 
 def _check_sounds(model: ModelEntry, key: str) -> None:
-    """Check the preprocessing of sounds: the cochleagram, or the file of the user's own module."""
+    """Check the preprocessing of sounds: the cochleagram, the front end, or the file of the user's own module."""
     if model.preprocessing == "cochleagram":
         _check_cochleagram(model, key)
         return
@@ -444,7 +445,12 @@ def _check_sounds(model: ModelEntry, key: str) -> None:
             f"{key}.cochleagram: parameters of a cochleagram, which {model.preprocessing!r} as preprocessing does not "
             "compute; leave out one of the two keys"
         )
-    if isinstance(model.preprocessing, Mapping):
+    if front_end_name(model.preprocessing):
+        try:
+            front_end_settings(model.preprocessing, model.input["sampling_rate_hz"], model.input["duration_s"])
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{key}.{error}") from error
+    elif isinstance(model.preprocessing, Mapping):
         file = model.preprocessing["python"].rsplit(":", 1)[0]
         if not Path(file).is_file():
             raise ConfigurationError(f"{key}.preprocessing.python: there is no file {file}")

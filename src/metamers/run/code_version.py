@@ -53,8 +53,10 @@ SERVICES = {
 
 # Modules that only some models need → the modality of these models, or None: those with a network of the module.
 KINDS = {
+    "metamers.config.front_ends": "audio",
     "metamers.config.speech": "audio",
     "metamers.models.cochleagram": "audio",
+    "metamers.models.front_ends": "audio",
     "metamers.models.networks.audio": None,
     "metamers.models.networks.vision": None,
     "metamers.stimuli.excerpts": "audio",
