@@ -50,7 +50,7 @@ def front_end_settings(
     ConfigurationError
         When the front end cannot take such sounds; the message begins with the key below ``input``.
     """
-    chosen = {"name": preprocessing} if isinstance(preprocessing, str) else preprocessing
+    chosen: Mapping[str, Any] = {"name": preprocessing} if isinstance(preprocessing, str) else preprocessing
     name = chosen["name"]
     settings = SETTINGS[name] | chosen.get("arguments", {})
     samples = round(sampling_rate_hz * duration_s)

@@ -13,8 +13,11 @@ from metamers.config.tables import SPLITS, stimulus_table
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 from metamers.plan.archives import RETRIEVED, Archive, check_package_files, extra_weights_item
 from metamers.plan.datasets import DatasetEntry
-from metamers.plan.pretrained import check_pretrained, library_of, locked_weights
+from metamers.plan.pretrained import check_modality, check_pretrained, is_repository, library_of, locked_weights
 from metamers.plan.stages import UNRESOLVED, Traced, number_of_automatic_stages
+
+# Keys of ``input`` that the entry has if the publisher of the network does not state them.
+STATED = {"vision": ("size", "mean", "std"), "audio": ("sampling_rate_hz", "duration_s", "preprocessing")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +169,12 @@ class ModelEntry:
         return self.classes is not False
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether the publisher must be asked about the model, because no lock file has its answer."""
+        unknown_config = is_repository(self.source) and "config" not in self.source
+        return unknown_config or self.weights.get("pretrained", {}) is None
+
+    @property
     def without_seed(self) -> str | None:
         """The family and ``parameters`` without the seed of the training, as text; None if the run trains no model."""
         if "train" not in self.weights:
@@ -229,12 +238,11 @@ def model_entry(
         When source and weights do not fit.
     """
     check_pretrained(name, entry)
-    source, given = dict(entry["source"]), dict(entry.get("input", {}))
+    source, published, given = _of_publisher(name, entry, lock)
     if entry["weights"] == "builder":
         weights: dict[str, Any] = {"builder": True}
     elif entry["weights"] == "pretrained":
-        published, published_input = locked_weights(name, source, lock)
-        weights, given = {"pretrained": published}, published_input | given
+        weights = {"pretrained": published}
         if "open_clip" in source:
             weights["extra_weights"] = {"zero_shot": "imagenet", "module": "classify"}
     else:
@@ -264,7 +272,7 @@ def model_entry(
         weights=weights,
         input=given,
         stages=UNRESOLVED if number else entry["stages"],
-        family=family_of(entry, weights.get("pretrained")),
+        family=family_of(entry, published),
         registry=registry,
         automatic_stages=number,
         classes=entry.get("classes"),
@@ -274,6 +282,36 @@ def model_entry(
         accuracy=entry.get("accuracy"),
         references=entry.get("references", []),
     )
+
+
+def _of_publisher(
+    name: str, entry: Mapping[str, Any], lock: Lock
+) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]:
+    """The source of an entry, the description of its published weights (None: not looked up), and its input.
+
+    The source of a network of transformers has its ``config``.
+
+    Raises
+    ------
+    ConfigurationError
+        When the network is of another modality, or the publisher does not state its input.
+    """
+    source, given = dict(entry["source"]), dict(entry.get("input", {}))
+    if entry["weights"] != "pretrained" and not is_repository(source):
+        return source, None, given
+    published, stated = locked_weights(name, source, lock)
+    given = stated | given
+    if published is None:
+        return source, None, given
+    if is_repository(source):
+        check_modality(name, entry, published.pop("modality"))
+        source["config"] = published.pop("config")
+    if missing := [key for key in STATED[entry["modality"]] if key not in given]:
+        raise ConfigurationError(
+            f"models: {name}.input: missing {', '.join(missing)}; the publisher does not state "
+            f"{'it' if len(missing) == 1 else 'them'} in a form that the workflow has"
+        )
+    return source, published, given
 
 
 def _resolve_builder(place: str) -> str:
@@ -287,14 +325,17 @@ def family_of(entry: Mapping[str, Any], published: Mapping[str, Any] | None = No
 
     The architecture of ``{python: FILE.py:FUNCTION}`` is the function's name. That of ``{timm: NAME.TAG}`` is the name,
     because the tag says how the weights were trained. A repository of the hub states its architecture in its
-    configuration; before that is read, the family is the name of the repository without the tag.
+    configuration (of transformers, the model type); before that is read, the family is the name of the repository
+    without the tag.
     """
     source = entry["source"]
     library = library_of(source)
     architecture = source[library].rsplit(":", 1)[-1]
     if library == "hub" and published:
         architecture = published["config"]["architecture"]
-    if library in ("timm", "hub"):
+    if library == "transformers" and published:
+        architecture = published["weights_name"]
+    if library in ("timm", "hub", "transformers"):
         architecture = architecture.rsplit("/", 1)[-1].split(".", 1)[0]
     return entry.get("family", architecture)
 
@@ -368,11 +409,6 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         check_package_files(extra["package"], [extra["file"]], f"{key}.weights.extra_weights")
     elif extra and not extra.keys() & {"archive", "url", "zero_shot"} and not Path(extra["path"]).is_file():
         raise ConfigurationError(f"{key}.weights.extra_weights.path: there is no file {extra['path']}")
-    published_images = "pretrained" in model.weights and model.modality == "vision"
-    if published_images and (missing := {"size", "mean", "std"} - model.input.keys()):
-        raise ConfigurationError(
-            f"{key}.input: missing {', '.join(sorted(missing))}; the publisher does not state this"
-        )
     if model.builder and not Path(model.builder).is_file():
         raise ConfigurationError(f"{key}.source.python: there is no file {model.builder}")
     if package := model.weights.get("package"):

@@ -51,7 +51,8 @@ SERVICES = {
     "metamers.run.packages": "finds files of installed packages",
 }
 
-# Modules that only some models need → the modality of these models, or None: those with a network of the module.
+# Modules that only some models need → the modality or the library of these models, or None: those with a network of the
+# module.
 KINDS = {
     "metamers.config.front_ends": "audio",
     "metamers.config.speech": "audio",
@@ -59,6 +60,8 @@ KINDS = {
     "metamers.models.front_ends": "audio",
     "metamers.models.networks.audio": None,
     "metamers.models.networks.vision": None,
+    "metamers.models.transformers_networks": "transformers",
+    "metamers.retrieve.transformers_config": "transformers",
     "metamers.stimuli.excerpts": "audio",
     "metamers.stimuli.images": "vision",
     "metamers.stimuli.sounds": "audio",
@@ -193,16 +196,16 @@ def _not_needed(models: Iterable[Mapping[str, Any]] | None, library: Path) -> fr
     if models is None:
         return frozenset()
     models = list(models)
-    modalities = {model["modality"] for model in models}
+    kinds = {model["modality"] for model in models}.union(*(model.get("source", ()) for model in models))
     networks = {model["source"].get(PACKAGE) for model in models if "source" in model}
 
-    def needed(module: str, modality: str | None) -> bool:
-        if modality is not None:
-            return modality in modalities
+    def needed(module: str, kind: str | None) -> bool:
+        if kind is not None:
+            return kind in kinds
         files = _module_files(module, library)
         return not networks.isdisjoint(_parsed(files[-1])[2] if files else ())
 
-    return frozenset(module for module, modality in KINDS.items() if not needed(module, modality))
+    return frozenset(module for module, kind in KINDS.items() if not needed(module, kind))
 
 
 def files_that_count(

@@ -49,6 +49,7 @@ SOFTWARE = (
     "torchaudio",
     "timm",
     "open_clip_torch",
+    "transformers",
     "foolbox",
     "soundfile",
     "espeakng-loader",
