@@ -221,6 +221,25 @@ def test_weights_that_do_not_fit_are_an_error(server, tmp_path):
         load_network("net", entry, other)
 
 
+def test_without_safetensors_a_state_dict_is_read_without_running_code(server, tmp_path):
+    folder, source = saved("dinov2", tmp_path / "saved"), {"transformers": "lab/net"}
+    weights = folder / "pytorch_model.bin"
+    torch.save(safetensors.torch.load_file(folder / "model.safetensors"), weights)
+    images = torch.randn(2, 3, 28, 28)
+    expected = own_output("dinov2", folder, images)
+    (folder / "model.safetensors").unlink()
+    committed(server, folder)
+    found = describe(source)
+    assert found["weights"]["file"] == "pytorch_model.bin"
+    network = load_network("net", entry_of(found, source, tmp_path), weights)
+    assert torch.equal(network(images).last_hidden_state, expected)
+    torch.save({"embeddings.cls_token": print}, weights)
+    committed(server, folder)
+    entry = entry_of(describe(source), source, tmp_path)
+    with pytest.raises(ValueError, match="not a state dict of dense tensors"):
+        load_network("net", entry, weights)
+
+
 def test_a_pooler_that_the_file_lacks_is_left_out(tmp_path):
     made = transformers.CONFIG_MAPPING["vit"].from_dict({"model_type": "vit", **SETTINGS["vit"]})
     own = transformers.ViTModel(made, add_pooling_layer=False).eval()

@@ -1,5 +1,6 @@
 """Networks without classes, like those that people study in 2026, go through a whole run, with participants and report."""
 
+import importlib.util
 import re
 import shutil
 from itertools import product
@@ -11,6 +12,7 @@ import yaml
 from PIL import Image
 
 from metamers.run import files
+from tests.small_transformers import SETTINGS
 from tests.workflow.runs import (
     BRIEF_POWER,
     CREATOR,
@@ -59,6 +61,19 @@ class Frames(nn.Module):
 '''
 
 
+# The optional library, whose network of sounds is in the run if it is installed.
+HAS_TRANSFORMERS = importlib.util.find_spec("transformers") is not None
+HALF_A_SECOND = {"name": "whisper_log_mel", "arguments": {"mels": SETTINGS["whisper"]["num_mel_bins"], "padded_s": 0.5}}
+WHISPER = {
+    "modality": "audio",
+    "source": {"transformers": "whisper", "arguments": SETTINGS["whisper"] | {"max_source_positions": 25}},
+    "weights": {"random": 0},
+    "input": {"sampling_rate_hz": 16000, "duration_s": 0.25, "preprocessing": HALF_A_SECOND},
+    "classes": False,
+    "stages": "auto",
+}
+
+
 def configure(root, folder):
     """Write a run of a network of images and one of sounds without classes, judged by small networks with classes."""
     (folder / "mine").mkdir()
@@ -91,6 +106,8 @@ def configure(root, folder):
         | {"source": {"python": "mine/networks.py:Frames"}, "weights": {"random": 0}, "output": "logits"}
         | {"stages": scored | {"logits": "classify"}},
     }
+    whisper = [{"model": "whisper", "stages": ["input", "preprocessing", "output"]}] if HAS_TRANSFORMERS else []
+    models |= {"whisper": WHISPER} if whisper else {}
     heard = {"modality": "audio", "sampling_rate_hz": 8000, "duration_s": 0.25, "table": "mine/sounds.csv"}
     datasets = {"images": OWN_DATASET | {"modality": "vision", "size": 32}, "sounds": OWN_DATASET | heard}
     rows = [
@@ -107,6 +124,7 @@ def configure(root, folder):
             {"model": "dino", "stages": ["input", "blocks.0", "output"]},
             "hubert",
             {"model": "hearing", "stages": ["input", "both"]},
+            *whisper,
         ],
         "recognition_models": ["seeing", "hearing"],
         "synthesis": {
@@ -149,6 +167,22 @@ def test_the_model_that_gives_scores_in_a_part_of_its_output_recognizes(made):
     answers = files.load(made / "results/encoders/recognition/hubert/hearing.nc")
     assert {*answers["answer"].values.ravel()} <= {"low", "high"}
     assert "output" in answers["stage"].values
+
+
+@pytest.mark.skipif(not HAS_TRANSFORMERS, reason="the optional library transformers is not installed")
+def test_metamers_of_whisper_pass_its_front_end(made):
+    results = made / "results" / "encoders"
+    for stage in ("preprocessing", "output"):
+        metamers = files.load(next((results / "metamers/whisper" / stage).iterdir()))
+        assert metamers["metamer"].shape == (3, 1, 4000)
+        loss = metamers["loss"].values
+        assert np.isfinite(loss).all()
+        assert (loss[..., -1] < loss[..., 0]).all()
+        assert np.abs(metamers["metamer"].values).mean() > 1e-4  # above the floor of the logarithm
+    assert "category_preserved" not in files.load(results / "acceptance/whisper.nc")
+    answers = files.load(results / "recognition/whisper/hearing.nc")
+    assert answers["stage"].values.tolist() == ["natural", "input", "preprocessing", "output"]
+    assert "whisper gives no class scores" in (results / "report/match.html").read_text()
 
 
 def test_participants_recognize_its_metamers_without_a_comparison_with_the_model_itself(made):
