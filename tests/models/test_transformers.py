@@ -5,8 +5,10 @@ import json
 import pytest
 import safetensors.torch
 import torch
+import yaml
 
 from metamers.config.model_lock import read_lock
+from metamers.config.read import validate
 from metamers.models.automatic_stages import automatic_stages, scores_of_output
 from metamers.models.load import load_model, load_network
 from metamers.models.preprocessing import build_preprocessing
@@ -14,6 +16,7 @@ from metamers.names import ConfigurationError
 from metamers.plan import pretrained
 from metamers.retrieve.publishers import describe, usual_input
 from metamers.run.hashes import sha256_of
+from tests.documentation import blocks
 from tests.publishing import Handler, look_up_in_this_process, publisher, use_as_hub
 from tests.small_transformers import CLASSIFIER, NAMES, SETTINGS, committed, extractor_of, saved
 
@@ -312,6 +315,17 @@ def test_a_model_type_needs_no_network_and_has_stages(kind, monkeypatch):
     kept = [torch.equal(network.state_dict()[key], value) for key, value in again.state_dict().items()]
     assert all(kept)
     assert not all(torch.equal(network.state_dict()[key], value) for key, value in other.state_dict().items())
+
+
+def test_the_networks_of_the_documentation_are_valid_and_the_small_one_is_built(root):
+    page = (root / "docs/your_own_model.md").read_text()
+    (block,) = [content for _, content in blocks(page) if "small_dino" in content]
+    entries = yaml.safe_load(block)
+    validate(entries, "models", "docs/your_own_model.md")
+    entry = entries["small_dino"]
+    network, preprocessing = load_network("small_dino", entry, None), build_preprocessing("small_dino", entry)
+    stages = automatic_stages("small_dino", network, preprocessing, 8, classes=False)
+    assert [*stages] == ["input", "embeddings", *(f"encoder.layer.{number}" for number in range(4)), "output"]
 
 
 def test_dropout_skipped_layers_and_masks_are_off():
