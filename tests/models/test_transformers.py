@@ -156,6 +156,9 @@ def changed_config(folder, **changes):
             r"names no model_type.*It is a model of timm: \{hub: lab/net\}",
         ),
         ({"model_type": "bert"}, r"lab/net: bert takes input_ids; wanted a network of images or sounds"),
+        ({"model_type": ["dinov2"]}, r"config.json of lab/net names no model_type"),
+        ({"id2label": 5}, r"config.json of lab/net is not one of transformers"),
+        ({"architectures": 5}, r"config.json of lab/net is not one of transformers"),
         ({"hidden_size": "wide"}, r"config.json of lab/net is not one of transformers"),
     ],
 )
@@ -179,6 +182,31 @@ def test_a_repository_without_a_file_is_an_error(files, message, server, tmp_pat
     committed(server, saved("dinov2", tmp_path / "saved"), **files)
     with pytest.raises(ConfigurationError, match=f"^transformers: .*{message}"):
         describe({"transformers": "lab/net"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("dinov2", {"crop_size": 0, "size": "large"}, None),
+        ("dinov2", {"do_center_crop": None, "size": {"shortest_edge": 40}, "crop_pct": "half"}, "is not one of trans"),
+        ("dinov2", {"image_mean": ["a", "b", "c"]}, "is not one of transformers: ValueError"),
+        ("dinov2", {"image_mean": [0.5] * 9, "image_std": [0.5] * 9}, r"input\.mean: .*Wanted: mean of each channel"),
+        ("dinov2", {"size": {"height": 32, "width": 48}, "crop_size": None}, "takes images of 32 × 48 pixels"),
+        ("whisper", {"feature_size": 10**9}, r"arguments\.mels: 1000000000 is greater than .*from 1 to 1000"),
+        ("whisper", {"chunk_length": "long"}, "is not one of transformers: TypeError"),
+        ("whisper", {"sampling_rate": [16000]}, "is not one of transformers: TypeError"),
+        ("whisper", {"feature_extractor_type": "OtherFeatureExtractor"}, None),
+    ],
+)
+def test_an_extractor_with_other_values_is_no_crash(kind, changes, message, server, tmp_path):
+    folder = saved(kind, tmp_path / "saved")
+    content = json.loads((folder / "preprocessor_config.json").read_text()) | changes
+    committed(server, folder, preprocessor_config__json=json.dumps(content).encode())
+    if message is None:  # the configuration says the rest, or the user has to
+        assert describe({"transformers": "lab/net"})["input"].get("size") in (28, None)
+    else:
+        with pytest.raises(ConfigurationError, match=f"^transformers: .*{message}"):
+            describe({"transformers": "lab/net"})
 
 
 def test_a_gated_repository_says_how_to_get_access(server, tmp_path, monkeypatch):

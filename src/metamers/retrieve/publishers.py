@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from metamers.config.front_ends import SETTINGS
+from metamers.config.read import validate
 from metamers.modalities import IMAGENET_INPUT
 from metamers.names import ConfigurationError, unknown_name
 from metamers.retrieve import hub_url, mirror_path
@@ -299,10 +300,18 @@ def _transformers(source: Mapping[str, Any], mirror: Path | None) -> dict[str, d
     config = kept_config(read[0], repository)
     configuration = network_config(config, {})
     modality = modality_of(configuration)
-    inputs = {"vision": _transformers_images, "audio": _transformers_sounds}
+    key = f"transformers: {extractor} of {repository}"
+    try:
+        stated = {"vision": _transformers_images, "audio": _transformers_sounds}[modality](read[1], configuration)
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError(f"{key} is not one of transformers: {error!r}") from error
+    entry = {"modality": modality, "source": {"transformers": repository}, "weights": "pretrained", "stages": "auto"}
+    validate({"it": entry | ({"input": stated} if stated else {})}, "models", key)
     return {
         "weights": {"weights_name": config["model_type"], **place, "modality": modality, "config": config},
-        "input": inputs[modality](read[1], configuration),
+        "input": stated,
     }
 
 

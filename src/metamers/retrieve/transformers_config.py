@@ -51,13 +51,13 @@ def kept_config(content: Mapping[str, Any], repository: str) -> dict[str, Any]:
     from transformers import CONFIG_MAPPING, __version__
 
     kind = content.get("model_type")
-    if kind is None or kind not in CONFIG_MAPPING:
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         if "auto_map" in content:
             raise ConfigurationError(
                 f"transformers: {repository} has a network of its own code (auto_map in its config.json), which the "
                 f"workflow does not run; wanted a network that transformers {__version__} has itself"
             )
-        if kind is None:
+        if not isinstance(kind, str):
             of_timm = f". It is a model of timm: {{hub: {repository}}}" if "architecture" in content else ""
             raise ConfigurationError(
                 f"transformers: config.json of {repository} names no model_type; wanted a repository of transformers"
@@ -65,9 +65,9 @@ def kept_config(content: Mapping[str, Any], repository: str) -> dict[str, Any]:
             )
         raise unknown_name(f"model_type in config.json of {repository}", kind, CONFIG_MAPPING, "transformers")
     kept = _kept(content)
-    if content.get("id2label"):
-        kept["num_labels"] = len(content["id2label"])
     try:
+        if content.get("id2label"):
+            kept["num_labels"] = len(content["id2label"])
         configuration = network_config(kept, {})
         if "vision_config" in kept and not is_classifier(configuration):
             kept = kept["vision_config"] | {"model_type": configuration.vision_config.model_type}
