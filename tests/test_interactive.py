@@ -23,6 +23,7 @@ from metamers.synthesize.metamers import starts, synthesize
 from tests import odd
 from tests.conventions import complaints
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
+from tests.small_transformers import SETTINGS
 from tests.tiny import Convolutional, Hearing
 
 RNG = np.random.default_rng(0)
@@ -388,6 +389,27 @@ def test_a_part_of_the_output_has_the_scores_and_a_part_of_a_module_is_the_stage
     assert without.natural_category == without.predicted_category == ""
     assert not {"natural_category", "predicted_category"} & {*without.dataset}
     assert "category" not in repr(without)
+
+
+def test_networks_of_transformers_give_a_model_output():
+    transformers = pytest.importorskip("transformers", reason="the optional library transformers is not installed")
+    torch.manual_seed(0)
+    kinds = {kind: transformers.CONFIG_MAPPING[kind].from_dict(dict(SETTINGS[kind])) for kind in ("whisper", "vit")}
+    encoder = transformers.AutoModel.from_config(kinds["whisper"]).get_encoder()
+    front_end = {"name": "whisper_log_mel", "arguments": {"mels": 16, "padded_s": 1}}
+    heard = {"sampling_rate_hz": 16000, "duration_s": 0.125, "preprocessing": front_end}
+    place = {"module": "scores", "output": "last_hidden_state"}
+    made = mm.metamer(encoder, (SOUND, 16000), place, input=heard, null=[], steps=10, **QUIET)
+    assert made.loss[-1] < made.loss[0]
+    assert made.metamer.shape == (2000,)
+    assert made.predicted_category == ""
+    seeing = transformers.ViTForImageClassification(kinds["vit"])
+    seen = {"size": 32, "mean": [0.5] * 3, "std": [0.5] * 3}
+    made = mm.metamer(
+        seeing, IMAGE, "vit.layers.1", categories=CLASSES, input=seen, output="logits", null=[], steps=5, **QUIET
+    )
+    assert made.natural_category in CLASSES
+    assert mm.recognize(seeing, IMAGE, CLASSES, input=seen, output="logits", device="cpu") in CLASSES
 
 
 @pytest.mark.parametrize("output", [None, "loss"])

@@ -11,6 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from metamers.plan.pretrained import INSTALL_TRANSFORMERS
+
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -111,6 +113,15 @@ def test_the_packages_of_brain_score_are_pinned_without_their_dependencies(root,
     assert versions.keys() == {canonicalize_name(requirement.name) for requirement in wanted}
     for requirement in wanted:
         assert versions[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_the_optional_library_transformers_has_one_range_of_versions(root):
+    """In the extra, in the message that it is missing, and in the version that continuous integration installs."""
+    command = 'python -m pip install "transformers>=5.24,<6"'
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert [command, command] == [INSTALL_TRANSFORMERS, f'python -m pip install "{extras["transformers"][0]}"']
+    (tested,) = re.findall(r"transformers==([\d.]+)", (root / ".ci/run").read_text())
+    assert tested in Requirement(extras["transformers"][0]).specifier
 
 
 @pytest.mark.parametrize(

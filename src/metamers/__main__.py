@@ -20,13 +20,16 @@ from metamers.plan.add_model import (
     EXAMPLES,
     add_model,
     check_run_file,
+    default_weights,
     entry_text,
+    modality_of,
     run_name,
     run_text,
     source_of,
     weights_of,
     write_run,
 )
+from metamers.plan.pretrained import check_library
 from metamers.plan.stages import NoClassScoresError
 
 
@@ -45,11 +48,12 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     add.add_argument(
         "--modality",
         choices=[*MODALITIES],
-        help="vision by default; audio for networks of torchaudio",
+        help="vision by default; audio for networks of torchaudio, that of the network for transformers",
     )
     add.add_argument(
         "--weights",
-        help="pretrained (default), builder (default for FILE.py:FUNCTION: the function loads them), random, or a file",
+        help="pretrained (default), builder (default for FILE.py:FUNCTION: the function loads them), random (default "
+        "for a model type of transformers), or a file",
     )
     add.add_argument(
         "--input", help="what the network takes, as in the registry, such as '{size: 224, mean: [0, 0, 0], …}'"
@@ -119,8 +123,9 @@ def add(arguments: argparse.Namespace) -> None:
     """Add a model to a registry, and print the next commands."""
     proposed, source = source_of(arguments.model)
     name, registry, run = arguments.name or proposed, arguments.registry, arguments.run
-    weights = weights_of(arguments.weights or ("builder" if "python" in source else "pretrained"))
-    lock, modality = lock_path(registry), arguments.modality or ("audio" if "torchaudio" in source else "vision")
+    check_library(name, source)
+    weights = weights_of(arguments.weights or default_weights(source))
+    lock, modality = lock_path(registry), arguments.modality or modality_of(source)
     check_run_file(run, registry)
     text = partial(
         *(entry_text, name, source, weights, modality, str(lock), arguments.input),

@@ -365,3 +365,24 @@ def test_an_output_without_tensors_is_named():
         ValueError, match=r"nothing: the network gives a NoneType, not a tensor\. It has no tensor to choose"
     ):
         automatic_stages("nothing", nn.Sequential(nn.Conv2d(3, 6, 3), Nothing()), images_of(16), 8, classes=False)
+
+
+class ReturnsEarlierFeatures(nn.Module):
+    """Gives its last result, and with it the features from which that is computed, as wav2vec 2.0 does."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Conv2d(3, 4, 3)
+        self.layers = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+
+    def forward(self, images):
+        hidden = features = self.features(images)
+        for layer in self.layers:
+            hidden = layer(hidden).relu()
+        return {"last": hidden.mean((2, 3)), "features": features, "pooled": hidden.amax((2, 3))}
+
+
+def test_a_result_from_which_the_last_one_is_computed_is_no_end():
+    preprocessing = ImagePreprocessing(16, [0, 0, 0], [1, 1, 1])
+    stages = automatic_stages("net", ReturnsEarlierFeatures(), preprocessing, 8, classes=False)
+    assert [*stages] == ["input", "features", "layers.0", "layers.1", "layers.2", "output"]

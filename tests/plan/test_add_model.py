@@ -1,5 +1,6 @@
 """``metamers add`` extends a registry without changing what it has, or changes nothing at all."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -13,9 +14,10 @@ from metamers import __main__ as command
 from metamers.config.read import merge_defaults, read_yaml
 from metamers.models import automatic_stages
 from metamers.names import ConfigurationError
-from metamers.plan import add_model, stages
+from metamers.plan import add_model, pretrained, stages
 from metamers.plan.plan import make_plan
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
+from tests.small_transformers import SETTINGS, committed, saved
 
 FOUND = {"input": None, "layer1": "layer1", "logits": "fc"}
 
@@ -46,6 +48,8 @@ def add(line):
         ),
         ("hub:timm/resnet18.a1_in1k", "resnet18.a1_in1k", {"hub": "timm/resnet18.a1_in1k"}),
         ("hub:org/net@v1.0", "net", {"hub": "org/net", "revision": "v1.0"}),
+        ("transformers:org/net@v1.0", "net", {"transformers": "org/net", "revision": "v1.0"}),
+        ("transformers:dinov2", "dinov2", {"transformers": "dinov2"}),
         ("open_clip:ViT-B-32:openai", "ViT-B-32_openai", {"open_clip": "ViT-B-32", "pretrained": "openai"}),
         ("mine/net.py:build", "build", {"python": "mine/net.py:build"}),
     ],
@@ -352,3 +356,102 @@ def test_a_network_of_timm_gets_the_input_that_timm_states(tmp_path, monkeypatch
     add("timm:vit_tiny_patch16_384 --weights random --name vit")
     found = read_yaml("mine/models.yaml")["vit"]["input"]
     assert found == {"size": 384, "mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}
+
+
+@pytest.fixture
+def hub_of(tmp_path, monkeypatch):
+    """A simulated hub with the repository lab/net of a small network of transformers."""
+    pytest.importorskip("transformers", reason="the optional library transformers is not installed")
+    traced = subprocess.run
+    look_up_in_this_process(monkeypatch)
+    looked_up = pretrained.subprocess.run
+
+    def run(command, **options):
+        if command[2] == "metamers.models.automatic_stages":
+            return automatic_stages.main(*command[-2:])
+        return (looked_up if command[2] == "metamers.retrieve.publishers" else traced)(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with publisher() as hub:
+        use_as_hub(hub.address, monkeypatch)
+        yield lambda kind, **changed: committed(hub, saved(kind, tmp_path / kind), **changed) and hub
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said", "stages_of"),
+    [
+        (
+            "dinov2",
+            "",
+            "a model without classes",
+            "input, embeddings, encoder.layer.0, encoder.layer.1, encoder.layer.2, output",
+        ),
+        ("dinov2", "--weights random", "a model without classes", "input, embeddings, encoder.layer.0, "),
+        (
+            "whisper",
+            "",
+            "a model without classes",
+            "input, preprocessing, conv1, conv2, layers.0, layers.1, layers.2, output",
+        ),
+        (
+            "whisper",
+            "--weights '{random: 3}'",
+            "a model without classes",
+            "input, preprocessing, conv1, conv2, layers.0, ",
+        ),
+        ("vit", "--classes yes", "gives 1000 class scores", "vit.layers.1, vit.layers.2, pooled, logits"),
+    ],
+)
+def test_a_repository_of_transformers_is_added(hub_of, capsys, kind, options, said, stages_of):
+    config = json.dumps({"model_type": kind, **SETTINGS[kind], "num_labels": 1000}).encode()
+    hub = hub_of(kind, **({"config__json": config} if kind == "vit" else {}))
+    add(f"transformers:lab/net {options}")
+    printed = capsys.readouterr().out
+    assert said in printed
+    assert stages_of in printed
+    (written,) = read_yaml("mine/models.yaml").values()
+    assert written["modality"] == ("audio" if kind == "whisper" else "vision")
+    assert "input" not in written
+    hub.requests.clear()
+    run = read_yaml("mine/run.yaml")
+    model = make_plan(merge_defaults(run), ["mine/run.yaml"]).models["net"]
+    assert hub.requests == []
+    assert model.family == kind
+    assert model.source["config"]["model_type"] == kind
+    assert ("pretrained" in model.weights) == (not options or kind == "vit")
+
+
+def test_a_model_type_of_transformers_is_added_without_network(hub_of, capsys, monkeypatch):
+    use_as_hub("http://127.0.0.1:9", monkeypatch)
+    add("transformers:hubert")
+    (written,) = read_yaml("mine/models.yaml").values()
+    assert written["weights"] == {"random": 0}
+    assert written["input"] == {"sampling_rate_hz": 16000, "duration_s": 1, "preprocessing": "normalized_waveform"}
+    assert "encoder.layers.8, encoder.layers.10, output" in capsys.readouterr().out
+    with pytest.raises(
+        SystemExit, match=r"weights: hubert is a model type, of which nothing is published; wanted a rep"
+    ):
+        add("transformers:hubert --name other --weights pretrained")
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "message"),
+    [
+        ({"config__json": b'{"model_type": "own", "auto_map": {}}'}, "", "a network of its own code"),
+        ({"model__safetensors": None}, "", r"has none of model\.safetensors"),
+        ({}, "--modality audio", r"net\.modality: audio, but the published weights .* of modality vision"),
+        ({"preprocessor_config__json": b"{}"}, "", r"net\.input: missing mean, std; the publisher does not state them"),
+        ({"preprocessor_config__json": b"{}"}, "--input '{mean: [0, 0, 0]}'", r"net\.input: missing std; "),
+    ],
+)
+def test_a_repository_that_does_not_fit_is_refused_with_a_sentence(hub_of, changed, options, message):
+    hub_of("dinov2", **changed)
+    with pytest.raises(SystemExit, match=f"(?s){message}"):
+        add(f"transformers:lab/net {options}")
+    assert not Path("mine/models.yaml").exists()
+
+
+def test_without_the_library_its_networks_are_refused_before_anything_is_asked(monkeypatch):
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match=r'the library transformers is not installed; run `python -m pip install "tra'):
+        add("transformers:lab/net")

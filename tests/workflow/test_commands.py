@@ -56,6 +56,9 @@ RUN_BY = {
     "metamers add MODEL": "plan/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
     "metamers add timm:resnet50.a1_in1k": "plan/test_add_model.py::test_a_model_is_added_checked_and_ready_to_run",
     "pip install .": "test_package.py::test_the_unpacked_package_works_without_the_checkout",
+    'python -m pip install "transformers>=5.24,<6"': (
+        "test_lock.py::test_the_optional_library_transformers_has_one_range_of_versions"
+    ),
     "python -m pip install --no-deps Resemblyzer": (
         "models/test_waveforms.py::test_the_documentation_says_how_the_packages_are_installed"
     ),

@@ -1,5 +1,6 @@
 """Networks without classes, like those that people study in 2026, go through a whole run, with participants and report."""
 
+import importlib.util
 import re
 import shutil
 from itertools import product
@@ -16,6 +17,7 @@ from metamers.models.model import fit_stimuli
 from metamers.models.readout import pooled_activations
 from metamers.run import files
 from metamers.train.readout import fit_readout
+from tests.small_transformers import SETTINGS
 from tests.workflow.runs import (
     BRIEF_POWER,
     CREATOR,
@@ -78,6 +80,19 @@ def write_sounds(folder, rng):
     (folder / "sounds.csv").write_text("".join(rows))
 
 
+# The optional library, whose network of sounds is in the run if it is installed.
+HAS_TRANSFORMERS = importlib.util.find_spec("transformers") is not None
+HALF_A_SECOND = {"name": "whisper_log_mel", "arguments": {"mels": SETTINGS["whisper"]["num_mel_bins"], "padded_s": 0.5}}
+WHISPER = {
+    "modality": "audio",
+    "source": {"transformers": "whisper", "arguments": SETTINGS["whisper"] | {"max_source_positions": 25}},
+    "weights": {"random": 0},
+    "input": {"sampling_rate_hz": 16000, "duration_s": 0.25, "preprocessing": HALF_A_SECOND},
+    "classes": False,
+    "stages": "auto",
+}
+
+
 def configure(root, folder):
     """Write a run of a network of images and one of sounds without classes, judged by small networks with classes."""
     (folder / "mine").mkdir()
@@ -108,6 +123,8 @@ def configure(root, folder):
         | {"source": {"python": "mine/networks.py:Frames"}, "weights": {"random": 0}, "output": "logits"}
         | {"stages": scored | {"logits": "classify"}},
     }
+    whisper = [{"model": "whisper", "stages": ["input", "preprocessing", "output"]}] if HAS_TRANSFORMERS else []
+    models |= {"whisper": WHISPER} if whisper else {}
     heard = {"modality": "audio", "sampling_rate_hz": 8000, "duration_s": 0.25, "table": "mine/sounds.csv"}
     datasets = {"images": OWN_DATASET | {"modality": "vision", "size": 32}, "sounds": OWN_DATASET | heard}
     rows = [
@@ -124,6 +141,7 @@ def configure(root, folder):
             {"model": "dino", "stages": ["input", "blocks.0", "output"]},
             "hubert",
             {"model": "hearing", "stages": ["input", "both"]},
+            *whisper,
         ],
         "recognition_models": ["seeing", "hearing", "hubert"],
         "synthesis": {
@@ -212,6 +230,22 @@ def test_a_readout_at_chance_is_refused_before_anything_is_recognized(made):
     message = r"models: hubert\.readout: from stage '.*' it names \d+% of 12 held-out examples .* below 60%, 1\.2 times chance"
     assert re.search(message, said), said
     assert not (made / target).exists()
+
+
+@pytest.mark.skipif(not HAS_TRANSFORMERS, reason="the optional library transformers is not installed")
+def test_metamers_of_whisper_pass_its_front_end(made):
+    results = made / "results" / "encoders"
+    for stage in ("preprocessing", "output"):
+        metamers = files.load(next((results / "metamers/whisper" / stage).iterdir()))
+        assert metamers["metamer"].shape == (3, 1, 4000)
+        loss = metamers["loss"].values
+        assert np.isfinite(loss).all()
+        assert (loss[..., -1] < loss[..., 0]).all()
+        assert np.abs(metamers["metamer"].values).mean() > 1e-4  # above the floor of the logarithm
+    assert "category_preserved" not in files.load(results / "acceptance/whisper.nc")
+    answers = files.load(results / "recognition/whisper/hearing.nc")
+    assert answers["stage"].values.tolist() == ["natural", "input", "preprocessing", "output"]
+    assert "whisper gives no class scores" in (results / "report/match.html").read_text()
 
 
 def test_participants_recognize_its_metamers_without_a_comparison_with_the_model_itself(made):

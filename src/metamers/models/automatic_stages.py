@@ -196,7 +196,8 @@ def _end_of(name: str, output: Any, part: Part, classes: bool) -> _End:
     """Where a network ends, from its output for ``two_examples``.
 
     That is at the class scores; without classes at the chosen part, or at all tensors of the output, of which the first
-    with a value for each stimulus is the last stage. (The lists of a detection network are of the batch.)
+    with a value for each stimulus is the last stage. Tensors from which that one is computed are left out. (The lists
+    of a detection network are of the batch.)
 
     Raises
     ------
@@ -215,9 +216,12 @@ def _end_of(name: str, output: Any, part: Part, classes: bool) -> _End:
     if not ends:
         reason = NOT_DIFFERENTIABLE.format("no tensor of the output is differentiable")
         raise ValueError(f"models: {name}.stages: auto: {reason}")
+    last = next(((keys, one) for keys, one in ends if one.shape[:1] == (EXAMPLES,)), None)
+    if last is not None:  # results from which it is computed, such as the features before a transformer, are no ends
+        earlier = layers_before(last[1]).keys() - {last[1].grad_fn}
+        ends = [(keys, one) for keys, one in ends if one.grad_fn not in earlier]
     with torch.enable_grad():
         whole = ends[0][1] if len(ends) == 1 else torch.stack([one.sum() for _, one in ends]).sum()
-    last = next(((keys, one) for keys, one in ends if one.shape[:1] == (EXAMPLES,)), None)
     if last is None:
         return _End(whole, None, SCORES_PATH)
     keys, tensor = last

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from metamers.config.front_ends import START_DEVIATIONS, front_end_name
 from metamers.modalities import MODALITIES, Start
 from metamers.models.fold import dilate_points, fold_batch_norms, pad_inside
 from metamers.models.model import Model
@@ -34,8 +35,12 @@ FAILURES = (RuntimeError, TypeError, IndexError, AssertionError, ValueError)  # 
 
 
 def start_of(entry: Mapping[str, Any]) -> Start:
-    """The start noise of a registry entry: the modality's, with the entry's own ``start`` values in their place."""
-    return replace(MODALITIES[entry["modality"]].start, **entry.get("start", {}))
+    """The start noise of a registry entry: its own ``start``, or else that of its front end or its modality."""
+    start = MODALITIES[entry["modality"]].start
+    if "preprocessing" in entry["input"]:
+        name = front_end_name(entry["input"]["preprocessing"])
+        start = replace(start, standard_deviation=START_DEVIATIONS.get(name, start.standard_deviation))
+    return replace(start, **entry.get("start", {}))
 
 
 def load_network(name: str, entry: Mapping[str, Any], weights_file: str | Path | None) -> nn.Module:

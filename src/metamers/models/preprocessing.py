@@ -1,8 +1,9 @@
 """Preprocessing: from stimuli to the inputs of networks, differentiable: normalized images, and cochleagrams of sounds.
 
-A network of sounds may take the waveform instead of the cochleagram, or the output of a user's own module. Each
-preprocessing knows the shape of its model's stimuli (``signal_shape``), brings others to that shape (``fit``), and
-limits values inside the graph as the study's program does (``limit``).
+A network of sounds may take the waveform instead of the cochleagram, the output of a published front end
+(``metamers.models.front_ends``), or that of a user's own module. Each preprocessing knows the shape of its model's
+stimuli (``signal_shape``), brings others to that shape (``fit``), and limits values inside the graph as the study's
+program does (``limit``).
 """
 
 import math
@@ -13,8 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from metamers.config.front_ends import front_end_name, front_end_settings
 from metamers.modalities import MODALITIES
 from metamers.models.cochleagram import COCHLEAGRAMS
+from metamers.models.front_ends import FRONT_ENDS, NormalizedWaveform
 from metamers.models.sources import module_from_file
 from metamers.stimuli.images import to_channels
 from metamers.stimuli.sounds import resample
@@ -78,7 +81,7 @@ class ImagePreprocessing(nn.Module):
 
 
 class SoundPreprocessing(nn.Module):
-    """Sounds to cochleagrams, to waveforms, or to the output of a user's own module.
+    """Sounds to cochleagrams, to waveforms, or to the output of a published front end or a user's own module.
 
     Parameters
     ----------
@@ -88,9 +91,10 @@ class SoundPreprocessing(nn.Module):
         ``rate``: the computation, ``band`` (default) or ``full`` (``metamers.models.cochleagram.COCHLEAGRAMS``); other
         keys are its arguments, whose defaults are the published values.
     preprocessing
-        ``cochleagram``; ``waveform``, for a network that takes the sound itself; or a user's own module in their place,
-        as ``{"python": "FILE.py:FUNCTION", "arguments": {…}}``: the function returns a differentiable module from
-        (batch, sample) to (batch, …).
+        ``cochleagram``; ``waveform``, for a network that takes the sound itself; a name of
+        ``metamers.models.front_ends.FRONT_ENDS``, or ``{"name": NAME, "arguments": {…}}``; or a user's own module in
+        their place, as ``{"python": "FILE.py:FUNCTION", "arguments": {…}}``: the function returns a differentiable
+        module from (batch, sample) to (batch, …).
 
     Raises
     ------
@@ -117,16 +121,19 @@ class SoundPreprocessing(nn.Module):
             self.front_end: nn.Module = nn.Sequential(OrderedDict(cochleagram=computed, one_channel=one_channel))
         elif preprocessing == "waveform":
             self.front_end = nn.Identity()
+        elif name := front_end_name(preprocessing):
+            settings = front_end_settings(preprocessing, sampling_rate_hz, duration_s)
+            self.front_end = FRONT_ENDS[name](sampling_rate_hz, **settings)
         else:
             place, arguments = preprocessing["python"], preprocessing.get("arguments", {})
             self.front_end = module_from_file(place, arguments, "preprocessing.python").eval()
 
     @property
     def stage(self) -> str | None:
-        """The name of the stage at the output of the preprocessing; None if the output is the sound itself."""
+        """The name of the stage at the output of the preprocessing; None if that is the sound itself or normalized."""
         if self.computes_cochleagrams:
             return "cochleagram"
-        return None if isinstance(self.front_end, nn.Identity) else "preprocessing"
+        return None if isinstance(self.front_end, nn.Identity | NormalizedWaveform) else "preprocessing"
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -158,7 +165,8 @@ class SoundPreprocessing(nn.Module):
     def forward(self, sounds: torch.Tensor) -> torch.Tensor:
         """Sounds (batch, sample) to the network's input.
 
-        Cochleagrams (batch, 1, frequency, time), waveforms (batch, sample), or what a user's module gives.
+        Cochleagrams (batch, 1, frequency, time), waveforms (batch, sample), or what the front end or the user's module
+        gives.
         """
         return self.front_end(self.limit(sounds))
 

@@ -160,10 +160,17 @@ def open_clip_weights(network: nn.Module, weights: Weights) -> Weights:
     return weights | {key: weights[key].reshape(own[key].shape) for key in scales}
 
 
+def _transformers(source: dict, arguments: dict, _published: Mapping[str, Any], weights: Weights) -> nn.Module:
+    from metamers.models.transformers_networks import loaded_network
+
+    return loaded_network(source, arguments, weights)
+
+
 LOADERS: dict[str, Callable[[dict, dict, Mapping[str, Any], Weights], nn.Module]] = {
     "torchvision": _torchvision,
     "timm": _timm,
     "torchaudio": _torchaudio,
     "open_clip": _open_clip,
     "hub": _timm,
+    "transformers": _transformers,
 }

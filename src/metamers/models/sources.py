@@ -1,7 +1,7 @@
 """Sources: the untrained network of a registry entry.
 
-The network comes from torchvision, torchaudio, timm or open_clip, from ``metamers.models.networks``, or from a user's
-Python file. Its weights are read in ``metamers.models.weights``; preprocessing and stages are added in
+The network comes from torchvision, torchaudio, timm, open_clip or transformers, from ``metamers.models.networks``, or
+from a user's Python file. Its weights are read in ``metamers.models.weights``; preprocessing and stages are added in
 ``metamers.models.load``.
 """
 
@@ -184,6 +184,12 @@ def clip_images(model: nn.Module, name: str, classes: int) -> ClipImages:
     return ClipImages(model.visual, open_clip.get_model_config(name)["embed_dim"], classes)
 
 
+def _transformers(source: dict, arguments: dict, _published: Any) -> nn.Module:
+    from metamers.models.transformers_networks import transformers_network
+
+    return transformers_network(source, arguments)
+
+
 def _library(source: dict, arguments: dict, _published: Any) -> nn.Module:
     from metamers.models import networks
 
@@ -240,6 +246,7 @@ BUILDERS: dict[str, Callable[[dict, dict, Mapping[str, Any] | None], nn.Module]]
     "torchaudio": _torchaudio,
     "hub": _timm,
     "open_clip": _open_clip,
+    "transformers": _transformers,
     "metamers": _library,
     "python": _python,
 }

@@ -15,11 +15,11 @@ from metamers.config.read import merge_defaults, read_registry, read_yaml, resol
 from metamers.modalities import IMAGENET_INPUT
 from metamers.names import FILE_NAME, ConfigurationError
 from metamers.plan.plan import Plan, make_plan
-from metamers.plan.pretrained import PUBLISHED
+from metamers.plan.pretrained import PUBLISHED, is_repository
 
 EXAMPLES = (
     "timm:resnet50.a1_in1k, torchvision:resnet50:IMAGENET1K_V2, torchaudio:HUBERT_BASE, hub:ORGANIZATION/NAME, "
-    "open_clip:ViT-B-32:openai"
+    "transformers:facebook/dinov2-base, open_clip:ViT-B-32:openai"
 )
 ABOUT_INPUTS = {
     "vision": "The usual one for ImageNet; change it if the network was trained with another",
@@ -53,10 +53,28 @@ def source_of(model: str) -> tuple[str, dict[str, str]]:
             f"{model}: wanted KIND:NAME or FILE.py:FUNCTION, such as {EXAMPLES} or mine/net.py:build"
         )
     key, _ = PUBLISHED[kind]
-    name, _, qualifier = name.partition("@" if kind == "hub" else ":") if key else (name, "", "")
+    name, _, qualifier = name.partition("@" if key == "revision" else ":") if key else (name, "", "")
     proposed = "_".join(filter(None, [name.rsplit("/", 1)[-1], qualifier if kind == "open_clip" else ""]))
     source = {kind: name} | ({key: qualifier} if key and qualifier else {})
     return _as_file_name(proposed), source
+
+
+def modality_of(source: Mapping[str, str]) -> str:
+    """The modality of a source: audio for torchaudio, that of the network for transformers, else vision.
+
+    Raises
+    ------
+    ConfigurationError
+        When the network of transformers cannot be looked up.
+    """
+    if "transformers" not in source:
+        return "audio" if "torchaudio" in source else "vision"
+    from metamers.retrieve import publishers  # it imports the library, and so PyTorch
+
+    try:
+        return publishers.modality_of(source)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"source.{str(error).removeprefix('source.')}") from error
 
 
 def _as_file_name(text: str) -> str:
@@ -95,6 +113,13 @@ def _is_text(name: str) -> bool:
     with contextlib.suppress(yaml.YAMLError):
         return isinstance(yaml.safe_load(name), str)
     return False
+
+
+def default_weights(source: Mapping[str, str]) -> str:
+    """The ``--weights`` of a source: its published ones, or those of the user's function; random if there are none."""
+    if "python" in source:
+        return "builder"
+    return "random" if "transformers" in source and not is_repository(source) else "pretrained"
 
 
 def weights_of(choice: str) -> str:
@@ -165,7 +190,7 @@ def entry_text(
         input_line = f"input: {_flow(_mapping(given, '--input', INPUTS[modality]))}"
     elif weights != "pretrained" and (stated := _stated_input(source, modality)) is not None:
         input_line = f"input: {_flow(stated)} # as the library states it"
-    elif weights == "pretrained":
+    elif weights == "pretrained" or is_repository(source):
         input_line = f"# input: {INPUTS[modality]} # without this line: the input in the metadata of the weights"
     else:
         input_line = f"# {ABOUT_INPUTS[modality]}.\n  input: {INPUTS[modality]}"
@@ -198,7 +223,8 @@ def entry_text(
 
 def _stated_input(source: Mapping[str, str], modality: str) -> dict[str, Any] | None:
     """The input that the library of a network states for it, if it does."""
-    if not ("torchaudio" in source or ("timm" in source and modality == "vision")):
+    of_type = "transformers" in source and not is_repository(source)
+    if not ("torchaudio" in source or ("timm" in source and modality == "vision") or of_type):
         return None
     from metamers.retrieve.publishers import usual_input  # it imports the library, and so PyTorch
 

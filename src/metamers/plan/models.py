@@ -6,16 +6,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from metamers.config.front_ends import front_end_name, front_end_settings
 from metamers.config.model_lock import Lock
 from metamers.config.read import resolve_path
 from metamers.config.tables import SPLITS, stimulus_categories, stimulus_table
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
 from metamers.plan.archives import RETRIEVED, Archive, check_package_files, extra_weights_item
 from metamers.plan.datasets import DatasetEntry
-from metamers.plan.pretrained import check_pretrained, library_of, locked_weights
+from metamers.plan.pretrained import check_modality, check_pretrained, is_repository, library_of, locked_weights
 from metamers.plan.stages import UNRESOLVED, Traced, number_of_automatic_stages
 
 TAIL = 0.025  # probability on each side of a 95% interval
+# Keys of ``input`` that the entry has if the publisher of the network does not state them.
+STATED = {"vision": ("size", "mean", "std"), "audio": ("sampling_rate_hz", "duration_s", "preprocessing")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +201,12 @@ class ModelEntry:
         return self.classes is not False
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether the publisher must be asked about the model, because no lock file has its answer."""
+        unknown_config = is_repository(self.source) and "config" not in self.source
+        return unknown_config or self.weights.get("pretrained", {}) is None
+
+    @property
     def without_seed(self) -> str | None:
         """The family and ``parameters`` without the seed of the training, as text; None if the run trains no model."""
         if "train" not in self.weights:
@@ -213,14 +222,14 @@ class ModelEntry:
 
     @property
     def preprocessing(self) -> str | dict[str, Any]:
-        """Preprocessing of sounds: ``cochleagram``, ``waveform``, or a mapping with ``python``, the user's module."""
+        """Preprocessing of sounds: its name, or a mapping with ``name`` or with ``python``, the user's module."""
         return self.input.get("preprocessing", "cochleagram")
 
     @property
     def python_files(self) -> list[str]:
         """The user's files that build the network and the preprocessing, each once."""
         own = self.preprocessing
-        preprocessing = None if isinstance(own, str) else own["python"].rsplit(":", 1)[0]
+        preprocessing = own["python"].rsplit(":", 1)[0] if isinstance(own, Mapping) and "python" in own else None
         return list(dict.fromkeys(file for file in (self.builder, preprocessing) if file))
 
     @property
@@ -261,19 +270,18 @@ def model_entry(
         When source and weights do not fit.
     """
     check_pretrained(name, entry)
-    source, given = dict(entry["source"]), dict(entry.get("input", {}))
+    source, published, given = _of_publisher(name, entry, lock)
     if entry["weights"] == "builder":
         weights: dict[str, Any] = {"builder": True}
     elif entry["weights"] == "pretrained":
-        published, published_input = locked_weights(name, source, lock)
-        weights, given = {"pretrained": published}, published_input | given
+        weights = {"pretrained": published}
         if "open_clip" in source:
             weights["extra_weights"] = {"zero_shot": "imagenet", "module": "classify"}
     else:
         weights = dict(entry["weights"])
     if "python" in source:
         source["python"] = _resolve_builder(source["python"])
-    if isinstance(own := given.get("preprocessing"), Mapping):
+    if isinstance(own := given.get("preprocessing"), Mapping) and "python" in own:
         given["preprocessing"] = {**own, "python": _resolve_builder(own["python"])}
     if weights.get("path"):
         weights["path"] = resolve_path(weights["path"])
@@ -296,7 +304,7 @@ def model_entry(
         weights=weights,
         input=given,
         stages=UNRESOLVED if number else entry["stages"],
-        family=family_of(entry, weights.get("pretrained")),
+        family=family_of(entry, published),
         registry=registry,
         automatic_stages=number,
         classes=entry.get("classes"),
@@ -307,6 +315,36 @@ def model_entry(
         accuracy=entry.get("accuracy"),
         references=entry.get("references", []),
     )
+
+
+def _of_publisher(
+    name: str, entry: Mapping[str, Any], lock: Lock
+) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]:
+    """The source of an entry, the description of its published weights (None: not looked up), and its input.
+
+    The source of a network of transformers has its ``config``.
+
+    Raises
+    ------
+    ConfigurationError
+        When the network is of another modality, or the publisher does not state its input.
+    """
+    source, given = dict(entry["source"]), dict(entry.get("input", {}))
+    if entry["weights"] != "pretrained" and not is_repository(source):
+        return source, None, given
+    published, stated = locked_weights(name, source, lock)
+    given = stated | given
+    if published is None:
+        return source, None, given
+    if is_repository(source):
+        check_modality(name, entry, published.pop("modality"))
+        source["config"] = published.pop("config")
+    if missing := [key for key in STATED[entry["modality"]] if key not in given]:
+        raise ConfigurationError(
+            f"models: {name}.input: missing {', '.join(missing)}; the publisher does not state "
+            f"{'it' if len(missing) == 1 else 'them'} in a form that the workflow has"
+        )
+    return source, published, given
 
 
 def _resolve_builder(place: str) -> str:
@@ -320,14 +358,17 @@ def family_of(entry: Mapping[str, Any], published: Mapping[str, Any] | None = No
 
     The architecture of ``{python: FILE.py:FUNCTION}`` is the function's name. That of ``{timm: NAME.TAG}`` is the name,
     because the tag says how the weights were trained. A repository of the hub states its architecture in its
-    configuration; before that is read, the family is the name of the repository without the tag.
+    configuration (of transformers, the model type); before that is read, the family is the name of the repository
+    without the tag.
     """
     source = entry["source"]
     library = library_of(source)
     architecture = source[library].rsplit(":", 1)[-1]
     if library == "hub" and published:
         architecture = published["config"]["architecture"]
-    if library in ("timm", "hub"):
+    if library == "transformers" and published:
+        architecture = published["weights_name"]
+    if library in ("timm", "hub", "transformers"):
         architecture = architecture.rsplit("/", 1)[-1].split(".", 1)[0]
     return entry.get("family", architecture)
 
@@ -401,11 +442,6 @@ def check_files_of_model(name: str, model: ModelEntry) -> None:
         check_package_files(extra["package"], [extra["file"]], f"{key}.weights.extra_weights")
     elif extra and not extra.keys() & {"archive", "url", "zero_shot"} and not Path(extra["path"]).is_file():
         raise ConfigurationError(f"{key}.weights.extra_weights.path: there is no file {extra['path']}")
-    published_images = "pretrained" in model.weights and model.modality == "vision"
-    if published_images and (missing := {"size", "mean", "std"} - model.input.keys()):
-        raise ConfigurationError(
-            f"{key}.input: missing {', '.join(sorted(missing))}; the publisher does not state this"
-        )
     if model.builder and not Path(model.builder).is_file():
         raise ConfigurationError(f"{key}.source.python: there is no file {model.builder}")
     if package := model.weights.get("package"):
@@ -469,7 +505,7 @@ def _check_cochleagram(model: ModelEntry, key: str) -> None:
 
 
 def _check_sounds(model: ModelEntry, key: str) -> None:
-    """Check the preprocessing of sounds: the cochleagram, or the file of the user's own module."""
+    """Check the preprocessing of sounds: the cochleagram, the front end, or the file of the user's own module."""
     if model.preprocessing == "cochleagram":
         _check_cochleagram(model, key)
         return
@@ -478,7 +514,12 @@ def _check_sounds(model: ModelEntry, key: str) -> None:
             f"{key}.cochleagram: parameters of a cochleagram, which {model.preprocessing!r} as preprocessing does not "
             "compute; leave out one of the two keys"
         )
-    if isinstance(model.preprocessing, Mapping):
+    if front_end_name(model.preprocessing):
+        try:
+            front_end_settings(model.preprocessing, model.input["sampling_rate_hz"], model.input["duration_s"])
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{key}.{error}") from error
+    elif isinstance(model.preprocessing, Mapping):
         file = model.preprocessing["python"].rsplit(":", 1)[0]
         if not Path(file).is_file():
             raise ConfigurationError(f"{key}.preprocessing.python: there is no file {file}")

@@ -4,6 +4,7 @@ The answers of ``metamers.retrieve.publishers`` are written to the lock file of 
 uses the model. Later runs read the lock file.
 """
 
+import importlib.util
 import json
 import logging
 import subprocess
@@ -25,7 +26,9 @@ PUBLISHED: dict[str, tuple[str | None, bool]] = {
     "timm": (None, False),
     "open_clip": ("pretrained", True),
     "hub": ("revision", False),
+    "transformers": ("revision", False),
 }
+INSTALL_TRANSFORMERS = 'python -m pip install "transformers>=5.24,<6"'  # as pyproject.toml
 RECEIVED = "received_sha256"  # of the retrieved file; only in the lock file, because it is unknown before retrieval
 
 
@@ -33,6 +36,26 @@ def library_of(source: Mapping[str, Any]) -> str:
     """The key of a source that names the network: one of ``PUBLISHED``, ``metamers`` or ``python``."""
     (library,) = source.keys() & {*PUBLISHED, "metamers", "python"}
     return library
+
+
+def is_repository(source: Mapping[str, Any]) -> bool:
+    """Whether a source is a repository with a network of transformers, and not one of its model types."""
+    return "/" in source.get("transformers", "")
+
+
+def check_library(name: str, source: Mapping[str, Any]) -> None:
+    """Check that the library of a source is installed, if it is optional.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is not; the message says how to install it.
+    """
+    if "transformers" in source and importlib.util.find_spec("transformers") is None:
+        raise ConfigurationError(
+            f"models: {name}.source.transformers: the library transformers is not installed; run "
+            f"`{INSTALL_TRANSFORMERS}` in this environment"
+        )
 
 
 def check_pretrained(name: str, entry: Mapping[str, Any]) -> None:
@@ -55,12 +78,19 @@ def check_pretrained(name: str, entry: Mapping[str, Any]) -> None:
             f"models: {name}.weights: builder means that a function of yours loads the weights; wanted source.python, "
             f"found source.{kind}"
         )
-    if weights != "pretrained":
+    if kind == "transformers" and not is_repository(source) and (weights == "pretrained" or "revision" in source):
+        what = "source.revision" if "revision" in source else "weights"
+        raise ConfigurationError(
+            f"models: {name}.{what}: {source[kind]} is a model type, of which nothing is published; wanted a "
+            f"repository, {{{kind}: ORGANIZATION/NAME}}, or `weights: {{random: SEED}}`"
+        )
+    if weights != "pretrained" and kind != "transformers":
         only = ["hub"] if kind == "hub" else [key for key in ("weights", "pretrained", "revision") if key in source]
         if only:
             raise ConfigurationError(
                 f"models: {name}.source.{only[0]}: names published weights; wanted `weights: pretrained`"
             )
+    if weights != "pretrained":
         return
     if kind not in PUBLISHED:
         instead = "`weights: builder`, if your function loads its weights, or " if kind == "python" else ""
@@ -68,17 +98,29 @@ def check_pretrained(name: str, entry: Mapping[str, Any]) -> None:
             f"models: {name}.weights: pretrained needs a source that publishes weights: {', '.join(PUBLISHED)}; found "
             f"source.{kind}. Wanted {instead}one of package, archive, url, path, random and train"
         )
-    modality = "audio" if kind == "torchaudio" else "vision"
-    if entry["modality"] != modality:
-        raise ConfigurationError(
-            f"models: {name}.modality: {entry['modality']}, but the published weights of source.{kind} are of modality "
-            f"{modality}"
-        )
+    if kind != "transformers":  # whose modality is that of the network
+        check_modality(name, entry, "audio" if kind == "torchaudio" else "vision")
     key, required = PUBLISHED[kind]
     if required and key not in source:
         raise ConfigurationError(
             f"models: {name}.source: missing {key!r}, the name of the weights, such as "
             f"{{{kind}: {source[kind]}, {key}: openai}}"
+        )
+
+
+def check_modality(name: str, entry: Mapping[str, Any], modality: str) -> None:
+    """Check that an entry has the modality of its source.
+
+    Raises
+    ------
+    ConfigurationError
+        When it has another one.
+    """
+    if entry["modality"] != modality:
+        kind = library_of(entry["source"])
+        raise ConfigurationError(
+            f"models: {name}.modality: {entry['modality']}, but the published weights of source.{kind} are of modality "
+            f"{modality}"
         )
 
 
@@ -98,7 +140,7 @@ def locked_weights(name: str, source: Mapping[str, Any], lock: Lock) -> tuple[di
         As ``metamers.retrieve.publishers.describe`` returns them, with ``lock``, the place for the hash of the
         retrieved file; None when the lock file does not have the model.
     input
-        ``size``, ``mean``, ``std``, ``interpolation`` and ``crop``; empty when the lock file does not have the model.
+        As ``describe`` returns it; empty when the lock file does not have the model.
     """
     weights, input_ = (locked_part(lock.entries, name, source, part) for part in ("weights", "input"))
     if not isinstance(weights, dict) or not isinstance(input_, dict):

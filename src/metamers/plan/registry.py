@@ -12,7 +12,7 @@ from metamers.plan.archives import Archive, check_archives
 from metamers.plan.datasets import DatasetEntry, dataset_entry
 from metamers.plan.experiments import PublishedStudy, read_experiments
 from metamers.plan.models import ModelEntry, check_stages, model_entry
-from metamers.plan.pretrained import resolve_pretrained
+from metamers.plan.pretrained import check_library, resolve_pretrained
 from metamers.plan.stages import UNRESOLVED, Traced, automatic_stages
 
 
@@ -157,7 +157,9 @@ def _with_weights(
         }
 
     entries = made(placed)
-    unknown = [name for name in entries if name in used and entries[name].weights.get("pretrained", {}) is None]
+    for name in used & entries.keys():
+        check_library(name, entries[name].source)
+    unknown = [name for name in entries if name in used and entries[name].is_unknown]
     if unknown:
         asked = {name: (placed[name][1]["source"], lock_path(placed[name][0])) for name in unknown}
         resolve_pretrained(asked, mirror)

@@ -114,7 +114,7 @@ def _wanted(entry: Mapping[str, Any], number: int | None) -> dict[str, Any]:
     preprocessing = entry["input"].get("preprocessing")
     places = {
         "builder": entry["source"].get("python"),
-        "preprocessing": preprocessing["python"] if isinstance(preprocessing, Mapping) else None,
+        "preprocessing": preprocessing.get("python") if isinstance(preprocessing, Mapping) else None,
     }
     files = {name: Path(place.rsplit(":", 1)[0]) for name, place in places.items() if place}
     hashes = {f"{name}_sha256": sha256_of(file) for name, file in files.items() if file.is_file()}

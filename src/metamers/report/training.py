@@ -28,7 +28,7 @@ def place_of(entry: Mapping[str, Any], on: str) -> str:
     modality, preprocessing = MODALITIES[entry["modality"]], entry["input"].get("preprocessing")
     if on == "input" or preprocessing == "waveform":
         return modality.signal
-    return "the preprocessed sound" if isinstance(preprocessing, Mapping) else modality.preprocessed
+    return modality.preprocessed if preprocessing in (None, "cochleagram") else "the preprocessed sound"
 
 
 def perturbed(trained: xr.Dataset) -> str:

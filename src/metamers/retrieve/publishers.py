@@ -1,9 +1,9 @@
 """Descriptions of published weights: the place, revision and hash of their file, and the input of their training.
 
 The libraries torchvision, torchaudio, timm and open_clip know their own weights; the Hugging Face hub is asked for the
-commit and the hashes of a repository's files. The configuration keeps the answers in the lock file of the registry
-(``metamers.plan.pretrained``) and asks in a separate process, ``python -m metamers.retrieve.publishers``, because the
-libraries import PyTorch. ``metamers.retrieve`` fetches the files.
+commit and the hashes of a repository's files, which may be one of timm or of transformers. The configuration keeps the
+answers in the lock file of the registry (``metamers.plan.pretrained``) and asks in a separate process, ``python -m
+metamers.retrieve.publishers``, because the libraries import PyTorch. ``metamers.retrieve`` fetches the files.
 """
 
 import json
@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from metamers.config.front_ends import SETTINGS
+from metamers.config.read import validate
+from metamers.modalities import IMAGENET_INPUT
 from metamers.names import ConfigurationError, unknown_name
 from metamers.retrieve import hub_url, mirror_path
 from metamers.retrieve.pipelines import torchaudio_pipeline
@@ -22,6 +25,7 @@ from metamers.retrieve.pipelines import torchaudio_pipeline
 INTERPOLATIONS = ("bicubic", "bilinear")
 # Files of weights in a repository of the hub, in the order of preference.
 TIMM_FILES = ("model.safetensors", "pytorch_model.bin", "model.bin", "model.pth")
+TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin")
 OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # Digits of a SHA-256 in an address: a folder of 64 digits, or 8 or more digits at the end of the file's name. A date is
@@ -32,6 +36,19 @@ KEPT = ("tag", "input_size", "fixed_input_size", "interpolation", "crop_pct", "c
 KEPT += ("pool_size", "first_conv", "classifier", "label_offset", "license")
 # Arguments of timm for the place of weights; a repository must not set them.
 LOADING = {"checkpoint_path", "cache_dir", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay"}
+# Extractor of transformers → our front end, and its arguments: our name → the extractor's.
+EXTRACTORS: dict[str, tuple[str, dict[str, str]]] = {
+    "Wav2Vec2FeatureExtractor": ("normalized_waveform", {}),
+    "WhisperFeatureExtractor": (
+        "whisper_log_mel",
+        {"mels": "feature_size", "window": "n_fft", "hop": "hop_length", "padded_s": "chunk_length"},
+    ),
+    "ASTFeatureExtractor": (
+        "ast_log_mel",
+        {"mels": "num_mel_bins", "frames": "max_length", "mean": "mean", "std": "std"},
+    ),
+}
+WHOLE_FROM = 384  # pixels, from which on the extractor of ConvNeXt crops nothing
 MAX_CONFIG_BYTES = 2**24  # of a config.json; one with 21,843 names of classes has 2**20
 TORCHAUDIO = "https://download.pytorch.org/torchaudio/models"  # as torchaudio's pipelines
 OFFLINE = (
@@ -48,7 +65,7 @@ def describe(source: Mapping[str, Any], mirror: Path | None = None) -> dict[str,
     ----------
     source
         The entry's ``source``: ``torchvision`` and optionally ``weights``; ``torchaudio``; ``timm``; ``open_clip`` and
-        ``pretrained``; or ``hub`` and optionally ``revision`` (a branch, tag or commit).
+        ``pretrained``; ``transformers`` or ``hub`` and optionally ``revision`` (a branch, tag or commit).
     mirror
         Folder to use instead of the network, or None.
 
@@ -57,8 +74,11 @@ def describe(source: Mapping[str, Any], mirror: Path | None = None) -> dict[str,
     dict
         ``weights``: ``weights_name``; ``url``, or ``hub``, ``revision`` (a commit) and ``file``; ``sha256`` (all
         digits or the first ones) or ``git_sha1``, if the publisher states them; for the source ``hub`` also ``config``
-        (``architecture``, ``arguments`` and ``pretrained_cfg``, as timm takes them). ``input``: ``size`` (pixels),
-        ``mean`` and ``std`` of each channel, ``interpolation`` and ``crop``.
+        (``architecture``, ``arguments`` and ``pretrained_cfg``, as timm takes them); for ``transformers`` also
+        ``modality`` and ``config`` (``metamers.retrieve.transformers_config.kept_config``). ``input``: for images
+        ``size`` (pixels), ``mean`` and ``std`` of each channel, ``interpolation`` and ``crop``; for sounds
+        ``sampling_rate_hz``, ``duration_s`` and ``preprocessing``; of transformers only what the repository states and
+        the workflow has.
 
     Raises
     ------
@@ -136,7 +156,7 @@ def _torchaudio(source: Mapping[str, Any], _mirror: Path | None) -> dict[str, di
 def usual_input(source: Mapping[str, Any]) -> dict[str, Any] | None:
     """The ``input`` that the library of a source states for an architecture, whatever its weights; None without one.
 
-    timm and torchaudio state it; ``crop`` is left out where the whole image is used.
+    timm, torchaudio and, for sounds, transformers state it; ``crop`` is left out where the whole image is used.
 
     Raises
     ------
@@ -145,6 +165,8 @@ def usual_input(source: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     if "torchaudio" in source:
         return _torchaudio_input(source["torchaudio"])
+    if "transformers" in source:
+        return _usual_transformers_input(source)
     if "timm" not in source:
         return None
     import timm
@@ -177,7 +199,7 @@ def _timm(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[str,
         repository, _, revision = cfg.hf_hub_id.partition("@")
         # For weights that were published in a format of JAX, the repository has a file of safetensors as well.
         named = (cfg.hf_hub_filename,) if cfg.hf_hub_filename and not cfg.custom_load else TIMM_FILES
-        place = _on_hub(repository, revision or None, TIMM_FILES[:1] if cfg.custom_load else named, mirror, "timm")
+        place, _ = _on_hub(repository, revision or None, TIMM_FILES[:1] if cfg.custom_load else named, mirror, "timm")
     elif cfg.custom_load:
         raise ConfigurationError(f"timm: the weights of {name} are in a format of JAX, which the workflow cannot read")
     else:
@@ -203,7 +225,7 @@ def _open_clip(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict
     if hub := cfg.get("hf_hub"):
         repository, _, file = hub.rpartition("/")
         safe = (str(Path(file).with_suffix(".safetensors")), file) if file else OPEN_CLIP_FILES
-        place = _on_hub(repository, None, safe, mirror, "open_clip")
+        place, _ = _on_hub(repository, None, safe, mirror, "open_clip")
     else:
         place = _at_address(cfg["url"])
     size = architecture["vision_cfg"]["image_size"]
@@ -231,16 +253,19 @@ def _hub(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[str, 
     from timm.models._hub import load_model_config_from_path
 
     repository = source["hub"]
-    place = _on_hub(repository, source.get("revision"), TIMM_FILES, mirror, "hub", ["config.json"])
+    place, _ = _on_hub(repository, source.get("revision"), TIMM_FILES, mirror, "hub", ["config.json"])
     with tempfile.TemporaryDirectory() as folder:
-        config = _read_config(repository, place["revision"], mirror, folder)
+        config = _read_json(repository, place["revision"], "config.json", mirror, folder, "hub")
         if "architecture" not in config:
             kind = config.get("model_type") or next(iter(config.get("architectures") or []), None)
             raise ConfigurationError(
-                f"hub: config.json of {repository} names no architecture of timm"
-                + (f"; it is a model of the library transformers ({kind})" if kind else "")
-                + ". Wanted a repository of timm. For another library, write a Python function that builds the network "
-                "and loads its weights: `source: {python: FILE.py:FUNCTION}` and `weights: builder`"
+                f"hub: config.json of {repository} names no architecture of timm. "
+                + (
+                    f"It is a model of the library transformers ({kind}): {{transformers: {repository}}}"
+                    if kind
+                    else "Wanted a repository of timm. For another library, write a Python function that builds the "
+                    "network and loads its weights: `source: {python: FILE.py:FUNCTION}` and `weights: builder`"
+                )
             )
         Path(folder, "config.json").write_text(json.dumps(config), encoding="utf-8")
         with _timm_errors(repository):
@@ -260,12 +285,127 @@ def _hub(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[str, 
     return {"weights": {"weights_name": architecture, **place, "config": config}, "input": input_}
 
 
+def _transformers(source: Mapping[str, Any], mirror: Path | None) -> dict[str, dict[str, Any]]:
+    from metamers.retrieve.transformers_config import kept_config, modality_of, network_config
+
+    repository, extractor = source["transformers"], "preprocessor_config.json"
+    place, files = _on_hub(
+        repository, source.get("revision"), TRANSFORMERS_FILES, mirror, "transformers", ["config.json"]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        read = [
+            _read_json(repository, place["revision"], file, mirror, folder, "transformers") if file in files else {}
+            for file in ("config.json", extractor)
+        ]
+    config = kept_config(read[0], repository)
+    configuration = network_config(config, {})
+    modality = modality_of(configuration)
+    key = f"transformers: {extractor} of {repository}"
+    try:
+        stated = {"vision": _transformers_images, "audio": _transformers_sounds}[modality](read[1], configuration)
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError(f"{key} is not one of transformers: {error!r}") from error
+    entry = {"modality": modality, "source": {"transformers": repository}, "weights": "pretrained", "stages": "auto"}
+    validate({"it": entry | ({"input": stated} if stated else {})}, "models", key)
+    return {
+        "weights": {"weights_name": config["model_type"], **place, "modality": modality, "config": config},
+        "input": stated,
+    }
+
+
+def modality_of(source: Mapping[str, Any]) -> str:
+    """The modality of a network of transformers; the hub is asked about a repository.
+
+    Raises
+    ------
+    ConfigurationError
+        As ``describe``; or when there is no such model type.
+    """
+    if "/" in source["transformers"]:
+        return describe(source)["weights"]["modality"]
+    from metamers.retrieve import transformers_config
+
+    return transformers_config.modality_of(
+        transformers_config.network_config({"model_type": source["transformers"]}, {})
+    )
+
+
+def _side(size: Any) -> int | None:
+    """The side of the square images of an extractor of transformers, in pixels; None if it states none."""
+    if isinstance(size, Mapping):
+        rows, columns = (size.get(key, size.get("shortest_edge")) for key in ("height", "width"))
+        return _input((rows, columns), (), (), "", 1, "transformers")["size"] if rows and columns else None
+    return size if isinstance(size, int) else None
+
+
+def _transformers_images(extractor: Mapping[str, Any], configuration: Any) -> dict[str, Any]:
+    """The input that ``preprocessor_config.json`` states for images, as far as it does."""
+    resized, cropped = _side(extractor.get("size")), _side(extractor.get("crop_size"))
+    crop = 1.0
+    if extractor.get("do_center_crop") and cropped and resized:
+        resized, crop = cropped, cropped / resized
+    elif (share := extractor.get("crop_pct")) and resized and resized < WHOLE_FROM:
+        crop = share
+    size = resized or _side(getattr(configuration, "image_size", None))
+    sized = {} if size is None else {"size": size}
+    rescaled = extractor.get("do_rescale", True) and abs(255 * extractor.get("rescale_factor", 1 / 255) - 1) < 1e-3
+    normal = extractor if extractor.get("do_normalize", True) else {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}
+    mean, std = normal.get("image_mean"), normal.get("image_std")
+    if not (rescaled and size and mean and std):
+        return sized
+    interpolation = {2: "bilinear", 3: "bicubic"}.get(extractor.get("resample"), INTERPOLATIONS[0])
+    return _input((size, size), mean, std, interpolation, crop, "transformers")
+
+
+def _transformers_sounds(extractor: Mapping[str, Any], _configuration: Any) -> dict[str, Any]:
+    """The input that ``preprocessor_config.json`` states for sounds, if the workflow has its front end."""
+    kind = extractor.get("feature_extractor_type")
+    if kind not in EXTRACTORS:
+        return {}
+    name, keys = EXTRACTORS[kind]
+    arguments = {ours: extractor[theirs] for ours, theirs in keys.items() if theirs in extractor}
+    normalized = extractor.get("do_normalize", True)
+    if name == "normalized_waveform" and not normalized:
+        name = "waveform"
+    if name == "ast_log_mel" and not normalized:
+        arguments |= {"mean": 0.0, "std": 0.5}
+    own = {key: value for key, value in arguments.items() if value != SETTINGS[name][key]}
+    rate_hz = int(extractor.get("sampling_rate", 16000))
+    return {
+        "sampling_rate_hz": rate_hz,
+        "duration_s": min(1, arguments.get("padded_s", 1), arguments.get("frames", 100) / 100),
+        "preprocessing": {"name": name, "arguments": own} if own else name,
+    }
+
+
+def _usual_transformers_input(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The input of a model type: in the size of its configuration, and for sounds with its front end."""
+    from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
+
+    from metamers.retrieve.transformers_config import modality_of, network_config
+
+    configuration = network_config({"model_type": source["transformers"]}, source.get("arguments", {}))
+    if modality_of(configuration) == "vision":
+        return IMAGENET_INPUT | _transformers_images({}, configuration)
+    kind = FEATURE_EXTRACTOR_MAPPING.get(type(configuration), None)
+    sizes = {"feature_size": "num_mel_bins", "num_mel_bins": "num_mel_bins", "max_length": "max_length"}
+    extractor = {"feature_extractor_type": getattr(kind, "__name__", None)} | {
+        theirs: getattr(configuration, ours) for theirs, ours in sizes.items() if hasattr(configuration, ours)
+    }
+    if hasattr(configuration, "max_source_positions"):  # two frames of 10 ms each
+        extractor["chunk_length"] = configuration.max_source_positions / 50
+    return _transformers_sounds(extractor, configuration)
+
+
 PUBLISHERS: dict[str, Callable[[Mapping[str, Any], Path | None], dict[str, dict[str, Any]]]] = {
     "torchvision": _torchvision,
     "torchaudio": _torchaudio,
     "timm": _timm,
     "open_clip": _open_clip,
     "hub": _hub,
+    "transformers": _transformers,
 }
 
 
@@ -276,10 +416,11 @@ def _on_hub(
     mirror: Path | None,
     key: str,
     required: Iterable[str] = (),
-) -> dict[str, str]:
-    """The place of the first wanted file that a repository of the hub has.
+) -> tuple[dict[str, str], list[str]]:
+    """The place of the first wanted file that a repository of the hub has, and the names of all its files.
 
-    It has ``hub`` (the repository), ``revision`` (the commit), ``file``, and the hash of the file if the hub states it.
+    The place has ``hub`` (the repository), ``revision`` (the commit), ``file``, and the hash of the file if the hub
+    states it.
 
     Parameters
     ----------
@@ -306,33 +447,32 @@ def _on_hub(
     wanted = list(wanted)
     for file in required:
         if file not in files:
-            raise ConfigurationError(f"{key}: {repository} has no {file} at {commit}; wanted a repository of timm")
+            library = "timm" if key == "hub" else key
+            raise ConfigurationError(f"{key}: {repository} has no {file} at {commit}; wanted a repository of {library}")
     found = next((file for file in wanted if file in files), None)
     if found is None:
         raise ConfigurationError(
             f"{key}: {repository} has none of {', '.join(wanted)} at {commit}; it has {', '.join(sorted(files)[:10])}"
         )
-    return {"hub": repository, "revision": commit, "file": found, **files[found]}
+    return {"hub": repository, "revision": commit, "file": found, **files[found]}, [*files]
 
 
-def _read_config(repository: str, commit: str, mirror: Path | None, folder: str) -> dict[str, Any]:
-    """The content of a repository's ``config.json``, downloaded to a temporary folder or read from the mirror."""
+def _read_json(repository: str, commit: str, file: str, mirror: Path | None, folder: str, key: str) -> dict[str, Any]:
+    """The content of a file of a repository, downloaded to a temporary folder or read from the mirror."""
     if mirror is not None:
-        path = mirror / mirror_path(hub_url(repository, commit, "config.json"))
+        path = mirror / mirror_path(hub_url(repository, commit, file))
     else:
         import huggingface_hub
 
-        with _hub_errors(repository, "hub"):
-            path = Path(
-                huggingface_hub.hf_hub_download(repository, "config.json", revision=commit, cache_dir=f"{folder}/hub")
-            )
+        with _hub_errors(repository, key):
+            path = Path(huggingface_hub.hf_hub_download(repository, file, revision=commit, cache_dir=f"{folder}/hub"))
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ValueError(f"it has more than {MAX_CONFIG_BYTES} bytes")
         if not isinstance(content := json.loads(path.read_text(encoding="utf-8")), dict):
             raise ValueError("it is not a mapping")
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"hub: config.json of {repository} cannot be read: {error}") from error
+        raise ConfigurationError(f"{key}: {file} of {repository} cannot be read: {error}") from error
     return content
 
 

@@ -51,14 +51,18 @@ SERVICES = {
     "metamers.run.packages": "finds files of installed packages",
 }
 
-# Modules that only some models need → the modality of these models; ``readout``: models that recognize by one; None:
-# models with a network of the module.
+# Modules that only some models need → the modality or the library of these models; ``readout``: models that recognize by
+# one; None: models with a network of the module.
 KINDS = {
+    "metamers.config.front_ends": "audio",
     "metamers.config.speech": "audio",
     "metamers.models.cochleagram": "audio",
+    "metamers.models.front_ends": "audio",
     "metamers.models.networks.audio": None,
     "metamers.models.networks.vision": None,
     "metamers.models.readout": "readout",
+    "metamers.models.transformers_networks": "transformers",
+    "metamers.retrieve.transformers_config": "transformers",
     "metamers.stimuli.excerpts": "audio",
     "metamers.stimuli.images": "vision",
     "metamers.stimuli.sounds": "audio",
@@ -193,7 +197,8 @@ def _not_needed(models: Iterable[Mapping[str, Any]] | None, library: Path) -> fr
     if models is None:
         return frozenset()
     models = list(models)
-    kinds = {model["modality"] for model in models} | {"readout" for model in models if "readout" in model}
+    kinds = {model["modality"] for model in models}.union(*(model.get("source", ()) for model in models))
+    kinds |= {"readout" for model in models if "readout" in model}
     networks = {model["source"].get(PACKAGE) for model in models if "source" in model}
 
     def needed(module: str, kind: str | None) -> bool:

@@ -50,6 +50,7 @@ SOFTWARE = (
     "torchaudio",
     "timm",
     "open_clip_torch",
+    "transformers",
     "foolbox",
     "soundfile",
     "espeakng-loader",
