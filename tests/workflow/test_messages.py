@@ -106,9 +106,9 @@ def test_a_mirror_that_lacks_a_file_is_said_by_the_job(clone, tmp_path):
 @pytest.mark.slow
 def test_all_images_that_are_none_are_said_by_the_job(root, clone):
     arguments = small(root, clone)
-    for number in (0, 2):
+    for number in (0, 1, 2):
         (clone / "mine" / f"image_{number}.png").write_text("<html>404</html>")
     output = snakemake(clone, "results/small/stimuli/own.nc", *arguments, fails=True)
-    for number in (0, 2):
+    for number in (0, 1, 2):
         assert f"mine/image_{number}.png: not an image that can be read" in output
     assert not list((clone / "results").rglob("*.nc*"))

@@ -51,8 +51,8 @@ SERVICES = {
     "metamers.run.packages": "finds files of installed packages",
 }
 
-# Modules that only some models need → the modality or the library of these models; ``readout``: models that recognize by
-# one; None: models with a network of the module.
+# Modules that only some models need → the modality or the library of these models; ``readout``: those that recognize by
+# one; None: those with a network of the module.
 KINDS = {
     "metamers.config.front_ends": "audio",
     "metamers.config.speech": "audio",
