@@ -11,7 +11,7 @@ CONFIGURATION ?=
 SITE ?= site
 
 .PHONY: run extended install test test-all test-studies test-nightly test-snakemake experiment benchmark steps benchmark-gpu equivalence convergence
-.PHONY: standard-match photographs simulations docs dry-runs lint lock clean
+.PHONY: first-contact standard-match photographs simulations docs dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
@@ -76,6 +76,11 @@ steps: $(EXTRA)
 # (not measured); a second call continues where the first one ended.
 benchmark-gpu: $(STAMP)
 	$(STUDIES) gpu_benchmark --configfile studies/config/gpu.yaml
+
+# The networks that no machine without internet could load, on one page to send back; under 30 minutes. Without network:
+# make first-contact MIRROR=FOLDER
+first-contact: $(STAMP)
+	$(VENV)/bin/python -m studies.first_contact $(if $(MIRROR),--mirror $(MIRROR))
 
 # Does the quality `standard` match as closely as the published procedure? About an hour.
 standard-match: $(STAMP)

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from tqdm import tqdm
 
@@ -30,6 +30,16 @@ BLOCK = 512  # block size of the tar format
 # takes.
 COMPRESSED: dict[bytes, Callable[[Path], BinaryIO]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
 XZ = b"\xfd7zXZ\x00"
+
+
+class Remote(Protocol):
+    """An archive that is read in parts: what ``pathlib.Path`` has in common with it."""
+
+    def open(self, mode: str) -> BinaryIO:
+        """The content."""
+
+    def stat(self) -> Any:
+        """``st_size``, in bytes."""
 
 
 class _Headers:
@@ -57,7 +67,7 @@ class _Headers:
 
 
 @contextmanager
-def _uncompressed(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def _uncompressed(path: Path | Remote) -> Iterator[tuple[BinaryIO, int]]:
     """Open a tar archive, compressed or not; yields its stream and the maximum number of bytes in it."""
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -68,6 +78,8 @@ def _uncompressed(path: Path) -> Iterator[tuple[BinaryIO, int]]:
                 "gzip or bzip2"
             )
         opener = next((opener for magic, opener in COMPRESSED.items() if begins.startswith(magic)), None)
+        if opener is not None and not isinstance(path, Path):
+            raise OSError(f"{path}: compressed, so it cannot be read in parts; retrieve the whole archive instead")
         if opener is None:
             stream.seek(0)
             yield stream, size
@@ -87,7 +99,7 @@ def _matches(name: str, wanted: str) -> bool:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[tarfile.TarFile, list[tarfile.TarInfo]]]:
+def _opened(path: Path | Remote) -> Iterator[tuple[tarfile.TarFile, list[tarfile.TarInfo]]]:
     """Open an archive and list all its members.
 
     Raises
@@ -173,13 +185,14 @@ def _copy(
         raise OSError(f"{path}: {member.name} is cut off ({written} of {member.size} bytes); fetch the archive again")
 
 
-def extract_file(path: Path, file: str, target: Path) -> None:
+def extract_file(path: Path | Remote, file: str, target: Path) -> None:
     """Extract one file from an archive.
 
     Parameters
     ----------
     path
-        A tar archive, plain or compressed with gzip or bzip2.
+        A tar archive, plain or compressed with gzip or bzip2; or a plain one at an address
+        (``metamers.retrieve.ranges.RemoteArchive``), of which only this file and the headers are retrieved.
     file
         The member's name, or the last parts of its path.
     target

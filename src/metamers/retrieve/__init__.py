@@ -212,7 +212,7 @@ def unverified_file_name(url: str) -> str:
     return f"unverified-{hashlib.sha256(url.encode()).hexdigest()}"
 
 
-def _attempts(url: str) -> Iterator[int]:
+def attempts(url: str) -> Iterator[int]:
     """Count the attempts to retrieve a file, with a growing pause before each further one."""
     for attempt in range(RETRIES):
         if attempt:
@@ -240,7 +240,7 @@ def _download(url: str, sha256: str, target: Path, size: int | None) -> Path:
         target.unlink()
     partial = target.with_name(f"{target.name}.partial")
     problem: Exception | None = None
-    for _ in _attempts(url):
+    for _ in attempts(url):
         resumed = partial.exists()
         try:
             # The downloader checks the hash, because pooch accepts all its digits or none.
@@ -367,7 +367,7 @@ def fetch_by_torch_hub(item: Mapping[str, Any], store: Path) -> Path:
 def _fetch_by_client(fetch: Callable[[bool], Path], item: Mapping[str, Any], url: str) -> Path:
     """Call ``fetch`` (which is told whether to fetch a file anew) until the file has the stated hash."""
     wrong, problem, anew = 0, "", False
-    for _ in _attempts(url):
+    for _ in attempts(url):
         try:
             path = fetch(anew)
             if not (problem := _wrong_hash(path, item)):
