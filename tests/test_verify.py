@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import netCDF4
@@ -262,7 +263,40 @@ def test_jobs_that_write_at_once_lose_no_line(run):
     assert lines.count(line) == 401
     assert len(lines) == 406
     assert manifest.read(run).fault is None
-    assert lines[0].startswith("# sealed 000000000404 entries, ")
+    assert lines[0].startswith("# linked 000000000404 entries, ")
+
+
+def seal_of_the_whole_text(run, body):
+    """Write a manifest as an older version did: its seal has the SHA-256 of the text after it."""
+    entries = sum(not line.startswith(b"#") for line in body.splitlines())
+    digest = sha256(body).hexdigest()
+    seal = f"# sealed {entries:012d} entries, {len(body):012d} bytes: {digest}\n"
+    manifest.manifest_path(run).write_bytes(seal.encode() + body)
+
+
+def test_the_seal_of_an_older_version_is_checked_and_replaced_by_the_next_job(run):
+    body = manifest.manifest_path(run).read_bytes()[manifest.SEAL_BYTES :]
+    seal_of_the_whole_text(run, body)
+    known = manifest.read(run).recorded
+    manifest.record(run / "exported" / "0.png")
+    after = manifest.read(run)
+    assert (after.fault, after.recorded) == (None, known)
+    assert manifest.manifest_path(run).read_bytes().startswith(b"# linked ")
+    seal_of_the_whole_text(run, body)
+    path = manifest.manifest_path(run)
+    path.write_bytes(path.read_bytes().replace(b"exported/1.png", b"exported/2.png"))
+    manifest.record(run / "exported" / "0.png")
+    assert "not those of its checksum" in manifest.read(run).fault
+
+
+def test_a_changed_line_stays_a_fault_however_many_jobs_record(run):
+    path = manifest.manifest_path(run)
+    whole = bytearray(path.read_bytes())
+    whole[-10] ^= 1
+    path.write_bytes(whole)
+    for _ in range(3):
+        manifest.record(run / "exported" / "0.png")
+    assert "not those of its checksum" in manifest.read(run).fault
 
 
 def test_a_process_that_is_no_job_records_nothing(run, tmp_path):
@@ -480,7 +514,7 @@ def test_a_job_that_is_killed_while_it_records_leaves_a_manifest_that_fits_its_s
     )
     library = str(Path(files.__file__).parents[2])
     rng = np.random.default_rng(0)
-    sealed = int(manifest.SEAL.match(manifest.manifest_path(run).read_bytes())[1])
+    sealed = int(manifest.SEAL.match(manifest.manifest_path(run).read_bytes())[2])
     for _ in range(10):
         before = manifest.manifest_path(run).stat().st_size
         writers = [subprocess.Popen([sys.executable, "-c", script, library]) for _ in range(2)]
@@ -493,7 +527,7 @@ def test_a_job_that_is_killed_while_it_records_leaves_a_manifest_that_fits_its_s
         assert manifest.read(run).fault is None
     # Each of the twenty writers leaves at most one line that is not sealed.
     lines = sum("exported/0.png" in line for line in manifest.manifest_path(run).read_text().splitlines())
-    assert int(manifest.SEAL.match(manifest.manifest_path(run).read_bytes())[1]) >= max(sealed + 1, lines - 20)
+    assert int(manifest.SEAL.match(manifest.manifest_path(run).read_bytes())[2]) >= max(sealed + 1, lines - 20)
     assert {kind for kind in found(run).values() if kind != "damaged"} == set()  # a line may be cut
     files.save(files.load(run / "first.nc"), run / "third.nc", **PROVENANCE, inputs=[])
     repair(verify(run), run, [])

@@ -4,12 +4,14 @@
 the files that it wrote; the last line of a path counts. Logs and Snakemake's benchmarks are complete only after their
 jobs, and are added when Snakemake ends (``close``).
 
-The first line is the seal: a comment of fixed length with the number of entries, the number of bytes and the SHA-256 of
-the text after it. A job first appends its lines and then overwrites the seal in place. If the job is killed between the
-two, the seal still fits the part that it covers. A manifest that was emptied, cut, or changed within the sealed part
-does not fit its seal (``Manifest.fault``); jobs do not seal it again, only ``verify.rebuild`` does. A manifest of an
-older version has no seal; it is read, and stays without one until it is rebuilt. The first job of a run creates the
-manifest with a complete seal atomically, so that neither a full disk nor a killed job leaves part of a seal.
+The first line is the seal: a comment of fixed length with the number of entries, the number of bytes and a hash of the
+text after it. The hash is a chain: the SHA-256 of the hash before each line, and of the line, so that a job reads the
+seal and the end of the file, not the whole of it. A job first appends its lines and then overwrites the seal in place.
+If the job is killed between the two, the seal still fits the part that it covers. A manifest that was emptied, cut, or
+changed within the sealed part does not fit its seal (``Manifest.fault``); jobs cannot make it fit again, only
+``verify.rebuild`` does. A manifest of an older version has no seal, or one with the SHA-256 of the whole text. Without
+one, it is read, and stays so until it is rebuilt; the other is replaced. The first job of a run creates the manifest
+with a complete seal atomically, so that neither a full disk nor a killed job leaves part of a seal.
 
 ``record`` writes the same lines to the job's log, as a second record.
 """
@@ -33,8 +35,9 @@ SUFFIX = ".sha256"
 RUN_OF_LOG = re.compile(r"^(.*?results/[^/]+)/logs/")
 LINE = re.compile(r"^([0-9a-f]{64})  (.+)$")
 TIME = re.compile(r"^# (begun|closed) ([0-9]{1,20})$")
-SEAL = re.compile(rb"^# sealed ([0-9]{12}) entries, ([0-9]{12}) bytes: ([0-9a-f]{64})\n")
-SEAL_BYTES = len(f"# sealed {0:012d} entries, {0:012d} bytes: {'0' * 64}\n")
+SEAL = re.compile(rb"^# (sealed|linked) ([0-9]{12}) entries, ([0-9]{12}) bytes: ([0-9a-f]{64})\n")
+START = "0" * 64  # the hash of a chain without lines
+SEAL_BYTES = len(f"# linked {0:012d} entries, {0:012d} bytes: {START}\n")
 ADDED_AT_THE_END = ("logs", "benchmarks")  # folders of a run
 IN_PROGRESS = "progress"  # folder for the checkpoints of unfinished jobs, which the manifest leaves out
 NO_SEAL = "an older version wrote it without a checksum of its own, so its completeness cannot be checked"
@@ -196,26 +199,35 @@ def _entries(body: bytes) -> int:
     return body.count(b"\n") - body.count(b"\n#") - body.startswith(b"#")
 
 
-def _seal(body: bytes) -> bytes:
-    """Return the first line of a manifest whose other lines are ``body``."""
-    entries = _entries(body)
-    return f"# sealed {entries:012d} entries, {len(body):012d} bytes: {hashlib.sha256(body).hexdigest()}\n".encode()
+def _chain(digest: str, lines: bytes) -> str:
+    """The hash of a chain that goes on with further lines."""
+    for line in lines.splitlines(keepends=True):
+        digest = hashlib.sha256(digest.encode() + line).hexdigest()
+    return digest
+
+
+def _seal(lines: bytes, entries: int = 0, size: int = 0, digest: str = START) -> bytes:
+    """The first line of a manifest with ``entries`` in ``size`` bytes, whose hash is ``digest``, and then ``lines``."""
+    entries, size = entries + _entries(lines), size + len(lines)
+    return f"# linked {entries:012d} entries, {size:012d} bytes: {_chain(digest, lines)}\n".encode()
 
 
 def _fault(content: bytes) -> str | None:
     """Why the bytes of a manifest do not fit its seal; None where they do. Lines after the sealed part do no harm."""
     if not (seal := SEAL.match(content)):
         return NO_SEAL if content.startswith(b"# begun ") else "its first line, with its checksum, is damaged"
-    entries, size, body = int(seal[1]), int(seal[2]), content[SEAL_BYTES:]
+    entries, size, body = int(seal[2]), int(seal[3]), content[SEAL_BYTES:]
     if len(body) < size:
         return f"it was cut: its first line says {entries} entries in {size} bytes, of which {len(body)} are left"
-    if hashlib.sha256(body[:size]).hexdigest().encode() != seal[3] or _entries(body[:size]) != entries:
+    sealed = body[:size]
+    digest = _chain(START, sealed) if seal[1] == b"linked" else hashlib.sha256(sealed).hexdigest()
+    if digest.encode() != seal[4] or _entries(sealed) != entries:
         return f"its first {size} bytes with {entries} entries are not those of its checksum"
     return None
 
 
 def _append(run: Path, lines: str) -> None:
-    """Append lines to a run's manifest and seal it, unless the manifest did not fit its seal before.
+    """Append lines to a run's manifest and seal it, unless it is shorter than its sealed part, or has no seal.
 
     A new manifest is created only if the file does not exist, so that one that was emptied or cut keeps its fault. The
     seal is computed from the content on the disk after appending; on a file system without locks it also covers lines
@@ -224,19 +236,30 @@ def _append(run: Path, lines: str) -> None:
     manifest = manifest_path(run)
     if not manifest.is_file():
         _write(run, Manifest(begun=time.time_ns()))
-    before = manifest.read_bytes()
+    with manifest.open("rb") as stream:
+        seal = SEAL.match(stream.read(SEAL_BYTES))
+        before = stream.seek(0, os.SEEK_END)
+        stream.seek(max(before - 1, 0))
+        ended = stream.read(1) == b"\n"
+    if seal and seal[1] == b"sealed":  # of an older version, so it is checked as a whole, once
+        known = read(run)
+        if not known.fault:
+            _write(run, known)
+            _append(run, lines)
+            return
+        seal = None
     with manifest.open("ab") as stream:
         # A full disk may have left the last line without its end.
-        stream.write(lines.encode() if before.endswith(b"\n") else f"\n{lines}".encode())
+        stream.write(lines.encode() if ended else f"\n{lines}".encode())
         stream.flush()
         os.fsync(stream.fileno())
-    if _fault(before):
+    if not seal or before < SEAL_BYTES + int(seal[3]):
         return
     with manifest.open("rb+") as stream:
-        stream.seek(SEAL_BYTES)
-        seal = _seal(stream.read())
+        stream.seek(SEAL_BYTES + int(seal[3]))
+        renewed = _seal(stream.read(), int(seal[2]), int(seal[3]), seal[4].decode())
         stream.seek(0)
-        stream.write(seal)
+        stream.write(renewed)
         stream.flush()
         os.fsync(stream.fileno())
 
