@@ -69,7 +69,7 @@ onsuccess:
 
 onerror:
     close_manifest()
-    report_what_is_there(log)
+    report_without_failed(log)
     cancel_timers()
 
 

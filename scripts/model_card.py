@@ -18,6 +18,7 @@ from metamers.report.render import render
 from metamers.report.verdicts import missing_evidence
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
+from metamers.stimuli.labels import select_stimuli
 from metamers.synthesize.metamers import starts
 from metamers.train.readout import refusal
 
@@ -36,7 +37,7 @@ natural = fit_stimuli(model, FORMATS[model.modality].as_exported(stimuli["stimul
 
 # Costs first, while this process has little memory of its own and has computed nothing.
 batch = settings["stimuli"][:CPU_BATCH_SIZE]
-own = fit_stimuli(model, stimuli["stimulus_value"].sel(stimulus=batch).values, rate)
+own = fit_stimuli(model, select_stimuli(stimuli, batch)["stimulus_value"].values, rate)
 own = own.repeat_interleave(settings["seeds"], dim=0)
 start = starts(model, batch, range(settings["seeds"]), params.run_seed)
 costs = {stage: model_card.cost(model, stage, own, start) for stage in there}

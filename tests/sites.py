@@ -33,6 +33,10 @@ from metamers.stimuli.sounds import write_sound
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 CAPTIONS = SCRIPTS.parent / "workflow" / "report"
 HOSTILE = "<script>alert('label')</script> & “dog”"
+LEFT_OUT = {
+    "failed": [{"title": HOSTILE, "reason": HOSTILE, "log": HOSTILE, "command": HOSTILE}],
+    "dependent": [HOSTILE],
+}
 RATE = 8000
 EAR = {
     "sampling_rate_hz": RATE,
@@ -418,6 +422,7 @@ class Run:
             linked=[str(self.report / f"{name}.html") for name in LINKED],
             **self.paths,
             training=[],
+            readouts=[],
             vulnerability=[],
             own_participants=[],
             adaptive=[save(adaptive_answers(), self.folder / "humans/adaptive/mine.nc", "humans_adaptive", [])],
@@ -449,7 +454,7 @@ class Run:
             },
             "captions": {path.stem: path.read_text() for path in CAPTIONS.glob("*.rst")},
             "configuration": {"run": HOSTILE},
-            "left_out": [{"title": HOSTILE, "reason": HOSTILE, "log": HOSTILE, "command": HOSTILE}],
+            "left_out": LEFT_OUT,
         }
         run_script("report_pages", self.folder, given, output, params)
         write_assets(self.report)

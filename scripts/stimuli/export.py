@@ -7,9 +7,11 @@ from pathlib import Path
 from metamers.modalities import MODALITIES
 from metamers.run import files, manifest
 from metamers.stimuli.formats import FORMATS
+from metamers.stimuli.labels import check_usable
 
 log_to(snakemake.log[0])
 stimuli = files.load(snakemake.input[0])
+check_usable(stimuli, lambda name: name not in snakemake.params.left_out)
 suffix, write = MODALITIES[snakemake.params.modality].suffix, FORMATS[snakemake.params.modality].write
 exported = {name: Path(snakemake.output[0]) / f"{name}{suffix}" for name in stimuli["stimulus"].values}
 for name, path in exported.items():

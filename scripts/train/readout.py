@@ -28,13 +28,13 @@ readout, inverse_penalty = fit_readout(
     features["train"], features["validation"], categories, settings["stage"], settings["features"]
 )
 numbers = {split: len(features[split][1]) for split in ("train", "validation")}
-found = readout_dataset(readout, inverse_penalty, numbers, features["test"], settings)
-logger.info("%s: a readout of stage %s names %s", name, settings["stage"], accuracy_in_words(found))
-if params.recognizes and (reason := refusal(found, name)):
+trained = readout_dataset(readout, inverse_penalty, numbers, features["test"], settings)
+logger.info("%s: a readout of stage %s names %s", name, settings["stage"], accuracy_in_words(trained))
+if params.recognizes and (reason := refusal(trained, name)):
     raise ValueError(reason)
 save(
     snakemake,
-    found.assign_attrs(model=name, device=str(device)),
+    trained.assign_attrs(model=name, device=str(device)),
     title=f"Linear readout of {name}",
     source=f"examples of the dataset {settings['dataset']}; the split test is held out",
 )

@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 
 from metamers.names import ConfigurationError
-from metamers.plan.left_out import KINDS, TITLES, LeftOut, with_failed, write_left_out
+from metamers.plan.left_out import (
+    KINDS,
+    TITLES,
+    LeftOut,
+    command_line,
+    with_failed,
+    with_options,
+    write_left_out,
+)
 from metamers.plan.plan import make_plan
 from metamers.run.logs import FailedJob
 
@@ -81,16 +90,101 @@ def test_without_a_recognition_model_of_a_modality_there_are_no_metamers_of_it(s
 def test_a_stimulus_that_cannot_be_read_leaves_the_other_batches_as_they_are(settings, tmp_path):
     whole = make_plan(settings)
     missing = whole.stimuli_of("efficientnet_lite0")[2]
-    plan = plan_without(settings, tmp_path, failed("stimuli", "x", stimuli=[missing]))
+    subject = {"dataset": "imagenet_photographs", "stimuli": [missing]}
+    plan = plan_without(settings, tmp_path, failed("synthesize_metamers", "efficientnet_lite0", **subject))
     before, after = whole.batches["efficientnet_lite0"], plan.batches["efficientnet_lite0"]
     assert after == before | {"0001": [name for name in before["0001"] if name != missing]}
     assert missing not in plan.stimuli_of("efficientnet_lite0")
     assert plan.batches["cochcnn9_standard"] == whole.batches["cochcnn9_standard"]
+    assert plan.unusable_stimuli("imagenet_photographs") == [missing]
+    assert plan.unusable_stimuli("spoken_words") == []
+
+
+def test_a_stimulus_of_another_dataset_with_the_same_name_stays(settings, tmp_path):
+    whole = make_plan(settings)
+    subject = {"dataset": "spoken_words", "stimuli": whole.stimuli_of("efficientnet_lite0")[:1]}
+    plan = plan_without(settings, tmp_path, failed("stimuli_export", "spoken_words", **subject))
+    assert plan.batches == whole.batches
 
 
 def test_a_dataset_takes_its_modality_with_it(settings, tmp_path):
     plan = plan_without(settings, tmp_path, failed("stimuli_datasets", "spoken_words"))
     assert {plan.models[name].modality for name in plan.dataset_of} == {"vision"}
+
+
+def test_training_examples_take_the_models_with_them_that_are_trained_on_them(settings, tmp_path):
+    settings["recognition_models"].append("kell2018")
+    settings["stimuli"]["audio"] = {"dataset": "spoken_words", "number": 4}
+    plan = plan_without(settings, tmp_path, failed("train_examples", "spoken_words"))
+    assert {name for name in plan.dataset_of if plan.models[name].modality == "audio"} == {"kell2018"}
+
+
+def test_a_dataset_of_the_null_distribution_takes_the_metamers_of_its_modality_with_it(settings, tmp_path):
+    settings["null"]["dataset"]["vision"] = "imagenet_photographs_16"
+    plan = plan_without(settings, tmp_path, failed("stimuli_datasets", "imagenet_photographs_16"))
+    assert {plan.models[name].modality for name in plan.generation_models} == {"audio"}
+    assert plan.recognition_models == settings["recognition_models"]
+
+
+def test_an_archive_takes_its_models_and_datasets_with_it(settings, tmp_path):
+    settings["recognition_models"] += ["alexnet", "alexnet_l2_3_robust"]
+    plan = plan_without(settings, tmp_path, failed("retrieve_archive", "visual_checkpoints.tar"))
+    assert plan.recognition_models == [*settings["recognition_models"][:-1]]
+    settings["null"]["dataset"]["vision"] = "imagenet_400"
+    plan = plan_without(settings, tmp_path, failed("retrieve_archive", "assets.tar"))
+    assert {plan.models[name].modality for name in plan.generation_models} == {"audio"}
+
+
+@pytest.fixture
+def with_participants(settings, tmp_path):
+    """Participants who judged images in the experiment of the run."""
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / "one.csv").write_text("")
+    settings["own_participants"] = {"people": {"modality": "vision", "answers": str(tmp_path / "answers")}}
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("job", "kept"),
+    [
+        (failed("null_distribution", "efficientnet_lite0"), False),
+        (failed("synthesize_metamers", "efficientnet_lite0", "block_1", "0000"), False),
+        (failed("recognize", "x", "vision_0", recognition_model="efficientnet_lite0"), False),
+        (failed("humans_own_participants", "people"), False),
+        (failed("null_distribution", "efficientnet_lite1"), True),
+        (failed("null_distribution", "cochcnn9_standard"), True),
+    ],
+)
+def test_participants_stay_as_long_as_their_experiment_is_the_same(with_participants, tmp_path, job, kept):
+    whole = make_plan(with_participants)
+    plan = plan_without(with_participants, tmp_path, job)
+    if kept:
+        assert plan.own_participants == whole.own_participants
+        assert plan.experiment_stages["vision"] == whole.experiment_stages["vision"]
+    else:
+        assert plan.own_participants == {}
+        assert job.step.startswith("humans") or "own participants people" in plan.dependent
+
+
+def test_an_experiment_that_names_a_failed_recognition_model_is_not_presented(settings, tmp_path):
+    settings["experiment"]["generation_models"] = ["efficientnet_lite0"]
+    job = failed("recognize", "x", "vision_0", recognition_model="efficientnet_lite0")
+    assert "efficientnet_lite0" not in plan_without(settings, tmp_path, job).experiment_stages.get("vision", {})
+
+
+def test_extensions_that_need_another_recognition_model_are_left_out(settings, tmp_path):
+    settings["beyond"]["models"] = ["efficientnet_lite0", "efficientnet_lite1"]
+    settings["beyond"]["starts"]["kinds"] = ["stimulus"]
+    assert make_plan(settings).beyond.sets
+    job = failed("recognize", "x", "vision_0", recognition_model="efficientnet_lite2")
+    plan = plan_without(settings, tmp_path, job)
+    assert not plan.beyond.asked_for
+    assert "the extensions" in plan.dependent
+
+
+def test_what_depends_on_a_failed_model_is_said(settings, tmp_path):
+    plan = plan_without(settings, tmp_path, failed("train_model", "cochcnn9_standard"))
+    assert plan.dependent == ["contrast of cochcnn9_adversarial and cochcnn9_standard"]
 
 
 def test_all_models_can_be_left_out(settings, tmp_path):
@@ -131,11 +225,57 @@ def test_a_job_without_which_there_is_no_report_leaves_nothing_out():
     assert with_failed((), [failed("report_pages"), failed("compare_recognizability")], "snakemake") == ()
 
 
-def test_the_steps_are_those_of_the_workflow(root):
+# Steps without which there is no report, and those of other targets.
+WITHOUT = {"null", "humans", "compare", "leaderboard", "power", "paper", "crate", "verify", "experiment", "brainscore"}
+WITHOUT_STEPS = {
+    *("retrieve_collection", "retrieve_jspsych", "recognize", "recognize_natural", "model_card"),
+    *("preregister", "preregister_score", "humans_participants", "humans_summary", "humans_bids"),
+    *(f"report_{name}" for name in ("assets", "beyond", "contrasts", "humans_vs_models", "leaderboard")),
+    *(
+        f"report_{name}"
+        for name in ("leaderboard_site", "metamer_sets", "pages", "picture", "preregistered", "sensitivity")
+    ),
+}
+
+
+def test_every_step_is_left_out_with_something_or_is_one_without_which_there_is_no_report(root):
     scripts = root / "scripts"
     steps = {"_".join(path.relative_to(scripts).with_suffix("").parts) for path in scripts.rglob("*.py")}
     assert KINDS.keys() <= steps
     assert set(KINDS.values()) <= TITLES.keys()
+    others = {step for step in steps - KINDS.keys() if not step.startswith("beyond")}
+    assert {step for step in others - WITHOUT_STEPS if step.split("_")[0] not in WITHOUT} == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--cores", "2", "report"], ["--cores", "2", "report", "--nolock", "--config", "OPTIONS"]),
+        (["--cores", "2", "--", "report"], ["--cores", "2", "--nolock", "--config", "OPTIONS", "--", "report"]),
+    ],
+)
+def test_a_further_call_has_the_configuration_of_the_first(arguments, expected):
+    values = [
+        "cuda_graphs=True",
+        "mirror=",
+        "seed=3",
+        "text=it's 'so', yes",
+        "experiment={'participants': 4}",
+        "names=[1, b]",
+    ]
+    first = parse_config(values)
+    words = with_options(arguments, first, left_out="/a folder/é😀.json")
+    begin = words.index("--config") + 1
+    end = words.index("--") if "--" in words else len(words)
+    assert parse_config(words[begin:end]) == {**first, "left_out": "/a folder/é😀.json"}
+    assert [*words[:begin], "OPTIONS", *words[end:]] == expected
+
+
+def test_the_command_has_no_folders_of_this_machine():
+    call = ["/home/me/.venv/bin/snakemake", "--cores", "2", "--configfile", "/home/me/mine/run.yaml", "my file"]
+    assert command_line(call) == "snakemake --cores 2 --configfile …/run.yaml 'my file'".replace(
+        "…/run.yaml", "'…/run.yaml'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,6 +287,14 @@ def test_the_steps_are_those_of_the_workflow(root):
         (
             json.dumps([vars(LeftOut("person", ("x",), "step", "reason", "log", "snakemake"))]),
             r"left_out: .*unknown kind 'person'; valid: model, ",
+        ),
+        (
+            json.dumps([vars(LeftOut("stage", ("x",), "step", "reason", "log", "snakemake"))]),
+            r"left_out: .*stage has the names \['x'\]; wanted 2",
+        ),
+        (
+            json.dumps([vars(LeftOut("model", (["x"],), "step", "reason", "log", "snakemake"))]),
+            r"left_out: .*model has the names \[\['x'\]\]; wanted 1",
         ),
     ],
 )

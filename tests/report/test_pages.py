@@ -57,6 +57,10 @@ from tests.report.test_training import trained_model
 from tests.sites import declines_of, null_of, relation_of, simulated_power, with_null
 
 HOSTILE = "<script>alert('label')</script>"
+LEFT_OUT = {
+    "failed": [{"title": HOSTILE, "reason": HOSTILE, "log": HOSTILE, "command": HOSTILE}],
+    "dependent": [HOSTILE],
+}
 STAGES = ["input", "block_1", "logits"]
 NULL = null_of(STAGES, np.random.default_rng(0))
 JUDGES = ["net_a", "net_b", "net_c"]
@@ -222,7 +226,7 @@ def context(models, relation, written, **changed) -> dict:
             "default_settings": {"vision": True, "audio": True},
         },
         "configuration": {"run": HOSTILE, "seed": 0},
-        "left_out": [{"title": HOSTILE, "reason": HOSTILE, "log": HOSTILE, "command": HOSTILE}],
+        "left_out": LEFT_OUT,
     }
     return report.site_context(**(given | changed))
 

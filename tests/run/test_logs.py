@@ -139,6 +139,7 @@ def test_written_files_are_read_from_lines_that_are_whole():
             {},
         ),
         ("try:\n    open('/missing')\nexcept OSError as error:\n    raise KeyError('x') from error", "'x'", {}),
+        ("raise NotImplementedError", "NotImplementedError", {}),
         (
             "from metamers.run.logs import log_subject\n"
             "log_subject(recognition_model='first')\nlog_subject(recognition_model='second')\n"
@@ -155,7 +156,8 @@ def test_a_failed_job_is_known_by_its_log_without_a_benchmark(tmp_path, code, re
 
 
 def test_a_job_that_ended_or_was_interrupted_has_not_failed(tmp_path):
-    for name, code in (("ended", ""), ("interrupted", "raise KeyboardInterrupt"), ("failed again", "raise ValueError")):
+    codes = {"ended": "", "slow disk": "", "interrupted": "raise KeyboardInterrupt", "failed again": "raise ValueError"}
+    for name, code in codes.items():
         run_job(tmp_path / "logs" / f"{name}.log", code)
     benchmarks = tmp_path / "benchmarks"
     benchmarks.mkdir()

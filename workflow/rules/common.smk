@@ -1,13 +1,13 @@
 """What the rules of several steps share: paths, files and parameters of models, and checks before the first job."""
 
-import json
 import os
 import re
-import shlex
+import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from metamers.plan.archives import RETRIEVED as RESOURCES, retrieved_item
 from metamers.config.read import resolve_path
-from metamers.plan.left_out import with_failed, write_left_out
+from metamers.plan.left_out import MADE_WITHOUT_FAILED, command_line, with_failed, with_options, write_left_out
 from metamers.plan.retrieved import collections
 from metamers.plan.targets import check_path, check_targets, parse_call, requested_targets
 from metamers.modalities import MODALITIES
@@ -214,30 +214,33 @@ def close_manifest():
     manifest.close(RESULTS)
 
 
-def report_what_is_there(logs):
-    """After a call with failed jobs, make the requested results again without what failed.
+def report_without_failed(logs):
+    """After a call with failed jobs, make the report and the like again without what failed.
 
     Another call does it, with the key ``left_out``; if jobs fail in that one, it starts the next. There is none if the
-    first call was interrupted, ended at the first failed job, runs jobs by force, or has only files as targets.
+    first call was interrupted, ended at the first failed job, or runs jobs by force, and for targets that are complete or
+    nothing, such as a frozen prediction.
     """
-    command = plan.left_out[0].command if plan.left_out else shlex.join(["snakemake", *sys.argv[1:]])
-    failed = failed_jobs(f"{RESULTS}/logs", BENCHMARKS, BEGAN)
-    left_out = with_failed(plan.left_out, failed, command)
     call = parse_call(sys.argv, get_argument_parser())
     interrupted = any(text in Path(log).read_text(encoding="utf-8") for log in logs for text in INTERRUPTIONS)
-    if not call or left_out == plan.left_out or interrupted or not workflow.execution_settings.keep_going:
+    if not call or interrupted or not workflow.execution_settings.keep_going:
         return
-    rules = {rule.name for rule in workflow.rules}
-    if call.force or call.forceall or call.forcerun or (call.targets and rules.isdisjoint(call.targets)):
+    if call.force or call.forceall or call.forcerun or not set(call.targets or ()) <= MADE_WITHOUT_FAILED:
+        return
+    command = plan.left_out[0].command if plan.left_out else command_line(sys.argv)
+    left_out = with_failed(plan.left_out, failed_jobs(f"{RESULTS}/logs", BENCHMARKS, BEGAN), command)
+    if left_out == plan.left_out:
         return
     path = Path(f"{RESULTS}/logs/left_out.json").absolute()
     write_left_out(path, left_out)
     lines = "".join(f"\n  {one.title}: {one.reason.splitlines()[0]} ({one.log})" for one in left_out)
     logger.error(f"\nFailed, and left out of what follows:{lines}", extra={"for_people": True})
-    settings = {**workflow.config_settings.config, "left_out": str(path)}
-    values = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
-    again = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock", "--config", *values]
-    subprocess.run(again, cwd=workflow.workdir_init, check=False)
+    again = with_options(sys.argv[1:], workflow.config_settings.config, left_out=str(path))
+    second = subprocess.Popen([sys.executable, "-m", "snakemake", *again], cwd=workflow.workdir_init)
+    signal.signal(signal.SIGTERM, lambda *_: second.terminate())
+    while second.poll() is None:
+        with suppress(KeyboardInterrupt):  # the terminal has sent it to the second call too
+            second.wait()
 
 
 def cancel_timers():

@@ -35,7 +35,7 @@ wildcard_constraints:
     modality=one_of(plan.published_judgements),
 
 
-LEFT_OUT = [one.row for one in plan.left_out]
+LEFT_OUT = {"failed": [one.row for one in plan.left_out], "dependent": plan.dependent} if plan.left_out else {}
 
 
 # The model of the picture: the first one of images with a stage after the input, if there is one.

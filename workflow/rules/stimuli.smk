@@ -77,6 +77,7 @@ rule stimuli_export:
         "results/<run>/benchmarks/stimuli_export/{dataset}.tsv"
     params:
         **step("stimuli/export", by("dataset", modality_of_dataset)),
+        left_out=by("dataset", plan.unusable_stimuli),
         modality=lookup("{dataset}/modality", within=parameters_of(plan.datasets)),
     conda:
         ENVIRONMENT

@@ -61,6 +61,11 @@ def front_end_settings(
                 f"wanted at least {2 * WHISPER_HIGHEST_HZ}"
             )
         longest = round(settings["padded_s"] * sampling_rate_hz)
+        if longest < settings["hop"]:
+            raise ConfigurationError(
+                f"preprocessing.arguments.hop: {settings['hop']} samples, but padded_s, {settings['padded_s']} s, are "
+                f"{longest}; wanted {longest} at most"
+            )
         if longest <= settings["window"] // 2:
             raise ConfigurationError(
                 f"preprocessing.arguments.padded_s: {settings['padded_s']} s are {longest} samples; wanted more than "

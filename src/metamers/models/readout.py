@@ -111,10 +111,10 @@ class Readout:
 
 def read_readout(path: str | Path) -> Readout:
     """Read a file of the rule ``train_readout`` (``metamers.train.readout.readout_dataset``)."""
-    found = files.load(path)
+    dataset = files.load(path)
     return Readout(
-        found.attrs["stage"],
-        found.attrs.get("features"),
-        *(found[name].values for name in ("category", "feature_mean", "feature_standard_deviation")),
-        *(found[name].values for name in ("readout_weight", "readout_intercept")),
+        dataset.attrs["stage"],
+        dataset.attrs.get("features"),
+        *(dataset[name].values for name in ("category", "feature_mean", "feature_standard_deviation")),
+        *(dataset[name].values for name in ("readout_weight", "readout_intercept")),
     )

@@ -11,7 +11,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from metamers.retrieve.transformers_config import is_classifier, modality_of, network_class, network_config
+from metamers.retrieve.transformers_config import (
+    MODALITY_OF_INPUT,
+    is_classifier,
+    modality_of,
+    network_class,
+    network_config,
+)
 
 
 def _configuration(source: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
@@ -26,6 +32,11 @@ def _class_scores(_network: nn.Module, _inputs: tuple, output: Any) -> torch.Ten
     return output.logits
 
 
+def takes_stimuli(network: nn.Module) -> bool:
+    """Whether a network takes images or sounds; the encoder of a network for detection takes features of images."""
+    return getattr(network, "main_input_name", "") in MODALITY_OF_INPUT
+
+
 def _in_order(network: nn.Module, inputs: tuple, keywords: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
     """Let a masked autoencoder, which masks nothing here, leave the patches in their order."""
     patches = network.embeddings.position_embeddings.shape[1] - 1  # without the class token
@@ -37,7 +48,7 @@ def _used_part(network: nn.Module) -> nn.Module:
     """The part of a network that gives features or class scores of stimuli."""
     if is_classifier(network.config):
         network.register_forward_hook(_class_scores)
-    elif network.config.is_encoder_decoder:
+    elif network.config.is_encoder_decoder and takes_stimuli(network.get_encoder()):
         network = network.get_encoder()
     if hasattr(network.config, "mask_ratio"):
         network.register_forward_pre_hook(_in_order, with_kwargs=True)

@@ -74,7 +74,9 @@ def modality_of(source: Mapping[str, str]) -> str:
     try:
         return publishers.modality_of(source)
     except ConfigurationError as error:
-        raise ConfigurationError(f"source.{str(error).removeprefix('source.')}") from error
+        text = str(error).removeprefix("source.").removeprefix("transformers: ")
+        key = "" if text.startswith("arguments") else "transformers: "
+        raise ConfigurationError(f"source.{key}{text}") from error
 
 
 def _as_file_name(text: str) -> str:

@@ -49,11 +49,11 @@ def metamer_stimuli(
     config: Mapping[str, Any],
     modalities: Iterable[str],
     datasets: Mapping[str, DatasetEntry],
-    unusable: Container[str] = (),
+    unusable: Container[tuple[str, str]] = (),
 ) -> dict[str, list[dict[str, str]]]:
     """The datasets of the modalities of the run's models, with the rows for which metamers are made.
 
-    The stimuli ``unusable`` are left out, and no others take their place.
+    The stimuli ``unusable`` (dataset, name) are left out, and no others take their place.
     """
     stimuli = {}
     for modality in modalities:
@@ -75,7 +75,7 @@ def metamer_stimuli(
         number = settings.get("number") or len(rows)
         if number > len(rows):
             raise ConfigurationError(f"stimuli.{modality}.number: {number}, but {name!r} has {len(rows)} stimuli")
-        stimuli[name] = [row for row in rows[:number] if row["stimulus"] not in unusable]
+        stimuli[name] = [row for row in rows[:number] if (name, row["stimulus"]) not in unusable]
     return stimuli
 
 

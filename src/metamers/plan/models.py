@@ -1,6 +1,7 @@
 """The registry of models: its entries, and checks of the entries that a run uses."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -630,6 +631,7 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
         raise ConfigurationError(
             f"{key}.times_chance: even if all {held_out} held-out stimuli were named correctly, the lower 95% bound of "
             f"the accuracy would be {highest:.2f}, below {readout.times_chance:g} times chance among {len(categories)} "
-            f"categories, {limit:.2f}; add stimuli of split test, or set it to {highest * len(categories):.2g} at most"
+            f"categories, {limit:.2f}; add stimuli of split test, or set it to "
+            f"{math.floor(100 * highest * len(categories)) / 100:g} at most"
         )
     return readout

@@ -64,7 +64,7 @@ from metamers.plan.experiments import (
     PublishedSource,
     PublishedStimuli,
 )
-from metamers.plan.left_out import STIMULI, LeftOut, read_left_out, without
+from metamers.plan.left_out import EXTENSIONS, STIMULUS, LeftOut, read_left_out, without
 from metamers.plan.models import (
     ModelEntry,
     Readout,
@@ -335,6 +335,30 @@ class Plan:
         """Names of the natural stimuli for the metamers of a model."""
         return [row["stimulus"] for row in self.stimuli[self.dataset_of[model]]]
 
+    @property
+    def dependent(self) -> list[str]:
+        """What the run lacks because it depends on what failed, in words."""
+        if self.whole is None:
+            return []
+        named = {name for one in self.left_out for name in one.names}
+        lacking = {
+            "metamers of {}": self.whole.generation_models.keys() - self.generation_models.keys(),
+            "recognition by {}": set(self.whole.recognition_models) - set(self.recognition_models),
+            "own participants {}": self.whole.participants.keys() - self.participants.keys(),
+            "contrast of {}": {" and ".join(pair) for pair in self.whole.comparison.contrasts}
+            - {" and ".join(pair) for pair in self.comparison.contrasts},
+        }
+        texts = [text.format(name) for text, names in lacking.items() for name in sorted(names - named)]
+        lost = self.whole.beyond.asked_for and not self.beyond.asked_for
+        return [
+            *texts,
+            *(["the extensions"] if lost and not any(one.kind == EXTENSIONS for one in self.left_out) else []),
+        ]
+
+    def unusable_stimuli(self, dataset: str) -> list[str]:
+        """Names of the stimuli of a dataset that are left out."""
+        return [one.names[1] for one in self.left_out if one.kind == STIMULUS and one.names[0] == dataset]
+
     def batch_size_of(self, model: str) -> int:
         """Number of stimuli of a job that makes metamers of a model."""
         return batch_size_of(self.synthesis.batch_size, self.synthesis_of(model), self.synthesis.seeds, self.device)
@@ -483,13 +507,13 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
         return _resolve(config, files)
     left_out = read_left_out(config["left_out"])
     whole = _resolve(config, files)
-    stimuli = {name for one in left_out if one.kind == STIMULI for name in one.names}
+    stimuli = {(one.names[0], one.names[1]) for one in left_out if one.kind == STIMULUS}
     plan = _resolve(without(config, left_out, whole), files, stimuli)
     return replace(plan, left_out=left_out, whole=whole)
 
 
-def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: Container[str] = ()) -> Plan:
-    """As ``make_plan``, without the stimuli ``unusable``, and without regard to ``left_out``."""
+def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: Container[tuple[str, str]] = ()) -> Plan:
+    """As ``make_plan``, without the stimuli ``unusable`` (dataset, name), and without regard to ``left_out``."""
     check_run(config["run"])
     check_mirror(config["mirror"])
     registry = read_registries(config, files)

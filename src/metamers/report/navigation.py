@@ -4,8 +4,9 @@ The template ``site/<name>.html.j2`` is a page's text; ``metamers.report.pages``
 module imports no library, so that the workflow can use it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from metamers.config.qualities import UNCONVERGED_QUALITIES
@@ -78,7 +79,7 @@ def navigation_context(
     pages: Iterable[str],
     linked: Iterable[str],
     quality: str | None,
-    left_out: Sequence[Mapping[str, str]] = (),
+    left_out: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Values of the head of a page for the template ``site.html.j2``.
 
@@ -91,7 +92,8 @@ def navigation_context(
     quality
         Quality of the run's synthesis, from ``metamers.config.qualities.QUALITIES``; None for a run without metamers.
     left_out
-        What failed and is left out: ``title``, ``reason``, ``log`` and ``command`` of each.
+        ``failed``, what failed: ``title``, ``reason``, ``log`` and ``command`` of each; and ``dependent``, what depends
+        on it, in words. Empty if nothing failed.
     """
     return {
         "page": page,

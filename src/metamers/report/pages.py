@@ -313,7 +313,7 @@ def site_context(
     steps: Mapping[str, Any],
     synthesis: Mapping[str, Any],
     configuration: Mapping[str, Any],
-    left_out: Sequence[Mapping[str, str]],
+    left_out: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Values that the templates show.
 

@@ -353,18 +353,21 @@ def _transformers_images(extractor: Mapping[str, Any], configuration: Any) -> di
     rescaled = extractor.get("do_rescale", True) and abs(255 * extractor.get("rescale_factor", 1 / 255) - 1) < 1e-3
     normal = extractor if extractor.get("do_normalize", True) else {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}
     mean, std = normal.get("image_mean"), normal.get("image_std")
-    if not (rescaled and size and mean and std):
+    interpolation = {2: "bilinear", 3: "bicubic"}.get(extractor.get("resample", 3))
+    # Settings that the workflow does not have are the user's to state.
+    if not (rescaled and size and mean and std and interpolation) or extractor.get("do_flip_channel_order"):
         return sized
-    interpolation = {2: "bilinear", 3: "bicubic"}.get(extractor.get("resample"), INTERPOLATIONS[0])
     return _input((size, size), mean, std, interpolation, crop, "transformers")
 
 
 def _transformers_sounds(extractor: Mapping[str, Any], _configuration: Any) -> dict[str, Any]:
     """The input that ``preprocessor_config.json`` states for sounds, if the workflow has its front end."""
     kind = extractor.get("feature_extractor_type")
-    if kind not in EXTRACTORS:
+    if kind not in EXTRACTORS or extractor.get("dither"):
         return {}
     name, keys = EXTRACTORS[kind]
+    if name == "whisper_log_mel" and extractor.get("do_normalize"):
+        return {}
     arguments = {ours: extractor[theirs] for ours, theirs in keys.items() if theirs in extractor}
     normalized = extractor.get("do_normalize", True)
     if name == "normalized_waveform" and not normalized:

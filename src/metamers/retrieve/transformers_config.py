@@ -14,8 +14,9 @@ from metamers.names import ConfigurationError, unknown_name
 NOT_KEPT = {"auto_map", "dtype", "torch_dtype", "transformers_version", "quantization_config", "fusion_config"}
 NOT_KEPT |= {"attn_implementation", "experts_implementation", "use_kernels", "kernel_config", "distributed_config"}
 NOT_KEPT |= {"id2label", "label2id", "finetuning_task", "task_specific_params", "name_or_path", "tokenizer_class"}
-# Settings with fixed values: all patches of a masked autoencoder are seen, and no part of a network is downloaded.
-FIXED = {"mask_ratio": 0.0, "use_pretrained_backbone": False}
+# Settings with fixed values: all patches of a masked autoencoder are seen, no part of a network is downloaded, and
+# outputs have names.
+FIXED = {"mask_ratio": 0.0, "use_pretrained_backbone": False, "return_dict": True}
 # The main input of a network → the modality of its models.
 MODALITY_OF_INPUT = {"pixel_values": "vision", "input_values": "audio", "input_features": "audio"}
 

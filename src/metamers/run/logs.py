@@ -14,7 +14,7 @@ WROTE = re.compile(
 CPU_TIME = re.compile(r"^(?:\d\d:\d\d:\d\d )?CPU time: ([0-9.]+) s; (.+)$", re.MULTILINE)
 ABOUT = re.compile(r"^(?:\d\d:\d\d:\d\d )?about (\{.+\})$", re.MULTILINE)
 # The message of an uncaught error: all lines, of which the first alone begins with the time (`metamers.run.job`).
-ERROR = re.compile(r"^\d\d:\d\d:\d\d \w+: ((?:(?!^\d\d:\d\d:\d\d ).)+?)\nTraceback ", re.MULTILINE | re.DOTALL)
+ERROR = re.compile(r"^\d\d:\d\d:\d\d (\w+): ((?:(?!^\d\d:\d\d:\d\d ).)*?)\nTraceback ", re.MULTILINE | re.DOTALL)
 INTERRUPTED = "ended by Ctrl-C"
 KILLED = "it ended without an error message: it was killed, perhaps for its memory or time"
 # Set in the environment of jobs whose run has a display in the terminal, which shows the last line of their logs.
@@ -80,15 +80,17 @@ def failed_jobs(logs: str | Path, benchmarks: str | Path, since: float) -> list[
         if ended.is_file() and ended.stat().st_mtime >= path.stat().st_mtime:
             continue
         text = path.read_text("utf-8", errors="replace")
-        if INTERRUPTED in text:
+        errors = [message.strip() or kind for kind, message in ERROR.findall(text)]
+        # A job that has ended without an error has failed nowhere, even if a network disk does not show its benchmark.
+        if INTERRUPTED in text or (not errors and CPU_TIME.search(text)):
             continue
-        subjects, errors = ABOUT.findall(text), ERROR.findall(text)
+        subjects = ABOUT.findall(text)
         failed.append(
             FailedJob(
                 step,
                 place.with_suffix("").parts[1:],
                 json.loads(subjects[-1]) if subjects else {},
-                errors[-1].strip() if errors else KILLED,
+                errors[-1] if errors else KILLED,
                 path,
             )
         )

@@ -38,7 +38,7 @@ def readable_stimuli(
     Returns
     -------
     xarray.Dataset
-        As of ``read_dataset``. If stimuli are left out, the attribute ``unusable`` has them and the reasons, as JSON.
+        As of ``read_dataset``. If stimuli are left out, the attribute ``unusable`` has them with the reasons.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def readable_stimuli(
             raise
         logger.warning("%d of the %d stimuli of %s are left out: %s", len(error.reasons), number, name, error)
         usable = read_dataset(name, entry, folder, seed, splits, without=error.reasons)
-        return usable.assign_attrs({UNUSABLE: json.dumps(error.reasons)})
+        return usable.assign_attrs({UNUSABLE: json.dumps({"dataset": name, "reasons": error.reasons})})
 
 
 def read_dataset(

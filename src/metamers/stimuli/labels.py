@@ -16,7 +16,7 @@ from metamers.names import listed
 from metamers.run.logs import log_subject
 
 LABELS = ("category", "label", "speaker", "split")
-UNUSABLE = "unusable"  # attribute: stimulus → why it is not in the file, as JSON
+UNUSABLE = "unusable"  # attribute: the dataset, and stimulus → why it is not in the file, as JSON
 
 
 class UnusableStimuliError(ValueError):
@@ -108,16 +108,37 @@ def labelled_stimuli(modality: str, values: np.ndarray, rows: Sequence[Mapping[s
     )
 
 
+def check_usable(dataset: xr.Dataset, needed: Callable[[str], bool]) -> None:
+    """Check that the files of needed stimuli could be used.
+
+    Parameters
+    ----------
+    dataset
+        The content of ``stimuli/<dataset>.nc``.
+    needed
+        Whether a stimulus is needed, by its name.
+
+    Raises
+    ------
+    UnusableStimuliError
+        When they could not. The log names them, so that the run goes on without them.
+    """
+    if UNUSABLE not in dataset.attrs:
+        return
+    unusable = json.loads(dataset.attrs[UNUSABLE])
+    reasons = {name: why for name, why in unusable["reasons"].items() if needed(name)}
+    if reasons:
+        log_subject(dataset=unusable["dataset"], stimuli=list(reasons))
+        raise UnusableStimuliError(reasons)
+
+
 def select_stimuli(dataset: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     """The named stimuli of the content of ``stimuli/<dataset>.nc``, in this order.
 
     Raises
     ------
     UnusableStimuliError
-        When their files could not be used. The log names them, so that the run goes on without them.
+        As ``check_usable``.
     """
-    unusable = json.loads(dataset.attrs.get(UNUSABLE, "{}"))
-    if reasons := {name: unusable[name] for name in names if name in unusable}:
-        log_subject(stimuli=list(reasons))
-        raise UnusableStimuliError(reasons)
+    check_usable(dataset, names.__contains__)
     return dataset.sel(stimulus=list(names))

@@ -127,30 +127,30 @@ def readout_dataset(
     )
 
 
-def accuracy_in_words(found: xr.Dataset) -> str:
+def accuracy_in_words(readout: xr.Dataset) -> str:
     """The held-out accuracy of a readout with its interval, the number of examples, and chance, from its file."""
     return (
-        f"{100 * float(found['held_out_accuracy']):.0f}% of {int(found['held_out_examples'])} held-out examples "
-        f"(95% interval {100 * float(found['held_out_accuracy_low']):.0f}% to "
-        f"{100 * float(found['held_out_accuracy_high']):.0f}%; chance {100 * float(found['chance_accuracy']):.0f}%)"
+        f"{100 * float(readout['held_out_accuracy']):.0f}% of {int(readout['held_out_examples'])} held-out examples "
+        f"(95% interval {100 * float(readout['held_out_accuracy_low']):.0f}% to "
+        f"{100 * float(readout['held_out_accuracy_high']):.0f}%; chance {100 * float(readout['chance_accuracy']):.0f}%)"
     )
 
 
-def described_readout(found: xr.Dataset) -> str:
+def described_readout(readout: xr.Dataset) -> str:
     """A readout in words, from its file: its stage, its dataset, and its held-out accuracy."""
     return (
-        f"a linear readout of its stage {found.attrs['stage']}, trained on {int(found['train_examples'])} examples of "
-        f"{found.attrs['dataset']}, which names {accuracy_in_words(found)} correctly"
+        f"a linear readout of its stage {readout.attrs['stage']}, trained on {int(readout['train_examples'])} examples of "
+        f"{readout.attrs['dataset']}, which names {accuracy_in_words(readout)} correctly"
     )
 
 
-def refusal(found: xr.Dataset, model: str) -> str:
+def refusal(readout: xr.Dataset, model: str) -> str:
     """Why a readout cannot make its model a recognition model, from its file; empty if it can."""
-    if found["held_out_accuracy_low"] >= found["accuracy_limit"]:
+    if readout["held_out_accuracy_low"] >= readout["accuracy_limit"]:
         return ""
-    times = float(found["accuracy_limit"] / found["chance_accuracy"])
+    times = float(readout["accuracy_limit"] / readout["chance_accuracy"])
     return (
-        f"models: {model}.readout: from stage {found.attrs['stage']!r} it names {accuracy_in_words(found)}, and the "
-        f"lower end of the interval is below {100 * float(found['accuracy_limit']):.0f}%, {times:g} times chance; name "
+        f"models: {model}.readout: from stage {readout.attrs['stage']!r} it names {accuracy_in_words(readout)}, and the "
+        f"lower end of the interval is below {100 * float(readout['accuracy_limit']):.0f}%, {times:g} times chance; name "
         f"another `stage`, use more examples, lower `times_chance`, or leave {model} out of recognition_models"
     )
