@@ -11,7 +11,20 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # tests/docs/test_tutorial.py follows these pages block by block.
 FOLLOWED = ("docs/first_run.md", "docs/your_own_model.md", "docs/your_own_stimuli.md")
-PROGRAMS = ("snakemake", "metamers", "make", "git", "python", "pip", "sha256sum", "npm", "docker", "conda", "jupyter")
+PROGRAMS = (
+    "snakemake",
+    "metamers",
+    "make",
+    "git",
+    "python",
+    "pip",
+    "sha256sum",
+    "npm",
+    "docker",
+    "conda",
+    "jupyter",
+    "snakedeploy",
+)
 
 
 class Command(NamedTuple):

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,11 @@ def test_importing_the_plan_imports_no_numerical_library():
     assert not {name.split(".")[0] for name in modules_after("import metamers.plan.plan")} & set(HEAVY)
 
 
-def test_the_version_is_valid_and_the_citation_has_it(root):
+def test_the_version_is_valid_and_the_citation_has_it_and_the_license(root):
     citation = yaml.safe_load(Path(root / "CITATION.cff").read_text(encoding="utf-8"))
     assert str(Version(metamers.__version__)) == metamers.__version__ == citation["version"]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["license"] == project["license"]
+    assert citation["title"].startswith(f"{project['name']}: ")
+    (study,) = citation["references"]
+    assert study["doi"] in (root / "README.md").read_text(encoding="utf-8")

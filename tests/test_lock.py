@@ -3,12 +3,15 @@
 import importlib.metadata
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from metamers.plan.pretrained import INSTALL_TRANSFORMERS
@@ -48,6 +51,18 @@ def test_the_lock_has_what_pyproject_asks_for(root, lock, python):
     versions = pinned(lock, python)
     for wanted in map(Requirement, project["dependencies"] + project["optional-dependencies"]["test"]):
         assert versions[canonicalize_name(wanted.name)] in wanted.specifier, wanted
+
+
+def test_github_tests_every_python_that_pyproject_allows(root):
+    allowed = tomllib.loads((root / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert tuple(f"3.{minor}" for minor in range(40) if f"3.{minor}.9" in SpecifierSet(allowed)) == PYTHONS
+    jobs = yaml.safe_load((root / ".github/workflows/tests.yml").read_text())["jobs"]
+    matrix = jobs["tests"]["strategy"]["matrix"]
+    assert tuple(matrix["python"]) == PYTHONS
+    assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos"}
+    targets = re.findall(r"^([\w-]+):", (root / "Makefile").read_text(), re.MULTILINE)
+    called = {step["run"] for job in jobs.values() for step in job["steps"] if "run" in step}
+    assert called <= {f"make {target}" for target in targets}
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -153,3 +168,71 @@ def test_the_oldest_snakemake_is_the_same_everywhere(root):
     command = ["make", "--dry-run", "test-snakemake", f"STAMP={root / 'Makefile'}"]
     printed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
     assert f'"=={oldest}.0"' in printed
+
+
+@pytest.fixture(scope="module")
+def containerfile(root):
+    """Instruction → its arguments, of every line of the file for images; continued lines are one."""
+    text = re.sub(r"^\s*#.*\n", "", (root / "envs/Containerfile").read_text(), flags=re.MULTILINE).replace("\\\n", "")
+    lines = [line.partition(" ") for line in text.splitlines() if line]
+    return {name: [rest for other, _, rest in lines if other == name] for name, _, _ in lines}
+
+
+def installed_by(containerfile, folder, torch):
+    """What the image's first command gives to pip, and to uv, each as (options, requirements), with a Python that only notes it."""
+    (folder / "python").write_text(
+        '#!/bin/sh\nfor file; do :; done\nprintf "%s\\n%s\\n\\0" "$*" "$(cat $file)" >> noted\n'
+    )
+    (folder / "python").chmod(0o755)
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "TORCH": torch}
+    ran = subprocess.run(
+        ["sh", "-c", containerfile["RUN"][0]], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if ran.returncode:
+        return ran.stderr
+    return [tuple(call.split("\n", 1)) for call in (folder / "noted").read_text().split("\0")[:-1]]
+
+
+@pytest.fixture
+def image(root, tmp_path):
+    (tmp_path / "envs").mkdir()
+    shutil.copy(root / "envs/requirements.lock", tmp_path / "envs")
+    return tmp_path
+
+
+def test_an_image_for_cuda_has_the_lock_by_its_hashes(containerfile, image, lock):
+    ((options, requirements),) = installed_by(containerfile, image, "cuda")
+    assert "--require-hashes" in options
+    assert requirements.strip() == lock.strip()
+
+
+def test_an_image_for_the_cpu_has_the_versions_of_the_lock_without_cuda(containerfile, image, lock):
+    (options, rest), (of_torch, builds) = installed_by(containerfile, image, "cpu")
+    assert "--require-hashes" in options
+    assert "--torch-backend cpu" in of_torch
+    versions = pinned(lock, "3.11")
+    for_cpu = pinned(rest, "3.11") | pinned(builds, "3.11")
+    assert for_cpu.items() <= versions.items()
+    assert all(re.match("nvidia-|cuda-|triton$", name) for name in versions.keys() - for_cpu.keys())
+    assert not any(re.match("nvidia-|cuda-|triton$", name) for name in for_cpu)
+    assert set(pinned(builds, "3.11")) == {"torch", "torchaudio", "torchvision"}
+    assert rest.count("--hash=") < lock.count("--hash=")
+
+
+def test_an_image_for_another_device_is_refused(containerfile, image):
+    assert installed_by(containerfile, image, "rocm") == "TORCH=rocm: wanted cuda or cpu\n"
+
+
+def test_the_image_has_a_version_of_python_what_the_wheel_has_and_an_ordinary_user(root, containerfile):
+    (base,) = containerfile["FROM"]
+    python = re.fullmatch(r"python:(3\.\d+)\.\d+-slim-\w+", base)[1]
+    assert python in PYTHONS
+    assert f"/python{python}/site-packages/metamers/workflow_files/workflow/Snakefile" in containerfile["ENTRYPOINT"][0]
+    assert containerfile["USER"] == ["1000:1000"]
+    wheel = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    copied = {name for line in containerfile["COPY"] for name in line.split()[:-1]}
+    assert {*wheel["only-include"], *wheel["force-include"]} <= {
+        *copied,
+        *(f"src/{path.name}" for path in (root / "src").iterdir()),
+    }
+    assert all((root / name).exists() for name in copied)

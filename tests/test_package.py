@@ -90,6 +90,45 @@ def test_the_unpacked_package_works_without_the_checkout(unpacked, tmp_path):
     assert ran.stdout.split() == [str(package / "__init__.py"), str(package / "workflow_files")]
 
 
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """The folder into which pip installs the wheel, with the command ``metamers``."""
+    folder = tmp_path_factory.mktemp("installed")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", folder, wheel]
+    subprocess.run(command, check=True)
+    return folder
+
+
+NETWORK = """from torch import nn
+
+
+def small():
+    return nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Conv2d(4, 8, 3, stride=4))
+"""
+
+
+@pytest.mark.slow
+def test_the_commands_that_the_installed_program_prints_work_in_an_empty_folder(installed, tmp_path):
+    (tmp_path / "net.py").write_text(NETWORK)
+    environment = os.environ | {"PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+
+    def call(line):
+        ran = subprocess.run(
+            line, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout, ran.stderr
+
+    size = '"{size: 32, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}"'
+    said, _ = call(f"{installed}/bin/metamers add net.py:small --weights random --input {size}")
+    card, board = (line.strip() for line in said.split("Next:\n")[1].splitlines())
+    call(card)
+    assert (tmp_path / "results/mine/model_cards/small.html").is_file()
+    planned, messages = call(f"{board} -n")
+    assert "leaderboard_ranking" in planned
+    assert f"profile {installed}/metamers/workflow_files/workflow/profiles/default" in messages
+
+
 def test_an_editable_install_copies_no_part_of_the_library(checkout, tmp_path):
     code = "import hatchling.build, sys; hatchling.build.build_editable(sys.argv[1])"
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True, cwd=checkout, capture_output=True)

@@ -31,6 +31,7 @@ from metamers.plan.add_model import (
 )
 from metamers.plan.pretrained import check_library
 from metamers.plan.stages import NoClassScoresError
+from metamers.repository import ROOT
 
 
 def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
@@ -163,7 +164,7 @@ def add(arguments: argparse.Namespace) -> None:
         print(f"Wrote {run}, a first run with this model.")
     else:
         print(f"For {run}: add {name} to generation_models, and {registry} to registry.models if it is not there.")
-    snakemake, file = _program("snakemake"), shlex.quote(str(run))
+    snakemake, file = _snakemake(), shlex.quote(str(run))
     print("\nNext:")
     print(f"  {snakemake} --cores 1 model_card --configfile {file} --config model={shlex.quote(name)}")
     print(f"  {snakemake} --cores 2 leaderboard --configfile {file}")
@@ -225,11 +226,25 @@ def make_leaderboard_site(arguments: argparse.Namespace) -> None:
     print(f"Wrote {arguments.site / 'index.html'}: {number} pages, {len(entries)} entries.")
 
 
+def _snakemake() -> str:
+    """The command that starts Snakemake with this workflow from the working directory."""
+    program = _program("snakemake")
+    if Path.cwd() == ROOT.resolve():
+        return program
+    # Beside this Snakefile, Snakemake also finds the profile of the workflow.
+    return f"{program} --snakefile {_typed(ROOT / 'workflow' / 'Snakefile')}"
+
+
 def _program(name: str) -> str:
     """The command that starts a program of this environment from the working directory."""
     path = Path(sys.executable).with_name(name)
     if not path.exists() or ((found := shutil.which(name)) is not None and Path(found) == path):
         return name
+    return _typed(path)
+
+
+def _typed(path: Path) -> str:
+    """A path as it is typed in the working directory."""
     return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 

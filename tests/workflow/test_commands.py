@@ -59,6 +59,15 @@ RUN_BY = {
     'python -m pip install "transformers>=5.24,<6"': (
         "test_lock.py::test_the_optional_library_transformers_has_one_range_of_versions"
     ),
+    'python -m pip install "git+https://github.com/OWNER/metamers@TAG"': (
+        "workflow/test_module.py::test_pip_installs_a_release_from_its_address"
+    ),
+    "python -m pip install snakedeploy": (
+        "workflow/test_module.py::test_what_snakedeploy_makes_is_the_default_run_and_has_the_flags_of_the_catalog"
+    ),
+    "snakedeploy deploy-workflow https://github.com/OWNER/metamers mine --tag TAG": (
+        "workflow/test_module.py::test_what_snakedeploy_makes_is_the_default_run_and_has_the_flags_of_the_catalog"
+    ),
     "python -m pip install --no-deps Resemblyzer": (
         "models/test_waveforms.py::test_the_documentation_says_how_the_packages_are_installed"
     ),

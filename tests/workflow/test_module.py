@@ -2,10 +2,12 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -238,6 +240,71 @@ def test_the_documented_snippet_makes_the_users_first_rule_the_default(root, tmp
     assert not {"metamers_all", "metamers_report_pages"} & jobs.keys()
 
 
+ADDRESS = "https://github.com/OWNER/metamers"
+
+
+@pytest.fixture
+def released(repository, installed, tmp_path, monkeypatch):
+    """A folder in which git takes the address of a repository on GitHub from the clone, which has a tag."""
+    subprocess.run(["git", "tag", "--force", "TAG"], cwd=repository, check=True, stdout=subprocess.DEVNULL)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{repository.as_uri()}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", ADDRESS)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # Snakemake keeps clones
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    return tmp_path
+
+
+def test_the_documented_module_of_a_release_is_planned(root, released):
+    page = (root / "docs" / "your_own_model.md").read_text(encoding="utf-8").split("## From a release")[1]
+    (snippet,) = re.findall(r"```text\n(module .*?)```", page, re.DOTALL)
+    small(root, released)
+    lines = ['configfile: "config.yaml"', snippet, "use rule * from metamers as metamers_*"]
+    (released / "Snakefile").write_text("\n\n".join(lines) + "\n")
+    settings = yaml.safe_load((released / "small.yaml").read_text())
+    (released / "config.yaml").write_text(yaml.safe_dump({"metamers": settings}))
+    output = snakemake(released, "-n", PIECE[1])
+    assert "Cloning github.com/OWNER/metamers" in output
+    assert counts(output)["metamers_null_distribution"] == 1
+
+
+def test_pip_installs_a_release_from_its_address(released, repository):
+    line = 'python -m pip install "git+https://github.com/OWNER/metamers@TAG"'
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", released / "site"]
+    subprocess.run([sys.executable, *shlex.split(line)[1:], *options], check=True)
+    carried = released / "site/metamers/workflow_files/Snakefile"
+    assert carried.read_bytes() == (repository / "Snakefile").read_bytes()
+
+
+def test_what_snakedeploy_makes_is_the_default_run_and_has_the_flags_of_the_catalog(root, released):
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    if (program := shutil.which("snakedeploy", path=beside)) is None:
+        pytest.skip("`python -m pip install snakedeploy` was not run (.ci/run installs it)")
+    line = "snakedeploy deploy-workflow https://github.com/OWNER/metamers mine --tag TAG"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([program, *line.split()[1:]], cwd=released, env=environment, check=True, capture_output=True)
+    mine = released / "mine"
+    assert 'github("OWNER/metamers", path="workflow/Snakefile", tag="TAG")' in (mine / "workflow/Snakefile").read_text()
+    flags = yaml.safe_load((root / ".snakemake-workflow-catalog.yml").read_text())["usage"]["mandatory-flags"]["flags"]
+    output = snakemake(mine, "-n", *(flags or "").split())
+    assert "Using workflow specific profile profiles/default" in output
+    assert counts(output)["train_model"] == 3
+    settings = mine / "config/config.yaml"
+    settings.write_text(re.sub(r"^run: .*$", "run: changed", settings.read_text(), flags=re.MULTILINE))
+    assert counts(snakemake(mine, "-n", "results/changed/nulls/cochcnn9_standard.nc"))["null_distribution"] == 1
+
+
+def test_without_the_package_the_profile_says_what_to_install(root, tmp_path):
+    own = copy_of(root, tmp_path)
+    packages = Path(yaml.__file__).parents[1]
+    command = [sys.executable, "-S", "-m", "snakemake", "-n"]  # -S: without the editable installation
+    environment = os.environ | {"PYTHONPATH": str(packages)}
+    ran = subprocess.run(command, cwd=own, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    assert re.search(r"lacks the package of this workflow \(No module .*\): `pip install \.`", ran.stderr)
+    assert "Traceback" not in ran.stderr
+
+
 def test_the_catalog_finds_a_workflow_of_standardized_usage(root):
     """It asks for these files, and reads these keys."""
     assert (root / "workflow" / "Snakefile").is_file()
@@ -246,8 +313,10 @@ def test_the_catalog_finds_a_workflow_of_standardized_usage(root):
         assert (root / readme).read_text(encoding="utf-8").startswith("# ")
     usage = yaml.safe_load((root / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert usage["mandatory-flags"].keys() == {"desc", "flags"}
-    assert usage["software-stack-deployment"]["conda"] is True
-    assert isinstance(usage["report"], bool)
+    assert "`pip install .`" in usage["mandatory-flags"]["desc"]
+    # What `snakemake --report` makes, and that each rule has an environment, is tested elsewhere.
+    assert usage["software-stack-deployment"] == {"conda": True, "singularity": False, "singularity+conda": False}
+    assert usage["report"] is True
 
 
 def test_the_catalogs_snakefile_is_the_same_workflow(root, tmp_path):
