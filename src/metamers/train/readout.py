@@ -139,8 +139,8 @@ def accuracy_in_words(readout: xr.Dataset) -> str:
 def described_readout(readout: xr.Dataset) -> str:
     """A readout in words, from its file: its stage, its dataset, and its held-out accuracy."""
     return (
-        f"a linear readout of its stage {readout.attrs['stage']}, trained on {int(readout['train_examples'])} examples of "
-        f"{readout.attrs['dataset']}, which names {accuracy_in_words(readout)} correctly"
+        f"a linear readout of its stage {readout.attrs['stage']}, trained on {int(readout['train_examples'])} examples "
+        f"of {readout.attrs['dataset']}, which names {accuracy_in_words(readout)} correctly"
     )
 
 
@@ -150,7 +150,7 @@ def refusal(readout: xr.Dataset, model: str) -> str:
         return ""
     times = float(readout["accuracy_limit"] / readout["chance_accuracy"])
     return (
-        f"models: {model}.readout: from stage {readout.attrs['stage']!r} it names {accuracy_in_words(readout)}, and the "
-        f"lower end of the interval is below {100 * float(readout['accuracy_limit']):.0f}%, {times:g} times chance; name "
-        f"another `stage`, use more examples, lower `times_chance`, or leave {model} out of recognition_models"
+        f"models: {model}.readout: from stage {readout.attrs['stage']!r} it names {accuracy_in_words(readout)}, and "
+        f"the lower end of the interval is below {100 * float(readout['accuracy_limit']):.0f}%, {times:g} times chance; "
+        f"name another `stage`, use more examples, lower `times_chance`, or leave {model} out of recognition_models"
     )
