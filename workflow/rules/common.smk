@@ -299,10 +299,10 @@ def cancel_timers():
 def show_findings():
     """End a run that made the report with its path and its findings."""
     if "report_pages" in steps_since(f"{RUN}/logs", BEGAN):
-        index = Path(f"{RUN}/report/index.html")
-        findings = f"{RESULTS}/report/findings.txt"
-        if (there := stored(findings)) is not None:
-            there.retrieve_object()  # Snakemake has deleted its local copy
+        index, findings = f"{RESULTS}/report/index.html", f"{RESULTS}/report/findings.txt"
+        if stored(findings) is not None:
+            stored(findings).retrieve_object()  # Snakemake has deleted its local copy
+            index = stored(index).query
         sentences = Path(on_this_machine(findings)).read_text(encoding="utf-8")
         logger.info(f"\n{sentences}\nReport: {index}", extra={"for_people": True})
 
