@@ -47,6 +47,11 @@ def on_this_machine(path):
     return str(workflow.modifier.path_modifier.apply_default_storage(path))
 
 
+def committed(path):
+    """A file that is read where it is committed, if the run does not make it itself."""
+    return path if path.startswith("results/<run>/") else local(path)
+
+
 # The folder of the run on this machine; its manifest is beside it. With a default storage provider, the files of runs alone
 # are stored there: what is committed, retrieved or the user's own is `local()`.
 RUN = on_this_machine(RESULTS)
@@ -252,9 +257,7 @@ def close_manifest():
     if not steps_since(f"{RUN}/logs", BEGAN) - {"verify"}:
         return
     children = os.times()
-    used = run_cpu_times(
-        f"{RUN}/logs", BEGAN, time.process_time(), children.children_user + children.children_system
-    )
+    used = run_cpu_times(f"{RUN}/logs", BEGAN, time.process_time(), children.children_user + children.children_system)
     if used:
         Path(f"{RUN}/logs/cpu_time.tsv").write_text(cpu_time_table(used), encoding="utf-8")
     manifest.close(RUN)

@@ -77,9 +77,9 @@ rule compare_contrasts:
 
 rule compare_humans_vs_models:
     input:
-        groups=published("group_results"),
-        ceilings=published("noise_ceiling"),
-        recognition=published("recognition_models"),
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        ceilings=committed(f"{PUBLISHED}/noise_ceiling.csv"),
+        recognition=committed(f"{PUBLISHED}/recognition_models.csv"),
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/humans_vs_models.nc",
@@ -172,9 +172,9 @@ rule compare_anova:
 
 rule compare_passes:
     input:
-        differences=published("natural_difference"),
-        variance=published("natural_variance"),
-        depths=committed("stage_depth"),
+        differences=committed(f"{PUBLISHED}/natural_difference.csv"),
+        variance=committed(f"{PUBLISHED}/natural_variance.csv"),
+        depths=local(resolve_path("resources/published/stage_depth.csv")),
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/passes.nc",

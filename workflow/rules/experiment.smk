@@ -37,7 +37,7 @@ rule experiment_folder:
         metamers=collect("results/<run>/exported/metamers/{model}", model=SHOWN),
         categories=by("modality", categories_of, first_shown),
         variance=(
-            committed("participant_variance")
+            local(resolve_path("resources/published/participant_variance.csv"))
             if plan.experiment.adaptive is not None
             else []
         ),

@@ -2,6 +2,8 @@
 
 PARTICIPANTS = plan.human_data == "participants"
 EXPERIMENTS = [f"results/<run>/humans/{experiment}.nc" for experiment in plan.published_experiments]
+# With `human_data: participants` the run itself makes the tables of resources/published.
+PUBLISHED = "results/<run>/humans" if PARTICIPANTS else resolve_path("resources/published")
 SOURCES = (
     [*EXPERIMENTS, *(local(f"{RESOURCES}/judges/{modality}") for modality in plan.published_judgements)]
     if PARTICIPANTS
@@ -15,14 +17,9 @@ OWN_PARTICIPANTS = [f"results/<run>/humans/{name}.nc" for name in plan.own_parti
 ADAPTIVE_PARTICIPANTS = [f"results/<run>/humans/adaptive/{name}.nc" for name in plan.adaptive_participants]
 
 
-def committed(table):
-    """A table of resources/published, where the workflow has it."""
-    return local(resolve_path(f"resources/published/{table}.csv"))
-
-
-def published(table):
-    """The same table; with `human_data: participants`, the run itself makes it."""
-    return f"results/<run>/humans/{table}.csv" if PARTICIPANTS else committed(table)
+def answers_of(name):
+    """The files with the answers of a group of own participants."""
+    return local(plan.answers_of(name))
 
 
 def shown_to(name):
@@ -105,7 +102,7 @@ rule humans_summary:
 rule humans_own_participants:
     input:
         design=by("own_participants", design_of),
-        answers=by("own_participants", local, plan.answers_of),
+        answers=by("own_participants", answers_of),
         recognition=collect(
             "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", recognizing_shown_to)
         ),
@@ -133,7 +130,7 @@ rule humans_own_participants:
 
 rule humans_answer_table:
     input:
-        answers=by("own_participants", local, plan.answers_of),
+        answers=by("own_participants", answers_of),
         stimuli=by("own_participants", stimuli_of, first_shown_to),
         recognition=collect(
             "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", recognizing_shown_to)
@@ -166,7 +163,7 @@ rule humans_answer_table:
 rule humans_adaptive:
     input:
         design=by("adaptive_participants", design_of),
-        answers=by("adaptive_participants", local, plan.answers_of),
+        answers=by("adaptive_participants", answers_of),
         categories=by("adaptive_participants", categories_of, first_shown_to),
     output:
         "results/<run>/humans/adaptive/{adaptive_participants}.nc",
@@ -191,7 +188,7 @@ rule humans_adaptive:
 rule humans_bids:
     input:
         design=by("own_participants", design_of),
-        answers=by("own_participants", local, plan.answers_of),
+        answers=by("own_participants", answers_of),
         categories=by("own_participants", categories_of, first_shown_to),
     output:
         directory("results/<run>/humans/bids/{own_participants}"),

@@ -3,7 +3,8 @@
 from metamers.plan.recorded import recorded_entries, recorded_settings, recorded_versions
 
 PUBLISHED_TABLES = [
-    committed(name) for name in ("group_results", "stage_depth", "natural_variance", "recognition_models")
+    local(resolve_path(f"resources/published/{name}.csv"))
+    for name in ("group_results", "stage_depth", "natural_variance", "recognition_models")
 ]
 
 
@@ -43,8 +44,8 @@ ENTRIES = [f"results/<run>/leaderboard/entries/{model}" for model in plan.genera
 
 rule leaderboard_ranking:
     input:
-        groups=published("group_results"),
-        depths=committed("stage_depth"),
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        depths=local(resolve_path("resources/published/stage_depth.csv")),
         relation="results/<run>/comparison/humans_vs_models.nc",
         tested="results/<run>/comparison/passes.nc",
         experiments=EXPERIMENTS if PARTICIPANTS else [],
@@ -107,7 +108,7 @@ rule leaderboard_entry:
         board="results/<run>/comparison/leaderboard.nc",
         predicted="results/<run>/comparison/predicted_human.nc",
         recognizability="results/<run>/comparison/recognizability.nc",
-        depths=committed("stage_depth"),
+        depths=local(resolve_path("resources/published/stage_depth.csv")),
         builder=by("generation_model", builders_of, lambda model: [model]),  # the network is built to count its layers
     output:
         directory("results/<run>/leaderboard/entries/{generation_model}"),  # the file's name follows from its content

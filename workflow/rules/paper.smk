@@ -62,7 +62,7 @@ rule paper_judgements:
 rule paper_brain_score:
     input:
         scores=local(f"{RESOURCES}/published/brain_score"),
-        groups=published("group_results"),
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
     output:
         "results/<run>/comparison/brain_score.nc",
     log:
@@ -85,7 +85,7 @@ rule paper_brain_score:
 rule paper_fmri:
     input:
         voxels=local(f"{RESOURCES}/published/fmri"),
-        groups=published("group_results"),
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
     output:
         "results/<run>/comparison/fmri.nc",
     log:
@@ -108,7 +108,7 @@ rule paper_fmri:
 # One job: all are drawn from one table, which takes no longer than the start of a job.
 rule paper_draw_experiments:
     input:
-        published("group_results"),
+        committed(f"{PUBLISHED}/group_results.csv"),
     output:
         report(
             expand("results/<run>/report/figures/paper/{experiment}.svg", experiment=plan.published_experiments),
@@ -156,7 +156,7 @@ rule paper_draw_humans_vs_models:
 rule paper_draw_judgements:
     input:
         judgements="results/<run>/comparison/judgements_{modality}.nc",
-        groups=published("group_results"),
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
     output:
         report(
             "results/<run>/report/figures/paper/judgements_{modality}.svg",
