@@ -59,16 +59,19 @@ include: RULES / "verify.smk"
 
 onstart:
     check_results_folder()
+    fetch_run()
 
 
 onsuccess:
     close_manifest()
+    store_records()
     show_findings()
     cancel_timers()
 
 
 onerror:
     close_manifest()
+    store_records()
     report_without_failed(log)
     cancel_timers()
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 WRAPPERS = (
+    "local",
+    "committed",
     "report",
     "directory",
     "expand",

@@ -297,8 +297,8 @@ def small_hearing(root: Path, folder: Path) -> list[str]:
     return HEARING
 
 
-def kill_when_there_is(pattern: str, folder: Path, *arguments: str) -> None:
-    """Run Snakemake, and kill it and its jobs without warning as soon as a file with this path exists."""
+def kill_when_there_is(pattern: str, folder: Path, *arguments: str, later_s: float = 0) -> None:
+    """Run Snakemake, and kill it and its jobs without warning when a file with this path exists, or some seconds later."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments, "--config", "save_every_s=0"]
     running = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -306,6 +306,7 @@ def kill_when_there_is(pattern: str, folder: Path, *arguments: str) -> None:
     try:
         for _ in range(600):
             if any(folder.glob(pattern)):
+                clock.sleep(later_s)
                 break
             clock.sleep(0.1)
     finally:

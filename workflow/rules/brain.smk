@@ -4,7 +4,7 @@ from metamers.plan.analyses import analysed_stages
 
 BRAIN = plan.analyses.brain
 # Measured responses are in the user's own file.
-RESPONSES = BRAIN.responses or "results/<run>/brain/responses/simulated.nc"
+RESPONSES = local(BRAIN.responses) if BRAIN.responses else "results/<run>/brain/responses/simulated.nc"
 # Models whose representations are compared, by modality.
 COMPARED_REPRESENTATIONS = {
     modality: chosen

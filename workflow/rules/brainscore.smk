@@ -40,12 +40,12 @@ rule brainscore_plugin:
         own=[f"results/<run>/humans/{name}.nc" for name in BENCHMARKS_OWN],
         designs=[design_of(name) for name in BENCHMARKS_OWN],
         tables=[
-            table
+            local(table)
             for name in BENCHMARKS_PUBLISHED
             for table in (plan.published_stimuli[name].table, plan.published_stimuli[name].categories)
         ],
         categories=[categories_of(model) for model in models_of_brainscore()],
-        images=published_images(),
+        images=local(published_images()),
         metamers=[folder for name in BENCHMARKS_OWN for folder in metamers_shown(name)],
     output:
         directory("results/<run>/brainscore/plugin"),
@@ -62,12 +62,12 @@ rule brainscore_plugin:
             name: {"dataset": plan.dataset_of[first_shown_to(name)], "entry": dataset_params(first_shown_to(name))}
             for name in BENCHMARKS_OWN
         },
-        metamers=f"{RESULTS}/exported/metamers",
+        metamers=f"{RUN}/exported/metamers",
         published_listing=published_listing,
         models={
             model: {
                 "model": architecture(model),
-                "weights_file": weights_file(model),
+                "weights_file": weights_to_read(model),
                 "dataset": plan.dataset_of[model],
                 "entry": dataset_params(model),
                 "trained": model in plan.training,
@@ -92,7 +92,7 @@ rule brainscore_score:
         required("brainscore_score"),
         plugin=rules.brainscore_plugin.output,
         models=files_of_models(models_of_brainscore()),
-        images=published_images(),
+        images=local(published_images()),
         metamers=rules.brainscore_plugin.input.metamers,
     output:
         "results/<run>/brainscore/scores.nc",

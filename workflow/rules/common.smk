@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
+from snakemake.io import get_flag_value
 from snakemake.settings.types import DeploymentMethod
 
 from metamers.plan.archives import RETRIEVED as RESOURCES, retrieved_item
@@ -32,15 +33,30 @@ TEMPLATES = PACKAGE / "report" / "templates"
 SITE = PACKAGE / "report" / "site"
 SHARED = ("site", "parts", "examples")  # templates that others extend or import
 ENVIRONMENT = ROOT / "envs" / "environment.yaml"
-# Snakemake replaces <run> in inputs, outputs, logs and benchmarks; parameters and functions take these paths.
+# Snakemake replaces <run> in inputs, outputs, logs and benchmarks; parameters and functions take this path.
 RESULTS = f"results/{plan.run}"
-BENCHMARKS = f"{RESULTS}/benchmarks"
-PROGRESS = f"{RESULTS}/progress"
 CAPTIONS = ROOT / "workflow" / "report"
 COLLECTIONS = collections(plan)
 BEGAN = time.time()
 # In Snakemake's log, if a call was ended by Ctrl-C or SIGTERM.
 INTERRUPTIONS = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
+
+
+def on_this_machine(path):
+    """Where a job reads and writes a file that rules make: with a default storage provider, its local copy."""
+    return str(workflow.modifier.path_modifier.apply_default_storage(path))
+
+
+def committed(path):
+    """A file that is read where it is committed, if the run does not make it itself."""
+    return path if path.startswith("results/<run>/") else local(path)
+
+
+# The folder of the run on this machine; its manifest is beside it. With a default storage provider, the files of runs alone
+# are stored there: what is committed, retrieved or the user's own is `local()`.
+RUN = on_this_machine(RESULTS)
+BENCHMARKS = f"{RUN}/benchmarks"
+PROGRESS = f"{RUN}/progress"
 
 # A conda environment has the packages that the library needs, but not the library.
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
@@ -48,7 +64,7 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
 
 # Snakemake looks for the run's files before its first job, and would stop with a traceback at a place without access.
 try:
-    manifest.check_places(RESULTS)
+    manifest.check_places(RUN)
 except OSError as error:
     raise WorkflowError(str(error)) from None
 
@@ -113,10 +129,18 @@ def weights_file(model):
     return weights.get("path")
 
 
+def weights_to_read(model):
+    """The same file, where a job reads it."""
+    file = weights_file(model)
+    return on_this_machine(file) if model in plan.training else file
+
+
 def weights_input(model, file):
     """The input of a step that reads a file of weights: the retrieved folder that has the file, or the file itself."""
     folder = f"{RESOURCES}/weights/{model}"
-    return folder if file.startswith(f"{folder}/") else file
+    if file.startswith(f"{RESULTS}/"):
+        return file
+    return local(folder if file.startswith(f"{folder}/") else file)
 
 
 @cache
@@ -183,7 +207,7 @@ def all_cores(_wildcards):
 def check_results_folder():
     """Check before the first job that the run's folder can be written."""
     try:
-        manifest.check_writable(RESULTS)
+        manifest.check_writable(RUN)
     except OSError as error:
         raise WorkflowError(str(error)) from None
 
@@ -201,17 +225,42 @@ def check_requested(stages=None):
         raise WorkflowError(str(error)) from None
 
 
+def stored(path):
+    """The object of a path in the default storage, or None without one."""
+    return get_flag_value(workflow.modifier.path_modifier.apply_default_storage(path), "storage_object")
+
+
+def fetch_run():
+    """Fetch from the default storage, if there is one, what Snakemake does not: the manifest, and all files to be verified.
+
+    A manifest on this machine is kept if it is newer, as after a call that was killed.
+    """
+    known, folder, here = stored(f"{RESULTS}{manifest.SUFFIX}"), stored(RESULTS), manifest.manifest_path(RUN)
+    if known is None:
+        return
+    if known.exists() and (not here.is_file() or here.stat().st_mtime < known.mtime()):
+        known.retrieve_object()
+    of_folder = {"verify", "crate"} & {job.params.get("step") for job in workflow.dag.needrun_jobs()}
+    if of_folder and folder.exists():
+        folder.retrieve_object()
+
+
+def store_records():
+    """Store what Snakemake does not: the manifest of the run, and the table of CPU time, which no job writes."""
+    for path in (f"{RESULTS}{manifest.SUFFIX}", f"{RESULTS}/logs/cpu_time.tsv"):
+        if os.path.isfile(on_this_machine(path)) and (record := stored(path)) is not None:
+            record.store_object()
+
+
 def close_manifest():
     """Record the CPU time of this call by kind, and its logs, which end after their jobs; not after a verification alone."""
-    if not steps_since(f"{RESULTS}/logs", BEGAN) - {"verify"}:
+    if not steps_since(f"{RUN}/logs", BEGAN) - {"verify"}:
         return
     children = os.times()
-    used = run_cpu_times(
-        f"{RESULTS}/logs", BEGAN, time.process_time(), children.children_user + children.children_system
-    )
+    used = run_cpu_times(f"{RUN}/logs", BEGAN, time.process_time(), children.children_user + children.children_system)
     if used:
-        Path(f"{RESULTS}/logs/cpu_time.tsv").write_text(cpu_time_table(used), encoding="utf-8")
-    manifest.close(RESULTS)
+        Path(f"{RUN}/logs/cpu_time.tsv").write_text(cpu_time_table(used), encoding="utf-8")
+    manifest.close(RUN)
 
 
 def report_without_failed(logs):
@@ -228,10 +277,10 @@ def report_without_failed(logs):
     if call.force or call.forceall or call.forcerun or not set(call.targets or ()) <= MADE_WITHOUT_FAILED:
         return
     command = plan.left_out[0].command if plan.left_out else command_line(sys.argv)
-    left_out = with_failed(plan.left_out, failed_jobs(f"{RESULTS}/logs", BENCHMARKS, BEGAN), command)
+    left_out = with_failed(plan.left_out, failed_jobs(f"{RUN}/logs", BENCHMARKS, BEGAN), command)
     if left_out == plan.left_out:
         return
-    path = Path(f"{RESULTS}/logs/left_out.json").absolute()
+    path = Path(f"{RUN}/logs/left_out.json").absolute()
     write_left_out(path, left_out)
     lines = "".join(f"\n  {one.title}: {one.reason.splitlines()[0]} ({one.log})" for one in left_out)
     logger.error(f"\nFailed, and left out of what follows:{lines}", extra={"for_people": True})
@@ -255,9 +304,12 @@ def cancel_timers():
 
 def show_findings():
     """End a run that made the report with its path and its findings."""
-    if "report_pages" in steps_since(f"{RESULTS}/logs", BEGAN):
-        index = Path(f"{RESULTS}/report/index.html")
-        sentences = index.with_name("findings.txt").read_text(encoding="utf-8")
+    if "report_pages" in steps_since(f"{RUN}/logs", BEGAN):
+        index, findings = f"{RESULTS}/report/index.html", f"{RESULTS}/report/findings.txt"
+        if stored(findings) is not None:
+            stored(findings).retrieve_object()  # Snakemake has deleted its local copy
+            index = stored(index).query
+        sentences = Path(on_this_machine(findings)).read_text(encoding="utf-8")
         logger.info(f"\n{sentences}\nReport: {index}", extra={"for_people": True})
 
 
@@ -278,12 +330,12 @@ def dataset_params(model):
 
 def categories_of(model):
     """The table of the categories of a model's dataset."""
-    return dataset_params(model)["categories"]
+    return local(dataset_params(model)["categories"])
 
 
 def model_params(wildcard):
     """Parameters of a step that computes with the model of a wildcard."""
-    return {"model": by(wildcard, architecture), "weights_file": by(wildcard, weights_file)}
+    return {"model": by(wildcard, architecture), "weights_file": by(wildcard, weights_to_read)}
 
 
 def answer_params(wildcard, *model_of):
@@ -307,7 +359,7 @@ def rate_of(model):
 def builder_of(model):
     """The user's own files that build a model's network and preprocessing, as the input `builder`, if any."""
     files = plan.models[model].python_files
-    return {"builder": files} if files else {}
+    return {"builder": local(files)} if files else {}
 
 
 def files_by_kind(model):

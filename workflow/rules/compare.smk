@@ -77,9 +77,9 @@ rule compare_contrasts:
 
 rule compare_humans_vs_models:
     input:
-        groups=f"{PUBLISHED}/group_results.csv",
-        ceilings=f"{PUBLISHED}/noise_ceiling.csv",
-        recognition=f"{PUBLISHED}/recognition_models.csv",
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        ceilings=committed(f"{PUBLISHED}/noise_ceiling.csv"),
+        recognition=committed(f"{PUBLISHED}/recognition_models.csv"),
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/humans_vs_models.nc",
@@ -172,9 +172,9 @@ rule compare_anova:
 
 rule compare_passes:
     input:
-        differences=f"{PUBLISHED}/natural_difference.csv",
-        variance=f"{PUBLISHED}/natural_variance.csv",
-        depths=resolve_path("resources/published/stage_depth.csv"),
+        differences=committed(f"{PUBLISHED}/natural_difference.csv"),
+        variance=committed(f"{PUBLISHED}/natural_variance.csv"),
+        depths=local(resolve_path("resources/published/stage_depth.csv")),
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/passes.nc",

@@ -37,7 +37,7 @@ rule crate:
         "results/<run>/logs/crate.log",
     params:
         **step("crate"),
-        file=f"{RESULTS}.crate.zip",
+        file=f"{RUN}.crate.zip",
         left_out=ANSWERS,
         kept=PUBLISHED_PARTICIPANTS,
         own_files=files_of_user(),

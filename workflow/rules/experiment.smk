@@ -28,16 +28,16 @@ def first_shown(modality):
 rule experiment_folder:
     input:
         required("experiment/{modality}"),
-        jspsych=rules.retrieve_jspsych.output,
-        consent=resolve_path(plan.experiment.consent),
-        icons=icon_files(),
+        jspsych=local(rules.retrieve_jspsych.output),
+        consent=local(resolve_path(plan.experiment.consent)),
+        icons=local(icon_files()),
         stimuli=by("modality", stimuli_of, first_shown),
         natural=by("modality", exported_stimuli_of, first_shown),
         acceptance=collect("results/<run>/acceptance/{model}.nc", model=SHOWN),
         metamers=collect("results/<run>/exported/metamers/{model}", model=SHOWN),
         categories=by("modality", categories_of, first_shown),
         variance=(
-            resolve_path("resources/published/participant_variance.csv")
+            local(resolve_path("resources/published/participant_variance.csv"))
             if plan.experiment.adaptive is not None
             else []
         ),

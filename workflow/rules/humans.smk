@@ -5,7 +5,7 @@ EXPERIMENTS = [f"results/<run>/humans/{experiment}.nc" for experiment in plan.pu
 # With `human_data: participants` the run itself makes the tables of resources/published.
 PUBLISHED = "results/<run>/humans" if PARTICIPANTS else resolve_path("resources/published")
 SOURCES = (
-    [*EXPERIMENTS, *(f"{RESOURCES}/judges/{modality}" for modality in plan.published_judgements)]
+    [*EXPERIMENTS, *(local(f"{RESOURCES}/judges/{modality}") for modality in plan.published_judgements)]
     if PARTICIPANTS
     else []
 )
@@ -15,6 +15,11 @@ HUMANS = [
 ]
 OWN_PARTICIPANTS = [f"results/<run>/humans/{name}.nc" for name in plan.own_participants]
 ADAPTIVE_PARTICIPANTS = [f"results/<run>/humans/adaptive/{name}.nc" for name in plan.adaptive_participants]
+
+
+def answers_of(name):
+    """The files with the answers of a group of own participants."""
+    return local(plan.answers_of(name))
 
 
 def shown_to(name):
@@ -46,7 +51,7 @@ def design_of(name):
 
 rule humans_participants:
     input:
-        f"{RESOURCES}/experiments/{{experiment}}",
+        local(f"{RESOURCES}/experiments/{{experiment}}"),
     output:
         "results/<run>/humans/{experiment}.nc",
     log:
@@ -69,7 +74,7 @@ rule humans_participants:
 rule humans_summary:
     input:
         experiments=EXPERIMENTS,
-        judges=[f"{RESOURCES}/judges/{modality}" for modality in plan.published_judgements],
+        judges=[local(f"{RESOURCES}/judges/{modality}") for modality in plan.published_judgements],
     output:
         groups="results/<run>/humans/group_results.csv",
         ceilings="results/<run>/humans/noise_ceiling.csv",
@@ -97,7 +102,7 @@ rule humans_summary:
 rule humans_own_participants:
     input:
         design=by("own_participants", design_of),
-        answers=by("own_participants", plan.answers_of),
+        answers=by("own_participants", answers_of),
         recognition=collect(
             "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", recognizing_shown_to)
         ),
@@ -125,7 +130,7 @@ rule humans_own_participants:
 
 rule humans_answer_table:
     input:
-        answers=by("own_participants", plan.answers_of),
+        answers=by("own_participants", answers_of),
         stimuli=by("own_participants", stimuli_of, first_shown_to),
         recognition=collect(
             "results/<run>/recognition/{model}/{model}.nc", model=by("own_participants", recognizing_shown_to)
@@ -158,7 +163,7 @@ rule humans_answer_table:
 rule humans_adaptive:
     input:
         design=by("adaptive_participants", design_of),
-        answers=by("adaptive_participants", plan.answers_of),
+        answers=by("adaptive_participants", answers_of),
         categories=by("adaptive_participants", categories_of, first_shown_to),
     output:
         "results/<run>/humans/adaptive/{adaptive_participants}.nc",
@@ -183,7 +188,7 @@ rule humans_adaptive:
 rule humans_bids:
     input:
         design=by("own_participants", design_of),
-        answers=by("own_participants", plan.answers_of),
+        answers=by("own_participants", answers_of),
         categories=by("own_participants", categories_of, first_shown_to),
     output:
         directory("results/<run>/humans/bids/{own_participants}"),

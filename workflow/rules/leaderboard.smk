@@ -3,14 +3,14 @@
 from metamers.plan.recorded import recorded_entries, recorded_settings, recorded_versions
 
 PUBLISHED_TABLES = [
-    resolve_path(f"resources/published/{name}.csv")
+    local(resolve_path(f"resources/published/{name}.csv"))
     for name in ("group_results", "stage_depth", "natural_variance", "recognition_models")
 ]
 
 
 def builders_of(models):
     """The user's own files that build the networks of several models, each once."""
-    return list(dict.fromkeys(file for model in models for file in plan.models[model].python_files))
+    return local(list(dict.fromkeys(file for model in models for file in plan.models[model].python_files)))
 
 
 def models_of_entry(model):
@@ -44,8 +44,8 @@ ENTRIES = [f"results/<run>/leaderboard/entries/{model}" for model in plan.genera
 
 rule leaderboard_ranking:
     input:
-        groups=f"{PUBLISHED}/group_results.csv",
-        depths=resolve_path("resources/published/stage_depth.csv"),
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        depths=local(resolve_path("resources/published/stage_depth.csv")),
         relation="results/<run>/comparison/humans_vs_models.nc",
         tested="results/<run>/comparison/passes.nc",
         experiments=EXPERIMENTS if PARTICIPANTS else [],
@@ -108,7 +108,7 @@ rule leaderboard_entry:
         board="results/<run>/comparison/leaderboard.nc",
         predicted="results/<run>/comparison/predicted_human.nc",
         recognizability="results/<run>/comparison/recognizability.nc",
-        depths=resolve_path("resources/published/stage_depth.csv"),
+        depths=local(resolve_path("resources/published/stage_depth.csv")),
         builder=by("generation_model", builders_of, lambda model: [model]),  # the network is built to count its layers
     output:
         directory("results/<run>/leaderboard/entries/{generation_model}"),  # the file's name follows from its content

@@ -9,8 +9,7 @@ def card_files(_wildcards):
     """Input function: the files that the model of a model card is built from, and the stimuli that it is shown."""
     plan.check_target("model_card")
     model = plan.model
-    categories = plan.datasets[plan.dataset_of[model]].categories
-    shown = {"stimuli": stimuli_of(model), "categories": categories}
+    shown = {"stimuli": stimuli_of(model), "categories": categories_of(model)}
     readout = {"readout": f"results/<run>/readouts/{model}.nc"} if model in plan.readouts else {}
     return files_by_kind(model) | shown | readout
 
@@ -35,7 +34,7 @@ def card_params(model):
     return {
         "model": architecture(model),
         "references": plan.models[model].references,
-        "weights_file": weights_file(model),
+        "weights_file": weights_to_read(model),
         "settings": settings,
     }
 

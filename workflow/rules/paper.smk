@@ -41,7 +41,7 @@ PAPER_DRAWN = [
 
 rule paper_judgements:
     input:
-        f"{RESOURCES}/judges/{{modality}}",
+        local(f"{RESOURCES}/judges/{{modality}}"),
     output:
         "results/<run>/comparison/judgements_{modality}.nc",
     log:
@@ -61,8 +61,8 @@ rule paper_judgements:
 
 rule paper_brain_score:
     input:
-        scores=f"{RESOURCES}/published/brain_score",
-        groups=f"{PUBLISHED}/group_results.csv",
+        scores=local(f"{RESOURCES}/published/brain_score"),
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
     output:
         "results/<run>/comparison/brain_score.nc",
     log:
@@ -84,8 +84,8 @@ rule paper_brain_score:
 
 rule paper_fmri:
     input:
-        voxels=f"{RESOURCES}/published/fmri",
-        groups=f"{PUBLISHED}/group_results.csv",
+        voxels=local(f"{RESOURCES}/published/fmri"),
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
     output:
         "results/<run>/comparison/fmri.nc",
     log:
@@ -108,7 +108,7 @@ rule paper_fmri:
 # One job: all are drawn from one table, which takes no longer than the start of a job.
 rule paper_draw_experiments:
     input:
-        f"{PUBLISHED}/group_results.csv",
+        committed(f"{PUBLISHED}/group_results.csv"),
     output:
         report(
             expand("results/<run>/report/figures/paper/{experiment}.svg", experiment=plan.published_experiments),
@@ -156,7 +156,7 @@ rule paper_draw_humans_vs_models:
 rule paper_draw_judgements:
     input:
         judgements="results/<run>/comparison/judgements_{modality}.nc",
-        groups=f"{PUBLISHED}/group_results.csv",
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
     output:
         report(
             "results/<run>/report/figures/paper/judgements_{modality}.svg",

@@ -3,8 +3,8 @@
 
 rule power:
     input:
-        groups=f"{PUBLISHED}/group_results.csv",
-        variance=f"{PUBLISHED}/participant_variance.csv",
+        groups=committed(f"{PUBLISHED}/group_results.csv"),
+        variance=committed(f"{PUBLISHED}/participant_variance.csv"),
         predicted=["results/<run>/comparison/predicted_human.nc"] if plan.generation_models else [],
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:

@@ -17,7 +17,10 @@ def frozen_inputs():
         "metamers": [path for model in models for path in metamers_of(model)],
         "acceptance": [f"results/<run>/acceptance/{model}.nc" for model in models],
         "recognition": [path for model in models for path in recognition_of(model)],
-        "published": ["results/<run>/comparison/humans_vs_models.nc", f"{PUBLISHED}/participant_variance.csv"],
+        "published": [
+            "results/<run>/comparison/humans_vs_models.nc",
+            committed(f"{PUBLISHED}/participant_variance.csv"),
+        ],
         "weights": list(
             dict.fromkeys([*files_of_models(models), *files_of_recognition_models(plan.recognition_models)])
         ),
@@ -73,8 +76,8 @@ rule preregister:
         predicted="results/<run>/comparison/predicted_human.nc",
         recognizability="results/<run>/comparison/recognizability.nc",
         relation="results/<run>/comparison/humans_vs_models.nc",
-        variance=f"{PUBLISHED}/participant_variance.csv",
-        depths=resolve_path("resources/published/stage_depth.csv"),
+        variance=committed(f"{PUBLISHED}/participant_variance.csv"),
+        depths=local(resolve_path("resources/published/stage_depth.csv")),
         builders=builders_of(plan.generation_models),  # networks are built to count their layers
     log:
         "results/<run>/logs/preregister.log",
@@ -106,7 +109,7 @@ def existing_prediction(_wildcards):
             f"preregistration.file: there is no frozen prediction {FROZEN}; `snakemake preregister` "
             "freezes one; call it before people answer"
         )
-    return FROZEN
+    return local(FROZEN)
 
 
 rule preregister_score:
@@ -114,7 +117,7 @@ rule preregister_score:
         **frozen_inputs(),
         frozen=existing_prediction,
         own_participants=OWN_PARTICIPANTS,
-        answers=lambda _: [path for name in plan.own_participants for path in plan.answers_of(name)],
+        answers=lambda _: [path for name in plan.own_participants for path in answers_of(name)],
     output:
         netcdf="results/<run>/comparison/preregistered.nc",
         figure=report(

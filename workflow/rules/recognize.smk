@@ -14,9 +14,9 @@ def recognition_params(names):
     return {
         name: {
             "model": architecture(name),
-            "weights_file": weights_file(name),
-            "files": files_of_recognition_models([name]),
-            **{"readout": path for path in readout_file(name)},
+            "weights_file": weights_to_read(name),
+            "files": [on_this_machine(path) for path in files_of_recognition_models([name])],
+            **{"readout": on_this_machine(path) for path in readout_file(name)},
         }
         for name in names
     }

@@ -4,8 +4,8 @@ from metamers.plan.archives import archive_path
 
 RETRIEVED = [
     # Tables of categories from an archive.
-    *(plan.datasets[name].categories for name in plan.stimuli if plan.datasets[name].vocabulary),
-    *(f"{RESOURCES}/{collection}" for collection in COLLECTIONS if plan.needs_collection(collection)),
+    *(local(plan.datasets[name].categories) for name in plan.stimuli if plan.datasets[name].vocabulary),
+    *(local(f"{RESOURCES}/{collection}") for collection in COLLECTIONS if plan.needs_collection(collection)),
 ]
 # File of each retrieved archive → its name in the registry.
 ARCHIVES = {Path(archive_path(name, plan.archives)).name: name for name in plan.archives}
@@ -13,7 +13,7 @@ ARCHIVES = {Path(archive_path(name, plan.archives)).name: name for name in plan.
 
 rule retrieve_archive:
     output:
-        f"{RESOURCES}/archives/{{archive}}",
+        local(f"{RESOURCES}/archives/{{archive}}"),
     log:
         "results/<run>/logs/retrieve_archive/{archive}.log",
     benchmark:
@@ -34,9 +34,11 @@ rule retrieve_archive:
 
 rule retrieve_collection:
     input:
-        lambda wildcards: sorted({item["archive"] for item in COLLECTIONS[wildcards.collection] if "archive" in item}),
+        lambda wildcards: local(
+            sorted({item["archive"] for item in COLLECTIONS[wildcards.collection] if "archive" in item})
+        ),
     output:
-        directory(f"{RESOURCES}/{{collection}}"),
+        local(directory(f"{RESOURCES}/{{collection}}")),
     log:
         "results/<run>/logs/retrieve_collection/{collection}.log",
     benchmark:
@@ -59,7 +61,7 @@ rule retrieve_zero_shot:
     input:
         lambda wildcards: weights_input(wildcards.clip_model, weights_file(wildcards.clip_model)),
     output:
-        f"{RESOURCES}/zero_shot/{{clip_model}}.safetensors",
+        local(f"{RESOURCES}/zero_shot/{{clip_model}}.safetensors"),
     log:
         "results/<run>/logs/retrieve_zero_shot/{clip_model}.log",
     benchmark:
@@ -83,9 +85,9 @@ rule retrieve_zero_shot:
 
 rule retrieve_categories:
     input:
-        lambda wildcards: archive_path(plan.datasets[wildcards.dataset].vocabulary.archive, plan.archives),
+        lambda wildcards: local(archive_path(plan.datasets[wildcards.dataset].vocabulary.archive, plan.archives)),
     output:
-        f"{RESOURCES}/categories/{{dataset}}.tsv",
+        local(f"{RESOURCES}/categories/{{dataset}}.tsv"),
     log:
         "results/<run>/logs/retrieve_categories/{dataset}.log",
     benchmark:
@@ -106,9 +108,9 @@ rule retrieve_categories:
 # The online experiment uses jsPsych from npm. The target `retrieve` omits it, because the default run does not need it.
 rule retrieve_jspsych:
     input:
-        lock=ROOT / "experiment" / "package-lock.json",
+        lock=local(ROOT / "experiment" / "package-lock.json"),
     output:
-        directory(f"{RESOURCES}/jspsych"),
+        local(directory(f"{RESOURCES}/jspsych")),
     log:
         "results/<run>/logs/retrieve_jspsych.log",
     benchmark:

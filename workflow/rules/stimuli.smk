@@ -15,11 +15,21 @@ def dataset_files(wildcards):
     """The files of a dataset: its retrieved folder, or each of its own folder's files; none for synthetic speech."""
     entry = plan.datasets[wildcards.dataset]
     if f"datasets/{wildcards.dataset}" in COLLECTIONS:
-        return [f"{RESOURCES}/datasets/{wildcards.dataset}"]
+        return [local(f"{RESOURCES}/datasets/{wildcards.dataset}")]
     if entry.files is None:
         return []
     rows = stimulus_table(wildcards.dataset, entry.parameters)
-    return list(dict.fromkeys(f"{entry.folder}/{row['file']}" for row in rows))
+    return local(list(dict.fromkeys(f"{entry.folder}/{row['file']}" for row in rows)))
+
+
+def dataset_table(dataset):
+    """The table of a dataset's files, if it has one."""
+    return local(plan.datasets[dataset].parameters.get("table", []))
+
+
+def dataset_categories(dataset):
+    """The table of a dataset's categories."""
+    return local(plan.datasets[dataset].categories)
 
 
 @cache
@@ -45,8 +55,8 @@ def exported_stimuli_of(model):
 rule stimuli_datasets:
     input:
         files=dataset_files,
-        table=lookup("{dataset}/table", within=parameters_of(plan.datasets), default=[]),
-        categories=lookup("{dataset}/categories", within=parameters_of(plan.datasets)),
+        table=by("dataset", dataset_table),
+        categories=by("dataset", dataset_categories),
     output:
         "results/<run>/stimuli/{dataset}.nc",
     log:

@@ -16,19 +16,19 @@ def examples_of(model):
 
 def trained_categories(model):
     """The table of the classes that a model is trained to name."""
-    return plan.datasets[plan.training[model].dataset].categories
+    return dataset_categories(plan.training[model].dataset)
 
 
 def trained_entry(model):
     """The part of the registry entry of a training dataset on which answers depend."""
-    return {"categories": trained_categories(model)}
+    return {"categories": str(trained_categories(model))}
 
 
 rule train_examples:
     input:
         files=dataset_files,
-        table=lookup("{dataset}/table", within=parameters_of(plan.datasets), default=[]),
-        categories=lookup("{dataset}/categories", within=parameters_of(plan.datasets)),
+        table=by("dataset", dataset_table),
+        categories=by("dataset", dataset_categories),
     output:
         "results/<run>/examples/{dataset}.nc",
     log:
@@ -61,7 +61,7 @@ def trained_files(model):
     """The files, by their kind, that a model in training is built from: builder, and checkpoint of frozen layers."""
     folder = f"frozen/{model}"
     frozen = f"{RESOURCES}/{folder}" if folder in COLLECTIONS else frozen_file(model)
-    return builder_of(model) | ({"frozen": frozen} if frozen else {})
+    return builder_of(model) | ({"frozen": local(frozen)} if frozen else {})
 
 
 rule train_model:
@@ -151,7 +151,7 @@ rule train_readout:
     input:
         unpack(model_files("readout_model")),
         examples=by("readout_model", "results/<run>/examples/{0.dataset}.nc".format, plan.readouts.__getitem__),
-        categories=by("readout_model", lambda model: readout_dataset(model).categories),
+        categories=by("readout_model", lambda model: local(readout_dataset(model).categories)),
     output:
         "results/<run>/readouts/{readout_model}.nc",
     log:

@@ -12,17 +12,29 @@ def made_by(_wildcards):
 def made_whole(_wildcards):
     """Parameter: the folders of the run that rules make as a whole, as far as they are there."""
     outputs = [str(file) for rule in workflow.rules for file in rule.output if is_flagged(file, "directory")]
-    patterns = [re.sub(r"\{[^}]*\}", "*", output) for output in outputs if output.startswith(f"{RESULTS}/")]
+    patterns = [re.sub(r"\{[^}]*\}", "*", output) for output in outputs if output.startswith(f"{RUN}/")]
     return sorted(str(folder) for pattern in patterns for folder in Path().glob(pattern))
+
+
+def repairable(_wildcards):
+    """Input function: adds no file; fails before the first job if the run cannot be repaired."""
+    if config["repair"] and stored(RESULTS) is not None:
+        raise WorkflowError(
+            f"repair: with a storage provider, it would delete copies on this machine, and leave {stored(RESULTS).query} as "
+            "it is. Verify without it, and delete there what the verification names."
+        )
+    return []
 
 
 # Without output and benchmark, so that it runs whenever it is requested.
 rule verify:
+    input:
+        repairable,
     log:
         "results/<run>/logs/verify.log",
     params:
         **step("verify"),
-        run=RESULTS,
+        run=RUN,
         made_whole=made_whole,
         steps=made_by,
     threads: all_cores
