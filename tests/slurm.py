@@ -39,8 +39,10 @@ SchedulerParameters=sched_interval=2,batch_sched_delay=0
 KillWait=10
 MinJobAge=300
 ReturnToService=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=64000 State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=64000 Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=cards Nodes={host} MaxTime=INFINITE State=UP
 """
 
 
@@ -84,6 +86,7 @@ def running() -> Iterator[dict[str, str]]:
     user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
     configuration = CONFIGURATION.format(host=host, user=user, folder=folder, ports=_free_ports(2))
     (folder / "slurm.conf").write_text(configuration)
+    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
     (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
     environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder}/bin:{search_path()}"}
     # The executor removes SLURM's variables from a job's environment, so that srun would look for a cluster's own file.

@@ -27,12 +27,13 @@ from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultForma
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from metamers.run.durations import TimeLeft, duration
+from metamers.run.durations import Cost, TimeLeft, duration
 from metamers.run.logs import ABOUT, CPU_TIME, DISPLAY, WROTE
 
 PRINTED = {LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR, LogEvent.ERROR}  # printed above the lines that change
 # Beginnings of what Snakemake says at the end of a call that runs no job.
 ENDED = ("Nothing to be done", "Report created", "Unlocked working directory")
+DRY_RUN = "This was a dry-run"  # Snakemake's last line of a dry run
 # Ctrl-C ends jobs too: their errors may come before this process has noticed it.
 ENDED_BY_CTRL_C = f"died with {signal.SIGINT!r}."
 SHOWN_JOBS = 4  # number of running jobs on the display
@@ -185,6 +186,7 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         settings = self.common_settings
         self.display = RunDisplay()
+        self.cost = Cost()  # of the jobs of a dry run
         self.command = called_command()
         self.formatted = DefaultFormatter(settings.quiet, settings.show_failed_logs)
         stream = sys.stdout if settings.stdout else sys.stderr
@@ -285,8 +287,13 @@ class LogHandler(LogHandlerBase):
             elif getattr(record, "for_people", False) or str(record.msg).startswith(ENDED):
                 self.stop()
                 self.print(str(record.msg))
-            if event == LogEvent.RUN_INFO and not self.common_settings.dryrun:
-                self.start()
+            if not self.common_settings.dryrun:
+                if event == LogEvent.RUN_INFO:
+                    self.start()
+            elif event == LogEvent.JOB_INFO:
+                self.cost.add(record.__dict__["resources"], record.__dict__["threads"])
+            elif str(record.msg).startswith(DRY_RUN):
+                self.print(f"{self.cost} docs/clusters.md says how this is estimated.")
         except Exception:  # a display must not end a run
             self.handleError(record)
 

@@ -59,7 +59,7 @@ rule benchmark_match:
         settings=lambda wildcards: benchmarked_qualities(wildcards.generation_model, stage_of(wildcards)),
         run_seed=plan.seed,
     resources:
-        mem_mb=memory_of_model,
+        mem_mb=scaled_by_attempt(4000),
     conda:
         STUDY_ENVIRONMENT
     message:
@@ -87,7 +87,7 @@ rule benchmark_equivalent:
         first=lambda wildcards: plan.synthesis_of(wildcards.generation_model)["steps"],
         run_seed=plan.seed,
     resources:
-        mem_mb=memory_of_model,
+        mem_mb=scaled_by_attempt(4000),
     conda:
         STUDY_ENVIRONMENT
     message:
@@ -115,7 +115,7 @@ rule benchmark_recognize:
         modality=by("generation_model", modality_of),
         rate_hz=by("generation_model", rate_of),
     resources:
-        mem_mb=memory_of_model,
+        mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
     conda:
         ENVIRONMENT
@@ -148,7 +148,7 @@ rule benchmark_speed:
     # All cores, so that no other job runs during the measurement, which uses one core.
     threads: all_cores
     resources:
-        mem_mb=memory_of_model,
+        mem_mb=scaled_by_attempt(4000),
     conda:
         STUDY_ENVIRONMENT
     message:

@@ -45,7 +45,7 @@ rule benchmark_convergence_metamers:
     # One thread, as for synthesis.
     threads: 1
     resources:
-        mem_mb=memory_of_model,
+        mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
     conda:
         ENVIRONMENT
@@ -74,7 +74,7 @@ rule benchmark_convergence_recognition:
         modality=by("generation_model", modality_of),
         rate_hz=by("generation_model", rate_of),
     resources:
-        mem_mb=memory_of_model,
+        mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
     conda:
         ENVIRONMENT

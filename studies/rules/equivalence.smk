@@ -32,7 +32,7 @@ rule benchmark_equivalence_metamers:
     # One thread, as for synthesis.
     threads: 1
     resources:
-        mem_mb=memory_of_model,
+        mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
     conda:
         ENVIRONMENT
@@ -64,7 +64,7 @@ rule benchmark_equivalence_recognition:
         modality=by("generation_model", modality_of),
         rate_hz=by("generation_model", rate_of),
     resources:
-        mem_mb=memory_of_model,
+        mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
     conda:
         ENVIRONMENT

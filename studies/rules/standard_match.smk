@@ -25,7 +25,8 @@ rule benchmark_standard:
         settings=by("generation_model", compared_qualities),
         run_seed=plan.seed,
     resources:
-        mem_mb=memory_of_model,
+        runtime=scaled_by_attempt(720),
+        mem_mb=scaled_by_attempt(4000),
         gpu=gpus(),
     conda:
         ENVIRONMENT

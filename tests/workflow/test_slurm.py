@@ -70,7 +70,7 @@ def study(root: Path, folder: Path) -> list[str]:
 
 
 class Watched(threading.Thread):
-    """What squeue shows while a workflow runs: number of a job → its states and its comment; cancels one job.
+    """What squeue shows while a workflow runs: number of a job → its states, comment and partition; cancels one job.
 
     A job of the second model is cancelled when it has kept something of its work; of the first the time limit is awaited.
     """
@@ -80,6 +80,7 @@ class Watched(threading.Thread):
         self.environment, self.folder = environment, folder
         self.states: dict[str, set[str]] = {}
         self.comments: dict[str, str] = {}
+        self.partitions: dict[str, str] = {}
         self.ended = threading.Event()
         self.victim = ""
 
@@ -88,10 +89,11 @@ class Watched(threading.Thread):
 
     def run(self):
         while not self.ended.wait(0.5):
-            command = ["squeue", "--noheader", "--states=all", "--format=%A|%T|%k"]
+            command = ["squeue", "--noheader", "--states=all", "--format=%A|%T|%P|%k"]
             shown = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False).stdout
             for line in shown.splitlines():
-                job, state, comment = line.split("|", 2)
+                job, state, partition, comment = line.split("|", 3)
+                self.partitions[job] = partition
                 self.states.setdefault(job, set()).add(state)
                 self.comments[job] = comment
                 if (
@@ -124,12 +126,11 @@ def run(root, cluster, tmp_path_factory):
     watched = Watched(cluster, folders[0])
     watched.start()
     on_cluster = ["--workflow-profile", "workflow/profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"]
-    on_cluster += ["--latency-wait", "20", "--set-resources", "synthesize_metamers:runtime=2*attempt"]
-    on_cluster += ["--config", "save_every_s=5"]
-    on_cluster += [
-        "--slurm-array-jobs",
-        "null_distribution",
-    ]  # an array has one comment, which does not name its models
+    on_cluster += ["--latency-wait", "20", "--set-resources"]
+    # The null distributions ask for a card, which they do not use.
+    on_cluster += ["synthesize_metamers:runtime=2*attempt", "null_distribution:gpu=1", "--config", "save_every_s=5"]
+    limits = {"main": {"max_runtime": 1440}, "cards": {"max_runtime": 1440, "max_gpu": 1}}
+    (folders[0] / "workflow/profiles/slurm/partitions.yaml").write_text(yaml.safe_dump({"partitions": limits}))
     ran = subprocess.run([*command, *on_cluster], cwd=folders[0], env=cluster, check=False, **piped)
     watched.ended.set()
     watched.join()
@@ -182,6 +183,14 @@ def test_the_small_jobs_share_a_job_of_the_cluster(run):
     comments = list(watched.comments.values())
     assert all(any(group in comment for comment in comments) for group in groups), comments
     assert sum("null_acceptance" in comment for comment in comments) == 1  # of both models
+
+
+def test_jobs_with_a_gpu_are_in_a_partition_of_their_own(run):
+    _, watched, _ = run
+    with_gpu = {job for job, comment in watched.comments.items() if "null_distribution" in comment}
+    assert len(with_gpu) == 2  # one of each model
+    assert {watched.partitions[job] for job in with_gpu} == {"cards"}
+    assert {partition for job, partition in watched.partitions.items() if job not in with_gpu} == {"main"}
 
 
 def test_logs_of_the_cluster_s_jobs_are_where_a_person_looks(run):

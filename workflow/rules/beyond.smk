@@ -117,6 +117,40 @@ def models_of_explored(model):
     return list(explored_sets(model)["stages"])
 
 
+def metamers_of_set(name):
+    """Number of metamers of a set."""
+    made = SETS[name]
+    return len(made.stimuli) * len(made.cases) * len(made.depths) * plan.synthesis.seeds
+
+
+def work_of_set(name):
+    """The work of synthesizing a set."""
+    return workload.synthesis(SETS[name].members, len(SETS[name].stimuli) * len(SETS[name].cases))
+
+
+def work_of_measures(name):
+    """The work of measuring a set."""
+    return workload.passed(MEMBERS[name], 4 * metamers_of_set(name))
+
+
+def work_of_invariance(model):
+    """The work of comparing the metamers of a model from other starts, by products with its Jacobian."""
+    return workload.passed([model], 20 * metamers_of_set(f"starts_{model}"))
+
+
+def work_of_sensitivity(modality):
+    """The work of finding distortions: each iteration has two products with the Jacobian of a stage."""
+    one = SENSITIVITY[modality]
+    return workload.passed(one.stages, 4 * one.iterations * len(one.stimuli) * len(one.depths))
+
+
+def work_of_metamer_sets(model):
+    """The work of exploring metamer sets: steps of a search, and products with the Jacobian for the singular values."""
+    one = METAMER_SETS[model]
+    passes = 4 * (one.steps + 8 * one.singular_values) * len(one.stimuli) * len(one.depths)
+    return workload.passed([model], passes)
+
+
 rule beyond_synthesize:
     input:
         models=by("beyond_set", files_of_models, MEMBERS.get),
@@ -142,8 +176,7 @@ rule beyond_synthesize:
         progress=f"{PROGRESS}/beyond_synthesize/{{beyond_set}}",
     # One thread, as for synthesis: the numbers do not depend on --cores.
     resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
+        **needs("beyond_synthesize", by("beyond_set", work_of_set), gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -172,8 +205,7 @@ rule beyond_measure:
         target_errors=by("beyond_set", target_errors_of_set),
         references=by("beyond_set", references_of_set),
     resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
+        **needs("beyond_measure", by("beyond_set", work_of_measures), gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -204,9 +236,7 @@ for modality, sets in SETS_OF.items():
             dataset_entry=dataset_params(recognition_models[0]),
             recognition_models=recognition_params(recognition_models),
         resources:
-            mem_mb=memory_of_model,
-            runtime=scaled_by_attempt(60 * len(recognition_models)),
-            gpu=gpus(),
+            **needs("beyond_recognize", workload.passed(recognition_models, sum(map(metamers_of_set, sets))), gpus()),
         conda:
             ENVIRONMENT
         message:
@@ -237,6 +267,8 @@ rule beyond_ensemble:
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
         references=REFERENCES["ensemble"],
+    resources:
+        **needs("beyond_ensemble"),
     conda:
         ENVIRONMENT
     message:
@@ -264,6 +296,8 @@ rule beyond_controversial:
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
         references=REFERENCES["controversial"],
+    resources:
+        **needs("beyond_controversial"),
     conda:
         ENVIRONMENT
     message:
@@ -292,6 +326,8 @@ rule beyond_starts:
         models=STARTED_MODELS,
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
+    resources:
+        **needs("beyond_starts"),
     conda:
         ENVIRONMENT
     message:
@@ -329,8 +365,7 @@ rule beyond_invariance:
         seeds=plan.synthesis.seeds,
         run_seed=plan.seed,
     resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
+        **needs("beyond_invariance", by("started_model", work_of_invariance), gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -357,8 +392,7 @@ rule beyond_sensitivity:
         run_seed=plan.seed,
     # One thread, as for synthesis: the numbers do not depend on --cores.
     resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
+        **needs("beyond_sensitivity", by("sensed_modality", work_of_sensitivity), gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -387,6 +421,8 @@ rule beyond_agreement:
         recognition_models=by("sensed_modality", recognition_models_of_distorted),
         families=plan.families,
         run_seed=plan.seed,
+    resources:
+        **needs("beyond_agreement"),
     conda:
         ENVIRONMENT
     message:
@@ -407,6 +443,8 @@ rule beyond_export:
     params:
         **step("beyond/export"),
         length=lambda wildcards: SENSITIVITY[wildcards.sensed_modality].length,
+    resources:
+        **needs("beyond_export"),
     conda:
         ENVIRONMENT
     message:
@@ -447,8 +485,7 @@ rule beyond_metamer_sets:
         run_seed=plan.seed,
     # One thread, as for synthesis: the numbers do not depend on --cores.
     resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
+        **needs("beyond_metamer_sets", by("explored_model", work_of_metamer_sets), gpus()),
     conda:
         ENVIRONMENT
     message:

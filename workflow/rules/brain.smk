@@ -25,6 +25,11 @@ def stages_analysed(model):
     return analysed_stages(modality_of(model), plan.models[model].stages)
 
 
+def work_of_activations(model):
+    """The work of computing the activations of a model by the stimuli of brains, or by those of the run."""
+    return workload.passed([model], max(BRAIN.number or 0, len(plan.stimuli_of(model))))
+
+
 rule brain_activations:
     input:
         unpack(model_files("analysed_model")),
@@ -41,8 +46,7 @@ rule brain_activations:
         stages=by("analysed_model", stages_analysed),
         number=BRAIN.number,
     resources:
-        mem_mb=scaled_by_attempt(8000),
-        gpu=gpus(),
+        **needs("brain_activations", by("analysed_model", work_of_activations), gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -64,6 +68,8 @@ rule brain_simulate:
         **step("brain/simulate"),
         settings=BRAIN.simulated and BRAIN.simulated.parameters,
         run_seed=plan.seed,
+    resources:
+        **needs("brain_simulate"),
     conda:
         ENVIRONMENT
     message:
@@ -88,7 +94,7 @@ rule brain_regression:
         shuffles=BRAIN.shuffles,
         run_seed=plan.seed,
     resources:
-        mem_mb=scaled_by_attempt(8000),
+        **needs("brain_regression"),
     conda:
         ENVIRONMENT
     message:
@@ -122,8 +128,7 @@ rule brain_dissimilarity:
         stages=by("analysed_model", stages_analysed),
         modality=by("analysed_model", modality_of),
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        gpu=gpus(),
+        **needs("brain_dissimilarity", by("analysed_model", work_of_activations), gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -149,6 +154,8 @@ rule brain_similarity:
         compared_modality=one_of(COMPARED_REPRESENTATIONS),
     params:
         **step("brain/similarity"),
+    resources:
+        **needs("brain_similarity"),
     conda:
         ENVIRONMENT
     message:

@@ -74,6 +74,8 @@ rule brainscore_plugin:
             }
             for model in models_of_brainscore()
         },
+    resources:
+        **needs("brainscore_plugin"),
     conda:
         ENVIRONMENT
     message:
@@ -107,8 +109,7 @@ rule brainscore_score:
         models=models_of_brainscore(),
         published_listing=published_listing,
     resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
+        **needs("brainscore_score", workload.passed(models_of_brainscore(), 1000), gpus()),
     conda:
         ENVIRONMENT
     message:

@@ -18,6 +18,7 @@ from snakemake.settings.types import DeploymentMethod
 from metamers.plan.archives import RETRIEVED as RESOURCES, retrieved_item
 from metamers.config.read import resolve_path
 from metamers.plan.left_out import MADE_WITHOUT_FAILED, command_line, with_failed, with_options, write_left_out
+from metamers.plan.needs import Needs, Work, Workload
 from metamers.plan.retrieved import collections
 from metamers.plan.targets import check_path, check_targets, parse_call, requested_targets
 from metamers.modalities import MODALITIES
@@ -26,6 +27,7 @@ from metamers.repository import PACKAGE, make_importable
 from metamers.run import manifest
 from metamers.run.cards import gpus_of_job
 from metamers.run.code_version import code_version, data_version
+from metamers.run.durations import UNMEASURED, measured_jobs
 from metamers.run.logs import cpu_time_table, failed_jobs, run_cpu_times, steps_since
 
 SCRIPTS = ROOT / "scripts"
@@ -37,6 +39,7 @@ ENVIRONMENT = ROOT / "envs" / "environment.yaml"
 RESULTS = f"results/{plan.run}"
 CAPTIONS = ROOT / "workflow" / "report"
 COLLECTIONS = collections(plan)
+workload = Workload(plan)
 BEGAN = time.time()
 # In Snakemake's log, if a call was ended by Ctrl-C or SIGTERM.
 INTERRUPTIONS = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
@@ -313,14 +316,29 @@ def show_findings():
         logger.info(f"\n{sentences}\nReport: {index}", extra={"for_people": True})
 
 
+def needs(rule, work=Work(), gpu=0):
+    """Resources of each rule, for each attempt: ``runtime`` (minutes), ``mem_mb`` and ``gpu``, and what a dry run sums up.
+
+    ``work`` is that of a job, or a function of the wildcards that returns it; ``gpu`` is the number of GPUs of a job. What
+    a dry run sums up are ``expected_s``, the seconds that the job is expected to take, and ``output_mb``.
+    """
+    measured = measured_jobs().get(rule, UNMEASURED)
+
+    def of(wildcards):
+        return Needs(measured, work(wildcards) if callable(work) else work, gpu > 0)
+
+    return {
+        "runtime": lambda wildcards, attempt: of(wildcards).runtime(attempt),
+        "mem_mb": lambda wildcards, attempt: of(wildcards).mem_mb(attempt),
+        "expected_s": lambda wildcards: of(wildcards).expected_s,
+        "output_mb": lambda wildcards: of(wildcards).output_mb,
+        "gpu": gpu,
+    }
+
+
 def scaled_by_attempt(first):
-    """A resource, as megabytes or minutes: each further attempt gets the first amount more."""
-    return lambda _wildcards, attempt: first * attempt
-
-
-def memory_of_model(_wildcards, attempt):
-    """Megabytes for a step that computes with a model of unknown size: eight times more at each attempt."""
-    return 4000 * 8 ** (attempt - 1)
+    """A resource, as megabytes or minutes: each further attempt gets twice as much."""
+    return lambda _wildcards, attempt: first * 2 ** (attempt - 1)
 
 
 def dataset_params(model):

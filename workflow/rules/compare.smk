@@ -44,6 +44,11 @@ rule compare_recognizability:
         families=plan.families,
         modalities={model: plan.models[model].modality for model in plan.generation_models},
         targets=TARGETS,
+    resources:
+        **needs(
+            "compare_recognizability",
+            Work(items=sum(map(len, map(plan.recognition_models_of, plan.generation_models)))),
+        ),
     conda:
         ENVIRONMENT
     message:
@@ -67,6 +72,8 @@ rule compare_contrasts:
         contrasts=CONTRASTS,
         families=plan.families,
         targets={model: TARGETS[model] for model in CONTRASTED},
+    resources:
+        **needs("compare_contrasts"),
     conda:
         ENVIRONMENT
     message:
@@ -95,6 +102,8 @@ rule compare_humans_vs_models:
         },
         bootstrap=plan.comparison.bootstrap,
         run_seed=plan.seed,
+    resources:
+        **needs("compare_humans_vs_models"),
     conda:
         ENVIRONMENT
     message:
@@ -133,6 +142,8 @@ rule compare_own_participants_vs_models:
         design_modalities=[modality for modality in COMPARED for _ in designs_of_modality(modality)],
         bootstrap=plan.comparison.bootstrap,
         run_seed=plan.seed,
+    resources:
+        **needs("compare_own_participants_vs_models"),
     conda:
         ENVIRONMENT
     message:
@@ -162,6 +173,8 @@ rule compare_anova:
         own=list(plan.own_participants),
         permutations=plan.comparison.permutations,
         run_seed=plan.seed,
+    resources:
+        **needs("compare_anova"),
     conda:
         ENVIRONMENT
     message:
@@ -184,6 +197,8 @@ rule compare_passes:
         "results/<run>/benchmarks/compare_passes.tsv"
     params:
         **step("compare/passes"),
+    resources:
+        **needs("compare_passes"),
     conda:
         ENVIRONMENT
     message:
@@ -206,6 +221,8 @@ rule compare_predicted_human:
         **step("compare/predicted_human"),
         modalities={model: plan.models[model].modality for model in plan.generation_models},
         categories={model: number_of_categories(model) for model in plan.generation_models},
+    resources:
+        **needs("compare_predicted_human"),
     conda:
         ENVIRONMENT
     message:

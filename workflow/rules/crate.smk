@@ -41,6 +41,8 @@ rule crate:
         left_out=ANSWERS,
         kept=PUBLISHED_PARTICIPANTS,
         own_files=files_of_user(),
+    resources:
+        **needs("crate"),
     conda:
         ENVIRONMENT
     message:

@@ -63,6 +63,8 @@ rule experiment_folder:
         # Only of an adaptive experiment, so that the files of the fixed design do not depend on them.
         adaptive=plan.experiment.adaptive and plan.experiment.adaptive.parameters,
         at_least=by("modality", plan.experiment.trials_required) if plan.experiment.adaptive is not None else None,
+    resources:
+        **needs("experiment_folder"),
     conda:
         ENVIRONMENT
     message:

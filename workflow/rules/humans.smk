@@ -63,6 +63,8 @@ rule humans_participants:
     params:
         **step("humans/participants"),
         experiment=lookup("{experiment}", within=parameters_of(plan.published_experiments)),
+    resources:
+        **needs("humans_participants"),
     conda:
         ENVIRONMENT
     message:
@@ -91,6 +93,8 @@ rule humans_summary:
         families={entry.published_as: entry.family for entry in plan.models.values() if entry.published_as},
         modalities={name: entry.modality for name, entry in plan.published_experiments.items()},
         judges=parameters_of(plan.published_judgements),
+    resources:
+        **needs("humans_summary"),
     conda:
         ENVIRONMENT
     message:
@@ -120,6 +124,8 @@ rule humans_own_participants:
         **answer_params("own_participants", first_shown_to),
         stages=by("own_participants", shown_to),
         at_least=by("own_participants", plan.experiment.trials_required, modality_shown_to),
+    resources:
+        **needs("humans_own_participants"),
     conda:
         ENVIRONMENT
     message:
@@ -152,6 +158,8 @@ rule humans_answer_table:
         stages=by("own_participants", shown_to),
         valid_stages=by("own_participants", plan.models_judged_by),
         seeds=plan.synthesis.seeds,
+    resources:
+        **needs("humans_answer_table"),
     conda:
         ENVIRONMENT
     message:
@@ -177,6 +185,8 @@ rule humans_adaptive:
         **step("humans/adaptive"),
         **answer_params("adaptive_participants", first_shown_to),
         at_least=by("adaptive_participants", plan.experiment.trials_required, modality_shown_to),
+    resources:
+        **needs("humans_adaptive"),
     conda:
         ENVIRONMENT
     message:
@@ -208,6 +218,8 @@ rule humans_bids:
         seeds=plan.synthesis.seeds,
         modality=by("own_participants", modality_shown_to),
         at_least=by("own_participants", plan.experiment.trials_required, modality_shown_to),
+    resources:
+        **needs("humans_bids"),
     conda:
         ENVIRONMENT
     message:

@@ -81,7 +81,7 @@ rule leaderboard_ranking:
         bootstrap=plan.comparison.bootstrap,
         run_seed=plan.seed,
     resources:
-        mem_mb=memory_of_model,
+        **needs("leaderboard_ranking", workload.in_memory(plan.generation_models)),
     conda:
         ENVIRONMENT
     message:
@@ -133,7 +133,7 @@ rule leaderboard_entry:
         ),
         creator=config["creator"],
     resources:
-        mem_mb=memory_of_model,
+        **needs("leaderboard_entry", by("generation_model", workload.in_memory, models_of_entry)),
     conda:
         ENVIRONMENT
     message:
@@ -158,7 +158,7 @@ rule leaderboard_depth:
         entries={model: architecture(model) for model in STUDIED if "train" not in plan.models[model].weights},
         names=STUDIED,
     resources:
-        mem_mb=memory_of_model,
+        **needs("leaderboard_depth", workload.in_memory(STUDIED)),
     conda:
         ENVIRONMENT
     message:

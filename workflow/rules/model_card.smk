@@ -55,8 +55,7 @@ rule model_card:
         read=data_version(*templates("model_card")),
         run_seed=plan.seed,
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        gpu=gpus(),
+        **needs("model_card", workload.passed([plan.model], 1000) if plan.model else Work(), gpus()),
     conda:
         ENVIRONMENT
     message:

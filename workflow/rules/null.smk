@@ -18,8 +18,7 @@ rule null_distribution:
         pairs=plan.null.pairs,
         run_seed=plan.seed,
     resources:
-        mem_mb=scaled_by_attempt(8000),  # metamers.null.distribution.MEMORY, ranking, and a forward pass
-        gpu=gpus(),
+        **needs("null_distribution", by("generation_model", workload.null), gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -42,6 +41,8 @@ rule null_acceptance:
         **step("null/acceptance"),
         measures=plan.acceptance.measures,
         converged=plan.acceptance.converged,
+    resources:
+        **needs("null_acceptance", by("generation_model", workload.exported)),
     conda:
         ENVIRONMENT
     message:

@@ -51,6 +51,8 @@ rule paper_judgements:
     params:
         **step("paper/judgements"),
         entry=lookup("{modality}", within=parameters_of(plan.published_judgements)),
+    resources:
+        **needs("paper_judgements"),
     conda:
         ENVIRONMENT
     message:
@@ -74,6 +76,8 @@ rule paper_brain_score:
         entry=parameters_of(plan.published_brains).get("brain_score"),
         bootstrap=plan.comparison.bootstrap,
         run_seed=plan.seed,
+    resources:
+        **needs("paper_brain_score"),
     conda:
         ENVIRONMENT
     message:
@@ -97,6 +101,8 @@ rule paper_fmri:
         entry=parameters_of(plan.published_brains).get("fmri"),
         bootstrap=plan.comparison.bootstrap,
         run_seed=plan.seed,
+    resources:
+        **needs("paper_fmri"),
     conda:
         ENVIRONMENT
     message:
@@ -121,6 +127,8 @@ rule paper_draw_experiments:
         "results/<run>/benchmarks/paper_draw_experiments.tsv"
     params:
         **step("paper/draw_experiments"),
+    resources:
+        **needs("paper_draw_experiments"),
     conda:
         ENVIRONMENT
     message:
@@ -145,6 +153,8 @@ rule paper_draw_humans_vs_models:
         "results/<run>/benchmarks/paper_draw_humans_vs_models/{modality}.tsv"
     params:
         **step("paper/draw_humans_vs_models"),
+    resources:
+        **needs("paper_draw_humans_vs_models"),
     conda:
         ENVIRONMENT
     message:
@@ -170,6 +180,8 @@ rule paper_draw_judgements:
         "results/<run>/benchmarks/paper_draw_judgements/{modality}.tsv"
     params:
         **step("paper/draw_judgements"),
+    resources:
+        **needs("paper_draw_judgements"),
     conda:
         ENVIRONMENT
     message:
@@ -197,6 +209,8 @@ rule paper_draw_brain:
     params:
         **step("paper/draw_brain"),
         drawn=lookup("{brain}", within=DRAWN_BRAIN),
+    resources:
+        **needs("paper_draw_brain"),
     conda:
         ENVIRONMENT
     message:
@@ -225,6 +239,8 @@ rule paper_page:
             for name, title in panels.items()
         ],
         captions={kind: (CAPTIONS / f"{kind}.rst").read_text(encoding="utf-8") for kind in PAPER_PANELS},
+    resources:
+        **needs("paper_page"),
     conda:
         ENVIRONMENT
     message:

@@ -22,6 +22,8 @@ rule power:
         settings=plan.comparison.power.parameters,
         permutations=plan.comparison.permutations,
         run_seed=plan.seed,
+    resources:
+        **needs("power"),
     conda:
         ENVIRONMENT
     message:

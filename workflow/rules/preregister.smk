@@ -93,7 +93,7 @@ rule preregister:
         },
         architectures={model: architecture(model) for model in plan.generation_models},
     resources:
-        mem_mb=memory_of_model,
+        **needs("preregister", workload.in_memory(plan.generation_models)),
     conda:
         ENVIRONMENT
     message:
@@ -133,6 +133,8 @@ rule preregister_score:
         **step("preregister/score"),
         **frozen_params(),
         run_seed=plan.seed,
+    resources:
+        **needs("preregister_score"),
     conda:
         ENVIRONMENT
     message:

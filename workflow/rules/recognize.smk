@@ -38,6 +38,11 @@ def natural_recognition(recognition_models):
     return [f"results/<run>/natural_recognition/{recognition_model}.nc" for recognition_model in recognition_models]
 
 
+def work_of_recognition(recognition_models):
+    """The work of recognizing the metamers of the generation model in a wildcard."""
+    return by("generation_model", lambda model: workload.passed(recognition_models, workload.metamers(model)))
+
+
 # One job for a group of recognition models. Wildcards cannot say how many files a rule makes, so each group has its rule.
 for group, recognition_models in plan.recognition_groups.items():
 
@@ -66,9 +71,11 @@ for group, recognition_models in plan.recognition_groups.items():
             rate_hz=plan.datasets[plan.dataset_of[recognition_models[0]]].sampling_rate_hz,
             stimuli=plan.stimuli_of(recognition_models[0]),
         resources:
-            mem_mb=memory_of_model,
-            runtime=scaled_by_attempt(60 * len(recognition_models)),
-            gpu=gpus(),
+            **needs(
+                "recognize_natural",
+                workload.passed(recognition_models, len(plan.stimuli_of(recognition_models[0]))),
+                gpus(),
+            ),
         conda:
             ENVIRONMENT
         message:
@@ -104,9 +111,7 @@ for group, recognition_models in plan.recognition_groups.items():
             stimuli=by("generation_model", plan.stimuli_of),
             seeds=plan.synthesis.seeds,
         resources:
-            mem_mb=memory_of_model,
-            runtime=scaled_by_attempt(60 * len(recognition_models)),
-            gpu=gpus(),
+            **needs("recognize", work_of_recognition(recognition_models), gpus()),
         conda:
             ENVIRONMENT
         message:

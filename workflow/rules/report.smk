@@ -115,6 +115,8 @@ rule report_model:
         **step("report/model"),
         model=lookup("{generation_model}", within=SHOWN_MODELS),
         model_order=plan.model_order,  # their colours and marks
+    resources:
+        **needs("report_model"),
     conda:
         ENVIRONMENT
     message:
@@ -138,6 +140,8 @@ rule report_contrasts:
         "results/<run>/benchmarks/report_contrasts.tsv"
     params:
         **step("report/contrasts"),
+    resources:
+        **needs("report_contrasts"),
     conda:
         ENVIRONMENT
     message:
@@ -164,6 +168,8 @@ rule report_training:
         trained_model=one_of(plan.training),
     params:
         **step("report/training"),
+    resources:
+        **needs("report_training"),
     conda:
         ENVIRONMENT
     message:
@@ -188,6 +194,8 @@ rule report_vulnerability:
     params:
         **step("report/vulnerability"),
         model_order=plan.model_order,  # their colours and marks
+    resources:
+        **needs("report_vulnerability"),
     conda:
         ENVIRONMENT
     message:
@@ -212,6 +220,8 @@ rule report_brain:
     params:
         **step("report/brain"),
         model_order=plan.model_order,  # their colours and marks
+    resources:
+        **needs("report_brain"),
     conda:
         ENVIRONMENT
     message:
@@ -239,6 +249,8 @@ rule report_similarity:
     params:
         **step("report/similarity"),
         model_order=plan.model_order,  # their colours and marks
+    resources:
+        **needs("report_similarity"),
     conda:
         ENVIRONMENT
     message:
@@ -263,6 +275,8 @@ rule report_humans_vs_models:
         "results/<run>/benchmarks/report_humans_vs_models/{modality}.tsv"
     params:
         **step("report/humans_vs_models"),
+    resources:
+        **needs("report_humans_vs_models"),
     conda:
         ENVIRONMENT
     message:
@@ -288,6 +302,8 @@ rule report_media:
     params:
         **step("report/media"),
         model=lookup("{generation_model}", within=SHOWN_MODELS),
+    resources:
+        **needs("report_media", by("generation_model", workload.media)),
     conda:
         ENVIRONMENT
     message:
@@ -314,6 +330,8 @@ rule report_adaptive:
         adaptive_participants=one_of(plan.adaptive_participants),
     params:
         **step("report/adaptive"),
+    resources:
+        **needs("report_adaptive"),
     conda:
         ENVIRONMENT
     message:
@@ -332,6 +350,8 @@ rule report_assets:
     params:
         **step("report/assets"),
         read=data_version(*(path for path in sorted(SITE.iterdir()) if path.suffix in (".css", ".js"))),
+    resources:
+        **needs("report_assets"),
     conda:
         ENVIRONMENT
     message:
@@ -433,6 +453,8 @@ rule report_pages:
             )
         },
         left_out=LEFT_OUT,
+    resources:
+        **needs("report_pages", Work(items=len(plan.generation_models))),
     conda:
         ENVIRONMENT
     message:
@@ -468,6 +490,8 @@ rule report_leaderboard:
         linked=LINKED,
         quality=plan.synthesis.quality if plan.generation_models else None,
         left_out=LEFT_OUT,
+    resources:
+        **needs("report_leaderboard"),
     conda:
         ENVIRONMENT
     message:
@@ -496,6 +520,8 @@ rule report_leaderboard_site:
             *site_templates("board"),
             *(SITE / name for name in navigation.LEADERBOARD_ASSETS),
         ),
+    resources:
+        **needs("report_leaderboard_site"),
     conda:
         ENVIRONMENT
     message:
@@ -543,6 +569,8 @@ rule report_beyond:
         linked=LINKED,
         quality=plan.synthesis.quality if plan.generation_models else None,
         modalities=[modality for modality in BEYOND_RECOGNITION_MODELS if modality in SETS_OF],
+    resources:
+        **needs("report_beyond"),
     conda:
         ENVIRONMENT
     message:
@@ -581,6 +609,8 @@ rule report_sensitivity:
         linked=LINKED,
         quality=plan.synthesis.quality if plan.generation_models else None,
         lengths={modality: one.length for modality, one in SENSITIVITY.items()},
+    resources:
+        **needs("report_sensitivity"),
     conda:
         ENVIRONMENT
     message:
@@ -619,6 +649,8 @@ rule report_metamer_sets:
         quality=plan.synthesis.quality if plan.generation_models else None,
         recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
         families=plan.families,
+    resources:
+        **needs("report_metamer_sets"),
     conda:
         ENVIRONMENT
     message:
@@ -644,6 +676,8 @@ rule report_picture:
         **step("report/picture"),
         name="{generation_model}",
         model=lookup("{generation_model}", within=SHOWN_MODELS),
+    resources:
+        **needs("report_picture"),
     conda:
         ENVIRONMENT
     message:

@@ -24,6 +24,9 @@ rule retrieve_archive:
         **step("retrieve/archive"),
         archive=lookup("{archive}", within=ARCHIVES),
         entry=by("archive", parameters_of(plan.archives).get, ARCHIVES.get),
+    resources:
+        runtime=scaled_by_attempt(360),  # several GB
+        mem_mb=scaled_by_attempt(1000),
     conda:
         ENVIRONMENT
     message:
@@ -48,12 +51,18 @@ rule retrieve_collection:
     params:
         **step("retrieve/collection"),
         collection=by("collection", COLLECTIONS.get),
+    resources:
+        **needs("retrieve_collection"),
     conda:
         ENVIRONMENT
     message:
         "Retrieving {wildcards.collection}"
     script:
         SCRIPTS / "retrieve/collection.py"
+
+
+# Of 80 texts for each of 1,000 classes.
+ZERO_SHOT_OPERATIONS = 80_000 * 6e9
 
 
 # Once for each CLIP model that classifies by texts; needs no network.
@@ -74,7 +83,7 @@ rule retrieve_zero_shot:
         weights=lookup("{clip_model}/weights", within=parameters_of(plan.models)),
         weights_file=by("clip_model", weights_file),
     resources:
-        mem_mb=scaled_by_attempt(4000),
+        **needs("retrieve_zero_shot", Work(operations=ZERO_SHOT_OPERATIONS)),
     conda:
         ENVIRONMENT
     message:
@@ -97,6 +106,8 @@ rule retrieve_categories:
     params:
         **step("retrieve/categories"),
         classes=lookup("{dataset}/vocabulary/classes", within=parameters_of(plan.datasets)),
+    resources:
+        **needs("retrieve_categories"),
     conda:
         ENVIRONMENT
     message:
@@ -117,6 +128,8 @@ rule retrieve_jspsych:
         "results/<run>/benchmarks/retrieve_jspsych.tsv"
     params:
         **step("retrieve/jspsych"),
+    resources:
+        **needs("retrieve_jspsych"),
     conda:
         ENVIRONMENT
     message:

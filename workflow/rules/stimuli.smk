@@ -68,6 +68,8 @@ rule stimuli_datasets:
         entry=lookup("{dataset}", within=parameters_of(plan.datasets)),
         folder=by("dataset", dataset_folder),
         run_seed=plan.seed,
+    resources:
+        **needs("stimuli_datasets", by("dataset", workload.stimuli)),
     conda:
         ENVIRONMENT
     message:
@@ -89,6 +91,8 @@ rule stimuli_export:
         **step("stimuli/export", by("dataset", modality_of_dataset)),
         left_out=by("dataset", plan.unusable_stimuli),
         modality=lookup("{dataset}/modality", within=parameters_of(plan.datasets)),
+    resources:
+        **needs("stimuli_export", by("dataset", workload.exported_stimuli)),
     conda:
         ENVIRONMENT
     message:

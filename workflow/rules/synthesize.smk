@@ -33,6 +33,17 @@ def metamers_of(model, folder="metamers"):
     return [file for stage in stages for file in metamers_at(model, stage_path(stage), folder)]
 
 
+def synthesis_of_batch(wildcards):
+    """The work of synthesizing the metamers of a batch."""
+    stages = {wildcards.generation_model: [stage_of(wildcards)]}
+    return workload.synthesis(stages, len(stimuli_of_batch(wildcards)))
+
+
+def measures_of_batch(wildcards):
+    """The work of measuring them."""
+    return workload.measure(wildcards.generation_model, len(stimuli_of_batch(wildcards)))
+
+
 rule synthesize_metamers:
     input:
         unpack(model_files("generation_model")),
@@ -61,8 +72,7 @@ rule synthesize_metamers:
     # One thread, so that results do not depend on how many cores the workflow was given.
     threads: 1
     resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
+        **needs("synthesize_metamers", synthesis_of_batch, gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -92,8 +102,7 @@ rule synthesize_measure:
         stage=stage_of,
         batch=stimuli_of_batch,
     resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
+        **needs("synthesize_measure", measures_of_batch, gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -114,6 +123,8 @@ rule synthesize_export:
     params:
         **step("synthesize/export", by("generation_model", entry_of)),
         modality=by("generation_model", modality_of),
+    resources:
+        **needs("synthesize_export", by("generation_model", workload.exported)),
     conda:
         ENVIRONMENT
     message:

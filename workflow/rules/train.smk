@@ -43,7 +43,7 @@ rule train_examples:
     # The longest chain of jobs begins here: with few cores the run would otherwise end with one core at work.
     priority: 1
     resources:
-        mem_mb=scaled_by_attempt(4000),
+        **needs("train_examples", by("dataset", workload.examples)),
     conda:
         ENVIRONMENT
     message:
@@ -89,8 +89,7 @@ rule train_model:
     priority: 1
     # One thread, as for synthesis: the network does not depend on --cores.
     resources:
-        mem_mb=scaled_by_attempt(6000),
-        gpu=gpus(),
+        **needs("train_model", by("trained_model", workload.training), gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -121,8 +120,7 @@ rule train_test:
         dataset_entry=by("trained_model", trained_entry),
         attack=plan.training_attack.parameters,
     resources:
-        mem_mb=scaled_by_attempt(4000),
-        gpu=gpus(),
+        **needs("train_test", by("trained_model", workload.testing), gpus()),
     conda:
         ENVIRONMENT
     message:
@@ -170,8 +168,7 @@ rule train_readout:
     # Early, because nothing is recognized by a readout that is refused.
     priority: 1
     resources:
-        mem_mb=memory_of_model,
-        gpu=gpus(),
+        **needs("train_readout", by("readout_model", workload.readout), gpus()),
     conda:
         ENVIRONMENT
     message:

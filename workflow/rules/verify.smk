@@ -38,6 +38,9 @@ rule verify:
         made_whole=made_whole,
         steps=made_by,
     threads: all_cores
+    resources:
+        runtime=scaled_by_attempt(240),  # it reads all files of the run
+        mem_mb=scaled_by_attempt(2000),
     conda:
         ENVIRONMENT
     message:

@@ -3,16 +3,49 @@
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from statistics import fmean, median
+from typing import Any
 
-MEASURED = Path(__file__).with_name("durations.csv")  # measured durations of the default run's steps
+MEASURED = Path(__file__).with_name("durations.csv")  # of the default run, and of the published participants' analyses
 
 
-def read_durations(path: str | Path = MEASURED) -> dict[str, float]:
-    """Return rule → seconds of one of its jobs on one core, from a table with the columns ``rule`` and ``seconds``."""
-    with Path(path).open(newline="", encoding="utf-8") as table:
-        return {row["rule"]: float(row["seconds"]) for row in csv.DictReader(table)}
+@dataclass(frozen=True)
+class Measured:
+    """A measured job, on one core.
+
+    Attributes
+    ----------
+    seconds
+        Wall time, while the other cores computed, too.
+    memory_mb
+        Peak resident memory, the largest of several runs.
+    items
+        Number of items of the job, such as stimuli, that its time is in proportion to (``metamers.plan.needs``).
+    """
+
+    seconds: float
+    memory_mb: float
+    items: float = 1
+
+
+UNMEASURED = Measured(seconds=300, memory_mb=1000)  # assumed of rules that the table lacks
+
+
+@cache
+def measured_jobs() -> dict[str, Measured]:
+    """Return rule → one of its jobs, from the table of measured jobs."""
+    with MEASURED.open(newline="", encoding="utf-8") as table:
+        return {
+            row["rule"]: Measured(float(row["seconds"]), float(row["memory_mb"]), float(row["items"]))
+            for row in csv.DictReader(table)
+        }
+
+
+def read_durations() -> dict[str, float]:
+    """Return rule → seconds of one of its jobs on one core."""
+    return {rule: job.seconds for rule, job in measured_jobs().items()}
 
 
 def duration(seconds: float) -> str:
@@ -21,6 +54,41 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} s"
+
+
+def _amount(value: float) -> str:
+    """A number with three digits, or with all those before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+@dataclass
+class Cost:
+    """What jobs are expected to cost, from the resources that their rules state.
+
+    Attributes
+    ----------
+    core_s, gpu_s
+        Seconds of cores of the jobs without a GPU, and of GPUs of the others.
+    output_mb
+        Megabytes of the files that they write.
+    """
+
+    core_s: float = 0.0
+    gpu_s: float = 0.0
+    output_mb: float = 0.0
+
+    def add(self, resources: Mapping[str, Any], threads: int) -> None:
+        """Add a job with these resources; a target, which states none, costs nothing."""
+        seconds, gpus = resources.get("expected_s", 0), resources.get("gpu", 0)
+        if gpus:
+            self.gpu_s += gpus * seconds
+        else:
+            self.core_s += threads * seconds
+        self.output_mb += resources.get("output_mb", 0)
+
+    def __str__(self) -> str:
+        hours = f"{_amount(self.core_s / 3600)} core hours, {_amount(self.gpu_s / 3600)} GPU hours"
+        return f"Expected: {hours} and {_amount(self.output_mb / 1000)} GB of storage."
 
 
 def _beginnings(rule: str) -> list[str]:
