@@ -277,7 +277,7 @@ def test_what_fails_is_left_out_of_the_report_and_made_by_the_next_call(partly_b
     for page in ("index", "leaderboard"):
         text = (results / "report" / f"{page}.html").read_text()
         for row in (
-            "Stimulus image_2</strong>: mine/image_2.png: damaged or cut off",
+            "Stimulus image_2 of own</strong>: mine/image_2.png: damaged or cut off",
             "Metamers of rounding at logits</strong>: model rounding is not differentiable",
             "Recognition by broken</strong>: model broken: class scores are not finite",
         ):
@@ -297,5 +297,5 @@ def test_what_fails_is_left_out_of_the_report_and_made_by_the_next_call(partly_b
     snakemake(folder, *arguments, fails=True)
     text = (results / "report" / "index.html").read_text()
     assert "rounding at logits</strong>" in text
-    assert not any(f"{mended}</strong>" in text for mended in ("image_2", "broken"))
+    assert not any(f"{mended}</strong>" in text for mended in ("image_2 of own", "broken"))
     assert files.load(results / "acceptance" / "first.nc").sizes["stimulus"] == 4
