@@ -73,7 +73,7 @@ def test_labels_that_say_nothing_about_the_features_are_refused():
     reason = refusal(found, "seeing")
     assert reason.startswith("models: seeing.readout: from stage 'late' it names ")
     assert "of 90 held-out examples" in reason
-    assert "below 67%, 2 times chance; name another `stage`, use more examples, lower `times_chance`, or" in reason
+    assert "below 67%, 2 times chance. Name another `stage`, use more examples, lower `times_chance`, or" in reason
 
 
 def test_the_interval_is_that_of_clopper_and_pearson():
