@@ -150,7 +150,7 @@ def refusal(readout: xr.Dataset, model: str) -> str:
         return ""
     times = float(readout["accuracy_limit"] / readout["chance_accuracy"])
     return (
-        f"models: {model}.readout: from stage {readout.attrs['stage']!r} it names {accuracy_in_words(readout)}, and "
-        f"the lower end of the interval is below {100 * float(readout['accuracy_limit']):.0f}%, {times:g} times chance. "
+        f"models: {model}.readout: from stage {readout.attrs['stage']!r} it names {accuracy_in_words(readout)}. The "
+        f"lower end of the interval is below {100 * float(readout['accuracy_limit']):.0f}%, {times:g} times chance. "
         f"Name another `stage`, use more examples, lower `times_chance`, or leave {model} out of recognition_models"
     )
