@@ -39,11 +39,13 @@ rule brainscore_plugin:
         published=[f"results/<run>/humans/{name}.nc" for name in BENCHMARKS_PUBLISHED],
         own=[f"results/<run>/humans/{name}.nc" for name in BENCHMARKS_OWN],
         designs=[design_of(name) for name in BENCHMARKS_OWN],
-        tables=[
-            local(table)
-            for name in BENCHMARKS_PUBLISHED
-            for table in (plan.published_stimuli[name].table, plan.published_stimuli[name].categories)
-        ],
+        tables=local(
+            [
+                table
+                for name in BENCHMARKS_PUBLISHED
+                for table in (plan.published_stimuli[name].table, plan.published_stimuli[name].categories)
+            ]
+        ),
         categories=[categories_of(model) for model in models_of_brainscore()],
         images=local(published_images()),
         metamers=[folder for name in BENCHMARKS_OWN for folder in metamers_shown(name)],
