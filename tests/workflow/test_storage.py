@@ -1,6 +1,5 @@
 """The run of the documentation with its files in a storage: killed, continued and verified, on a disk and on S3."""
 
-import importlib.util
 import re
 import shlex
 import shutil
@@ -22,8 +21,9 @@ from tests.workflow.runs import copy_of, kill_when_there_is, snakemake
 pytestmark = pytest.mark.slow
 
 PLUGINS = {"fs": "snakemake_storage_plugin_fs", "s3": "snakemake_storage_plugin_s3"}
-NEEDED = [*PLUGINS.values(), "boto3", "moto", "flask"]
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+# Where .ci/run installs the plugins and the server of S3: Snakemake imports every plugin that it finds.
+INSTALLED = Path(sys.prefix) / "storage"
+MISSING = [name for name in (*PLUGINS.values(), "boto3", "moto", "flask") if not (INSTALLED / name).is_dir()]
 MISSING += ["rsync"] if shutil.which("rsync") is None else []
 needs_plugins = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (.ci/run installs them)")
 
@@ -67,6 +67,13 @@ def free_port() -> int:
     with closing(socket.socket()) as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def _with_plugins(monkeypatch):
+    """Let this process and those that it starts import what is installed for this test."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(INSTALLED)])
+    monkeypatch.setenv("PYTHONPATH", str(INSTALLED))
 
 
 @pytest.fixture
