@@ -54,6 +54,7 @@ BENCHMARK = "studies/tests/benchmark/test_gpu.py::"
 PRECISIONS = "studies/tests/benchmark/test_precisions.py::"
 HERE = "test_cuda.py::"
 # File and function, or "" for the module itself → the test that runs its branches for CUDA.
+FIRST_CONTACT = "studies/tests/test_first_contact.py::"
 PLACES = {
     "studies/benchmark/gpu.py:card_and_driver": BENCHMARK + "test_the_card_and_its_driver_are_named",
     "studies/benchmark/gpu.py:filled_card": (
@@ -71,6 +72,8 @@ PLACES = {
     "studies/benchmark/precisions.py:compiled.change": (
         PRECISIONS + "test_compilation_for_a_card_needs_no_compiler_of_cpp"
     ),
+    "studies/first_contact.py:Contact.__init__": FIRST_CONTACT + "test_metamers_are_made_on_a_card_too",
+    "studies/first_contact.py:first_contact": FIRST_CONTACT + "test_metamers_are_made_on_a_card_too",
     "studies/benchmark/gpu.py:limited_memory": BENCHMARK + "test_the_limit_of_memory_ends_after_an_error",
     "src/metamers/config/qualities.py:batch_size_of": (
         "config/test_qualities.py::test_a_job_of_a_card_computes_for_longer_than_it_takes_to_start"

@@ -22,6 +22,7 @@ from metamers.plan.registry import read_registries
 from metamers.retrieve import mirror_path, publishers
 from studies import first_contact
 from studies.first_contact import DONE, FAILED, SKIPPED, published_accuracy
+from tests.fake_card import NAME, fake_card
 from tests.publishing import Handler, look_up_in_this_process, publisher, use_as_hub
 
 HOST = "https://study.example/files"
@@ -252,6 +253,19 @@ def test_each_failure_has_a_row_with_its_reason(rehearsal, monkeypatch, hub, fau
         assert rows["seeing", "metamer", "first"]["outcome"] == DONE
     elif fault != "time":
         assert rows[part[0], "load", None]["outcome"] == SKIPPED
+
+
+def test_metamers_are_made_on_a_card_too(rehearsal, monkeypatch):
+    path = rehearsal.folder / "first_contact.yaml"
+    settings = yaml.safe_load(path.read_text()) | {"generation_models": [{"model": "hearing", "stages": ["convolve"]}]}
+    path.write_text(yaml.safe_dump(settings, sort_keys=False))
+    with fake_card():
+        run(rehearsal, monkeypatch)
+    content = json.loads((rehearsal.folder / "results/first_contact.json").read_text())
+    assert content["machine"]["card"] == NAME
+    made = {row["device"]: row for row in content["parts"] if row["part"] == "metamer"}
+    assert {row["outcome"] for row in made.values()} == {DONE}, made
+    assert made["cuda"]["normalized_error"] == pytest.approx(made["cpu"]["normalized_error"], rel=0.1)
 
 
 def test_the_published_accuracy_is_the_mean_over_experiments():

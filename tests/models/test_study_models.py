@@ -328,7 +328,7 @@ def test_no_model_of_the_study_needs_a_file_of_ones_own(tmp_path, monkeypatch):
 def test_the_first_digits_of_a_hash_are_enough(small, tmp_path):
     torch.save(small.state_dict(), tmp_path / "w.pt")
     found = sha256_of(tmp_path / "w.pt")
-    entry = {"weights": {"path": "w.pt", "sha256": found[:8]}}
+    entry = {"source": {"python": "net.py:net"}, "weights": {"path": "w.pt", "sha256": found[:8]}}
     assert (
         models_weights.published_weights("small", entry, tmp_path / "w.pt", small).keys() == small.state_dict().keys()
     )
