@@ -7,7 +7,6 @@ part goes on. The page and the file are written after each part, so an interrupt
 """
 
 import argparse
-import importlib.metadata
 import json
 import math
 import os
@@ -38,10 +37,10 @@ from metamers.recognize import recognize
 from metamers.report.render import render
 from metamers.retrieve import download, from_mirror, obtain
 from metamers.retrieve.ranges import RemoteArchive
-from metamers.run.files import write
+from metamers.run.files import software_versions, write
 from metamers.run.hashes import sha256_of
 from metamers.stimuli.datasets import read_dataset
-from metamers.stimuli.excerpts import read_vocabulary
+from metamers.stimuli.excerpts import category_table
 from metamers.stimuli.formats import FORMATS
 from studies.benchmark.measure import processor
 
@@ -50,7 +49,6 @@ TEMPLATE = Path(__file__).with_name("first_contact.html.j2")
 MINUTES, GIGABYTES = 30, 10
 DONE, FAILED, SKIPPED = "done", "failed", "not done"
 LEVEL = 1.96  # standard errors of the difference between an accuracy and the published one that are still agreement
-LIBRARIES = ("metamers", "torch", "torchvision", "torchaudio", "timm", "huggingface_hub", "numpy")
 
 
 class Contact:
@@ -72,7 +70,7 @@ class Contact:
             "system": platform.platform(),
             "python": platform.python_version(),
             "card": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
-            "software": {name: importlib.metadata.version(name) for name in LIBRARIES},
+            "software": software_versions(),
         }
 
     def part(
@@ -236,8 +234,8 @@ class Files:
             extract_folder(archive, entry.files["folder"], folder)
         if entry.vocabulary:
             table = folder / "categories.tsv"
-            words = read_vocabulary(self.whole_archive(entry.vocabulary.archive), entry.vocabulary.classes)
-            write(table, "class_index\tcategory\n" + "".join(f"{index}\t{word}\n" for word, index in words.items()))
+            encodings = self.whole_archive(entry.vocabulary.archive)
+            write(table, category_table(encodings, entry.vocabulary.classes))
             parameters = parameters | {"categories": str(table)}
         stimuli = read_dataset(name, parameters, folder, 0, ["test"])
         return (stimuli, category_classes(name, parameters)), {"stimuli": stimuli.sizes["stimulus"], **hashes}

@@ -3,9 +3,7 @@
 from metamers.run.job import log_to
 
 from metamers.run import files
-from metamers.stimuli.excerpts import read_vocabulary
+from metamers.stimuli.excerpts import category_table
 
 log_to(snakemake.log[0])
-words = read_vocabulary(snakemake.input[0], snakemake.params.classes)
-table = "class_index\tcategory\n" + "".join(f"{index}\t{word}\n" for word, index in words.items())
-files.write(snakemake.output[0], table)
+files.write(snakemake.output[0], category_table(snakemake.input[0], snakemake.params.classes))

@@ -429,7 +429,7 @@ def test_a_model_type_of_transformers_is_added_without_network(hub_of, capsys, m
     assert written["input"] == {"sampling_rate_hz": 16000, "duration_s": 1, "preprocessing": "normalized_waveform"}
     assert "encoder.layers.8, encoder.layers.10, output" in capsys.readouterr().out
     with pytest.raises(
-        SystemExit, match=r"weights: hubert is a model type, of which nothing is published; wanted a rep"
+        SystemExit, match=r"weights: hubert is a model type, which has no published weights; wanted a rep"
     ):
         add("transformers:hubert --name other --weights pretrained")
 

@@ -13,6 +13,7 @@ from metamers.plan.left_out import (
     TITLES,
     LeftOut,
     command_line,
+    dependent_on,
     with_failed,
     with_options,
     write_left_out,
@@ -163,7 +164,9 @@ def test_participants_stay_as_long_as_their_experiment_is_the_same(with_particip
         assert plan.experiment_stages["vision"] == whole.experiment_stages["vision"]
     else:
         assert plan.own_participants == {}
-        assert job.step.startswith("humans") or "own participants people" in plan.dependent
+        assert job.step.startswith("humans") or "own participants people" in dependent_on(
+            plan.left_out, plan.whole, plan
+        )
 
 
 def test_an_experiment_that_names_a_failed_recognition_model_is_not_presented(settings, tmp_path):
@@ -179,12 +182,12 @@ def test_extensions_that_need_another_recognition_model_are_left_out(settings, t
     job = failed("recognize", "x", "vision_0", recognition_model="efficientnet_lite2")
     plan = plan_without(settings, tmp_path, job)
     assert not plan.beyond.asked_for
-    assert "the extensions" in plan.dependent
+    assert "the extensions" in dependent_on(plan.left_out, plan.whole, plan)
 
 
 def test_what_depends_on_a_failed_model_is_said(settings, tmp_path):
     plan = plan_without(settings, tmp_path, failed("train_model", "cochcnn9_standard"))
-    assert plan.dependent == ["contrast of cochcnn9_adversarial and cochcnn9_standard"]
+    assert dependent_on(plan.left_out, plan.whole, plan) == ["contrast of cochcnn9_adversarial and cochcnn9_standard"]
 
 
 def test_all_models_can_be_left_out(settings, tmp_path):

@@ -3,6 +3,7 @@
 from metamers.config.qualities import number_of_steps, quality_attributes
 from metamers.config.read import merge_defaults
 from metamers.names import INPUT_STAGE
+from metamers.plan.left_out import dependent_on
 from metamers.report import navigation
 
 REPORTED_TRAINING = [model for model in plan.training if plan.is_in_run(model)]
@@ -35,7 +36,14 @@ wildcard_constraints:
     modality=one_of(plan.published_judgements),
 
 
-LEFT_OUT = {"failed": [one.row for one in plan.left_out], "dependent": plan.dependent} if plan.left_out else {}
+LEFT_OUT = (
+    {
+        "failed": [one.row for one in plan.left_out],
+        "dependent": dependent_on(plan.left_out, plan.whole, plan),
+    }
+    if plan.left_out
+    else {}
+)
 
 
 # The model of the picture: the first one of images with a stage after the input, if there is one.

@@ -43,7 +43,7 @@ def front_end_settings(
     Returns
     -------
     dict
-        All settings, with the defaults of those that are left out.
+        All settings; a setting that is not given has its default.
 
     Raises
     ------

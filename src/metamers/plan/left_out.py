@@ -267,6 +267,24 @@ def without(config: Mapping[str, Any], left_out: Iterable[LeftOut], plan: Any) -
     return reduced | {"beyond": _extensions(reduced, bool(names[EXTENSIONS]), generation_models, plan)}
 
 
+def dependent_on(left_out: Iterable[LeftOut], whole: Any, plan: Any) -> list[str]:
+    """What a plan lacks because it depends on what failed, in words; ``whole`` is the plan without failures."""
+    named = {name for one in left_out for name in one.names}
+
+    def contrasts(of: Any) -> set[str]:
+        return {" and ".join(pair) for pair in of.comparison.contrasts}
+
+    lacking = {
+        "metamers of {}": whole.generation_models.keys() - plan.generation_models.keys(),
+        "recognition by {}": set(whole.recognition_models) - set(plan.recognition_models),
+        "own participants {}": whole.participants.keys() - plan.participants.keys(),
+        "contrast of {}": contrasts(whole) - contrasts(plan),
+    }
+    texts = [text.format(name) for text, names in lacking.items() for name in sorted(names - named)]
+    lost = whole.beyond.asked_for and not plan.beyond.asked_for
+    return [*texts, TITLES[EXTENSIONS]] if lost and not any(one.kind == EXTENSIONS for one in left_out) else texts
+
+
 def _analysis(settings: Mapping[str, Any] | None, kind: str, failed: set[str], plan: Any) -> dict[str, Any] | None:
     """The settings of an analysis without models; those that are left are named, so that none takes their place."""
     if settings is None:

@@ -64,7 +64,7 @@ from metamers.plan.experiments import (
     PublishedSource,
     PublishedStimuli,
 )
-from metamers.plan.left_out import EXTENSIONS, STIMULUS, LeftOut, read_left_out, without
+from metamers.plan.left_out import STIMULUS, LeftOut, read_left_out, without
 from metamers.plan.models import (
     ModelEntry,
     Readout,
@@ -334,26 +334,6 @@ class Plan:
     def stimuli_of(self, model: str) -> list[str]:
         """Names of the natural stimuli for the metamers of a model."""
         return [row["stimulus"] for row in self.stimuli[self.dataset_of[model]]]
-
-    @property
-    def dependent(self) -> list[str]:
-        """What the run lacks because it depends on what failed, in words."""
-        if self.whole is None:
-            return []
-        named = {name for one in self.left_out for name in one.names}
-        lacking = {
-            "metamers of {}": self.whole.generation_models.keys() - self.generation_models.keys(),
-            "recognition by {}": set(self.whole.recognition_models) - set(self.recognition_models),
-            "own participants {}": self.whole.participants.keys() - self.participants.keys(),
-            "contrast of {}": {" and ".join(pair) for pair in self.whole.comparison.contrasts}
-            - {" and ".join(pair) for pair in self.comparison.contrasts},
-        }
-        texts = [text.format(name) for text, names in lacking.items() for name in sorted(names - named)]
-        lost = self.whole.beyond.asked_for and not self.beyond.asked_for
-        return [
-            *texts,
-            *(["the extensions"] if lost and not any(one.kind == EXTENSIONS for one in self.left_out) else []),
-        ]
 
     def unusable_stimuli(self, dataset: str) -> list[str]:
         """Names of the stimuli of a dataset that are left out."""

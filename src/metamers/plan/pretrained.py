@@ -81,7 +81,7 @@ def check_pretrained(name: str, entry: Mapping[str, Any]) -> None:
     if kind == "transformers" and not is_repository(source) and (weights == "pretrained" or "revision" in source):
         what = "source.revision" if "revision" in source else "weights"
         raise ConfigurationError(
-            f"models: {name}.{what}: {source[kind]} is a model type, of which nothing is published; wanted a "
+            f"models: {name}.{what}: {source[kind]} is a model type, which has no published weights; wanted a "
             f"repository, {{{kind}: ORGANIZATION/NAME}}, or `weights: {{random: SEED}}`"
         )
     if weights != "pretrained" and kind != "transformers":

@@ -1,7 +1,7 @@
 """Parts of a large file at an address, read by requests for ranges of bytes (RFC 9110, section 14).
 
 One file of weights is taken from an archive of several gigabytes in this way, without the rest of it. The hash of the
-archive is unknown then: whoever uses the file must say so, or check the hash of the file itself.
+archive is then unknown. The caller checks the hash of the file itself, or states that it was not checked.
 """
 
 import io

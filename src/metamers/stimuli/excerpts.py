@@ -201,3 +201,9 @@ def excerpt_dataset(
         values[place] = with_rms(sound - sound.mean(), name=key)
     rows = [{"stimulus": f"{n:03d}", "category": word, "label": word, "split": "test"} for n, word in enumerate(order)]
     return labelled_sounds(values, rows, sampling_rate_hz)
+
+
+def category_table(path: str | Path, classes: int) -> str:
+    """The table of categories of the published words, as of a dataset's ``categories``; see ``read_vocabulary``."""
+    rows = (f"{index}\t{word}\n" for word, index in read_vocabulary(path, classes).items())
+    return "".join(["class_index\tcategory\n", *rows])
