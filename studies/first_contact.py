@@ -48,11 +48,11 @@ CONFIGURATION = Path(__file__).with_name("config") / "first_contact.yaml"
 TEMPLATE = Path(__file__).with_name("first_contact.html.j2")
 MINUTES, GIGABYTES = 30, 10
 DONE, FAILED, SKIPPED = "done", "failed", "not done"
-LEVEL = 1.96  # standard errors of the difference between an accuracy and the published one that are still agreement
+LEVEL = 1.96  # largest difference from the published accuracy, in standard errors, that counts as agreement
 
 
 class Contact:
-    """What was tried, and how it ended.
+    """The parts and their outcomes.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Contact:
         minutes = (began - self.began) / 60
         gigabytes = sum({row["sha256"]: row["bytes"] for row in self.parts if "sha256" in row}.values()) / 1e9
         if any(one is None for one in needed):
-            row |= {"outcome": SKIPPED, "reason": "something that it needs has failed"}
+            row |= {"outcome": SKIPPED, "reason": "an earlier part that this part needs has no result"}
         elif minutes > self.minutes or gigabytes > self.gigabytes:
             limit = f"{self.minutes:g} minutes" if minutes > self.minutes else f"{self.gigabytes:g} GB"
             row |= {"outcome": SKIPPED, "reason": f"the limit of {limit} was reached"}
@@ -108,7 +108,7 @@ class Contact:
             try:
                 value, facts = work()
                 row |= {"outcome": DONE, **facts}
-            except Exception as error:  # a failure of any kind is what this program is to find out
+            except Exception as error:  # any failure is a result of this program
                 row |= {"outcome": FAILED, "reason": f"{type(error).__name__}: {error}"}
                 print(f"  failed: {row['reason']}", flush=True)
         self.parts.append(row | {"seconds": round(time.monotonic() - began, 2)})
@@ -248,7 +248,7 @@ def registry_of(configuration: Mapping[str, Any], path: Path, model: str | None 
 
 
 def first_contact(configuration: Path, folder: Path, mirror: Path | None, minutes: float, quality: str) -> Contact:
-    """Try everything, and return what came of it.
+    """Run all parts for each network, and return the results.
 
     Parameters
     ----------
@@ -313,7 +313,8 @@ def try_network(
         for device in devices
     }
     if entry and entry.has_classes:
-        stimuli, fastest = natural[entry.modality], models[devices[-1]]
+        stimuli = natural[entry.modality]
+        fastest = next((model for model in reversed(models.values()) if model is not None), None)
         contact.part(name, "accuracy", lambda: accuracy(fastest, *stimuli, entry.published_as), fastest, stimuli)
     for stage in stages:
         for device, model in models.items():

@@ -289,6 +289,27 @@ def test_the_seal_of_an_older_version_is_checked_and_replaced_by_the_next_job(ru
     assert "not those of its checksum" in manifest.read(run).fault
 
 
+def test_a_line_that_another_job_has_half_written_is_not_sealed(run, monkeypatch):
+    """On a file system without locks, it may be there between the lines of a job and their seal."""
+    path = manifest.manifest_path(run)
+    line = f"{sha256_of(run / 'exported' / '0.png')}  r/exported/0.png\n"
+    write, halves = os.fsync, [line[:40]]
+
+    def write_half_of_another_line(descriptor):
+        write(descriptor)
+        if halves:
+            with path.open("a") as other:
+                other.write(halves.pop())
+
+    monkeypatch.setattr(os, "fsync", write_half_of_another_line)
+    manifest._append(run, line)
+    with path.open("a") as other:
+        other.write(line[40:])
+    manifest._append(run, line)
+    assert path.read_text().endswith(3 * line)
+    assert manifest.read(run).fault is None
+
+
 def test_a_changed_line_stays_a_fault_however_many_jobs_record(run):
     path = manifest.manifest_path(run)
     whole = bytearray(path.read_bytes())

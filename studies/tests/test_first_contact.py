@@ -210,7 +210,7 @@ def test_from_retrieval_to_the_page_past_a_wrong_hash_and_a_missing_repository(r
     [
         ("space", ("seeing", "weights", None), "are free in"),
         ("checkpoint", ("seeing", "weights", None), "not a tar archive, or it is cut off or damaged"),
-        ("network", ("seeing", "weights", None), "not retrieved"),
+        ("network", ("seeing", "weights", None), "cannot be retrieved"),
         ("assets", ("images", "natural stimuli", None), "lacks study.example/files/assets.tar"),
         ("time", ("seeing", "description", None), "the limit of 0 minutes was reached"),
         ("gated", ("gated", "description", None), "open only to those who accepted its terms"),

@@ -87,8 +87,8 @@ def test_a_broken_connection_is_tried_again(server, tmp_path):
     ("fault", "message"),
     [
         ({"whole": True}, "its server sends the whole file only, not ranges of bytes"),
-        ({"breaks": 99}, "not retrieved"),
-        ({"url": "/other.tar"}, "not retrieved .*404"),
+        ({"breaks": 99}, "cannot be retrieved"),
+        ({"url": "/other.tar"}, "cannot be retrieved .*404"),
         ({"content": packed({"a": b"a" * 9000}, "gz")}, "compressed, so it cannot be read in parts"),
         ({"content": b"x" * 9000}, "not a tar archive"),
         ({"content": packed({"a.pt": b"a" * 9000})[:5000]}, "claims 9000 bytes, more than an archive of 5000 bytes"),

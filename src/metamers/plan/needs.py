@@ -53,7 +53,7 @@ EXPECTED_SHARE = 0.15  # of the largest number of steps, of a synthesis to a tar
 
 TIME_HEAD_ROOM, MEMORY_HEAD_ROOM = 4, 1.5
 MINUTES, MEGABYTES = 10, 500  # in multiples of which jobs request time and memory
-MAX_MINUTES = 24 * 60  # of a first attempt; another one goes on with synthesis and training
+MAX_MINUTES = 24 * 60  # another attempt goes on with synthesis and training
 CARD_MB = 3000  # memory of the host for the libraries of a card, assumed
 RANKED_MB = 3300  # of a null distribution with many stimuli: metamers.null.distribution.MEMORY
 
@@ -131,9 +131,9 @@ class Needs:
         return math.ceil(self.work.output_mb)
 
     def runtime(self, attempt: int = 1) -> int:
-        """Minutes after which an attempt may be ended, doubled with each one."""
+        """Minutes after which an attempt may be ended, doubled with each one, and at most ``MAX_MINUTES``."""
         seconds = self._seconds(max(self.work.operations, self.work.most_operations))
-        return min(rounded_up(TIME_HEAD_ROOM * seconds / 60, MINUTES), MAX_MINUTES) * 2 ** (attempt - 1)
+        return min(rounded_up(TIME_HEAD_ROOM * seconds / 60, MINUTES) * 2 ** (attempt - 1), MAX_MINUTES)
 
     def mem_mb(self, attempt: int = 1) -> int:
         """Megabytes of memory of an attempt, doubled with each one."""

@@ -221,12 +221,12 @@ def attempts(url: str) -> Iterator[int]:
         yield attempt
 
 
-def _is_refusal(status: int) -> bool:
+def is_refusal(status: int) -> bool:
     """Whether a server's status says that further attempts are useless."""
     return status < requests.codes.internal_server_error and status not in RETRYABLE_STATUSES
 
 
-def _not_retrieved(url: str, problem: object) -> OSError:
+def not_retrieved(url: str, problem: object) -> OSError:
     """The error of a file that no attempt has retrieved."""
     return OSError(
         f"{url}: cannot be retrieved ({problem}). Without network access, set the key `mirror` to a folder that has "
@@ -256,7 +256,7 @@ def _download(url: str, sha256: str, target: Path, size: int | None) -> Path:
                 break
         except requests.HTTPError as error:
             problem = error
-            if _is_refusal(error.response.status_code):
+            if is_refusal(error.response.status_code):
                 break
         except (requests.RequestException, OSError) as error:
             problem = error
@@ -268,7 +268,7 @@ def _download(url: str, sha256: str, target: Path, size: int | None) -> Path:
             f"{url}: the received file {wanted} and was deleted. If its publisher has changed the file, check the new "
             f"file and change its entry in the registry. ({problem})"
         ) from problem
-    raise _not_retrieved(url, problem) from problem
+    raise not_retrieved(url, problem) from problem
 
 
 def from_mirror(url: str, mirror: Path) -> Path:
@@ -379,7 +379,7 @@ def _fetch_by_client(fetch: Callable[[bool], Path], item: Mapping[str, Any], url
                 raise
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
             status = getattr(getattr(error, "response", None), "status_code", getattr(error, "code", None))
-            if isinstance(status, int) and _is_refusal(status):
+            if isinstance(status, int) and is_refusal(status):
                 break
             if not (isinstance(error, RuntimeError) and "invalid hash value" in problem):
                 continue
@@ -389,7 +389,7 @@ def _fetch_by_client(fetch: Callable[[bool], Path], item: Mapping[str, Any], url
                 f"{url}: the received file has another hash than its publisher states ({problem}) and was deleted. It "
                 "was changed or damaged on its way, or its publisher has changed it"
             )
-    raise _not_retrieved(url, problem)
+    raise not_retrieved(url, problem)
 
 
 def _wrong_hash(path: Path, item: Mapping[str, Any]) -> str:

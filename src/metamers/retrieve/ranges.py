@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import requests
 
-from metamers.retrieve import TIMEOUT_S, attempts
+from metamers.retrieve import TIMEOUT_S, attempts, is_refusal, not_retrieved
 
 FIRST_BYTES = 1 << 16  # of the first request at a place: the header of a member of an archive
 MOST_BYTES = 1 << 25  # of a request; each is twice as large as the one before it
@@ -115,7 +115,11 @@ class RemoteArchive:
                     return answer
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 problem = error
+            except requests.HTTPError as error:
+                problem = error
+                if is_refusal(error.response.status_code):
+                    break
             except requests.RequestException as error:
                 problem = error
                 break
-        raise OSError(f"{self.url}: not retrieved ({problem})") from problem
+        raise not_retrieved(self.url, problem) from problem

@@ -257,7 +257,10 @@ def _append(run: Path, lines: str) -> None:
         return
     with manifest.open("rb+") as stream:
         stream.seek(SEAL_BYTES + int(seal[3]))
-        renewed = _seal(stream.read(), int(seal[2]), int(seal[3]), seal[4].decode())
+        tail = stream.read()
+        # Whole lines only: without locks, the last one may be another job's, of which a part is there.
+        tail = tail[: tail.rfind(b"\n") + 1]
+        renewed = _seal(tail, int(seal[2]), int(seal[3]), seal[4].decode())
         stream.seek(0)
         stream.write(renewed)
         stream.flush()
