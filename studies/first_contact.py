@@ -207,12 +207,11 @@ class Files:
             return from_mirror(entry.url, self.mirror)
         return download(entry.url, entry.sha256 or "", self.store, entry.bytes)
 
-    def weights(self, name: str, item: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+    def weights(self, name: str, item: Mapping[str, Any], archive: str | None) -> tuple[Path, dict[str, Any]]:
         """The file of a model's weights; ``item`` as of ``metamers.plan.archives.retrieved_item``."""
-        if "archive" in item:
+        if archive is not None:
             path = self.store / f"{name}_{item['name']}"
             if not path.is_file():
-                archive = next(key for key in self.archives if Path(item["archive"]).stem == key)
                 partial = path.with_name(f"{path.name}.partial")
                 extract_file(self.archive(archive), item["file"], partial)
                 partial.replace(path)
@@ -301,7 +300,7 @@ def try_network(
     """All parts of one network."""
     entry = contact.part(name, "description", lambda: (registry_of(settings, path, name).models[name], {}))
     item = entry and retrieved_item(entry.weights, files.archives)
-    weights = contact.part(name, "weights", lambda: files.weights(name, item), item)
+    weights = contact.part(name, "weights", lambda: files.weights(name, item, entry.weights.get("archive")), item)
     models = {
         device: contact.part(
             name,

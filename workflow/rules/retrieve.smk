@@ -83,7 +83,7 @@ rule retrieve_zero_shot:
         weights=lookup("{clip_model}/weights", within=parameters_of(plan.models)),
         weights_file=by("clip_model", weights_file),
     resources:
-        **needs("retrieve_zero_shot", Work(operations=ZERO_SHOT_OPERATIONS)),
+        **needs("retrieve_zero_shot", Work(operations=ZERO_SHOT_OPERATIONS, memory_mb=2500)),
     conda:
         ENVIRONMENT
     message:

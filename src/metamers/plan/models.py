@@ -354,15 +354,13 @@ def _resolve_builder(place: str) -> str:
     return f"{resolve_path(file)}:{function}"
 
 
-def family_of(entry: Mapping[str, Any], published: Mapping[str, Any] | None = None) -> str:
-    """The family of a model of the registry: its key ``family``, or else the architecture that its source names.
+def architecture_of(source: Mapping[str, Any], published: Mapping[str, Any] | None = None) -> str:
+    """The architecture that a source names.
 
-    The architecture of ``{python: FILE.py:FUNCTION}`` is the function's name. That of ``{timm: NAME.TAG}`` is the name,
-    because the tag says how the weights were trained. A repository of the hub states its architecture in its
-    configuration (of transformers, the model type); before that is read, the family is the name of the repository
-    without the tag.
+    That of ``{python: FILE.py:FUNCTION}`` is the function's name. That of ``{timm: NAME.TAG}`` is the name, because the
+    tag says how the weights were trained. A repository of the hub states its architecture in its configuration (of
+    transformers, the model type); before that is read, it is the name of the repository without the tag.
     """
-    source = entry["source"]
     library = library_of(source)
     architecture = source[library].rsplit(":", 1)[-1]
     if library == "hub" and published:
@@ -371,7 +369,12 @@ def family_of(entry: Mapping[str, Any], published: Mapping[str, Any] | None = No
         architecture = published["weights_name"]
     if library in ("timm", "hub", "transformers"):
         architecture = architecture.rsplit("/", 1)[-1].split(".", 1)[0]
-    return entry.get("family", architecture)
+    return architecture
+
+
+def family_of(entry: Mapping[str, Any], published: Mapping[str, Any] | None = None) -> str:
+    """The family of a model of the registry: its key ``family``, or else the architecture that its source names."""
+    return entry.get("family", architecture_of(entry["source"], published))
 
 
 def check_stages(models: Mapping[str, ModelEntry]) -> None:

@@ -13,37 +13,37 @@ from functools import cached_property
 
 from metamers.config.qualities import TO_TARGET, number_of_steps
 from metamers.config.tables import stimulus_table
-from metamers.plan.models import ModelEntry
+from metamers.plan.models import ModelEntry, architecture_of
 from metamers.plan.plan import Plan
 from metamers.run.durations import Measured
 
 # Name of a network in ``source`` → 10⁹ operations of a forward pass of one stimulus, twice the multiplications
 # (docs/scale.md), and number of values of this stimulus.
-PICTURE, SOUND = 3 * 224 * 224, 40_000
+IMAGE, SOUND = 3 * 224 * 224, 40_000
 PASSES = {
-    **dict.fromkeys(("alexnet", "alexnet_gn_ipcl"), (1.4, PICTURE)),
-    "alexnet_gn": (2.3, PICTURE),
-    "lowpass_alexnet": (3.7, PICTURE),
-    "tf_efficientnet_lite0": (0.78, PICTURE),
+    **dict.fromkeys(("alexnet", "alexnet_gn_ipcl"), (1.4, IMAGE)),
+    "alexnet_gn": (2.3, IMAGE),
+    "lowpass_alexnet": (3.7, IMAGE),
+    "tf_efficientnet_lite0": (0.78, IMAGE),
     "tf_efficientnet_lite1": (1.2, 3 * 240 * 240),
     "tf_efficientnet_lite2": (1.7, 3 * 260 * 260),
-    "resnet18": (3.6, PICTURE),
-    "resnet50": (8.2, PICTURE),
-    "ViT-B-32-quickgelu": (8.8, PICTURE),
-    "RN50-quickgelu": (12.2, PICTURE),
-    "vone_alexnet": (13.7, PICTURE),
-    "resnet101": (15.6, PICTURE),
-    "resnext101_32x8d": (32.8, PICTURE),
-    "cornet_s": (32.9, PICTURE),
-    "hmax": (39.1, PICTURE),
-    "vgg19": (39.3, PICTURE),
-    "vit_large_patch16_224": (123.1, PICTURE),
+    "resnet18": (3.6, IMAGE),
+    "resnet50": (8.2, IMAGE),
+    "ViT-B-32-quickgelu": (8.8, IMAGE),
+    "RN50-quickgelu": (12.2, IMAGE),
+    "vone_alexnet": (13.7, IMAGE),
+    "resnet101": (15.6, IMAGE),
+    "resnext101_32x8d": (32.8, IMAGE),
+    "cornet_s": (32.9, IMAGE),
+    "hmax": (39.1, IMAGE),
+    "vgg19": (39.3, IMAGE),
+    "vit_large_patch16_224": (123.1, IMAGE),
     "small_cnn": (0.0023, 3 * 28 * 28),
     "coch_cnn9": (5.1, SOUND),
     "coch_resnet50": (14.2, SOUND),
     "spectemp": (22, SOUND),  # that take as long as its Fourier transforms, with all filters
 }
-OTHER_PASS = {"vision": (8.2, PICTURE), "audio": (14.2, SOUND)}  # of other networks: those of a ResNet50
+OTHER_PASS = {"vision": (8.2, IMAGE), "audio": (14.2, SOUND)}  # of other networks: those of a ResNet50
 FRONT_END = 10_000  # operations that take as long as a cochleagram, for each value of a sound
 SMALLEST_PASS = 3e7  # operations that take as long as calling the kernels of a network
 CORE = 3e10  # operations per second of one core, measured
@@ -172,8 +172,8 @@ class Workload:
         return {model: self._of_network(model, entry) for model, entry in self.plan.models.items()}
 
     def _of_network(self, model: str, entry: ModelEntry) -> float:
-        name = next((place for place in entry.source.values() if isinstance(place, str) and place in PASSES), "")
-        billions, at = PASSES.get(name, OTHER_PASS[entry.modality])
+        architecture = architecture_of(entry.source, entry.weights.get("pretrained"))
+        billions, at = PASSES.get(architecture, OTHER_PASS[entry.modality])
         width = entry.source.get("arguments", {}).get("width", 1)
         return 1e9 * billions * width**2 * self.values(model) / at
 
