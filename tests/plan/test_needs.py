@@ -1,6 +1,7 @@
 """What a job requests follows from measured jobs and from its work; a dry run sums up what jobs are expected to cost."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -86,6 +87,13 @@ def test_synthesis_to_a_target_may_take_all_its_steps(default):
     job = Needs(measured_jobs()["synthesize_metamers"], work)
     assert 40 < job.expected_s < 200  # 80 s were measured
     assert 60 * job.runtime() > 5 * job.expected_s
+
+
+def test_a_tag_of_timm_says_nothing_about_the_cost(study):
+    """``metamers add timm:NAME.TAG`` writes such sources."""
+    name = "vision_transformer_vit_large_patch16_224"
+    tagged = replace(study.plan.models[name], source={"timm": "vit_large_patch16_224.augreg_in21k_ft_in1k"})
+    assert study._of_network(name, tagged) == pytest.approx(study.networks[name])
 
 
 def test_no_attempt_requests_more_than_a_day(study):
