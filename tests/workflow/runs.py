@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time as clock
+from contextlib import suppress
 from pathlib import Path
 
 import netCDF4
@@ -297,18 +298,19 @@ def small_hearing(root: Path, folder: Path) -> list[str]:
     return HEARING
 
 
-def kill_when_there_is(pattern: str, folder: Path, *arguments: str, later_s: float = 0) -> None:
-    """Run Snakemake, and kill it and its jobs without warning when a file with this path exists, or some seconds later."""
+def kill_when_there_is(pattern: str, folder: Path, *arguments: str, writes: int = 1) -> None:
+    """Run Snakemake, and kill it and its jobs without warning when a file with this path has been written so many times."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments, "--config", "save_every_s=0"]
     running = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
+    versions: dict[Path, set[int]] = {}
     try:
-        for _ in range(600):
-            if any(folder.glob(pattern)):
-                clock.sleep(later_s)
-                break
-            clock.sleep(0.1)
+        while running.poll() is None and writes > max(map(len, versions.values()), default=0):
+            for path in folder.glob(pattern):
+                with suppress(FileNotFoundError):  # its job has just ended
+                    versions.setdefault(path, set()).add(path.stat().st_mtime_ns)
+            clock.sleep(0.02)
     finally:
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()

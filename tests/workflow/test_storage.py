@@ -129,7 +129,7 @@ def test_a_run_in_a_storage_is_killed_goes_on_and_is_verified(root, tmp_path, st
     (first,) = [text for _, text in blocks(pages()["docs/first_run.md"]) if text.startswith("# first.yaml\n")]
     (tmp_path / "first.yaml").write_text(first)
     progress = f"{storage.copies}/results/first/progress/synthesize_metamers/*/*/*/*/*.pt"
-    kill_when_there_is(progress, tmp_path, *arguments(run), later_s=3)  # some steps after the first checkpoint
+    kill_when_there_is(progress, tmp_path, *arguments(run), writes=3)
     assert manifest.read(tmp_path / storage.copies / "results/first").fault is None
     assert "results/first.sha256" not in storage.names()  # stored when a call ends
 
