@@ -57,6 +57,9 @@ include: RULES / "model_card.smk"
 include: RULES / "verify.smk"
 
 
+share_results()
+
+
 onstart:
     check_results_folder()
     fetch_run()

@@ -13,6 +13,7 @@ from metamers.models.model import Model
 from metamers.names import NATURAL, stage_path
 from metamers.recognize import recognition_dataset, recognize
 from metamers.run import files
+from metamers.run.manifest import in_run
 from metamers.stimuli.exported import Decoded, labels_of
 
 logger = log_to(snakemake.log[0])
@@ -46,7 +47,7 @@ def save_recognition(model: Model) -> None:
         title=f"Recognition of metamers of {generation_model} by {model.name}",
         source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
         inputs=[
-            *params.recognition_models[model.name]["files"],
+            *map(in_run, params.recognition_models[model.name]["files"]),
             given.metamers[0],
             natural_paths[model.name],
             given.stimuli,

@@ -1,6 +1,6 @@
 """Make beyond/synthesis/<set>.nc: metamers of several models together, controversial ones, or from other starts."""
 
-from metamers.run.job import log_to, provenance
+from metamers.run.job import log_to, progress_folder, provenance
 
 import json
 
@@ -90,7 +90,7 @@ identity = identity_of(
         native_bfloat16(example.device),
     ),
 )
-progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
+progress = Progress(progress_folder(snakemake), identity, snakemake.config["save_every_s"])
 checkpoint_on_signal()
 # Before the synthesis, check that the models have the dataset's classes and that the stages can be matched.
 for model, member in members.items():

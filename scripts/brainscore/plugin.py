@@ -16,6 +16,7 @@ from metamers.brainscore.plugin import (
 )
 from metamers.config.tables import category_classes, stimulus_categories
 from metamers.run import files
+from metamers.run.manifest import in_run
 
 logger = log_to(snakemake.log[0])
 run, params, given = snakemake.config["run"], snakemake.params, snakemake.input
@@ -53,7 +54,7 @@ published = [category_classes("stimuli", {"categories": table}) for table in par
 models = {
     name: {
         "model": entry["model"],
-        "weights_file": entry["weights_file"],
+        "weights_file": entry["weights_file"] and str(in_run(entry["weights_file"])),
         "vocabulary": category_classes(entry["dataset"], entry["entry"]),
         "published_vocabularies": [] if entry["trained"] else published,
     }

@@ -9,6 +9,7 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
 from metamers.recognize import recognition_dataset, recognize
+from metamers.run.manifest import in_run
 from metamers.stimuli.exported import Decoded, labels_of
 
 logger = log_to(snakemake.log[0])
@@ -29,7 +30,10 @@ def save_recognition(model: Model) -> None:
         paths[model.name],
         title=f"Recognition of the natural stimuli of {params.dataset} by {model.name}",
         source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
-        inputs=[*params.recognition_models[model.name]["files"], given.natural, given.stimuli, given.categories],
+        inputs=[
+            *map(in_run, params.recognition_models[model.name]["files"]),
+            *(given.natural, given.stimuli, given.categories),
+        ],
     )
 
 

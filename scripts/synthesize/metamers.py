@@ -1,6 +1,6 @@
 """Make synthesis/<generation_model>/<stage>/<batch>.nc: metamers of a model at a stage, from natural stimuli."""
 
-from metamers.run.job import log_to, provenance
+from metamers.run.job import log_to, progress_folder, provenance
 
 import json
 
@@ -45,7 +45,7 @@ identity = identity_of(
     *(dict(params.model), procedure, settings, params.batch, seeds, params.run_seed),
     *(device.type, native_bfloat16(device)),
 )
-progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
+progress = Progress(progress_folder(snakemake), identity, snakemake.config["save_every_s"])
 checkpoint_on_signal()
 
 

@@ -1,6 +1,6 @@
 """Make training/<model>.safetensors and the learning curves from the examples of a dataset."""
 
-from metamers.run.job import log_to, save
+from metamers.run.job import log_to, progress_folder, save
 
 import json
 
@@ -50,7 +50,7 @@ else:
     learner, transform = network, preprocessing
 
 identity = identity_of(params.code, snakemake.input, entry, settings, classes, device.type, native_bfloat16(device))
-progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
+progress = Progress(progress_folder(snakemake), identity, snakemake.config["save_every_s"])
 checkpoint_on_signal()
 examples = files.load(snakemake.input.examples)
 curves = train(

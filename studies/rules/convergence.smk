@@ -41,7 +41,6 @@ rule benchmark_convergence_metamers:
         closest=closest_error,
         errors=lambda wildcards: getattr(studies.settings.convergence.errors, modality_of(wildcards.generation_model)),
         run_seed=plan.seed,
-        progress=f"{PROGRESS}/benchmark_convergence_metamers/{{procedure}}/{{generation_model}}/{{stage}}",
     # One thread, as for synthesis.
     threads: 1
     resources:

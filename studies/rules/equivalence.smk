@@ -28,7 +28,6 @@ rule benchmark_equivalence_metamers:
         published=by("generation_model", lambda model: plan.synthesis_of(model, "published")),
         target=lambda wildcards: plan.target_of(wildcards.generation_model, stage_of(wildcards)),
         run_seed=plan.seed,
-        progress=f"{PROGRESS}/benchmark_equivalence_metamers/{{generation_model}}/{{stage}}",
     # One thread, as for synthesis.
     threads: 1
     resources:

@@ -96,9 +96,9 @@ READ_OR_WRITE = {
         "write_atomically",
     },
     "metamers.run.hashes": {"sha256_of"},
-    "metamers.run.job": {"log_to", "log_results_to", "provenance", "save"},
+    "metamers.run.job": {"log_to", "log_results_to", "progress_folder", "provenance", "save"},
     "metamers.run.logs": {"log_subject"},
-    "metamers.run.manifest": {"record"},
+    "metamers.run.manifest": {"in_run", "record"},
 }
 
 

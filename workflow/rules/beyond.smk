@@ -173,7 +173,6 @@ rule beyond_synthesize:
         settings=by("beyond_set", plan.synthesis_of, first_member),
         target_errors=by("beyond_set", target_errors_of_set),
         references=by("beyond_set", references_of_set),
-        progress=f"{PROGRESS}/beyond_synthesize/{{beyond_set}}",
     # One thread, as for synthesis: the numbers do not depend on --cores.
     resources:
         **needs("beyond_synthesize", by("beyond_set", work_of_set), gpus()),

@@ -69,7 +69,7 @@ rule brainscore_plugin:
         models={
             model: {
                 "model": architecture(model),
-                "weights_file": weights_to_read(model),
+                "weights_file": weights_file(model),
                 "dataset": plan.dataset_of[model],
                 "entry": dataset_params(model),
                 "trained": model in plan.training,

@@ -59,7 +59,6 @@ def committed(path):
 # are stored there: what is committed, retrieved or the user's own is `local()`.
 RUN = on_this_machine(RESULTS)
 BENCHMARKS = f"{RUN}/benchmarks"
-PROGRESS = f"{RUN}/progress"
 
 # A conda environment has the packages that the library needs, but not the library.
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
@@ -125,23 +124,17 @@ def templates(*names):
 def weights_file(model):
     """The file of a model's weights, or None where they are random."""
     if model in plan.training:
-        return f"{RESULTS}/training/{model}.safetensors"
+        return f"results/<run>/training/{model}.safetensors"
     weights = plan.models[model].weights
     if item := retrieved_item(weights, plan.archives):
         return f"{RESOURCES}/weights/{model}/{item['name']}"
     return weights.get("path")
 
 
-def weights_to_read(model):
-    """The same file, where a job reads it."""
-    file = weights_file(model)
-    return on_this_machine(file) if model in plan.training else file
-
-
 def weights_input(model, file):
     """The input of a step that reads a file of weights: the retrieved folder that has the file, or the file itself."""
     folder = f"{RESOURCES}/weights/{model}"
-    if file.startswith(f"{RESULTS}/"):
+    if file.startswith("results/<run>/"):
         return file
     return local(folder if file.startswith(f"{folder}/") else file)
 
@@ -228,6 +221,26 @@ def check_requested(stages=None):
         raise WorkflowError(str(error)) from None
 
 
+def share_results():
+    """With Snakemake's option `--cache`, give rules the form that it requires: no benchmark, and the script as a text.
+
+    Called after the last rule. The rules with `cache` then take their files from the folder $SNAKEMAKE_OUTPUT_CACHE if
+    another run has made them, and leave them there otherwise.
+    """
+    if not workflow.enable_cache:
+        return
+    for each in workflow.rules:
+        each.script = each.script and str(each.script)
+        if each.cache.output:
+            each._benchmark = None
+
+
+def jobs_with_shared_files():
+    """The jobs of this call whose files are links into the folder of shared results."""
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False) if workflow.enable_cache else []
+    return [job for job in jobs if job.rule.cache.output and all(map(os.path.islink, job.output))]
+
+
 def stored(path):
     """The object of a path in the default storage, or None without one."""
     return get_flag_value(workflow.modifier.path_modifier.apply_default_storage(path), "storage_object")
@@ -263,7 +276,7 @@ def close_manifest():
     used = run_cpu_times(f"{RUN}/logs", BEGAN, time.process_time(), children.children_user + children.children_system)
     if used:
         Path(f"{RUN}/logs/cpu_time.tsv").write_text(cpu_time_table(used), encoding="utf-8")
-    manifest.close(RUN)
+    manifest.close(RUN, [path for job in jobs_with_shared_files() for path in job.output])
 
 
 def report_without_failed(logs):
@@ -280,7 +293,10 @@ def report_without_failed(logs):
     if call.force or call.forceall or call.forcerun or not set(call.targets or ()) <= MADE_WITHOUT_FAILED:
         return
     command = plan.left_out[0].command if plan.left_out else command_line(sys.argv)
-    left_out = with_failed(plan.left_out, failed_jobs(f"{RUN}/logs", BENCHMARKS, BEGAN), command)
+    # What is taken from another run has an empty log.
+    ended = {str(path) for job in jobs_with_shared_files() for path in job.log}
+    failed = [job for job in failed_jobs(f"{RUN}/logs", BENCHMARKS, BEGAN) if str(job.log) not in ended]
+    left_out = with_failed(plan.left_out, failed, command)
     if left_out == plan.left_out:
         return
     path = Path(f"{RUN}/logs/left_out.json").absolute()
@@ -353,7 +369,7 @@ def categories_of(model):
 
 def model_params(wildcard):
     """Parameters of a step that computes with the model of a wildcard."""
-    return {"model": by(wildcard, architecture), "weights_file": by(wildcard, weights_to_read)}
+    return {"model": by(wildcard, architecture), "weights_file": by(wildcard, weights_file)}
 
 
 def answer_params(wildcard, *model_of):
@@ -404,7 +420,7 @@ def files_of_model(model):
 
 def readout_file(model):
     """The file of the readout by which a model recognizes, as a list; empty if it recognizes by its class scores."""
-    return [f"{RESULTS}/readouts/{model}.nc"] if "readout" in with_readout(model) else []
+    return [f"results/<run>/readouts/{model}.nc"] if "readout" in with_readout(model) else []
 
 
 def files_of_recognition_models(models):

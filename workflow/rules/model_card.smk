@@ -34,7 +34,7 @@ def card_params(model):
     return {
         "model": architecture(model),
         "references": plan.models[model].references,
-        "weights_file": weights_to_read(model),
+        "weights_file": weights_file(model),
         "settings": settings,
     }
 

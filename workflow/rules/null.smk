@@ -17,6 +17,7 @@ rule null_distribution:
         stages=lookup("{generation_model}", within=(plan.whole or plan).generation_models),  # those left out, too
         pairs=plan.null.pairs,
         run_seed=plan.seed,
+    cache: workflow.enable_cache
     resources:
         **needs("null_distribution", by("generation_model", workload.null), gpus()),
     conda:

@@ -14,9 +14,9 @@ def recognition_params(names):
     return {
         name: {
             "model": architecture(name),
-            "weights_file": weights_to_read(name),
-            "files": [on_this_machine(path) for path in files_of_recognition_models([name])],
-            **{"readout": on_this_machine(path) for path in readout_file(name)},
+            "weights_file": weights_file(name),
+            "files": files_of_recognition_models([name]),
+            **{"readout": path for path in readout_file(name)},
         }
         for name in names
     }
@@ -34,8 +34,8 @@ def stimuli_to_recognize(recognition_models):
 
 
 def natural_recognition(recognition_models):
-    """The answers of recognition models to the natural stimuli."""
-    return [f"results/<run>/natural_recognition/{recognition_model}.nc" for recognition_model in recognition_models]
+    """The answers of recognition models to the natural stimuli, by names that may be those of a rule's outputs."""
+    return {f"by_{name}": f"results/<run>/natural_recognition/{name}.nc" for name in recognition_models}
 
 
 def work_of_recognition(recognition_models):
@@ -56,7 +56,7 @@ for group, recognition_models in plan.recognition_groups.items():
             stimuli=stimuli_of(recognition_models[0]),
             categories=categories_of(recognition_models[0]),
         output:
-            natural_recognition(recognition_models),
+            **natural_recognition(recognition_models),
         log:
             f"results/<run>/logs/recognize_natural/{group}.log",
         benchmark:
@@ -70,6 +70,7 @@ for group, recognition_models in plan.recognition_groups.items():
             # Of the exported natural sounds; None for images.
             rate_hz=plan.datasets[plan.dataset_of[recognition_models[0]]].sampling_rate_hz,
             stimuli=plan.stimuli_of(recognition_models[0]),
+        cache: workflow.enable_cache
         resources:
             **needs(
                 "recognize_natural",
@@ -89,14 +90,11 @@ for group, recognition_models in plan.recognition_groups.items():
         input:
             models=files_of_recognition_models(recognition_models),
             metamers=rules.synthesize_export.output,
-            natural=natural_recognition(recognition_models),
+            natural=list(natural_recognition(recognition_models).values()),
             stimuli=stimuli_to_recognize(recognition_models),
             categories=by("generation_model", categories_of),
         output:
-            [
-                f"results/<run>/recognition/{{generation_model}}/{recognition_model}.nc"
-                for recognition_model in recognition_models
-            ],
+            **{f"by_{name}": f"results/<run>/recognition/{{generation_model}}/{name}.nc" for name in recognition_models},
         log:
             f"results/<run>/logs/recognize/{{generation_model}}/{group}.log",
         benchmark:
@@ -110,6 +108,7 @@ for group, recognition_models in plan.recognition_groups.items():
             stages=lookup("{generation_model}", within=plan.generation_models),
             stimuli=by("generation_model", plan.stimuli_of),
             seeds=plan.synthesis.seeds,
+        cache: workflow.enable_cache
         resources:
             **needs("recognize", work_of_recognition(recognition_models), gpus()),
         conda:

@@ -67,7 +67,7 @@ rule synthesize_metamers:
         quality=plan.synthesis.quality,
         settings=by("generation_model", plan.synthesis_of),
         target_error=lambda wildcards: plan.target_error_of(wildcards.generation_model, stage_of(wildcards)),
-        progress=f"{PROGRESS}/synthesize_metamers/{{generation_model}}/{{stage}}/{{batch}}",
+    cache: workflow.enable_cache
     priority: 2  # before training: the longest jobs first
     # One thread, so that results do not depend on how many cores the workflow was given.
     threads: 1
@@ -101,6 +101,7 @@ rule synthesize_measure:
         name="{generation_model}",
         stage=stage_of,
         batch=stimuli_of_batch,
+    cache: workflow.enable_cache
     resources:
         **needs("synthesize_measure", measures_of_batch, gpus()),
     conda:

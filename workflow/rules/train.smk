@@ -85,7 +85,7 @@ rule train_model:
         dataset=lookup("{trained_model}/dataset", within=parameters_of(plan.training)),
         dataset_entry=by("trained_model", trained_entry),
         frozen_file=by("trained_model", frozen_file),
-        progress=f"{PROGRESS}/train_model/{{trained_model}}",
+    cache: workflow.enable_cache
     priority: 1
     # One thread, as for synthesis: the network does not depend on --cores.
     resources:
@@ -165,6 +165,7 @@ rule train_readout:
         dataset_entry=by("readout_model", lambda model: {"categories": readout_dataset(model).categories}),
         # A model card shows an accuracy with which the run would refuse the model as a recognition model.
         recognizes=by("readout_model", plan.recognition_models.__contains__),
+    cache: workflow.enable_cache
     # Early, because nothing is recognized by a readout that is refused.
     priority: 1
     resources:

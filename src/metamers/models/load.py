@@ -26,6 +26,7 @@ from metamers.models.sources import build_network
 from metamers.models.weights import published_weights
 from metamers.names import INPUT_STAGE
 from metamers.run.logs import log_subject
+from metamers.run.manifest import in_run
 
 logger = logging.getLogger("metamers")
 
@@ -51,13 +52,15 @@ def load_network(name: str, entry: Mapping[str, Any], weights_file: str | Path |
     name, entry
         The registry's name and entry.
     weights_file
-        The retrieved or trained file, or None for ``weights: {random: SEED}`` and ``weights: builder``.
+        The retrieved file, or that of a training of this run (``results/<run>/…``), or None for
+        ``weights: {random: SEED}`` and ``weights: builder``.
 
     Raises
     ------
     ValueError, FileNotFoundError
         When a key or file is wrong; the message names it.
     """
+    weights_file = weights_file and in_run(weights_file)
     if "pretrained" in entry["weights"] and weights_file is not None:
         # Imported here, because it brings the libraries that download, which most jobs do not need.
         from metamers.models.pretrained import load_pretrained
@@ -111,7 +114,7 @@ def load_recognition_model(name: str, entry: Mapping[str, Any], device: torch.de
     """
     model = load_model(name, entry["model"], entry["weights_file"], device)
     if "readout" in entry:
-        model.readout = read_readout(entry["readout"]).answers
+        model.readout = read_readout(in_run(entry["readout"])).answers
     return model
 
 

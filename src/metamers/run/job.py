@@ -66,6 +66,19 @@ def log_results_to(path: str | Path) -> logging.Logger:
     return logging.getLogger(RESULTS)
 
 
+def progress_folder(job: Any) -> Path:
+    """The folder of a job's checkpoints: the path of its log, below ``progress`` instead of ``logs``.
+
+    Parameters
+    ----------
+    job
+        The object ``snakemake`` of a script.
+    """
+    log = Path(job.log[0])
+    run = Path(manifest.RUN_OF_LOG.match(log.as_posix())[1])
+    return run / manifest.IN_PROGRESS / log.relative_to(run / "logs").with_suffix("")
+
+
 def provenance(job: Any) -> dict[str, Any]:
     """What the files of a job say of it: ``step``, ``run``, ``creator``, ``seed`` and ``inputs``, for ``files.save``.
 

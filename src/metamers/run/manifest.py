@@ -23,7 +23,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from metamers.run.hashes import sha256_of
 
 SUFFIX = ".sha256"
 RUN_OF_LOG = re.compile(r"^(.*?results/[^/]+)/logs/")
+OF_ANY_RUN = "results/<run>/"  # as in the rules
 LINE = re.compile(r"^([0-9a-f]{64})  (.+)$")
 TIME = re.compile(r"^# (begun|closed) ([0-9]{1,20})$")
 SEAL = re.compile(rb"^# (sealed|linked) ([0-9]{12}) entries, ([0-9]{12}) bytes: ([0-9a-f]{64})\n")
@@ -85,6 +86,15 @@ def path_in_run(path: Path) -> str:
     """Return a path as the file's attributes record it: relative to the run's folder if the file is inside."""
     inside = _run is not None and path.is_relative_to(_run)
     return (path.relative_to(_run) if inside else path).as_posix()
+
+
+def in_run(path: str | Path) -> Path:
+    """Return where this process has a file: below its run's folder if the path is below ``results/<run>/``.
+
+    Parameters of jobs have such paths, so that they are equal in all runs.
+    """
+    name = Path(path).as_posix()
+    return _run / name.removeprefix(OF_ANY_RUN) if _run and name.startswith(OF_ANY_RUN) else Path(path)
 
 
 def manifest_path(run: str | Path) -> Path:
@@ -303,18 +313,25 @@ def _is_name_of(run: str, name: str) -> bool:
     return name.startswith(f"{run}/") and not {"", ".", ".."} & set(name.split("/"))
 
 
-def close(run: str | Path) -> None:
+def close(run: str | Path, others: Iterable[str | Path] = ()) -> None:
     """Add logs and benchmarks that are new since the last call, and drop lines that later lines replace.
 
     This is called when Snakemake ends. Without a manifest, nothing is done. In a manifest with a fault, lines are only
     added, so that the fault stays visible.
+
+    Parameters
+    ----------
+    run
+        The folder of the run.
+    others
+        Further files of the run to be added, which no job of it has written.
     """
     run = Path(run)
     with _locked(manifest_path(run)):
         now, known = time.time_ns(), read(run)
         if not manifest_path(run).is_file():
             return
-        new = {}
+        new = {Path(path).relative_to(run.parent).as_posix(): sha256_of(path) for path in others}
         for folder in ADDED_AT_THE_END:
             for path in sorted((run / folder).rglob("*")):
                 name = path.relative_to(run.parent).as_posix()

@@ -1,6 +1,6 @@
 """Make benchmark/convergence/<procedure>/<model>/<stage>.nc: metamers of a model at several matches."""
 
-from metamers.run.job import log_to, save
+from metamers.run.job import log_to, progress_folder, save
 
 import numpy as np
 
@@ -32,7 +32,7 @@ natural_category = recognize(
     model, as_exported(stimuli["stimulus_value"].values), stimuli.attrs.get("sampling_rate_hz"), classes
 )
 progress = Progress(
-    params.progress,
+    progress_folder(snakemake),
     identity_of(
         params.code,
         snakemake.input,

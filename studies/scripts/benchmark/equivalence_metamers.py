@@ -1,6 +1,6 @@
 """Make benchmark/equivalence/<model>/<stage>.nc: metamers of the run's procedure and of the published one."""
 
-from metamers.run.job import log_to, save
+from metamers.run.job import log_to, progress_folder, save
 
 import numpy as np
 
@@ -28,7 +28,7 @@ identity = identity_of(
     *(dict(params.settings), dict(params.published), params.target, params.looser),
     *(model.device.type, native_bfloat16(model.device)),
 )
-progress = Progress(params.progress, identity, snakemake.config["save_every_s"])
+progress = Progress(progress_folder(snakemake), identity, snakemake.config["save_every_s"])
 checkpoint_on_signal()
 # The size of the first attempt, because saved states are named by it; on a GPU it depends on free memory.
 kept = progress.load("size")
