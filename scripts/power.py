@@ -2,24 +2,34 @@
 
 from metamers.run.job import log_to, save
 
-from metamers.humans.summary import COLUMNS, read_results
-from metamers.leaderboard.curves import curves_by_modality
-from metamers.power.participants import VARIANCE_COLUMNS, power_dataset
-from metamers.report.figures import svg
-from metamers.report.power import power_figure
+from pathlib import Path
+
+from metamers.power.pairs import with_pairs
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
-found = power_dataset(
-    read_results(given.variance, VARIANCE_COLUMNS),
-    curves_by_modality(read_results(given.groups, COLUMNS)),
-    files.load(given.predicted[0]) if given.predicted else None,
-    params.modalities,
-    params.settings,
-    params.permutations,
-    params.run_seed,
-)
+if given.precomputed:
+    netcdf, figure = given.precomputed
+    published, drawn = files.load(netcdf), Path(figure).read_bytes()
+    logger.info("published models: from %s, which was computed from the same tables and settings", netcdf)
+else:  # the imports take longer than the rest of a job that computes nothing
+    from metamers.humans.summary import COLUMNS, read_results
+    from metamers.leaderboard.curves import curves_by_modality
+    from metamers.power.participants import VARIANCE_COLUMNS, published_power
+    from metamers.report.figures import svg
+    from metamers.report.power import power_figure
+
+    published = published_power(
+        read_results(given.variance, VARIANCE_COLUMNS),
+        curves_by_modality(read_results(given.groups, COLUMNS)),
+        params.settings,
+        params.permutations,
+        params.run_seed,
+    )
+    drawn = svg(power_figure(published))
+predicted = files.load(given.predicted[0]) if given.predicted else None
+found = with_pairs(published, predicted, params.modalities, params.settings, params.permutations)
 logger.info("simulated test: %s; stimuli are fixed unless stated otherwise", found.attrs["test"])
 for number, distinct in found["stimuli_needed"].to_series().items():
     logger.info(
@@ -48,4 +58,4 @@ save(
     title="Power of experiments to distinguish two models by human recognition of their metamers",
     source=f"variance between the study's participants ({snakemake.config['human_data']}), and simulation",
 )
-files.write(snakemake.output.figure, svg(power_figure(found)))
+files.write(snakemake.output.figure, drawn)

@@ -3,22 +3,30 @@
 from metamers.run.job import log_to, save
 
 from metamers.compare.humans_vs_models import correlation_lines, humans_vs_models
-from metamers.compare.recognition_spread import read_recognition, with_spread
 from metamers.humans.summary import CEILING_COLUMNS, COLUMNS, pooled_points, read_results
+from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-compared = humans_vs_models(
-    pooled_points(read_results(snakemake.input.groups, COLUMNS)),
-    read_results(snakemake.input.ceilings, CEILING_COLUMNS),
-    snakemake.params.judges,
-    snakemake.params.bootstrap,
-    snakemake.params.run_seed,
-)
+given, params = snakemake.input, snakemake.params
+if given.precomputed:
+    compared = files.load(given.precomputed[0])
+    logger.info("from %s, which was computed from the same tables and settings", given.precomputed[0])
+else:
+    from metamers.compare.recognition_spread import read_recognition, with_spread
+
+    compared = humans_vs_models(
+        pooled_points(read_results(given.groups, COLUMNS)),
+        read_results(given.ceilings, CEILING_COLUMNS),
+        params.judges,
+        params.bootstrap,
+        params.run_seed,
+    )
+    compared = with_spread(compared, read_recognition(given.recognition))
 for line in correlation_lines(compared):
     logger.info(line)
 save(
     snakemake,
-    with_spread(compared, read_recognition(snakemake.input.recognition)),
+    compared,
     title="Human recognizability of the published models' metamers, compared with that by other models",
     source=f"public data of the study ({snakemake.config['human_data']})",
 )

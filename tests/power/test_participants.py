@@ -1,5 +1,6 @@
 """Power: parameters of simulated participants are recovered, and tests have their nominal level and power."""
 
+import json
 from types import MappingProxyType
 
 import numpy as np
@@ -20,10 +21,12 @@ from metamers.humans import summary as humans_summary
 from metamers.leaderboard.curves import measured_curves
 from metamers.names import ConfigurationError
 from metamers.plan.power import check_power, min_number, smallest_p
+from metamers.power import pairs
 from metamers.power import participants as power
 from metamers.power import stimuli as power_stimuli
 from metamers.report.figures import svg
 from metamers.report.power import power_context, power_figure
+from metamers.run import files
 from tests.sites import simulated_power
 
 PERMUTATIONS = 10_000
@@ -55,6 +58,11 @@ def curves(root):
 @pytest.fixture(scope="module")
 def variance(root):
     return humans_summary.read_results(root / "resources/published/participant_variance.csv", power.VARIANCE_COLUMNS)
+
+
+def power_dataset(variance, curves, predicted, modalities, settings, permutations, seed):
+    published = power.published_power(variance, curves, settings, permutations, seed)
+    return pairs.with_pairs(published, predicted, modalities, settings, permutations)
 
 
 def experiment(deviations, participants, trials, seed=0):
@@ -224,8 +232,8 @@ MODALITIES = MappingProxyType({"full": "vision", "shorter": "vision", "single": 
 
 
 def test_pairs_have_one_modality_and_share_two_stages_besides_the_input(predicted):
-    pairs, left_out = power.model_pairs(predicted, MODALITIES)
-    assert pairs == [("full", "shorter", ["one", "two"])]
+    both, left_out = pairs.model_pairs(predicted, MODALITIES)
+    assert both == [("full", "shorter", ["one", "two"])]
     assert left_out == [("full", "single"), ("shorter", "single")]
 
 
@@ -233,16 +241,16 @@ def test_stages_without_a_prediction_do_not_count(predicted):
     """Two models with only one common predicted stage are not a pair."""
     cut = predicted.copy(deep=True)
     cut["predicted"].loc[{"generation_model": ["full", "shorter"], "stage": ["two", "three"]}] = np.nan
-    pairs, left_out = power.model_pairs(cut, MODALITIES)
-    assert pairs == []
+    both, left_out = pairs.model_pairs(cut, MODALITIES)
+    assert both == []
     assert ("full", "shorter") in left_out
     one = predicted.copy(deep=True)
     one["predicted"].loc[{"generation_model": "shorter", "stage": "two"}] = np.nan
-    assert power.model_pairs(one, MODALITIES)[0] == []
+    assert pairs.model_pairs(one, MODALITIES)[0] == []
 
 
 def test_power_increases_with_participants_trials_and_difference(curves, variance, predicted):
-    found = power.power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, PERMUTATIONS, seed=0)
+    found = power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, PERMUTATIONS, seed=0)
     values = found["power"]
     slack = 0.06  # sampling error with 400 experiments
     for dim in ("difference", "trials", "participants"):
@@ -253,12 +261,30 @@ def test_power_increases_with_participants_trials_and_difference(curves, varianc
     assert found["contrast_difference"].values == pytest.approx([0.1])
     assert found["contrast_stages"].values.tolist() == ["one, two"]
     assert found.attrs["left_out"] == "full - single, shorter - single"
-    again = power.power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, PERMUTATIONS, seed=0)
+    again = power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, PERMUTATIONS, seed=0)
     xr.testing.assert_identical(found, again)
 
 
+def test_the_power_of_pairs_is_the_same_after_the_published_part_was_written_and_read(
+    curves, variance, predicted, tmp_path
+):
+    published = power.published_power(variance, curves, SETTINGS, PERMUTATIONS, seed=0)
+    made = {"title": "", "source": "", "step": "power", "run": "test", "seed": 0, "inputs": []}
+    files.save(published, tmp_path / "power.nc", **made)
+    read, direct = (
+        pairs.with_pairs(one, predicted, MODALITIES, SETTINGS, PERMUTATIONS)
+        for one in (files.load(tmp_path / "power.nc"), published)
+    )
+    assert "contrast_power" in direct
+    xr.testing.assert_equal(read, direct)
+    # The random numbers go on: a new generator gives other ones.
+    again = published.assign_attrs(random_state=json.dumps(np.random.default_rng(0).bit_generator.state))
+    other = pairs.with_pairs(again, predicted, MODALITIES, SETTINGS, PERMUTATIONS)
+    assert not other["contrast_power"].equals(direct["contrast_power"])
+
+
 def test_the_figure_has_a_panel_for_each_modality_and_difference(curves, variance):
-    found = power.power_dataset(variance, curves, None, {}, SETTINGS, PERMUTATIONS, seed=0)
+    found = power_dataset(variance, curves, None, {}, SETTINGS, PERMUTATIONS, seed=0)
     assert "contrast" not in found.dims
     drawn = power_figure(found)
     assert [axes.get_title(loc="left") for axes in drawn.axes] == [
@@ -295,7 +321,7 @@ def test_a_design_in_which_each_stimulus_is_met_once_needs_trials_times_stages_t
     curves, variance, predicted
 ):
     assert power_stimuli.stimuli_needed(20, 8) == 320
-    found = power.power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, PERMUTATIONS, seed=0)
+    found = power_dataset(variance, curves, predicted, MODALITIES, SETTINGS, PERMUTATIONS, seed=0)
     assert found["stimuli_needed"].sel(trials=20) == 20 * 4 * 2
     assert found["contrast_stimuli_needed"].sel(contrast="full - shorter", trials=20) == 20 * 2 * 2
     rng = np.random.default_rng(0)
@@ -308,14 +334,14 @@ def test_a_design_in_which_each_stimulus_is_met_once_needs_trials_times_stages_t
 
 def test_few_new_stimuli_reduce_power_and_invalidate_the_test_over_participants(curves, variance):
     settings = {**SETTINGS, "differences": [0.1], "trials": [20], "participants": [40, 10]}
-    found = power.power_dataset(variance, curves, None, {}, settings, PERMUTATIONS, seed=0)
+    found = power_dataset(variance, curves, None, {}, settings, PERMUTATIONS, seed=0)
     few, many = (found["power_over_stimuli"].sel(stimuli=number) for number in (10, 40))
     assert (few < many).all()
     assert (found["false_alarms_fixed_stimuli"].sel(stimuli=10, participants=40) > 0.4).all()
     assert (found["false_alarms_over_stimuli"] < 0.14).all()  # 100 experiments
     wrong = found["false_alarms_fixed_stimuli"].sel(stimuli=10)
     assert (wrong.sel(participants=40) > wrong.sel(participants=10)).all()
-    assert "stimuli" not in power.power_dataset(variance, curves, None, {}, {**settings, "stimuli": None}, 1000, 0).dims
+    assert "stimuli" not in power_dataset(variance, curves, None, {}, {**settings, "stimuli": None}, 1000, 0).dims
 
 
 def test_without_differences_between_stimuli_and_participants_answers_are_binomial():

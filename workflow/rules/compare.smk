@@ -87,6 +87,7 @@ rule compare_humans_vs_models:
         groups=committed(f"{PUBLISHED}/group_results.csv"),
         ceilings=committed(f"{PUBLISHED}/noise_ceiling.csv"),
         recognition=committed(f"{PUBLISHED}/recognition_models.csv"),
+        precomputed=precomputed("humans_vs_models.nc"),
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/humans_vs_models.nc",
@@ -96,12 +97,7 @@ rule compare_humans_vs_models:
         "results/<run>/benchmarks/compare_humans_vs_models.tsv"
     params:
         **step("compare/humans_vs_models"),
-        judges={
-            modality: {"public": len(entry.models), **entry.published}
-            for modality, entry in plan.published_judgements.items()
-        },
-        bootstrap=plan.comparison.bootstrap,
-        run_seed=plan.seed,
+        **PUBLISHED_SETTINGS["humans_vs_models"],
     resources:
         **needs("compare_humans_vs_models"),
     conda:
@@ -188,6 +184,7 @@ rule compare_passes:
         differences=committed(f"{PUBLISHED}/natural_difference.csv"),
         variance=committed(f"{PUBLISHED}/natural_variance.csv"),
         depths=local(resolve_path("resources/published/stage_depth.csv")),
+        precomputed=precomputed("passes.nc"),
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
         "results/<run>/comparison/passes.nc",
@@ -197,6 +194,7 @@ rule compare_passes:
         "results/<run>/benchmarks/compare_passes.tsv"
     params:
         **step("compare/passes"),
+        **PUBLISHED_SETTINGS["passes"],
     resources:
         **needs("compare_passes"),
     conda:

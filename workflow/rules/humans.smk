@@ -1,5 +1,7 @@
 """Human data: answers of published participants, or the committed table of their group results; own participants."""
 
+from metamers.plan.precomputed import precomputed_files, published_settings
+
 PARTICIPANTS = plan.human_data == "participants"
 EXPERIMENTS = [f"results/<run>/humans/{experiment}.nc" for experiment in plan.published_experiments]
 # With `human_data: participants` the run itself makes the tables of resources/published.
@@ -9,12 +11,19 @@ SOURCES = (
     if PARTICIPANTS
     else []
 )
+PRECOMPUTED = precomputed_files(plan)
+PUBLISHED_SETTINGS = published_settings(plan)
 HUMANS = [
     "results/<run>/comparison/humans_vs_models.nc",
     *([*EXPERIMENTS, "results/<run>/comparison/anova.nc"] if PARTICIPANTS else []),
 ]
 OWN_PARTICIPANTS = [f"results/<run>/humans/{name}.nc" for name in plan.own_participants]
 ADAPTIVE_PARTICIPANTS = [f"results/<run>/humans/adaptive/{name}.nc" for name in plan.adaptive_participants]
+
+
+def precomputed(*names):
+    """Files of a result that the package has computed before, if this run would compute the same."""
+    return [local(str(PRECOMPUTED[name])) for name in names if name in PRECOMPUTED]
 
 
 def answers_of(name):

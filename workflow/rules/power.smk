@@ -5,6 +5,7 @@ rule power:
     input:
         groups=committed(f"{PUBLISHED}/group_results.csv"),
         variance=committed(f"{PUBLISHED}/participant_variance.csv"),
+        precomputed=precomputed("power.nc", "power.svg"),
         predicted=["results/<run>/comparison/predicted_human.nc"] if plan.generation_models else [],
         sources=SOURCES,  # not read: the sources of the tables, for the record of inputs
     output:
@@ -18,10 +19,8 @@ rule power:
         "results/<run>/benchmarks/power.tsv"
     params:
         **step("power"),
+        **PUBLISHED_SETTINGS["power"],
         modalities={model: plan.models[model].modality for model in plan.generation_models},
-        settings=plan.comparison.power.parameters,
-        permutations=plan.comparison.permutations,
-        run_seed=plan.seed,
     resources:
         **needs("power"),
     conda:

@@ -269,7 +269,8 @@ rule report_similarity:
 
 rule report_humans_vs_models:
     input:
-        "results/<run>/comparison/humans_vs_models.nc",
+        relation="results/<run>/comparison/humans_vs_models.nc",
+        precomputed=lambda wildcards: precomputed(f"humans_vs_models_{wildcards.modality}.svg"),
     output:
         report(
             "results/<run>/report/figures/humans_vs_models_{modality}.svg",

@@ -5,11 +5,11 @@ standard deviations, on the scale of log odds, are estimated from the published 
 sampling variance of their few answers. Experiments with given numbers of participants and trials are then simulated and
 tested as ``metamers.compare.anova`` tests them: models are permuted within each participant, which for two models is a
 test by sign flips of the participants' differences (``metamers.compare.sign_flips``). Generalization to new stimuli is
-in ``metamers.power.stimuli``.
+in ``metamers.power.stimuli``, and power for the models of a run in ``metamers.power.pairs``.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -233,57 +233,44 @@ def fewest_participants(found: np.ndarray, participants: Sequence[int], wanted: 
     return np.where(lasting.any(axis=-1), fewest, np.nan)
 
 
-def model_pairs(
-    predicted: xr.Dataset, modalities: Mapping[str, str]
-) -> tuple[list[tuple[str, str, list[str]]], list[tuple[str, str]]]:
-    """Pair a run's models of one modality, with the stages for which both have a prediction.
+def power_of_curves(
+    pair: np.ndarray,
+    deviations: Sequence[float],
+    settings: Mapping[str, Any],
+    permutations: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Compute the power (trials, participants) of experiments with two models that have given curves.
 
     Parameters
     ----------
-    predicted
-        Result of ``metamers.compare.predicted_human.predicted_human``; stages without a prediction do not count.
-    modalities
-        Generation model → ``vision`` or ``audio``.
-
-    Returns
-    -------
-    pairs
-        The two models, and at least two common stages.
-    left_out
-        Pairs of one modality with fewer than two common stages.
+    pair
+        (2, stage): mean probability of a correct answer, 0..1.
+    deviations
+        As for ``simulated_scores``.
+    settings, permutations
+        As for ``published_power``.
     """
-    inside = predicted["predicted"].notnull()
-    stages = {
-        model: [
-            stage
-            for stage in own_stages(predicted, model)
-            if stage not in PUBLISHED[modalities[model]].left_out_stages
-            and inside.sel(generation_model=model, stage=stage)
+    flips = flips_drawn(settings["alpha"], permutations)
+    population = (
+        simulated_differences(pair, deviations, number, SIMULATED_PARTICIPANTS, rng) for number in settings["trials"]
+    )
+    return np.stack(
+        [
+            power(each, settings["participants"], settings["alpha"], settings["simulations"], flips, rng)
+            for each in population
         ]
-        for model in map(str, predicted["generation_model"].values)
-    }
-    pairs, left_out = [], []
-    for one, other in combinations(stages, 2):
-        if modalities[one] != modalities[other]:
-            continue
-        shared = [stage for stage in stages[one] if stage in stages[other]]
-        if len(shared) >= 2:
-            pairs.append((one, other, shared))
-        else:
-            left_out.append((one, other))
-    return pairs, left_out
+    )
 
 
-def power_dataset(
+def published_power(
     variance: pd.DataFrame,
     curves: Mapping[str, Sequence[Curve]],
-    predicted: xr.Dataset | None,
-    modalities: Mapping[str, str],
     settings: Mapping[str, Any],
     permutations: int,
     seed: int,
 ) -> xr.Dataset:
-    """Compute the power of experiments with two models: typical published ones, and those of this run.
+    """Compute the power of experiments with two models like the published ones.
 
     Parameters
     ----------
@@ -291,10 +278,6 @@ def power_dataset(
         ``VARIANCE_COLUMNS``: rows of ``participant_variance`` for each modality.
     curves
         Modality → curves of ``metamers.leaderboard.curves.measured_curves``.
-    predicted
-        Result of ``metamers.compare.predicted_human.predicted_human`` for the run's models, or None.
-    modalities
-        Generation model of the run → ``vision`` or ``audio``.
     settings
         ``comparison.power`` of the configuration.
     permutations
@@ -306,14 +289,11 @@ def power_dataset(
     -------
     xr.Dataset
         ``power`` (modality, difference, trials, participants): for a model with the mean recognizability of the
-        published ones against one with a recognizability lower by ``difference``. ``contrast_power`` (contrast, trials,
-        participants): for two of the run's models, if their recognizability is as predicted, with ``model``,
-        ``reference``, ``contrast_difference``, ``contrast_stages``. ``participants_needed`` and
-        ``contrast_participants_needed`` for the wanted power; ``sd_…`` (modality). All of these are for the same
-        stimuli. ``stimuli_needed`` (trials) and ``contrast_stimuli_needed`` (contrast, trials): number of distinct
-        stimuli with which a participant meets each stimulus once. Where ``settings`` has numbers of ``stimuli``, also
-        the variables of ``power_over_stimuli``. The attributes name the simulated test and the pairs of the run's
-        models that are left out.
+        published ones against one with a recognizability lower by ``difference``. ``participants_needed`` for the
+        wanted power; ``sd_…`` (modality). All of these are for the same stimuli. ``stimuli_needed`` (trials): number of
+        distinct stimuli with which a participant meets each stimulus once. Where ``settings`` has numbers of
+        ``stimuli``, also the variables of ``power_over_stimuli``. The attributes name the simulated test, and have the
+        ``random_state`` with which ``metamers.power.pairs`` goes on.
     """
     rng = np.random.default_rng(seed)
     deviations = {
@@ -321,18 +301,15 @@ def power_dataset(
         for modality, rows in variance.groupby("modality", sort=False)
     }
     trials, participants, alpha = list(settings["trials"]), list(settings["participants"]), settings["alpha"]
-    flips = flips_drawn(alpha, permutations)
-
-    def of_curves(pair: np.ndarray, modality: str) -> np.ndarray:
-        population = (
-            simulated_differences(pair, deviations[modality], number, SIMULATED_PARTICIPANTS, rng) for number in trials
-        )
-        return np.stack([power(each, participants, alpha, settings["simulations"], flips, rng) for each in population])
-
     typical = {modality: typical_curve(curves[modality], settings["stages"]) for modality in deviations}
     found = np.stack(
         [
-            [of_curves(curves_apart(typical[modality], difference), modality) for difference in settings["differences"]]
+            [
+                power_of_curves(
+                    curves_apart(typical[modality], difference), deviations[modality], settings, permutations, rng
+                )
+                for difference in settings["differences"]
+            ]
             for modality in deviations
         ]
     )
@@ -356,31 +333,11 @@ def power_dataset(
         attrs={"alpha": alpha, "wanted": settings["wanted"], "stages": settings["stages"], "test": TEST},
     )
     if settings["stimuli"]:
+        flips = flips_drawn(alpha, permutations)
         result = result.merge(
             power_over_stimuli(typical, deviations, settings, flips, rng), combine_attrs="no_conflicts"
         )
-    pairs, left_out = model_pairs(predicted, modalities) if predicted is not None else ([], [])
-    result.attrs["left_out"] = ", ".join(f"{one} - {other}" for one, other in left_out)
-    if not pairs:
-        return result
-    both = [predicted["predicted"].sel(generation_model=list(models), stage=shared) for *models, shared in pairs]
-    both = [values.transpose("generation_model", "stage").values for values in both]
-    found = np.stack([of_curves(pair, modalities[one]) for pair, (one, _, _) in zip(both, pairs, strict=True)])
-    distinct = [[stimuli_needed(number, len(shared)) for number in trials] for _, _, shared in pairs]
-    return result.assign(
-        contrast_power=(("contrast", "trials", "participants"), found),
-        contrast_participants_needed=(
-            ("contrast", "trials"),
-            fewest_participants(found, participants, settings["wanted"]),
-        ),
-        contrast_stimuli_needed=(("contrast", "trials"), distinct),
-        contrast_difference=("contrast", [float(np.diff(pair[::-1].mean(axis=1))[0]) for pair in both]),
-        contrast_stages=("contrast", [", ".join(shared) for _, _, shared in pairs]),
-    ).assign_coords(
-        contrast=[f"{one} - {other}" for one, other, _ in pairs],
-        model=("contrast", [one for one, _, _ in pairs]),
-        reference=("contrast", [other for _, other, _ in pairs]),
-    )
+    return result.assign_attrs(random_state=json.dumps(rng.bit_generator.state))
 
 
 def power_over_stimuli(

@@ -345,7 +345,7 @@ def site_context(
     preregistered
         Result of the rule ``preregister_score``, or None without a frozen prediction.
     power
-        Result of ``metamers.power.participants.power_dataset``.
+        Result of ``metamers.power.pairs.with_pairs``.
     trained
         Model → result of the rule ``train_model``, for each trained model; may be empty.
     unheard_voices

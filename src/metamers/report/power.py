@@ -25,7 +25,7 @@ def power_context(found: xr.Dataset) -> dict[str, Any]:
     Parameters
     ----------
     found
-        Result of ``metamers.power.participants.power_dataset``.
+        Result of ``metamers.power.pairs.with_pairs``.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def power_figure(found: xr.Dataset) -> Figure:
     Parameters
     ----------
     found
-        Result of ``metamers.power.participants.power_dataset``.
+        Result of ``metamers.power.participants.published_power``.
     """
     differences = found["difference"].values
     trials = _middle(found["trials"].values)
