@@ -171,8 +171,8 @@ def metamer(model: Model, stage: str, quality: str) -> tuple[None, dict[str, Any
     stimulus = stimuli["stimulus_value"].values[0]
     rate_hz = stimuli.attrs.get("sampling_rate_hz")
     began = time.monotonic()
-    given = {"sampling_rate_hz": rate_hz} if rate_hz else {}
-    made = interactive.metamer(model, stimulus, stage, null=[], quality=quality, progress=False, **given)
+    rate = {"sampling_rate_hz": rate_hz} if rate_hz else {}
+    made = interactive.metamer(model, stimulus, stage, null=[], quality=quality, progress=False, **rate)
     one = made.dataset.isel(stimulus=0, seed=0)
     # The study states no match of single metamers, so there is no published number beside these.
     return None, {

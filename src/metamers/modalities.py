@@ -5,7 +5,9 @@ nor any reader, so that the configuration can use it. Readers and writers of fil
 preprocessing is in ``metamers.models.preprocessing``; both have one entry for each modality of ``MODALITIES``.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # What networks take whose weights say nothing else: torchvision's input for ImageNet.
 IMAGENET_INPUT = {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "interpolation": "bilinear"}
@@ -33,6 +35,9 @@ class Modality:
     ----------
     dims
         Dimensions of one stimulus.
+    values
+        Number of values of one stimulus, from the keys that describe it in the registries; of those that are missing
+        or None, the usual one.
     limits
         Smallest and largest value of a stimulus.
     start
@@ -68,6 +73,7 @@ class Modality:
     """
 
     dims: tuple[str, ...]
+    values: Callable[[Mapping[str, Any]], int]
     limits: tuple[float, float]
     start: Start
     suffix: str
@@ -89,6 +95,7 @@ class Modality:
 MODALITIES = {
     "vision": Modality(
         dims=("channel", "row", "column"),
+        values=lambda keys: 3 * (keys.get("size") or IMAGENET_INPUT["size"]) ** 2,
         limits=(0, 1),
         start=Start(mean=0.5, standard_deviation=0.05),
         suffix=".png",
@@ -108,6 +115,7 @@ MODALITIES = {
     ),
     "audio": Modality(
         dims=("sample",),
+        values=lambda keys: int((keys.get("sampling_rate_hz") or 20_000) * (keys.get("duration_s") or 2)),
         limits=(-1, 1),
         start=Start(mean=0.0, standard_deviation=1e-7),
         suffix=".wav",

@@ -62,7 +62,7 @@ def test_the_measured_jobs_fit_into_what_their_rules_request():
 def test_every_known_network_fits_into_the_first_request(study):
     synthesis = measured_jobs()["synthesize_metamers"]
     for model, peak in PEAKS.items():
-        requested = Needs(synthesis, study.passed([model], 1)).mem_mb()
+        requested = Needs(synthesis, study.forward_passes([model], 1)).mem_mb()
         assert 1.3 * peak < requested < 4 * peak + 1000, model
 
 

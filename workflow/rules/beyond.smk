@@ -130,25 +130,25 @@ def work_of_set(name):
 
 def work_of_measures(name):
     """The work of measuring a set."""
-    return workload.passed(MEMBERS[name], 4 * metamers_of_set(name))
+    return workload.forward_passes(MEMBERS[name], 4 * metamers_of_set(name))
 
 
 def work_of_invariance(model):
     """The work of comparing the metamers of a model from other starts, by products with its Jacobian."""
-    return workload.passed([model], 20 * metamers_of_set(f"starts_{model}"))
+    return workload.forward_passes([model], 20 * metamers_of_set(f"starts_{model}"))
 
 
 def work_of_sensitivity(modality):
     """The work of finding distortions: each iteration has two products with the Jacobian of a stage."""
     one = SENSITIVITY[modality]
-    return workload.passed(one.stages, 4 * one.iterations * len(one.stimuli) * len(one.depths))
+    return workload.forward_passes(one.stages, 4 * one.iterations * len(one.stimuli) * len(one.depths))
 
 
 def work_of_metamer_sets(model):
     """The work of exploring metamer sets: steps of a search, and products with the Jacobian for the singular values."""
     one = METAMER_SETS[model]
     passes = 4 * (one.steps + 8 * one.singular_values) * len(one.stimuli) * len(one.depths)
-    return workload.passed([model], passes)
+    return workload.forward_passes([model], passes)
 
 
 rule beyond_synthesize:
@@ -235,7 +235,11 @@ for modality, sets in SETS_OF.items():
             dataset_entry=dataset_params(recognition_models[0]),
             recognition_models=recognition_params(recognition_models),
         resources:
-            **needs("beyond_recognize", workload.passed(recognition_models, sum(map(metamers_of_set, sets))), gpus()),
+            **needs(
+                "beyond_recognize",
+                workload.forward_passes(recognition_models, sum(map(metamers_of_set, sets))),
+                gpus(),
+            ),
         conda:
             ENVIRONMENT
         message:

@@ -27,7 +27,7 @@ def stages_analysed(model):
 
 def work_of_activations(model):
     """The work of computing the activations of a model by the stimuli of brains, or by those of the run."""
-    return workload.passed([model], max(BRAIN.number or 0, len(plan.stimuli_of(model))))
+    return workload.forward_passes([model], max(BRAIN.number or 0, len(plan.stimuli_of(model))))
 
 
 rule brain_activations:

@@ -111,7 +111,7 @@ rule brainscore_score:
         models=models_of_brainscore(),
         published_listing=published_listing,
     resources:
-        **needs("brainscore_score", workload.passed(models_of_brainscore(), 1000), gpus()),
+        **needs("brainscore_score", workload.forward_passes(models_of_brainscore(), 1000), gpus()),
     conda:
         ENVIRONMENT
     message:

@@ -55,7 +55,7 @@ rule model_card:
         read=data_version(*templates("model_card")),
         run_seed=plan.seed,
     resources:
-        **needs("model_card", workload.passed([plan.model], 1000) if plan.model else Work(), gpus()),
+        **needs("model_card", workload.forward_passes([plan.model], 1000) if plan.model else Work(), gpus()),
     conda:
         ENVIRONMENT
     message:

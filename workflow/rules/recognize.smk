@@ -40,7 +40,7 @@ def natural_recognition(recognition_models):
 
 def work_of_recognition(recognition_models):
     """The work of recognizing the metamers of the generation model in a wildcard."""
-    return by("generation_model", lambda model: workload.passed(recognition_models, workload.metamers(model)))
+    return by("generation_model", lambda model: workload.forward_passes(recognition_models, workload.metamers(model)))
 
 
 # One job for a group of recognition models. Wildcards cannot say how many files a rule makes, so each group has its rule.
@@ -74,7 +74,7 @@ for group, recognition_models in plan.recognition_groups.items():
         resources:
             **needs(
                 "recognize_natural",
-                workload.passed(recognition_models, len(plan.stimuli_of(recognition_models[0]))),
+                workload.forward_passes(recognition_models, len(plan.stimuli_of(recognition_models[0]))),
                 gpus(),
             ),
         conda:

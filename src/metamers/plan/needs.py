@@ -13,6 +13,7 @@ from functools import cached_property
 
 from metamers.config.qualities import TO_TARGET, number_of_steps
 from metamers.config.tables import stimulus_table
+from metamers.modalities import MODALITIES
 from metamers.plan.models import ModelEntry, architecture_of
 from metamers.plan.plan import Plan
 from metamers.run.durations import Measured
@@ -44,7 +45,7 @@ PASSES = {
     "spectemp": (22, SOUND),  # that take as long as its Fourier transforms, with all filters
 }
 OTHER_PASS = {"vision": (8.2, IMAGE), "audio": (14.2, SOUND)}  # of other networks: those of a ResNet50
-FRONT_END = 10_000  # operations that take as long as a cochleagram, for each value of a sound
+FRONT_END = {"vision": 0, "audio": 10_000}  # operations that take as long as preprocessing, for each value
 SMALLEST_PASS = 3e7  # operations that take as long as calling the kernels of a network
 CORE = 3e10  # operations per second of one core, measured
 CARD = 2e13  # of a card, assumed: 30% of the peak of an H100 in float32 (docs/scale.md)
@@ -158,13 +159,11 @@ class Workload:
     def values(self, model: str) -> int:
         """Number of values of a stimulus of a model."""
         entry = self.plan.models[model]
-        if entry.modality == "vision":
-            return 3 * int(entry.input.get("size") or 224) ** 2
-        return int(entry.input.get("sampling_rate_hz", 20_000) * entry.input.get("duration_s", 2))
+        return MODALITIES[entry.modality].values(entry.input)
 
     def front_end(self, model: str) -> float:
         """Operations that take as long as the preprocessing of one stimulus."""
-        return FRONT_END * self.values(model) * (self.plan.models[model].modality == "audio")
+        return FRONT_END[self.plan.models[model].modality] * self.values(model)
 
     @cached_property
     def networks(self) -> dict[str, float]:
@@ -177,7 +176,7 @@ class Workload:
         width = entry.source.get("arguments", {}).get("width", 1)
         return 1e9 * billions * width**2 * self.values(model) / at
 
-    def up_to(self, model: str, stage: str) -> float:
+    def operations_up_to(self, model: str, stage: str) -> float:
         """Operations of a forward pass up to a stage."""
         stages = list(self.plan.models[model].stages)
         share = stages.index(stage) / max(1, len(stages) - 1) if stage in stages else 1
@@ -206,12 +205,14 @@ class Workload:
         settings = plan.synthesis_of(first)
         most, metamers = number_of_steps(settings), stimuli * plan.synthesis.seeds
         steps = most * (EXPECTED_SHARE if plan.synthesis.procedure == TO_TARGET else 1)
-        step = 2 * metamers * sum(self.up_to(model, stage) for model, stages in at.items() for stage in stages)
+        step = (
+            2 * metamers * sum(self.operations_up_to(model, stage) for model, stages in at.items() for stage in stages)
+        )
         size = metamers * (VALUE_BYTES * self.values(first) + LOSS_BYTES * steps) / 1e6
         work = self._of_networks(at, steps * step, output_mb=size * max(map(len, map(list, at.values()))))
         return replace(work, most_operations=most * step)
 
-    def passed(self, models: Iterable[str], stimuli: float, **other: float) -> Work:
+    def forward_passes(self, models: Iterable[str], stimuli: float, **other: float) -> Work:
         """The work of forward passes of stimuli through models; a pass with its gradient counts as two."""
         models = list(models)
         operations = sum(self.front_end(model) + self.networks[model] for model in models)
@@ -227,7 +228,7 @@ class Workload:
         made = stimuli * self.plan.synthesis.seeds
         steps = number_of_steps(self.plan.synthesis_of(model))
         size = made * (VALUE_BYTES * self.values(model) + LOSS_BYTES * steps) / 1e6
-        return self.passed([model], 2 * (stimuli + made), output_mb=size)
+        return self.forward_passes([model], 2 * (stimuli + made), output_mb=size)
 
     def exported(self, model: str) -> Work:
         """The work of exporting the metamers of a model."""
@@ -246,7 +247,9 @@ class Workload:
         stimuli = self.splits[plan.null_dataset_of[plan.models[model].modality]]["test"]
         stages = len(plan.generation_models[model])
         matched = 10 * plan.null.pairs * stages * self.values(model)
-        work = self.passed([model], 3 * stimuli, memory_mb=min(RANKED_MB, 50 * stimuli * self.values(model) / 1e6))
+        work = self.forward_passes(
+            [model], 3 * stimuli, memory_mb=min(RANKED_MB, 50 * stimuli * self.values(model) / 1e6)
+        )
         return replace(work, operations=work.operations + matched)
 
     @cached_property
@@ -257,11 +260,7 @@ class Workload:
 
     def _of_dataset(self, dataset: str, number: int, bytes_per_value: float) -> Work:
         entry = self.plan.datasets[dataset]
-        if entry.modality == "vision":
-            values = 3 * (entry.size or 224) ** 2
-        else:
-            values = int((entry.sampling_rate_hz or 20_000) * (entry.duration_s or 2))
-        size = number * values * bytes_per_value / 1e6
+        size = number * MODALITIES[entry.modality].values(entry.parameters) * bytes_per_value / 1e6
         return Work(items=number, memory_mb=size, output_mb=size)
 
     def stimuli(self, dataset: str) -> Work:
@@ -289,7 +288,7 @@ class Workload:
     def readout(self, model: str) -> Work:
         """The work of training a readout of a model: passes of all examples."""
         dataset = self.plan.readouts[model].dataset
-        return self.passed([model], self.splits[dataset].total(), memory_mb=self.examples(dataset).output_mb)
+        return self.forward_passes([model], self.splits[dataset].total(), memory_mb=self.examples(dataset).output_mb)
 
     def testing(self, model: str) -> Work:
         """The work of testing a trained model with and without attacks."""
@@ -297,10 +296,10 @@ class Workload:
         attacked = 3 * attack.examples * attack.steps * len(attack.sizes)
         dataset = self.plan.training[model].dataset
         passes = self.splits[dataset]["test"] + attacked
-        return self.passed([model], passes, memory_mb=self.examples(dataset).output_mb)
+        return self.forward_passes([model], passes, memory_mb=self.examples(dataset).output_mb)
 
     def attacks(self, model: str) -> Work:
         """The work of attacking a model with the attacks of the analysis of vulnerability."""
         analysis = self.plan.analyses.vulnerability
         sizes = sum(map(len, analysis.sizes[self.plan.models[model].modality].values()))
-        return self.passed([model], 3 * len(self.plan.stimuli_of(model)) * sizes * (analysis.steps or 0))
+        return self.forward_passes([model], 3 * len(self.plan.stimuli_of(model)) * sizes * (analysis.steps or 0))

@@ -13,7 +13,7 @@ import requests
 from metamers.retrieve import TIMEOUT_S, attempts, is_refusal, not_retrieved
 
 FIRST_BYTES = 1 << 16  # of the first request at a place: the header of a member of an archive
-MOST_BYTES = 1 << 25  # of a request; each is twice as large as the one before it
+MAX_BYTES = 1 << 25  # of a request; each is twice as large as the one before it
 
 
 class _Ranges(io.RawIOBase):
@@ -42,7 +42,7 @@ class _Ranges(io.RawIOBase):
             return 0
         if not self._begin <= self._place < self._begin + len(self._part):
             follows = self._part and self._place == self._begin + len(self._part)
-            self._bytes = min(2 * self._bytes, MOST_BYTES) if follows else FIRST_BYTES
+            self._bytes = min(2 * self._bytes, MAX_BYTES) if follows else FIRST_BYTES
             self._begin, self._part = self._place, self._archive.read(self._place, self._bytes)
         first = self._place - self._begin
         part = self._part[first : first + len(buffer)]
