@@ -866,3 +866,51 @@ def test_inputs_that_are_none_are_survived(run, inputs):
         file.inputs = inputs
     manifest.record(run / "first.nc")
     assert found(run).keys() <= {"first.nc", "second.nc"}
+
+
+def test_each_file_is_looked_at_once_for_all_folders():
+    """A run has a folder of exported files for each model, so a search for each folder takes the square of the time."""
+
+    class Counted(dict):
+        """Hashes of files that count how often they are all read."""
+
+        read = 0
+
+        def items(self):
+            self.read += 1
+            return super().items()
+
+    hashes = Counted(
+        {f"results/r/exported/model_{model}/{n}.png": f"{model}{n}" for model in range(50) for n in range(3)}
+    )
+    folders = [f"results/r/exported/model_{model}" for model in range(50)]
+    inside = verification._inside(hashes, folders)
+    assert inside["results/r/exported/model_7"] == {f"{n}.png": f"7{n}" for n in range(3)}
+    assert inside.keys() == set(folders)
+    assert hashes.read == 1
+
+
+def test_processes_get_only_inputs_from_outside_the_run(run, monkeypatch):
+    """What a process gets is copied for each call, so it must not be the table of all files."""
+    asked = []
+
+    class Pool:
+        """A pool that notes what it is asked to do, in this process."""
+
+        def __init__(self, _workers):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def map(self, function, items, **_):
+            items = list(items)
+            asked.append((function.__name__, items))
+            return map(function, items)
+
+    monkeypatch.setattr(verification, "_pool", Pool)
+    assert verify(run) == []
+    assert ("_sha256_now", ["table.csv"]) in asked
