@@ -914,3 +914,21 @@ def test_processes_get_only_inputs_from_outside_the_run(run, monkeypatch):
     monkeypatch.setattr(verification, "_pool", Pool)
     assert verify(run) == []
     assert ("_sha256_now", ["table.csv"]) in asked
+
+
+def test_a_path_is_compared_with_the_patterns_of_its_name_alone():
+    """Each recognition model has a pattern, which searches all generation models."""
+    models = "|".join(f"model_{n}" for n in range(50))
+    steps = {f"results/r/recognition/(?P<generation_model>{models})/model_{n}\\.nc$": "recognize" for n in range(50)}
+    steps |= {f"results/r/nulls/(?P<generation_model>{models})\\.nc$": "null", r"results/r/.*": "other"}
+    patterns = verification._patterns_by_name(steps)
+    assert {name: len(of_name) for name, of_name in patterns.items()} == {
+        **{f"model_{n}.nc": 1 for n in range(50)},
+        None: 2,
+    }
+    assert verification._step_of("results/r/other/model_3.nc", patterns) == "other"
+    assert verification._step_of("results/r/recognition/model_7/model_3.nc", patterns) is None  # two steps match
+    del steps["results/r/.*"]
+    patterns = verification._patterns_by_name(steps)
+    assert verification._step_of("results/r/recognition/model_7/model_3.nc", patterns) == "recognize"
+    assert verification._step_of("results/r/recognition/model_99/model_3.nc", patterns) is None

@@ -362,7 +362,7 @@ def verify(
     passed = set(map(Path, skipped))
     tree = tree_of(run, known.recorded)
     paths_in_run = {str(path): path.relative_to(run.parent).as_posix() for path in tree.files if path not in passed}
-    patterns = [(re.compile(pattern), step) for pattern, step in (steps or {}).items()]
+    patterns = _patterns_by_name(steps or {})
 
     def examine_all(paths: Iterable[str]) -> dict[str, Examined]:
         names = {path: paths_in_run[path] for path in paths}
@@ -428,9 +428,28 @@ def verify(
     return sorted(problems.values())
 
 
-def _step_of(path: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> str | None:
+Patterns = Mapping[str | None, list[tuple[re.Pattern[str], str]]]
+
+
+def _patterns_by_name(steps: Mapping[str, str]) -> Patterns:
+    """Return name of a file → the patterns of its paths, with their steps; None → the patterns for several names.
+
+    There is a pattern for each recognition model, and each would search the names of all generation models.
+    """
+    patterns: dict[str | None, list[tuple[re.Pattern[str], str]]] = {}
+    for pattern, step in steps.items():
+        last = pattern.removesuffix("$").rpartition("/")[2]
+        name = re.sub(r"\\(.)", r"\1", last)
+        patterns.setdefault(name if re.escape(name) == last else None, []).append((re.compile(pattern), step))
+    return patterns
+
+
+def _step_of(path: str, patterns: Patterns) -> str | None:
     """Return the step that makes a NetCDF path (other files do not record their step); None unless exactly one does."""
-    found = {step for pattern, step in patterns if path.endswith(".nc") and pattern.fullmatch(path)}
+    if not path.endswith(".nc"):
+        return None
+    possible = [*patterns.get(path.rpartition("/")[2], ()), *patterns.get(None, ())]
+    found = {step for pattern, step in possible if pattern.fullmatch(path)}
     return found.pop() if len(found) == 1 else None
 
 
