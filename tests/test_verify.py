@@ -866,3 +866,69 @@ def test_inputs_that_are_none_are_survived(run, inputs):
         file.inputs = inputs
     manifest.record(run / "first.nc")
     assert found(run).keys() <= {"first.nc", "second.nc"}
+
+
+def test_each_file_is_looked_at_once_for_all_folders():
+    """A run has a folder of exported files for each model, so a search for each folder takes the square of the time."""
+
+    class Counted(dict):
+        """Hashes of files that count how often they are all read."""
+
+        read = 0
+
+        def items(self):
+            self.read += 1
+            return super().items()
+
+    hashes = Counted(
+        {f"results/r/exported/model_{model}/{n}.png": f"{model}{n}" for model in range(50) for n in range(3)}
+    )
+    folders = [f"results/r/exported/model_{model}" for model in range(50)]
+    inside = verification._inside(hashes, folders)
+    assert inside["results/r/exported/model_7"] == {f"{n}.png": f"7{n}" for n in range(3)}
+    assert inside.keys() == set(folders)
+    assert hashes.read == 1
+
+
+def test_processes_get_only_inputs_from_outside_the_run(run, monkeypatch):
+    """What a process gets is copied for each call, so it must not be the table of all files."""
+    asked = []
+
+    class Pool:
+        """A pool that notes what it is asked to do, in this process."""
+
+        def __init__(self, _workers):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def map(self, function, items, **_):
+            items = list(items)
+            asked.append((function.__name__, items))
+            return map(function, items)
+
+    monkeypatch.setattr(verification, "_pool", Pool)
+    assert verify(run) == []
+    assert ("_sha256_now", ["table.csv"]) in asked
+
+
+def test_a_path_is_compared_with_the_patterns_of_its_name_alone():
+    """Each recognition model has a pattern, which searches all generation models."""
+    models = "|".join(f"model_{n}" for n in range(50))
+    steps = {f"results/r/recognition/(?P<generation_model>{models})/model_{n}\\.nc$": "recognize" for n in range(50)}
+    steps |= {f"results/r/nulls/(?P<generation_model>{models})\\.nc$": "null", r"results/r/.*": "other"}
+    patterns = verification._patterns_by_name(steps)
+    assert {name: len(of_name) for name, of_name in patterns.items()} == {
+        **{f"model_{n}.nc": 1 for n in range(50)},
+        None: 2,
+    }
+    assert verification._step_of("results/r/other/model_3.nc", patterns) == "other"
+    assert verification._step_of("results/r/recognition/model_7/model_3.nc", patterns) is None  # two steps match
+    del steps["results/r/.*"]
+    patterns = verification._patterns_by_name(steps)
+    assert verification._step_of("results/r/recognition/model_7/model_3.nc", patterns) == "recognize"
+    assert verification._step_of("results/r/recognition/model_99/model_3.nc", patterns) is None

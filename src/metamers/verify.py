@@ -27,7 +27,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
@@ -363,7 +362,7 @@ def verify(
     passed = set(map(Path, skipped))
     tree = tree_of(run, known.recorded)
     paths_in_run = {str(path): path.relative_to(run.parent).as_posix() for path in tree.files if path not in passed}
-    patterns = [(re.compile(pattern), step) for pattern, step in (steps or {}).items()]
+    patterns = _patterns_by_name(steps or {})
 
     def examine_all(paths: Iterable[str]) -> dict[str, Examined]:
         names = {path: paths_in_run[path] for path in paths}
@@ -406,8 +405,7 @@ def verify(
     unknown = wrong | {str(parent) for path in wrong for parent in Path(path).parents}
     judged = {path: one for path, one in examined.items() if path not in problems}
     sources = sorted({source for one in judged.values() for source in one.inputs} - unknown)
-    with _pool(workers) as pool:
-        present = dict(zip(sources, pool.map(partial(_present, run, written), sources), strict=True))
+    present = _present(run, written, sources, workers)
     for path, one in judged.items():
         changed = [source for source, sha256 in one.inputs.items() if present.get(source) not in (sha256, None)]
         if changed:
@@ -430,9 +428,28 @@ def verify(
     return sorted(problems.values())
 
 
-def _step_of(path: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> str | None:
+Patterns = Mapping[str | None, list[tuple[re.Pattern[str], str]]]
+
+
+def _patterns_by_name(steps: Mapping[str, str]) -> Patterns:
+    """Return name of a file → the patterns of its paths, with their steps; None → the patterns for several names.
+
+    There is a pattern for each recognition model, and each would search the names of all generation models.
+    """
+    patterns: dict[str | None, list[tuple[re.Pattern[str], str]]] = {}
+    for pattern, step in steps.items():
+        last = pattern.removesuffix("$").rpartition("/")[2]
+        name = re.sub(r"\\(.)", r"\1", last)
+        patterns.setdefault(name if re.escape(name) == last else None, []).append((re.compile(pattern), step))
+    return patterns
+
+
+def _step_of(path: str, patterns: Patterns) -> str | None:
     """Return the step that makes a NetCDF path (other files do not record their step); None unless exactly one does."""
-    found = {step for pattern, step in patterns if path.endswith(".nc") and pattern.fullmatch(path)}
+    if not path.endswith(".nc"):
+        return None
+    possible = [*patterns.get(path.rpartition("/")[2], ()), *patterns.get(None, ())]
+    found = {step for pattern, step in possible if pattern.fullmatch(path)}
     return found.pop() if len(found) == 1 else None
 
 
@@ -599,17 +616,26 @@ def _settled(path: str, recorded: bool, closed: int) -> bool:
     return recorded and Path(path).stat().st_mtime_ns < closed
 
 
-def _present(run: Path, written: Mapping[str, str], source: str) -> str | None:
-    """Return the SHA-256 of an input: as written if the run wrote it, otherwise as it is now.
+def _present(run: Path, written: Mapping[str, str], sources: Iterable[str], workers: int) -> dict[str, str | None]:
+    """Return input → its SHA-256: as written if the run wrote it, otherwise as it is now.
 
     None if unknown: the input no longer exists, or is in the run's folder without an entry in the manifest.
     """
-    if source in written:
-        return written[source]
-    if inside := _inside(written, source):
-        return combined_sha256(inside)
-    if Path(source).is_relative_to(run):
-        return None
+    sources = list(sources)
+    folders = _inside(written, sources)
+    present = {source: written.get(source) for source in sources}
+    present |= {source: combined_sha256(files) for source, files in folders.items() if source not in written}
+    others = [
+        source
+        for source in sources
+        if source not in written and source not in folders and not Path(source).is_relative_to(run)
+    ]
+    with _pool(workers) as pool:
+        return present | dict(zip(others, pool.map(_sha256_now, others), strict=True))
+
+
+def _sha256_now(source: str) -> str | None:
+    """The SHA-256 of an input as it is now; None if it cannot be read."""
     try:
         # Reading a pipe or a device may never end.
         return sha256_of(source) if stat.S_IFMT(os.stat(source).st_mode) in (stat.S_IFREG, stat.S_IFDIR) else None
@@ -617,13 +643,17 @@ def _present(run: Path, written: Mapping[str, str], source: str) -> str | None:
         return None
 
 
-def _inside(hashes: Mapping[str, str], folder: str) -> dict[str, str]:
-    """Select the files in a folder; returns path relative to the folder → SHA-256."""
-    return {
-        Path(path).relative_to(folder).as_posix(): sha256
-        for path, sha256 in hashes.items()
-        if Path(path).is_relative_to(folder)
-    }
+def _inside(hashes: Mapping[str, str], folders: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Select the files in each of several folders; returns folder → path relative to it → SHA-256.
+
+    Each file is looked at once, because a run has a folder of exported files for each model.
+    """
+    inside: dict[Path, dict[str, str]] = {Path(folder): {} for folder in folders}
+    for path, sha256 in hashes.items():
+        for folder in (own := Path(path)).parents:
+            if folder in inside:
+                inside[folder][own.relative_to(folder).as_posix()] = sha256
+    return {folder: files for folder in folders if (files := inside[Path(folder)])}
 
 
 def repair(problems: Iterable[Problem], run: str | Path, made_whole: Iterable[str | Path]) -> list[str]:
@@ -739,12 +769,13 @@ def rebuild(run: str | Path, workers: int = 1, skipped: Iterable[str | Path] = (
     sound = {path for path, one in examined.items() if path.endswith(".nc") and not one.problem}
     hashes = {path: one.sha256 for path, one in examined.items()}
     named: set[str] = set()  # files that sound files name as inputs, with the same SHA-256
-    for source, sha256 in {item for path in sound for item in examined[path].inputs.items()}:
-        inside = _inside(hashes, source)
+    inputs = {item for path in sound for item in examined[path].inputs.items()}
+    folders = _inside(hashes, {source for source, _ in inputs} - hashes.keys())
+    for source, sha256 in inputs:
         if source in hashes and hashes[source] == sha256:
             named.add(source)
-        elif source not in hashes and inside and combined_sha256(inside) == sha256:
-            named |= {str(Path(source) / name) for name in inside}
+        elif source in folders and combined_sha256(folders[source]) == sha256:
+            named |= {str(Path(source) / name) for name in folders[source]}
     recorded, problems = {}, []
     for path, name in paths_in_run.items():
         one = examined[path]

@@ -15,6 +15,7 @@ from metamers.run.code_version import (
     _module_files,
     _parsed,
     _version,
+    _without,
     code_version,
     data_version,
     files_that_count,
@@ -349,3 +350,12 @@ def test_what_scripts_import_of_the_library_is_there(script):
             for alias in node.names:
                 if not hasattr(module, alias.name):
                     importlib.import_module(f"{node.module}.{alias.name}")
+
+
+def test_modules_are_chosen_once_for_all_jobs_of_a_kind_of_model(root):
+    script = root / "scripts" / "synthesize" / "metamers.py"
+    models = [{"modality": "vision", "source": {"metamers": "small_cnn"}, "weights": {"random": n}} for n in range(20)]
+    _without.cache_clear()
+    versions = {code_version(script, [model]) for model in models}
+    assert len(versions) == 1
+    assert _without.cache_info().misses == 1

@@ -1,5 +1,6 @@
 """Number of models in a run: the published study with 200 more models, each a generation and a recognition model."""
 
+import re
 import subprocess
 import sys
 
@@ -7,8 +8,6 @@ import pytest
 import yaml
 
 from tests.workflow.runs import counts
-
-pytestmark = pytest.mark.slow
 
 ADDED = 200
 LIMIT_S = 900  # for a dry run on a slow machine; it takes four minutes on one core of an AMD EPYC
@@ -38,6 +37,15 @@ def jobs(root, tmp_path):
     return counts(ran.stdout + ran.stderr)
 
 
+def test_no_job_of_a_model_searches_all_models(root):
+    """Snakemake's ``lookup`` walks through the whole of ``within`` for each job, which ``by`` does not."""
+    searched = re.compile(r'lookup\("\{\w*model\}')
+    rules = sorted((root / "workflow" / "rules").glob("*.smk"))
+    assert rules
+    assert [path.name for path in rules if searched.search(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.slow
 def test_the_published_study_with_200_more_models_is_planned_within_minutes(jobs):
     stages, seeing, hearing = 421 + 7 * ADDED, 30 + ADDED, 18  # stages and generation models
     assert jobs["synthesize_metamers"] == stages * 400 // 100  # in batches of 100 stimuli

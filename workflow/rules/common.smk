@@ -1,5 +1,6 @@
 """What the rules of several steps share: paths, files and parameters of models, and checks before the first job."""
 
+import inspect
 import os
 import re
 import signal
@@ -99,9 +100,19 @@ wildcard_constraints:
     batch=r"\d\d\d\d+",
 
 
-def by(wildcard, *functions):
-    """Input function or parameter: functions of a wildcard's value, the last one first: ``f(g(value))``."""
+def inspected(function):
+    """A function of a rule with its signature as an attribute, which Snakemake else makes anew three times for each job."""
+    function.__signature__ = inspect.signature(function)
+    return function
 
+
+def by(wildcard, *functions):
+    """Input function or parameter: functions of a wildcard's value, the last one first: ``f(g(value))``.
+
+    Unlike Snakemake's ``lookup``, it does not search everything that the functions know for each job.
+    """
+
+    @inspected
     def value(wildcards):
         found = wildcards[wildcard]
         for function in reversed(functions):
@@ -180,6 +191,7 @@ def step(script, entries=None, scripts=SCRIPTS):
     function of the wildcards that returns one.
     """
 
+    @inspected
     def code(wildcards):
         return code_version(scripts / f"{script}.py", entries(wildcards) if callable(entries) else entries)
 
@@ -344,10 +356,10 @@ def needs(rule, work=Work(), gpu=0):
         return Needs(measured, work(wildcards) if callable(work) else work, gpu > 0)
 
     return {
-        "runtime": lambda wildcards, attempt: of(wildcards).runtime(attempt),
-        "mem_mb": lambda wildcards, attempt: of(wildcards).mem_mb(attempt),
-        "expected_s": lambda wildcards: of(wildcards).expected_s,
-        "output_mb": lambda wildcards: of(wildcards).output_mb,
+        "runtime": inspected(lambda wildcards, attempt: of(wildcards).runtime(attempt)),
+        "mem_mb": inspected(lambda wildcards, attempt: of(wildcards).mem_mb(attempt)),
+        "expected_s": inspected(lambda wildcards: of(wildcards).expected_s),
+        "output_mb": inspected(lambda wildcards: of(wildcards).output_mb),
         "gpu": gpu,
     }
 

@@ -14,7 +14,7 @@ rule null_distribution:
     params:
         **step("null/distribution", by("generation_model", entry_of)),
         **model_params("generation_model"),
-        stages=lookup("{generation_model}", within=(plan.whole or plan).generation_models),  # those left out, too
+        stages=by("generation_model", (plan.whole or plan).generation_models.__getitem__),  # those left out, too
         pairs=plan.null.pairs,
         run_seed=plan.seed,
     cache: workflow.enable_cache

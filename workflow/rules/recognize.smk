@@ -105,7 +105,7 @@ for group, recognition_models in plan.recognition_groups.items():
             recognition_models=recognition_params(recognition_models),
             modality=modality_of(recognition_models[0]),
             rate_hz=by("generation_model", rate_of),  # of the exported metamers; None for images
-            stages=lookup("{generation_model}", within=plan.generation_models),
+            stages=by("generation_model", plan.generation_models.__getitem__),
             stimuli=by("generation_model", plan.stimuli_of),
             seeds=plan.synthesis.seeds,
         cache: workflow.enable_cache

@@ -121,7 +121,7 @@ rule report_model:
         "results/<run>/benchmarks/report_model/{generation_model}.tsv"
     params:
         **step("report/model"),
-        model=lookup("{generation_model}", within=SHOWN_MODELS),
+        model=by("generation_model", SHOWN_MODELS.__getitem__),
         model_order=plan.model_order,  # their colours and marks
     resources:
         **needs("report_model"),
@@ -310,7 +310,7 @@ rule report_media:
         "results/<run>/benchmarks/report_media/{generation_model}.tsv"
     params:
         **step("report/media"),
-        model=lookup("{generation_model}", within=SHOWN_MODELS),
+        model=by("generation_model", SHOWN_MODELS.__getitem__),
     resources:
         **needs("report_media", by("generation_model", workload.media)),
     conda:
@@ -684,7 +684,7 @@ rule report_picture:
     params:
         **step("report/picture"),
         name="{generation_model}",
-        model=lookup("{generation_model}", within=SHOWN_MODELS),
+        model=by("generation_model", SHOWN_MODELS.__getitem__),
     resources:
         **needs("report_picture"),
     conda:

@@ -79,8 +79,8 @@ rule retrieve_zero_shot:
         clip_model=one_of(model for model in plan.dataset_of if "zero_shot" in plan.models[model].extra_weights),
     params:
         **step("retrieve/zero_shot"),
-        architecture=lookup("{clip_model}/source/open_clip", within=parameters_of(plan.models)),
-        weights=lookup("{clip_model}/weights", within=parameters_of(plan.models)),
+        architecture=by("clip_model", lambda model: architecture(model)["source"]["open_clip"]),
+        weights=by("clip_model", lambda model: architecture(model)["weights"]),
         weights_file=by("clip_model", weights_file),
     resources:
         **needs("retrieve_zero_shot", Work(operations=ZERO_SHOT_OPERATIONS, memory_mb=2500)),

@@ -1,6 +1,6 @@
 """Metamers: a synthesis for each stage of a generation model and batch of stimuli, then its measures."""
 
-
+@inspected
 def stage_of(wildcards):
     """Parameter: the stage whose name in a path is a wildcard."""
     model, path = wildcards.generation_model, wildcards.stage
@@ -10,6 +10,7 @@ def stage_of(wildcards):
     return stages[path]
 
 
+@inspected
 def stimuli_to_match(wildcards):
     """Input function: checks the path of a batch; returns the natural stimuli of the generation model."""
     path = f"metamers/{wildcards.generation_model}/{wildcards.stage}/{wildcards.batch}.nc"
@@ -17,9 +18,16 @@ def stimuli_to_match(wildcards):
     return stimuli_of(wildcards.generation_model)
 
 
+@inspected
 def stimuli_of_batch(wildcards):
     """Parameter: the names of the stimuli of a batch. Snakemake's ``lookup`` would search all batches for each job."""
     return plan.batches[wildcards.generation_model][wildcards.batch]
+
+
+@inspected
+def target_error(wildcards):
+    """Parameter: the normalized error at which the synthesis ends, if it has one."""
+    return plan.target_error_of(wildcards.generation_model, stage_of(wildcards))
 
 
 def metamers_at(model, path, folder="metamers"):
@@ -66,7 +74,7 @@ rule synthesize_metamers:
         run_seed=plan.seed,
         quality=plan.synthesis.quality,
         settings=by("generation_model", plan.synthesis_of),
-        target_error=lambda wildcards: plan.target_error_of(wildcards.generation_model, stage_of(wildcards)),
+        target_error=target_error,
     cache: workflow.enable_cache
     priority: 2  # before training: the longest jobs first
     # One thread, so that results do not depend on how many cores the workflow was given.

@@ -81,8 +81,8 @@ rule train_model:
     params:
         **step("train/model", by("trained_model", entry_of)),
         model=by("trained_model", trained_network),
-        settings=lookup("{trained_model}", within=parameters_of(plan.training)),
-        dataset=lookup("{trained_model}/dataset", within=parameters_of(plan.training)),
+        settings=by("trained_model", lambda model: plan.training[model].parameters),
+        dataset=by("trained_model", lambda model: plan.training[model].dataset),
         dataset_entry=by("trained_model", trained_entry),
         frozen_file=by("trained_model", frozen_file),
     cache: workflow.enable_cache
@@ -116,7 +116,7 @@ rule train_test:
     params:
         **step("train/test", by("trained_model", entry_of)),
         model=by("trained_model", architecture),
-        dataset=lookup("{trained_model}/dataset", within=parameters_of(plan.training)),
+        dataset=by("trained_model", lambda model: plan.training[model].dataset),
         dataset_entry=by("trained_model", trained_entry),
         attack=plan.training_attack.parameters,
     resources:

@@ -200,6 +200,12 @@ def _not_needed(models: Iterable[Mapping[str, Any]] | None, library: Path) -> fr
     kinds = {model["modality"] for model in models}.union(*(model.get("source", ()) for model in models))
     kinds |= {"readout" for model in models if "readout" in model}
     networks = {model["source"].get(PACKAGE) for model in models if "source" in model}
+    return _without(frozenset(kinds), frozenset(networks), library)
+
+
+@functools.cache
+def _without(kinds: frozenset[str], networks: frozenset[str | None], library: Path) -> frozenset[str]:
+    """The modules of ``KINDS`` that neither these kinds of models nor these networks need; once for all their jobs."""
 
     def needed(module: str, kind: str | None) -> bool:
         if kind is not None:
