@@ -1,14 +1,14 @@
 """Two runs share the files of the same work: Snakemake's option `--cache`."""
 
-import os
 import shlex
+import shutil
 
 import pytest
 import yaml
 
 from metamers.run import files, manifest
 from tests.documentation import pages
-from tests.workflow.runs import counts, small_hearing, snakemake
+from tests.workflow.runs import counts, small, small_hearing, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -38,30 +38,48 @@ def test_a_second_run_takes_the_files_of_the_same_work_from_the_first_one(root, 
         arguments = shlex.split(COMMAND.replace("second", name))[1:]
         return snakemake(clone, *(f"results/{name}/{target}" for target in targets), *arguments, *more)
 
-    def logged(name: str) -> set[str]:
-        """The steps that ran; Snakemake makes an empty log for others."""
+    def computed(name: str) -> set[str]:
+        """The steps that ran, by their logs."""
         logs = clone / "results" / name / "logs"
-        return {path.relative_to(logs).parts[0] for path in logs.rglob("*.log") if path.stat().st_size}
+        taken = {path for path in logs.rglob("*.log") if " taken from " in path.read_text()}
+        return {path.relative_to(logs).parts[0] for path in logs.rglob("*.log") if path not in taken}
 
+    shared = {"train_model", "synthesize_metamers", "synthesize_measure", "null_distribution"}
+    shared |= {"recognize_natural", "recognize"}
+    ours = {"stimuli_datasets", "stimuli_export", "train_examples", "synthesize_export", "null_acceptance"}
     run("first")
     run("second")
-    computed = {"train_model", "synthesize_metamers", "synthesize_measure", "null_distribution"}
-    assert computed | {"recognize_natural", "recognize"} <= logged("first")
-    ours = {"stimuli_datasets", "stimuli_export", "train_examples", "synthesize_export", "null_acceptance"}
-    assert logged("second") == ours
+    assert computed("first") == shared | ours
+    assert computed("second") == ours
     for path in SHARED:
         first, second = (clone / "results" / name / path for name in ("first", "second"))
-        assert os.path.samefile(first, second)
-        assert second.is_symlink()
+        assert files.fingerprint(first) == files.fingerprint(second)
     assert counts(run("second", "-n")) == {}
     assert manifest.read(clone / "results" / "second").recorded.keys() >= {f"second/{path}" for path in SHARED}
 
-    (clone / "results/second/nulls/plain.nc").resolve().unlink()
+    # Neither run depends on the folder or on the other run. A damaged file is computed again.
+    shutil.rmtree(clone / "results" / "first")
+    for path in (tmp_path / "shared").glob("*.nc"):
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    (clone / "results/second/nulls/plain.nc").unlink()
     run("second")
-    assert logged("second") == ours | {"null_distribution"}
-    assert "nothing is damaged, stale or foreign" in snakemake(clone, "verify", *shlex.split(COMMAND)[1:])
+    assert computed("second") == ours | {"null_distribution"}
+    output = snakemake(clone, "verify", *shlex.split(COMMAND)[1:])
+    assert "nothing is damaged, stale or foreign" in output
+    assert "linked" not in output
 
     run("third", targets=("synthesis/plain/final/0000.nc",))
-    assert logged("third") == {"stimuli_datasets", "train_examples", "synthesize_metamers"}
-    made = [files.load(clone / "results" / name / "synthesis/plain/final/0000.nc") for name in ("first", "third")]
+    assert computed("third") == {"stimuli_datasets", "train_examples", "synthesize_metamers"}
+    made = [files.load(clone / "results" / name / "synthesis/plain/final/0000.nc") for name in ("second", "third")]
     assert made[0].sizes["step"] > made[1].sizes["step"]
+
+
+@pytest.mark.parametrize("folder", [None, "shared", "/there/is/none"])
+def test_a_folder_that_will_not_do_is_named_before_the_first_job(root, clone, monkeypatch, folder):
+    if folder is None:
+        monkeypatch.delenv("SNAKEMAKE_OUTPUT_CACHE", raising=False)
+    else:
+        monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", folder)
+    output = snakemake(clone, *small(root, clone), "-n", "--cache", fails=True)
+    assert "SNAKEMAKE_OUTPUT_CACHE" in output
+    assert "Traceback" not in output

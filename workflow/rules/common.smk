@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from snakemake import workflow as snakemake_workflow
+from snakemake.caching import AbstractOutputFileCache, LOCATION_ENVVAR
 from snakemake.cli import get_argument_parser
 from snakemake.io import get_flag_value
 from snakemake.settings.types import DeploymentMethod
@@ -25,11 +27,11 @@ from metamers.plan.targets import check_path, check_targets, parse_call, request
 from metamers.modalities import MODALITIES
 from metamers.names import stage_path, unknown_name
 from metamers.repository import PACKAGE, make_importable
-from metamers.run import manifest
+from metamers.run import manifest, shared
 from metamers.run.cards import gpus_of_job
 from metamers.run.code_version import code_version, data_version
 from metamers.run.durations import UNMEASURED, measured_jobs
-from metamers.run.logs import cpu_time_table, failed_jobs, run_cpu_times, steps_since
+from metamers.run.logs import cpu_time_table, failed_jobs, logged_to, run_cpu_times, steps_since
 
 SCRIPTS = ROOT / "scripts"
 TEMPLATES = PACKAGE / "report" / "templates"
@@ -233,24 +235,61 @@ def check_requested(stages=None):
         raise WorkflowError(str(error)) from None
 
 
-def share_results():
-    """With Snakemake's option `--cache`, give rules the form that it requires: no benchmark, and the script as a text.
+class SharedFiles(AbstractOutputFileCache):
+    """The files that runs share, in the folder $SNAKEMAKE_OUTPUT_CACHE: copies, where Snakemake itself would make links.
 
-    Called after the last rule. The rules with `cache` then take their files from the folder $SNAKEMAKE_OUTPUT_CACHE if
-    another run has made them, and leave them there otherwise.
+    A link would name the other run, change when another run computes its target again, and break without it.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.one_at_a_time = threading.Lock()  # NetCDF, and the manifest
+
+    def places(self, job):
+        """The outputs of a job, and their places in the folder."""
+        of_run = {key: config[key] for key in ("device", "cuda_graphs")}
+        settings = (dict(job.params._allitems()), dict(job.wildcards), of_run)
+        key = shared.key_of(RUN, job.input, *settings)
+        return [(path, Path(f"{self.cache_location}/{key}{end}")) for path, end in self.get_outputfiles(job)]
+
+    async def exists(self, job):
+        with self.one_at_a_time:
+            return all(shared.is_whole(place) for _, place in self.places(job))
+
+    async def store(self, job):
+        with self.one_at_a_time:
+            for path, place in self.places(job):
+                shared.leave(path, place)
+
+    async def fetch(self, job):
+        if not await self.exists(job):
+            self.raise_cache_miss_exception(job)
+        manifest.use_run_of(job.log[0])
+        with self.one_at_a_time, logged_to(job.log[0]):
+            for path, place in self.places(job):
+                shared.take(place, path, plan.run)
+                manifest.written.debug("taken from %s", place)
+
+
+def share_results():
+    """Prepare the rules for Snakemake's option `--cache`, after the last rule.
+
+    Snakemake requires that shared rules have no benchmark. It leaves an option without values out of the commands of a
+    cluster's jobs, so the rules are named.
     """
     if not workflow.enable_cache:
         return
-    for each in workflow.rules:
-        each.script = each.script and str(each.script)
-        if each.cache.output:
-            each._benchmark = None
-
-
-def jobs_with_shared_files():
-    """The jobs of this call whose files are links into the folder of shared results."""
-    jobs = workflow.dag.needrun_jobs(exclude_finished=False) if workflow.enable_cache else []
-    return [job for job in jobs if job.rule.cache.output and all(map(os.path.islink, job.output))]
+    if stored(RESULTS) is not None:
+        raise WorkflowError("--cache: not with a default storage provider; wanted one of the two")
+    try:
+        shared.check_folder(os.environ.get(LOCATION_ENVVAR))
+    except OSError as error:
+        raise WorkflowError(str(error)) from None
+    sharing = [each for each in workflow.rules if each.cache.output]
+    for each in sharing:
+        each._benchmark = None
+    workflow.workflow_settings.cache = workflow.workflow_settings.cache or [each.name for each in sharing]
+    snakemake_workflow.LocalOutputFileCache = SharedFiles
 
 
 def stored(path):
@@ -288,7 +327,7 @@ def close_manifest():
     used = run_cpu_times(f"{RUN}/logs", BEGAN, time.process_time(), children.children_user + children.children_system)
     if used:
         Path(f"{RUN}/logs/cpu_time.tsv").write_text(cpu_time_table(used), encoding="utf-8")
-    manifest.close(RUN, [path for job in jobs_with_shared_files() for path in job.output])
+    manifest.close(RUN)
 
 
 def report_without_failed(logs):
@@ -305,10 +344,7 @@ def report_without_failed(logs):
     if call.force or call.forceall or call.forcerun or not set(call.targets or ()) <= MADE_WITHOUT_FAILED:
         return
     command = plan.left_out[0].command if plan.left_out else command_line(sys.argv)
-    # What is taken from another run has an empty log.
-    ended = {str(path) for job in jobs_with_shared_files() for path in job.log}
-    failed = [job for job in failed_jobs(f"{RUN}/logs", BENCHMARKS, BEGAN) if str(job.log) not in ended]
-    left_out = with_failed(plan.left_out, failed, command)
+    left_out = with_failed(plan.left_out, failed_jobs(f"{RUN}/logs", BENCHMARKS, BEGAN), command)
     if left_out == plan.left_out:
         return
     path = Path(f"{RUN}/logs/left_out.json").absolute()

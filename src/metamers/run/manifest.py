@@ -23,7 +23,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -313,25 +313,18 @@ def _is_name_of(run: str, name: str) -> bool:
     return name.startswith(f"{run}/") and not {"", ".", ".."} & set(name.split("/"))
 
 
-def close(run: str | Path, others: Iterable[str | Path] = ()) -> None:
+def close(run: str | Path) -> None:
     """Add logs and benchmarks that are new since the last call, and drop lines that later lines replace.
 
     This is called when Snakemake ends. Without a manifest, nothing is done. In a manifest with a fault, lines are only
     added, so that the fault stays visible.
-
-    Parameters
-    ----------
-    run
-        The folder of the run.
-    others
-        Further files of the run to be added, which no job of it has written.
     """
     run = Path(run)
     with _locked(manifest_path(run)):
         now, known = time.time_ns(), read(run)
         if not manifest_path(run).is_file():
             return
-        new = {Path(path).relative_to(run.parent).as_posix(): sha256_of(path) for path in others}
+        new = {}
         for folder in ADDED_AT_THE_END:
             for path in sorted((run / folder).rglob("*")):
                 name = path.relative_to(run.parent).as_posix()
