@@ -57,6 +57,11 @@ def test_a_second_run_takes_the_files_of_the_same_work_from_the_first_one(root, 
     assert counts(run("second", "-n")) == {}
     assert manifest.read(clone / "results" / "second").recorded.keys() >= {f"second/{path}" for path in SHARED}
 
+    run("third", targets=("synthesis/plain/final/0000.nc",))
+    assert computed("third") == {"stimuli_datasets", "train_examples", "synthesize_metamers"}
+    made = [files.load(clone / "results" / name / "synthesis/plain/final/0000.nc") for name in ("second", "third")]
+    assert made[0].sizes["step"] > made[1].sizes["step"]
+
     # Neither run depends on the folder or on the other run. A damaged file is computed again.
     shutil.rmtree(clone / "results" / "first")
     for path in (tmp_path / "shared").glob("*.nc"):
@@ -67,11 +72,6 @@ def test_a_second_run_takes_the_files_of_the_same_work_from_the_first_one(root, 
     output = snakemake(clone, "verify", *shlex.split(COMMAND)[1:])
     assert "nothing is damaged, stale or foreign" in output
     assert "linked" not in output
-
-    run("third", targets=("synthesis/plain/final/0000.nc",))
-    assert computed("third") == {"stimuli_datasets", "train_examples", "synthesize_metamers"}
-    made = [files.load(clone / "results" / name / "synthesis/plain/final/0000.nc") for name in ("second", "third")]
-    assert made[0].sizes["step"] > made[1].sizes["step"]
 
 
 @pytest.mark.parametrize("folder", [None, "shared", "/there/is/none"])
