@@ -36,8 +36,8 @@ class Modality:
     dims
         Dimensions of one stimulus.
     values
-        Number of values of one stimulus, from the keys that describe it in the registries; of those that are missing
-        or None, the usual one.
+        Number of values of one stimulus, from the keys that describe it in the registries. Missing keys and None take
+        the defaults of torchvision and of the study.
     limits
         Smallest and largest value of a stimulus.
     start

@@ -10,7 +10,7 @@ import yaml
 from metamers.power.participants import fewest_participants
 from metamers.run import files
 from metamers.run.hashes import sha256_of
-from studies.precomputed import CONFIGURATION, FIGURES, RESULTS, compute
+from studies.precomputed import CONFIGURATION, FIGURES, MADE, RESULTS, compute
 from tests.workflow.runs import counts, snakemake
 
 COMMITTED = "resources/published/precomputed"
@@ -28,15 +28,14 @@ def from_package(log: Path) -> bool:
 
 def test_a_run_with_the_default_settings_takes_them(root, tmp_path):
     (tmp_path / "published.yaml").write_text(yaml.safe_dump(CONFIGURATION))
-    made = [f"results/published/{name}" for name in (*RESULTS, *(f"report/figures/{name}" for name in FIGURES))]
     arguments = ["--snakefile", str(root / "Snakefile"), "--configfile", "published.yaml"]
-    snakemake(tmp_path, *arguments, "--", *made)
+    snakemake(tmp_path, *arguments, "--", *MADE)
     logs = tmp_path / "results/published/logs"
     assert all(
         map(from_package, (logs / f"{name}.log" for name in ("compare_humans_vs_models", "compare_passes", "power")))
     )
     assert all(map(from_package, (logs / "report_humans_vs_models").iterdir()))
-    for path in map(Path, made):
+    for path in map(Path, MADE):
         carried = root / COMMITTED / path.name
         if path.suffix == ".svg":
             assert (tmp_path / path).read_bytes() == carried.read_bytes()

@@ -103,7 +103,7 @@ wildcard_constraints:
 
 
 def inspected(function):
-    """A function of a rule with its signature as an attribute, which Snakemake else makes anew three times for each job."""
+    """Store a function's signature as its attribute, because Snakemake otherwise computes it three times for each job."""
     function.__signature__ = inspect.signature(function)
     return function
 

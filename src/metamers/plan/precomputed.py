@@ -73,11 +73,3 @@ def precomputed_files(plan: Plan) -> dict[str, Path]:
         if unchanged and recorded.get(result) == made | {"files": files}:
             usable |= {name: folder / name for name in files}
     return usable
-
-
-def write_record(plan: Plan, folder: Path) -> None:
-    """Write the record of a folder with files that a run of this plan has computed from the tables above the folder."""
-    made = made_from(plan, folder.parent)
-    for result in made:
-        made[result]["files"] = {path.name: sha256_of(path) for path in sorted(folder.glob(f"{result}*"))}
-    (folder / RECORD).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
