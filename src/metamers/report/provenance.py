@@ -43,7 +43,7 @@ def provenance(paths: Sequence[str | Path], folder: str | Path | None = None) ->
             software.setdefault(name, set()).add(version)
         for name, sha256 in json.loads(attributes["inputs"]).items():
             inputs.setdefault(name, {})[sha256] = None
-        derived[path] = attributes["history"].split()[-1], list(json.loads(attributes["inputs"]))
+        derived[path] = attributes["step"], list(json.loads(attributes["inputs"]))
         if folder is not None:
             upstream = {name for name in derived[path][1] if name.endswith(".nc") and Path(name).is_relative_to(folder)}
             waiting += sorted(name for name in upstream - known if Path(name).is_file())
