@@ -1,9 +1,9 @@
 """Results of the published data alone that the package has computed before, for runs with the same settings.
 
 ``resources/published/precomputed/`` has these files, and what they were computed from: the settings, and the SHA-256 of
-the tables. A run takes a file if its own settings and tables are the same; else, it computes the result. The version of
-the code does not count: ``tests/workflow/test_precomputed.py`` computes the results again. ``studies/precomputed.py``
-makes the files.
+the tables. A run takes a file if its own settings and tables are the same. Otherwise it computes the result. The
+version of the code does not count: ``tests/workflow/test_precomputed.py`` computes the results again.
+``studies/precomputed.py`` makes the files.
 """
 
 import json

@@ -6,7 +6,6 @@ folder nor on the run that computed the file.
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -29,29 +28,35 @@ def check_folder(location: str | None) -> Path:
     OSError
         When it is not the absolute path of a folder that can be written to; the message says what would do.
     """
-    wanted = "an absolute path of a folder that you may write to"
+    expected = "an absolute path of a folder that you may write to"
     folder = Path(location or "")
     if not folder.is_absolute() or not folder.is_dir():
-        raise OSError(f"SNAKEMAKE_OUTPUT_CACHE: {location or 'not set'}; with --cache, it must be {wanted}")
+        raise OSError(f"SNAKEMAKE_OUTPUT_CACHE: {location or 'not set'}; with --cache, it must be {expected}")
     try:
         manifest.write_probe(folder)
     except OSError as error:
-        raise OSError(f"SNAKEMAKE_OUTPUT_CACHE: {location} ({error.strerror}); it must be {wanted}") from error
+        raise OSError(f"SNAKEMAKE_OUTPUT_CACHE: {location} ({error.strerror}); it must be {expected}") from error
     return folder
 
 
+def _state(path: Path) -> str:
+    """What shows that a file or folder has not changed, so that its hash is computed once for all jobs."""
+    stat = path.stat()
+    return listing_sha256(path) if path.is_dir() else f"{stat.st_size} {stat.st_mtime_ns}"
+
+
 @cache
-def _hash(path: Path, _state: str) -> str:
+def _content_hash(path: Path, state: str) -> str:
+    """The hash of the content of an input, which for NetCDF is the one that its run recorded."""
     if path.suffix == ".nc":
         with files.open_dataset(path) as dataset:
             return str(dataset.attrs["content_sha256"])
+    return _bytes_hash(path, state)
+
+
+@cache
+def _bytes_hash(path: Path, _state: str) -> str:
     return sha256_of(path)
-
-
-def _input_hash(path: Path) -> str:
-    """The hash of an input as its run wrote it; computed once for all jobs while the file or folder does not change."""
-    stat = path.stat()
-    return _hash(path, listing_sha256(path) if path.is_dir() else f"{stat.st_size} {stat.st_mtime_ns}")
 
 
 def key_of(run: str | Path, inputs: Iterable[str | Path], *settings: Any) -> str:
@@ -69,7 +74,7 @@ def key_of(run: str | Path, inputs: Iterable[str | Path], *settings: Any) -> str
     contents = []
     for path in map(Path, inputs):
         name = path.relative_to(run) if path.is_relative_to(run) else path
-        contents.append((name.as_posix(), _input_hash(path)))
+        contents.append((name.as_posix(), _content_hash(path, _state(path))))
     text = json.dumps([contents, files.software_versions(), settings], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -120,15 +125,11 @@ def take(shared: Path, path: str | Path, run: str) -> None:
 def _attributes_in(run: str, file: netCDF4.Dataset) -> Mapping[str, str]:
     """The attributes of a file that name its run and inputs, for another run, whose inputs have the same contents."""
     names = [name.replace(f"results/{file.run}/", f"results/{run}/", 1) for name in json.loads(file.inputs)]
+    inputs = {name: _bytes_hash(Path(name), _state(Path(name))) for name in names}
     return {
         "run": run,
         "project": run,
         "id": file.id.replace(file.run, run, 1),
-        "inputs": json.dumps({name: _bytes_hash(name, os.stat(name).st_mtime_ns) for name in names}),
+        "inputs": json.dumps(inputs),
         "history": f"{file.history}\ntaken from the run {file.run}, which computed it",
     }
-
-
-@cache
-def _bytes_hash(path: str, _modified: int) -> str:
-    return sha256_of(path)
