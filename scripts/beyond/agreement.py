@@ -4,22 +4,22 @@ from metamers.run.job import log_to, save
 
 from metamers.beyond.agreement import agreement
 from metamers.beyond.compare import of_run
-from metamers.beyond.inputs import load_by_name
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 with files.open_dataset(given.sensitivity) as whole:  # without the distortions, which are large
     found = whole[["sensitivity", "mean_sensitivity"]].load()
-acceptance = load_by_name(params.recognition_models, given.acceptance)
-paths, recognized, accepted = iter(given.recognition), {}, {}
-for name, judges in params.recognition_models.items():
-    answers = {judge: files.load(next(paths)) for judge in judges}
+acceptance = files.load_by_stem(given.acceptance)
+answers, recognized, accepted = files.load_answers(given.recognition), {}, {}
+for name in params.recognition_models:
     stages = found["sensing_stage"].sel(sensing_model=name).values
     stimuli = acceptance[name]["stimulus"].values
     distorted = found["stimulus"].values  # they come first
     stimuli = [*distorted, *(one for one in stimuli if one not in distorted)]
-    recognized[name], accepted[name] = of_run(answers, acceptance[name]["accepted"], stages, stimuli, params.families)
+    recognized[name], accepted[name] = of_run(
+        answers[name], acceptance[name]["accepted"], stages, stimuli, params.families
+    )
 made = agreement(found, recognized, accepted, params.recognition_models, params.families, params.run_seed)
 for name, values in made["mean_agreement"].to_series().unstack("depth").iterrows():
     for depth, value in values.items():

@@ -3,13 +3,12 @@
 from metamers.run.job import log_to, save
 
 from metamers.beyond.compare import acceptance, controversial
-from metamers.beyond.inputs import load_by_name, load_set
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
-made = load_set(given.metamers)
-nulls = load_by_name(params.members, given.nulls)
+made = files.load(given.metamers, without="metamer")
+nulls = files.load_by_stem(given.nulls)
 found = controversial(
     made,
     acceptance(made, nulls, params.measures, params.converged)["accepted"],

@@ -3,19 +3,18 @@
 from metamers.run.job import log_to, save
 
 from metamers.beyond.compare import acceptance, ensemble
-from metamers.beyond.inputs import load_answers, load_by_name, load_set
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
-made = load_set(given.metamers)
-nulls = load_by_name(params.members, given.nulls)
+made = files.load(given.metamers, without="metamer")
+nulls = files.load_by_stem(given.nulls)
 found = ensemble(
     made,
     acceptance(made, nulls, params.measures, params.converged)["accepted"],
     files.load(given.recognition),
-    load_answers(params.members, params.recognition_models, given.run),
-    load_by_name(params.members, given.acceptance),
+    files.load_answers(given.run),
+    files.load_by_stem(given.acceptance),
     params.families,
 )
 for name, proportions in found["proportion_correct"].to_series().unstack("depth").iterrows():

@@ -3,19 +3,19 @@
 from metamers.run.job import log_to, save
 
 from metamers.beyond.compare import acceptance, starts
-from metamers.beyond.inputs import load_answers, load_by_name, load_set
+from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 
-nulls = load_by_name(params.models, given.nulls)
-made = {model: load_set(path) for model, path in zip(params.models, given.metamers, strict=True)}
+nulls = files.load_by_stem(given.nulls)
+made = {model: files.load(path, without="metamer") for model, path in zip(params.models, given.metamers, strict=True)}
 found = starts(
     made,
     {model: acceptance(one, nulls, params.measures, params.converged)["accepted"] for model, one in made.items()},
-    load_by_name(params.models, given.recognition),
-    load_answers(params.models, params.recognition_models, given.run),
-    load_by_name(params.models, given.acceptance),
+    dict(zip(params.models, files.load_all(given.recognition), strict=True)),
+    files.load_answers(given.run),
+    files.load_by_stem(given.acceptance),
     params.families,
 )
 for (model, start, depth), proportion in found["proportion_correct"].to_series().items():

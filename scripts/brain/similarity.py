@@ -2,14 +2,12 @@
 
 from metamers.run.job import log_to, save
 
-from pathlib import Path
-
 from metamers.brain.responses import check_responses, read_responses
 from metamers.brain.similarity import participant_dissimilarities, similarity
 from metamers.run import files
 
 log_to(snakemake.log[0])
-models = {Path(path).stem: files.load(path) for path in snakemake.input.models}
+models = files.load_by_stem(snakemake.input.models)
 stimuli = next(iter(models.values()))["stimulus"].values
 participants, simulated = None, ""
 if snakemake.input.responses:

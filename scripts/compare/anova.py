@@ -2,8 +2,6 @@
 
 from metamers.run.job import log_to, save
 
-from pathlib import Path
-
 import numpy as np
 
 from metamers.compare.anova import published_tests
@@ -11,7 +9,7 @@ from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 tested = published_tests(
-    {Path(path).stem: files.load(path) for path in snakemake.input},
+    files.load_by_stem(snakemake.input),
     snakemake.params.comparisons,
     snakemake.params.stage_effects,
     snakemake.params.permutations,

@@ -2,8 +2,6 @@
 
 from metamers.run.job import log_to, save
 
-from pathlib import Path
-
 import numpy as np
 
 from metamers.compare.contrasts import contrasts
@@ -11,10 +9,8 @@ from metamers.compare.verdict import contrast_evidence
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acceptance}
-recognition = {model: {} for model in acceptance}
-for path in map(Path, snakemake.input.recognition):
-    recognition[path.parent.name][path.stem] = files.load(path)
+acceptance = files.load_by_stem(snakemake.input.acceptance)
+recognition = files.load_answers(snakemake.input.recognition)
 params = snakemake.params
 compared = contrasts(params.contrasts, recognition, acceptance, params.families)
 evidence = contrast_evidence(compared, params.contrasts, acceptance, params.families, params.targets)

@@ -2,18 +2,14 @@
 
 from metamers.run.job import log_to, save
 
-from pathlib import Path
-
 from metamers.compare.humans_vs_models import correlation_lines, own_participants_vs_models
 from metamers.humans.own_participants import judgements_of_shown, pooled_designs
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
-own_participants = {Path(path).stem: files.load(path) for path in given.own_participants}
-recognition: dict[str, dict] = {}
-for path in map(Path, given.recognition):
-    recognition.setdefault(path.parent.name, {})[path.stem] = files.load(path)
+own_participants = files.load_by_stem(given.own_participants)
+recognition = files.load_answers(given.recognition)
 designs: dict[str, list] = {}
 for modality, path in zip(params.design_modalities, given.designs, strict=True):
     designs.setdefault(modality, []).append(files.load(path))

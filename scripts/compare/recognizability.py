@@ -2,18 +2,14 @@
 
 from metamers.run.job import log_to, save
 
-from pathlib import Path
-
 from metamers.compare.chance import with_chance
 from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import FIRST_MINUS_LAST, first_minus_last, read_evidence, verdict
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
-acceptance = {Path(path).stem: files.load(path) for path in snakemake.input.acceptance}
-recognition = {model: {} for model in acceptance}
-for path in map(Path, snakemake.input.recognition):
-    recognition[path.parent.name][path.stem] = files.load(path)
+acceptance = files.load_by_stem(snakemake.input.acceptance)
+recognition = files.load_answers(snakemake.input.recognition)
 families, modalities = snakemake.params.families, snakemake.params.modalities
 recognizable = with_chance(recognizability(acceptance, recognition, families), acceptance, recognition, families)
 compared = first_minus_last(recognition, acceptance, families, modalities, snakemake.params.targets)

@@ -34,7 +34,7 @@ settings, suffix = params.settings, MODALITIES[modality].suffix
 with files.open_dataset(given.stimuli) as stimuli:
     category_noun = stimuli.attrs.get("category_noun", MODALITIES[modality].category_noun)
     natural = dict(zip(map(str, stimuli["stimulus"].values), map(str, stimuli["category"].values), strict=True))
-acceptance = {model: files.load(path) for model, path in zip(params.stages, given.acceptance, strict=True)}
+acceptance = files.load_by_stem(given.acceptance)
 metamers = metamers_to_show(acceptance, params.stages, params.metamers == "accepted")
 conditions = conditions_of(params.stages)
 usable = len(in_every_condition(metamers, conditions))

@@ -2,8 +2,6 @@
 
 from metamers.run.job import log_to, save
 
-from pathlib import Path
-
 from metamers.config.answer_table import ValidNames, read_answer_table
 from metamers.config.tables import stimulus_categories
 from metamers.humans.answer_table import shown_in_table, table_dataset, trials_of_table
@@ -13,7 +11,7 @@ logger = log_to(snakemake.log[0])
 name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
 with files.open_dataset(given.stimuli) as stimuli:
     categories = dict(zip(map(str, stimuli["stimulus"].values), map(str, stimuli["category"].values), strict=True))
-recognition = {Path(path).stem: files.load(path) for path in given.recognition}
+recognition = files.load_by_stem(given.recognition)
 valid = ValidNames(
     params.valid_stages,
     list(categories),

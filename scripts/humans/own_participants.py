@@ -2,8 +2,6 @@
 
 from metamers.run.job import log_to, save
 
-from pathlib import Path
-
 from metamers.config.tables import stimulus_categories
 from metamers.humans.own_participants import own_participants_dataset, read_answers
 from metamers.run import files
@@ -12,7 +10,7 @@ logger = log_to(snakemake.log[0])
 name, params, given = snakemake.wildcards.own_participants, snakemake.params, snakemake.input
 categories = set(stimulus_categories(params.dataset, params.dataset_entry))
 design = files.load(given.design)
-recognition = {Path(path).stem: files.load(path) for path in given.recognition}
+recognition = files.load_by_stem(given.recognition)
 try:
     read = read_answers(given.answers, design, categories)
     answers = own_participants_dataset(read, design, params.stages, recognition, params.at_least)

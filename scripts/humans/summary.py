@@ -2,8 +2,6 @@
 
 from metamers.run.job import log_to
 
-from pathlib import Path
-
 import pandas as pd
 
 from metamers.compare.passes import natural_differences, natural_variance
@@ -16,7 +14,7 @@ from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 modalities = snakemake.params.modalities
-experiments = {Path(path).stem: files.load(path) for path in snakemake.input.experiments}
+experiments = files.load_by_stem(snakemake.input.experiments)
 judged = {
     modality: judgements(entry, folder)
     for (modality, entry), folder in zip(snakemake.params.judges.items(), snakemake.input.judges, strict=True)

@@ -12,7 +12,7 @@ from metamers.run import files
 
 logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
-results = {Path(path).stem: files.load(path) for path in given.results}
+results = files.load_by_stem(given.results)
 rows = compared(params.numbers["numbers"], results)
 for row in rows:
     logger.info(

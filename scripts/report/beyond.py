@@ -22,8 +22,7 @@ given, params, media = snakemake.input, snakemake.params, Path(snakemake.output.
 natural = {modality: Path(path) for modality, path in zip(params.modalities, given.stimuli, strict=True)}
 run = {Path(path).name: Path(path) for path in given.run}
 ensemble, controversial, starts, invariance = (
-    {Path(path).stem: files.load(path) for path in given.get(kind)}
-    for kind in ("ensemble", "controversial", "starts", "invariance")
+    files.load_by_stem(given.get(kind)) for kind in ("ensemble", "controversial", "starts", "invariance")
 )
 compared = {
     modality: (

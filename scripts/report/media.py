@@ -59,7 +59,7 @@ for stage in exported:
     for number, sheet in enumerate(sheets(thumbnails(stage))):
         written.append(folder / stage_path(stage) / f"sheet_{number}.jpg")
         written[-1].write_bytes(sheet)
-recognition = {Path(path).stem: files.load(path) for path in given.recognition}
+recognition = files.load_by_stem(given.recognition)
 data = browser_data(name, entry["modality"], acceptance, recognition, files.load(given.null))
 files.write(folder / "data.js", as_script("metamers.load", data))
 manifest.record(*written)

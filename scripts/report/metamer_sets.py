@@ -27,7 +27,7 @@ def place(folder: str, name: str, suffix: str) -> tuple[Path, str]:
     return placed[-1], f"{address(media.name, folder, name)}{suffix}"
 
 
-found = {Path(path).stem: files.load(path) for path in given.metamer_sets}
+found = files.load_by_stem(given.metamer_sets)
 folders = {name: Path(path) for name, path in zip(found, given.stimuli, strict=True)}
 parts = []
 for modality in dict.fromkeys(one.attrs["modality"] for one in found.values()):

@@ -2,8 +2,6 @@
 
 from metamers.run.job import log_to
 
-from pathlib import Path
-
 import numpy as np
 
 from metamers.humans.summary import COLUMNS, read_results
@@ -17,7 +15,7 @@ log_to(snakemake.log[0])
 name, model, found = snakemake.wildcards.generation_model, snakemake.params.model, snakemake.input
 acceptance = files.load(found.acceptance)
 accepted = acceptance["accepted"]
-recognition = {Path(path).stem: files.load(path) for path in found.recognition}
+recognition = files.load_by_stem(found.recognition)
 looks = looks_of(snakemake.params.model_order)
 losses: dict[str, list[np.ndarray]] = {}
 for path in found.metamers:

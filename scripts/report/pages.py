@@ -30,13 +30,13 @@ logger = log_to(snakemake.log[0])
 given, params = snakemake.input, snakemake.params
 looks = looks_of(params.model_order)
 index = Path(snakemake.output.pages[0])
-compared = {Path(path).stem: files.load(path) for path in given.comparison}
+compared = files.load_by_stem(given.comparison)
 relation, contrasts = compared["humans_vs_models"], compared.get("contrasts")
-acceptance = {Path(path).stem: files.load(path) for path in given.acceptance}
-nulls = {Path(path).stem: files.load(path) for path in given.nulls}
-brain = {Path(path).stem: files.load(path) for path in given.brain}
-own_participants = {Path(path).stem: files.load(path) for path in given.own_participants}
-adaptive = {Path(path).stem: files.load(path) for path in given.adaptive}
+acceptance = files.load_by_stem(given.acceptance)
+nulls = files.load_by_stem(given.nulls)
+brain = files.load_by_stem(given.brain)
+own_participants = files.load_by_stem(given.own_participants)
+adaptive = files.load_by_stem(given.adaptive)
 
 # Points and charts.
 charts, points = {}, []
@@ -56,15 +56,12 @@ if contrasts is not None:
     charts["contrasts"] = contrasts_chart(contrast_points(contrasts))
 
 # Examples, which need the recognition files of a few models only.
-trained = {Path(path).stem: files.load(path) for path in given.training}
-recognition: dict[str, dict[str, str]] = {}
-for path in given.recognition:
-    recognition.setdefault(Path(path).parent.name, {})[Path(path).stem] = path
+trained = files.load_by_stem(given.training)
 
 
 def answers(model: str) -> dict[str, xr.Dataset]:
     """Recognition model → its answers to the metamers of a model."""
-    return {judge: files.load(path) for judge, path in recognition[model].items()}
+    return files.load_by_stem(path for path in given.recognition if Path(path).parent.name == model)
 
 
 examples = {}
@@ -118,8 +115,8 @@ context = site_context(
     power=compared["power"],
     trained=trained,
     unheard_voices=params.unheard_voices,
-    readouts={Path(path).stem: files.load(path) for path in given.readouts},
-    vulnerability={Path(path).stem: files.load(path) for path in given.vulnerability},
+    readouts=files.load_by_stem(given.readouts),
+    vulnerability=files.load_by_stem(given.vulnerability),
     brain=brain,
     figures=[Path(path).stem for path in given.figures],
     charts=charts,

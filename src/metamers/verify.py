@@ -24,14 +24,15 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
 
-from metamers.foreign.isolated import TIMEOUT_S, ReaderKilledError, call_isolated
+from metamers.foreign.isolated import TIMEOUT_S, ReaderKilledError, call_isolated_each
 from metamers.run import files, manifest
 from metamers.run.conventions import PRODUCT_VERSION
 from metamers.run.hashes import combined_sha256, sha256_of
@@ -40,6 +41,7 @@ from metamers.run.logs import read_written
 logger = logging.getLogger("metamers")
 
 PROGRESS_S = 5.0
+FILES_AT_ONCE = 16  # which a process examines; another one reads the NetCDF files among them
 SLOWEST_BYTES_S = 10**7  # lowest assumed rate of reading and hashing, for a slow disk
 OTHER_VERSION = "other_version"
 REPAIRED = ("damaged", "stale", "foreign")  # kinds that `repair` deletes
@@ -253,11 +255,21 @@ def _read_own(path: str | Path) -> tuple[dict[str, str], dict[str, str]]:
         return inputs, {name: str(dataset.attrs[name]) for name in ORIGIN if name in dataset.attrs}
 
 
-def examine(place: Place) -> Examined:
-    """Compare a file's hash with the manifest, and the values of a NetCDF file with the file's own hash.
+def examine(places: Sequence[Place]) -> list[Examined]:
+    """Compare the hashes of files with the manifest, and the values of NetCDF files with the files' own hashes.
 
     A file whose bytes differ from its entry is not opened, because a damaged file can do anything to its reader.
     """
+    examined = [_examine_bytes(place) for place in places]
+    opened = [n for n, place in enumerate(places) if place.path.endswith(".nc") and not examined[n].problem]
+    records = call_isolated_each(read_own_record, [places[n].path for n in opened], _reading_s)
+    for n, record in zip(opened, records, strict=True):
+        examined[n] = replace(_judged_record(places[n], record), sha256=examined[n].sha256, as_recorded=True)
+    return examined
+
+
+def _examine_bytes(place: Place) -> Examined:
+    """Compare a file's hash with the manifest."""
     try:
         if not stat.S_ISREG(os.stat(place.path).st_mode):
             return Examined("", problem="it is not a regular file")
@@ -268,26 +280,26 @@ def examine(place: Place) -> Examined:
         return Examined("", problem=f"it cannot be read: {error}")
     if place.recorded not in (sha256, None):
         return Examined(sha256, problem=f"its SHA-256 is {sha256}, but {place.recorded} was written")
-    if not place.path.endswith(".nc"):
-        return Examined(sha256, as_recorded=True)
-    return replace(_own(place), sha256=sha256, as_recorded=True)
+    return Examined(sha256, as_recorded=True)
 
 
-def _own(place: Place) -> Examined:
-    """Examine what a NetCDF file says of itself, without its bytes."""
-    try:
-        # The check of the structure may take TIMEOUT_S in another process, which must end before its caller does.
-        timeout_s = 2 * TIMEOUT_S + os.path.getsize(place.path) / SLOWEST_BYTES_S
-        inputs, origin = call_isolated(read_own_record, place.path, timeout_s=timeout_s)
-    except NotAsWrittenError as error:
-        missing_hash = isinstance(error, NoOwnHashError) and place.recorded is None
-        return Examined("", problem=str(error), kind="unrecorded" if missing_hash else "damaged")
-    except UnreadError as error:
-        return Examined("", problem=str(error), kind="unread")
-    except Exception as error:  # readers of damaged files can raise almost any exception
-        if _ran_out(error):
-            return Examined("", problem=_shortage(error), kind="unread")
-        return Examined("", problem=f"it cannot be read as NetCDF: {error}")
+def _reading_s(path: str) -> float:
+    """Return the seconds after which the reader of a NetCDF file is ended."""
+    return 2 * TIMEOUT_S + (os.path.getsize(path) / SLOWEST_BYTES_S if os.path.exists(path) else 0)
+
+
+def _judged_record(place: Place, record: tuple[dict[str, str], dict[str, str]] | Exception) -> Examined:
+    """Judge what ``read_own_record`` returned or raised, without the file's bytes."""
+    if isinstance(record, NotAsWrittenError):
+        missing_hash = isinstance(record, NoOwnHashError) and place.recorded is None
+        return Examined("", problem=str(record), kind="unrecorded" if missing_hash else "damaged")
+    if isinstance(record, UnreadError):
+        return Examined("", problem=str(record), kind="unread")
+    if isinstance(record, Exception):
+        if _ran_out(record):
+            return Examined("", problem=_shortage(record), kind="unread")
+        return Examined("", problem=f"it cannot be read as NetCDF: {record}")
+    inputs, origin = record
     return Examined("", inputs, _misplaced(place, origin), made_by=origin.get("product_version"))
 
 
@@ -304,7 +316,8 @@ def _misplaced(place: Place, origin: Mapping[str, str]) -> str | None:
 def _examined(places: list[Place], workers: int) -> dict[str, Examined]:
     """Examine files in several processes; returns path → result."""
     with _pool(workers) as pool:
-        answers = pool.map(examine, places, chunksize=8)
+        parts = [places[first : first + FILES_AT_ONCE] for first in range(0, len(places), FILES_AT_ONCE)]
+        answers = chain.from_iterable(pool.map(examine, parts))
         return {place.path: one for place, one in zip(places, _progress(answers, len(places)), strict=True)}
 
 

@@ -280,6 +280,44 @@ def test_a_damaged_file_is_named(tmp_path):
         files.load(tmp_path / "x.nc")
 
 
+@pytest.fixture
+def several(tmp_path):
+    """Paths of four files of two models, whose variable ``answer`` has the number of the file."""
+    paths = [tmp_path / model / f"{judge}.nc" for model in ("a", "b") for judge in ("x", "y")]
+    for number, path in enumerate(paths):
+        one = xr.Dataset({"answer": number, "metamer": ("sample", [0.0, 1.0])})
+        files.save(one, path, inputs=[], **PROVENANCE)
+    return paths
+
+
+def test_several_files_are_read_as_each_alone(several):
+    for path, loaded, attributes in zip(several, files.load_all(several), files.read_attributes(several), strict=True):
+        xr.testing.assert_identical(loaded, alone := files.load(path))
+        assert attributes == alone.attrs
+    assert {name: int(one["answer"]) for name, one in files.load_by_stem(several[:2]).items()} == {"x": 0, "y": 1}
+    assert files.load_by_stem([]) == {}
+
+
+def test_answers_belong_to_the_model_and_recognition_model_of_their_path(several):
+    read = files.load_answers(several)
+    numbers = {model: {judge: int(one["answer"]) for judge, one in own.items()} for model, own in read.items()}
+    assert numbers == {"a": {"x": 0, "y": 1}, "b": {"x": 2, "y": 3}}
+
+
+def test_a_large_variable_can_be_left_out(several):
+    assert list(files.load(several[0], without="metamer").data_vars) == ["answer"]
+
+
+@pytest.mark.parametrize("read", [files.load_all, files.load_by_stem, files.load_answers, files.read_attributes])
+def test_a_damaged_or_missing_file_among_several_is_named(several, read):
+    several[2].write_bytes(several[2].read_bytes()[:1000])
+    with pytest.raises(OSError, match=r"b/x\.nc cannot be read as NetCDF"):
+        read(several)
+    several[2].unlink()
+    with pytest.raises(OSError, match=r"b/x\.nc is missing"):
+        read(several)
+
+
 def test_scripts_write_datasets_with_the_provenance_of_their_job(root):
     for path in [*(root / "scripts").rglob("*.py"), *(root / "studies" / "scripts").rglob("*.py")]:
         text = path.read_text(encoding="utf-8")

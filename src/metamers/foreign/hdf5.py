@@ -10,7 +10,7 @@ import math
 import os
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5o, h5r, h5s, h5t, h5z
 
-from metamers.foreign.isolated import call_isolated
+from metamers.foreign.isolated import call_isolated, call_isolated_each
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FREE_BYTES = 2**28  # memory that the variables of any file may take
@@ -70,7 +70,12 @@ def check_structure(path: str | Path, max_bytes: int | None = None) -> None:
     call_isolated(_check, path, max_bytes)
 
 
-def _check(path: str | Path, max_bytes: int | None) -> None:
+def check_structures(paths: Sequence[str | Path]) -> Iterator[Exception | None]:
+    """Check several files as ``check_structure`` does, in one process; yields the error of each, or None."""
+    yield from call_isolated_each(_check, paths)
+
+
+def _check(path: str | Path, max_bytes: int | None = None) -> None:
     size = os.path.getsize(path)
     with open(path, "rb") as stream:
         if stream.read(len(SIGNATURE)) != SIGNATURE:

@@ -6,14 +6,17 @@ exception within the same process can stop.
 
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 120.0
-EXTRA_BYTES = 2**30  # address space of the call beyond that of the calling process
+EXTRA_BYTES = 2**30  # address space of the process beyond that of the calling process
+
+_isolated = False  # whether this process is one that was started here
 
 
 class ReaderEndedError(OSError):
@@ -28,6 +31,8 @@ def call_isolated(
     function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S, extra_bytes: int = EXTRA_BYTES
 ) -> Any:
     """Call a function in a forked process with limited time and memory.
+
+    Within such a process, the function is called directly, because the limits of that process apply to it.
 
     Parameters
     ----------
@@ -52,36 +57,84 @@ def call_isolated(
     ReaderKilledError
         When the call took longer than ``timeout_s`` or its process was killed.
     """
+    if _isolated:
+        return function(*arguments)
+    (result,) = call_isolated_each(lambda given: function(*given), [arguments], lambda _: timeout_s, extra_bytes)
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def call_isolated_each(
+    function: Callable[[Any], Any],
+    arguments: Sequence[Any],
+    timeout_s: Callable[[Any], float] = lambda _: TIMEOUT_S,
+    extra_bytes: int = EXTRA_BYTES,
+) -> Iterator[Any]:
+    """Call a function with each of several arguments in one forked process, which is ten times as fast as one for each.
+
+    After an error, which an earlier argument of the same process may have caused, the same argument is tried in a new
+    process. So the results do not depend on the order.
+
+    Parameters
+    ----------
+    function, extra_bytes
+        As for ``call_isolated``.
+    arguments
+        The arguments, one for each call.
+    timeout_s
+        Argument → seconds after which its process is killed.
+
+    Yields
+    ------
+    Any
+        For each argument the function's result, or the exception that ``call_isolated`` would raise.
+    """
+    done = 0
+    while done < len(arguments):
+        with closing(_results(function, arguments[done:], timeout_s, extra_bytes)) as results:
+            for place, result in enumerate(results):
+                if isinstance(result, Exception) and place > 0:
+                    break
+                done += 1
+                yield result
+
+
+def _results(
+    function: Callable[[Any], Any], arguments: Sequence[Any], timeout_s: Callable[[Any], float], extra_bytes: int
+) -> Generator[Any, None, None]:
+    """Yield results and exceptions of a process, up to the first argument at which it ends."""
     context = get_context("fork")
     answers, answer = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(answer, function, arguments, extra_bytes))
     process.start()
     answer.close()
     try:
-        if not answers.poll(timeout_s):
-            raise ReaderKilledError(f"its reader did not end within {timeout_s:g} s")
-        raised, result = answers.recv()
+        for one in arguments:
+            if not answers.poll(timeout := timeout_s(one)):
+                yield ReaderKilledError(f"its reader did not end within {timeout:g} s")
+                return
+            yield answers.recv()
     except EOFError:
         process.join()
         status = process.exitcode or 0
         how = signal.Signals(-status).name if status < 0 else f"status {status}"
         kind = ReaderKilledError if status == -signal.SIGKILL else ReaderEndedError
-        raise kind(f"its reader ended its process ({how})") from None
+        yield kind(f"its reader ended its process ({how})")
     finally:
         process.kill()
         process.join()
         answers.close()
-    if raised:
-        raise result
-    return result
 
 
-def _answer(answer: Connection, function: Callable[..., Any], arguments: tuple, extra_bytes: int) -> None:
+def _answer(answer: Connection, function: Callable[[Any], Any], arguments: Sequence[Any], extra_bytes: int) -> None:
+    global _isolated  # noqa: PLW0603 (the process serves these calls only)
+    _isolated = True
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + extra_bytes, most))
-    try:
-        result = (False, function(*arguments))
-    except Exception as error:
-        result = (True, error)
-    answer.send(result)
+    for one in arguments:
+        try:
+            answer.send(function(one))
+        except Exception as error:
+            answer.send(error)

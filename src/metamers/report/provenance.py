@@ -34,20 +34,18 @@ def provenance(paths: Sequence[str | Path], folder: str | Path | None = None) ->
     inputs: dict[str, dict[str, None]] = {}
     references: dict[str, None] = {}
     made, others, derived = [], [], {}
+    read: dict[str, dict[str, Any]] = {}
     waiting = list(map(str, paths))
-    known = set(waiting)
-    for path in waiting:
-        with files.open_dataset(path) as dataset:
-            attributes = dict(dataset.attrs)
+    while waiting:
+        read |= zip(waiting, files.read_attributes(waiting), strict=True)
+        named = dict.fromkeys(name for path in waiting for name in sorted(json.loads(read[path]["inputs"])))
+        waiting = [name for name in named if name not in read and folder is not None and _is_netcdf_of(folder, name)]
+    for path, attributes in read.items():
         for name, version in json.loads(attributes["software"]).items():
             software.setdefault(name, set()).add(version)
         for name, sha256 in json.loads(attributes["inputs"]).items():
             inputs.setdefault(name, {})[sha256] = None
         derived[path] = attributes["step"], list(json.loads(attributes["inputs"]))
-        if folder is not None:
-            upstream = {name for name in derived[path][1] if name.endswith(".nc") and Path(name).is_relative_to(folder)}
-            waiting += sorted(name for name in upstream - known if Path(name).is_file())
-            known |= upstream
         references |= dict.fromkeys(filter(None, attributes["references"].split("; ")))
         made.append([path, attributes["title"], attributes["content_sha256"]])
         if attributes["product_version"] != PRODUCT_VERSION:
@@ -64,6 +62,11 @@ def provenance(paths: Sequence[str | Path], folder: str | Path | None = None) ->
         "files": {"head": ["File", "Title", "SHA-256 of its content"], "rows": sorted(made)},
         "derived": derived,
     }
+
+
+def _is_netcdf_of(folder: str | Path, name: str) -> bool:
+    path = Path(name)
+    return path.suffix == ".nc" and path.is_relative_to(folder) and path.is_file()
 
 
 def as_yaml(configuration: Mapping[str, Any]) -> str:

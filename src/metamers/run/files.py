@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 import yaml
 
-from metamers.foreign.hdf5 import FOREIGN_BYTES, check_structure
+from metamers.foreign.hdf5 import FOREIGN_BYTES, check_structure, check_structures
 from metamers.foreign.isolated import call_isolated
 from metamers.run import manifest
 from metamers.run.conventions import TEXT, content_type, discovery_attributes, flag_attributes
@@ -394,8 +394,15 @@ def open_dataset(path: str | Path) -> Iterator[xr.Dataset]:
 
 
 @counted("files")
-def load(path: str | Path) -> xr.Dataset:
-    """Read a whole NetCDF file of a run into memory after a check of its structure.
+def load(path: str | Path, without: str | None = None) -> xr.Dataset:
+    """Read a NetCDF file of a run into memory after a check of its structure.
+
+    Parameters
+    ----------
+    path
+        The file.
+    without
+        A large variable that is not read.
 
     Raises
     ------
@@ -404,7 +411,74 @@ def load(path: str | Path) -> xr.Dataset:
     """
     with _explained_reading(path):
         check_structure(path)
-        return _load(path)
+        return _load(path, without)
+
+
+def _checked(paths: Sequence[str | Path]) -> Iterator[str | Path]:
+    """Yield paths of NetCDF files after a check of their structure; one process checks them all."""
+    for path, error in zip(paths, check_structures(paths), strict=True):
+        with _explained_reading(path):
+            if error is not None:
+                raise error
+        yield path
+
+
+@counted("files")
+def load_all(paths: Iterable[str | Path]) -> list[xr.Dataset]:
+    """Read several whole NetCDF files of a run; faster than ``load`` for each.
+
+    Raises
+    ------
+    OSError
+        As ``open_dataset``.
+    """
+    datasets = []
+    for path in _checked(list(paths)):
+        with _explained_reading(path):
+            datasets.append(_load(path))
+    return datasets
+
+
+def load_by_stem(paths: Iterable[str | Path]) -> dict[str, xr.Dataset]:
+    """Read files as ``load_all`` does; returns the name of each file, without its suffix → Dataset."""
+    paths = list(map(Path, paths))
+    return dict(zip((path.stem for path in paths), load_all(paths), strict=True))
+
+
+def load_answers(paths: Iterable[str | Path]) -> dict[str, dict[str, xr.Dataset]]:
+    """Read files ``<generation model>/<recognition model>.nc``, as ``load_all`` does.
+
+    Returns
+    -------
+    dict
+        Generation model → recognition model → Dataset.
+
+    Raises
+    ------
+    OSError
+        As ``open_dataset``.
+    """
+    paths = list(map(Path, paths))
+    answers: dict[str, dict[str, xr.Dataset]] = {}
+    for path, dataset in zip(paths, load_all(paths), strict=True):
+        answers.setdefault(path.parent.name, {})[path.stem] = dataset
+    return answers
+
+
+@counted("files")
+def read_attributes(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Read the attributes of several NetCDF files of a run.
+
+    Raises
+    ------
+    OSError
+        As ``open_dataset``.
+    """
+    attributes = []
+    for path in _checked(list(paths)):
+        with _explained_reading(path), netCDF4.Dataset(path) as file:
+            attributes.append({name: file.getncattr(name) for name in file.ncattrs()})
+    return attributes
 
 
 @counted("files")
@@ -438,5 +512,5 @@ def _read_once(path: str | Path) -> None:
     _load(path)
 
 
-def _load(path: str | Path) -> xr.Dataset:
-    return xr.load_dataset(path, engine="netcdf4", decode_times=False)
+def _load(path: str | Path, without: str | None = None) -> xr.Dataset:
+    return xr.load_dataset(path, engine="netcdf4", decode_times=False, drop_variables=without)
