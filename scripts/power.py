@@ -29,7 +29,7 @@ else:  # the imports take longer than the rest of a job that computes nothing
     )
     drawn = svg(power_figure(published))
 predicted = files.load(given.predicted[0]) if given.predicted else None
-found = with_pairs(published, predicted, params.modalities, params.settings, params.permutations)
+found = with_pairs(published, predicted, params.modalities, params.settings, params.permutations, params.contrasts)
 logger.info("simulated test: %s; stimuli are fixed unless stated otherwise", found.attrs["test"])
 for number, distinct in found["stimuli_needed"].to_series().items():
     logger.info(

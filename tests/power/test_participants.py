@@ -1,5 +1,6 @@
 """Power: parameters of simulated participants are recovered, and tests have their nominal level and power."""
 
+import itertools
 import json
 from types import MappingProxyType
 
@@ -463,3 +464,26 @@ def test_the_schema_refuses_fewer_than_six_and_says_why(root, key):
     config["comparison"]["power"][key] = []
     with pytest.raises(ConfigurationError, match=rf"comparison\.power\.{key}: \[\] .*Wanted: a list of numbers"):
         validate(config, "config", "config/config.yaml")
+
+
+def test_of_many_models_neighbours_and_contrasts_are_pairs():
+    """All pairs of 200 models would be 19,900."""
+    names = [f"m{number:02d}" for number in range(pairs.MOST_MODELS + 2)]
+    values = np.random.default_rng(0).permutation(len(names)) / 20
+    values[3] = np.nan  # without a prediction
+    dims = ("generation_model", "stage")
+    predicted = xr.Dataset(
+        {"predicted": (dims, values[:, None] + [[0, 0.1]]), "stage_number": (dims, [[1, 2]] * len(names))},
+        coords={"generation_model": names, "stage": ["one", "two"]},
+    )
+    modalities = dict.fromkeys(names, "vision")
+    contrasts = [(names[9], names[0]), (names[1], "heard")]
+    both, left_out = pairs.model_pairs(predicted, modalities, contrasts)
+    order = [names[place] for place in np.argsort(values) if place != 3]
+    wanted = {frozenset(pair) for pair in [*itertools.pairwise(order), (names[0], names[9])]}
+    assert {frozenset(models) for *models, _ in both} == wanted
+    assert both == sorted(both)
+    assert left_out == []
+    few = predicted.isel(generation_model=slice(pairs.MOST_MODELS))
+    both, _ = pairs.model_pairs(few, modalities, contrasts)
+    assert len(both) == (pairs.MOST_MODELS - 1) * (pairs.MOST_MODELS - 2) // 2

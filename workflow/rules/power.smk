@@ -20,6 +20,7 @@ rule power:
     params:
         **step("power"),
         **PUBLISHED_SETTINGS["power"],
+        contrasts=plan.comparison.contrasts,
         modalities={model: plan.models[model].modality for model in plan.generation_models},
     resources:
         **needs("power"),

@@ -1,12 +1,15 @@
 """Power for pairs of a run's models: how many participants tell them apart, if their recognizability is as predicted.
 
+With many models, the pairs are those of neighbours in predicted recognizability, which are the hardest to tell apart,
+and the contrasts of the run: all pairs would grow with the square of the models.
+
 The published part is in ``metamers.power.participants``, which is imported only where there is a pair, because it takes
 longer to import than a run with one model needs for its power.
 """
 
 import json
-from collections.abc import Mapping
-from itertools import combinations
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -15,9 +18,38 @@ import xarray as xr
 from metamers.humans.participants import own_stages
 from metamers.humans.published import PUBLISHED
 
+MOST_MODELS = 12  # of a modality, of which all pairs are simulated
+ALL, CHOSEN = "all pairs", "neighbours in mean predicted recognizability, and contrasts"
+
+
+def considered_pairs(
+    predicted: xr.Dataset, modalities: Mapping[str, str], contrasts: Iterable[Sequence[str]]
+) -> list[tuple[str, str]]:
+    """Choose the pairs of models of one modality that are simulated, in the order of the models.
+
+    Parameters
+    ----------
+    predicted, modalities, contrasts
+        As for ``model_pairs``.
+    """
+    models = list(map(str, predicted["generation_model"].values))
+    place = {model: number for number, model in enumerate(models)}
+    means = dict(zip(models, predicted["predicted"].mean("stage").values.tolist(), strict=True))
+    pairs: list[tuple[str, str]] = []
+    for modality in dict.fromkeys(modalities[model] for model in models):
+        own = [model for model in models if modalities[model] == modality]
+        if len(own) <= MOST_MODELS:
+            pairs += combinations(own, 2)
+            continue
+        ranked = sorted((model for model in own if not np.isnan(means[model])), key=means.__getitem__)
+        pairs += [(one, other) for one, other in contrasts if one in own and other in own]
+        pairs += pairwise(ranked)
+    ordered = {tuple(sorted(pair, key=place.__getitem__)) for pair in pairs}
+    return sorted(ordered, key=lambda pair: [place[model] for model in pair])
+
 
 def model_pairs(
-    predicted: xr.Dataset, modalities: Mapping[str, str]
+    predicted: xr.Dataset, modalities: Mapping[str, str], contrasts: Iterable[Sequence[str]] = ()
 ) -> tuple[list[tuple[str, str, list[str]]], list[tuple[str, str]]]:
     """Pair a run's models of one modality, with the stages for which both have a prediction.
 
@@ -27,6 +59,8 @@ def model_pairs(
         Result of ``metamers.compare.predicted_human.predicted_human``; stages without a prediction do not count.
     modalities
         Generation model → ``vision`` or ``audio``.
+    contrasts
+        Pairs of models that the run compares.
 
     Returns
     -------
@@ -46,9 +80,7 @@ def model_pairs(
         for model in map(str, predicted["generation_model"].values)
     }
     pairs, left_out = [], []
-    for one, other in combinations(stages, 2):
-        if modalities[one] != modalities[other]:
-            continue
+    for one, other in considered_pairs(predicted, modalities, contrasts):
         shared = [stage for stage in stages[one] if stage in stages[other]]
         if len(shared) >= 2:
             pairs.append((one, other, shared))
@@ -63,6 +95,7 @@ def with_pairs(
     modalities: Mapping[str, str],
     settings: Mapping[str, Any],
     permutations: int,
+    contrasts: Iterable[Sequence[str]] = (),
 ) -> xr.Dataset:
     """Add the power of experiments with two of the run's models to that of experiments like the published ones.
 
@@ -76,6 +109,8 @@ def with_pairs(
         Generation model of the run → ``vision`` or ``audio``.
     settings, permutations
         As for ``published_power``.
+    contrasts
+        As for ``model_pairs``.
 
     Returns
     -------
@@ -83,10 +118,12 @@ def with_pairs(
         With ``contrast_power`` (contrast, trials, participants), ``contrast_participants_needed`` and
         ``contrast_stimuli_needed`` (contrast, trials), which are like those without ``contrast_``, and ``model``,
         ``reference``, ``contrast_difference``, ``contrast_stages`` (contrast), unless there are no pairs. The attribute
-        ``left_out`` names the pairs with too few predictions.
+        ``left_out`` names the pairs with too few predictions, and ``pairs`` says which are simulated.
     """
-    pairs, left_out = model_pairs(predicted, modalities) if predicted is not None else ([], [])
-    result = published.assign_attrs(left_out=", ".join(f"{one} - {other}" for one, other in left_out))
+    pairs, left_out = model_pairs(predicted, modalities, contrasts) if predicted is not None else ([], [])
+    many = any(list(modalities.values()).count(modality) > MOST_MODELS for modality in set(modalities.values()))
+    named = {"left_out": ", ".join(f"{one} - {other}" for one, other in left_out), "pairs": CHOSEN if many else ALL}
+    result = published.assign_attrs(named)
     if predicted is None or not pairs:
         return result
     from metamers.power.participants import COMPONENTS, fewest_participants, power_of_curves
