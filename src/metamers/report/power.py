@@ -100,7 +100,7 @@ def power_context(found: xr.Dataset) -> dict[str, Any]:
         "smallest": int(found["participants"].min()),
         "typical": typical,
         "own": own,
-        "pairs": "" if found.attrs["pairs"] == ALL else found.attrs["pairs"],
+        "pairs": "" if (pairs := found.attrs.get("pairs", ALL)) == ALL else pairs,
         "left_out": found.attrs["left_out"],
         "over_stimuli": over_stimuli,
         "fewest_stimuli": int(found["stimuli"].min()) if "stimuli" in found.dims else None,
