@@ -7,7 +7,8 @@ from snakemake.utils import min_version
 min_version("9.24")
 
 from metamers.plan.plan import make_plan
-from metamers.config.read import check_configuration_files, merge_defaults
+from metamers.config.read import check_configuration_files
+from metamers.plan.steps import merge_defaults
 from metamers.names import ConfigurationError
 from metamers.repository import ROOT, check_snakefile
 
@@ -97,7 +98,7 @@ rule all:
         rules.report_metamer_sets.output if METAMER_SETS else [],
         COMPARISON,
         FROM_OWN_PARTICIPANTS,
-        SCORED,
+        ADDED["all"],
 
 
 rule retrieve:
@@ -111,7 +112,7 @@ rule humans:
         OWN_PARTICIPANTS,
         ADAPTIVE_PARTICIPANTS,
         FROM_OWN_PARTICIPANTS,
-        SCORED,
+        ADDED["humans"],
 
 
 rule bids:
@@ -124,7 +125,7 @@ rule comparison:
     input:
         COMPARISON,
         FROM_OWN_PARTICIPANTS,
-        SCORED,
+        ADDED["comparison"],
         PAPER_DATA,
         rules.leaderboard_ranking.output,
 

@@ -3,22 +3,19 @@
 from functools import cache
 from pathlib import Path
 
-import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from generate import convergence, equations, keys, library, notebook, rules, simulated, sources
 from generate import files as variables
-from metamers.config.read import read_schema, read_variables
+from metamers.config.read import read_schema
+from metamers.plan.steps import configuration_schema, declared_files, default_configuration
+from metamers.run.files import DESCRIPTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 NOTEBOOK = "notebook"  # docs/notebook.ipynb, its page, and the folder of its pictures
-
-
-def _yaml(path: Path) -> dict:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def made_pages() -> dict[str, str]:
@@ -26,6 +23,7 @@ def made_pages() -> dict[str, str]:
     workflow = rules.read(ROOT)
     of_files = sorted(SCHEMAS.glob("*.schema.yaml"), key=lambda path: (path.name != "config.schema.yaml", path.name))
     schemas = {name: read_schema(name) for name in (path.name.split(".")[0] for path in of_files)}
+    schemas["config"] = configuration_schema()
     configuration = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
     studies = (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
     shown = notebook.read(ROOT / "docs" / f"{NOTEBOOK}.ipynb")
@@ -33,7 +31,7 @@ def made_pages() -> dict[str, str]:
         f"{NOTEBOOK}.md": notebook.page(shown, NOTEBOOK),
         "reference/configuration.md": sources.relinked(configuration, "config/README.md", "reference/configuration.md"),
         "studies.md": sources.relinked(studies, "studies/README.md", "studies.md"),
-        "reference/keys.md": keys.page(schemas, _yaml(ROOT / "config" / "config.yaml")),
+        "reference/keys.md": keys.page(schemas, default_configuration()),
         "reference/rules.md": rules.page(workflow),
         **library.pages(library.modules(ROOT)),
     }
@@ -58,8 +56,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 @cache
 def _tables_of_files() -> str:
-    descriptions = _yaml(ROOT / "src" / "metamers" / "run" / "descriptions.yaml")
-    return variables.tables(read_variables(), descriptions, rules.outputs(rules.read(ROOT)))
+    return variables.tables(declared_files(), DESCRIPTIONS, rules.outputs(rules.read(ROOT)))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

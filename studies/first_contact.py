@@ -24,7 +24,7 @@ import xarray as xr
 import yaml
 
 from metamers import interactive
-from metamers.config.read import merge_defaults, resolve_path
+from metamers.config.read import resolve_path
 from metamers.config.tables import category_classes
 from metamers.foreign.archives import extract_file, extract_folder
 from metamers.models.device import choose_device, use_threads
@@ -33,6 +33,7 @@ from metamers.models.model import Model
 from metamers.plan.archives import Archive, retrieved_item
 from metamers.plan.datasets import DatasetEntry
 from metamers.plan.registry import Registry, read_registries
+from metamers.plan.steps import merge_defaults
 from metamers.recognize import recognize
 from metamers.report.render import render
 from metamers.retrieve import download, from_mirror, obtain

@@ -6,12 +6,13 @@ from functools import cache
 from typing import Any
 
 from metamers.config.qualities import COMPARED_PROCEDURES, FIXED_QUALITIES, QUALITIES, TO_TARGET
-from metamers.config.read import merge_defaults, read_yaml
+from metamers.config.read import read_yaml
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 from metamers.plan.choices import first_architectures
 from metamers.plan.models import ModelEntry
 from metamers.plan.participants import evenly_spaced
 from metamers.plan.plan import Plan
+from metamers.plan.steps import merge_defaults
 from metamers.repository import ROOT
 from studies.settings import Convergence, StudySettings, study_settings
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import yaml
 
-from metamers.config.read import merge_defaults
 from metamers.plan.plan import Plan, make_plan
 from metamers.plan.precomputed import FOLDER, PUBLISHED, RECORD, made_from
+from metamers.plan.steps import merge_defaults
 from metamers.repository import ROOT
 from metamers.run.hashes import sha256_of
 

@@ -2,21 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from metamers.config.fields import Settings, below_1, from_to
 from metamers.config.qualities import QUALITIES
 from metamers.config.read import validate
-
-
-def from_to(noun: str, least: int, most: int) -> Any:
-    """A field with a whole number, whose description has the limits."""
-    return Field(ge=least, le=most, description=f"{noun}, from {least} to {most}")
-
-
-def below_1(noun: str) -> Any:
-    """A field with a number between 0 and 1."""
-    return Field(gt=0, lt=1, description=f"{noun}, between 0 and 1")
-
 
 Number = Annotated[int, from_to("a number", 1, 1_000_000)]
 Stimuli = Annotated[int, from_to("a number of stimuli", 1, 10_000)]
@@ -27,12 +17,6 @@ Error = Annotated[float, below_1("a normalized error")]
 Margin = Annotated[float, below_1("largest difference in proportion correct that counts as equivalent")]
 UNIQUE = {"uniqueItems": True}
 COMPARED = [quality for quality in QUALITIES if quality != "published"]
-
-
-class Settings(BaseModel):
-    """Settings with these keys and no others; they do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StagesOfModality(Settings):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from metamers.names import NATURAL, stage_path
 from metamers.run import files
+from tests.saved import OF_ANY_STEP
 from tests.workflow.runs import copy_of
 
 STAGES = {"vision": ["input", "block/1", "logits"], "audio": ["input", "relu", "final"]}
@@ -49,7 +50,8 @@ def _signal(modality: str, path: Path, rng: np.random.Generator) -> None:
 
 
 def _saved(dataset: xr.Dataset, path: Path) -> None:
-    files.save(dataset, path, title="made up", source="a test", step="test", run=RUN, seed=0, inputs=[])
+    about = {"title": "made up", "source": "a test", "step": "test", "run": RUN, "seed": 0, "inputs": []}
+    files.save(dataset, path, declared=OF_ANY_STEP, **about)
 
 
 def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spare: int = 4, seed: int = 0) -> Path:

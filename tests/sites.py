@@ -29,6 +29,7 @@ from metamers.report.browser import as_script, browser_data
 from metamers.report.navigation import LINKED, PAGES
 from metamers.run import files
 from metamers.stimuli.sounds import write_sound
+from tests.saved import OF_ANY_STEP
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 CAPTIONS = SCRIPTS.parent / "workflow" / "report"
@@ -261,7 +262,8 @@ def run_script(
 
 def save(dataset: xr.Dataset, path: Path, step: str, inputs: list[str]) -> str:
     """Return the path of a file of the run."""
-    files.save(dataset, path, title=f"What {step} makes", source="a test", step=step, run="x", seed=0, inputs=inputs)
+    about = {"title": f"What {step} makes", "source": "a test", "step": step, "run": "x", "seed": 0, "inputs": inputs}
+    files.save(dataset, path, declared=OF_ANY_STEP, **about)
     return str(path)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from generate import rules
+from metamers.run.declared import RunFile
 
 MARK = "<!-- variables of files -->"
 
@@ -19,7 +20,7 @@ def names_of(path: str) -> str:
 
 
 def tables(
-    files: Mapping[str, Mapping[str, str]],
+    files: Mapping[str, RunFile],
     descriptions: Mapping[str, Sequence[str]],
     made_by: Mapping[str, str],
 ) -> str:
@@ -28,23 +29,23 @@ def tables(
     Parameters
     ----------
     files
-        Path → variable, with ``?`` where it may be missing → dimensions, joined by commas.
+        Path → file.
     descriptions
-        Variable → long name, unit.
+        Variable that several steps have → long name, unit.
     made_by
         Path of an output under the run's folder → name of the rule.
     """
     makers = {names_of(path): rule for path, rule in made_by.items()}
     parts = []
-    for path, variables in files.items():
+    for path, file in files.items():
         maker = makers.get(names_of(path))
         parts.append(f"### `{path}` {{ #{anchor(path)} }}\n")
         if maker:
             parts.append(f"Made by [`{maker}`](rules.md#{rules.anchor(maker)}).\n")
         lines = ["| variable | dimensions | unit | meaning |", "| --- | --- | --- | --- |"]
-        for variable, dimensions in variables.items():
+        for variable, dimensions in file.dimensions.items():
             name = variable.removesuffix("?")
-            long_name, unit = descriptions[name]
+            long_name, unit = file.own.get(name) or descriptions[name]
             optional = " *(optional)*" if variable.endswith("?") else ""
             cells = [f"`{name}`{optional}", dimensions.replace("signal", "*signal*"), unit, long_name]
             lines.append(f"| {' | '.join(cells)} |")

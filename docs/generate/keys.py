@@ -184,8 +184,9 @@ def _plain(text: str) -> str:
 
 PAGE = """# Every key
 
-This page is generated from `workflow/schemas/`. Every configuration is checked against these schemas before its first
-job. Defaults are those of `config/config.yaml`. [Configuration](configuration.md) explains the keys and how files are
+This page is generated from `workflow/schemas/` and the settings of steps. Every configuration is checked against them
+before its first job. Defaults are those of `config/config.yaml` and of the steps.
+[Configuration](configuration.md) explains the keys and how files are
 merged.
 """
 

@@ -6,6 +6,7 @@ import xarray as xr
 
 from metamers.match import PRESERVED
 from metamers.null.acceptance import accept, judged, of_all_stages
+from metamers.null.files import ACCEPTANCE
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -25,6 +26,7 @@ if PRESERVED not in accepted:
 save(
     snakemake,
     accepted,
+    declared=ACCEPTANCE,
     title=f"Accepted metamers of {name}",
     source=f"match against the null distribution{answers}",
 )

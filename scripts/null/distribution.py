@@ -19,6 +19,7 @@ from metamers.null.distribution import (
     null_distribution,
     stimuli_in_memory,
 )
+from metamers.null.files import NULLS
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -61,6 +62,7 @@ for stage in params.stages:
 save(
     snakemake,
     null_dataset(measured, pairs, stimuli["stimulus"].values),
+    declared=NULLS,
     title=f"Null distribution of match of {name}",
     source="activations of pairs of different natural stimuli",
 )

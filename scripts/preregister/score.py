@@ -2,6 +2,7 @@
 
 from metamers.run.job import log_to, save
 
+from metamers.preregister.files import SCORED
 from metamers.preregister.freeze import list_items
 from metamers.preregister.score import (
     answers_before,
@@ -39,6 +40,7 @@ save(
     snakemake,
     scored,
     snakemake.output.netcdf,
+    declared=SCORED,
     title="Frozen prediction of human recognizability, scored against the answers of own participants",
     source="the frozen prediction, and answers of own participants",
     inputs=[given.frozen, *given.own_participants, *given.answers],

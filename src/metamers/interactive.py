@@ -30,7 +30,7 @@ from metamers.config.qualities import (
     number_of_steps,
     quality_attributes,
 )
-from metamers.config.read import merge_defaults, resolve_path, validate
+from metamers.config.read import resolve_path, validate
 from metamers.config.tables import category_classes
 from metamers.match import MEASURES
 from metamers.modalities import IMAGENET_INPUT, MODALITIES
@@ -49,6 +49,7 @@ from metamers.plan.archives import RETRIEVED, retrieved_item
 from metamers.plan.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
 from metamers.plan.models import ModelEntry, check_files_of_model
 from metamers.plan.registry import Registry, read_registries
+from metamers.plan.steps import merge_defaults
 from metamers.recognize import recognize as recognize_exported
 from metamers.retrieve import obtain, retrieve
 from metamers.retrieve.publishers import INTERPOLATIONS

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from metamers.config.read import merge_defaults, read_yaml
+from metamers.config.read import read_yaml
 from metamers.plan.plan import Plan, make_plan
+from metamers.plan.steps import merge_defaults
 from studies.plan import Studies, plan_studies
 
 

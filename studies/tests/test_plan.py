@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from metamers.config.read import merge_defaults
 from metamers.names import ConfigurationError
 from metamers.plan.plan import make_plan
+from metamers.plan.steps import merge_defaults
 from metamers.plan.targets import check_targets
 from studies.plan import plan_studies
 from studies.settings import StudySettings, study_settings

@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 
 from metamers.beyond import compare as beyond_compare
-from metamers.config import read as config_read
 from metamers.match import NULL_MEASURES
 from metamers.plan import plan as config
 from metamers.plan.beyond import cases_of, dissenters, other_stimuli, sets_of, stages_at
 from metamers.plan.models import ModelEntry
+from metamers.plan.steps import merge_defaults
 from metamers.report.beyond import (
     Addresses,
     cell,
@@ -60,7 +60,7 @@ def test_of_two_models_one_dissents_and_of_more_each_in_turn():
 
 def resolved(root, monkeypatch, **settings):
     monkeypatch.chdir(root)
-    return config.make_plan(config_read.merge_defaults(settings)).beyond
+    return config.make_plan(merge_defaults(settings)).beyond
 
 
 def test_the_default_run_takes_two_architectures_of_its_first_modality(root, monkeypatch):

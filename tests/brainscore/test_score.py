@@ -21,12 +21,13 @@ from PIL import Image
 
 from metamers.brainscore.plugin import published_stimuli
 from metamers.brainscore.score import PLACE, find_package, score_all, scores_dataset, with_plugin
-from metamers.config.read import read_variables, read_yaml
+from metamers.config.read import read_yaml
 from metamers.config.tables import category_classes
 from metamers.humans.noise_ceiling import noise_ceiling
 from metamers.models.load import load_model
 from metamers.names import ConfigurationError, stage_path
 from metamers.plan.experiments import read_experiments
+from metamers.plan.steps import declared_files
 from metamers.recognize import recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
@@ -121,9 +122,9 @@ def test_the_scores_follow_from_the_answers_of_people_and_models(made):
     """Recognition by this library's own functions, of the files that people saw, gives the same numbers."""
     results = made / "results" / RUN
     found = files.load(results / "brainscore" / "scores.nc")
-    check_schema(results / "brainscore" / "scores.nc", "brainscore/scores.nc", read_variables())
+    check_schema(results / "brainscore" / "scores.nc", "brainscore/scores.nc", declared_files())
     of_people = "brainscore/plugin/data/model_metamers/ours.nc"
-    check_schema(results / of_people, of_people, read_variables())
+    check_schema(results / of_people, of_people, declared_files())
     people = files.load(results / "humans" / "ours.nc")
     human = people["proportion_correct"].sel(observer="human")
     means = [float(human.sel(generation_model=model, stage=stage).mean()) for model, stage in JUDGED]

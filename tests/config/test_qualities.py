@@ -3,7 +3,7 @@
 import pytest
 
 from metamers.config.qualities import batch_size_of
-from metamers.config.read import merge_defaults
+from metamers.plan.steps import merge_defaults
 
 SETTINGS = merge_defaults({})["synthesis"]
 

@@ -4,8 +4,9 @@ import csv
 
 import pytest
 
-from metamers.config.read import merge_defaults, read_yaml
+from metamers.config.read import read_yaml
 from metamers.plan import plan as config
+from metamers.plan.steps import merge_defaults
 
 ALL = "later half"
 

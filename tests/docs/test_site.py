@@ -13,10 +13,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
 
-from generate import equations, files, keys, library, rules, sources
-from metamers.config.read import read_schema, read_variables
+from generate import configuration, equations, files, keys, library, rules, sources
+from metamers.config.read import read_schema
+from metamers.plan.steps import configuration_schema, declared_files, default_configuration
+from metamers.run.declared import RunFile, Variable
+from metamers.run.files import DESCRIPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
@@ -133,7 +135,7 @@ def test_every_key_of_the_default_configuration_has_its_row_and_default(site):
         for key, default in re.findall(r"<td><code>(.*?)</code></td>\n<td>.*?</td>\n<td>(.*?)</td>", section):
             place = [section.split('"', 1)[0], unescape(key)]
             defaults[".".join(filter(None, place))] = unescape(re.sub("<[^>]*>", "", default))
-    wanted = [".".join(path) for path in leaves(yaml.safe_load((ROOT / "config/config.yaml").read_text()))]
+    wanted = [".".join(path) for path in leaves(default_configuration())]
     assert not [key for key in wanted if not defaults.get(key)]
     assert defaults["synthesis.quick.<modality>.steps"] == "vision: 64, audio: 80"
     assert defaults["null.pairs"] == "1000"
@@ -143,20 +145,19 @@ def test_every_key_of_the_default_configuration_has_its_row_and_default(site):
     "name", [path.name.split(".")[0] for path in (ROOT / "workflow/schemas").glob("*.schema.yaml")]
 )
 def test_every_key_that_has_a_value_is_explained(name):
-    schema = read_schema(name)
+    schema = configuration_schema() if name == "config" else read_schema(name)
     assert not [key.path for key in keys.keys(schema, schema) if not key.meaning and "mapping" not in key.kind]
 
 
 @pytest.mark.slow
 def test_every_variable_of_every_file_is_there(site):
     text = text_of(site, "reference/files.html")
-    schemas = read_variables()
-    descriptions = yaml.safe_load((ROOT / "src/metamers/run/descriptions.yaml").read_text())
-    for path, variables in schemas.items():
+    for path, file in declared_files().items():
         after = text.split(f"\n{path}¶", 1)[1]
-        for variable in variables:
-            assert variable.removesuffix("?") in after, (path, variable)
-            assert descriptions[variable.removesuffix("?")][0] in after
+        for variable in file.dimensions:
+            name = variable.removesuffix("?")
+            assert name in after, (path, variable)
+            assert (DESCRIPTIONS | file.own)[name][0] in after
 
 
 @pytest.mark.slow
@@ -296,9 +297,11 @@ def test_an_equation_that_is_not_understood_is_named():
 
 
 def test_a_file_names_the_rule_that_makes_it():
-    page = files.tables({"a/<x>.nc": {"v?": "signal, t"}}, {"v": ["value", "s"]}, {"a/<model>.nc": "make"})
+    file = RunFile("a/<x>.nc", {"v?": "signal, t", "w": Variable("t", "width", "m")})
+    page = files.tables({file.path: file}, {"v": ("value", "s")}, {"a/<model>.nc": "make"})
     assert "Made by [`make`](rules.md#make)." in page
     assert "| `v` *(optional)* | *signal*, t | s | value |" in page
+    assert "| `w` | t | m | width |" in page
 
 
 # In a browser
@@ -389,3 +392,9 @@ def test_no_page_keeps_anybody_out(visit):
             shown = [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in found]
             assert not shown, (path, scheme)
         page.close()
+
+
+def test_the_keys_of_steps_are_in_the_readme_as_their_settings_say():
+    text = configuration.PAGE.read_text(encoding="utf-8")
+    assert configuration.with_rows(text) == text
+    assert "| `null.pairs` | number of pairs of different stimuli, from 1 to 10000000;" in text

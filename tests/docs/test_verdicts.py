@@ -5,7 +5,7 @@ import re
 import pytest
 
 from metamers.compare.verdict import Evidence, verdict
-from metamers.config.read import merge_defaults
+from metamers.plan.steps import merge_defaults
 from metamers.report.verdicts import missing_evidence
 from tests.documentation import ROOT
 

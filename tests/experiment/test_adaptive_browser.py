@@ -7,8 +7,8 @@ import threading
 import pytest
 import yaml
 
-from metamers.config.read import read_variables
 from metamers.experiment.server import Server, find_experiments
+from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.experiment.test_browser import ENDS, Participant
 from tests.shown import RULES, RUN, WORDS, made_up_run
@@ -141,8 +141,8 @@ def _check_analysis(folder, modality, experiment, answers):
     targets = [f"results/{RUN}/{path}" for path in made]
     snakemake(folder, "--configfile", "people.yaml", "--allowed-rules", *STEPS, "--", *targets)
     found = files.load(results / made[0])
-    check_schema(results / made[0], made[0], read_variables())
-    check_schema(results / "experiment" / f"{modality}.nc", f"experiment/{modality}.nc", read_variables())
+    check_schema(results / made[0], made[0], declared_files())
+    check_schema(results / "experiment" / f"{modality}.nc", f"experiment/{modality}.nc", declared_files())
     estimated = experiment.selector.estimate(experiment.selector.counts(experiment.given))
     assert float(found["estimate"]) == pytest.approx(estimated.mean)
     assert float(found["estimate_bayes_factor"]) == pytest.approx(estimated.bayes_factor)

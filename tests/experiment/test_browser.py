@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import yaml
 
-from metamers.config.read import read_variables
 from metamers.experiment.server import Server, find_experiments
 from metamers.humans.own_participants import read_answers
 from metamers.humans.rows import NUMBERS
+from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.documentation import blocks
 from tests.shown import ARGUMENTS, RULES, RUN, STAGES, WORDS, made_up_run
@@ -269,7 +269,7 @@ def test_people_take_part_and_their_answers_come_to_the_analysis_of_variance(bro
     assert board.sizes["own_point"] == 4
     made = [f"comparison/{name}" for name in ("anova", "own_participants_vs_models", "leaderboard")]
     for path in ("experiment/" + modality, "humans/mine", *made):
-        check_schema(results / f"{path}.nc", f"{path}.nc", read_variables())
+        check_schema(results / f"{path}.nc", f"{path}.nc", declared_files())
 
 
 def answers_of(design, name, order, knows):

@@ -32,6 +32,7 @@ from metamers.humans import participants as humans
 from metamers.models.weights import read_weights
 from metamers.paper import brain as paper_brain
 from metamers.plan import plan as config
+from metamers.plan.steps import merge_defaults
 from metamers.run import files, manifest
 from metamers.run.progress import Progress
 from metamers.stimuli import excerpts
@@ -118,7 +119,7 @@ def configuration(path):
 
 def resolve_configuration(path):
     config_read.check_configuration_files([path])
-    return config.make_plan(config_read.merge_defaults(config_read.read_yaml(path)))
+    return config.make_plan(merge_defaults(config_read.read_yaml(path)))
 
 
 def take(path):

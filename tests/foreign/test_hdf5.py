@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from metamers.config import read as config_read
 from metamers.foreign.hdf5 import check_structure
 from metamers.foreign.isolated import ReaderEndedError, call_isolated
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
+from metamers.plan.steps import merge_defaults
 from metamers.run import files
 from tests.memory import MOST_BYTES, call_in_process
 
@@ -347,7 +347,7 @@ def test_a_file_of_classic_netcdf_is_refused_in_one_sentence(tmp_path):
 def test_hostile_responses_of_brains_are_named_before_the_first_job(tmp_path):
     path = made(external_storage, tmp_path)
     brain = {"models": "generation", "dataset": "imagenet_photographs", "responses": str(path)}
-    given = config_read.merge_defaults({"analyses": {"brain": brain}})
+    given = merge_defaults({"analyses": {"brain": brain}})
     with pytest.raises(ConfigurationError, match=r"analyses\.brain\.responses: .*x\.nc cannot be read as NetCDF: "):
         config.make_plan(given)
     os.remove(path)

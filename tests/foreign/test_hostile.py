@@ -26,6 +26,7 @@ from metamers.foreign import checkpoints, pickles
 from metamers.models.weights import read_weights
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
+from metamers.plan.steps import merge_defaults
 from metamers.stimuli import excerpts, images
 from tests.retrieve.test_retrieve import CONTENT, SHA256
 
@@ -162,7 +163,7 @@ def test_a_configuration_that_would_explode_is_refused():
 
     given = {"stimuli": yaml.safe_load(BOMB)}
     with pytest.raises(ConfigurationError, match="configuration: its aliases"):
-        config_read.merge_defaults(given)
+        merge_defaults(given)
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "a b", 'a"b', "a'b", "ümlaut", "x" * 101, ".hidden", "-rf", "", "a\nb"])
@@ -179,7 +180,7 @@ def test_names_that_would_be_bad_files_are_refused(tmp_path, name):
 @pytest.mark.parametrize("name", ["..", "a/b", "a b", "x" * 101, ""])
 def test_a_run_s_name_that_would_be_a_bad_folder_is_refused(name):
     with pytest.raises(ConfigurationError, match=r"run: .* names a folder"):
-        config.make_plan(config_read.merge_defaults({"run": name}))
+        config.make_plan(merge_defaults({"run": name}))
 
 
 @pytest.mark.parametrize(

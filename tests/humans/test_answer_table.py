@@ -11,7 +11,6 @@ import xarray as xr
 import yaml
 
 from metamers.config.answer_table import Trial
-from metamers.config.read import read_variables
 from metamers.humans.answer_table import (
     exclusions_of_table,
     shown_in_table,
@@ -19,6 +18,7 @@ from metamers.humans.answer_table import (
     trials_of_table,
 )
 from metamers.humans.own_participants import judgements_of_shown, pooled_designs
+from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.documentation import blocks
 from tests.shown import RULES, RUN, WORDS, made_up_run
@@ -131,8 +131,8 @@ def test_the_documented_table_becomes_humans_comparisons_and_bids(root, tmp_path
     snakemake(folder, "humans", "bids", *configured, "--allowed-rules", *rules)
     humans = folder / "results" / RUN / "humans"
     found = files.load(humans / "earlier.nc")
-    check_schema(humans / "earlier.nc", "humans/earlier.nc", read_variables())
-    check_schema(humans / "shown" / "earlier.nc", "humans/shown/earlier.nc", read_variables())
+    check_schema(humans / "earlier.nc", "humans/earlier.nc", declared_files())
+    check_schema(humans / "shown" / "earlier.nc", "humans/shown/earlier.nc", declared_files())
     human = found["proportion_correct"].sel(observer="human")
     assert found["participant"].values.tolist() == ["p0", "p1", "p2", "p3"]
     assert (human.sel(stage="natural") == 1).all()

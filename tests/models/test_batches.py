@@ -7,6 +7,7 @@ import torch
 from metamers.config import read as config_read
 from metamers.models.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.load import load_model
+from metamers.plan.steps import merge_defaults
 from metamers.synthesize.memory import kept_for_gradients, max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
 from tests.models.test_model import load, tiny
@@ -121,9 +122,9 @@ def test_a_metamer_has_the_same_bits_in_any_batch(root, name, stage):
     drawn = torch.stack([torch.rand(shape, generator=torch.Generator().manual_seed(number)) for number in range(7)])
     natural = drawn if model.modality == "vision" else (drawn - 0.5) / 5
     start = starts(model, [f"s{number}" for number in range(7)], [0], 0)
-    settings = config_read.merge_defaults({})["synthesis"]["quick"][model.modality] | {"steps": 5}
+    settings = merge_defaults({})["synthesis"]["quick"][model.modality] | {"steps": 5}
 
-    ends = config_read.merge_defaults({})["synthesis"]["converged"][model.modality]
+    ends = merge_defaults({})["synthesis"]["converged"][model.modality]
     ends |= {"max_steps": 20, "target_error": 1e-6}  # the last two are exact
 
     def of_zero(batch, procedure="one_cycle", settings=settings):

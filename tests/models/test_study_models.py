@@ -21,6 +21,7 @@ from metamers.models import weights as models_weights
 from metamers.names import NATURAL
 from metamers.plan import plan as config
 from metamers.plan.retrieved import collections
+from metamers.plan.steps import merge_defaults
 from metamers.run.hashes import sha256_of
 from metamers.synthesize.metamers import synthesize
 
@@ -313,7 +314,7 @@ def test_no_model_of_the_study_needs_a_file_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     changed = {"generation_models": [*STUDY], "recognition_models": [*STUDY], "comparison": {"contrasts": []}}
     stimuli = {"vision": {"dataset": "imagenet_400", "number": 1}, "audio": {"dataset": "wsj_400", "number": 1}}
-    plan = config.make_plan(config_read.merge_defaults(changed | {"stimuli": stimuli}))
+    plan = config.make_plan(merge_defaults(changed | {"stimuli": stimuli}))
     retrieved = collections(plan)
     for name in STUDY:
         weights, *others = retrieved[f"weights/{name}"]

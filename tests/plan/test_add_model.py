@@ -11,11 +11,12 @@ import yaml
 from PIL import Image
 
 from metamers import __main__ as command
-from metamers.config.read import merge_defaults, read_yaml
+from metamers.config.read import read_yaml
 from metamers.models import automatic_stages
 from metamers.names import ConfigurationError
 from metamers.plan import add_model, pretrained, stages
 from metamers.plan.plan import make_plan
+from metamers.plan.steps import merge_defaults
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
 from tests.small_transformers import SETTINGS, committed, saved
 

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from snakemake.cli import parse_config
 
 from metamers.names import ConfigurationError
@@ -19,6 +18,7 @@ from metamers.plan.left_out import (
     write_left_out,
 )
 from metamers.plan.plan import make_plan
+from metamers.plan.steps import merge_defaults
 from metamers.run.logs import FailedJob
 
 
@@ -30,7 +30,7 @@ def _in_the_repository(root, monkeypatch):
 @pytest.fixture
 def settings(root):
     """The default run's, in batches of two stimuli and with two recognition models in a job."""
-    settings = yaml.safe_load((root / "config" / "config.yaml").read_text())
+    settings = merge_defaults({})
     settings["synthesis"]["batch_size"] = 2
     settings["recognition"]["models_per_job"] = 2
     return settings

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from metamers.config.read import merge_defaults
 from metamers.plan.needs import MAX_MINUTES, MEMORY_HEAD_ROOM, TIME_HEAD_ROOM, Needs, Work, Workload
 from metamers.plan.plan import make_plan
+from metamers.plan.steps import merge_defaults
 from metamers.run.durations import UNMEASURED, Cost, Measured, measured_jobs
 
 # Peak megabytes of a pass with gradient of four stimuli at the last stage, on a CPU (docs/clusters.md).

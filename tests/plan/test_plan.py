@@ -19,6 +19,7 @@ from metamers.plan import participants as plan_participants
 from metamers.plan import plan as config
 from metamers.plan import targets as plan_targets
 from metamers.plan.retrieved import collections
+from metamers.plan.steps import configuration_schema, declared_files, merge_defaults, read_settings
 from metamers.synthesize.optimizers import OPTIMIZERS
 from tests.shown import practice
 
@@ -32,7 +33,7 @@ def _in_the_repository(root, monkeypatch):
 
 @pytest.fixture
 def default(root):
-    return yaml.safe_load((root / "config" / "config.yaml").read_text())
+    return merge_defaults({})
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_a_run_that_no_model_of_its_own_judges_shows_people_nothing(settings):
 
 
 def test_the_whole_study_s_practice_is_that_of_its_pages(root):
-    study = config_read.merge_defaults(config_read.read_yaml(root / "config" / "paper.yaml"))["experiment"]
+    study = merge_defaults(config_read.read_yaml(root / "config" / "paper.yaml"))["experiment"]
     assert study["vision"]["practice"] == practice(12, feedback=16, metamers=7, at_least=7)
     assert study["audio"]["practice"] == practice(12, feedback=10, metamers=10, at_least=5)
 
@@ -484,7 +485,7 @@ def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):
 
 def test_the_run_of_digits_trains_five_networks_in_each_of_three_ways_and_has_judges_of_other_families(root):
     path = root / "config" / "digits.yaml"
-    plan = config.make_plan(config_read.merge_defaults(config_read.read_yaml(path)), [path])
+    plan = config.make_plan(merge_defaults(config_read.read_yaml(path)), [path])
     kinds = {name: (how.perturbation or {}).get("kind") for name, how in plan.training.items()}
     judges = {"digits_resnet18", "digits_mobilenet"}
     for arm, kind in (("standard", None), ("adversarial", "adversarial"), ("random", "random")):
@@ -511,7 +512,7 @@ def test_the_run_of_digits_trains_five_networks_in_each_of_three_ways_and_has_ju
 
 def test_a_model_that_differs_in_more_than_the_seed_of_its_training_is_not_retrained(root):
     path = root / "config" / "digits.yaml"
-    settings = config_read.merge_defaults(config_read.read_yaml(path))
+    settings = merge_defaults(config_read.read_yaml(path))
     settings["models"]["digits_standard_2"]["weights"]["train"]["epochs"] = 11
     settings["models"]["digits_standard_4"]["weights"]["train"]["seed"] = 0  # that of digits_standard
     settings["models"]["digits_standard_3"]["source"] = {
@@ -526,7 +527,7 @@ def test_a_model_that_differs_in_more_than_the_seed_of_its_training_is_not_retra
 
 def of_digits(root, **changes):
     path = root / "config" / "digits.yaml"
-    return config.make_plan(config_read.merge_defaults(config_read.read_yaml(path) | changes), [path])
+    return config.make_plan(merge_defaults(config_read.read_yaml(path) | changes), [path])
 
 
 def test_a_contrast_is_of_all_networks_where_both_sides_have_several_and_another_model_judges(root):
@@ -570,8 +571,7 @@ def test_own_targets_of_a_retrained_network_come_before_those_of_the_named_one(r
 
 def test_the_extended_run_has_more_of_everything_than_the_default_run(root, default):
     given = config_read.read_yaml(root / "config" / "extended.yaml")
-    config_read.validate(config_read.merge_defaults(given), "config", "extended.yaml")
-    extended, brief = config.make_plan(config_read.merge_defaults(given)), config.make_plan(default)
+    extended, brief = config.make_plan(merge_defaults(given)), config.make_plan(default)
     assert extended.run == "extended"
     assert extended.unavailable.keys() == {
         "model_card",
@@ -1102,7 +1102,8 @@ def integers(schema, path=""):
 def test_every_whole_number_has_bounds_that_its_description_names(root):
     found = 0
     for path in (root / "workflow" / "schemas").glob("*.schema.yaml"):
-        for place, schema in integers(config_read.read_yaml(path)):
+        whole = configuration_schema() if path.name == "config.schema.yaml" else config_read.read_yaml(path)
+        for place, schema in integers(whole):
             assert {"minimum", "maximum"} <= schema.keys(), (path.name, place)
             assert f"{schema['minimum']} to {schema['maximum']}" in schema["description"], (path.name, place)
             found += 1
@@ -1110,21 +1111,21 @@ def test_every_whole_number_has_bounds_that_its_description_names(root):
 
 
 def test_names_in_the_schema_are_the_keys_of_the_library_s_tables():
-    properties = config_read.read_schema("config")["properties"]
+    properties = configuration_schema()["properties"]
     synthesis = properties["synthesis"]["properties"]
     (one_cycle,) = config_read.read_schema("config")["$defs"]["one_cycle"]["patternProperties"].values()
     assert synthesis["quality"] == {"enum": list(QUALITIES), "description": "quick, converged, standard or published"}
     assert one_cycle["properties"]["optimizer"]["enum"] == list(OPTIMIZERS)
     assert one_cycle["properties"]["optimizer"]["description"] == "adam, adam_mini, nadam or radam"
     assert properties["acceptance"]["properties"]["measures"]["items"]["enum"] == list(NULL_MEASURES)
-    variables = config_read.read_variables()["metamers/<generation_model>/<stage>/<batch>.nc"]
+    variables = declared_files()["metamers/<generation_model>/<stage>/<batch>.nc"].dimensions
     assert {name: variables[name] for name in MEASURES} == dict.fromkeys(MEASURES, "stimulus, seed")
 
 
 def test_the_whole_study_is_within_the_bounds(root):
-    study = config_read.merge_defaults(config_read.read_yaml(root / "config" / "paper.yaml"))
+    study = merge_defaults(config_read.read_yaml(root / "config" / "paper.yaml"))
     study["null"]["pairs"] = 1_000_000  # more than the pairs of its 400 stimuli
-    config_read.validate(study, "config", "paper.yaml")
+    read_settings(study)
     published = study["synthesis"]["published"]
     assert all(one["steps"] * (one["halvings"] + 1) == 24_000 for one in published.values())
 

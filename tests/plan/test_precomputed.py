@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from metamers.config.read import merge_defaults
 from metamers.plan.plan import make_plan
 from metamers.plan.precomputed import PUBLISHED, RECORD, TABLES, precomputed_files, published_settings
+from metamers.plan.steps import merge_defaults
 
 OF_RESULT = {
     "humans_vs_models": {"humans_vs_models.nc", "humans_vs_models_audio.svg", "humans_vs_models_vision.svg"},

@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from metamers.config.model_lock import lock_path, read_lock, update_lock
-from metamers.config.read import merge_defaults
 from metamers.names import ConfigurationError
 from metamers.plan import pretrained
 from metamers.plan.plan import make_plan
 from metamers.plan.retrieved import collections
+from metamers.plan.steps import merge_defaults
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
 from tests.retrieve.test_publishers import CONFIG, SHA256, WEIGHTS
 

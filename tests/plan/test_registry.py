@@ -7,6 +7,7 @@ from metamers.config import read as config_read
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from metamers.plan.registry import inline_source
+from metamers.plan.steps import merge_defaults
 
 MODEL = {
     "modality": "vision",
@@ -33,7 +34,7 @@ def write(tmp_path):
 
 
 def planned(files=(), **settings):
-    return config.make_plan(config_read.merge_defaults(settings), files)
+    return config.make_plan(merge_defaults(settings), files)
 
 
 def test_models_of_all_registries_can_be_used(write):

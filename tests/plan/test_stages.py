@@ -5,12 +5,12 @@ import subprocess
 import pytest
 import yaml
 
-from metamers.config import read as config_read
 from metamers.config.model_lock import lock_path, read_lock
 from metamers.models import automatic_stages
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from metamers.plan import stages as config_stages
+from metamers.plan.steps import merge_defaults
 
 INPUT = {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3}
 
@@ -43,7 +43,7 @@ def registry(builder, tmp_path):
 
 def planned(registry, name="mine"):
     settings = {"registry": {"models": ["config/models.yaml", str(registry)]}, "model": name}
-    return config.make_plan(config_read.merge_defaults(settings))
+    return config.make_plan(merge_defaults(settings))
 
 
 @pytest.fixture

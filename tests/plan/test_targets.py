@@ -1,11 +1,11 @@
 """A target that the run cannot make is an error with the wrong name and the nearest valid one."""
 
 import pytest
-import yaml
 from snakemake.cli import get_argument_parser
 
 from metamers.names import ConfigurationError
 from metamers.plan.plan import make_plan
+from metamers.plan.steps import merge_defaults
 from metamers.plan.targets import check_targets, requested_targets
 
 RULES = ["all", "leaderboard", "report", "experiment"]
@@ -15,7 +15,7 @@ RULES = ["all", "leaderboard", "report", "experiment"]
 def plan(root):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        settings = yaml.safe_load((root / "config" / "config.yaml").read_text())
+        settings = merge_defaults({})
         models = [{"model": "efficientnet_lite0", "stages": ["input", "block_1", "block_3", "logits"]}]
         settings |= {"generation_models": models, "recognition_models": ["efficientnet_lite0", "efficientnet_lite1"]}
         settings["comparison"]["contrasts"] = []

@@ -15,13 +15,13 @@ from scipy.special import expit
 
 from metamers.compare.permutation_tests import permutation_p_models
 from metamers.compare.sign_flips import flips_drawn, sign_flip_p
-from metamers.config.read import validate
 from metamers.foreign.pickles import read_pickle
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.leaderboard.curves import measured_curves
 from metamers.names import ConfigurationError
 from metamers.plan.power import check_power, min_number, smallest_p
+from metamers.plan.steps import merge_defaults, read_settings
 from metamers.power import pairs
 from metamers.power import participants as power
 from metamers.power import stimuli as power_stimuli
@@ -457,13 +457,13 @@ def test_numbers_that_cannot_be_significant_are_refused(key):
 
 @pytest.mark.parametrize("key", ["participants", "stimuli"])
 def test_the_schema_refuses_fewer_than_six_and_says_why(root, key):
-    config = yaml.safe_load((root / "config" / "config.yaml").read_text())
+    config = merge_defaults({})
     config["comparison"]["power"][key] = [4]
     with pytest.raises(ConfigurationError, match=rf"comparison\.power\.{key}\.0: 4 .*smallest p .* is 2/2\^n"):
-        validate(config, "config", "config/config.yaml")
+        read_settings(config)
     config["comparison"]["power"][key] = []
     with pytest.raises(ConfigurationError, match=rf"comparison\.power\.{key}: \[\] .*Wanted: a list of numbers"):
-        validate(config, "config", "config/config.yaml")
+        read_settings(config)
 
 
 def test_of_many_models_neighbours_and_contrasts_are_pairs():

@@ -11,9 +11,9 @@ import scipy.stats
 import xarray as xr
 
 from metamers.compare.predicted_human import published_relation
-from metamers.config.read import read_variables
 from metamers.humans.summary import read_results
 from metamers.leaderboard.curves import DEPTH_COLUMNS
+from metamers.plan.steps import declared_files
 from metamers.preregister import freeze
 from metamers.preregister.distribution import central_interval, count_distribution, log_score
 from metamers.preregister.score import read_frozen
@@ -200,7 +200,7 @@ def test_another_checkout_and_another_working_folder_give_the_same_items(tmp_pat
 def test_the_file_is_as_its_schema_says_and_says_when_it_was_frozen(prediction, tmp_path):
     path = tmp_path / "preregistered" / "x.nc"
     freeze.write_once(freeze.with_items(prediction, ITEMS, NOW), path, **ABOUT)
-    check_schema(path, "preregistered/x.nc", read_variables())
+    check_schema(path, "preregistered/x.nc", declared_files())
     assert complaints(path) == []
     frozen = read_frozen(path)
     assert frozen["frozen_at"].item() == "2026-05-04T12:30:00+00:00"

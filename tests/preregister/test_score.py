@@ -10,8 +10,9 @@ import pytest
 import scipy.stats
 import xarray as xr
 
-from metamers.config.read import read_variables
+from metamers.plan.steps import declared_files
 from metamers.preregister import freeze, score
+from metamers.preregister.files import SCORED
 from metamers.report.preregistered import preregistered_context, preregistered_figure, verdict
 from metamers.run import files
 from tests.conventions import complaints
@@ -198,8 +199,8 @@ def test_people_who_judged_only_stages_without_prediction_give_no_scores(partial
     assert (found.sizes["point"], found["unscored_stage"].values.tolist()) == (0, ["last"])
     assert found["coverage"].isnull().all()
     path = tmp_path / "preregistered.nc"
-    files.save(found.assign(first_answer="", answer_files_before=0, frozen_sha256="0"), path, **ABOUT)
-    check_schema(path, "comparison/preregistered.nc", read_variables())
+    files.save(found.assign(first_answer="", answer_files_before=0, frozen_sha256="0"), path, declared=SCORED, **ABOUT)
+    check_schema(path, "comparison/preregistered.nc", declared_files())
     shown = preregistered_context(files.load(path))
     assert np.isnan(found["evidence"])
     assert (shown["evidence"], shown["points"], shown["without_prediction"]) == (None, 0, ["eye (last)"])
@@ -273,8 +274,8 @@ def test_the_scored_file_is_as_its_schema_says(prediction, tmp_path):
     ):
         whole = found.assign(first_answer="", answer_files_before=0, frozen_sha256="0")
         path = tmp_path / "preregistered.nc"
-        files.save(whole, path, **ABOUT)
-        check_schema(path, "comparison/preregistered.nc", read_variables())
+        files.save(whole, path, declared=SCORED, **ABOUT)
+        check_schema(path, "comparison/preregistered.nc", declared_files())
         assert complaints(path) == []
         xr.testing.assert_allclose(files.load(path), whole)
 

@@ -54,6 +54,7 @@ from metamers.run import files
 from tests.preregister.made_up import judged_as, predictions
 from tests.report.test_contrasts import three_contrasts
 from tests.report.test_training import trained_model
+from tests.saved import OF_ANY_STEP
 from tests.sites import declines_of, null_of, relation_of, simulated_power, with_null
 
 HOSTILE = "<script>alert('label')</script>"
@@ -160,7 +161,8 @@ def written(tmp_path_factory, acceptance) -> str:
     path = tmp_path_factory.mktemp("run") / "acceptance.nc"
     given = path.with_name("input.txt")
     given.write_text("bytes")
-    files.save(acceptance, path, title="Accepted", source="a test", step="test", run="x", seed=0, inputs=[given])
+    about = {"title": "Accepted", "source": "a test", "step": "test", "run": "x", "seed": 0, "inputs": [given]}
+    files.save(acceptance, path, declared=OF_ANY_STEP, **about)
     return str(path)
 
 

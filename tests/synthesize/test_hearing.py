@@ -7,13 +7,13 @@ import pytest
 import torch
 import yaml
 
-from metamers.config import read as config_read
 from metamers.match import match
 from metamers.modalities import MODALITIES
 from metamers.models import load as models_load
 from metamers.models import model as models
 from metamers.models import sources as models_sources
 from metamers.models.model import activations
+from metamers.plan.steps import merge_defaults
 from metamers.stimuli import speech
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.losses import Goal, make_loss
@@ -45,7 +45,7 @@ SPECTEMP = {
 @pytest.fixture(scope="module")
 def procedure():
     """That of `quick` for sounds, with enough steps for the waveform itself."""
-    return config_read.merge_defaults({})["synthesis"]["quick"]["audio"] | {"steps": 130}
+    return merge_defaults({})["synthesis"]["quick"]["audio"] | {"steps": 130}
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,11 @@ import soundfile
 import yaml
 from PIL import Image
 
-from metamers.config.read import read_variables
+from metamers.plan.steps import declared_files
 from metamers.repository import environment_with
 from metamers.run import files
 from metamers.run.code_version import SERVICES, code_version, files_that_count, module_of
+from metamers.run.declared import RunFile
 from tests.conventions import complaints
 
 IGNORED = shutil.ignore_patterns("retrieved", "store", "__pycache__")
@@ -203,14 +204,15 @@ SMALL = {"synthesize_metamers": 2 * 3, "null_distribution": 2, "recognize_natura
 SIGNALS = (("channel", "row", "column"), ("sample",))
 
 
-def check_schema(path: Path, name: str, schemas: dict) -> None:
+def check_schema(path: Path, name: str, schemas: dict[str, RunFile]) -> None:
     """A file of a run has the variables and dimensions of its schema, each with a long name and, if it has one, a unit."""
     patterns = {re.sub("<[^>]+>", "[^/]+", pattern): schema for pattern, schema in schemas.items()}
-    (schema,) = [schema for pattern, schema in patterns.items() if re.fullmatch(pattern, name)]
+    (file_of_run,) = [schema for pattern, schema in patterns.items() if re.fullmatch(pattern, name)]
+    schema, descriptions = file_of_run.dimensions, files.DESCRIPTIONS | file_of_run.own
     with netCDF4.Dataset(path) as file:
         found = {key: variable.dimensions for key, variable in file.variables.items()}
         for key, variable in file.variables.items():
-            long_name, units = files.DESCRIPTIONS[key]
+            long_name, units = descriptions[key]
             assert variable.long_name == long_name, (name, key)
             assert getattr(variable, "units", "") == units, (name, key)
     needed = {key for key in schema if not key.endswith("?")}
@@ -223,7 +225,7 @@ def check_schema(path: Path, name: str, schemas: dict) -> None:
 
 def check_every_file(results: Path) -> None:
     """All files of a run are as their schemas say."""
-    schemas = read_variables()
+    schemas = declared_files()
     paths = sorted(results.rglob("*.nc"))
     assert len(paths) > 20
     for path in paths:

@@ -8,8 +8,8 @@ import yaml
 from metamers.brain import activations as brain_activations
 from metamers.brain import responses as brain_responses
 from metamers.brain import simulate as brain_simulate
-from metamers.config import read as config_read
 from metamers.plan import plan as config
+from metamers.plan.steps import merge_defaults
 from metamers.run import files
 from tests.workflow.runs import (
     HEARING,
@@ -138,7 +138,7 @@ def test_what_is_left_out_has_no_job(analysed):
 )
 def test_a_wrong_analysis_is_said_before_the_first_job(root, monkeypatch, change, message):
     monkeypatch.chdir(root)
-    settings = config_read.merge_defaults({"analyses": change})
+    settings = merge_defaults({"analyses": change})
     if "vision" in change.get("vulnerability", {}):
         del settings["analyses"]["vulnerability"]["vision"]
     with pytest.raises(config.ConfigurationError, match=message):
@@ -151,13 +151,13 @@ def test_too_few_stimuli_for_a_regression_are_said_before_the_first_job(root, tm
     settings = yaml.safe_load((tmp_path / "hearing.yaml").read_text()) | {"analyses": {"brain": BRAIN}}
     message = r"analyses.brain.dataset: 'tones' has 6 stimuli of split test; .* needs 8 at least. .*brain: null"
     with pytest.raises(config.ConfigurationError, match=message):
-        config.make_plan(config_read.merge_defaults(settings))
+        config.make_plan(merge_defaults(settings))
 
 
 def test_a_run_of_images_alone_leaves_brains_that_hear_out_by_itself(root, monkeypatch):
     monkeypatch.chdir(root)
     seeing = {"generation_models": ["efficientnet_lite0"], "recognition_models": ["efficientnet_lite1"]}
-    found = config.make_plan(config_read.merge_defaults(seeing | {"comparison": {"contrasts": []}})).analyses
+    found = config.make_plan(merge_defaults(seeing | {"comparison": {"contrasts": []}})).analyses
     assert found.brain.models == found.brain.datasets == []
     assert found.vulnerability.models == found.similarity.models == ["efficientnet_lite0"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from metamers.config.read import merge_defaults
 from metamers.config.tables import read_table
+from metamers.plan.steps import merge_defaults
 from tests.documentation import ROOT, blocks, commands, pages
 from tests.forked import Commands
 from tests.workflow.runs import copy_of, counts

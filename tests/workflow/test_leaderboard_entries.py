@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import yaml
 
-from metamers.config.read import read_variables
 from metamers.leaderboard.check_entry import items_of
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
 from metamers.leaderboard.ranking import entries_of
+from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.conventions import complaints
 from tests.shown import RULES, RUN, made_up_run
@@ -59,7 +59,7 @@ def test_entries_of_a_run_pass_the_check_and_are_on_the_site(made):
     board = entries_of(files.load(made / f"results/{RUN}/comparison/leaderboard.nc"))
     for model in ("first", "second"):
         path = entry_of(made, model)
-        check_schema(path, path.relative_to(made / f"results/{RUN}").as_posix(), read_variables())
+        check_schema(path, path.relative_to(made / f"results/{RUN}").as_posix(), declared_files())
         assert complaints(path) == []
         status, said = check(made, path.relative_to(made), "--run", f"results/{RUN}")
         assert (status, said) == (0, f"{path.relative_to(made)}: no fault was found\n")

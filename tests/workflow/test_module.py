@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from metamers.config import read as config_read
+from metamers.plan.steps import merge_defaults
 from metamers.run import files
 from tests.workflow.runs import copy_of, counts, small, snakemake
 
@@ -120,9 +121,9 @@ def test_a_wrong_configuration_of_a_module_is_said_before_a_job_starts(theirs):
 
 
 def test_a_configuration_is_laid_over_the_default_key_by_key():
-    default = config_read.merge_defaults({})
+    default = merge_defaults({})
     given = {"run": "mine", "synthesis": {"quick": {"vision": {"steps": 7}}}, "recognition_models": ["one"]}
-    laid = config_read.merge_defaults(given)
+    laid = merge_defaults(given)
     assert laid["run"] == "mine"
     assert laid["recognition_models"] == ["one"]
     wanted = default["synthesis"]["quick"]["vision"] | {"steps": 7}

@@ -10,8 +10,8 @@ import pytest
 import xarray as xr
 import yaml
 
-from metamers.config.read import read_variables
 from metamers.names import stage_path
+from metamers.plan.steps import declared_files
 from metamers.preregister.score import people_judged, read_frozen, score_stage
 from metamers.run import files
 from metamers.run.hashes import sha256_of
@@ -83,7 +83,7 @@ def scored(frozen):
 
 def test_the_prediction_is_frozen_with_all_that_it_depends_on(frozen):
     folder, output = frozen
-    check_schema(folder / FROZEN, FROZEN, read_variables())
+    check_schema(folder / FROZEN, FROZEN, declared_files())
     found = read_frozen(folder / FROZEN)
     predicted = files.load(folder / f"results/{RUN}/comparison/predicted_human.nc")
     np.testing.assert_allclose(found["predicted"], predicted["predicted"])
@@ -137,7 +137,7 @@ def test_a_path_that_cannot_be_written_ends_the_call_before_the_first_job(frozen
 
 def test_the_answers_are_scored_by_the_frozen_distribution(scored):
     folder = scored
-    check_schema(folder / SCORED, "comparison/preregistered.nc", read_variables())
+    check_schema(folder / SCORED, "comparison/preregistered.nc", declared_files())
     found, prediction = files.load(folder / SCORED), read_frozen(folder / FROZEN)
     people = files.load(folder / f"results/{RUN}/humans/mine.nc")
     judged = people_judged([people])

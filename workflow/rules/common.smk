@@ -41,6 +41,8 @@ ENVIRONMENT = ROOT / "envs" / "environment.yaml"
 # Snakemake replaces <run> in inputs, outputs, logs and benchmarks; parameters and functions take this path.
 RESULTS = f"results/{plan.run}"
 CAPTIONS = ROOT / "workflow" / "report"
+# Target of the Snakefile, or `figures` of the report → files that the rules of a step add to it.
+ADDED = {target: [] for target in ("all", "humans", "comparison", "figures")}
 COLLECTIONS = collections(plan)
 workload = Workload(plan)
 BEGAN = time.time()

@@ -1,12 +1,15 @@
 """Preregistration: the predicted human recognition, frozen before people answer, and scored when there are answers."""
 
-from metamers.config.preregistration import check_frozen_folder
 from metamers.names import ConfigurationError
 from metamers.plan.recorded import recorded_entries, recorded_settings, recorded_versions
+from metamers.preregister.settings import check_frozen_folder
 
-FROZEN = plan.preregistration.file
+FROZEN = plan.preregistration.file_of(plan.run)
 # A frozen prediction is scored as soon as there are own participants.
-SCORED = ["results/<run>/comparison/preregistered.nc"] if OWN_PARTICIPANTS and os.path.isfile(FROZEN) else []
+if OWN_PARTICIPANTS and os.path.isfile(FROZEN):
+    ADDED["figures"].append("results/<run>/report/figures/preregistered.svg")
+    for target in ("all", "humans", "comparison"):
+        ADDED[target].append("results/<run>/comparison/preregistered.nc")
 
 
 def frozen_inputs():

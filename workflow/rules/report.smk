@@ -1,7 +1,7 @@
 """Report: figures, and pages with the results of a run that work from a folder, without network."""
 
 from metamers.config.qualities import number_of_steps, quality_attributes
-from metamers.config.read import merge_defaults
+from metamers.plan.steps import merge_defaults
 from metamers.names import INPUT_STAGE
 from metamers.plan.left_out import dependent_on
 from metamers.report import navigation
@@ -20,7 +20,7 @@ FIGURES = (
     + (["results/<run>/report/figures/vulnerability.svg"] if plan.analyses.vulnerability.models else [])
     + (["results/<run>/report/figures/brain.svg"] if BRAIN.models else [])
     + [f"results/<run>/report/figures/similarity_{modality}.svg" for modality in COMPARED_REPRESENTATIONS]
-    + (["results/<run>/report/figures/preregistered.svg"] if SCORED else [])
+    + ADDED["figures"]
     + [f"results/<run>/report/figures/adaptive_{name}.svg" for name in plan.adaptive_participants]
     + ["results/<run>/report/figures/power.svg", "results/<run>/report/figures/reliability.svg"]
 )
@@ -376,7 +376,7 @@ rule report_pages:
         media=[f"results/<run>/report/media/{model}" for model in plan.generation_models],
         # Pages that other rules write.
         linked=[f"results/<run>/report/{page}.html" for page in LINKED],
-        comparison=list(dict.fromkeys([*COMPARISON, *FROM_OWN_PARTICIPANTS, *SCORED])),
+        comparison=list(dict.fromkeys([*COMPARISON, *FROM_OWN_PARTICIPANTS, *ADDED["comparison"]])),
         own_participants=OWN_PARTICIPANTS,
         adaptive=ADAPTIVE_PARTICIPANTS,
         acceptance=[f"results/<run>/acceptance/{model}.nc" for model in plan.generation_models],
@@ -429,14 +429,7 @@ rule report_pages:
             for model in plan.recognition_models
         },
         unheard_voices=all(plan.datasets[plan.training[model].dataset].voices_differ for model in REPORTED_TRAINING),
-        captions={
-            name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
-            for name in (
-                *("recognizability", "contrasts", "confusion", "null", "loss", "target", "training"),
-                *("humans_vs_models", "vulnerability", "brain", "similarity", "power", "reliability"),
-                *("preregistered", "adaptive"),
-            )
-        },
+        captions={path.stem: path.read_text(encoding="utf-8") for path in sorted(CAPTIONS.glob("*.rst"))},
         synthesis={
             **quality_attributes(plan.synthesis.quality),
             "steps": {name: number_of_steps(settings) for name, settings in plan.synthesis.of_modality.items()},

@@ -172,22 +172,22 @@ def _check_size(data: Any, source: str) -> None:
         )
 
 
-def merge_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge a configuration with ``config/config.yaml``, which provides the missing keys. Lists are not merged.
+def merge(default: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge a configuration with one that provides the missing keys. Lists are not merged.
 
     Raises
     ------
     ConfigurationError
-        When the default configuration cannot be read, or the configuration has too many values.
+        When the configuration has too many values.
     """
 
-    def merge(default: Any, given: Any) -> Any:
-        if not (isinstance(default, Mapping) and isinstance(given, Mapping)):
-            return given
-        return dict(default) | {key: merge(default.get(key), value) for key, value in given.items()}
+    def merged(default: Any, own: Any) -> Any:
+        if not (isinstance(default, Mapping) and isinstance(own, Mapping)):
+            return own
+        return dict(default) | {key: merged(default.get(key), value) for key, value in own.items()}
 
     _check_size(config, "configuration")
-    return merge(read_yaml(ROOT / "config" / "config.yaml"), config)
+    return merged(default, config)
 
 
 def resolve_path(path: str) -> str:
@@ -204,31 +204,6 @@ def resolve_path(path: str) -> str:
 def read_schema(name: str) -> dict[str, Any]:
     """A schema, ``workflow/schemas/<name>.schema.yaml``, read once for each process; do not change the result."""
     return read_yaml(SCHEMAS / f"{name}.schema.yaml")
-
-
-def read_variables() -> dict[str, dict[str, str]]:
-    """The variables of the files of a run, ``workflow/schemas/files.yaml``.
-
-    Returns
-    -------
-    dict
-        Path → variable, with ``?`` where it may be missing → dimensions, joined by commas. In the file, ``<null
-        measures>`` stands for each measure of match that ``acceptance.measures`` may name, and ``<measures>`` for these
-        and the normalized error.
-    """
-    measures = read_schema("config")["properties"]["acceptance"]["properties"]["measures"]["items"]["enum"]
-    several = {"<null measures>": measures, "<measures>": [*measures, "normalized_error"]}
-    return {
-        path: {
-            name: dimensions for variable, dimensions in variables.items() for name in several.get(variable, [variable])
-        }
-        for path, variables in read_yaml(SCHEMAS / "files.yaml").items()
-    }
-
-
-def configuration_keys() -> list[str]:
-    """The keys at the top level of a configuration."""
-    return _valid_keys(read_yaml(SCHEMAS / "config.schema.yaml"))
 
 
 def validate(data: Any, schema: str | Mapping[str, Any], source: str) -> None:

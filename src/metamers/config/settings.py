@@ -53,38 +53,6 @@ def synthesis_settings(settings: Mapping[str, Any]) -> SynthesisSettings:
 
 
 @dataclass(frozen=True)
-class NullSettings:
-    """The null distribution of the match.
-
-    Attributes
-    ----------
-    dataset
-        Modality → dataset whose stimuli are paired; None for the run's own (``Plan.null_dataset_of`` resolves it).
-    pairs
-        Number of pairs of different stimuli.
-    """
-
-    dataset: dict[str, str | None]
-    pairs: int
-
-
-@dataclass(frozen=True)
-class AcceptanceSettings:
-    """The acceptance of metamers.
-
-    Attributes
-    ----------
-    measures
-        Measures of the match that must each be at least the largest of the null distribution.
-    converged
-        Whether a metamer that was synthesized to a target must have reached it.
-    """
-
-    measures: list[str]
-    converged: bool
-
-
-@dataclass(frozen=True)
 class RecognitionSettings:
     """The recognition of metamers by other models.
 
@@ -167,35 +135,6 @@ class ComparisonSettings:
 def comparison_settings(settings: Mapping[str, Any]) -> ComparisonSettings:
     """The configuration's ``comparison``."""
     return ComparisonSettings(**{**settings, "power": PowerSettings(**settings["power"])})
-
-
-@dataclass(frozen=True)
-class PreregistrationSettings:
-    """The frozen prediction of human recognition.
-
-    Attributes
-    ----------
-    file
-        Path of the frozen prediction.
-    participants
-        Expected number of participants.
-    trials
-        Expected number of answers of each participant, model and stage.
-    """
-
-    file: str
-    participants: int
-    trials: int
-
-    @property
-    def expected(self) -> dict[str, int]:
-        """The expected numbers, for the intervals in the file."""
-        return {"participants": self.participants, "trials": self.trials}
-
-
-def preregistration_settings(settings: Mapping[str, Any], run: str) -> PreregistrationSettings:
-    """The configuration's ``preregistration``, with the default path of a run."""
-    return PreregistrationSettings(**{**settings, "file": settings["file"] or f"preregistered/{run}.nc"})
 
 
 @dataclass(frozen=True)

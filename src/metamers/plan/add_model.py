@@ -11,11 +11,12 @@ from typing import Any
 import yaml
 
 from metamers.config.model_lock import forget_part, lock_path, replace_file
-from metamers.config.read import merge_defaults, read_registry, read_yaml, resolve_path
+from metamers.config.read import read_registry, read_yaml, resolve_path
 from metamers.modalities import IMAGENET_INPUT
 from metamers.names import FILE_NAME, ConfigurationError
 from metamers.plan.plan import Plan, make_plan
 from metamers.plan.pretrained import PUBLISHED, is_repository
+from metamers.plan.steps import merge_defaults
 
 EXAMPLES = (
     "timm:resnet50.a1_in1k, torchvision:resnet50:IMAGENET1K_V2, torchaudio:HUBERT_BASE, hub:ORGANIZATION/NAME, "

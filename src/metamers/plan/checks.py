@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from metamers.config.beyond import Beyond
-from metamers.config.preregistration import no_prediction
 from metamers.config.qualities import QUALITIES, TO_TARGET
 from metamers.config.tables import category_classes
 from metamers.leaderboard.texts import CREATOR_LETTERS, is_address, misleading_form, unwanted_character
@@ -16,6 +15,7 @@ from metamers.plan.experiments import PublishedStimuli
 from metamers.plan.models import ModelEntry, Training
 from metamers.plan.participants import OwnParticipants
 from metamers.plan.stages import check_class_scores
+from metamers.preregister.settings import PreregistrationSettings, no_prediction
 from metamers.run.manifest import SUFFIX
 
 
@@ -170,6 +170,7 @@ def check_quality(
 
 def unavailable_targets(
     config: Mapping[str, Any],
+    preregistration: PreregistrationSettings,
     models: Mapping[str, ModelEntry],
     experiment: Mapping[str, Any],
     lacking: Mapping[str, str],
@@ -181,6 +182,8 @@ def unavailable_targets(
     ----------
     config
         The configuration.
+    preregistration
+        The settings of the frozen prediction.
     models
         The registry of models.
     experiment, beyond
@@ -210,7 +213,7 @@ def unavailable_targets(
                 f"{', '.join(experiment) or 'none'}."
             )
     found |= {f"experiment/{modality}": reason for modality, reason in lacking.items()}
-    if reason := no_prediction(config):
+    if reason := no_prediction(config["generation_models"], preregistration.file_of(config["run"])):
         found["preregister"] = reason
     if lacking_in_creator := [key for key in ("name", "license") if not config["creator"].get(key)]:
         found["crate"] = (

@@ -10,6 +10,7 @@ from metamers.config.beyond import (
     Sensitivity,
 )
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
+from metamers.null.settings import NullSettings
 from metamers.plan.beyond import check_models, compared_stages, sets_of
 from metamers.plan.datasets import DatasetEntry, stimuli_of_test_split
 from metamers.plan.models import ModelEntry, check_has_classes
@@ -79,12 +80,10 @@ def metamer_stimuli(
     return stimuli
 
 
-def null_datasets(
-    config: Mapping[str, Any], stimuli: Iterable[str], datasets: Mapping[str, DatasetEntry]
-) -> dict[str, str]:
+def null_datasets(null: NullSettings, stimuli: Iterable[str], datasets: Mapping[str, DatasetEntry]) -> dict[str, str]:
     """Modality → dataset whose pairs make the null distribution: that of ``null.dataset``, or else the run's."""
     found = {datasets[name].modality: name for name in stimuli}
-    for modality, name in config["null"]["dataset"].items():
+    for modality, name in null.dataset:
         key = f"null.dataset.{modality}"
         if name is None:
             continue

@@ -14,10 +14,10 @@ from metamers.config.read import (
     STUDIES_KEY,
     check_command_line_value,
     check_configuration_files,
-    configuration_keys,
     unknown_key,
 )
 from metamers.names import ConfigurationError
+from metamers.plan.steps import configuration_keys
 
 CONFIGURATION_SUFFIXES = (".yaml", ".yml", ".json")
 # Names of both options, before their values; -C may follow letters of options without a value, as in -nC.

@@ -15,26 +15,21 @@ from typing import Any
 from metamers.config.answer_table import table_files
 from metamers.config.beyond import Beyond
 from metamers.config.experiment import missing_icons
-from metamers.config.preregistration import check_preregistration
 from metamers.config.qualities import TO_TARGET, batch_size_of
-from metamers.config.read import validate
 from metamers.config.settings import (
-    AcceptanceSettings,
     AttackSettings,
     ComparisonSettings,
     ExperimentSettings,
-    NullSettings,
-    PreregistrationSettings,
     RecognitionSettings,
     SynthesisSettings,
     comparison_settings,
     experiment_settings,
-    preregistration_settings,
     synthesis_settings,
 )
 from metamers.config.tables import category_noun, stimulus_categories
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError, unknown_name
+from metamers.null.settings import AcceptanceSettings, NullSettings
 from metamers.plan.analyses import Analyses, plan_analyses
 from metamers.plan.archives import Archive
 from metamers.plan.checks import (
@@ -88,6 +83,8 @@ from metamers.plan.participants import (
 )
 from metamers.plan.power import check_power
 from metamers.plan.registry import read_registries
+from metamers.plan.steps import read_settings
+from metamers.preregister.settings import PreregistrationSettings
 
 
 @dataclass(frozen=True)
@@ -482,17 +479,22 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     ConfigurationError
         For the first error.
     """
-    validate(config, "config", "configuration")
+    settings = read_settings(config)
     if config["left_out"] is None:
-        return _resolve(config, files)
+        return _resolve(config, settings, files)
     left_out = read_left_out(config["left_out"])
-    whole = _resolve(config, files)
+    whole = _resolve(config, settings, files)
     stimuli = {(one.names[0], one.names[1]) for one in left_out if one.kind == STIMULUS}
-    plan = _resolve(without(config, left_out, whole), files, stimuli)
+    plan = _resolve(without(config, left_out, whole), settings, files, stimuli)
     return replace(plan, left_out=left_out, whole=whole)
 
 
-def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: Container[tuple[str, str]] = ()) -> Plan:
+def _resolve(
+    config: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    files: Iterable[str | Path],
+    unusable: Container[tuple[str, str]] = (),
+) -> Plan:
     """As ``make_plan``, without the stimuli ``unusable`` (dataset, name), and without regard to ``left_out``."""
     check_run(config["run"])
     check_mirror(config["mirror"])
@@ -510,12 +512,12 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     used = list(dict.fromkeys([*used, *analyses.used_models]))
     for name in used:
         check_files_of_model(name, models[name])
-    training = {name: settings for name in used if (settings := models[name].training)}
-    for name, settings in training.items():
-        check_training(name, models[name].modality, settings, datasets)
+    training = {name: trained for name in used if (trained := models[name].training)}
+    for name, trained in training.items():
+        check_training(name, models[name].modality, trained, datasets)
     stimuli = metamer_stimuli(config, dict.fromkeys(models[name].modality for name in used), datasets, unusable)
-    null_dataset_of = null_datasets(config, stimuli, datasets)
-    trained_on = [settings.dataset for settings in training.values()]
+    null_dataset_of = null_datasets(settings["null"], stimuli, datasets)
+    trained_on = [trained.dataset for trained in training.values()]
     for name in dict.fromkeys([*stimuli, *null_dataset_of.values(), *trained_on, *analyses.brain.datasets]):
         check_files_of_dataset(name, datasets[name])
     check_quality(config, generation_models, models)
@@ -523,7 +525,6 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
     check_modalities(config, used, generation_models, models, of_modality)
     check_contrasts(config, generation_models, models)
     check_power(config["comparison"]["power"], config["comparison"]["permutations"])
-    check_preregistration(config["preregistration"])
     dataset_of = {name: of_modality[models[name].modality] for name in used}
     check_scores(models, dataset_of, datasets)
     recognizing = dict.fromkeys([*config["recognition_models"], *card_models(config, models)])
@@ -560,11 +561,11 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
         device=config["device"],
         model=config["model"],
         synthesis=synthesis_settings(config["synthesis"]),
-        null=NullSettings(**config["null"]),
-        acceptance=AcceptanceSettings(**config["acceptance"]),
+        null=settings["null"],
+        acceptance=settings["acceptance"],
         recognition=RecognitionSettings(**config["recognition"]),
         comparison=comparison_settings(config["comparison"]),
-        preregistration=preregistration_settings(config["preregistration"], config["run"]),
+        preregistration=settings["preregistration"],
         experiment=experiment_settings(config["experiment"], MODALITIES),
         training_attack=AttackSettings(**config["training"]["attack"]),
         models=models,
@@ -592,7 +593,7 @@ def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: C
         readouts=readouts,
         analyses=analyses,
         beyond=beyond,
-        unavailable=unavailable_targets(config, models, presented, lacking, beyond)
+        unavailable=unavailable_targets(config, settings["preregistration"], models, presented, lacking, beyond)
         | unavailable_brainscore(config, models, participants, adaptive, published.stimuli),
     )
     check_sides(plan.sides_of_contrasts)

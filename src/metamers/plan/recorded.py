@@ -14,7 +14,7 @@ SETTINGS = (
     *("synthesis", "null", "acceptance", "recognition", "experiment"),
 )
 # The scripts that make what is predicted, what people are shown, and what their answers are counted by.
-STEPS = (
+RECORDED_STEPS = (
     *("stimuli/datasets", "synthesize/metamers", "synthesize/measure", "synthesize/export", "null/distribution"),
     *("null/acceptance", "recognize/natural", "recognize", "compare/recognizability", "compare/humans_vs_models"),
     *("compare/predicted_human", "experiment/folder", "humans/own_participants", "humans/answer_table"),
@@ -45,12 +45,12 @@ def recorded_versions(
     scripts
         The folder of the scripts.
     further
-        Steps in addition to ``STEPS``.
+        Steps in addition to ``RECORDED_STEPS``.
     entries
         Entries of the models with which the steps compute, as for ``code_version``.
     """
     used = None if entries is None else list(entries)
     return {
         "version": {"metamers": __version__},
-        "code": {step: code_version(scripts / f"{step}.py", used) for step in (*STEPS, *further)},
+        "code": {step: code_version(scripts / f"{step}.py", used) for step in (*RECORDED_STEPS, *further)},
     }

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from metamers.config.qualities import COMPARED_PROCEDURES
-from metamers.config.read import SCHEMAS, read_yaml
 from metamers.names import ConfigurationError, stage_path, unknown_name
 from metamers.plan.plan import Plan
+from metamers.plan.steps import declared_files
 
-# Paths of a run in addition to its NetCDF files, which workflow/schemas/files.yaml lists.
+# Paths of a run in addition to its NetCDF files, which ``declared_files`` lists.
 FOLDERS = (
     "exported/metamers/<generation_model>",
     "exported/datasets/<dataset>",
@@ -73,7 +73,7 @@ MODELS: dict[str, Callable[[Plan], Iterable[str]]] = {
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
     """Path with wildcards → regular expression."""
-    paths = [*read_yaml(SCHEMAS / "files.yaml"), *FOLDERS]
+    paths = [*declared_files(), *FOLDERS]
     return {path: re.compile(WILDCARD.sub(r"(?P<\1>[^/]+)", path.replace(".", r"\."))) for path in paths}
 
 

@@ -23,9 +23,10 @@ from scipy.special import betaincinv
 
 from metamers.compare.predicted_human import GUESSING, published_relation, sampling_of
 from metamers.compare.recognition_spread import NEAREST, above_chance, asked_families
-from metamers.config.preregistration import already_frozen
 from metamers.names import INPUT_STAGE
 from metamers.preregister.distribution import central_interval, count_distribution
+from metamers.preregister.files import FROZEN
+from metamers.preregister.settings import already_frozen
 from metamers.repository import ROOT
 from metamers.run import files
 
@@ -300,7 +301,7 @@ def write_once(dataset: xr.Dataset, path: str | Path, **provenance: Any) -> None
         raise FileExistsError(already_frozen(path))
     staged = path.with_name(f".{path.name}.{os.getpid()}.staged")
     try:
-        files.save(dataset, path, staged=staged, **provenance)
+        files.save(dataset, path, staged, FROZEN, **provenance)
         staged.chmod(0o444)
         _place(staged, path)
     except FileExistsError as error:

@@ -25,6 +25,7 @@ from metamers.foreign.isolated import call_isolated
 from metamers.run import manifest
 from metamers.run.conventions import TEXT, content_type, discovery_attributes, flag_attributes
 from metamers.run.cpu_time import counted
+from metamers.run.declared import RunFile
 from metamers.run.hashes import sha256_of
 
 STUDY = (
@@ -56,7 +57,8 @@ SOFTWARE = (
     "espeakng-loader",
 )
 
-# Long name and unit of every variable and coordinate. Every job waits for this; the loader in C is ten times as fast as
+# Long name and unit of the variables and coordinates that several steps have, and of those of steps without a module
+# ``files``. Every job waits for this; the loader in C is ten times as fast as
 # yaml.safe_load and gives the same result.
 DESCRIPTIONS: dict[str, tuple[str, str]] = yaml.load(
     Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"),
@@ -172,7 +174,7 @@ def software_versions() -> dict[str, str]:
     return versions
 
 
-def _described(dataset: xr.Dataset, path: str | Path) -> xr.Dataset:
+def _described(dataset: xr.Dataset, path: str | Path, declared: RunFile | None) -> xr.Dataset:
     """Return a copy of a dataset with a long name, a unit and the other attributes of CF and ACDD on every variable.
 
     It has no encoding of a file that it was read from: xarray would cut texts to the length that they had there,
@@ -183,12 +185,16 @@ def _described(dataset: xr.Dataset, path: str | Path) -> xr.Dataset:
     KeyError
         When a variable has no description.
     """
-    if unknown := sorted(str(name) for name in dataset.variables if name not in DESCRIPTIONS):
-        raise KeyError(f"no long name and unit for {unknown}: describe them in src/metamers/run/descriptions.yaml")
+    descriptions = DESCRIPTIONS | (declared.own if declared else {})
+    if unknown := sorted(str(name) for name in dataset.variables if name not in descriptions):
+        raise KeyError(
+            f"no long name and unit for {unknown}: describe them in files.py of the step, or, if several "
+            "steps have them, in src/metamers/run/descriptions.yaml"
+        )
     dataset = dataset.drop_encoding()  # a copy
     measured = "humans" in Path(path).parts
     for name, variable in dataset.variables.items():
-        long_name, units = DESCRIPTIONS[str(name)]
+        long_name, units = descriptions[str(name)]
         # Arithmetic keeps the description of the operands, which is replaced.
         kept = {key: value for key, value in variable.attrs.items() if key not in DESCRIBED}
         described = {"coverage_content_type": content_type(name, variable, name in dataset.coords, measured)}
@@ -260,17 +266,25 @@ def _provenance(
 
 
 @counted("files")
-def save(dataset: xr.Dataset, path: str | Path, staged: str | Path | None = None, **provenance: Any) -> None:
+def save(
+    dataset: xr.Dataset,
+    path: str | Path,
+    staged: str | Path | None = None,
+    declared: RunFile | None = None,
+    **provenance: Any,
+) -> None:
     """Write a dataset as compressed NetCDF-4 with its provenance.
 
     Parameters
     ----------
     dataset
-        Variables and coordinates, each of which must be described in ``descriptions.yaml``.
+        Variables and coordinates, each of which must be described in ``declared`` or ``descriptions.yaml``.
     path
         The file; written atomically.
     staged
         As for ``write_atomically``.
+    declared
+        What the step declares of the file.
     **provenance
         ``title``, ``source``, ``step``, ``run``, ``seed``, ``inputs``, ``creator`` and, if not the study,
         ``references``: see ``_provenance``.
@@ -282,7 +296,7 @@ def save(dataset: xr.Dataset, path: str | Path, staged: str | Path | None = None
     OSError
         When the file could not be written.
     """
-    dataset = _described(dataset, path)
+    dataset = _described(dataset, path, declared)
     dataset.attrs |= _provenance(dataset, path, **provenance)
     encoding = _compressed(dataset)
 
@@ -338,7 +352,7 @@ def save_in_pieces(path: str | Path, dimension: str, **provenance: Any) -> Itera
         with _explained(path):
             if not grown.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                first = _described(piece, path)
+                first = _described(piece, path, None)
                 encoding = _compressed(first)
                 first.to_netcdf(grown, engine="netcdf4", encoding=encoding, unlimited_dims=[dimension])
                 return

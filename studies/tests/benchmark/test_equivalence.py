@@ -12,8 +12,9 @@ import statsmodels.formula.api as smf
 import xarray as xr
 from statsmodels.stats.weightstats import ttost_paired
 
-from metamers.config.read import merge_defaults, read_yaml
+from metamers.config.read import read_yaml
 from metamers.plan.plan import make_plan
+from metamers.plan.steps import merge_defaults
 from metamers.report.figures import svg
 from studies.benchmark.equivalence import (
     ALL,

@@ -10,8 +10,9 @@ import pytest
 import torch
 import xarray as xr
 
-from metamers.config.read import merge_defaults, read_yaml
+from metamers.config.read import read_yaml
 from metamers.models.load import load_model
+from metamers.plan.steps import merge_defaults
 from metamers.run.files import DESCRIPTIONS
 from metamers.synthesize.memory import OVERHEAD, kept_for_gradients
 from metamers.synthesize.replay import EAGER

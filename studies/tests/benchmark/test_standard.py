@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from metamers.config.read import merge_defaults, read_yaml
+from metamers.config.read import read_yaml
 from metamers.plan.registry import read_registries
+from metamers.plan.steps import merge_defaults
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
 from studies.benchmark.standard import extrapolate, standard_match, standard_table

@@ -1,12 +1,14 @@
-"""Checks of the frozen prediction of human recognition: its path, its expected numbers, and whether one exists."""
+"""Settings of preregistration, and checks of the path of the frozen prediction before the first job."""
 
 import os
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from metamers.config.settings import preregistration_settings
+from pydantic import Field, model_validator
+
+from metamers.config.fields import Settings, from_to
 from metamers.names import ConfigurationError
 from metamers.run.manifest import write_probe
 
@@ -15,27 +17,43 @@ REFUSED = ("{", "}", "<", ">", "~", "://")
 MAX_ANSWERS = 100_000  # expected answers to the metamers of a stage; the time and memory of freezing grow with them
 
 
-def check_preregistration(settings: Mapping[str, Any]) -> None:
-    """Check that the path is that of a NetCDF file that no run replaces or deletes, and the number of expected answers.
+class PreregistrationSettings(Settings):
+    """the prediction of human recognition that `snakemake preregister` freezes; participants × trials: up to 100000"""
 
-    Parameters
-    ----------
-    settings
-        The configuration's ``preregistration``.
+    file: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="path of the frozen prediction, a .nc file outside results/; null means preregistered/<run>.nc",
+        ),
+    ] = None
+    participants: Annotated[int, from_to("expected number of participants", 2, 10_000)] = 20
+    trials: Annotated[int, from_to("expected number of answers of each participant, model and stage", 1, 1000)] = 10
 
-    Raises
-    ------
-    ConfigurationError
-        When it is not.
-    """
-    participants, trials, file = (settings[key] for key in ("participants", "trials", "file"))
-    if participants * trials > MAX_ANSWERS:
-        raise ConfigurationError(
-            f"preregistration: participants × trials is {participants} × {trials} = {participants * trials}; wanted at "
-            f"most {MAX_ANSWERS} expected answers to the metamers of a stage"
-        )
-    if file is None:
-        return
+    @property
+    def expected(self) -> dict[str, int]:
+        """The expected numbers, for the intervals in the file."""
+        return {"participants": self.participants, "trials": self.trials}
+
+    def file_of(self, run: str) -> str:
+        """The path of the frozen prediction of a run."""
+        return self.file or f"preregistered/{run}.nc"
+
+    @model_validator(mode="after")
+    def _check(self) -> "PreregistrationSettings":
+        """Check that no run replaces or deletes the file, and the number of expected answers."""
+        number = self.participants * self.trials
+        if number > MAX_ANSWERS:
+            raise ConfigurationError(
+                f"preregistration: participants × trials is {self.participants} × {self.trials} = {number}; wanted at "
+                f"most {MAX_ANSWERS} expected answers to the metamers of a stage"
+            )
+        if self.file is not None:
+            _check_file(self.file)
+        return self
+
+
+def _check_file(file: str) -> None:
     found = [part for part in REFUSED if part in file] + [
         letter for letter in file if unicodedata.category(letter) == "Cc"
     ]
@@ -75,14 +93,13 @@ def already_frozen(path: str | Path) -> str:
     )
 
 
-def no_prediction(config: Mapping[str, Any]) -> str | None:
-    """Describe why a configuration cannot freeze a prediction; None if it can."""
-    if not config["generation_models"]:
+def no_prediction(generation_models: Sequence[Any], path: str) -> str | None:
+    """Describe why a configuration cannot freeze a prediction in a file; None if it can."""
+    if not generation_models:
         return (
             "generation_models: there are no metamers to predict. Name models of the registry in generation_models and "
             "recognition_models."
         )
-    path = preregistration_settings(config["preregistration"], config["run"]).file
     return already_frozen(path) if os.path.lexists(path) else None
 
 

@@ -1,12 +1,12 @@
 """The path of a frozen prediction is checked before the first job, and one that exists makes the target unavailable."""
 
 import pytest
-import yaml
 
-from metamers.config.preregistration import check_frozen_folder
 from metamers.names import ConfigurationError
 from metamers.plan.plan import make_plan
+from metamers.plan.steps import merge_defaults
 from metamers.plan.targets import check_targets
+from metamers.preregister.settings import check_frozen_folder
 
 MODELS = {"generation_models": ["efficientnet_lite0"], "recognition_models": ["efficientnet_lite0"]}
 
@@ -14,7 +14,7 @@ MODELS = {"generation_models": ["efficientnet_lite0"], "recognition_models": ["e
 @pytest.fixture
 def settings(root, monkeypatch):
     monkeypatch.chdir(root)
-    found = yaml.safe_load((root / "config" / "config.yaml").read_text()) | MODELS
+    found = merge_defaults(MODELS)
     found["comparison"]["contrasts"] = []
     return found
 
@@ -24,8 +24,8 @@ def changed(settings, **values):
 
 
 def test_the_default_file_has_the_name_of_the_run(settings):
-    assert make_plan(settings).preregistration.file == "preregistered/demo.nc"
-    assert make_plan(settings | {"run": "mine"}).preregistration.file == "preregistered/mine.nc"
+    assert make_plan(settings).preregistration.file_of("demo") == "preregistered/demo.nc"
+    assert make_plan(settings | {"run": "mine"}).preregistration.file_of("mine") == "preregistered/mine.nc"
     plan = make_plan(changed(settings, file="elsewhere/first.nc", participants=30))
     assert plan.preregistration.file == "elsewhere/first.nc"
     assert plan.preregistration.expected == {"participants": 30, "trials": 10}
