@@ -17,13 +17,13 @@ PAGE = Path(__file__).resolve().parents[2] / "config" / "README.md"
 def rows() -> dict[str, str]:
     """Key of the top level → its rows, in Markdown."""
     schema, default = configuration_schema(), default_configuration()
-    found: dict[str, list[str]] = {name: [] for name in SETTINGS}
+    sections: dict[str, list[str]] = {name: [] for name in SETTINGS}
     for key in keys.keys(schema, schema, default):
-        if key.path.split(".")[0] in found:
+        if key.path.split(".")[0] in sections:
             meaning = key.meaning.replace("|", "&#124;")
             default_value = f" (default `{key.default}`)" if key.default is not None else ""
-            found[key.path.split(".")[0]].append(f"| `{key.path}` | {meaning}{default_value} |")
-    return {name: "\n".join(of_key) for name, of_key in found.items()}
+            sections[key.path.split(".")[0]].append(f"| `{key.path}` | {meaning}{default_value} |")
+    return {name: "\n".join(of_key) for name, of_key in sections.items()}
 
 
 def with_rows(text: str) -> str:
