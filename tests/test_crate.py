@@ -17,7 +17,6 @@ import yaml
 from click.testing import CliRunner
 from rocrate_validator.cli import cli
 
-from metamers.config.read import read_yaml
 from metamers.crate import (
     CONTEXT,
     LICENCE,
@@ -29,7 +28,7 @@ from metamers.crate import (
     validate,
     workflow_files,
 )
-from metamers.repository import ROOT
+from metamers.plan.steps import default_configuration
 from metamers.run import manifest
 
 CREATOR = {
@@ -54,7 +53,7 @@ def run(tmp_path):
 
 
 def described(run, creator=CREATOR, left_out=()):
-    configuration = read_yaml(ROOT / "config" / "config.yaml") | {
+    configuration = default_configuration() | {
         "creator": dict(creator),
         "mirror": "/of/this/machine",
     }

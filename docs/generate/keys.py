@@ -146,7 +146,7 @@ def table(rows: Sequence[Key]) -> str:
     lines = [head, ["---"] * len(head)]
     for row in rows:
         shown = [f"`{row.default}`" if row.default is not None else ""] * with_default
-        lines.append([f"`{row.path}`", row.kind, *shown, _plain(row.meaning)])
+        lines.append([f"`{row.path}`", row.kind, *shown, plain(row.meaning)])
     return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
 
 
@@ -172,12 +172,12 @@ def tables(rows: Sequence[Key], anchor: str) -> str:
         heading = "Each entry" if first == "<name>" else f"`{first}`"
         meaning = "".join(row.meaning for row in rows if row.path == first)
         parts.append(f"### {heading} {{ #{anchor}-{first.strip('<[]>')} }}")
-        parts += [_plain(f"{meaning[0].upper()}{meaning[1:]}.")] if meaning else []
+        parts += [plain(f"{meaning[0].upper()}{meaning[1:]}.")] if meaning else []
         parts.append(table(own))
     return "\n\n".join(parts)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Escape a text for Markdown."""
     return text.replace("<", "&lt;").replace("*", "\\*").replace("$", "&#36;")
 

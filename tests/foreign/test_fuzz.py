@@ -20,6 +20,7 @@ import pytest
 import soundfile
 import torch
 import xarray as xr
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -32,7 +33,7 @@ from metamers.humans import participants as humans
 from metamers.models.weights import read_weights
 from metamers.paper import brain as paper_brain
 from metamers.plan import plan as config
-from metamers.plan.steps import merge_defaults
+from metamers.plan.steps import default_configuration, merge_defaults
 from metamers.run import files, manifest
 from metamers.run.progress import Progress
 from metamers.stimuli import excerpts
@@ -113,7 +114,7 @@ def read_one_s_answers(path):
 
 
 def configuration(path):
-    path.write_text((ROOT / "config" / "config.yaml").read_text())
+    path.write_text(yaml.safe_dump(default_configuration()))
     return path
 
 
@@ -240,7 +241,7 @@ VALUES = st.recursive(
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_any_value_of_any_key_of_the_configuration_is_taken_or_named(data):
-    given_settings = config_read.read_yaml(ROOT / "config" / "config.yaml")
+    given_settings = default_configuration()
     part, key = given_settings, data.draw(st.sampled_from(sorted(given_settings)))
     while isinstance(part[key], dict) and part[key] and data.draw(st.booleans()):
         part = part[key]

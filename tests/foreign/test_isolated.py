@@ -2,7 +2,11 @@
 
 import ctypes
 import os
+import subprocess
+import sys
+import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +92,45 @@ def test_what_an_earlier_call_did_to_the_process_does_not_count_against_a_later_
 def test_a_call_within_a_separate_process_is_made_in_it():
     inner, outer = call_isolated(lambda: (call_isolated(os.getpid), os.getpid()))
     assert inner == outer
+
+
+class TwoArgumentsError(Exception):
+    """An exception that is pickled, but cannot be unpickled."""
+
+    def __init__(self, one, other):
+        super().__init__(one)
+
+
+def test_an_error_that_cannot_be_read_is_that_of_its_call_alone():
+    def call(which):
+        if which == "raise":
+            raise TwoArgumentsError(which, which)
+        return which
+
+    first, raised, last = call_isolated_each(call, ["a", "raise", "b"])
+    assert (first, last) == ("a", "b")
+    assert isinstance(raised, ReaderEndedError)
+    assert "cannot be read" in str(raised)
+
+
+def test_the_process_ends_when_its_caller_has_been_killed(tmp_path):
+    script = textwrap.dedent("""
+        import os, signal
+        from pathlib import Path
+        from metamers.foreign.isolated import call_isolated_each
+
+        def call(number):
+            Path("child").write_text(str(os.getpid()))
+            return bytes(10**6)
+
+        next(call_isolated_each(call, range(10)))
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False)
+    child = int((tmp_path / "child").read_text())
+    for _ in range(100):
+        if not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]:
+            return
+        time.sleep(0.1)
+    os.kill(child, 9)
+    raise AssertionError("the process is still there")

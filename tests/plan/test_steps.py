@@ -2,6 +2,7 @@
 
 import pytest
 
+from metamers.config.fields import Settings, schema_of
 from metamers.config.read import read_schema
 from metamers.match import NULL_MEASURES
 from metamers.names import ConfigurationError
@@ -59,6 +60,15 @@ def test_a_section_cannot_be_changed():
         SETTINGS["null"]().pairs = 5
 
 
+def test_a_key_may_have_the_name_of_a_word_of_the_schema():
+    class Section(Settings):
+        """a section"""
+
+        title: str = "a"
+
+    assert schema_of(Section)["properties"] == {"title": {"default": "a", "type": "string"}}
+
+
 def test_the_measures_are_those_of_the_library():
     assert set(MEASURES) == set(NULL_MEASURES)
 
@@ -77,7 +87,7 @@ def test_the_measures_are_those_of_the_library():
             r"null\.dataset\.vision: 3 is not of type 'string', 'null'\. Wanted: a name",
         ),
         ({"null": {"dataset": {"tactile": "x"}}}, r"null\.dataset: unknown key 'tactile'\. .*Valid: vision, audio"),
-        ({"null": None}, r"null: None is not of type 'object'\. Wanted: null distribution: the match"),
+        ({"null": None}, r"null: None is not of type 'object'\. Wanted: a mapping: of which natural stimuli"),
         (
             {"acceptance": {"measures": []}},
             r"acceptance\.measures: \[\] should be non-empty\. Wanted: .*one or more of",

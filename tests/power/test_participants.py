@@ -1,6 +1,5 @@
 """Power: parameters of simulated participants are recovered, and tests have their nominal level and power."""
 
-import itertools
 import json
 from types import MappingProxyType
 
@@ -480,10 +479,33 @@ def test_of_many_models_neighbours_and_contrasts_are_pairs():
     contrasts = [(names[9], names[0]), (names[1], "heard")]
     both, left_out = pairs.model_pairs(predicted, modalities, contrasts)
     order = [names[place] for place in np.argsort(values) if place != 3]
-    wanted = {frozenset(pair) for pair in [*itertools.pairwise(order), (names[0], names[9])]}
-    assert {frozenset(models) for *models, _ in both} == wanted
+    wanted = {frozenset((names[0], names[9]))}
+    for place, name in enumerate(order):
+        neighbours = [order[other] for other in (place - 1, place + 1) if 0 <= other < len(order)]
+        partners = {partner for one, other, _ in both if name in (one, other) for partner in (one, other)} - {name}
+        assert partners & set(neighbours)
+        wanted |= {frozenset((name, neighbour)) for neighbour in neighbours}
+    assert {frozenset(models) for *models, _ in both} <= wanted
+    assert frozenset((names[0], names[9])) in {frozenset(models) for *models, _ in both}
     assert both == sorted(both)
-    assert left_out == []
+    assert left_out == [(names[3],)]
     few = predicted.isel(generation_model=slice(pairs.MOST_MODELS))
     both, _ = pairs.model_pairs(few, modalities, contrasts)
     assert len(both) == (pairs.MOST_MODELS - 1) * (pairs.MOST_MODELS - 2) // 2
+
+
+def test_many_models_are_paired_only_where_they_share_stages():
+    """Neighbours in recognizability may have no stage in common."""
+    names = [f"{kind}{number}" for number in range(8) for kind in "ab"]
+    values = np.full((len(names), 4), np.nan)
+    for place, name in enumerate(names):
+        values[place, slice(0, 2) if name[0] == "a" else slice(2, 4)] = place / 40
+    numbers = np.where(np.isnan(values), -1, [1, 2, 1, 2])
+    dims = ("generation_model", "stage")
+    coords = {"generation_model": names, "stage": ["a one", "a two", "b one", "b two"]}
+    predicted = xr.Dataset({"predicted": (dims, values), "stage_number": (dims, numbers)}, coords=coords)
+    both, left_out = pairs.model_pairs(predicted, dict.fromkeys(names, "vision"))
+    assert left_out == []
+    assert {model for *models, _ in both for model in models} == set(names)
+    assert all(one[0] == other[0] for one, other, _ in both)
+    assert len(both) <= len(names)

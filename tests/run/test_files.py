@@ -296,6 +296,8 @@ def test_several_files_are_read_as_each_alone(several):
         assert attributes == alone.attrs
     assert {name: int(one["answer"]) for name, one in files.load_by_stem(several[:2]).items()} == {"x": 0, "y": 1}
     assert files.load_by_stem([]) == {}
+    with pytest.raises(ValueError, match=r"several files have the same name: .*a/x\.nc"):
+        files.load_by_stem(several)
 
 
 def test_answers_belong_to_the_model_and_recognition_model_of_their_path(several):
@@ -308,7 +310,7 @@ def test_a_large_variable_can_be_left_out(several):
     assert list(files.load(several[0], without="metamer").data_vars) == ["answer"]
 
 
-@pytest.mark.parametrize("read", [files.load_all, files.load_by_stem, files.load_answers, files.read_attributes])
+@pytest.mark.parametrize("read", [files.load_all, files.load_answers, files.read_attributes])
 def test_a_damaged_or_missing_file_among_several_is_named(several, read):
     several[2].write_bytes(several[2].read_bytes()[:1000])
     with pytest.raises(OSError, match=r"b/x\.nc cannot be read as NetCDF"):

@@ -31,7 +31,7 @@ def below_1(noun: str) -> Any:
 def some_of(choices: tuple[str, ...], noun: str) -> Any:
     """A field with a list of one or more of several texts, each once."""
     listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
-    items = {"type": "string", "enum": list(choices), "description": listed}
+    items = {"enum": list(choices), "description": listed}
     extra: dict[str, Any] = {"uniqueItems": True, "items": items}
     return Field(min_length=1, description=f"{noun}: one or more of {', '.join(choices)}", json_schema_extra=extra)
 
@@ -75,5 +75,7 @@ def _plain(schema: Any, definitions: dict[str, Any]) -> Any:
     if len(alternatives) == 2 and alternatives[1] == {"type": "null"} and "type" in alternatives[0]:
         schema = alternatives[0] | schema | {"type": [alternatives[0]["type"], "null"]}
         del schema["anyOf"]
-    left_out = ("$ref", "$defs", "title")
-    return {key: _plain(value, definitions) for key, value in schema.items() if key not in left_out}
+    plain = {key: _plain(value, definitions) for key, value in schema.items() if key not in ("$ref", "$defs", "title")}
+    if "properties" in schema:  # names of keys, not words of JSON Schema
+        plain["properties"] = {key: _plain(value, definitions) for key, value in schema["properties"].items()}
+    return plain

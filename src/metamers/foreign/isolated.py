@@ -7,9 +7,10 @@ exception within the same process can stop.
 import resource
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def call_isolated(
     """
     if _isolated:
         return function(*arguments)
-    (result,) = call_isolated_each(lambda given: function(*given), [arguments], lambda _: timeout_s, extra_bytes)
+    (result,) = call_isolated_each(lambda of_call: function(*of_call), [arguments], lambda _: timeout_s, extra_bytes)
     if isinstance(result, Exception):
         raise result
     return result
@@ -71,10 +72,10 @@ def call_isolated_each(
     timeout_s: Callable[[Any], float] = lambda _: TIMEOUT_S,
     extra_bytes: int = EXTRA_BYTES,
 ) -> Iterator[Any]:
-    """Call a function with each of several arguments in one forked process, which is ten times as fast as one for each.
+    """Call a function with each of several arguments in one forked process, because a process for each takes longer.
 
     After an error, which an earlier argument of the same process may have caused, the same argument is tried in a new
-    process. So the results do not depend on the order.
+    process. So errors do not depend on the order.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def _results(
     """Yield results and exceptions of a process, up to the first argument at which it ends."""
     context = get_context("fork")
     answers, answer = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(answer, function, arguments, extra_bytes))
+    process = context.Process(target=_answer, args=(answers, answer, function, arguments, extra_bytes))
     process.start()
     answer.close()
     try:
@@ -114,27 +115,44 @@ def _results(
             if not answers.poll(timeout := timeout_s(one)):
                 yield ReaderKilledError(f"its reader did not end within {timeout:g} s")
                 return
-            yield answers.recv()
-    except EOFError:
-        process.join()
-        status = process.exitcode or 0
-        how = signal.Signals(-status).name if status < 0 else f"status {status}"
-        kind = ReaderKilledError if status == -signal.SIGKILL else ReaderEndedError
-        yield kind(f"its reader ended its process ({how})")
+            try:
+                result = answers.recv()
+            except EOFError:
+                yield _how_it_ended(process)
+                return
+            except Exception as error:  # an exception of the function can fail while it is unpickled
+                result = ReaderEndedError(f"the answer of its reader cannot be read: {error}")
+            yield result
     finally:
         process.kill()
         process.join()
         answers.close()
 
 
-def _answer(answer: Connection, function: Callable[[Any], Any], arguments: Sequence[Any], extra_bytes: int) -> None:
+def _how_it_ended(process: BaseProcess) -> ReaderEndedError:
+    process.join()
+    status = process.exitcode or 0
+    how = signal.Signals(-status).name if status < 0 else f"status {status}"
+    kind = ReaderKilledError if status == -signal.SIGKILL else ReaderEndedError
+    return kind(f"its reader ended its process ({how})")
+
+
+def _answer(
+    answers: Connection, answer: Connection, function: Callable[[Any], Any], arguments: Sequence[Any], extra_bytes: int
+) -> None:
     global _isolated  # noqa: PLW0603 (the process serves these calls only)
     _isolated = True
+    answers.close()  # the other end, so that writing fails when the calling process has ended
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + extra_bytes, most))
-    for one in arguments:
-        try:
-            answer.send(function(one))
-        except Exception as error:
-            answer.send(error)
+    with suppress(BrokenPipeError):
+        for one in arguments:
+            answer.send(_outcome(function, one))
+
+
+def _outcome(function: Callable[[Any], Any], one: Any) -> Any:
+    try:
+        return function(one)
+    except Exception as error:
+        return error

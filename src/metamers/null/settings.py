@@ -16,16 +16,17 @@ Datasets: Any = of_modalities(
 
 
 class NullSettings(Settings):
-    """null distribution: the match of pairs of different natural stimuli"""
+    """a mapping: of which natural stimuli the null distribution is, the match of pairs of different ones"""
 
     dataset: Datasets = Datasets()
     pairs: Annotated[
-        int, from_to("number of pairs of different stimuli", 1, 10_000_000, "all pairs if there are fewer")
+        int,
+        from_to("number of pairs of different stimuli, each pair once", 1, 10_000_000, "all pairs if there are fewer"),
     ] = 1000
 
 
 class AcceptanceSettings(Settings):
-    """which metamers are accepted; a change reruns neither synthesis nor recognition"""
+    """a mapping: which metamers are accepted; a change reruns neither synthesis nor recognition"""
 
     measures: Annotated[
         list[str],

@@ -97,8 +97,10 @@ def read_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return {key: section.model_validate(config.get(key, {})) for key, section in SETTINGS.items()}
     except pydantic.ValidationError as error:
-        # A check of a step, whose message has all that a user needs; the schema has found all else.
-        raise ConfigurationError(str(error.errors()[0]["ctx"]["error"])) from None
+        first = error.errors()[0]
+        if isinstance(cause := first.get("ctx", {}).get("error"), ConfigurationError):
+            raise cause from None  # a check of a step, whose message has all that a user needs
+        raise ConfigurationError(f"configuration: {error.title}: {first['loc']}: {first['msg']}") from None
 
 
 def declared_files() -> dict[str, RunFile]:

@@ -1,7 +1,7 @@
 """Power for pairs of a run's models: how many participants tell them apart, if their recognizability is as predicted.
 
-With many models, the pairs are those of neighbours in predicted recognizability, which are the hardest to tell apart,
-and the contrasts of the run: all pairs would grow with the square of the models.
+With many models, each is paired with the model that is nearest in predicted recognizability, which is the hardest to
+tell apart, and the contrasts of the run are added: all pairs would grow with the square of the models.
 
 The published part is in ``metamers.power.participants``, which is imported only where there is a pair, because it takes
 longer to import than a run with one model needs for its power.
@@ -9,7 +9,7 @@ longer to import than a run with one model needs for its power.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,38 +19,23 @@ from metamers.humans.participants import own_stages
 from metamers.humans.published import PUBLISHED
 
 MOST_MODELS = 12  # of a modality, of which all pairs are simulated
-ALL, CHOSEN = "all pairs", "neighbours in mean predicted recognizability, and contrasts"
 
 
-def considered_pairs(
-    predicted: xr.Dataset, modalities: Mapping[str, str], contrasts: Iterable[Sequence[str]]
-) -> list[tuple[str, str]]:
-    """Choose the pairs of models of one modality that are simulated, in the order of the models.
+def many_models(predicted: xr.Dataset, modalities: Mapping[str, str]) -> list[str]:
+    """The modalities of which not all pairs of models are simulated.
 
     Parameters
     ----------
-    predicted, modalities, contrasts
+    predicted, modalities
         As for ``model_pairs``.
     """
-    models = list(map(str, predicted["generation_model"].values))
-    place = {model: number for number, model in enumerate(models)}
-    means = dict(zip(models, predicted["predicted"].mean("stage").values.tolist(), strict=True))
-    pairs: list[tuple[str, str]] = []
-    for modality in dict.fromkeys(modalities[model] for model in models):
-        own = [model for model in models if modalities[model] == modality]
-        if len(own) <= MOST_MODELS:
-            pairs += combinations(own, 2)
-            continue
-        ranked = sorted((model for model in own if not np.isnan(means[model])), key=means.__getitem__)
-        pairs += [(one, other) for one, other in contrasts if one in own and other in own]
-        pairs += pairwise(ranked)
-    ordered = {tuple(sorted(pair, key=place.__getitem__)) for pair in pairs}
-    return sorted(ordered, key=lambda pair: [place[model] for model in pair])
+    of_models = [modalities[model] for model in _models(predicted)]
+    return [modality for modality in dict.fromkeys(of_models) if of_models.count(modality) > MOST_MODELS]
 
 
 def model_pairs(
     predicted: xr.Dataset, modalities: Mapping[str, str], contrasts: Iterable[Sequence[str]] = ()
-) -> tuple[list[tuple[str, str, list[str]]], list[tuple[str, str]]]:
+) -> tuple[list[tuple[str, str, list[str]]], list[tuple[str, ...]]]:
     """Pair a run's models of one modality, with the stages for which both have a prediction.
 
     Parameters
@@ -65,28 +50,55 @@ def model_pairs(
     Returns
     -------
     pairs
-        The two models, and at least two common stages.
+        The two models, and at least two common stages. Of a modality with more than ``MOST_MODELS`` models: each model
+        with the one whose mean over their common stages is nearest, and the contrasts.
     left_out
-        Pairs of one modality with fewer than two common stages.
+        Pairs of one modality with fewer than two common stages; of a modality with many models, the models without
+        any such partner.
     """
-    inside = predicted["predicted"].notnull()
-    stages = {
-        model: [
-            stage
-            for stage in own_stages(predicted, model)
-            if stage not in PUBLISHED[modalities[model]].left_out_stages
-            and inside.sel(generation_model=model, stage=stage)
-        ]
-        for model in map(str, predicted["generation_model"].values)
+    values = {model: _predictions(predicted, model, modalities[model]) for model in _models(predicted)}
+    many = many_models(predicted, modalities)
+    shared = {
+        (one, other): [stage for stage in values[one] if stage in values[other]]
+        for one, other in combinations(values, 2)
+        if modalities[one] == modalities[other]
     }
-    pairs, left_out = [], []
-    for one, other in considered_pairs(predicted, modalities, contrasts):
-        shared = [stage for stage in stages[one] if stage in stages[other]]
-        if len(shared) >= 2:
-            pairs.append((one, other, shared))
-        else:
-            left_out.append((one, other))
-    return pairs, left_out
+    pairs = {pair: stages for pair, stages in shared.items() if len(stages) >= 2}
+    chosen = {frozenset(contrast) for contrast in contrasts} | _nearest(pairs, values)
+    return (
+        [
+            (*pair, stages)
+            for pair, stages in pairs.items()
+            if modalities[pair[0]] not in many or frozenset(pair) in chosen
+        ],
+        [pair for pair in shared if pair not in pairs and modalities[pair[0]] not in many]
+        + [(model,) for model in values if modalities[model] in many and not any(model in pair for pair in pairs)],
+    )
+
+
+def _models(predicted: xr.Dataset) -> list[str]:
+    return list(map(str, predicted["generation_model"].values))
+
+
+def _predictions(predicted: xr.Dataset, model: str, modality: str) -> dict[str, float]:
+    """Stage → predicted recognizability of a model, for the stages that have one."""
+    left_out = PUBLISHED[modality].left_out_stages
+    stages = [stage for stage in own_stages(predicted, model) if stage not in left_out]
+    values = predicted["predicted"].sel(generation_model=model, stage=stages).values.tolist()
+    return {stage: value for stage, value in zip(stages, values, strict=True) if not np.isnan(value)}
+
+
+def _nearest(
+    pairs: Mapping[tuple[str, str], Sequence[str]], values: Mapping[str, Mapping[str, float]]
+) -> set[frozenset[str]]:
+    """For each model, the pair with the smallest difference of means over common stages; the first of equal ones."""
+    nearest: dict[str, tuple[float, frozenset[str]]] = {}
+    for pair, stages in pairs.items():
+        difference = abs(sum(values[pair[0]][stage] - values[pair[1]][stage] for stage in stages)) / len(stages)
+        for model in pair:
+            if model not in nearest or difference < nearest[model][0]:
+                nearest[model] = difference, frozenset(pair)
+    return {pair for _, pair in nearest.values()}
 
 
 def with_pairs(
@@ -118,11 +130,12 @@ def with_pairs(
         With ``contrast_power`` (contrast, trials, participants), ``contrast_participants_needed`` and
         ``contrast_stimuli_needed`` (contrast, trials), which are like those without ``contrast_``, and ``model``,
         ``reference``, ``contrast_difference``, ``contrast_stages`` (contrast), unless there are no pairs. The attribute
-        ``left_out`` names the pairs with too few predictions, and ``pairs`` says which are simulated.
+        ``left_out`` names the pairs (or models) with too few predictions, and ``nearest_pairs`` the modalities of which
+        not all pairs are simulated.
     """
     pairs, left_out = model_pairs(predicted, modalities, contrasts) if predicted is not None else ([], [])
-    many = any(list(modalities.values()).count(modality) > MOST_MODELS for modality in set(modalities.values()))
-    named = {"left_out": ", ".join(f"{one} - {other}" for one, other in left_out), "pairs": CHOSEN if many else ALL}
+    many = many_models(predicted, modalities) if predicted is not None else []
+    named = {"left_out": ", ".join(map(" - ".join, left_out)), "nearest_pairs": ", ".join(many)}
     result = published.assign_attrs(named)
     if predicted is None or not pairs:
         return result

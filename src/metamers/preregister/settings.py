@@ -18,7 +18,7 @@ MAX_ANSWERS = 100_000  # expected answers to the metamers of a stage; the time a
 
 
 class PreregistrationSettings(Settings):
-    """the prediction of human recognition that `snakemake preregister` freezes; participants × trials: up to 100000"""
+    """the prediction of human recognition that `snakemake preregister` freezes"""
 
     file: Annotated[
         str | None,
@@ -27,8 +27,21 @@ class PreregistrationSettings(Settings):
             description="path of the frozen prediction, a .nc file outside results/; null means preregistered/<run>.nc",
         ),
     ] = None
-    participants: Annotated[int, from_to("expected number of participants", 2, 10_000)] = 20
-    trials: Annotated[int, from_to("expected number of answers of each participant, model and stage", 1, 1000)] = 10
+    participants: Annotated[
+        int,
+        from_to(
+            "expected number of participants", 2, 10_000, "for the intervals in the file; scores use the actual one"
+        ),
+    ] = 20
+    trials: Annotated[
+        int,
+        from_to(
+            "expected number of answers of each participant, model and stage",
+            1,
+            1000,
+            f"participants × trials is at most {MAX_ANSWERS}",
+        ),
+    ] = 10
 
     @property
     def expected(self) -> dict[str, int]:

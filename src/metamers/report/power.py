@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter, ScalarFormatter
 
 from metamers.modalities import MODALITIES
-from metamers.power.pairs import ALL
 from metamers.report.figures import FAINT, INK, KIND_COLOURS, KIND_MARKERS, styled
 from metamers.report.tables import Table
 
@@ -33,8 +32,8 @@ def power_context(found: xr.Dataset) -> dict[str, Any]:
     dict
         ``wanted`` (power) and ``alpha``; ``smallest``: smallest simulated number of participants; ``typical`` and, if
         the run has models to compare, ``own``: tables of the numbers of participants needed, one column for each
-        number of trials, and ``pairs``, which pairs these are, empty for all; ``left_out``: names of pairs with too few
-        predictions. If new stimuli were simulated:
+        number of trials; ``nearest_pairs``: modalities of which not all pairs are simulated; ``left_out``: names of
+        pairs with too few predictions. If new stimuli were simulated:
         ``over_stimuli``, the same table for each number of stimuli, and ``false_alarms``, the smallest and largest
         proportion of experiments in which the test over participants alone is significant although models do not
         differ.
@@ -100,7 +99,7 @@ def power_context(found: xr.Dataset) -> dict[str, Any]:
         "smallest": int(found["participants"].min()),
         "typical": typical,
         "own": own,
-        "pairs": "" if (pairs := found.attrs.get("pairs", ALL)) == ALL else pairs,
+        "nearest_pairs": found.attrs.get("nearest_pairs", ""),
         "left_out": found.attrs["left_out"],
         "over_stimuli": over_stimuli,
         "fewest_stimuli": int(found["stimuli"].min()) if "stimuli" in found.dims else None,

@@ -34,6 +34,7 @@ IGNORED_FIELDS = ("ctx", "kind", "type_comment")  # fields of a syntax tree that
 # tests fail if code that counts calls other functions of these modules than those that read, write, hash or log
 # (tests/workflow/runs.py).
 SERVICES = {
+    "metamers.config.fields": "checks keys of the configuration, which reach a job as parameters",
     "metamers.config.model_lock": "reads the lock file of models; what it says reaches a job as parameters",
     "metamers.config.read": "reads and checks the configuration, which reaches a job as parameters",
     "metamers.foreign.hdf5": "checks the structure of a file before it is opened",

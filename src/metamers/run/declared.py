@@ -30,7 +30,8 @@ class RunFile:
     Attributes
     ----------
     path
-        Relative to the run's folder; names in angle brackets stand for any name.
+        Relative to the run's folder (a frozen prediction: to the working directory); names in angle brackets stand for
+        any name.
     variables
         Name, with ``?`` where it may be missing → a variable of the step, or the dimensions of a variable that several
         steps have.

@@ -57,9 +57,8 @@ SOFTWARE = (
     "espeakng-loader",
 )
 
-# Long name and unit of the variables and coordinates that several steps have, and of those of steps without a module
-# ``files``. Every job waits for this; the loader in C is ten times as fast as
-# yaml.safe_load and gives the same result.
+# Long name and unit of variables that several steps have, and of those of steps without a module ``files``. Every job
+# waits for this; the loader in C is ten times as fast as yaml.safe_load and gives the same result.
 DESCRIPTIONS: dict[str, tuple[str, str]] = yaml.load(
     Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"),
     Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
@@ -322,12 +321,14 @@ def _check_readable(path: str | Path, written: Path) -> None:
 
 
 @contextmanager
-def save_in_pieces(path: str | Path, dimension: str, **provenance: Any) -> Iterator[Callable[[xr.Dataset], None]]:
+def save_in_pieces(
+    path: str | Path, dimension: str, declared: RunFile | None = None, **provenance: Any
+) -> Iterator[Callable[[xr.Dataset], None]]:
     """Write a file as ``save`` does, but in pieces, so that only one piece is in memory at a time.
 
     Parameters
     ----------
-    path, **provenance
+    path, declared, **provenance
         As for ``save``.
     dimension
         The dimension along which pieces are appended; it is the first dimension of every variable that has it.
@@ -352,7 +353,7 @@ def save_in_pieces(path: str | Path, dimension: str, **provenance: Any) -> Itera
         with _explained(path):
             if not grown.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                first = _described(piece, path, None)
+                first = _described(piece, path, declared)
                 encoding = _compressed(first)
                 first.to_netcdf(grown, engine="netcdf4", encoding=encoding, unlimited_dims=[dimension])
                 return
@@ -454,9 +455,20 @@ def load_all(paths: Iterable[str | Path]) -> list[xr.Dataset]:
 
 
 def load_by_stem(paths: Iterable[str | Path]) -> dict[str, xr.Dataset]:
-    """Read files as ``load_all`` does; returns the name of each file, without its suffix → Dataset."""
+    """Read files as ``load_all`` does; returns the name of each file, without its suffix → Dataset.
+
+    Raises
+    ------
+    OSError
+        As ``open_dataset``.
+    ValueError
+        When two files have the same name.
+    """
     paths = list(map(Path, paths))
-    return dict(zip((path.stem for path in paths), load_all(paths), strict=True))
+    datasets = dict(zip((path.stem for path in paths), load_all(paths), strict=True))
+    if len(datasets) < len(paths):
+        raise ValueError(f"several files have the same name: {', '.join(map(str, paths))}")
+    return datasets
 
 
 def load_answers(paths: Iterable[str | Path]) -> dict[str, dict[str, xr.Dataset]]:
