@@ -11,7 +11,7 @@ CONFIGURATION ?=
 SITE ?= site
 
 .PHONY: run extended install test test-all test-studies test-nightly test-snakemake experiment benchmark steps benchmark-gpu equivalence convergence
-.PHONY: first-contact standard-match photographs simulations docs dry-runs lint lock clean
+.PHONY: first-contact standard-match photographs simulations docs reference dry-runs lint lock clean
 
 run: $(STAMP)
 	$(VENV)/bin/snakemake --cores all
@@ -109,6 +109,10 @@ simulations: $(STAMP)
 # The documentation as a site, in $(SITE)/. A link to a missing page or file ends the build.
 docs: $(STAMP)
 	$(VENV)/bin/mkdocs build --strict --quiet --site-dir $(SITE)
+
+# What follows from the settings of steps: rows of config/README.md, and config/config.schema.json for editors.
+reference: $(STAMP)
+	PYTHONPATH=docs $(VENV)/bin/python -m generate.configuration
 
 dry-runs: $(STAMP)
 	$(VENV)/bin/snakemake -n --quiet

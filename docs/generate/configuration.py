@@ -1,6 +1,6 @@
 """What follows from the settings of steps: rows of config/README.md, and the whole schema of a configuration.
 
-    PYTHONPATH=docs .venv/bin/python -m generate.configuration
+    make reference
 
 writes them; a test compares them.
 """
