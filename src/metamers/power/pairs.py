@@ -130,13 +130,14 @@ def with_pairs(
         With ``contrast_power`` (contrast, trials, participants), ``contrast_participants_needed`` and
         ``contrast_stimuli_needed`` (contrast, trials), which are like those without ``contrast_``, and ``model``,
         ``reference``, ``contrast_difference``, ``contrast_stages`` (contrast), unless there are no pairs. The attribute
-        ``left_out`` names the pairs (or models) with too few predictions, and ``nearest_pairs`` the modalities of which
-        not all pairs are simulated.
+        ``left_out`` names the pairs (or models) with too few predictions, and ``nearest_pairs``, if it is there, the
+        modalities of which not all pairs are simulated.
     """
     pairs, left_out = model_pairs(predicted, modalities, contrasts) if predicted is not None else ([], [])
     many = many_models(predicted, modalities) if predicted is not None else []
-    named = {"left_out": ", ".join(map(" - ".join, left_out)), "nearest_pairs": ", ".join(many)}
-    result = published.assign_attrs(named)
+    result = published.assign_attrs(left_out=", ".join(map(" - ".join, left_out)))
+    if many:
+        result = result.assign_attrs(nearest_pairs=", ".join(many))
     if predicted is None or not pairs:
         return result
     from metamers.power.participants import COMPONENTS, fewest_participants, power_of_curves
