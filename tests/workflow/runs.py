@@ -88,8 +88,12 @@ READ_OR_WRITE = {
     "metamers.run.files": {
         "fingerprint",
         "load",
+        "load_all",
+        "load_answers",
+        "load_by_stem",
         "load_foreign",
         "open_dataset",
+        "read_attributes",
         "save",
         "save_in_pieces",
         "append",
