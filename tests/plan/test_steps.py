@@ -103,3 +103,8 @@ def test_the_measures_are_those_of_the_library():
 def test_a_wrong_value_is_named_with_what_would_do(given, message):
     with pytest.raises(ConfigurationError, match=message):
         read_settings(merge_defaults(given))
+
+
+def test_text_that_is_no_unicode_is_named_with_its_key():
+    with pytest.raises(ConfigurationError, match=r"^configuration: preregistration\.file: .*unicode"):
+        read_settings(merge_defaults({"preregistration": {"file": "\ud800.nc"}}))

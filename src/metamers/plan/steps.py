@@ -94,13 +94,17 @@ def read_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         With the key, the value found, and the values that would do.
     """
     validate(config, configuration_schema(), "configuration")
-    try:
-        return {key: section.model_validate(config.get(key, {})) for key, section in SETTINGS.items()}
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        if isinstance(cause := first.get("ctx", {}).get("error"), ConfigurationError):
-            raise cause from None  # a check of a step, whose message has all that a user needs
-        raise ConfigurationError(f"configuration: {error.title}: {first['loc']}: {first['msg']}") from None
+    settings = {}
+    for key, section in SETTINGS.items():
+        try:
+            settings[key] = section.model_validate(config.get(key, {}))
+        except pydantic.ValidationError as error:
+            first = error.errors()[0]
+            if isinstance(cause := first.get("ctx", {}).get("error"), ConfigurationError):
+                raise cause from None  # a check of a step, whose message has all that a user needs
+            place = ".".join(map(str, (key, *first["loc"])))
+            raise ConfigurationError(f"configuration: {place}: {first['msg']}") from None
+    return settings
 
 
 def declared_files() -> dict[str, RunFile]:
