@@ -5,9 +5,9 @@ from metamers.run.job import log_results_to, save
 import numpy as np
 import xarray as xr
 
-from metamers import model_card
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
+from metamers.model_card import card as model_card
 from metamers.models.batches import CPU_BATCH_SIZE
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device, use_threads

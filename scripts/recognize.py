@@ -11,7 +11,7 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
 from metamers.names import NATURAL, stage_path
-from metamers.recognize import recognition_dataset, recognize
+from metamers.recognize.recognition import recognition_dataset, recognize
 from metamers.run import files
 from metamers.run.manifest import in_run
 from metamers.stimuli.exported import Decoded, labels_of

@@ -34,7 +34,7 @@ from metamers.plan.archives import Archive, retrieved_item
 from metamers.plan.datasets import DatasetEntry
 from metamers.plan.registry import Registry, read_registries
 from metamers.plan.steps import merge_defaults
-from metamers.recognize import recognize
+from metamers.recognize.recognition import recognize
 from metamers.report.render import render
 from metamers.retrieve import download, from_mirror, obtain
 from metamers.retrieve.ranges import RemoteArchive

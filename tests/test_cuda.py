@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 import metamers as mm
-from metamers import model_card
+from metamers.model_card import card as model_card
 from metamers.models import batches
 from metamers.models import device as devices
 from metamers.models import load as models_load
@@ -40,7 +40,7 @@ from metamers.synthesize.metamers import starts, synthesize
 from metamers.synthesize.replay import EAGER, allow_graphs
 from metamers.synthesize.target import EAGER_IN_BATCH
 from metamers.train import model as train
-from metamers.vulnerability import vulnerability
+from metamers.vulnerability.attack import vulnerability
 from tests.fake_card import CARD, FREE, OnCard, fake_card
 from tests.models.test_model import load, tiny
 from tests.synthesize.test_metamers import ONE_CYCLE
@@ -79,7 +79,7 @@ PLACES = {
         "config/test_qualities.py::test_a_job_of_a_card_computes_for_longer_than_it_takes_to_start"
     ),
     "src/metamers/run/cards.py:gpus_of_job": "run/test_cards.py::test_a_job_asks_for_a_card_if_there_is_one",
-    "src/metamers/model_card.py:cost": HERE + "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
+    "src/metamers/model_card/card.py:cost": HERE + "test_a_step_on_a_card_is_timed_in_this_process_until_it_has_ended",
     "src/metamers/models/device.py:available_devices": HERE + "test_devices_of_a_machine_with_cards",
     "src/metamers/models/device.py:choose_card": HERE + "test_only_a_cuda_device_is_a_card",
     "src/metamers/models/device.py:choose_device": HERE + "test_float32_is_not_rounded_to_tf32",

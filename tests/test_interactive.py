@@ -346,12 +346,14 @@ def test_natural_sounds_are_one_of_each_word():
     assert sounds.attrs["sampling_rate_hz"] == 20_000
 
 
-@pytest.mark.parametrize("first", ["", "import metamers.recognize", "from metamers.recognize import answers"])
+@pytest.mark.parametrize(
+    "first", ["", "import metamers.recognize.recognition", "from metamers.recognize.recognition import answers"]
+)
 def test_the_function_recognize_is_not_hidden_by_the_module_of_its_name(first):
     code = (
         f"{first}\nimport metamers as mm, inspect\nassert inspect.isfunction(mm.recognize)\nassert 'metamer' in dir(mm)"
     )
-    code += "\nfrom metamers.recognize import class_scores\nassert inspect.isfunction(mm.recognize)"
+    code += "\nfrom metamers.recognize.recognition import class_scores\nassert inspect.isfunction(mm.recognize)"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 

@@ -11,7 +11,7 @@ from metamers.models.batches import forward_batch_size, in_batches, min_batch_si
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
-from metamers.recognize import recognize
+from metamers.recognize.recognition import recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.labels import select_stimuli

@@ -10,7 +10,7 @@ from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
-from metamers.recognize import answers
+from metamers.recognize.recognition import answers
 from metamers.run import files
 from metamers.train.examples import Examples, labelled_examples
 from metamers.train.model import adversarial_accuracy, scores_of, tested_dataset

@@ -50,7 +50,7 @@ from metamers.plan.datasets import DatasetEntry, check_files_of_dataset, stimuli
 from metamers.plan.models import ModelEntry, check_files_of_model
 from metamers.plan.registry import Registry, read_registries
 from metamers.plan.steps import merge_defaults
-from metamers.recognize import recognize as recognize_exported
+from metamers.recognize.recognition import recognize as recognize_exported
 from metamers.retrieve import obtain, retrieve
 from metamers.retrieve.publishers import INTERPOLATIONS
 from metamers.run import files

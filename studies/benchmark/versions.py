@@ -14,7 +14,7 @@ import xarray as xr
 from metamers.models.classes import class_scores
 from metamers.models.load import with_each_model
 from metamers.models.model import Model, fit_stimuli
-from metamers.recognize import answers, category_log_odds
+from metamers.recognize.recognition import answers, category_log_odds
 from metamers.stimuli.formats import FORMATS
 
 DIMS = ("stage", "version", "stimulus")

@@ -28,7 +28,7 @@ from metamers.models.load import load_model
 from metamers.names import ConfigurationError, stage_path
 from metamers.plan.experiments import read_experiments
 from metamers.plan.steps import declared_files
-from metamers.recognize import recognize
+from metamers.recognize.recognition import recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
 from tests.shown import RUN, STAGES, WORDS, made_up_run

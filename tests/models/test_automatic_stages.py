@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from metamers.model_card import order_problem, places
+from metamers.model_card.card import order_problem, places
 from metamers.models.automatic_stages import automatic_stages, scores_of_output
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing

@@ -15,7 +15,7 @@ from metamers import retrieve
 from metamers.config import read as config_read
 from metamers.config import tables
 from metamers.leaderboard.depth import stage_layers
-from metamers.model_card import places
+from metamers.model_card.card import places
 from metamers.models import device as models_device
 from metamers.models import load as models_load
 from metamers.models import model as models

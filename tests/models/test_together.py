@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from metamers.leaderboard.depth import count_layers
-from metamers.model_card import order_problem, places
+from metamers.model_card.card import order_problem, places
 from metamers.models.load import load_model
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing

@@ -15,7 +15,7 @@ from metamers.models.classes import class_scores
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli
 from metamers.models.preprocessing import SoundPreprocessing
-from metamers.recognize import answers
+from metamers.recognize.recognition import answers
 from metamers.synthesize.metamers import check_stage, starts, synthesize
 from tests.documentation import blocks
 

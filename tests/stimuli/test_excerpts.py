@@ -12,7 +12,7 @@ from metamers.config import tables
 from metamers.config.answer_table import ValidNames, read_answer_table
 from metamers.foreign.pickles import NumpyUnpickler, read_pickle
 from metamers.names import NULL_CLASS
-from metamers.recognize import answers, recognition_dataset
+from metamers.recognize.recognition import answers, recognition_dataset
 from metamers.stimuli import excerpts
 from metamers.stimuli.datasets import read_dataset
 

@@ -11,7 +11,7 @@ from torch import nn
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing
 from metamers.models.readout import Readout, pooled, read_readout
-from metamers.recognize import recognize
+from metamers.recognize.recognition import recognize
 from metamers.run import files
 from metamers.train.readout import INVERSE_PENALTIES, accuracy_in_words, fit_readout, readout_dataset, refusal
 

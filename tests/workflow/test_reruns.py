@@ -52,7 +52,7 @@ AFTER_SYNTHESIS = {"synthesize_metamers", "synthesize_export"} | AFTER_MEASURE |
         ("src/metamers/synthesize/measure.py", AFTER_MEASURE),
         # A new measure: its tables and figures are in the report.
         ("src/metamers/match.py", AFTER_MEASURE | AFTER_NULL | {"report_assets", "report_humans_vs_models"}),
-        ("src/metamers/recognize.py", AFTER_MEASURE | AFTER_NATURAL_RECOGNITION),
+        ("src/metamers/recognize/recognition.py", AFTER_MEASURE | AFTER_NATURAL_RECOGNITION),
         ("scripts/null/distribution.py", AFTER_NULL),
         ("scripts/recognize.py", AFTER_RECOGNITION),
         ("scripts/recognize/natural.py", AFTER_NATURAL_RECOGNITION),

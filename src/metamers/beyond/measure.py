@@ -10,7 +10,7 @@ from metamers.beyond.synthesize import fit_to
 from metamers.config.beyond import OTHER, OWN
 from metamers.match import match_each
 from metamers.models.model import Model, activations
-from metamers.recognize import recognize
+from metamers.recognize.recognition import recognize
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.measure import measure
 

@@ -24,7 +24,7 @@ from metamers.compare.families import mean_over_families
 from metamers.compare.proportions import proportion_interval
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
-from metamers.recognize import recognize
+from metamers.recognize.recognition import recognize
 from metamers.stimuli.formats import FORMATS
 from metamers.synthesize.losses import Goal, make_loss
 from metamers.synthesize.memory import max_batch_size

@@ -21,7 +21,7 @@ from metamers.models.device import choose_device
 from metamers.models.load import load_model
 from metamers.models.model import Model, activations, fit_stimuli
 from metamers.names import unknown_name
-from metamers.recognize import answers
+from metamers.recognize.recognition import answers
 from metamers.stimuli.formats import FORMATS
 
 VISUAL_DEGREES = 8  # of the input of a network, as of Brain-Score's own models (ModelCommitment)
@@ -45,10 +45,10 @@ class RegistryModel(BrainModel):
 
     Notes
     -----
-    The task ``label`` is the published forced choice (``metamers.recognize.answers``). Brain-Score's own models use the
-    mean probability of the classes of a category instead. ``passive`` gives no answers. The tasks ``probabilities`` and
-    ``odd_one_out`` are not supported. Recordings are of stages of the registry, without time: no stage is committed to
-    a brain area.
+    The task ``label`` is the published forced choice (``metamers.recognize.recognition.answers``). Brain-Score's own
+    models use the mean probability of the classes of a category instead. ``passive`` gives no answers. The tasks
+    ``probabilities`` and ``odd_one_out`` are not supported. Recordings are of stages of the registry, without time:
+    no stage is committed to a brain area.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Whether a network is fit for synthesis: gradients reach the stimulus, and the same stimulus has the same outputs.
 
-The trace of ``metamers.models.automatic_stages`` and the model card (``metamers.model_card``) ask this.
+The trace of ``metamers.models.automatic_stages`` and the model card (``metamers.model_card.card``) ask this.
 """
 
 from collections.abc import Callable, Mapping

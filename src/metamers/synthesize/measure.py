@@ -11,7 +11,7 @@ import xarray as xr
 
 from metamers.match import NATURAL_CATEGORY, PREDICTED, match_each
 from metamers.models.model import Model, activations
-from metamers.recognize import recognize
+from metamers.recognize.recognition import recognize
 from metamers.stimuli.formats import FORMATS
 
 
@@ -51,7 +51,7 @@ def measure(
     Raises
     ------
     ValueError
-        As ``metamers.match.match`` and ``metamers.recognize.recognize``.
+        As ``metamers.match.match`` and ``metamers.recognize.recognition.recognize``.
     """
     found = match_each(natural, synthetic, target_error)
     if classes is None:

@@ -9,7 +9,7 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import activations
 from metamers.models.precision import native_bfloat16
-from metamers.recognize import recognize
+from metamers.recognize.recognition import recognize
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.stimuli.formats import FORMATS

@@ -9,7 +9,7 @@ from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
-from metamers.recognize import recognition_dataset, recognize
+from metamers.recognize.recognition import recognition_dataset, recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
 

@@ -25,7 +25,7 @@ from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import build_network
 from metamers.models.stability import stability
 from metamers.names import INPUT_STAGE, plural
-from metamers.recognize import answers
+from metamers.recognize.recognition import answers
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import check_stage
 from metamers.train.readout import described_readout
@@ -145,7 +145,8 @@ def accuracy(
     -------
     dict
         ``top_1``: proportion of stimuli whose highest-scoring class belongs to their category; ``forced_choice``:
-        proportion correct of ``metamers.recognize.answers``; ``categories``, ``natural_stimuli``: their numbers.
+        proportion correct of ``metamers.recognize.recognition.answers``; ``categories``, ``natural_stimuli``: their
+        numbers.
 
     Raises
     ------

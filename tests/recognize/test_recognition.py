@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metamers.recognize import answers, category_log_odds, recognition_dataset
+from metamers.recognize.recognition import answers, category_log_odds, recognition_dataset
 
 CLASSES = {"dog": [0, 1], "cat": [3]}
 

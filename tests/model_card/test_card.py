@@ -7,7 +7,7 @@ import xarray as xr
 import yaml
 from torch import nn
 
-from metamers import model_card
+from metamers.model_card import card as model_card
 from metamers.models.device import use_threads
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing
