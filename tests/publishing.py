@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from huggingface_hub import constants
 
-from metamers.plan import pretrained
+from metamers.config import pretrained
 from metamers.retrieve import publishers
 
 LARGE = (".safetensors", ".bin", ".pth")

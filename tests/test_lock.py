@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from metamers.plan.pretrained import INSTALL_TRANSFORMERS
+from metamers.config.pretrained import INSTALL_TRANSFORMERS
 
 PYTHONS = ("3.11", "3.12", "3.13")
 

@@ -15,9 +15,9 @@ import yaml
 from PIL import Image
 
 from metamers import retrieve
+from metamers.config.registry import read_registries
 from metamers.foreign import archives
 from metamers.models.sources import build_network
-from metamers.plan.registry import read_registries
 from metamers.plan.steps import merge_defaults
 from metamers.retrieve import mirror_path, publishers
 from studies import first_contact

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torchaudio
 
+from metamers.config.models import ModelEntry
 from metamers.models.load import load_model
 from metamers.names import ConfigurationError
-from metamers.plan.models import ModelEntry
 from metamers.retrieve.pipelines import torchaudio_pipeline
 from metamers.retrieve.publishers import describe, usual_input
 from metamers.run.hashes import sha256_of

@@ -11,10 +11,11 @@ import yaml
 from PIL import Image
 
 from metamers import __main__ as command
+from metamers.config import pretrained, stages
 from metamers.config.read import read_yaml
 from metamers.models import automatic_stages
 from metamers.names import ConfigurationError
-from metamers.plan import add_model, pretrained, stages
+from metamers.plan import add_model
 from metamers.plan.plan import make_plan
 from metamers.plan.steps import merge_defaults
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
@@ -82,7 +83,7 @@ def test_a_model_is_added_checked_and_ready_to_run(tmp_path, capsys, monkeypatch
     assert yaml.safe_load(text)["resnet50.a1_in1k"]["stages"] == "auto"
     run = read_yaml("mine/run.yaml")
     plan = make_plan(merge_defaults(run), ["mine/run.yaml"])
-    assert plan.run == "mine"
+    assert plan.settings.run == "mine"
     assert plan.generation_models == {"resnet50.a1_in1k": list(FOUND)}
     assert plan.recognition_models
     assert all(plan.models[name].modality == "vision" for name in plan.recognition_models)

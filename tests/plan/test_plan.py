@@ -10,17 +10,17 @@ import yaml
 from metamers import names
 from metamers.config import read as config_read
 from metamers.config import tables
-from metamers.config.qualities import QUALITIES
+from metamers.humans import settings as plan_participants
 from metamers.match import MEASURES, NULL_MEASURES
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
 from metamers.plan import command_line
-from metamers.plan import participants as plan_participants
 from metamers.plan import plan as config
 from metamers.plan import targets as plan_targets
 from metamers.plan.retrieved import collections
 from metamers.plan.steps import configuration_schema, declared_files, merge_defaults, read_settings
 from metamers.synthesize.optimizers import OPTIMIZERS
+from metamers.synthesize.qualities import QUALITIES
 from tests.shown import practice
 
 BRAINSCORE = {"brainscore", "brainscore_score"}
@@ -87,16 +87,16 @@ def test_the_default_configuration_resolves(settings):
 
 def test_jobs_take_the_settings_as_the_configuration_has_them(settings):
     plan = config.make_plan(settings)
-    assert plan.comparison.power.parameters == settings["comparison"]["power"]
-    assert plan.training_attack.parameters == settings["training"]["attack"]
-    assert plan.synthesis.of_modality == settings["synthesis"]["quick"]
+    assert plan.settings.comparison.power.parameters == settings["comparison"]["power"]
+    assert plan.settings.training.attack.parameters == settings["training"]["attack"]
+    assert plan.settings.synthesis.of_modality == settings["synthesis"]["quick"]
     assert plan.synthesis_of("spectemp", "published") == settings["synthesis"]["published"]["audio"]
-    assert plan.synthesis.procedure == "one_cycle"
+    assert plan.settings.synthesis.procedure == "one_cycle"
     change("synthesis.quality", "standard")(settings)
     standard = config.make_plan(settings)
     assert standard.synthesis.of_modality == settings["synthesis"]["standard"]
     assert standard.synthesis.procedure == "one_cycle"
-    assert plan.experiment.presentation == {key: settings["experiment"][key] for key in ("vision", "audio")}
+    assert plan.settings.experiment.presentation == {key: settings["experiment"][key] for key in ("vision", "audio")}
 
 
 def test_a_participant_needs_as_many_correct_trials_as_the_experiment_s_parts_say(settings):
@@ -476,9 +476,9 @@ def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):
         judges = [plan.other_recognition_models(model) for model in models]
         assert all(len(others) == 2 for others in judges)
     # A model of another family than both judges the remedy.
-    assert plan.comparison.contrasts == [["cochcnn9_adversarial", "cochcnn9_standard"]]
+    assert plan.settings.comparison.contrasts == [["cochcnn9_adversarial", "cochcnn9_standard"]]
     assert plan.families["cochresnet50_standard"] not in {
-        plan.families[model] for model in plan.comparison.contrasts[0]
+        plan.families[model] for model in plan.settings.comparison.contrasts[0]
     }
     assert {made.part for made in plan.beyond.sets.values()} == {"starts"}
 
@@ -501,7 +501,7 @@ def test_the_run_of_digits_trains_five_networks_in_each_of_three_ways_and_has_ju
     # Every stage after the input, and every contrast of two of the three ways.
     for name, stages in plan.generation_models.items():
         assert ["input", *stages] == list(plan.models[name].stages)
-    assert len(plan.comparison.contrasts) == 3
+    assert len(plan.settings.comparison.contrasts) == 3
     # Equally many of each digit, and none that a network was trained on.
     names = plan.stimuli_of("digits_standard")
     assert sorted(name.rpartition("_")[0] for name in names) == sorted(

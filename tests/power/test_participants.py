@@ -19,7 +19,7 @@ from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.leaderboard.curves import measured_curves
 from metamers.names import ConfigurationError
-from metamers.plan.power import check_power, min_number, smallest_p
+from metamers.power.settings import check_power, min_number, smallest_p
 from metamers.plan.steps import merge_defaults, read_settings
 from metamers.power import pairs
 from metamers.power import participants as power

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from metamers.config.qualities import number_of_steps, with_number_of_steps
 from metamers.match import match
 from metamers.modalities import MODALITIES
 from metamers.models.model import activations
@@ -15,6 +14,7 @@ from metamers.synthesize.metamers import metamers_dataset, synthesize
 from metamers.synthesize.noise import start_noise
 from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import PROCEDURES, Published
+from metamers.synthesize.qualities import number_of_steps, with_number_of_steps
 from tests.models.test_model import load, tiny
 
 ONE_CYCLE = {

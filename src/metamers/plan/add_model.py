@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 
 from metamers.config.model_lock import forget_part, lock_path, replace_file
+from metamers.config.pretrained import PUBLISHED, is_repository
 from metamers.config.read import read_registry, read_yaml, resolve_path
 from metamers.modalities import IMAGENET_INPUT
 from metamers.names import FILE_NAME, ConfigurationError
 from metamers.plan.plan import Plan, make_plan
-from metamers.plan.pretrained import PUBLISHED, is_repository
 from metamers.plan.steps import merge_defaults
 
 EXAMPLES = (
@@ -309,7 +309,7 @@ def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> 
 
     Raises
     ------
-    metamers.plan.stages.NoClassScoresError
+    metamers.config.stages.NoClassScoresError
         When the network does not give class scores, and the entry does not say so.
     ConfigurationError
         When the name is taken or is not valid in file names, the registry cannot be extended, or the entry is wrong.

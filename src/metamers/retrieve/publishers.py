@@ -2,7 +2,7 @@
 
 The libraries torchvision, torchaudio, timm and open_clip know their own weights; the Hugging Face hub is asked for the
 commit and the hashes of a repository's files, which may be one of timm or of transformers. The configuration keeps the
-answers in the lock file of the registry (``metamers.plan.pretrained``) and asks in a separate process, ``python -m
+answers in the lock file of the registry (``metamers.config.pretrained``) and asks in a separate process, ``python -m
 metamers.retrieve.publishers``, because the libraries import PyTorch. ``metamers.retrieve`` fetches the files.
 """
 

@@ -17,7 +17,6 @@ QUALITIES = {"quick": "one_cycle", "converged": "to_target", "standard": "one_cy
 # steps before the first decay of the rate are. And the format of numbers in low precision, ``bfloat16`` or ``tf32``.
 DRAFT_SHARES, FORMAT_SETTING = ("low_precision", "rough_cochleagram"), "low_precision_format"
 DRAFT_SETTINGS = (*DRAFT_SHARES, FORMAT_SETTING)
-LOW_PRECISION_FORMATS = BFLOAT16, TF32 = "bfloat16", "tf32"
 
 TO_TARGET = "to_target"  # the procedure whose number of steps is not fixed
 COMPARED_PROCEDURES = (TO_TARGET, "published")  # by which the metamers of `make convergence` are synthesized

@@ -6,9 +6,9 @@ import subprocess
 import pytest
 import yaml
 
+from metamers.config import pretrained
 from metamers.config.model_lock import lock_path, read_lock, update_lock
 from metamers.names import ConfigurationError
-from metamers.plan import pretrained
 from metamers.plan.plan import make_plan
 from metamers.plan.retrieved import collections
 from metamers.plan.steps import merge_defaults

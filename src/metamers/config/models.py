@@ -2,20 +2,21 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from metamers.config.archives import RETRIEVED, Archive, check_package_files, extra_weights_item
+from metamers.config.datasets import DatasetEntry
+from metamers.config.fields import setting, several
 from metamers.config.front_ends import front_end_name, front_end_settings
 from metamers.config.model_lock import Lock
+from metamers.config.pretrained import check_modality, check_pretrained, is_repository, library_of, locked_weights
 from metamers.config.read import resolve_path
+from metamers.config.stages import UNRESOLVED, Traced, number_of_automatic_stages
 from metamers.config.tables import SPLITS, stimulus_categories, stimulus_table
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
-from metamers.plan.archives import RETRIEVED, Archive, check_package_files, extra_weights_item
-from metamers.plan.datasets import DatasetEntry
-from metamers.plan.pretrained import check_modality, check_pretrained, is_repository, library_of, locked_weights
-from metamers.plan.stages import UNRESOLVED, Traced, number_of_automatic_stages
 
 TAIL = 0.025  # probability on each side of a 95% interval
 # Keys of ``input`` that the entry has if the publisher of the network does not state them.
@@ -638,3 +639,49 @@ def readout_of(name: str, model: ModelEntry, datasets: Mapping[str, DatasetEntry
             f"{math.floor(100 * highest * len(categories)) / 100:g} at most"
         )
     return readout
+
+
+Analysed = Annotated[
+    Literal["generation"] | Annotated[list[str], several("a list of names of models, each once", least=0)] | None,
+    setting(
+        "generation (the run's generation models), or a list of names of models, each once; [] leaves the analysis out"
+    ),
+]
+
+
+def analysed_models(
+    chosen: Any,
+    key: str,
+    generation_models: Iterable[str],
+    models: Mapping[str, ModelEntry],
+    modality: str | None = None,
+) -> list[str]:
+    """The models of an analysis.
+
+    Parameters
+    ----------
+    chosen
+        ``generation`` for the generation models, or names, of type ``Analysed``.
+    key
+        The key of the configuration that has them.
+    generation_models, models
+        Names of generation models, and the registry.
+    modality
+        Modality of the analysed stimuli; None for any.
+
+    Raises
+    ------
+    ConfigurationError
+        When a name is not registered, or of another modality.
+    """
+    if chosen == "generation":
+        return [name for name in generation_models if modality in (None, models[name].modality)]
+    for number, name in enumerate(chosen or []):
+        if name not in models:
+            raise unknown_name("model", name, models, f"{key}.{number}")
+        if modality not in (None, models[name].modality):
+            raise ConfigurationError(
+                f"{key}.{number}: {name!r} is of modality {models[name].modality!r}, but the stimuli of "
+                f"analyses.brain.dataset are of {modality!r}"
+            )
+    return list(chosen or [])

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from metamers.config.archives import Archive, check_archives
+from metamers.config.datasets import DatasetEntry, dataset_entry
+from metamers.config.experiments import PublishedStudy, read_experiments
 from metamers.config.model_lock import Lock, lock_path, read_lock
+from metamers.config.models import ModelEntry, check_stages, model_entry
+from metamers.config.pretrained import check_library, resolve_pretrained
 from metamers.config.read import check_registry, read_registry, read_yaml, resolve_path
+from metamers.config.stages import UNRESOLVED, Traced, automatic_stages
 from metamers.names import ConfigurationError
-from metamers.plan.archives import Archive, check_archives
-from metamers.plan.datasets import DatasetEntry, dataset_entry
-from metamers.plan.experiments import PublishedStudy, read_experiments
-from metamers.plan.models import ModelEntry, check_stages, model_entry
-from metamers.plan.pretrained import check_library, resolve_pretrained
-from metamers.plan.stages import UNRESOLVED, Traced, automatic_stages
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Limits of the online experiment's settings, which the plan checks and the jobs use."""
+"""Icons of the categories, in a folder of the user."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,10 +6,6 @@ from pathlib import Path
 from metamers.config.read import resolve_path
 
 ICON_FILES = (".svg", ".png")
-# Question of an adaptive experiment → number of generation models that it is about, and the largest interval at which
-# it may end, which is well below that of the prior distribution.
-MODELS_OF_QUESTION = {"threshold": 1, "difference": 2}
-LARGEST_INTERVAL = {"threshold": 1, "difference": 4}
 
 
 def missing_icons(folder: str | None, categories: Iterable[str]) -> str | None:

@@ -2,7 +2,7 @@
 
 A *set* is made by one job. It has *members* (the models whose activations are matched), relative depths, and *cases*. A
 case says which stimulus each member matches, the natural stimulus itself or another one, and from where synthesis
-starts. ``metamers.plan.beyond`` decides which sets are made; ``metamers.beyond.synthesize`` synthesizes them.
+starts. ``metamers.beyond.chosen`` decides which sets are made; ``metamers.beyond.synthesize`` synthesizes them.
 """
 
 from dataclasses import asdict, dataclass

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from metamers.config.archives import RETRIEVED
 from metamers.config.read import read_yaml, resolve_path, validate
 from metamers.config.tables import read_table
 from metamers.names import NATURAL, ConfigurationError, unknown_name
-from metamers.plan.archives import RETRIEVED
 
 LOCAL_STIMULI = f"{RETRIEVED}/published_stimuli"
 

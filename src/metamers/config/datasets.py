@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from metamers.config.archives import RETRIEVED, check_package_files
 from metamers.config.read import resolve_path
 from metamers.config.tables import stimulus_table
 from metamers.names import MAX_PROBLEMS, ConfigurationError, listed
-from metamers.plan.archives import RETRIEVED, check_package_files
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,23 @@
 """Which metamers and distortions the extensions make: their sets, and the stages at which models are compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from metamers.config.beyond import (
+from metamers.beyond.sets import (
     FEWEST_STIMULI,
     NOISE,
     OTHER,
     OWN,
     PARTS,
     TOGETHER,
+    Beyond,
     BeyondSet,
+    MetamerSets,
+    Sensitivity,
 )
-from metamers.names import INPUT_STAGE, ConfigurationError
-from metamers.plan.models import ModelEntry
+from metamers.beyond.settings import BeyondSettings, MetamerSetsSettings, SensitivitySettings
+from metamers.config.models import ModelEntry, check_has_classes
+from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
 
 
 def other_stimuli(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -95,7 +99,7 @@ def cases_of(part: str, members: Sequence[str], kinds: Sequence[str] = ()) -> di
 
 def sets_of(
     chosen: Sequence[str],
-    settings: Mapping[str, Any],
+    settings: BeyondSettings,
     generated: Mapping[str, Sequence[str]],
     models: Mapping[str, ModelEntry],
     rows: Mapping[str, Sequence[Mapping[str, str]]],
@@ -107,7 +111,7 @@ def sets_of(
     chosen
         Generation models.
     settings
-        The configuration's ``beyond``, with parts that may be None.
+        The configuration's ``beyond``.
     generated
         Generation model → stages for which metamers are made.
     models
@@ -118,13 +122,13 @@ def sets_of(
     modalities = dict.fromkeys(models[name].modality for name in chosen)
     found = {}
     for part in PARTS:
-        if not settings[part]:
+        if (of_part := getattr(settings, part)) is None:
             continue
         for modality in modalities:
             names = [name for name in chosen if models[name].modality == modality]
             groups = {name: [name] for name in names} if part == "starts" else {modality: names}
             chains = {name: (list(models[name].stages), generated[name]) for name in names}
-            depths = distinct_depths(settings[part]["depths"], chains)
+            depths = distinct_depths(of_part.depths, chains)
             for group, members in groups.items():
                 if part != "starts" and len(members) < 2:
                     continue
@@ -134,15 +138,15 @@ def sets_of(
                     modality=modality,
                     depths=depths,
                     members={name: stages_at(depths, *chains[name]) for name in members},
-                    stimuli=dict(others[: settings[part]["stimuli"]]),
-                    cases=cases_of(part, members, settings[part].get("kinds", ())),
+                    stimuli=dict(others[: of_part.stimuli]),
+                    cases=cases_of(part, members, getattr(of_part, "kinds", ())),
                 )
     return found
 
 
 def compared_stages(
     part: str,
-    settings: Mapping[str, Any] | None,
+    settings: SensitivitySettings | MetamerSetsSettings | None,
     generated: Mapping[str, Sequence[str]],
     recognition_models: Sequence[str],
     models: Mapping[str, ModelEntry],
@@ -202,20 +206,20 @@ def compared_stages(
             name: (list(models[name].stages), list(generated[name] if name in own else models[name].stages))
             for name in [*own, *others]
         }
-        depths = distinct_depths(settings["depths"], {name: chains[name] for name in own})
+        depths = distinct_depths(settings.depths, {name: chains[name] for name in own})
         found[modality] = {
             "modality": modality,
             "depths": depths,
             "stages": {name: stages_at(depths, *chain) for name, chain in chains.items()},
             "generation_models": own,
-            "stimuli": [row["stimulus"] for row in rows[modality]][: settings["stimuli"]],
+            "stimuli": [row["stimulus"] for row in rows[modality]][: settings.stimuli],
         }
     return found
 
 
 def check_models(
     chosen: Sequence[str],
-    settings: Mapping[str, Any],
+    settings: BeyondSettings,
     generated: Mapping[str, Sequence[str]],
     models: Mapping[str, ModelEntry],
     rows: Mapping[str, Sequence[Mapping[str, str]]],
@@ -249,8 +253,82 @@ def check_models(
                 "judge their own metamers. A run without extensions needs `beyond: {models: []}`."
             )
         alone = [models[other].modality for other in chosen].count(modality) == 1
-        if alone and (settings["ensemble"] or settings["controversial"]):
+        if alone and (settings.ensemble or settings.controversial):
             raise ConfigurationError(
                 f"beyond.models.{number}: {name!r} is the only one of modality {modality!r}; ensemble and "
                 "controversial metamers need two. Name another, or set `ensemble: null` and `controversial: null`."
             )
+
+
+ARCHITECTURES = 2  # of each modality, if the configuration does not name models
+
+
+def first_architectures(generation_models: Mapping[str, list[str]], models: Mapping[str, ModelEntry]) -> list[str]:
+    """For each modality, the first generation model of each of two architectures, if it has classes and more stages."""
+    architectures: dict[str, list[Any]] = {}
+    chosen = []
+    for name in generation_models:
+        if generation_models[name] == [INPUT_STAGE] or not models[name].has_classes:
+            continue
+        of_modality = architectures.setdefault(models[name].modality, [])
+        if models[name].source not in of_modality and len(of_modality) < ARCHITECTURES:
+            of_modality.append(models[name].source)
+            chosen.append(name)
+    return chosen
+
+
+def extensions(
+    settings: BeyondSettings,
+    generation_models: Mapping[str, list[str]],
+    recognition_models: Sequence[str],
+    models: Mapping[str, ModelEntry],
+    rows: Mapping[str, list[dict[str, str]]],
+) -> Beyond:
+    """The extensions of the run; ``rows`` are the stimuli of each modality."""
+    chosen = settings.models
+    for number, name in enumerate(chosen or []):
+        if name not in generation_models:
+            raise unknown_name("generation model", name, generation_models, f"beyond.models.{number}")
+        check_has_classes(name, models[name], f"beyond.models.{number}", "which the extensions need for acceptance")
+    if chosen is None:
+        first = first_architectures(generation_models, models)
+        chosen = [name for name in first if models[name].modality == models[first[0]].modality]
+    others = {
+        modality: [name for name in recognition_models if models[name].modality == modality and name not in chosen]
+        for modality in dict.fromkeys(models[name].modality for name in chosen)
+    }
+    if settings.models is None:
+        # Models for which no sets can be made are an error only if the configuration names them.
+        chosen = [name for name in chosen if others[models[name].modality] and len(rows[models[name].modality]) > 1]
+    else:
+        check_models(chosen, settings, generation_models, models, rows, others)
+    compared = {
+        part: compared_stages(part, getattr(settings, part), generation_models, recognition_models, models, rows)
+        for part in FEWEST_STIMULI
+    }
+    distortions, explored = settings.sensitivity, settings.metamer_sets
+    return Beyond(
+        sets_of(chosen, settings, generation_models, models, rows),
+        others,
+        {
+            modality: Sensitivity(**fields, iterations=distortions.iterations, length=distortions.length.of(modality))
+            for modality, fields in compared["sensitivity"].items()
+        },
+        {
+            modality: MetamerSets(
+                **fields, **{key: getattr(explored, key) for key in ("steps", "tolerance", "singular_values")}
+            )
+            for modality, fields in compared["metamer_sets"].items()
+        },
+    )
+
+
+def no_extensions(generation_models: Iterable[str], recognition_models: Iterable[str]) -> str:
+    """Why a configuration asks for no extensions, and which one would."""
+    return (
+        "beyond: there are no extensions to make. Name, in beyond.models, generation models with stages after the "
+        "input, of a modality with another recognition model, and configure ensemble, controversial or starts; or "
+        "configure sensitivity or metamer_sets. "
+        f"Generation models: {', '.join(generation_models) or 'none'}; recognition models: "
+        f"{', '.join(recognition_models) or 'none'}."
+    )

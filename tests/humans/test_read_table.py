@@ -2,7 +2,7 @@
 
 import pytest
 
-from metamers.config.answer_table import ValidNames, judged_stages, read_answer_table, table_files
+from metamers.humans.read_table import ValidNames, judged_stages, read_answer_table, table_files
 from metamers.names import ConfigurationError
 
 VALID = ValidNames(

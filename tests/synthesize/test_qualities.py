@@ -2,8 +2,8 @@
 
 import pytest
 
-from metamers.config.qualities import batch_size_of
 from metamers.plan.steps import merge_defaults
+from metamers.synthesize.qualities import batch_size_of
 
 SETTINGS = merge_defaults({})["synthesis"]
 

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from metamers.config import read as config_read
+from metamers.config.registry import inline_source
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
-from metamers.plan.registry import inline_source
 from metamers.plan.steps import merge_defaults
 
 MODEL = {

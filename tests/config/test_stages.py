@@ -5,11 +5,11 @@ import subprocess
 import pytest
 import yaml
 
+from metamers.config import stages as config_stages
 from metamers.config.model_lock import lock_path, read_lock
 from metamers.models import automatic_stages
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
-from metamers.plan import stages as config_stages
 from metamers.plan.steps import merge_defaults
 
 INPUT = {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3}
