@@ -11,6 +11,7 @@ from PIL import Image
 
 from metamers.names import NATURAL, stage_path
 from metamers.run import files
+from tests.configurations import practice
 from tests.saved import OF_ANY_STEP
 from tests.workflow.runs import copy_of
 
@@ -34,11 +35,6 @@ RULES = [
 ]
 RUN = "shown"
 ARGUMENTS = ["--configfile", "shown.yaml"]
-
-
-def practice(trials: int, feedback: int = 0, metamers: int = 0, at_least: int = 0) -> dict[str, int]:
-    """``experiment.<modality>.practice``."""
-    return {"feedback": feedback, "trials": trials, "metamers": metamers, "at_least": at_least}
 
 
 def _signal(modality: str, path: Path, rng: np.random.Generator) -> None:

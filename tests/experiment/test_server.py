@@ -36,8 +36,8 @@ from metamers.experiment.server import (
 from metamers.humans.design import experiment_design
 from metamers.humans.own_participants import read_answers
 from metamers.humans.rows import parse_json
+from tests.configurations import practice
 from tests.hostile_rows import CASES, NAMES, with_value
-from tests.shown import practice
 
 STIMULI = {f"s{n}": "ab"[n % 2] for n in range(40)}
 SETTINGS = {

@@ -14,7 +14,7 @@ from metamers.humans.answer_table import exclusions_of_table, shown_in_table, tr
 from metamers.humans.bids import bids_files, trials_of_answer_table, trials_of_answers, write_bids
 from metamers.humans.design import experiment_design
 from metamers.humans.own_participants import read_answers
-from tests.shown import practice
+from tests.configurations import practice
 
 CATEGORIES = ["a", "b"]
 STIMULI = {f"s{n}": CATEGORIES[n % 2] for n in range(11)}

@@ -16,8 +16,8 @@ from metamers.compare.anova import people_against_network, published_tests
 from metamers.humans.design import experiment_design
 from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.own_participants import judgements_of_shown, own_participants_dataset, read_answers
+from tests.configurations import practice
 from tests.hostile_rows import CASES, NAMES, with_value
-from tests.shown import practice
 
 NATURAL_STIMULI = {f"s{n}": "ab"[n % 2] for n in range(11)}
 MAIN = [f"s{n}" for n in range(9)]

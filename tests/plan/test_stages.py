@@ -14,10 +14,7 @@ from metamers.plan.steps import merge_defaults
 
 INPUT = {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3}
 
-
-@pytest.fixture(autouse=True)
-def _in_the_repository(root, monkeypatch):
-    monkeypatch.chdir(root)
+pytestmark = pytest.mark.usefixtures("in_the_repository")
 
 
 @pytest.fixture
