@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("in_the_repository")
 def builder(root, tmp_path):
     """A file of the user's own with small networks."""
     file = tmp_path / "tiny.py"
-    file.write_text((root / "tests" / "tiny.py").read_text())
+    file.write_text((root / "tests" / "networks" / "tiny.py").read_text())
     return file
 
 
