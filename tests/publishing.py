@@ -14,6 +14,8 @@ import threading
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+import safetensors.torch
+import torch
 from huggingface_hub import constants
 
 from metamers.config import pretrained
@@ -197,3 +199,26 @@ def publisher():
     finally:
         server.shutdown()
         server.server_close()
+
+
+CONFIG = {
+    "architecture": "test_vit",
+    "num_classes": 10,
+    "model_args": {"img_size": 128},
+    "pretrained_cfg": {
+        "tag": "mine",
+        "custom_load": False,
+        "input_size": [3, 128, 128],
+        "fixed_input_size": True,
+        "interpolation": "bilinear",
+        "crop_pct": 0.9,
+        "mean": [0.1, 0.2, 0.3],
+        "std": [0.4, 0.5, 0.6],
+        "num_classes": 10,
+        "first_conv": "patch_embed.proj",
+        "classifier": "head",
+        "label_names": ["a"] * 10,
+    },
+}
+WEIGHTS = safetensors.torch.save({"weight": torch.arange(100_000.0)})
+SHA256 = hashlib.sha256(WEIGHTS).hexdigest()

@@ -40,13 +40,13 @@ from metamers.synthesize.metamers import starts, synthesize
 from metamers.synthesize.replay import EAGER, allow_graphs
 from metamers.synthesize.target import EAGER_IN_BATCH
 from metamers.train import model as train
+from metamers.train.examples import Examples
 from metamers.vulnerability.attack import vulnerability
 from tests.fake_card import CARD, FREE, OnCard, fake_card
-from tests.models.test_model import load, tiny
-from tests.synthesize.test_metamers import ONE_CYCLE
-from tests.test_interactive import INPUT, SOUND
-from tests.tiny import Hearing
-from tests.train import test_model as training
+from tests.networks.entries import SOUND_INPUT, load, tiny
+from tests.networks.tiny import Hearing
+from tests.synthesize.procedures import ONE_CYCLE
+from tests.train import clouds
 
 SHAPE = (3, 8, 8)
 STAGES = {"input": None, "block": "block", "logits": "classify"}
@@ -603,19 +603,19 @@ def test_a_metamer_from_python_is_made_on_the_card(card, root):
 
 
 def test_a_metamer_of_a_sound_is_made_on_the_card(card):
-    options = {"null": [], "steps": 2, "progress": False, "input": INPUT}
+    options = {"null": [], "steps": 2, "progress": False, "input": SOUND_INPUT}
     network = Hearing()
-    made = [mm.metamer(network, (SOUND, 8000), "relu", device=device, **options) for device in ("cpu", "cuda")]
+    sound = 0.1 * np.random.default_rng(0).standard_normal(2000)
+    made = [mm.metamer(network, (sound, 8000), "relu", device=device, **options) for device in ("cpu", "cuda")]
     assert [one.dataset.attrs["device"] for one in made] == ["cpu", "cuda:0"]
     np.testing.assert_allclose(made[1].dataset["metamer"], made[0].dataset["metamer"], atol=1e-3)
 
 
 def test_a_network_is_trained_on_the_card(card):
-    made = training.network().to(CARD)
+    made = clouds.network().to(CARD)
     given = [
-        training.Examples(one.stimuli.to(CARD), one.labels.to(CARD))
-        for one in (training.examples(), training.examples(seed=1))
+        Examples(one.stimuli.to(CARD), one.labels.to(CARD)) for one in (clouds.examples(), clouds.examples(seed=1))
     ]
-    curves = train.train(made, *given, training.SETTINGS, None, None)
+    curves = train.train(made, *given, clouds.SETTINGS, None, None)
     assert curves["train_loss"][-1] < curves["train_loss"][0]
     assert made[1].weight.device == CARD

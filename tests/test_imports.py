@@ -141,6 +141,20 @@ def test_a_cycle_of_folders_is_reported_although_no_modules_import_each_other(sm
     assert len(cycle_of(small, 2)) == 2
 
 
+def test_no_test_file_is_imported(root):
+    """What several tests need is a fixture of a conftest.py, or in a module beside them that has no tests."""
+    modules = {}
+    for path in (*root.glob("tests/**/*.py"), *root.glob("studies/tests/**/*.py")):
+        modules[".".join(path.relative_to(root).with_suffix("").parts)] = path
+    wrong = [
+        f"{path.relative_to(root)}:{line} imports {imported}"
+        for name, path in modules.items()
+        for imported, line in imports_of(name, path, modules)
+        if imported.rpartition(".")[2].startswith("test_")
+    ]
+    assert not wrong
+
+
 def modules_after(statement):
     """Modules that a new process has imported after a statement, and had not before."""
     code = f"import json, sys; before = set(sys.modules); {statement}; print(json.dumps([*set(sys.modules) - before]))"

@@ -20,22 +20,18 @@ from metamers.models.load import load_model
 from metamers.names import ConfigurationError
 from metamers.run import files
 from metamers.synthesize.metamers import starts, synthesize
-from tests import odd
 from tests.conventions import complaints
+from tests.networks import odd
+from tests.networks.entries import SOUND_INPUT
+from tests.networks.tiny import Convolutional, Hearing
+from tests.networks.transformers import SETTINGS
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
-from tests.small_transformers import SETTINGS
-from tests.tiny import Convolutional, Hearing
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.random((3, 16, 16)).astype(np.float32)
 NULL = [RNG.random((3, 16, 16)) for _ in range(5)]
 CLASSES = {"cat": 0, "dog": [1, 3]}
 QUIET = {"progress": False, "device": "cpu"}
-INPUT = {
-    "sampling_rate_hz": 8000,
-    "duration_s": 0.25,
-    "cochleagram": {"high_hz": 4000, "filters": 10, "sample_factor": 1, "taps": 201},
-}
 SOUND = 0.1 * RNG.standard_normal(2000)
 
 
@@ -66,7 +62,7 @@ def test_the_metamer_is_that_of_the_workflow(made, root):
     """The same network, start and settings, given to the functions that the scripts call."""
     entry = {
         "modality": "vision",
-        "source": {"python": f"{root}/tests/tiny.py:convolutional"},
+        "source": {"python": f"{root}/tests/networks/tiny.py:convolutional"},
         "weights": {"random": 0},
         "input": {"size": 16, "mean": [0.0] * 3, "std": [1.0] * 3},
         "stages": {"input": None, "block": "block"},
@@ -182,12 +178,12 @@ def test_sounds_come_as_samples_and_as_files(tmp_path):
     hearing = Hearing(frequencies=12)
     soundfile.write(tmp_path / "noise.wav", SOUND, 8000, subtype="FLOAT")
     null = [(RNG.standard_normal(2000), 8000) for _ in range(3)]
-    made = mm.metamer(hearing, (SOUND, 8000), "relu", input=INPUT, null=null, steps=10, **QUIET)
+    made = mm.metamer(hearing, (SOUND, 8000), "relu", input=SOUND_INPUT, null=null, steps=10, **QUIET)
     assert made.metamer.shape == (2000,)
     assert made.sampling_rate_hz == 8000
     assert made.loss[-1] < made.loss[0]
     assert len(made.null["snr_db"]) == 3
-    answers = mm.recognize(hearing, [made, tmp_path / "noise.wav"], input=INPUT, device="cpu")
+    answers = mm.recognize(hearing, [made, tmp_path / "noise.wav"], input=SOUND_INPUT, device="cpu")
     assert answers == [made.predicted_category, made.natural_category]
     made.save(tmp_path / "metamer.wav")
     assert soundfile.info(tmp_path / "metamer.wav").samplerate == 8000
@@ -237,7 +233,7 @@ def test_a_model_of_the_registry_has_its_stages_and_more_on_request(root, tmp_pa
         f"""
         mine:
           modality: vision
-          source: {{python: '{root}/tests/tiny.py:convolutional'}}
+          source: {{python: '{root}/tests/networks/tiny.py:convolutional'}}
           weights: {{random: 0}}
           input: {{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}}
           stages: {{input: null, logits: classify}}
@@ -316,7 +312,7 @@ def test_a_network_of_waveforms_says_so_and_works():
     torch.manual_seed(0)
     waveforms = nn.Sequential(nn.Unflatten(1, (1, 2000)), nn.Conv1d(1, 4, 16, stride=4), nn.ReLU())
     with pytest.raises(ValueError, match="A network of waveforms needs `preprocessing: waveform`"):
-        mm.metamer(waveforms, (SOUND, 8000), "1", input=INPUT, null=[], **QUIET)
+        mm.metamer(waveforms, (SOUND, 8000), "1", input=SOUND_INPUT, null=[], **QUIET)
     own_input = {"sampling_rate_hz": 8000, "duration_s": 0.25, "preprocessing": "waveform"}
     made = mm.metamer(waveforms, (SOUND, 8000), "1", input=own_input, null=[], steps=40, **QUIET)
     assert made.loss[-1] < made.loss[0]

@@ -23,7 +23,7 @@ from metamers.run import files, manifest
 from metamers.run.conventions import PRODUCT_VERSION
 from metamers.run.hashes import sha256_of
 from metamers.verify import Problem, count_by_kind, rebuild, repair, verify
-from tests.foreign import test_hdf5
+from tests.foreign import hostile_hdf5
 
 PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
 
@@ -771,10 +771,10 @@ def test_a_file_that_ends_its_reader_s_process_is_named_with_the_others(run, mon
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", test_hdf5.HOSTILE, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", hostile_hdf5.HOSTILE, ids=lambda make: make.__name__)
 def test_a_hostile_netcdf_file_with_a_manifest_that_fits_is_named_with_the_others(run, make):
     (run / "hostile").mkdir()
-    path = test_hdf5.made(make, run / "hostile").rename(run / "first.nc")
+    path = hostile_hdf5.made(make, run / "hostile").rename(run / "first.nc")
     manifest.record(path)
     rot(run / "exported" / "0.png", b"damaged")
     problems = {problem.path: problem for problem in verify(run)}

@@ -19,7 +19,7 @@ from metamers.beyond.metamer_set import (
     within,
 )
 from metamers.beyond.synthesize import fit_to
-from tests.beyond.test_jacobian import RNG, SIZE, jacobian_given, jacobian_of, linear, matrix_of
+from tests.beyond.linear import RNG, SIZE, jacobian_given, jacobian_of, linear, matrix_of
 
 VALUES = 3 * SIZE**2
 UNIT = 2.0  # preprocessing divides by 0.5, so that distances are those of the stimuli

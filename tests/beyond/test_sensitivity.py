@@ -17,8 +17,8 @@ from metamers.beyond.sensitivity import (
     principal_distortions,
 )
 from metamers.beyond.synthesize import fit_to
-from tests.beyond.test_jacobian import RNG, SIZE, jacobian_given, jacobian_of, linear, matrix_of, stimulus_of
-from tests.models.test_model import load, tiny
+from tests.beyond.linear import RNG, SIZE, jacobian_given, jacobian_of, linear, matrix_of, stimulus_of
+from tests.networks.entries import load, tiny
 
 
 @pytest.mark.parametrize("features", [40, 15])

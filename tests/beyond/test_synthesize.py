@@ -15,7 +15,7 @@ from metamers.synthesize.losses import Goal, joint_error, make_loss
 from metamers.synthesize.metamers import check_stage
 from metamers.synthesize.noise import pink_noise, start_noise
 from metamers.synthesize.optimize import optimize
-from tests.models.test_model import load, tiny
+from tests.networks.entries import load, tiny
 
 STAGES = {"input": None, "project": "project", "logits": "classify"}
 # Steps that stay in the row space of what the models see, as those of Adam do not.

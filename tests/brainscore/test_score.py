@@ -31,7 +31,7 @@ from metamers.plan.steps import declared_files
 from metamers.recognize.recognition import recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
-from tests.shown import RUN, STAGES, WORDS, made_up_run
+from tests.made_up_run import RUN, STAGES, WORDS, made_up_run
 from tests.workflow.runs import check_schema, library_of, snakemake
 
 JUDGED = [(model, stage) for model in ("first", "second") for stage in STAGES["vision"][1:]]

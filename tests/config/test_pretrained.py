@@ -12,8 +12,7 @@ from metamers.names import ConfigurationError
 from metamers.plan.plan import make_plan
 from metamers.plan.retrieved import collections
 from metamers.plan.steps import merge_defaults
-from tests.publishing import look_up_in_this_process, publisher, use_as_hub
-from tests.retrieve.test_publishers import CONFIG, SHA256, WEIGHTS
+from tests.publishing import CONFIG, SHA256, WEIGHTS, look_up_in_this_process, publisher, use_as_hub
 
 STAGES = {"input": None, "early": "layer1", "logits": "fc"}
 INPUT = {"size": 32, "mean": [0, 0, 0], "std": [1, 1, 1]}

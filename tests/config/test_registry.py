@@ -17,10 +17,7 @@ MODEL = {
     "stages": {"input": None, "logits": "fc"},
 }
 
-
-@pytest.fixture(autouse=True)
-def _in_the_repository(root, monkeypatch):
-    monkeypatch.chdir(root)
+pytestmark = pytest.mark.usefixtures("in_the_repository")
 
 
 @pytest.fixture

@@ -14,17 +14,14 @@ from metamers.plan.steps import merge_defaults
 
 INPUT = {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3}
 
-
-@pytest.fixture(autouse=True)
-def _in_the_repository(root, monkeypatch):
-    monkeypatch.chdir(root)
+pytestmark = pytest.mark.usefixtures("in_the_repository")
 
 
 @pytest.fixture
 def builder(root, tmp_path):
     """A file of the user's own with small networks."""
     file = tmp_path / "tiny.py"
-    file.write_text((root / "tests" / "tiny.py").read_text())
+    file.write_text((root / "tests" / "networks" / "tiny.py").read_text())
     return file
 
 

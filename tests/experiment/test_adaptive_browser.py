@@ -10,8 +10,8 @@ import yaml
 from metamers.experiment.server import Server, find_experiments
 from metamers.plan.steps import declared_files
 from metamers.run import files
-from tests.experiment.test_browser import ENDS, Participant
-from tests.shown import RULES, RUN, WORDS, made_up_run
+from tests.experiment.participants import ENDS, Participant
+from tests.made_up_run import RULES, RUN, WORDS, made_up_run
 from tests.workflow.runs import check_schema, snakemake
 
 ADAPTIVE = {"question": "difference", "interval": None, "bayes_factor": 8, "participants": 2, "trials": None}

@@ -12,7 +12,7 @@ from metamers.humans.design import CHOSEN, experiment_design
 from metamers.humans.own_participants import read_answers
 from metamers.humans.stimulus_selector import adaptive_attributes
 from metamers.run import files
-from tests.experiment.test_server import SETTINGS, STIMULI, ask, post, write_page
+from tests.experiment.served import SETTINGS, STIMULI, ask, post, write_page
 
 STAGES = {"m": ["one", "two"]}
 ADAPTIVE = {"question": "threshold", "interval": 1.1, "bayes_factor": None, "participants": 1, "trials": 12}

@@ -22,7 +22,7 @@ from metamers.experiment.folder import (
     write_folder,
 )
 from metamers.humans.design import experiment_design
-from tests.shown import practice
+from tests.configurations import practice
 
 CATEGORIES = ["ant", "bee"]
 STIMULI = {f"stimulus_{n}": CATEGORIES[n % 2] for n in range(6)}

@@ -6,24 +6,7 @@ import tarfile
 import pytest
 
 from metamers.foreign import archives
-
-CONTENT = bytes(range(256)) * 40
-
-
-def member(name, content=CONTENT, **facts):
-    """A member of an archive with its bytes; ``facts`` overrides fields of its header."""
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    for key, value in facts.items():
-        setattr(info, key, value)
-    return info, content
-
-
-def pack(path, *members, mode="w"):
-    with tarfile.open(path, mode) as tar:
-        for info, content in members:
-            tar.addfile(info, io.BytesIO(content))
-    return path
+from tests.foreign.packed import CONTENT, member, pack
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])

@@ -1,6 +1,7 @@
 """Hostile and broken input that other tests do not cover; docs/hostile.md names the test of each kind."""
 
 import contextlib
+import hashlib
 import http.server
 import io
 import pickle
@@ -28,9 +29,10 @@ from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from metamers.plan.steps import merge_defaults
 from metamers.stimuli import excerpts, images
-from tests.retrieve.test_retrieve import CONTENT, SHA256
 
 ROOT = Path(__file__).resolve().parents[2]
+CONTENT = bytes(range(256)) * 4096
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Hostile(http.server.BaseHTTPRequestHandler):

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from tests.memory import MOST_BYTES, call_in_process
+from tests.foreign.memory import MOST_BYTES, call_in_process
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ from metamers.humans.adaptive import adaptive_dataset, weighted_quantiles
 from metamers.humans.design import CHOSEN
 from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.own_participants import read_answers
-from tests.humans.test_stimulus_selector import AT_LEAST, CATEGORIES, STAGES, StimulusSelector, designed, falling
+from metamers.humans.stimulus_selector import StimulusSelector
+from tests.humans.adaptive_design import AT_LEAST, CATEGORIES, STAGES, designed, falling
 
 LETTERS = set(CATEGORIES.values())
 

@@ -21,8 +21,8 @@ from metamers.humans.read_table import Trial
 from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.documentation import blocks
-from tests.shown import RULES, RUN, WORDS, made_up_run
-from tests.shown import STAGES as SHOWN_STAGES
+from tests.made_up_run import RULES, RUN, WORDS, made_up_run
+from tests.made_up_run import STAGES as SHOWN_STAGES
 from tests.workflow.runs import check_schema, snakemake
 
 CATEGORIES = {"s0": "a", "s1": "b", "s2": "a"}

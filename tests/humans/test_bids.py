@@ -14,7 +14,7 @@ from metamers.humans.bids import bids_files, trials_of_answer_table, trials_of_a
 from metamers.humans.design import experiment_design
 from metamers.humans.own_participants import read_answers
 from metamers.humans.read_table import Trial
-from tests.shown import practice
+from tests.configurations import practice
 
 CATEGORIES = ["a", "b"]
 STIMULI = {f"s{n}": CATEGORIES[n % 2] for n in range(11)}

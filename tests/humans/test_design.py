@@ -17,7 +17,7 @@ from metamers.humans.design import (
     interspersed,
     metamers_to_show,
 )
-from tests.shown import practice
+from tests.configurations import practice
 
 SIZES = st.tuples(st.integers(1, 9), st.integers(0, 20), st.integers(1, 25), st.integers(0, 5))
 

@@ -20,9 +20,7 @@ from metamers.humans import noise_ceiling
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.plan import plan as config
-
-LAYERS = ["natural_image", "relu0", "final"]
-JUDGED = ["input_after_preproc", "relu0", "final"]
+from tests.humans.published_files import JUDGED, LAYERS, judgement, matlab_file, write_pickle
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +37,6 @@ def judged(public, registry):
 def groups(experiments, judged, registry):
     modalities = {name: entry["modality"] for name, entry in registry["experiments"].items()}
     return humans_summary.group_results(experiments, modalities, judged)
-
-
-def matlab_file(path, **changes):
-    content = {
-        "participant_data_matrix": np.full((4, 3, 2), 0.5),
-        "model_layers": np.array(LAYERS),
-        "participants": np.array(["0", "1", "2", "3"]),
-        "conditions": np.array(["Human", "Network"]),
-        "axis_order": np.array(["participants", "model_layers", "conditions"]),
-    } | changes
-    scipy.io.savemat(path, {name: value for name, value in content.items() if value is not None})
-    return path
 
 
 def test_a_public_file_is_read(tmp_path):
@@ -96,17 +82,6 @@ def test_a_truncated_mat_file_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(ValueError, match=r"cut\.mat"):
         humans.read_participants(path, LAYERS, 4)
-
-
-def judgement(**changes):
-    answers = {layer: [True, True, False, True] for layer in JUDGED}
-    averages = {layer: np.float64(0.75) for layer in answers}
-    return {"answers": answers, "average": averages, "labels": {"relu0": ["cat"]}} | changes
-
-
-def write_pickle(path, content, protocol=2):
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
-    return path
 
 
 @pytest.mark.parametrize("protocol", [3, 4])  # those of the public files; others write bytes as additional calls

@@ -5,24 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from metamers.humans.design import CHOSEN, experiment_design
+from metamers.humans.design import CHOSEN
 from metamers.humans.rows import Answer
-from metamers.humans.stimulus_selector import StimulusSelector, adaptive_attributes, counts_of, times_shown
-
-NAMES = [f"item_{number:02d}" for number in range(24)]
-CATEGORIES = {name: "abcd"[number % 4] for number, name in enumerate(NAMES)}
-STAGES = {"first": ["one", "two", "three"], "second": ["one", "two", "three"]}
-SETTINGS = {"question": "difference", "interval": 0.8, "bayes_factor": None, "participants": 2, "trials": None}
-AT_LEAST = {"headphones": 0, "practice": 1, "catch": 1}
-
-
-def designed(stages=STAGES, trials=100, **changed):
-    conditions = [(model, stage) for model, own in stages.items() for stage in own]
-    metamers = {name: dict.fromkeys(conditions, 0) for name in NAMES}
-    practice = {"feedback": 1, "trials": 2, "metamers": 1, "at_least": 1}
-    design = experiment_design(CATEGORIES, metamers, conditions, practice, ["a", "b"], 3, 0, chosen=trials)
-    attributes = adaptive_attributes(SETTINGS | changed, stages, 4, 0.3, AT_LEAST)
-    return design.assign_attrs(attributes, design="d", headphone_trials=0)
+from metamers.humans.stimulus_selector import StimulusSelector, counts_of, times_shown
+from tests.humans.adaptive_design import NAMES, STAGES, designed, falling
 
 
 def answer(participant, step, exhibit="", given=""):
@@ -48,11 +34,6 @@ def simulate(selector, participants, probability, rng, catch=True):
             said = categories[exhibit] if right else "wrong"
             steps[f"trial-{trial}"] = answer(participant, f"trial-{trial}", exhibit, said)
     return given, met
-
-
-def falling(condition):
-    model, stage = condition
-    return {"": 0.97, "one": 0.9, "two": 0.6 if model == "first" else 0.3, "three": 0.15}.get(stage, 0.97)
 
 
 def test_the_design_leaves_main_trials_open_and_keeps_the_others():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metamers.humans.trials import trials_per_condition
-from tests.power.test_participants import experiment
+from tests.power.simulated import experiment
 
 
 @pytest.mark.parametrize("numbers", [[10], [9, 10, 11], [20, 21, 22]])

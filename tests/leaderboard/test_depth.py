@@ -13,7 +13,7 @@ from metamers.leaderboard import depth
 from metamers.leaderboard.curves import stage_depths
 from metamers.models.model import Model
 from metamers.models.preprocessing import PREPROCESSING
-from tests import tiny
+from tests.networks import tiny
 
 
 @pytest.fixture(scope="module")

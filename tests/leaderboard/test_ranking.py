@@ -27,7 +27,7 @@ from metamers.report.passes import passes_figure
 from metamers.report.render import render
 from metamers.run import files
 from studies.simulations import predicted as simulated_predicted
-from tests.sites import declines_of, write_assets
+from tests.report.sites import declines_of, write_assets
 
 
 @pytest.fixture(scope="module")

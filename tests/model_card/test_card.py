@@ -13,7 +13,7 @@ from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing
 from metamers.models.stability import stability_problems
 from metamers.run import files
-from tests import tiny
+from tests.networks import tiny
 from tests.workflow.runs import copy_of, small, snakemake
 
 STIMULI = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -12,7 +12,7 @@ from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
 from metamers.models.sources import build_network
 from metamers.names import FILE_NAME, INPUT_STAGE
-from tests import tiny
+from tests.networks import tiny
 
 # Library, name, size of the image, arguments of the builder, and whether the features after pooling are a stage.
 FAST = [

@@ -10,7 +10,7 @@ from metamers.models.load import load_model
 from metamers.plan.steps import merge_defaults
 from metamers.synthesize.memory import kept_for_gradients, max_batch_size
 from metamers.synthesize.metamers import starts, synthesize
-from tests.models.test_model import load, tiny
+from tests.networks.entries import load, tiny
 
 
 @pytest.fixture

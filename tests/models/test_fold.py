@@ -8,7 +8,7 @@ from timm.layers import create_conv2d
 from torch import nn
 
 from metamers.models.fold import dilate_points, fold_batch_norms, pad_inside
-from tests.models.test_model import IMAGE_INPUT, load, tiny
+from tests.networks.entries import IMAGE_INPUT, load, tiny
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 

@@ -24,24 +24,7 @@ from metamers.models.model import NO_OPTIONS, Model
 from metamers.models.preprocessing import ImagePreprocessing
 from metamers.names import ConfigurationError
 from metamers.run import packages
-
-CPU = torch.device("cpu")
-IMAGE_INPUT = {"size": 8, "mean": [0.5] * 3, "std": [0.5] * 3}
-
-
-def tiny(root, function, stages, **entry):
-    source = {"python": f"{root}/tests/tiny.py:{function}"}
-    return {
-        "modality": "vision",
-        "source": source,
-        "weights": {"random": 0},
-        "input": IMAGE_INPUT,
-        "stages": stages,
-    } | entry
-
-
-def load(entry, weights=None):
-    return models_load.load_model("tiny", entry, weights, CPU)
+from tests.networks.entries import CPU, IMAGE_INPUT, load, tiny
 
 
 @pytest.fixture
@@ -223,10 +206,10 @@ def test_the_scores_are_a_stage_also_without_a_module(convolutional):
         ({"torchvision": "alexnt"}, "source.torchvision: unknown torchvision model 'alexnt'. Did you mean 'alexnet'"),
         ({"open_clip": "RN5"}, "source.open_clip: unknown open_clip model 'RN5'. Did you mean 'RN50"),
         ({"python": "nowhere.py:f"}, "no file nowhere.py"),
-        ({"python": "tests/tiny.py:nothing"}, "has no function nothing"),
-        ({"python": "tests/tiny.py:not_a_network"}, "gave a str, not a torch.nn.Module"),
+        ({"python": "tests/networks/tiny.py:nothing"}, "has no function nothing"),
+        ({"python": "tests/networks/tiny.py:not_a_network"}, "gave a str, not a torch.nn.Module"),
         (
-            {"python": "tests/tiny.py:linear", "arguments": {"sise": 3}},
+            {"python": "tests/networks/tiny.py:linear", "arguments": {"sise": 3}},
             "tiny.source: .*arguments .*sise.* fails: .*sise",
         ),
     ],

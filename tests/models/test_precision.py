@@ -13,7 +13,7 @@ from metamers.models.model import Model
 from metamers.models.precision import native, native_bfloat16
 from metamers.models.preprocessing import ImagePreprocessing
 from metamers.synthesize.drafts import in_low_precision
-from tests.models.test_model import load, tiny
+from tests.networks.entries import load, tiny
 
 STAGES = {"input": None, "block": "block", "logits": "classify"}
 

@@ -9,7 +9,7 @@ from metamers.models.automatic_stages import scores_of_output
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
 from metamers.models.sources import prepared
 from metamers.models.stability import check_gradient, problems_of
-from tests import odd, tiny
+from tests.networks import odd, tiny
 
 IMAGES = ImagePreprocessing(16, [0.5] * 3, [0.5] * 3)
 RANDOM, BATCH = "change on repetition .* a random operation is active", "differ from those in a batch"

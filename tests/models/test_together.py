@@ -13,7 +13,7 @@ from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
 from metamers.names import ConfigurationError
 from metamers.synthesize.metamers import synthesize
-from tests import tiny
+from tests.networks import tiny
 
 TOGETHER = {"early_and_late": {"module": "block", "together": ["first", "block"]}}
 
@@ -105,7 +105,7 @@ def test_stages_at_once_may_have_the_output_of_the_preprocessing():
     frequencies = SoundPreprocessing(4000, 0.5, cochleagram)(torch.zeros(1, 2000)).shape[-2]
     entry = {
         "modality": "audio",
-        "source": {"python": f"{root}/tests/tiny.py:hearing", "arguments": {"frequencies": frequencies}},
+        "source": {"python": f"{root}/tests/networks/tiny.py:hearing", "arguments": {"frequencies": frequencies}},
         "weights": {"random": 0},
         "input": {"sampling_rate_hz": 4000, "duration_s": 0.5, "cochleagram": cochleagram},
         "stages": stages,

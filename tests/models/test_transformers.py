@@ -17,8 +17,8 @@ from metamers.names import ConfigurationError
 from metamers.retrieve.publishers import describe, usual_input
 from metamers.run.hashes import sha256_of
 from tests.documentation import blocks
+from tests.networks.transformers import CLASSIFIER, NAMES, SETTINGS, committed, extractor_of, saved
 from tests.publishing import Handler, look_up_in_this_process, publisher, use_as_hub
-from tests.small_transformers import CLASSIFIER, NAMES, SETTINGS, committed, extractor_of, saved
 
 transformers = pytest.importorskip("transformers", reason="the optional library transformers is not installed")
 

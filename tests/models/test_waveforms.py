@@ -42,7 +42,7 @@ def tones(*frequencies_hz, rate_hz=RATE_HZ, seconds=1.0):
 def speech_entry(root):
     return {
         "modality": "audio",
-        "source": {"python": f"{root}/tests/hearing.py:speech"},
+        "source": {"python": f"{root}/tests/networks/waveforms.py:speech"},
         "weights": {"random": 1},
         "input": {"sampling_rate_hz": 8000, "duration_s": 0.25, "preprocessing": "waveform"},
         "stages": {
@@ -110,7 +110,7 @@ def test_the_depth_of_a_network_of_waveforms_grows_with_its_stages(speech_entry)
 
 
 def test_a_user_s_module_replaces_the_cochleagram(root):
-    own = SoundPreprocessing(8000, 0.25, preprocessing={"python": f"{root}/tests/hearing.py:halves"})
+    own = SoundPreprocessing(8000, 0.25, preprocessing={"python": f"{root}/tests/networks/waveforms.py:halves"})
     assert own(own.example()).shape == (1, 2, 1000)
 
 
@@ -127,7 +127,7 @@ def test_a_user_s_module_replaces_the_cochleagram(root):
 )  # fmt: skip
 def test_what_does_not_fit_is_named_with_its_shape(root, speech_entry, changed, message):
     if (kind := changed.get("preprocessing")) not in (None, "cochleagram"):
-        changed = {"preprocessing": {"python": f"{root}/tests/hearing.py:{kind}"}}
+        changed = {"preprocessing": {"python": f"{root}/tests/networks/waveforms.py:{kind}"}}
     elif kind:
         changed = {"preprocessing": kind, "cochleagram": {"high_hz": 4000, "taps": 201}}
     given = speech_entry | {"input": speech_entry["input"] | changed}

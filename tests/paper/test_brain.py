@@ -1,6 +1,5 @@
 """Brains: the published scores and voxels are read strictly, and set against the stage that they are about."""
 
-import io
 import pickle
 
 import numpy as np
@@ -18,6 +17,7 @@ from metamers.names import ConfigurationError
 from metamers.paper import brain as paper_brain
 from metamers.plan import plan as config
 from metamers.plan.retrieved import collections
+from tests.paper.voxels import write_voxels
 
 MODELS = {
     "net_a": {
@@ -105,27 +105,6 @@ def test_p_counts_every_correlation_that_was_made():
         assert float(related["spearman_rho"][number]) == pytest.approx(rho)
         assert float(related["p_bonferroni"][number]) == pytest.approx(min(2 * p, 1))
         assert float(related["spearman_rho_low"][number]) <= rho <= float(related["spearman_rho_high"][number])
-
-
-def voxels(values, subject, masks, layer=b"one", **changes):
-    """Bytes of a pickle like the public ones."""
-    meta = np.zeros(len(subject), dtype=[("subj_idx", "<i8")])
-    meta["subj_idx"] = subject
-    content = {
-        "r2s": np.asarray(values, float),
-        "layer_name": np.bytes_(layer),
-        "voxel_meta": meta,
-        "roi_masks": {"masks": np.asarray(masks, float), "mask_names": ["pitch"]},
-    }
-    stream = io.BytesIO()
-    pickle.dump({key: value for key, value in (content | changes).items() if value is not None}, stream)
-    return stream.getvalue()
-
-
-def write_voxels(folder, model, layer, *given, **changes):
-    path = folder / f"{model}_b'{layer}'.pckl"
-    path.write_bytes(voxels(*given, layer=layer.encode(), **changes))
-    return path
 
 
 def test_a_participant_counts_with_the_median_voxel_of_the_median_split(tmp_path):

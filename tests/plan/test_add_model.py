@@ -18,8 +18,8 @@ from metamers.names import ConfigurationError
 from metamers.plan import add_model
 from metamers.plan.plan import make_plan
 from metamers.plan.steps import merge_defaults
+from tests.networks.transformers import SETTINGS, committed, saved
 from tests.publishing import look_up_in_this_process, publisher, use_as_hub
-from tests.small_transformers import SETTINGS, committed, saved
 
 FOUND = {"input": None, "layer1": "layer1", "logits": "fc"}
 
@@ -195,10 +195,10 @@ def _in_this_process(monkeypatch):
 
 @pytest.fixture
 def add_network(root, tmp_path, capsys):
-    """Add a network of tests/odd.py or tests/tiny.py, with enough classes; return what was said."""
+    """Add a network of tests/networks/odd.py or tests/networks/tiny.py, with enough classes; return what was said."""
     files = {name: tmp_path / f"{name}.py" for name in ("odd", "tiny")}
     for name, file in files.items():
-        text = (root / "tests" / f"{name}.py").read_text()
+        text = (root / "tests" / "networks" / f"{name}.py").read_text()
         file.write_text(text.replace("nn.Linear(16, 4)", "nn.Linear(16, 1000)"))
 
     def run(place, options="--input '{size: 16, mean: [0, 0, 0], std: [1, 1, 1]}'"):

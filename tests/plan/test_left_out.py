@@ -21,10 +21,7 @@ from metamers.plan.plan import make_plan
 from metamers.plan.steps import merge_defaults
 from metamers.run.logs import FailedJob
 
-
-@pytest.fixture(autouse=True)
-def _in_the_repository(root, monkeypatch):
-    monkeypatch.chdir(root)
+pytestmark = pytest.mark.usefixtures("in_the_repository")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import pytest
 
 from metamers.config.fields import Settings, schema_of
 from metamers.config.read import read_schema
-from metamers.match import NULL_MEASURES
 from metamers.names import ConfigurationError
 from metamers.null.files import MEASURES
 from metamers.plan.steps import (
@@ -67,42 +66,6 @@ def test_a_key_may_have_the_name_of_a_word_of_the_schema():
         title: str = "a"
 
     assert schema_of(Section)["properties"] == {"title": {"default": "a", "type": "string"}}
-
-
-def test_the_measures_are_those_of_the_library():
-    assert set(MEASURES) == set(NULL_MEASURES)
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (
-            {"null": {"pairs": 0}},
-            r"null\.pairs: 0 is less than the minimum of 1\. Wanted: number of pairs .* 1 to 10000000",
-        ),
-        ({"null": {"pairs": "many"}}, r"null\.pairs: 'many' is not of type 'integer'\. Wanted: number of pairs"),
-        ({"null": {"pair": 5}}, r"null: unknown key 'pair'\. Did you mean 'pairs'\? Valid: dataset, pairs\."),
-        (
-            {"null": {"dataset": {"vision": 3}}},
-            r"null\.dataset\.vision: 3 is not of type 'string', 'null'\. Wanted: a name",
-        ),
-        ({"null": {"dataset": {"tactile": "x"}}}, r"null\.dataset: unknown key 'tactile'\. .*Valid: vision, audio"),
-        ({"null": None}, r"null: None is not of type 'object'\. Wanted: a mapping: of which natural stimuli"),
-        (
-            {"acceptance": {"measures": []}},
-            r"acceptance\.measures: \[\] should be non-empty\. Wanted: .*one or more of",
-        ),
-        ({"acceptance": {"measures": ["rho"]}}, r"acceptance\.measures\.0: 'rho' is not one of \['spearman_rho'"),
-        ({"acceptance": {"measures": ["snr_db"] * 2}}, r"acceptance\.measures: .* has non-unique elements"),
-        (
-            {"acceptance": {"converged": "yes"}},
-            r"acceptance\.converged: 'yes' is not of type 'boolean'\. Wanted: true or",
-        ),
-    ],
-)
-def test_a_wrong_value_is_named_with_what_would_do(given, message):
-    with pytest.raises(ConfigurationError, match=message):
-        read_settings(merge_defaults(given))
 
 
 def test_text_that_is_no_unicode_is_named_with_its_key():

@@ -19,15 +19,16 @@ from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.leaderboard.curves import measured_curves
 from metamers.names import ConfigurationError
-from metamers.power.settings import check_power, min_number, smallest_p
 from metamers.plan.steps import merge_defaults, read_settings
 from metamers.power import pairs
 from metamers.power import participants as power
 from metamers.power import stimuli as power_stimuli
+from metamers.power.settings import check_power, min_number, smallest_p
 from metamers.report.figures import svg
 from metamers.report.power import power_context, power_figure
 from metamers.run import files
-from tests.sites import simulated_power
+from tests.power.simulated import experiment
+from tests.report.sites import simulated_power
 
 PERMUTATIONS = 10_000
 SETTINGS = MappingProxyType(
@@ -63,29 +64,6 @@ def variance(root):
 def power_dataset(variance, curves, predicted, modalities, settings, permutations, seed):
     published = power.published_power(variance, curves, settings, permutations, seed)
     return pairs.with_pairs(published, predicted, modalities, settings, permutations)
-
-
-def experiment(deviations, participants, trials, seed=0):
-    """Participants with the given differences judge three models at five stages, of which the first does not count."""
-    rng = np.random.default_rng(seed)
-    shape = (participants, 3, 5)
-    odds = np.linspace(2, -2, 5) + sum(
-        size * rng.standard_normal((participants, *shape[1 : 1 + index], *[1] * (2 - index)))
-        for index, size in enumerate(deviations)
-    )
-    numbers = rng.choice(trials, shape)
-    correct = rng.binomial(numbers, expit(odds)) / numbers
-    stages = ["natural", "a", "b", "c", "d"]
-    return xr.Dataset(
-        {
-            "proportion_correct": (
-                ("participant", "generation_model", "stage", "observer"),
-                np.stack([correct, np.ones(shape)], axis=-1),
-            ),
-            "stage_number": (("generation_model", "stage"), np.tile(np.arange(5), (3, 1))),
-        },
-        coords={"generation_model": ["x", "y", "z"], "stage": stages, "observer": list(humans.OBSERVERS)},
-    )
 
 
 @pytest.mark.parametrize("deviations", [(0.5, 0, 0), (0.4, 0.4, 0), (0.4, 0.3, 0.5)])

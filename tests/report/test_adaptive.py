@@ -5,7 +5,7 @@ import pytest
 
 from metamers.report.adaptive import adaptive_context, adaptive_figure, adaptive_table
 from metamers.report.figures import svg
-from tests.sites import adaptive_answers
+from tests.report.sites import adaptive_answers
 
 
 def test_a_row_is_a_condition_and_natural_stimuli_have_one():

@@ -10,7 +10,7 @@ import xarray as xr
 from metamers.report.browser import QUANTILES, answers, as_script, browser_data, link, rounded, verdicts
 from metamers.report.charts import metamers_chart
 from metamers.report.media import ACROSS, SIDE
-from tests.sites import acceptance_of, data_of, recognition_of
+from tests.report.sites import acceptance_of, data_of, recognition_of
 
 STAGES = ["input", "block 1", "block/2"]
 STIMULI, SEEDS = 4, 3

@@ -10,7 +10,7 @@ import xarray as xr
 from metamers.compare.contrasts import contrasts
 from metamers.compare.verdict import contrast_evidence
 from metamers.report import examples
-from tests.sites import Run, relation_of
+from tests.report.sites import Run, relation_of
 
 STAGES = ["input", "block 1", "block/2", "logits"]
 STIMULI = ["a", "b", "c", "d"]

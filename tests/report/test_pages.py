@@ -51,11 +51,10 @@ from metamers.report.provenance import provenance
 from metamers.report.render import svg_uri
 from metamers.run import files
 from metamers.synthesize.qualities import quality_attributes
+from tests.made_up_run import OF_ANY_STEP
 from tests.preregister.made_up import judged_as, predictions
-from tests.report.test_contrasts import three_contrasts
-from tests.report.test_training import trained_model
-from tests.saved import OF_ANY_STEP
-from tests.sites import declines_of, null_of, relation_of, simulated_power, with_null
+from tests.report.results import three_contrasts, trained_model
+from tests.report.sites import declines_of, null_of, relation_of, simulated_power, with_null
 
 HOSTILE = "<script>alert('label')</script>"
 LEFT_OUT = {

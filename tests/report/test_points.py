@@ -21,7 +21,7 @@ from metamers.report.points import (
     published_points,
     recognizability_points,
 )
-from tests.sites import Run
+from tests.report.sites import Run
 
 STAGES = ["input", "early", "late", "logits"]
 LOOKS = looks_of(["net_a", "net_b"])

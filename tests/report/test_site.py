@@ -13,7 +13,7 @@ from PIL import Image
 
 from metamers.report import navigation
 from metamers.run import files
-from tests.sites import HOSTILE, Run, browser_data_script
+from tests.report.sites import HOSTILE, Run, browser_data_script
 
 sync_api = pytest.importorskip("playwright.sync_api")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")

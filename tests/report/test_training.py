@@ -1,42 +1,15 @@
 """Training in the report: its table and figures say what the files say."""
 
-import json
-
 import numpy as np
 import pytest
-import xarray as xr
 
 from metamers.compare.proportions import proportion_interval
 from metamers.report.figures import svg
 from metamers.report.training import accuracy, attacked_places, perturbed, proportion, training_figure, training_table
+from tests.report.results import trained_model
 
 ADVERSARIAL = {"kind": "adversarial", "on": "preprocessing", "norm": "l2", "size": 0.5, "steps": 3}
 RANDOM = {"kind": "random", "on": "input", "norm": "linf", "size": 0.001}
-
-
-def trained_model(perturbation=None, readout=None, modality="audio", sounds=None) -> xr.Dataset:
-    """Result of the rule ``train_model``: 3 epochs, 4 words, 16 test examples, 12 of them answered correctly."""
-    answers = np.diag([3, 3, 3, 3]) + np.eye(4, k=1, dtype=int) + np.eye(4, k=-3, dtype=int)
-    curves = {
-        f"{part}_{what}": ("epoch", [0.3, 0.2, 0.1])
-        for part in ("train", "validation")
-        for what in ("loss", "accuracy")
-    }
-    words = ["ape", "bee", "cat", "dog"]
-    return xr.Dataset(
-        curves
-        | {
-            "test_accuracy": 0.75,
-            "adversarial_accuracy": ("perturbation_size", [0.5, 0.25]),
-            "answers": (("category", "answered_category"), answers),
-        },
-        coords={"epoch": [1, 2, 3], "perturbation_size": [0.25, 1.0], "category": words, "answered_category": words},
-        attrs={
-            "model": json.dumps({"modality": modality, "input": sounds or {}}),
-            "training": json.dumps({"perturbation": perturbation, "readout": readout, "epochs": 3}),
-            "attack": json.dumps({"on": "preprocessing", "norm": "l2", "sizes": [0.25, 1], "steps": 5, "examples": 8}),
-        },
-    )
 
 
 def test_the_interval_of_a_proportion_is_that_of_all_proportions():

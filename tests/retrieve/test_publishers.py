@@ -16,29 +16,7 @@ from metamers.config.model_lock import read_lock, update_lock
 from metamers.names import ConfigurationError
 from metamers.retrieve import obtain
 from metamers.retrieve.publishers import HASH_IN_ADDRESS, describe
-from tests.publishing import publisher, use_as_hub
-
-CONFIG = {
-    "architecture": "test_vit",
-    "num_classes": 10,
-    "model_args": {"img_size": 128},
-    "pretrained_cfg": {
-        "tag": "mine",
-        "custom_load": False,
-        "input_size": [3, 128, 128],
-        "fixed_input_size": True,
-        "interpolation": "bilinear",
-        "crop_pct": 0.9,
-        "mean": [0.1, 0.2, 0.3],
-        "std": [0.4, 0.5, 0.6],
-        "num_classes": 10,
-        "first_conv": "patch_embed.proj",
-        "classifier": "head",
-        "label_names": ["a"] * 10,
-    },
-}
-WEIGHTS = safetensors.torch.save({"weight": torch.arange(100_000.0)})
-SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
+from tests.publishing import CONFIG, SHA256, WEIGHTS, publisher, use_as_hub
 
 
 @pytest.fixture

@@ -20,10 +20,9 @@ from metamers.synthesize.metamers import synthesize
 from metamers.synthesize.optimizers import OPTIMIZERS
 from metamers.train.model import train
 from metamers.train.perturbations import Perturbation
-from tests.models.test_model import load, tiny
-from tests.synthesize.test_metamers import ONE_CYCLE, PUBLISHED, starts
-from tests.synthesize.test_target import SETTINGS as TO_TARGET
-from tests.train.test_model import SETTINGS, examples, network
+from tests.networks.entries import load, tiny
+from tests.synthesize.procedures import ONE_CYCLE, PUBLISHED, TO_TARGET, starts
+from tests.train.clouds import SETTINGS, examples, network
 
 ROOT = Path(__file__).resolve().parents[2]
 SYNTHESES = {

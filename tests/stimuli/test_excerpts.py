@@ -15,40 +15,17 @@ from metamers.names import NULL_CLASS
 from metamers.recognize.recognition import answers, recognition_dataset
 from metamers.stimuli import excerpts
 from metamers.stimuli.datasets import read_dataset
-
-WORDS = ["zebra", "apple", "mountain"]
-INDEX = {"apple": 4, "mountain": 7, "zebra": 2}
-RATE = 2000
-CLASSES = {word: [index] for word, index in INDEX.items()}
-
-
-def clip(seed, samples=2 * RATE):
-    """Noise that is neither centred nor of the wanted level."""
-    return 0.3 + 0.02 * np.random.default_rng(seed).standard_normal(samples)
-
-
-def study_pickle(path, row=lambda facts: facts, protocol=4, samples=2 * RATE, **changes):
-    """A pickle as the study's; ``row`` makes the metadata, ``changes`` replace excerpts or the order."""
-    content = {"Dataset_Word_Order": list(WORDS)}
-    for n, word in enumerate(WORDS):
-        facts = {"word": word, "word_int": INDEX[word], "sr": RATE, "path": f"/x/{word}", "source": "WSJ"}
-        content[word] = {"dataframe_metadata": row(facts), "audio_clips": [clip(n, samples)]}
-    path.write_bytes(pickle.dumps(content | changes, protocol=protocol))
-    return path
+from tests.stimuli.study_pickles import INDEX, RATE, WORDS, clip, encodings, read_excerpts, study_pickle
 
 
 def row_of_a_table(facts):
     return pd.DataFrame([facts, facts | {"word": "other"}]).iloc[0]
 
 
-def read(path):
-    return excerpts.excerpt_dataset(path, 3, CLASSES, RATE, 2)
-
-
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 @pytest.mark.parametrize("row", [dict, row_of_a_table, pd.Series])
 def test_excerpts_are_centred_and_at_the_published_level(tmp_path, row, protocol):
-    sounds = read(study_pickle(tmp_path / "x.pckl", row, protocol))
+    sounds = read_excerpts(study_pickle(tmp_path / "x.pckl", row, protocol))
     assert sounds["stimulus"].values.tolist() == ["000", "001", "002"]
     assert sounds["category"].values.tolist() == WORDS
     values = sounds["stimulus_value"].values
@@ -60,7 +37,7 @@ def test_excerpts_are_centred_and_at_the_published_level(tmp_path, row, protocol
 
 def test_another_rate_is_resampled_and_another_length_fitted(tmp_path):
     one = {"dataframe_metadata": {"word": "zebra", "word_int": 2, "sr": 2 * RATE}, "audio_clips": [clip(0, 3 * RATE)]}
-    assert read(study_pickle(tmp_path / "x.pckl", zebra=one)).sizes == {"stimulus": 3, "sample": 2 * RATE}
+    assert read_excerpts(study_pickle(tmp_path / "x.pckl", zebra=one)).sizes == {"stimulus": 3, "sample": 2 * RATE}
 
 
 class RunsCode:
@@ -77,7 +54,7 @@ def test_nothing_in_a_pickle_is_run(tmp_path, function):
     argument = f"touch {marker}" if function is os.system else f"open({str(marker)!r}, 'w')"
     one = {"dataframe_metadata": RunsCode(function, argument), "audio_clips": [clip(0)]}
     with pytest.raises(ValueError, match=r"could run code|wanted a dictionary or a pandas Series"):
-        read(study_pickle(tmp_path / "x.pckl", zebra=one))
+        read_excerpts(study_pickle(tmp_path / "x.pckl", zebra=one))
     assert not marker.exists()
 
 
@@ -94,7 +71,7 @@ def test_nothing_in_a_pickle_is_run(tmp_path, function):
 )  # fmt: skip
 def test_excerpts_that_are_not_what_they_should_be_are_named(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
-        read(study_pickle(tmp_path / "x.pckl", **changes))
+        read_excerpts(study_pickle(tmp_path / "x.pckl", **changes))
 
 
 @pytest.mark.parametrize(
@@ -113,12 +90,7 @@ def test_excerpts_that_are_not_what_they_should_be_are_named(tmp_path, changes, 
 def test_a_sampling_rate_that_cannot_be_is_named_with_file_and_word(tmp_path, rate, message):
     one = {"dataframe_metadata": {"word": "zebra", "word_int": 2, "sr": rate}, "audio_clips": [clip(0)]}
     with pytest.raises(ValueError, match=rf"x\.pckl: zebra: {message}"):
-        read(study_pickle(tmp_path / "x.pckl", zebra=one))
-
-
-def encodings(path, words):
-    path.write_bytes(pickle.dumps({"word_to_idx": words, "speaker_to_idx": {}}, protocol=3))
-    return path
+        read_excerpts(study_pickle(tmp_path / "x.pckl", zebra=one))
 
 
 def test_the_vocabulary_is_ordered_by_class(tmp_path):
@@ -129,8 +101,9 @@ def test_the_vocabulary_is_ordered_by_class(tmp_path):
 def test_the_null_class_is_an_answer_of_models_that_is_always_wrong_and_none_of_participants(tmp_path):
     """The published file's first entry, in its spelling, beside words with its apostrophes."""
     words = {"__nullSignal__": 0, "company's": 1, "don't": 2}
-    read = excerpts.read_vocabulary(encodings(tmp_path / "v.pckl", words), 3)
-    (tmp_path / "c.tsv").write_text("class_index\tcategory\n" + "".join(f"{i}\t{word}\n" for word, i in read.items()))
+    vocabulary = excerpts.read_vocabulary(encodings(tmp_path / "v.pckl", words), 3)
+    rows = "".join(f"{index}\t{word}\n" for word, index in vocabulary.items())
+    (tmp_path / "c.tsv").write_text(f"class_index\tcategory\n{rows}")
     entry = {"categories": str(tmp_path / "c.tsv")}
     classes = tables.category_classes("wsj", entry)
     assert classes == {"__nullSignal__": [0], "company's": [1], "don't": [2]}

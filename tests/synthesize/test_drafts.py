@@ -11,7 +11,7 @@ from metamers.models.preprocessing import SoundPreprocessing
 from metamers.synthesize import drafts
 from metamers.synthesize.drafts import EXACT, draft_of, drafts_of, in_low_precision, supports_low_precision
 from metamers.synthesize.losses import Goal, make_loss
-from tests.models.test_model import load, tiny
+from tests.networks.entries import load, tiny
 
 STAGES = {"input": None, "block": "block", "logits": "classify"}
 

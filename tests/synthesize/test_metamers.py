@@ -11,26 +11,11 @@ from metamers.modalities import MODALITIES
 from metamers.models.model import activations
 from metamers.synthesize.losses import Goal, make_loss, normalized_error
 from metamers.synthesize.metamers import metamers_dataset, synthesize
-from metamers.synthesize.noise import start_noise
 from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import PROCEDURES, Published
 from metamers.synthesize.qualities import number_of_steps, with_number_of_steps
-from tests.models.test_model import load, tiny
-
-ONE_CYCLE = {
-    "optimizer": "adam",
-    "steps": 300,
-    "learning_rate": 0.05,
-    "beta_1": 0.8,
-    "beta_2": 0.95,
-    "low_precision": 0.9,
-}
-PUBLISHED = {"steps": 300, "step_size": 1.0, "halvings": 7}
-
-
-def starts(model, names, seeds=(0,)):
-    noise = [start_noise("vision", model.preprocessing.signal_shape, name, seed, 0) for name in names for seed in seeds]
-    return torch.from_numpy(np.stack(noise))
+from tests.networks.entries import load, tiny
+from tests.synthesize.procedures import ONE_CYCLE, PUBLISHED, starts
 
 
 @pytest.fixture

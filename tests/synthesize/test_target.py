@@ -16,11 +16,10 @@ from metamers.synthesize.drafts import Draft
 from metamers.synthesize.losses import Goal, normalized_error
 from metamers.synthesize.metamers import synthesize
 from metamers.synthesize.target import DECAY, GAIN, RISE_AGAIN, SMOOTHED, WARM_UP, Descent, optimize_to_target
-from tests.models.test_model import load, tiny
-from tests.synthesize.test_metamers import starts
+from tests.networks.entries import load, tiny
+from tests.synthesize.procedures import TO_TARGET, starts
 
-SETTINGS = {"optimizer": "adam", "learning_rate": 0.02, "beta_1": 0.9, "beta_2": 0.98, "max_steps": 300}
-LONG = SETTINGS | {"max_steps": 1000}
+LONG = TO_TARGET | {"max_steps": 1000}
 NAMES = "abcdefg"
 TARGET = 0.2
 
@@ -36,7 +35,7 @@ def natural() -> torch.Tensor:
 
 
 def to_target(model, natural, names=NAMES, target_error=TARGET, batch_size=4, **changed):
-    settings = SETTINGS | changed | {"target_error": target_error}
+    settings = TO_TARGET | changed | {"target_error": target_error}
     chosen = natural[[NAMES.index(name) for name in names]]
     return synthesize(model, "block", chosen, starts(model, names), "to_target", settings, batch_size=batch_size)
 
@@ -53,7 +52,7 @@ def test_each_metamer_ends_where_it_has_reached_the_target(model, natural, optim
     assert (error > 0.9 * TARGET).all()  # not a step further than it takes
     steps = steps_of(loss)
     assert len(set(steps)) > 1
-    assert steps.max() < SETTINGS["max_steps"]
+    assert steps.max() < TO_TARGET["max_steps"]
     for of_stimulus, number in zip(loss, steps, strict=True):
         assert np.isfinite(of_stimulus[:number]).all()
         assert (of_stimulus[:number] > TARGET * 0.999).all()
@@ -122,7 +121,7 @@ def test_the_number_of_steps_does_not_depend_on_the_largest_one(model, natural, 
     """Also where the target is below the error at which a constant rate stops to fall."""
     steps = []
     for max_steps in (600, 3000):
-        settings = SETTINGS | {"target_error": target_error, "max_steps": max_steps}
+        settings = TO_TARGET | {"target_error": target_error, "max_steps": max_steps}
         _, loss = synthesize(model, "input", natural[:2], starts(model, "ab"), "to_target", settings)
         steps.append(steps_of(loss).tolist())
     assert steps[0] == steps[1]
@@ -136,7 +135,7 @@ def rates_of(descent: Descent, errors: Callable[[int], float], steps: int) -> li
         assert descent.advance(errors(descent.taken))
         descent.metamer.grad = torch.zeros_like(descent.metamer)
         descent.step((0, 1))
-        taken.append(descent._optimizer.param_groups[0]["lr"] / SETTINGS["learning_rate"])
+        taken.append(descent._optimizer.param_groups[0]["lr"] / TO_TARGET["learning_rate"])
     return taken
 
 
@@ -160,15 +159,15 @@ def test_a_decay_begins_where_the_error_has_stopped_falling_and_in_the_last_step
     descent = Descent(0, torch.zeros(1, 2), LONG)
     rates_of(descent, lambda _: 5, 2 * WARM_UP + 1)
     assert descent.decay_from == 2 * WARM_UP
-    descent = Descent(0, torch.zeros(1, 2), SETTINGS)
-    rates = rates_of(descent, lambda taken: 1000 / max(taken, 1), SETTINGS["max_steps"])
+    descent = Descent(0, torch.zeros(1, 2), TO_TARGET)
+    rates = rates_of(descent, lambda taken: 1000 / max(taken, 1), TO_TARGET["max_steps"])
     assert not descent.advance(3)
     assert (np.diff(rates[-30:]) < 0).all()
     assert rates[-1] < 0.01
 
 
 def test_the_best_metamer_at_the_end_of_a_decay_is_kept():
-    settings = SETTINGS | {"max_steps": 2000}
+    settings = TO_TARGET | {"max_steps": 2000}
     descent = Descent(0, torch.zeros(1, 2), settings)
     ended = []
 
@@ -221,7 +220,7 @@ def test_an_interrupted_synthesis_goes_on_to_the_same_bits_while_stimuli_wait(
     if with_drafts:
         request.getfixturevalue("drafted")
     goals_of = lambda some: [Goal(model, "block", model(natural[some], "block").detach(), target_error=TARGET)]  # noqa: E731
-    arguments = goals_of, starts(model, NAMES), SETTINGS, 4, ""
+    arguments = goals_of, starts(model, NAMES), TO_TARGET, 4, ""
     metamers, loss = optimize_to_target(*arguments)
     with pytest.raises(KeyboardInterrupt):
         optimize_to_target(*arguments, Interrupted(tmp_path, every, saves))
@@ -241,8 +240,8 @@ def test_all_goals_reach_their_own_targets(root):
             for model, (stage, error) in zip(models, goal_of.items(), strict=True)
         ]
 
-    metamers, loss = optimize_to_target(goals_of, starts(models[0], "abcde"), SETTINGS, 4)
-    assert (steps_of(loss) < SETTINGS["max_steps"]).all()
+    metamers, loss = optimize_to_target(goals_of, starts(models[0], "abcde"), TO_TARGET, 4)
+    assert (steps_of(loss) < TO_TARGET["max_steps"]).all()
     for stage, error in goal_of.items():
         assert (normalized_error(models[0](natural, stage), models[0](metamers, stage)) <= error).all()
 

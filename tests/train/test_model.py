@@ -17,33 +17,9 @@ from metamers.train import model as train
 from metamers.train import perturbations as train_perturbations
 from metamers.train.examples import Examples
 from metamers.train.perturbations import Perturbation
-from tests import tiny
+from tests.networks import tiny
+from tests.train.clouds import SETTINGS, examples, network
 from tests.workflow.runs import HEARING, copy_of, counts, small_hearing, snakemake
-
-SETTINGS = {
-    "epochs": 4,
-    "batch_size": 8,
-    "learning_rate": 0.01,
-    "weight_decay": 0.01,
-    "label_smoothing": 0.0,
-    "seed": 3,
-}
-
-
-def network():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return nn.Sequential(
-            nn.Flatten(), nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3)
-        )
-
-
-def examples(number=48, seed=0):
-    """Three clouds of points."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(number) % 3
-    centers = 2 * torch.eye(3, 6)
-    return Examples(centers[labels] + 0.5 * torch.randn(number, 6, generator=generator), labels)
 
 
 def trained(progress=NO_CHECKPOINT, perturbation=None, settings=SETTINGS):

@@ -161,7 +161,7 @@ def write_registry(folder: Path, registry: dict[str, dict]) -> dict[str, str]:
 def small(root: Path, folder: Path) -> list[str]:
     """Return Snakemake's arguments of a run of a few seconds: two tiny models, own images, own categories."""
     (folder / "mine").mkdir()
-    shutil.copy(root / "tests" / "tiny.py", folder / "mine" / "builders.py")
+    shutil.copy(root / "tests" / "networks" / "tiny.py", folder / "mine" / "builders.py")
     rng = np.random.default_rng(0)
     rows = []
     for n in range(4):
@@ -250,7 +250,7 @@ HEARING = ["--configfile", "hearing.yaml"]
 def small_hearing(root: Path, folder: Path) -> list[str]:
     """Return Snakemake's arguments of a run of sounds: three kinds of tones as words, and two small networks to train."""
     (folder / "mine").mkdir()
-    shutil.copy(root / "tests" / "tiny.py", folder / "mine" / "builders.py")
+    shutil.copy(root / "tests" / "networks" / "tiny.py", folder / "mine" / "builders.py")
     rng = np.random.default_rng(0)
     rows = []
     for split, number in (("train", 8), ("validation", 2), ("test", 2)):

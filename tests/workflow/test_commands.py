@@ -17,7 +17,7 @@ import yaml
 from metamers.config.tables import read_table
 from metamers.plan.steps import merge_defaults
 from tests.documentation import ROOT, blocks, commands, pages
-from tests.forked import Commands
+from tests.workflow.forked import Commands
 from tests.workflow.runs import copy_of, counts
 
 HOURS, NETWORK, CLUSTER = "takes hours", "needs the network", "needs a cluster"

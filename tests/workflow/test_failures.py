@@ -21,7 +21,7 @@ import yaml
 
 from metamers.run import files
 from metamers.run.hashes import sha256_of
-from tests import tiny
+from tests.networks import tiny
 from tests.workflow.runs import copy_of, counts, small, snakemake
 
 pytestmark = pytest.mark.slow

@@ -15,9 +15,8 @@ from metamers.leaderboard.ranking import entries_of
 from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.conventions import complaints
-from tests.shown import RULES, RUN, made_up_run
+from tests.made_up_run import RULES, RUN, made_up_run, write_answers, write_metamers
 from tests.workflow.runs import CREATOR, check_schema, library_of, snakemake
-from tests.workflow.test_preregister import write_answers, write_metamers
 
 CONFIGURED = ["--configfile", "shown.yaml", "more.yaml"]
 ALLOWED = ["--allowed-rules", "leaderboard_entry", "leaderboard_entries", "report_leaderboard_site", "leaderboard_site"]

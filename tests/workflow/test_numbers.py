@@ -17,7 +17,7 @@ from metamers.models.load import load_model
 from metamers.null.acceptance import accept
 from metamers.null.distribution import null_dataset, null_distribution
 from metamers.synthesize.metamers import starts, synthesize
-from tests.synthesize.test_metamers import ONE_CYCLE
+from tests.synthesize.procedures import ONE_CYCLE
 
 MEASURES = ("normalized_error", "pearson_r", "spearman_rho", "snr_db")
 SERIES = st.integers(0, 2**32 - 1).map(np.random.default_rng)

@@ -1,21 +1,18 @@
 """`snakemake preregister` freezes a prediction once; people's answers are scored against it, and changes are named."""
 
-import csv
 import os
 import platform
 import re
 
 import numpy as np
 import pytest
-import xarray as xr
 import yaml
 
-from metamers.names import stage_path
 from metamers.plan.steps import declared_files
 from metamers.preregister.score import people_judged, read_frozen, score_stage
 from metamers.run import files
 from metamers.run.hashes import sha256_of
-from tests.shown import RULES, RUN, STAGES, WORDS, made_up_run
+from tests.made_up_run import RULES, RUN, WORDS, made_up_run, write_answers, write_metamers
 from tests.workflow.runs import check_schema, snakemake
 
 FROZEN = f"preregistered/{RUN}.nc"
@@ -23,34 +20,6 @@ SCORED = f"results/{RUN}/comparison/preregistered.nc"
 CONFIGURED = ["--configfile", "shown.yaml", "people.yaml"]
 ALLOWED = ["--allowed-rules", "preregister", "preregister_score", "humans_answer_table", *RULES]
 METAMER = f"results/{RUN}/metamers/first/logits/0000.nc"
-
-
-def write_metamers(folder, value=0.5):
-    """The metamers of the made-up run, one number for each."""
-    names = [f"item_{n:02d}" for n in range(15)]
-    for model in ("first", "second"):
-        for stage in STAGES["vision"]:
-            for number, own in enumerate((names[:12], names[12:])):
-                path = folder / f"results/{RUN}/metamers/{model}/{stage_path(stage)}/{number:04d}.nc"
-                data = xr.Dataset({"metamer": ("stimulus", np.full(len(own), value))}, coords={"stimulus": own})
-                files.save(data, path, title="made up", source="a test", step="test", run=RUN, seed=0, inputs=[])
-
-
-def write_answers(folder, right=0.5):
-    """Four people, each of whom judges 15 stimuli: natural ones, or metamers of the four later stages."""
-    stimuli = files.load(folder / f"results/{RUN}/stimuli/own.nc")
-    names, categories = (list(map(str, stimuli[name].values[:15])) for name in ("stimulus", "category"))
-    metamers = [(model, stage) for model in ("first", "second") for stage in STAGES["vision"][1:]]
-    rng = np.random.default_rng(0)
-    rows = [["participant", "generation_model", "stage", "stimulus", "answer"]]
-    for person in range(4):
-        for number, (name, category) in enumerate(zip(names, categories, strict=True)):
-            model, stage = [("", "natural"), *metamers][(number + person) % 5]
-            is_right = stage == "natural" or rng.random() < right
-            answer = category if is_right else WORDS[(WORDS.index(category) + 1) % len(WORDS)]
-            rows.append([f"p{person}", model, stage, name, answer])
-    with (folder / "answers.csv").open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows(rows)
 
 
 @pytest.fixture(scope="module")

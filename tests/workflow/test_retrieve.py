@@ -15,7 +15,7 @@ from PIL import Image
 
 from metamers.run import files
 from metamers.run.hashes import sha256_of
-from tests.tiny import convolutional
+from tests.networks.tiny import convolutional
 from tests.workflow.runs import copy_of, small
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from metamers.run import files
-from tests import slurm
+from tests.workflow import slurm
 from tests.workflow.runs import copy_of, small
 
 pytestmark = [

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 def test_automatic_stages_are_printed_and_fixed(root, tmp_path):
     folder = copy_of(root, tmp_path)
     (folder / "mine").mkdir()
-    (folder / "mine/net.py").write_text((root / "tests/tiny.py").read_text())
+    (folder / "mine/net.py").write_text((root / "tests/networks/tiny.py").read_text())
     model = {
         "modality": "vision",
         "source": {"python": "mine/net.py:convolutional", "arguments": {"classes": 1000}},

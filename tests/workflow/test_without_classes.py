@@ -17,7 +17,7 @@ from metamers.models.model import fit_stimuli
 from metamers.models.readout import pooled_activations
 from metamers.run import files
 from metamers.train.readout import fit_readout
-from tests.small_transformers import SETTINGS
+from tests.networks.transformers import SETTINGS
 from tests.workflow.runs import (
     BRIEF_POWER,
     CREATOR,
@@ -96,7 +96,7 @@ WHISPER = {
 def configure(root, folder):
     """Write a run of a network of images and one of sounds without classes, judged by small networks with classes."""
     (folder / "mine").mkdir()
-    shutil.copy(root / "tests" / "tiny.py", folder / "mine" / "builders.py")
+    shutil.copy(root / "tests" / "networks" / "tiny.py", folder / "mine" / "builders.py")
     (folder / "mine" / "networks.py").write_text(NETWORKS)
     rng = np.random.default_rng(0)
     images = ["file,category\n"]

@@ -71,7 +71,7 @@ class _ZeroShot(nn.Module):
 
 
 class _UnitLength(nn.Module):
-    """Features (batch, feature) divided by their length; no gradient passes through the length (as in the study)."""
+    """Features (batch, feature) divided by their length, which passes no gradient (as in the study; not verified)."""
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return features / features.norm(dim=-1, keepdim=True).detach()

@@ -17,9 +17,9 @@ from metamers.run.files import DESCRIPTIONS
 from metamers.synthesize.memory import OVERHEAD, kept_for_gradients
 from metamers.synthesize.replay import EAGER
 from studies.benchmark import gpu, precisions
-from studies.tests.benchmark.test_match import QUICK, STAGES
+from studies.tests.benchmark.results import QUICK, STAGES
 from tests.fake_card import CARD, FREE, NAME, fake_card
-from tests.models.test_model import load, tiny
+from tests.networks.entries import load, tiny
 
 SHAPE = (3, 8, 8)
 ONE_CYCLE = QUICK

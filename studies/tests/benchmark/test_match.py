@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 
 from metamers.models.cost import in_own_process
 from metamers.models.model import Model
@@ -23,26 +22,8 @@ from studies.benchmark.match import (
 )
 from studies.benchmark.measure import MATRIX, WholeModel, operations_of_step, peak_rate, plain_model
 from studies.benchmark.page import verdict
-from tests.models.test_model import load, tiny
-
-STAGES = {"input": None, "block": "block", "logits": "classify"}
-QUICK = {"optimizer": "adam", "steps": 16, "learning_rate": 0.05, "beta_1": 0.8, "beta_2": 0.95, "low_precision": 0.9}
-SETTINGS = {
-    "published": {"steps": 20, "step_size": 0.3, "halvings": 1},
-    "quick": QUICK,
-    "standard": QUICK | {"steps": 64, "beta_1": 0.95, "beta_2": 0.99, "low_precision": 0},
-}
-
-
-@pytest.fixture
-def entry(root):
-    return tiny(root, "convolutional", STAGES)
-
-
-@pytest.fixture
-def stimuli():
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(3, 3, 8, 8, generator=generator), 0.5 + 0.05 * torch.randn(3, 3, 8, 8, generator=generator)
+from studies.tests.benchmark.results import QUICK, SETTINGS, STAGES, recognition
+from tests.networks.entries import load, tiny
 
 
 def test_what_the_others_are_given_is_the_same_function(entry, stimuli):
@@ -277,23 +258,6 @@ def test_a_search_on_more_stimuli_than_there_are_is_on_all(entry, stimuli):
     found, steps = synthesize_to_match(with_steps, with_steps(5).error, 5, 20, 9, "published")
     np.testing.assert_array_equal(steps, np.full(len(stimuli[0]), 5))
     assert len(found.error) == len(stimuli[0])
-
-
-def recognition(one_cycle):
-    """Of two judges; the published procedure's metamers of the first half of eight stimuli are recognized."""
-    published = np.zeros((2, 1, 8))
-    published[:, :, :4] = 1
-    dims = ("stage", "kept_procedure", "stimulus")
-    return xr.Dataset(
-        {
-            "correct": (
-                ("recognition_model", *dims),
-                np.stack([published, np.broadcast_to(one_cycle, (2, 1, 8))], axis=2),
-            ),
-            "normalized_error": (dims, np.full((1, 2, 8), 0.2)),
-        },
-        coords={"stage": ["block"], "kept_procedure": ["published", "one_cycle"], "recognition_model": ["a", "b"]},
-    )
 
 
 def test_the_same_answers_are_equivalent_and_others_are_not():

@@ -12,9 +12,7 @@ from metamers.report.render import render, svg_uri
 from studies.benchmark.page import TEMPLATE, goal_rows, page_context, ratio_figure, sentences
 from studies.benchmark.speed import collect
 from studies.settings import StudySettings
-from studies.tests.benchmark.test_match import recognition
-from studies.tests.benchmark.test_speed import both, timed
-from studies.tests.benchmark.test_steps import matched
+from studies.tests.benchmark.results import both, matched, recognition, timed
 
 MACHINE = {"processor": "Processor A", "instruction_sets": "AVX2", "software": "torch"}
 ONE = timed(published=5, published_whole=10, quick=1)

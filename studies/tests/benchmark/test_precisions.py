@@ -12,8 +12,8 @@ from metamers.synthesize.optimize import gradient_steps
 from studies.benchmark import precisions
 from studies.benchmark.precisions import PRECISIONS, Precision, Task, time_precisions
 from tests.fake_card import CARD, fake_card
-from tests.models.test_model import load, tiny
-from tests.synthesize.test_metamers import ONE_CYCLE, starts
+from tests.networks.entries import load, tiny
+from tests.synthesize.procedures import ONE_CYCLE, starts
 
 STEPS = 20
 SHAPE = (3, 8, 8)

@@ -28,7 +28,7 @@ from studies.benchmark.scale import (
     stage_operations,
     timed_clock,
 )
-from tests.models.test_model import load, tiny
+from tests.networks.entries import load, tiny
 
 TABLE = "s\th:m:s\tmax_rss\n10.0\t0:00:10\t123.4\n"
 SETTINGS = {"vision": {"steps": 30, "halvings": 7}, "audio": {"steps": 10, "low_precision": 0.5}}

@@ -9,32 +9,43 @@ from metamers.run.progress import Progress
 from metamers.synthesize.losses import Goal, normalized_error
 from metamers.synthesize.metamers import synthesize
 from studies.benchmark.several_targets import NULL, loosest_error, matches, metamers_at_matches
-from tests.synthesize.test_metamers import starts
-from tests.synthesize.test_target import NAMES, SETTINGS, model, natural  # noqa: F401 (fixtures)
+from tests.networks.entries import load, tiny
+from tests.synthesize.procedures import TO_TARGET, starts
 
+NAMES = "abcdefg"
 ERRORS = [0.6, 0.4, 0.2]
 
 
-def to_several(model, natural, errors=ERRORS, **changed):  # noqa: F811
+@pytest.fixture
+def model(root):
+    return load(tiny(root, "convolutional", {"input": None, "block": "block", "logits": "classify"}))
+
+
+@pytest.fixture
+def natural():
+    return torch.rand(len(NAMES), 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def to_several(model, natural, errors=ERRORS, **changed):
     target = model(natural, "block").detach()
     keywords = {key: changed.pop(key) for key in ("progress",) if key in changed}
     return metamers_at_matches(
-        lambda some: Goal(model, "block", target[some]), starts(model, NAMES), SETTINGS | changed, errors, **keywords
+        lambda some: Goal(model, "block", target[some]), starts(model, NAMES), TO_TARGET | changed, errors, **keywords
     )
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adam_mini"])
-def test_each_match_has_the_metamers_of_a_synthesis_to_it(model, natural, optimizer):  # noqa: F811
+def test_each_match_has_the_metamers_of_a_synthesis_to_it(model, natural, optimizer):
     metamers, steps = to_several(model, natural, optimizer=optimizer)
     for of_several, taken, target_error in zip(metamers, steps, ERRORS, strict=True):
-        settings = SETTINGS | {"optimizer": optimizer, "target_error": target_error}
+        settings = TO_TARGET | {"optimizer": optimizer, "target_error": target_error}
         alone, loss = synthesize(model, "block", natural, starts(model, NAMES), "to_target", settings, batch_size=4)
         assert torch.equal(of_several, alone)
         np.testing.assert_array_equal(taken, np.isfinite(loss).sum(axis=1))
     assert (np.diff(steps, axis=0) > 0).all()
 
 
-def test_every_match_is_reached_after_decays_that_were_not_enough(model, natural):  # noqa: F811
+def test_every_match_is_reached_after_decays_that_were_not_enough(model, natural):
     errors = [0.5, 0.3, 0.2, 0.15]
     metamers, _ = to_several(model, natural, errors, max_steps=2000)
     for of_match, target_error in zip(metamers, errors, strict=True):
@@ -43,7 +54,7 @@ def test_every_match_is_reached_after_decays_that_were_not_enough(model, natural
         assert (error > 0.8 * target_error).all()
 
 
-def test_a_match_that_is_not_reached_has_the_closest_metamer(model, natural):  # noqa: F811
+def test_a_match_that_is_not_reached_has_the_closest_metamer(model, natural):
     metamers, steps = to_several(model, natural, [0.6, 1e-5, 1e-6], max_steps=100)
     assert (steps[1] == 100).all()
     assert torch.equal(metamers[1], metamers[2])
@@ -52,7 +63,7 @@ def test_a_match_that_is_not_reached_has_the_closest_metamer(model, natural):  #
     assert (error > 1e-5).all()
 
 
-def test_finished_stimuli_are_kept_after_an_interruption(model, natural, tmp_path):  # noqa: F811
+def test_finished_stimuli_are_kept_after_an_interruption(model, natural, tmp_path):
     whole = to_several(model, natural)
     calls = []
 

@@ -6,37 +6,13 @@ import xarray as xr
 
 from studies.benchmark.match import matches_alike
 from studies.benchmark.measure import WholeModel, plain_model
-from studies.benchmark.speed import RATIOS, STEPS, _over_stages, by_modality, collect, jobs_of, ratios, speed
-from studies.tests.benchmark.test_match import entry, recognition, stimuli  # noqa: F401 (fixtures)
-from studies.tests.benchmark.test_steps import ALL, has_plenoptic, matched
-from tests.models.test_model import load
-
-SECONDS = {
-    "published": (4, 6, 5),
-    "published_whole": (8, 12, 10),
-    "published_optimized": (2, 2, 2),
-    "plenoptic": (3, 3, 3),
-    "plenoptic_optimized": (1.5, 1.5, 1.5),
-    "quick": (1, 2, 1),
-    "converged": (2, 2, 2),
-}
+from studies.benchmark.speed import RATIOS, STEPS, _over_stages, by_modality, jobs_of, ratios, speed
+from studies.tests.benchmark.results import ALL, SECONDS, both, matched, recognition, timed
+from tests.networks.entries import load
 
 
-def timed(stage="block", **seconds) -> xr.Dataset:
-    every = SECONDS | {variant: (value,) * 3 for variant, value in seconds.items()}
-    return xr.Dataset(
-        {
-            "seconds_per_step": (("variant", "stage", "repeat"), np.array([[one] for one in every.values()], float)),
-            "peak_memory": (("variant", "stage"), np.full((len(every), 1), 9.0)),
-            "operations": ("stage", [1e9]),
-            "share_of_peak": ("stage", [0.5]),
-        },
-        coords={"variant": list(every), "stage": [stage]},
-    )
-
-
-@has_plenoptic
-def test_the_number_of_stimuli_times_steps_of_a_job_is_what_it_computes(entry, stimuli, monkeypatch):  # noqa: F811
+@pytest.mark.usefixtures("plenoptic")
+def test_the_number_of_stimuli_times_steps_of_a_job_is_what_it_computes(entry, stimuli, monkeypatch):
     counted = []
 
     def synthesis(model, stage, natural, _start, procedure, settings):
@@ -57,8 +33,8 @@ def test_the_number_of_stimuli_times_steps_of_a_job_is_what_it_computes(entry, s
     assert jobs["published_optimized"].steps == 3 * STEPS["published"]
 
 
-@has_plenoptic
-def test_steps_take_time_and_memory(entry, stimuli):  # noqa: F811
+@pytest.mark.usefixtures("plenoptic")
+def test_steps_take_time_and_memory(entry, stimuli):
     models = load(entry), plain_model("tiny", entry, None), plain_model("tiny", entry, None, WholeModel)
     of_stage = dict.fromkeys(("block", "logits"), ALL)
     found = speed(*models, *stimuli, of_stage, ["quick", "converged"], repeats=2)
@@ -86,22 +62,6 @@ def test_where_a_reference_does_not_reach_the_match_ratios_are_lower_bounds():
     found = ratios(timed().sel(stage="block"), matched(published=(600.0, np.nan)))
     np.testing.assert_allclose(found["steps_ratio_published"], [6, 2000 / 300])
     assert found["reached_published"].values.tolist() == [True, False]
-
-
-def both() -> xr.Dataset:
-    """Two models of images, and one of sounds with another stage, where plenoptic does not reach a match."""
-    recognized = recognition([1, 1, 1, 1, 0, 0, 0, 0])
-    slow = timed(published=40, quick=1)
-    return collect(
-        {
-            "a": {"block": matched()},
-            "b": {"block": matched()},
-            "c": {"relu": matched(plenoptic=(np.nan, 450.0))},
-        },
-        {"a": timed(), "b": slow, "c": timed("relu")},
-        {"a": recognized, "b": recognized, "c": recognized.assign_coords(stage=["relu"])},
-        {"a": "vision", "b": "vision", "c": "audio"},
-    )
 
 
 def test_models_come_together_by_modality():

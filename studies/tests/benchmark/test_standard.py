@@ -13,8 +13,8 @@ from metamers.plan.steps import merge_defaults
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
 from studies.benchmark.standard import extrapolate, standard_match, standard_table
-from studies.tests.benchmark.test_match import SETTINGS, STAGES
-from tests.models.test_model import load, tiny
+from studies.tests.benchmark.results import SETTINGS, STAGES
+from tests.networks.entries import load, tiny
 
 QUALITIES = {"published": SETTINGS["published"], "standard": SETTINGS["standard"]}
 

@@ -1,11 +1,9 @@
 """Steps to the match of a quality are those that end there, and a match that is not reached is a bound."""
 
-import importlib.util
 import itertools
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
@@ -20,14 +18,8 @@ from studies.benchmark.steps import (
     sentences,
     steps_to_match,
 )
-from studies.tests.benchmark.test_match import QUICK, SETTINGS, entry, stimuli  # noqa: F401 (fixtures)
-from tests.models.test_model import load
-
-has_plenoptic = pytest.mark.skipif(
-    importlib.util.find_spec("plenoptic") is None, reason="plenoptic is not installed (make benchmark)"
-)
-TARGET = {**{key: QUICK[key] for key in ("optimizer", "learning_rate", "beta_1", "beta_2")}, "max_steps": 400}
-ALL = SETTINGS | {"converged": TARGET | {"target_error": 0.2}}
+from studies.tests.benchmark.results import ALL, QUICK, matched
+from tests.networks.entries import load
 
 
 @pytest.mark.parametrize("exponent", [0.3, 0.5, 1.9])
@@ -59,9 +51,9 @@ def test_a_match_within_two_percent_is_reached_and_another_is_not():
     assert computed == [32, 64, 100]  # the largest number was tried
 
 
-@has_plenoptic
+@pytest.mark.usefixtures("plenoptic")
 @pytest.mark.parametrize("settings", [*itertools.chain(*PLENOPTIC.values())], ids=str)
-def test_plenoptic_goes_on_from_where_it_was_and_towards_the_stimulus(entry, stimuli, settings):  # noqa: F811
+def test_plenoptic_goes_on_from_where_it_was_and_towards_the_stimulus(entry, stimuli, settings):
     natural, start = stimuli
     model = load(entry)
     go_on = plenoptic_steps(model, "block", natural, start, settings, 60)
@@ -71,8 +63,8 @@ def test_plenoptic_goes_on_from_where_it_was_and_towards_the_stimulus(entry, sti
     assert 0 <= metamers[2].min() < metamers[2].max() <= 1
 
 
-@has_plenoptic
-def test_the_steps_of_each_are_those_that_end_at_the_match_of_a_quality(entry, stimuli):  # noqa: F811
+@pytest.mark.usefixtures("plenoptic")
+def test_the_steps_of_each_are_those_that_end_at_the_match_of_a_quality(entry, stimuli):
     natural, start = stimuli
     model, qualities = load(entry), ["quick", "converged"]
     found = steps_to_match(model, "block", natural, start, ALL, qualities, 5000)
@@ -86,25 +78,12 @@ def test_the_steps_of_each_are_those_that_end_at_the_match_of_a_quality(entry, s
     assert float(error) == pytest.approx(float(found["normalized_error"].sel(quality="converged").mean()), rel=0.15)
 
 
-@has_plenoptic
-def test_a_match_that_is_not_reached_says_how_far_it_went(entry, stimuli):  # noqa: F811
+@pytest.mark.usefixtures("plenoptic")
+def test_a_match_that_is_not_reached_says_how_far_it_went(entry, stimuli):
     found = steps_to_match(load(entry), "block", *stimuli, ALL, ["standard"], 10)
     assert found["steps_to_match"].isnull().all()
     assert found["steps_most"] == 10
     assert found["reference"].values.tolist() == list(REFERENCES)
-
-
-def matched(published=(600.0, 900.0), plenoptic=(120.0, 450.0)) -> xr.Dataset:
-    """Of two stimuli, with qualities that take 100 and 300 steps; at most 2,000 of the others were tried."""
-    return xr.Dataset(
-        {
-            "normalized_error": (("quality", "stimulus"), np.array([[0.2, 0.22], [0.07, 0.07]])),
-            "steps": (("quality", "stimulus"), np.array([[100, 100], [200, 400]])),
-            "steps_to_match": (("quality", "reference"), np.transpose([published, plenoptic])),
-            "steps_most": 2000,
-        },
-        coords={"quality": ["quick", "converged"], "reference": list(REFERENCES), "stimulus": ["a", "b"]},
-    )
 
 
 def test_each_quality_has_a_sentence():

@@ -1,5 +1,6 @@
 """A made-up finished run for tests of the experiment: files as the workflow's steps write them, without any model."""
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import yaml
 from PIL import Image
 
 from metamers.names import NATURAL, stage_path
+from metamers.plan.steps import declared_files
 from metamers.run import files
-from tests.saved import OF_ANY_STEP
+from metamers.run.declared import RunFile, Variable
+from tests.configurations import practice
 from tests.workflow.runs import copy_of
 
 STAGES = {"vision": ["input", "block/1", "logits"], "audio": ["input", "relu", "final"]}
@@ -32,13 +35,18 @@ RULES = [
     "report_assets",
     "report_leaderboard",
 ]
+# A file may have every variable that a step declares.
+OF_ANY_STEP = RunFile(
+    "any.nc",
+    {
+        name.removesuffix("?"): one
+        for file in declared_files().values()
+        for name, one in file.variables.items()
+        if isinstance(one, Variable)
+    },
+)
 RUN = "shown"
 ARGUMENTS = ["--configfile", "shown.yaml"]
-
-
-def practice(trials: int, feedback: int = 0, metamers: int = 0, at_least: int = 0) -> dict[str, int]:
-    """``experiment.<modality>.practice``."""
-    return {"feedback": feedback, "trials": trials, "metamers": metamers, "at_least": at_least}
 
 
 def _signal(modality: str, path: Path, rng: np.random.Generator) -> None:
@@ -61,7 +69,7 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
     """
     copy_of(root, folder)
     rng = np.random.default_rng(seed)
-    shutil.copy(root / "tests" / "tiny.py", folder)
+    shutil.copy(root / "tests" / "networks" / "tiny.py", folder)
     suffix = {"vision": ".png", "audio": ".wav"}[modality]
     names = [f"item_{n:02d}" for n in range(stimuli + spare)]
     categories = [WORDS[n % len(WORDS)] for n in range(len(names))]
@@ -164,6 +172,34 @@ def made_up_run(root: Path, folder: Path, modality: str, stimuli: int = 15, spar
                 results / "recognition" / made_of / f"{judge}.nc",
             )
     return folder
+
+
+def write_metamers(folder, value=0.5):
+    """The metamers of the made-up run, one number for each."""
+    names = [f"item_{n:02d}" for n in range(15)]
+    for model in ("first", "second"):
+        for stage in STAGES["vision"]:
+            for number, own in enumerate((names[:12], names[12:])):
+                path = folder / f"results/{RUN}/metamers/{model}/{stage_path(stage)}/{number:04d}.nc"
+                data = xr.Dataset({"metamer": ("stimulus", np.full(len(own), value))}, coords={"stimulus": own})
+                files.save(data, path, title="made up", source="a test", step="test", run=RUN, seed=0, inputs=[])
+
+
+def write_answers(folder, right=0.5):
+    """Four people, each of whom judges 15 stimuli: natural ones, or metamers of the four later stages."""
+    stimuli = files.load(folder / f"results/{RUN}/stimuli/own.nc")
+    names, categories = (list(map(str, stimuli[name].values[:15])) for name in ("stimulus", "category"))
+    metamers = [(model, stage) for model in ("first", "second") for stage in STAGES["vision"][1:]]
+    rng = np.random.default_rng(0)
+    rows = [["participant", "generation_model", "stage", "stimulus", "answer"]]
+    for person in range(4):
+        for number, (name, category) in enumerate(zip(names, categories, strict=True)):
+            model, stage = [("", "natural"), *metamers][(number + person) % 5]
+            is_right = stage == "natural" or rng.random() < right
+            answer = category if is_right else WORDS[(WORDS.index(category) + 1) % len(WORDS)]
+            rows.append([f"p{person}", model, stage, name, answer])
+    with (folder / "answers.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(rows)
 
 
 class _Plain(yaml.SafeDumper):

@@ -1,6 +1,6 @@
 """Measure the peak memory of a call in a separate process.
 
-`python tests/memory.py MODULE:FUNCTION ARGUMENTS` calls the function with a JSON list of arguments, in which
+`python tests/foreign/memory.py MODULE:FUNCTION ARGUMENTS` calls the function with a JSON list of arguments, in which
 {"path": …} stands for a path, and prints as JSON the type and text of its error, if any, and the peak memory in bytes.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MOST_BYTES = 2 * 10**9  # maximum for reading any refused file, including all imported modules
 
 

@@ -1,6 +1,6 @@
 """Fuzz a reader with atheris, which searches for bytes that reach new code.
 
-`python tests/fuzz.py READER FOLDER [OPTION OF LIBFUZZER…]`, with a reader of foreign/test_fuzz.py, ends with an error
+`python tests/foreign/fuzz.py READER FOLDER [OPTION OF LIBFUZZER…]`, with a reader of readers.py, ends with an error
 when the reader raises an error that its callers do not expect, hangs, or takes too much memory; the bytes are then in
 FOLDER.
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import atheris
 
-from tests.memory import MOST_BYTES, peak_bytes
+from tests.foreign.memory import MOST_BYTES, peak_bytes
 
 with atheris.instrument_imports(include=["metamers", "yaml", "PIL", "tarfile", "zipfile"]):
-    from tests.foreign.test_fuzz import READERS
+    from tests.foreign.readers import READERS
 
 for load in set(pickle._Unpickler.dispatch.values()):
     atheris.instrument_func(load)

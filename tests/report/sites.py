@@ -29,9 +29,9 @@ from metamers.report.navigation import LINKED, PAGES
 from metamers.run import files
 from metamers.stimuli.sounds import write_sound
 from metamers.synthesize.qualities import quality_attributes
-from tests.saved import OF_ANY_STEP
+from tests.made_up_run import OF_ANY_STEP
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 CAPTIONS = SCRIPTS.parent / "workflow" / "report"
 HOSTILE = "<script>alert('label')</script> & “dog”"
 LEFT_OUT = {

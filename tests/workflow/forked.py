@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.workflow.runs import library_of
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Commands:
@@ -26,7 +26,7 @@ class Commands:
         environment = library_of(folder) | {"OMP_NUM_THREADS": "1"}
         search = os.pathsep.join([str(ROOT), environment["PYTHONPATH"]])
         self.server = subprocess.Popen(
-            [sys.executable, "-m", "tests.forked", self.output.name],
+            [sys.executable, "-m", "tests.workflow.forked", self.output.name],
             cwd=folder,
             env=environment | {"PYTHONPATH": search},
             stdin=subprocess.PIPE,

@@ -1,0 +1,74 @@
+"""Models and stages of sensitivities and metamer sets follow from their settings."""
+
+import pytest
+
+from metamers.plan import plan as config
+from tests.configurations import change, check_refused, with_input_stages_only
+
+SENSITIVITY = {"depths": [0.5, 1], "stimuli": 2, "iterations": 5, "length": {"vision": 0.1, "audio": 0.02}}
+METAMER_SETS = {"depths": [0.5, 1], "stimuli": 2, "steps": 20, "tolerance": 0.05, "singular_values": 8}
+
+
+@pytest.fixture
+def alone(settings):
+    """A run without contrasts and analyses."""
+    settings["comparison"]["contrasts"] = []
+    settings["analyses"] = dict.fromkeys(settings["analyses"])
+    return settings
+
+
+def test_metamer_sets_are_explored_with_the_explored_model_first(settings):
+    settings["beyond"]["metamer_sets"] = METAMER_SETS
+    found = config.make_plan(settings).beyond.metamer_sets["vision"]
+    assert found.generation_models == ["efficientnet_lite0", "efficientnet_lite1"]
+    of_model = found.of_model("efficientnet_lite1")
+    assert list(of_model["stages"]) == ["efficientnet_lite1", "efficientnet_lite0", "efficientnet_lite2"]
+    assert set(of_model) == {*METAMER_SETS, "stages"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (with_input_stages_only, r"^beyond\.metamer_sets: no generation model has a stage after 'input'\."),
+        (
+            lambda settings: settings.update(recognition_models=[name for name in settings["recognition_models"] if "coch" not in name]),
+            r"^beyond\.metamer_sets: '.*' has no other recognition model of modality 'audio' .* or set `metamer_sets: null`",
+        ),
+        (change("beyond.metamer_sets.tolerance", 1), r"^configuration: beyond\.metamer_sets\.tolerance: 1 is .* Wanted: .* from 0\.01 to below 1"),
+        (change("beyond.metamer_sets.tolerance", 0.001), r"^configuration: beyond\.metamer_sets\.tolerance: 0\.001 is less .* from 0\.01"),
+        (change("stimuli.vision.number", 1), r"^stimuli\.vision\.number: 1, but beyond\.metamer_sets needs at least 2 stimuli\."),
+        (change("beyond.metamer_sets.steps", 0), r"^configuration: beyond\.metamer_sets\.steps: 0 is less than .* Wanted: .* from 10 to 100000"),
+        (change("beyond.metamer_sets.singular_values", 1.5), r"^configuration: beyond\.metamer_sets\.singular_values: 1\.5 .* Wanted: .* from 1 to 1000"),
+    ],
+)  # fmt: skip
+def test_metamer_sets_that_cannot_be_explored_are_an_error(alone, changed, message):
+    alone["beyond"] |= {"models": [], "metamer_sets": dict(METAMER_SETS)}
+    check_refused(alone, changed, message)
+
+
+def test_sensitivities_are_those_of_all_models_of_a_modality_at_relative_depths(settings):
+    settings["beyond"]["sensitivity"] = SENSITIVITY | {"depths": [0.5, 0.51, 1]}
+    found = config.make_plan(settings).beyond.sensitivity["vision"]
+    assert found.generation_models == ["efficientnet_lite0", "efficientnet_lite1"]
+    # The third network makes no metamers; it only judges.
+    assert list(found.stages) == [*found.generation_models, "efficientnet_lite2"]
+    assert found.depths == [0.5, 1]
+    assert [stages[-1] for stages in found.stages.values()] == ["logits"] * 3
+    assert len(found.stimuli) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (with_input_stages_only, r"^beyond\.sensitivity: no generation model has a stage after 'input'\."),
+        (
+            lambda settings: settings.update(recognition_models=[name for name in settings["recognition_models"] if "coch" not in name]),
+            r"^beyond\.sensitivity: '.*' has no other recognition model of modality 'audio' to compare with\.",
+        ),
+        (change("beyond.sensitivity.iterations", 0), r"^configuration: beyond\.sensitivity\.iterations: 0 is less than the minimum of 1\. Wanted: .* from 1 to 10000"),
+        (change("beyond.sensitivity.length.audio", 0), r"^configuration: beyond\.sensitivity\.length\.audio: 0 is less than .* Wanted: .* above 0 and up to 1"),
+    ],
+)  # fmt: skip
+def test_sensitivities_that_cannot_be_compared_are_an_error(alone, changed, message):
+    alone["beyond"]["sensitivity"] = SENSITIVITY | {"length": dict(SENSITIVITY["length"])}
+    check_refused(alone, changed, message)

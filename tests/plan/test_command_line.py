@@ -1,0 +1,126 @@
+"""Configuration files and values on the command line are checked before Snakemake reads them."""
+
+import re
+
+import pytest
+
+from metamers.config import read as config_read
+from metamers.plan import command_line
+
+pytestmark = pytest.mark.usefixtures("in_the_repository")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"x\.yaml: there is no such file that can be read \(No such file or directory\)$"),
+        (b"run: a\n\tseed: 1\n", r"x\.yaml: not valid YAML: line 2: .*; indent with spaces, not with tabs$"),
+        (b"\x80\x02}q\x00.", r"x\.yaml: not valid YAML: it is not text in UTF-8$"),
+        (b"\x7fELF\x02\x01\x01\x00", r"x\.yaml: not valid YAML: it is not text in UTF-8$"),
+        (b"", r"x\.yaml: found nothing; wanted keys with values, such as `run: mine`$"),
+        (b"[run, seed]", r"x\.yaml: found a list; wanted keys with values"),
+        (b"run: [", r"x\.yaml: not valid YAML: line 1: expected the node content, but found '<stream end>'$"),
+    ],
+)
+def test_a_configuration_file_that_cannot_be_used_is_named_in_one_line(tmp_path, content, message):
+    path = tmp_path / "x.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit, match=rf"^Error: .*{message}"):
+        command_line.check(["humans", "-n", "--configfile", str(path), "--cores", "2"])
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0x" + "f" * 5000,
+        "0b" + "1" * 20_000,
+        "1" + ":59" * 5000,
+        "9" * 33,
+        "0." + "1" * 400,
+        "1" + ":59" * 20_000 + ".5",
+    ],
+    ids=lambda number: f"{number[:4]}...{number[-3:]}",
+)
+@pytest.mark.parametrize("text", ["run: mine\nseed: {}\n", "run: mine\nmodels: [{}]\n", "run: mine\n? {}\n: 1\n"])
+def test_a_number_that_is_too_long_is_named_with_its_line(tmp_path, text, number):
+    """Python takes a long time for some of these, and refuses to write others into a message."""
+    path = tmp_path / "x.yaml"
+    path.write_text(text.format(number))
+    message = (
+        rf"^Error: .*x\.yaml: the number in line 2 has {len(number)} characters; wanted 32 at most, or text in quotes$"
+    )
+    with pytest.raises(SystemExit, match=message):
+        command_line.check(["--configfile", str(path)])
+    path.write_text(text.format(f"'{number}'"))
+    assert number in str(config_read.read_yaml(path))
+
+
+def test_a_folder_is_no_configuration_file(tmp_path):
+    with pytest.raises(SystemExit, match=r"there is no such file that can be read \(Is a directory\)"):
+        command_line.check([f"--configfile={tmp_path}"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("synthesis.seeds=2", r"a key inside another cannot be set here; .* give the file by --configfile$"),
+        ("a=[", r"unknown key 'a'\. Valid: run, seed, "),
+        ("sed=1", r"unknown key 'sed'\. Did you mean 'seed'\? Valid: run, "),
+        ("people={}", "people: is now called own_participants$"),
+        ("=1", "unknown key ''"),
+        ("run", "wanted KEY=VALUE$"),
+        ("synthesis={seeds: 2, seeds: 3}", "the key 'seeds' is in line 1 and again in line 1; keep one of them$"),
+        ("training={m: {a: 1, a: 2}}", "the key 'a' is in line 1 and again in line 1; keep one of them$"),
+        ("synthesis={seeds: 0x" + "f" * 5000 + "}", "the number in line 1 has 5002 characters; wanted 32 at most"),
+    ],
+)
+def test_an_entry_of_the_command_line_that_sets_no_key_is_named(entry, message):
+    for option in ("--config", "-C", "-nC", "-nFC"):
+        with pytest.raises(SystemExit, match=rf"^Error: --config {re.escape(entry)}: {message}"):
+            command_line.check(["humans", option, "seed=1", entry, "-F"])
+
+
+@pytest.mark.parametrize("target", ["leaderboard", "results/demo/metamers/net/stage/0000.nc"])
+def test_a_target_after_a_configuration_file_is_not_taken_for_one(target):
+    with pytest.raises(
+        SystemExit, match=f"found {target}, which is no file; .* put a target before it, or after `--`$"
+    ):
+        command_line.check(["--cores", "2", "--configfile", "config/paper.yaml", target])
+    command_line.check([target, "--cores", "2", "--configfile", "config/paper.yaml"])
+    command_line.check(["--cores", "2", "--configfile", "config/paper.yaml", "--", target])
+
+
+@pytest.mark.parametrize("arguments", [["--configfile"], ["-n", "--configfile", "--cores", "2"], ["--no-such-option"]])
+def test_an_option_that_snakemake_refuses_is_left_to_snakemake(arguments):
+    command_line.check(arguments)
+
+
+def test_only_values_of_the_two_options_are_checked():
+    command_line.check(["-dC", "--config", "seed=1", "-j", "2", "sed=1", "--configfile", "config/paper.yaml"])
+    command_line.check(["-sCopy.smk", "--", "--config", "sed=1"])
+    for option in ("--config=", "-C", "-nC="):
+        with pytest.raises(SystemExit, match=r"--config sed=1: unknown key"):
+            command_line.check([f"{option}sed=1", "all"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--configfile=", "-n"], "there is no such file that can be read"),
+        (["--config=", "seed=1"], "--config : wanted KEY=VALUE"),
+        (["-C", "seed=1", "-1"], "--config -1: wanted KEY=VALUE"),
+        (["-C", "-", "-n"], "--config -: wanted KEY=VALUE"),
+    ],
+)
+def test_a_value_that_is_empty_or_begins_with_a_hyphen_is_checked(arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        command_line.check(arguments)
+
+
+def test_a_right_command_line_is_let_pass(root):
+    command_line.check(
+        ["humans", "-n", "--config", "human_data=participants", "mirror=a.b", "--configfile", "config/paper.yaml"]
+    )
+    command_line.check(["--cores", "2", "all"])
+    command_line.check(["-n", "--config", "run=a: b: c", "seed=" + "1" * 32, "mirror=", "device=["])

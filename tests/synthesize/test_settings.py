@@ -1,0 +1,133 @@
+"""Qualities, targets and batches of synthesis follow from its settings."""
+
+import pytest
+
+from metamers.config import read as config_read
+from metamers.match import MEASURES
+from metamers.names import ConfigurationError
+from metamers.plan import plan as config
+from metamers.plan.steps import configuration_schema, declared_files
+from metamers.synthesize.optimizers import OPTIMIZERS
+from metamers.synthesize.qualities import QUALITIES
+from tests.configurations import change, check_refused, of_digits
+
+pytestmark = pytest.mark.usefixtures("in_the_repository")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "synthesis.quick.vision.optimizer",
+            "adan",
+            r"synthesis\.quick\.vision\.optimizer: 'adan' is not one of .*adam",
+        ),
+        ("synthesis.quality", "fast", r"synthesis\.quality: 'fast' is not one of .*quick.*standard.*published"),
+        (
+            "synthesis.quick.audio.steps",
+            -3,
+            r"synthesis\.quick\.audio\.steps: -3 is less than .* Wanted: number of steps, from 1",
+        ),
+        ("synthesis.quick.vision.beta_2", 1, r"synthesis\.quick\.vision\.beta_2: 1 is"),
+        ("synthesis.quick.vision.beta_1", 1, r"synthesis\.quick\.vision\.beta_1: 1 is"),
+        ("synthesis.quick.audio.low_precision", 2, r"synthesis\.quick\.audio\.low_precision: 2 is"),
+        (
+            "synthesis.quick.vision.low_precision_format",
+            "fp8",
+            r"synthesis\.quick\.vision\.low_precision_format: 'fp8' is not one of \['bfloat16', 'tf32'\]",
+        ),
+        ("synthesis.batch_size", 0, r"synthesis\.batch_size: 0 .*Wanted: .*from 1 to 10000, or auto"),
+        ("synthesis.batch_size", "automatic", r"synthesis\.batch_size: 'automatic' .*from 1 to 10000, or auto"),
+        ("synthesis.quick.audio.rough_cochleagram", True, r"synthesis\.quick\.audio\.rough_cochleagram: True is"),
+        (
+            "synthesis.converged.audio.rough_cochleagram",
+            0.9,
+            r"synthesis\.converged\.audio\.rough_cochleagram: 0\.9 is",
+        ),
+        (
+            "synthesis.quick.vision.learning_rate",
+            float("inf"),
+            "synthesis: quick: vision: learning_rate: inf is not a finite number",
+        ),
+        (
+            "synthesis.quick",
+            {
+                "vision": {
+                    "optimizer": "adam",
+                    "steps": 1,
+                    "learning_rate": 1,
+                    "beta_1": 0.9,
+                    "low_precision": 0,
+                    "beta_2": 0.9,
+                }
+            },
+            r"synthesis\.quick\.audio: missing",
+        ),
+        (
+            "synthesis.target.normalized_error.vision",
+            1.2,
+            r"synthesis\.target\.normalized_error\.vision: 1\.2 .*between 0 and 1",
+        ),
+        (
+            "synthesis.target.stages",
+            {"efficientnet_lite0": {"blok_5": 0.1}},
+            r"synthesis\.target\.stages\.efficientnet_lite0: unknown stage 'blok_5'.*block_5",
+        ),
+        (
+            "synthesis.target.stages",
+            {"efficientnet_lite9": {"block_5": 0.1}},
+            r"synthesis\.target\.stages: unknown model 'efficientnet_lite9'",
+        ),
+        (
+            "synthesis.published.vision.steps",
+            10**6 + 1,
+            r"vision\.steps: .* Wanted: steps at each step size, from 1 to 1000000",
+        ),
+        ("synthesis.seeds", 1001, r"synthesis\.seeds: 1001 is greater than .* from 1 to 1000"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message):
+    check_refused(settings, change(path, value), message)
+
+
+def test_a_quality_with_a_target_needs_one_for_each_modality_and_stages_may_have_their_own(settings):
+    assert config.make_plan(settings).target_error_of("efficientnet_lite0", "block_5") is None
+    change("synthesis.quality", "converged")(settings)
+    change("synthesis.target", {"normalized_error": {"vision": 0.1}, "stages": {}})(settings)
+    with pytest.raises(
+        ConfigurationError,
+        match=r"synthesis\.target\.normalized_error\.audio: found no value; wanted the normalized error",
+    ):
+        config.make_plan(settings)
+    of_stages = {"efficientnet_lite0": {"block_5": 0.02}}
+    change("synthesis.target", {"normalized_error": {"vision": 0.1, "audio": 0.01}, "stages": of_stages})(settings)
+    plan = config.make_plan(settings)
+    assert plan.target_error_of("efficientnet_lite0", "block_5") == 0.02
+    assert plan.target_error_of("efficientnet_lite0", "block_1") == 0.1
+    assert plan.target_error_of("cochcnn9_standard", "relu1") == 0.01
+
+
+def test_own_targets_of_a_retrained_network_come_before_those_of_the_named_one(root):
+    stages = {"digits_standard": {"final": 0.02, "relu0": 0.05}, "digits_standard_2": {"relu0": 0.04}}
+    plan = of_digits(root, synthesis={"target": {"stages": stages}})
+    assert [plan.target_of("digits_standard_2", stage) for stage in ("relu0", "relu1", "final")] == [0.04, 0.07, 0.02]
+    assert plan.target_of("digits_random", "final") == 0.07
+
+
+@pytest.mark.parametrize(("quality", "device", "size"), [("published", "auto", 12), ("published", "cuda", 100)])
+def test_a_job_has_the_stimuli_of_its_device(settings, quality, device, size):
+    changed = {"synthesis": settings["synthesis"] | {"quality": quality, "batch_size": "auto"}, "device": device}
+    plan = config.make_plan(settings | changed)
+    for model in plan.generation_models:
+        names = plan.stimuli_of(model)
+        assert next(iter(plan.batches[model].values())) == names[:size]
+
+
+def test_qualities_and_optimizers_in_the_schema_are_those_of_the_library():
+    synthesis = configuration_schema()["properties"]["synthesis"]["properties"]
+    (one_cycle,) = config_read.read_schema("config")["$defs"]["one_cycle"]["patternProperties"].values()
+    assert synthesis["quality"] == {"enum": list(QUALITIES), "description": "quick, converged, standard or published"}
+    assert one_cycle["properties"]["optimizer"]["enum"] == list(OPTIMIZERS)
+    assert one_cycle["properties"]["optimizer"]["description"] == "adam, adam_mini, nadam or radam"
+    variables = declared_files()["metamers/<generation_model>/<stage>/<batch>.nc"].dimensions
+    assert {name: variables[name] for name in MEASURES} == dict.fromkeys(MEASURES, "stimulus, seed")

@@ -1,0 +1,104 @@
+"""A model that cannot be trained, or whose readout cannot, is named before the first job."""
+
+import pytest
+
+from metamers.names import ConfigurationError
+from metamers.plan import plan as config
+from tests.configurations import change, check_refused, table, with_registry
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("training.attack.sizes", [float("nan")], "training: attack: sizes: 0: nan is not a finite number"),
+        ("training.attack.norm", "l1", r"training\.attack\.norm: 'l1' is not one of"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_would_do(settings, path, value, message):
+    check_refused(settings, change(path, value), message)
+
+
+ENCODER = {
+    "modality": "audio",
+    "source": {"metamers": "coch_cnn9"},
+    "weights": {"random": 0},
+    "input": {"sampling_rate_hz": 20_000, "duration_s": 1},
+    "classes": False,
+    "stages": {"input": None, "relu1": "relu1", "relu4": "relu4"},
+}
+
+
+def with_encoder(settings, tmp_path, readout, **changed):
+    """The settings with a network without classes, and its readout, among the recognition models."""
+    settings["recognition_models"].append("encoder")
+    entry = ENCODER | {"readout": readout} | changed
+    return with_registry(settings, tmp_path, "models", change("encoder", entry))
+
+
+def test_a_readout_is_that_of_the_last_stage_and_trained_on_the_run_s_dataset(settings, tmp_path):
+    plan = config.make_plan(with_encoder(settings, tmp_path, "linear"))
+    expected = {"stage": "relu4", "dataset": "spoken_words", "features": None, "times_chance": 2.0}
+    assert plan.readouts["encoder"].parameters == expected
+    assert "readout" not in plan.models["encoder"].parameters  # on which its metamers depend
+    assert "encoder" in plan.recognition_models_of("cochcnn9_standard")
+    assert "encoder" not in plan.beyond.sets
+
+
+@pytest.mark.parametrize(
+    ("readout", "message"),
+    [
+        ("logistic", r"encoder\.readout: .*Wanted: for a network without classes: linear, or a mapping"),
+        ({"stage": "relu5"}, r"encoder\.readout\.stage: unknown stage 'relu5'\. Did you mean 'relu[14]'\? Valid: relu1, relu4"),
+        ({"stage": "input"}, r"encoder\.readout\.stage: unknown stage 'input'"),
+        ({"dataset": "words"}, r"encoder\.readout\.dataset: unknown dataset 'words'"),
+        ({"dataset": "imagenet_photographs"}, r"encoder\.readout\.dataset: 'imagenet_photographs' is of modality 'vision'"),
+        ({"dataset": "wsj_400"}, r"encoder\.readout\.dataset: 'wsj_400' has nothing of split train, validation; training needs"),
+        ({"times_chance": 0.5}, r"encoder\.readout.*from 1 to 1000: as a recognition model"),
+        ({"times_chance": 24}, r"encoder\.readout\.times_chance: even if all 144 held-out stimuli .* would be 0\.97, below 24 times chance among 24 categories, 1\.00; add stimuli of split test, or set it to 23.39 at most"),
+    ],
+)  # fmt: skip
+def test_a_readout_that_cannot_be_trained_is_refused(settings, tmp_path, readout, message):
+    with pytest.raises(ConfigurationError, match=message):
+        config.make_plan(with_encoder(settings, tmp_path, readout))
+
+
+def test_a_network_with_classes_has_no_readout(settings, tmp_path):
+    with pytest.raises(
+        ConfigurationError, match=r"encoder\.readout: only for a network without classes .* leave it out"
+    ):
+        config.make_plan(with_encoder(settings, tmp_path, "linear", classes=True))
+
+
+def test_a_network_without_classes_and_readout_recognizes_nothing(settings, tmp_path):
+    changed = with_encoder(settings, tmp_path, "linear")
+    changed = with_registry(changed, tmp_path, "models", lambda entries: entries["encoder"].pop("readout"))
+    with pytest.raises(
+        ConfigurationError, match=r"'encoder' is a model without classes .* nothing without a `readout`"
+    ):
+        config.make_plan(changed)
+
+
+@pytest.mark.parametrize(
+    ("rows", "dataset", "message"),
+    [
+        ("a.wav,dog,train\nb.wav,dog,validation\nc.wav,cat,test\nd.wav,dog,test\n", "mine", "'mine' has no example of cat in the split train; add one of each"),
+        ("c.wav,cat,test\nd.wav,dog,test\n", "spoken_words", "'spoken_words' lacks the categories cat of 'mine'"),
+    ],
+)  # fmt: skip
+def test_a_readout_knows_every_category_that_it_may_have_to_name(settings, tmp_path, rows, dataset, message):
+    for name in "abcd":
+        (tmp_path / f"{name}.wav").touch()
+    entry = {
+        "modality": "audio",
+        "files": {"folder": str(tmp_path)},
+        "table": table(tmp_path, "table.csv", "file,word,split\n" + rows),
+        "categories": table(tmp_path, "categories.csv", "class_index,category\n0,dog\n1,cat\n"),
+        "sampling_rate_hz": 20_000,
+        "duration_s": 1,
+    }
+    changed = with_registry(settings, tmp_path, "datasets", lambda datasets: datasets.update(mine=entry))
+    changed |= {"stimuli": {"audio": {"dataset": "mine"}}, "generation_models": ["encoder"], "recognition_models": []}
+    changed["comparison"]["contrasts"] = []
+    changed["analyses"] = dict.fromkeys(("vulnerability", "brain", "similarity"))
+    with pytest.raises(ConfigurationError, match=message):
+        config.make_plan(with_encoder(changed, tmp_path, {"dataset": dataset}))
