@@ -30,6 +30,7 @@ from metamers.config.tables import category_classes
 from metamers.match import MEASURES
 from metamers.modalities import IMAGENET_INPUT, MODALITIES
 from metamers.models.automatic_stages import scores_of_output, stage_of_place
+from metamers.models.build import prepared
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device
 from metamers.models.load import assemble, load_model
@@ -37,7 +38,6 @@ from metamers.models.model import Model, activations, fit_stimuli
 from metamers.models.outputs import Part, chosen_part
 from metamers.models.precision import BFLOAT16, LOW_PRECISION_FORMATS
 from metamers.models.preprocessing import build_preprocessing
-from metamers.models.sources import prepared
 from metamers.names import INPUT_STAGE, unknown_name
 from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.null.distribution import choose_pairs, null_dataset, null_distribution

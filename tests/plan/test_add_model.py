@@ -62,7 +62,9 @@ def test_name_and_source_of_a_model_on_the_command_line(model, name, source):
 
 @pytest.mark.parametrize("model", ["resnet50", "keras:resnet50", "timm:", "net.py", "net.py:a b", ""])
 def test_an_invalid_model_is_answered_with_examples(model):
-    with pytest.raises(ConfigurationError, match=r"wanted KIND:NAME or FILE\.py:FUNCTION, such as timm:resnet50"):
+    with pytest.raises(
+        ConfigurationError, match=r"wanted KIND:NAME or FILE\.py:FUNCTION, such as torchvision:resnet50"
+    ):
         add_model.source_of(model)
 
 
@@ -371,7 +373,7 @@ def hub_of(tmp_path, monkeypatch):
     def run(command, **options):
         if command[2] == "metamers.models.automatic_stages":
             return automatic_stages.main(*command[-2:])
-        return (looked_up if command[2] == "metamers.retrieve.publishers" else traced)(command, **options)
+        return (looked_up if command[2] == "metamers.models.describe" else traced)(command, **options)
 
     monkeypatch.setattr(subprocess, "run", run)
     with publisher() as hub:

@@ -12,8 +12,9 @@ from metamers.config.datasets import DatasetEntry
 from metamers.config.fields import setting, several
 from metamers.config.front_ends import front_end_name, front_end_settings
 from metamers.config.model_lock import Lock
-from metamers.config.pretrained import check_modality, check_pretrained, is_repository, library_of, locked_weights
+from metamers.config.pretrained import check_modality, check_pretrained, locked_weights
 from metamers.config.read import resolve_path
+from metamers.config.sources import SOURCES, is_repository, source_name
 from metamers.config.stages import UNRESOLVED, Traced, number_of_automatic_stages
 from metamers.config.tables import SPLITS, stimulus_categories, stimulus_table
 from metamers.names import FILE_NAME, INPUT_STAGE, NATURAL, ConfigurationError, stage_path, unknown_name
@@ -119,7 +120,7 @@ class ModelEntry:
         Library and name of the network, and ``arguments``.
     weights
         Where the weights come from. ``extra_weights`` always has a ``path``. ``pretrained`` is the description of
-        published weights (``metamers.retrieve.publishers.describe``), None before they are looked up; ``builder`` is
+        published weights (``metamers.models.describe.describe``), None before they are looked up; ``builder`` is
         True if the function of ``source.python`` loads its weights.
     input
         Size and normalization of images, or rate, duration and preprocessing of sounds. Keys that the entry leaves out
@@ -277,8 +278,8 @@ def model_entry(
         weights: dict[str, Any] = {"builder": True}
     elif entry["weights"] == "pretrained":
         weights = {"pretrained": published}
-        if "open_clip" in source:
-            weights["extra_weights"] = {"zero_shot": "imagenet", "module": "classify"}
+        if extra_weights := SOURCES[source_name(source)].extra_weights:
+            weights["extra_weights"] = dict(extra_weights)
     else:
         weights = dict(entry["weights"])
     if "python" in source:
@@ -362,15 +363,9 @@ def architecture_of(source: Mapping[str, Any], published: Mapping[str, Any] | No
     tag says how the weights were trained. A repository of the hub states its architecture in its configuration (of
     transformers, the model type); before that is read, it is the name of the repository without the tag.
     """
-    library = library_of(source)
-    architecture = source[library].rsplit(":", 1)[-1]
-    if library == "hub" and published:
-        architecture = published["config"]["architecture"]
-    if library == "transformers" and published:
-        architecture = published["weights_name"]
-    if library in ("timm", "hub", "transformers"):
-        architecture = architecture.rsplit("/", 1)[-1].split(".", 1)[0]
-    return architecture
+    kind = source_name(source)
+    name = published["weights_name"] if published and "/" in source[kind] else source[kind]
+    return name.rsplit(":", 1)[-1].rsplit("/", 1)[-1].split(".", 1)[0]
 
 
 def family_of(entry: Mapping[str, Any], published: Mapping[str, Any] | None = None) -> str:
@@ -396,8 +391,8 @@ def check_stages(models: Mapping[str, ModelEntry]) -> None:
         for stage, place in model.stages.items():
             if isinstance(place, list):
                 _check_together(f"{key}.{stage}", place, stages[: stages.index(stage)], model.stages)
-        if "zero_shot" in model.extra_weights and "open_clip" not in model.source:
-            kind = library_of(model.source)
+        if "zero_shot" in model.extra_weights and "zero_shot" not in SOURCES[source_name(model.source)].extra_weights:
+            kind = source_name(model.source)
             raise ConfigurationError(
                 f"{source}: {name}.weights.extra_weights.zero_shot: only the networks of source.open_clip have a text "
                 f"tower; found source.{kind}"

@@ -1,6 +1,6 @@
 """Published weights of a registry entry, ``weights: pretrained``: checks of the entry, and the answers of publishers.
 
-The answers of ``metamers.retrieve.publishers`` are written to the lock file of the registry the first time that a run
+The answers of ``metamers.models.describe`` are written to the lock file of the registry the first time that a run
 uses the model. Later runs read the lock file.
 """
 
@@ -14,33 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from metamers.config.model_lock import Lock, locked_part, update_lock
+from metamers.config.sources import PUBLISHING, SOURCES, WEIGHTS_KEYS, is_repository, source_name
 from metamers.names import ConfigurationError
 from metamers.repository import PACKAGE, environment_with
 
 logger = logging.getLogger("metamers")
 
-# Source → key of the source that names published weights, and whether it is required.
-PUBLISHED: dict[str, tuple[str | None, bool]] = {
-    "torchvision": ("weights", False),
-    "torchaudio": (None, False),
-    "timm": (None, False),
-    "open_clip": ("pretrained", True),
-    "hub": ("revision", False),
-    "transformers": ("revision", False),
-}
-INSTALL_TRANSFORMERS = 'python -m pip install "transformers>=5.24,<6"'  # as pyproject.toml
 RECEIVED = "received_sha256"  # of the retrieved file; only in the lock file, because it is unknown before retrieval
-
-
-def library_of(source: Mapping[str, Any]) -> str:
-    """The key of a source that names the network: one of ``PUBLISHED``, ``metamers`` or ``python``."""
-    (library,) = source.keys() & {*PUBLISHED, "metamers", "python"}
-    return library
-
-
-def is_repository(source: Mapping[str, Any]) -> bool:
-    """Whether a source is a repository with a network of transformers, and not one of its model types."""
-    return "/" in source.get("transformers", "")
 
 
 def check_library(name: str, source: Mapping[str, Any]) -> None:
@@ -51,10 +31,10 @@ def check_library(name: str, source: Mapping[str, Any]) -> None:
     ConfigurationError
         When it is not; the message says how to install it.
     """
-    if "transformers" in source and importlib.util.find_spec("transformers") is None:
+    kind = source_name(source)
+    if (command := SOURCES[kind].install) and importlib.util.find_spec(kind) is None:
         raise ConfigurationError(
-            f"models: {name}.source.transformers: the library transformers is not installed; run "
-            f"`{INSTALL_TRANSFORMERS}` in this environment"
+            f"models: {name}.source.{kind}: the library {kind} is not installed; run `{command}` in this environment"
         )
 
 
@@ -72,7 +52,7 @@ def check_pretrained(name: str, entry: Mapping[str, Any]) -> None:
         When the source does not fit.
     """
     source, weights = entry["source"], entry["weights"]
-    kind = library_of(source)
+    kind = source_name(source)
     if weights == "builder" and kind != "python":
         raise ConfigurationError(
             f"models: {name}.weights: builder means that a function of yours loads the weights; wanted source.python, "
@@ -85,26 +65,26 @@ def check_pretrained(name: str, entry: Mapping[str, Any]) -> None:
             f"repository, {{{kind}: ORGANIZATION/NAME}}, or `weights: {{random: SEED}}`"
         )
     if weights != "pretrained" and kind != "transformers":
-        only = ["hub"] if kind == "hub" else [key for key in ("weights", "pretrained", "revision") if key in source]
+        only = ["hub"] if kind == "hub" else [key for key in WEIGHTS_KEYS if key in source]
         if only:
             raise ConfigurationError(
                 f"models: {name}.source.{only[0]}: names published weights; wanted `weights: pretrained`"
             )
     if weights != "pretrained":
         return
-    if kind not in PUBLISHED:
+    if not SOURCES[kind].published:
         instead = "`weights: builder`, if your function loads its weights, or " if kind == "python" else ""
         raise ConfigurationError(
-            f"models: {name}.weights: pretrained needs a source that publishes weights: {', '.join(PUBLISHED)}; found "
+            f"models: {name}.weights: pretrained needs a source that publishes weights: {', '.join(PUBLISHING)}; found "
             f"source.{kind}. Wanted {instead}one of package, archive, url, path, random and train"
         )
-    if kind != "transformers":  # whose modality is that of the network
-        check_modality(name, entry, "audio" if kind == "torchaudio" else "vision")
-    key, required = PUBLISHED[kind]
-    if required and key not in source:
+    if modality := SOURCES[kind].modality:
+        check_modality(name, entry, modality)
+    key = SOURCES[kind].weights_key
+    if key and key.required and key.name not in source:
         raise ConfigurationError(
-            f"models: {name}.source: missing {key!r}, the name of the weights, such as "
-            f"{{{kind}: {source[kind]}, {key}: openai}}"
+            f"models: {name}.source: missing {key.name!r}, the name of the weights, such as "
+            f"{{{kind}: {source[kind]}, {key.name}: {SOURCES[kind].example.partition(key.separator)[2]}}}"
         )
 
 
@@ -117,7 +97,7 @@ def check_modality(name: str, entry: Mapping[str, Any], modality: str) -> None:
         When it has another one.
     """
     if entry["modality"] != modality:
-        kind = library_of(entry["source"])
+        kind = source_name(entry["source"])
         raise ConfigurationError(
             f"models: {name}.modality: {entry['modality']}, but the published weights of source.{kind} are of modality "
             f"{modality}"
@@ -137,7 +117,7 @@ def locked_weights(name: str, source: Mapping[str, Any], lock: Lock) -> tuple[di
     Returns
     -------
     weights
-        As ``metamers.retrieve.publishers.describe`` returns them, with ``lock``, the place for the hash of the
+        As ``metamers.models.describe.describe`` returns them, with ``lock``, the place for the hash of the
         retrieved file; None when the lock file does not have the model.
     input
         As ``describe`` returns it; empty when the lock file does not have the model.
@@ -172,7 +152,7 @@ def resolve_pretrained(sources: Mapping[str, tuple[Mapping[str, Any], Path]], mi
     request = {"mirror": mirror, "sources": {name: dict(source) for name, (source, _) in sources.items()}}
     # A separate process, because the libraries import PyTorch, which would slow down each reading of the configuration.
     asked = subprocess.run(
-        [sys.executable, "-m", "metamers.retrieve.publishers"],
+        [sys.executable, "-m", "metamers.models.describe"],
         input=json.dumps(request),
         capture_output=True,
         text=True,

@@ -16,12 +16,12 @@ import xarray as xr
 
 from metamers.compare.verdict import Evidence, Verdict, verdict
 from metamers.modalities import MODALITIES
+from metamers.models.build import build_network
 from metamers.models.classes import class_scores
 from metamers.models.cost import alternating, in_own_process, most_memory
 from metamers.models.device import wait_for
 from metamers.models.model import Model, activations
 from metamers.models.preprocessing import build_preprocessing
-from metamers.models.sources import build_network
 from metamers.models.stability import stability
 from metamers.names import INPUT_STAGE, plural
 from metamers.recognize.recognition import answers

@@ -10,9 +10,9 @@ import timm
 import torch
 import torchvision
 
+from metamers.models.build import build_network
 from metamers.models.load import load_network
-from metamers.models.pretrained import open_clip_weights
-from metamers.models.sources import build_network
+from metamers.models.sources.open_clip import open_clip_weights
 from metamers.models.weights import read_weights
 from metamers.models.zero_shot import read_clip
 
