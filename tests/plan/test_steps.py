@@ -3,11 +3,11 @@
 import pytest
 
 from metamers.config.fields import Settings, schema_of
-from metamers.config.read import read_schema
+from metamers.config.settings import RunSettings
 from metamers.names import ConfigurationError
 from metamers.null.files import MEASURES
+from metamers.null.settings import NullSettings
 from metamers.plan.steps import (
-    SETTINGS,
     STEPS,
     configuration_schema,
     declared_files,
@@ -36,27 +36,32 @@ def test_a_variable_that_a_step_describes_is_described_there_only():
     assert not own & DESCRIPTIONS.keys() - elsewhere
 
 
-def test_the_keys_of_steps_are_not_in_the_table_of_the_others():
-    assert not SETTINGS.keys() & read_schema("config")["properties"].keys()
-    assert SETTINGS.keys() <= configuration_schema()["properties"].keys()
-
-
-def test_the_default_configuration_passes_its_own_schema_and_each_section_is_its_default():
+def test_the_default_configuration_passes_its_own_schema_and_is_that_of_the_steps():
     default = default_configuration()
-    assert read_settings(default) == {key: section() for key, section in SETTINGS.items()}
+    assert read_settings(default).parameters == default
     assert default["null"] == {"dataset": {"vision": None, "audio": None}, "pairs": 1000}
-    assert read_settings(merge_defaults({"null": {"pairs": 5}}))["null"].pairs == 5
+    assert read_settings(merge_defaults({"null": {"pairs": 5}})).null.pairs == 5
+
+
+def test_a_number_stays_as_the_configuration_has_it():
+    read = read_settings(merge_defaults({"training": {"attack": {"sizes": [1, 0.5, 2.0]}}}))
+    assert list(map(repr, read.training.attack.sizes)) == ["1", "0.5", "2.0"]
+
+
+def test_every_key_of_the_schema_has_its_section_in_a_step_or_in_the_run():
+    sections = {key.split(".")[0] for step in STEPS.values() for key in step.settings}
+    assert {*configuration_schema()["properties"]} == {*RunSettings.model_fields, *sections}
 
 
 def test_a_configuration_without_a_section_of_a_step_has_its_default():
     default = default_configuration()
     del default["acceptance"]
-    assert read_settings(default)["acceptance"].measures == [*MEASURES]
+    assert read_settings(default).acceptance.measures == [*MEASURES]
 
 
 def test_a_section_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
-        SETTINGS["null"]().pairs = 5
+        NullSettings().pairs = 5
 
 
 def test_a_key_may_have_the_name_of_a_word_of_the_schema():
