@@ -28,7 +28,7 @@ if workflow.is_main_process:
 
 
 pathvars:
-    run=plan.run,
+    run=plan.settings.run,
 
 
 # The rules of the installed package, which run its scripts, wherever Snakemake has loaded this file from.

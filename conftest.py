@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from metamers import retrieve
+from metamers.config import experiments as plan_experiments
 from metamers.config import tables
 from metamers.experiment.folder import install_jspsych
-from metamers.plan import experiments as plan_experiments
 from metamers.repository import environment_with
 from metamers.run.hashes import sha256_of
 

@@ -21,9 +21,8 @@ NOTEBOOK = "notebook"  # docs/notebook.ipynb, its page, and the folder of its pi
 def made_pages() -> dict[str, str]:
     """Return path in ``docs/`` → Markdown, for every generated page."""
     workflow = rules.read(ROOT)
-    of_files = sorted(SCHEMAS.glob("*.schema.yaml"), key=lambda path: (path.name != "config.schema.yaml", path.name))
-    schemas = {name: read_schema(name) for name in (path.name.split(".")[0] for path in of_files)}
-    schemas["config"] = configuration_schema()
+    registries = sorted(path.name.split(".")[0] for path in SCHEMAS.glob("*.schema.yaml"))
+    schemas = {"config": configuration_schema()} | {name: read_schema(name) for name in registries}
     configuration = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
     studies = (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
     shown = notebook.read(ROOT / "docs" / f"{NOTEBOOK}.ipynb")

@@ -24,15 +24,15 @@ import xarray as xr
 import yaml
 
 from metamers import interactive
+from metamers.config.archives import Archive, retrieved_item
+from metamers.config.datasets import DatasetEntry
 from metamers.config.read import resolve_path
+from metamers.config.registry import Registry, read_registries
 from metamers.config.tables import category_classes
 from metamers.foreign.archives import extract_file, extract_folder
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import Model
-from metamers.plan.archives import Archive, retrieved_item
-from metamers.plan.datasets import DatasetEntry
-from metamers.plan.registry import Registry, read_registries
 from metamers.plan.steps import merge_defaults
 from metamers.recognize.recognition import recognize
 from metamers.report.render import render
@@ -209,7 +209,7 @@ class Files:
         return download(entry.url, entry.sha256 or "", self.store, entry.bytes)
 
     def weights(self, name: str, item: Mapping[str, Any], archive: str | None) -> tuple[Path, dict[str, Any]]:
-        """The file of a model's weights; ``item`` as of ``metamers.plan.archives.retrieved_item``."""
+        """The file of a model's weights; ``item`` as of ``metamers.config.archives.retrieved_item``."""
         if archive is not None:
             path = self.store / f"{name}_{item['name']}"
             if not path.is_file():

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from metamers.config.qualities import COMPARED_PROCEDURES, FIXED_QUALITIES, QUALITIES, TO_TARGET
+from metamers.beyond.chosen import first_architectures
+from metamers.config.models import ModelEntry
 from metamers.config.read import read_yaml
+from metamers.experiment.settings import evenly_spaced
 from metamers.names import INPUT_STAGE, ConfigurationError, unknown_name
-from metamers.plan.choices import first_architectures
-from metamers.plan.models import ModelEntry
-from metamers.plan.participants import evenly_spaced
 from metamers.plan.plan import Plan
 from metamers.plan.steps import merge_defaults
 from metamers.repository import ROOT
+from metamers.synthesize.qualities import COMPARED_PROCEDURES, FIXED_QUALITIES, QUALITIES, TO_TARGET
 from studies.settings import Convergence, StudySettings, study_settings
 
 BENCHMARKED_PROCEDURE = "one_cycle"
@@ -69,15 +69,15 @@ class Studies:
         }
 
 
-def plan_studies(benchmark: Any, config: Mapping[str, Any], plan: Plan) -> tuple[Plan, Studies]:
+def plan_studies(benchmark: Any, plan: Plan) -> tuple[Plan, Studies]:
     """The studies of a run.
 
     Parameters
     ----------
     benchmark
         The key ``benchmark`` of the configuration.
-    config, plan
-        The configuration without this key, and its plan.
+    plan
+        The plan of the configuration without this key.
 
     Returns
     -------
@@ -95,10 +95,10 @@ def plan_studies(benchmark: Any, config: Mapping[str, Any], plan: Plan) -> tuple
     studies = Studies(
         settings,
         benchmark_stages(settings, plan),
-        standard_stages(settings, config, plan),
+        standard_stages(settings, plan),
         equivalence_stages(settings, plan),
     )
-    return replace(plan, unavailable=plan.unavailable | unavailable_studies(studies, config, plan)), studies
+    return replace(plan, unavailable={**plan.unavailable, **unavailable_studies(studies, plan)}), studies
 
 
 def benchmark_stages(settings: StudySettings, plan: Plan) -> dict[str, list[str]]:
@@ -119,7 +119,7 @@ def benchmark_stages(settings: StudySettings, plan: Plan) -> dict[str, list[str]
     return timed
 
 
-def standard_stages(settings: StudySettings, config: Mapping[str, Any], plan: Plan) -> dict[str, list[str]]:
+def standard_stages(settings: StudySettings, plan: Plan) -> dict[str, list[str]]:
     """Generation models with the stages at which the qualities `standard` and `published` are compared.
 
     The input is left out, and so are stages with a schedule unless the published procedure is run with all its steps:
@@ -127,7 +127,7 @@ def standard_stages(settings: StudySettings, config: Mapping[str, Any], plan: Pl
     """
     passes, measured = settings.standard.passes, {}
     for name, stages in plan.generation_models.items():
-        published = config["synthesis"]["published"].get(plan.models[name].modality, {})
+        published = plan.settings.synthesis.qualities["published"].get(plan.models[name].modality, {})
         whole = passes == [published.get("steps")]
         scheduled = _scheduled(plan.models[name], stages)
         compared = [stage for stage in stages if stage != INPUT_STAGE and (whole or stage not in scheduled)]
@@ -157,7 +157,7 @@ def _scheduled(model: ModelEntry, stages: Iterable[str]) -> set[str]:
     return {stage for stage, entry in entries.items() if isinstance(entry, Mapping) and "schedule" in entry}
 
 
-def unavailable_studies(studies: Studies, config: Mapping[str, Any], plan: Plan) -> dict[str, str]:
+def unavailable_studies(studies: Studies, plan: Plan) -> dict[str, str]:
     """The studies' targets that a configuration cannot make → why, and which configuration could."""
     settings, models = studies.settings, plan.models
     reasons = {}
@@ -173,13 +173,13 @@ def unavailable_studies(studies: Studies, config: Mapping[str, Any], plan: Plan)
             "benchmark.models: there is no synthesis to time: no generation model of the run has a stage after the "
             f"input. Generation models: {generation_models}."
         )
-    elif QUALITIES[quality := config["synthesis"]["quality"]] != BENCHMARKED_PROCEDURE:
+    elif QUALITIES[quality := plan.settings.synthesis.quality] != BENCHMARKED_PROCEDURE:
         others = [name for name, procedure in QUALITIES.items() if procedure == BENCHMARKED_PROCEDURE]
         reasons["benchmark"] = (
             f"synthesis.quality: {quality!r}; the benchmark compares the run's metamers with those of the published "
             f"procedure, so it needs a run of quality {' or '.join(map(repr, others))}"
         )
-    elif problem := _lacking_for_benchmark(settings, config, plan, studies.benchmark_stages):
+    elif problem := _lacking_for_benchmark(settings, plan, studies.benchmark_stages):
         reasons["benchmark"] = problem
     if not studies.standard_stages:
         reasons["standard_match"] = (
@@ -187,7 +187,7 @@ def unavailable_studies(studies: Studies, config: Mapping[str, Any], plan: Plan)
             "schedule after the input. Stages with a schedule need all steps of the published procedure "
             f"(benchmark.standard.passes). Generation models: {generation_models}."
         )
-    elif problem := _lacking_for_standard_match(settings, config, modalities(studies.standard_stages)):
+    elif problem := _lacking_for_standard_match(settings, plan, modalities(studies.standard_stages)):
         reasons["standard_match"] = problem
     if not studies.equivalence_stages:
         reasons["equivalence"] = (
@@ -195,9 +195,9 @@ def unavailable_studies(studies: Studies, config: Mapping[str, Any], plan: Plan)
             "schedule after the input and another recognition model of its modality. Generation models: "
             f"{generation_models}; recognition models: {recognition_models}."
         )
-    elif problem := _lacking_for_equivalence(config, modalities(studies.equivalence_stages)):
+    elif problem := _lacking_for_equivalence(plan, modalities(studies.equivalence_stages)):
         reasons["equivalence"] = problem
-    if problem := next(_lacking_for_convergence(settings.convergence, config, plan), None):
+    if problem := next(_lacking_for_convergence(settings.convergence, plan), None):
         reasons["convergence"] = problem
     if not studies.standard_stages or any("random" not in models[name].weights for name in names):
         reasons["gpu_benchmark"] = (
@@ -208,11 +208,9 @@ def unavailable_studies(studies: Studies, config: Mapping[str, Any], plan: Plan)
     return reasons
 
 
-def _lacking_for_benchmark(
-    settings: StudySettings, config: Mapping[str, Any], plan: Plan, stages: Mapping[str, Iterable[str]]
-) -> str | None:
+def _lacking_for_benchmark(settings: StudySettings, plan: Plan, stages: Mapping[str, Iterable[str]]) -> str | None:
     """Why qualities cannot be compared with the published schedule and plenoptic; None if they can."""
-    quality = config["synthesis"]["quality"]
+    quality = plan.settings.synthesis.quality
     if quality not in settings.qualities:
         return (
             f"benchmark.qualities: found {', '.join(settings.qualities)}; wanted {quality!r} too, the run's quality "
@@ -221,7 +219,7 @@ def _lacking_for_benchmark(
     for model in stages:
         modality = plan.models[model].modality
         for one in (*settings.qualities, "published"):
-            if modality not in config["synthesis"][one]:
+            if modality not in plan.settings.synthesis.qualities[one]:
                 return f"synthesis.{one}.{modality}: missing; its settings for that modality"
         for stage in stages[model]:
             to_target = [one for one in settings.qualities if QUALITIES[one] == TO_TARGET]
@@ -233,21 +231,21 @@ def _lacking_for_benchmark(
     return None
 
 
-def _lacking_for_equivalence(config: Mapping[str, Any], modalities: Iterable[str]) -> str | None:
+def _lacking_for_equivalence(plan: Plan, modalities: Iterable[str]) -> str | None:
     """Why recognition of the run's metamers and the published procedure's cannot be compared; None if it can."""
-    quality = config["synthesis"]["quality"]
+    quality = plan.settings.synthesis.quality
     if QUALITIES[quality] != TO_TARGET:
         return (
             f"synthesis.quality: {quality!r}; metamers that have reached the target are compared with those of the "
             "published procedure, so `make equivalence` needs a run of quality 'converged'"
         )
     for modality in sorted(modalities):
-        if modality not in config["synthesis"]["published"]:
+        if modality not in plan.settings.synthesis.qualities["published"]:
             return f"synthesis.published.{modality}: missing; its settings for that modality"
     return None
 
 
-def _lacking_for_convergence(settings: Convergence, config: Mapping[str, Any], plan: Plan) -> Iterator[str]:
+def _lacking_for_convergence(settings: Convergence, plan: Plan) -> Iterator[str]:
     """Why recognition at several matches cannot be compared; nothing if it can."""
     if not settings.closest:
         yield (
@@ -270,22 +268,20 @@ def _lacking_for_convergence(settings: Convergence, config: Mapping[str, Any], p
         if not plan.other_recognition_models(model):
             yield f"recognition_models: none of modality {modality!r} can be asked about metamers of {model}"
         for quality in ("converged", *(("published",) if model in settings.published else ())):
-            if modality not in config["synthesis"][quality]:
+            if modality not in plan.settings.synthesis.qualities[quality]:
                 yield f"synthesis.{quality}.{modality}: missing; its settings for that modality"
 
 
-def _lacking_for_standard_match(
-    settings: StudySettings, config: Mapping[str, Any], modalities: Iterable[str]
-) -> str | None:
+def _lacking_for_standard_match(settings: StudySettings, plan: Plan, modalities: Iterable[str]) -> str | None:
     """Why the error of the published procedure cannot be measured or extrapolated; None if it can."""
     passes = settings.standard.passes
     if passes != sorted(passes):
         return f"benchmark.standard.passes: found {passes}; wanted increasing numbers"
     for modality in sorted(modalities):
         for quality in ("standard", "published"):
-            if modality not in config["synthesis"][quality]:
+            if modality not in plan.settings.synthesis.qualities[quality]:
                 return f"synthesis.{quality}.{modality}: missing; its settings for that modality"
-        steps = config["synthesis"]["published"][modality]["steps"]
+        steps = plan.settings.synthesis.qualities["published"][modality]["steps"]
         if passes[-1] > steps:
             return f"benchmark.standard.passes: {passes[-1]} is more than synthesis.published.{modality}.steps, {steps}"
         if len(passes) == 1 and passes[0] != steps:

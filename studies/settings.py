@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from metamers.config.fields import Settings, below_1, from_to
-from metamers.config.qualities import QUALITIES
 from metamers.config.read import validate
+from metamers.synthesize.qualities import QUALITIES
 
 Number = Annotated[int, from_to("a number", 1, 1_000_000)]
 Stimuli = Annotated[int, from_to("a number of stimuli", 1, 10_000)]

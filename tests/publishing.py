@@ -18,8 +18,8 @@ import safetensors.torch
 import torch
 from huggingface_hub import constants
 
-from metamers.plan import pretrained
-from metamers.retrieve import publishers
+from metamers.config import pretrained
+from metamers.models import describe
 
 LARGE = (".safetensors", ".bin", ".pth")
 
@@ -181,8 +181,8 @@ def look_up_in_this_process(monkeypatch):
     """Look published weights up in this process, which has imported the libraries already, in place of a new one."""
 
     def run(command, *, input, **_):
-        assert command[1:] == ["-m", "metamers.retrieve.publishers"]
-        answers = json.dumps(publishers._answer(json.loads(input)))
+        assert command[1:] == ["-m", "metamers.models.describe"]
+        answers = json.dumps(describe._answer(json.loads(input)))
         return subprocess.CompletedProcess(command, 0, stdout=f"a library says something\n{answers}\n", stderr="")
 
     monkeypatch.setattr(pretrained.subprocess, "run", run)

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from metamers.plan.pretrained import INSTALL_TRANSFORMERS
+from metamers.config.sources import SOURCES
 
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -134,7 +134,10 @@ def test_the_optional_library_transformers_has_one_range_of_versions(root):
     """In the extra, in the message that it is missing, and in the version that continuous integration installs."""
     command = 'python -m pip install "transformers>=5.24,<6"'
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert [command, command] == [INSTALL_TRANSFORMERS, f'python -m pip install "{extras["transformers"][0]}"']
+    assert [command, command] == [
+        SOURCES["transformers"].install,
+        f'python -m pip install "{extras["transformers"][0]}"',
+    ]
     (tested,) = re.findall(r"transformers==([\d.]+)", (root / ".ci/run").read_text())
     assert tested in Requirement(extras["transformers"][0]).specifier
 

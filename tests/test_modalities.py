@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
+from metamers.config.models import INPUT_CHECKS
 from metamers.modalities import MODALITIES
 from metamers.models.preprocessing import PREPROCESSING
-from metamers.plan.models import INPUT_CHECKS
 from metamers.stimuli.formats import FORMATS
 
 
@@ -15,7 +15,7 @@ def test_every_modality_has_readers_preprocessing_and_checks_of_its_input():
 
 def test_the_configuration_imports_neither_torch_nor_readers_of_sounds():
     code = (
-        "import sys, metamers.plan.plan, metamers.plan.registry, metamers.modalities\n"
+        "import sys, metamers.plan.plan, metamers.config.registry, metamers.modalities\n"
         "print(sorted({'torch', 'soundfile', 'PIL'} & sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

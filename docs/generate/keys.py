@@ -1,14 +1,17 @@
 """The reference page of the configuration keys: type, default and meaning of each key, from the JSON Schemas."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import yaml
 
+from metamers.modalities import MODALITIES
+
 NAMES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
 NAMES |= {"object": "mapping", "array": "list"}
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-PATTERNS = {"^(vision|audio)$": "modality", "^(train|validation|test)$": "split"}  # pattern → what its names denote
+PATTERNS = {"^(train|validation|test)$": "split"}  # pattern → what its names denote
 ABSENT = object()
 
 
@@ -25,12 +28,15 @@ class Key(NamedTuple):
         Default as YAML, or None.
     meaning
         Description in the schema.
+    more
+        What only the reference adds, in Markdown.
     """
 
     path: str
     kind: str
     default: str | None
     meaning: str
+    more: str = ""
 
 
 def resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -75,11 +81,29 @@ def _kind(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
 
 def children(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the keys that a mapping may have, with their schemas; ``<name>`` stands for any name."""
-    yield from schema.get("properties", {}).items()
+    properties = schema.get("properties", {})
+    alike = _of_modalities({name: properties[name] for name in MODALITIES if name in properties})
+    if alike is not None:
+        yield "<modality>", alike
+    yield from ((name, child) for name, child in properties.items() if alike is None or name not in MODALITIES)
     for pattern, child in schema.get("patternProperties", {}).items():
         yield f"<{PATTERNS.get(pattern, 'name')}>", child
     if isinstance(schema.get("additionalProperties"), Mapping):
         yield "<name>", schema["additionalProperties"]
+
+
+def _of_modalities(schemas: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the schema that the keys of all modalities have, apart from their defaults; None if they differ."""
+    texts = {json.dumps(_without_defaults(one)).replace(name, "<modality>") for name, one in schemas.items()}
+    return json.loads(texts.pop()) if len(schemas) > 1 and len(texts) == 1 else None
+
+
+def _without_defaults(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return list(map(_without_defaults, schema))
+    if not isinstance(schema, Mapping):
+        return schema
+    return {key: _without_defaults(value) for key, value in schema.items() if key != "default"}
 
 
 def default_of(default: Any, key: str) -> Any:
@@ -89,9 +113,9 @@ def default_of(default: Any, key: str) -> Any:
     if isinstance(default, _Each) and key.startswith("<"):
         return _Each({f"{name} {one}": value for name, inner in default.items() for one, value in inner.items()})
     if key.startswith("<"):
-        return _Each(default)
+        return _Each({name: one for name, one in default.items() if key != "<modality>" or name in MODALITIES})
     if isinstance(default, _Each):
-        return _Each({name: one[key] for name, one in default.items() if key in one})
+        return _Each({name: one[key] for name, one in default.items() if isinstance(one, Mapping) and key in one})
     return default.get(key, ABSENT)
 
 
@@ -129,7 +153,8 @@ def keys(
     inner = [pair for one in mappings for pair in children(one)]
     if path:
         shown = ABSENT if inner and default is not None else default
-        yield Key(".".join(path), kind_of(schema, root), as_yaml(shown), schema.get("description", ""))
+        texts = schema.get("description", ""), schema.get("$comment", "")
+        yield Key(".".join(path), kind_of(schema, root), as_yaml(shown), *texts)
     for key, child in inner:
         yield from keys(child, root, default_of(default, key), (*path, key))
     for one in alternatives(schema, root):
@@ -184,8 +209,8 @@ def plain(text: str) -> str:
 
 PAGE = """# Every key
 
-This page is generated from `workflow/schemas/` and the settings of steps. Every configuration is checked against them
-before its first job. Defaults are those of `config/config.yaml` and of the steps.
+This page is generated from the settings of steps and `workflow/schemas/`. Every configuration is checked against them
+before its first job. Defaults are those of the steps and of `config/config.yaml`.
 [Configuration](configuration.md) explains the keys and how files are
 merged.
 """

@@ -12,7 +12,7 @@ ELSEWHERE = {
     "studies/README.md": "studies.md",
     "src/metamers": "reference/library/index.md",
     "workflow/rules": "reference/rules.md",
-    "workflow/schemas/config.schema.yaml": "reference/keys.md",
+    "config/config.schema.json": "reference/keys.md",
     "workflow/schemas/models.schema.yaml": "reference/keys.md#models",
 }
 

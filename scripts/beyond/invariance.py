@@ -6,8 +6,8 @@ import torch
 import xarray as xr
 
 from metamers.beyond.invariance import invariance
+from metamers.beyond.sets import NOISE
 from metamers.beyond.synthesize import starts_of
-from metamers.config.beyond import NOISE
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
 from metamers.models.model import fit_stimuli

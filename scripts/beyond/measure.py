@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 
 from metamers.beyond.measure import measured_case, natural_categories
-from metamers.config.beyond import OTHER, OWN
+from metamers.beyond.sets import OTHER, OWN
 from metamers.config.tables import category_classes
 from metamers.models.batches import in_batches
 from metamers.models.device import choose_device, use_threads

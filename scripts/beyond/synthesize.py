@@ -7,9 +7,8 @@ import json
 import torch
 import xarray as xr
 
+from metamers.beyond.sets import OTHER, OWN
 from metamers.beyond.synthesize import case_metamers, fit_to, joint_max_batch_size, set_dataset, starts_of
-from metamers.config.beyond import OTHER, OWN
-from metamers.config.qualities import QUALITIES, TO_TARGET, quality_attributes
 from metamers.config.tables import category_classes
 from metamers.models.batches import in_batches
 from metamers.models.classes import class_scores, classes_of_categories
@@ -21,6 +20,7 @@ from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.stimuli.labels import select_stimuli
 from metamers.synthesize.metamers import check_stage
+from metamers.synthesize.qualities import QUALITIES, TO_TARGET, quality_attributes
 from metamers.synthesize.replay import allow_graphs
 
 log_to(snakemake.log[0])

@@ -2,9 +2,9 @@
 
 from metamers.run.job import log_to, save
 
-from metamers.config.answer_table import ValidNames, read_answer_table
 from metamers.config.tables import stimulus_categories
 from metamers.humans.answer_table import shown_in_table, table_dataset, trials_of_table
+from metamers.humans.read_table import ValidNames, read_answer_table
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])

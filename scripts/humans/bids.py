@@ -4,11 +4,11 @@ from metamers.run.job import log_to
 
 from pathlib import Path
 
-from metamers.config.answer_table import ValidNames, read_answer_table
 from metamers.config.tables import stimulus_categories
 from metamers.humans.answer_table import exclusions_of_table, trials_of_table
 from metamers.humans.bids import bids_files, trials_of_answer_table, trials_of_answers, write_bids
 from metamers.humans.own_participants import read_answers
+from metamers.humans.read_table import ValidNames, read_answer_table
 from metamers.run import files, manifest
 
 logger = log_to(snakemake.log[0])

@@ -6,7 +6,6 @@ import json
 
 import xarray as xr
 
-from metamers.config.qualities import QUALITIES, quality_attributes
 from metamers.config.tables import category_classes
 from metamers.models.batches import in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.classes import class_scores, classes_of_categories
@@ -19,6 +18,7 @@ from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.stimuli.labels import select_stimuli
 from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import check_stage, make_metamers
+from metamers.synthesize.qualities import QUALITIES, quality_attributes
 from metamers.synthesize.replay import allow_graphs
 
 MAX_TOGETHER = 256  # largest number of metamers in memory, if they are synthesized to a target

@@ -9,12 +9,12 @@ from torch import nn
 
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
+from metamers.models.build import build_network
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import check_run
 from metamers.models.outputs import class_scores_in
 from metamers.models.precision import native_bfloat16
 from metamers.models.preprocessing import build_preprocessing
-from metamers.models.sources import build_network
 from metamers.run import files
 from metamers.run.hashes import sha256_of
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from metamers.config.model_lock import lock_path
+from metamers.config.pretrained import check_library
+from metamers.config.stages import NoClassScoresError
 from metamers.leaderboard.texts import printable
 from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
@@ -29,8 +31,6 @@ from metamers.plan.add_model import (
     weights_of,
     write_run,
 )
-from metamers.plan.pretrained import check_library
-from metamers.plan.stages import NoClassScoresError
 from metamers.repository import ROOT
 
 

@@ -126,7 +126,7 @@ class Run:
     files
         Result of ``run_files``.
     configuration
-        The resolved configuration; ``creator`` has a name and a licence (``metamers.plan.checks``).
+        The resolved configuration; ``creator`` has a name and a licence (``metamers.plan.plan``).
     own_files
         Files of the user that the run depends on, such as registries and code of models.
     workflow_version

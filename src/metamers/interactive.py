@@ -21,34 +21,26 @@ import xarray as xr
 from torch import nn
 from tqdm import tqdm
 
-from metamers.config.qualities import (
-    BFLOAT16,
-    DRAFT_SHARES,
-    FORMAT_SETTING,
-    LOW_PRECISION_FORMATS,
-    QUALITIES,
-    number_of_steps,
-    quality_attributes,
-)
+from metamers.config.archives import RETRIEVED, retrieved_item
+from metamers.config.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
+from metamers.config.models import ModelEntry, check_files_of_model
 from metamers.config.read import resolve_path, validate
+from metamers.config.registry import Registry, read_registries
 from metamers.config.tables import category_classes
 from metamers.match import MEASURES
 from metamers.modalities import IMAGENET_INPUT, MODALITIES
 from metamers.models.automatic_stages import scores_of_output, stage_of_place
+from metamers.models.build import prepared
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device
 from metamers.models.load import assemble, load_model
 from metamers.models.model import Model, activations, fit_stimuli
 from metamers.models.outputs import Part, chosen_part
+from metamers.models.precision import BFLOAT16, LOW_PRECISION_FORMATS
 from metamers.models.preprocessing import build_preprocessing
-from metamers.models.sources import prepared
 from metamers.names import INPUT_STAGE, unknown_name
 from metamers.null.acceptance import accept, judged, of_all_stages
 from metamers.null.distribution import choose_pairs, null_dataset, null_distribution
-from metamers.plan.archives import RETRIEVED, retrieved_item
-from metamers.plan.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
-from metamers.plan.models import ModelEntry, check_files_of_model
-from metamers.plan.registry import Registry, read_registries
 from metamers.plan.steps import merge_defaults
 from metamers.recognize.recognition import recognize as recognize_exported
 from metamers.retrieve import obtain, retrieve
@@ -61,6 +53,13 @@ from metamers.stimuli.given import as_image, as_sound, modality_of, name_of, wit
 from metamers.synthesize.measure import with_measures
 from metamers.synthesize.metamers import make_metamers
 from metamers.synthesize.optimizers import OPTIMIZERS
+from metamers.synthesize.qualities import (
+    DRAFT_SHARES,
+    FORMAT_SETTING,
+    QUALITIES,
+    number_of_steps,
+    quality_attributes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

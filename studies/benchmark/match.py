@@ -11,11 +11,11 @@ import torch
 import xarray as xr
 
 from metamers.compare.proportions import difference_interval
-from metamers.config.qualities import TO_TARGET, number_of_steps, with_number_of_steps
 from metamers.models.batches import CPU_BATCH_SIZE, in_batches, min_batch_size, repeat_to_minimum
 from metamers.models.model import Model
 from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.synthesize.metamers import synthesize
+from metamers.synthesize.qualities import TO_TARGET, number_of_steps, with_number_of_steps
 from studies.benchmark.measure import errors_at
 
 logger = logging.getLogger("metamers")

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from metamers.config.qualities import DRAFT_SETTINGS
 from metamers.modalities import MODALITIES
 from metamers.models.device import wait_for
 from metamers.models.model import Model
@@ -24,6 +23,7 @@ from metamers.synthesize.metamers import check_stage
 from metamers.synthesize.optimize import gradient_steps
 from metamers.synthesize.optimizers import OPTIMIZERS
 from metamers.synthesize.procedures import OneCycle, logarithm
+from metamers.synthesize.qualities import DRAFT_SETTINGS
 from metamers.synthesize.schedules import all_units
 
 TURNS, TURN_STEPS = 2, 6  # number of timed runs, and steps of each

@@ -23,13 +23,13 @@ import xarray as xr
 from scipy.optimize import nnls
 from torch.utils.flop_counter import FlopCounterMode
 
-from metamers.config.qualities import batch_size_of, number_of_steps
 from metamers.models.graph import unfused_attention
 from metamers.models.load import load_model
 from metamers.models.model import Model
 from metamers.names import INPUT_STAGE
 from metamers.synthesize.drafts import in_low_precision, supports_low_precision
 from metamers.synthesize.losses import normalized_error
+from metamers.synthesize.qualities import batch_size_of, number_of_steps
 
 logger = logging.getLogger("metamers")
 

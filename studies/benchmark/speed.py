@@ -15,11 +15,11 @@ import numpy as np
 import torch
 import xarray as xr
 
-from metamers.config.qualities import QUALITIES as PROCEDURE_OF
-from metamers.config.qualities import TO_TARGET
 from metamers.models.cost import alternating, in_own_process, most_memory
 from metamers.models.model import Model
 from metamers.synthesize.metamers import synthesize
+from metamers.synthesize.qualities import QUALITIES as PROCEDURE_OF
+from metamers.synthesize.qualities import TO_TARGET
 from studies.benchmark.match import equally_recognized, matches_alike
 from studies.benchmark.measure import MATRIX, operations_of_step, peak_rate
 from studies.benchmark.steps import PLENOPTIC, REFERENCES, plenoptic_steps

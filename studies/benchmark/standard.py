@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from metamers.config.qualities import number_of_steps
 from metamers.models.model import Model
 from metamers.synthesize.metamers import synthesize
+from metamers.synthesize.qualities import number_of_steps
 from studies.benchmark.measure import errors_at
 
 

@@ -19,11 +19,11 @@ import torch
 import xarray as xr
 from torch import nn
 
-from metamers.config.qualities import QUALITIES as PROCEDURE_OF
-from metamers.config.qualities import with_number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.synthesize.metamers import synthesize
+from metamers.synthesize.qualities import QUALITIES as PROCEDURE_OF
+from metamers.synthesize.qualities import with_number_of_steps
 from studies.benchmark.match import EQUAL_MATCH
 from studies.benchmark.measure import errors_at
 

@@ -1,6 +1,6 @@
 """Speed against the published procedure, plenoptic and plain implementations."""
 
-from metamers.config.qualities import QUALITIES, TO_TARGET
+from metamers.synthesize.qualities import QUALITIES, TO_TARGET
 
 BENCHMARKED = studies.benchmark_stages
 
@@ -57,7 +57,7 @@ rule benchmark_match:
         most=studies.settings.most_steps,
         qualities=studies.settings.qualities,
         settings=lambda wildcards: benchmarked_qualities(wildcards.generation_model, stage_of(wildcards)),
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     resources:
         mem_mb=scaled_by_attempt(4000),
     conda:
@@ -85,7 +85,7 @@ rule benchmark_equivalent:
         stage=stage_of,
         settings=lambda wildcards: plan.synthesis_of(wildcards.generation_model, "published"),
         first=lambda wildcards: plan.synthesis_of(wildcards.generation_model)["steps"],
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     resources:
         mem_mb=scaled_by_attempt(4000),
     conda:
@@ -144,7 +144,7 @@ rule benchmark_speed:
         },
         qualities=studies.settings.qualities,
         repeats=studies.settings.repeats,
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     # All cores, so that no other job runs during the measurement, which uses one core.
     threads: all_cores
     resources:
@@ -200,9 +200,9 @@ rule benchmark_scale:
         benchmarked=list(BENCHMARKED),
         run_models={model: architecture(model) for model in plan.generation_models},
         run_stages=plan.generation_models,
-        run_settings=plan.synthesis.of_modality,
+        run_settings=plan.settings.synthesis.of_modality,
         batches={model: plan.batches[model] for model in plan.generation_models},
-        seeds=plan.synthesis.seeds,
+        seeds=plan.settings.synthesis.seeds,
         prices={"gpu_hour": 2.5, "core_hour": 0.04},  # assumed, in US dollars, of clouds that rent by the hour
         run=subpath(output[0], ancestor=2),
     # All cores, so that no other job runs during the measurement, which uses one core.

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from metamers.config.qualities import COMPARED_PROCEDURES
+from metamers.synthesize.qualities import COMPARED_PROCEDURES
 from metamers.plan.targets import STUDIES as STUDIES_TARGETS
 
 

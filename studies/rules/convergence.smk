@@ -40,7 +40,7 @@ rule benchmark_convergence_metamers:
         settings=settings_of_procedure,
         closest=closest_error,
         errors=lambda wildcards: getattr(studies.settings.convergence.errors, modality_of(wildcards.generation_model)),
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     # One thread, as for synthesis.
     threads: 1
     resources:
@@ -107,7 +107,7 @@ rule benchmark_convergence_table:
         **study_step("benchmark/convergence_table"),
         stages=[(model, stage) for _, model, stage in studies.convergence_places],
         modalities=lambda _: {model: modality_of(model) for model in studies.settings.convergence.closest},
-        measures=plan.acceptance.measures,
+        measures=plan.settings.acceptance.measures,
         margin=studies.settings.convergence.margin,
     conda:
         ENVIRONMENT

@@ -27,7 +27,7 @@ rule benchmark_equivalence_metamers:
         settings=by("generation_model", plan.synthesis_of),
         published=by("generation_model", lambda model: plan.synthesis_of(model, "published")),
         target=lambda wildcards: plan.target_of(wildcards.generation_model, stage_of(wildcards)),
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     # One thread, as for synthesis.
     threads: 1
     resources:

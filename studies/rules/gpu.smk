@@ -3,7 +3,7 @@
 
 def gpu_settings(model):
     """Settings of ``one_cycle`` for a model's modality, the run's or those of `standard`, with this benchmark's steps."""
-    quality = None if plan.synthesis.procedure == "one_cycle" else "standard"
+    quality = None if plan.settings.synthesis.procedure == "one_cycle" else "standard"
     return plan.synthesis_of(model, quality) | {"steps": studies.settings.gpu.steps}
 
 

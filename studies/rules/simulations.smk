@@ -28,7 +28,7 @@ rule simulations_topic:
         **study_step("simulations/topic"),
         published=subpath(input.groups, parent=True),
         samples=SAMPLES,
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     conda:
         ENVIRONMENT
     message:

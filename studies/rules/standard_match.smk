@@ -23,7 +23,7 @@ rule benchmark_standard:
         number=studies.settings.standard.stimuli,
         passes=studies.settings.standard.passes,
         settings=by("generation_model", compared_qualities),
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     resources:
         runtime=scaled_by_attempt(720),
         mem_mb=scaled_by_attempt(4000),

@@ -15,4 +15,4 @@ def planned(root: Path, name: str, settings: Any = None, **changed: Any) -> tupl
     given = {**read_yaml(path), **changed}
     of_studies = given.pop("benchmark", {}) if settings is None else settings
     config = merge_defaults(given)
-    return plan_studies(of_studies, config, make_plan(config, [path]))
+    return plan_studies(of_studies, make_plan(config, [path]))

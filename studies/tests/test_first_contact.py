@@ -15,11 +15,12 @@ import yaml
 from PIL import Image
 
 from metamers import retrieve
+from metamers.config.registry import read_registries
 from metamers.foreign import archives
-from metamers.models.sources import build_network
-from metamers.plan.registry import read_registries
+from metamers.models.build import build_network
+from metamers.models.describe import describe
 from metamers.plan.steps import merge_defaults
-from metamers.retrieve import mirror_path, publishers
+from metamers.retrieve import mirror_path
 from studies import first_contact
 from studies.first_contact import DONE, FAILED, SKIPPED, published_accuracy
 from tests.fake_card import NAME, fake_card
@@ -150,7 +151,7 @@ def rehearsal(tmp_path, monkeypatch):
     for archive, name in (("visual_checkpoints", "seeing"), ("audio_checkpoints", "hearing")):
         network = build_network(name, entries[name].parameters | {"weights": {}}, 0)
         tar(path[archive], {f"checkpoints/{name}.pt": checkpoint(network)})
-    address = publishers.describe({"torchvision": "squeezenet1_1"})["weights"]["url"]
+    address = describe({"torchvision": "squeezenet1_1"})["weights"]["url"]
     weights = mirror / mirror_path(address)
     weights.parent.mkdir(parents=True)
     network = build_network("seeing", entries["seeing"].parameters | {"weights": {}}, 1)

@@ -122,7 +122,7 @@ def test_every_committed_configuration_can_make_its_study(root, name, target):
 def test_the_default_run_lacks_what_studies_of_a_known_number_of_steps_need():
     config = merge_defaults({})
     plan = make_plan(config)
-    with_studies, _ = plan_studies({}, config, plan)
+    with_studies, _ = plan_studies({}, plan)
     unavailable = {"benchmark", "gpu_benchmark", "convergence"}
     assert with_studies.unavailable.keys() - plan.unavailable.keys() == unavailable
 
@@ -196,12 +196,14 @@ def test_a_wrong_part_of_a_path_is_named_with_the_nearest(root, target, message)
     compared = {"generation_models": models, "recognition_models": two, "comparison": {"contrasts": []}}
     plan, studies = planned(root, "benchmark", **compared)
     with pytest.raises(ConfigurationError, match=message):
-        check_targets(plan, [f"results/{plan.run}/{target}"], [], studies.stages_of_paths)
+        check_targets(plan, [f"results/{plan.settings.run}/{target}"], [], studies.stages_of_paths)
 
 
 def test_the_workflow_leaves_paths_of_studies_to_the_studies_and_names_them_where_it_is_alone(root):
     plan, studies = planned(root, "benchmark")
-    paths = [f"results/{plan.run}/benchmark/{kind}/efficientnet_lite0/block_1.nc" for kind in ("match", "standard")]
+    paths = [
+        f"results/{plan.settings.run}/benchmark/{kind}/efficientnet_lite0/block_1.nc" for kind in ("match", "standard")
+    ]
     check_targets(plan, paths)  # the workflow's own check, before that of the studies
     check_targets(plan, [*paths, "benchmark"], ["benchmark"], studies.stages_of_paths)
     for target in (*paths, "benchmark", "simulations"):

@@ -7,10 +7,10 @@ import pytest
 import xarray as xr
 
 from metamers.beyond import compare as beyond_compare
+from metamers.beyond.chosen import cases_of, dissenters, other_stimuli, sets_of, stages_at
+from metamers.config.models import ModelEntry
 from metamers.match import NULL_MEASURES
 from metamers.plan import plan as config
-from metamers.plan.beyond import cases_of, dissenters, other_stimuli, sets_of, stages_at
-from metamers.plan.models import ModelEntry
 from metamers.plan.steps import merge_defaults
 from metamers.report.beyond import (
     Addresses,

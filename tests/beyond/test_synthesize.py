@@ -7,8 +7,8 @@ import xarray as xr
 
 from metamers.beyond import invariance
 from metamers.beyond.measure import measured_case, natural_categories
+from metamers.beyond.sets import OTHER, OWN
 from metamers.beyond.synthesize import case_metamers, fit_to, set_dataset, starts_of
-from metamers.config.beyond import OTHER, OWN
 from metamers.match import match
 from metamers.models.model import activations
 from metamers.synthesize.losses import Goal, joint_error, make_loss

@@ -22,12 +22,12 @@ from metamers.brainscore.plugin import (
     plugin_files,
     published_stimuli,
 )
+from metamers.config.experiments import read_experiments
 from metamers.config.read import read_yaml
 from metamers.config.tables import category_classes
 from metamers.humans.noise_ceiling import noise_ceiling, noise_ceiling_interval
 from metamers.humans.participants import experiment_dataset
 from metamers.names import ConfigurationError
-from metamers.plan.experiments import read_experiments
 from metamers.run.hashes import listing_sha256
 
 STAGES = ["natural", "input", "one", "two"]

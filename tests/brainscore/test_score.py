@@ -21,12 +21,12 @@ from PIL import Image
 
 from metamers.brainscore.plugin import published_stimuli
 from metamers.brainscore.score import PLACE, find_package, score_all, scores_dataset, with_plugin
+from metamers.config.experiments import read_experiments
 from metamers.config.read import read_yaml
 from metamers.config.tables import category_classes
 from metamers.humans.noise_ceiling import noise_ceiling
 from metamers.models.load import load_model
 from metamers.names import ConfigurationError, stage_path
-from metamers.plan.experiments import read_experiments
 from metamers.plan.steps import declared_files
 from metamers.recognize.recognition import recognize
 from metamers.run import files

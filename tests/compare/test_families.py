@@ -7,7 +7,7 @@ import xarray as xr
 from metamers.compare import recognizability as compare
 from metamers.compare.families import families_interval, mean_correct, mean_over_families, names_by_family
 from metamers.compare.proportions import proportion_interval
-from metamers.plan.models import family_of
+from metamers.config.models import family_of
 from metamers.report.tables import recognizability_table
 
 FAMILIES = {"a": "one", "b": "one", "c": "two", "d": "three"}

@@ -215,7 +215,7 @@ def test_the_chosen_relation_has_the_best_score_for_left_out_models(scores):
 
 def test_the_documentation_has_the_scores_of_the_candidates(root, scores):
     table = predicted_candidates.candidate_table(scores)
-    text = (root / "docs" / "explanation" / "people.md").read_text(encoding="utf-8")
+    text = (root / "docs" / "explanation" / "predicted_human.md").read_text(encoding="utf-8")
     rows = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]

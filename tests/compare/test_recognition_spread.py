@@ -118,7 +118,7 @@ def test_a_table_with_other_columns_is_refused(table, tmp_path):
 
 
 def test_the_documentation_has_the_estimated_components(root, table):
-    text = (root / "docs" / "explanation" / "people.md").read_text(encoding="utf-8")
+    text = (root / "docs" / "explanation" / "predicted_human.md").read_text(encoding="utf-8")
     for name, modality in (("images", "vision"), ("sounds", "audio")):
         related, related_change, family, model, model_change = fit_spread(answers_of(table, modality)).components
         place = np.array([-0.4, 0, 0.4])  # of rates of 0.1, 0.5 and 0.9

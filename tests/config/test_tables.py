@@ -12,9 +12,9 @@ from PIL import Image
 from metamers import names
 from metamers.config import read as config_read
 from metamers.config import tables
+from metamers.config.datasets import DatasetEntry, check_files_of_dataset
 from metamers.names import ConfigurationError, for_each
 from metamers.plan import plan as config
-from metamers.plan.datasets import DatasetEntry, check_files_of_dataset
 from metamers.plan.retrieved import collections
 from metamers.stimuli.datasets import read_dataset
 

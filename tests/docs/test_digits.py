@@ -32,7 +32,7 @@ def test_the_table_has_every_contrast_and_stage_of_the_run_over_five_networks(ro
     path = root / "config" / "digits.yaml"
     plan = config.make_plan(merge_defaults(read_yaml(path)), [path])
     stages = [*plan.generation_models["digits_standard"], ALL]
-    assert list(rows) == [(*pair, stage) for pair in plan.comparison.contrasts for stage in stages]
+    assert list(rows) == [(*pair, stage) for pair in plan.settings.comparison.contrasts for stage in stages]
     for (_, _, stage), row in rows.items():
         if stage != ALL:
             assert (row["networks"], row["reference_networks"]) == ("5", "5")

@@ -361,17 +361,17 @@ def test_search_works_from_a_file_and_from_a_server(visit, site, served, from_se
     page = visit("index.html", place=served if from_server else site.as_uri())
     page.keyboard.press("/")
     page.keyboard.type("noise ceiling")
-    found = page.locator(".md-search-result__item a").filter(has_text="The noise ceiling").first
+    found = page.locator(".md-search-result__item a").filter(has_text="Noise ceiling").first
     found.wait_for()
     found.click()
-    page.wait_for_url("**/explanation/people.html*")
+    page.wait_for_url("**/explanation/noise_ceiling.html*")
 
 
 @pytest.mark.slow
 def test_equations_are_drawn(visit):
-    page = visit("explanation/people.html")
+    page = visit("explanation/predicted_human.html")
     boxes = [equation.bounding_box() for equation in page.locator("math[display=block]").all()]
-    assert len(boxes) == (ROOT / "docs" / "explanation" / "people.md").read_text().count("$$") / 2 > 0
+    assert len(boxes) == (ROOT / "docs" / "explanation" / "predicted_human.md").read_text().count("$$") / 2 > 0
     assert all(box["height"] > 15 for box in boxes)
     # A fraction is drawn as one, not as its parts in a line.
     fraction = page.locator("mfrac").first

@@ -18,7 +18,7 @@ import timm
 from PIL import Image
 
 from metamers.config.read import read_registry
-from metamers.models.sources import build_network
+from metamers.models.build import build_network
 from metamers.models.weights import published_weights
 from metamers.names import INPUT_STAGE
 from metamers.run import files

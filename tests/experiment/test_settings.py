@@ -3,8 +3,8 @@
 import pytest
 
 from metamers.config import read as config_read
+from metamers.humans import settings as plan_participants
 from metamers.names import ConfigurationError
-from metamers.plan import participants as plan_participants
 from metamers.plan import plan as config
 from metamers.plan.steps import merge_defaults
 from tests.configurations import ADAPTIVE, change, check_refused, practice

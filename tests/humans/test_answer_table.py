@@ -10,7 +10,6 @@ import pytest
 import xarray as xr
 import yaml
 
-from metamers.config.answer_table import Trial
 from metamers.humans.answer_table import (
     exclusions_of_table,
     shown_in_table,
@@ -18,6 +17,7 @@ from metamers.humans.answer_table import (
     trials_of_table,
 )
 from metamers.humans.own_participants import judgements_of_shown, pooled_designs
+from metamers.humans.read_table import Trial
 from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.documentation import blocks

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from metamers.config.answer_table import Trial
 from metamers.humans.answer_table import exclusions_of_table, shown_in_table, trials_of_table
 from metamers.humans.bids import bids_files, trials_of_answer_table, trials_of_answers, write_bids
 from metamers.humans.design import experiment_design
 from metamers.humans.own_participants import read_answers
+from metamers.humans.read_table import Trial
 from tests.configurations import practice
 
 CATEGORIES = ["a", "b"]

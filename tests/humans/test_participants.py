@@ -13,12 +13,12 @@ import scipy.io
 import xarray as xr
 import yaml
 
+from metamers.config import experiments as plan_experiments
 from metamers.config import read as config_read
 from metamers.foreign import pickles
 from metamers.humans import noise_ceiling
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
-from metamers.plan import experiments as plan_experiments
 from metamers.plan import plan as config
 from tests.humans.published_files import JUDGED, LAYERS, judgement, matlab_file, write_pickle
 

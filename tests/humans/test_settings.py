@@ -2,8 +2,8 @@
 
 import pytest
 
+from metamers.humans import settings as plan_participants
 from metamers.names import ConfigurationError
-from metamers.plan import participants as plan_participants
 from metamers.plan import plan as config
 from metamers.plan import targets as plan_targets
 from tests.configurations import ADAPTIVE, change, check_refused, with_registry

@@ -553,12 +553,12 @@ def test_a_model_whose_only_stage_is_the_input_has_no_rank(groups, placed, relat
 
 def test_the_documentation_has_the_simulated_changes_of_rank(root):
     """The sentence about lists of stages says what the tables say."""
-    people = (root / "docs" / "explanation" / "people.md").read_text(encoding="utf-8")
-    rows = [line for line in people.splitlines() if "not listed |" in line]
+    page = (root / "docs" / "explanation" / "leaderboard.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if "not listed |" in line]
     largest = max(int(cell.split(" (")[0]) for line in rows for cell in np.array(line.split("|"))[[3, 5]])
     simulated = pd.read_csv(root / "resources" / "simulated" / "leaderboard.csv")
     mean = simulated.loc[simulated["statistic"] == "rank by the area over depth", "found"]
     text = " ".join((root / "docs" / "your_own_model.md").read_text(encoding="utf-8").split())
     assert f"moves a rank by {mean.min():.1f} to {mean.max():.1f} places on average in simulations" in text
     assert f"up to {largest} places for a published model" in text
-    assert "does not depend on how many" not in text + people
+    assert "does not depend on how many" not in text + page

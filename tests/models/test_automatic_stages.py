@@ -8,9 +8,9 @@ from torch import nn
 
 from metamers.model_card.card import order_problem, places
 from metamers.models.automatic_stages import automatic_stages, scores_of_output
+from metamers.models.build import build_network
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
-from metamers.models.sources import build_network
 from metamers.names import FILE_NAME, INPUT_STAGE
 from tests.networks import tiny
 

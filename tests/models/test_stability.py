@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from metamers.models.automatic_stages import scores_of_output
+from metamers.models.build import prepared
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
-from metamers.models.sources import prepared
 from metamers.models.stability import check_gradient, problems_of
 from tests.networks import odd, tiny
 

@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from metamers.config import read as config_read
+from metamers.models import build as models_build
 from metamers.models import load as models_load
 from metamers.models import model as models
-from metamers.models import sources as models_sources
 from metamers.models import weights as models_weights
+from metamers.models.sources.open_clip import clip_images
 from metamers.names import NATURAL
 from metamers.plan import plan as config
 from metamers.plan.retrieved import collections
@@ -64,9 +65,9 @@ def built(source: str) -> nn.Module:
     """A network without numbers, once for each architecture: its shapes cost next to nothing."""
     name = next(name for name, entry in STUDY.items() if str(entry["source"]) == source)
     if source in WITH_NUMBERS:
-        return models_sources.build_network(name, STUDY[name], 0).to("meta").eval()
+        return models_build.build_network(name, STUDY[name], 0).to("meta").eval()
     with torch.device("meta"):
-        return models_sources.build_network(name, STUDY[name], 0).to("meta").eval()
+        return models_build.build_network(name, STUDY[name], 0).to("meta").eval()
 
 
 def on_paper(name: str) -> nn.Module:
@@ -137,7 +138,7 @@ def test_the_attention_pooling_of_clip_gives_the_embedding_of_length_1(monkeypat
     settings = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "small", settings)
     torch.manual_seed(0)
-    network = models_sources.clip_images(open_clip.create_model("small"), "small", 5).eval()
+    network = clip_images(open_clip.create_model("small"), "small", 5).eval()
     model = models.Model("clip", "vision", nn.Identity(), network, STUDY["CLIP_resnet50"]["stages"])
     images, direction = torch.rand(2, 3, 64, 64, requires_grad=True), torch.randn(16)
     pooled = network.visual(images)
@@ -369,9 +370,9 @@ def shrunk(name):
 )  # fmt: skip
 def test_a_model_has_its_checkpoints_weights(name, tmp_path):
     small = shrunk(name)
-    published, file, wanted = write_published(name, models_sources.build_network(name, small, 0), tmp_path)
+    published, file, wanted = write_published(name, models_build.build_network(name, small, 0), tmp_path)
     entry = small | {"weights": published["weights"]}
-    network = models_sources.build_network(name, entry, 1)
+    network = models_build.build_network(name, entry, 1)
     network.load_state_dict(models_weights.published_weights(name, entry, file, network))
     torch.testing.assert_close(network.state_dict(), dict(wanted))
     assert models_load.load_model(name, entry, file, torch.device("cpu")).name == name
@@ -411,7 +412,7 @@ def test_metamers_come_closer(name, stages):
 
 @pytest.mark.parametrize("name", ["CLIP_resnet50", "CLIP_ViT-B_32"])
 def test_clip_is_the_tower_of_open_clip_and_answers_with_the_nearest_text(name):
-    network = models_sources.build_network(name, shrunk(name), 0).eval()
+    network = models_build.build_network(name, shrunk(name), 0).eval()
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         features = network.visual(images)

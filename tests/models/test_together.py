@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from metamers.config.models import ModelEntry, check_stages
 from metamers.leaderboard.depth import count_layers
 from metamers.model_card.card import order_problem, places
 from metamers.models.load import load_model
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing, SoundPreprocessing
 from metamers.names import ConfigurationError
-from metamers.plan.models import ModelEntry, check_stages
 from metamers.synthesize.metamers import synthesize
 from tests.networks import tiny
 

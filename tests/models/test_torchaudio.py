@@ -4,11 +4,11 @@ import pytest
 import torch
 import torchaudio
 
+from metamers.config.models import ModelEntry
+from metamers.models.describe import describe, usual_input
 from metamers.models.load import load_model
+from metamers.models.sources.torchaudio import torchaudio_pipeline
 from metamers.names import ConfigurationError
-from metamers.plan.models import ModelEntry
-from metamers.retrieve.pipelines import torchaudio_pipeline
-from metamers.retrieve.publishers import describe, usual_input
 from metamers.run.hashes import sha256_of
 
 INPUT = {"sampling_rate_hz": 16000, "duration_s": 0.25, "preprocessing": "waveform"}

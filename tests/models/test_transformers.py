@@ -7,14 +7,14 @@ import safetensors.torch
 import torch
 import yaml
 
+from metamers.config import pretrained
 from metamers.config.model_lock import read_lock
 from metamers.config.read import validate
 from metamers.models.automatic_stages import automatic_stages, scores_of_output
+from metamers.models.describe import describe, usual_input
 from metamers.models.load import load_model, load_network
 from metamers.models.preprocessing import build_preprocessing
 from metamers.names import ConfigurationError
-from metamers.plan import pretrained
-from metamers.retrieve.publishers import describe, usual_input
 from metamers.run.hashes import sha256_of
 from tests.documentation import blocks
 from tests.networks.transformers import CLASSIFIER, NAMES, SETTINGS, committed, extractor_of, saved

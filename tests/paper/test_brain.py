@@ -9,12 +9,12 @@ import scipy.stats
 import xarray as xr
 import yaml
 
+from metamers.config import experiments as plan_experiments
 from metamers.config import read as config_read
 from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.names import ConfigurationError
 from metamers.paper import brain as paper_brain
-from metamers.plan import experiments as plan_experiments
 from metamers.plan import plan as config
 from metamers.plan.retrieved import collections
 from tests.paper.voxels import write_voxels

@@ -11,10 +11,11 @@ import yaml
 from PIL import Image
 
 from metamers import __main__ as command
+from metamers.config import pretrained, stages
 from metamers.config.read import read_yaml
 from metamers.models import automatic_stages
 from metamers.names import ConfigurationError
-from metamers.plan import add_model, pretrained, stages
+from metamers.plan import add_model
 from metamers.plan.plan import make_plan
 from metamers.plan.steps import merge_defaults
 from tests.networks.transformers import SETTINGS, committed, saved
@@ -61,7 +62,9 @@ def test_name_and_source_of_a_model_on_the_command_line(model, name, source):
 
 @pytest.mark.parametrize("model", ["resnet50", "keras:resnet50", "timm:", "net.py", "net.py:a b", ""])
 def test_an_invalid_model_is_answered_with_examples(model):
-    with pytest.raises(ConfigurationError, match=r"wanted KIND:NAME or FILE\.py:FUNCTION, such as timm:resnet50"):
+    with pytest.raises(
+        ConfigurationError, match=r"wanted KIND:NAME or FILE\.py:FUNCTION, such as torchvision:resnet50"
+    ):
         add_model.source_of(model)
 
 
@@ -82,7 +85,7 @@ def test_a_model_is_added_checked_and_ready_to_run(tmp_path, capsys, monkeypatch
     assert yaml.safe_load(text)["resnet50.a1_in1k"]["stages"] == "auto"
     run = read_yaml("mine/run.yaml")
     plan = make_plan(merge_defaults(run), ["mine/run.yaml"])
-    assert plan.run == "mine"
+    assert plan.settings.run == "mine"
     assert plan.generation_models == {"resnet50.a1_in1k": list(FOUND)}
     assert plan.recognition_models
     assert all(plan.models[name].modality == "vision" for name in plan.recognition_models)
@@ -370,7 +373,7 @@ def hub_of(tmp_path, monkeypatch):
     def run(command, **options):
         if command[2] == "metamers.models.automatic_stages":
             return automatic_stages.main(*command[-2:])
-        return (looked_up if command[2] == "metamers.retrieve.publishers" else traced)(command, **options)
+        return (looked_up if command[2] == "metamers.models.describe" else traced)(command, **options)
 
     monkeypatch.setattr(subprocess, "run", run)
     with publisher() as hub:

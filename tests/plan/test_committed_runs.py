@@ -26,9 +26,9 @@ def test_the_default_run_has_every_part_of_the_workflow_in_both_senses(default):
         judges = [plan.other_recognition_models(model) for model in models]
         assert all(len(others) == 2 for others in judges)
     # A model of another family than both judges the remedy.
-    assert plan.comparison.contrasts == [["cochcnn9_adversarial", "cochcnn9_standard"]]
+    assert plan.settings.comparison.contrasts == [["cochcnn9_adversarial", "cochcnn9_standard"]]
     assert plan.families["cochresnet50_standard"] not in {
-        plan.families[model] for model in plan.comparison.contrasts[0]
+        plan.families[model] for model in plan.settings.comparison.contrasts[0]
     }
     assert {made.part for made in plan.beyond.sets.values()} == {"starts"}
 
@@ -75,7 +75,7 @@ def test_the_run_of_digits_trains_five_networks_in_each_of_three_ways_and_has_ju
     # Every stage after the input, and every contrast of two of the three ways.
     for name, stages in plan.generation_models.items():
         assert ["input", *stages] == list(plan.models[name].stages)
-    assert len(plan.comparison.contrasts) == 3
+    assert len(plan.settings.comparison.contrasts) == 3
     # Equally many of each digit, and none that a network was trained on.
     names = plan.stimuli_of("digits_standard")
     assert sorted(name.rpartition("_")[0] for name in names) == sorted(

@@ -22,16 +22,16 @@ def test_the_default_configuration_resolves(settings):
 
 def test_jobs_take_the_settings_as_the_configuration_has_them(settings):
     plan = config.make_plan(settings)
-    assert plan.comparison.power.parameters == settings["comparison"]["power"]
-    assert plan.training_attack.parameters == settings["training"]["attack"]
-    assert plan.synthesis.of_modality == settings["synthesis"]["quick"]
+    assert plan.settings.comparison.power.parameters == settings["comparison"]["power"]
+    assert plan.settings.training.attack.parameters == settings["training"]["attack"]
+    assert plan.settings.synthesis.of_modality == settings["synthesis"]["quick"]
     assert plan.synthesis_of("spectemp", "published") == settings["synthesis"]["published"]["audio"]
-    assert plan.synthesis.procedure == "one_cycle"
+    assert plan.settings.synthesis.procedure == "one_cycle"
     change("synthesis.quality", "standard")(settings)
     standard = config.make_plan(settings)
     assert standard.synthesis.of_modality == settings["synthesis"]["standard"]
     assert standard.synthesis.procedure == "one_cycle"
-    assert plan.experiment.presentation == {key: settings["experiment"][key] for key in ("vision", "audio")}
+    assert plan.settings.experiment.presentation == {key: settings["experiment"][key] for key in ("vision", "audio")}
 
 
 def test_every_stimulus_and_recognition_model_is_in_one_job(settings):

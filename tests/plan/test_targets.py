@@ -41,7 +41,7 @@ def plan(root):
 def test_a_wrong_part_of_a_path_is_named_with_the_nearest(plan, target, message):
     for start in ("", "./"):
         with pytest.raises(ConfigurationError, match=message):
-            check_targets(plan, ["all", f"{start}results/{plan.run}/{target}"], RULES)
+            check_targets(plan, ["all", f"{start}results/{plan.settings.run}/{target}"], RULES)
 
 
 def test_targets_of_the_run_pass(plan):
@@ -50,7 +50,7 @@ def test_targets_of_the_run_pass(plan):
         "comparison/recognizability.nc", "report/index.html", "stimuli/imagenet_photographs.nc",
         "exported/datasets/imagenet_photographs", "experiment/vision", "experiment/vision.nc", "humans/visual-1.nc",
     ]  # fmt: skip
-    check_targets(plan, ["all", "report", *(f"results/{plan.run}/{path}" for path in made)], RULES)
+    check_targets(plan, ["all", "report", *(f"results/{plan.settings.run}/{path}" for path in made)], RULES)
     check_targets(plan, ["results/other/metamers/typo/x/0000.nc", "elsewhere.txt"], RULES)
 
 

@@ -19,11 +19,11 @@ from metamers.humans import participants as humans
 from metamers.humans import summary as humans_summary
 from metamers.leaderboard.curves import measured_curves
 from metamers.names import ConfigurationError
-from metamers.plan.power import check_power, min_number, smallest_p
 from metamers.plan.steps import merge_defaults, read_settings
 from metamers.power import pairs
 from metamers.power import participants as power
 from metamers.power import stimuli as power_stimuli
+from metamers.power.settings import check_power, min_number, smallest_p
 from metamers.report.figures import svg
 from metamers.report.power import power_context, power_figure
 from metamers.run import files

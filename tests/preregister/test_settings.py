@@ -27,8 +27,8 @@ def test_the_default_file_has_the_name_of_the_run(settings):
     assert make_plan(settings).preregistration.file_of("demo") == "preregistered/demo.nc"
     assert make_plan(settings | {"run": "mine"}).preregistration.file_of("mine") == "preregistered/mine.nc"
     plan = make_plan(changed(settings, file="elsewhere/first.nc", participants=30))
-    assert plan.preregistration.file == "elsewhere/first.nc"
-    assert plan.preregistration.expected == {"participants": 30, "trials": 10}
+    assert plan.settings.preregistration.file == "elsewhere/first.nc"
+    assert plan.settings.preregistration.expected == {"participants": 30, "trials": 10}
 
 
 @pytest.mark.parametrize(

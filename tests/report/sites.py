@@ -18,7 +18,6 @@ from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognition_spread import COMPONENTS
 from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import FIRST_MINUS_LAST, Evidence, contrast_evidence, first_minus_last
-from metamers.config.qualities import quality_attributes
 from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.summary import CEILING_COLUMNS
 from metamers.match import MEASURES, NULL_MEASURES
@@ -29,6 +28,7 @@ from metamers.report.browser import as_script, browser_data
 from metamers.report.navigation import LINKED, PAGES
 from metamers.run import files
 from metamers.stimuli.sounds import write_sound
+from metamers.synthesize.qualities import quality_attributes
 from tests.made_up_run import OF_ANY_STEP
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"

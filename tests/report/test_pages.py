@@ -19,7 +19,6 @@ from metamers.compare.humans_vs_models import CORRELATIONS
 from metamers.compare.predicted_human import predicted_human
 from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import Evidence
-from metamers.config.qualities import quality_attributes
 from metamers.humans.participants import OBSERVERS
 from metamers.humans.summary import COLUMNS
 from metamers.match import MEASURES, NULL_MEASURES
@@ -51,6 +50,7 @@ from metamers.report.preregistered import preregistered_figure
 from metamers.report.provenance import provenance
 from metamers.report.render import svg_uri
 from metamers.run import files
+from metamers.synthesize.qualities import quality_attributes
 from tests.made_up_run import OF_ANY_STEP
 from tests.preregister.made_up import judged_as, predictions
 from tests.report.results import three_contrasts, trained_model

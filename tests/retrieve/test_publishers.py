@@ -13,9 +13,10 @@ import torchvision
 
 from metamers import retrieve
 from metamers.config.model_lock import read_lock, update_lock
+from metamers.models.describe import describe
 from metamers.names import ConfigurationError
 from metamers.retrieve import obtain
-from metamers.retrieve.publishers import HASH_IN_ADDRESS, describe
+from metamers.retrieve.publishers import HASH_IN_ADDRESS
 from tests.publishing import CONFIG, SHA256, WEIGHTS, publisher, use_as_hub
 
 
@@ -235,7 +236,7 @@ def test_digits_of_a_hash_are_read_from_an_address(url, digits):
 def test_the_answers_come_from_a_separate_process(server, repository):
     request = {"mirror": None, "sources": {"a": {"torchvision": "resnet18"}, "b": {"torchvision": "none"}}}
     run = subprocess.run(
-        [sys.executable, "-m", "metamers.retrieve.publishers"],
+        [sys.executable, "-m", "metamers.models.describe"],
         input=json.dumps(request),
         capture_output=True,
         text=True,

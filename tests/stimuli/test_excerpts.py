@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 
 from metamers.config import tables
-from metamers.config.answer_table import ValidNames, read_answer_table
 from metamers.foreign.pickles import NumpyUnpickler, read_pickle
+from metamers.humans.read_table import ValidNames, read_answer_table
 from metamers.names import NULL_CLASS
 from metamers.recognize.recognition import answers, recognition_dataset
 from metamers.stimuli import excerpts

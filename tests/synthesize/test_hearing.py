@@ -9,9 +9,9 @@ import yaml
 
 from metamers.match import match
 from metamers.modalities import MODALITIES
+from metamers.models import build as models_build
 from metamers.models import load as models_load
 from metamers.models import model as models
-from metamers.models import sources as models_sources
 from metamers.models.model import activations
 from metamers.plan.steps import merge_defaults
 from metamers.stimuli import speech
@@ -180,7 +180,7 @@ def test_an_architecture_that_the_library_does_not_have_is_named(registered):
     with pytest.raises(
         ValueError, match=r"source\.metamers: unknown architecture 'coch_cnn8'. Did you mean 'coch_cnn9'"
     ):
-        models_sources.build_network("mine", entry, 0)
+        models_build.build_network("mine", entry, 0)
 
 
 def test_a_model_hears_sounds_of_another_rate_and_length(registered):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from metamers.config.qualities import number_of_steps, with_number_of_steps
 from metamers.match import match
 from metamers.modalities import MODALITIES
 from metamers.models.model import activations
@@ -14,6 +13,7 @@ from metamers.synthesize.losses import Goal, make_loss, normalized_error
 from metamers.synthesize.metamers import metamers_dataset, synthesize
 from metamers.synthesize.optimize import as_leaf, gradient_steps
 from metamers.synthesize.procedures import PROCEDURES, Published
+from metamers.synthesize.qualities import number_of_steps, with_number_of_steps
 from tests.networks.entries import load, tiny
 from tests.synthesize.procedures import ONE_CYCLE, PUBLISHED, starts
 

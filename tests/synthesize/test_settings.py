@@ -5,12 +5,12 @@ import re
 import pytest
 
 from metamers.config import read as config_read
-from metamers.config.qualities import QUALITIES
 from metamers.match import MEASURES
 from metamers.names import ConfigurationError
 from metamers.plan import plan as config
 from metamers.plan.steps import configuration_schema, declared_files
 from metamers.synthesize.optimizers import OPTIMIZERS
+from metamers.synthesize.qualities import QUALITIES
 from tests.configurations import change, check_refused, of_digits
 
 pytestmark = pytest.mark.usefixtures("in_the_repository")

@@ -1,6 +1,6 @@
 """Extensions: metamers of several models, controversial stimuli, other starts, invariance, sensitivity, metamer sets."""
 
-from metamers.config.qualities import DRAFT_SETTINGS
+from metamers.synthesize.qualities import DRAFT_SETTINGS
 
 SETS = plan.beyond.sets
 # Set → the models that its metamers are matched to. The first one has their input size or sampling rate.
@@ -120,7 +120,7 @@ def models_of_explored(model):
 def metamers_of_set(name):
     """Number of metamers of a set."""
     made = SETS[name]
-    return len(made.stimuli) * len(made.cases) * len(made.depths) * plan.synthesis.seeds
+    return len(made.stimuli) * len(made.cases) * len(made.depths) * plan.settings.synthesis.seeds
 
 
 def work_of_set(name):
@@ -167,9 +167,9 @@ rule beyond_synthesize:
         **answer_params("beyond_set", first_member),
         set=lookup("{beyond_set}", within=parameters_of(SETS)),
         entries=by("beyond_set", recognition_params, MEMBERS.get),
-        seeds=plan.synthesis.seeds,
-        run_seed=plan.seed,
-        quality=plan.synthesis.quality,
+        seeds=plan.settings.synthesis.seeds,
+        run_seed=plan.settings.seed,
+        quality=plan.settings.synthesis.quality,
         settings=by("beyond_set", plan.synthesis_of, first_member),
         target_errors=by("beyond_set", target_errors_of_set),
         references=by("beyond_set", references_of_set),
@@ -264,8 +264,8 @@ rule beyond_ensemble:
         "results/<run>/benchmarks/beyond_ensemble/{beyond_modality}.tsv"
     params:
         **step("beyond/ensemble"),
-        measures=plan.acceptance.measures,
-        converged=plan.acceptance.converged,
+        measures=plan.settings.acceptance.measures,
+        converged=plan.settings.acceptance.converged,
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
         references=REFERENCES["ensemble"],
@@ -292,8 +292,8 @@ rule beyond_controversial:
         "results/<run>/benchmarks/beyond_controversial/{beyond_modality}.tsv"
     params:
         **step("beyond/controversial"),
-        measures=plan.acceptance.measures,
-        converged=plan.acceptance.converged,
+        measures=plan.settings.acceptance.measures,
+        converged=plan.settings.acceptance.converged,
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
         references=REFERENCES["controversial"],
@@ -322,8 +322,8 @@ rule beyond_starts:
         "results/<run>/benchmarks/beyond_starts/{beyond_modality}.tsv"
     params:
         **step("beyond/starts"),
-        measures=plan.acceptance.measures,
-        converged=plan.acceptance.converged,
+        measures=plan.settings.acceptance.measures,
+        converged=plan.settings.acceptance.converged,
         models=STARTED_MODELS,
         recognition_models=lookup("{beyond_modality}", within=BEYOND_RECOGNITION_MODELS),
         families=plan.families,
@@ -363,8 +363,8 @@ rule beyond_invariance:
         batches=by("started_model", len, plan.batches.__getitem__),
         # The stimuli that metamers are made from.
         shown=by("started_model", plan.stimuli_of),
-        seeds=plan.synthesis.seeds,
-        run_seed=plan.seed,
+        seeds=plan.settings.synthesis.seeds,
+        run_seed=plan.settings.seed,
     resources:
         **needs("beyond_invariance", by("started_model", work_of_invariance), gpus()),
     conda:
@@ -390,7 +390,7 @@ rule beyond_sensitivity:
         entries=by("sensed_modality", recognition_params, sensing_models),
         distortions=lookup("{sensed_modality}", within=parameters_of(SENSITIVITY)),
         references=REFERENCES["sensitivity"],
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     # One thread, as for synthesis: the numbers do not depend on --cores.
     resources:
         **needs("beyond_sensitivity", by("sensed_modality", work_of_sensitivity), gpus()),
@@ -421,7 +421,7 @@ rule beyond_agreement:
         **step("beyond/agreement"),
         recognition_models=by("sensed_modality", recognition_models_of_distorted),
         families=plan.families,
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     resources:
         **needs("beyond_agreement"),
     conda:
@@ -482,8 +482,8 @@ rule beyond_metamer_sets:
         # Natural stimuli whose distances are the unit.
         shown=by("explored_model", plan.stimuli_of),
         references=REFERENCES["metamer_sets"],
-        seeds=plan.synthesis.seeds,
-        run_seed=plan.seed,
+        seeds=plan.settings.synthesis.seeds,
+        run_seed=plan.settings.seed,
     # One thread, as for synthesis: the numbers do not depend on --cores.
     resources:
         **needs("beyond_metamer_sets", by("explored_model", work_of_metamer_sets), gpus()),

@@ -1,6 +1,6 @@
 """Brains: activations by natural stimuli, prediction of voxels' responses from them, representational similarity."""
 
-from metamers.plan.analyses import analysed_stages
+from metamers.brain.settings import analysed_stages
 
 BRAIN = plan.analyses.brain
 # Measured responses are in the user's own file.
@@ -67,7 +67,7 @@ rule brain_simulate:
     params:
         **step("brain/simulate"),
         settings=BRAIN.simulated and BRAIN.simulated.parameters,
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     resources:
         **needs("brain_simulate"),
     conda:
@@ -92,7 +92,7 @@ rule brain_regression:
         **step("brain/regression"),
         splits=BRAIN.splits,
         shuffles=BRAIN.shuffles,
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     resources:
         **needs("brain_regression"),
     conda:

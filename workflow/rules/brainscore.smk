@@ -10,7 +10,7 @@ BENCHMARKS_OWN = plan.brainscore_participants
 def published_images():
     """The local folders that have images of published experiments."""
     return [
-        plan.published_stimuli[name].folder for name in BENCHMARKS_PUBLISHED if plan.published_stimuli[name].has_images
+        plan.published.stimuli[name].folder for name in BENCHMARKS_PUBLISHED if plan.published.stimuli[name].has_images
     ]
 
 
@@ -43,7 +43,7 @@ rule brainscore_plugin:
             [
                 table
                 for name in BENCHMARKS_PUBLISHED
-                for table in (plan.published_stimuli[name].table, plan.published_stimuli[name].categories)
+                for table in (plan.published.stimuli[name].table, plan.published.stimuli[name].categories)
             ]
         ),
         categories=[categories_of(model) for model in models_of_brainscore()],
@@ -57,9 +57,9 @@ rule brainscore_plugin:
         "results/<run>/benchmarks/brainscore_plugin.tsv"
     params:
         **step("brainscore/plugin"),
-        experiments={name: plan.published_experiments[name].parameters for name in BENCHMARKS_PUBLISHED},
-        stimuli={name: plan.published_stimuli[name].parameters for name in BENCHMARKS_PUBLISHED},
-        published_categories=sorted({entry.categories for entry in plan.published_stimuli.values()}),
+        experiments={name: plan.published.experiments[name].parameters for name in BENCHMARKS_PUBLISHED},
+        stimuli={name: plan.published.stimuli[name].parameters for name in BENCHMARKS_PUBLISHED},
+        published_categories=sorted({entry.categories for entry in plan.published.stimuli.values()}),
         own_participants={
             name: {"dataset": plan.dataset_of[first_shown_to(name)], "entry": dataset_params(first_shown_to(name))}
             for name in BENCHMARKS_OWN
@@ -88,7 +88,7 @@ rule brainscore_plugin:
 
 def benchmarks_with_images():
     """Names of the published experiments and groups of own participants whose images are on this machine."""
-    return [name for name in BENCHMARKS_PUBLISHED if plan.published_stimuli[name].has_images] + BENCHMARKS_OWN
+    return [name for name in BENCHMARKS_PUBLISHED if plan.published.stimuli[name].has_images] + BENCHMARKS_OWN
 
 
 rule brainscore_score:

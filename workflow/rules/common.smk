@@ -18,7 +18,7 @@ from snakemake.cli import get_argument_parser
 from snakemake.io import get_flag_value
 from snakemake.settings.types import DeploymentMethod
 
-from metamers.plan.archives import RETRIEVED as RESOURCES, retrieved_item
+from metamers.config.archives import RETRIEVED as RESOURCES, retrieved_item
 from metamers.config.read import resolve_path
 from metamers.plan.left_out import MADE_WITHOUT_FAILED, command_line, with_failed, with_options, write_left_out
 from metamers.plan.needs import Needs, Work, Workload
@@ -39,7 +39,7 @@ SITE = PACKAGE / "report" / "site"
 SHARED = ("site", "parts", "examples")  # templates that others extend or import
 ENVIRONMENT = ROOT / "envs" / "environment.yaml"
 # Snakemake replaces <run> in inputs, outputs, logs and benchmarks; parameters and functions take this path.
-RESULTS = f"results/{plan.run}"
+RESULTS = f"results/{plan.settings.run}"
 CAPTIONS = ROOT / "workflow" / "report"
 # Target of the Snakefile, or `figures` of the report → files that the rules of a step add to it.
 ADDED = {target: [] for target in ("all", "humans", "comparison", "figures")}
@@ -204,7 +204,7 @@ def step(script, entries=None, scripts=SCRIPTS):
 
 def gpus():
     """GPUs for a job that computes with a network; a profile says how many there are at once."""
-    return gpus_of_job(plan.device)
+    return gpus_of_job(plan.settings.device)
 
 
 def all_cores(_wildcards):
@@ -269,7 +269,7 @@ class SharedFiles(AbstractOutputFileCache):
         manifest.use_run_of(job.log[0])
         with self.one_at_a_time, logged_to(job.log[0]):
             for path, place in self.places(job):
-                shared.take(place, path, plan.run)
+                shared.take(place, path, plan.settings.run)
                 manifest.written.debug("taken from %s", place)
 
 

@@ -136,8 +136,8 @@ rule compare_own_participants_vs_models:
         modalities={name: entry.modality for name, entry in plan.own_participants.items()},
         stages=plan.judged_stages,
         design_modalities=[modality for modality in COMPARED for _ in designs_of_modality(modality)],
-        bootstrap=plan.comparison.bootstrap,
-        run_seed=plan.seed,
+        bootstrap=plan.settings.comparison.bootstrap,
+        run_seed=plan.settings.seed,
     resources:
         **needs("compare_own_participants_vs_models"),
     conda:
@@ -164,11 +164,11 @@ rule compare_anova:
         "results/<run>/benchmarks/compare_anova.tsv"
     params:
         **step("compare/anova"),
-        comparisons=of_tested(plan.published_comparisons | plan.own_comparisons, TESTED),
-        stage_effects=of_tested(plan.published_stage_effects | plan.own_stage_effects, TESTED),
+        comparisons=of_tested(plan.published.comparisons | plan.own_comparisons, TESTED),
+        stage_effects=of_tested(plan.published.stage_effects | plan.own_stage_effects, TESTED),
         own=list(plan.own_participants),
-        permutations=plan.comparison.permutations,
-        run_seed=plan.seed,
+        permutations=plan.settings.comparison.permutations,
+        run_seed=plan.settings.seed,
     resources:
         **needs("compare_anova"),
     conda:

@@ -13,7 +13,7 @@ ANSWERS = [
     "logs/crate.log",
 ]
 # Files of published participants, which are in the folder `humans/` as well.
-PUBLISHED_PARTICIPANTS = [f"humans/{experiment}.nc" for experiment in plan.published_experiments]
+PUBLISHED_PARTICIPANTS = [f"humans/{experiment}.nc" for experiment in plan.published.experiments]
 PUBLISHED_PARTICIPANTS += [f"humans/{Path(table).name}" for table in rules.humans_summary.output]
 
 

@@ -16,7 +16,7 @@ def every_experiment(_wildcards):
 
 def icon_files():
     """Files in the folder of icons, if the online experiment has one."""
-    folder = plan.experiment.icons
+    folder = plan.settings.experiment.icons
     return sorted(map(str, Path(resolve_path(folder)).glob("*.*"))) if folder else []
 
 
@@ -29,7 +29,7 @@ rule experiment_folder:
     input:
         required("experiment/{modality}"),
         jspsych=local(rules.retrieve_jspsych.output),
-        consent=local(resolve_path(plan.experiment.consent)),
+        consent=local(resolve_path(plan.settings.experiment.consent)),
         icons=local(icon_files()),
         stimuli=by("modality", stimuli_of, first_shown),
         natural=by("modality", exported_stimuli_of, first_shown),
@@ -38,7 +38,7 @@ rule experiment_folder:
         categories=by("modality", categories_of, first_shown),
         variance=(
             local(resolve_path("resources/published/participant_variance.csv"))
-            if plan.experiment.adaptive is not None
+            if plan.settings.experiment.adaptive is not None
             else []
         ),
     output:
@@ -55,14 +55,14 @@ rule experiment_folder:
         **answer_params("modality", first_shown),
         read=data_version(*PAGE_FILES),
         stages=lookup("{modality}", within=plan.experiment_stages),
-        settings=lookup("{modality}", within=plan.experiment.presentation),
-        participants=plan.experiment.participants,
-        metamers=plan.experiment.metamers,
-        icons=plan.experiment.icons and resolve_path(plan.experiment.icons),
-        address=plan.experiment.address,
+        settings=lookup("{modality}", within=plan.settings.experiment.presentation),
+        participants=plan.settings.experiment.participants,
+        metamers=plan.settings.experiment.metamers,
+        icons=plan.settings.experiment.icons and resolve_path(plan.settings.experiment.icons),
+        address=plan.settings.experiment.address,
         # Only of an adaptive experiment, so that the files of the fixed design do not depend on them.
-        adaptive=plan.experiment.adaptive and plan.experiment.adaptive.parameters,
-        at_least=by("modality", plan.experiment.trials_required) if plan.experiment.adaptive is not None else None,
+        adaptive=plan.settings.experiment.adaptive and plan.settings.experiment.adaptive.parameters,
+        at_least=by("modality", plan.settings.experiment.trials_required) if plan.settings.experiment.adaptive is not None else None,
     resources:
         **needs("experiment_folder"),
     conda:

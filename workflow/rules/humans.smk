@@ -2,12 +2,12 @@
 
 from metamers.plan.precomputed import precomputed_files, published_settings
 
-PARTICIPANTS = plan.human_data == "participants"
-EXPERIMENTS = [f"results/<run>/humans/{experiment}.nc" for experiment in plan.published_experiments]
+PARTICIPANTS = plan.settings.human_data == "participants"
+EXPERIMENTS = [f"results/<run>/humans/{experiment}.nc" for experiment in plan.published.experiments]
 # With `human_data: participants` the run itself makes the tables of resources/published.
 PUBLISHED = "results/<run>/humans" if PARTICIPANTS else resolve_path("resources/published")
 SOURCES = (
-    [*EXPERIMENTS, *(local(f"{RESOURCES}/judges/{modality}") for modality in plan.published_judgements)]
+    [*EXPERIMENTS, *(local(f"{RESOURCES}/judges/{modality}") for modality in plan.published.judgements)]
     if PARTICIPANTS
     else []
 )
@@ -68,10 +68,10 @@ rule humans_participants:
     benchmark:
         "results/<run>/benchmarks/humans_participants/{experiment}.tsv"
     wildcard_constraints:
-        experiment=one_of(plan.published_experiments),
+        experiment=one_of(plan.published.experiments),
     params:
         **step("humans/participants"),
-        experiment=lookup("{experiment}", within=parameters_of(plan.published_experiments)),
+        experiment=lookup("{experiment}", within=parameters_of(plan.published.experiments)),
     resources:
         **needs("humans_participants"),
     conda:
@@ -85,7 +85,7 @@ rule humans_participants:
 rule humans_summary:
     input:
         experiments=EXPERIMENTS,
-        judges=[local(f"{RESOURCES}/judges/{modality}") for modality in plan.published_judgements],
+        judges=[local(f"{RESOURCES}/judges/{modality}") for modality in plan.published.judgements],
     output:
         groups="results/<run>/humans/group_results.csv",
         ceilings="results/<run>/humans/noise_ceiling.csv",
@@ -100,8 +100,8 @@ rule humans_summary:
     params:
         **step("humans/summary"),
         families={entry.published_as: entry.family for entry in plan.models.values() if entry.published_as},
-        modalities={name: entry.modality for name, entry in plan.published_experiments.items()},
-        judges=parameters_of(plan.published_judgements),
+        modalities={name: entry.modality for name, entry in plan.published.experiments.items()},
+        judges=parameters_of(plan.published.judgements),
     resources:
         **needs("humans_summary"),
     conda:
@@ -132,7 +132,7 @@ rule humans_own_participants:
         **step("humans/own_participants"),
         **answer_params("own_participants", first_shown_to),
         stages=by("own_participants", shown_to),
-        at_least=by("own_participants", plan.experiment.trials_required, modality_shown_to),
+        at_least=by("own_participants", plan.settings.experiment.trials_required, modality_shown_to),
     resources:
         **needs("humans_own_participants"),
     conda:
@@ -166,7 +166,7 @@ rule humans_answer_table:
         columns=lambda wildcards: plan.participants[wildcards.own_participants].columns,
         stages=by("own_participants", shown_to),
         valid_stages=by("own_participants", plan.models_judged_by),
-        seeds=plan.synthesis.seeds,
+        seeds=plan.settings.synthesis.seeds,
     resources:
         **needs("humans_answer_table"),
     conda:
@@ -193,7 +193,7 @@ rule humans_adaptive:
     params:
         **step("humans/adaptive"),
         **answer_params("adaptive_participants", first_shown_to),
-        at_least=by("adaptive_participants", plan.experiment.trials_required, modality_shown_to),
+        at_least=by("adaptive_participants", plan.settings.experiment.trials_required, modality_shown_to),
     resources:
         **needs("humans_adaptive"),
     conda:
@@ -224,9 +224,9 @@ rule humans_bids:
         columns=lambda wildcards: plan.participants[wildcards.own_participants].columns,
         stages=by("own_participants", shown_to),
         valid_stages=by("own_participants", plan.models_judged_by),
-        seeds=plan.synthesis.seeds,
+        seeds=plan.settings.synthesis.seeds,
         modality=by("own_participants", modality_shown_to),
-        at_least=by("own_participants", plan.experiment.trials_required, modality_shown_to),
+        at_least=by("own_participants", plan.settings.experiment.trials_required, modality_shown_to),
     resources:
         **needs("humans_bids"),
     conda:

@@ -62,7 +62,7 @@ rule leaderboard_ranking:
     params:
         **step("leaderboard/ranking"),
         modalities=(
-            [plan.published_experiments[experiment].modality for experiment in plan.published_experiments]
+            [plan.published.experiments[experiment].modality for experiment in plan.published.experiments]
             if PARTICIPANTS
             else []
         ),
@@ -78,8 +78,8 @@ rule leaderboard_ranking:
             for model in plan.generation_models
         },
         architectures={model: architecture(model) for model in plan.generation_models},
-        bootstrap=plan.comparison.bootstrap,
-        run_seed=plan.seed,
+        bootstrap=plan.settings.comparison.bootstrap,
+        run_seed=plan.settings.seed,
     resources:
         **needs("leaderboard_ranking", workload.in_memory(plan.generation_models)),
     conda:

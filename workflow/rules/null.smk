@@ -15,8 +15,8 @@ rule null_distribution:
         **step("null/distribution", by("generation_model", entry_of)),
         **model_params("generation_model"),
         stages=by("generation_model", (plan.whole or plan).generation_models.__getitem__),  # those left out, too
-        pairs=plan.null.pairs,
-        run_seed=plan.seed,
+        pairs=plan.settings.null.pairs,
+        run_seed=plan.settings.seed,
     cache: workflow.enable_cache
     resources:
         **needs("null_distribution", by("generation_model", workload.null), gpus()),
@@ -40,8 +40,8 @@ rule null_acceptance:
         "results/<run>/benchmarks/null_acceptance/{generation_model}.tsv"
     params:
         **step("null/acceptance"),
-        measures=plan.acceptance.measures,
-        converged=plan.acceptance.converged,
+        measures=plan.settings.acceptance.measures,
+        converged=plan.settings.acceptance.converged,
     resources:
         **needs("null_acceptance", by("generation_model", workload.exported)),
     conda:

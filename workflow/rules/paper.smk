@@ -5,8 +5,8 @@ from metamers.paper.numbers import read_numbers
 PAPER_NUMBERS = read_numbers(resolve_path("config/paper_numbers.yaml"))
 # The committed summary has group results only; these results need public files.
 PAPER_DATA = (
-    [f"results/<run>/comparison/judgements_{modality}.nc" for modality in plan.published_judgements]
-    + [f"results/<run>/comparison/{kind}.nc" for kind in plan.published_brains]
+    [f"results/<run>/comparison/judgements_{modality}.nc" for modality in plan.published.judgements]
+    + [f"results/<run>/comparison/{kind}.nc" for kind in plan.published.brains]
     if PARTICIPANTS
     else []
 )
@@ -20,16 +20,16 @@ DRAWN_BRAIN = {
 PAPER_PANELS = {
     "paper_experiments": {
         name: f"{name.replace('-', ' experiment ').capitalize()}: {entry.title}"
-        for name, entry in plan.published_experiments.items()
+        for name, entry in plan.published.experiments.items()
     },
     "humans_vs_models": {
         f"humans_vs_models_{modality}": f"People against other models, {modality}"
-        for modality in plan.published_judgements
+        for modality in plan.published.judgements
     },
     "paper_judgements": {
-        f"judgements_{modality}": f"Recognized by whom, {modality}" for modality in plan.published_judgements
+        f"judgements_{modality}": f"Recognized by whom, {modality}" for modality in plan.published.judgements
     },
-    "paper_brain": {brain: BRAIN_TITLES[brain] for brain in plan.published_brains},
+    "paper_brain": {brain: BRAIN_TITLES[brain] for brain in plan.published.brains},
 }
 PAPER_DRAWN = [
     f"results/<run>/report/figures/paper/{panel}.svg"
@@ -50,7 +50,7 @@ rule paper_judgements:
         "results/<run>/benchmarks/paper_judgements/{modality}.tsv"
     params:
         **step("paper/judgements"),
-        entry=lookup("{modality}", within=parameters_of(plan.published_judgements)),
+        entry=lookup("{modality}", within=parameters_of(plan.published.judgements)),
     resources:
         **needs("paper_judgements"),
     conda:
@@ -73,9 +73,9 @@ rule paper_brain_score:
         "results/<run>/benchmarks/paper_brain_score.tsv"
     params:
         **step("paper/brain_score"),
-        entry=parameters_of(plan.published_brains).get("brain_score"),
-        bootstrap=plan.comparison.bootstrap,
-        run_seed=plan.seed,
+        entry=parameters_of(plan.published.brains).get("brain_score"),
+        bootstrap=plan.settings.comparison.bootstrap,
+        run_seed=plan.settings.seed,
     resources:
         **needs("paper_brain_score"),
     conda:
@@ -98,9 +98,9 @@ rule paper_fmri:
         "results/<run>/benchmarks/paper_fmri.tsv"
     params:
         **step("paper/fmri"),
-        entry=parameters_of(plan.published_brains).get("fmri"),
-        bootstrap=plan.comparison.bootstrap,
-        run_seed=plan.seed,
+        entry=parameters_of(plan.published.brains).get("fmri"),
+        bootstrap=plan.settings.comparison.bootstrap,
+        run_seed=plan.settings.seed,
     resources:
         **needs("paper_fmri"),
     conda:
@@ -117,7 +117,7 @@ rule paper_draw_experiments:
         committed(f"{PUBLISHED}/group_results.csv"),
     output:
         report(
-            expand("results/<run>/report/figures/paper/{experiment}.svg", experiment=plan.published_experiments),
+            expand("results/<run>/report/figures/paper/{experiment}.svg", experiment=plan.published.experiments),
             caption="../report/paper_experiments.rst",
             category="The paper's figures",
         ),
@@ -205,7 +205,7 @@ rule paper_draw_brain:
     benchmark:
         "results/<run>/benchmarks/paper_draw_brain/{brain}.tsv"
     wildcard_constraints:
-        brain=one_of(plan.published_brains),
+        brain=one_of(plan.published.brains),
     params:
         **step("paper/draw_brain"),
         drawn=lookup("{brain}", within=DRAWN_BRAIN),

@@ -20,7 +20,7 @@ rule power:
     params:
         **step("power"),
         **PUBLISHED_SETTINGS["power"],
-        contrasts=plan.comparison.contrasts,
+        contrasts=plan.settings.comparison.contrasts,
         modalities={model: plan.models[model].modality for model in plan.generation_models},
     resources:
         **needs("power"),

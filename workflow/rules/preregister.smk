@@ -4,7 +4,7 @@ from metamers.names import ConfigurationError
 from metamers.plan.recorded import recorded_entries, recorded_settings, recorded_versions
 from metamers.preregister.settings import check_frozen_folder
 
-FROZEN = plan.preregistration.file_of(plan.run)
+FROZEN = plan.settings.preregistration.file_of(plan.settings.run)
 # A frozen prediction is scored as soon as there are own participants.
 if OWN_PARTICIPANTS and os.path.isfile(FROZEN):
     ADDED["figures"].append("results/<run>/report/figures/preregistered.svg")
@@ -89,7 +89,7 @@ rule preregister:
         **frozen_params(),
         file=FROZEN,
         answers=answers_now,
-        expected=plan.preregistration.expected,
+        expected=plan.settings.preregistration.expected,
         models={
             model: {"modality": modality_of(model), "categories": number_of_categories(model)}
             for model in plan.generation_models
@@ -135,7 +135,7 @@ rule preregister_score:
     params:
         **step("preregister/score"),
         **frozen_params(),
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     resources:
         **needs("preregister_score"),
     conda:

@@ -107,7 +107,7 @@ for group, recognition_models in plan.recognition_groups.items():
             rate_hz=by("generation_model", rate_of),  # of the exported metamers; None for images
             stages=by("generation_model", plan.generation_models.__getitem__),
             stimuli=by("generation_model", plan.stimuli_of),
-            seeds=plan.synthesis.seeds,
+            seeds=plan.settings.synthesis.seeds,
         cache: workflow.enable_cache
         resources:
             **needs("recognize", work_of_recognition(recognition_models), gpus()),

@@ -1,6 +1,6 @@
 """Report: figures, and pages with the results of a run that work from a folder, without network."""
 
-from metamers.config.qualities import number_of_steps, quality_attributes
+from metamers.synthesize.qualities import number_of_steps, quality_attributes
 from metamers.plan.steps import merge_defaults
 from metamers.names import INPUT_STAGE
 from metamers.plan.left_out import dependent_on
@@ -15,7 +15,7 @@ FIGURES = (
         for model in plan.generation_models
     ]
     + [f"results/<run>/report/figures/training_{model}.svg" for model in REPORTED_TRAINING]
-    + [f"results/<run>/report/figures/humans_vs_models_{modality}.svg" for modality in plan.published_judgements]
+    + [f"results/<run>/report/figures/humans_vs_models_{modality}.svg" for modality in plan.published.judgements]
     + (["results/<run>/report/figures/contrasts.svg"] if CONTRASTS else [])
     + (["results/<run>/report/figures/vulnerability.svg"] if plan.analyses.vulnerability.models else [])
     + (["results/<run>/report/figures/brain.svg"] if BRAIN.models else [])
@@ -33,7 +33,7 @@ report: "../report/workflow.rst"
 
 
 wildcard_constraints:
-    modality=one_of(plan.published_judgements),
+    modality=one_of(plan.published.judgements),
 
 
 LEFT_OUT = (
@@ -74,8 +74,8 @@ SHOWN_MODELS = {
 
 # Modality → whether the settings of its synthesis are the default ones, whose match was measured.
 DEFAULT_SYNTHESIS = {
-    modality: settings == merge_defaults({})["synthesis"][plan.synthesis.quality].get(modality)
-    for modality, settings in plan.synthesis.of_modality.items()
+    modality: settings == merge_defaults({})["synthesis"][plan.settings.synthesis.quality].get(modality)
+    for modality, settings in plan.settings.synthesis.of_modality.items()
 }
 
 
@@ -438,12 +438,12 @@ rule report_pages:
             )
         },
         synthesis={
-            **quality_attributes(plan.synthesis.quality),
-            "steps": {name: number_of_steps(settings) for name, settings in plan.synthesis.of_modality.items()},
+            **quality_attributes(plan.settings.synthesis.quality),
+            "steps": {name: number_of_steps(settings) for name, settings in plan.settings.synthesis.of_modality.items()},
             "default_settings": DEFAULT_SYNTHESIS,
-            "target": plan.synthesis.target["normalized_error"],
-            "stage_targets": plan.synthesis.target["stages"],
-            "must_converge": plan.acceptance.converged,
+            "target": plan.settings.synthesis.target.normalized_error.parameters,
+            "stage_targets": plan.settings.synthesis.target.stages,
+            "must_converge": plan.settings.acceptance.converged,
         },
         # Without keys that concern one machine, or a model card, only.
         configuration={
@@ -467,7 +467,7 @@ rule report_pages:
     conda:
         ENVIRONMENT
     message:
-        f"Writing the report of {plan.run}"
+        f"Writing the report of {plan.settings.run}"
     script:
         SCRIPTS / "report/pages.py"
 
@@ -497,7 +497,7 @@ rule report_leaderboard:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
-        quality=plan.synthesis.quality if plan.generation_models else None,
+        quality=plan.settings.synthesis.quality if plan.generation_models else None,
         left_out=LEFT_OUT,
     resources:
         **needs("report_leaderboard"),
@@ -576,7 +576,7 @@ rule report_beyond:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
-        quality=plan.synthesis.quality if plan.generation_models else None,
+        quality=plan.settings.synthesis.quality if plan.generation_models else None,
         modalities=[modality for modality in BEYOND_RECOGNITION_MODELS if modality in SETS_OF],
     resources:
         **needs("report_beyond"),
@@ -616,7 +616,7 @@ rule report_sensitivity:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
-        quality=plan.synthesis.quality if plan.generation_models else None,
+        quality=plan.settings.synthesis.quality if plan.generation_models else None,
         lengths={modality: one.length for modality, one in SENSITIVITY.items()},
     resources:
         **needs("report_sensitivity"),
@@ -655,7 +655,7 @@ rule report_metamer_sets:
         model_order=plan.model_order,  # their colours and marks
         pages=PAGES,
         linked=LINKED,
-        quality=plan.synthesis.quality if plan.generation_models else None,
+        quality=plan.settings.synthesis.quality if plan.generation_models else None,
         recognition_models={model: plan.other_recognition_models(model) for model in METAMER_SETS},
         families=plan.families,
     resources:

@@ -1,6 +1,6 @@
 """Data and weights from packages, addresses or a mirror: the only rules that may need the network."""
 
-from metamers.plan.archives import archive_path
+from metamers.config.archives import archive_path
 
 RETRIEVED = [
     # Tables of categories from an archive.

@@ -67,7 +67,7 @@ rule stimuli_datasets:
         **step("stimuli/datasets", by("dataset", modality_of_dataset)),
         entry=lookup("{dataset}", within=parameters_of(plan.datasets)),
         folder=by("dataset", dataset_folder),
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     resources:
         **needs("stimuli_datasets", by("dataset", workload.stimuli)),
     conda:

@@ -70,9 +70,9 @@ rule synthesize_metamers:
         name="{generation_model}",
         stage=stage_of,
         batch=stimuli_of_batch,
-        seeds=plan.synthesis.seeds,
-        run_seed=plan.seed,
-        quality=plan.synthesis.quality,
+        seeds=plan.settings.synthesis.seeds,
+        run_seed=plan.settings.seed,
+        quality=plan.settings.synthesis.quality,
         settings=by("generation_model", plan.synthesis_of),
         target_error=target_error,
     cache: workflow.enable_cache

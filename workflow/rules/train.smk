@@ -39,7 +39,7 @@ rule train_examples:
         **step("train/examples", by("dataset", modality_of_dataset)),
         entry=lookup("{dataset}", within=parameters_of(plan.datasets)),
         folder=by("dataset", dataset_folder),
-        run_seed=plan.seed,
+        run_seed=plan.settings.seed,
     # The longest chain of jobs begins here: with few cores the run would otherwise end with one core at work.
     priority: 1
     resources:
@@ -118,7 +118,7 @@ rule train_test:
         model=by("trained_model", architecture),
         dataset=by("trained_model", lambda model: plan.training[model].dataset),
         dataset_entry=by("trained_model", trained_entry),
-        attack=plan.training_attack.parameters,
+        attack=plan.settings.training.attack.parameters,
     resources:
         **needs("train_test", by("trained_model", workload.testing), gpus()),
     conda:

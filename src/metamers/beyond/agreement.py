@@ -13,8 +13,8 @@ import xarray as xr
 
 from metamers.beyond.compare import mean_of
 from metamers.beyond.sensitivity import FLOOR
+from metamers.beyond.sets import LEAST, MOST
 from metamers.compare.families import mean_over_families
-from metamers.config.beyond import LEAST, MOST
 
 FEWEST_POINTS = 4  # models and stages, for a rank correlation
 FEWEST_STIMULI = 5  # with distortions, for its interval

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from metamers.beyond.sets import NOISE, TOGETHER
 from metamers.compare.families import mean_correct, mean_over_families
 from metamers.compare.proportions import difference_interval
-from metamers.config.beyond import NOISE, TOGETHER
 from metamers.match import CONVERGED
 from metamers.names import NATURAL
 from metamers.null.acceptance import above_null

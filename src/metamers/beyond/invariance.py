@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from metamers.config.beyond import NOISE
+from metamers.beyond.sets import NOISE
 from metamers.models.model import Model
 from metamers.names import INPUT_STAGE
 

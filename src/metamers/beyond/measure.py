@@ -6,8 +6,8 @@ import numpy as np
 import torch
 import xarray as xr
 
+from metamers.beyond.sets import OTHER, OWN
 from metamers.beyond.synthesize import fit_to
-from metamers.config.beyond import OTHER, OWN
 from metamers.match import match_each
 from metamers.models.model import Model, activations
 from metamers.recognize.recognition import recognize

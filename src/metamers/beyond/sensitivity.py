@@ -21,8 +21,8 @@ from scipy.optimize import minimize
 from scipy.sparse.linalg import LinearOperator, lobpcg, lsqr
 
 from metamers.beyond.jacobian import Jacobian, columns
+from metamers.beyond.sets import EXTREMES, LEAST, MOST, PRINCIPAL
 from metamers.beyond.synthesize import Fit
-from metamers.config.beyond import EXTREMES, LEAST, MOST, PRINCIPAL
 from metamers.modalities import MODALITIES
 from metamers.models.model import Model
 from metamers.names import NATURAL

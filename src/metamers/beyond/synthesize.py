@@ -4,7 +4,7 @@ One synthesis makes all of them. It lowers the root mean square of several model
 (``metamers.synthesize.losses.joint_error``), and each model has its own stimulus to match. In an *ensemble*, all models
 match the same stimulus (ensemble metamers: Boehm et al. 2025, arXiv:2504.01739). In a *controversial* metamer, one
 model matches another stimulus than the others, so the models disagree about the category, as for controversial stimuli
-(Golan, Raju & Kriegeskorte 2020, PNAS 117, 29330-29337). ``metamers.plan.beyond`` decides which metamers are made;
+(Golan, Raju & Kriegeskorte 2020, PNAS 117, 29330-29337). ``metamers.beyond.chosen`` decides which metamers are made;
 ``metamers.beyond.measure`` measures them, and ``metamers.beyond.compare`` evaluates them.
 """
 
@@ -15,8 +15,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from metamers.config.beyond import NOISE, OTHER
-from metamers.config.qualities import TO_TARGET
+from metamers.beyond.sets import NOISE, OTHER
 from metamers.models.model import Model
 from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.synthesize.losses import Goal
@@ -24,6 +23,7 @@ from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import check_stage, metamers_dataset, starts
 from metamers.synthesize.noise import pink_noise
 from metamers.synthesize.optimize import optimize
+from metamers.synthesize.qualities import TO_TARGET
 from metamers.synthesize.target import optimize_to_target
 
 Fit = Callable[[torch.Tensor], torch.Tensor]

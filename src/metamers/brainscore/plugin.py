@@ -141,7 +141,7 @@ def published_stimuli(experiment: Mapping[str, Any], stimuli: Mapping[str, Any])
     Parameters
     ----------
     experiment, stimuli
-        Parameters of ``metamers.plan.experiments.PublishedExperiment`` and ``PublishedStimuli``.
+        Parameters of ``metamers.config.experiments.PublishedExperiment`` and ``PublishedStimuli``.
 
     Returns
     -------

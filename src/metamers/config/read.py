@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from metamers.config.sources import source_schema
 from metamers.names import FILE_NAME, ConfigurationError, unknown_name
 from metamers.repository import ROOT
 
@@ -202,8 +203,14 @@ def resolve_path(path: str) -> str:
 
 @cache
 def read_schema(name: str) -> dict[str, Any]:
-    """A schema, ``workflow/schemas/<name>.schema.yaml``, read once for each process; do not change the result."""
-    return read_yaml(SCHEMAS / f"{name}.schema.yaml")
+    """A schema, ``workflow/schemas/<name>.schema.yaml``, read once for each process; do not change the result.
+
+    That of models has the sources of ``metamers.config.sources``.
+    """
+    schema = read_yaml(SCHEMAS / f"{name}.schema.yaml")
+    if name == "models":
+        schema["additionalProperties"]["properties"]["source"] = source_schema()
+    return schema
 
 
 def validate(data: Any, schema: str | Mapping[str, Any], source: str) -> None:

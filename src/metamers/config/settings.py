@@ -1,246 +1,202 @@
-"""Settings of the steps of a run: sections of the configuration, in which no name needs to be resolved."""
+"""Settings of a run as a whole: the keys of the configuration that no step has."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from metamers.config.qualities import QUALITIES
+from pydantic import field_validator
 
+from metamers.config.fields import Number, Settings, setting, several
+from metamers.names import FILE_NAME, ConfigurationError
+from metamers.run.manifest import SUFFIX
 
-@dataclass(frozen=True)
-class SynthesisSettings:
-    """How metamers are synthesized.
-
-    Attributes
-    ----------
-    quality
-        The run's quality, a name from ``metamers.config.qualities.QUALITIES``.
-    seeds
-        Number of metamers of each stimulus and stage.
-    batch_size
-        Number of stimuli of one job, or ``auto`` (``metamers.config.qualities.batch_size_of``).
-    target
-        Modality → normalized error at which the quality ``converged`` ends, None for none; and generation model → stage
-        → another one.
-    qualities
-        Quality → modality → settings of its procedure.
-    """
-
-    quality: str
-    seeds: int
-    batch_size: int | str
-    target: dict[str, dict[str, Any]]
-    qualities: dict[str, dict[str, dict[str, Any]]]
-
-    @property
-    def procedure(self) -> str:
-        """The run's procedure, a name from ``metamers.synthesize.procedures.PROCEDURES``."""
-        return QUALITIES[self.quality]
-
-    @property
-    def of_modality(self) -> dict[str, dict[str, Any]]:
-        """Modality → settings of the run's procedure."""
-        return self.qualities[self.quality]
+Registries = (
+    Annotated[str, setting("path of a registry")]
+    | Annotated[list[str], several("paths of registries, whose entries add up")]
+)
 
 
-def synthesis_settings(settings: Mapping[str, Any]) -> SynthesisSettings:
-    """The configuration's ``synthesis``."""
-    common = ("quality", "seeds", "batch_size", "target")
-    return SynthesisSettings(
-        **{key: settings[key] for key in common},
-        qualities={quality: settings[quality] for quality in QUALITIES},
+class Creator(Settings):
+    """who is responsible for the run"""
+
+    name: Annotated[str | None, setting("a name, or null", min_length=1)] = None
+    type: Annotated[
+        Literal["person", "group", "institution", "position"], setting("person, group, institution or position")
+    ] = "person"
+    email: Annotated[str | None, setting("an address of electronic mail, or null", pattern=r"^[^@ ]+@[^@ ]+$")] = None
+    url: Annotated[
+        str | None, setting("an address that begins with https:// or http://, or null", pattern="^https?://")
+    ] = None
+    institution: Annotated[str | None, setting("the name of an institution, or null", min_length=1)] = None
+    license: Annotated[
+        str | None, setting("terms of use of the run's files: the address or name of a licence, or null", min_length=1)
+    ] = None
+
+
+class RegistrySettings(Settings):
+    """the registries, each of which can be replaced by your own file; a name that is in two files is an error"""
+
+    models: Annotated[
+        Registries,
+        setting(
+            "path of the registry of models, or a list of paths, whose entries add up",
+            "For example, `[config/models.yaml, mine/models.yaml]`.",
+        ),
+    ] = "config/models.yaml"
+    datasets: Annotated[Registries, setting("path of the registry of datasets, or a list of paths")] = (
+        "config/datasets.yaml"
     )
-
-
-@dataclass(frozen=True)
-class RecognitionSettings:
-    """The recognition of metamers by other models.
-
-    Attributes
-    ----------
-    models_per_job
-        Number of recognition models of one job.
-    """
-
-    models_per_job: int
-
-
-@dataclass(frozen=True)
-class PowerSettings:
-    """Simulated experiments that compare two models.
-
-    Attributes
-    ----------
-    differences
-        Differences in recognizability, over all stages.
-    participants
-        Numbers of participants.
-    trials
-        Numbers of trials of each participant, model and stage.
-    stages
-        Number of stages of each published model.
-    alpha
-        Significance level of the test.
-    wanted
-        Power that an experiment needs.
-    simulations
-        Number of simulated experiments of each kind.
-    stimuli
-        Numbers of distinct stimuli, for power over new stimuli; None for fixed stimuli.
-    stimulus_sd
-        Standard deviations between stimuli in log odds: ``stimulus``, ``model``, ``stage``.
-    stimulus_simulations
-        Number of simulated experiments of each kind with new stimuli.
-    """
-
-    differences: list[float]
-    participants: list[int]
-    trials: list[int]
-    stages: int
-    alpha: float
-    wanted: float
-    simulations: int
-    stimuli: list[int] | None
-    stimulus_sd: dict[str, float]
-    stimulus_simulations: int
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The settings as the simulating job takes them."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class ComparisonSettings:
-    """Statistics of the comparisons.
-
-    Attributes
-    ----------
-    permutations
-        Number of permutations of the permutation tests.
-    bootstrap
-        Number of samples of each bootstrap interval.
-    contrasts
-        Pairs of generation models whose recognizability is compared: ``[model, reference]``.
-    power
-        The simulated experiments.
-    """
-
-    permutations: int
-    bootstrap: int
-    contrasts: list[list[str]]
-    power: PowerSettings
-
-
-def comparison_settings(settings: Mapping[str, Any]) -> ComparisonSettings:
-    """The configuration's ``comparison``."""
-    return ComparisonSettings(**{**settings, "power": PowerSettings(**settings["power"])})
-
-
-@dataclass(frozen=True)
-class AdaptiveSettings:
-    """An adaptive experiment.
-
-    Attributes
-    ----------
-    question
-        ``threshold`` or ``difference``.
-    interval
-        Largest width of the 95% interval at which it ends, in relative depth or log odds; None for no such end.
-    bayes_factor
-        Bayes factor at which it ends; None for no such end.
-    participants
-        Smallest number of participants before it ends.
-    trials
-        Largest number of main trials of a participant; None for as many as there are stimuli.
-    """
-
-    question: str
-    interval: float | None
-    bayes_factor: float | None
-    participants: int
-    trials: int | None
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The settings as a dictionary, for a rule."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class ExperimentSettings:
-    """The online experiment.
-
-    Attributes
-    ----------
-    participants
-        Smallest number of participants for whom orders are made.
-    metamers
-        ``accepted`` or ``all``.
-    generation_models
-        Names of the models whose metamers are presented; None for the first of each modality
-        (``Plan.experiment_stages`` resolves them).
-    consent
-        Path of the consent form, as configured.
-    icons
-        Folder of the icons of the categories, as configured; None for words only.
-    address
-        Address that receives the answers; None if participants save a file.
-    adaptive
-        The adaptive experiment; None for the fixed design.
-    presentation
-        Modality → timing and numbers of trials.
-    """
-
-    participants: int
-    metamers: str
-    generation_models: list[str] | None
-    consent: str
-    icons: str | None
-    address: str | None
-    adaptive: AdaptiveSettings | None
-    presentation: dict[str, dict[str, Any]]
-
-    def trials_required(self, modality: str) -> dict[str, int]:
-        """Part of the experiment → number of its trials that must be correct."""
-        parts = ("headphones", "practice", "catch")
-        return {part: self.presentation[modality].get(part, {"at_least": 0})["at_least"] for part in parts}
-
-
-def experiment_settings(settings: Mapping[str, Any], modalities: Mapping[str, Any]) -> ExperimentSettings:
-    """The configuration's ``experiment``, whose keys of a modality are the presentation."""
-    adaptive = settings["adaptive"] and AdaptiveSettings(**settings["adaptive"])
-    return ExperimentSettings(
-        **{key: value for key, value in settings.items() if key not in modalities} | {"adaptive": adaptive},
-        presentation={key: value for key, value in settings.items() if key in modalities},
+    archives: Annotated[Registries, setting("path of the registry of archives, or a list of paths")] = (
+        "config/archives.yaml"
     )
+    experiments: Annotated[str, setting("path of the registry of human experiments")] = "config/experiments.yaml"
 
 
-@dataclass(frozen=True)
-class AttackSettings:
-    """The attack that trained models are tested against.
+class ChosenStages(Settings):
+    """{model: name, stages: [names]}"""
 
-    Attributes
-    ----------
-    on
-        ``input`` or ``preprocessing``: the stage that is perturbed.
-    norm
-        ``l2`` or ``linf``.
-    sizes
-        Largest norms of the perturbations.
-    steps
-        Number of steps of projected gradient ascent.
-    examples
-        Number of examples of the test split.
-    """
+    model: Annotated[str, setting("a name from the registry of models")]
+    stages: Annotated[list[str], several("some of its stages, each once")]
 
-    on: str
-    norm: str
-    sizes: list[float]
-    steps: int
-    examples: int
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The settings as the testing job takes them."""
-        return asdict(self)
+class RunSettings(Settings):
+    """Configuration of a run"""
+
+    run: Annotated[str, setting("name of the run, which is also its folder under results/")]
+    seed: Annotated[
+        int,
+        setting(
+            "a whole number from 0 to 4294967295",
+            "The run seed, from which all random seeds are derived.",
+            ge=0,
+            le=2**32 - 1,
+        ),
+    ] = 0
+    creator: Annotated[
+        Creator,
+        setting(
+            "who is responsible for the run",
+            "The keys become attributes of every NetCDF file (`creator_name`, `license`, …: "
+            "[ACDD-1.3](https://wiki.esipfed.org/Attribute_Convention_for_Data_Discovery_1-3)). A change writes only "
+            "the pages of the report again, not the attributes of files that exist: set it before the run. "
+            "[`snakemake crate`](../docs/publish.md) needs `name` and `license`, and [`snakemake "
+            "leaderboard_entries`](../docs/publish.md#as-entries-of-a-shared-leaderboard) also `url` or `email`.",
+        ),
+    ] = Creator()
+    mirror: Annotated[
+        str | None,
+        setting(
+            "a folder laid out as <host>/<path>, or null",
+            "It replaces the network: with a mirror nothing is fetched, and a missing file is an error.",
+        ),
+    ] = None
+    human_data: Annotated[
+        Literal["summary", "participants"],
+        setting(
+            "summary or participants",
+            "`summary`: the committed table of the published group results (`resources/published/`); `participants`: "
+            "the published participant-level data, retrieved from their addresses or the mirror.",
+        ),
+    ] = "summary"
+    device: Annotated[
+        str,
+        setting(
+            "auto, cpu, mps, cuda or cuda:N",
+            "`auto` is CUDA, else MPS, else CPU; `mps` is the GPU of Apple silicon ([not "
+            "tested](../docs/reference/platforms.md)). `auto` and `cuda` take a card that no other job has taken; "
+            "with `cuda:N` all jobs take that card, one after another (on a cluster, which numbers the cards of a "
+            "job, use `cuda`). A change reruns nothing, unless `synthesis.batch_size: auto` then makes other batches.",
+            pattern="^(auto|cpu|mps|cuda(:[0-9]+)?)$",
+        ),
+    ] = "auto"
+    cuda_graphs: Annotated[
+        bool,
+        setting(
+            "true or false: whether equal steps on an NVIDIA card are replayed",
+            "`true`: steps that compute alike are recorded as a CUDA graph and replayed "
+            "([A graphics card](../docs/reference/platforms.md#a-graphics-card)); `false`: each kernel is launched by "
+            "itself. A change reruns nothing.",
+        ),
+    ] = True
+    model: Annotated[
+        str | None,
+        setting(
+            "model of the model card, a name from the registry of models, or null",
+            "`snakemake model_card` checks it.",
+        ),
+    ] = None
+    save_every_s: Annotated[
+        Number,
+        setting(
+            "seconds between two saves of the state of synthesis or training, 0 or more",
+            "The state is under `results/<run>/progress/`. It is also saved when a job is told to end (SIGTERM, "
+            "Ctrl-C). A rerun continues from it and gives the same bits. A change reruns nothing.",
+            ge=0,
+        ),
+    ] = 60
+    repair: Annotated[
+        bool,
+        setting(
+            "true or false, on the command line repair=True: whether `snakemake verify` deletes damaged, stale and "
+            "foreign files",
+            "`false`: it only names them. Read this list before you repair: files of your own in the run's folder are "
+            "foreign. If the manifest does not match its own checksum, nothing is deleted.",
+        ),
+    ] = False
+    rebuild_manifest: Annotated[
+        bool,
+        setting(
+            "true or false, on the command line rebuild_manifest=True: whether `snakemake verify` first rebuilds a "
+            "manifest that differs from its own checksum",
+            "Also one that has no checksum (from an older version), or is missing. The new manifest has the files "
+            "whose own hashes are right, or which the logs of their jobs name; the others are listed. A manifest that "
+            "matches its checksum is not changed.",
+        ),
+    ] = False
+    left_out: Annotated[
+        str | None,
+        setting(
+            "file of failed jobs without whose models, stages and stimuli the run is made, or null; the workflow sets "
+            "it",
+            "It does so after a call with failed jobs ([If jobs fail](../docs/reference/commands.md#if-jobs-fail)).",
+        ),
+    ] = None
+    registry: RegistrySettings = RegistrySettings()
+    models: Annotated[
+        dict[str, Any],
+        setting(
+            "further models: name → entry, as in the registry of models",
+            "The lock file of the models is beside the file that has them (`run.lock.yaml` for `run.yaml`; "
+            "`<run>.lock.yaml` in the working directory for a module of another workflow).",
+        ),
+    ] = {}
+    datasets: Annotated[dict[str, Any], setting("further datasets: name → entry, as in the registry of datasets")] = {}
+    generation_models: Annotated[
+        list[str | ChosenStages], setting("names of models, or {model: name, stages: [names]}")
+    ]
+    recognition_models: Annotated[
+        list[str],
+        several(
+            "names of models, each once",
+            "Each of these models judges the metamers of every generation model of its modality, including its own.",
+            least=0,
+        ),
+    ]
+
+    @field_validator("run")
+    @classmethod
+    def _names_a_folder(cls, run: str) -> str:
+        """Check that the name of the run can be a folder's, and is not that of another run's manifest."""
+        if not FILE_NAME.fullmatch(run):
+            raise ConfigurationError(f"run: {run!r} names a folder: use letters, digits, '.', '_', '+' or '-'")
+        if run.lower().endswith(SUFFIX):
+            raise ConfigurationError(
+                f"run: {run!r} ends in {SUFFIX}, as the manifest of another run does; use another name"
+            )
+        return run
+
+    @field_validator("mirror")
+    @classmethod
+    def _is_a_folder(cls, mirror: str | None) -> str | None:
+        if mirror is not None and not Path(mirror).is_dir():
+            raise ConfigurationError(f"mirror: there is no folder {mirror}; wanted a folder, or null")
+        return mirror

@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from metamers.config.experiment import ICON_FILES, missing_icons
+from metamers.experiment.icons import ICON_FILES, missing_icons
 from metamers.humans.design import CHOSEN, QUESTION
 from metamers.modalities import MODALITIES
 from metamers.repository import ROOT

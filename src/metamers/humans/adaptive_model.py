@@ -35,8 +35,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from metamers.config.experiment import MODELS_OF_QUESTION
 from metamers.humans.design import Condition
+from metamers.humans.question import MODELS_OF_QUESTION
 from metamers.names import NATURAL
 
 THRESHOLD, DIFFERENCE = MODELS_OF_QUESTION

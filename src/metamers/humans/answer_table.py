@@ -1,6 +1,6 @@
 """Answers in a plain table: what the participants were shown, and their proportions correct.
 
-``metamers.config.answer_table`` reads and checks the table. The results have the form of this workflow's own experiment
+``metamers.humans.read_table`` reads and checks the table. The results have the form of this workflow's own experiment
 (``metamers.humans.design`` and ``metamers.humans.own_participants``), so that all later steps treat both alike.
 """
 
@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from metamers.config.answer_table import Trial
 from metamers.humans.exclusion import UNFINISHED
 from metamers.humans.own_participants import exhibits_of_models, proportions_correct
+from metamers.humans.read_table import Trial
 from metamers.names import NATURAL
 
 FIRST_SEED = 0

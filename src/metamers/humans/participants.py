@@ -1,7 +1,7 @@
 """Published participants: reads and checks the public files of the study, and joins those of one experiment.
 
 The files are MATLAB files of participants' answers and pickles of models' answers; neither is trusted. The registry of
-experiments (``metamers.plan.experiments``) says which file holds what. Group results are in
+experiments (``metamers.config.experiments``) says which file holds what. Group results are in
 ``metamers.humans.summary``, the comparison of humans with models in ``metamers.compare``.
 """
 
@@ -195,7 +195,7 @@ def experiment_dataset(entry: Mapping[str, Any], folder: str | Path) -> xr.Datas
     Parameters
     ----------
     entry
-        ``participants`` and ``models``, as ``metamers.plan.experiments.read_experiments`` returns them.
+        ``participants`` and ``models``, as ``metamers.config.experiments.read_experiments`` returns them.
     folder
         Folder of the models' files.
 
@@ -239,7 +239,7 @@ def judgements(entry: Mapping[str, Any], folder: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     entry
-        ``answers``, ``average`` and ``models``, as ``metamers.plan.experiments.read_experiments`` returns them.
+        ``answers``, ``average`` and ``models``, as ``metamers.config.experiments.read_experiments`` returns them.
     folder
         Folder of the files.
 

@@ -48,7 +48,7 @@ def adaptive_attributes(
     Parameters
     ----------
     settings
-        Parameters of ``metamers.config.settings.AdaptiveSettings``.
+        Parameters of ``metamers.experiment.settings.AdaptiveSettings``.
     stages
         Generation model → stages that are shown.
     categories

@@ -15,12 +15,12 @@ import pandas as pd
 import torch
 
 from metamers.leaderboard.curves import DEPTH_COLUMNS
+from metamers.models.build import build_network
 from metamers.models.graph import layers_before, unfused_attention
 from metamers.models.load import start_of
 from metamers.models.model import Model
 from metamers.models.outputs import chosen_part, tensors_of
 from metamers.models.preprocessing import build_preprocessing
-from metamers.models.sources import build_network
 from metamers.names import INPUT_STAGE
 
 

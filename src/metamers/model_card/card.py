@@ -15,19 +15,19 @@ import torch
 import xarray as xr
 
 from metamers.compare.verdict import Evidence, Verdict, verdict
-from metamers.config.qualities import number_of_steps
 from metamers.modalities import MODALITIES
+from metamers.models.build import build_network
 from metamers.models.classes import class_scores
 from metamers.models.cost import alternating, in_own_process, most_memory
 from metamers.models.device import wait_for
 from metamers.models.model import Model, activations
 from metamers.models.preprocessing import build_preprocessing
-from metamers.models.sources import build_network
 from metamers.models.stability import stability
 from metamers.names import INPUT_STAGE, plural
 from metamers.recognize.recognition import answers
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import check_stage
+from metamers.synthesize.qualities import number_of_steps
 from metamers.train.readout import described_readout
 
 STEPS = 3  # timed steps at each stage, after one that is not timed

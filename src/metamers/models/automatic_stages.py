@@ -6,7 +6,7 @@ input of the block's inner layers is not. Stages are spread evenly over the dept
 repeats a block, no layer inside these blocks is a stage. A network without classes ends at the tensors of its output.
 
 ``python -m metamers.models.automatic_stages`` finds the stages of registry entries in a separate process, because the
-plan (``metamers.plan.stages``) must not import PyTorch.
+plan (``metamers.config.stages``) must not import PyTorch.
 """
 
 import json

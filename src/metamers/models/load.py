@@ -1,7 +1,7 @@
 """Loading: from a registry entry to a model with weights, preprocessing and stages, checked by one forward pass.
 
-The network comes from ``metamers.models.sources`` and its weights from ``metamers.models.weights`` or
-``metamers.models.pretrained``; ``metamers.models.fold`` rewrites the network to make it faster.
+The network comes from ``metamers.models.build`` and its weights from ``metamers.models.weights`` or
+``metamers.models.load_pretrained``; ``metamers.models.fold`` rewrites the network to make it faster.
 """
 
 import gc
@@ -17,12 +17,12 @@ from torch import nn
 
 from metamers.config.front_ends import START_DEVIATIONS, front_end_name
 from metamers.modalities import MODALITIES, Start
+from metamers.models.build import build_network
 from metamers.models.fold import dilate_points, fold_batch_norms, pad_inside
 from metamers.models.model import Model
 from metamers.models.outputs import class_scores_in, tensors_of
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.readout import read_readout
-from metamers.models.sources import build_network
 from metamers.models.weights import published_weights
 from metamers.names import INPUT_STAGE
 from metamers.run.logs import log_subject
@@ -63,7 +63,7 @@ def load_network(name: str, entry: Mapping[str, Any], weights_file: str | Path |
     weights_file = weights_file and in_run(weights_file)
     if "pretrained" in entry["weights"] and weights_file is not None:
         # Imported here, because it brings the libraries that download, which most jobs do not need.
-        from metamers.models.pretrained import load_pretrained
+        from metamers.models.load_pretrained import load_pretrained
 
         return load_pretrained(name, entry, weights_file)
     network = build_network(name, entry, entry["weights"].get("random", 0))

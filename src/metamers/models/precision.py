@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from metamers.config.qualities import BFLOAT16, TF32
+LOW_PRECISION_FORMATS = BFLOAT16, TF32 = "bfloat16", "tf32"
 
 
 def native_bfloat16(device: torch.device) -> bool:

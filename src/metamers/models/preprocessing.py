@@ -18,7 +18,7 @@ from metamers.config.front_ends import front_end_name, front_end_settings
 from metamers.modalities import MODALITIES
 from metamers.models.cochleagram import COCHLEAGRAMS
 from metamers.models.front_ends import FRONT_ENDS, NormalizedWaveform
-from metamers.models.sources import module_from_file
+from metamers.models.python_file import module_from_file
 from metamers.stimuli.images import to_channels
 from metamers.stimuli.sounds import resample
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from metamers.foreign.checkpoints import Placeholder, StoredTensor, read_checkpoint
+from metamers.models.build import source_module
 from metamers.run.hashes import sha256_of
 
 Weights = dict[str, torch.Tensor]
@@ -185,11 +186,9 @@ def published_weights(name: str, entry: Mapping[str, Any], weights_file: str | P
                 f"{part['sha256']}: it is another file"
             )
         read = read_weights(file, part.get("entry"), part.get("prefix", ""))
-        if "transformers" in entry["source"] and part is weights and read.keys() != network.state_dict().keys():
-            # The library's files have other names than its classes.
-            from metamers.models.transformers_networks import with_names_of
-
-            read = with_names_of(network, entry["source"], read, str(file))
+        module = source_module(entry["source"])
+        if hasattr(module, "with_names_of") and part is weights and read.keys() != network.state_dict().keys():
+            read = module.with_names_of(network, entry["source"], read, str(file))
         place = f"{part['module']}." if "module" in part else ""
         state |= {f"{place}{key}": value for key, value in read.items()}
     return fit_weights(state, network, weights.get("keys", "same"), str(weights_file))

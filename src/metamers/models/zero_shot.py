@@ -3,7 +3,7 @@
 The texts are those of OpenAI's notebook on prompts for ImageNet, as open_clip distributes them: 80 templates for each
 of 1000 class names, which OpenAI disambiguated by hand (two classes are still called missile, two sunglasses). The
 study took the same lists; if its copies have another date, a few scores differ. The 80,000 short texts take about three
-hours of one CPU core. The image tower is built in ``metamers.models.sources``.
+hours of one CPU core. The image tower is built in ``metamers.models.sources.open_clip``.
 """
 
 from pathlib import Path
@@ -12,8 +12,7 @@ import open_clip
 import torch
 from torch import nn
 
-from metamers.models.pretrained import open_clip_weights
-from metamers.models.sources import clip_model
+from metamers.models.sources.open_clip import clip_model, open_clip_weights
 from metamers.models.weights import fit_weights, read_weights
 
 # Name → names of the classes, in the order of their numbers, and templates of texts about them.

@@ -1,11 +1,13 @@
-"""Settings of the null distribution and of acceptance."""
+"""Settings of the null distribution and of acceptance, and the datasets whose stimuli are paired."""
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
-
-from metamers.config.fields import Settings, from_to, of_modalities, some_of
+from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
+from metamers.config.fields import Settings, from_to, of_modalities, setting, some_of
+from metamers.names import ConfigurationError
 from metamers.null.files import MEASURES
+from metamers.stimuli.settings import dataset_of_modality
 
 Datasets: Any = of_modalities(
     "Datasets",
@@ -34,8 +36,30 @@ class AcceptanceSettings(Settings):
     ] = [*MEASURES]
     converged: Annotated[
         bool,
-        Field(
-            description="true or false: whether a metamer that was synthesized to a target must have reached it; "
+        setting(
+            "true or false: whether a metamer that was synthesized to a target must have reached it; "
             "false is the published rule"
         ),
     ] = True
+
+
+def null_datasets(
+    settings: NullSettings, stimuli: Iterable[str], datasets: Mapping[str, DatasetEntry]
+) -> dict[str, str]:
+    """Modality → dataset whose pairs make the null distribution: that of ``null.dataset``, or else the run's.
+
+    Raises
+    ------
+    ConfigurationError
+        When a dataset is not registered, is of another modality, or has too few stimuli.
+    """
+    chosen = {datasets[name].modality: name for name in stimuli}
+    for modality, name in settings.dataset.items():
+        key = f"null.dataset.{modality}"
+        entry = dataset_of_modality(name, modality, datasets, key)
+        if modality not in chosen:  # the run has no model of it
+            continue
+        if (number := len(stimuli_of_test_split(name, entry))) < 2:
+            raise ConfigurationError(f"{key}: {name!r} has {number} stimuli of split test; pairs need two at least")
+        chosen[modality] = name
+    return chosen

@@ -68,7 +68,7 @@ def read_brain_scores(path: str | Path, models: Mapping[str, Mapping[str, Any]],
         predicted it.
     models
         Network → ``name``, ``class``, ``layers`` (layer in the files → stage): see
-        ``metamers.plan.experiments.read_experiments``.
+        ``metamers.config.experiments.read_experiments``.
     areas
         Visual areas.
 
@@ -277,7 +277,7 @@ def fmri_predictions(entry: Mapping[str, Any], folder: str | Path) -> xr.Dataset
     Parameters
     ----------
     entry
-        ``participants``, ``regions`` and ``models``, as ``metamers.plan.experiments.read_experiments`` gives them.
+        ``participants``, ``regions`` and ``models``, as ``metamers.config.experiments.read_experiments`` gives them.
     folder
         Folder of the files.
 

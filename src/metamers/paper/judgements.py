@@ -19,7 +19,7 @@ def judgements_dataset(judged: pd.DataFrame, models: Mapping[str, Mapping[str, A
     judged
         Result of ``metamers.humans.participants.judgements``.
     models
-        Network → ``name``, ``class``, ``layers``, as ``metamers.plan.experiments.read_experiments`` gives them.
+        Network → ``name``, ``class``, ``layers``, as ``metamers.config.experiments.read_experiments`` gives them.
 
     Returns
     -------

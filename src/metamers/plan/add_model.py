@@ -12,16 +12,13 @@ import yaml
 
 from metamers.config.model_lock import forget_part, lock_path, replace_file
 from metamers.config.read import read_registry, read_yaml, resolve_path
+from metamers.config.sources import PUBLISHING, SOURCES, is_repository, source_name
 from metamers.modalities import IMAGENET_INPUT
 from metamers.names import FILE_NAME, ConfigurationError
 from metamers.plan.plan import Plan, make_plan
-from metamers.plan.pretrained import PUBLISHED, is_repository
 from metamers.plan.steps import merge_defaults
 
-EXAMPLES = (
-    "timm:resnet50.a1_in1k, torchvision:resnet50:IMAGENET1K_V2, torchaudio:HUBERT_BASE, hub:ORGANIZATION/NAME, "
-    "transformers:facebook/dinov2-base, open_clip:ViT-B-32:openai"
-)
+EXAMPLES = ", ".join(f"{kind}:{SOURCES[kind].example}" for kind in PUBLISHING)
 ABOUT_INPUTS = {
     "vision": "The usual one for ImageNet; change it if the network was trained with another",
     "audio": "Of the sounds; the network gets their cochleagram",
@@ -49,34 +46,36 @@ def source_of(model: str) -> tuple[str, dict[str, str]]:
     kind, _, name = model.partition(":")
     if kind.endswith(".py") and re.fullmatch(r"[A-Za-z_]\w*", name):
         return name, {"python": model}
-    if kind not in PUBLISHED or not name:
+    if kind not in PUBLISHING or not name:
         raise ConfigurationError(
             f"{model}: wanted KIND:NAME or FILE.py:FUNCTION, such as {EXAMPLES} or mine/net.py:build"
         )
-    key, _ = PUBLISHED[kind]
-    name, _, qualifier = name.partition("@" if key == "revision" else ":") if key else (name, "", "")
-    proposed = "_".join(filter(None, [name.rsplit("/", 1)[-1], qualifier if kind == "open_clip" else ""]))
-    source = {kind: name} | ({key: qualifier} if key and qualifier else {})
+    source, qualifier = {kind: name}, ""
+    if key := SOURCES[kind].weights_key:
+        name, _, qualifier = name.partition(key.separator)
+        source = {kind: name} | ({key.name: qualifier} if qualifier else {})
+    proposed = "_".join(filter(None, [name.rsplit("/", 1)[-1], qualifier if key and key.required else ""]))
     return _as_file_name(proposed), source
 
 
 def modality_of(source: Mapping[str, str]) -> str:
-    """The modality of a source: audio for torchaudio, that of the network for transformers, else vision.
+    """The modality of a source: that of its published weights, or, for transformers, of the network; else vision.
 
     Raises
     ------
     ConfigurationError
         When the network of transformers cannot be looked up.
     """
-    if "transformers" not in source:
-        return "audio" if "torchaudio" in source else "vision"
-    from metamers.retrieve import publishers  # it imports the library, and so PyTorch
+    kind = source_name(source)
+    if SOURCES[kind].modality or not SOURCES[kind].published:
+        return SOURCES[kind].modality or "vision"
+    from metamers.models.build import source_module  # it imports PyTorch
 
     try:
-        return publishers.modality_of(source)
+        return source_module(source).modality_of(source)
     except ConfigurationError as error:
-        text = str(error).removeprefix("source.").removeprefix("transformers: ")
-        key = "" if text.startswith("arguments") else "transformers: "
+        text = str(error).removeprefix("source.").removeprefix(f"{kind}: ")
+        key = "" if text.startswith("arguments") else f"{kind}: "
         raise ConfigurationError(f"source.{key}{text}") from error
 
 
@@ -226,10 +225,10 @@ def entry_text(
 
 def _stated_input(source: Mapping[str, str], modality: str) -> dict[str, Any] | None:
     """The input that the library of a network states for it, if it does."""
-    of_type = "transformers" in source and not is_repository(source)
-    if not ("torchaudio" in source or ("timm" in source and modality == "vision") or of_type):
+    about = SOURCES[source_name(source)]
+    if not about.states_input or about.modality not in (None, modality) or is_repository(source):
         return None
-    from metamers.retrieve.publishers import usual_input  # it imports the library, and so PyTorch
+    from metamers.models.describe import usual_input  # it imports the library, and so PyTorch
 
     return usual_input(source)
 
@@ -309,7 +308,7 @@ def add_model(name: str, text: str, registry: Path, run: Path | None = None) -> 
 
     Raises
     ------
-    metamers.plan.stages.NoClassScoresError
+    metamers.config.stages.NoClassScoresError
         When the network does not give class scores, and the entry does not say so.
     ConfigurationError
         When the name is taken or is not valid in file names, the registry cannot be extended, or the entry is wrong.

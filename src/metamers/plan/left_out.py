@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from metamers.beyond.chosen import extensions
+from metamers.beyond.settings import BeyondSettings
+from metamers.compare.settings import check_contrasts
+from metamers.config.archives import archive_path
+from metamers.experiment.settings import ExperimentSettings, experiment_stages
 from metamers.names import ConfigurationError, stage_path, without_folders
-from metamers.plan.archives import archive_path
-from metamers.plan.checks import check_contrasts
-from metamers.plan.choices import extensions
-from metamers.plan.participants import experiment_stages
 from metamers.run.logs import FailedJob
 
 # Kinds of what can be left out, and how the report calls them; ``{}`` are the names.
@@ -260,7 +261,9 @@ def without(config: Mapping[str, Any], left_out: Iterable[LeftOut], plan: Any) -
     }
     reduced["comparison"] = config["comparison"] | {
         "contrasts": [
-            pair for pair in config["comparison"]["contrasts"] if _comparable(pair, reduced, generation_models, plan)
+            pair
+            for pair in config["comparison"]["contrasts"]
+            if _comparable(pair, generation_models, recognition_models, plan)
         ]
     }
     reduced |= _experiment(reduced, {name for (name,) in names[PARTICIPANTS]}, generation_models, plan)
@@ -272,7 +275,7 @@ def dependent_on(left_out: Iterable[LeftOut], whole: Any, plan: Any) -> list[str
     named = {name for one in left_out for name in one.names}
 
     def contrasts(of: Any) -> set[str]:
-        return {" and ".join(pair) for pair in of.comparison.contrasts}
+        return {" and ".join(pair) for pair in of.settings.comparison.contrasts}
 
     lacking = {
         "metamers of {}": whole.generation_models.keys() - plan.generation_models.keys(),
@@ -308,9 +311,9 @@ def _experiment(
     """
 
     def presented(models: list[str] | None) -> dict[str, dict[str, list[str]]]:
-        settings = {**config, "experiment": config["experiment"] | {"generation_models": models}}
+        settings = ExperimentSettings.model_validate(config["experiment"] | {"generation_models": models})
         try:
-            return experiment_stages(settings, generation_models, plan.models)
+            return experiment_stages(settings, generation_models, config["recognition_models"], plan.models)
         except ConfigurationError:
             return {}
 
@@ -339,20 +342,23 @@ def _extensions(
     """The settings of the extensions; none if one of them failed, or cannot be made of the models that are left."""
     members = {member for one in plan.beyond.sets.values() for member in one.members}
     rows = {plan.datasets[name].modality: rows for name, rows in plan.stimuli.items()}
+    without_extensions = dict.fromkeys(config["beyond"]) | {"models": []}
+    if failed or not members <= generation_models.keys():
+        return without_extensions
+    settings = BeyondSettings.model_validate(config["beyond"])
     try:
-        possible = not failed and members <= generation_models.keys()
-        possible = possible and extensions(config, generation_models, plan.models, rows) is not None
+        extensions(settings, generation_models, config["recognition_models"], plan.models, rows)
     except ConfigurationError:
-        possible = False
-    return dict(config["beyond"]) if possible else dict.fromkeys(config["beyond"]) | {"models": []}
+        return without_extensions
+    return dict(config["beyond"])
 
 
 def _comparable(
-    pair: Sequence[str], config: Mapping[str, Any], generation_models: Mapping[str, list[str]], plan: Any
+    pair: Sequence[str], generation_models: Mapping[str, list[str]], recognition_models: Sequence[str], plan: Any
 ) -> bool:
     """Whether two models can still be compared."""
     try:
-        check_contrasts({**config, "comparison": {"contrasts": [pair]}}, generation_models, plan.models)
+        check_contrasts([pair], generation_models, recognition_models, plan.models)
     except ConfigurationError:
         return False
     return True

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from metamers.config.qualities import TO_TARGET, number_of_steps
+from metamers.config.models import ModelEntry, architecture_of
 from metamers.config.tables import stimulus_table
 from metamers.modalities import MODALITIES
-from metamers.plan.models import ModelEntry, architecture_of
 from metamers.plan.plan import Plan
 from metamers.run.durations import Measured
+from metamers.synthesize.qualities import TO_TARGET, number_of_steps
 
 # Name of a network in ``source`` → 10⁹ operations of a forward pass of one stimulus, twice the multiplications
 # (docs/scale.md), and number of values of this stimulus.
@@ -203,8 +203,8 @@ class Workload:
         plan = self.plan
         first = next(iter(at))
         settings = plan.synthesis_of(first)
-        most, metamers = number_of_steps(settings), stimuli * plan.synthesis.seeds
-        steps = most * (EXPECTED_SHARE if plan.synthesis.procedure == TO_TARGET else 1)
+        most, metamers = number_of_steps(settings), stimuli * plan.settings.synthesis.seeds
+        steps = most * (EXPECTED_SHARE if plan.settings.synthesis.procedure == TO_TARGET else 1)
         step = (
             2 * metamers * sum(self.operations_up_to(model, stage) for model, stages in at.items() for stage in stages)
         )
@@ -221,11 +221,11 @@ class Workload:
     def metamers(self, model: str) -> int:
         """Number of metamers of a generation model."""
         plan = self.plan
-        return len(plan.generation_models[model]) * len(plan.stimuli_of(model)) * plan.synthesis.seeds
+        return len(plan.generation_models[model]) * len(plan.stimuli_of(model)) * plan.settings.synthesis.seeds
 
     def measure(self, model: str, stimuli: int) -> Work:
         """The work of measuring the metamers of a model for some stimuli."""
-        made = stimuli * self.plan.synthesis.seeds
+        made = stimuli * self.plan.settings.synthesis.seeds
         steps = number_of_steps(self.plan.synthesis_of(model))
         size = made * (VALUE_BYTES * self.values(model) + LOSS_BYTES * steps) / 1e6
         return self.forward_passes([model], 2 * (stimuli + made), output_mb=size)
@@ -246,7 +246,7 @@ class Workload:
         plan = self.plan
         stimuli = self.splits[plan.null_dataset_of[plan.models[model].modality]]["test"]
         stages = len(plan.generation_models[model])
-        matched = 10 * plan.null.pairs * stages * self.values(model)
+        matched = 10 * plan.settings.null.pairs * stages * self.values(model)
         work = self.forward_passes(
             [model], 3 * stimuli, memory_mb=min(RANKED_MB, 50 * stimuli * self.values(model) / 1e6)
         )
@@ -292,7 +292,7 @@ class Workload:
 
     def testing(self, model: str) -> Work:
         """The work of testing a trained model with and without attacks."""
-        attack = self.plan.training_attack
+        attack = self.plan.settings.training.attack
         attacked = 3 * attack.examples * attack.steps * len(attack.sizes)
         dataset = self.plan.training[model].dataset
         passes = self.splits[dataset]["test"] + attacked

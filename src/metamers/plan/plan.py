@@ -7,84 +7,76 @@ of jobs.
 """
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from metamers.config.answer_table import table_files
-from metamers.config.beyond import Beyond
-from metamers.config.experiment import missing_icons
-from metamers.config.qualities import TO_TARGET, batch_size_of
-from metamers.config.settings import (
-    AttackSettings,
-    ComparisonSettings,
-    ExperimentSettings,
-    RecognitionSettings,
-    SynthesisSettings,
-    comparison_settings,
-    experiment_settings,
-    synthesis_settings,
-)
-from metamers.config.tables import category_noun, stimulus_categories
-from metamers.modalities import MODALITIES
-from metamers.names import ConfigurationError, unknown_name
-from metamers.null.settings import AcceptanceSettings, NullSettings
-from metamers.plan.analyses import Analyses, plan_analyses
-from metamers.plan.archives import Archive
-from metamers.plan.checks import (
-    check_contrasts,
-    check_mirror,
-    check_modalities,
-    check_quality,
-    check_run,
-    check_scores,
-    check_sides,
-    check_vocabulary,
-    unavailable_brainscore,
-    unavailable_targets,
-)
-from metamers.plan.choices import (
-    card_models,
-    chosen_stages,
-    extensions,
-    metamer_stimuli,
-    null_datasets,
-)
-from metamers.plan.datasets import DatasetEntry, check_files_of_dataset, stimuli_of_test_split
-from metamers.plan.experiments import (
-    PublishedBrain,
-    PublishedExperiment,
-    PublishedJudgements,
-    PublishedSource,
-    PublishedStimuli,
-)
-from metamers.plan.left_out import STIMULUS, LeftOut, read_left_out, without
-from metamers.plan.models import (
+from metamers.beyond.chosen import extensions, no_extensions
+from metamers.beyond.sets import Beyond
+from metamers.brain.settings import DEFAULT_MODALITY, Brain, Similarity, plan_brain, plan_similarity
+from metamers.brainscore.targets import unavailable_brainscore
+from metamers.compare.settings import check_contrasts, check_sides
+from metamers.config.archives import Archive
+from metamers.config.datasets import DatasetEntry, check_files_of_dataset
+from metamers.config.experiments import PublishedStudy
+from metamers.config.models import (
     ModelEntry,
     Readout,
     Training,
     check_files_of_model,
-    check_has_classes,
     check_training,
     readout_of,
 )
-from metamers.plan.participants import (
-    ADAPTIVE,
-    OwnParticipants,
-    answer_files,
+from metamers.config.registry import read_registries
+from metamers.config.tables import category_noun, stimulus_categories
+from metamers.experiment.settings import (
     check_experiment,
     experiment_stages,
+    lacking_in_experiment,
+    unavailable_experiments,
+)
+from metamers.humans.read_table import table_files
+from metamers.humans.settings import (
+    ADAPTIVE,
+    NO_ANSWERS,
+    OwnParticipants,
+    answer_files,
     judged_models,
-    missing_stimuli,
     own_participants,
     own_tests,
     valid_names,
 )
-from metamers.plan.power import check_power
-from metamers.plan.registry import read_registries
+from metamers.leaderboard.creator import no_entry
+from metamers.modalities import MODALITIES
+from metamers.names import ConfigurationError
+from metamers.null.settings import null_datasets
+from metamers.plan.left_out import STIMULUS, LeftOut, read_left_out, without
 from metamers.plan.steps import read_settings
-from metamers.preregister.settings import PreregistrationSettings
+from metamers.plan.used_models import card_models, check_modalities, check_recognition_models, chosen_stages
+from metamers.power.settings import check_power
+from metamers.preregister.settings import no_prediction
+from metamers.recognize.settings import check_scores
+from metamers.stimuli.settings import metamer_stimuli
+from metamers.synthesize.qualities import TO_TARGET, batch_size_of
+from metamers.synthesize.settings import check_synthesis
+from metamers.train.settings import check_vocabulary
+from metamers.vulnerability.settings import Vulnerability, plan_vulnerability
+
+
+@dataclass(frozen=True)
+class Analyses:
+    """The complementary analyses of a run, each with its ``models``, none if it is left out."""
+
+    vulnerability: Vulnerability
+    similarity: Similarity
+    brain: Brain
+
+    @property
+    def used_models(self) -> list[str]:
+        """All models that an analysis computes with, each once."""
+        analyses = (self.vulnerability, self.similarity, self.brain)
+        return list(dict.fromkeys(name for analysis in analyses for name in analysis.used_models))
 
 
 @dataclass(frozen=True)
@@ -93,32 +85,12 @@ class Plan:
 
     Attributes
     ----------
-    run
-        Name of the run, a folder under ``results/``.
-    seed
-        Run seed.
-    device
-        ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
-    model
-        Name of the model of the model card; None for no card.
-    synthesis, null, acceptance, recognition, comparison, preregistration, experiment, training_attack
-        Settings of the steps.
+    settings
+        The configuration: ``plan.settings.synthesis.seeds`` is the key ``synthesis.seeds``.
     models, datasets, archives
         The registries.
-    published_experiments
-        Name → published human experiment.
-    published_stimuli
-        Name of a published experiment → the images that its participants saw.
-    published_judgements
-        Modality → published judgements of models by other models.
-    published_brains
-        ``brain_score`` or ``fmri`` → published comparison with brains.
-    published_comparisons, published_stage_effects
-        Experiment → tests of the published participants, as of ``PublishedStudy``.
-    published_source
-        Where the public files of the study are.
-    human_data
-        ``summary`` or ``participants``.
+    published
+        The published human experiments.
     experiment_stages
         Metamers of the experiment for human participants: modality → generation model → stages.
     own_participants
@@ -155,29 +127,11 @@ class Plan:
         The plan of the configuration with what is left out; None if nothing is.
     """
 
-    run: str
-    seed: int
-    device: str
-    model: str | None
-    synthesis: SynthesisSettings
-    null: NullSettings
-    acceptance: AcceptanceSettings
-    recognition: RecognitionSettings
-    comparison: ComparisonSettings
-    preregistration: PreregistrationSettings
-    experiment: ExperimentSettings
-    training_attack: AttackSettings
+    settings: Any
     models: dict[str, ModelEntry]
     datasets: dict[str, DatasetEntry]
     archives: dict[str, Archive]
-    published_experiments: dict[str, PublishedExperiment]
-    published_stimuli: dict[str, PublishedStimuli]
-    published_judgements: dict[str, PublishedJudgements]
-    published_brains: dict[str, PublishedBrain]
-    published_comparisons: dict[str, dict[str, list[str]]]
-    published_stage_effects: dict[str, dict[str, list[str]]]
-    published_source: PublishedSource
-    human_data: str
+    published: PublishedStudy
     experiment_stages: dict[str, dict[str, list[str]]]
     own_participants: dict[str, OwnParticipants]
     adaptive_participants: dict[str, OwnParticipants]
@@ -192,7 +146,7 @@ class Plan:
     readouts: dict[str, Readout]
     analyses: Analyses
     beyond: Beyond
-    unavailable: dict[str, str]
+    unavailable: dict[str, str] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     whole: "Plan | None" = None
 
@@ -260,7 +214,7 @@ class Plan:
         another model is left that recognizes their metamers; else the two named models are compared.
         """
         found = []
-        for model, reference in self.comparison.contrasts:
+        for model, reference in self.settings.comparison.contrasts:
             sides = self.retrained(model), self.retrained(reference)
             networks = {*sides[0], *sides[1]}
             if min(map(len, sides)) == 1 or reference in sides[0] or networks.issuperset(self._asked(model)):
@@ -306,27 +260,28 @@ class Plan:
         """Whether the targets of the run need a collection of retrieved files, named ``<kind>/<name>``."""
         kind, name = collection.split("/")
         if kind in ("experiments", "judges", "published"):
-            return self.human_data == "participants"
+            return self.settings.human_data == "participants"
         return kind != "datasets" or name in self.used_datasets
 
     def synthesis_of(self, model: str, quality: str | None = None) -> dict[str, Any]:
         """Settings of the procedure of a quality, by default the run's, for the modality of a model."""
-        return self.synthesis.qualities[quality or self.synthesis.quality][self.models[model].modality]
+        synthesis = self.settings.synthesis
+        return synthesis.qualities[quality or synthesis.quality][self.models[model].modality]
 
     def target_of(self, model: str, stage: str) -> float | None:
         """The normalized error of ``synthesis.target`` for a stage, if there is one; runs of any quality have it.
 
         A model that differs from one with its own targets by the seed of its training only has these.
         """
-        target, common = self.synthesis.target, self._without_seed.get(model)
-        of_models: Mapping[str, Mapping[str, float]] = target["stages"]
+        target, common = self.settings.synthesis.target, self._without_seed.get(model)
+        of_models: Mapping[str, Mapping[str, float]] = target.stages
         alike = (name for name in of_models if common is not None and self._without_seed.get(name) == common)
         own = (of_models[name][stage] for name in (model, *alike) if stage in of_models.get(name, {}))
-        return next(own, target["normalized_error"].get(self.models[model].modality))
+        return next(own, target.normalized_error.of(self.models[model].modality))
 
     def target_error_of(self, model: str, stage: str) -> float | None:
         """The normalized error at which synthesis ends, if the run's quality has a target."""
-        return self.target_of(model, stage) if self.synthesis.procedure == TO_TARGET else None
+        return self.target_of(model, stage) if self.settings.synthesis.procedure == TO_TARGET else None
 
     def stimuli_of(self, model: str) -> list[str]:
         """Names of the natural stimuli for the metamers of a model."""
@@ -338,7 +293,8 @@ class Plan:
 
     def batch_size_of(self, model: str) -> int:
         """Number of stimuli of a job that makes metamers of a model."""
-        return batch_size_of(self.synthesis.batch_size, self.synthesis_of(model), self.synthesis.seeds, self.device)
+        synthesis = self.settings.synthesis
+        return batch_size_of(synthesis.batch_size, self.synthesis_of(model), synthesis.seeds, self.settings.device)
 
     @cached_property
     def batches(self) -> dict[str, dict[str, list[str]]]:
@@ -374,7 +330,7 @@ class Plan:
                 for group, names in self.whole.recognition_groups.items()
                 if (left := [name for name in names if name in self.recognition_models])
             }
-        size = self.recognition.models_per_job
+        size = self.settings.recognition.models_per_job
         groups: dict[str, list[str]] = {}
         for modality in MODALITIES:
             names = [name for name in self.recognition_models if self.models[name].modality == modality]
@@ -427,7 +383,7 @@ class Plan:
     @property
     def brainscore_experiments(self) -> list[str]:
         """Published experiments that are benchmarks for Brain-Score: of images with known addresses."""
-        return list(self.published_stimuli) if self.human_data == "participants" else []
+        return list(self.published.stimuli) if self.settings.human_data == "participants" else []
 
     @property
     def brainscore_participants(self) -> list[str]:
@@ -444,33 +400,13 @@ class Plan:
         ]
 
 
-def _lacking_in_experiment(
-    settings: Mapping[str, Any],
-    presented: Mapping[str, dict[str, list[str]]],
-    of_modality: Mapping[str, str],
-    rows: Mapping[str, list[dict[str, str]]],
-    datasets: Mapping[str, DatasetEntry],
-) -> dict[str, str]:
-    """Modality → what the experiment lacks: stimuli for its trials, or icons of its categories."""
-    found = {}
-    for modality, stages in presented.items():
-        name = of_modality[modality]
-        natural = len(stimuli_of_test_split(name, datasets[name]))
-        reason = missing_stimuli(modality, settings[modality], stages, natural, len(rows[modality]))
-        if reason is None and MODALITIES[modality].on_screen:
-            reason = missing_icons(settings["icons"], stimulus_categories(name, datasets[name].parameters))
-        if reason:
-            found[modality] = reason
-    return found
-
-
 def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Plan:
     """Check a configuration and the registries and files that it names, and resolve it.
 
     Parameters
     ----------
     config
-        A complete configuration, with the keys of ``config/config.yaml``.
+        A configuration, as of ``metamers.plan.steps.merge_defaults``.
     files
         The files that it was read from.
 
@@ -479,55 +415,50 @@ def make_plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Pl
     ConfigurationError
         For the first error.
     """
-    settings = read_settings(config)
-    if config["left_out"] is None:
-        return _resolve(config, settings, files)
+    if config.get("left_out") is None:
+        return _resolve(config, files)
+    whole = _resolve(config, files)
     left_out = read_left_out(config["left_out"])
-    whole = _resolve(config, settings, files)
     stimuli = {(one.names[0], one.names[1]) for one in left_out if one.kind == STIMULUS}
-    plan = _resolve(without(config, left_out, whole), settings, files, stimuli)
+    plan = _resolve(without(config, left_out, whole), files, stimuli)
     return replace(plan, left_out=left_out, whole=whole)
 
 
-def _resolve(
-    config: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    files: Iterable[str | Path],
-    unusable: Container[tuple[str, str]] = (),
-) -> Plan:
+def _resolve(config: Mapping[str, Any], files: Iterable[str | Path], unusable: Container[tuple[str, str]] = ()) -> Plan:
     """As ``make_plan``, without the stimuli ``unusable`` (dataset, name), and without regard to ``left_out``."""
-    check_run(config["run"])
-    check_mirror(config["mirror"])
-    registry = read_registries(config, files)
+    settings = read_settings(config)
+    registry = read_registries(settings.parameters, files)
     models, datasets, published = registry.models, registry.datasets, registry.published
-    generation_models = chosen_stages(config, models)
-    for number, name in enumerate(config["recognition_models"]):
-        if name not in models:
-            raise unknown_name("model", name, models, f"recognition_models.{number}")
-        if models[name].readout is None:
-            why = "so it recognizes nothing without a `readout` in its entry"
-            check_has_classes(name, models[name], f"recognition_models.{number}", why)
-    used = [*generation_models, *config["recognition_models"], *card_models(config, models)]
-    analyses = plan_analyses(config, generation_models, models, datasets)
+    generation_models = chosen_stages(settings, models)
+    recognition_models: list[str] = settings.recognition_models
+    check_recognition_models(settings, models)
+    used = [*generation_models, *recognition_models, *card_models(settings, models)]
+    heard = settings.stimuli.of(DEFAULT_MODALITY)
+    analyses = Analyses(
+        plan_vulnerability(settings.analyses.vulnerability, generation_models, models),
+        plan_similarity(settings.analyses.similarity, generation_models, models),
+        plan_brain(settings.analyses.brain, heard and heard.dataset, generation_models, models, datasets),
+    )
     used = list(dict.fromkeys([*used, *analyses.used_models]))
     for name in used:
         check_files_of_model(name, models[name])
     training = {name: trained for name in used if (trained := models[name].training)}
     for name, trained in training.items():
         check_training(name, models[name].modality, trained, datasets)
-    stimuli = metamer_stimuli(config, dict.fromkeys(models[name].modality for name in used), datasets, unusable)
-    null_dataset_of = null_datasets(settings["null"], stimuli, datasets)
+    modalities = dict.fromkeys(models[name].modality for name in used)
+    stimuli = metamer_stimuli(settings.stimuli, modalities, datasets, unusable)
+    null_dataset_of = null_datasets(settings.null, stimuli, datasets)
     trained_on = [trained.dataset for trained in training.values()]
     for name in dict.fromkeys([*stimuli, *null_dataset_of.values(), *trained_on, *analyses.brain.datasets]):
         check_files_of_dataset(name, datasets[name])
-    check_quality(config, generation_models, models)
+    check_synthesis(settings.synthesis, generation_models, models)
     of_modality = {datasets[dataset].modality: dataset for dataset in stimuli}
-    check_modalities(config, used, generation_models, models, of_modality)
-    check_contrasts(config, generation_models, models)
-    check_power(config["comparison"]["power"], config["comparison"]["permutations"])
+    check_modalities(recognition_models, used, generation_models, models, of_modality)
+    check_contrasts(settings.comparison.contrasts, generation_models, recognition_models, models)
+    check_power(settings.comparison.power, settings.comparison.permutations)
     dataset_of = {name: of_modality[models[name].modality] for name in used}
     check_scores(models, dataset_of, datasets)
-    recognizing = dict.fromkeys([*config["recognition_models"], *card_models(config, models)])
+    recognizing = dict.fromkeys([*recognition_models, *card_models(settings, models)])
     readouts = {
         name: readout_of(name, models[name], datasets, dataset_of[name])
         for name in recognizing
@@ -537,64 +468,79 @@ def _resolve(
         check_files_of_dataset(name, datasets[name])
     check_vocabulary(training, datasets, dataset_of)
     rows = {modality: stimuli[name] for modality, name in of_modality.items()}
-    presented = experiment_stages(config, generation_models, models)
-    check_experiment(config["experiment"], presented)
-    lacking = _lacking_in_experiment(config["experiment"], presented, of_modality, rows, datasets)
+    presented = experiment_stages(settings.experiment, generation_models, recognition_models, models)
+    check_experiment(settings.experiment, presented)
+    lacking = lacking_in_experiment(settings.experiment, presented, of_modality, rows, datasets)
     table_names = {}
-    if any(entry.get("format") == "table" for entry in config["own_participants"].values()):
+    if any(group.format == "table" for group in settings.own_participants.values()):
         table_names = valid_names(
             generation_models,
-            config["recognition_models"],
+            recognition_models,
             models,
             {modality: [row["stimulus"] for row in own] for modality, own in rows.items()},
             {modality: stimulus_categories(name, datasets[name].parameters) for modality, name in of_modality.items()},
-            range(config["synthesis"]["seeds"]),
+            range(settings.synthesis.seeds),
         )
-    every_group = own_participants(config, presented, published.experiments, table_names)
+    is_adaptive = settings.experiment.adaptive is not None
+    every_group = own_participants(
+        settings.own_participants, presented, is_adaptive, published.experiments, table_names
+    )
     adaptive = {name: group for name, group in every_group.items() if group.format == ADAPTIVE}
     participants = {name: group for name, group in every_group.items() if name not in adaptive}
-    own_comparisons, own_stage_effects = own_tests(config, participants)
-    beyond = extensions(config, generation_models, models, rows)
+    own_comparisons, own_stage_effects = own_tests(settings.comparison.contrasts, participants)
     plan = Plan(
-        run=config["run"],
-        seed=config["seed"],
-        device=config["device"],
-        model=config["model"],
-        synthesis=synthesis_settings(config["synthesis"]),
-        null=settings["null"],
-        acceptance=settings["acceptance"],
-        recognition=RecognitionSettings(**config["recognition"]),
-        comparison=comparison_settings(config["comparison"]),
-        preregistration=settings["preregistration"],
-        experiment=experiment_settings(config["experiment"], MODALITIES),
-        training_attack=AttackSettings(**config["training"]["attack"]),
+        settings=settings,
         models=models,
         datasets=datasets,
         archives=registry.archives,
-        published_experiments=published.experiments,
-        published_stimuli=published.stimuli,
-        published_judgements=published.judgements,
-        published_brains=published.brains,
-        published_comparisons=published.comparisons,
-        published_stage_effects=published.stage_effects,
-        published_source=published.source,
-        human_data=config["human_data"],
+        published=published,
         experiment_stages=presented,
         own_participants=participants,
         adaptive_participants=adaptive,
         own_comparisons=own_comparisons,
         own_stage_effects=own_stage_effects,
         generation_models=generation_models,
-        recognition_models=config["recognition_models"],
+        recognition_models=recognition_models,
         stimuli=stimuli,
         dataset_of=dataset_of,
         null_dataset_of=null_dataset_of,
         training=training,
         readouts=readouts,
         analyses=analyses,
-        beyond=beyond,
-        unavailable=unavailable_targets(config, settings["preregistration"], models, presented, lacking, beyond)
-        | unavailable_brainscore(config, models, participants, adaptive, published.stimuli),
+        beyond=extensions(settings.beyond, generation_models, recognition_models, models, rows),
     )
     check_sides(plan.sides_of_contrasts)
-    return plan
+    return replace(plan, unavailable=_unavailable(plan, lacking))
+
+
+def _unavailable(plan: Plan, lacking: Mapping[str, str]) -> dict[str, str]:
+    """Targets that the configuration cannot make → why, and which configuration could.
+
+    ``lacking`` is what the experiment lacks, as of ``lacking_in_experiment``.
+    """
+    settings, generation_models = plan.settings, plan.generation_models
+    published = plan.published.stimuli.values() if settings.human_data == "participants" else []
+    used = dict.fromkeys([*generation_models, *plan.recognition_models])
+    reasons = unavailable_experiments(plan.experiment_stages, lacking) | unavailable_brainscore(
+        used, plan.models, plan.own_participants, plan.adaptive_participants, published
+    )
+    if settings.model is None:
+        reasons["model_card"] = (
+            "model: missing; name a model of the registry: `snakemake model_card --config model=NAME`. Valid: "
+            f"{', '.join(plan.models)}."
+        )
+    if reason := no_prediction([*generation_models], settings.preregistration.file_of(settings.run)):
+        reasons["preregister"] = reason
+    if missing := [key for key in ("name", "license") if not getattr(settings.creator, key)]:
+        reasons["crate"] = (
+            f"creator.{missing[0]}: missing; an archive for publication states who made the run, and the "
+            "terms of use of its files. Set both in the run's configuration, such as "
+            "creator: {name: NAME, license: CC-BY-4.0}."
+        )
+    if reason := no_entry(settings.creator, generation_models):
+        reasons["leaderboard_entries"] = reason
+    if not settings.own_participants:
+        reasons["bids"] = NO_ANSWERS
+    if not plan.beyond.asked_for:
+        reasons["beyond"] = no_extensions(generation_models, plan.recognition_models)
+    return reasons

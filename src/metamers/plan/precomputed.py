@@ -32,16 +32,16 @@ def published_settings(plan: Plan) -> dict[str, dict[str, Any]]:
         "humans_vs_models": {
             "judges": {
                 modality: {"public": len(entry.models), **entry.published}
-                for modality, entry in plan.published_judgements.items()
+                for modality, entry in plan.published.judgements.items()
             },
-            "bootstrap": plan.comparison.bootstrap,
-            "run_seed": plan.seed,
+            "bootstrap": plan.settings.comparison.bootstrap,
+            "run_seed": plan.settings.seed,
         },
         "passes": {},
         "power": {
-            "settings": plan.comparison.power.parameters,
-            "permutations": plan.comparison.permutations,
-            "run_seed": plan.seed,
+            "settings": plan.settings.comparison.power.parameters,
+            "permutations": plan.settings.comparison.permutations,
+            "run_seed": plan.settings.seed,
         },
     }
 
@@ -63,7 +63,7 @@ def precomputed_files(plan: Plan) -> dict[str, Path]:
     that is missing or has changed.
     """
     folder = Path(resolve_path(PUBLISHED)) / FOLDER
-    if plan.human_data == "participants" or not (folder / RECORD).is_file():
+    if plan.settings.human_data == "participants" or not (folder / RECORD).is_file():
         return {}
     recorded = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     usable: dict[str, Path] = {}

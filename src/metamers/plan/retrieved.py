@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from metamers.config.archives import archive_path, extra_weights_item, retrieved_item
+from metamers.config.experiments import human_collections
 from metamers.config.tables import read_table, stimulus_table
-from metamers.plan.archives import archive_path, extra_weights_item, retrieved_item
-from metamers.plan.experiments import human_collections
 from metamers.plan.plan import Plan
 
 
@@ -42,5 +42,5 @@ def collections(plan: Plan) -> dict[str, list[dict[str, Any]]]:
                 {"name": file, "url": f"{files['url']}/{file}", "sha256": sha256} for file, sha256 in hashes.items()
             ]
     return found | human_collections(
-        plan.published_source, plan.published_experiments, plan.published_judgements, plan.published_brains
+        plan.published.source, plan.published.experiments, plan.published.judgements, plan.published.brains
     )

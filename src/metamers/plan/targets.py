@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from metamers.config.qualities import COMPARED_PROCEDURES
 from metamers.names import ConfigurationError, stage_path, unknown_name
 from metamers.plan.plan import Plan
 from metamers.plan.steps import declared_files
+from metamers.synthesize.qualities import COMPARED_PROCEDURES
 
 # Paths of a run in addition to its NetCDF files, which ``declared_files`` lists.
 FOLDERS = (
@@ -56,7 +56,7 @@ VALID: dict[str, Callable[[Plan, Found], Iterable[str]]] = {
     "batch": lambda plan, found: plan.batches[found["generation_model"]],
     "dataset": lambda plan, _: plan.datasets,
     "modality": lambda plan, _: dict.fromkeys(plan.models[model].modality for model in plan.dataset_of),
-    "experiment": lambda plan, _: [*plan.published_experiments, *plan.own_participants],
+    "experiment": lambda plan, _: [*plan.published.experiments, *plan.own_participants],
     "own_participants": lambda plan, _: plan.own_participants,
     "adaptive_participants": lambda plan, _: plan.adaptive_participants,
     "set": lambda plan, _: plan.beyond.sets,
@@ -202,7 +202,7 @@ def check_targets(
         rule, the configuration cannot make a rule's target (``Plan.check_target``), or a prediction is to be frozen
         together with results from answers.
     """
-    folder, rules, targets = f"results/{plan.run}/", list(rules), list(targets)
+    folder, rules, targets = f"results/{plan.settings.run}/", list(rules), list(targets)
     of_studies = tuple(folder + part for part in STUDIES_FOLDERS)
     if "preregister" in targets and len(targets) > 1 and (plan.own_participants or plan.adaptive_participants):
         # Jobs that start after the file exists would have it as an input that the plan of the call does not have.

@@ -208,7 +208,8 @@ def power(
     differences
         (person,): differences of a large population, from which the participants of experiments are drawn.
     participants
-        Numbers of participants; with fewer than ``metamers.plan.power.min_number``, no experiment can be significant.
+        Numbers of participants; with fewer than ``metamers.power.settings.min_number``, no experiment can be
+        significant.
     alpha
         Level of the two-sided test.
     simulations

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from metamers.config.beyond import NOISE
+from metamers.beyond.sets import NOISE
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL
 from metamers.report.beyond_figures import (

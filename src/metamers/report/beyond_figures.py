@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from metamers.config.beyond import NOISE
+from metamers.beyond.sets import NOISE
 from metamers.report.figures import FAINT, INK, KIND_MARKERS, PALE, SLATE, styled
 from metamers.report.looks import Look, Looks
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from metamers.config.beyond import NOISE
+from metamers.beyond.sets import NOISE
 from metamers.names import NATURAL
 from metamers.report.beyond_figures import START_NAMES, first_other
 from metamers.report.tables import number, percent

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from metamers.config.qualities import UNCONVERGED_QUALITIES
 from metamers.report.tables import percent
 from metamers.report.verdicts import basis, capitalized, decline_claim
+from metamers.synthesize.qualities import UNCONVERGED_QUALITIES
 
 MOST_FINDINGS = 3
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from metamers.config.qualities import UNCONVERGED_QUALITIES
+from metamers.synthesize.qualities import UNCONVERGED_QUALITIES
 
 
 def _always(_plan: Any) -> bool:
@@ -90,7 +90,8 @@ def navigation_context(
     pages, linked
         Names of the run's pages in ``PAGES`` and ``LINKED``.
     quality
-        Quality of the run's synthesis, from ``metamers.config.qualities.QUALITIES``; None for a run without metamers.
+        Quality of the run's synthesis, from ``metamers.synthesize.qualities.QUALITIES``; None for a run without
+        metamers.
     left_out
         ``failed``, what failed: ``title``, ``reason``, ``log`` and ``command`` of each; and ``dependent``, what depends
         on it, in words. Empty if nothing failed.

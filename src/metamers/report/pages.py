@@ -365,7 +365,7 @@ def site_context(
     steps
         ``table`` and ``times``: the results of ``steps_table`` and ``times_table`` of ``metamers.report.steps``.
     synthesis
-        The results of ``metamers.config.qualities.quality_attributes``; ``steps``, modality → number of steps;
+        The results of ``metamers.synthesize.qualities.quality_attributes``; ``steps``, modality → number of steps;
         ``default_settings``, modality → whether its settings are the default ones, whose match was measured; and for
         the quality ``converged``, ``target``, modality → normalized error, ``stage_targets``, those of single stages,
         and ``must_converge``, whether a metamer must reach it to be accepted.

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from metamers.beyond.agreement import FEWEST_STIMULI
-from metamers.config.beyond import EXTREMES, PRINCIPAL
+from metamers.beyond.sets import EXTREMES, PRINCIPAL
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL
 from metamers.report.beyond import Gallery, cell

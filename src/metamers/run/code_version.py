@@ -37,6 +37,7 @@ SERVICES = {
     "metamers.config.fields": "checks keys of the configuration, which reach a job as parameters",
     "metamers.config.model_lock": "reads the lock file of models; what it says reaches a job as parameters",
     "metamers.config.read": "reads and checks the configuration, which reaches a job as parameters",
+    "metamers.config.sources": "a table of sources by name; the module of a source counts",
     "metamers.foreign.hdf5": "checks the structure of a file before it is opened",
     "metamers.foreign.isolated": "calls a function in another process",
     "metamers.models.networks": "a table of builders by their own names; the module of a builder counts",
@@ -46,6 +47,7 @@ SERVICES = {
     "metamers.preregister.settings": "checks keys of the configuration, which reach a job as parameters",
     "metamers.repository": "finds the folders of the repository",
     "metamers.retrieve": "obtains files and checks their hashes; what was retrieved stays",
+    "metamers.retrieve.publishers": "asks publishers; their answers reach a job as parameters",
     "metamers.run.conventions": "names, units and attributes of files",
     "metamers.run.cpu_time": "measures time",
     "metamers.run.declared": "what steps declare of their files",
@@ -57,8 +59,12 @@ SERVICES = {
     "metamers.run.packages": "finds files of installed packages",
 }
 
-# Modules that only some models need → the modality or the library of these models; ``readout``: those that recognize by
-# one; None: those with a network of the module.
+# The module that imports those of a folder by the name of a source. A job has those of the sources of its models, and
+# what these import.
+BY_SOURCE, SOURCE_MODULES = "metamers.models.build", "metamers.models.sources"
+
+# Modules that only some models need → the modality of these models; ``readout``: those that recognize by one; None:
+# those with a network of the module.
 KINDS = {
     "metamers.config.front_ends": "audio",
     "metamers.config.speech": "audio",
@@ -67,8 +73,6 @@ KINDS = {
     "metamers.models.networks.audio": None,
     "metamers.models.networks.vision": None,
     "metamers.models.readout": "readout",
-    "metamers.models.transformers_networks": "transformers",
-    "metamers.retrieve.transformers_config": "transformers",
     "metamers.stimuli.excerpts": "audio",
     "metamers.stimuli.images": "vision",
     "metamers.stimuli.sounds": "audio",
@@ -179,7 +183,15 @@ def _place(path: Path, library: Path) -> Path:
     return path.relative_to(library if library in path.parents else library.parent)
 
 
-def files_used(script: str | Path, library: Path = LIBRARY) -> list[Path]:
+def _of_sources(kinds: frozenset[str] | None, library: Path) -> frozenset[Path]:
+    """The files of the sources among some kinds of models; None: of all sources."""
+    folder = library.joinpath(*SOURCE_MODULES.split("."))
+    names = {path.stem for path in folder.glob("[!_]*.py")}
+    used = names if kinds is None else names & kinds
+    return frozenset(file for name in used for file in _module_files(f"{SOURCE_MODULES}.{name}", library))
+
+
+def files_used(script: str | Path, library: Path = LIBRARY, kinds: frozenset[str] | None = None) -> list[Path]:
     """The script and all files of the package that run when it is imported, directly or not, sorted.
 
     Parameters
@@ -188,30 +200,40 @@ def files_used(script: str | Path, library: Path = LIBRARY) -> list[Path]:
         A Python file.
     library
         The folder that holds the package.
+    kinds
+        Modalities and sources of the models that the script computes with; None: all.
     """
     seen = {Path(script)}
     waiting = [Path(script)]
     while waiting:
-        new = _imported(waiting.pop(), library) - seen
+        importer = waiting.pop()
+        new = _imported(importer, library) - seen
+        if module_of(importer, library) == BY_SOURCE:
+            new |= _of_sources(kinds, library) - seen
         seen |= new
         waiting += new
     return sorted(seen)
 
 
-def _not_needed(models: Iterable[Mapping[str, Any]] | None, library: Path) -> frozenset[str]:
-    """The modules of ``KINDS`` that none of the models needs."""
+_Needs = tuple[frozenset[str] | None, frozenset[str | None]]
+
+
+def _needs(models: Iterable[Mapping[str, Any]] | None) -> _Needs:
+    """The kinds of models (modalities, sources and ``readout``; None: all), and the networks of the library."""
     if models is None:
-        return frozenset()
+        return None, frozenset()
     models = list(models)
     kinds = {model["modality"] for model in models}.union(*(model.get("source", ()) for model in models))
     kinds |= {"readout" for model in models if "readout" in model}
     networks = {model["source"].get(PACKAGE) for model in models if "source" in model}
-    return _without(frozenset(kinds), frozenset(networks), library)
+    return frozenset(kinds), frozenset(networks)
 
 
 @functools.cache
-def _without(kinds: frozenset[str], networks: frozenset[str | None], library: Path) -> frozenset[str]:
+def _without(kinds: frozenset[str] | None, networks: frozenset[str | None], library: Path) -> frozenset[str]:
     """The modules of ``KINDS`` that neither these kinds of models nor these networks need; once for all their jobs."""
+    if kinds is None:
+        return frozenset()
 
     def needed(module: str, kind: str | None) -> bool:
         if kind is not None:
@@ -235,12 +257,13 @@ def files_that_count(
         Registry entries of all models that the job computes with, of which ``modality``, ``source`` and ``readout`` are
         used; ``modality`` alone if it computes with none. None: of every kind.
     """
-    return _files_that_count(Path(script), _not_needed(models, library), library)
+    return _files_that_count(Path(script), _needs(models), library)
 
 
-def _files_that_count(script: Path, not_needed: frozenset[str], library: Path) -> list[Path]:
-    left_out = SERVICES.keys() | not_needed
-    return [path for path in files_used(script, library) if path == script or module_of(path, library) not in left_out]
+def _files_that_count(script: Path, needs: _Needs, library: Path) -> list[Path]:
+    left_out = SERVICES.keys() | _without(*needs, library)
+    used = files_used(script, library, needs[0])
+    return [path for path in used if path == script or module_of(path, library) not in left_out]
 
 
 def code_version(script: str | Path, models: Iterable[Mapping[str, Any]] | None = None, library: Path = LIBRARY) -> str:
@@ -251,13 +274,13 @@ def code_version(script: str | Path, models: Iterable[Mapping[str, Any]] | None 
     script, models, library
         As for ``files_that_count``.
     """
-    return _version(Path(script), _not_needed(models, library), library)
+    return _version(Path(script), _needs(models), library)
 
 
 @functools.cache
-def _version(script: Path, not_needed: frozenset[str], library: Path) -> str:
+def _version(script: Path, needs: _Needs, library: Path) -> str:
     digest = hashlib.sha256()
-    for path in _files_that_count(script, not_needed, library):
+    for path in _files_that_count(script, needs, library):
         name = path.name if path == script else _place(path, library).as_posix()
         digest.update(f"{name}\0{_parsed(path)[0]}".encode())
     return digest.hexdigest()[:16]

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from metamers.config.qualities import BFLOAT16, DRAFT_SHARES, FORMAT_SETTING, TF32
 from metamers.models.cochleagram import band_cochleagrams, rough_cochleagrams
 from metamers.models.model import Model
-from metamers.models.precision import low_precision, native, tf32
+from metamers.models.precision import BFLOAT16, TF32, low_precision, native, tf32
+from metamers.synthesize.qualities import DRAFT_SHARES, FORMAT_SETTING
 
 # Normalized error between activations in low precision and in float32 above which a stage uses float32 only. Deep
 # stages of EfficientNet-Lite have 0.03 in bfloat16; the errors of their metamers are 0.1 and more.
@@ -103,7 +103,7 @@ def draft_of(model: Model, stage: str, settings: Mapping[str, Any], steps: int) 
     model, stage
         The generation model and its stage.
     settings
-        Those of the procedure; missing keys of ``metamers.config.qualities.DRAFT_SETTINGS`` are 0, or bfloat16.
+        Those of the procedure; missing keys of ``metamers.synthesize.qualities.DRAFT_SETTINGS`` are 0, or bfloat16.
     steps
         Number of steps that they are proportions of.
 

@@ -142,7 +142,7 @@ def synthesize(
     procedure
         A name from ``metamers.synthesize.procedures.PROCEDURES``, or ``to_target``.
     settings
-        The procedure's parameters, and optionally ``metamers.config.qualities.DRAFT_SETTINGS``: the shares of the
+        The procedure's parameters, and optionally ``metamers.synthesize.qualities.DRAFT_SETTINGS``: the shares of the
         steps, from the first one, with the network in bfloat16, if device and stage support it, and with rough
         cochleagrams (``metamers.synthesize.drafts``). With ``max_steps`` and ``target_error`` instead of ``steps``,
         synthesis of a stimulus ends when its normalized error has reached this target

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from metamers.config.qualities import DRAFT_SETTINGS, number_of_passes, number_of_steps
 from metamers.modalities import MODALITIES
 from metamers.run.progress import NO_CHECKPOINT, Progress
 from metamers.synthesize.drafts import Draft, drafts_of, of_gradient
 from metamers.synthesize.losses import Goal, Loss, joint_error, make_loss
 from metamers.synthesize.procedures import PROCEDURES, Step, logarithm
+from metamers.synthesize.qualities import DRAFT_SETTINGS, number_of_passes, number_of_steps
 from metamers.synthesize.replay import Replay
 from metamers.synthesize.schedules import all_units, units_by_step
 

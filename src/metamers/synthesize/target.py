@@ -269,7 +269,7 @@ def optimize_to_target(
         The start of the synthesis, (stimulus, …signal).
     settings
         ``optimizer``, ``learning_rate``, ``beta_1``, ``beta_2`` and ``max_steps``; optionally
-        ``metamers.config.qualities.DRAFT_SETTINGS``, each true or false.
+        ``metamers.synthesize.qualities.DRAFT_SETTINGS``, each true or false.
     batch_size
         Maximum number of stimuli that are optimized together; None: all. It is halved whenever memory does not suffice.
         On a CPU, it is ``metamers.models.batches.CPU_BATCH_SIZE_TO_TARGET``.

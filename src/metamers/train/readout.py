@@ -89,7 +89,7 @@ def readout_dataset(
         Pooled activations (example, feature) of examples that the readout was not fitted to, and the number of the
         category of each.
     settings
-        ``dataset`` and ``times_chance`` of ``metamers.plan.models.Readout``.
+        ``dataset`` and ``times_chance`` of ``metamers.config.models.Readout``.
 
     Returns
     -------

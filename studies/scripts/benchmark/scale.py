@@ -6,10 +6,10 @@ from pathlib import Path
 
 import xarray as xr
 
-from metamers.config.qualities import number_of_steps
 from metamers.models.device import use_threads
 from metamers.names import stage_path
 from metamers.run import files
+from metamers.synthesize.qualities import number_of_steps
 from studies.benchmark.measure import processor
 from studies.benchmark.scale import (
     architectures_of,

@@ -6,9 +6,9 @@ import torch
 import xarray as xr
 from torch import nn
 
-from metamers.config.qualities import number_of_steps
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing
+from metamers.synthesize.qualities import number_of_steps
 from studies.benchmark.measure import operations_of_step
 from studies.benchmark.scale import (
     CARDS,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from metamers.config.read import read_yaml
-from metamers.plan.registry import read_registries
+from metamers.config.registry import read_registries
 from metamers.plan.steps import merge_defaults
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize

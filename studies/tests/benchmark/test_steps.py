@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from metamers.config.qualities import with_number_of_steps
 from metamers.synthesize.losses import normalized_error
 from metamers.synthesize.metamers import synthesize
+from metamers.synthesize.qualities import with_number_of_steps
 from studies.benchmark.match import EQUAL_MATCH
 from studies.benchmark.steps import (
     FEWEST,

@@ -1,0 +1,119 @@
+"""Settings of the extensions of the study."""
+
+from typing import Annotated, Any
+
+from metamers.beyond.sets import STARTS
+from metamers.config.fields import Number, Settings, from_to, of_modalities, setting, several, some_of
+
+Depths = Annotated[
+    list[Annotated[Number, setting("a relative depth, above 0 (the input) to 1 (the last stage)", gt=0, le=1)]],
+    several("relative depths, each once", "The nearest stage for which the run makes metamers is used."),
+]
+FirstStimuli = Annotated[
+    int | None,
+    setting("number of the run's stimuli, from 1 to 1000000; null means all", "From the first.", ge=1, le=1_000_000),
+]
+
+
+class Deep(Settings):
+    """depths and stimuli; or null"""
+
+    depths: Depths
+    stimuli: FirstStimuli
+
+
+class StartsSettings(Settings):
+    """depths, stimuli and kinds; or null"""
+
+    depths: Depths
+    stimuli: FirstStimuli
+    kinds: Annotated[list[str], some_of(STARTS, "where synthesis starts")]
+
+
+Lengths: Any = of_modalities(
+    "Lengths",
+    Annotated[Number | None, setting("", gt=0, le=1)],
+    "largest root mean square of exported distortions, for each modality, above 0 and up to 1",
+    "root mean square for {}, above 0 and up to 1, or null",
+)
+
+
+class SensitivitySettings(Settings):
+    """depths, stimuli, iterations and length; or null"""
+
+    depths: Depths
+    stimuli: FirstStimuli
+    iterations: Annotated[int, from_to("number of iterations", 1, 10_000, more="The largest, of each search.")]
+    length: Lengths
+
+
+class MetamerSetsSettings(Settings):
+    """depths, stimuli, steps, tolerance and singular_values; or null"""
+
+    depths: Depths
+    stimuli: FirstStimuli
+    steps: Annotated[
+        int, from_to("number of steps", 10, 100_000, more="Of the search for the two most different metamers.")
+    ]
+    tolerance: Annotated[
+        Number,
+        setting(
+            "part of the largest singular value, from 0.01 to below 1",
+            "Singular values up to it count as 0.",
+            ge=0.01,
+            lt=1,
+        ),
+    ]
+    singular_values: Annotated[int, from_to("number of singular values", 1, 1000, more="These are found one by one.")]
+
+
+class BeyondSettings(Settings):
+    """the extensions; null leaves one of ensemble, controversial, starts, sensitivity and metamer_sets out"""
+
+    models: Annotated[
+        Annotated[list[str], several("a list of generation models", least=0)] | None,
+        setting(
+            "a list of generation models, [] for none, or null for the first model of each of two architectures",
+            "`null`: of the modality of the first generation model, if another recognition model can judge. The "
+            "recognition models that are not in `models` judge.",
+        ),
+    ] = None
+    ensemble: Annotated[
+        Deep | None,
+        setting(
+            "depths and stimuli; or null",
+            "One metamer of all these models of a modality. For example, `{depths: [0.625], stimuli: 4}`.",
+        ),
+    ] = None
+    controversial: Annotated[
+        Deep | None,
+        setting(
+            "depths and stimuli; or null",
+            "Metamers of one stimulus for some models, and of another for the other models. For example, "
+            "`{depths: [0.5, 1], stimuli: 2}`.",
+        ),
+    ] = None
+    starts: Annotated[
+        StartsSettings | None,
+        setting(
+            "depths, stimuli and kinds; or null", "Metamers of each model from other starts than those of the run."
+        ),
+    ] = StartsSettings(depths=[1], stimuli=2, kinds=["stimulus"])
+    sensitivity: Annotated[
+        SensitivitySettings | None,
+        setting(
+            "depths, stimuli, iterations and length; or null",
+            "Distortions to which all generation models are most and least "
+            "[sensitive](../docs/beyond.md#sensitivity). For example, `{depths: [0.5, 1], stimuli: 2, iterations: 40, "
+            "length: {vision: 0.1, audio: 0.02}}`.",
+        ),
+    ] = None
+    metamer_sets: Annotated[
+        MetamerSetsSettings | None,
+        setting(
+            "depths, stimuli, steps, tolerance and singular_values; or null",
+            "How many directions of a stimulus the stages of all generation models leave free, and the two most "
+            "different [metamers](../docs/beyond.md#metamer-sets) of a stimulus. For example, `{depths: [0.5, 1], "
+            "stimuli: 3, steps: 300, tolerance: 0.05, singular_values: 32}`.",
+        ),
+    ] = None

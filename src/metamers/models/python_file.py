@@ -1,0 +1,45 @@
+"""Modules that a function of a user's Python file builds: a network, or the preprocessing of sounds."""
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+
+def module_from_file(place: str, arguments: Mapping[str, Any], key: str) -> nn.Module:
+    """Build a module by a function of a user's Python file.
+
+    Parameters
+    ----------
+    place
+        ``FILE.py:FUNCTION``.
+    arguments
+        Keyword arguments of the function.
+    key
+        The key of the registry that names the file, for messages.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        When there is no such file or function, or the function does not return a ``torch.nn.Module``. Errors of the
+        file and the function pass through.
+    """
+    file, function = place.rsplit(":", 1)
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"{key}: there is no file {file}")
+    specification = importlib.util.spec_from_file_location(f"builder_{Path(file).stem}", file)
+    module = importlib.util.module_from_spec(specification)
+    # As an import does: the file may define dataclasses and import other files of its folder.
+    sys.modules[specification.name] = module
+    sys.path.append(str(Path(file).resolve().parent))
+    specification.loader.exec_module(module)
+    builder = getattr(module, function, None)
+    if not callable(builder):
+        raise ValueError(f"{key}: {file} has no function {function}")
+    network = builder(**arguments)
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"{key}: {place} gave a {type(network).__name__}, not a torch.nn.Module")
+    return network

@@ -1,0 +1,54 @@
+"""Settings of recognition by models, and the check that networks give scores of the classes of their datasets."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from metamers.config.datasets import DatasetEntry
+from metamers.config.fields import Settings, from_to
+from metamers.config.models import ModelEntry
+from metamers.config.stages import check_class_scores
+from metamers.config.tables import category_classes
+
+
+class RecognitionSettings(Settings):
+    """the recognition of metamers by other models"""
+
+    models_per_job: Annotated[
+        int,
+        from_to(
+            "number of recognition models in one job",
+            1,
+            10_000,
+            more="They judge the natural stimuli, or the metamers of one generation model, one after another: "
+            "consecutive models of one modality in `recognition_models`. Answers do not depend on it, but a change "
+            "makes them again. If a model is added at the end or changed, only its group is rerun; if a model fails, "
+            "its group fails, and is made again without this model. A larger number makes fewer jobs (a few hundred "
+            "models have tens of thousands of pairs); `1` makes one job for each pair.",
+        ),
+    ] = 16
+
+
+def check_scores(
+    models: Mapping[str, ModelEntry], dataset_of: Mapping[str, str], datasets: Mapping[str, DatasetEntry]
+) -> None:
+    """Check that networks whose output a trace has seen give scores of the classes of their datasets.
+
+    Parameters
+    ----------
+    models, datasets
+        The registries.
+    dataset_of
+        Model of the run → its dataset.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first network that does not.
+    """
+    for name, dataset in dataset_of.items():
+        model = models[name]
+        scores = model.traced.scores if model.traced else None
+        if scores and model.has_classes and not datasets[dataset].vocabulary:
+            categories = category_classes(dataset, datasets[dataset].parameters)
+            needed = 1 + max(max(indices, default=-1) for indices in categories.values())
+            check_class_scores(name, scores, needed, certain=model.classes is True)

@@ -1,0 +1,77 @@
+"""Qualities of a run: how closely its metamers match, by which procedure and in how many steps.
+
+The settings of each quality are in the configuration (``synthesis.<quality>``). This module does not import PyTorch,
+because the plan of a run and its report need it, too.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Quality → procedure (``metamers.synthesize``). `quick` is for a first look. `converged` takes steps until the match
+# has reached the target. `standard` ends, at every stage at which this was measured, with at least the match of the
+# published 24,000 steps (resources/standard_match.csv).
+QUALITIES = {"quick": "one_cycle", "converged": "to_target", "standard": "one_cycle", "published": "published"}
+
+# Keys of a procedure's settings: the proportion of the steps, from the first one, that are a draft in this respect
+# (``metamers.synthesize.drafts``). With a target, whose number of steps is not known, true or false: whether all
+# steps before the first decay of the rate are. And the format of numbers in low precision, ``bfloat16`` or ``tf32``.
+DRAFT_SHARES, FORMAT_SETTING = ("low_precision", "rough_cochleagram"), "low_precision_format"
+DRAFT_SETTINGS = (*DRAFT_SHARES, FORMAT_SETTING)
+
+TO_TARGET = "to_target"  # the procedure whose number of steps is not fixed
+COMPARED_PROCEDURES = (TO_TARGET, "published")  # by which the metamers of `make convergence` are synthesized
+FIXED_QUALITIES = tuple(quality for quality, procedure in QUALITIES.items() if procedure != TO_TARGET)
+# Qualities that end while the match still improves fast, and the attribute of their files that says so.
+UNCONVERGED_QUALITIES = ("quick",)
+NOT_CONVERGED = "not converged: whether recognition would change with more steps is not known for these metamers"
+
+AUTO = "auto"
+CPU_STIMULI = 12  # of a job, with ``batch_size: auto``
+# Of a job on a card: steps of metamers, so that it computes for longer than it takes to start, about ten seconds. By
+# the rates assumed in docs/scale.md, these take 25 minutes of an H100 for the mean model of the study.
+STEPS_OF_CARD_JOB = 2_400_000
+MIN_STIMULI, MAX_STIMULI = 4, 500  # of such a job; memory of the host holds all its natural stimuli
+
+
+def batch_size_of(batch_size: int | str, settings: Mapping[str, Any], seeds: int, device: str) -> int:
+    """Number of stimuli of a job.
+
+    Parameters
+    ----------
+    batch_size
+        The configuration's ``synthesis.batch_size``: a number, or ``auto``.
+    settings, seeds
+        The settings of a procedure, and the number of metamers of each stimulus.
+    device
+        The configuration's ``device``. For ``auto``, too, a job is that of a CPU, since another machine that goes on
+        with the run must find the same batches.
+    """
+    if batch_size != AUTO:
+        return int(batch_size)
+    if not device.startswith("cuda"):
+        return CPU_STIMULI
+    return min(max(MIN_STIMULI, STEPS_OF_CARD_JOB // (number_of_steps(settings) * seeds)), MAX_STIMULI)
+
+
+def quality_attributes(quality: str) -> dict[str, str]:
+    """The attributes of a file of metamers that say how they were synthesized."""
+    unconverged = {"convergence": NOT_CONVERGED} if quality in UNCONVERGED_QUALITIES else {}
+    return {"quality": quality, "procedure": QUALITIES[quality]} | unconverged
+
+
+def number_of_passes(settings: Mapping[str, Any]) -> int:
+    """Number of passes of a procedure with these settings, each with steps of one size: ``steps`` on average."""
+    return settings.get("halvings", 0) + 1
+
+
+def number_of_steps(settings: Mapping[str, Any]) -> int:
+    """Number of steps of a procedure with these settings, over all passes; with a target, the maximum number."""
+    if "max_steps" in settings:
+        return settings["max_steps"]
+    return round(settings["steps"] * number_of_passes(settings))
+
+
+def with_number_of_steps(settings: Mapping[str, Any], total: int) -> dict[str, Any]:
+    """The settings with this number of steps over all passes; ``steps`` has a fraction if passes cannot be equal."""
+    whole, rest = divmod(total, number_of_passes(settings))
+    return dict(settings) | {"steps": total / number_of_passes(settings) if rest else whole}

@@ -1,0 +1,294 @@
+"""Settings of synthesis: quality, target, and the procedure of each quality for each modality."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from metamers.config.fields import (
+    Number,
+    OfModalities,
+    Settings,
+    above_to,
+    below_1,
+    from_to,
+    of_modalities,
+    optional,
+    setting,
+)
+from metamers.config.models import ModelEntry
+from metamers.names import ConfigurationError, unknown_name
+from metamers.synthesize.qualities import QUALITIES, TO_TARGET
+
+Optimizer = Annotated[
+    Literal["adam", "adam_mini", "nadam", "radam"],
+    setting("adam, adam_mini, nadam or radam", "Steps of `adam_mini` have the direction of the averaged gradient."),
+]
+Beta1 = Annotated[Number, setting("decay of the gradient's average, from 0 to below 1", ge=0, lt=1)]
+Beta2 = Annotated[Number, below_1("decay of the squared gradient's average")]
+Steps = Annotated[int, from_to("number of steps", 1, 1_000_000)]
+
+
+class OneCycle(Settings):
+    """settings of one cycle of the learning rate"""
+
+    optimizer: Optimizer
+    steps: Steps
+    learning_rate: Annotated[Number, above_to("peak of the one-cycle rate", 0, 1000, more="In units of the stimulus.")]
+    beta_1: Beta1
+    beta_2: Beta2
+    low_precision: Annotated[
+        Number,
+        from_to(
+            "proportion of the steps in which the network is computed in low precision",
+            0,
+            1,
+            more="These are the first steps. They are computed in bfloat16, if the device does that natively (CPUs "
+            "with AVX512-BF16 or AMX, GPUs from Ampere on) and the stage supports it. The measures of match are "
+            "always exact.",
+        ),
+    ]
+    low_precision_format: Annotated[
+        Literal["bfloat16", "tf32"] | None,
+        optional(
+            "bfloat16 or tf32",
+            "Optional; `bfloat16` is the default. TF32 is what cards from Ampere on have; elsewhere these steps are "
+            "computed in float32.",
+        ),
+    ]
+    rough_cochleagram: Annotated[
+        Number | None,
+        optional(
+            "proportion of the steps in which cochleagrams have lower rates, from 0 to 1",
+            "Optional, for sounds of models with `rate: band`. These are the first steps "
+            "([Three rates](../docs/explanation/cochleagram.md#three-rates)).",
+            ge=0,
+            le=1,
+        ),
+    ]
+
+
+class ToTarget(Settings):
+    """settings of synthesis to the target"""
+
+    optimizer: Optimizer
+    max_steps: Annotated[
+        int,
+        from_to(
+            "largest number of steps of a stimulus",
+            1,
+            1_000_000,
+            more="After them synthesis ends although the target is not reached.",
+        ),
+    ]
+    learning_rate: Annotated[
+        Number, above_to("learning rate", 0, 1000, more="Constant, except at the beginning and the end.")
+    ]
+    beta_1: Beta1
+    beta_2: Beta2
+    rough_cochleagram: Annotated[
+        bool | None,
+        optional(
+            "true or false: whether cochleagrams have lower rates before the first decay of the rate",
+            "Optional, for sounds of models with `rate: band`.",
+        ),
+    ]
+
+
+class Published(Settings):
+    """settings of the study's own procedure"""
+
+    steps: Annotated[int, from_to("steps at each step size", 1, 1_000_000, "published: 3000")]
+    step_size: Annotated[Number, above_to("length of the first steps", 0, 1_000_000, "published: 1")]
+    halvings: Annotated[
+        int,
+        from_to(
+            "number of times that the step size is halved",
+            0,
+            100,
+            "published: 7",
+            "Schedules and starts of models are in the models' registry.",
+        ),
+    ]
+
+
+def _quality(name: str, settings: type[Settings], noun: str, **defaults: Settings) -> Any:
+    """The settings of a quality, with the defaults of each modality."""
+    keys = f"{', '.join(settings.model_fields)}; null for a run without {{}}"
+    return of_modalities(name, settings | None, f"for each modality, {noun}", keys, defaults)
+
+
+Quick: Any = _quality(
+    "Quick",
+    OneCycle,
+    "the settings of the quality quick",
+    vision=OneCycle(optimizer="adam", steps=64, learning_rate=0.015, beta_1=0.8, beta_2=0.95, low_precision=0.9),
+    audio=OneCycle(
+        optimizer="adam_mini", steps=80, learning_rate=0.01, beta_1=0.9, beta_2=0.95, low_precision=0,
+        rough_cochleagram=0.9,
+    ),
+)  # fmt: skip
+Converged: Any = _quality(
+    "Converged",
+    ToTarget,
+    "the settings of the quality converged",
+    vision=ToTarget(optimizer="adam", max_steps=2048, learning_rate=0.015, beta_1=0.95, beta_2=0.99),
+    audio=ToTarget(
+        optimizer="adam_mini", max_steps=2048, learning_rate=0.01, beta_1=0.98, beta_2=0.99, rough_cochleagram=True
+    ),
+)
+Standard: Any = _quality(  # short averages and bfloat16 would limit the match of a long synthesis
+    "Standard",
+    OneCycle,
+    "the settings of the quality standard",
+    vision=OneCycle(optimizer="adam", steps=2048, learning_rate=0.015, beta_1=0.95, beta_2=0.99, low_precision=0.5),
+    audio=OneCycle(
+        optimizer="adam_mini", steps=2048, learning_rate=0.01, beta_1=0.98, beta_2=0.99, low_precision=0,
+        rough_cochleagram=0.9,
+    ),
+)  # fmt: skip
+AsPublished: Any = _quality(
+    "AsPublished",
+    Published,
+    "the settings of the quality published",
+    vision=Published(steps=3000, step_size=1.0, halvings=7),
+    audio=Published(steps=3000, step_size=1.0, halvings=7),
+)
+TargetErrors: Any = of_modalities(
+    "TargetErrors",
+    Annotated[Number | None, setting("", gt=0, lt=1)],
+    "for each modality, a normalized error between 0 and 1, or null",
+    "a normalized error between 0 and 1, or null",
+    {"vision": 0.07, "audio": 0.035},
+)
+
+
+class Target(Settings):
+    """where synthesis of the quality converged ends: normalized_error, and stages with another one"""
+
+    normalized_error: Annotated[
+        TargetErrors,
+        setting(
+            "for each modality, a normalized error between 0 and 1, or null",
+            "At the defaults, recognition by other models is equivalent within 5 points to that at closer matches, in "
+            "the mean over the stages at which these were measured "
+            "([Convergence](../docs/explanation/convergence.md)).",
+        ),
+    ] = TargetErrors()
+    stages: Annotated[
+        dict[
+            str,
+            Annotated[
+                dict[str, Annotated[Number, setting("a normalized error between 0 and 1", gt=0, lt=1)]],
+                setting("stage → its normalized error, between 0 and 1", min_length=1),
+            ],
+        ],
+        setting(
+            "generation model → stage → its normalized error, between 0 and 1",
+            "For example, `{efficientnet_lite0: {block_11: 0.05}}`. They also hold for models that differ by the seed "
+            "of their training only.",
+        ),
+    ] = {}
+
+
+class SynthesisSettings(Settings):
+    """how metamers are synthesized"""
+
+    quality: Annotated[
+        Literal["quick", "converged", "standard", "published"],
+        setting(
+            "quick, converged, standard or published",
+            "How closely metamers match. `converged`: to the error of `synthesis.target`. `quick`: for a first look, "
+            "not converged. `standard`: at every stage at which this was measured, at least the match of the "
+            "published procedure, in a twelfth of its steps ([Metamers](../docs/explanation/metamers.md#quality)). "
+            "`published`: the study's own procedure. The overview of the report states it.",
+        ),
+    ] = "converged"
+    seeds: Annotated[
+        int,
+        from_to(
+            "number of metamers of each stimulus and stage",
+            1,
+            1000,
+            more="Each has its own metamer seed and so its own noise.",
+        ),
+    ] = 1
+    batch_size: Annotated[
+        Annotated[
+            int,
+            setting("number of stimuli (with all their seeds) in one job, from 1 to 10000, or auto", ge=1, le=10000),
+        ]
+        | Literal["auto"],
+        setting(
+            "number of stimuli (with all their seeds) in one job, from 1 to 10000, or auto",
+            "`auto` is 12; with `device: cuda` or `cuda:N` it is 2.4 million divided by steps and seeds, so that a "
+            "card computes for longer than a job takes to start: 100 with `published`, and 500, the maximum, with the "
+            "other qualities. `device: auto` has 12 on each machine, with a card too. To go on with a run whose "
+            "`device` you change, set the number that it had. The number of metamers that are optimized at once is "
+            "independent of it: 4 on a CPU (4 to 7, depending on divisibility; quality `converged`: 2), and on a GPU "
+            "as many as fit into its free memory. Each such part is written before the next begins, so memory does "
+            "not grow with this key (quality `converged`: up to 256 metamers are in memory). On a CPU, metamers "
+            "depend on neither number, to the bit, for the networks for which this was measured "
+            "([guarantees](../docs/promises.md)).",
+        ),
+    ] = "auto"
+    target: Annotated[
+        Target,
+        setting(
+            "where synthesis of the quality converged ends: normalized_error, and stages with another one",
+            "Each stimulus takes steps until its normalized error is at most this value ([To a "
+            "target](../docs/explanation/metamers.md#to-a-target)). For every quality, a stage has converged, and may "
+            "be in a [verdict](../docs/explanation/recognizability.md#what-a-run-may-say), if at least half of its "
+            "metamers have this error.",
+        ),
+    ] = Target()
+    quick: Quick = Quick()
+    converged: Converged = Converged()
+    standard: Standard = Standard()
+    published: AsPublished = AsPublished()
+
+    @property
+    def procedure(self) -> str:
+        """The run's procedure, a name from ``metamers.synthesize.procedures.PROCEDURES``."""
+        return QUALITIES[self.quality]
+
+    @cached_property
+    def qualities(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Quality → modality → settings of its procedure, as a job takes them."""
+        return {
+            quality: {modality: one.parameters for modality, one in getattr(self, quality).items()}
+            for quality in QUALITIES
+        }
+
+    @property
+    def of_modality(self) -> dict[str, dict[str, Any]]:
+        """Modality → settings of the run's procedure."""
+        return self.qualities[self.quality]
+
+
+def check_synthesis(
+    settings: SynthesisSettings, generation_models: Iterable[str], models: Mapping[str, ModelEntry]
+) -> None:
+    """Check that the quality has settings, and a target if it needs one, for every modality of the run.
+
+    Raises
+    ------
+    ConfigurationError
+        When it has none, or the target names a model or stage that there is not.
+    """
+    quality = settings.quality
+    for model, stages in settings.target.stages.items():
+        # A file that is laid over another may leave out some of its generation models.
+        if model not in models:
+            raise unknown_name("model", model, models, "synthesis.target.stages")
+        for stage in stages:
+            if stage not in models[model].stages:
+                raise unknown_name("stage", stage, models[model].stages, f"synthesis.target.stages.{model}")
+    for modality in dict.fromkeys(models[model].modality for model in generation_models):
+        procedures: OfModalities = getattr(settings, quality)
+        if procedures.of(modality) is None:
+            raise ConfigurationError(f"synthesis.{quality}.{modality}: missing; its settings for that modality")
+        if QUALITIES[quality] == TO_TARGET and settings.target.normalized_error.of(modality) is None:
+            raise ConfigurationError(
+                f"synthesis.target.normalized_error.{modality}: found no value; wanted the normalized error, between 0 "
+                f"and 1, at which synthesis of quality {quality!r} ends"
+            )
