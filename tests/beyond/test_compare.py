@@ -143,7 +143,8 @@ STIMULI, CATEGORIES, OTHERS = ["a", "b", "c"], ["cat", "dog", "owl"], ["dog", "o
 
 def null(*stages):
     """The largest null values: 0.5 for Spearman's rho, less for the other measures."""
-    largest = [[0.5, 0.4, 3.0]] * len(stages)
+    of_measure = {"pearson_r": 0.4, "snr_db": 3.0}
+    largest = [[of_measure.get(name, 0.5) for name in NULL_MEASURES]] * len(stages)
     return xr.Dataset(
         {"largest": (("stage", "measure"), largest), "undefined_pairs": (("stage", "measure"), np.zeros_like(largest))},
         {"stage": list(stages), "measure": list(NULL_MEASURES)},
@@ -167,8 +168,7 @@ def a_set(part, cases, matches_other, members=("first", "second")):
                 ("stimulus", "case", "depth", "channel", "row", "column"),
                 rng.random((3, len(cases), 2, 3, 4, 4)),
             ),
-            "spearman_rho": (dims, np.full(shape, 0.9)),
-            "pearson_r": (dims, np.full(shape, 0.9)),
+            **dict.fromkeys(NULL_MEASURES, (dims, np.full(shape, 0.9))),
             "snr_db": (dims, np.full(shape, 20.0)),
             "normalized_error": (dims, np.full(shape, 0.1)),
             "other_error": (dims, np.full(shape, 1.2)),

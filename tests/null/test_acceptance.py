@@ -20,6 +20,7 @@ from metamers.null.distribution import (
 
 ROOT = Path(__file__).resolve().parents[2]
 RULE = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data")) / "acceptance_rule.nc"
+# Measure → its name in the study's example.
 STUDY = {"spearman_rho": "spearman_rho", "pearson_r": "pearson_r", "snr_db": "dB_SNR"}
 
 
@@ -44,9 +45,10 @@ def test_the_stages_of_a_model_have_the_same_stimuli():
 
 
 def as_run(rule: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """The study's example as a metamer file's content, and a null distribution's."""
+    """The study's example as a metamer file's content, and a null distribution's; a further measure equals rho."""
+    theirs = {name: STUDY.get(name, STUDY["spearman_rho"]) for name in NULL_MEASURES}
     dims, stages = ("stage", "stimulus", "seed"), rule["layer_name"].values
-    values = {name: (dims, rule[f"metamer_{theirs}"].values[..., None]) for name, theirs in STUDY.items()}
+    values = {name: (dims, rule[f"metamer_{own}"].values[..., None]) for name, own in theirs.items()}
     metamers = xr.Dataset(
         values
         | {
@@ -56,7 +58,7 @@ def as_run(rule: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
         },
         coords={"stage": stages, "stimulus": np.arange(rule.sizes["metamer"]), "seed": [0]},
     )
-    pairs = [rule[f"null_{theirs}"] for theirs in STUDY.values()]
+    pairs = [rule[f"null_{own}"] for own in theirs.values()]
     found = {
         "largest": np.stack([values.max("pair").values for values in pairs], axis=1),
         "undefined_pairs": np.stack([values.isnull().sum("pair").values for values in pairs], axis=1),
@@ -69,7 +71,7 @@ def as_run(rule: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def test_those_metamers_are_kept_that_the_study_s_code_keeps(rule):
-    accepted = accept(*as_run(rule))
+    accepted = accept(*as_run(rule), STUDY)
     np.testing.assert_array_equal(accepted["accepted"].values[..., 0], rule["kept"].values.astype(bool))
     # What was tested before: rho alone, above the null's largest, and the true category.
     metamers, null = as_run(rule)
@@ -80,7 +82,7 @@ def test_those_metamers_are_kept_that_the_study_s_code_keeps(rule):
 
 
 def test_a_model_that_is_wrong_about_a_stimulus_can_have_accepted_metamers_of_it(rule):
-    accepted = accept(*as_run(rule))
+    accepted = accept(*as_run(rule), STUDY)
     wrong = rule["natural_prediction"].values != rule["true_category"].values
     assert accepted["accepted"].values[:, wrong].any()
     true = (rule["metamer_prediction"] == rule["true_category"]).values
@@ -89,16 +91,16 @@ def test_a_model_that_is_wrong_about_a_stimulus_can_have_accepted_metamers_of_it
 
 def test_a_metamer_that_has_not_reached_its_target_is_accepted_only_by_the_published_rule_alone(rule):
     metamers, null = as_run(rule)
-    published = accept(metamers, null)
+    published = accept(metamers, null, STUDY)
     reached = np.random.default_rng(0).random(published["accepted"].shape) < 0.5
     with_target = metamers.assign(converged=(published["accepted"].dims, reached))
     assert "converged" not in published
-    accepted = accept(with_target, null)
+    accepted = accept(with_target, null, STUDY)
     np.testing.assert_array_equal(accepted["accepted"], published["accepted"].values & reached)
     assert 0 < accepted["accepted"].sum() < published["accepted"].sum()
     for name in ("above_null", "category_preserved", "refused", "decides"):
         xr.testing.assert_equal(accepted[name], published[name])
-    alone = accept(with_target, null, must_converge=False)
+    alone = accept(with_target, null, STUDY, must_converge=False)
     np.testing.assert_array_equal(alone["accepted"], published["accepted"])
     np.testing.assert_array_equal(alone["converged"], reached)
 

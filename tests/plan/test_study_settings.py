@@ -172,7 +172,8 @@ def test_spectrotemporal_filters_are_made_for_the_study_s_cochleagrams():
 @needs_data
 def test_acceptance_tests_the_measures_in_the_study_s_order():
     assert "one measure after the other (rho, r, SNR)" in how("acceptance_rule")
-    assert tuple(null.NULL_MEASURES) == ("spearman_rho", "pearson_r", "snr_db")
+    studied = ("spearman_rho", "pearson_r", "snr_db")
+    assert tuple(name for name in null.NULL_MEASURES if name in studied) == studied
 
 
 @needs_data

@@ -20,7 +20,7 @@ from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import FIRST_MINUS_LAST, Evidence, contrast_evidence, first_minus_last
 from metamers.humans.exclusion import EXCLUSIONS
 from metamers.humans.summary import CEILING_COLUMNS
-from metamers.match import NULL_MEASURES
+from metamers.match import MEASURES, NULL_MEASURES
 from metamers.modalities import MODALITIES
 from metamers.names import NATURAL, stage_path
 from metamers.null.distribution import choose_pairs, null_dataset
@@ -136,7 +136,7 @@ def acceptance_of(stages: list[str], stimuli: int, seeds: int, rng: np.random.Ge
     if stimuli > 2:
         above[-1, 0], kept[-1, 1] = False, False
     rho = 0.99 - 0.05 * np.arange(len(stages))[:, None, None] - 0.02 * rng.random(shape)
-    values = {"normalized_error": 1 - rho, "pearson_r": rho, "spearman_rho": rho, "snr_db": 20 * rho}
+    values = dict.fromkeys(MEASURES, rho) | {"normalized_error": 1 - rho, "snr_db": 20 * rho}
     masks = {"accepted": above & kept, "above_null": above, "category_preserved": kept}
     found = xr.Dataset(
         {name: (DIMS, value) for name, value in (masks | values).items()},
@@ -396,9 +396,8 @@ class Run:
 
     def pages(self) -> Path:
         """Make the pages; one figure stands for all figures of other rules."""
-        with_models = {"browser", "match"} if self.models else set()
-        wanted = {"index", "curves", "statistics", "made", *with_models, *(["analyses"] if self.brain else [])}
-        names = [name for name in PAGES if name in wanted]
+        without = {*(() if self.models else ("browser", "match")), *(() if self.brain else ("analyses",))}
+        names = [name for name in PAGES if name not in without]
         kinds = ("recognizability", "confusion", "null", "loss")
         figures = [f"{kind}_{model}" for kind in kinds for model in self.models]
         figures += [

@@ -21,7 +21,7 @@ from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import Evidence
 from metamers.humans.participants import OBSERVERS
 from metamers.humans.summary import COLUMNS
-from metamers.match import NULL_MEASURES
+from metamers.match import MEASURES, NULL_MEASURES
 from metamers.preregister.freeze import with_items
 from metamers.preregister.score import scored_prediction as score_prediction
 from metamers.report import pages as report
@@ -95,10 +95,10 @@ def acceptance() -> xr.Dataset:
     above, kept = np.ones((2, len(STAGES), len(STIMULI), 1), dtype=bool)
     above[-1, 0], kept[-1, 1] = False, False
     dims = ("stage", "stimulus", "seed")
-    measures = dict.fromkeys(("normalized_error", "pearson_r", "spearman_rho"), np.full(above.shape, 0.75))
+    measures = dict.fromkeys(MEASURES, np.full(above.shape, 0.75)) | {"snr_db": np.full(above.shape, 12.5)}
     masks = {"accepted": above & kept, "above_null": above, "category_preserved": kept}
     found = xr.Dataset(
-        {name: (dims, values) for name, values in {**masks, **measures, "snr_db": np.full(above.shape, 12.5)}.items()},
+        {name: (dims, values) for name, values in (masks | measures).items()},
         coords={"stage": STAGES, **coordinates()},
     )
     return with_null(found, NULL)

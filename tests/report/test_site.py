@@ -21,7 +21,6 @@ axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
 STAGES = ["input", "block 1", "block/2", "logits"]
 MODELS = {"net_a": "vision", "net_b": "vision", "ear": "audio"}
 JUDGES = {"vision": ["judge_1", "judge_2"], "audio": ["judge_3"]}
-PAGES = ["index", "browser", "curves", "match", "statistics", "analyses", "made"]
 SIZES = {"phone": (360, 740), "tablet": (820, 1180), "desk": (1440, 900)}
 
 
@@ -143,7 +142,7 @@ LEGENDS_THAT_ARE_CUT = """
 )
 def test_every_page_fits_and_is_accessible(browser, report, size, scheme):
     visit = Visit(browser, size)
-    for name in PAGES:
+    for name in navigation.PAGES:
         page = visit.to(report, name)
         page.emulate_media(color_scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from metamers import retrieve
 from metamers.compare import humans_vs_models
 from metamers.config import read as config_read
-from metamers.match import match
+from metamers.match import MEASURES, match
 from metamers.models.load import load_model
 from metamers.null.acceptance import accept
 from metamers.null.distribution import null_dataset, null_distribution
 from metamers.synthesize.metamers import starts, synthesize
 from tests.synthesize.procedures import ONE_CYCLE
 
-MEASURES = ("normalized_error", "pearson_r", "spearman_rho", "snr_db")
 SERIES = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
 
