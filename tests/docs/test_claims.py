@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLE = "tests/claims.yaml"
 SOURCES = (
     *("README.md", "config/README.md", "docs/**/*.md", "resources/**/README.md", "workflow/report/*.rst"),
-    *("config/*.yaml", "workflow/schemas/*.yaml", "src/metamers/run/descriptions.yaml"),
+    *("config/*.yaml", "workflow/schemas/*.yaml"),
     *("Snakefile", "workflow/rules/**/*.smk", "scripts/**/*.py", "src/metamers/**/*.py"),
     *("src/metamers/report/**/*.j2", "studies/*.md", "studies/[!t]*/**/*.*", "studies/*.py"),
 )

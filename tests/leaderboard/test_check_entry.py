@@ -32,6 +32,7 @@ from metamers.leaderboard.check_entry import (
     without_duplicates,
 )
 from metamers.leaderboard.entry import TESTED, VARIABLES, file_name, normalized_entry
+from metamers.leaderboard.files import ENTRY
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
 from metamers.repository import ROOT
 from metamers.run import files
@@ -45,7 +46,7 @@ def faults_of(made: xr.Dataset) -> list[str]:
     """What is wrong with an entry that has the units, the hash and the name that it would have in a valid file."""
     made = made.copy().assign_attrs(content_sha256=files.content_sha256(made))
     for name, variable in made.variables.items():
-        if units := files.DESCRIPTIONS[name][1]:
+        if units := ENTRY.described[name][1]:
             variable.attrs["units"] = units
     return [str(fault) for fault in entry_faults(made, file_name(made), published())]
 

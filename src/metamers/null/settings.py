@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from metamers.config.fields import Settings, from_to, of_modalities, some_of
-from metamers.null.files import MEASURES
+from metamers.run.declared import MEASURES
 
 Datasets: Any = of_modalities(
     "Datasets",

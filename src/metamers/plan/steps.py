@@ -1,24 +1,40 @@
 """The steps of a run, in one table: the keys of the configuration that a step has, and the files that it makes.
 
 A step's ``settings`` and ``files`` stand in its own folder. The plan, the schema of the configuration, the references
-of keys and of files, and the checks of the tests read this table. Steps that are not in it yet have their keys in
-``config/config.yaml`` and ``workflow/schemas/config.schema.yaml``, and their files in ``workflow/schemas/files.yaml``.
+of keys and of files, and the checks of the tests read this table. Steps without settings here have their keys in
+``config/config.yaml`` and ``workflow/schemas/config.schema.yaml``.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import pydantic
 
+from metamers.beyond import files as beyond
+from metamers.brain import files as brain
+from metamers.brainscore import files as brainscore
+from metamers.compare import files as compare
 from metamers.config.fields import Settings, schema_of
-from metamers.config.read import ROOT, SCHEMAS, merge, read_schema, read_yaml, validate
+from metamers.config.read import ROOT, merge, read_schema, read_yaml, validate
+from metamers.experiment import files as experiment
+from metamers.humans import files as humans
+from metamers.leaderboard import files as leaderboard
+from metamers.model_card import files as model_card
 from metamers.names import ConfigurationError
-from metamers.null.files import ACCEPTANCE, MEASURES, NULLS
+from metamers.null import files as null
 from metamers.null.settings import AcceptanceSettings, NullSettings
-from metamers.preregister.files import FROZEN, SCORED
+from metamers.paper import files as paper
+from metamers.power import files as power
+from metamers.preregister import files as preregister
 from metamers.preregister.settings import PreregistrationSettings
-from metamers.run.declared import RunFile
+from metamers.recognize import files as recognize
+from metamers.run.declared import RunFile, files_of
+from metamers.stimuli import files as stimuli
+from metamers.synthesize import files as synthesize
+from metamers.train import files as train
+from metamers.vulnerability import files as vulnerability
 
 
 @dataclass(frozen=True)
@@ -30,20 +46,36 @@ class Step:
     settings
         Key of the configuration → its section.
     files
-        The NetCDF files that the step makes.
+        Its module ``files``, which declares the NetCDF files that the step makes.
     """
 
-    settings: Mapping[str, type[Settings]]
-    files: Sequence[RunFile]
+    settings: Mapping[str, type[Settings]] = field(default_factory=dict)
+    files: ModuleType | None = None
 
 
 STEPS = {
-    "null": Step({"null": NullSettings, "acceptance": AcceptanceSettings}, [NULLS, ACCEPTANCE]),
-    "preregister": Step({"preregistration": PreregistrationSettings}, [FROZEN, SCORED]),
+    "retrieve": Step(),
+    "stimuli": Step(files=stimuli),
+    "train": Step(files=train),
+    "synthesize": Step(files=synthesize),
+    "null": Step(settings={"null": NullSettings, "acceptance": AcceptanceSettings}, files=null),
+    "recognize": Step(files=recognize),
+    "experiment": Step(files=experiment),
+    "humans": Step(files=humans),
+    "compare": Step(files=compare),
+    "power": Step(files=power),
+    "vulnerability": Step(files=vulnerability),
+    "brain": Step(files=brain),
+    "leaderboard": Step(files=leaderboard),
+    "preregister": Step(settings={"preregistration": PreregistrationSettings}, files=preregister),
+    "beyond": Step(files=beyond),
+    "brainscore": Step(files=brainscore),
+    "report": Step(),
+    "paper": Step(files=paper),
+    "model_card": Step(files=model_card),
+    "verify": Step(),
 }
 SETTINGS = {key: section for step in STEPS.values() for key, section in step.settings.items()}
-# Variables that stand for several in workflow/schemas/files.yaml.
-SEVERAL = {"<measures>": [*MEASURES, "normalized_error"]}
 
 
 def default_configuration() -> dict[str, Any]:
@@ -107,11 +139,13 @@ def read_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def declared_files() -> dict[str, RunFile]:
-    """The NetCDF files of a run: path → file."""
-    of_steps = [file for step in STEPS.values() for file in step.files]
-    others = [
-        RunFile(path, {name: size for names, size in variables.items() for name in SEVERAL.get(names, [names])})
-        for path, variables in read_yaml(SCHEMAS / "files.yaml").items()
-    ]
-    return {file.path: file for file in (*others, *of_steps)}
+def declared_files(*others: ModuleType) -> dict[str, RunFile]:
+    """The NetCDF files of a run: path → file.
+
+    Parameters
+    ----------
+    *others
+        Further modules ``files``, such as that of the studies.
+    """
+    modules = [*(step.files for step in STEPS.values() if step.files), *others]
+    return {file.path: file for module in modules for file in files_of(module)}
