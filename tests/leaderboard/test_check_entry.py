@@ -38,6 +38,7 @@ from metamers.repository import ROOT
 from metamers.run import files
 from metamers.run.files import fingerprint
 from tests.leaderboard.entries import board, entry, people, predicted, published, recognizable, sha256, write
+from tests.saved import OF_ANY_STEP
 
 TEMPLATE = ROOT / "resources" / "leaderboard" / "leaderboard.yml"
 
@@ -648,7 +649,9 @@ def add_run(folder: Path, made: xr.Dataset) -> xr.Dataset:
     for place, (kind, name) in enumerate(zip(made["item_kind"].values.tolist(), names, strict=True)):
         if name.startswith("results/tiny/"):
             inside = name.removeprefix("results/tiny/")
-            files.save(contents.get(inside, xr.Dataset({"steps": len(kind)})), folder / inside, **about)
+            files.save(
+                contents.get(inside, xr.Dataset({"steps": len(kind)})), folder / inside, declared=OF_ANY_STEP, **about
+            )
             values[place] = fingerprint(folder / inside)
         elif kind == "published":
             values[place] = fingerprint(ROOT / name)
@@ -865,7 +868,8 @@ def test_the_commands_of_github_s_file_need_only_what_it_installs(command_of_fil
     given = yaml.safe_load(TEMPLATE.read_text())
     allowed = sorted(installed_by(given["env"]["PACKAGES"].split()))
     assert "torch" not in allowed
-    files.save(board(), tmp_path / "published.nc", title="", source="", step="test", run="x", seed=0, inputs=[])
+    about = {"title": "", "source": "", "step": "test", "run": "x", "seed": 0, "inputs": []}
+    files.save(board(), tmp_path / "published.nc", declared=OF_ANY_STEP, **about)
     good = folder / file_name(entry("ear"))
     site = [
         str(folder),

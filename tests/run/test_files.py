@@ -28,6 +28,7 @@ CREATOR = {
     "institution": "Laboratory",
     "license": "CC-BY-4.0",
 }
+DECLARED = RunFile("x.nc", {"stimulus": "correct"})
 PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
 
 
@@ -338,10 +339,10 @@ def test_a_job_saves_with_its_own_provenance_unless_it_gives_another(dataset, tm
         input=[str(tmp_path / "input.txt")],
         output=[str(tmp_path / "made.nc")],
     )
-    job.save(snakemake, dataset, title="t", source="s")
+    job.save(snakemake, dataset, declared=DECLARED, title="t", source="s")
     made = files.load(tmp_path / "made.nc").attrs
     assert [made[key] for key in ("run", "step", "seed", "creator_name")] == ["small", "some_step", 7, "A laboratory"]
     assert list(json.loads(made["inputs"])) == snakemake.input
-    job.save(snakemake, dataset, tmp_path / "other.nc", title="t", source="s", seed=8, inputs=[])
+    job.save(snakemake, dataset, tmp_path / "other.nc", declared=DECLARED, title="t", source="s", seed=8, inputs=[])
     other = files.load(tmp_path / "other.nc").attrs
     assert (other["seed"], other["inputs"]) == (8, "{}")
