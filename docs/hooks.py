@@ -11,7 +11,7 @@ from generate import convergence, equations, keys, library, notebook, rules, sim
 from generate import files as variables
 from metamers.config.read import read_schema
 from metamers.plan.steps import configuration_schema, declared_files, default_configuration
-from metamers.run.files import DESCRIPTIONS
+from metamers.repository import import_from
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -55,7 +55,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 @cache
 def _tables_of_files() -> str:
-    return variables.tables(declared_files(), DESCRIPTIONS, rules.outputs(rules.read(ROOT)))
+    import_from(ROOT)  # the package `studies` is not installed
+    from studies import files as files_of_studies
+
+    return variables.tables(declared_files(files_of_studies), rules.outputs(rules.read(ROOT)))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -8,6 +8,7 @@ import xarray as xr
 from metamers.config.tables import category_classes
 from metamers.modalities import MODALITIES
 from metamers.model_card import card as model_card
+from metamers.model_card.files import CARD
 from metamers.models.batches import CPU_BATCH_SIZE
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device, use_threads
@@ -87,6 +88,7 @@ save(
     snakemake,
     card,
     snakemake.output.netcdf,
+    declared=CARD,
     title=f"Model card of {name}",
     source=f"the model, shown the natural stimuli of {settings['dataset']}",
     references="; ".join(params.references) or files.STUDY,

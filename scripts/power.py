@@ -4,6 +4,7 @@ from metamers.run.job import log_to, save
 
 from pathlib import Path
 
+from metamers.power.files import POWER
 from metamers.power.pairs import with_pairs
 from metamers.run import files
 
@@ -55,6 +56,7 @@ save(
     snakemake,
     found,
     snakemake.output.netcdf,
+    declared=POWER,
     title="Power of experiments to distinguish two models by human recognition of their metamers",
     source=f"variance between the study's participants ({snakemake.config['human_data']}), and simulation",
 )

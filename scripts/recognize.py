@@ -11,6 +11,7 @@ from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
 from metamers.names import NATURAL, stage_path
+from metamers.recognize.files import RECOGNITION
 from metamers.recognize.recognition import recognition_dataset, recognize
 from metamers.run import files
 from metamers.run.manifest import in_run
@@ -44,6 +45,7 @@ def save_recognition(model: Model) -> None:
         snakemake,
         answered,
         paths[model.name],
+        declared=RECOGNITION,
         title=f"Recognition of metamers of {generation_model} by {model.name}",
         source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
         inputs=[

@@ -14,6 +14,7 @@ from metamers.plan.plan import Plan
 from metamers.plan.steps import merge_defaults
 from metamers.repository import ROOT
 from metamers.synthesize.qualities import COMPARED_PROCEDURES, FIXED_QUALITIES, QUALITIES, TO_TARGET
+from studies import files
 from studies.settings import Convergence, StudySettings, study_settings
 
 BENCHMARKED_PROCEDURE = "one_cycle"
@@ -56,16 +57,18 @@ class Studies:
 
     @property
     def stages_of_paths(self) -> dict[str, Mapping[str, Iterable[str]]]:
-        """For each beginning of a path in the run's folder: the generation models and stages that have such a file."""
+        """For each path in the run's folder: the generation models and stages that have such a file."""
         return {
-            "benchmark/match/": self.benchmark_stages,
-            "benchmark/equivalent/": self.benchmark_stages,
-            "benchmark/standard/": self.standard_stages,
-            "benchmark/gpu/": self.standard_stages,
-            "benchmark/equivalence/": self.equivalence_stages,
-            "benchmark/equivalence_recognition/": self.equivalence_stages,
-            "benchmark/convergence/": self.settings.convergence.closest,
-            "benchmark/convergence_recognition/": self.settings.convergence.closest,
+            files.MATCHES.path: self.benchmark_stages,
+            files.EQUIVALENT.path: self.benchmark_stages,
+            files.RECOGNITION.path: self.benchmark_stages,
+            files.SPEED.path: self.benchmark_stages,
+            files.STANDARD.path: self.standard_stages,
+            files.GPU.path: self.standard_stages,
+            files.EQUIVALENCE.path: self.equivalence_stages,
+            files.EQUIVALENCE_RECOGNITION.path: self.equivalence_stages,
+            files.CONVERGENCE.path: self.settings.convergence.closest,
+            files.CONVERGENCE_RECOGNITION.path: self.settings.convergence.closest,
         }
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from metamers.names import NATURAL, stage_path
 from metamers.plan.steps import declared_files
 from metamers.run import files
-from metamers.run.declared import RunFile, Variable
+from metamers.run.declared import RunFile
 from tests.configurations import practice
 from tests.workflow.runs import copy_of
 
@@ -35,16 +35,9 @@ RULES = [
     "report_assets",
     "report_leaderboard",
 ]
+MEANINGS = {name: meaning for file in declared_files().values() for name, meaning in file.described.items()}
 # A file may have every variable that a step declares.
-OF_ANY_STEP = RunFile(
-    "any.nc",
-    {
-        name.removesuffix("?"): one
-        for file in declared_files().values()
-        for name, one in file.variables.items()
-        if isinstance(one, Variable)
-    },
-)
+OF_ANY_STEP = RunFile("any.nc", {"": ", ".join(MEANINGS)}, meanings=MEANINGS)
 RUN = "shown"
 ARGUMENTS = ["--configfile", "shown.yaml"]
 

@@ -63,7 +63,7 @@ def files_in(folder):
 
 def test_the_wheel_holds_every_file_of_the_package(root, unpacked):
     wanted = {name for name in files_in(root / "src" / "metamers") if "__pycache__" not in name}
-    assert {"run/descriptions.yaml", "report/templates/page.html.j2", "report/site/site.css"} <= wanted
+    assert {"report/templates/page.html.j2", "report/site/site.css"} <= wanted
     assert {name for name in files_in(unpacked / "metamers") if not name.startswith("workflow_files/")} == wanted
 
 

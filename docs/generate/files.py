@@ -1,7 +1,7 @@
 """Tables of every NetCDF file of a run: its variables with dimensions, unit and meaning."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from generate import rules
 from metamers.run.declared import RunFile
@@ -19,19 +19,13 @@ def names_of(path: str) -> str:
     return re.sub(r"<[^>]*>", "<>", path)
 
 
-def tables(
-    files: Mapping[str, RunFile],
-    descriptions: Mapping[str, Sequence[str]],
-    made_by: Mapping[str, str],
-) -> str:
+def tables(files: Mapping[str, RunFile], made_by: Mapping[str, str]) -> str:
     """Return one section with a table of variables for each file.
 
     Parameters
     ----------
     files
         Path → file.
-    descriptions
-        Variable that several steps have → long name, unit.
     made_by
         Path of an output under the run's folder → name of the rule.
     """
@@ -45,7 +39,7 @@ def tables(
         lines = ["| variable | dimensions | unit | meaning |", "| --- | --- | --- | --- |"]
         for variable, dimensions in file.dimensions.items():
             name = variable.removesuffix("?")
-            long_name, unit = file.own.get(name) or descriptions[name]
+            long_name, unit = file.described[name]
             optional = " *(optional)*" if variable.endswith("?") else ""
             cells = [f"`{name}`{optional}", dimensions.replace("signal", "*signal*"), unit, long_name]
             lines.append(f"| {' | '.join(cells)} |")

@@ -4,6 +4,7 @@ from metamers.run.job import log_to, save
 
 from metamers.beyond.agreement import agreement
 from metamers.beyond.compare import of_run
+from metamers.beyond.files import AGREEMENT
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -31,6 +32,7 @@ save(
         modality=snakemake.wildcards.sensed_modality,
         judged_by=", ".join(dict.fromkeys(judge for judges in params.recognition_models.values() for judge in judges)),
     ),
+    declared=AGREEMENT,
     title=f"Agreement of models' sensitivities, and recognition of metamers ({snakemake.wildcards.sensed_modality})",
     source="sensitivities to the distortions of each generation model; answers to accepted metamers of the run",
 )

@@ -3,6 +3,7 @@
 from metamers.run.job import log_to, save
 
 from metamers.beyond.compare import acceptance, controversial
+from metamers.beyond.files import CONTROVERSIAL
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -21,6 +22,7 @@ found.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", 
 save(
     snakemake,
     found,
+    declared=CONTROVERSIAL,
     title=f"Answers of recognition models to controversial metamers ({snakemake.wildcards.beyond_modality})",
     source="answers to accepted metamers, of recognition models that the synthesis did not use",
     references=params.references,

@@ -3,6 +3,7 @@
 from metamers.run.job import log_to, save
 
 from metamers.beyond.compare import acceptance, ensemble
+from metamers.beyond.files import ENSEMBLE
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -24,6 +25,7 @@ found.attrs = {"modality": snakemake.wildcards.beyond_modality, "judged_by": ", 
 save(
     snakemake,
     found,
+    declared=ENSEMBLE,
     title=f"Recognition of metamers of several models together ({snakemake.wildcards.beyond_modality})",
     source="answers to accepted metamers, of recognition models that the synthesis did not use",
     references=params.references,

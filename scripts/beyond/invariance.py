@@ -5,6 +5,7 @@ from metamers.run.job import log_to, save
 import torch
 import xarray as xr
 
+from metamers.beyond.files import INVARIANCE
 from metamers.beyond.invariance import invariance
 from metamers.beyond.sets import NOISE
 from metamers.beyond.synthesize import starts_of
@@ -57,6 +58,7 @@ save(
         stimulus=names,
         **{key: ("stimulus", made[key].values) for key in ("category", "other_stimulus", "other_category")},
     ),
+    declared=INVARIANCE,
     title=f"Invariance at stages of {name}: distances between metamers of one stimulus",
     source="metamers of the run, and metamers of the same stimuli from other starts",
 )

@@ -5,6 +5,7 @@ from metamers.run.job import log_to, provenance
 import torch
 import xarray as xr
 
+from metamers.beyond.files import METAMERS
 from metamers.beyond.measure import measured_case, natural_categories
 from metamers.beyond.sets import OTHER, OWN
 from metamers.config.tables import category_classes
@@ -55,6 +56,7 @@ with (
     files.save_in_pieces(
         snakemake.output[0],
         "stimulus",
+        declared=METAMERS,
         title=f"Metamers of the extensions: {name}",
         source=synthesis.attrs["source"],
         references=params.references,

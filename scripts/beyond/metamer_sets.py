@@ -4,6 +4,7 @@ from metamers.run.job import log_to, save
 
 import xarray as xr
 
+from metamers.beyond.files import METAMER_SETS
 from metamers.beyond.metamer_set import metamer_sets
 from metamers.beyond.synthesize import fit_to
 from metamers.config.tables import category_classes
@@ -74,6 +75,7 @@ save(
         device=str(device),
         **({"sampling_rate_hz": rate_hz} if rate_hz else {}),
     ),
+    declared=METAMER_SETS,
     title=f"Sets of metamers of {name}: free directions, and the two most different metamers of a stimulus",
     source="singular values of the Jacobian; two metamers pushed apart while both stay within the match",
     references=params.references,

@@ -4,6 +4,7 @@ from metamers.run.job import log_to, save
 
 import numpy as np
 
+from metamers.beyond.files import RECOGNITION
 from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
@@ -47,6 +48,7 @@ for path, answers, target in zip(given.metamers, zip(*answered, strict=True), sn
             coordinates | {"recognition_model": list(params.recognition_models)},
         )[["answer"]],
         target,
+        declared=RECOGNITION,
         title="Recognition of metamers of the extensions, by models that the synthesis did not use",
         source="as exported: 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
         inputs=[*given.models, path, given.categories],

@@ -4,6 +4,7 @@ from metamers.run.job import log_to, save
 
 import xarray as xr
 
+from metamers.beyond.files import SENSITIVITY
 from metamers.beyond.sensitivity import distortions_of_stimulus
 from metamers.beyond.synthesize import fit_to
 from metamers.modalities import MODALITIES
@@ -66,6 +67,7 @@ save(
         device=str(device),
         **({"sampling_rate_hz": rate_hz} if rate_hz else {}),
     ),
+    declared=SENSITIVITY,
     title=f"Distortions to which models are most and least sensitive ({first.modality})",
     source="extreme eigenvectors of JᵀJ, and the pair of distortions along which the generation models differ most",
     references=params.references,

@@ -7,6 +7,7 @@ import json
 import torch
 import xarray as xr
 
+from metamers.beyond.files import SYNTHESIS
 from metamers.beyond.sets import OTHER, OWN
 from metamers.beyond.synthesize import case_metamers, fit_to, joint_max_batch_size, set_dataset, starts_of
 from metamers.config.tables import category_classes
@@ -100,6 +101,7 @@ for model, member in members.items():
 with files.save_in_pieces(
     snakemake.output[0],
     "stimulus",
+    declared=SYNTHESIS,
     title=f"Synthesis of metamers of the extensions: {name}",
     source=f"synthesized by the {procedure} procedure, {made['part']}",
     references=params.references,

@@ -3,6 +3,7 @@
 from metamers.run.job import log_to, save
 
 from metamers.brain.activations import activations_dataset, features
+from metamers.brain.files import ACTIVATIONS
 from metamers.modalities import MODALITIES
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import load_model
@@ -21,6 +22,7 @@ for stage, values in found.items():
 save(
     snakemake,
     activations_dataset(found, stimuli["stimulus"].values),
+    declared=ACTIVATIONS,
     title=f"Activations of {name} for the natural stimuli of {snakemake.wildcards.dataset}",
     source="the model's stages" + (", averaged over time" if MODALITIES[model.modality].time_axis else ""),
 )

@@ -5,6 +5,7 @@ from metamers.run.job import log_to, save
 import numpy as np
 
 from metamers.brain.activations import features, features_by_stage
+from metamers.brain.files import DISSIMILARITY
 from metamers.brain.similarity import dissimilarity, dissimilarity_dataset
 from metamers.modalities import MODALITIES
 from metamers.run import files
@@ -36,6 +37,7 @@ else:
 save(
     snakemake,
     dissimilarity_dataset({stage: dissimilarity(values) for stage, values in by_stage.items()}, names),
+    declared=DISSIMILARITY,
     title=f"Representational dissimilarity of natural stimuli at the stages of {name}",
     source="1 - Pearson r of activations" + (", averaged over time" if MODALITIES[params.modality].time_axis else ""),
 )

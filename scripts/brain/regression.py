@@ -2,6 +2,7 @@
 
 from metamers.run.job import log_to, save
 
+from metamers.brain.files import BRAIN
 from metamers.brain.regression import regression
 from metamers.brain.responses import read_responses
 from metamers.run import files
@@ -23,6 +24,7 @@ found.attrs = {"model": name, "simulated": simulated}
 save(
     snakemake,
     found,
+    declared=BRAIN,
     title=f"Prediction of {'simulated ' if simulated else ''}voxels by {name}",
     source="ridge regression on time-averaged activations, cross-validated, corrected for noise"
     + (f"; voxels simulated from {simulated}, not measured" if simulated else ""),

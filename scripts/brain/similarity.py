@@ -2,6 +2,7 @@
 
 from metamers.run.job import log_to, save
 
+from metamers.brain.files import SIMILARITY
 from metamers.brain.responses import check_responses, read_responses
 from metamers.brain.similarity import participant_dissimilarities, similarity
 from metamers.run import files
@@ -21,6 +22,7 @@ found.attrs = {"simulated": simulated}
 save(
     snakemake,
     found,
+    declared=SIMILARITY,
     title=f"Representational similarity between stages of models ({snakemake.wildcards.compared_modality})"
     + (", and to simulated voxels" if simulated else ""),
     source="Spearman correlation of representational dissimilarity (1 - Pearson r between stimuli)"

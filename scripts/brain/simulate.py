@@ -3,6 +3,7 @@
 from metamers.run.job import log_to, save
 
 from metamers.brain.activations import features_by_stage
+from metamers.brain.files import SIMULATED
 from metamers.brain.simulate import simulated_brain
 from metamers.run import files
 
@@ -19,6 +20,7 @@ made.attrs = {"simulated": f"{stage} of {model}"}
 save(
     snakemake,
     made,
+    declared=SIMULATED,
     title="Simulated responses of voxels (not measured)",
     source=f"noisy linear functions of the activations of stage {stage} of {model}",
 )

@@ -4,6 +4,7 @@ from metamers.run.job import log_to, save
 
 from pathlib import Path
 
+from metamers.brainscore.files import ANSWERS
 from metamers.brainscore.plugin import (
     FOLDER,
     PUBLISHED_STUDY,
@@ -68,6 +69,7 @@ for group in groups:
         snakemake,
         group.recognition,
         folder / "data" / FOLDER / f"{group.name}.nc",
+        declared=ANSWERS,
         title=f"Recognition of metamers by people, for Brain-Score: {group.name}",
         source="participants of a published experiment" if group.address else "own participants, after exclusions",
         inputs=inputs[group.name],

@@ -5,6 +5,7 @@ from metamers.run.job import log_results_to, save
 import tempfile
 from pathlib import Path
 
+from metamers.brainscore.files import SCORES
 from metamers.brainscore.plugin import PUBLISHED_STUDY, benchmark_identifier, model_identifier
 from metamers.brainscore.score import prepare, score_all, scores_dataset
 from metamers.models.device import use_threads
@@ -28,6 +29,7 @@ for (benchmark, candidate), score in found["brainscore"].to_series().dropna().it
 save(
     snakemake,
     found,
+    declared=SCORES,
     title="Scores of the run's models on its benchmarks for Brain-Score",
     source="people's and models' recognition of metamers, by the packages brainscore-core and brainscore-vision",
     inputs=[given.plugin[0], *given.models, *given.images, *given.metamers],

@@ -5,6 +5,7 @@ from metamers.run.job import log_to, save
 import numpy as np
 
 from metamers.compare.anova import published_tests
+from metamers.compare.files import ANOVA
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -27,6 +28,7 @@ for (test, effect), row in tested.to_dataframe().iterrows():
 save(
     snakemake,
     tested,
+    declared=ANOVA,
     title="Analyses of variance of human experiments: human against model, between models, between stages",
     source="answers of participants: public data of the study, and own participants if the run has any",
 )

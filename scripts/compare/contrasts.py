@@ -5,6 +5,7 @@ from metamers.run.job import log_to, save
 import numpy as np
 
 from metamers.compare.contrasts import contrasts
+from metamers.compare.files import CONTRASTS
 from metamers.compare.verdict import contrast_evidence
 from metamers.run import files
 
@@ -25,6 +26,7 @@ for name in compared["contrast"].values:
 save(
     snakemake,
     compared,
+    declared=CONTRASTS,
     title="Differences in recognizability between models, for the same other models and the same stimuli",
     source="answers of the recognition models",
     inputs=[*snakemake.input.acceptance, *snakemake.input.recognition],

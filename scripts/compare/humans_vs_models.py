@@ -2,6 +2,7 @@
 
 from metamers.run.job import log_to, save
 
+from metamers.compare.files import HUMANS_VS_MODELS
 from metamers.compare.humans_vs_models import correlation_lines, humans_vs_models
 from metamers.humans.summary import CEILING_COLUMNS, COLUMNS, pooled_points, read_results
 from metamers.run import files
@@ -27,6 +28,7 @@ for line in correlation_lines(compared):
 save(
     snakemake,
     compared,
+    declared=HUMANS_VS_MODELS,
     title="Human recognizability of the published models' metamers, compared with that by other models",
     source=f"public data of the study ({snakemake.config['human_data']})",
 )

@@ -2,6 +2,7 @@
 
 from metamers.run.job import log_to, save
 
+from metamers.compare.files import OWN_PARTICIPANTS_VS_MODELS
 from metamers.compare.humans_vs_models import correlation_lines, own_participants_vs_models
 from metamers.humans.own_participants import judgements_of_shown, pooled_designs
 from metamers.run import files
@@ -23,6 +24,7 @@ for line in correlation_lines(compared):
 save(
     snakemake,
     compared,
+    declared=OWN_PARTICIPANTS_VS_MODELS,
     title="Recognizability of this run's metamers by own participants, compared with that by other models",
     source="answers of own participants and of the recognition models",
     inputs=[*given.own_participants, *given.recognition, *given.designs],

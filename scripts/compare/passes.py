@@ -2,6 +2,7 @@
 
 from metamers.run.job import log_to, save
 
+from metamers.compare.files import PASSES
 from metamers.run import files
 
 logger = log_to(snakemake.log[0])
@@ -24,6 +25,7 @@ else:  # the imports take longer than the rest of a job that computes nothing
 save(
     snakemake,
     tested,
+    declared=PASSES,
     title="Equivalence of human recognition of the published models' metamers and of natural stimuli",
     source=f"public data of the study ({snakemake.config['human_data']})",
 )

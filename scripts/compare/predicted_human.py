@@ -2,6 +2,7 @@
 
 from metamers.run.job import log_to, save
 
+from metamers.compare.files import PREDICTED_HUMAN
 from metamers.compare.predicted_human import predicted_human
 from metamers.run import files
 
@@ -20,6 +21,7 @@ for (model, stage), reason in predicted["reason"].to_series().items():
 save(
     snakemake,
     predicted,
+    declared=PREDICTED_HUMAN,
     title="Predicted human recognizability of this run's metamers, without human data of them",
     source="recognizability by other models, and the published relation between humans and models",
 )

@@ -3,6 +3,7 @@
 from metamers.run.job import log_to, save
 
 from metamers.compare.chance import with_chance
+from metamers.compare.files import RECOGNIZABILITY
 from metamers.compare.recognizability import recognizability
 from metamers.compare.verdict import FIRST_MINUS_LAST, first_minus_last, read_evidence, verdict
 from metamers.run import files
@@ -25,6 +26,7 @@ for modality in compared["modality"].values:
 save(
     snakemake,
     recognizable.merge(compared),
+    declared=RECOGNIZABILITY,
     title="Recognizability of accepted metamers by every recognition model",
     source="answers of the recognition models",
     inputs=[*snakemake.input.acceptance, *snakemake.input.recognition],

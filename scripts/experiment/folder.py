@@ -11,6 +11,7 @@ import xarray as xr
 from PIL import Image
 
 from metamers.config.tables import stimulus_categories
+from metamers.experiment.files import EXPERIMENT
 from metamers.experiment.folder import (
     PAGE,
     category_icons,
@@ -114,6 +115,7 @@ save(
     snakemake,
     design,
     snakemake.output.design,
+    declared=EXPERIMENT,
     title=f"Design of the experiment for people, {modality}: assignment of stimuli to participants",
     source="accepted metamers and natural stimuli of this run",
     inputs=[given.stimuli, given.natural, *given.acceptance, *given.metamers],

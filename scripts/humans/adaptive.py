@@ -5,6 +5,7 @@ from metamers.run.job import log_to, save
 from metamers.config.tables import stimulus_categories
 from metamers.humans.adaptive import adaptive_dataset
 from metamers.humans.design import QUESTION
+from metamers.humans.files import ADAPTIVE
 from metamers.humans.own_participants import read_answers
 from metamers.run import files
 
@@ -25,6 +26,7 @@ logger.info("%s: %s %.3f (95%% interval %.3f to %.3f)", name, found.attrs[QUESTI
 save(
     snakemake,
     found,
+    declared=ADAPTIVE,
     title=f"Posterior distribution from the answers of participants in {name}, an adaptive experiment",
     source="answers of own participants, after exclusions",
     inputs=[given.design, *given.answers],

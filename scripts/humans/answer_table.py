@@ -4,6 +4,7 @@ from metamers.run.job import log_to, save
 
 from metamers.config.tables import stimulus_categories
 from metamers.humans.answer_table import shown_in_table, table_dataset, trials_of_table
+from metamers.humans.files import HUMANS, SHOWN
 from metamers.humans.read_table import ValidNames, read_answer_table
 from metamers.run import files
 
@@ -28,14 +29,15 @@ logger.info("%s: %d trials, %d participants", name, len(trials), answers.sizes["
 logger.info("%s: %d rows without an answer", name, int(answers["rows_set_aside"]))
 for reason, number in answers["excluded"].to_series().items():
     logger.info("%s: %d excluded: %s", name, number, reason)
-for dataset, path, title in (
-    (answers, snakemake.output.answers, f"Answers of participants and models in {name}, from a table"),
-    (shown, snakemake.output.shown, f"What the participants of {name} were shown, from a table"),
+for dataset, path, declared, title in (
+    (answers, snakemake.output.answers, HUMANS, f"Answers of participants and models in {name}, from a table"),
+    (shown, snakemake.output.shown, SHOWN, f"What the participants of {name} were shown, from a table"),
 ):
     save(
         snakemake,
         dataset,
         path,
+        declared=declared,
         title=title,
         source="table of answers of own participants, after exclusions",
         inputs=[*given.answers, given.stimuli, *given.recognition],

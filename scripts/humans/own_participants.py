@@ -3,6 +3,7 @@
 from metamers.run.job import log_to, save
 
 from metamers.config.tables import stimulus_categories
+from metamers.humans.files import HUMANS
 from metamers.humans.own_participants import own_participants_dataset, read_answers
 from metamers.run import files
 
@@ -27,6 +28,7 @@ for (model, observer), mean in answers["proportion_correct"].mean(("participant"
 save(
     snakemake,
     answers,
+    declared=HUMANS,
     title=f"Answers of participants and models in {name}, an experiment with this run's metamers",
     source="answers of own participants, after exclusions",
     inputs=[given.design, *given.answers, *given.recognition],

@@ -2,6 +2,7 @@
 
 from metamers.run.job import log_to, save
 
+from metamers.humans.files import HUMANS
 from metamers.humans.participants import experiment_dataset
 
 logger = log_to(snakemake.log[0])
@@ -12,6 +13,7 @@ for (model, observer), mean in answers["proportion_correct"].mean(("participant"
 save(
     snakemake,
     answers,
+    declared=HUMANS,
     title=f"Answers of participants and models in {experiment}: {entry['title']}",
     source="public participant-level data of the study",
 )

@@ -18,6 +18,7 @@ from metamers.leaderboard.entry import (
     predicted_values,
     read_published,
 )
+from metamers.leaderboard.files import ENTRY
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_participants_curves
 from metamers.leaderboard.ranking import entries_of
 from metamers.models.device import use_threads
@@ -59,6 +60,7 @@ else:
         snakemake,
         made,
         path,
+        declared=ENTRY,
         title=f"Entry of {model} for a shared leaderboard of model metamers",
         source="answers of own participants" if judged else "a prediction from other models' recognition",
         inputs={path: without_folders(portable_name(path)) for path in given},

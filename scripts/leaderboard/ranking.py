@@ -9,6 +9,7 @@ import xarray as xr
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.leaderboard.curves import DEPTH_COLUMNS
 from metamers.leaderboard.depth import model_depths
+from metamers.leaderboard.files import LEADERBOARD
 from metamers.leaderboard.ranking import PUBLISHED_PARTICIPANTS, entries_of, leaderboard
 from metamers.models.device import use_threads
 from metamers.run import files
@@ -52,6 +53,7 @@ for _, entry in entries.dropna(subset="rank").iterrows():
 save(
     snakemake,
     board,
+    declared=LEADERBOARD,
     title="Models by the normalized area under human recognizability of their metamers over relative depth",
     source=f"public data of the study ({snakemake.config['human_data']}), and predictions for the run's own models"
     + (", and answers of own participants" if given.own_participants else ""),

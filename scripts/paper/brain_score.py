@@ -6,6 +6,7 @@ from pathlib import Path
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.paper.brain import brain_score_dataset, pooled_people, read_brain_scores
+from metamers.paper.files import BRAIN_SCORE
 
 logger = log_to(snakemake.log[0])
 entry = snakemake.params.entry
@@ -18,6 +19,7 @@ for area in related["visual_area"].values:
 save(
     snakemake,
     related,
+    declared=BRAIN_SCORE,
     title="Brain-Scores of the published visual models against people's recognition of their metamers",
     source="public table of Brain-Scores and participant-level data of the study",
 )

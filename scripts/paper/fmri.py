@@ -4,6 +4,7 @@ from metamers.run.job import log_to, save
 
 from metamers.humans.summary import COLUMNS, read_results
 from metamers.paper.brain import fmri_dataset, fmri_predictions, pooled_people
+from metamers.paper.files import FMRI
 
 logger = log_to(snakemake.log[0])
 predictions = fmri_predictions(snakemake.params.entry, snakemake.input.voxels)
@@ -15,6 +16,7 @@ for region in related["region"].values:
 save(
     snakemake,
     related,
+    declared=FMRI,
     title="fMRI predictions of the published auditory models against people's recognition of their metamers",
     source="public voxel regressions and participant-level data of the study",
 )

@@ -8,6 +8,7 @@ from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.models.load import with_each_model
 from metamers.models.model import Model
+from metamers.recognize.files import NATURAL_RECOGNITION
 from metamers.recognize.recognition import recognition_dataset, recognize
 from metamers.run.manifest import in_run
 from metamers.stimuli.exported import Decoded, labels_of
@@ -28,6 +29,7 @@ def save_recognition(model: Model) -> None:
         snakemake,
         answered,
         paths[model.name],
+        declared=NATURAL_RECOGNITION,
         title=f"Recognition of the natural stimuli of {params.dataset} by {model.name}",
         source="exported 8-bit images or 16-bit sounds; forced choice among the dataset's categories",
         inputs=[

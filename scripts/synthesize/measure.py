@@ -15,6 +15,7 @@ from metamers.recognize.recognition import recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.labels import select_stimuli
+from metamers.synthesize.files import METAMERS
 from metamers.synthesize.measure import with_measures
 
 SYNTHESIS_ATTRIBUTES = (
@@ -53,6 +54,7 @@ with (
     files.save_in_pieces(
         snakemake.output[0],
         "stimulus",
+        declared=METAMERS,
         title=f"Metamers of {name} at {stage}",
         source=synthesis.attrs["source"],
         **provenance(snakemake),

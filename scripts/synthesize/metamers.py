@@ -16,6 +16,7 @@ from metamers.models.precision import native_bfloat16
 from metamers.run import files
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.stimuli.labels import select_stimuli
+from metamers.synthesize.files import SYNTHESIS
 from metamers.synthesize.memory import max_batch_size
 from metamers.synthesize.metamers import check_stage, make_metamers
 from metamers.synthesize.qualities import QUALITIES, quality_attributes
@@ -71,6 +72,7 @@ check_stage(model, stage, first)
 with files.save_in_pieces(
     snakemake.output[0],
     "stimulus",
+    declared=SYNTHESIS,
     title=f"Synthesis of metamers of {name} at {stage}",
     source=f"synthesized from noise by the {procedure} procedure, quality {params.quality}",
     **provenance(snakemake),

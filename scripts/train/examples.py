@@ -3,6 +3,7 @@
 from metamers.run.job import log_to, save
 
 from metamers.stimuli.datasets import read_dataset
+from metamers.train.files import EXAMPLES
 
 logger = log_to(snakemake.log[0])
 name, params = snakemake.wildcards.dataset, snakemake.params
@@ -14,6 +15,7 @@ for speaker, splits in splits_of.items():
 save(
     snakemake,
     examples,
+    declared=EXAMPLES,
     title=f"Examples of {name} for training, validation and test",
     source=f"the dataset {name}",
     references="; ".join(params.entry.get("references", [])),

@@ -19,6 +19,7 @@ from metamers.run import files
 from metamers.run.hashes import sha256_of
 from metamers.run.progress import Progress, checkpoint_on_signal, identity_of
 from metamers.train.examples import labelled_examples
+from metamers.train.files import CURVES
 from metamers.train.model import check_trainable, curves_dataset, frozen_weights, inputs_of, train
 from metamers.train.perturbations import Perturbation
 
@@ -78,6 +79,7 @@ save(
         device=str(device),
     ),
     snakemake.output.curves,
+    declared=CURVES,
     title=f"Learning curves of {name}",
     source=f"examples of the dataset {params.dataset}",
     seed=settings["seed"],

@@ -8,6 +8,7 @@ from metamers.models.load import load_model
 from metamers.models.readout import pooled_activations
 from metamers.run import files
 from metamers.train.examples import labelled_examples
+from metamers.train.files import READOUTS
 from metamers.train.readout import accuracy_in_words, fit_readout, readout_dataset, refusal
 
 logger = log_to(snakemake.log[0])
@@ -35,6 +36,7 @@ if params.recognizes and (reason := refusal(trained, name)):
 save(
     snakemake,
     trained.assign_attrs(model=name, device=str(device)),
+    declared=READOUTS,
     title=f"Linear readout of {name}",
     source=f"examples of the dataset {settings['dataset']}; the split test is held out",
 )

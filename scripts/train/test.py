@@ -13,6 +13,7 @@ from metamers.models.load import load_model
 from metamers.recognize.recognition import answers
 from metamers.run import files
 from metamers.train.examples import Examples, labelled_examples
+from metamers.train.files import TRAINING
 from metamers.train.model import adversarial_accuracy, scores_of, tested_dataset
 from metamers.train.perturbations import Perturbation
 
@@ -48,6 +49,7 @@ tested.attrs["attack"] = json.dumps(dict(attack) | {"examples": len(attacked)})
 save(
     snakemake,
     tested,
+    declared=TRAINING,
     title=f"Training of {name}: learning curves, and accuracy on the test split",
     source=f"examples of the dataset {params.dataset}",
 )

@@ -50,6 +50,7 @@ from metamers.run.packages import package_file
 from metamers.stimuli.datasets import read_dataset
 from metamers.stimuli.formats import FORMATS
 from metamers.stimuli.given import as_image, as_sound, modality_of, name_of, with_rate
+from metamers.synthesize.files import METAMERS
 from metamers.synthesize.measure import with_measures
 from metamers.synthesize.metamers import make_metamers
 from metamers.synthesize.optimizers import OPTIMIZERS
@@ -545,6 +546,7 @@ class Metamer:
             files.save(
                 self.dataset,
                 path,
+                declared=METAMERS,
                 title=f"Metamers of {self.model.name} at {self.stage}",
                 source=f"synthesized from noise by the {self.dataset.attrs['procedure']} procedure, quality "
                 f"{self.dataset.attrs['quality']}",

@@ -12,6 +12,7 @@ from statsmodels.stats.anova import AnovaRM
 
 from metamers.compare import anova, permutation_tests
 from metamers.compare import sphericity as compare_sphericity
+from metamers.compare.files import ANOVA
 from metamers.humans import participants as humans
 from metamers.run import files
 
@@ -415,7 +416,7 @@ def test_a_dataset_without_tests_can_be_saved(tmp_path):
     none = anova.published_tests({}, {"mine": {}}, {"mine": {}}, permutations=100, seed=0)
     assert none.sizes == {"test": 0, "effect": len(anova.EFFECTS)}
     provenance = {"title": "none", "source": "a test", "step": "test", "run": "test", "seed": 0, "inputs": []}
-    files.save(none, tmp_path / "anova.nc", **provenance)
+    files.save(none, tmp_path / "anova.nc", declared=ANOVA, **provenance)
     read = files.load(tmp_path / "anova.nc")
     xr.testing.assert_equal(read, none)
     assert {name for name, variable in read.variables.items() if variable.dtype.kind in files.TEXT} == {

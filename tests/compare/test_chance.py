@@ -7,6 +7,7 @@ import xarray as xr
 from metamers.compare import chance
 from metamers.compare import recognizability as compare
 from metamers.compare.chance import cohens_kappa, kappa_by_stage, with_chance
+from metamers.compare.files import RECOGNIZABILITY
 from metamers.run import files
 
 
@@ -182,7 +183,8 @@ def test_models_of_one_family_count_once_for_the_chance_of_the_others(run):
 
 def test_the_dataset_can_be_saved(run, tmp_path):
     found = chance_of(*run)
-    files.save(found, tmp_path / "a.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
+    about = {"title": "", "source": "", "step": "test", "run": "test", "seed": 0, "inputs": []}
+    files.save(found, tmp_path / "a.nc", declared=RECOGNIZABILITY, **about)
     again = files.load(tmp_path / "a.nc")
     assert again["most_frequent_answer"].values.tolist() == found["most_frequent_answer"].values.tolist()
     assert again["single_answer"].values.tolist() == found["single_answer"].values.tolist()

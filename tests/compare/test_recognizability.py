@@ -8,6 +8,7 @@ import xarray as xr
 
 from metamers.compare import humans_vs_models
 from metamers.compare import recognizability as compare
+from metamers.compare.files import HUMANS_VS_MODELS, RECOGNIZABILITY
 from metamers.compare.proportions import proportion_interval
 from metamers.compare.relation import NAMES
 from metamers.humans import noise_ceiling
@@ -213,9 +214,9 @@ def test_recognizability_of_models_with_different_stages(recognizable):
 
 
 def test_recognizability_can_be_saved(recognizable, from_summary, tmp_path):
-    for number, dataset in enumerate((recognizable, from_summary)):
-        path = tmp_path / f"{number}.nc"
-        files.save(dataset, path, title="", source="", step="test", run="test", seed=0, inputs=[])
+    for dataset, declared in ((recognizable, RECOGNIZABILITY), (from_summary, HUMANS_VS_MODELS)):
+        path = tmp_path / "x.nc"
+        files.save(dataset, path, declared=declared, title="", source="", step="test", run="test", seed=0, inputs=[])
         assert files.content_sha256(files.load(path)) == files.load(path).attrs["content_sha256"]
 
 

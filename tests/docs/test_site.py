@@ -17,8 +17,7 @@ import pytest
 from generate import configuration, equations, files, keys, library, rules, sources
 from metamers.config.read import read_schema
 from metamers.plan.steps import configuration_schema, declared_files, default_configuration
-from metamers.run.declared import RunFile, Variable
-from metamers.run.files import DESCRIPTIONS
+from metamers.run.declared import RunFile
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
@@ -157,7 +156,7 @@ def test_every_variable_of_every_file_is_there(site):
         for variable in file.dimensions:
             name = variable.removesuffix("?")
             assert name in after, (path, variable)
-            assert (DESCRIPTIONS | file.own)[name][0] in after
+            assert file.described[name][0] in after
 
 
 @pytest.mark.slow
@@ -297,8 +296,8 @@ def test_an_equation_that_is_not_understood_is_named():
 
 
 def test_a_file_names_the_rule_that_makes_it():
-    file = RunFile("a/<x>.nc", {"v?": "signal, t", "w": Variable("t", "width", "m")})
-    page = files.tables({file.path: file}, {"v": ("value", "s")}, {"a/<model>.nc": "make"})
+    file = RunFile("a/<x>.nc", {"signal, t": "v?", "t": "w"}, meanings={"v": ("value", "s"), "w": ("width", "m")})
+    page = files.tables({file.path: file}, {"a/<model>.nc": "make"})
     assert "Made by [`make`](rules.md#make)." in page
     assert "| `v` *(optional)* | *signal*, t | s | value |" in page
     assert "| `w` | t | m | width |" in page

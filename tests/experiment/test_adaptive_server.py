@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from metamers.experiment.files import EXPERIMENT
 from metamers.experiment.folder import page_settings
 from metamers.experiment.server import Server, find_experiments
 from metamers.humans.design import CHOSEN, experiment_design
@@ -30,7 +31,9 @@ def made(root, tmp_path_factory):
     known = page_settings(design, "vision", ["a", "b"], "category", SETTINGS, {}, [])
     write_page(root, tmp_path_factory, folder / "vision", known)
     design.attrs |= {"design": known["design"], "headphone_trials": 0}
-    files.save(design, folder / "vision.nc", title="t", source="s", step="t", run="r", seed=0, inputs=[])
+    files.save(
+        design, folder / "vision.nc", declared=EXPERIMENT, title="t", source="s", step="t", run="r", seed=0, inputs=[]
+    )
     return folder, known, design
 
 
@@ -229,7 +232,8 @@ def test_without_its_design_the_server_does_not_start(made, tmp_path, change):
     else:
         design = made[2].assign_attrs(design="other")
         (folder / "vision.nc").unlink()
-        files.save(design, folder / "vision.nc", title="t", source="s", step="t", run="r", seed=0, inputs=[])
+        about = {"title": "t", "source": "s", "step": "t", "run": "r", "seed": 0, "inputs": []}
+        files.save(design, folder / "vision.nc", declared=EXPERIMENT, **about)
         expected = pytest.raises(ValueError, match="the design of another experiment")
     with expected:
         find_experiments(folder, tmp_path / "answers")

@@ -22,6 +22,7 @@ from metamers.leaderboard.entry import (
     predicted_values,
     read_published,
 )
+from metamers.leaderboard.files import ENTRY
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_participants_curves
 from metamers.leaderboard.ranking import entries_of, leaderboard
 from metamers.run import files
@@ -133,5 +134,5 @@ def write(made: xr.Dataset, folder: Path, name: str | None = None) -> Path:
     """Write an entry under its own name or another."""
     path = folder / (name or file_name(made))
     about = {"title": "An entry", "source": "a test", "step": "leaderboard_entry", "run": "tiny", "seed": 0}
-    files.save(made.drop_attrs(deep=True), path, **about, inputs=[])
+    files.save(made.drop_attrs(deep=True), path, declared=ENTRY, **about, inputs=[])
     return path

@@ -32,11 +32,13 @@ from metamers.leaderboard.check_entry import (
     without_duplicates,
 )
 from metamers.leaderboard.entry import TESTED, VARIABLES, file_name, normalized_entry
+from metamers.leaderboard.files import ENTRY
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION
 from metamers.repository import ROOT
 from metamers.run import files
 from metamers.run.files import fingerprint
 from tests.leaderboard.entries import board, entry, people, predicted, published, recognizable, sha256, write
+from tests.made_up_run import OF_ANY_STEP
 
 TEMPLATE = ROOT / "resources" / "leaderboard" / "leaderboard.yml"
 
@@ -45,7 +47,7 @@ def faults_of(made: xr.Dataset) -> list[str]:
     """What is wrong with an entry that has the units, the hash and the name that it would have in a valid file."""
     made = made.copy().assign_attrs(content_sha256=files.content_sha256(made))
     for name, variable in made.variables.items():
-        if units := files.DESCRIPTIONS[name][1]:
+        if units := ENTRY.described[name][1]:
             variable.attrs["units"] = units
     return [str(fault) for fault in entry_faults(made, file_name(made), published())]
 
@@ -647,7 +649,9 @@ def add_run(folder: Path, made: xr.Dataset) -> xr.Dataset:
     for place, (kind, name) in enumerate(zip(made["item_kind"].values.tolist(), names, strict=True)):
         if name.startswith("results/tiny/"):
             inside = name.removeprefix("results/tiny/")
-            files.save(contents.get(inside, xr.Dataset({"steps": len(kind)})), folder / inside, **about)
+            files.save(
+                contents.get(inside, xr.Dataset({"steps": len(kind)})), folder / inside, declared=OF_ANY_STEP, **about
+            )
             values[place] = fingerprint(folder / inside)
         elif kind == "published":
             values[place] = fingerprint(ROOT / name)
@@ -864,7 +868,8 @@ def test_the_commands_of_github_s_file_need_only_what_it_installs(command_of_fil
     given = yaml.safe_load(TEMPLATE.read_text())
     allowed = sorted(installed_by(given["env"]["PACKAGES"].split()))
     assert "torch" not in allowed
-    files.save(board(), tmp_path / "published.nc", title="", source="", step="test", run="x", seed=0, inputs=[])
+    about = {"title": "", "source": "", "step": "test", "run": "x", "seed": 0, "inputs": []}
+    files.save(board(), tmp_path / "published.nc", declared=OF_ANY_STEP, **about)
     good = folder / file_name(entry("ear"))
     site = [
         str(folder),

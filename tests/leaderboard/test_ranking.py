@@ -20,6 +20,7 @@ from metamers.leaderboard import curves as leaderboard_curves
 from metamers.leaderboard import intervals as leaderboard_intervals
 from metamers.leaderboard import own_models, ranks
 from metamers.leaderboard import ranking as leaderboard
+from metamers.leaderboard.files import LEADERBOARD
 from metamers.report import leaderboard as leaderboard_page
 from metamers.report.looks import Looks, looks_of, mark
 from metamers.report.navigation import LINKED, PAGES, navigation_context
@@ -275,7 +276,9 @@ def test_a_model_that_own_participants_judged_has_an_entry_by_their_answers(
     assert board["own_stage"].values.tolist() == ["one", "two"]
     np.testing.assert_allclose(board["own_human"], human.mean("participant"))
     np.testing.assert_allclose(board["own_predicted"], 1)
-    files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
+    files.save(
+        board, tmp_path / "b.nc", declared=LEADERBOARD, title="", source="", step="test", run="test", seed=0, inputs=[]
+    )
     page = page_of(files.load(tmp_path / "b.nc"))
     assert page.count('<th scope="row">perfect</th>') == 4  # twice in the table, and two stages
     assert "0 of 2 lie within" in page
@@ -345,7 +348,9 @@ def test_ranks_without_one_stage_include_the_rank_and_the_page_shows_their_range
 
 
 def test_the_leaderboard_can_be_saved_and_shown(board, tmp_path):
-    files.save(board, tmp_path / "b.nc", title="", source="", step="test", run="test", seed=0, inputs=[])
+    files.save(
+        board, tmp_path / "b.nc", declared=LEADERBOARD, title="", source="", step="test", run="test", seed=0, inputs=[]
+    )
     page = page_of(files.load(tmp_path / "b.nc"), "<run>")
     assert "&lt;run&gt;" in page
     assert page.count('<th scope="row">perfect</th>') == 1

@@ -12,9 +12,10 @@ from metamers.models.device import use_threads
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing
 from metamers.models.stability import stability_problems
+from metamers.plan.steps import declared_files
 from metamers.run import files
 from tests.networks import tiny
-from tests.workflow.runs import copy_of, small, snakemake
+from tests.workflow.runs import check_schema, copy_of, small, snakemake
 
 STIMULI = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -140,7 +141,9 @@ def carded(root, tmp_path_factory):
 def test_a_model_outside_the_run_gets_a_card_that_says_what_does_not_work(carded):
     folder, arguments = carded
     snakemake(folder, "model_card", *arguments, "--config", "model=broken")
-    card = files.load(folder / "results/small/model_cards/broken.nc")
+    path = folder / "results/small/model_cards/broken.nc"
+    check_schema(path, "model_cards/broken.nc", declared_files())
+    card = files.load(path)
     problem = card["problem"].to_series()
     assert problem["input"] == problem["convolve"] == ""
     assert "no gradient reaches the stimulus" in problem["round"]

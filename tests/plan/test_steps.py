@@ -1,39 +1,34 @@
 """The table of steps: what a step declares of its keys and files is whole, and is what the references show."""
 
+import itertools
+from collections import Counter
+
 import pytest
 
 from metamers.config.fields import Settings, schema_of
 from metamers.config.settings import RunSettings
 from metamers.names import ConfigurationError
-from metamers.null.files import MEASURES
 from metamers.null.settings import NullSettings
 from metamers.plan.steps import (
     STEPS,
     configuration_schema,
-    declared_files,
     default_configuration,
     merge_defaults,
     read_settings,
 )
-from metamers.run.files import DESCRIPTIONS
+from metamers.run.declared import MEASURES, SHARED, files_of
+from studies import files as files_of_studies
+
+MODULES = [*(step.files for step in STEPS.values() if step.files), files_of_studies]
 
 
-def test_every_variable_of_every_file_has_a_long_name_and_a_unit():
-    for path, file in declared_files().items():
-        names = {name.removesuffix("?") for name in file.variables}
-        assert not names - (DESCRIPTIONS | file.own).keys(), path
-
-
-def test_a_variable_that_a_step_describes_is_described_there_only():
-    of_steps = [file for step in STEPS.values() for file in step.files]
-    own = {name for file in of_steps for name in file.own}
-    elsewhere = {
-        name.removesuffix("?")
-        for path, file in declared_files().items()
-        if file not in of_steps
-        for name in file.variables
-    }
-    assert not own & DESCRIPTIONS.keys() - elsewhere
+def test_every_variable_has_a_meaning_in_one_place_that_of_its_step_or_if_several_have_it_of_all():
+    names = [{name for file in files_of(module) for name in file.described} for module in MODULES]
+    own = [getattr(module, "MEANINGS", {}).keys() for module in MODULES]
+    assert max(Counter(itertools.chain(SHARED, *own)).values()) == 1
+    assert all(described <= present for described, present in zip(own, names, strict=True))
+    number = Counter(itertools.chain(*names))
+    assert all(number[name] > 1 for name in SHARED)
 
 
 def test_the_default_configuration_passes_its_own_schema_and_is_that_of_the_steps():

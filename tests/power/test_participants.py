@@ -23,6 +23,7 @@ from metamers.plan.steps import merge_defaults, read_settings
 from metamers.power import pairs
 from metamers.power import participants as power
 from metamers.power import stimuli as power_stimuli
+from metamers.power.files import POWER
 from metamers.power.settings import check_power, min_number, smallest_p
 from metamers.report.figures import svg
 from metamers.report.power import power_context, power_figure
@@ -248,7 +249,7 @@ def test_the_power_of_pairs_is_the_same_after_the_published_part_was_written_and
 ):
     published = power.published_power(variance, curves, SETTINGS, PERMUTATIONS, seed=0)
     made = {"title": "", "source": "", "step": "power", "run": "test", "seed": 0, "inputs": []}
-    files.save(published, tmp_path / "power.nc", **made)
+    files.save(published, tmp_path / "power.nc", declared=POWER, **made)
     read, direct = (
         pairs.with_pairs(one, predicted, MODALITIES, SETTINGS, PERMUTATIONS)
         for one in (files.load(tmp_path / "power.nc"), published)

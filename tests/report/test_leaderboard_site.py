@@ -14,6 +14,7 @@ import pytest
 from metamers import __main__ as command
 from metamers.leaderboard.check_entry import read_entries
 from metamers.leaderboard.entry import file_name
+from metamers.leaderboard.files import LEADERBOARD
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS
 from metamers.leaderboard.ranking import entries_of
 from metamers.report import leaderboard_site
@@ -73,7 +74,8 @@ def entries(tmp_path_factory):
 def site(entries, tmp_path_factory):
     """The site, as `metamers leaderboard-site` makes it."""
     folder = tmp_path_factory.mktemp("made")
-    files.save(board(), folder / "published.nc", title="", source="", step="test", run="x", seed=0, inputs=[])
+    about = {"title": "", "source": "", "step": "test", "run": "x", "seed": 0, "inputs": []}
+    files.save(board(), folder / "published.nc", declared=LEADERBOARD, **about)
     given = [
         entries,
         folder / "site",

@@ -178,6 +178,14 @@ def test_what_does_not_count_is_a_module_of_the_library():
     assert all(SERVICES.values())
 
 
+def test_what_a_step_declares_of_its_files_does_not_count(scripts):
+    (scripts / "metamers/near.py").write_text("from metamers.report import files\n")
+    assert not counts(scripts, "A = 1\n", "A = 2\n", "metamers/report/files.py")
+    modules = [path for path in MODULES if path.name == "files.py" and path.parent.name != "run"]
+    assert len(modules) > 10
+    assert not [path for path in modules if "def " in path.read_text(encoding="utf-8")]
+
+
 class OtherMessages(ast.NodeTransformer):
     """Changes docstrings, and literal text of errors and log messages."""
 

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from metamers.plan.steps import declared_files
 from metamers.run import files, job
+from metamers.run.declared import SHARED, RunFile
 from metamers.run.hashes import sha256_of
 from tests.conventions import complaints
 
@@ -26,6 +28,7 @@ CREATOR = {
     "institution": "Laboratory",
     "license": "CC-BY-4.0",
 }
+DECLARED = RunFile("x.nc", {"stimulus": "correct"})
 PROVENANCE = {"title": "t", "source": "s", "step": "test", "run": "r", "seed": 3}
 
 
@@ -76,20 +79,21 @@ def test_a_variable_is_described_as_what_it_is_not_as_what_it_was_computed_from(
     dataset["stimulus_value"].attrs |= {"long_name": "another", "units": "Hz", "note": "kept"}
     files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[])
     attributes = files.load(tmp_path / "x.nc")["stimulus_value"].attrs
-    described = {"long_name": files.DESCRIPTIONS["stimulus_value"][0], "units": "1"}
+    described = {"long_name": SHARED["stimulus_value"], "units": "1"}
     assert attributes == described | {"coverage_content_type": "physicalMeasurement", "note": "kept"}
 
 
 def test_every_unit_is_one_of_udunits():
-    units = {unit for _, unit in files.DESCRIPTIONS.values() if unit}
+    units = {unit for file in declared_files().values() for _, unit in file.described.values() if unit}
     assert all(cf_units.Unit(unit) for unit in units)
-    decibels = cf_units.Unit(files.DESCRIPTIONS["snr_db"][1])
+    decibels = cf_units.Unit(SHARED["snr_db"][1])
     assert decibels.convert(20.0, cf_units.Unit("1")) == pytest.approx(100)  # a ratio of powers
 
 
 def test_a_file_conforms_to_cf_and_acdd(dataset, tmp_path):
     dataset = dataset.assign_coords(row=[0.5, 1.5, 2.5])
-    files.save(dataset, tmp_path / "x.nc", **PROVENANCE, inputs=[], creator=CREATOR)
+    declared = RunFile("x.nc", {}, coordinates="row", meanings={"row": "row"})
+    files.save(dataset, tmp_path / "x.nc", declared=declared, **PROVENANCE, inputs=[], creator=CREATOR)
     assert complaints(tmp_path / "x.nc") == []
     attributes = files.load(tmp_path / "x.nc").attrs
     assert attributes["Conventions"] == "CF-1.11, ACDD-1.3"
@@ -335,10 +339,10 @@ def test_a_job_saves_with_its_own_provenance_unless_it_gives_another(dataset, tm
         input=[str(tmp_path / "input.txt")],
         output=[str(tmp_path / "made.nc")],
     )
-    job.save(snakemake, dataset, title="t", source="s")
+    job.save(snakemake, dataset, declared=DECLARED, title="t", source="s")
     made = files.load(tmp_path / "made.nc").attrs
     assert [made[key] for key in ("run", "step", "seed", "creator_name")] == ["small", "some_step", 7, "A laboratory"]
     assert list(json.loads(made["inputs"])) == snakemake.input
-    job.save(snakemake, dataset, tmp_path / "other.nc", title="t", source="s", seed=8, inputs=[])
+    job.save(snakemake, dataset, tmp_path / "other.nc", declared=DECLARED, title="t", source="s", seed=8, inputs=[])
     other = files.load(tmp_path / "other.nc").attrs
     assert (other["seed"], other["inputs"]) == (8, "{}")

@@ -13,6 +13,7 @@ from metamers.models.preprocessing import ImagePreprocessing
 from metamers.models.readout import Readout, pooled, read_readout
 from metamers.recognize.recognition import recognize
 from metamers.run import files
+from metamers.train.files import READOUTS
 from metamers.train.readout import INVERSE_PENALTIES, accuracy_in_words, fit_readout, readout_dataset, refusal
 
 CATEGORIES = ["bridge", "tower", "house"]
@@ -123,7 +124,7 @@ def test_a_model_recognizes_by_its_readout_among_the_categories_of_the_task(tmp_
     values, labels = images.mean((2, 3)), np.arange(3)
     found = readout_dataset(readout, 1.0, {"train": 3, "validation": 3}, (values, labels), SETTINGS)
     origin = {"title": "t", "source": "s", "step": "train_readout", "run": "r", "seed": 0, "inputs": [], "creator": {}}
-    files.save(found, tmp_path / "colours.nc", **origin)
+    files.save(found, tmp_path / "colours.nc", declared=READOUTS, **origin)
     model.readout = read_readout(tmp_path / "colours.nc").answers
     assert recognize(model, images, None, {name: [0] for name in readout.categories}).tolist() == [
         "red",

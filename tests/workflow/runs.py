@@ -10,6 +10,7 @@ import sys
 import time as clock
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 import netCDF4
 import numpy as np
@@ -212,7 +213,7 @@ def check_schema(path: Path, name: str, schemas: dict[str, RunFile]) -> None:
     """A file of a run has the variables and dimensions of its schema, each with a long name and, if it has one, a unit."""
     patterns = {re.sub("<[^>]+>", "[^/]+", pattern): schema for pattern, schema in schemas.items()}
     (file_of_run,) = [schema for pattern, schema in patterns.items() if re.fullmatch(pattern, name)]
-    schema, descriptions = file_of_run.dimensions, files.DESCRIPTIONS | file_of_run.own
+    schema, descriptions = file_of_run.dimensions, file_of_run.described
     with netCDF4.Dataset(path) as file:
         found = {key: variable.dimensions for key, variable in file.variables.items()}
         for key, variable in file.variables.items():
@@ -227,9 +228,9 @@ def check_schema(path: Path, name: str, schemas: dict[str, RunFile]) -> None:
         assert dimensions in allowed, (name, key)
 
 
-def check_every_file(results: Path) -> None:
-    """All files of a run are as their schemas say."""
-    schemas = declared_files()
+def check_every_file(results: Path, *others: ModuleType) -> None:
+    """All files of a run are as their steps, and other modules ``files``, declare."""
+    schemas = declared_files(*others)
     paths = sorted(results.rglob("*.nc"))
     assert len(paths) > 20
     for path in paths:

@@ -42,6 +42,7 @@ from metamers.leaderboard.entry import (
     measured_values,
     normalized_entry,
 )
+from metamers.leaderboard.files import ENTRY
 from metamers.leaderboard.own_models import OWN_PARTICIPANTS, PREDICTION, own_participants_curves
 from metamers.leaderboard.ranking import entries_of
 from metamers.leaderboard.texts import is_address, is_email, misleading_form, printable, unwanted_character
@@ -169,7 +170,7 @@ def _schema_faults(entry: xr.Dataset) -> Iterator[Fault]:
         texts = variable.dtype.kind != "O" or all(isinstance(value, str) for value in variable.values.ravel())
         if variable.dtype.kind not in KINDS[about.kind] or not texts:
             yield Fault(name, f"type {variable.dtype}", about.kind)
-        units = files.DESCRIPTIONS[name][1]
+        units = ENTRY.described[name][1]
         if not _is_text(found := variable.attrs.get("units", ""), units):
             yield Fault(name, f"units {_quoted(found)}", repr(units))
     for dimension, most in MAX_LENGTHS.items():

@@ -1,60 +1,40 @@
 """Files of the null distribution and of acceptance."""
 
-from metamers.run.declared import RunFile, Variable
+from metamers.run.declared import MATCH, MEASURES, NO_UNIT, Meanings, RunFile
 
-MEASURES = ("spearman_rho", "pearson_r", "snr_db")  # ``metamers.match.NULL_MEASURES`` has their functions
-
-MEASURE = Variable("measure", "measure of match", "")
-LARGEST = Variable(
-    "stage, measure", "largest value of the measure among all pairs of different natural stimuli; snr_db in dB"
-)
+MEANINGS: Meanings = {
+    "largest": "largest value of the measure among all pairs of different natural stimuli; snr_db in dB",
+    "undefined_pairs": "number of pairs for which the measure is undefined",
+    "paired_stimuli": "number of natural stimuli in the pairs",
+    "distinct_pairs": "number of pairs of different natural stimuli",
+    "chance_of_acceptance": "probability that the match of one more random pair passes, if pairs were independent",
+    "largest_chance_of_acceptance": "upper bound of chance_of_acceptance, for pairs that share stimuli",
+    "measure": ("measure of match", NO_UNIT),
+    "above_null": "each deciding measure of match is at least the largest of the null distribution",
+    "category_preserved": "the generation model gives the metamer the category that it gives the natural stimulus",
+    "refused": "number of metamers whose value of this measure is below the largest of the null distribution",
+    "decides": "the measure is used for acceptance at the stage",
+}
 
 NULLS = RunFile(
     "nulls/<generation_model>.nc",
-    {
-        **dict.fromkeys(MEASURES, "stage, pair"),
-        "largest": LARGEST,
-        "undefined_pairs": Variable("stage, measure", "number of pairs for which the measure is undefined"),
-        "paired_stimuli": Variable("", "number of natural stimuli in the pairs"),
-        "distinct_pairs": Variable("stage", "number of pairs of different natural stimuli"),
-        "chance_of_acceptance": Variable(
-            "stage", "probability that the match of one more random pair passes, if pairs were independent"
-        ),
-        "largest_chance_of_acceptance": Variable(
-            "stage", "upper bound of chance_of_acceptance, for pairs that share stimuli"
-        ),
-        "stage": "stage",
-        "measure": MEASURE,
-        "stimulus_a": "pair",
-        "stimulus_b": "pair",
+    coordinates="stage, measure",
+    variables={
+        "stage, pair": ", ".join(MEASURES),
+        "stage, measure": "largest, undefined_pairs",
+        "": "paired_stimuli",
+        "stage": "distinct_pairs, chance_of_acceptance, largest_chance_of_acceptance",
+        "pair": "stimulus_a, stimulus_b",
     },
+    meanings=MEANINGS,
 )
-
 ACCEPTANCE = RunFile(
     "acceptance/<generation_model>.nc",
-    {
-        "accepted": "stage, stimulus, seed",
-        "above_null": Variable(
-            "stage, stimulus, seed", "each deciding measure of match is at least the largest of the null distribution"
-        ),
-        "category_preserved?": Variable(
-            "stage, stimulus, seed",
-            "the generation model gives the metamer the category that it gives the natural stimulus",
-        ),
-        "converged?": "stage, stimulus, seed",
-        **dict.fromkeys([*MEASURES, "normalized_error"], "stage, stimulus, seed"),
-        "natural_category?": "stimulus",
-        "largest": LARGEST,
-        "refused": Variable(
-            "stage, measure",
-            "number of metamers whose value of this measure is below the largest of the null distribution",
-        ),
-        "decides": Variable("stage, measure", "the measure is used for acceptance at the stage"),
-        "stage": "stage",
-        "measure": MEASURE,
-        "stimulus": "stimulus",
-        "seed": "seed",
-        "category": "stimulus",
-        "label": "stimulus",
+    coordinates="stage, measure, stimulus, seed",
+    variables={
+        "stage, stimulus, seed": f"accepted, above_null, category_preserved?, converged?, {MATCH}",
+        "stimulus": "natural_category?, category, label",
+        "stage, measure": "largest, refused, decides",
     },
+    meanings=MEANINGS,
 )

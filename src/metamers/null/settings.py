@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from metamers.config.datasets import DatasetEntry, stimuli_of_test_split
 from metamers.config.fields import Settings, from_to, of_modalities, setting, some_of
 from metamers.names import ConfigurationError
-from metamers.null.files import MEASURES
+from metamers.run.declared import MEASURES
 from metamers.stimuli.settings import dataset_of_modality
 
 Datasets: Any = of_modalities(

@@ -7,32 +7,48 @@ of keys and of files, and the checks of the tests read this table. Keys of the r
 
 import copy
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import pydantic
 
+from metamers.beyond import files as beyond
 from metamers.beyond.settings import BeyondSettings
+from metamers.brain import files as brain
 from metamers.brain.settings import BrainSettings, SimilaritySettings
+from metamers.brainscore import files as brainscore
+from metamers.compare import files as compare
 from metamers.compare.settings import ComparisonSettings
 from metamers.config.fields import Settings, schema_of
-from metamers.config.read import ROOT, SCHEMAS, merge, read_yaml, validate
+from metamers.config.read import ROOT, merge, read_yaml, validate
 from metamers.config.settings import RunSettings
+from metamers.experiment import files as experiment
 from metamers.experiment.settings import ExperimentSettings
+from metamers.humans import files as humans
 from metamers.humans.settings import OwnParticipantsSettings
+from metamers.leaderboard import files as leaderboard
+from metamers.model_card import files as model_card
 from metamers.names import ConfigurationError
-from metamers.null.files import ACCEPTANCE, MEASURES, NULLS
+from metamers.null import files as null
 from metamers.null.settings import AcceptanceSettings, NullSettings
+from metamers.paper import files as paper
+from metamers.power import files as power
 from metamers.power.settings import PowerSettings
-from metamers.preregister.files import FROZEN, SCORED
+from metamers.preregister import files as preregister
 from metamers.preregister.settings import PreregistrationSettings
+from metamers.recognize import files as recognize
 from metamers.recognize.settings import RecognitionSettings
-from metamers.run.declared import RunFile
+from metamers.run.declared import RunFile, files_of
+from metamers.stimuli import files as stimuli
 from metamers.stimuli.settings import StimuliSettings
+from metamers.synthesize import files as synthesize
 from metamers.synthesize.settings import SynthesisSettings
+from metamers.train import files as train
 from metamers.train.settings import TrainingSettings
+from metamers.vulnerability import files as vulnerability
 from metamers.vulnerability.settings import VulnerabilitySettings
 
 
@@ -46,11 +62,11 @@ class Step:
         Key of the configuration → type of its section: a ``Settings``, one or None, or a mapping of them. A key with a
         dot is in the section of another step, or in one of ``GROUPS``.
     files
-        The NetCDF files that the step makes.
+        Its module ``files``, which declares the NetCDF files that the step makes.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    files: Sequence[RunFile] = ()
+    files: ModuleType | None = None
 
 
 class AnalysesSettings(Settings):
@@ -60,22 +76,27 @@ class AnalysesSettings(Settings):
 GROUPS: dict[str, type[Settings]] = {"analyses": AnalysesSettings}  # sections that several steps share
 
 STEPS = {
-    "stimuli": Step({"stimuli": StimuliSettings}),
-    "train": Step({"training": TrainingSettings}),
-    "synthesize": Step({"synthesis": SynthesisSettings}),
-    "null": Step({"null": NullSettings, "acceptance": AcceptanceSettings}, [NULLS, ACCEPTANCE]),
-    "recognize": Step({"recognition": RecognitionSettings}),
-    "experiment": Step({"experiment": ExperimentSettings}),
-    "humans": Step({"own_participants": OwnParticipantsSettings}),
-    "compare": Step({"comparison": ComparisonSettings}),
-    "power": Step({"comparison.power": PowerSettings}),
-    "vulnerability": Step({"analyses.vulnerability": VulnerabilitySettings | None}),
-    "brain": Step({"analyses.brain": BrainSettings | None, "analyses.similarity": SimilaritySettings | None}),
-    "preregister": Step({"preregistration": PreregistrationSettings}, [FROZEN, SCORED]),
-    "beyond": Step({"beyond": BeyondSettings}),
+    "retrieve": Step(),
+    "stimuli": Step({"stimuli": StimuliSettings}, stimuli),
+    "train": Step({"training": TrainingSettings}, train),
+    "synthesize": Step({"synthesis": SynthesisSettings}, synthesize),
+    "null": Step({"null": NullSettings, "acceptance": AcceptanceSettings}, null),
+    "recognize": Step({"recognition": RecognitionSettings}, recognize),
+    "experiment": Step({"experiment": ExperimentSettings}, experiment),
+    "humans": Step({"own_participants": OwnParticipantsSettings}, humans),
+    "compare": Step({"comparison": ComparisonSettings}, compare),
+    "power": Step({"comparison.power": PowerSettings}, power),
+    "vulnerability": Step({"analyses.vulnerability": VulnerabilitySettings | None}, vulnerability),
+    "brain": Step({"analyses.brain": BrainSettings | None, "analyses.similarity": SimilaritySettings | None}, brain),
+    "leaderboard": Step(files=leaderboard),
+    "preregister": Step({"preregistration": PreregistrationSettings}, preregister),
+    "beyond": Step({"beyond": BeyondSettings}, beyond),
+    "brainscore": Step(files=brainscore),
+    "report": Step(),
+    "paper": Step(files=paper),
+    "model_card": Step(files=model_card),
+    "verify": Step(),
 }
-# Variables that stand for several in workflow/schemas/files.yaml.
-SEVERAL = {"<measures>": [*MEASURES, "normalized_error"]}
 
 
 def _with_default(section: Any) -> tuple[Any, Any]:
@@ -167,11 +188,13 @@ def read_settings(config: Mapping[str, Any]) -> Any:
         raise ConfigurationError(f"configuration: {place}: {first['msg']}") from None
 
 
-def declared_files() -> dict[str, RunFile]:
-    """The NetCDF files of a run: path → file."""
-    of_steps = [file for step in STEPS.values() for file in step.files]
-    others = [
-        RunFile(path, {name: size for names, size in variables.items() for name in SEVERAL.get(names, [names])})
-        for path, variables in read_yaml(SCHEMAS / "files.yaml").items()
-    ]
-    return {file.path: file for file in (*others, *of_steps)}
+def declared_files(*others: ModuleType) -> dict[str, RunFile]:
+    """The NetCDF files of a run: path → file.
+
+    Parameters
+    ----------
+    *others
+        Further modules ``files``, such as that of the studies.
+    """
+    modules = [*(step.files for step in STEPS.values() if step.files), *others]
+    return {file.path: file for module in modules for file in files_of(module)}

@@ -29,7 +29,7 @@ FOLDERS = (
 WILDCARD = re.compile(r"<(\w+)>")
 
 Found = Mapping[str, str]  # wildcard → its value in a path
-# Beginning of a path → generation model → its stages, for paths of which not every stage of the run has one.
+# Path of the studies → generation model → its stages, of which it may have only some.
 Stages = Mapping[str, Mapping[str, Iterable[str]]]
 
 
@@ -71,9 +71,9 @@ MODELS: dict[str, Callable[[Plan], Iterable[str]]] = {
 
 
 @cache
-def _patterns() -> dict[str, re.Pattern[str]]:
+def _patterns(of_studies: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
     """Path with wildcards → regular expression."""
-    paths = [*declared_files(), *FOLDERS]
+    paths = [*declared_files(), *FOLDERS, *of_studies]
     return {path: re.compile(WILDCARD.sub(r"(?P<\1>[^/]+)", path.replace(".", r"\."))) for path in paths}
 
 
@@ -120,7 +120,7 @@ def check_path(plan: Plan, path: str, target: str, stages: Stages = MappingProxy
     target
         The path as it was given, for the message.
     stages
-        Stages of paths that only some stages of the run have.
+        Stages of the studies' paths.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def check_path(plan: Plan, path: str, target: str, stages: Stages = MappingProxy
         For the first name that the run does not have.
     """
     errors = []
-    for pattern, expression in _patterns().items():
+    for pattern, expression in _patterns(tuple(stages)).items():
         if not (matched := expression.fullmatch(path)):
             continue
         found = matched.groupdict()
@@ -153,7 +153,7 @@ def _first_error(plan: Plan, pattern: str, found: Found, target: str, stages: St
 
 def _valid(plan: Plan, pattern: str, name: str, found: Found, stages: Stages) -> list[str]:
     """The valid values of a wildcard."""
-    of_model = next((of_model for start, of_model in stages.items() if pattern.startswith(start)), None)
+    of_model = stages.get(pattern)
     if name in ("model", "generation_model"):
         if of_model is not None:
             return list(of_model)

@@ -6,7 +6,7 @@ changing a module reruns the steps that use it and what follows, no more. These 
 - comments, docstrings, layout and the version number;
 - literal text in the arguments of errors, warnings and calls of a logger; expressions in them do count. The text of an
   error that a step stores (a model card, a precision of the benchmark) may so be of an earlier version;
-- the modules of ``SERVICES``, and the modules of ``KINDS`` that the models of a job do not need.
+- the modules of ``SERVICES`` and ``DECLARATIONS``, and the modules of ``KINDS`` that the models of a job do not need.
 
 The names of modules and of variables count. So a module that moves reruns its steps, which the changelog says.
 """
@@ -41,10 +41,6 @@ SERVICES = {
     "metamers.foreign.hdf5": "checks the structure of a file before it is opened",
     "metamers.foreign.isolated": "calls a function in another process",
     "metamers.models.networks": "a table of builders by their own names; the module of a builder counts",
-    "metamers.null.files": "names, dimensions and descriptions of variables",
-    "metamers.null.settings": "checks keys of the configuration, which reach a job as parameters",
-    "metamers.preregister.files": "names, dimensions and descriptions of variables",
-    "metamers.preregister.settings": "checks keys of the configuration, which reach a job as parameters",
     "metamers.repository": "finds the folders of the repository",
     "metamers.retrieve": "obtains files and checks their hashes; what was retrieved stays",
     "metamers.retrieve.publishers": "asks publishers; their answers reach a job as parameters",
@@ -57,6 +53,12 @@ SERVICES = {
     "metamers.run.logs": "reads and writes logs",
     "metamers.run.manifest": "lists the files of a run with their hashes",
     "metamers.run.packages": "finds files of installed packages",
+}
+
+# Modules of any step, and of the studies, that change no array either → the reason.
+DECLARATIONS = {
+    "files.py": "names, dimensions and meanings of variables",
+    "settings.py": "checks keys of the configuration, which reach a job as parameters",
 }
 
 # The module that imports those of a folder by the name of a source. A job has those of the sources of its models, and
@@ -247,7 +249,7 @@ def _without(kinds: frozenset[str] | None, networks: frozenset[str | None], libr
 def files_that_count(
     script: str | Path, models: Iterable[Mapping[str, Any]] | None = None, library: Path = LIBRARY
 ) -> list[Path]:
-    """The files of ``files_used`` without services, and without what the models of a job do not need.
+    """The files of ``files_used`` without services, declarations, and what the models of a job do not need.
 
     Parameters
     ----------
@@ -262,7 +264,7 @@ def files_that_count(
 
 def _files_that_count(script: Path, needs: _Needs, library: Path) -> list[Path]:
     left_out = SERVICES.keys() | _without(*needs, library)
-    used = files_used(script, library, needs[0])
+    used = [path for path in files_used(script, library, needs[0]) if path.name not in DECLARATIONS]
     return [path for path in used if path == script or module_of(path, library) not in left_out]
 
 

@@ -18,14 +18,13 @@ from typing import Any
 import netCDF4
 import numpy as np
 import xarray as xr
-import yaml
 
 from metamers.foreign.hdf5 import FOREIGN_BYTES, check_structure, check_structures
 from metamers.foreign.isolated import call_isolated
 from metamers.run import manifest
 from metamers.run.conventions import TEXT, content_type, discovery_attributes, flag_attributes
 from metamers.run.cpu_time import counted
-from metamers.run.declared import RunFile
+from metamers.run.declared import SHARED, RunFile, described
 from metamers.run.hashes import sha256_of
 
 STUDY = (
@@ -55,13 +54,6 @@ SOFTWARE = (
     "foolbox",
     "soundfile",
     "espeakng-loader",
-)
-
-# Long name and unit of variables that several steps have, and of those of steps without a module ``files``. Every job
-# waits for this; the loader in C is ten times as fast as yaml.safe_load and gives the same result.
-DESCRIPTIONS: dict[str, tuple[str, str]] = yaml.load(
-    Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"),
-    Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
 )
 
 
@@ -184,11 +176,11 @@ def _described(dataset: xr.Dataset, path: str | Path, declared: RunFile | None) 
     KeyError
         When a variable has no description.
     """
-    descriptions = DESCRIPTIONS | (declared.own if declared else {})
+    descriptions = described(SHARED) | (declared.described if declared else {})
     if unknown := sorted(str(name) for name in dataset.variables if name not in descriptions):
         raise KeyError(
             f"no long name and unit for {unknown}: describe them in files.py of the step, or, if several "
-            "steps have them, in src/metamers/run/descriptions.yaml"
+            "steps have them, in src/metamers/run/declared.py"
         )
     dataset = dataset.drop_encoding()  # a copy
     measured = "humans" in Path(path).parts
@@ -196,9 +188,9 @@ def _described(dataset: xr.Dataset, path: str | Path, declared: RunFile | None) 
         long_name, units = descriptions[str(name)]
         # Arithmetic keeps the description of the operands, which is replaced.
         kept = {key: value for key, value in variable.attrs.items() if key not in DESCRIBED}
-        described = {"coverage_content_type": content_type(name, variable, name in dataset.coords, measured)}
-        described |= flag_attributes(variable)
-        variable.attrs = {"long_name": long_name} | ({"units": units} if units else {}) | described | kept
+        attributes = {"coverage_content_type": content_type(name, variable, name in dataset.coords, measured)}
+        attributes |= flag_attributes(variable)
+        variable.attrs = {"long_name": long_name} | ({"units": units} if units else {}) | attributes | kept
     return dataset
 
 
@@ -277,7 +269,7 @@ def save(
     Parameters
     ----------
     dataset
-        Variables and coordinates, each of which must be described in ``declared`` or ``descriptions.yaml``.
+        Variables and coordinates, each of which must be described in ``declared`` or ``metamers.run.declared.SHARED``.
     path
         The file; written atomically.
     staged

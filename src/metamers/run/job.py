@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metamers.run import cpu_time, manifest
+from metamers.run.declared import RunFile
 from metamers.run.logs import DISPLAY, INTERRUPTED, RESULTS, cpu_time_line
 
 if TYPE_CHECKING:
@@ -92,7 +93,14 @@ def provenance(job: Any) -> dict[str, Any]:
 
 
 def save(
-    job: Any, dataset: "xr.Dataset", path: str | Path | None = None, *, title: str, source: str, **more: Any
+    job: Any,
+    dataset: "xr.Dataset",
+    path: str | Path | None = None,
+    *,
+    declared: RunFile,
+    title: str,
+    source: str,
+    **more: Any,
 ) -> None:
     """Write a dataset that a job has made, with its provenance.
 
@@ -104,6 +112,8 @@ def save(
         As for ``metamers.run.files.save``.
     path
         The file; None: the job's first output.
+    declared
+        What the step declares of the file.
     title, source
         What it is, and what it is from.
     **more
@@ -116,7 +126,8 @@ def save(
     """
     from metamers.run import files  # here, because it imports the NetCDF libraries
 
-    files.save(dataset, path or job.output[0], title=title, source=source, **provenance(job) | more)
+    about = provenance(job) | more
+    files.save(dataset, path or job.output[0], declared=declared, title=title, source=source, **about)
 
 
 def _end() -> None:

@@ -9,6 +9,7 @@ import xarray as xr
 from metamers.models.cochleagram import Cochleagram, FullRateCochleagram
 from metamers.models.cost import alternating
 from metamers.models.device import use_threads
+from studies.files import COCHLEAGRAM
 
 SAMPLES, RATE_HZ = 40_000, 20_000  # the published sounds
 
@@ -47,6 +48,7 @@ save(
         coords={"implementation": list(seconds), "repeat": np.arange(snakemake.params.repeats)},
         attrs={"threads": snakemake.threads},
     ),
+    declared=COCHLEAGRAM,
     title="Time of the cochleagram, forward and backward, against an implementation at the full rate",
     source="2 s of noise at 20 kHz; the implementations take turns; medians are compared",
     inputs=[],

@@ -18,6 +18,7 @@ from metamers.synthesize.measure import measure
 from metamers.synthesize.metamers import check_stage, metamers_dataset, synthesize
 from studies.benchmark.measure import first_stimuli
 from studies.benchmark.several_targets import loosest_error, matches, metamers_at_matches
+from studies.files import CONVERGENCE
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -86,6 +87,7 @@ save(
         },
         rate_hz,
     ),
+    declared=CONVERGENCE,
     title=f"Metamers of {name} at {stage}, at several matches",
     source=f"synthesized from the same starts by the procedure {snakemake.wildcards.procedure}",
 )

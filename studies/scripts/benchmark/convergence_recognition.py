@@ -6,6 +6,7 @@ from metamers.config.tables import category_classes
 from metamers.models.device import choose_device, use_threads
 from metamers.run import files
 from studies.benchmark.versions import recognize_versions
+from studies.files import CONVERGENCE_RECOGNITION
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -21,6 +22,7 @@ save(
         category_classes(params.dataset, params.dataset_entry),
         choose_device(snakemake.config["device"]),
     ),
+    declared=CONVERGENCE_RECOGNITION,
     title=f"Recognition of metamers of {snakemake.wildcards.generation_model} at all compared matches by other models",
     source="8-bit images or 16-bit sounds; forced choice among the dataset's categories; log odds of the true one",
 )

@@ -14,6 +14,7 @@ from metamers.synthesize.metamers import metamers_dataset
 from studies.benchmark.equivalence import LOOSER
 from studies.benchmark.match import at_equal_match, synthesis_to_target, synthesis_with_steps
 from studies.benchmark.measure import first_stimuli
+from studies.files import EQUIVALENCE
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -61,6 +62,7 @@ save(
         },
         params.model["input"].get("sampling_rate_hz"),
     ),
+    declared=EQUIVALENCE,
     title=f"Metamers of {name} at {params.stage}, of the run's procedure and of the published one",
     source="synthesized from the same starts; the published procedure with the number of steps to an equal match",
 )

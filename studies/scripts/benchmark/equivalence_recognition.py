@@ -7,6 +7,7 @@ from metamers.models.device import choose_device, use_threads
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
 from studies.benchmark.versions import recognize_versions
+from studies.files import EQUIVALENCE_RECOGNITION
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -24,6 +25,7 @@ save(
         choose_device(snakemake.config["device"]),
         FORMATS[params.modality].as_exported(natural["stimulus_value"].values),
     ),
+    declared=EQUIVALENCE_RECOGNITION,
     title=f"Recognition of metamers of {snakemake.wildcards.generation_model} of both procedures by other models",
     source="8-bit images or 16-bit sounds; recognized: the category of the natural stimulus; log odds of this category",
 )

@@ -12,6 +12,7 @@ from metamers.run import files
 from metamers.synthesize.metamers import metamers_dataset
 from studies.benchmark.match import published_at
 from studies.benchmark.measure import first_stimuli
+from studies.files import EQUIVALENT
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -43,6 +44,7 @@ save(
         },
         params.model["input"].get("sampling_rate_hz"),
     ),
+    declared=EQUIVALENT,
     title=f"Metamers of {name} at {params.stage}, of both procedures with equal match",
     source="metamers of the run and of the published procedure, from the same starts and with equal match",
 )

@@ -7,6 +7,7 @@ import json
 from metamers.models.device import use_threads
 from studies.benchmark.gpu import Job, gpu_benchmark
 from studies.benchmark.measure import processor
+from studies.files import GPU
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -29,6 +30,7 @@ save(
         settings=json.dumps(settings),
         processor=processor(),
     ),
+    declared=GPU,
     title=f"Synthesis of metamers of {name} at {params.stage} on {measured.attrs['card']}",
     source="random weights; stimuli of noise; the same starts on CPU and card",
     seed=0,

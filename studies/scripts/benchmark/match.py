@@ -9,6 +9,7 @@ from metamers.models.load import load_model
 from metamers.run import files
 from studies.benchmark.measure import first_stimuli
 from studies.benchmark.steps import sentences, steps_to_match
+from studies.files import MATCHES
 
 logger = log_results_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -22,6 +23,7 @@ for line in sentences(matched):
 save(
     snakemake,
     matched.assign_coords(stimulus=names),
+    declared=MATCHES,
     title=f"Steps to the same match of {name} at {params.stage}",
     source="qualities, published schedule and plenoptic, from the same starts",
 )

@@ -12,6 +12,7 @@ from metamers.models.model import Model
 from metamers.recognize.recognition import recognition_dataset, recognize
 from metamers.run import files
 from metamers.stimuli.formats import FORMATS
+from studies.files import RECOGNITION
 
 log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -36,6 +37,7 @@ save(
         ("recognition_model", *dims),
         dict(equivalent.coords) | {"recognition_model": list(params.recognition_models)},
     )[["correct"]].assign(normalized_error=equivalent["normalized_error"]),
+    declared=RECOGNITION,
     title=f"Recognition of metamers of {snakemake.wildcards.generation_model} of both procedures at the same match",
     source="8-bit images or 16-bit sounds; forced choice among the dataset's categories",
 )

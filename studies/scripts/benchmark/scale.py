@@ -19,6 +19,7 @@ from studies.benchmark.scale import (
     job_seconds,
     predict_study,
 )
+from studies.files import SCALE
 
 logger = log_results_to(snakemake.log[0])
 use_threads(1)
@@ -69,6 +70,7 @@ of_modality = xr.Dataset(
 save(
     snakemake,
     xr.merge([scale, of_modality, held], join="outer").assign_attrs(processor=processor()),
+    declared=SCALE,
     title="Predicted cost of the whole study and of 1,000 models",
     source="operations of each architecture; times of the benchmark's steps; sizes and times of the run's own files; "
     "assumed GPUs, utilization and prices",

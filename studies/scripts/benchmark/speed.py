@@ -10,6 +10,7 @@ from metamers.models.load import load_model
 from metamers.run import files
 from studies.benchmark.measure import WholeModel, first_stimuli, instruction_sets, plain_model, processor
 from studies.benchmark.speed import speed
+from studies.files import SPEED
 
 log_to(snakemake.log[0])
 use_threads(1)
@@ -24,6 +25,7 @@ save(
     speed(model, plain, whole, natural, start, params.settings, params.qualities, params.repeats).assign_attrs(
         processor=processor(), instruction_sets=instruction_sets()
     ),
+    declared=SPEED,
     title=f"Time and memory of steps of synthesis with {name}",
     source="one CPU thread; all take turns",
 )

@@ -7,6 +7,7 @@ from metamers.models.load import load_model
 from metamers.run import files
 from studies.benchmark.measure import first_stimuli
 from studies.benchmark.standard import standard_match
+from studies.files import STANDARD
 
 logger = log_to(snakemake.log[0])
 use_threads(snakemake.threads)
@@ -20,6 +21,7 @@ logger.info("%s: mean error %.4f of quality standard, %.4f of the published proc
 save(
     snakemake,
     match.assign_coords(stimulus=names),
+    declared=STANDARD,
     title=f"Match of {name} at {params.stage} with the quality standard and by the published procedure",
     source="both procedures, from the same starts; the published one also with fewer steps, and extrapolated",
 )

@@ -6,6 +6,7 @@ from metamers.run import files
 from studies.benchmark.measure import SEPARATOR
 from studies.benchmark.page import sentences
 from studies.benchmark.speed import collect
+from studies.files import COMPARED
 
 MACHINE = ("processor", "instruction_sets")  # attributes of the files of times
 
@@ -25,6 +26,7 @@ machine = {key: SEPARATOR.join(sorted({one.attrs[key] for one in timed.values()}
 save(
     snakemake,
     collected.assign_attrs(machine),
+    declared=COMPARED,
     title="Steps and their cost at the same match: qualities, published procedure and plenoptic",
     source="same models, stimuli and starts; one CPU thread; all take turns; medians",
 )

@@ -5,6 +5,7 @@ from metamers.run.job import log_to, save
 from pathlib import Path
 
 from metamers.run import files
+from studies.files import SIMULATIONS
 from studies.simulations.results import out_of_bounds, results_dataset, results_table
 from studies.simulations.topics import TOPICS
 
@@ -23,6 +24,7 @@ save(
     snakemake,
     results_dataset(table),
     snakemake.output.netcdf,
+    declared=SIMULATIONS,
     title="Coverage and error rates of the statistics in simulated data with known truth",
     source="simulation",
 )

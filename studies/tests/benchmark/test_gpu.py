@@ -13,10 +13,10 @@ import xarray as xr
 from metamers.config.read import read_yaml
 from metamers.models.load import load_model
 from metamers.plan.steps import merge_defaults
-from metamers.run.files import DESCRIPTIONS
 from metamers.synthesize.memory import OVERHEAD, kept_for_gradients
 from metamers.synthesize.replay import EAGER
 from studies.benchmark import gpu, precisions
+from studies.files import GPU
 from studies.tests.benchmark.results import QUICK, STAGES
 from tests.fake_card import CARD, FREE, NAME, fake_card
 from tests.networks.entries import load, tiny
@@ -250,7 +250,7 @@ def test_every_precision_and_number_of_jobs_has_a_speed_or_a_reason(measured):
     assert (found["cards"], found["stimulus_steps_per_second_of_cards"]) == (2, 20)
     assert 1 <= found["recognition_batch"] <= gpu.RECOGNIZED
     assert (found["recognized_per_second"] > 0) & (found["recognized_per_second_in_small_batches"] > 0)
-    assert {str(name) for name in found.variables} <= DESCRIPTIONS.keys()
+    assert {str(name) for name in found.variables} <= GPU.described.keys()
 
 
 def test_the_table_has_a_row_for_each_stage_with_card_and_versions(measured):

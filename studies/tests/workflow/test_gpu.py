@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from metamers.plan.steps import declared_files
+from studies.files import GPU
 from tests.conventions import complaints
 from tests.fake_card import NAME
 from tests.workflow.runs import check_schema, counts, small, snakemake
@@ -16,7 +16,6 @@ import sys
 sys.path.append({root!r})
 import torch
 
-from metamers.plan.steps import declared_files
 from tests.conventions import complaints
 from tests.fake_card import fake_card
 
@@ -48,7 +47,7 @@ def test_the_benchmark_of_a_card_makes_its_table_and_is_not_repeated(root, clone
     assert all(row[f"jobs_{jobs}"] > 0 for jobs in (1, 2, 4))
     assert row["compiled"] > 0
     measured = clone / "results/small/benchmark/gpu/first/block.nc"
-    check_schema(measured, "benchmark/gpu/first/block.nc", declared_files())
+    check_schema(measured, "benchmark/gpu/first/block.nc", {GPU.path: GPU})
     assert not complaints(measured)
     assert counts(snakemake(clone, "-n", *arguments)) == {}
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from metamers.run import files
+from studies import files as declared
 from studies.benchmark.speed import RATIOS
 from tests.workflow.runs import check_every_file, small, snakemake
 
@@ -37,7 +38,7 @@ def test_the_match_of_quality_standard_is_compared_with_the_published_one(rerun)
     assert (table["published_steps"] == 2 * 4).all()  # the error after all 2 x 8 steps is extrapolated
     assert (table["published_match"] > 0).all()
     assert (table["standard_match"] > 0).all()
-    check_every_file(folder / "results/small")
+    check_every_file(folder / "results/small", declared)
 
 
 @pytest.mark.nightly
@@ -71,7 +72,7 @@ def test_recognition_of_both_procedures_metamers_is_tested_for_equivalence(rerun
         == judged["correct"].size + files.load(results / "equivalence_recognition/second.nc")["correct"].size
     )
     assert (results / "equivalence.svg").read_bytes().startswith(b"<?xml")
-    check_every_file(folder / "results/small")
+    check_every_file(folder / "results/small", declared)
 
 
 @pytest.mark.nightly
@@ -106,7 +107,7 @@ def test_recognition_is_compared_with_that_at_the_closest_match(rerun):
     assert (closest["difference"] == 0).all()
     assert closest["unchanged"].all()
     assert (results / "convergence.svg").read_bytes().startswith(b"<?xml")
-    check_every_file(folder / "results/small")
+    check_every_file(folder / "results/small", declared)
 
 
 @pytest.mark.nightly
@@ -126,7 +127,7 @@ def test_the_benchmark_says_how_many_steps_each_takes_and_what_a_step_costs(reru
     assert made["stage"].values.tolist() == ["block", "logits"]
     for name in (*RATIOS, "normalized_error", "difference"):
         assert np.isfinite(made[name]).all(), name
-    check_every_file(folder / "results/small")
+    check_every_file(folder / "results/small", declared)
     page = (folder / "results/small/report/benchmark.html").read_text()
     for words in ("Recognition of the metamers", "Time of the run’s jobs", "Steps to the same match"):
         assert words in page

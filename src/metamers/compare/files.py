@@ -1,0 +1,258 @@
+"""Files of comparisons."""
+
+from dataclasses import replace
+
+from metamers.run.declared import NO_UNIT, Meanings, RunFile
+
+MEANINGS: Meanings = {
+    "other_models_chance": "mean over the other models of chance_agreement",
+    "chance_agreement": (
+        "expected proportion correct if a recognition model's answers were assigned to the metamers at random"
+    ),
+    "cohens_kappa": "Cohen's kappa: agreement beyond chance, 0 by chance, 1 if always right",
+    "cohens_kappa_low": "low end of the 95% interval (Clopper-Pearson, at the given chance) of cohens_kappa",
+    "cohens_kappa_high": "high end of the 95% interval (Clopper-Pearson, at the given chance) of cohens_kappa",
+    "most_frequent_answer": ("most frequent answer of a recognition model", NO_UNIT),
+    "most_frequent_answer_share": "proportion of answers that are most_frequent_answer",
+    "single_answer": "whether a recognition model gives nearly all metamers, of several categories, the same answer",
+    "unrelated_models": (
+        "mean recognizability by models of other families than the generation model's, each family counted once"
+    ),
+    "unrelated_models_standard_error": "standard error of the mean by unrelated models, over stimuli",
+    "unrelated_models_low": "low end of the 95% interval of unrelated_models over stimuli",
+    "unrelated_models_high": "high end of the 95% interval of unrelated_models over stimuli",
+    "sibling_models": "mean recognizability by other models of the generation model's family",
+    "sibling_models_standard_error": "standard error of the mean by siblings, over stimuli",
+    "sibling_models_low": "low end of the 95% interval of sibling_models over stimuli",
+    "sibling_models_high": "high end of the 95% interval of sibling_models over stimuli",
+    "other_models_judges_standard_error": "standard error of the mean by the other models, over families",
+    "other_models_judges_low": "low end of the 95% interval of other_models over stimuli and families",
+    "other_models_judges_high": "high end of the 95% interval of other_models over stimuli and families",
+    "first_minus_last_difference": (
+        "proportion correct of other models at the first stage after the input minus that at the last stage, for the "
+        "same stimuli, mean over generation models"
+    ),
+    "first_minus_last_low": "low end of the 95% interval of first_minus_last_difference over stimuli",
+    "first_minus_last_high": "high end of the 95% interval of first_minus_last_difference over stimuli",
+    "first_minus_last_n": "number of stimuli with accepted metamers of a generation model at both stages",
+    "first_minus_last_unrelated_families": (
+        "number of families of recognition models that are unrelated to a generation model, smallest over generation "
+        "models"
+    ),
+    "first_minus_last_match_suffices": (
+        "whether at least half of the metamers of each compared stage have reached the target of synthesis"
+    ),
+    "first_minus_last_normalized_error": (
+        "largest median normalized error of the metamers, accepted or not, of the first and last stages of the models"
+    ),
+    "recognition_family": ("family of the recognition model", NO_UNIT),
+    "late_difference": "difference in recognizability over the later half of the stages",
+    "late_low": "low end of the 95% interval of late_difference",
+    "late_high": "high end of the 95% interval of late_difference",
+    "late_n": "number of stimuli in the mean of late_difference",
+    "late_left_out": (
+        "number of stimuli left out, because accepted metamers of both sides exist only at some of these stages"
+    ),
+    "late_judges_standard_error": "standard error of late_difference over families of recognition models",
+    "late_difference_by_judge": "late_difference by one recognition model",
+    "late_stages": ("stages of the later half", NO_UNIT),
+    "judged_by": ("recognition models that judge both sides", NO_UNIT),
+    "related_judges": ("recognition models of the family of one of the two models", NO_UNIT),
+    "networks": "number of networks of the model, which differ by the seed of their training",
+    "reference_networks": "number of networks of the reference, which differ by the seed of their training",
+    "late_networks": "number of networks of the model that have a stimulus in late_difference",
+    "late_reference_networks": "number of networks of the reference that have a stimulus in late_difference",
+    "late_unrelated_families": "number of families of recognition models that are unrelated to the compared models",
+    "late_match_suffices": (
+        "whether at least half of the metamers of each compared stage have reached the target of synthesis"
+    ),
+    "late_normalized_error": (
+        "largest median normalized error of the metamers of the compared models, accepted or not, at these stages"
+    ),
+    "model_mean": "proportion correct of other models, mean over models",
+    "model_sem": "standard error of the mean over models",
+    "model_n": "number of other models",
+    "published_pearson_r2": "pearson_r2 in the paper",
+    "published_spearman_rho": "spearman_rho in the paper",
+    "published_kendall_tau": "kendall_tau in the paper",
+    "noise_ceiling_r2_participants_low": "low end of the 95% interval over participants of noise_ceiling_r2",
+    "noise_ceiling_r2_participants_high": "high end of the 95% interval over participants of noise_ceiling_r2",
+    "partial_r2": "squared partial correlation of human and model means, given depth and its square, with its sign",
+    "partial_r2_low": "low end of the 95% interval over models of partial_r2",
+    "partial_r2_high": "high end of the 95% interval over models of partial_r2",
+    "inside_r2": "squared correlation of human and model means where both are between 0.2 and 0.9, with its sign",
+    "inside_r2_low": "low end of the 95% interval over models of inside_r2",
+    "inside_r2_high": "high end of the 95% interval over models of inside_r2",
+    "depth_r2": "squared correlation of human means and relative depth of the stage",
+    "depth_r2_low": "low end of the 95% interval over models of depth_r2",
+    "depth_r2_high": "high end of the 95% interval over models of depth_r2",
+    "depth_square_r2": "R² of the regression of human means on relative depth and its square",
+    "depth_square_r2_low": "low end of the 95% interval over models of depth_square_r2",
+    "depth_square_r2_high": "high end of the 95% interval over models of depth_square_r2",
+    "inside_n": "number of points at which both means are between 0.2 and 0.9",
+    "judges": "number of recognition models with public answers",
+    "judges_published": "number of recognition models in the paper",
+    "recognition_spread": "components of the spread of the published recognition models, in log odds above chance",
+    "published_recognition_models": "number of published recognition models of a family",
+    "related_share": "mean share of the generation model's family among the recognition models of a published point",
+    "spread_component": ("component of the spread of recognition models", NO_UNIT),
+    "f": "F statistic",
+    "df_effect": "degrees of freedom of the effect",
+    "df_error": "degrees of freedom of the error",
+    "p_permutation": (
+        "p of the permutation test; missing for min F′ and for stages and interactions of own participants against a "
+        "network"
+    ),
+    "p_permutation_plus_one": "p of the permutation test, counting the data as one permutation",
+    "p_holm": (
+        "p_permutation_plus_one, or p_greenhouse_geisser where it is missing, adjusted by Holm for the number of tests "
+        "of the same comparison"
+    ),
+    "epsilon": "Greenhouse and Geisser's correction of the degrees of freedom",
+    "p_greenhouse_geisser": "p of the F distribution with the degrees of freedom times epsilon",
+    "partial_eta_squared": "partial eta squared",
+    "test": ("experiment, and generation model or published name of the comparison", NO_UNIT),
+    "effect": ("effect of the analysis of variance", NO_UNIT),
+    "comparison": ("kind of comparison: human and model, models, or stages", NO_UNIT),
+    "generalizes_to": ("participants and stimuli for which the result of the test holds", NO_UNIT),
+    "experiment": ("experiment of the published study", NO_UNIT),
+    "p_not_worse": "p of the hypothesis that natural_difference is at most minus the margin",
+    "passes": (
+        "whether people recognize the metamers of the stage, and of all stages before it, as often as natural stimuli, "
+        "within the margin (p_equivalence up to 0.05)"
+    ),
+    "not_worse": (
+        "whether people recognize the metamers of the stage, and of all stages before it, no less often than natural "
+        "stimuli, within the margin (p_not_worse up to 0.05)"
+    ),
+    "fails": (
+        "whether people recognize the metamers of the stage, and of all stages after it, less often than natural "
+        "stimuli by more than the margin (p_worse up to 0.05)"
+    ),
+    "power_if_equal": (
+        "probability that the stage alone passes if people recognize its metamers as often as natural stimuli, in a "
+        "study like the published ones, whose margin is estimated from new people"
+    ),
+    "model_modality": ("modality of the generation model", NO_UNIT),
+    "not_worse_up_to": ("last stage that is not worse; empty if there is none", NO_UNIT),
+    "passes_up_to_by_margin": (
+        "last stage that passes if the margin is margin_factor times as large; empty if there is none, or no test",
+        NO_UNIT,
+    ),
+    "not_worse_up_to_by_margin": (
+        "last stage that is not worse if the margin is margin_factor times as large; empty if there is none",
+        NO_UNIT,
+    ),
+    "fails_from_by_margin": (
+        "first stage that fails if the margin is margin_factor times as large; empty if there is none, or no test",
+        NO_UNIT,
+    ),
+    "margin_factor": "factor by which the margin, which is a choice, is multiplied",
+    "natural_sd": (
+        "standard deviation between persons of the probability of recognizing natural stimuli, without chance"
+    ),
+    "natural_participants": "number of participants with answers to natural stimuli",
+    "margin": (
+        "largest difference from natural stimuli that passes, a choice: the root mean square difference between two "
+        "persons' recognition of natural stimuli"
+    ),
+    "margin_standard_error": (
+        "standard error of the margin over participants, downwards: distance to its lower 95% limit over 1.645"
+    ),
+    "fewest_participants": "number of participants below which no stage with the median standard deviation can pass",
+}
+
+RECOGNIZABILITY = RunFile(
+    "comparison/recognizability.nc",
+    coordinates="generation_model, recognition_model, modality, stage",
+    variables={
+        "generation_model, stage, recognition_model": (
+            "proportion_correct, standard_error, low, high, n, chance_agreement, cohens_kappa, cohens_kappa_low, "
+            "cohens_kappa_high, most_frequent_answer, most_frequent_answer_share, single_answer"
+        ),
+        "generation_model, stage": (
+            "other_models, other_models_standard_error, other_models_chance, other_models_low, other_models_high, "
+            "unrelated_models, unrelated_models_standard_error, unrelated_models_low, unrelated_models_high, "
+            "sibling_models, sibling_models_standard_error, sibling_models_low, sibling_models_high, "
+            "other_models_judges_standard_error, other_models_judges_low, other_models_judges_high, stage_number"
+        ),
+        "modality": (
+            "first_minus_last_difference, first_minus_last_low, first_minus_last_high, first_minus_last_n, "
+            "first_minus_last_unrelated_families, first_minus_last_match_suffices, first_minus_last_normalized_error"
+        ),
+        "generation_model": "generation_family",
+        "recognition_model": "recognition_family",
+    },
+    meanings=MEANINGS,
+)
+CONTRASTS = RunFile(
+    "comparison/contrasts.nc",
+    coordinates="recognition_model, contrast, stage",
+    variables={
+        "contrast, stage": "difference, low, high, n, stage_number",
+        "contrast": (
+            "late_difference, late_low, late_high, late_n, late_left_out, late_judges_standard_error, late_stages, "
+            "judged_by, related_judges, networks, reference_networks, late_networks, late_reference_networks, "
+            "late_unrelated_families, late_match_suffices, late_normalized_error, model, reference"
+        ),
+        "contrast, recognition_model": "late_difference_by_judge",
+    },
+    meanings=MEANINGS,
+)
+HUMANS_VS_MODELS = RunFile(
+    "comparison/humans_vs_models.nc",
+    coordinates="spread_component?, recognition_family?, modality, point",
+    variables={
+        "modality, point": (
+            "human_mean, human_sem, human_n, model_mean, model_sem, model_n, model_class, generation_model, stage"
+        ),
+        "modality": (
+            "pearson_r2, pearson_r2_low, pearson_r2_high, spearman_rho, spearman_rho_low, spearman_rho_high, "
+            "kendall_tau, kendall_tau_low, kendall_tau_high, published_pearson_r2, published_spearman_rho, "
+            "published_kendall_tau, noise_ceiling_r2, noise_ceiling_r2_low, noise_ceiling_r2_high, "
+            "noise_ceiling_r2_participants_low, noise_ceiling_r2_participants_high, partial_r2, partial_r2_low, "
+            "partial_r2_high, inside_r2, inside_r2_low, inside_r2_high, depth_r2, depth_r2_low, depth_r2_high, "
+            "depth_square_r2, depth_square_r2_low, depth_square_r2_high, inside_n, judges, judges_published, "
+            "related_share?"
+        ),
+        "modality, spread_component": "recognition_spread?",
+        "modality, recognition_family": "published_recognition_models?",
+    },
+    meanings=MEANINGS,
+)
+OWN_PARTICIPANTS_VS_MODELS = replace(HUMANS_VS_MODELS, path="comparison/own_participants_vs_models.nc")
+ANOVA = RunFile(
+    "comparison/anova.nc",
+    coordinates="test, effect",
+    variables={
+        "test, effect": (
+            "f, df_effect, df_error, p_permutation, p_permutation_plus_one, p_holm, epsilon, p_greenhouse_geisser, "
+            "partial_eta_squared"
+        ),
+        "test": "comparison, generalizes_to, experiment, generation_model",
+    },
+    meanings=MEANINGS,
+)
+PASSES = RunFile(
+    "comparison/passes.nc",
+    coordinates="generation_model, stage, margin_factor, modality",
+    variables={
+        "generation_model, stage": (
+            "natural_difference, natural_difference_low, natural_difference_high, standard_error, participants, "
+            "p_equivalence, p_not_worse, p_worse, passes, not_worse, fails, power_if_equal, stage_depth, stage_number"
+        ),
+        "generation_model": "model_class, model_modality, passes_up_to, not_worse_up_to, fails_from",
+        "generation_model, margin_factor": "passes_up_to_by_margin, not_worse_up_to_by_margin, fails_from_by_margin",
+        "modality": (
+            "natural_sd, natural_participants, margin, margin_standard_error, fewest_participants, participants_needed"
+        ),
+    },
+    meanings=MEANINGS,
+)
+PREDICTED_HUMAN = RunFile(
+    "comparison/predicted_human.nc",
+    coordinates="generation_model, stage",
+    variables={
+        "generation_model, stage": "predicted, low, high, reason, stage_number",
+    },
+)
