@@ -38,7 +38,7 @@ from metamers.models.automatic_stages import scores_of_output, stage_of_place
 from metamers.models.classes import class_scores
 from metamers.models.device import choose_device
 from metamers.models.load import assemble, load_model
-from metamers.models.model import Model, activations, fit_stimuli
+from metamers.models.model import Model, activations, fit_dataset, fit_stimuli
 from metamers.models.outputs import Part, chosen_part
 from metamers.models.preprocessing import build_preprocessing
 from metamers.models.sources import prepared
@@ -448,14 +448,11 @@ def _null_stimuli(
 ) -> torch.Tensor:
     """The stimuli of the null distribution, in the size or rate of the model, without ``natural`` itself."""
     if null is None:
-        found = _default_stimuli(model.modality)
-        values, rate_hz = found["stimulus_value"].values, found.attrs.get("sampling_rate_hz")
-        others = fit_stimuli(model, values, rate_hz)
+        others = fit_dataset(model, _default_stimuli(model.modality))
     else:
-        own = model.sampling_rate_hz
         of_model = STIMULI[model.modality]
         parts = [of_model(model, value, sampling_rate_hz, f"null: {name_of(value)}") for value in null]
-        others = torch.cat([natural[:0], *(fit_stimuli(model, part[None], own) for part in parts)])
+        others = torch.cat([natural[:0], *(fit_stimuli(model, part[None], model.sampling) for part in parts)])
     same = (others == natural).flatten(1).all(dim=1)
     return others[~same]
 
@@ -482,8 +479,6 @@ class Metamer:
         alone decides; without a null distribution it is None.
     natural_category, predicted_category
         The category that the model gives the natural stimulus, and the exported metamer; empty without class scores.
-    sampling_rate_hz
-        Sampling rate of sounds; None for images.
     dataset
         The content of a run's file of metamers, with the dimensions ``stimulus`` and ``seed`` of length 1.
     """
@@ -498,8 +493,12 @@ class Metamer:
     accepted: bool | None
     natural_category: str
     predicted_category: str
-    sampling_rate_hz: float | None
     dataset: xr.Dataset = field(repr=False)
+
+    @property
+    def sampling_rate_hz(self) -> float | None:
+        """Sampling rate of a sound; None for images."""
+        return self.model.sampling.get("sampling_rate_hz")
 
     @property
     def exported(self) -> np.ndarray:
@@ -527,9 +526,7 @@ class Metamer:
         """
         from metamers.report.metamer import metamer_figure
 
-        return metamer_figure(
-            self.model, self.stage, self.natural, self.metamer, self.loss, self.match, self.null, self.sampling_rate_hz
-        )
+        return metamer_figure(self.model, self.stage, self.natural, self.metamer, self.loss, self.match, self.null)
 
     def save(self, path: str | Path) -> None:
         """Save the metamer: as NetCDF (``.nc``), as a run does, or as observers judge it (``.png`` or ``.wav``).
@@ -541,7 +538,7 @@ class Metamer:
         """
         path, suffix = Path(path), MODALITIES[self.model.modality].suffix
         if path.suffix == suffix:
-            FORMATS[self.model.modality].write(self.metamer, path, self.sampling_rate_hz)
+            FORMATS[self.model.modality].write(self.metamer, path, **self.model.sampling)
         elif path.suffix == ".nc":
             files.save(
                 self.dataset,
@@ -643,9 +640,9 @@ def metamer(
     classes = _classes_of(categories, model)
     if classes and not model.classes:
         raise ValueError(NO_SCORES.format(model.name))
-    name, rate_hz, as_exported = name_of(stimulus), model.sampling_rate_hz, FORMATS[model.modality].as_exported
+    name, as_exported = name_of(stimulus), FORMATS[model.modality].as_exported
     given = STIMULI[model.modality](model, stimulus, sampling_rate_hz, name)
-    natural = fit_stimuli(model, given[None], rate_hz)
+    natural = fit_stimuli(model, given[None], model.sampling)
     chosen = _settings(quality, model.modality, settings)
     procedure = QUALITIES[quality]
     others = _null_stimuli(null, model, natural, sampling_rate_hz)
@@ -658,7 +655,7 @@ def metamer(
 
         given_to = model, stage, natural, [name], [seed], RUN_SEED, procedure, chosen
         made = make_metamers(*given_to, on_step=show)
-    natural_category = recognize_exported(model, as_exported(given[None]), rate_hz, classes) if classes else None
+    natural_category = recognize_exported(model, as_exported(given[None]), model.sampling, classes) if classes else None
     dataset = (
         with_measures(made, model, stage, natural, natural_category, classes or None, chosen.get("target_error"))
         .isel(step=slice(max(int(made["steps"].item()), 1)))  # with a target, the loss is NaN after the last step
@@ -684,7 +681,6 @@ def metamer(
         accepted=accepted,
         natural_category=str(natural_category[0]) if classes else "",
         predicted_category=str(one["predicted_category"].values) if classes else "",
-        sampling_rate_hz=rate_hz,
         dataset=dataset,
     )
 
@@ -793,10 +789,10 @@ def recognize(
         if isinstance(one, Metamer):
             if one.model.modality != model.modality:
                 raise ValueError(f"a metamer of modality {one.model.modality}; {model.name} is of {model.modality}")
-            exported, rate_hz = one.exported, one.sampling_rate_hz
+            exported, sampling = one.exported, one.model.sampling
         else:
             name = f"stimulus {number} ({name_of(one)})" if many else name_of(one)
-            rate_hz = model.sampling_rate_hz
+            sampling = model.sampling
             exported = FORMATS[model.modality].as_exported(STIMULI[model.modality](model, one, sampling_rate_hz, name))
-        answers.append(str(recognize_exported(model, exported[None], rate_hz, classes)[0]))
+        answers.append(str(recognize_exported(model, exported[None], sampling, classes)[0]))
     return answers if many else answers[0]

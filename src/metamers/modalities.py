@@ -38,6 +38,8 @@ class Modality:
     values
         Number of values of one stimulus, from the keys that describe it in the registries. Missing keys and None take
         the defaults of torchvision and of the study.
+    sampling
+        Keys that say how the values of a stimulus are sampled: attributes of files of stimuli, and keys of ``input``.
     limits
         Smallest and largest value of a stimulus.
     start
@@ -74,6 +76,7 @@ class Modality:
 
     dims: tuple[str, ...]
     values: Callable[[Mapping[str, Any]], int]
+    sampling: tuple[str, ...]
     limits: tuple[float, float]
     start: Start
     suffix: str
@@ -96,6 +99,7 @@ MODALITIES = {
     "vision": Modality(
         dims=("channel", "row", "column"),
         values=lambda keys: 3 * (keys.get("size") or IMAGENET_INPUT["size"]) ** 2,
+        sampling=(),
         limits=(0, 1),
         start=Start(mean=0.5, standard_deviation=0.05),
         suffix=".png",
@@ -116,6 +120,7 @@ MODALITIES = {
     "audio": Modality(
         dims=("sample",),
         values=lambda keys: int((keys.get("sampling_rate_hz") or 20_000) * (keys.get("duration_s") or 2)),
+        sampling=("sampling_rate_hz",),
         limits=(-1, 1),
         start=Start(mean=0.0, standard_deviation=1e-7),
         suffix=".wav",
@@ -134,3 +139,15 @@ MODALITIES = {
         preprocessed="the cochleagram",
     ),
 }
+
+
+def sampling_of(described: Mapping[str, Any]) -> dict[str, Any]:
+    """How the values of stimuli are sampled: of sounds ``sampling_rate_hz``, of images nothing.
+
+    Parameters
+    ----------
+    described
+        The attributes of a file of stimuli, the ``input`` of a model, or the registry entry of a dataset.
+    """
+    keys = (key for modality in MODALITIES.values() for key in modality.sampling)
+    return {key: described[key] for key in keys if described.get(key) is not None}

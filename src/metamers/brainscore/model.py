@@ -178,7 +178,7 @@ class RegistryModel(BrainModel):
         read, found = FORMATS[VISION].read, []
         for first in range(0, len(paths), IMAGES_AT_ONCE):
             group = paths[first : first + IMAGES_AT_ONCE]
-            images = torch.cat([fit_stimuli(self._model, read(Path(path))[None], None) for path in group])
+            images = torch.cat([fit_stimuli(self._model, read(Path(path))[None], {}) for path in group])
             found.append(function(self._model, images))
         return np.concatenate(found)
 

@@ -56,7 +56,7 @@ class ImagePreprocessing(nn.Module):
             image = torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1).expand(1, *self.signal_shape)
             self.register_buffer(name, image.contiguous(), persistent=False)
 
-    def fit(self, images: torch.Tensor, _rate: None = None) -> torch.Tensor:
+    def fit(self, images: torch.Tensor) -> torch.Tensor:
         """Bring images (batch, 3 or 1, row, column), values 0 to 1, to (batch, *signal_shape), if they differ."""
         images = to_channels(images, self.signal_shape[0])
         if images.shape[-2:] == (self.size, self.size):

@@ -59,7 +59,7 @@ save(
             "stimulus": names,
             "category": ("stimulus", stimuli["category"].values),
         },
-        params.model["input"].get("sampling_rate_hz"),
+        model.sampling,
     ),
     title=f"Metamers of {name} at {params.stage}, of the run's procedure and of the published one",
     source="synthesized from the same starts; the published procedure with the number of steps to an equal match",

@@ -41,7 +41,7 @@ save(
             "stimulus": names,
             "category": ("stimulus", made["category"].values),
         },
-        params.model["input"].get("sampling_rate_hz"),
+        model.sampling,
     ),
     title=f"Metamers of {name} at {params.stage}, of both procedures with equal match",
     source="metamers of the run and of the published procedure, from the same starts and with equal match",
