@@ -298,7 +298,7 @@ def test_a_set_has_each_case_and_depth_in_its_place(pair, natural, other):
     start, stages = from_noise(pair["first"]), {"first": ["project", "logits"], "second": ["project", "project"]}
     made = {
         depth: case_metamers(
-            pair, {name: of_member[place] for name, of_member in stages.items()}, matched["case"], stimuli, start, None,
+            pair, {name: of_member[place] for name, of_member in stages.items()}, matched["case"], stimuli, start, OF_IMAGES,
             PROCEDURE, SETTINGS | {"steps": 3},
         )
         for place, depth in enumerate((0.25, 1.0))

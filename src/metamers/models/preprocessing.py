@@ -15,12 +15,11 @@ import torch
 from torch import nn
 
 from metamers.config.front_ends import front_end_name, front_end_settings
-from metamers.modalities import MODALITIES
 from metamers.models.cochleagram import COCHLEAGRAMS
 from metamers.models.front_ends import FRONT_ENDS, NormalizedWaveform
 from metamers.models.sources import module_from_file
 from metamers.stimuli.images import to_channels
-from metamers.stimuli.sounds import resample
+from metamers.stimuli.sounds import LIMITS, resample
 
 
 class ImagePreprocessing(nn.Module):
@@ -160,7 +159,7 @@ class SoundPreprocessing(nn.Module):
 
     def limit(self, sounds: torch.Tensor) -> torch.Tensor:
         """Clamp sounds (batch, sample), natural ones too, to -1 to 1; the gradient is 0 outside."""
-        return sounds.clamp(*MODALITIES["audio"].limits)
+        return sounds.clamp(*LIMITS)
 
     def forward(self, sounds: torch.Tensor) -> torch.Tensor:
         """Sounds (batch, sample) to the network's input.

@@ -12,20 +12,16 @@ import yaml
 
 from metamers.config.model_lock import forget_part, lock_path, replace_file
 from metamers.config.read import read_registry, read_yaml, resolve_path
-from metamers.modalities import IMAGENET_INPUT
+from metamers.modalities import MODALITIES
 from metamers.names import FILE_NAME, ConfigurationError
 from metamers.plan.plan import Plan, make_plan
-from metamers.plan.pretrained import PUBLISHED, is_repository
+from metamers.plan.pretrained import PUBLISHED, is_repository, modality_of_source
 from metamers.plan.steps import merge_defaults
 
 EXAMPLES = (
     "timm:resnet50.a1_in1k, torchvision:resnet50:IMAGENET1K_V2, torchaudio:HUBERT_BASE, hub:ORGANIZATION/NAME, "
     "transformers:facebook/dinov2-base, open_clip:ViT-B-32:openai"
 )
-ABOUT_INPUTS = {
-    "vision": "The usual one for ImageNet; change it if the network was trained with another",
-    "audio": "Of the sounds; the network gets their cochleagram",
-}
 RANDOM = "{random: 0}"
 
 
@@ -33,9 +29,6 @@ def _flow(values: Mapping[str, Any]) -> str:
     """A mapping as YAML in one line."""
     text = yaml.safe_dump(dict(values), default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
     return text.strip()
-
-
-INPUTS = {"vision": _flow(IMAGENET_INPUT), "audio": "{sampling_rate_hz: 20000, duration_s: 1}"}
 
 
 def source_of(model: str) -> tuple[str, dict[str, str]]:
@@ -61,7 +54,7 @@ def source_of(model: str) -> tuple[str, dict[str, str]]:
 
 
 def modality_of(source: Mapping[str, str]) -> str:
-    """The modality of a source: audio for torchaudio, that of the network for transformers, else vision.
+    """The modality of a source: that of the network for transformers, else ``modality_of_source``.
 
     Raises
     ------
@@ -69,7 +62,7 @@ def modality_of(source: Mapping[str, str]) -> str:
         When the network of transformers cannot be looked up.
     """
     if "transformers" not in source:
-        return "audio" if "torchaudio" in source else "vision"
+        return modality_of_source(source)
     from metamers.retrieve import publishers  # it imports the library, and so PyTorch
 
     try:
@@ -189,14 +182,15 @@ def entry_text(
         "builder": "the function loads them itself",
         RANDOM: "untrained; later pretrained, {path: FILE}, or another place (config/README.md)",
     }.get(weights, "a file of your own")
+    usual = _flow(MODALITIES[modality].usual_input)
     if given is not None:
-        input_line = f"input: {_flow(_mapping(given, '--input', INPUTS[modality]))}"
+        input_line = f"input: {_flow(_mapping(given, '--input', usual))}"
     elif weights != "pretrained" and (stated := _stated_input(source, modality)) is not None:
         input_line = f"input: {_flow(stated)} # as the library states it"
     elif weights == "pretrained" or is_repository(source):
-        input_line = f"# input: {INPUTS[modality]} # without this line: the input in the metadata of the weights"
+        input_line = f"# input: {usual} # without this line: the input in the metadata of the weights"
     else:
-        input_line = f"# {ABOUT_INPUTS[modality]}.\n  input: {INPUTS[modality]}"
+        input_line = f"# {MODALITIES[modality].about_usual_input}.\n  input: {usual}"
     about_classes = {
         None: "",
         True: "  classes: true # stated, not found out\n",
@@ -227,7 +221,8 @@ def entry_text(
 def _stated_input(source: Mapping[str, str], modality: str) -> dict[str, Any] | None:
     """The input that the library of a network states for it, if it does."""
     of_type = "transformers" in source and not is_repository(source)
-    if not ("torchaudio" in source or ("timm" in source and modality == "vision") or of_type):
+    of_modality = "timm" in source and "timm" in MODALITIES[modality].libraries
+    if not ("torchaudio" in source or of_modality or of_type):
         return None
     from metamers.retrieve.publishers import usual_input  # it imports the library, and so PyTorch
 

@@ -12,7 +12,6 @@ from metamers.plan.datasets import DatasetEntry, stimuli_of_test_split
 from metamers.plan.models import ModelEntry, check_has_classes
 
 MIN_REGRESSION_STIMULI = 8  # one half fits the regression, the other half tests it
-DEFAULT_BRAIN_MODALITY = "audio"  # its dataset is used if `analyses.brain.dataset` is null
 KEY = "analyses"
 
 
@@ -222,7 +221,8 @@ def _brain(
 ) -> Brain:
     """The models that predict responses, the presented stimuli, and the source of the responses."""
     key = f"{KEY}.brain"
-    dataset = given.get("dataset") or config["stimuli"].get(DEFAULT_BRAIN_MODALITY, {}).get("dataset")
+    default = next(name for name, about in MODALITIES.items() if about.brain_responses)
+    dataset = given.get("dataset") or config["stimuli"].get(default, {}).get("dataset")
     if not given.get("models") or dataset is None:
         return Brain(models=[])
     if dataset not in datasets:

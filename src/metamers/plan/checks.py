@@ -258,7 +258,7 @@ def unavailable_brainscore(
     stimuli
         Published experiment → the images that its participants saw.
     """
-    own = any(MODALITIES[group.modality].on_screen for group in participants.values())
+    own = any(MODALITIES[group.modality].brainscore for group in participants.values())
     published = list(stimuli.values()) if config["human_data"] == "participants" else []
     if not own and not published:
         reason = (
@@ -274,7 +274,7 @@ def unavailable_brainscore(
         return {"brainscore": reason, "brainscore_score": reason}
     generated = [item if isinstance(item, str) else item["model"] for item in config["generation_models"]]
     used = dict.fromkeys([*generated, *config["recognition_models"]])
-    if not any(MODALITIES[models[name].modality].on_screen for name in used):
+    if not any(MODALITIES[models[name].modality].brainscore for name in used):
         return {
             "brainscore_score": "recognition_models: there is no model of images to score with Brain-Score. Name one "
             f"in recognition_models or generation_models. Models of the run: {', '.join(used) or 'none'}."

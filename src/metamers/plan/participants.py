@@ -186,8 +186,7 @@ def missing_stimuli(
         Number of natural stimuli in the dataset's split ``test``, and number of natural stimuli with metamers.
     """
     practice, catch = settings["practice"], settings["catch"]["trials"]
-    # On a screen, a catch trial shows the name of a category, so it needs no stimulus.
-    caught = 0 if MODALITIES[modality].on_screen else catch
+    caught = 0 if MODALITIES[modality].trial.catch_by_name else catch
     conditions = 1 + sum(map(len, stages.values()))
     before_main = practice["feedback"] + practice["trials"] + caught
     shown = f"the natural stimuli and {conditions - 1} stages are shown in main trials, so these need {conditions}"

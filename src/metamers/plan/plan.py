@@ -431,8 +431,8 @@ class Plan:
 
     @property
     def brainscore_participants(self) -> list[str]:
-        """Groups of own participants that are benchmarks for Brain-Score: those that judged images."""
-        return [name for name, group in self.own_participants.items() if MODALITIES[group.modality].on_screen]
+        """Groups of own participants that are benchmarks for Brain-Score: those that judged stimuli of its modality."""
+        return [name for name, group in self.own_participants.items() if MODALITIES[group.modality].brainscore]
 
     @property
     def compared_modalities(self) -> list[str]:
@@ -457,7 +457,7 @@ def _lacking_in_experiment(
         name = of_modality[modality]
         natural = len(stimuli_of_test_split(name, datasets[name]))
         reason = missing_stimuli(modality, settings[modality], stages, natural, len(rows[modality]))
-        if reason is None and MODALITIES[modality].on_screen:
+        if reason is None and MODALITIES[modality].trial.icons:
             reason = missing_icons(settings["icons"], stimulus_categories(name, datasets[name].parameters))
         if reason:
             found[modality] = reason

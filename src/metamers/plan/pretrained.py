@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from metamers.config.model_lock import Lock, locked_part, update_lock
+from metamers.modalities import MODALITIES
 from metamers.names import ConfigurationError
 from metamers.repository import PACKAGE, environment_with
 
@@ -36,6 +37,12 @@ def library_of(source: Mapping[str, Any]) -> str:
     """The key of a source that names the network: one of ``PUBLISHED``, ``metamers`` or ``python``."""
     (library,) = source.keys() & {*PUBLISHED, "metamers", "python"}
     return library
+
+
+def modality_of_source(source: Mapping[str, Any]) -> str:
+    """The modality of the networks of a source's library; the first one of all if they may be of any."""
+    of_library = (name for name, about in MODALITIES.items() if not source.keys().isdisjoint(about.libraries))
+    return next(of_library, next(iter(MODALITIES)))
 
 
 def is_repository(source: Mapping[str, Any]) -> bool:
@@ -99,7 +106,7 @@ def check_pretrained(name: str, entry: Mapping[str, Any]) -> None:
             f"source.{kind}. Wanted {instead}one of package, archive, url, path, random and train"
         )
     if kind != "transformers":  # whose modality is that of the network
-        check_modality(name, entry, "audio" if kind == "torchaudio" else "vision")
+        check_modality(name, entry, modality_of_source(source))
     key, required = PUBLISHED[kind]
     if required and key not in source:
         raise ConfigurationError(

@@ -13,16 +13,15 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from metamers.config.front_ends import SETTINGS
 from metamers.config.read import validate
-from metamers.modalities import IMAGENET_INPUT
+from metamers.modalities import IMAGENET_INPUT, INTERPOLATIONS
 from metamers.names import ConfigurationError, unknown_name
 from metamers.retrieve import hub_url, mirror_path
 from metamers.retrieve.pipelines import torchaudio_pipeline
 
-INTERPOLATIONS = ("bicubic", "bilinear")
 # Files of weights in a repository of the hub, in the order of preference.
 TIMM_FILES = ("model.safetensors", "pytorch_model.bin", "model.bin", "model.pth")
 TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -302,7 +301,7 @@ def _transformers(source: Mapping[str, Any], mirror: Path | None) -> dict[str, d
     modality = modality_of(configuration)
     key = f"transformers: {extractor} of {repository}"
     try:
-        stated = {"vision": _transformers_images, "audio": _transformers_sounds}[modality](read[1], configuration)
+        stated = TRANSFORMERS_INPUTS[modality].stated(read[1], configuration)
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         if isinstance(error, ConfigurationError):
             raise
@@ -385,13 +384,19 @@ def _transformers_sounds(extractor: Mapping[str, Any], _configuration: Any) -> d
 
 def _usual_transformers_input(source: Mapping[str, Any]) -> dict[str, Any]:
     """The input of a model type: in the size of its configuration, and for sounds with its front end."""
-    from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
-
     from metamers.retrieve.transformers_config import modality_of, network_config
 
     configuration = network_config({"model_type": source["transformers"]}, source.get("arguments", {}))
-    if modality_of(configuration) == "vision":
-        return IMAGENET_INPUT | _transformers_images({}, configuration)
+    return TRANSFORMERS_INPUTS[modality_of(configuration)].usual(configuration)
+
+
+def _usual_images(configuration: Any) -> dict[str, Any]:
+    return IMAGENET_INPUT | _transformers_images({}, configuration)
+
+
+def _usual_sounds(configuration: Any) -> dict[str, Any]:
+    from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
+
     kind = FEATURE_EXTRACTOR_MAPPING.get(type(configuration), None)
     sizes = {"feature_size": "num_mel_bins", "num_mel_bins": "num_mel_bins", "max_length": "max_length"}
     extractor = {"feature_extractor_type": getattr(kind, "__name__", None)} | {
@@ -402,6 +407,18 @@ def _usual_transformers_input(source: Mapping[str, Any]) -> dict[str, Any]:
     return _transformers_sounds(extractor, configuration)
 
 
+class TransformersInput(NamedTuple):
+    """How the input of a network of transformers follows from its files, and from its model type alone."""
+
+    stated: Callable[[Mapping[str, Any], Any], dict[str, Any]]
+    usual: Callable[[Any], dict[str, Any]]
+
+
+# One entry for each modality of metamers.modalities.MODALITIES.
+TRANSFORMERS_INPUTS = {
+    "vision": TransformersInput(_transformers_images, _usual_images),
+    "audio": TransformersInput(_transformers_sounds, _usual_sounds),
+}
 PUBLISHERS: dict[str, Callable[[Mapping[str, Any], Path | None], dict[str, dict[str, Any]]]] = {
     "torchvision": _torchvision,
     "torchaudio": _torchaudio,
