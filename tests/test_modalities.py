@@ -4,14 +4,24 @@ import ast
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 import yaml
+from torch import nn
 
-from metamers.modalities import MODALITIES, sampling_of
+from metamers.modalities import MODALITIES, Start, sampling_of
+from metamers.models.model import Model, fit_stimuli
+from metamers.recognize.recognition import recognize
 from metamers.run.code_version import KINDS
+from metamers.stimuli.exported import read_exported
+from metamers.stimuli.formats import FORMATS, Format
+from metamers.synthesize.measure import with_measures
+from metamers.synthesize.metamers import make_metamers
 
 ROOT = Path(__file__).resolve().parents[1]
 # File → the only table in it that has modalities for keys, and why it is not in MODALITIES.
@@ -151,3 +161,53 @@ def test_stimuli_start_within_their_limits_and_have_a_task():
 def test_sampling_is_what_the_attributes_say():
     assert sampling_of({"sampling_rate_hz": 8000, "title": "sounds"}) == {"sampling_rate_hz": 8000}
     assert sampling_of({"size": 224, "sampling_rate_hz": None}) == {}
+
+
+class Touch(nn.Module):
+    """Preprocessing of signals of two electrodes, as the models of a third modality would have it."""
+
+    signal_shape = (2, 30)
+    sampling_rate_hz = 500
+    memory_format = torch.contiguous_format
+
+    def fit(self, signals, sampling_rate_hz):
+        assert sampling_rate_hz == self.sampling_rate_hz
+        return signals
+
+    def limit(self, signals):
+        return signals.clamp(0, 5)
+
+    def forward(self, signals):
+        return self.limit(signals)
+
+
+def test_a_third_modality_has_metamers_by_entries_of_the_tables_alone(monkeypatch, tmp_path):
+    touch = replace(
+        MODALITIES["audio"], dims=("electrode", "sample"), limits=(0, 5), start=Start(2.5, 0.1), suffix=".npy"
+    )
+    form = Format(
+        read_files=None,
+        write=lambda values, path, sampling_rate_hz: np.save(path, np.rint(values * 100).astype(np.int16)),
+        read=lambda path: np.load(path).astype(np.float32) / 100,
+        integers=lambda values: np.rint(values * 100).astype(np.int16),
+        scale=100,
+    )
+    monkeypatch.setitem(MODALITIES, "touch", touch)
+    monkeypatch.setitem(FORMATS, "touch", form)
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(60, 8), nn.Linear(8, 2))
+    model = Model("tiny", "touch", Touch(), network, {"input": None, "project": "1", "classes": "2"})
+    stimuli = np.random.default_rng(0).uniform(0, 5, (3, 2, 30)).astype(np.float32)
+    natural = fit_stimuli(model, stimuli, model.sampling)
+    settings = {"steps": 120, "learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, "optimizer": "adam"}
+    made = make_metamers(model, "project", natural, list("abc"), [0, 1], 0, "one_cycle", settings)
+    assert made["metamer"].dims == ("stimulus", "seed", "electrode", "sample")
+    assert made.attrs == {"sampling_rate_hz": 500}
+    assert made["loss"].isel(step=-1).max() < 0.1
+    classes = {"smooth": [0], "rough": [1]}
+    called = recognize(model, form.as_exported(stimuli), model.sampling, classes)
+    measured = with_measures(made, model, "project", natural, called, classes)
+    assert measured["pearson_r"].min() > 0.9
+    one = made["metamer"].values[0, 0]
+    form.write(one, tmp_path / f"a{touch.suffix}", **sampling_of(made.attrs))
+    np.testing.assert_array_equal(read_exported(tmp_path, ["a"], "touch")[0], form.as_exported(one))

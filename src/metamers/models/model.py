@@ -17,7 +17,7 @@ import xarray as xr
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from metamers.modalities import Start, sampling_of
+from metamers.modalities import MODALITIES, Start, sampling_of
 from metamers.models.batches import forward
 from metamers.models.outputs import Part, chosen_part, class_scores_in
 from metamers.names import INPUT_STAGE, unknown_name
@@ -181,7 +181,7 @@ class Model(nn.Module):
     @property
     def sampling(self) -> dict[str, Any]:
         """How the values of the stimuli are sampled that the model takes (``metamers.modalities.sampling_of``)."""
-        return sampling_of(vars(self.preprocessing))
+        return {key: getattr(self.preprocessing, key) for key in MODALITIES[self.modality].sampling}
 
     def run(self, stimuli: torch.Tensor) -> Any:
         """The whole output of the network, for stimuli (batch, …signal)."""
