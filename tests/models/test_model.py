@@ -402,7 +402,7 @@ def test_the_registrys_accuracy_on_the_photographs(name, root, tmp_path, monkeyp
         rows = tables.stimulus_table(dataset, dataset_entry)
         folder = packages.package_file("foolbox", f"foolbox/data/{rows[0]['file']}").parent
         stimuli = image_dataset(rows, folder, dataset_entry["size"])
-        scores = class_scores(model, models.fit_stimuli(model, stimuli["stimulus_value"].values, None))
+        scores = class_scores(model, models.fit_stimuli(model, stimuli["stimulus_value"].values, {}))
         classes = tables.category_classes(dataset, dataset_entry)
         right = [int(best) in classes[row["category"]] for best, row in zip(scores.argmax(axis=1), rows, strict=True)]
         assert np.mean(right) == pytest.approx(accuracy)

@@ -120,15 +120,15 @@ def test_a_model_recognizes_by_its_readout_among_the_categories_of_the_task(tmp_
         images[number, number] = 1
     images[2, 1] = 0.5
     with pytest.raises(ValueError, match="model colours has no classes"):
-        recognize(model, images, None, {"red": [0]})
+        recognize(model, images, {}, {"red": [0]})
     values, labels = images.mean((2, 3)), np.arange(3)
     found = readout_dataset(readout, 1.0, {"train": 3, "validation": 3}, (values, labels), SETTINGS)
     origin = {"title": "t", "source": "s", "step": "train_readout", "run": "r", "seed": 0, "inputs": [], "creator": {}}
     files.save(found, tmp_path / "colours.nc", declared=READOUTS, **origin)
     model.readout = read_readout(tmp_path / "colours.nc").answers
-    assert recognize(model, images, None, {name: [0] for name in readout.categories}).tolist() == [
+    assert recognize(model, images, {}, {name: [0] for name in readout.categories}).tolist() == [
         "red",
         "green",
         "blue",
     ]
-    assert recognize(model, images, None, {"green": [5], "red": [2]}).tolist() == ["red", "green", "green"]
+    assert recognize(model, images, {}, {"green": [5], "red": [2]}).tolist() == ["red", "green", "green"]

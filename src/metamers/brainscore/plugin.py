@@ -29,7 +29,8 @@ from metamers.names import NATURAL, stage_path
 from metamers.repository import PACKAGE
 from metamers.run.hashes import sha256_of
 
-VISION = "vision"  # Brain-Score's models look at images; there is no such interface for sounds
+# The modality of Brain-Score's models; there is no such interface for sounds.
+BENCHMARKED = next(name for name, about in MODALITIES.items() if about.brainscore)
 FOLDER = "model_metamers"  # of each part of the plugin; not the name of this library, which models import
 PUBLISHED_STUDY = "Feather2023"
 METRIC = "recognizability_r2"
@@ -82,7 +83,7 @@ def human_recognition(experiment: xr.Dataset, choices: Sequence[str]) -> xr.Data
         not agree, so that there is no noise ceiling.
     """
     models = [str(model) for model in experiment["generation_model"].values]
-    left_out = PUBLISHED[VISION].left_out_stages
+    left_out = PUBLISHED[BENCHMARKED].left_out_stages
     points = [(model, stage) for model in models for stage in own_stages(experiment, model) if stage not in left_out]
     if len(points) < FEWEST_CONDITIONS:
         raise ValueError(f"{len(points)} stages with metamers; a correlation needs at least {FEWEST_CONDITIONS}")
@@ -184,10 +185,10 @@ def own_stimuli(design: xr.Dataset, folder: str | Path) -> pd.DataFrame:
     pd.DataFrame
         ``STIMULUS_COLUMNS``; ``filename`` is below ``folder``.
     """
-    suffix = MODALITIES[VISION].suffix
+    suffix = MODALITIES[BENCHMARKED].suffix
     names = ("kind", "stimulus", "category", "generation_model", "stage", "seed")
     shown = pd.DataFrame({name: design[name].values for name in names})
-    shown = shown[(shown["kind"] == "main") & ~shown["stage"].isin(PUBLISHED[VISION].left_out_stages)]
+    shown = shown[(shown["kind"] == "main") & ~shown["stage"].isin(PUBLISHED[BENCHMARKED].left_out_stages)]
     rows = []
     for row in shown.itertuples():
         file = f"{row.stimulus}_{row.seed}"

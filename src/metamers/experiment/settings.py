@@ -342,8 +342,7 @@ def missing_stimuli(
         Number of natural stimuli in the dataset's split ``test``, and number of natural stimuli with metamers.
     """
     practice, catch = settings.practice, settings.catch.trials
-    # On a screen, a catch trial shows the name of a category, so it needs no stimulus.
-    caught = 0 if MODALITIES[modality].on_screen else catch
+    caught = 0 if MODALITIES[modality].trial.catch_by_name else catch
     conditions = 1 + sum(map(len, stages.values()))
     before_main = practice.feedback + practice.trials + caught
     shown = f"the natural stimuli and {conditions - 1} stages are shown in main trials, so these need {conditions}"
@@ -376,7 +375,7 @@ def lacking_in_experiment(
         name = of_modality[modality]
         natural = len(stimuli_of_test_split(name, datasets[name]))
         reason = missing_stimuli(modality, settings.of(modality), stages, natural, len(rows[modality]))
-        if reason is None and MODALITIES[modality].on_screen:
+        if reason is None and MODALITIES[modality].trial.icons:
             reason = missing_icons(settings.icons, stimulus_categories(name, datasets[name].parameters))
         if reason:
             found[modality] = reason

@@ -117,10 +117,11 @@ def browser_data(
     Returns
     -------
     dict
-        ``heard``: whether stimuli are sounds; ``sheet``: layout of thumbnails in sheets; ``stages``, and ``folders``,
-        their names in paths; ``stimuli``: name, label and category of each; ``seeds``; ``measures``: name → label;
-        ``verdicts``, ``match`` (measure → stage → metamer), ``categories`` and ``answers``, with metamers in the order
-        of ``verdicts``; ``null``: measure → stage → ``QUANTILES`` of the null distribution.
+        ``picture``: ``Modality.picture``; ``player``: ending of the files that a player plays, None without players;
+        ``sheet``: layout of thumbnails in sheets; ``stages``, and ``folders``, their names in paths; ``stimuli``: name,
+        label and category of each; ``seeds``; ``measures``: name → label; ``verdicts``, ``match`` (measure → stage →
+        metamer), ``categories`` and ``answers``, with metamers in the order of ``verdicts``; ``null``: measure →
+        stage → ``QUANTILES`` of the null distribution.
     """
     stages = list(map(str, acceptance["stage"].values))
     ordered = acceptance.transpose("stage", "stimulus", "seed", ...)
@@ -128,7 +129,8 @@ def browser_data(
     return {
         "name": name,
         "modality": modality,
-        "heard": not MODALITIES[modality].on_screen,
+        "picture": MODALITIES[modality].picture,
+        "player": MODALITIES[modality].suffix if MODALITIES[modality].played else None,
         "sheet": {"side": SIDE, "across": ACROSS},
         "stages": stages,
         "folders": [stage_path(stage) for stage in stages],

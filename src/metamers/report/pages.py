@@ -198,7 +198,7 @@ def modality_result(
         "title": about.title,
         "noun": about.stimuli,
         "exported": about.exported_as,
-        "on_screen": about.on_screen,
+        "picture": about.picture,
         "models": models,
         "made": sum(summary["made"] for summary in summaries),
         "accepted": sum(summary["accepted"] for summary in summaries),

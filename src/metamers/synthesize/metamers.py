@@ -235,7 +235,7 @@ def make_metamers(
         metamers.cpu().numpy().reshape(*each, *metamers.shape[1:]),
         {"steps": np.isfinite(loss).sum(axis=1).reshape(each)},
         {"stimulus": list(stimuli), "seed": list(seeds)},
-        model.sampling_rate_hz,
+        model.sampling,
         loss.reshape(*each, -1),
     )
 
@@ -246,7 +246,7 @@ def metamers_dataset(
     metamers: np.ndarray,
     measured: Mapping[str, np.ndarray],
     coordinates: Mapping[str, Any],
-    sampling_rate_hz: float | None,
+    sampling: Mapping[str, Any],
     loss: np.ndarray | None = None,
 ) -> xr.Dataset:
     """The content of a file of metamers: of the ordinary synthesis, of an extension or of the benchmark.
@@ -264,8 +264,8 @@ def metamers_dataset(
         these.
     coordinates
         Coordinates of the file, as for ``xarray.Dataset``.
-    sampling_rate_hz
-        Sampling rate of sounds, an attribute of the file; None for images.
+    sampling
+        How their values are sampled, the attributes of the file (``metamers.modalities.sampling_of``).
     loss
         Loss before each step, (*dims, step); None if the file has no loss.
 
@@ -278,5 +278,4 @@ def metamers_dataset(
     variables |= {name: (dims[: np.ndim(values)], values) for name, values in measured.items()}
     if loss is not None:
         variables["loss"] = ((*dims, "step"), loss)
-    attributes = {} if sampling_rate_hz is None else {"sampling_rate_hz": sampling_rate_hz}
-    return xr.Dataset(variables, coords=coordinates, attrs=attributes)
+    return xr.Dataset(variables, coords=coordinates, attrs=dict(sampling))
