@@ -31,9 +31,9 @@ rate_hz = stimuli.attrs.get("sampling_rate_hz")
 pairs = choose_pairs(stimuli.sizes["stimulus"], params.pairs, params.run_seed)
 
 
-def load(stage: str, numbers: Sequence[int], batch_size: int) -> np.ndarray:
+def load(stage: str, numbers: Sequence[int], max_batch_size: int) -> np.ndarray:
     natural = fit_stimuli(model, stimuli["stimulus_value"].values[list(numbers)], rate_hz)
-    return activations(model, natural, stage, batch_size)
+    return activations(model, natural, stage, max_batch_size)
 
 
 measured = {}
@@ -41,7 +41,7 @@ first = fit_stimuli(model, stimuli["stimulus_value"].values[:1], rate_hz)
 for stage in params.stages:
     units = load(stage, [0], 1).size
     largest = forward_batch_size(lambda shown, stage=stage: model(shown, stage), first)
-    of_stage = partial(load, stage, batch_size=forward_batch(units, largest))
+    of_stage = partial(load, stage, max_batch_size=forward_batch(units, largest))
     max_stimuli = stimuli_in_memory(units)
     affordable = affordable_pairs(pairs, stimuli.sizes["stimulus"], max_stimuli)
     if len(affordable) < len(pairs):

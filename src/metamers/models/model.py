@@ -363,7 +363,7 @@ def fit_stimuli(model: Model, stimuli: np.ndarray, sampling_rate_hz: float | Non
     return model.preprocessing.fit(values, sampling_rate_hz)
 
 
-def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int | None = None) -> np.ndarray:
+def activations(model: Model, stimuli: torch.Tensor, stage: str, max_batch_size: int | None = None) -> np.ndarray:
     """Activations (stimulus, …) at a stage, float32, computed in batches (``metamers.models.batches.forward``).
 
     Raises
@@ -371,7 +371,7 @@ def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int
     ValueError
         When an activation is not finite.
     """
-    values = forward(lambda batch: model(batch, stage), stimuli, batch_size)
+    values = forward(lambda batch: model(batch, stage), stimuli, max_batch_size)
     if not np.isfinite(values).all():
         raise ValueError(f"model {model.name}: activations at stage {stage!r} are not finite")
     return values
