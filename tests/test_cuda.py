@@ -433,7 +433,7 @@ def of_network(entry, device, procedure="one_cycle", settings=None):
     model = load_model("tiny", entry, None, device)
     natural = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
     start = starts(model, ["a", "b", "c"], [0], 0)
-    return *synthesize(model, "block", natural, start, procedure, settings or MANY, batch_size=3), model
+    return *synthesize(model, "block", natural, start, procedure, settings or MANY, max_batch_size=3), model
 
 
 MANY = ONE_CYCLE | {"steps": 24, "low_precision": 0}

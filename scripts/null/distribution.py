@@ -30,9 +30,9 @@ stimuli = files.load(snakemake.input.stimuli)
 pairs = choose_pairs(stimuli.sizes["stimulus"], params.pairs, params.run_seed)
 
 
-def load(stage: str, numbers: Sequence[int], batch_size: int) -> np.ndarray:
+def load(stage: str, numbers: Sequence[int], max_batch_size: int) -> np.ndarray:
     natural = fit_dataset(model, stimuli.isel(stimulus=list(numbers)))
-    return activations(model, natural, stage, batch_size)
+    return activations(model, natural, stage, max_batch_size)
 
 
 measured = {}
@@ -40,7 +40,7 @@ first = fit_dataset(model, stimuli.isel(stimulus=[0]))
 for stage in params.stages:
     units = load(stage, [0], 1).size
     largest = forward_batch_size(lambda shown, stage=stage: model(shown, stage), first)
-    of_stage = partial(load, stage, batch_size=forward_batch(units, largest))
+    of_stage = partial(load, stage, max_batch_size=forward_batch(units, largest))
     max_stimuli = stimuli_in_memory(units)
     affordable = affordable_pairs(pairs, stimuli.sizes["stimulus"], max_stimuli)
     if len(affordable) < len(pairs):

@@ -30,7 +30,7 @@ for stage in acceptance["stage"].values:
 if drawn := MODALITIES[entry["modality"]].picture:
     # Imported here, because pictures do not need PyTorch.
     from metamers.models.device import use_threads
-    from metamers.report.sounds import cochleagram_figure, cochleagram_of, picture
+    from metamers.report.sounds import cochleagram_figure, cochleagram_of, cochleagram_picture
 
     use_threads(snakemake.threads)
     cochleagram = cochleagram_of(entry["input"])
@@ -47,7 +47,7 @@ def thumbnails(stage: str) -> Iterator[Image.Image]:
         share(path, target)
         written.append(target)
         if drawn:
-            image = picture(cochleagram(path), top)
+            image = cochleagram_picture(cochleagram(path), top)
             written.append(target.with_suffix(".png"))
             image.save(written[-1], format="PNG", optimize=True, bits=4)
         else:

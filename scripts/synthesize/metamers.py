@@ -61,7 +61,7 @@ def metamers_of(part: slice) -> xr.Dataset:
         label=f"{name} {stage} {snakemake.wildcards.batch}",
         progress=progress,
         part=f"{part.start}_{part.stop}",
-        batch_size=max(size * len(seeds), min_batch_size(device)),
+        max_batch_size=max(size * len(seeds), min_batch_size(device)),
     )
     return made.isel(stimulus=slice(part.stop - part.start))
 

@@ -60,8 +60,8 @@ def test_a_model_runs_only_up_to_the_stage(convolutional):
 
 def test_activations_are_the_same_however_they_are_batched(convolutional):
     images = torch.rand(5, 3, 8, 8)
-    one = models.activations(convolutional, images, "pooled", batch_size=1)
-    np.testing.assert_allclose(models.activations(convolutional, images, "pooled", batch_size=5), one, rtol=1e-5)
+    one = models.activations(convolutional, images, "pooled", max_batch_size=1)
+    np.testing.assert_allclose(models.activations(convolutional, images, "pooled", max_batch_size=5), one, rtol=1e-5)
 
 
 def test_a_pass_through_relu_changes_gradients_not_activations(convolutional):

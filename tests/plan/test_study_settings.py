@@ -23,7 +23,7 @@ from metamers.models.networks import audio as networks_audio
 from metamers.models.networks import vision as networks_vision
 from metamers.null import distribution as null
 from metamers.run.hashes import sha256_of
-from metamers.synthesize.schedules import parts_of
+from metamers.synthesize.schedules import drawn_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("METAMERS_DATA", ROOT.parent / "shared" / "data"))
@@ -152,7 +152,7 @@ def test_hmax_has_the_study_s_8_parts_to_draw_from():
     with torch.no_grad():
         network(torch.rand(1, 1, 250, 250, generator=torch.Generator().manual_seed(0)))
     for name, values in outputs.items():
-        parts = parts_of(getattr(network, name), values)
+        parts = drawn_parts(getattr(network, name), values)
         assert len(parts) == 8, name
         assert parts[-1].stop == values.shape[1]
 

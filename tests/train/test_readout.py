@@ -10,7 +10,7 @@ from torch import nn
 
 from metamers.models.model import Model
 from metamers.models.preprocessing import ImagePreprocessing
-from metamers.models.readout import Readout, pooled, read_readout
+from metamers.models.readout import FittedReadout, pooled, read_readout
 from metamers.recognize.recognition import recognize
 from metamers.run import files
 from metamers.train.files import READOUTS
@@ -112,7 +112,7 @@ def colours():
 
 def test_a_model_recognizes_by_its_readout_among_the_categories_of_the_task(tmp_path):
     model = colours()
-    readout = Readout(
+    readout = FittedReadout(
         "blocks", None, np.array(["red", "green", "blue"]), np.zeros(3), np.ones(3), np.eye(3), np.zeros(3)
     )
     images = np.zeros((3, 3, 8, 8), dtype=np.float32)

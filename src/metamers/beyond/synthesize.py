@@ -89,7 +89,7 @@ def case_metamers(
     part: str = "",
     seed: int = 0,
     target_errors: Mapping[str, float | None] | None = None,
-    batch_size: int | None = None,
+    max_batch_size: int | None = None,
 ) -> xr.Dataset:
     """Metamers of one case at one depth.
 
@@ -105,7 +105,7 @@ def case_metamers(
         The start of the synthesis, in the same shape.
     sampling
         How these stimuli are sampled (``metamers.modalities.sampling_of``).
-    procedure, settings, label, progress, part, seed, batch_size
+    procedure, settings, label, progress, part, seed, max_batch_size
         See ``metamers.synthesize.metamers.synthesize``.
     target_errors
         Member → normalized error at which synthesis ends; only for the procedure ``to_target``.
@@ -132,7 +132,7 @@ def case_metamers(
         ]
 
     if procedure == TO_TARGET:
-        metamers, loss = optimize_to_target(goals_of, start, settings, batch_size, label, progress, part)
+        metamers, loss = optimize_to_target(goals_of, start, settings, max_batch_size, label, progress, part)
     else:
         metamers, loss = optimize(goals_of(range(len(start))), start, procedure, settings, label, progress, part, seed)
     modality = next(iter(members.values())).modality

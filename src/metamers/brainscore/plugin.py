@@ -201,7 +201,7 @@ def own_stimuli(design: xr.Dataset, folder: str | Path) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Group:
+class BenchmarkGroup:
     """The people of one benchmark, and the images that they saw.
 
     Attributes
@@ -248,7 +248,7 @@ def model_identifier(run: str, model: str) -> str:
     return f"metamers_{run}_{model}"
 
 
-def check_conditions(group: Group) -> None:
+def check_conditions(group: BenchmarkGroup) -> None:
     """Check that a benchmark has images of every condition, and of no other.
 
     Raises
@@ -263,7 +263,7 @@ def check_conditions(group: Group) -> None:
         raise ValueError(f"{group.name}: there are images of {', '.join(other)}, which nobody judged")
 
 
-def plugin_files(run: str, groups: Sequence[Group], models: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def plugin_files(run: str, groups: Sequence[BenchmarkGroup], models: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Write the texts of the plugin: path → text. ``data/model_metamers/<group>.nc`` is in addition.
 
     Parameters
@@ -293,7 +293,7 @@ def plugin_files(run: str, groups: Sequence[Group], models: Mapping[str, Mapping
     return texts
 
 
-def _data_init(groups: Sequence[Group]) -> str:
+def _data_init(groups: Sequence[BenchmarkGroup]) -> str:
     lines = [
         '"""Human recognition of model metamers. Written by the workflow metamers."""\n',
         "from brainscore_vision import data_registry, stimulus_set_registry\n",
@@ -307,7 +307,7 @@ def _data_init(groups: Sequence[Group]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _benchmark_init(groups: Sequence[Group]) -> str:
+def _benchmark_init(groups: Sequence[BenchmarkGroup]) -> str:
     lines = [
         '"""Human recognition of model metamers as benchmarks. Written by the workflow metamers."""\n',
         "from brainscore_vision import benchmark_registry\n",
@@ -337,7 +337,7 @@ def _model_init(run: str, models: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _data_test(groups: Sequence[Group]) -> str:
+def _data_test(groups: Sequence[BenchmarkGroup]) -> str:
     rows = "".join(f"    ({g.data!r}, {g.recognition['proportion_correct'].shape!r}),\n" for g in groups)
     return (
         "import pytest\n\nfrom brainscore_vision import load_dataset\n\n\n"
@@ -350,7 +350,7 @@ def _data_test(groups: Sequence[Group]) -> str:
     )
 
 
-def _benchmark_test(groups: Sequence[Group]) -> str:
+def _benchmark_test(groups: Sequence[BenchmarkGroup]) -> str:
     rows = ""
     for group in groups:
         ceiling = group.recognition["proportion_correct"].attrs["noise_ceiling_r2"]
@@ -375,7 +375,7 @@ def _model_test(run: str, models: Mapping[str, Any]) -> str:
     )
 
 
-def _readme(run: str, groups: Sequence[Group], models: Mapping[str, Any]) -> str:
+def _readme(run: str, groups: Sequence[BenchmarkGroup], models: Mapping[str, Any]) -> str:
     rows = "".join(
         f"| `{group.benchmark}` | {group.recognition.sizes['presentation']} | {group.recognition.sizes['subject']} | "
         f"{len(group.stimuli)} | `{group.folder}` | {group.address or 'not published'} |\n"

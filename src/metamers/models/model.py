@@ -369,7 +369,7 @@ def fit_dataset(model: Model, stimuli: xr.Dataset) -> torch.Tensor:
     return fit_stimuli(model, stimuli["stimulus_value"].values, sampling_of(stimuli.attrs))
 
 
-def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int | None = None) -> np.ndarray:
+def activations(model: Model, stimuli: torch.Tensor, stage: str, max_batch_size: int | None = None) -> np.ndarray:
     """Activations (stimulus, …) at a stage, float32, computed in batches (``metamers.models.batches.forward``).
 
     Raises
@@ -377,7 +377,7 @@ def activations(model: Model, stimuli: torch.Tensor, stage: str, batch_size: int
     ValueError
         When an activation is not finite.
     """
-    values = forward(lambda batch: model(batch, stage), stimuli, batch_size)
+    values = forward(lambda batch: model(batch, stage), stimuli, max_batch_size)
     if not np.isfinite(values).all():
         raise ValueError(f"model {model.name}: activations at stage {stage!r} are not finite")
     return values

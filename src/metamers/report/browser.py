@@ -49,7 +49,7 @@ def rounded(values: np.ndarray) -> Any:
     return float(f"{values:.{DIGITS}g}") if np.isfinite(values) else None
 
 
-def verdicts(acceptance: xr.Dataset) -> list[str]:
+def outcome_letters(acceptance: xr.Dataset) -> list[str]:
     """Outcome letters, one string per stage, ordered by stimulus, then seed."""
     ordered = acceptance.transpose("stage", "stimulus", "seed", ...)
     accepted, above = (ordered[name].values for name in ("accepted", "above_null"))
@@ -58,7 +58,9 @@ def verdicts(acceptance: xr.Dataset) -> list[str]:
     return ["".join(of_stage.ravel()) for of_stage in letters]
 
 
-def answers(recognition: Mapping[str, xr.Dataset], stages: list[str]) -> tuple[list[str], dict[str, list[list[int]]]]:
+def answer_numbers(
+    recognition: Mapping[str, xr.Dataset], stages: list[str]
+) -> tuple[list[str], dict[str, list[list[int]]]]:
     """Answers of recognition models, as numbers.
 
     Parameters
@@ -125,7 +127,7 @@ def browser_data(
     """
     stages = list(map(str, acceptance["stage"].values))
     ordered = acceptance.transpose("stage", "stimulus", "seed", ...)
-    categories, answered = answers(recognition, stages)
+    categories, answered = answer_numbers(recognition, stages)
     return {
         "name": name,
         "modality": modality,
@@ -139,7 +141,7 @@ def browser_data(
             for one in (acceptance.sel(stimulus=stimulus) for stimulus in acceptance["stimulus"].values)
         ],
         "seeds": [int(seed) for seed in acceptance["seed"].values],
-        "verdicts": verdicts(acceptance),
+        "verdicts": outcome_letters(acceptance),
         "measures": {name: measure.label for name, measure in MEASURES.items()},
         "match": {measure: [rounded(of_stage.ravel()) for of_stage in ordered[measure].values] for measure in MEASURES},
         "categories": categories,

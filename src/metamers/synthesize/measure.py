@@ -68,7 +68,7 @@ def with_measures(
     natural_category: np.ndarray | None,
     classes: Mapping[str, Sequence[int]] | None,
     target_error: float | None = None,
-    batch_size: int | None = None,
+    max_batch_size: int | None = None,
 ) -> xr.Dataset:
     """Add their measures to metamers of one stage.
 
@@ -83,7 +83,7 @@ def with_measures(
         for a model without classes.
     classes, target_error
         As for ``measure``.
-    batch_size
+    max_batch_size
         As for ``metamers.models.model.activations``.
 
     Returns
@@ -101,7 +101,7 @@ def with_measures(
     both = natural.repeat_interleave(made.sizes["seed"], dim=0), torch.from_numpy(metamers).to(natural.device)
     found = measure(
         model,
-        *(activations(model, stimuli, stage, batch_size) for stimuli in both),
+        *(activations(model, stimuli, stage, max_batch_size) for stimuli in both),
         FORMATS[model.modality].as_exported(metamers),
         model.sampling,
         classes,

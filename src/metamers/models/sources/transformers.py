@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from metamers.config.front_ends import SETTINGS
+from metamers.config.front_ends import FRONT_END_DEFAULTS
 from metamers.config.read import validate
 from metamers.config.sources import is_repository
 from metamers.modalities import IMAGENET_INPUT
@@ -270,7 +270,7 @@ def _sounds(extractor: Mapping[str, Any], _configuration: Any) -> dict[str, Any]
         name = "waveform"
     if name == "ast_log_mel" and not normalized:
         arguments |= {"mean": 0.0, "std": 0.5}
-    own = {key: value for key, value in arguments.items() if value != SETTINGS[name][key]}
+    own = {key: value for key, value in arguments.items() if value != FRONT_END_DEFAULTS[name][key]}
     rate_hz = int(extractor.get("sampling_rate", 16000))
     return {
         "sampling_rate_hz": rate_hz,
