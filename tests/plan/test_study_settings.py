@@ -22,6 +22,7 @@ from metamers.models.cochleagram import ENVELOPE_RATE_HZ
 from metamers.models.networks import audio as networks_audio
 from metamers.models.networks import vision as networks_vision
 from metamers.null import distribution as null
+from metamers.plan.steps import merge_defaults
 from metamers.run.hashes import sha256_of
 from metamers.synthesize.schedules import drawn_parts
 
@@ -87,7 +88,7 @@ def test_the_207_classes_are_those_of_the_study_s_16_categories(root):
 
 @needs_data
 def test_the_published_procedure_has_the_study_s_numbers_of_steps_and_step_sizes():
-    settings = config_read.read_yaml(ROOT / "config" / "config.yaml")["synthesis"]["published"]
+    settings = merge_defaults({})["synthesis"]["published"]
     call = numbers("spectemp_schedule").attrs
     for modality, name in (("vision", "published_synthesis_vision"), ("audio", "published_synthesis_audio")):
         first, second = numbers(name).attrs["step_sizes"]

@@ -262,19 +262,19 @@ def check_experiment(settings: _ExperimentSettings, stages: Mapping[str, Mapping
     consent = Path(resolve_path(settings.consent))
     if not consent.is_file():
         raise ConfigurationError(
-            f"experiment.consent: there is no file {settings['consent']}; wanted a piece of HTML, to which "
+            f"experiment.consent: there is no file {settings.consent}; wanted a piece of HTML, to which "
             "participants agree"
         )
     try:
         consent.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigurationError(
-            f"experiment.consent: {settings['consent']} is not UTF-8 text ({error.reason} at byte {error.start}); save "
+            f"experiment.consent: {settings.consent} is not UTF-8 text ({error.reason} at byte {error.start}); save "
             "it in this encoding"
         ) from None
     if settings.icons is not None and not Path(resolve_path(settings.icons)).is_dir():
         raise ConfigurationError(
-            f"experiment.icons: there is no folder {settings['icons']}; wanted one with <category>.svg or .png, or null"
+            f"experiment.icons: there is no folder {settings.icons}; wanted one with <category>.svg or .png, or null"
         )
     for modality in stages:
         of_modality = settings.presentation[modality]
@@ -314,7 +314,7 @@ def _check_adaptive(
                 )
     if adaptive.interval is not None and adaptive.interval > LARGEST_INTERVAL[question]:
         raise ConfigurationError(
-            f"{key}.interval: found {adaptive['interval']}; wanted at most {LARGEST_INTERVAL[question]} for the "
+            f"{key}.interval: found {adaptive.interval}; wanted at most {LARGEST_INTERVAL[question]} for the "
             f"question {question!r}, because a wider interval needs hardly any answer"
         )
     if question == "threshold" and adaptive.bayes_factor is not None:
